@@ -1,0 +1,2 @@
+export { ImhotepError, UsageError, type ExitCode, type ImhotepErrorOptions } from './errors.ts'
+export { Secret } from './secret.ts'

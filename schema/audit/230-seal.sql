@@ -1,0 +1,233 @@
+-- Sealing in the background. Hashing inside the audit trigger would queue up a tenant's writers behind one another;
+-- a sealer closes a range of transactions every few seconds instead. It takes only transactions below the oldest one
+-- that still runs: a late commit cannot slip behind a seal.
+
+create function audit.row_hash(p_row jsonb) returns bytea
+  language sql
+  immutable
+  parallel safe
+  set search_path = ''
+as $$ select pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.jsonb_strip_nulls(p_row)::text, 'UTF8')) $$;
+
+comment on function audit.row_hash(jsonb) is 'about=SHA-256 of a log row as JSON without nulls, so that a column added later does not change it.';
+
+-- The rows of a log of the tenant in a range of transactions, each with its hash. Times are hashed in UTC.
+create function audit.hashed_rows(p_log text, p_from bigint, p_to bigint) returns table (txid bigint, seq bigint, hash bytea)
+  language plpgsql
+  stable
+  set search_path = ''
+  set timezone = 'UTC'
+as $$
+begin
+  if p_log not in ('audit_logs', 'phi_access_logs') then
+    raise exception 'no log "%"', p_log using errcode = '22023', hint = 'use audit_logs or phi_access_logs';
+  end if;
+  return query execute pg_catalog.format(
+    'select l.txid, l.seq, audit.row_hash(pg_catalog.to_jsonb(l)) from audit.%I l where l.tenant_id = $1 and l.txid >= $2 and l.txid < $3',
+    p_log
+  )
+  using core.require_tenant(), p_from, p_to;
+end
+$$;
+
+comment on function audit.hashed_rows(text, bigint, bigint) is 'about=The rows of a log that a seal over the transactions [from, to) covers, with their hashes.';
+
+create function audit.seal(p_log text) returns bigint
+  language plpgsql
+  security definer
+  set search_path = ''
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_last record;
+  v_no bigint;
+  v_from bigint;
+  v_to bigint := pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text::bigint;
+  v_prev bytea;
+  v_count bigint;
+  v_leaves bytea;
+  v_root bytea;
+begin
+  -- one sealer a tenant and log; another one has nothing to do
+  if not pg_catalog.pg_try_advisory_xact_lock(pg_catalog.hashtextextended('audit.seal:' || p_log || v_tenant::text, 0)) then
+    return 0;
+  end if;
+  select a.seal_no, a.to_txid, a.digest into v_last
+  from audit.audit_chain_anchors a
+  where a.tenant_id = v_tenant and a.log_name = p_log
+  order by a.seal_no desc
+  limit 1;
+  v_no := coalesce(v_last.seal_no, 0) + 1;
+  v_from := coalesce(v_last.to_txid, 0::bigint);
+  v_prev := coalesce(v_last.digest, pg_catalog.decode(pg_catalog.repeat('00', 32), 'hex'));
+  if v_to <= v_from then
+    return 0;
+  end if;
+
+  select
+    pg_catalog.count(*),
+    pg_catalog.string_agg(pg_catalog.int8send(r.seq) || pg_catalog.substr(r.hash, 1, 16), ''::bytea order by r.txid, r.seq),
+    pg_catalog.sha256(pg_catalog.string_agg(r.hash, ''::bytea order by r.txid, r.seq))
+  into v_count, v_leaves, v_root
+  from audit.hashed_rows(p_log, v_from, v_to) r;
+  if v_count = 0 then
+    return 0;
+  end if;
+
+  insert into audit.audit_chain_anchors (
+    tenant_id, log_name, seal_no, from_txid, to_txid, row_count, leaves, root, prev_digest, digest
+  )
+  values (
+    v_tenant, p_log, v_no, v_from, v_to, v_count, v_leaves, v_root, v_prev,
+    audit.seal_digest(v_prev, v_root, v_count, v_no, v_from, v_to)
+  );
+  if p_log = 'audit_logs' then
+    perform audit.add_to_rollups(v_from, v_to);
+  end if;
+  return v_count;
+end
+$$;
+
+comment on function audit.seal(text) is 'about=Seals the rows of the tenant''s log that can no longer change and adds them to the rollups; returns how many.';
+
+create function audit.seal_digest(p_prev bytea, p_root bytea, p_count bigint, p_no bigint, p_from bigint, p_to bigint) returns bytea
+  language sql
+  immutable
+  parallel safe
+  set search_path = ''
+as $$
+  select pg_catalog.sha256(
+    p_prev || p_root || pg_catalog.int8send(p_count) || pg_catalog.int8send(p_no)
+    || pg_catalog.int8send(p_from) || pg_catalog.int8send(p_to)
+  )
+$$;
+
+comment on function audit.seal_digest(bytea, bytea, bigint, bigint, bigint, bigint) is 'about=What a seal stores as its digest.';
+
+create function audit.add_to_rollups(p_from bigint, p_to bigint) returns void
+  language plpgsql
+  set search_path = ''
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+begin
+  insert into audit.metrics_hourly as m (tenant_id, bucket, schema_name, table_name, action, events)
+  select v_tenant, pg_catalog.date_trunc('hour', l.occurred_at, 'UTC'), l.schema_name, l.table_name, l.action, pg_catalog.count(*)
+  from audit.audit_logs l
+  where l.tenant_id = v_tenant and l.txid >= p_from and l.txid < p_to
+  group by 2, 3, 4, 5
+  on conflict (tenant_id, bucket, schema_name, table_name, action) do update set events = m.events + excluded.events;
+
+  insert into audit.compliance_daily as c (tenant_id, bucket, action, actor_role, events, without_actor, without_purpose)
+  select
+    v_tenant, (l.occurred_at at time zone 'UTC')::date, l.action, coalesce(l.actor_role, ''), pg_catalog.count(*),
+    pg_catalog.count(*) filter (where l.actor_user_id is null), pg_catalog.count(*) filter (where l.purpose_of_use is null)
+  from audit.audit_logs l
+  where l.tenant_id = v_tenant and l.txid >= p_from and l.txid < p_to
+  group by 2, 3, 4
+  on conflict (tenant_id, bucket, action, actor_role) do update
+  set
+    events = c.events + excluded.events, without_actor = c.without_actor + excluded.without_actor,
+    without_purpose = c.without_purpose + excluded.without_purpose;
+end
+$$;
+
+comment on function audit.add_to_rollups(bigint, bigint) is 'about=Adds the log rows of the transactions [from, to) to the rollups; called once a range, by audit.seal.';
+
+create function audit.verify_chain(p_log text) returns table (seal_no bigint, seq bigint, problem text)
+  language plpgsql
+  stable
+  security definer
+  set search_path = ''
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_seal audit.audit_chain_anchors;
+  v_no bigint := 0;
+  v_to bigint := 0;
+  v_prev bytea := pg_catalog.decode(pg_catalog.repeat('00', 32), 'hex');
+  v_root bytea;
+begin
+  for v_seal in
+    select a.* from audit.audit_chain_anchors a
+    where a.tenant_id = v_tenant and a.log_name = p_log
+    order by a.seal_no
+  loop
+    seal_no := v_seal.seal_no;
+    seq := null;
+    if v_seal.seal_no <> v_no + 1 or v_seal.from_txid <> v_to then
+      problem := 'a seal before this one is missing';
+      return next;
+    elsif v_seal.prev_digest <> v_prev then
+      problem := 'does not follow the seal before it';
+      return next;
+    end if;
+    if v_seal.digest <> audit.seal_digest(
+      v_seal.prev_digest, v_seal.root, v_seal.row_count, v_seal.seal_no, v_seal.from_txid, v_seal.to_txid
+    ) then
+      problem := 'the seal itself was changed';
+      return next;
+    end if;
+
+    select coalesce(pg_catalog.sha256(pg_catalog.string_agg(r.hash, ''::bytea order by r.txid, r.seq)), ''::bytea) into v_root
+    from audit.hashed_rows(p_log, v_seal.from_txid, v_seal.to_txid) r;
+    if v_root <> v_seal.root then
+      return query
+        select
+          v_seal.seal_no, coalesce(stored.seq, found.seq),
+          case
+            when found.seq is null then 'row was removed'
+            when stored.seq is null then 'row was slipped in'
+            else 'row was changed'
+          end
+        from (
+          select
+            -- 8 bytes of seq, most significant first, then 16 bytes of hash
+            ('x' || pg_catalog.encode(pg_catalog.substr(v_seal.leaves, i * 24 + 1, 8), 'hex'))::bit(64)::bigint as seq,
+            pg_catalog.substr(v_seal.leaves, i * 24 + 9, 16) as hash
+          from pg_catalog.generate_series(0, pg_catalog.octet_length(v_seal.leaves) / 24 - 1) as i
+        ) as stored
+        full join audit.hashed_rows(p_log, v_seal.from_txid, v_seal.to_txid) found on found.seq = stored.seq
+        where pg_catalog.substr(found.hash, 1, 16) is distinct from stored.hash
+        order by 2;
+      if not found then
+        problem := 'rows were reordered, or the leaves of the seal were changed with them';
+        return next;
+      end if;
+    end if;
+    v_no := v_seal.seal_no;
+    v_to := v_seal.to_txid;
+    v_prev := v_seal.digest;
+  end loop;
+end
+$$;
+
+comment on function audit.verify_chain(text) is 'about=Recomputes every seal of the tenant''s log and names each row that was changed, removed or slipped in, and each seal that is missing or was changed. No row: all is as it was.';
+
+create function audit.chain_head(p_log text) returns table (seal_no bigint, digest bytea, sealed_rows bigint, unsealed_rows bigint)
+  language sql
+  stable
+  security definer
+  set search_path = ''
+as $$
+  select
+    h.seal_no, h.digest,
+    (
+      select coalesce(pg_catalog.sum(a.row_count), 0)::bigint from audit.audit_chain_anchors a
+      where a.tenant_id = core.require_tenant() and a.log_name = p_log
+    ),
+    (
+      select pg_catalog.count(*)
+      from audit.hashed_rows(p_log, coalesce(h.to_txid, 0::bigint), 9223372036854775807)
+    )
+  from (select core.require_tenant() as tenant_id) as t
+  left join lateral (
+    select a.seal_no, a.digest, a.to_txid
+    from audit.audit_chain_anchors a
+    where a.tenant_id = t.tenant_id and a.log_name = p_log
+    order by a.seal_no desc
+    limit 1
+  ) as h on true
+$$;
+
+comment on function audit.chain_head(text) is 'about=The last seal of the tenant''s log, how many rows are sealed and how many not yet. Keep the digest elsewhere: whoever rewrites the whole chain cannot rewrite your copy.';

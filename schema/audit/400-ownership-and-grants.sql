@@ -1,0 +1,33 @@
+-- audit_writer alone inserts into the logs, audit_reader reads them; applications can do neither.
+
+select core.hand_over('audit', 'kernel');
+
+grant usage on schema audit to kernel_owner, audit_writer, audit_reader, retention_job;
+
+grant execute on function
+  audit.log_event(text, text, text, uuid, text), audit.log_access(text, uuid, uuid, text, text[], int),
+  audit.open_break_glass(uuid, text, text, interval), audit.close_break_glass(uuid),
+  audit.review_break_glass(uuid, text)
+to kernel_app;
+
+grant execute on function
+  audit.get_audit_logs_time_range(timestamptz, timestamptz, uuid, text, int), audit.get_compliance_summary(date, date),
+  audit.verify_chain(text), audit.chain_head(text)
+to audit_reader;
+
+grant execute on function audit.seal(text), audit.verify_chain(text), audit.chain_head(text) to imhotep_platform;
+
+grant usage on schema audit to imhotep_platform;
+
+grant execute on function audit.drop_expired_partitions(interval) to retention_job;
+
+grant select on
+  audit.audit_logs_recent, audit.unsealed_audit_logs, audit.audit_metrics_hourly, audit.audit_compliance_daily
+to audit_reader;
+
+-- the kernel's own tables that matter to security
+select audit.track('core.system_settings');
+select audit.track('audit.break_glass_sessions');
+
+select core.ensure_partitions('audit.audit_logs', 'month', 3);
+select core.ensure_partitions('audit.phi_access_logs', 'month', 3);

@@ -1,0 +1,77 @@
+-- Partitions by day or month. RLS does not reach a partition that is read directly, so every partition carries the
+-- same policy as its parent and no grant at all.
+
+create function core.protect_partition(p_partition regclass, p_parent regclass) returns void
+  language plpgsql
+  set search_path = ''
+as $$
+declare
+  v_parent pg_catalog.pg_class;
+begin
+  select * into v_parent from pg_catalog.pg_class where oid = p_parent;
+  if v_parent.relrowsecurity then
+    execute pg_catalog.format('alter table %s enable row level security', p_partition);
+    execute pg_catalog.format('alter table %s force row level security', p_partition);
+    execute pg_catalog.format(
+      'create policy tenant_isolation on %s using (tenant_id = (select core.current_tenant_id())) with check (tenant_id = (select core.current_tenant_id()))',
+      p_partition
+    );
+  end if;
+  -- row triggers are cloned by the server, a statement trigger is not
+  if exists (
+    select from pg_catalog.pg_trigger t
+    where t.tgrelid = p_parent and t.tgfoid = 'core.refuse_change()'::pg_catalog.regprocedure and t.tgtype & 32 = 32
+  ) then
+    execute pg_catalog.format(
+      'create trigger %I before truncate on %s for each statement execute function core.refuse_change()',
+      (select relname from pg_catalog.pg_class where oid = p_partition) || '_no_truncate', p_partition
+    );
+  end if;
+  execute pg_catalog.format('alter table %s owner to %I', p_partition, pg_catalog.pg_get_userbyid(v_parent.relowner));
+end
+$$;
+
+comment on function core.protect_partition(regclass, regclass) is 'about=Gives a new partition the policy, the truncate guard and the owner of its parent.';
+
+create function core.ensure_partitions(p_parent text, p_step text, p_ahead int) returns int
+  language plpgsql
+  set search_path = ''
+as $$
+declare
+  v_parent regclass := p_parent::pg_catalog.regclass;
+  v_schema text;
+  v_table text;
+  v_from timestamptz;
+  v_to timestamptz;
+  v_name text;
+  v_made int := 0;
+begin
+  if p_step not in ('day', 'month') then
+    raise exception 'unknown step "%"', p_step using errcode = '22023', hint = 'use day or month';
+  end if;
+  select n.nspname, c.relname into v_schema, v_table
+  from pg_catalog.pg_class c
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where c.oid = v_parent;
+
+  for v_offset in 0..p_ahead loop
+    -- bounds in UTC, so that they do not depend on the session's time zone
+    v_from := (
+      pg_catalog.date_trunc(p_step, pg_catalog.now() at time zone 'UTC') + (v_offset || ' ' || p_step)::interval
+    ) at time zone 'UTC';
+    v_to := ((v_from at time zone 'UTC') + ('1 ' || p_step)::interval) at time zone 'UTC';
+    v_name := v_table || pg_catalog.to_char(
+      v_from at time zone 'UTC', case p_step when 'day' then '"_y"YYYY"m"MM"d"DD' else '"_y"YYYY"m"MM' end
+    );
+    continue when pg_catalog.to_regclass(pg_catalog.format('%I.%I', v_schema, v_name)) is not null;
+    execute pg_catalog.format(
+      'create table %I.%I partition of %s for values from (%L) to (%L)', v_schema, v_name, v_parent, v_from, v_to
+    );
+    perform core.protect_partition(pg_catalog.format('%I.%I', v_schema, v_name)::pg_catalog.regclass, v_parent);
+    v_made := v_made + 1;
+  end loop;
+  return v_made;
+end
+$$;
+
+comment on function core.ensure_partitions(text, text, int) is 'about=Makes the partitions of this and the next p_ahead days or months that are missing and returns how many it made. Run it by a job at least once a step; rows without a partition go to the default partition.';

@@ -1,0 +1,38 @@
+-- The kernel belongs to kernel_owner. Every service role is a member of kernel_app: what is granted to kernel_app
+-- here, operations and applications of all services may use.
+
+select core.hand_over('core', 'kernel');
+
+grant usage on schema core to kernel_owner, imhotep_platform, audit_writer, audit_reader, retention_job;
+
+-- read by policies, defaults, checks and triggers of every table
+grant execute on function
+  core.uuid_v7(), core.zero_uuid(), core.current_tenant_id(), core.require_tenant(), core.current_user_id(),
+  core.current_role_name(), core.current_reason(), core.tag(text, text),
+  core.valid_luhn(text), core.valid_verhoeff(text), core.verhoeff_sum(text), core.valid_mod37_2(text),
+  core.check_character(text, text), core.valid_gstin(text), core.looks_like_aadhaar(text)
+to public;
+
+grant execute on function
+  core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.set_reason(text),
+  core.setting(text), core.environment(), core.assert_not_production(), core.active_tenants(),
+  core.period_key(text, date), core.next_number(text, text, date),
+  core.configure_series(text, text, text, int, text, boolean, text, int),
+  core.idempotent_begin(text, text, bytea, interval), core.idempotent_finish(text, text, jsonb, text),
+  core.forget_idempotency_keys(int), core.enqueue(text, uuid, text, jsonb),
+  core.claim_outbox(text, int, interval), core.mark_published(uuid[], uuid),
+  core.mark_failed(uuid, uuid, text, int), core.replay_event(uuid)
+to kernel_app;
+
+grant execute on function
+  core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.setting(text), core.environment(), core.active_tenants()
+to kernel_ro, audit_reader, audit_writer, retention_job;
+
+grant execute on function
+  core.provision_tenant(uuid, text, text, text, text, text, text), core.assert_not_production(), core.environment(),
+  core.shred_key(text, text)
+to imhotep_platform;
+
+grant select on core.v_tables, core.v_columns to kernel_app, kernel_ro, audit_reader;
+
+select core.ensure_partitions('core.outbox_events', 'day', 7);
