@@ -4,7 +4,7 @@
 
 create function audit.track(p_table text) returns void
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_table regclass := p_table::pg_catalog.regclass;
@@ -62,7 +62,7 @@ begin
 create or replace function %1$s() returns trigger
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $body$
 -- written by audit.track; do not edit
 declare

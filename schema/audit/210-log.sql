@@ -10,7 +10,7 @@ create function audit.log_event(
 ) returns void
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   insert into audit.audit_logs (tenant_id, action, schema_name, table_name, row_id, reason)
@@ -32,7 +32,7 @@ create function audit.log_access(
 ) returns void
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   insert into audit.phi_access_logs (

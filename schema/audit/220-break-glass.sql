@@ -8,7 +8,7 @@ create function audit.open_break_glass(
 ) returns uuid
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();
@@ -45,7 +45,7 @@ comment on function audit.open_break_glass(uuid, text, text, interval) is 'about
 create function audit.close_break_glass(p_session uuid) returns void
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   update audit.break_glass_sessions b
@@ -65,7 +65,7 @@ comment on function audit.close_break_glass(uuid) is 'about=Gives emergency acce
 create function audit.review_break_glass(p_session uuid, p_outcome text) returns void
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();

@@ -6,7 +6,7 @@ create function audit.row_hash(p_row jsonb) returns bytea
   language sql
   immutable
   parallel safe
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$ select pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.jsonb_strip_nulls(p_row)::text, 'UTF8')) $$;
 
 comment on function audit.row_hash(jsonb) is 'about=SHA-256 of a log row as JSON without nulls, so that a column added later does not change it.';
@@ -15,7 +15,7 @@ comment on function audit.row_hash(jsonb) is 'about=SHA-256 of a log row as JSON
 create function audit.hashed_rows(p_log text, p_from bigint, p_to bigint) returns table (txid bigint, seq bigint, hash bytea)
   language plpgsql
   stable
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
   set timezone = 'UTC'
 as $$
 begin
@@ -35,7 +35,7 @@ comment on function audit.hashed_rows(text, bigint, bigint) is 'about=The rows o
 create function audit.seal(p_log text) returns bigint
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();
@@ -94,7 +94,7 @@ create function audit.seal_digest(p_prev bytea, p_root bytea, p_count bigint, p_
   language sql
   immutable
   parallel safe
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
   select pg_catalog.sha256(
     p_prev || p_root || pg_catalog.int8send(p_count) || pg_catalog.int8send(p_no)
@@ -106,7 +106,7 @@ comment on function audit.seal_digest(bytea, bytea, bigint, bigint, bigint, bigi
 
 create function audit.add_to_rollups(p_from bigint, p_to bigint) returns void
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();
@@ -138,7 +138,7 @@ create function audit.verify_chain(p_log text) returns table (seal_no bigint, se
   language plpgsql
   stable
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();
@@ -208,7 +208,7 @@ create function audit.chain_head(p_log text) returns table (seal_no bigint, dige
   language sql
   stable
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
   select
     h.seal_no, h.digest,

@@ -3,7 +3,7 @@
 create function audit.drop_expired_partitions(p_keep interval default interval '7 years') returns text[]
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_partition record;

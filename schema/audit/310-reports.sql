@@ -66,7 +66,7 @@ create function audit.get_audit_logs_time_range(
 ) returns setof audit.audit_logs
   language sql
   stable
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
   select l.*
   from audit.audit_logs l
@@ -91,7 +91,7 @@ create function audit.get_compliance_summary(p_from date, p_to date) returns tab
 )
   language sql
   stable
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
   select
     d.action, d.actor_role, pg_catalog.sum(d.events)::bigint, pg_catalog.sum(d.without_actor)::bigint,

@@ -7,7 +7,7 @@
 
 create function core.create_role_if_missing(p_role text) returns void
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   if not exists (select from pg_catalog.pg_roles where rolname = p_role) then
@@ -22,7 +22,7 @@ comment on function core.create_role_if_missing(text) is 'about=Makes a group ro
 
 create function core.grant_role_if_missing(p_role text, p_member text) returns void
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   if not exists (
@@ -39,7 +39,7 @@ comment on function core.grant_role_if_missing(text, text) is 'about=Makes p_mem
 
 create function core.create_service_roles(p_service text) returns void
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_owner text := p_service || '_owner';
@@ -67,7 +67,7 @@ comment on function core.create_service_roles(text) is 'about=Makes the roles <s
 
 create function core.hand_over(p_schema text, p_service text) returns void
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_owner text := p_service || '_owner';

@@ -4,7 +4,7 @@ create function core.uuid_v7() returns uuid
   language sql
   volatile
   parallel safe
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
   -- 48 bits of Unix milliseconds over a random UUID; version bits 0100 become 0111
   select pg_catalog.encode(
@@ -43,6 +43,6 @@ create function core.zero_uuid() returns uuid
   language sql
   immutable
   parallel safe
-as $$ select '00000000-0000-0000-0000-000000000000'::uuid $$;
+return '00000000-0000-0000-0000-000000000000'::uuid;
 
 comment on function core.zero_uuid() is 'about=The nil UUID; stands for null in exclusion constraints.';

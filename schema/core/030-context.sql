@@ -11,7 +11,7 @@ create function core.begin_request(
 ) returns void
   language plpgsql
   volatile
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_current text := pg_catalog.current_setting('app.tenant_id', true);
@@ -40,12 +40,13 @@ $$;
 
 comment on function core.begin_request(uuid, uuid, text, text, uuid, jsonb) is 'about=First statement of every transaction: sets tenant, user, role, purpose of use and request id until commit. p_details may carry service, reason, ip, user_agent, session_id, correlation_id. IM003 no tenant, IM006 another tenant is already set in this transaction.';
 
--- Inlined by the planner: no SET clause, names qualified by hand.
+-- Inlined by the planner, so there is no SET clause; a body in RETURN form is bound to its functions and types when it is
+-- created, whatever the caller's search_path.
 create function core.current_tenant_id() returns uuid
   language sql
   stable
   parallel safe
-as $$ select nullif(pg_catalog.current_setting('app.tenant_id', true), '')::uuid $$;
+return nullif(current_setting('app.tenant_id', true), '')::uuid;
 
 comment on function core.current_tenant_id() is 'about=The tenant of this transaction, null when core.begin_request was not called: then reads see nothing and writes fail.';
 
@@ -53,7 +54,7 @@ create function core.require_tenant() returns uuid
   language plpgsql
   stable
   parallel safe
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   if core.current_tenant_id() is null then
@@ -70,7 +71,7 @@ create function core.current_user_id() returns uuid
   language sql
   stable
   parallel safe
-as $$ select nullif(pg_catalog.current_setting('app.user_id', true), '')::uuid $$;
+return nullif(current_setting('app.user_id', true), '')::uuid;
 
 comment on function core.current_user_id() is 'about=The signed-in user of this transaction, null for a system task.';
 
@@ -78,7 +79,7 @@ create function core.current_role_name() returns text
   language sql
   stable
   parallel safe
-as $$ select nullif(pg_catalog.current_setting('app.role', true), '') $$;
+return nullif(current_setting('app.role', true), '');
 
 comment on function core.current_role_name() is 'about=The hospital role that the user acts in (doctor, receptionist, ...), not the database role.';
 
@@ -86,13 +87,13 @@ create function core.current_reason() returns text
   language sql
   stable
   parallel safe
-as $$ select nullif(pg_catalog.current_setting('app.reason', true), '') $$;
+return nullif(current_setting('app.reason', true), '');
 
 comment on function core.current_reason() is 'about=The reason given for the change, where one is asked for.';
 
 create function core.set_reason(p_reason text) returns void
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   execute pg_catalog.format('set local app.reason = %L', coalesce(p_reason, ''));

@@ -3,7 +3,7 @@
 
 create function core.update_updated_at_column() returns trigger
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   new.updated_at := pg_catalog.now();
@@ -23,7 +23,7 @@ comment on function core.update_updated_at_column() is 'about=Before update: kee
 
 create function core.refuse_change() returns trigger
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   raise exception '% is append-only', pg_catalog.format('%I.%I', tg_table_schema, tg_table_name)
@@ -35,7 +35,7 @@ comment on function core.refuse_change() is 'about=Refuses UPDATE, DELETE and TR
 
 create function core.check_shared_reference() returns trigger
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_column text := tg_argv[0];

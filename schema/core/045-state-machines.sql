@@ -3,7 +3,7 @@
 create function core.enforce_transition() returns trigger
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_machine text := tg_argv[0];

@@ -2,7 +2,7 @@
 
 create function core.comment_standard_columns(p_table text) returns void
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_column record;
@@ -38,7 +38,7 @@ create function core.tag(p_comment text, p_tag text) returns text
   language sql
   immutable
   parallel safe
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
   select case
     when p_tag = 'about' then pg_catalog.substring(p_comment, '(?:^|;)about=(.*)$')

@@ -3,7 +3,7 @@
 
 create function core.protect_partition(p_partition regclass, p_parent regclass) returns void
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_parent pg_catalog.pg_class;
@@ -35,7 +35,7 @@ comment on function core.protect_partition(regclass, regclass) is 'about=Gives a
 
 create function core.ensure_partitions(p_parent text, p_step text, p_ahead int) returns int
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_parent regclass := p_parent::pg_catalog.regclass;

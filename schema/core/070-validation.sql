@@ -4,7 +4,7 @@ create function core.valid_luhn(p_number text) returns boolean
   language sql
   immutable
   parallel safe
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
   select p_number ~ '^[0-9]{2,}$' and (
     select
@@ -26,7 +26,7 @@ create function core.verhoeff_sum(p_digits text) returns int
   language plpgsql
   immutable
   parallel safe
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   d constant int[] := array[
@@ -53,7 +53,7 @@ create function core.valid_verhoeff(p_number text) returns boolean
   language sql
   immutable
   parallel safe
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$ select case when p_number ~ '^[0-9]{2,}$' then core.verhoeff_sum(p_number) = 0 else p_number is not null and false end $$;
 
 comment on function core.valid_verhoeff(text) is 'about=True when the last digit is the Verhoeff check digit of the others.';
@@ -62,7 +62,7 @@ create function core.check_character(p_payload text, p_algorithm text) returns t
   language plpgsql
   immutable
   parallel safe
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_alphabet constant text := '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ*';
@@ -99,7 +99,7 @@ create function core.valid_mod37_2(p_text text) returns boolean
   language sql
   immutable
   parallel safe
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
   select case
     when p_text ~ '^[0-9A-Z]+[0-9A-Z*]$' then
@@ -114,7 +114,7 @@ create function core.valid_gstin(p_gstin text) returns boolean
   language plpgsql
   immutable
   parallel safe
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_alphabet constant text := '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ';
@@ -141,7 +141,7 @@ create function core.looks_like_aadhaar(p_text text) returns boolean
   language sql
   immutable
   parallel safe
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
   select exists (
     select
@@ -154,7 +154,7 @@ comment on function core.looks_like_aadhaar(text) is 'about=True when the text h
 
 create function core.reject_aadhaar_like() returns trigger
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_row jsonb := pg_catalog.to_jsonb(new);

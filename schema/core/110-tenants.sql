@@ -60,7 +60,7 @@ create policy platform on core.tenants to imhotep_platform using (true) with che
 
 create function core.check_tenant() returns trigger
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   if not exists (select from pg_catalog.pg_timezone_names where name = new.timezone) then

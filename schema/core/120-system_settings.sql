@@ -54,7 +54,7 @@ create policy shared_rows on core.system_settings for select using (tenant_id is
 
 create function core.keep_protected_setting() returns trigger
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   if old.is_protected then

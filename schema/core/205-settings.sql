@@ -4,7 +4,7 @@
 create function core.setting(p_key text) returns jsonb
   language sql
   stable
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
   select s.value
   from core.system_settings s
@@ -18,14 +18,14 @@ comment on function core.setting(text) is 'about=Value of a setting: the tenant'
 create function core.environment() returns text
   language sql
   stable
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$ select s.value #>> '{}' from core.system_settings s where s.key = 'core.environment' and s.tenant_id is null $$;
 
 comment on function core.environment() is 'about=dev, test, staging or production; null until core.set_environment was called.';
 
 create function core.set_environment(p_environment text) returns text
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_name text := case p_environment when 'development' then 'dev' else p_environment end;
@@ -50,7 +50,7 @@ comment on function core.set_environment(text) is 'about=Marks the database as d
 create function core.assert_not_production() returns void
   language plpgsql
   stable
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   if core.environment() is null then

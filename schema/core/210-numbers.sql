@@ -14,7 +14,7 @@ create function core.configure_series(
 ) returns void
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   insert into core.id_sequences as s (tenant_id, scope, series, period, period_key, prefix, pad, check_algo, gapless, max_len)
@@ -31,7 +31,7 @@ comment on function core.configure_series(text, text, text, int, text, boolean, 
 create function core.period_key(p_period text, p_at date) returns text
   language sql
   stable
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
   select case p_period
     when 'none' then ''
@@ -52,7 +52,7 @@ comment on function core.period_key(text, date) is 'about=The key of the period 
 create function core.next_number(p_scope text, p_series text, p_at date default current_date) returns text
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();

@@ -10,7 +10,7 @@ create function core.idempotent_begin(
 ) returns record
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();
@@ -59,7 +59,7 @@ create function core.idempotent_finish(
 ) returns void
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   update core.idempotency_keys k
@@ -80,7 +80,7 @@ comment on function core.idempotent_finish(text, text, jsonb, text) is 'about=St
 create function core.forget_idempotency_keys(p_limit int default 1000) returns int
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_removed int;

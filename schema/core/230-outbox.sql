@@ -4,7 +4,7 @@
 create function core.enqueue(p_aggregate_type text, p_aggregate_id uuid, p_event_type text, p_payload jsonb) returns bigint
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_seq bigint;
@@ -29,7 +29,7 @@ create function core.claim_outbox(p_worker text, p_limit int default 100, p_leas
   returns setof core.outbox_events
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();
@@ -75,7 +75,7 @@ comment on function core.claim_outbox(text, int, interval) is 'about=Claims up t
 create function core.mark_published(p_events uuid[], p_lock_token uuid) returns void
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_done int;
@@ -98,7 +98,7 @@ comment on function core.mark_published(uuid[], uuid) is 'about=Marks claimed ev
 create function core.mark_failed(p_event uuid, p_lock_token uuid, p_error text, p_max_attempts int default 12) returns text
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_status text;
@@ -125,7 +125,7 @@ comment on function core.mark_failed(uuid, uuid, text, int) is 'about=Gives a cl
 create function core.replay_event(p_event uuid) returns void
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   update core.outbox_events e

@@ -4,7 +4,7 @@
 create function core.session_key(p_setting text) returns text
   language plpgsql
   stable
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_key text := nullif(pg_catalog.current_setting(p_setting, true), '');
@@ -22,7 +22,7 @@ comment on function core.session_key(text) is 'about=The key that a session sett
 create function core.encrypt_text(p_plain text) returns bytea
   language sql
   volatile
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
   select public.pgp_sym_encrypt(
     p_plain, core.session_key('app.field_key'), 'cipher-algo=aes256, compress-algo=0, s2k-mode=1'
@@ -34,7 +34,7 @@ comment on function core.encrypt_text(text) is 'about=Ciphertext of a text under
 create function core.decrypt_text(p_cipher bytea) returns text
   language plpgsql
   volatile
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_plain text := public.pgp_sym_decrypt(p_cipher, core.session_key('app.field_key'));
@@ -49,7 +49,7 @@ comment on function core.decrypt_text(bytea) is 'about=Plain text of core.encryp
 create function core.blind_index(p_plain text) returns bytea
   language sql
   stable
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
   select public.hmac(
     pg_catalog.convert_to(pg_catalog.lower(pg_catalog.btrim(p_plain)), 'UTF8'),
@@ -63,7 +63,7 @@ comment on function core.blind_index(text) is 'about=HMAC-SHA-256 of a text in l
 create function core.shred_key(p_kid text, p_reason text) returns void
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   update core.encryption_keys k

@@ -10,7 +10,7 @@ create function core.provision_tenant(
   p_currency text
 ) returns uuid
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   insert into core.tenants (id, code, name, kind, country, timezone, currency)
@@ -26,7 +26,7 @@ comment on function core.provision_tenant(uuid, text, text, text, text, text, te
 create function core.active_tenants() returns setof uuid
   language sql
   stable
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$ select t.id from core.tenants t where t.status = 'active' order by t.id $$;
 
 comment on function core.active_tenants() is 'about=Ids of the active tenants that the caller may see: all for imhotep_platform, whose workers walk them.';

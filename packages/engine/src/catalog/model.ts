@@ -14,6 +14,15 @@ export interface Catalog {
   readonly views: Map<string, View>
   /** Keyed by `schema.name(argument types)`. */
   readonly functions: Map<string, Routine>
+  /** Statements of files whose effect could not be told; empty for a live catalog. */
+  readonly unknown: UnknownEffect[]
+}
+
+/** A statement that may have changed anything: a DO block, a call without a known effect. */
+export interface UnknownEffect {
+  readonly position: SourcePosition
+  /** `do block`, `call of core.setup`. */
+  readonly reason: string
 }
 
 /** Where a definition stands in the source; absent for objects read from a live database. */
@@ -72,6 +81,8 @@ export interface UserType extends CatalogObject {
   readonly notNull: boolean
   /** Check expressions of a domain. */
   readonly checks: Constraint[]
+  /** Fields of a composite type in order; empty for other kinds. */
+  readonly attributes: { readonly name: string; readonly type: string }[]
 }
 
 export interface Sequence extends CatalogObject {
@@ -223,6 +234,7 @@ export function emptyCatalog(): Catalog {
     tables: new Map(),
     views: new Map(),
     functions: new Map(),
+    unknown: [],
   }
 }
 

@@ -1,0 +1,158 @@
+import { randomUUID } from 'node:crypto'
+import { withTenant } from '@imhotep/kernel'
+import { connect, type Connection, type Transaction } from '@imhotep/postgres'
+import { hospital, makeTenants, withConnection } from '../databases.ts'
+import { measure, type Case } from '../measure.ts'
+import type { BenchResult } from '../report.ts'
+import type { BenchOptions } from '../run.ts'
+
+const slotCount = 20
+
+/** Many clients at once on few slots: ours against a bare insert, a serializable transaction and check-then-insert. */
+export async function booking({ server }: BenchOptions): Promise<BenchResult> {
+  const { url, appUrl } = await hospital(server)
+  return withConnection(url, async (admin) => {
+    const [tenant = ''] = await makeTenants(admin, 1)
+    const place = await makePlace(admin, tenant)
+    await admin.script(`
+      create schema bench;
+      create table bench.bookings (tenant_id uuid, slot_id uuid, patient_id uuid, primary key (tenant_id, slot_id));
+      create table bench.checked (tenant_id uuid, slot_id uuid, patient_id uuid);
+      create index on bench.checked (tenant_id, slot_id);
+      grant usage on schema bench to public; grant all on bench.bookings, bench.checked to public`)
+    const measured = []
+    const violations = { imhotep: 0, naive: 0, serializable: 0 }
+    let ratio = Number.NaN
+    let gaveUp = 0
+    for (const clients of [40, 200]) {
+      const db = connect(appUrl, { max: clients })
+      await Promise.all(Array.from({ length: clients }, () => db.query('select pg_sleep(0.2)')))
+      let slots: string[] = []
+      const fresh = async () => {
+        slots = await makeSlots(admin, tenant, place)
+        await admin.script('truncate bench.bookings, bench.checked')
+      }
+      await fresh()
+      const all = (attempt: (tx: Transaction, slot: string, patient: string) => Promise<unknown>, isolation?: 'serializable') => async () => {
+        await Promise.all(
+          Array.from({ length: clients }, (_, client) => {
+            const slot = slots[client % slotCount] ?? ''
+            const patient = place.patients[client] ?? ''
+            return withTenant(db, { tenant, user: null, role: 'receptionist', purpose: 'HOPERAT' }, (tx) => attempt(tx, slot, patient), {
+              retries: 50,
+              ...(isolation ? { isolation } : {}),
+            }).catch((error: unknown) => {
+              // many serializable transactions at once exhaust the server's table of conflicts
+              if (isolation === undefined) throw error
+              gaveUp++
+            })
+          }),
+        )
+      }
+      const count = async (table: string) => {
+        const [row] = await admin.query<{ extra: number }>(
+          `select coalesce(sum(n - 1), 0)::int as extra from (select count(*) as n from ${table} group by slot_id having count(*) > 1) as doubled`,
+        )
+        return row?.extra ?? 0
+      }
+      const cases: Case[] = [
+        {
+          name: `${clients} clients: booking.create_booking`,
+          run: all((tx, slot, patient) =>
+            tx.query(`select status from booking.create_booking($1, $2, $3)`, [randomUUID(), patient, slot]),
+          ),
+          after: async () => {
+            violations.imhotep += await count('scheduling.appointments')
+            await fresh()
+          },
+        },
+        {
+          name: `${clients} clients: bare insert on conflict do nothing`,
+          run: all((tx, slot, patient) =>
+            tx.query('insert into bench.bookings values ($1, $2, $3) on conflict do nothing', [tenant, slot, patient]),
+          ),
+          after: fresh,
+        },
+        {
+          name: `${clients} clients: check, then insert (naive)`,
+          run: all((tx, slot, patient) => checkThenInsert(tx, tenant, slot, patient)),
+          after: async () => {
+            violations.naive += await count('bench.checked')
+            await fresh()
+          },
+        },
+        {
+          name: `${clients} clients: the same, serializable with retry`,
+          run: all((tx, slot, patient) => checkThenInsert(tx, tenant, slot, patient), 'serializable'),
+          after: async () => {
+            violations.serializable += await count('bench.checked')
+            await fresh()
+          },
+        },
+      ]
+      const figures = await measure(cases, 9)
+      measured.push(...figures)
+      ratio = (figures[0]?.wallMs ?? 0) / (figures[1]?.wallMs ?? 1)
+      await db.close()
+    }
+    return {
+      bench: 'booking',
+      measured,
+      figures: [
+        { name: 'double bookings, booking.create_booking', value: violations.imhotep, unit: '', goal: '= 0' },
+        { name: 'double bookings, naive (for comparison)', value: violations.naive, unit: '' },
+        { name: 'double bookings, serializable', value: violations.serializable, unit: '' },
+        { name: 'serializable attempts that ended in an error', value: gaveUp, unit: '' },
+        { name: '200 clients: create_booking / bare insert', value: ratio, unit: 'x', goal: '<= 1.4' },
+      ],
+      skipped: [],
+      setting: { slots: slotCount, capacity: 1 },
+    }
+  })
+}
+
+async function checkThenInsert(tx: Transaction, tenant: string, slot: string, patient: string): Promise<void> {
+  const taken = await tx.query('select from bench.checked where tenant_id = $1 and slot_id = $2', [tenant, slot])
+  if (taken.length === 0) await tx.query('insert into bench.checked values ($1, $2, $3)', [tenant, slot, patient])
+}
+
+interface Place {
+  readonly clinic: string
+  readonly department: string
+  readonly patients: readonly string[]
+}
+
+async function makePlace(admin: Connection, tenant: string): Promise<Place> {
+  await admin.query(`set app.tenant_id = '${tenant}'`)
+  const [clinic] = await admin.query<{ id: string }>(
+    `insert into facility.clinics (tenant_id, code, name, kind, address, country, timezone, pin_code)
+     values ($1, 'B1', 'Bench', 'clinic', '{}', 'IN', 'Asia/Kolkata', '110001') returning id`,
+    [tenant],
+  )
+  await admin.query(`update facility.clinics set status = 'active'`)
+  const [department] = await admin.query<{ id: string }>(
+    `insert into facility.departments (tenant_id, clinic_id, code, name, kind)
+     values ($1, $2, 'OPD', 'Out-patients', 'clinical') returning id`,
+    [tenant, clinic?.id],
+  )
+  const patients = await admin.query<{ id: string }>(
+    `insert into patient.patients (tenant_id, mrn, given_name, family_name, name_phonetic, sex, registered_clinic_id)
+     select $1, 'B' || g, 'Given', 'Family', 'FML', 'female', $2 from generate_series(1, 200) g returning id`,
+    [tenant, clinic?.id],
+  )
+  return { clinic: clinic?.id ?? '', department: department?.id ?? '', patients: patients.map((row) => row.id) }
+}
+
+let day = 1
+
+/** Twenty slots of one place on a day of their own: nobody is busy from an earlier round. */
+async function makeSlots(admin: Connection, tenant: string, place: Place): Promise<string[]> {
+  day++
+  const rows = await admin.query<{ id: string }>(
+    `insert into scheduling.appointment_slots (tenant_id, department_id, clinic_id, starts_at, ends_at, capacity)
+     select $1, $2, $3, now() + $4 * interval '1 day' + g * interval '10 minutes', now() + $4 * interval '1 day' + (g + 1) * interval '10 minutes', 1
+     from generate_series(1, $5) g returning id`,
+    [tenant, place.department, place.clinic, day, slotCount],
+  )
+  return rows.map((row) => row.id)
+}

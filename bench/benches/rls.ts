@@ -1,0 +1,85 @@
+import { hospital, makeTenants, withConnection } from '../databases.ts'
+import type { Connection } from '@imhotep/postgres'
+import { measure, type Case } from '../measure.ts'
+import type { BenchResult, Figure } from '../report.ts'
+import type { BenchOptions } from '../run.ts'
+
+/** Queries as an application sends them (RLS alone) and with the tenant written out, for a role that bypasses RLS. */
+const queries = [
+  {
+    name: 'point',
+    times: 10_000,
+    under: 'select * from patient.patients where id = $1',
+    explicit: 'select * from patient.patients where id = $1 and tenant_id = $2',
+    params: ['id'],
+  },
+  {
+    name: 'list',
+    times: 2_000,
+    under:
+      "select id, given_name, family_name from patient.patients where family_name_lc ~>=~ 'family 1' and family_name_lc ~<~ 'family 2' order by family_name_lc using ~<~ limit 50",
+    explicit:
+      "select id, given_name, family_name from patient.patients where family_name_lc ~>=~ 'family 1' and family_name_lc ~<~ 'family 2' and tenant_id = $1 order by family_name_lc using ~<~ limit 50",
+    params: [],
+  },
+  {
+    name: 'count',
+    times: 100,
+    under: "select count(*) from patient.patients where status = 'active'",
+    explicit: "select count(*) from patient.patients where status = 'active' and tenant_id = $1",
+    params: [],
+  },
+] as const
+
+/** What row-level security costs beside an explicit WHERE. */
+export async function rls({ server, scale }: BenchOptions): Promise<BenchResult> {
+  const tenantCount = 10
+  const rowsPerTenant = 10_000 * scale
+  const { url } = await hospital(server)
+  return withConnection(url, async (admin) => {
+    const tenants = await makeTenants(admin, tenantCount)
+    await admin.script(`
+      set session_replication_role = replica;
+      insert into patient.patients (tenant_id, mrn, given_name, family_name, name_phonetic, sex, registered_clinic_id)
+      select t, 'M' || g, 'Given ' || g % 500, 'Family ' || g % 997, 'F' || g % 97, 'female', core.zero_uuid()
+      from unnest('{${tenants.join()}}'::uuid[]) t, generate_series(1, ${rowsPerTenant}) g;
+      set session_replication_role = default;
+      create role bench_bypass bypassrls; grant select on patient.patients to bench_bypass;
+      grant usage on schema patient, core to bench_bypass`)
+    await admin.query('vacuum analyze patient.patients')
+
+    const tenant = tenants[4] ?? ''
+    return withConnection(url, (app) =>
+      withConnection(url, async (bypass) => {
+        const [someone] = await admin.query<{ id: string }>('select id from patient.patients where tenant_id = $1 limit 1', [tenant])
+        await app.script(`set role imhotep_app; set app.tenant_id = '${tenant}'`)
+        await bypass.script('set role bench_bypass')
+        const figures: Figure[] = []
+        const measured = []
+        for (const { name, times, under, explicit, params } of queries) {
+          const given = params.map(() => someone?.id)
+          const cases: Case[] = [
+            { name: `${name}: RLS`, backend: app.pid, run: () => repeat(app, under, given, times) },
+            { name: `${name}: explicit WHERE, BYPASSRLS`, backend: bypass.pid, run: () => repeat(bypass, explicit, [...given, tenant], times) },
+          ]
+          const [ours, theirs] = await measure(cases, 9)
+          if (!ours || !theirs) continue
+          measured.push(ours, theirs)
+          figures.push({ name: `${name}: RLS / explicit`, value: (ours.cpuMs ?? 0) / (theirs.cpuMs ?? 1), unit: 'x', goal: '<= 1.1' })
+        }
+        return {
+          bench: 'rls',
+          measured,
+          figures,
+          skipped: ['blind search: its token tables are not built yet'],
+          setting: { tenants: tenantCount, rowsPerTenant },
+        }
+      }),
+    )
+  })
+}
+
+/** The statement is prepared once by the driver and sent many times, pipelined. */
+async function repeat(connection: Connection, sql: string, params: readonly unknown[], times: number): Promise<void> {
+  await Promise.all(Array.from({ length: times }, () => connection.query(sql, [...params])))
+}

@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { connect } from '@imhotep/postgres'
+import { demoDatabase, emptyDatabase, hospitalDatabase, type TestDatabase } from '../../../tests/support/database.ts'
+import { runCli } from '../../../tests/support/run-cli.ts'
+
+// The JSON shapes are public: whoever changes a list of keys below breaks the tools that read them.
+
+let demo: TestDatabase
+before(async () => void (demo = await demoDatabase()))
+after(() => demo.drop())
+
+async function runJson(args: string[], database: TestDatabase = demo, cwd?: string) {
+  const options = { env: { DATABASE_URL: database.url }, ...(cwd === undefined ? {} : { cwd }) }
+  const { code, stdout, stderr } = await runCli([...args, '--json'], options)
+  assert.equal(stdout.trim().split('\n').length, 1, `more than one line on stdout: ${stdout}\n${stderr}`)
+  return { code, answer: JSON.parse(stdout), stdout, stderr }
+}
+
+const FINDING = 'rule family severity file line column object message related help fix'.split(' ').toSorted()
+
+test('imhotep verify --attack --json: answers checks, findings and attempts, none through', async () => {
+  const { code, answer } = await runJson(['verify', '--attack'])
+
+  assert.deepEqual(Object.keys(answer), ['command', 'ok', 'target', 'checks', 'tables', 'findings', 'attack', 'ms'])
+  assert.deepEqual(Object.keys(answer.target), ['host', 'database', 'environment'])
+  assert.equal(answer.target.environment, 'development')
+  assert.ok(answer.checks > 0 && answer.attack.attempts > 0)
+  assert.deepEqual(answer.attack.through, [])
+  for (const finding of answer.findings) assert.deepEqual(Object.keys(finding).toSorted(), FINDING)
+  assert.equal(code, 0)
+})
+
+test('imhotep verify: a table without its policy is exit code 1 and a finding that names it', async () => {
+  await using database = await hospitalDatabase()
+  const db = connect(database.url)
+  await db.query('alter table patient.patients no force row level security')
+  await db.close()
+
+  const { code, answer } = await runJson(['verify'], database)
+
+  assert.equal(code, 1)
+  assert.equal(answer.ok, false)
+  assert.ok(answer.findings.some(({ object }: { object: string }) => object === 'patient.patients'))
+})
+
+test('imhotep status --json: answers each version with its state', async () => {
+  const { code, answer } = await runJson(['status'])
+
+  assert.equal(code, 0)
+  assert.deepEqual(Object.keys(answer), ['command', 'ok', 'target', 'versions', 'chainBrokenAt'])
+  assert.deepEqual(Object.keys(answer.versions[0]), ['version', 'file', 'state'])
+  assert.equal(answer.versions[0].state, 'applied')
+})
+
+test('imhotep info: is the same as status', async () => {
+  const { code, answer } = await runJson(['info'])
+
+  assert.equal(code, 0)
+  assert.equal(answer.command, 'status')
+})
+
+test('imhotep migrate --json: answers what was applied, and nothing the second time', async () => {
+  await using database = await emptyDatabase('cli_migrate')
+  const project = mkdtempSync(join(tmpdir(), 'imhotep-migrate-'))
+  writeFileSync(join(project, 'imhotep.config.json'), '{"migrations": ".", "historyTable": "public.history"}')
+  writeFileSync(join(project, 'V001__a.sql'), 'create table a (id int primary key);')
+  writeFileSync(join(project, 'V002__b.sql'), 'create table b (id int primary key);')
+
+  const first = await runJson(['migrate'], database, project)
+  const second = await runJson(['migrate'], database, project)
+
+  rmSync(project, { recursive: true })
+  assert.equal(first.code, 0)
+  for (const key of ['command', 'ok', 'target', 'applied', 'already', 'pending', 'ms'])
+    assert.ok(key in first.answer, key)
+  assert.deepEqual(Object.keys(first.answer.applied[0]), ['version', 'file', 'ms'])
+  assert.equal(first.answer.applied.length, 2)
+  assert.equal(second.answer.applied.length, 0)
+  assert.equal(second.answer.already, 2)
+})
+
+test('imhotep migrate: a syntax error is told with file, line and column, and nothing is applied', async () => {
+  await using database = await emptyDatabase('cli_syntax')
+  const project = mkdtempSync(join(tmpdir(), 'imhotep-syntax-'))
+  writeFileSync(join(project, 'imhotep.config.json'), '{"migrations": ".", "historyTable": "public.history"}')
+  writeFileSync(join(project, 'V001__a.sql'), 'create table a (id int primary key);')
+  writeFileSync(join(project, 'V002__b.sql'), 'create table b (\n  id int primry key\n);')
+
+  const { code, stderr } = await runCli(['migrate'], { cwd: project, env: { DATABASE_URL: database.url } })
+  const after = await runJson(['status'], database, project)
+
+  rmSync(project, { recursive: true })
+  assert.equal(code, 1)
+  assert.match(stderr, /V002__b\.sql:2:10/)
+  assert.deepEqual(
+    after.answer.versions.map(({ state }: { state: string }) => state),
+    ['pending', 'pending'],
+  )
+})
+
+test('imhotep seed demo: is refused on a production database with exit code 1', async () => {
+  await using database = await hospitalDatabase()
+  const db = connect(database.url)
+  const [mark] = await db.query<{ environment: string | null }>('select core.environment() as environment')
+  if (mark?.environment === null) await db.query(`select core.set_environment('production')`)
+  else await db.query(`update core.system_settings set value = '"production"' where key = 'core.environment'`)
+  await db.close()
+
+  const { code, answer } = await runJson(['seed', 'demo'], database)
+
+  assert.equal(code, 1)
+  assert.equal(answer.error.code, 'IMH_SEED_REFUSED')
+})
+
+test('imhotep audit seal, then verify: answers each log of each tenant without a problem', async () => {
+  await using database = await demoDatabase()
+
+  const seal = await runJson(['audit', 'seal'], database)
+  const verify = await runJson(['audit', 'verify'], database)
+
+  assert.equal(seal.code, 0)
+  assert.equal(verify.code, 0)
+  assert.deepEqual(Object.keys(verify.answer), ['command', 'ok', 'target', 'action', 'logs'])
+  assert.ok(verify.answer.logs.some(({ sealedRows }: { sealedRows: number }) => sealedRows > 0))
+})
+
+test('imhotep bundle --check: the committed script is what the modules say', async () => {
+  const { code, answer } = await runJson(['bundle', '--check'])
+
+  assert.equal(answer.state, 'fresh')
+  assert.equal(code, 0)
+})
+
+test('imhotep: a wrong password is told by code and hint, and never shown', async () => {
+  const wrong = new URL(demo.appUrl)
+  wrong.password = 'hunter2'
+
+  const { code, stdout, stderr } = await runCli(['status', '--url', wrong.href, '--verbose'])
+
+  assert.equal(code, 2)
+  assert.match(stderr, /code: IMH_AUTHENTICATION_FAILED/)
+  assert.ok(!`${stdout}${stderr}`.includes('hunter2'))
+})
+
+test('imhotep: a database that does not exist is told by its name', async () => {
+  const missing = new URL(demo.url)
+  missing.pathname = '/nowhere'
+
+  const { code, stderr } = await runCli(['status', '--url', missing.href])
+
+  assert.equal(code, 2)
+  assert.match(stderr, /nowhere/)
+})
+
+test('imhotep status: the first line names host, database and environment', async () => {
+  const { stdout } = await runCli(['status'], { env: { DATABASE_URL: demo.url } })
+
+  const [first] = stdout.split('\n')
+  const { host, pathname } = new URL(demo.url)
+  assert.equal(first, `imhotep status: ${host}, database ${pathname.slice(1)}, environment development`)
+})

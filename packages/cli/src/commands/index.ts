@@ -1,0 +1,14 @@
+import type { Command } from '../command.ts'
+import { audit } from './audit.ts'
+import { bundle } from './bundle.ts'
+import { down } from './down.ts'
+import { init } from './init.ts'
+import { migrate } from './migrate.ts'
+import { repair } from './repair.ts'
+import { seed } from './seed.ts'
+import { status } from './status.ts'
+import { up } from './up.ts'
+import { verify } from './verify.ts'
+
+/** Every command, in the order of the help. One line a command. */
+export const commands: readonly Command[] = [up, down, init, migrate, status, repair, seed, bundle, verify, audit]

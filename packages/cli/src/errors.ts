@@ -1,0 +1,79 @@
+import { ImhotepError } from '@imhotep/base'
+
+/** No database was named and the embedded server of this project does not run. */
+export class ServerNotRunningError extends ImhotepError {
+  readonly code = 'IMH_SERVER_NOT_RUNNING'
+  override readonly exitCode = 2
+  constructor(project: string) {
+    super(`no DATABASE_URL is set, and the embedded server of '${project}' is not running`, {
+      hint: 'start it with: imhotep up; or name a database with --url or DATABASE_URL',
+    })
+  }
+}
+
+/** The working directory is not inside a project. */
+export class ProjectNotFoundError extends ImhotepError {
+  readonly code = 'IMH_PROJECT_NOT_FOUND'
+  override readonly exitCode = 2
+  constructor(directory: string) {
+    super(`neither '${directory}' nor a directory above it has db/migration or imhotep.config.json`, {
+      hint: 'make a project here with: imhotep init',
+    })
+  }
+}
+
+/** imhotep.config.json cannot be read or holds something unknown. */
+export class ConfigError extends ImhotepError {
+  readonly code = 'IMH_CONFIG'
+  override readonly exitCode = 2
+  constructor(file: string, reason: string, options: ErrorOptions = {}) {
+    super(`${file}: ${reason}`, { ...options, hint: 'correct the file; docs/guides/first-run.md lists its settings' })
+  }
+}
+
+/** The database carries another environment marker than the one asked for; a marker is set once. */
+export class EnvironmentMismatchError extends ImhotepError {
+  readonly code = 'IMH_ENVIRONMENT'
+  constructor(database: string, marked: string, wanted: string) {
+    super(`database '${database}' is marked '${marked}', not '${wanted}'`, {
+      hint: `leave --environment out, or use a new database for '${wanted}': the marker of a database is set once`,
+    })
+  }
+}
+
+/** Data would have been removed without anybody having agreed to it. */
+export class DestroyRefusedError extends ImhotepError {
+  readonly code = 'IMH_DESTROY_REFUSED'
+  constructor(directory: string) {
+    super(`'${directory}' and every database in it was kept: nobody confirmed`, {
+      hint: 'confirm with: imhotep down --destroy --yes',
+    })
+  }
+}
+
+/** A file or directory refused what the command had to do with it. */
+export class FileError extends ImhotepError {
+  readonly code = 'IMH_FILE'
+  override readonly exitCode = 2
+  constructor(message: string, hint: string, options: ErrorOptions = {}) {
+    super(message, { ...options, hint })
+  }
+}
+
+/** Ctrl-C. */
+export class CancelledError extends ImhotepError {
+  readonly code = 'IMH_CANCELLED'
+  override readonly exitCode = 2
+  constructor(options: ErrorOptions = {}) {
+    super('stopped', { ...options, hint: 'run it again: it goes on from here' })
+  }
+}
+
+/** Something that nobody foresaw; a defect of Imhotep until shown otherwise. */
+export class UnexpectedError extends ImhotepError {
+  readonly code = 'IMH_UNEXPECTED'
+  override readonly exitCode = 2
+  constructor(message: string, options: ErrorOptions = {}) {
+    super(message, { ...options, hint: 'run it again with --verbose and report what it prints' })
+  }
+}

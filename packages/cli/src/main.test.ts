@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { runCli } from '../../../tests/support/run-cli.ts'
+import { commands } from './commands/index.ts'
+
+const empty = mkdtempSync(join(tmpdir(), 'imhotep-nothing-'))
+after(() => rmSync(empty, { recursive: true }))
+
+test('imhotep --help: lists every command with its summary', async () => {
+  const { code, stdout } = await runCli(['--help'])
+
+  assert.equal(code, 0)
+  for (const { name } of commands) assert.match(stdout, new RegExp(`^  ${name}\\b`, 'm'))
+})
+
+test('imhotep migrate --help: shows options and examples', async () => {
+  const { code, stdout } = await runCli(['migrate', '--help'])
+
+  assert.equal(code, 0)
+  assert.match(stdout, /--dry-run/)
+  assert.match(stdout, /\nExamples:\n {2}imhotep migrate /)
+})
+
+test('imhotep: tells an unknown command by exit code 2 and names a similar one', async () => {
+  const { code, stdout, stderr } = await runCli(['stattus'])
+
+  assert.equal(code, 2)
+  assert.equal(stdout, '')
+  assert.match(stderr, /^error: unknown command 'stattus'\nhint: did you mean 'status'\?.*\ncode: IMH_USAGE\n$/)
+})
+
+test('imhotep: tells an unknown option by exit code 2 and says where the options are listed', async () => {
+  const { code, stderr } = await runCli(['migrate', '--upwards'])
+
+  assert.equal(code, 2)
+  assert.match(stderr, /unknown option '--upwards'\nhint: see: imhotep migrate --help/)
+})
+
+test('imhotep --json: a failure is one object with command, ok and error', async () => {
+  const { code, stdout } = await runCli(['seed', 'everything', '--json'])
+
+  const answer = JSON.parse(stdout)
+  assert.equal(code, 2)
+  assert.deepEqual(Object.keys(answer), ['command', 'ok', 'error'])
+  assert.deepEqual(Object.keys(answer.error), ['code', 'message', 'hint'])
+  assert.equal(answer.command, 'seed')
+  assert.equal(answer.ok, false)
+})
+
+test('imhotep status: says what to run where there is no project', async () => {
+  const { code, stderr } = await runCli(['status'], { cwd: empty })
+
+  assert.equal(code, 2)
+  assert.match(stderr, /hint: .*imhotep init/)
+  assert.match(stderr, /code: IMH_PROJECT_NOT_FOUND/)
+})
+
+test('imhotep verify: a server that is not there is exit code 2, without the password', async () => {
+  const { code, stdout, stderr } = await runCli([
+    'verify',
+    '--url',
+    'postgres://me:hunter2@127.0.0.1:1/his',
+    '--verbose',
+  ])
+
+  assert.equal(code, 2)
+  assert.match(stderr, /code: IMH_CONNECTION_FAILED/)
+  assert.ok(!`${stdout}${stderr}`.includes('hunter2'))
+})
+
+test('imhotep verify: text that is no connection string is refused without being repeated', async () => {
+  const { code, stderr } = await runCli(['verify', '--url', 'host=db password=hunter2'])
+
+  assert.equal(code, 2)
+  assert.ok(!stderr.includes('hunter2'))
+})

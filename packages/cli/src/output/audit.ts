@@ -1,0 +1,46 @@
+import type { ChainReport, SealedRange } from '@imhotep/kernel'
+import { count, type Page } from './page.ts'
+
+export type AuditData =
+  | { readonly action: 'seal'; readonly logs: readonly SealedRange[] }
+  | { readonly action: 'verify'; readonly logs: readonly ChainReport[] }
+
+export function printAudit(data: AuditData, page: Page): void {
+  if (data.action === 'seal') printSeal(data.logs, page)
+  else printChains(data.logs, page)
+}
+
+function printSeal(logs: readonly SealedRange[], page: Page): void {
+  page.table(
+    logs.map(({ tenant, log, rows }) => [tenant, log, rows]),
+    ['tenant', 'log', 'rows sealed'],
+  )
+  page.line(`${count(sum(logs.map(({ rows }) => rows)), 'row')} sealed`)
+}
+
+function printChains(logs: readonly ChainReport[], page: Page): void {
+  page.table(
+    logs.map(({ tenant, log, seals, sealedRows, unsealedRows, problems }) => [
+      tenant,
+      log,
+      seals ?? 0,
+      sealedRows,
+      unsealedRows,
+      problems.length,
+    ]),
+    ['tenant', 'log', 'seals', 'rows sealed', 'not sealed yet', 'problems'],
+  )
+  for (const { tenant, log, problems } of logs) {
+    for (const { seal, seq, problem } of problems) {
+      const row = seq === null ? '' : `, row ${seq}`
+      page.line(`${page.paint('changed', 'bad')} ${log} of ${tenant}, seal ${seal}${row}: ${problem}`)
+    }
+  }
+  const problems = sum(logs.map((log) => log.problems.length))
+  const sealed = sum(logs.map(({ sealedRows }) => sealedRows))
+  page.line(problems === 0 ? `${count(sealed, 'sealed row')}, none was changed` : count(problems, 'problem'))
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
+}

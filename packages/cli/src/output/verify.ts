@@ -1,0 +1,36 @@
+import type { VerifyReport } from '@imhotep/engine'
+import { count, seconds, type Page, type Tone } from './page.ts'
+
+export type VerifyData = VerifyReport
+
+const TONES: Record<string, Tone> = { error: 'bad', warning: 'warn', info: 'dim' }
+
+export function printVerify(report: VerifyData, page: Page): void {
+  for (const { severity, rule, object, message, help } of report.findings) {
+    page.line(`${page.paint(severity, TONES[severity] ?? 'plain')} ${rule}: ${object ?? ''} ${message}`)
+    page.line(page.paint(`  ${help}`, 'dim'))
+  }
+  const found = count(report.findings.length, 'finding')
+  page.line(`${count(report.checks, 'check')} on ${count(report.tables, 'table')}, ${found}, ${seconds(report.ms)}`)
+  if (report.attack !== null) printAttack(report.attack, page)
+}
+
+function printAttack(attack: NonNullable<VerifyReport['attack']>, page: Page): void {
+  for (const { object, attempt, evidence } of attack.through) {
+    page.line(`${page.paint('got through', 'bad')} ${object}: ${attempt} (${evidence})`)
+  }
+  if (attack.untested.length > 0) {
+    page.line(`${page.paint('not tried', 'warn')} ${count(attack.untested.length, 'attempt')}, grouped by reason:`)
+    for (const [reason, objects] of groupByReason(attack.untested)) page.line(`  ${reason}: ${objects.join(', ')}`)
+  }
+  const through = page.paint(`${attack.through.length} through`, attack.through.length === 0 ? 'good' : 'bad')
+  page.line(`${count(attack.attempts, 'attempt')} to reach another tenant's rows, ${through}`)
+}
+
+function groupByReason(
+  untested: readonly { readonly object: string; readonly reason: string }[],
+): Map<string, string[]> {
+  const groups = new Map<string, Set<string>>()
+  for (const { object, reason } of untested) groups.set(reason, (groups.get(reason) ?? new Set()).add(object))
+  return new Map([...groups].map(([reason, objects]) => [reason, [...objects]]))
+}

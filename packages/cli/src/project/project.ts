@@ -1,0 +1,58 @@
+import { existsSync, statSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { ProjectNotFoundError } from '../errors.ts'
+import { CONFIG_FILE, readConfig, type Config } from './config.ts'
+
+/** A directory that uses Imhotep: this repository, or one made by `imhotep init`. */
+export interface Project {
+  readonly root: string
+  readonly config: Config
+  /** Directory of the migrations. */
+  readonly migrations: string
+  /** Directory of the modules. */
+  readonly modules: string
+  /** Where the embedded server and the credentials live; never committed. */
+  readonly state: string
+}
+
+/**
+ * The nearest directory, from `start` upwards, that has db/migration or imhotep.config.json.
+ * @throws ProjectNotFoundError, ConfigError
+ */
+export function findProject(start: string): Project {
+  for (let directory = resolve(start); ; directory = dirname(directory)) {
+    const config = join(directory, CONFIG_FILE)
+    if (existsSync(config)) return describeProject(directory, readConfig(config))
+    if (isDirectory(join(directory, 'db', 'migration'))) return describeProject(directory, {})
+    if (directory === dirname(directory)) throw new ProjectNotFoundError(start)
+  }
+}
+
+function describeProject(root: string, config: Config): Project {
+  return {
+    root,
+    config,
+    migrations: resolve(root, config.migrations ?? 'db/migration'),
+    modules: modulesDirectory(root, config),
+    state: join(root, '.imhotep'),
+  }
+}
+
+/** The project's own modules where it has some, else the ones that come with Imhotep. */
+function modulesDirectory(root: string, config: Config): string {
+  if (config.schema !== undefined) return resolve(root, config.schema)
+  const own = join(root, 'schema')
+  return existsSync(join(own, 'core', 'module.json')) ? own : packagedModules()
+}
+
+/** `schema/` of the repository, or the copy of it inside the published package. */
+export function packagedModules(): string {
+  const here = dirname(fileURLToPath(import.meta.url))
+  const inside = resolve(here, '../../schema')
+  return existsSync(inside) ? inside : resolve(here, '../../../../schema')
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+}

@@ -1,0 +1,39 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { embeddedStatus, startEmbedded } from '@imhotep/postgres'
+import type { Context } from '../context.ts'
+import { ServerNotRunningError } from '../errors.ts'
+import { findProject, type Project } from '../project/project.ts'
+
+/** The database that the embedded server holds. */
+export const EMBEDDED_DATABASE = 'imhotep'
+
+/**
+ * The database a command works on: `--url`, else DATABASE_URL, else the running embedded server of the project.
+ * @throws ServerNotRunningError, ProjectNotFoundError
+ */
+export async function resolveUrl(context: Context): Promise<string> {
+  const given = givenUrl(context)
+  if (given !== undefined) return given
+  const project = findProject(context.cwd)
+  for (const { directory } of embeddedDirectories(project)) {
+    const status = await embeddedStatus(directory)
+    if (status?.running !== true) continue
+    const server = await startEmbedded({ directory }) // adopts the one that runs
+    return server.url(EMBEDDED_DATABASE)
+  }
+  throw new ServerNotRunningError(project.root)
+}
+
+export function givenUrl(context: Context): string | undefined {
+  return context.options.text('url') || context.env['DATABASE_URL'] || undefined
+}
+
+/** The directories of the project's embedded servers, one for each major version, newest first. */
+export function embeddedDirectories(project: Project): { directory: string; version: number }[] {
+  if (!existsSync(project.state)) return []
+  return readdirSync(project.state)
+    .map((name) => ({ directory: join(project.state, name), version: Number(/^postgres-(\d+)$/.exec(name)?.[1]) }))
+    .filter(({ version }) => version > 0)
+    .toSorted((a, b) => b.version - a.version)
+}

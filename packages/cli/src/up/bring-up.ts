@@ -1,0 +1,167 @@
+import {
+  applyMigrations,
+  applySeeds,
+  AttackNotPossibleError,
+  isVerified,
+  verifyDatabase,
+  type Module,
+  type VerifyReport,
+} from '@imhotep/engine'
+import { connect, type Database } from '@imhotep/postgres'
+import { EnvironmentMismatchError } from '../errors.ts'
+import type { Project } from '../project/project.ts'
+import { readSelectedModules } from '../project/selected-modules.ts'
+import { applicationUrl, ensureApplicationLogin } from '../target/application-login.ts'
+import { markEnvironment, readEnvironment } from '../target/environment.ts'
+import { toTarget } from '../target/open-target.ts'
+import type { Target } from '../target/target.ts'
+import { takeInventory, type ModuleInventory } from './inventory.ts'
+import { openServer, type ServerOptions } from './open-server.ts'
+import { StepList, type Step } from './steps.ts'
+
+export interface BringUpOptions extends ServerOptions {
+  /** The marker of a new database; default from the project's configuration, else `development`. */
+  readonly environment: string | undefined
+  /** Leaves the demo rows out. */
+  readonly noDemo: boolean
+  readonly signal: AbortSignal
+  readonly announce: (target: Target) => void
+}
+
+export interface BringUpResult {
+  readonly target: Target
+  readonly steps: readonly Step[]
+  readonly modules: readonly ModuleInventory[]
+  readonly verify: VerifyReport
+  /** For applications, without the password. */
+  readonly connection: string
+  /** Milliseconds of the whole run. */
+  readonly ms: number
+}
+
+/**
+ * From nothing to a database that runs, is seeded and checked. Each step looks first whether it is done already, so it
+ * may be killed anywhere and called again.
+ * @throws EnvironmentMismatchError, and what the steps throw
+ */
+export async function bringUp(project: Project, options: BringUpOptions): Promise<BringUpResult> {
+  const started = performance.now()
+  const steps = new StepList(options.signal, options.progress)
+  const url = await openServer(project, options, steps)
+  const db = connect(url, { applicationName: 'imhotep', max: 4 })
+  try {
+    const wanted = options.environment ?? project.config.environment ?? 'development'
+    const marked = await readEnvironment(db)
+    if (marked !== null && options.environment !== undefined && marked !== options.environment) {
+      throw new EnvironmentMismatchError(toTarget(url, null).database, marked, options.environment)
+    }
+    const environment = marked ?? wanted
+    const target = toTarget(url, environment)
+    options.announce(target)
+
+    const modules = await readSelectedModules(project)
+    await migrate(url, project, options, steps)
+    await steps.run(
+      'environment',
+      () => (marked === null ? markEnvironment(db, environment) : Promise.resolve()),
+      () => ({ state: marked === null ? 'new' : 'already there', detail: environment }),
+    )
+    await seed(url, project, modules, 'system', options, steps)
+    if (environment !== 'development') steps.leaveOut('demo seed', `not for a ${environment} database`)
+    else if (options.noDemo) steps.leaveOut('demo seed', 'not wanted')
+    else await seed(url, project, modules, 'demo', options, steps)
+    await openLogin(db, url, project, environment, options, steps)
+    const verify = await check(db, environment, options, steps)
+
+    const inventory = await takeInventory(db, modules)
+    const ms = Math.round(performance.now() - started)
+    return { target, steps: steps.steps, modules: inventory, verify, connection: applicationUrl(url), ms }
+  } finally {
+    await db.close()
+  }
+}
+
+async function migrate(url: string, project: Project, options: BringUpOptions, steps: StepList): Promise<void> {
+  const { signal, progress: onProgress } = options
+  await steps.run(
+    'migrations',
+    () =>
+      applyMigrations(url, {
+        directory: project.migrations,
+        historyTable: project.config.historyTable,
+        signal,
+        onProgress,
+      }),
+    ({ applied, already }) => ({
+      state: applied.length > 0 ? 'new' : 'already there',
+      detail: `${applied.length} applied, ${already} already there`,
+    }),
+  )
+}
+
+async function seed(
+  url: string,
+  project: Project,
+  modules: readonly Module[],
+  kind: 'system' | 'demo',
+  { signal, progress: onProgress }: BringUpOptions,
+  steps: StepList,
+): Promise<void> {
+  await steps.run(
+    `${kind} seed`,
+    () => applySeeds(url, modules, kind, { historyTable: project.config.historyTable, signal, onProgress }),
+    ({ applied, already }) => ({
+      state: applied.length > 0 ? 'new' : 'already there',
+      detail: `${applied.length} applied, ${already} already there`,
+    }),
+  )
+}
+
+async function openLogin(
+  db: Database,
+  url: string,
+  project: Project,
+  environment: string,
+  options: BringUpOptions,
+  steps: StepList,
+): Promise<void> {
+  if (environment === 'production') {
+    return steps.leaveOut('login', "on production the password of 'imhotep_app' is yours to set")
+  }
+  await steps.run(
+    'login',
+    () => ensureApplicationLogin(db, url, { state: project.state, replace: options.url === undefined }),
+    (state) =>
+      state === 'kept'
+        ? { state: 'already there', detail: 'imhotep_app, with a password that was set elsewhere' }
+        : { state, detail: 'imhotep_app, password in .imhotep/credentials.json' },
+  )
+}
+
+async function check(
+  db: Database,
+  environment: string,
+  { progress: onProgress }: BringUpOptions,
+  steps: StepList,
+): Promise<VerifyReport> {
+  return steps.run(
+    'verify',
+    async () => {
+      // On production nothing is attacked unasked: an attempt holds locks until it is rolled back.
+      if (environment === 'production') return verifyDatabase(db, { onProgress })
+      try {
+        return await verifyDatabase(db, { attack: 'quick', onProgress })
+      } catch (error) {
+        // Without demo rows there may be no two tenants yet whose isolation could be tried.
+        if (!(error instanceof AttackNotPossibleError)) throw error
+        return verifyDatabase(db, { onProgress })
+      }
+    },
+    (report) => ({ state: isVerified(report) ? 'ok' : 'failed', detail: reportText(report) }),
+  )
+}
+
+function reportText({ checks, findings, attack }: VerifyReport): string {
+  const tried = attack === null ? 'not attacked' : `${attack.attempts} attempts, ${attack.through.length} through`
+  return `${checks} checks, ${findings.length} findings, ${tried}`
+}

@@ -1,0 +1,50 @@
+import { join } from 'node:path'
+import { describeTarget, startEmbedded } from '@imhotep/postgres'
+import type { Project } from '../project/project.ts'
+import { EMBEDDED_DATABASE, embeddedDirectories } from '../target/resolve-url.ts'
+import { ensureDatabase } from '../target/ensure-database.ts'
+import type { StepList } from './steps.ts'
+
+/** Major version of a new embedded server. */
+export const DEFAULT_VERSION = 18
+
+export type EmbeddedVersion = 15 | 16 | 17 | 18
+
+export interface ServerOptions {
+  /** A server that is there already; the embedded one is then not used. */
+  readonly url: string | undefined
+  readonly version: EmbeddedVersion | undefined
+  readonly port: number | undefined
+  readonly progress: (text: string) => void
+}
+
+/** The URL of the database, after the server was started and the database created where that was still to do. */
+export async function openServer(project: Project, options: ServerOptions, steps: StepList): Promise<string> {
+  const { url, port, progress } = options
+  if (url !== undefined) {
+    const { host, port: itsPort } = describeTarget(url)
+    steps.leaveOut('server', `${host}:${itsPort}, named by --url or DATABASE_URL`)
+    return url
+  }
+  const version = options.version ?? existingVersion(project) ?? DEFAULT_VERSION
+  const directory = join(project.state, `postgres-${version}`)
+  const server = await steps.run(
+    'server',
+    () => startEmbedded({ directory, version, onProgress: progress, ...(port === undefined ? {} : { port }) }),
+    ({ created, adopted, port: itsPort, version: itsVersion }) => ({
+      state: created ? 'new' : 'already there',
+      detail: `PostgreSQL ${itsVersion} on 127.0.0.1:${itsPort}, ${adopted ? 'was running' : 'started'}`,
+    }),
+  )
+  await steps.run(
+    'database',
+    () => ensureDatabase(server.url('postgres'), EMBEDDED_DATABASE),
+    (isNew) => ({ state: isNew ? 'new' : 'already there', detail: EMBEDDED_DATABASE }),
+  )
+  return server.url(EMBEDDED_DATABASE)
+}
+
+/** A project that began on PostgreSQL 15 stays on it until it is told otherwise. */
+function existingVersion(project: Project): EmbeddedVersion | undefined {
+  return embeddedDirectories(project)[0]?.version as EmbeddedVersion | undefined
+}

@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { connect } from '@imhotep/postgres'
+import { hospitalDatabase } from '../../../tests/support/database.ts'
+import { operations } from './operations.ts'
+
+/** Granted to applications, but no operation of this package. */
+const others: Readonly<Record<string, string>> = {
+  'core.begin_request': 'withTenant of @imhotep/kernel calls it',
+  'core.period_key': 'helper of core.next_number',
+  'patient.name_key': 'called by a trigger as the role that writes',
+  'patient.check_birth_date': 'called by a trigger as the role that writes',
+  'patient.check_mrn': 'called by a trigger as the role that writes',
+}
+
+test('operations: every operation that is granted to an application role has a wrapper, and none is made up', async () => {
+  await using hospital = await hospitalDatabase()
+  const db = connect(hospital.url)
+  try {
+    const granted = await db.query<{ name: string }>(`
+      select distinct n.nspname || '.' || p.proname as name
+      from pg_proc p
+      join pg_namespace n on n.oid = p.pronamespace
+      cross join lateral aclexplode(p.proacl) a
+      join pg_roles r on r.oid = a.grantee
+      where a.privilege_type = 'EXECUTE' and r.rolname like '%\\_app' and p.prorettype <> 'trigger'::regtype
+      order by 1`)
+
+    const names = granted.map((row) => row.name)
+    assert.deepEqual(
+      names.filter((name) => !(name in others)),
+      Object.keys(operations).toSorted(),
+    )
+    assert.deepEqual(
+      Object.keys(others).filter((name) => !names.includes(name)),
+      [],
+    )
+  } finally {
+    await db.close()
+  }
+})
+
+test('operations: every statement calls its function with arguments that it has, and gives the columns that it names', async () => {
+  await using hospital = await hospitalDatabase()
+  const connection = await connect(hospital.url).dedicated()
+  try {
+    for (const [name, { sql }] of Object.entries(operations)) {
+      assert.ok(sql.includes(`${name}(`), `${name} is not called`)
+      await assert.doesNotReject(connection.script(`prepare operation as ${sql}; deallocate operation`), name)
+    }
+  } finally {
+    await connection.release()
+  }
+})

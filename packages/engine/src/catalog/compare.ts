@@ -1,0 +1,145 @@
+import type { Catalog } from './model.ts'
+import { sameExpression, sameText } from './same-text.ts'
+
+/** One thing in which two catalogs differ. */
+export interface Difference {
+  /** With its kind: `table a.b`, `column a.b.c`, `index i on a.b`, `function a.f(text)`. */
+  readonly object: string
+  /** `missing`: only the left catalog has it; `extra`: only the right one. */
+  readonly kind: 'missing' | 'extra' | 'changed'
+  /** What changed: `type`, `grants`; null for a whole object. */
+  readonly property: string | null
+  readonly left: unknown
+  readonly right: unknown
+}
+
+export interface CompareOptions {
+  /** Differences for which it returns true are left out. */
+  readonly ignore?: (difference: Difference) => boolean
+}
+
+/**
+ * Everything in which two catalogs differ. Two live catalogs are compared to the letter. Where one side was folded from
+ * files, expressions are compared by their meaning (parse trees without the casts and spellings that PostgreSQL adds),
+ * and an owner that the files do not name is not compared.
+ */
+export function compareCatalogs(left: Catalog, right: Catalog, options: CompareOptions = {}): Difference[] {
+  const differences: Difference[] = []
+  for (const [maps, kind] of Object.entries(KINDS)) {
+    const name = maps as keyof typeof KINDS
+    compareMaps(kind, '', left[name], right[name], isFolded(left) || isFolded(right), differences)
+  }
+  return options.ignore ? differences.filter((difference) => !options.ignore?.(difference)) : differences
+}
+
+const KINDS = {
+  schemas: 'schema',
+  extensions: 'extension',
+  roles: 'role',
+  types: 'type',
+  sequences: 'sequence',
+  tables: 'table',
+  views: 'view',
+  functions: 'function',
+} as const
+
+const PART_KINDS: Record<string, string> = {
+  columns: 'column',
+  constraints: 'constraint',
+  indexes: 'index',
+  policies: 'policy',
+  triggers: 'trigger',
+}
+
+type Item = Record<string, unknown>
+
+/** Only files give positions. */
+function isFolded(catalog: Catalog): boolean {
+  const maps = [catalog.schemas, catalog.tables, catalog.functions, catalog.views, catalog.types]
+  return catalog.unknown.length > 0 || maps.some((map) => [...map.values()].some((item) => item.position !== undefined))
+}
+
+function compareMaps(
+  kind: string,
+  owner: string,
+  left: ReadonlyMap<string, object>,
+  right: ReadonlyMap<string, object>,
+  loose: boolean,
+  differences: Difference[],
+): void {
+  for (const [name, item] of left) {
+    const object = objectName(kind, owner, name)
+    const other = right.get(name)
+    if (other) compareItems(kind, name, object, item as Item, other as Item, loose, differences)
+    else differences.push({ object, kind: 'missing', property: null, left: name, right: null })
+  }
+  for (const name of right.keys()) {
+    if (left.has(name)) continue
+    differences.push({ object: objectName(kind, owner, name), kind: 'extra', property: null, left: null, right: name })
+  }
+}
+
+function objectName(kind: string, owner: string, name: string): string {
+  if (owner === '') return `${kind} ${name}`
+  return kind === 'column' ? `column ${owner}.${name}` : `${kind} ${name} on ${owner}`
+}
+
+function compareItems(
+  kind: string,
+  name: string,
+  object: string,
+  left: Item,
+  right: Item,
+  loose: boolean,
+  differences: Difference[],
+): void {
+  for (const property of new Set([...Object.keys(left), ...Object.keys(right)])) {
+    if (property === 'position') continue
+    const [a, b] = [left[property], right[property]]
+    if (a instanceof Map && b instanceof Map) {
+      compareMaps(PART_KINDS[property] ?? property, name, a, b, loose, differences)
+    } else if (!isSame(kind, property, a, b, loose)) {
+      differences.push({ object, kind: 'changed', property, left: a, right: b })
+    }
+  }
+}
+
+const EXPRESSIONS = new Set(['default', 'generated', 'using', 'withCheck', 'predicate', 'expression', 'when'])
+
+function isSame(kind: string, property: string, a: unknown, b: unknown, loose: boolean): boolean {
+  if (property === 'grants') return sameSet(a as object[], b as object[])
+  if (JSON.stringify(a) === JSON.stringify(b)) return true
+  if (!loose) return false
+  // Files may leave it to whoever runs them, and name no version.
+  if (property === 'owner' || (kind === 'extension' && property === 'version')) return a === null || b === null
+  if (Array.isArray(a) && Array.isArray(b)) return sameList(a, b)
+  if (typeof a !== 'string' || typeof b !== 'string') return false
+  if (EXPRESSIONS.has(property)) return sameExpression(a, b)
+  if (kind === 'constraint' && property === 'definition') return sameText('constraint', a, b)
+  if (kind === 'function' && property === 'arguments') return sameText('arguments', a, b)
+  if (kind === 'function' && property === 'body') return a.trim() === b.trim() || sameText('body', a, b)
+  // PostgreSQL rewrites a query beyond recognition (stars, aliases, joins): its columns and options are compared instead.
+  if (kind === 'view' && property === 'definition') return true
+  return kind === 'table' && property === 'partitionBound' ? sameText('bound', a, b) : false
+}
+
+function sameSet(a: object[], b: object[]): boolean {
+  const texts = (items: object[]) => items.map((item) => JSON.stringify(Object.entries(item).toSorted())).toSorted()
+  return texts(a).join('\n') === texts(b).join('\n')
+}
+
+/** Lists of parts that hold expressions: keys of an index, checks of a domain. */
+function sameList(a: unknown[], b: unknown[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every((item, n) => {
+      const other = b[n]
+      if (typeof item !== 'object' || item === null || typeof other !== 'object' || other === null)
+        return item === other
+      const differences: Difference[] = []
+      const kind = 'definition' in item ? 'constraint' : 'part'
+      compareItems(kind, '', '', item as Item, other as Item, true, differences)
+      return differences.length === 0
+    })
+  )
+}

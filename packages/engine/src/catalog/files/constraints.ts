@@ -1,0 +1,210 @@
+import { quoteIdentifier, quoteQualified } from '../../bundle/quote.ts'
+import type { Node } from '../../parse/parser.ts'
+import { path } from '../../parse/references.ts'
+import { walkTree } from '../../parse/walk.ts'
+import type { Column, Constraint, Index, Table } from '../model.ts'
+import { chooseName } from './choose-name.ts'
+import { partitionsOf, relationName, type Fold } from './fold.ts'
+import { indexKeys, isIndexNameTaken } from './index-keys.ts'
+import { parenthesesBehind } from './source-text.ts'
+
+export type ConstraintNode = Extract<Node, { Constraint: unknown }>['Constraint']
+
+/** Adds a constraint with its index to a table and its partitions. `text` is its source, `column` the one it stands behind. */
+export function addConstraint(fold: Fold, table: Table, node: ConstraintNode, text: string, column?: string): void {
+  const constraint = makeConstraint(fold, table, node, text, column)
+  if (!constraint || table.constraints.has(constraint.name)) return
+  table.constraints.set(constraint.name, constraint)
+  if (constraint.kind === 'primary key') {
+    for (const name of constraint.columns) {
+      const key = table.columns.get(name)
+      if (key) key.notNull = true
+    }
+  }
+  const index = constraintIndex(fold, table, node, constraint, text)
+  if (index) table.indexes.set(index.name, index)
+  for (const partition of partitionsOf(fold.catalog, table)) {
+    if (partition.partitionOf === `${table.schema}.${table.name}`) inheritConstraint(fold, partition, constraint, index)
+  }
+}
+
+/** What a partition gets of its parent's constraint: checks and foreign keys by name, keys under a name of its own. */
+export function inheritConstraint(
+  fold: Fold,
+  partition: Table,
+  constraint: Constraint,
+  index: Index | undefined,
+): void {
+  const named = constraint.kind === 'check' || constraint.kind === 'foreign key'
+  const name = named ? constraint.name : newName(fold, partition, constraint.kind, constraint.columns)
+  if (!partition.constraints.has(name)) partition.constraints.set(name, { ...constraint, name, comment: null })
+  if (index) partition.indexes.set(name, { ...index, name, comment: null })
+  if (constraint.kind === 'primary key') {
+    for (const key of constraint.columns) {
+      const column = partition.columns.get(key) as Column | undefined
+      if (column) column.notNull = true
+    }
+  }
+  for (const below of partitionsOf(fold.catalog, partition)) inheritConstraint(fold, below, constraint, index)
+}
+
+const KINDS: Record<string, Constraint['kind']> = {
+  CONSTR_PRIMARY: 'primary key',
+  CONSTR_UNIQUE: 'unique',
+  CONSTR_FOREIGN: 'foreign key',
+  CONSTR_CHECK: 'check',
+  CONSTR_EXCLUSION: 'exclude',
+}
+
+function makeConstraint(
+  fold: Fold,
+  table: Table,
+  node: ConstraintNode,
+  text: string,
+  column?: string,
+): Constraint | null {
+  const kind = KINDS[node.contype ?? '']
+  if (!kind) return null
+  const columns = constraintColumns(node, kind, table, column)
+  const name = node.conname ?? newName(fold, table, kind, kind === 'check' && columns.length !== 1 ? [] : columns)
+  const target = node.pktable ? relationName(node.pktable) : null
+  const referencedColumns = target ? referenced(fold, target.key, path(node.pk_attrs)) : []
+  const isKey = kind === 'foreign key'
+  const base = {
+    name,
+    kind,
+    columns,
+    references: target?.key ?? null,
+    referencedColumns,
+    onDelete: isKey ? (ACTIONS[node.fk_del_action ?? 'a'] ?? null) : null,
+    onUpdate: isKey ? (ACTIONS[node.fk_upd_action ?? 'a'] ?? null) : null,
+    deferrable: node.deferrable ?? false,
+    initiallyDeferred: node.initdeferred ?? false,
+    validated: !(node.skip_validation ?? false),
+    comment: null,
+    position: fold.position,
+  }
+  return { ...base, definition: definition(node, base, text) }
+}
+
+const ACTIONS: Record<string, Constraint['onDelete']> = {
+  a: 'no action',
+  r: 'restrict',
+  c: 'cascade',
+  n: 'set null',
+  d: 'set default',
+}
+
+function constraintColumns(node: ConstraintNode, kind: Constraint['kind'], table: Table, column?: string): string[] {
+  if (kind === 'check') return columnsRead(node.raw_expr, table)
+  if (kind === 'exclude') {
+    return (node.exclusions ?? []).flatMap((item) => {
+      const [element] = 'List' in item ? (item.List.items ?? []) : []
+      return element && 'IndexElem' in element && element.IndexElem.name ? element.IndexElem.name : []
+    })
+  }
+  const listed = path(kind === 'foreign key' ? node.fk_attrs : node.keys)
+  return listed.length > 0 || column === undefined ? listed : [column]
+}
+
+/** Columns of the table that an expression names, sorted. */
+export function columnsRead(expression: unknown, table: Table): string[] {
+  const names = new Set<string>()
+  walkTree([expression], (tag, content) => {
+    const name = tag === 'ColumnRef' ? path(content['fields']).at(-1) : undefined
+    if (name !== undefined && table.columns.has(name)) names.add(name)
+  })
+  return [...names].sort()
+}
+
+function referenced(fold: Fold, table: string, columns: string[]): string[] {
+  if (columns.length > 0) return columns
+  const target = fold.catalog.tables.get(table)
+  return (
+    [...(target?.constraints.values() ?? [])].find((constraint) => constraint.kind === 'primary key')?.columns ?? []
+  )
+}
+
+/** The form of pg_get_constraintdef; expressions stay as written. */
+function definition(node: ConstraintNode, constraint: Omit<Constraint, 'definition'>, text: string): string {
+  const list = (columns: readonly string[]) => `(${columns.map(quoteIdentifier).join(', ')})`
+  const include = path(node.including)
+  const tail = [
+    constraint.deferrable ? ' DEFERRABLE' : '',
+    constraint.initiallyDeferred ? ' INITIALLY DEFERRED' : '',
+    constraint.validated ? '' : ' NOT VALID',
+  ].join('')
+  const including = include.length > 0 ? ` INCLUDE ${list(include)}` : ''
+  switch (constraint.kind) {
+    case 'primary key':
+      return `PRIMARY KEY ${list(constraint.columns)}${including}${tail}`
+    case 'unique':
+      return `UNIQUE ${node.nulls_not_distinct ? 'NULLS NOT DISTINCT ' : ''}${list(constraint.columns)}${including}${tail}`
+    case 'check':
+      return `CHECK (${parenthesesBehind(text, 'check') ?? ''})${node.is_no_inherit ? ' NO INHERIT' : ''}${tail}`
+    case 'foreign key': {
+      const [schema = '', name = ''] = constraint.references?.split('.') ?? []
+      const update = constraint.onUpdate === 'no action' ? '' : ` ON UPDATE ${constraint.onUpdate?.toUpperCase()}`
+      const columns = path(node.fk_del_set_cols)
+      const removal = constraint.onDelete === 'no action' ? '' : ` ON DELETE ${constraint.onDelete?.toUpperCase()}`
+      const match = node.fk_matchtype === 'f' ? ' MATCH FULL' : ''
+      const target = `${quoteQualified(schema, name)}${list(constraint.referencedColumns)}`
+      const setColumns = columns.length > 0 ? ` ${list(columns)}` : ''
+      return `FOREIGN KEY ${list(constraint.columns)} REFERENCES ${target}${match}${update}${removal}${setColumns}${tail}`
+    }
+    default:
+      return text.replace(/^constraint\s+("[^"]*"|\S+)\s+/i, '')
+  }
+}
+
+function constraintIndex(
+  fold: Fold,
+  table: Table,
+  node: ConstraintNode,
+  constraint: Constraint,
+  text: string,
+): Index | undefined {
+  if (!['primary key', 'unique', 'exclude'].includes(constraint.kind)) return undefined
+  const where = constraint.kind === 'exclude' && node.where_clause ? parenthesesBehind(text, 'where') : null
+  const plain = (column: string) => ({
+    column,
+    expression: null,
+    operatorClass: null,
+    descending: false,
+    nullsFirst: false,
+  })
+  return {
+    name: constraint.name,
+    unique: constraint.kind !== 'exclude',
+    fromConstraint: true,
+    method: node.access_method && constraint.kind === 'exclude' ? node.access_method : 'btree',
+    keys: constraint.kind === 'exclude' ? exclusionKeys(fold, table, node, text) : constraint.columns.map(plain),
+    include: path(node.including),
+    predicate: where,
+    nullsNotDistinct: node.nulls_not_distinct ?? false,
+    valid: true,
+    comment: null,
+    position: fold.position,
+  }
+}
+
+function exclusionKeys(fold: Fold, table: Table, node: ConstraintNode, text: string): Index['keys'] {
+  const elements = (node.exclusions ?? []).flatMap((item) =>
+    'List' in item ? (item.List.items ?? []).slice(0, 1) : [],
+  )
+  return indexKeys(fold, table, elements, text, 'with')
+}
+
+const SUFFIXES: Record<Constraint['kind'], string> = {
+  'primary key': 'pkey',
+  unique: 'key',
+  'foreign key': 'fkey',
+  check: 'check',
+  exclude: 'excl',
+  'not null': 'not_null',
+}
+
+function newName(fold: Fold, table: Table, kind: Constraint['kind'], columns: readonly string[]): string {
+  const taken = (name: string) => table.constraints.has(name) || isIndexNameTaken(fold, table.schema, name)
+  return chooseName(table.name, kind === 'primary key' ? [] : columns, SUFFIXES[kind], taken)
+}

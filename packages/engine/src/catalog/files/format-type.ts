@@ -1,0 +1,76 @@
+import { quoteIdentifier } from '../../bundle/quote.ts'
+import { path } from '../../parse/references.ts'
+import { DEFAULT_SCHEMA } from './fold.ts'
+
+/** The TypeName node of a parse tree, as far as it is read here. */
+export interface TypeNameLike {
+  names?: unknown
+  typmods?: unknown
+  arrayBounds?: unknown
+  setof?: boolean
+  pct_type?: boolean
+}
+
+/** A type as format_type prints it with an empty search path: `numeric(14,2)`, `timestamp with time zone`, `a.kind[]`. */
+export function formatType(type: TypeNameLike): string {
+  const names = path(type.names)
+  const array = Array.isArray(type.arrayBounds) ? '[]' : ''
+  if (type.pct_type) return `${names.join('.')}%TYPE${array}`
+  return baseName(names, modifiers(type.typmods)) + array
+}
+
+function baseName(names: string[], mods: string[]): string {
+  const name = names.at(-1) ?? ''
+  const schema = names.length > 1 ? names.at(-2) : undefined
+  if (schema !== undefined && schema !== 'pg_catalog') return `${quoteIdentifier(schema)}.${quoteIdentifier(name)}`
+  const args = mods.length > 0 ? `(${mods.join(',')})` : ''
+  switch (name) {
+    case 'timestamptz':
+      return `timestamp${args} with time zone`
+    case 'timestamp':
+      return `timestamp${args} without time zone`
+    case 'timetz':
+      return `time${args} with time zone`
+    case 'time':
+      return `time${args} without time zone`
+    case 'interval':
+      return mods.length === 2 ? `interval(${mods[1]})` : 'interval'
+    case 'char':
+      return '"char"'
+    default:
+  }
+  const printed = PRINTED[name] ?? name
+  if (schema === undefined && PRINTED[name] === undefined && !BUILT_IN.has(name))
+    return `${DEFAULT_SCHEMA}.${quoteIdentifier(name)}`
+  return printed + args
+}
+
+function modifiers(typmods: unknown): string[] {
+  if (!Array.isArray(typmods)) return []
+  return typmods.map((mod: { A_Const?: { ival?: { ival?: number } } }) => String(mod.A_Const?.ival?.ival ?? 0))
+}
+
+/** Types whose printed name is not their own. */
+const PRINTED: Record<string, string> = {
+  int2: 'smallint',
+  int4: 'integer',
+  int8: 'bigint',
+  float4: 'real',
+  float8: 'double precision',
+  bool: 'boolean',
+  varchar: 'character varying',
+  bpchar: 'character',
+  varbit: 'bit varying',
+  numeric: 'numeric',
+  decimal: 'numeric',
+}
+
+const BUILT_IN = new Set(
+  `bit text uuid json jsonb jsonpath bytea date inet cidr macaddr macaddr8 money xml name oid xid xid8 cid tid regclass regproc
+  regprocedure regtype regrole regnamespace regoper regoperator regconfig regdictionary regcollation tsvector tsquery point
+  line lseg box path polygon circle int4range int8range numrange tsrange tstzrange daterange int4multirange int8multirange
+  nummultirange tsmultirange tstzmultirange datemultirange pg_lsn pg_snapshot txid_snapshot record void trigger
+  event_trigger internal cstring anyelement anyarray anynonarray anyenum anyrange anymultirange anycompatible
+  anycompatiblearray anycompatiblenonarray anycompatiblerange anycompatiblemultirange any int2vector oidvector aclitem
+  refcursor unknown`.split(/\s+/),
+)

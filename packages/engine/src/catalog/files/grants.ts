@@ -1,0 +1,209 @@
+import type { Node } from '../../parse/parser.ts'
+import { path } from '../../parse/references.ts'
+import type { Grant } from '../model.ts'
+import type { DefaultPrivilege, Fold } from './fold.ts'
+import { formatType, type TypeNameLike } from './format-type.ts'
+import { DEFAULT_SCHEMA, markUnknown } from './fold.ts'
+
+type GrantNode = Extract<Node, { GrantStmt: unknown }>['GrantStmt']
+type Objects = DefaultPrivilege['objects']
+
+export function roleName(role: Node): string {
+  if (!('RoleSpec' in role)) return ''
+  const { roletype, rolename } = role.RoleSpec
+  if (roletype === 'ROLESPEC_PUBLIC') return 'public'
+  return rolename ?? String(roletype).replace('ROLESPEC_', '').toLowerCase()
+}
+
+/** Privileges that a new object starts with: PostgreSQL's own and those of ALTER DEFAULT PRIVILEGES. */
+export function defaultGrants(fold: Fold, objects: Objects, schema: string): Grant[] {
+  const target = { grants: [] as Grant[] }
+  if (objects === 'function') target.grants.push(grantOf('public', 'execute'))
+  if (objects === 'type') target.grants.push(grantOf('public', 'usage'))
+  for (const rule of fold.defaultPrivileges) {
+    if (rule.objects !== objects || (rule.schema !== null && rule.schema !== schema)) continue
+    for (const privilege of rule.privileges)
+      change(target, { ...grantOf(rule.grantee, privilege), grantable: rule.grantable }, rule.isGrant)
+  }
+  return target.grants
+}
+
+function grantOf(grantee: string, privilege: string): Grant {
+  return { grantee, privilege, column: null, grantable: false }
+}
+
+/** GRANT and REVOKE on objects. */
+export function grant(fold: Fold, node: GrantNode): void {
+  const isGrant = node.is_grant ?? false
+  const grantees = (node.grantees ?? []).map(roleName)
+  for (const [objects, target] of targets(fold, node)) {
+    for (const { privilege, column } of privileges(fold, node.privileges, objects)) {
+      for (const grantee of grantees) {
+        if (node.grant_option && !isGrant) dropGrantOption(target, grantee, privilege, column)
+        else change(target, { grantee, privilege, column, grantable: node.grant_option ?? false }, isGrant)
+      }
+    }
+  }
+}
+
+interface Granted {
+  grants: Grant[]
+}
+
+function change(target: Granted, grant: Grant, isGrant: boolean): void {
+  const same = (own: Grant) =>
+    own.grantee === grant.grantee && own.privilege === grant.privilege && own.column === grant.column
+  const before = target.grants.find(same)
+  // A privilege on a table that is taken away goes from its columns too.
+  const others = target.grants.filter((own) => !same(own) && (isGrant || !isColumnOf(own, grant)))
+  target.grants = isGrant
+    ? [...others, { ...grant, grantable: grant.grantable || (before?.grantable ?? false) }]
+    : others
+}
+
+function isColumnOf(own: Grant, grant: Grant): boolean {
+  return (
+    grant.column === null && own.column !== null && own.grantee === grant.grantee && own.privilege === grant.privilege
+  )
+}
+
+function dropGrantOption(target: Granted, grantee: string, privilege: string, column: string | null): void {
+  target.grants = target.grants.map((own) =>
+    own.grantee === grantee && own.privilege === privilege && own.column === column
+      ? { ...own, grantable: false }
+      : own,
+  )
+}
+
+function privileges(
+  { options }: Fold,
+  list: Node[] | undefined,
+  objects: Objects,
+): Pick<Grant, 'privilege' | 'column'>[] {
+  const all = allPrivileges(objects, options.serverVersion ?? 18)
+  if (!list?.length) return all.map((privilege) => ({ privilege, column: null }))
+  return list.flatMap((item): Pick<Grant, 'privilege' | 'column'>[] => {
+    if (!('AccessPriv' in item)) return []
+    const { priv_name, cols } = item.AccessPriv
+    const names = priv_name ? [priv_name] : all
+    const columns = path(cols)
+    return names.flatMap((privilege) =>
+      columns.length > 0 ? columns.map((column) => ({ privilege, column })) : [{ privilege, column: null }],
+    )
+  })
+}
+
+function allPrivileges(objects: Objects, version: number): string[] {
+  switch (objects) {
+    case 'table':
+      return [
+        'insert',
+        'select',
+        'update',
+        'delete',
+        'truncate',
+        'references',
+        'trigger',
+        ...(version >= 17 ? ['maintain'] : []),
+      ]
+    case 'sequence':
+      return ['usage', 'select', 'update']
+    case 'function':
+      return ['execute']
+    case 'type':
+      return ['usage']
+    default:
+      return ['usage', 'create']
+  }
+}
+
+function targets(fold: Fold, node: GrantNode): [Objects, Granted][] {
+  const { catalog } = fold
+  const kind = String(node.objtype)
+  if (node.targtype === 'ACL_TARGET_ALL_IN_SCHEMA') return allInSchemas(fold, kind, path(node.objects))
+  return (node.objects ?? []).flatMap((object): [Objects, Granted][] => {
+    if (kind === 'OBJECT_SCHEMA' && 'String' in object)
+      return found('schema', catalog.schemas.get(object.String.sval ?? ''))
+    if ((kind === 'OBJECT_TABLE' || kind === 'OBJECT_SEQUENCE') && 'RangeVar' in object) {
+      const key = `${object.RangeVar.schemaname ?? DEFAULT_SCHEMA}.${object.RangeVar.relname ?? ''}`
+      const sequence = catalog.sequences.get(key)
+      return sequence ? found('sequence', sequence) : found('table', catalog.tables.get(key) ?? catalog.views.get(key))
+    }
+    if ('ObjectWithArgs' in object) return found('function', findRoutine(fold, object.ObjectWithArgs))
+    if ((kind === 'OBJECT_TYPE' || kind === 'OBJECT_DOMAIN') && 'List' in object) {
+      const names = path(object.List.items)
+      return found('type', catalog.types.get(`${names.at(-2) ?? DEFAULT_SCHEMA}.${names.at(-1) ?? ''}`))
+    }
+    return []
+  })
+}
+
+function found(objects: Objects, target: Granted | undefined): [Objects, Granted][] {
+  return target ? [[objects, target]] : []
+}
+
+function allInSchemas({ catalog }: Fold, kind: string, schemas: string[]): [Objects, Granted][] {
+  const of = (objects: Objects, items: Iterable<Granted & { schema: string }>): [Objects, Granted][] =>
+    [...items].filter((item) => schemas.includes(item.schema)).map((item) => [objects, item])
+  if (kind === 'OBJECT_TABLE') return [...of('table', catalog.tables.values()), ...of('table', catalog.views.values())]
+  if (kind === 'OBJECT_SEQUENCE') return of('sequence', catalog.sequences.values())
+  const routines = [...catalog.functions.values()].filter(
+    (routine) => kind === 'OBJECT_ROUTINE' || (routine.kind === 'procedure') === (kind === 'OBJECT_PROCEDURE'),
+  )
+  return of('function', routines)
+}
+
+type WithArgs = Extract<Node, { ObjectWithArgs: unknown }>['ObjectWithArgs']
+
+/** The key of a routine named with its argument types, or by its name alone where that is enough. */
+export function routineKey({ catalog }: Fold, object: WithArgs): string | undefined {
+  const names = path(object.objname)
+  const prefix = `${names.at(-2) ?? DEFAULT_SCHEMA}.${names.at(-1) ?? ''}(`
+  if (object.args_unspecified) return [...catalog.functions.keys()].find((key) => key.startsWith(prefix))
+  const types = (object.objargs ?? []).map((type) =>
+    'TypeName' in type ? formatType(type.TypeName as TypeNameLike) : '',
+  )
+  const key = `${prefix}${types.join(', ')})`
+  return catalog.functions.has(key) ? key : undefined
+}
+
+function findRoutine(fold: Fold, object: WithArgs): Granted | undefined {
+  return fold.catalog.functions.get(routineKey(fold, object) ?? '')
+}
+
+const DEFAULT_OBJECTS: Record<string, Objects> = {
+  OBJECT_TABLE: 'table',
+  OBJECT_SEQUENCE: 'sequence',
+  OBJECT_FUNCTION: 'function',
+  OBJECT_ROUTINE: 'function',
+  OBJECT_TYPE: 'type',
+  OBJECT_SCHEMA: 'schema',
+}
+
+/** ALTER DEFAULT PRIVILEGES of whoever runs the files; those of other roles touch nothing that the files make. */
+export function alterDefaultPrivileges(
+  fold: Fold,
+  node: Extract<Node, { AlterDefaultPrivilegesStmt: unknown }>['AlterDefaultPrivilegesStmt'],
+): void {
+  const option = (name: string) => {
+    const item = (node.options ?? []).find((own) => 'DefElem' in own && own.DefElem.defname === name)
+    const arg = item && 'DefElem' in item ? item.DefElem.arg : undefined
+    return arg && 'List' in arg ? (arg.List.items ?? []) : []
+  }
+  if (option('roles').length > 0 || !node.action) return
+  const objects = DEFAULT_OBJECTS[String(node.action.objtype)]
+  if (!objects) return markUnknown(fold, 'alter default privileges')
+  const schemas = path(option('schemas'))
+  for (const schema of schemas.length > 0 ? schemas : [null]) {
+    for (const grantee of (node.action.grantees ?? []).map(roleName)) {
+      fold.defaultPrivileges.push({
+        schema,
+        objects,
+        grantee,
+        privileges: privileges(fold, node.action.privileges, objects).map((own) => own.privilege),
+        grantable: node.action.grant_option ?? false,
+        isGrant: node.action.is_grant ?? false,
+      })
+    }
+  }
+}

@@ -1,0 +1,52 @@
+import type { Node } from '../../parse/parser.ts'
+import { path } from '../../parse/references.ts'
+import type { IndexKey, Table, View } from '../model.ts'
+import type { Fold } from './fold.ts'
+import { listInParentheses, trimmed } from './source-text.ts'
+import { sqlTokens } from '../../parse/split-sql.ts'
+
+/**
+ * Keys of an index or exclusion constraint. `text` holds their list as its first parentheses; for an exclusion each entry
+ * ends at the keyword `with`.
+ */
+export function indexKeys(
+  _fold: Fold,
+  _table: Table | View,
+  elements: Node[],
+  text: string,
+  endWord?: string,
+): IndexKey[] {
+  const spans = listInParentheses(text, 0)
+  return elements.map((element, n) => {
+    const node = 'IndexElem' in element ? element.IndexElem : {}
+    const descending = node.ordering === 'SORTBY_DESC'
+    const span = spans[n]
+    return {
+      column: node.name ?? null,
+      expression: node.name || !span ? null : expressionText(trimmed(text, span), endWord),
+      operatorClass: path(node.opclass).at(-1) ?? null,
+      descending,
+      nullsFirst:
+        node.nulls_ordering === 'SORTBY_NULLS_FIRST' || (descending && node.nulls_ordering !== 'SORTBY_NULLS_LAST'),
+    }
+  })
+}
+
+/** An expression key without operator class and order: those follow its closing parenthesis. */
+function expressionText(entry: string, endWord: string | undefined): string {
+  const tokens = sqlTokens(entry)
+  const stop = tokens.find((token) => token.depth === 0 && token.text.toLowerCase() === endWord)
+  const last = tokens.findLast(
+    (token) => token.depth === 0 && token.text === ')' && token.start < (stop?.start ?? Infinity),
+  )
+  return last ? entry.slice(0, last.end) : entry
+}
+
+/** Indexes share the names of their schema with tables, views and sequences. */
+export function isIndexNameTaken({ catalog }: Fold, schema: string, name: string): boolean {
+  const key = `${schema}.${name}`
+  if (catalog.tables.has(key) || catalog.views.has(key) || catalog.sequences.has(key)) return true
+  return [...catalog.tables.values(), ...catalog.views.values()].some(
+    (owner) => owner.schema === schema && owner.indexes.has(name),
+  )
+}

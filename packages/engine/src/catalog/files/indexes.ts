@@ -1,0 +1,39 @@
+import type { Node } from '../../parse/parser.ts'
+import { sqlTokens } from '../../parse/split-sql.ts'
+import type { Index } from '../model.ts'
+import { chooseName } from './choose-name.ts'
+import { partitionsOf, relationName, type Fold } from './fold.ts'
+import { indexKeys, isIndexNameTaken } from './index-keys.ts'
+import { textBehind } from './source-text.ts'
+import { inheritIndex } from './tables.ts'
+
+export function createIndex(fold: Fold, node: Extract<Node, { IndexStmt: unknown }>['IndexStmt']): void {
+  const { schema, key } = relationName(node.relation)
+  const table = fold.catalog.tables.get(key)
+  const owner = table ?? fold.catalog.views.get(key)
+  if (!owner) return
+  const { text } = fold.statement
+  // The list of keys is the first pair of parentheses behind ON; an index's quoted name cannot hold one that counts.
+  const on = sqlTokens(text).find((token) => token.depth === 0 && token.text.toLowerCase() === 'on')
+  const elements = node.indexParams ?? []
+  const taken = (name: string) => isIndexNameTaken(fold, schema, name)
+  const columns = elements.map((element) => ('IndexElem' in element ? (element.IndexElem.name ?? 'expr') : ''))
+  const name = node.idxname ?? chooseName(owner.name, columns, 'idx', taken)
+  if (node.idxname && taken(name)) return
+  const index: Index = {
+    name,
+    unique: node.unique ?? false,
+    fromConstraint: false,
+    method: node.accessMethod ?? 'btree',
+    keys: indexKeys(fold, owner, elements, text.slice(on?.end ?? 0)),
+    include: (node.indexIncludingParams ?? []).map((item) => ('IndexElem' in item ? (item.IndexElem.name ?? '') : '')),
+    predicate: node.whereClause ? textBehind(text, 'where') : null,
+    nullsNotDistinct: node.nulls_not_distinct ?? false,
+    valid: !(table && node.relation?.inh === false && table.partitionKey),
+    comment: null,
+    position: fold.position,
+  }
+  owner.indexes.set(name, index)
+  if (table && node.relation?.inh)
+    for (const partition of partitionsOf(fold.catalog, table)) inheritIndex(fold, partition, index)
+}

@@ -1,0 +1,67 @@
+import type { Node } from '../../parse/parser.ts'
+import { path } from '../../parse/references.ts'
+import type { Policy, Trigger } from '../model.ts'
+import { partitionsOf, relationName, type Fold } from './fold.ts'
+import { roleName } from './grants.ts'
+import { parenthesesBehind } from './source-text.ts'
+import { inheritTrigger } from './tables.ts'
+import { qualified } from './types.ts'
+
+export function createPolicy(fold: Fold, node: Extract<Node, { CreatePolicyStmt: unknown }>['CreatePolicyStmt']): void {
+  const table = fold.catalog.tables.get(relationName(node.table).key)
+  const name = node.policy_name ?? ''
+  if (!table || table.policies.has(name)) return
+  table.policies.set(name, {
+    name,
+    permissive: node.permissive ?? false,
+    command: (node.cmd_name ?? 'all') as Policy['command'],
+    roles: (node.roles ?? []).map(roleName).sort(),
+    using: node.qual ? parenthesesBehind(fold.statement.text, 'using') : null,
+    withCheck: node.with_check ? parenthesesBehind(fold.statement.text, 'with', 'check') : null,
+    comment: null,
+    position: fold.position,
+  })
+}
+
+export function alterPolicy(fold: Fold, node: Extract<Node, { AlterPolicyStmt: unknown }>['AlterPolicyStmt']): void {
+  const table = fold.catalog.tables.get(relationName(node.table).key)
+  const policy = table?.policies.get(node.policy_name ?? '')
+  if (!table || !policy) return
+  table.policies.set(policy.name, {
+    ...policy,
+    ...(node.roles?.length ? { roles: node.roles.map(roleName).sort() } : {}),
+    ...(node.qual ? { using: parenthesesBehind(fold.statement.text, 'using') } : {}),
+    ...(node.with_check ? { withCheck: parenthesesBehind(fold.statement.text, 'with', 'check') } : {}),
+  })
+}
+
+const EVENTS = { delete: 8, insert: 4, truncate: 32, update: 16 }
+
+export function createTrigger(fold: Fold, node: Extract<Node, { CreateTrigStmt: unknown }>['CreateTrigStmt']): void {
+  const table = fold.catalog.tables.get(relationName(node.relation).key)
+  const name = node.trigname ?? ''
+  if (!table || (table.triggers.has(name) && !node.replace)) return
+  const [schema, function_] = qualified(path(node.funcname))
+  const transitions = (node.transitionRels ?? []).flatMap((item) =>
+    'TriggerTransition' in item ? item.TriggerTransition : [],
+  )
+  const before = table.triggers.get(name)
+  const trigger: Trigger = {
+    name,
+    timing: (node.timing ?? 0) & 2 ? 'before' : (node.timing ?? 0) & 64 ? 'instead of' : 'after',
+    events: Object.entries(EVENTS).flatMap(([event, bit]) => ((node.events ?? 0) & bit ? event : [])),
+    level: node.row ? 'row' : 'statement',
+    function: `${schema}.${function_}`,
+    arguments: path(node.args),
+    when: node.whenClause ? parenthesesBehind(fold.statement.text, 'when') : null,
+    updateColumns: path(node.columns),
+    oldTable: transitions.find((own) => !own.isNew)?.name ?? null,
+    newTable: transitions.find((own) => own.isNew)?.name ?? null,
+    constraint: node.isconstraint ?? false,
+    enabled: 'origin',
+    comment: before?.comment ?? null,
+    position: fold.position,
+  }
+  table.triggers.set(name, trigger)
+  for (const partition of partitionsOf(fold.catalog, table)) inheritTrigger(partition, trigger)
+}

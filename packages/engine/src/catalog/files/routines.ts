@@ -1,0 +1,175 @@
+import { quoteIdentifier } from '../../bundle/quote.ts'
+import type { Node } from '../../parse/parser.ts'
+import { path } from '../../parse/references.ts'
+import { sqlTokens } from '../../parse/split-sql.ts'
+import type { Routine } from '../model.ts'
+import { markUnknown, type Fold } from './fold.ts'
+import { formatType, type TypeNameLike } from './format-type.ts'
+import { defaultGrants } from './grants.ts'
+import { listInParentheses, trimmed } from './source-text.ts'
+import { qualified } from './types.ts'
+
+type FunctionNode = Extract<Node, { CreateFunctionStmt: unknown }>['CreateFunctionStmt']
+type Parameter = Extract<Node, { FunctionParameter: unknown }>['FunctionParameter']
+
+export function createFunction(fold: Fold, node: FunctionNode): void {
+  const [schema, name] = qualified(path(node.funcname))
+  const parameters = (node.parameters ?? []).flatMap((item) =>
+    'FunctionParameter' in item ? item.FunctionParameter : [],
+  )
+  const argumentTypes = parameters.filter(isInput).map((parameter) => typeOf(parameter))
+  const key = `${schema}.${name}(${argumentTypes.join(', ')})`
+  const before = fold.catalog.functions.get(key)
+  if (before && !node.replace) return
+  fold.catalog.functions.set(key, {
+    schema,
+    name,
+    kind: node.is_procedure ? 'procedure' : 'function',
+    owner: before?.owner ?? null,
+    comment: before?.comment ?? null,
+    grants: before?.grants ?? defaultGrants(fold, 'function', schema),
+    argumentTypes,
+    arguments: argumentsText(fold, parameters),
+    returns: returnsText(node, parameters),
+    position: fold.position,
+    ...routineOptions(node),
+  })
+}
+
+function isInput({ mode }: Parameter): boolean {
+  return mode !== 'FUNC_PARAM_OUT' && mode !== 'FUNC_PARAM_TABLE'
+}
+
+function typeOf(parameter: Parameter): string {
+  return withSetof((parameter.argType ?? {}) as TypeNameLike).replace(/^([a-z "]+)\(\d+(,\d+)?\)/, '$1')
+}
+
+function withSetof(type: TypeNameLike): string {
+  return `${type.setof ? 'SETOF ' : ''}${formatType(type)}`
+}
+
+const MODES: Record<string, string> = {
+  FUNC_PARAM_OUT: 'OUT ',
+  FUNC_PARAM_INOUT: 'INOUT ',
+  FUNC_PARAM_VARIADIC: 'VARIADIC ',
+}
+
+/** The form of pg_get_function_arguments; defaults stay as written. */
+function argumentsText(fold: Fold, parameters: Parameter[]): string {
+  const { text } = fold.statement
+  const spans = parameters.length > 0 ? listInParentheses(text, 0) : []
+  return parameters
+    .flatMap((parameter, n) => {
+      if (parameter.mode === 'FUNC_PARAM_TABLE') return []
+      const span = spans[n]
+      const value = parameter.defexpr && span ? defaultText(trimmed(text, span)) : null
+      const name = parameter.name ? `${quoteIdentifier(parameter.name)} ` : ''
+      return `${MODES[parameter.mode ?? ''] ?? ''}${name}${typeOf(parameter)}${value === null ? '' : ` DEFAULT ${value}`}`
+    })
+    .join(', ')
+}
+
+function defaultText(parameter: string): string {
+  const sign = sqlTokens(parameter).find(
+    (token) => token.depth === 0 && (token.text === '=' || token.text.toLowerCase() === 'default'),
+  )
+  return parameter.slice(sign?.end ?? 0).trim()
+}
+
+/** The form of pg_get_function_result; nothing for a procedure. */
+function returnsText(node: FunctionNode, parameters: Parameter[]): string {
+  const columns = parameters.filter((parameter) => parameter.mode === 'FUNC_PARAM_TABLE')
+  if (columns.length > 0) {
+    return `TABLE(${columns.map((column) => `${quoteIdentifier(column.name ?? '')} ${typeOf(column)}`).join(', ')})`
+  }
+  if (node.returnType)
+    return withSetof(node.returnType as TypeNameLike).replace(/^((?:SETOF )?[a-z "]+)\(\d+(,\d+)?\)/, '$1')
+  const outputs = parameters.filter(({ mode }) => mode === 'FUNC_PARAM_OUT' || mode === 'FUNC_PARAM_INOUT')
+  if (outputs.length === 0) return ''
+  return outputs.length === 1 && outputs[0] ? typeOf(outputs[0]) : 'record'
+}
+
+type Options = Pick<
+  Routine,
+  'language' | 'volatility' | 'parallel' | 'securityDefiner' | 'strict' | 'leakproof' | 'settings' | 'body'
+>
+
+function routineOptions(node: FunctionNode): Options {
+  const options = new Map<string, Node | undefined>()
+  const settings: string[] = []
+  for (const option of node.options ?? []) {
+    if (!('DefElem' in option)) continue
+    const { defname = '', arg } = option.DefElem
+    if (defname === 'set' && arg && 'VariableSetStmt' in arg) settings.push(settingText(arg.VariableSetStmt))
+    else options.set(defname, arg)
+  }
+  const texts = (name: string) => {
+    const arg = options.get(name)
+    return arg && 'String' in arg ? (arg.String.sval ?? '') : ''
+  }
+  const flag = (name: string) => {
+    const arg = options.get(name)
+    return arg !== undefined && 'Boolean' in arg && arg.Boolean.boolval === true
+  }
+  const as = options.get('as')
+  const body = as && 'List' in as ? path(as.List.items) : []
+  return {
+    language: texts('language') || 'sql',
+    volatility: (texts('volatility') || 'volatile') as Options['volatility'],
+    parallel: (texts('parallel') || 'unsafe') as Options['parallel'],
+    securityDefiner: flag('security'),
+    strict: flag('strict'),
+    leakproof: flag('leakproof'),
+    settings: settings.toSorted(),
+    body: body[body.length - 1] ?? '',
+  }
+}
+
+/** `name=value` as pg_proc.proconfig keeps it; the values of lists of names are quoted as names. */
+function settingText(setting: Extract<Node, { VariableSetStmt: unknown }>['VariableSetStmt']): string {
+  const isList = setting.name === 'search_path'
+  const values = (setting.args ?? []).map((argument) => {
+    const constant =
+      'A_Const' in argument ? Object.entries(argument.A_Const).find(([key]) => key.endsWith('val')) : undefined
+    const value = String(Object.values((constant?.[1] ?? {}) as object)[0] ?? (constant?.[0] === 'ival' ? 0 : ''))
+    return isList ? (value === '' ? '""' : quoteIdentifier(value)) : value
+  })
+  return `${setting.name ?? ''}=${values.join(', ')}`
+}
+
+/** CREATE AGGREGATE; what it returns is told by its functions, which are not looked up. */
+export function createAggregate(fold: Fold, node: Extract<Node, { DefineStmt: unknown }>['DefineStmt']): void {
+  const [schema, name] = qualified(path(node.defnames))
+  const [list] = node.args ?? []
+  const items = list && 'List' in list ? (list.List.items ?? []) : []
+  const parameters = items.flatMap((item) => ('FunctionParameter' in item ? item.FunctionParameter : []))
+  const argumentTypes = parameters.map((parameter) => typeOf(parameter))
+  const definition = new Map(
+    (node.definition ?? []).flatMap((item) => ('DefElem' in item ? [[item.DefElem.defname, item.DefElem.arg]] : [])),
+  )
+  const state = definition.get('stype')
+  if (definition.has('finalfunc')) markUnknown(fold, 'create aggregate with a final function')
+  fold.catalog.functions.set(`${schema}.${name}(${argumentTypes.join(', ')})`, {
+    schema,
+    name,
+    kind: 'aggregate',
+    owner: null,
+    comment: null,
+    grants: defaultGrants(fold, 'function', schema),
+    argumentTypes,
+    arguments: parameters
+      .map((parameter) => `${parameter.name ? `${parameter.name} ` : ''}${typeOf(parameter)}`)
+      .join(', '),
+    returns:
+      state && typeof state === 'object' && 'TypeName' in state ? formatType(state.TypeName as TypeNameLike) : '',
+    language: 'internal',
+    volatility: 'immutable',
+    parallel: 'unsafe',
+    securityDefiner: false,
+    strict: false,
+    leakproof: false,
+    settings: [],
+    body: 'aggregate_dummy',
+    position: fold.position,
+  })
+}

@@ -1,0 +1,149 @@
+import type { Node } from '../../parse/parser.ts'
+import { path } from '../../parse/references.ts'
+import { sqlTokens } from '../../parse/split-sql.ts'
+import { isOn } from '../live/views.ts'
+import { relationName, type Fold } from './fold.ts'
+import { defaultGrants } from './grants.ts'
+import { trimmed } from './source-text.ts'
+
+export function createView(fold: Fold, node: Extract<Node, { ViewStmt: unknown }>['ViewStmt']): void {
+  const { schema, name, key } = relationName(node.view)
+  const before = fold.catalog.views.get(key)
+  if (before && !node.replace) return
+  const options = viewOptions(node.options)
+  if (node.withCheckOption === 'LOCAL_CHECK_OPTION') options.push('check_option=local')
+  if (node.withCheckOption === 'CASCADED_CHECK_OPTION') options.push('check_option=cascaded')
+  fold.catalog.views.set(key, {
+    schema,
+    name,
+    owner: before?.owner ?? null,
+    comment: before?.comment ?? null,
+    grants: before?.grants ?? defaultGrants(fold, 'table', schema),
+    materialized: false,
+    definition: queryText(fold.statement.text),
+    columns: columnNames(fold, path(node.aliases), node.query),
+    securityInvoker: isOn(options, 'security_invoker'),
+    securityBarrier: isOn(options, 'security_barrier'),
+    checkOption: options.includes('check_option=local')
+      ? 'local'
+      : options.includes('check_option=cascaded')
+        ? 'cascaded'
+        : null,
+    indexes: new Map(),
+    position: fold.position,
+  })
+}
+
+/** CREATE MATERIALIZED VIEW; CREATE TABLE AS and SELECT INTO make tables whose types only PostgreSQL can tell. */
+export function createMaterializedView(
+  fold: Fold,
+  node: Extract<Node, { CreateTableAsStmt: unknown }>['CreateTableAsStmt'],
+): void {
+  const { schema, name, key } = relationName(node.into?.rel)
+  if (fold.catalog.views.has(key)) return
+  fold.catalog.views.set(key, {
+    schema,
+    name,
+    owner: null,
+    comment: null,
+    grants: defaultGrants(fold, 'table', schema),
+    materialized: true,
+    definition: queryText(fold.statement.text).replace(/\s+with\s+(no\s+)?data$/i, ''),
+    columns: columnNames(fold, path(node.into?.colNames), node.query),
+    securityInvoker: false,
+    securityBarrier: false,
+    checkOption: null,
+    indexes: new Map(),
+    position: fold.position,
+  })
+}
+
+function viewOptions(options: Node[] | undefined): string[] {
+  return (options ?? []).flatMap((option) => {
+    if (!('DefElem' in option)) return []
+    const { defname = '', arg } = option.DefElem
+    const value = arg === undefined ? 'true' : String(Object.values(Object.values(arg)[0] as object)[0] ?? 'true')
+    return `${defname}=${value.toLowerCase()}`
+  })
+}
+
+/** From the first AS outside parentheses to the end, without a check option. */
+function queryText(text: string): string {
+  const as = sqlTokens(text).find((token) => token.depth === 0 && token.text.toLowerCase() === 'as')
+  return trimmed(text, { start: as?.end ?? 0, end: text.length }).replace(
+    /\s+with\s+((local|cascaded)\s+)?check\s+option$/i,
+    '',
+  )
+}
+
+function columnNames(fold: Fold, aliases: string[], query: Node | undefined): string[] {
+  const names = query && 'SelectStmt' in query ? targetNames(fold, firstSelect(query.SelectStmt)) : []
+  return [...aliases, ...names.slice(aliases.length)]
+}
+
+type Select = Extract<Node, { SelectStmt: unknown }>['SelectStmt']
+
+/** A UNION has the column names of its first part. */
+function firstSelect(select: Select): Select {
+  return select.larg ? firstSelect(select.larg) : select
+}
+
+function targetNames(fold: Fold, select: Select): string[] {
+  return (select.targetList ?? []).flatMap((target) => {
+    if (!('ResTarget' in target)) return []
+    const { name, val } = target.ResTarget
+    if (name) return name
+    const isStar = val && 'ColumnRef' in val && val.ColumnRef.fields?.some((field) => 'A_Star' in field)
+    return isStar ? starColumns(fold, select, path(val.ColumnRef.fields)) : derivedName(val)
+  })
+}
+
+/** The columns behind `*` or `t.*`, where the FROM list names tables and views of the catalog. */
+function starColumns({ catalog }: Fold, select: Select, qualifier: string[]): string[] {
+  return (select.fromClause ?? []).flatMap((from) => {
+    if (!('RangeVar' in from)) return []
+    const { alias, relname } = from.RangeVar
+    if (qualifier.length > 0 && qualifier.at(-1) !== (alias?.aliasname ?? relname)) return []
+    const { key } = relationName(from.RangeVar)
+    return [...(catalog.tables.get(key)?.columns.keys() ?? catalog.views.get(key)?.columns ?? [])]
+  })
+}
+
+/** The name that PostgreSQL gives to an unnamed column (FigureColname). */
+function derivedName(value: Node | undefined): string {
+  if (!value) return '?column?'
+  if ('ColumnRef' in value) return path(value.ColumnRef.fields).at(-1) ?? '?column?'
+  if ('FuncCall' in value) return path(value.FuncCall.funcname).at(-1) ?? '?column?'
+  if ('TypeCast' in value) {
+    const inner = derivedName(value.TypeCast.arg)
+    return inner === '?column?' ? (path(value.TypeCast.typeName?.names).at(-1) ?? inner) : inner
+  }
+  if ('CaseExpr' in value) {
+    const otherwise = derivedName(value.CaseExpr.defresult)
+    return otherwise === '?column?' ? 'case' : otherwise
+  }
+  if ('CoalesceExpr' in value) return 'coalesce'
+  if ('CollateClause' in value) return derivedName(value.CollateClause.arg)
+  if ('A_ArrayExpr' in value) return 'array'
+  if ('RowExpr' in value) return 'row'
+  if ('A_Indirection' in value) {
+    const field = path(value.A_Indirection.indirection).at(-1)
+    return field ?? derivedName(value.A_Indirection.arg)
+  }
+  if ('MinMaxExpr' in value) return value.MinMaxExpr.op === 'IS_GREATEST' ? 'greatest' : 'least'
+  if ('SubLink' in value) return sublinkName(value.SubLink)
+  if ('A_Expr' in value && value.A_Expr.kind === 'AEXPR_NULLIF') return 'nullif'
+  if ('SQLValueFunction' in value) {
+    return String(value.SQLValueFunction.op).replace('SVFOP_', '').replace(/_N$/, '').toLowerCase()
+  }
+  return '?column?'
+}
+
+function sublinkName(link: Extract<Node, { SubLink: unknown }>['SubLink']): string {
+  if (link.subLinkType === 'EXISTS_SUBLINK') return 'exists'
+  if (link.subLinkType === 'ARRAY_SUBLINK') return 'array'
+  const select = link.subselect && 'SelectStmt' in link.subselect ? link.subselect.SelectStmt : undefined
+  const [target] = select?.targetList ?? []
+  if (link.subLinkType !== 'EXPR_SUBLINK' || !target || !('ResTarget' in target)) return '?column?'
+  return target.ResTarget.name ?? derivedName(target.ResTarget.val)
+}

@@ -1,0 +1,80 @@
+import { qualifiedName, type Catalog, type Constraint } from '../model.ts'
+import { commentOf, IN_USER_SCHEMA } from './fragments.ts'
+
+/**
+ * NOT NULL constraints (rows of their own since PostgreSQL 18) are a property of the column here. The rows that a
+ * foreign key to a partitioned table adds for each partition are left out: they say nothing new.
+ */
+export const constraintsQuery = `
+  select n.nspname::text as schema, c.relname::text as table_name, k.conname::text as name, k.contype::text as kind,
+    pg_catalog.pg_get_constraintdef(k.oid) as definition,
+    coalesce((
+      select pg_catalog.json_agg(a.attname::text order by u.n)
+      from pg_catalog.unnest(k.conkey) with ordinality u (attnum, n)
+        join pg_catalog.pg_attribute a on a.attrelid = k.conrelid and a.attnum = u.attnum
+    ), '[]') as columns,
+    coalesce((
+      select pg_catalog.json_agg(a.attname::text order by u.n)
+      from pg_catalog.unnest(k.confkey) with ordinality u (attnum, n)
+        join pg_catalog.pg_attribute a on a.attrelid = k.confrelid and a.attnum = u.attnum
+    ), '[]') as referenced_columns,
+    fn.nspname || '.' || f.relname as "references",
+    k.confdeltype::text as on_delete, k.confupdtype::text as on_update,
+    k.condeferrable as deferrable, k.condeferred as initially_deferred, k.convalidated as validated,
+    ${commentOf('pg_constraint', 'k.oid')} as comment
+  from pg_catalog.pg_constraint k
+    join pg_catalog.pg_class c on c.oid = k.conrelid
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    left join pg_catalog.pg_class f on f.oid = k.confrelid
+    left join pg_catalog.pg_namespace fn on fn.oid = f.relnamespace
+    left join pg_catalog.pg_constraint parent on parent.oid = k.conparentid
+  where k.contype in ('p', 'u', 'f', 'c', 'x') and ${IN_USER_SCHEMA}
+    and not (k.contype = 'f' and parent.oid is not null and parent.conrelid = k.conrelid)
+  order by 1, 2, 3`
+
+export interface ConstraintRow {
+  schema: string
+  table_name: string
+  name: string
+  kind: 'p' | 'u' | 'f' | 'c' | 'x'
+  definition: string
+  columns: string[]
+  referenced_columns: string[]
+  references: string | null
+  on_delete: string
+  on_update: string
+  deferrable: boolean
+  initially_deferred: boolean
+  validated: boolean
+  comment: string | null
+}
+
+const KINDS = { p: 'primary key', u: 'unique', f: 'foreign key', c: 'check', x: 'exclude' } as const
+
+const ACTIONS: Record<string, Constraint['onDelete']> = {
+  a: 'no action',
+  r: 'restrict',
+  c: 'cascade',
+  n: 'set null',
+  d: 'set default',
+}
+
+export function addConstraints(catalog: Catalog, rows: ConstraintRow[]): void {
+  for (const row of rows) {
+    const constraint: Constraint = {
+      name: row.name,
+      kind: KINDS[row.kind],
+      columns: row.kind === 'c' ? row.columns.toSorted() : row.columns,
+      definition: row.definition,
+      references: row.references,
+      referencedColumns: row.referenced_columns,
+      onDelete: ACTIONS[row.on_delete] ?? null,
+      onUpdate: ACTIONS[row.on_update] ?? null,
+      deferrable: row.deferrable,
+      initiallyDeferred: row.initially_deferred,
+      validated: row.validated,
+      comment: row.comment,
+    }
+    catalog.tables.get(qualifiedName(row.schema, row.table_name))?.constraints.set(row.name, constraint)
+  }
+}

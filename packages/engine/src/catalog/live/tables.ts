@@ -1,0 +1,114 @@
+import { qualifiedName, type Catalog, type Column } from '../model.ts'
+import { commentOf, IN_USER_SCHEMA, notOfExtension } from './fragments.ts'
+
+export const tablesQuery = `
+  select n.nspname::text as schema, c.relname::text as name,
+    pg_catalog.pg_get_userbyid(c.relowner)::text as owner,
+    ${commentOf('pg_class', 'c.oid')} as comment,
+    c.relrowsecurity as rls_enabled, c.relforcerowsecurity as rls_forced, c.relpersistence = 'u' as unlogged,
+    case when c.relkind = 'p' then pg_catalog.lower(pg_catalog.substring(k.key, '^\\w+')) || pg_catalog.substring(k.key, '^\\w+(.*)$')
+    end as partition_key,
+    case when c.relispartition then (
+      select pn.nspname || '.' || p.relname
+      from pg_catalog.pg_inherits i
+        join pg_catalog.pg_class p on p.oid = i.inhparent
+        join pg_catalog.pg_namespace pn on pn.oid = p.relnamespace
+      where i.inhrelid = c.oid
+    ) end as partition_of,
+    case when c.relispartition then pg_catalog.pg_get_expr(c.relpartbound, c.oid) end as partition_bound
+  from pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    cross join lateral (select case when c.relkind = 'p' then pg_catalog.pg_get_partkeydef(c.oid) end as key) k
+  where c.relkind in ('r', 'p') and c.relpersistence <> 't' and ${IN_USER_SCHEMA} and ${notOfExtension('pg_class', 'c.oid')}
+  order by 1, 2`
+
+export interface TableRow {
+  schema: string
+  name: string
+  owner: string
+  comment: string | null
+  rls_enabled: boolean
+  rls_forced: boolean
+  unlogged: boolean
+  partition_key: string | null
+  partition_of: string | null
+  partition_bound: string | null
+}
+
+export function addTables(catalog: Catalog, rows: TableRow[]): void {
+  for (const row of rows) {
+    catalog.tables.set(qualifiedName(row.schema, row.name), {
+      schema: row.schema,
+      name: row.name,
+      owner: row.owner,
+      comment: row.comment,
+      grants: [],
+      columns: new Map(),
+      constraints: new Map(),
+      indexes: new Map(),
+      policies: new Map(),
+      triggers: new Map(),
+      rlsEnabled: row.rls_enabled,
+      rlsForced: row.rls_forced,
+      unlogged: row.unlogged,
+      partitionKey: row.partition_key,
+      partitionOf: row.partition_of,
+      partitionBound: row.partition_bound?.replace(/^(FOR VALUES|DEFAULT)/, (words) => words.toLowerCase()) ?? null,
+    })
+  }
+}
+
+export const columnsQuery = `
+  select n.nspname::text as schema, c.relname::text as table_name, a.attname::text as name,
+    pg_catalog.row_number() over (partition by a.attrelid order by a.attnum)::int as ordinal,
+    pg_catalog.format_type(a.atttypid, a.atttypmod) as type, a.attnotnull as not_null,
+    pg_catalog.pg_get_expr(d.adbin, d.adrelid) as expression, a.attidentity::text as identity,
+    a.attgenerated::text as generated,
+    case when a.attcollation <> t.typcollation then (
+      select cn.nspname || '.' || o.collname
+      from pg_catalog.pg_collation o join pg_catalog.pg_namespace cn on cn.oid = o.collnamespace
+      where o.oid = a.attcollation
+    ) end as collation,
+    e.description as comment
+  from pg_catalog.pg_attribute a
+    join pg_catalog.pg_class c on c.oid = a.attrelid
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    join pg_catalog.pg_type t on t.oid = a.atttypid
+    left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+    left join pg_catalog.pg_description e
+      on e.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass and e.objoid = a.attrelid and e.objsubid = a.attnum
+  where c.relkind in ('r', 'p') and c.relpersistence <> 't' and a.attnum > 0 and not a.attisdropped and ${IN_USER_SCHEMA}
+  order by 1, 2, 4`
+
+export interface ColumnRow {
+  schema: string
+  table_name: string
+  name: string
+  ordinal: number
+  type: string
+  not_null: boolean
+  expression: string | null
+  identity: string
+  generated: string
+  collation: string | null
+  comment: string | null
+}
+
+export function addColumns(catalog: Catalog, rows: ColumnRow[]): void {
+  for (const row of rows) {
+    const { name, ordinal, type, collation, comment } = row
+    const column: Column = {
+      name,
+      ordinal,
+      type,
+      notNull: row.not_null,
+      default: row.generated === '' ? row.expression : null,
+      identity: row.identity === 'a' ? 'always' : row.identity === 'd' ? 'by default' : null,
+      generated: row.generated === '' ? null : row.generated === 'v' ? `${row.expression} virtual` : row.expression,
+      collation,
+      comment,
+    }
+    // Columns of an extension's table have no table here.
+    catalog.tables.get(qualifiedName(row.schema, row.table_name))?.columns.set(name, column)
+  }
+}

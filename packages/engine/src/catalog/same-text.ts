@@ -1,0 +1,35 @@
+import { parseRaw, type Node } from '../parse/parser.ts'
+import { simplify } from './simplify.ts'
+
+/** How a fragment becomes a statement that the grammar takes. */
+const WRAPPERS = {
+  expression: (text: string) => `select ${text}`,
+  constraint: (text: string) => `alter table t add ${text}`,
+  arguments: (text: string) => `create function f(${text}) returns void language sql as ''`,
+  bound: (text: string) => `create table p partition of t ${text}`,
+  body: (text: string) => `create function f() returns void ${text}`,
+}
+
+/** True when two fragments mean the same to PostgreSQL, as far as parse trees tell. */
+export function sameText(kind: keyof typeof WRAPPERS, left: string, right: string): boolean {
+  if (left === right) return true
+  const [a, b] = [simplified(kind, left), simplified(kind, right)]
+  return a !== null && a === b
+}
+
+export function sameExpression(left: string, right: string): boolean {
+  return sameText('expression', left, right)
+}
+
+const cache = new Map<string, string | null>()
+
+function simplified(kind: keyof typeof WRAPPERS, text: string): string | null {
+  const key = `${kind} ${text}`
+  const known = cache.get(key)
+  if (known !== undefined) return known
+  const parsed = parseRaw(WRAPPERS[kind](text))
+  const nodes: Node[] | null = Array.isArray(parsed) ? parsed.map((statement) => statement.node) : null
+  const result = nodes && JSON.stringify(simplify(nodes))
+  cache.set(key, result)
+  return result
+}

@@ -1,0 +1,140 @@
+import { isLocationKey } from '../parse/parse-sql.ts'
+import { path } from '../parse/references.ts'
+import { intervalKey } from './interval-key.ts'
+
+type Tree = Record<string, unknown>
+
+/**
+ * A parse tree without the differences between what people write and what PostgreSQL prints back: casts that it adds,
+ * IN for = ANY, BETWEEN, LIKE, pg_catalog in front of names, aliases of sub-selects, positions.
+ */
+export function simplify(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(simplify)
+  if (typeof value !== 'object' || value === null) return value
+  const tree = value as Tree
+  const [tag] = Object.keys(tree)
+  const content = tag === undefined ? undefined : tree[tag]
+  const rule = tag === undefined ? undefined : RULES[tag]
+  if (rule && typeof content === 'object' && content !== null) return rule(content as Tree)
+  return plain(tree)
+}
+
+function plain(tree: Tree): Tree {
+  const result: Tree = {}
+  for (const key of Object.keys(tree).toSorted()) {
+    if (isLocationKey(key) || NOISE.has(key)) continue
+    const child = tree[key]
+    result[key] = NAME_LISTS.has(key)
+      ? withoutCatalog(child)
+      : UNTAGGED_TYPES.has(key)
+        ? typeName(child as Tree)
+        : simplify(child)
+  }
+  return result
+}
+
+/** How a call was spelled, and names of constraints: the model compares those elsewhere. */
+const NOISE = new Set(['funcformat', 'conname', 'alias', 'is_enforced'])
+const NAME_LISTS = new Set(['funcname', 'name', 'names', 'collname', 'opclass'])
+const UNTAGGED_TYPES = new Set(['typeName', 'argType', 'returnType'])
+
+function withoutCatalog(names: unknown): unknown {
+  if (!Array.isArray(names)) return simplify(names)
+  const parts = path(names)
+  return parts[0] === 'pg_catalog' || parts[0] === 'public' ? parts.slice(1) : parts
+}
+
+function typeName(type: Tree): unknown {
+  const { names, typmods, arrayBounds, setof } = type
+  return {
+    names: withoutCatalog(names),
+    typmods: simplify(typmods ?? []),
+    array: Array.isArray(arrayBounds),
+    setof: setof === true,
+  }
+}
+
+const RULES: Record<string, (content: Tree) => unknown> = {
+  A_Const: (constant) => ({ constant: constantText(constant) }),
+  TypeCast: simplifyCast,
+  A_Expr: simplifyOperator,
+  BoolExpr: simplifyBoolean,
+  ColumnRef: (column) => ({ column: columnName(column['fields']) }),
+  ResTarget: (target) => simplify(target['val']),
+  CaseExpr: (expression) => {
+    const otherwise = simplify(expression['defresult'])
+    const isNull = JSON.stringify(otherwise) === JSON.stringify({ constant: null })
+    return { case: simplify(expression['args']), of: simplify(expression['arg']), else: isNull ? undefined : otherwise }
+  },
+  TypeName: typeName,
+}
+
+/** Every constant as text: `-1` is printed back as `'-1'::integer`. */
+function constantText(constant: Tree): string | null {
+  if (constant['isnull'] === true) return null
+  const [kind, value] = Object.entries(constant).find(([key]) => !isLocationKey(key)) ?? []
+  if (typeof value !== 'object' || value === null) return ''
+  const inner = Object.values(value)[0] as unknown
+  if (kind === 'ival') return String(inner ?? 0)
+  if (kind === 'boolval') return String(inner ?? false)
+  return String(inner ?? '')
+}
+
+/** Types to which PostgreSQL casts on its own account when it compares, adds or passes values. */
+const ADDED_CASTS = new Set(
+  'text varchar bpchar name citext int2 int4 int8 numeric float4 float8 timestamptz timestamp date oid'.split(' '),
+)
+
+function simplifyCast(cast: Tree): unknown {
+  const argument = simplify(cast['arg'])
+  const type = path((cast['typeName'] as Tree)['names']).at(-1) ?? ''
+  const constant = (argument as { constant?: string | null } | null)?.constant
+  if (constant !== undefined)
+    return type === 'interval' && constant !== null ? { constant: intervalKey(constant) } : argument
+  const isArray = (argument as { A_ArrayExpr?: unknown } | null)?.A_ArrayExpr !== undefined
+  if (ADDED_CASTS.has(type) || isArray) return argument
+  return { cast: argument, type: typeName(cast['typeName'] as Tree) }
+}
+
+function simplifyOperator(expression: Tree): unknown {
+  const { kind } = expression
+  const left = simplify(expression['lexpr'])
+  const right = simplify(expression['rexpr'])
+  const operator = path(expression['name']).at(-1) ?? ''
+  const call = (name: string, a: unknown, b: unknown, over?: string) => ({ operator: name, over, left: a, right: b })
+  const bounds = (right as { List?: { items?: unknown[] } } | null)?.List?.items ?? []
+  switch (kind) {
+    case 'AEXPR_IN':
+      if (bounds.length === 1) return call(operator, left, bounds[0])
+      return call(operator, left, { A_ArrayExpr: { elements: bounds } }, operator === '=' ? 'any' : 'all')
+    case 'AEXPR_OP_ANY':
+      return call(operator, left, right, 'any')
+    case 'AEXPR_OP_ALL':
+      return call(operator, left, right, 'all')
+    case 'AEXPR_BETWEEN':
+      return { and: [call('>=', left, bounds[0]), call('<=', left, bounds[1])] }
+    case 'AEXPR_NOT_BETWEEN':
+      return { or: [call('<', left, bounds[0]), call('>', left, bounds[1])] }
+    case 'AEXPR_NOT_DISTINCT':
+      return { not: [call('is distinct from', left, right)] }
+    case 'AEXPR_DISTINCT':
+      return call('is distinct from', left, right)
+    case 'AEXPR_NULLIF':
+      return call('nullif', left, right)
+    default:
+      return call(operator === '!=' ? '<>' : operator, left, right)
+  }
+}
+
+/** `(a and b) and c` is `a and b and c`. */
+function simplifyBoolean(expression: Tree): unknown {
+  const word = String(expression['boolop']).replace('_EXPR', '').toLowerCase()
+  const parts = simplify(expression['args']) as Tree[]
+  if (word === 'not') return { not: parts }
+  return { [word]: parts.flatMap((part) => (Array.isArray(part[word]) ? (part[word] as unknown[]) : [part])) }
+}
+
+/** Qualifiers of a column come and go with the query around it. */
+function columnName(fields: unknown): string {
+  return Array.isArray(fields) ? (path(fields).at(-1) ?? '*') : ''
+}

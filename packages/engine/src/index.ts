@@ -1,0 +1,58 @@
+export { parseSql, type ParsedFile, type ParsedStatement } from './parse/parse-sql.ts'
+export { SqlSyntaxError } from './parse/syntax-error.ts'
+export { codeFrame } from './parse/code-frame.ts'
+export { splitSql, type Span } from './parse/split-sql.ts'
+export { normalisedHash } from './parse/normalised-hash.ts'
+export { statementKind } from './parse/statement-kind.ts'
+export { walkTree } from './parse/walk.ts'
+export type { Node } from './parse/parser.ts'
+export { statementReferences, type Reference } from './parse/references.ts'
+
+export { readModules } from './modules/read-modules.ts'
+export { checkModules } from './modules/check-modules.ts'
+export { checkModuleBoundaries } from './modules/check-module-boundaries.ts'
+export { dependencyOrder } from './modules/dependency-order.ts'
+export { ModuleError } from './modules/module-error.ts'
+export type { Module, ModuleFile } from './modules/module.ts'
+
+export * from './catalog/model.ts'
+export { readCatalog } from './catalog/live.ts'
+export { foldFiles, foldParsed, type FoldOptions, type KnownEffect } from './catalog/files.ts'
+export { compareCatalogs, type CompareOptions, type Difference } from './catalog/compare.ts'
+
+export { planModules, type PlanOptions } from './plan/plan-modules.ts'
+export { readPresets, type Presets } from './plan/read-presets.ts'
+export { selectModules, type Selection } from './plan/select-modules.ts'
+export type { LeftOutForeignKey, Part, Plan, PlannedStatement, PlanSection } from './plan/plan.ts'
+
+export { bundleModules, type BundleOptions } from './bundle/bundle-modules.ts'
+export { NotRepeatableError } from './bundle/not-repeatable-error.ts'
+
+export {
+  applyMigrations,
+  type AppliedFile,
+  type HistorySource,
+  type MigrateOptions,
+  type MigrateResult,
+  type PendingFile,
+} from './migrate/apply-migrations.ts'
+export { DEFAULT_HISTORY_TABLE, historyTable, historyTableDdl, type HistoryTable } from './migrate/history-table.ts'
+export { markBaseline, type BaselineOptions } from './migrate/mark-baseline.ts'
+export { compareVersions, type MigrationFile } from './migrate/migration-file.ts'
+export {
+  migrationStatus,
+  type MigrationStatus,
+  type StatusOptions,
+  type VersionStatus,
+} from './migrate/migration-status.ts'
+export { DEFAULT_ENVIRONMENT_SQL, readEnvironment } from './migrate/read-environment.ts'
+export { historyOf, readHistory, type MigrationSource } from './migrate/read-history.ts'
+export { repairMigration, type RepairOptions, type RepairResult } from './migrate/repair-migration.ts'
+export * from './migrate/errors.ts'
+export { unifiedDiff } from './migrate/line-diff.ts'
+
+export { applySeeds, type SeedOptions, type SeedResult } from './seed/apply-seeds.ts'
+export { SeedGuardError, SeedRefusedError } from './seed/errors.ts'
+export { type SeedKind } from './seed/seed-files.ts'
+
+export * from './verify/index.ts'

@@ -1,0 +1,110 @@
+import type { Transaction } from '@imhotep/postgres'
+import { normalisedHash } from '../parse/normalised-hash.ts'
+import { parseSql } from '../parse/parse-sql.ts'
+import type { HistoryComparison } from './compare-history.ts'
+import {
+  MigrationEditedError,
+  MigrationMissingError,
+  OutOfOrderConflictError,
+  OutOfOrderError,
+  type EditedFile,
+} from './errors.ts'
+import { readBody, type HistoryRow, type HistoryTable } from './history-table.ts'
+import { unifiedDiff } from './line-diff.ts'
+import { compareVersions, type MigrationFile } from './migration-file.ts'
+import { fillPlaceholders } from './placeholders.ts'
+import { sharedObjects, touchedObjects, type TouchedObjects } from './touched-objects.ts'
+
+export interface CheckOptions {
+  readonly outOfOrder?: boolean | undefined
+  readonly placeholders?: Readonly<Record<string, string>> | undefined
+}
+
+/**
+ * Refuses a history that cannot be continued; returns warnings about what is harmless.
+ * @throws MigrationMissingError, MigrationEditedError, OutOfOrderError, OutOfOrderConflictError
+ */
+export async function checkHistory(
+  connection: Transaction,
+  table: HistoryTable,
+  comparison: HistoryComparison,
+  options: CheckOptions,
+): Promise<string[]> {
+  if (comparison.missing.length > 0) throw new MigrationMissingError(comparison.missing, table.text)
+  const { edited, commentsOnly } = await sortEdited(connection, table, comparison, options.placeholders)
+  if (edited.length > 0) throw new MigrationEditedError(edited)
+  await checkOrder(connection, table, comparison, options)
+  return commentsOnly.map((file) => `'${file}' was changed after it was applied, in comments or white space only`)
+}
+
+/** Tells the edited files that mean something else from those where only comments and white space changed. */
+export async function sortEdited(
+  connection: Transaction,
+  table: HistoryTable,
+  comparison: Pick<HistoryComparison, 'edited'>,
+  placeholders: Readonly<Record<string, string>> | undefined,
+): Promise<{ edited: EditedFile[]; commentsOnly: string[] }> {
+  const sorted = { edited: [] as EditedFile[], commentsOnly: [] as string[] }
+  for (const { file, row } of comparison.edited) {
+    const body = await readBody(connection, table, row.version)
+    if (await meansTheSame(body, file, placeholders)) sorted.commentsOnly.push(file.file)
+    else sorted.edited.push({ version: row.version, file: file.file, diff: diffOfApplied(body, file) })
+  }
+  return sorted
+}
+
+/** The unified diff from the text that was applied to the file's text. */
+export function diffOfApplied(body: string, file: MigrationFile): string {
+  return unifiedDiff(body, file.text, { before: `${file.file} (applied)`, after: `${file.file} (file)` })
+}
+
+/** Both texts are filled with today's values, so that another value of a placeholder is not an edit. */
+async function meansTheSame(
+  body: string,
+  file: MigrationFile,
+  placeholders: Readonly<Record<string, string>> | undefined,
+): Promise<boolean> {
+  const hash = (text: string) => normalisedHash(fillPlaceholders(text, placeholders, file.file))
+  return (await hash(body)) === (await hash(file.text))
+}
+
+async function checkOrder(
+  connection: Transaction,
+  table: HistoryTable,
+  comparison: HistoryComparison,
+  options: CheckOptions,
+): Promise<void> {
+  const { newest } = comparison
+  if (newest === null) return
+  const late = comparison.pending
+    .map(({ file }) => file)
+    .filter((file) => file.kind === 'versioned' && compareVersions(file.version, newest) < 0)
+  if (late.length === 0) return
+  if (!options.outOfOrder)
+    throw new OutOfOrderError(
+      late.map(({ file }) => file),
+      newest,
+    )
+
+  const applied = [...comparison.applied, ...comparison.edited].filter(({ file }) => file.kind === 'versioned')
+  for (const file of late) {
+    const mine = await touchedBy(file.text, file.file, options)
+    for (const { row } of applied.filter((other) => compareVersions(other.file.version, file.version) > 0)) {
+      const shared = sharedObjects(mine, await touchedByRow(connection, table, row, options))
+      if (shared.length > 0) throw new OutOfOrderConflictError(file.file, row.file, shared)
+    }
+  }
+}
+
+async function touchedByRow(
+  connection: Transaction,
+  table: HistoryTable,
+  row: HistoryRow,
+  options: CheckOptions,
+): Promise<TouchedObjects> {
+  return touchedBy(await readBody(connection, table, row.version), row.file, options)
+}
+
+async function touchedBy(text: string, file: string, options: CheckOptions): Promise<TouchedObjects> {
+  return touchedObjects((await parseSql(fillPlaceholders(text, options.placeholders, file), file)).statements)
+}

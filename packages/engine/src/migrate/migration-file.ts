@@ -1,0 +1,67 @@
+import { createHash } from 'node:crypto'
+
+/** One file of a migration history. Its version is its identity; the file name may change. */
+export interface MigrationFile {
+  /** As written in the file name (`001`, `1.2`); `R__name` for a repeatable file. */
+  readonly version: string
+  /** The words of the file name: `complete_hims_schema`. */
+  readonly name: string
+  readonly kind: 'versioned' | 'repeatable' | 'undo'
+  /** File name, as messages and the history show it. */
+  readonly file: string
+  /** The file's text without a byte order mark. */
+  readonly text: string
+  /** sha256 of the exact bytes. */
+  readonly checksum: Buffer
+}
+
+/** A file's name, taken apart. */
+export type MigrationName = Pick<MigrationFile, 'version' | 'name' | 'kind'>
+
+const FLYWAY_VERSIONED = /^([VU])(\d+(?:[._]\d+)*)__(.+)\.sql$/
+const FLYWAY_REPEATABLE = /^R__(.+)\.sql$/
+const SEQUENTIAL = /^(\d+)_([^_].*)\.sql$/
+
+/** Reads Flyway's (`V001__x.sql`, `V1.2__x.sql`, `R__x.sql`, `U001__x.sql`) and sequential (`001_x.sql`) names; null for others. */
+export function parseMigrationName(file: string): MigrationName | null {
+  const flyway = FLYWAY_VERSIONED.exec(file)
+  if (flyway) {
+    const version = (flyway[2] ?? '').replaceAll('_', '.')
+    return { version, name: flyway[3] ?? '', kind: flyway[1] === 'U' ? 'undo' : 'versioned' }
+  }
+  const repeatable = FLYWAY_REPEATABLE.exec(file)
+  if (repeatable) return { version: `R__${repeatable[1]}`, name: repeatable[1] ?? '', kind: 'repeatable' }
+  const sequential = SEQUENTIAL.exec(file)
+  if (sequential) return { version: sequential[1] ?? '', name: sequential[2] ?? '', kind: 'versioned' }
+  return null
+}
+
+/** The one spelling of a version: `001`, `1` and `1.0` are the same. Names of repeatable files stay as they are. */
+export function canonicalVersion(version: string): string {
+  if (!/^\d+(\.\d+)*$/.test(version)) return version
+  return version
+    .split('.')
+    .map((part) => part.replace(/^0+(?=\d)/, ''))
+    .join('.')
+    .replace(/(\.0)+$/, '')
+}
+
+/** Orders versions part by part as numbers, so that 2 comes before 10 and 1.9 before 1.10. */
+export function compareVersions(a: string, b: string): number {
+  const left = canonicalVersion(a).split('.')
+  const right = canonicalVersion(b).split('.')
+  for (let n = 0; n < Math.max(left.length, right.length); n++) {
+    const difference = BigInt(left[n] ?? 0) - BigInt(right[n] ?? 0)
+    if (difference !== 0n) return difference < 0n ? -1 : 1
+  }
+  return 0
+}
+
+/** True for what `compareVersions` can order. */
+export function isVersion(text: string): boolean {
+  return /^\d+(\.\d+)*$/.test(text)
+}
+
+export function sha256(content: Buffer | string): Buffer {
+  return createHash('sha256').update(content).digest()
+}

@@ -1,0 +1,37 @@
+import { parseSql } from '../parse/parse-sql.ts'
+import { MigrationSyntaxError } from './errors.ts'
+import type { HistoryRow } from './history-table.ts'
+import type { MigrationFile } from './migration-file.ts'
+import { fillPlaceholders } from './placeholders.ts'
+import { transactionMode, type TransactionMode } from './transaction-mode.ts'
+import { treeHash } from './tree-hash.ts'
+
+/** A pending file, read and understood. */
+export interface PreparedFile extends TransactionMode {
+  readonly file: MigrationFile
+  readonly normalized: Buffer
+  /** The record of an earlier, interrupted run of a file without transaction, or of an older text of a repeatable file. */
+  readonly row: HistoryRow | null
+}
+
+/**
+ * Parses all pending files, so that a broken one stops the run before anything is sent.
+ * @throws MigrationSyntaxError naming every syntax error of every file; MigrationStatementError, PlaceholderError
+ */
+export async function prepareFiles(
+  pending: readonly { readonly file: MigrationFile; readonly row: HistoryRow | null }[],
+  placeholders?: Readonly<Record<string, string>>,
+): Promise<PreparedFile[]> {
+  const parsed = []
+  for (const { file, row } of pending) {
+    const text = fillPlaceholders(file.text, placeholders, file.file)
+    parsed.push({ file, row, parsed: await parseSql(text, file.file) })
+  }
+  const errors = parsed.flatMap((one) => one.parsed.errors)
+  if (errors.length > 0) throw new MigrationSyntaxError(errors)
+
+  return parsed.map((one) => {
+    const normalized = treeHash(one.parsed.statements)
+    return { file: one.file, row: one.row, normalized, ...transactionMode(one.parsed) }
+  })
+}

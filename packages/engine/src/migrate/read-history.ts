@@ -1,0 +1,84 @@
+import { readFile, readdir } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { DuplicateVersionError, MigrationDirectoryError, MigrationEncodingError, MigrationNameError } from './errors.ts'
+import { canonicalVersion, compareVersions, parseMigrationName, sha256, type MigrationFile } from './migration-file.ts'
+
+/** A migration given as text instead of a file on disk. */
+export interface MigrationSource {
+  /** Path or file name; the version is read from its last part. */
+  readonly path: string
+  readonly text: string
+}
+
+/**
+ * Reads the migration files of a directory (not of its sub-directories): versioned files in version order, then
+ * repeatable files by name, then undo files.
+ * @throws MigrationDirectoryError, MigrationNameError, DuplicateVersionError, MigrationEncodingError
+ */
+export async function readHistory(directory: string): Promise<MigrationFile[]> {
+  const names = await sqlFiles(directory)
+  const contents = await Promise.all(names.map((name) => readFile(join(directory, name))))
+  return orderFiles(names.map((path, n) => ({ path, bytes: contents[n] ?? Buffer.alloc(0) })))
+}
+
+/**
+ * The same for files that are already in memory.
+ * @throws MigrationNameError, DuplicateVersionError
+ */
+export function historyOf(sources: readonly MigrationSource[]): MigrationFile[] {
+  return orderFiles(sources.map(({ path, text }) => ({ path, bytes: Buffer.from(text) })))
+}
+
+async function sqlFiles(directory: string): Promise<string[]> {
+  let entries
+  try {
+    entries = await readdir(directory, { withFileTypes: true })
+  } catch (cause) {
+    throw new MigrationDirectoryError(directory, { cause })
+  }
+  return entries.filter((entry) => !entry.isDirectory() && entry.name.endsWith('.sql')).map((entry) => entry.name)
+}
+
+interface FileBytes {
+  readonly path: string
+  readonly bytes: Buffer
+}
+
+function orderFiles(sources: readonly FileBytes[]): MigrationFile[] {
+  const badNames = sources.map(({ path }) => basename(path)).filter((name) => parseMigrationName(name) === null)
+  if (badNames.length > 0) throw new MigrationNameError(badNames.toSorted())
+
+  const files = sources.map(toMigrationFile).toSorted(compareFiles)
+  for (let n = 1; n < files.length; n++) {
+    const [before, file] = [files[n - 1], files[n]]
+    if (before && file && compareFiles(before, file) === 0) {
+      throw new DuplicateVersionError(file.version, [before.file, file.file])
+    }
+  }
+  return files
+}
+
+function toMigrationFile({ path, bytes }: FileBytes): MigrationFile {
+  const file = basename(path)
+  const name = parseMigrationName(file)
+  if (!name) throw new MigrationNameError([file])
+  return { ...name, file, text: decode(bytes, file), checksum: sha256(bytes) }
+}
+
+function decode(bytes: Buffer, file: string): string {
+  try {
+    // Drops a byte order mark, which PostgreSQL would call a syntax error.
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch (cause) {
+    throw new MigrationEncodingError(file, { cause })
+  }
+}
+
+const KIND_ORDER = { versioned: 0, repeatable: 1, undo: 2 }
+
+function compareFiles(a: MigrationFile, b: MigrationFile): number {
+  if (a.kind !== b.kind) return KIND_ORDER[a.kind] - KIND_ORDER[b.kind]
+  if (a.kind !== 'repeatable') return compareVersions(a.version, b.version)
+  const [left, right] = [canonicalVersion(a.version), canonicalVersion(b.version)]
+  return left === right ? 0 : left < right ? -1 : 1
+}

@@ -1,0 +1,130 @@
+import { normalisedHash } from '../parse/normalised-hash.ts'
+import { parseSql, type ParsedStatement } from '../parse/parse-sql.ts'
+import { MigrationEditedError } from './errors.ts'
+import { diffOfApplied } from './check-history.ts'
+import { insertHistoryRow, readBody, type HistoryRow, type NewHistoryRow } from './history-table.ts'
+import type { MigrationSession } from './migration-session.ts'
+import type { PreparedFile } from './prepare-files.ts'
+import { fillPlaceholders } from './placeholders.ts'
+import { dropInvalidIndexes, finishInterrupted } from './interrupted-statement.ts'
+import { runScript } from './run-script.ts'
+import { textLiteral } from './sql-literal.ts'
+import { errorOffset, failedMigration, placeAt } from './statement-failure.ts'
+import { runsAlone, transactionMode } from './transaction-mode.ts'
+
+/**
+ * Runs a file that cannot be one transaction, statement by statement. Its row is written first, as not successful, and
+ * counts the statements that are done; an interrupted file goes on from there. A statement that can be in a transaction
+ * is, together with its count; one that cannot is looked for in the database before it is run a second time.
+ * @throws MigrationFailedError, MigrationEditedError when statements that were already done have changed
+ */
+export async function runStatements(
+  session: MigrationSession,
+  prepared: PreparedFile,
+  row: NewHistoryRow,
+  placeholders: Readonly<Record<string, string>> | undefined,
+): Promise<void> {
+  const interrupted = prepared.row?.success === false ? prepared.row : null
+  if (interrupted) await checkDone(session, prepared, interrupted, placeholders)
+  const done = interrupted?.statementsDone ?? 0
+  const started = performance.now()
+  await session.connection.script(`begin;\n${startRow(session, prepared, row, done)}\ncommit;`)
+  await repeatSettings(session, prepared.statements.slice(0, done))
+
+  for (const [n, statement] of prepared.statements.entries()) {
+    if (n < done) continue
+    session.signal?.throwIfAborted()
+    const message = messageOf(session, prepared, row.version, n)
+    try {
+      const label = `${prepared.file.file}:${statement.line}`
+      await runStatement(session, message, statement, label, interrupted !== null && n === done)
+    } catch (error) {
+      throw failedStatement(prepared, n, error, message)
+    }
+  }
+
+  const ms = Math.round(performance.now() - started)
+  await session.connection.query(
+    `update ${session.table.sql} set success = true, duration_ms = duration_ms + $1::int where version = $2`,
+    [ms, row.version],
+  )
+}
+
+/** What was done must still be what the file says: the rest is only right behind it. */
+async function checkDone(
+  session: MigrationSession,
+  prepared: PreparedFile,
+  row: HistoryRow,
+  placeholders: Readonly<Record<string, string>> | undefined,
+): Promise<void> {
+  if (row.checksum.equals(prepared.file.checksum)) return
+  const body = await readBody(session.connection, session.table, row.version)
+  const { file } = prepared.file
+  const recorded = transactionMode(await parseSql(fillPlaceholders(body, placeholders, file), file)).statements
+  for (let n = 0; n < row.statementsDone; n++) {
+    const [before, now] = [recorded[n]?.text ?? '', prepared.statements[n]?.text ?? '']
+    if ((await normalisedHash(before)) === (await normalisedHash(now))) continue
+    throw new MigrationEditedError([{ version: row.version, file, diff: diffOfApplied(body, prepared.file) }])
+  }
+}
+
+function startRow(session: MigrationSession, prepared: PreparedFile, row: NewHistoryRow, done: number): string {
+  const insert = insertHistoryRow(session.table, row, { success: false, replace: prepared.row !== null })
+  return `${insert}\nupdate ${session.table.sql} set statements_done = ${done} where version = ${textLiteral(row.version)};`
+}
+
+/** A new session does not know what `set ..` the done part of the file had made. */
+async function repeatSettings(session: MigrationSession, done: readonly ParsedStatement[]): Promise<void> {
+  for (const statement of done) {
+    if (statement.kind === 'VariableSetStmt') await session.connection.script(statement.text)
+  }
+}
+
+async function runStatement(
+  session: MigrationSession,
+  message: StatementMessage,
+  statement: ParsedStatement,
+  label: string,
+  secondTime: boolean,
+): Promise<void> {
+  const { text, count } = message
+  if (!runsAlone(statement)) return runScript(session, `${text}\n;\n${count};\ncommit`, label)
+
+  if (!(secondTime && (await finishInterrupted(session.connection, statement)))) {
+    await dropInvalidIndexes(session, statement)
+    await runScript(session, text, label, () => dropInvalidIndexes(session, statement))
+  }
+  await session.connection.script(count)
+}
+
+interface StatementMessage {
+  /** What is sent: for a statement that can be in a transaction with what opens it. */
+  readonly text: string
+  /** Where the statement starts in `text`. */
+  readonly start: number
+  /** The statement that records it. */
+  readonly count: string
+}
+
+/**
+ * CREATE INDEX CONCURRENTLY waits for old transactions without being in anybody's way, so it has no lock timeout; a
+ * file that sets one itself knows better.
+ */
+function messageOf(session: MigrationSession, prepared: PreparedFile, version: string, n: number): StatementMessage {
+  const statement = prepared.statements[n]
+  const ownTimeout = prepared.statements.some(
+    ({ node }) => 'VariableSetStmt' in node && node.VariableSetStmt.name === 'lock_timeout',
+  )
+  const timeout = ownTimeout ? '' : `set local lock_timeout = '${session.statementLockTimeout}';\n`
+  const prefix = statement && runsAlone(statement) ? '' : `begin;\n${timeout}`
+  const count = `update ${session.table.sql} set statements_done = ${n + 1} where version = ${textLiteral(version)}`
+  return { text: prefix + (statement?.text ?? ''), start: prefix.length, count }
+}
+
+function failedStatement(prepared: PreparedFile, n: number, error: unknown, message: StatementMessage): Error {
+  const start = prepared.statements[n]?.start ?? 0
+  const inMessage = errorOffset(error, message.text) ?? message.start
+  const place = placeAt(prepared.file.file, prepared.text, start + Math.max(0, inMessage - message.start))
+  const hint = `correct the file from this statement on and run it again: the ${n} statements before it are done and stay`
+  return failedMigration(error, place, hint)
+}

@@ -1,0 +1,205 @@
+import type { Database } from '@imhotep/postgres'
+import type { Catalog } from '../../catalog/model.ts'
+import { makeContext, nameOf, type VerifyContext } from '../context.ts'
+import { defaultPolicy, type VerifyPolicy } from '../policy.ts'
+import type { Attempt } from './attempt.ts'
+import { AttackNotPossibleError } from './errors.ts'
+import { runCopyAttempts } from './copy-attempts.ts'
+import { functionAttempts } from './function-attempts.ts'
+import { escalationAttempts, sequenceAttempts, statisticsAttempts } from './other-attempts.ts'
+import { chooseTenants, fillPartitions, fillTables } from './prepare-rows.ts'
+import { installRunner, runAttempts, watchTables, type Judged, type Querier } from './runner.ts'
+import type { Plot, Scene } from './scene.ts'
+import { tableAttempts } from './table-attempts.ts'
+import { readTargets } from './targets.ts'
+import { viewAttempts } from './view-attempts.ts'
+
+export interface AttackOptions {
+  readonly policy?: VerifyPolicy
+  /** `quick` makes the essential attempts in about a second, `full` all of them. Default full. */
+  readonly mode?: 'full' | 'quick' | undefined
+  /** Attack as these roles, as an application would. Default: the policy's application role, and each table's owner. */
+  readonly roles?: readonly string[] | undefined
+  /** Attack these objects only (`schema.name`), with the tables that they need. */
+  readonly only?: readonly string[]
+  readonly onProgress?: (text: string) => void
+}
+
+export interface AttackReport {
+  /** Statements that were tried, each rolled back. */
+  readonly attempts: number
+  readonly through: AttackSuccess[]
+  /** What could not be tried, and why. Never part of what was refused. */
+  readonly untested: { readonly object: string; readonly attempt: string; readonly reason: string }[]
+  readonly ms: number
+}
+
+export interface AttackSuccess {
+  readonly object: string
+  readonly attempt: string
+  /** Counts, ids and SQLSTATEs, never values. */
+  readonly evidence: string
+}
+
+/** Thrown to take the disposable transaction back. */
+class Undo extends Error {}
+
+/**
+ * Tries to break the isolation of tenants and the append-only tables, as the application role and as each owner, in one
+ * transaction that is rolled back. Sequences move on, nothing else is left. Needs a superuser connection.
+ * @throws AttackNotPossibleError without superuser, without the application role, or without two tenants
+ */
+export async function attackDatabase(
+  db: Database,
+  catalog: Catalog,
+  options: AttackOptions = {},
+): Promise<AttackReport> {
+  let report: AttackReport | undefined
+  try {
+    await db.transaction(
+      async (tx) => {
+        report = await attackInside(tx, catalog, options)
+        throw new Undo()
+      },
+      // One snapshot: rows that others write meanwhile are not taken for traces of the attack.
+      { isolation: 'repeatable read', retries: 0 },
+    )
+  } catch (error) {
+    if (!(error instanceof Undo)) throw error
+  }
+  if (!report) throw new Error('the attack ended without a report')
+  return report
+}
+
+/** The attack inside an open transaction, which is left as it was found. */
+export async function attackInside(db: Querier, catalog: Catalog, options: AttackOptions = {}): Promise<AttackReport> {
+  const { policy = defaultPolicy, onProgress = () => {} } = options
+  const started = performance.now()
+  const context = makeContext(catalog, policy)
+  await refuseUnlessPossible(db, context, options.roles ?? [policy.attackRole])
+  await db.query('savepoint imhotep_attack')
+  try {
+    const judged = await attack(db, context, options, onProgress)
+    return toReport(judged, performance.now() - started)
+  } finally {
+    await db.query('rollback to savepoint imhotep_attack')
+  }
+}
+
+async function attack(db: Querier, context: VerifyContext, options: AttackOptions, onProgress: (text: string) => void) {
+  const { policy } = context
+  await db.query(
+    `select set_config('lc_messages', 'C', true), set_config('lock_timeout', '2s', true), set_config('jit', 'off', true)`,
+  )
+  await installRunner(db, { 'app.role': 'attacker', 'app.purpose': 'attack', 'app.reason': 'attack' })
+
+  onProgress('looking for rows to attack')
+  await db.query(`set local session_replication_role = 'replica'`)
+  const tenants = await chooseTenants(db, context)
+  const [attacker, victim] = tenants
+  if (!attacker || !victim) {
+    throw new AttackNotPossibleError(
+      'there are no two tenants',
+      'run imhotep seed demo on a development database first',
+    )
+  }
+  let targets = await readTargets(db, context, tenants)
+  for (const fill of [fillTables, fillPartitions]) {
+    if (await fill(db, context, targets, tenants)) targets = await readTargets(db, context, tenants)
+  }
+  await db.query(`set local session_replication_role = 'origin'`)
+  await watchTables(
+    db,
+    targets.map(({ oid, sqlName, tenantColumn }) => ({ oid, name: sqlName, tenantColumn })),
+  )
+
+  const scene: Scene = { context, targets: new Map(targets.map((target) => [target.name, target])) }
+  const attempts = [...allAttempts(scene, attacker, victim, await analysedTables(db, scene), options)]
+  const judged = await runAttempts(db, policy.contextSetting, attempts, (done, all) =>
+    onProgress(`${done} of ${all} attempts`),
+  )
+  if (options.mode === 'quick' || options.only) return judged
+  for (const role of options.roles ?? [policy.attackRole]) {
+    judged.push(...(await runCopyAttempts(db, { role, attacker, victim, quick: false, isApplication: true }, scene)))
+  }
+  return judged
+}
+
+function* allAttempts(
+  scene: Scene,
+  a: string,
+  b: string,
+  analysed: string[],
+  options: AttackOptions,
+): Generator<Attempt> {
+  const { context } = scene
+  const { catalog, policy } = context
+  const quick = options.mode === 'quick'
+  const chosen = (name: string) => !options.only || options.only.includes(name)
+  const plots = (options.roles ?? [policy.attackRole]).flatMap((role): Plot[] => {
+    const plot: Plot = { role, attacker: a, victim: b, quick, isApplication: true }
+    return quick ? [plot] : [plot, { ...plot, attacker: b, victim: a }]
+  })
+  const firsts = plots.filter((plot) => plot.attacker === a)
+  const ours = <T extends { schema: string; name: string }>(objects: Iterable<T>) =>
+    [...objects].filter((object) => !policy.ignoredSchemas.includes(object.schema) && chosen(nameOf(object)))
+
+  for (const target of scene.targets.values()) {
+    if (!chosen(target.name)) continue
+    for (const each of plots) yield* tableAttempts(target, each, scene)
+    const owner = context.catalog.roles.get(target.table.owner ?? '')
+    if (options.roles || !owner || owner.superuser || owner.bypassRls || context.applicationRoles.has(owner.name))
+      continue
+    yield* tableAttempts(target, { role: owner.name, attacker: a, victim: b, quick, isApplication: false }, scene)
+  }
+  for (const view of ours(catalog.views.values())) for (const each of plots) yield* viewAttempts(view, each, scene)
+  for (const plot of firsts) {
+    for (const routine of ours(catalog.functions.values())) yield* functionAttempts(routine, plot, scene)
+    for (const sequence of ours(catalog.sequences.values())) yield* sequenceAttempts(sequence, plot)
+    if (options.only) continue
+    yield* statisticsAttempts(analysed, plot)
+    yield* escalationAttempts(plot, scene)
+  }
+}
+
+async function refuseUnlessPossible(db: Querier, { catalog }: VerifyContext, roles: readonly string[]): Promise<void> {
+  const [me] = await db.query<{ name: string; superuser: boolean }>(
+    'select rolname as name, rolsuper as superuser from pg_roles where rolname = session_user',
+  )
+  if (!me?.superuser) {
+    throw new AttackNotPossibleError(
+      `role "${me?.name}" is no superuser`,
+      'pass the URL of a superuser: --url postgresql://postgres@host/database',
+    )
+  }
+  for (const role of roles) {
+    if (catalog.roles.has(role)) continue
+    throw new AttackNotPossibleError(
+      `there is no role "${role}"`,
+      'run imhotep migrate first, or name the role that applications log in as: --role',
+    )
+  }
+}
+
+/** Tables that the statistics views could say something about. */
+async function analysedTables(db: Querier, scene: Scene): Promise<string[]> {
+  const rows = await db.query<{ name: string }>(
+    `select distinct n.nspname || '.' || c.relname as name
+     from pg_statistic s join pg_class c on c.oid = s.starelid join pg_namespace n on n.oid = c.relnamespace
+     order by name`,
+  )
+  return rows.map((row) => row.name).filter((name) => scene.targets.has(name))
+}
+
+function toReport(judged: readonly Judged[], ms: number): AttackReport {
+  const through: AttackSuccess[] = []
+  const untested: AttackReport['untested'] = []
+  let attempts = 0
+  for (const { attempt, verdict, steps } of judged) {
+    attempts += steps
+    const about = { object: attempt.object, attempt: attempt.attempt }
+    if (verdict.kind === 'through') through.push({ ...about, evidence: verdict.evidence })
+    if (verdict.kind === 'untested') untested.push({ ...about, reason: verdict.reason })
+  }
+  return { attempts, through, untested, ms: Math.round(ms) }
+}

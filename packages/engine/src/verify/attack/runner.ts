@@ -1,0 +1,200 @@
+import type { Attempt, Outcome, Step, Verdict } from './attempt.ts'
+
+/** What the attack needs of a connection: a transaction, or a connection that is inside one. */
+export interface Querier {
+  query<T>(sql: string, params?: unknown[]): Promise<T[]>
+}
+
+/** A table whose rows belong to a tenant, as the runner sees it when it looks for changes. */
+export interface WatchedTable {
+  readonly oid: number
+  /** Quoted. */
+  readonly name: string
+  /** Quoted. */
+  readonly tenantColumn: string
+}
+
+export interface Judged {
+  readonly attempt: Attempt
+  readonly verdict: Verdict
+  /** Statements that it took. */
+  readonly steps: number
+}
+
+/** Steps a message: large enough that round trips do not count, small enough that progress can be shown. */
+const batchSize = 400
+
+/**
+ * Makes the runner: a temporary function that takes a role and a tenant, runs one statement in a savepoint and reports
+ * how it ended. It runs on the server because a round trip a statement would cost more than all the statements.
+ */
+export async function installRunner(db: Querier, settings: Readonly<Record<string, string>>): Promise<void> {
+  await db.query('create temporary table imhotep_attack_mark (n integer) on commit drop')
+  await db.query('create temporary table imhotep_attack_watch (oid oid, name text, tenant_column text) on commit drop')
+  for (const [name, value] of Object.entries(settings)) await db.query('select set_config($1, $2, true)', [name, value])
+  await db.query(runnerSql)
+}
+
+/** Tells the runner in which tables it looks for changed rows of the victim. */
+export async function watchTables(db: Querier, tables: readonly WatchedTable[]): Promise<void> {
+  await db.query(
+    `insert into imhotep_attack_watch
+     select (value ->> 'oid')::oid, value ->> 'name', value ->> 'tenantColumn' from jsonb_array_elements($1::text::jsonb)`,
+    [JSON.stringify(tables)],
+  )
+}
+
+/** Runs all attempts in batches and judges each. */
+export async function runAttempts(
+  db: Querier,
+  contextSetting: string,
+  attempts: readonly Attempt[],
+  onProgress: (done: number, all: number) => void = () => {},
+): Promise<Judged[]> {
+  const judged: Judged[] = []
+  let from = 0
+  while (from < attempts.length) {
+    let to = from
+    const steps: Step[] = []
+    for (; to < attempts.length && steps.length < batchSize; to += 1) steps.push(...(attempts[to]?.steps ?? []))
+    const outcomes = await runSteps(db, contextSetting, steps)
+    let taken = 0
+    for (const attempt of attempts.slice(from, to)) {
+      const own = outcomes.slice(taken, taken + attempt.steps.length)
+      judged.push({ attempt, verdict: attempt.judge(own), steps: own.length })
+      taken += attempt.steps.length
+    }
+    from = to
+    onProgress(from, attempts.length)
+  }
+  return judged
+}
+
+/** Runs steps one after the other; each is rolled back. */
+export async function runSteps(db: Querier, contextSetting: string, steps: readonly Step[]): Promise<Outcome[]> {
+  const [row] = await db.query<{ outcomes: string }>(
+    'select pg_temp.imhotep_attack($1::text::jsonb, $2::text)::text as outcomes',
+    [JSON.stringify(steps), contextSetting],
+  )
+  return JSON.parse(row?.outcomes ?? '[]') as Outcome[]
+}
+
+// Variables of PL/pgSQL keep their values when a savepoint is rolled back: that is how an outcome leaves it.
+const runnerSql = `
+create function pg_temp.imhotep_attack(p_steps jsonb, p_context text) returns jsonb language plpgsql as $runner$
+declare
+  v_installer text := session_user;
+  v_step jsonb;
+  v_before jsonb;
+  v_call jsonb;
+  v_row jsonb;
+  v_outcomes jsonb[] := '{}';
+  v_rows bigint;
+  v_state text;
+  v_message text;
+  v_constraint text;
+  v_answer text;
+  v_word text;
+  v_leaked integer;
+  v_changed bigint;
+  v_found bigint;
+  v_mark xid;
+  v_written jsonb;
+  v_had jsonb;
+  v_left jsonb;
+  v_watch record;
+begin
+  for v_step in select value from jsonb_array_elements(p_steps) loop
+    v_rows := 0; v_state := '00000'; v_message := ''; v_constraint := ''; v_answer := ''; v_leaked := 0; v_changed := 0; v_left := '{}';
+    v_call := v_step -> 'call';
+    begin
+      if v_step ? 'row' then
+        execute v_step ->> 'row' into v_row;
+      end if;
+      if v_call is not null then
+        insert into pg_temp.imhotep_attack_mark values (1) returning xmin into v_mark;
+        select coalesce(jsonb_object_agg(w.oid, pg_stat_get_xact_tuples_inserted(w.oid) + pg_stat_get_xact_tuples_updated(w.oid)
+          + pg_stat_get_xact_tuples_deleted(w.oid)), '{}') into v_had
+        from pg_temp.imhotep_attack_watch w;
+      end if;
+      perform set_config('session_replication_role',
+        case when (v_step ->> 'policyOnly')::boolean then 'replica' else 'origin' end, true);
+      perform set_config('session_authorization', v_step ->> 'role', true);
+      if v_step ? 'before' then
+        for v_before in select value from jsonb_array_elements(v_step -> 'before') loop
+          perform set_config(p_context, coalesce(v_before ->> 'tenant', ''), true);
+          execute v_before ->> 'sql';
+        end loop;
+      end if;
+      perform set_config(p_context, coalesce(v_step ->> 'tenant', ''), true);
+      if v_call is not null then
+        execute v_step ->> 'sql' into v_answer;
+      elsif v_step ? 'row' then
+        execute v_step ->> 'sql' using v_row;
+      else
+        execute v_step ->> 'sql';
+      end if;
+      get diagnostics v_rows = row_count;
+      -- deferred keys have their say before the savepoint goes
+      set constraints all immediate;
+      if v_call is not null then
+        perform set_config('session_authorization', v_installer, true);
+        for v_watch in
+          select w.*
+          from pg_temp.imhotep_attack_watch w
+          where pg_stat_get_xact_tuples_inserted(w.oid) + pg_stat_get_xact_tuples_updated(w.oid)
+            + pg_stat_get_xact_tuples_deleted(w.oid) > (v_had ->> w.oid::text)::bigint
+        loop
+          execute format('select count(*) from only %s where %s = $1 and age(xmin) <= age($2)', v_watch.name, v_watch.tenant_column)
+          into v_found using (v_call ->> 'victim')::uuid, v_mark;
+          v_changed := v_changed + v_found;
+          execute format('select count(*) from only %s where %s = $1', v_watch.name, v_watch.tenant_column)
+          into v_found using (v_call ->> 'victim')::uuid;
+          v_left := v_left || jsonb_build_object(v_watch.oid::text, v_found);
+        end loop;
+      end if;
+      raise exception 'undo' using errcode = 'ZZ999';
+    exception
+      when others then
+        if sqlstate <> 'ZZ999' then
+          get stacked diagnostics v_state = returned_sqlstate, v_message = message_text, v_constraint = constraint_name;
+        end if;
+    end;
+    -- what was removed is there again after the savepoint
+    if v_left <> '{}' then
+      for v_watch in select w.* from pg_temp.imhotep_attack_watch w where v_left ? w.oid::text loop
+        execute format('select count(*) from only %s where %s = $1', v_watch.name, v_watch.tenant_column)
+        into v_found using (v_call ->> 'victim')::uuid;
+        v_changed := v_changed + greatest(v_found - (v_left ->> v_watch.oid::text)::bigint, 0);
+      end loop;
+    end if;
+    if v_step ? 'prepared' then
+      begin
+        execute format('deallocate %I', v_step ->> 'prepared');
+      exception
+        when others then null; -- it was never prepared
+      end;
+    end if;
+    if v_call is not null then
+      v_answer := lower(coalesce(v_answer, '') || v_message);
+      for v_word in select value from jsonb_array_elements_text(v_call -> 'passed') loop
+        v_answer := replace(v_answer, lower(v_word), '#');
+      end loop;
+      for v_word in select value from jsonb_array_elements_text(v_call -> 'canaries') loop
+        v_leaked := v_leaked + (position(lower(v_word) in v_answer) > 0)::integer;
+      end loop;
+      v_answer := md5(v_answer);
+    end if;
+    v_outcomes := array_append(v_outcomes, jsonb_build_object(
+      'state', v_state, 'rows', v_rows, 'constraint', v_constraint, 'answer', coalesce(v_answer, ''), 'leaked', v_leaked, 'changed', v_changed,
+      'refusedBy', case
+        when v_state <> '42501' then null
+        when v_message like '%row-level security%' then 'policy'
+        when v_message ~ '^(permission denied for (table|view|schema|sequence|materialized view)|must be owner of)' then 'privilege'
+        else 'other'
+      end
+    ));
+  end loop;
+  return to_jsonb(v_outcomes);
+end
+$runner$`

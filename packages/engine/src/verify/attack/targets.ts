@@ -1,0 +1,121 @@
+import type { Table } from '../../catalog/model.ts'
+import { isAppendOnly, nameOf, scopeOf, tenantColumnOf, topOf, type Scope, type VerifyContext } from '../context.ts'
+import { quoteLiteral, quoteName, quoteQualified } from './quote.ts'
+import type { Querier } from './runner.ts'
+
+/** A table or partition under attack, with the rows that there are to be found in it. */
+export interface Target {
+  readonly table: Table
+  /** `schema.table`. */
+  readonly name: string
+  /** Quoted. */
+  readonly sqlName: string
+  /** Quoted. */
+  readonly tenantColumn: string
+  readonly scope: Scope
+  readonly appendOnly: boolean
+  readonly partition: boolean
+  readonly oid: number
+  readonly rows: ReadonlyMap<string, TenantRows>
+}
+
+/** The rows of one tenant in one table. */
+export interface TenantRows {
+  /** Counted up to `countLimit`. */
+  readonly count: number
+  /** Predicate that finds one of them, null when there is none. */
+  readonly filter: string | null
+  /** Value of `id` of that row. */
+  readonly id: string | null
+}
+
+/** Counting stops here: statements without WHERE are not tried on larger tables. */
+export const countLimit = 2000
+
+/** Columns that a statement may name: generated ones and identities are the server's. */
+export function writableColumns(table: Table): string[] {
+  return [...table.columns.values()]
+    .filter((column) => column.generated === null && column.identity !== 'always')
+    .map((column) => column.name)
+}
+
+/** A column that an update may set to itself or to its default without a constraint in the way. */
+export function harmlessColumn(table: Table, context: VerifyContext): string {
+  const names = writableColumns(table).filter((name) => name !== context.policy.tenantColumn && name !== 'id')
+  const free = names.findLast((name) => {
+    const column = table.columns.get(name)
+    return column && (!column.notNull || column.default !== null)
+  })
+  return free ?? names.at(-1) ?? 'id'
+}
+
+/** Finds for every tenant table one row of each tenant, read past all policies. */
+export async function readTargets(db: Querier, context: VerifyContext, tenants: readonly string[]): Promise<Target[]> {
+  const tables = context.tenantTables.filter((table) => table.columns.has(tenantColumnOf(table, context)))
+  if (tables.length === 0) return []
+  const found = await db.query<{ name: string; tenant: string; oid: number; count: number; key: string | null }>(
+    tables.flatMap((table) => tenants.map((tenant) => rowsQuery(table, tenant, context))).join('\nunion all\n'),
+  )
+  return tables.map((table) => {
+    const name = nameOf(table)
+    const own = found.filter((row) => row.name === name)
+    return {
+      table,
+      name,
+      sqlName: quoteQualified(table),
+      tenantColumn: quoteName(tenantColumnOf(table, context)),
+      scope: scopeOf(table, context),
+      appendOnly: isAppendOnly(table, context),
+      partition: table.partitionOf !== null,
+      oid: Number(own[0]?.oid ?? 0),
+      rows: new Map(own.map((row) => [row.tenant, toTenantRows(row)])),
+    }
+  })
+
+  function toTenantRows({ count, key }: { count: number; key: string | null }): TenantRows {
+    const values = key === null ? null : (JSON.parse(key) as Record<string, string | null>)
+    const filter =
+      values &&
+      Object.entries(values)
+        .map(([column, value]) => equals(column, value))
+        .join(' and ')
+    return { count: Number(count), filter, id: values?.['id'] ?? null }
+  }
+}
+
+/** The foreign keys of a table to other tenant tables, those of its partitioned parent included. */
+export function referencesOf(target: Target, context: VerifyContext) {
+  const keys = [...topOf(target.table, context.catalog).constraints.values()].filter(
+    (key) => key.kind === 'foreign key',
+  )
+  return keys.flatMap((key) =>
+    key.columns.flatMap((column, index) => {
+      const references = key.references
+      if (references === null || column === context.policy.tenantColumn || key.referencedColumns[index] !== 'id')
+        return []
+      return [{ key, column, references }]
+    }),
+  )
+}
+
+function rowsQuery(table: Table, tenant: string, context: VerifyContext): string {
+  const from = `${quoteQualified(table)} t where t.${quoteName(tenantColumnOf(table, context))} = ${quoteLiteral(tenant)}`
+  const keys = keyColumns(table).map((column) => `${quoteLiteral(column)}, t.${quoteName(column)}::text`)
+  return (
+    `select ${quoteLiteral(nameOf(table))} as name, ${quoteLiteral(tenant)} as tenant, ` +
+    `${quoteLiteral(quoteQualified(table))}::regclass::oid as oid, ` +
+    `(select count(*) from (select from ${from} limit ${countLimit + 1}) counted)::integer as count, ` +
+    `(select jsonb_build_object(${keys.join(', ')})::text from ${from} limit 1) as key`
+  )
+}
+
+/** The id where there is one, else the primary key. */
+function keyColumns(table: Table): string[] {
+  if (table.columns.has('id')) return ['id']
+  const primary = [...table.constraints.values()].find((constraint) => constraint.kind === 'primary key')
+  return primary?.columns ?? [...table.columns.keys()].slice(0, 1)
+}
+
+function equals(column: string, value: string | null): string {
+  return value === null ? `${quoteName(column)} is null` : `${quoteName(column)} = ${quoteLiteral(value)}`
+}

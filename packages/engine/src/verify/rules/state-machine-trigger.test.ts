@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { addTrigger, messagesOf, soundCatalog } from '../../../../../tests/support/catalog-builder.ts'
+import { stateMachineTrigger } from './state-machine-trigger.ts'
+
+test('state-machine-trigger: finds rules that nobody enforces', () => {
+  const catalog = soundCatalog()
+
+  const messages = messagesOf(stateMachineTrigger, catalog, { machines: ['a.things'] })
+
+  assert.match(messages.join('\n'), /enforces the states of a\.things on insert/)
+})
+
+test('state-machine-trigger: finds a trigger that watches another column', () => {
+  const catalog = soundCatalog((_, things) => {
+    addTrigger(things, 't', {
+      events: ['insert', 'update'],
+      function: 'core.enforce_transition',
+      arguments: ['a.things', 'status'],
+      updateColumns: ['name'],
+    })
+  })
+
+  const messages = messagesOf(stateMachineTrigger, catalog, { machines: ['a.things'] })
+
+  assert.match(messages.join('\n'), /on update/)
+})
+
+test('state-machine-trigger: finds rules of a table that does not exist', () => {
+  const catalog = soundCatalog()
+
+  const messages = messagesOf(stateMachineTrigger, catalog, { machines: ['a.nothing'] })
+
+  assert.match(messages.join('\n'), /which is no table/)
+})
+
+test('state-machine-trigger: accepts the trigger on insert and update of the state', () => {
+  const catalog = soundCatalog((_, things) => {
+    addTrigger(things, 't', {
+      events: ['insert', 'update'],
+      function: 'core.enforce_transition',
+      arguments: ['a.things', 'status'],
+      updateColumns: ['status'],
+    })
+  })
+
+  const messages = messagesOf(stateMachineTrigger, catalog, { machines: ['a.things'] })
+
+  assert.deepEqual(messages, [])
+})

@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict'
+import { after, beforeEach, test } from 'node:test'
+import { connect, type Database } from '@imhotep/postgres'
+import { hospitalDatabase, type TestDatabase } from '../../../tests/support/database.ts'
+import { contextOf, makeTenant } from '../../../tests/support/tenants.ts'
+import { sealAudit, verifyAuditChain, type ChainProblem } from './audit-seal.ts'
+import { withTenant } from './with-tenant.ts'
+
+let database: TestDatabase
+let superuser: Database
+let tenant: string
+
+beforeEach(async () => {
+  await closeDatabase()
+  database = await hospitalDatabase()
+  superuser = connect(database.url)
+  tenant = await makeTenant(superuser)
+})
+after(closeDatabase)
+
+async function closeDatabase(): Promise<void> {
+  await superuser?.close()
+  await database?.drop()
+}
+
+test('sealAudit: seals each row once, and an untouched chain verifies', async () => {
+  await logEvents(10)
+  const first = await sealAudit(superuser)
+  await logEvents(5)
+  const second = await sealAudit(superuser)
+  const third = await sealAudit(superuser)
+
+  const [report] = await verifyAuditChain(superuser)
+
+  assert.deepEqual([first[0]?.rows, second[0]?.rows, third[0]?.rows], [10, 5, 0])
+  assert.deepEqual(report?.problems, [])
+  assert.equal(report?.seals, 2)
+  assert.equal(report?.sealedRows, 15)
+  assert.equal(report?.unsealedRows, 0)
+})
+
+test('sealAudit: leaves the rows behind an open transaction for the next seal', async () => {
+  const open = await superuser.dedicated()
+  await open.script('begin; select pg_current_xact_id()')
+  await logEvents(3)
+
+  const during = await sealAudit(superuser)
+  await open.script('commit')
+  await open.release()
+  const afterwards = await sealAudit(superuser)
+
+  assert.equal(during[0]?.rows, 0)
+  assert.equal(afterwards[0]?.rows, 3)
+})
+
+const forgeries: { name: string; sql: string; expected: Partial<ChainProblem>[] }[] = [
+  {
+    name: 'a changed row',
+    sql: `update audit.audit_logs set reason = 'forged' where seq = 2`,
+    expected: [{ seal: 1, seq: 2, problem: 'row was changed' }],
+  },
+  {
+    name: 'a removed row',
+    sql: 'delete from audit.audit_logs where seq = 3',
+    expected: [{ seal: 1, seq: 3, problem: 'row was removed' }],
+  },
+  {
+    name: 'a row that was slipped in',
+    sql: `insert into audit.audit_logs (tenant_id, txid, seq, action, schema_name, table_name)
+          select tenant_id, txid, 1000, 'update', 'x', 'y' from audit.audit_logs where seq = 1`,
+    expected: [{ seal: 1, seq: 1000, problem: 'row was slipped in' }],
+  },
+  {
+    name: 'two rows that changed places',
+    sql: 'update audit.audit_logs set seq = case seq when 1 then 2 else 1 end, occurred_at = occurred_at + seq * interval \'1 us\' where seq in (1, 2)',
+    expected: [
+      { seal: 1, seq: 1, problem: 'row was changed' },
+      { seal: 1, seq: 2, problem: 'row was changed' },
+    ],
+  },
+  {
+    name: 'a seal that was removed from the middle',
+    sql: 'delete from audit.audit_chain_anchors where seal_no = 1',
+    expected: [{ seal: 2, seq: null, problem: 'a seal before this one is missing' }],
+  },
+  {
+    name: 'a seal that was written anew for changed rows',
+    sql: `update audit.audit_chain_anchors set root = sha256('forged'), digest = audit.seal_digest(
+            prev_digest, sha256('forged'), row_count, seal_no, from_txid, to_txid) where seal_no = 1`,
+    expected: [
+      { seal: 1, seq: null, problem: 'rows were reordered, or the leaves of the seal were changed with them' },
+      { seal: 2, seq: null, problem: 'does not follow the seal before it' },
+    ],
+  },
+]
+
+for (const { name, sql, expected } of forgeries)
+  test(`verifyAuditChain: names ${name}`, async () => {
+    await logEvents(5)
+    await sealAudit(superuser)
+    await logEvents(5)
+    await sealAudit(superuser)
+
+    await forge(sql)
+
+    const [report] = await verifyAuditChain(superuser)
+    assert.deepEqual(report?.problems, expected)
+  })
+
+test('the rollups count every event once, sealed or not', async () => {
+  await logEvents(7)
+  await sealAudit(superuser)
+  await logEvents(4)
+
+  const counted = await withTenant(superuser, contextOf(tenant), (tx) =>
+    tx.query<{ events: number }>(
+      `select sum(events)::int as events from audit.audit_metrics_hourly where tenant_id = $1
+       union all
+       select sum(events)::int from audit.audit_compliance_daily where tenant_id = $1`,
+      [tenant],
+    ),
+  )
+
+  assert.deepEqual(counted.map((row) => row.events), [11, 11])
+})
+
+async function logEvents(count: number): Promise<void> {
+  for (let index = 0; index < count; index++)
+    await withTenant(superuser, contextOf(tenant), (tx) =>
+      tx.query(`select audit.log_event('export', 'test', 'test', null)`),
+    )
+}
+
+/** Changes the log as only somebody with the server in his hands can: with triggers switched off. */
+async function forge(sql: string): Promise<void> {
+  const connection = await superuser.dedicated()
+  await connection.script(`set session_replication_role = replica; ${sql}`)
+  await connection.release()
+}

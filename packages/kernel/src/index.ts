@@ -1,0 +1,2 @@
+export { withTenant, type PurposeOfUse, type RequestContext, type RequestDetails } from './with-tenant.ts'
+export { sealAudit, verifyAuditChain, type ChainProblem, type ChainReport, type SealedRange } from './audit-seal.ts'

@@ -1,0 +1,159 @@
+import { once } from 'node:events'
+import net from 'node:net'
+import postgres from 'postgres'
+import type { ConnectOptions } from './database.ts'
+import { ConnectionFailedError } from './errors/connection-failed.ts'
+import { ConnectionLostError } from './errors/database-error.ts'
+import { isServerError, toDatabaseError } from './errors/to-database-error.ts'
+import { encodeParameters } from './parameters.ts'
+import { driverTypes } from './results.ts'
+import { describeTarget, parseUrl } from './target.ts'
+
+const connectTimeoutMs = 10_000
+/** Named statements live as long as their connection: texts beyond this number are planned each time. */
+const maxPrepared = 500
+
+export interface CommandResult<T> extends Array<T> {
+  /** The command tag: 'SELECT', 'COMMIT', ... */
+  readonly command: string
+}
+
+/**
+ * One connection to the server, made by the driver with a pool of one. The driver would silently connect again after a
+ * loss and run the rest of a transaction outside of it; here the socket can be had once, so that a lost connection stays lost.
+ */
+export interface Client {
+  /** Sends one statement right away, behind those under way. Never rejects later than it is awaited: safe to pipeline. */
+  send<T>(sql: string, params?: readonly unknown[]): Promise<CommandResult<T>>
+  /** Sends a text of any number of statements as one simple-query message. */
+  script(sql: string): Promise<CommandResult<unknown>>
+  /** The driver's own handle, for COPY. */
+  readonly driver: postgres.Sql
+  readonly lost: boolean
+  readonly openedAt: number
+  translate(error: unknown): unknown
+  /** `force` does not wait for statements under way. */
+  close(options?: { force?: boolean }): Promise<void>
+}
+
+/** Prepares a connection; it is opened by the first statement. */
+export function createClient(url: string, options: ConnectOptions = {}): Client {
+  const target = describeTarget(url)
+  const parsed = parseUrl(url)
+  let opened = false
+  let ready = false
+  let lost = false
+  const prepared = new Set<string>()
+
+  const driver = postgres(url, {
+    max: 1,
+    host: target.host,
+    port: target.port,
+    database: target.database,
+    username: target.user,
+    // Beyond the time limit of the socket: the driver's own timer fails when it has no socket yet.
+    connect_timeout: (2 * connectTimeoutMs) / 1000,
+    idle_timeout: 0,
+    max_lifetime: null,
+    types: driverTypes as never,
+    fetch_types: false,
+    onnotice: (notice) =>
+      options.onNotice?.({
+        severity: notice['severity'] ?? 'NOTICE',
+        sqlstate: notice['code'] ?? '00000',
+        message: notice['message'] ?? '',
+      }),
+    onclose: () => {
+      lost = true
+    },
+    connection: {
+      application_name: parsed.searchParams.get('application_name') ?? options.applicationName ?? 'imhotep',
+    },
+    socket: () => {
+      if (opened) throw Object.assign(new Error('the connection was lost'), { code: 'CONNECTION_CLOSED' })
+      opened = true
+      return openSocket(target.host, target.port)
+    },
+  } as postgres.Options<Record<string, never>>)
+
+  function translate(error: unknown): unknown {
+    if (isServerError(error)) {
+      // FATAL ends the session; the close of the socket arrives later.
+      if ((error as { severity?: string }).severity === 'FATAL') lost = true
+      return toDatabaseError(error)
+    }
+    if (!isConnectionTrouble(error)) return toDatabaseError(error)
+    lost = true
+    if (!ready) return new ConnectionFailedError(target, error)
+    return new ConnectionLostError(
+      `the connection to ${target.host}:${target.port} was lost`,
+      { sqlstate: '08006' },
+      { cause: error, hint: 'check that the server runs, then repeat the transaction' },
+    )
+  }
+
+  async function settle<T>(query: Promise<unknown>): Promise<CommandResult<T>> {
+    try {
+      const result = await query
+      ready = true
+      return result as CommandResult<T>
+    } catch (error) {
+      if (isServerError(error) && (error as { severity?: string }).severity !== 'FATAL') ready = true
+      throw translate(error)
+    }
+  }
+
+  function send<T>(sql: string, params: readonly unknown[] = []): Promise<CommandResult<T>> {
+    if (lost) return Promise.reject(translate(Object.assign(new Error('closed'), { code: 'CONNECTION_CLOSED' })))
+    let values
+    try {
+      values = encodeParameters(params).map((value) => driver.typed(value as never, 0))
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    const prepare = isPreparable(sql) && (prepared.has(sql) || prepared.size < maxPrepared)
+    if (prepare) prepared.add(sql)
+    // `simple: false` also without parameters: one text is one statement.
+    return settle(driver.unsafe(sql, values as never, { prepare, simple: false } as never).execute())
+  }
+
+  return {
+    send,
+    script: (sql) => settle(driver.unsafe(sql).simple().execute()),
+    driver,
+    translate,
+    openedAt: Date.now(),
+    get lost() {
+      return lost
+    },
+    close: async ({ force = false } = {}) => {
+      const graceful = !force && !lost
+      lost = true
+      await driver.end(graceful ? {} : { timeout: 0 })
+    },
+  }
+}
+
+/** Only plannable statements gain from a name, and DDL would fill the server's memory with plans that are used once. */
+function isPreparable(sql: string): boolean {
+  return /^\s*(select|insert|update|delete|merge|with|values)\b/i.test(sql)
+}
+
+async function openSocket(host: string, port: number): Promise<net.Socket> {
+  const socket = net.connect({ host, port, noDelay: true })
+  const timer = setTimeout(() => {
+    socket.destroy(Object.assign(new Error('the connection attempt timed out'), { code: 'ETIMEDOUT' }))
+  }, connectTimeoutMs)
+  try {
+    await once(socket, 'connect')
+  } finally {
+    clearTimeout(timer)
+  }
+  // The driver reads this for the server name of TLS.
+  return Object.assign(socket, { host })
+}
+
+function isConnectionTrouble(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code
+  return typeof code === 'string' && !isServerError(error) && /^(E[A-Z]+|CONNECT|CONNECTION_|SASL_)/.test(code)
+}

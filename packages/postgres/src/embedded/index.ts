@@ -1,0 +1,3 @@
+export { BinariesMissingError, ClusterVersionError, EmbeddedServerError, PortBusyError } from './errors.ts'
+export { startEmbedded, type EmbeddedOptions, type EmbeddedServer } from './start.ts'
+export { embeddedStatus, stopEmbedded, type EmbeddedStatus } from './status.ts'

@@ -1,0 +1,42 @@
+import { existsSync } from 'node:fs'
+import { readFile, realpath } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { findHomePath } from './home.ts'
+import { withLock } from './lock.ts'
+import { findPostmaster, stopPostmaster } from './postmaster.ts'
+
+export interface EmbeddedStatus {
+  readonly running: boolean
+  /** Of the running server; undefined when it does not run. */
+  readonly pid: number | undefined
+  readonly port: number | undefined
+  /** Major version that made the data. */
+  readonly version: number
+}
+
+/** What is in a directory that `startEmbedded` was given; null when no server was ever made there. */
+export async function embeddedStatus(directory: string): Promise<EmbeddedStatus | null> {
+  if (!existsSync(resolve(directory))) return null
+  const data = join(await findHomePath(await realpath(directory)), 'data')
+  const version = Number((await readFile(join(data, 'PG_VERSION'), 'utf8').catch(() => '')).trim())
+  if (!(version > 0)) return null
+  const running = await findPostmaster(data)
+  return { running: running !== undefined, pid: running?.pid, port: running?.port, version }
+}
+
+/**
+ * Stops the server of a directory in the way that keeps all committed data.
+ * @throws EmbeddedServerError when it does not stop
+ */
+export async function stopEmbedded(directory: string): Promise<'stopped' | 'not running'> {
+  if (!existsSync(resolve(directory))) return 'not running'
+  const real = await realpath(directory)
+  if ((await embeddedStatus(real))?.running !== true) return 'not running'
+  return withLock(join(real, 'lock'), async () => {
+    const data = join(await findHomePath(real), 'data')
+    const running = await findPostmaster(data)
+    if (running === undefined) return 'not running'
+    await stopPostmaster(data, running.pid, 'fast')
+    return 'stopped'
+  })
+}

@@ -1,0 +1,14 @@
+export { connect } from './connect.ts'
+export type {
+  Connection,
+  ConnectOptions,
+  Database,
+  Notice,
+  Statement,
+  Transaction,
+  TransactionOptions,
+} from './database.ts'
+export { describeTarget, redactUrl, type Target } from './target.ts'
+export * from './errors/index.ts'
+export * from './embedded/index.ts'
+export { errorCatalogue, type CataloguedError } from './error-catalogue.ts'

@@ -1,0 +1,195 @@
+-- One road for create_booking and hold_slot: key first, then the patient, then the slot's counter, then the rest.
+-- Whoever inserts the key decides; the same key waits for that decision and returns it.
+
+create function booking.expire_slot_holds(p_tenant_id uuid, p_slot_id uuid) returns int
+  language plpgsql
+  set search_path = ''
+as $$
+declare
+  v_expired int;
+begin
+  with due as (
+    select r.id
+    from booking.booking_requests r
+    where
+      r.tenant_id = p_tenant_id and r.slot_id = p_slot_id and r.status = 'held' and r.hold_expires_at <= now()
+    for no key update skip locked -- a hold that is being confirmed is its holder's
+  ),
+  expired as (
+    update booking.booking_requests r
+    set status = 'expired', failure_code = 'IM104', decided_at = now()
+    from due
+    where r.tenant_id = p_tenant_id and r.id = due.id
+    returning r.id
+  )
+  select pg_catalog.count(*) into v_expired from expired;
+  if v_expired > 0 then
+    perform scheduling.change_slot_counts(p_tenant_id, p_slot_id, 0, -v_expired);
+  end if;
+  return v_expired;
+end
+$$;
+
+comment on function booking.expire_slot_holds(uuid, uuid) is 'about=Ends the holds of one slot whose time is over and gives their places back; returns how many.';
+
+create function booking.refusal_of_patient(p_tenant_id uuid, p_patient_id uuid) returns text
+  language plpgsql
+  stable
+  set search_path = ''
+as $$
+declare
+  v_status text;
+begin
+  select p.status into v_status
+  from patient.patients p
+  where p.tenant_id = p_tenant_id and p.id = p_patient_id and p.deleted_at is null;
+  if not found then
+    raise exception 'patient % does not exist', p_patient_id
+      using errcode = 'IM005', hint = 'choose a patient of the tenant that is not deleted';
+  end if;
+  return case when v_status <> 'active' then 'IM106' end;
+end
+$$;
+
+comment on function booking.refusal_of_patient(uuid, uuid) is 'about=IM106 when the patient is merged, inactive or deceased, else null. Raises IM005 no such patient.';
+
+create function booking.take_place(
+  p_slot scheduling.appointment_slots,
+  p_booked int,
+  p_held int
+) returns text
+  language plpgsql
+  set search_path = ''
+as $$
+declare
+  v_slot scheduling.appointment_slots := p_slot;
+  v_failure text;
+begin
+  for v_try in 1..3 loop
+    if scheduling.change_slot_counts(v_slot.tenant_id, v_slot.id, p_booked, p_held) then
+      return null;
+    end if;
+    -- refused by the newest counts: say why, unless a lapsed hold or a cancellation has made room meanwhile
+    select s.* into v_slot
+    from scheduling.appointment_slots s
+    where s.tenant_id = p_slot.tenant_id and s.id = p_slot.id;
+    v_failure := scheduling.slot_refusal(v_slot);
+    if v_failure = 'IM101' and booking.expire_slot_holds(v_slot.tenant_id, v_slot.id) = 0 then
+      return v_failure;
+    end if;
+    exit when v_failure <> 'IM101';
+  end loop;
+  return coalesce(v_failure, 'IM101');
+end
+$$;
+
+comment on function booking.take_place(scheduling.appointment_slots, int, int) is 'about=Takes a booked or a held place of a slot; null when that worked, else the failure code. Lapsed holds of a full slot are ended first.';
+
+create function booking.add_appointment(p_request booking.booking_requests, p_slot scheduling.appointment_slots)
+  returns scheduling.appointments
+  language plpgsql
+  set search_path = ''
+as $$
+begin
+  return scheduling.add_appointment(
+    p_slot, p_request.patient_id, p_request.payload ->> 'type', p_request.channel, p_request.payload ->> 'priority',
+    pg_catalog.decode(p_request.payload ->> 'reason_enc', 'base64'), p_request.payload ->> 'fee_status',
+    p_request.id, null
+  );
+end
+$$;
+
+comment on function booking.add_appointment(booking.booking_requests, scheduling.appointment_slots) is 'about=The appointment that a request asks for, in a slot whose place is taken.';
+
+create function booking.decide_request(
+  p_idempotency_key text,
+  p_patient_id uuid,
+  p_slot_id uuid,
+  p_type text,
+  p_channel text,
+  p_payload jsonb,
+  p_hold interval -- null: book at once
+) returns booking.booking_requests
+  language plpgsql
+  set search_path = ''
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_payload jsonb := coalesce(p_payload, '{}') || pg_catalog.jsonb_build_object('type', p_type);
+  v_hash bytea := pg_catalog.sha256(pg_catalog.convert_to(
+    pg_catalog.jsonb_build_array(p_patient_id, p_slot_id, p_channel, v_payload, p_hold)::text, 'UTF8'
+  ));
+  v_slot scheduling.appointment_slots;
+  v_request booking.booking_requests;
+  v_appointment scheduling.appointments;
+  v_failure text;
+begin
+  -- A request row refers to its slot and patient: when one does not exist nothing can be stored, so this is raised.
+  select s.* into v_slot
+  from scheduling.appointment_slots s
+  where s.tenant_id = v_tenant and s.id = p_slot_id;
+  if not found then
+    raise exception 'slot % does not exist', p_slot_id using errcode = 'IM100', hint = 'choose a slot of the tenant';
+  end if;
+  -- What the slot says without being locked settles most refusals of a rush: they are stored as they come in. A full slot
+  -- with held places is looked at again below, because a lapsed hold makes room.
+  v_failure := coalesce(booking.refusal_of_patient(v_tenant, p_patient_id), scheduling.slot_refusal(v_slot));
+  if v_failure = 'IM101' and v_slot.held_count > 0 then
+    v_failure := null;
+  end if;
+
+  -- waits while another transaction decides the same key
+  insert into booking.booking_requests as r (
+    tenant_id, idempotency_key, request_hash, patient_id, slot_id, requested_by, channel, payload, attempts,
+    status, failure_code, decided_at
+  )
+  values (
+    v_tenant, p_idempotency_key, v_hash, p_patient_id, p_slot_id, core.current_user_id(), p_channel, v_payload, 1,
+    case when v_failure is null then 'received' else 'rejected' end,
+    v_failure, case when v_failure is not null then now() end
+  )
+  on conflict (tenant_id, idempotency_key) do nothing
+  returning r.* into v_request;
+  if not found then
+    select r.* into v_request
+    from booking.booking_requests r
+    where r.tenant_id = v_tenant and r.idempotency_key = p_idempotency_key;
+    if v_request.request_hash <> v_hash then
+      raise exception 'idempotency key of booking request % was used with other content', v_request.id
+        using errcode = 'IM011', hint = 'use a new key for a new request';
+    end if;
+    return v_request;
+  end if;
+  if v_failure is not null then
+    return v_request;
+  end if;
+
+  if scheduling.patient_is_busy(v_tenant, p_patient_id, v_slot.starts_at, v_slot.ends_at) then
+    v_failure := 'IM103';
+  end if;
+  if v_failure is null then
+    v_failure := booking.take_place(v_slot, (p_hold is null)::int, (p_hold is not null)::int);
+  end if;
+
+  if v_failure is not null then
+    update booking.booking_requests r
+    set status = 'rejected', failure_code = v_failure, decided_at = now()
+    where r.tenant_id = v_tenant and r.id = v_request.id
+    returning r.* into v_request;
+  elsif p_hold is not null then
+    update booking.booking_requests r
+    set status = 'held', hold_expires_at = now() + p_hold
+    where r.tenant_id = v_tenant and r.id = v_request.id
+    returning r.* into v_request;
+  else
+    v_appointment := booking.add_appointment(v_request, v_slot);
+    update booking.booking_requests r
+    set status = 'confirmed', appointment_id = v_appointment.id, decided_at = now()
+    where r.tenant_id = v_tenant and r.id = v_request.id
+    returning r.* into v_request;
+  end if;
+  return v_request;
+end
+$$;
+
+comment on function booking.decide_request(text, uuid, uuid, text, text, jsonb, interval) is 'about=Stores a request under its key and decides it: confirmed, held (when p_hold is given) or rejected with a failure code; a key that was decided before returns that decision.';

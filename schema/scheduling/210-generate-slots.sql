@@ -1,0 +1,105 @@
+-- From schedules to bookable slots.
+
+create function scheduling.generate_slots(
+  p_from date,
+  p_to date,
+  p_doctor_id uuid default null,
+  p_schedule_id uuid default null
+) returns int
+  language plpgsql
+  security definer
+  set search_path = ''
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_rule record;
+  v_local timestamp;
+  v_until timestamp;
+  v_length interval;
+  v_row_count int;
+  v_made int := 0;
+begin
+  if p_to < p_from or p_to > p_from + 366 then
+    raise exception 'cannot generate slots from % to %', p_from, p_to
+      using errcode = '22023', hint = 'give a first and a last day at most 366 days apart';
+  end if;
+  if p_schedule_id is not null and not exists (
+    select from scheduling.schedules s where s.tenant_id = v_tenant and s.id = p_schedule_id
+  ) then
+    raise exception 'schedule % does not exist', p_schedule_id
+      using errcode = 'IM005', hint = 'choose a schedule of the tenant';
+  end if;
+
+  for v_rule in
+    select
+      s.id, s.clinic_id, s.doctor_id, s.department_id, s.location_id, s.capacity_per_slot, s.slot_minutes,
+      d.day + s.start_time as local_start, d.day + s.end_time as local_end, c.timezone
+    from scheduling.schedules s
+    join facility.clinics c on c.tenant_id = s.tenant_id and c.id = s.clinic_id
+    cross join lateral (
+      select g::date as day from pg_catalog.generate_series(p_from::timestamp, p_to::timestamp, interval '1 day') g
+    ) d
+    where
+      s.tenant_id = v_tenant
+      and s.kind in ('regular', 'extra')
+      and (p_doctor_id is null or s.doctor_id = p_doctor_id)
+      and (p_schedule_id is null or s.id = p_schedule_id)
+      and (s.on_date = d.day or s.weekday = extract(isodow from d.day))
+      and s.valid_during @> d.day
+    order by d.day, s.start_time, s.id
+  loop
+    v_length := pg_catalog.make_interval(mins => v_rule.slot_minutes);
+    v_local := v_rule.local_start;
+    while v_local + v_length <= v_rule.local_end loop
+      v_until := v_local + v_length;
+      if not scheduling.is_closed(
+        v_tenant, v_rule.clinic_id, v_rule.doctor_id, v_rule.department_id, v_local, v_until
+      ) then
+        -- a slot that is there already, or whose time the doctor has given to another clinic, stays as it is
+        insert into scheduling.appointment_slots (
+          tenant_id, clinic_id, doctor_id, department_id, location_id, schedule_id, starts_at, ends_at, capacity
+        )
+        values (
+          v_tenant, v_rule.clinic_id, v_rule.doctor_id, v_rule.department_id, v_rule.location_id, v_rule.id,
+          v_local at time zone v_rule.timezone, (v_local at time zone v_rule.timezone) + v_length,
+          v_rule.capacity_per_slot
+        )
+        on conflict do nothing;
+        get diagnostics v_row_count = row_count;
+        v_made := v_made + v_row_count;
+      end if;
+      v_local := v_until;
+    end loop;
+  end loop;
+  return v_made;
+end
+$$;
+
+comment on function scheduling.generate_slots(date, date, uuid, uuid) is 'about=Makes the slots of the regular and extra schedules from p_from to p_to (dates of the clinics, both included), leaving out closed time; all schedules, one doctor''s or one schedule. Returns how many are new; repeating it makes nothing twice. IM005 no such schedule.';
+
+create function scheduling.close_past_slots(p_limit int default 1000) returns int
+  language plpgsql
+  security definer
+  set search_path = ''
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_slot_id uuid;
+  v_closed int := 0;
+begin
+  for v_slot_id in
+    select s.id
+    from scheduling.appointment_slots s
+    where s.tenant_id = v_tenant and s.status in ('open', 'full', 'blocked') and s.ends_at <= now()
+    order by s.ends_at, s.id
+    limit p_limit
+    for no key update skip locked
+  loop
+    update scheduling.appointment_slots s set status = 'past' where s.tenant_id = v_tenant and s.id = v_slot_id;
+    v_closed := v_closed + 1;
+  end loop;
+  return v_closed;
+end
+$$;
+
+comment on function scheduling.close_past_slots(int) is 'about=Marks up to p_limit slots that are over as past, and returns how many. For a job that runs every few minutes; bookings of the past are refused without it as well.';

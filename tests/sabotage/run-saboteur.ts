@@ -1,0 +1,110 @@
+import type { Database, Transaction } from '@imhotep/postgres'
+import {
+  attackInside,
+  defaultPolicy,
+  makeContext,
+  readCatalog,
+  readFacts,
+  runRules,
+  verifyRules,
+  type AttackReport,
+  type VerifyContext,
+} from '../../packages/engine/src/index.ts'
+import type { Sabotage, Saboteur } from './saboteurs.ts'
+
+export interface SabotageResult {
+  readonly saboteur: string
+  readonly tried: number
+  readonly foundByRule: number
+  /** Null when the damage does not show in behaviour, or no attack was made. */
+  readonly foundByAttack: number | null
+  /** Objects that nothing noticed. */
+  readonly missed: string[]
+  /** Objects that only the rule noticed although the attack could reach them. */
+  readonly missedByAttack: string[]
+}
+
+class Undo extends Error {}
+
+/** The state of the sound database: saboteurs choose their targets from it. */
+export async function readContext(db: Database): Promise<VerifyContext> {
+  const catalog = await readCatalog(db)
+  return makeContext(catalog, defaultPolicy, await readFacts(db, catalog, defaultPolicy))
+}
+
+/**
+ * Lets one saboteur loose on every object it knows, in one transaction, and looks which ones verify names. Everything
+ * is rolled back.
+ */
+export async function runSaboteur(
+  db: Database,
+  saboteur: Saboteur,
+  context: VerifyContext,
+  options: { attack: boolean },
+): Promise<SabotageResult> {
+  const sabotages = [...saboteur.targets(context)]
+  let result: SabotageResult | undefined
+  try {
+    await db.transaction(
+      async (tx) => {
+        for (const { sql } of sabotages) await runScript(tx, sql)
+        result = await look(tx, saboteur, sabotages, options.attack && saboteur.showsInAttack)
+        throw new Undo()
+      },
+      { isolation: 'repeatable read', retries: 0 },
+    )
+  } catch (error) {
+    if (!(error instanceof Undo)) throw error
+  }
+  if (!result) throw new Error('the saboteur ended without a result')
+  return result
+}
+
+async function look(
+  tx: Transaction,
+  saboteur: Saboteur,
+  sabotages: Sabotage[],
+  attack: boolean,
+): Promise<SabotageResult> {
+  const inside = insideTransaction(tx)
+  const catalog = await readCatalog(inside)
+  const context = makeContext(catalog, defaultPolicy, await readFacts(inside, catalog, defaultPolicy))
+  const { findings } = runRules(verifyRules, context)
+  const named = new Set(findings.filter(({ rule }) => rule === saboteur.rule).map(({ object }) => object))
+  const report = attack ? await attackInside(tx, catalog) : null
+  const broken = new Set(report?.through.map(({ object }) => object))
+  const objects = [...new Set(sabotages.map(({ object }) => object))]
+  return {
+    saboteur: saboteur.name,
+    tried: objects.length,
+    foundByRule: objects.filter((object) => named.has(object)).length,
+    foundByAttack: report && objects.filter((object) => broken.has(object)).length,
+    missed: objects.filter((object) => !named.has(object) && !broken.has(object)),
+    missedByAttack: report ? objects.filter((object) => !broken.has(object) && isReachable(object, report)) : [],
+  }
+}
+
+/** An object without rows cannot be attacked: the report says so. */
+function isReachable(object: string, report: AttackReport): boolean {
+  return !report.untested.some((gap) => gap.object === object)
+}
+
+async function runScript(tx: Transaction, sql: string): Promise<void> {
+  for (const statement of sql.split(';')) if (statement.trim() !== '') await tx.query(statement)
+}
+
+/** A database that is one open transaction: what is read sees what the transaction has broken. */
+function insideTransaction(tx: Transaction): Database {
+  const unsupported = () => Promise.reject(new Error('not inside a transaction'))
+  return {
+    url: '',
+    query: (sql, params) => tx.query(sql, params),
+    transaction: async (work, options) => {
+      for (const { sql, params } of options?.first ?? []) await tx.query(sql, params)
+      return work(tx)
+    },
+    dedicated: unsupported,
+    copyFrom: unsupported,
+    close: unsupported,
+  }
+}

@@ -1,0 +1,42 @@
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+const main = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url))
+
+export interface CliRun {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface CliOptions {
+  readonly cwd?: string
+  readonly env?: Readonly<Record<string, string>>
+  /** Sends a signal as soon as stderr says this. */
+  readonly signal?: { readonly name: NodeJS.Signals; readonly when: RegExp }
+}
+
+/** Runs the real command in a process of its own, without a terminal and without DATABASE_URL of this process. */
+export function runCli(args: readonly string[], { cwd, env, signal }: CliOptions = {}): Promise<CliRun> {
+  const { DATABASE_URL: _, ...inherited } = process.env
+  const node = ['--conditions=source', '--import', import.meta.resolve('tsx'), main, ...args]
+  const child = spawn(process.execPath, node, {
+    cwd: cwd ?? process.cwd(),
+    env: { ...inherited, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let stdout = ''
+  let stderr = ''
+  let isSent = false
+  child.stdout.on('data', (piece: Buffer) => (stdout += piece.toString()))
+  child.stderr.on('data', (piece: Buffer) => {
+    stderr += piece.toString()
+    if (signal === undefined || isSent || !signal.when.test(stderr)) return
+    isSent = true
+    child.kill(signal.name)
+  })
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', (code) => resolve({ code, stdout, stderr }))
+  })
+}

@@ -1,0 +1,19 @@
+import { randomUUID } from 'node:crypto'
+import type { RequestContext } from '@imhotep/kernel'
+import type { Database } from '@imhotep/postgres'
+
+/** Makes an active tenant on a hospital database and returns its id. The code starts with `test`. */
+export async function makeTenant(superuser: Database): Promise<string> {
+  const id = randomUUID()
+  const code = `test${id.slice(0, 8)}`
+  await superuser.query(`select core.provision_tenant($1, $2, 'Test clinic', 'clinic', 'IN', 'Asia/Kolkata', 'INR')`, [
+    id,
+    code,
+  ])
+  return id
+}
+
+/** A request of some user in a tenant. */
+export function contextOf(tenant: string, rest: Partial<RequestContext> = {}): RequestContext {
+  return { tenant, user: randomUUID(), role: 'doctor', purpose: 'TREAT', ...rest }
+}

@@ -1,0 +1,77 @@
+// Prints a dot a test, failures in full at once, and at the end `N passed, N failed`. Node's own reporters know of no
+// last line that a script can look for, and count suites as tests.
+import { relative } from 'node:path'
+import { inspect } from 'node:util'
+import type { TestEvent } from 'node:test/reporters'
+
+const silenceLimitMs = 180_000
+
+const counts = { passed: 0, failed: 0, skipped: 0 }
+let running = 'no test'
+let lastEvent = Date.now()
+
+export default async function* report(events: AsyncIterable<TestEvent>): AsyncGenerator<string> {
+  watch()
+  let column = 0
+  for await (const event of events) {
+    lastEvent = Date.now()
+    if (event.type === 'test:start' || event.type === 'test:dequeue') running = event.data.name
+    if (event.type === 'test:coverage') yield showCoverage(event.data)
+    if (event.type !== 'test:pass' && event.type !== 'test:fail') continue
+    if (isContainer(event)) continue
+
+    const mark = count(event)
+    if (event.type === 'test:fail') yield showFailure(event.data)
+    else yield ++column % 100 === 0 ? `${mark}\n` : mark
+  }
+  yield summary()
+  // The process that started this one trusts its exit status.
+  if (counts.failed > 0 || counts.passed === 0) process.exitCode = 1
+}
+
+/** A suite, or a test that failed only because a test inside of it did: counted and shown once, inside. */
+function isContainer(event: Extract<TestEvent, { type: 'test:pass' | 'test:fail' }>): boolean {
+  if (event.type === 'test:pass') return event.data.details.type === 'suite'
+  return (event.data.details.error as { failureType?: string }).failureType === 'subtestsFailed'
+}
+
+function count(event: Extract<TestEvent, { type: 'test:pass' | 'test:fail' }>): string {
+  if (event.type === 'test:fail') counts.failed++
+  else if (event.data.skip !== undefined || event.data.todo !== undefined) counts.skipped++
+  else counts.passed++
+  return event.data.skip === undefined ? '.' : 's'
+}
+
+function showFailure(data: Extract<TestEvent, { type: 'test:fail' }>['data']): string {
+  const place = data.file === undefined ? '' : `${relative(process.cwd(), data.file)}:${data.line ?? 1}`
+  const { cause = data.details.error } = data.details.error as { cause?: unknown }
+  return `\n\nFAILED ${data.name}\n  ${place}\n${indent(inspect(cause, { depth: 6 }))}\n\n`
+}
+
+function showCoverage({ summary: { totals, files } }: Extract<TestEvent, { type: 'test:coverage' }>['data']): string {
+  const own = files.filter(({ path }) => path.includes('/packages/') && !path.includes('.test.'))
+  const lines = own.map(
+    ({ path, coveredLinePercent }) => `${coveredLinePercent.toFixed(1).padStart(6)}%  ${relative(process.cwd(), path)}`,
+  )
+  return `\n\nlines covered\n${lines.toSorted().join('\n')}\n${totals.coveredLinePercent.toFixed(1).padStart(6)}%  in all\n`
+}
+
+function summary(): string {
+  const skipped = counts.skipped === 0 ? '' : `, ${counts.skipped} skipped`
+  return `\n\n${counts.passed} passed, ${counts.failed} failed${skipped}\n`
+}
+
+function indent(text: string): string {
+  return text.replaceAll(/^/gm, '  ')
+}
+
+/** A test that never ends, or leaves a connection open behind the last test, would otherwise hang without a word. */
+function watch(): void {
+  setInterval(() => {
+    if (Date.now() - lastEvent < silenceLimitMs) return
+    console.error(`\n\nFAILED nothing has happened for ${silenceLimitMs / 1000} s, last test: ${running}`)
+    console.error(`  open: ${process.getActiveResourcesInfo().join(', ')}`)
+    console.log(`\n${counts.passed} passed, ${counts.failed + 1} failed`)
+    process.exit(1)
+  }, 5_000).unref()
+}
