@@ -1250,7 +1250,7 @@ comment on type scheduling.appointment_status is 'about=Where a visit stands, fr
 -- The state of a slot follows its counts; appointment_slots has the trigger.
 create or replace function scheduling.follow_slot_counts() returns trigger
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   if new.status in ('open', 'full') then
@@ -2832,9 +2832,6 @@ create table if not exists communication.notification_templates (
   constraint notification_templates_whatsapp_has_name check (channel <> 'whatsapp' or whatsapp_template is not null)
 );
 
-create index if not exists notification_templates_active_idx on communication.notification_templates (code, channel, locale)
-  where status = 'active';
-
 comment on table communication.notification_templates is 'class=operational;scope=shared;owner=notification;fhir=none;retention=operational;about=The text of a message for one channel and language, in one version.';
 comment on column communication.notification_templates.code is 'class=operational;about=Dotted name that callers use, such as appointment.reminder.';
 comment on column communication.notification_templates.channel is 'class=operational;about=in_app, sms, whatsapp, email or push.';
@@ -2865,7 +2862,7 @@ create policy shared_rows on communication.notification_templates for select usi
 
 create or replace function communication.check_template() returns trigger
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   if
@@ -2950,7 +2947,7 @@ create table if not exists communication.notifications (
   constraint notifications_subject_is_whole check ((subject_type is null) = (subject_id is null))
 );
 
-create index if not exists notifications_template_idx on communication.notifications (template_id);
+create index if not exists notifications_template_idx on communication.notifications (tenant_id, template_id);
 create index if not exists notifications_due_idx on communication.notifications (tenant_id, scheduled_at) where status = 'pending';
 create index if not exists notifications_processing_idx on communication.notifications (tenant_id, updated_at)
   where status = 'processing';
@@ -6519,7 +6516,9 @@ begin
     v_number := pg_catalog.replace(v_number, '{YY}', pg_catalog.to_char(p_at, 'YY'));
     v_number := pg_catalog.replace(v_number, '{MM}', pg_catalog.to_char(p_at, 'MM'));
     v_number := pg_catalog.replace(v_number, '{DD}', pg_catalog.to_char(p_at, 'DD'));
-    v_number := pg_catalog.replace(v_number, '{FY}', core.period_key('fiscal_year', p_at));
+    if pg_catalog.strpos(v_number, '{FY}') > 0 then -- needs a setting
+      v_number := pg_catalog.replace(v_number, '{FY}', core.period_key('fiscal_year', p_at));
+    end if;
   end if;
   v_number := v_number || pg_catalog.lpad(v_value::text, greatest(v_series.pad, pg_catalog.length(v_value::text)), '0');
   if v_series.check_algo <> 'none' then
@@ -7540,7 +7539,7 @@ create or replace function communication.set_contact_preference(
 ) returns uuid
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_id uuid;
@@ -7568,7 +7567,7 @@ create or replace function communication.after_quiet_hours(
 ) returns timestamptz
   language plpgsql
   stable
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_local timestamp := p_at at time zone p_timezone;
@@ -7595,7 +7594,7 @@ create or replace function communication.find_template(p_code text, p_channel te
   returns communication.notification_templates
   language sql
   stable
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
   select t.*
   from communication.notification_templates t
@@ -7631,7 +7630,7 @@ create or replace function communication.queue_notification(
 ) returns record
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant record;
@@ -7718,7 +7717,7 @@ comment on function communication.queue_notification(text, text, text, uuid, tex
 create or replace function communication.cancel_notification(p_notification uuid) returns void
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   update communication.notifications n
@@ -7738,7 +7737,7 @@ create or replace function communication.claim_notifications(p_limit int default
   returns setof communication.notifications
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();
@@ -7785,7 +7784,7 @@ comment on function communication.claim_notifications(int, interval) is 'about=T
 create or replace function communication.finish_notification(p_notification uuid, p_status text) returns void
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   if p_status not in ('sent', 'partially_sent', 'failed', 'read', 'dead', 'pending') then
@@ -7814,7 +7813,7 @@ create or replace function communication.record_delivery(
 ) returns boolean
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();
@@ -8533,7 +8532,7 @@ comment on function patient.unmerge(uuid, text) is 'about=Takes a merge back: ro
 -- Into the queue, and back into it.
 create or replace function webhook.lock_order_key(p_tenant uuid, p_webhook uuid, p_order_key text) returns void
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   if p_order_key is not null then
@@ -8563,7 +8562,7 @@ create or replace function webhook.enqueue_event(
 ) returns record
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column -- status in ON CONFLICT is the column
 declare
@@ -8624,7 +8623,7 @@ comment on function webhook.enqueue_event(text, text, text, bytea, bytea, text, 
 create or replace function webhook.replay_event(p_event uuid) returns void
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();
@@ -8655,7 +8654,7 @@ comment on function webhook.replay_event(uuid) is 'about=Puts a dead event back 
 create or replace function webhook.release_expired_leases(p_limit int default 100) returns int
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();
@@ -8700,7 +8699,7 @@ create or replace function webhook.claim_events(
 ) returns setof webhook.webhook_events
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();
@@ -8766,7 +8765,7 @@ create or replace function webhook.claim_next_event(
 ) returns setof webhook.webhook_events
   language sql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$ select * from webhook.claim_events(p_worker, 1, p_lease, p_directions, p_types) $$;
 
 comment on function webhook.claim_next_event(text, interval, text[], text[]) is 'about=Claims the next due event of the tenant with its lock_token; no row when there is none.';
@@ -8775,7 +8774,7 @@ create or replace function webhook.extend_lease(p_event uuid, p_lock_token uuid,
   returns timestamptz
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_until timestamptz;
@@ -8801,7 +8800,7 @@ create or replace function webhook.retry_delay(p_backoff jsonb, p_event uuid, p_
   language sql
   immutable
   parallel safe
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
   -- between half and the whole of the exponential delay; the fraction is a hash, so that a repeat gives the same time
   select interval '1 millisecond' * (
@@ -8820,7 +8819,7 @@ create or replace function webhook.without_credentials(p_headers jsonb) returns 
   language sql
   immutable
   parallel safe
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
   select coalesce(pg_catalog.jsonb_object_agg(pg_catalog.lower(h.key), h.value), '{}')
   from pg_catalog.jsonb_each(p_headers) as h
@@ -8842,7 +8841,7 @@ create or replace function webhook.mark_event_result(
 ) returns text
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();
@@ -8884,7 +8883,7 @@ begin
   if v_status = 'retry' then
     -- what the receiver asks for counts, but no receiver holds an event for more than a day
     v_next := v_next + greatest(
-      webhook.retry_delay(v_webhook.backoff, p_event, v_event.attempts), least(p_retry_after, interval '1 day')
+      webhook.retry_delay(v_webhook.backoff, p_event, v_event.attempts), least(coalesce(p_retry_after, interval '0'), interval '1 day')
     );
   end if;
 
@@ -8931,7 +8930,7 @@ comment on function webhook.mark_event_result(uuid, uuid, text, int, text, int, 
 create or replace function scheduling.clinic_today(p_clinic_id uuid) returns date
   language plpgsql
   stable
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();
@@ -8953,7 +8952,7 @@ comment on function scheduling.clinic_today(uuid) is 'about=The date in the time
 create or replace function scheduling.generate_appointment_number(p_clinic_id uuid, p_on date default null) returns text
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();
@@ -8992,7 +8991,7 @@ create or replace function scheduling.is_closed(
 ) returns boolean
   language plpgsql
   stable
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_date date := p_local_start::date;
@@ -9019,7 +9018,7 @@ comment on function scheduling.is_closed(uuid, uuid, uuid, uuid, timestamp, time
 create or replace function scheduling.slot_refusal(p_slot scheduling.appointment_slots, p_places int default 1) returns text
   language plpgsql
   stable
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_timezone text;
@@ -9053,7 +9052,7 @@ comment on function scheduling.slot_refusal(scheduling.appointment_slots, int) i
 
 create or replace function scheduling.change_slot_counts(p_tenant_id uuid, p_slot_id uuid, p_booked int, p_held int) returns boolean
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   -- one conditional update: it waits for the row lock, then decides on the newest counts
@@ -9084,7 +9083,7 @@ create or replace function scheduling.patient_is_busy(
   p_except uuid default null
 ) returns boolean
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   -- Two bookings of one patient for different slots share no row: this lock makes the second wait until the first is
@@ -9121,7 +9120,7 @@ create or replace function scheduling.add_appointment(
   p_rescheduled_from_id uuid
 ) returns scheduling.appointments
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_date date;
@@ -9157,7 +9156,7 @@ create or replace function scheduling.generate_slots(
 ) returns int
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();
@@ -9229,7 +9228,7 @@ comment on function scheduling.generate_slots(date, date, uuid, uuid) is 'about=
 create or replace function scheduling.close_past_slots(p_limit int default 1000) returns int
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();
@@ -9257,7 +9256,7 @@ comment on function scheduling.close_past_slots(int) is 'about=Marks up to p_lim
 -- keeps the slot's count and the patient's token in step.
 create or replace function scheduling.lock_appointment(p_appointment_id uuid) returns scheduling.appointments
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();
@@ -9282,7 +9281,7 @@ create or replace function scheduling.set_appointment_status(
   p_status scheduling.appointment_status
 ) returns scheduling.appointments
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_appointment scheduling.appointments;
@@ -9299,7 +9298,7 @@ comment on function scheduling.set_appointment_status(scheduling.appointments, s
 
 create or replace function scheduling.release_token(p_appointment scheduling.appointments) returns void
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   update scheduling.queue_management q
@@ -9316,7 +9315,7 @@ comment on function scheduling.release_token(scheduling.appointments) is 'about=
 create or replace function scheduling.confirm_appointment(p_appointment_id uuid) returns scheduling.appointments
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_appointment scheduling.appointments := scheduling.lock_appointment(p_appointment_id);
@@ -9333,7 +9332,7 @@ comment on function scheduling.confirm_appointment(uuid) is 'about=The patient s
 create or replace function scheduling.cancel_appointment(p_appointment_id uuid, p_reason text) returns scheduling.appointments
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_appointment scheduling.appointments := scheduling.lock_appointment(p_appointment_id);
@@ -9367,7 +9366,7 @@ comment on function scheduling.cancel_appointment(uuid, text) is 'about=Cancels 
 create or replace function scheduling.mark_no_show(p_appointment_id uuid) returns scheduling.appointments
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_appointment scheduling.appointments := scheduling.lock_appointment(p_appointment_id);
@@ -9388,7 +9387,7 @@ comment on function scheduling.mark_no_show(uuid) is 'about=The patient did not 
 create or replace function scheduling.mark_left(p_appointment_id uuid) returns scheduling.appointments
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_appointment scheduling.appointments := scheduling.lock_appointment(p_appointment_id);
@@ -9408,7 +9407,7 @@ create or replace function scheduling.start_consultation(p_appointment_id uuid, 
   returns scheduling.appointments
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_appointment scheduling.appointments := scheduling.lock_appointment(p_appointment_id);
@@ -9439,7 +9438,7 @@ comment on function scheduling.start_consultation(uuid, uuid) is 'about=Checked 
 create or replace function scheduling.complete_appointment(p_appointment_id uuid) returns scheduling.appointments
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_appointment scheduling.appointments := scheduling.lock_appointment(p_appointment_id);
@@ -9462,7 +9461,7 @@ create or replace function scheduling.reschedule_appointment(p_appointment_id uu
   returns scheduling.appointments
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
   set lock_timeout = '3s'
 as $$
 declare
@@ -9544,7 +9543,7 @@ comment on function scheduling.reschedule_appointment(uuid, uuid, text) is 'abou
 -- Tokens: issue and transfer.
 create or replace function scheduling.add_token(p_token scheduling.queue_management) returns scheduling.queue_management
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_label text;
@@ -9593,7 +9592,7 @@ create or replace function scheduling.issue_token(
 ) returns scheduling.queue_management
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
   set lock_timeout = '3s'
 as $$
 declare
@@ -9677,7 +9676,7 @@ create or replace function scheduling.transfer_token(p_token_id uuid, p_queue_ke
   returns scheduling.queue_management
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
   set lock_timeout = '3s'
 as $$
 declare
@@ -9724,7 +9723,7 @@ comment on function scheduling.transfer_token(uuid, text, int) is 'about=Sends a
 -- other has locked.
 create or replace function scheduling.lock_token(p_token_id uuid) returns scheduling.queue_management
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();
@@ -9750,7 +9749,7 @@ comment on function scheduling.lock_token(uuid) is 'about=The token, locked unti
 create or replace function scheduling.queue_today(p_queue_key text) returns date
   language plpgsql
   stable
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();
@@ -9775,7 +9774,7 @@ create or replace function scheduling.call_next(
 ) returns scheduling.queue_management
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();
@@ -9814,7 +9813,7 @@ comment on function scheduling.call_next(text, uuid, date) is 'about=Calls the w
 create or replace function scheduling.recall_token(p_token_id uuid) returns scheduling.queue_management
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_token scheduling.queue_management := scheduling.lock_token(p_token_id);
@@ -9845,7 +9844,7 @@ comment on function scheduling.recall_token(uuid) is 'about=Calls a called or sk
 create or replace function scheduling.skip_token(p_token_id uuid) returns scheduling.queue_management
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_token scheduling.queue_management := scheduling.lock_token(p_token_id);
@@ -9866,7 +9865,7 @@ comment on function scheduling.skip_token(uuid) is 'about=Nobody came when the t
 create or replace function scheduling.return_to_waiting(p_token_id uuid) returns scheduling.queue_management
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_token scheduling.queue_management := scheduling.lock_token(p_token_id);
@@ -9887,7 +9886,7 @@ comment on function scheduling.return_to_waiting(uuid) is 'about=Puts a called, 
 create or replace function scheduling.start_service(p_token_id uuid) returns scheduling.queue_management
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_token scheduling.queue_management := scheduling.lock_token(p_token_id);
@@ -9908,7 +9907,7 @@ comment on function scheduling.start_service(uuid) is 'about=The called patient 
 create or replace function scheduling.finish_service(p_token_id uuid) returns scheduling.queue_management
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_token scheduling.queue_management := scheduling.lock_token(p_token_id);
@@ -9929,7 +9928,7 @@ comment on function scheduling.finish_service(uuid) is 'about=Service at the cou
 create or replace function scheduling.leave_queue(p_token_id uuid) returns scheduling.queue_management
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_token scheduling.queue_management := scheduling.lock_token(p_token_id);
@@ -9950,7 +9949,7 @@ comment on function scheduling.leave_queue(uuid) is 'about=The patient gave up w
 create or replace function scheduling.expire_tokens(p_limit int default 1000) returns int
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();
@@ -9995,7 +9994,7 @@ create or replace function scheduling.check_in(p_appointment_id uuid, p_queue_ke
   )
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_appointment scheduling.appointments := scheduling.lock_appointment(p_appointment_id);
@@ -10027,7 +10026,7 @@ comment on function scheduling.check_in(uuid, text, int) is 'about=Booked or con
 -- Whoever inserts the key decides; the same key waits for that decision and returns it.
 create or replace function booking.expire_slot_holds(p_tenant_id uuid, p_slot_id uuid) returns int
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_expired int;
@@ -10059,7 +10058,7 @@ comment on function booking.expire_slot_holds(uuid, uuid) is 'about=Ends the hol
 create or replace function booking.refusal_of_patient(p_tenant_id uuid, p_patient_id uuid) returns text
   language plpgsql
   stable
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_status text;
@@ -10083,7 +10082,7 @@ create or replace function booking.take_place(
   p_held int
 ) returns text
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_slot scheduling.appointment_slots := p_slot;
@@ -10112,7 +10111,7 @@ comment on function booking.take_place(scheduling.appointment_slots, int, int) i
 create or replace function booking.add_appointment(p_request booking.booking_requests, p_slot scheduling.appointment_slots)
   returns scheduling.appointments
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   return scheduling.add_appointment(
@@ -10135,7 +10134,7 @@ create or replace function booking.decide_request(
   p_hold interval -- null: book at once
 ) returns booking.booking_requests
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();
@@ -10230,7 +10229,7 @@ create or replace function booking.answer(p_request booking.booking_requests)
   )
   language plpgsql
   stable
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   request_id := p_request.id;
@@ -10267,7 +10266,7 @@ create or replace function booking.create_booking(
 )
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
   set lock_timeout = '3s'
 as $$
 declare
@@ -10302,7 +10301,7 @@ create or replace function booking.hold_slot(
 )
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
   set lock_timeout = '3s'
 as $$
 declare
@@ -10323,7 +10322,7 @@ comment on function booking.hold_slot(text, uuid, uuid, text, text, jsonb, inter
 
 create or replace function booking.lock_request(p_request_id uuid) returns booking.booking_requests
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();
@@ -10350,7 +10349,7 @@ comment on function booking.lock_request(uuid) is 'about=The request, locked unt
 create or replace function booking.end_hold(p_request booking.booking_requests, p_status text, p_failure_code text)
   returns booking.booking_requests
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_request booking.booking_requests;
@@ -10377,7 +10376,7 @@ create or replace function booking.confirm_hold(p_request_id uuid)
   )
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
   set lock_timeout = '3s'
 as $$
 declare
@@ -10435,7 +10434,7 @@ create or replace function booking.release_hold(p_request_id uuid)
   )
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
   set lock_timeout = '3s'
 as $$
 declare
@@ -10461,7 +10460,7 @@ comment on function booking.release_hold(uuid) is 'about=Gives a held place back
 create or replace function booking.expire_holds(p_limit int default 500) returns int
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();

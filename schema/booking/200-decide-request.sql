@@ -3,7 +3,7 @@
 
 create function booking.expire_slot_holds(p_tenant_id uuid, p_slot_id uuid) returns int
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_expired int;
@@ -35,7 +35,7 @@ comment on function booking.expire_slot_holds(uuid, uuid) is 'about=Ends the hol
 create function booking.refusal_of_patient(p_tenant_id uuid, p_patient_id uuid) returns text
   language plpgsql
   stable
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_status text;
@@ -59,7 +59,7 @@ create function booking.take_place(
   p_held int
 ) returns text
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_slot scheduling.appointment_slots := p_slot;
@@ -88,7 +88,7 @@ comment on function booking.take_place(scheduling.appointment_slots, int, int) i
 create function booking.add_appointment(p_request booking.booking_requests, p_slot scheduling.appointment_slots)
   returns scheduling.appointments
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   return scheduling.add_appointment(
@@ -111,7 +111,7 @@ create function booking.decide_request(
   p_hold interval -- null: book at once
 ) returns booking.booking_requests
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();

@@ -11,7 +11,7 @@ create function booking.answer(p_request booking.booking_requests)
   )
   language plpgsql
   stable
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   request_id := p_request.id;

@@ -17,7 +17,7 @@ create function booking.create_booking(
 )
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
   set lock_timeout = '3s'
 as $$
 declare

@@ -19,7 +19,7 @@ create function booking.hold_slot(
 )
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
   set lock_timeout = '3s'
 as $$
 declare
@@ -40,7 +40,7 @@ comment on function booking.hold_slot(text, uuid, uuid, text, text, jsonb, inter
 
 create function booking.lock_request(p_request_id uuid) returns booking.booking_requests
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();
@@ -67,7 +67,7 @@ comment on function booking.lock_request(uuid) is 'about=The request, locked unt
 create function booking.end_hold(p_request booking.booking_requests, p_status text, p_failure_code text)
   returns booking.booking_requests
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_request booking.booking_requests;
@@ -94,7 +94,7 @@ create function booking.confirm_hold(p_request_id uuid)
   )
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
   set lock_timeout = '3s'
 as $$
 declare
@@ -152,7 +152,7 @@ create function booking.release_hold(p_request_id uuid)
   )
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
   set lock_timeout = '3s'
 as $$
 declare
@@ -178,7 +178,7 @@ comment on function booking.release_hold(uuid) is 'about=Gives a held place back
 create function booking.expire_holds(p_limit int default 500) returns int
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();

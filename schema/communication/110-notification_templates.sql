@@ -36,9 +36,6 @@ create table communication.notification_templates (
 alter table communication.notification_templates
   add constraint notification_templates_tenant_fkey foreign key (tenant_id) references core.tenants (id);
 
-create index notification_templates_active_idx on communication.notification_templates (code, channel, locale)
-  where status = 'active';
-
 comment on table communication.notification_templates is 'class=operational;scope=shared;owner=notification;fhir=none;retention=operational;about=The text of a message for one channel and language, in one version.';
 comment on column communication.notification_templates.code is 'class=operational;about=Dotted name that callers use, such as appointment.reminder.';
 comment on column communication.notification_templates.channel is 'class=operational;about=in_app, sms, whatsapp, email or push.';
@@ -67,7 +64,7 @@ create policy shared_rows on communication.notification_templates for select usi
 
 create function communication.check_template() returns trigger
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   if

@@ -42,7 +42,7 @@ alter table communication.notifications
 alter table communication.notifications
   add constraint notifications_template_fkey foreign key (template_id) references communication.notification_templates (id);
 
-create index notifications_template_idx on communication.notifications (template_id);
+create index notifications_template_idx on communication.notifications (tenant_id, template_id);
 create index notifications_due_idx on communication.notifications (tenant_id, scheduled_at) where status = 'pending';
 create index notifications_processing_idx on communication.notifications (tenant_id, updated_at)
   where status = 'processing';

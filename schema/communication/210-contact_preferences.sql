@@ -12,7 +12,7 @@ create function communication.set_contact_preference(
 ) returns uuid
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_id uuid;
@@ -40,7 +40,7 @@ create function communication.after_quiet_hours(
 ) returns timestamptz
   language plpgsql
   stable
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_local timestamp := p_at at time zone p_timezone;

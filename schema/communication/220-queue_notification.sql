@@ -4,7 +4,7 @@ create function communication.find_template(p_code text, p_channel text, p_local
   returns communication.notification_templates
   language sql
   stable
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
   select t.*
   from communication.notification_templates t
@@ -40,7 +40,7 @@ create function communication.queue_notification(
 ) returns record
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant record;
@@ -127,7 +127,7 @@ comment on function communication.queue_notification(text, text, text, uuid, tex
 create function communication.cancel_notification(p_notification uuid) returns void
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   update communication.notifications n

@@ -4,7 +4,7 @@ create function communication.claim_notifications(p_limit int default 50, p_leas
   returns setof communication.notifications
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();
@@ -51,7 +51,7 @@ comment on function communication.claim_notifications(int, interval) is 'about=T
 create function communication.finish_notification(p_notification uuid, p_status text) returns void
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   if p_status not in ('sent', 'partially_sent', 'failed', 'read', 'dead', 'pending') then
@@ -80,7 +80,7 @@ create function communication.record_delivery(
 ) returns boolean
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();

@@ -90,7 +90,9 @@ begin
     v_number := pg_catalog.replace(v_number, '{YY}', pg_catalog.to_char(p_at, 'YY'));
     v_number := pg_catalog.replace(v_number, '{MM}', pg_catalog.to_char(p_at, 'MM'));
     v_number := pg_catalog.replace(v_number, '{DD}', pg_catalog.to_char(p_at, 'DD'));
-    v_number := pg_catalog.replace(v_number, '{FY}', core.period_key('fiscal_year', p_at));
+    if pg_catalog.strpos(v_number, '{FY}') > 0 then -- needs a setting
+      v_number := pg_catalog.replace(v_number, '{FY}', core.period_key('fiscal_year', p_at));
+    end if;
   end if;
   v_number := v_number || pg_catalog.lpad(v_value::text, greatest(v_series.pad, pg_catalog.length(v_value::text)), '0');
   if v_series.check_algo <> 'none' then

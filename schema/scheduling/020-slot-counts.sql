@@ -2,7 +2,7 @@
 
 create function scheduling.follow_slot_counts() returns trigger
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   if new.status in ('open', 'full') then

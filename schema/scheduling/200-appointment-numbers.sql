@@ -3,7 +3,7 @@
 create function scheduling.clinic_today(p_clinic_id uuid) returns date
   language plpgsql
   stable
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();
@@ -25,7 +25,7 @@ comment on function scheduling.clinic_today(uuid) is 'about=The date in the time
 create function scheduling.generate_appointment_number(p_clinic_id uuid, p_on date default null) returns text
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();

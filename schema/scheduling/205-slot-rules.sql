@@ -11,7 +11,7 @@ create function scheduling.is_closed(
 ) returns boolean
   language plpgsql
   stable
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_date date := p_local_start::date;
@@ -38,7 +38,7 @@ comment on function scheduling.is_closed(uuid, uuid, uuid, uuid, timestamp, time
 create function scheduling.slot_refusal(p_slot scheduling.appointment_slots, p_places int default 1) returns text
   language plpgsql
   stable
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_timezone text;
@@ -72,7 +72,7 @@ comment on function scheduling.slot_refusal(scheduling.appointment_slots, int) i
 
 create function scheduling.change_slot_counts(p_tenant_id uuid, p_slot_id uuid, p_booked int, p_held int) returns boolean
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   -- one conditional update: it waits for the row lock, then decides on the newest counts
@@ -103,7 +103,7 @@ create function scheduling.patient_is_busy(
   p_except uuid default null
 ) returns boolean
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   -- Two bookings of one patient for different slots share no row: this lock makes the second wait until the first is
@@ -140,7 +140,7 @@ create function scheduling.add_appointment(
   p_rescheduled_from_id uuid
 ) returns scheduling.appointments
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_date date;

@@ -8,7 +8,7 @@ create function scheduling.generate_slots(
 ) returns int
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();
@@ -80,7 +80,7 @@ comment on function scheduling.generate_slots(date, date, uuid, uuid) is 'about=
 create function scheduling.close_past_slots(p_limit int default 1000) returns int
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();

@@ -3,7 +3,7 @@
 
 create function scheduling.lock_appointment(p_appointment_id uuid) returns scheduling.appointments
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();
@@ -28,7 +28,7 @@ create function scheduling.set_appointment_status(
   p_status scheduling.appointment_status
 ) returns scheduling.appointments
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_appointment scheduling.appointments;
@@ -45,7 +45,7 @@ comment on function scheduling.set_appointment_status(scheduling.appointments, s
 
 create function scheduling.release_token(p_appointment scheduling.appointments) returns void
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   update scheduling.queue_management q
@@ -62,7 +62,7 @@ comment on function scheduling.release_token(scheduling.appointments) is 'about=
 create function scheduling.confirm_appointment(p_appointment_id uuid) returns scheduling.appointments
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_appointment scheduling.appointments := scheduling.lock_appointment(p_appointment_id);
@@ -79,7 +79,7 @@ comment on function scheduling.confirm_appointment(uuid) is 'about=The patient s
 create function scheduling.cancel_appointment(p_appointment_id uuid, p_reason text) returns scheduling.appointments
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_appointment scheduling.appointments := scheduling.lock_appointment(p_appointment_id);
@@ -113,7 +113,7 @@ comment on function scheduling.cancel_appointment(uuid, text) is 'about=Cancels 
 create function scheduling.mark_no_show(p_appointment_id uuid) returns scheduling.appointments
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_appointment scheduling.appointments := scheduling.lock_appointment(p_appointment_id);
@@ -134,7 +134,7 @@ comment on function scheduling.mark_no_show(uuid) is 'about=The patient did not 
 create function scheduling.mark_left(p_appointment_id uuid) returns scheduling.appointments
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_appointment scheduling.appointments := scheduling.lock_appointment(p_appointment_id);
@@ -154,7 +154,7 @@ create function scheduling.start_consultation(p_appointment_id uuid, p_encounter
   returns scheduling.appointments
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_appointment scheduling.appointments := scheduling.lock_appointment(p_appointment_id);
@@ -185,7 +185,7 @@ comment on function scheduling.start_consultation(uuid, uuid) is 'about=Checked 
 create function scheduling.complete_appointment(p_appointment_id uuid) returns scheduling.appointments
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_appointment scheduling.appointments := scheduling.lock_appointment(p_appointment_id);

@@ -4,7 +4,7 @@ create function scheduling.reschedule_appointment(p_appointment_id uuid, p_slot_
   returns scheduling.appointments
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
   set lock_timeout = '3s'
 as $$
 declare

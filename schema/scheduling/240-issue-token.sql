@@ -2,7 +2,7 @@
 
 create function scheduling.add_token(p_token scheduling.queue_management) returns scheduling.queue_management
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_label text;
@@ -51,7 +51,7 @@ create function scheduling.issue_token(
 ) returns scheduling.queue_management
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
   set lock_timeout = '3s'
 as $$
 declare
@@ -135,7 +135,7 @@ create function scheduling.transfer_token(p_token_id uuid, p_queue_key text, p_p
   returns scheduling.queue_management
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
   set lock_timeout = '3s'
 as $$
 declare

@@ -3,7 +3,7 @@
 
 create function scheduling.lock_token(p_token_id uuid) returns scheduling.queue_management
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();
@@ -29,7 +29,7 @@ comment on function scheduling.lock_token(uuid) is 'about=The token, locked unti
 create function scheduling.queue_today(p_queue_key text) returns date
   language plpgsql
   stable
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();
@@ -54,7 +54,7 @@ create function scheduling.call_next(
 ) returns scheduling.queue_management
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();
@@ -93,7 +93,7 @@ comment on function scheduling.call_next(text, uuid, date) is 'about=Calls the w
 create function scheduling.recall_token(p_token_id uuid) returns scheduling.queue_management
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_token scheduling.queue_management := scheduling.lock_token(p_token_id);
@@ -124,7 +124,7 @@ comment on function scheduling.recall_token(uuid) is 'about=Calls a called or sk
 create function scheduling.skip_token(p_token_id uuid) returns scheduling.queue_management
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_token scheduling.queue_management := scheduling.lock_token(p_token_id);
@@ -145,7 +145,7 @@ comment on function scheduling.skip_token(uuid) is 'about=Nobody came when the t
 create function scheduling.return_to_waiting(p_token_id uuid) returns scheduling.queue_management
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_token scheduling.queue_management := scheduling.lock_token(p_token_id);
@@ -166,7 +166,7 @@ comment on function scheduling.return_to_waiting(uuid) is 'about=Puts a called, 
 create function scheduling.start_service(p_token_id uuid) returns scheduling.queue_management
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_token scheduling.queue_management := scheduling.lock_token(p_token_id);
@@ -187,7 +187,7 @@ comment on function scheduling.start_service(uuid) is 'about=The called patient 
 create function scheduling.finish_service(p_token_id uuid) returns scheduling.queue_management
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_token scheduling.queue_management := scheduling.lock_token(p_token_id);
@@ -208,7 +208,7 @@ comment on function scheduling.finish_service(uuid) is 'about=Service at the cou
 create function scheduling.leave_queue(p_token_id uuid) returns scheduling.queue_management
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_token scheduling.queue_management := scheduling.lock_token(p_token_id);
@@ -229,7 +229,7 @@ comment on function scheduling.leave_queue(uuid) is 'about=The patient gave up w
 create function scheduling.expire_tokens(p_limit int default 1000) returns int
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();

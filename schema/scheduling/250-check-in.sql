@@ -11,7 +11,7 @@ create function scheduling.check_in(p_appointment_id uuid, p_queue_key text defa
   )
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_appointment scheduling.appointments := scheduling.lock_appointment(p_appointment_id);

@@ -2,7 +2,7 @@
 
 create function webhook.lock_order_key(p_tenant uuid, p_webhook uuid, p_order_key text) returns void
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   if p_order_key is not null then
@@ -32,7 +32,7 @@ create function webhook.enqueue_event(
 ) returns record
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column -- status in ON CONFLICT is the column
 declare
@@ -93,7 +93,7 @@ comment on function webhook.enqueue_event(text, text, text, bytea, bytea, text, 
 create function webhook.replay_event(p_event uuid) returns void
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();

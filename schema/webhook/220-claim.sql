@@ -4,7 +4,7 @@
 create function webhook.release_expired_leases(p_limit int default 100) returns int
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();
@@ -49,7 +49,7 @@ create function webhook.claim_events(
 ) returns setof webhook.webhook_events
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();
@@ -115,7 +115,7 @@ create function webhook.claim_next_event(
 ) returns setof webhook.webhook_events
   language sql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$ select * from webhook.claim_events(p_worker, 1, p_lease, p_directions, p_types) $$;
 
 comment on function webhook.claim_next_event(text, interval, text[], text[]) is 'about=Claims the next due event of the tenant with its lock_token; no row when there is none.';
@@ -124,7 +124,7 @@ create function webhook.extend_lease(p_event uuid, p_lock_token uuid, p_lease in
   returns timestamptz
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_until timestamptz;

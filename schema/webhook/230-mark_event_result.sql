@@ -4,7 +4,7 @@ create function webhook.retry_delay(p_backoff jsonb, p_event uuid, p_attempt int
   language sql
   immutable
   parallel safe
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
   -- between half and the whole of the exponential delay; the fraction is a hash, so that a repeat gives the same time
   select interval '1 millisecond' * (
@@ -23,7 +23,7 @@ create function webhook.without_credentials(p_headers jsonb) returns jsonb
   language sql
   immutable
   parallel safe
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
   select coalesce(pg_catalog.jsonb_object_agg(pg_catalog.lower(h.key), h.value), '{}')
   from pg_catalog.jsonb_each(p_headers) as h
@@ -45,7 +45,7 @@ create function webhook.mark_event_result(
 ) returns text
   language plpgsql
   security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();

@@ -58,13 +58,16 @@ export async function openRaceClinic(connections: number): Promise<RaceClinic> {
   }
 }
 
+/** SQL: the id as a code without digits, which chance could make look like a national number. */
+const code = `translate(id::text, '0123456789', 'ghijklmnop')`
+
 /** Registers made-up patients and returns their ids. */
 export async function addPatients({ superuser, tenant, clinic }: RaceClinic, count: number): Promise<string[]> {
   const patients = Array.from({ length: count }, () => randomUUID())
   await withTenant(superuser, contextOf(tenant), (tx) =>
     tx.query(
       `insert into patient.patients (tenant_id, id, mrn, given_name, name_phonetic, sex, registered_clinic_id)
-       select $1, id, 'M-' || id, 'Test', '', 'unknown', $3 from unnest($2::uuid[]) id`,
+       select $1, id, 'M-' || ${code}, 'Test', '', 'unknown', $3 from unnest($2::uuid[]) id`,
       [tenant, patients, clinic],
     ),
   )
@@ -79,14 +82,14 @@ export async function addDoctors({ superuser, tenant, department }: RaceClinic, 
          tenant_id, id, employee_code, given_name, sex, phone_enc, phone_bidx, kind, department_id, designation,
          employment_type, joined_on
        )
-       select $1, id, 'E-' || id, 'Test', 'unknown', sha256(id::text::bytea), sha256(id::text::bytea), 'doctor', $3,
+       select $1, id, 'E-' || ${code}, 'Test', 'unknown', sha256(id::text::bytea), sha256(id::text::bytea), 'doctor', $3,
          'Consultant', 'full_time', '2020-01-01'
        from unnest($2::uuid[]) id`,
       [tenant, doctors, department],
     )
     await tx.query(
       `insert into workforce.doctors (tenant_id, id, staff_id, registration_no, registration_council, qualification)
-       select $1, id, id, 'R-' || id, 'Test council', 'MBBS' from unnest($2::uuid[]) id`,
+       select $1, id, id, 'R-' || ${code}, 'Test council', 'MBBS' from unnest($2::uuid[]) id`,
       [tenant, doctors],
     )
   })

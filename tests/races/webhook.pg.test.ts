@@ -20,7 +20,7 @@ interface Queue {
   readonly app: Database
   readonly admin: Database
   /** Makes a tenant with an endpoint `hook` and returns its id. */
-  addTenant(maxAttempts?: number): Promise<string>
+  readonly addTenant: (maxAttempts?: number) => Promise<string>
 }
 
 async function withQueue(work: (queue: Queue) => Promise<void>): Promise<void> {

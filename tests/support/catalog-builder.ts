@@ -201,7 +201,7 @@ export function addFunction(catalog: Catalog, schema: string, name: string, more
     securityDefiner: true,
     strict: false,
     leakproof: false,
-    settings: ['search_path=""'],
+    settings: ['search_path=pg_catalog, pg_temp'],
     body: '',
     ...more,
   })

@@ -17,7 +17,7 @@ export interface Hospital {
   readonly clinicId: string
   readonly departmentId: string
   /** Runs work as imhotep_app in the tenant. */
-  run<T>(work: (tx: Transaction) => Promise<T>, context?: Partial<RequestContext>): Promise<T>
+  readonly run: <T>(work: (tx: Transaction) => Promise<T>, context?: Partial<RequestContext>) => Promise<T>
 }
 
 /** Gives `work` a hospital and drops its database afterwards. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { BreakGlassOpenError, BreakGlassReasonError, NotPermittedError } from '@imhotep/postgres'
+import { BreakGlassOpenError, BreakGlassReasonError, NotPermittedError, PermissionDeniedError } from '@imhotep/postgres'
 import { addPatient, withHospital } from '../hospital.fixture.ts'
 import { closeBreakGlass, openBreakGlass, reviewBreakGlass } from './break-glass.ts'
 import { logAccess, logEvent } from './log.ts'
@@ -24,7 +24,7 @@ test('logAccess and logEvent: write evidence that the application itself cannot 
     assert.equal(events.length, 1)
     await assert.rejects(
       run((tx) => tx.query('delete from audit.phi_access_logs')),
-      NotPermittedError,
+      PermissionDeniedError,
     )
   }))
 

@@ -117,7 +117,7 @@ function isSame(kind: string, property: string, a: unknown, b: unknown, loose: b
   if (EXPRESSIONS.has(property)) return sameExpression(a, b)
   if (kind === 'constraint' && property === 'definition') return sameText('constraint', a, b)
   if (kind === 'function' && property === 'arguments') return sameText('arguments', a, b)
-  if (kind === 'function' && property === 'body') return a.trim() === b.trim() || sameText('body', a, b)
+  if (kind === 'function' && property === 'body') return sameText('body', a, b)
   // PostgreSQL rewrites a query beyond recognition (stars, aliases, joins): its columns and options are compared instead.
   if (kind === 'view' && property === 'definition') return true
   return kind === 'table' && property === 'partitionBound' ? sameText('bound', a, b) : false

@@ -64,7 +64,7 @@ export async function foldParsed(files: readonly ParsedFile[], options: FoldOpti
   return fold.catalog
 }
 
-/** What every new database holds: the schema `public`, which PostgreSQL 15 and later make like this. */
+/** What every new database of PostgreSQL 15 and later holds. */
 function startCatalog(): Catalog {
   const catalog = emptyCatalog()
   catalog.schemas.set(DEFAULT_SCHEMA, {
@@ -73,6 +73,7 @@ function startCatalog(): Catalog {
     comment: 'standard public schema',
     grants: [{ grantee: 'public', privilege: 'usage', column: null, grantable: false }],
   })
+  catalog.extensions.set('plpgsql', { name: 'plpgsql', schema: 'pg_catalog', version: null })
   return catalog
 }
 

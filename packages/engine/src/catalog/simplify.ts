@@ -1,6 +1,7 @@
 import { isLocationKey } from '../parse/parse-sql.ts'
 import { path } from '../parse/references.ts'
 import { intervalKey } from './interval-key.ts'
+import { timeKey } from './time-key.ts'
 
 type Tree = Record<string, unknown>
 
@@ -77,7 +78,22 @@ function constantText(constant: Tree): string | null {
   const inner = Object.values(value)[0] as unknown
   if (kind === 'ival') return String(inner ?? 0)
   if (kind === 'boolval') return String(inner ?? false)
-  return String(inner ?? '')
+  const text = String(inner ?? '')
+  return jsonKey(text) ?? timeKey(text)
+}
+
+/** A JSON document with sorted keys: jsonb keeps its own order. Null for other texts. */
+function jsonKey(text: string): string | null {
+  if (!/^\s*[{[]/.test(text)) return null
+  try {
+    return JSON.stringify(JSON.parse(text), (_, value: unknown) =>
+      typeof value === 'object' && value !== null && !Array.isArray(value)
+        ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+        : value,
+    )
+  } catch {
+    return null
+  }
 }
 
 /** Types to which PostgreSQL casts on its own account when it compares, adds or passes values. */

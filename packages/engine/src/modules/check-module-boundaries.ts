@@ -8,10 +8,11 @@ const EVERYBODYS = new Set(['pg_catalog', 'public', 'information_schema', 'pg_te
 
 /**
  * Finds every qualified name that leads out of a module to one it does not require. Foreign keys may also lead to the
- * modules named in `cycles`. Looks into function bodies; seeds are not checked.
+ * modules named in `cycles`, and so may calls when both modules belong to one service: they are never split apart. Looks
+ * into function bodies; seeds are not checked.
  */
 export async function checkModuleBoundaries(modules: readonly Module[]): Promise<Finding[]> {
-  const moduleOf = new Map(modules.map((module) => [module.schema, module.name]))
+  const moduleOf = new Map(modules.map((module) => [module.schema, module]))
   const findings: Finding[] = []
   for (const module of modules) {
     for (const { path, text } of module.files) {
@@ -19,7 +20,7 @@ export async function checkModuleBoundaries(modules: readonly Module[]): Promise
       for (const statement of file.statements) {
         for (const reference of statementReferences(statement)) {
           if (isAllowed(reference, module, moduleOf)) continue
-          findings.push(boundaryFinding(reference, module, moduleOf.get(reference.schema), file, statement))
+          findings.push(boundaryFinding(reference, module, moduleOf.get(reference.schema)?.name, file, statement))
         }
       }
     }
@@ -27,12 +28,13 @@ export async function checkModuleBoundaries(modules: readonly Module[]): Promise
   return findings
 }
 
-function isAllowed(reference: Reference, module: Module, moduleOf: Map<string, string>): boolean {
+function isAllowed(reference: Reference, module: Module, moduleOf: Map<string, Module>): boolean {
   if (reference.schema === module.schema || EVERYBODYS.has(reference.schema)) return true
   // A cycle may name a module that is not built yet; its name is then taken for its schema's.
-  const target = moduleOf.get(reference.schema) ?? reference.schema
-  if (reference.kind === 'foreign key' && module.cycles.includes(target)) return true
-  return module.requires.includes(target)
+  const target = moduleOf.get(reference.schema)
+  const name = target?.name ?? reference.schema
+  if (module.requires.includes(name)) return true
+  return module.cycles.includes(name) && (reference.kind === 'foreign key' || target?.service === module.service)
 }
 
 function boundaryFinding(

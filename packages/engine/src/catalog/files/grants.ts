@@ -87,7 +87,7 @@ function privileges(
     const { priv_name, cols } = item.AccessPriv
     const names = priv_name ? [priv_name] : all
     const columns = path(cols)
-    return names.flatMap((privilege) =>
+    return names.flatMap((privilege): Pick<Grant, 'privilege' | 'column'>[] =>
       columns.length > 0 ? columns.map((column) => ({ privilege, column })) : [{ privilege, column: null }],
     )
   })

@@ -1,7 +1,8 @@
-import type { Node } from '../../parse/parser.ts'
+import { parseRaw, type Node } from '../../parse/parser.ts'
 import { path } from '../../parse/references.ts'
 import type { IndexKey, Table, View } from '../model.ts'
 import type { Fold } from './fold.ts'
+import { derivedName } from './column-names.ts'
 import { listInParentheses, trimmed } from './source-text.ts'
 import { sqlTokens } from '../../parse/split-sql.ts'
 
@@ -40,6 +41,27 @@ function expressionText(entry: string, endWord: string | undefined): string {
     (token) => token.depth === 0 && token.text === ')' && token.start < (stop?.start ?? Infinity),
   )
   return last ? entry.slice(0, last.end) : entry
+}
+
+/** What an expression key is called in the name of its index. */
+export function expressionName(expression: string | null): string {
+  const parsed = expression === null ? null : parseRaw(`select ${expression}`)
+  const [statement] = Array.isArray(parsed) ? parsed : []
+  if (!statement || !('SelectStmt' in statement.node)) return 'expr'
+  const [target] = statement.node.SelectStmt.targetList ?? []
+  const name = target && 'ResTarget' in target ? derivedName(target.ResTarget.val) : '?column?'
+  return name === '?column?' ? 'expr' : name
+}
+
+/** Names of keys, made different by numbers. */
+export function keyNames(names: string[]): string[] {
+  const used: string[] = []
+  for (const name of names) {
+    let own = name
+    for (let n = 1; used.includes(own); n++) own = `${name}${n}`
+    used.push(own)
+  }
+  return used
 }
 
 /** Indexes share the names of their schema with tables, views and sequences. */

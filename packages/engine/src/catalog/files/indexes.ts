@@ -3,7 +3,7 @@ import { sqlTokens } from '../../parse/split-sql.ts'
 import type { Index } from '../model.ts'
 import { chooseName } from './choose-name.ts'
 import { partitionsOf, relationName, type Fold } from './fold.ts'
-import { indexKeys, isIndexNameTaken } from './index-keys.ts'
+import { expressionName, indexKeys, isIndexNameTaken, keyNames } from './index-keys.ts'
 import { textBehind } from './source-text.ts'
 import { inheritIndex } from './tables.ts'
 
@@ -17,7 +17,8 @@ export function createIndex(fold: Fold, node: Extract<Node, { IndexStmt: unknown
   const on = sqlTokens(text).find((token) => token.depth === 0 && token.text.toLowerCase() === 'on')
   const elements = node.indexParams ?? []
   const taken = (name: string) => isIndexNameTaken(fold, schema, name)
-  const columns = elements.map((element) => ('IndexElem' in element ? (element.IndexElem.name ?? 'expr') : ''))
+  const keys = indexKeys(fold, owner, elements, text.slice(on?.end ?? 0))
+  const columns = keyNames(keys.map((own) => own.column ?? expressionName(own.expression)))
   const name = node.idxname ?? chooseName(owner.name, columns, 'idx', taken)
   if (node.idxname && taken(name)) return
   const index: Index = {
@@ -25,7 +26,7 @@ export function createIndex(fold: Fold, node: Extract<Node, { IndexStmt: unknown
     unique: node.unique ?? false,
     fromConstraint: false,
     method: node.accessMethod ?? 'btree',
-    keys: indexKeys(fold, owner, elements, text.slice(on?.end ?? 0)),
+    keys,
     include: (node.indexIncludingParams ?? []).map((item) => ('IndexElem' in item ? (item.IndexElem.name ?? '') : '')),
     predicate: node.whereClause ? textBehind(text, 'where') : null,
     nullsNotDistinct: node.nulls_not_distinct ?? false,

@@ -32,7 +32,7 @@ export function createFunction(fold: Fold, node: FunctionNode): void {
     arguments: argumentsText(fold, parameters),
     returns: returnsText(node, parameters),
     position: fold.position,
-    ...routineOptions(node),
+    ...routineOptions(node, fold.statement.text),
   })
 }
 
@@ -78,6 +78,7 @@ function defaultText(parameter: string): string {
 
 /** The form of pg_get_function_result; nothing for a procedure. */
 function returnsText(node: FunctionNode, parameters: Parameter[]): string {
+  if (node.is_procedure) return ''
   const columns = parameters.filter((parameter) => parameter.mode === 'FUNC_PARAM_TABLE')
   if (columns.length > 0) {
     return `TABLE(${columns.map((column) => `${quoteIdentifier(column.name ?? '')} ${typeOf(column)}`).join(', ')})`
@@ -94,7 +95,7 @@ type Options = Pick<
   'language' | 'volatility' | 'parallel' | 'securityDefiner' | 'strict' | 'leakproof' | 'settings' | 'body'
 >
 
-function routineOptions(node: FunctionNode): Options {
+function routineOptions(node: FunctionNode, text: string): Options {
   const options = new Map<string, Node | undefined>()
   const settings: string[] = []
   for (const option of node.options ?? []) {
@@ -121,8 +122,24 @@ function routineOptions(node: FunctionNode): Options {
     strict: flag('strict'),
     leakproof: flag('leakproof'),
     settings: settings.toSorted(),
-    body: body[body.length - 1] ?? '',
+    body: node.sql_body ? standardBody(text) : (body.at(-1) ?? ''),
   }
+}
+
+/** The body that is no string: `return ..` or `begin atomic .. end`, the last clause of its statement. */
+function standardBody(text: string): string {
+  const start = sqlTokens(text).find((token, n, all) => {
+    const [word, next] = [token.text.toLowerCase(), all[n + 1]?.text.toLowerCase()]
+    return token.depth === 0 && (word === 'return' || (word === 'begin' && next === 'atomic'))
+  })
+  return start ? text.slice(start.start) : ''
+}
+
+/** Settings that PostgreSQL spells with capitals. */
+const SPELLINGS: Record<string, string> = {
+  timezone: 'TimeZone',
+  datestyle: 'DateStyle',
+  intervalstyle: 'IntervalStyle',
 }
 
 /** `name=value` as pg_proc.proconfig keeps it; the values of lists of names are quoted as names. */
@@ -134,7 +151,8 @@ function settingText(setting: Extract<Node, { VariableSetStmt: unknown }>['Varia
     const value = String(Object.values((constant?.[1] ?? {}) as object)[0] ?? (constant?.[0] === 'ival' ? 0 : ''))
     return isList ? (value === '' ? '""' : quoteIdentifier(value)) : value
   })
-  return `${setting.name ?? ''}=${values.join(', ')}`
+  const name = setting.name ?? ''
+  return `${SPELLINGS[name] ?? name}=${values.join(', ')}`
 }
 
 /** CREATE AGGREGATE; what it returns is told by its functions, which are not looked up. */

@@ -6,7 +6,7 @@ import { addConstraint, inheritConstraint } from './constraints.ts'
 import { chooseName } from './choose-name.ts'
 import { markUnknown, relationName, type Fold } from './fold.ts'
 import { defaultGrants } from './grants.ts'
-import { isIndexNameTaken } from './index-keys.ts'
+import { expressionName, isIndexNameTaken, keyNames } from './index-keys.ts'
 import { listInParentheses, trimmed } from './source-text.ts'
 
 type CreateNode = Extract<Node, { CreateStmt: unknown }>['CreateStmt']
@@ -112,7 +112,9 @@ function partitionBound(text: string): string {
   if (!from || from.text.toLowerCase() === 'default') return 'default'
   const next = tokens.find(
     (token, n) =>
-      n > at && token.depth === 0 && ['partition', 'with', 'tablespace', 'using'].includes(token.text.toLowerCase()),
+      n > at + 2 &&
+      token.depth === 0 &&
+      ['partition', 'with', 'tablespace', 'using'].includes(token.text.toLowerCase()),
   )
   return trimmed(text, { start: from.start, end: next?.start ?? text.length }).replace(/^for\s+values/i, 'for values')
 }
@@ -144,7 +146,7 @@ function hasEqual(table: Table, kind: string, columns: readonly string[]): boole
 }
 
 export function inheritIndex(fold: Fold, partition: Table, index: Index): void {
-  const columns = index.keys.map((key) => key.column ?? 'expr')
+  const columns = keyNames(index.keys.map((key) => key.column ?? expressionName(key.expression)))
   const name = chooseName(partition.name, columns, 'idx', (own) => isIndexNameTaken(fold, partition.schema, own))
   partition.indexes.set(name, { ...index, name, comment: null })
 }

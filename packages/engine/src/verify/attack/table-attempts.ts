@@ -159,6 +159,10 @@ class TableTrial {
       'error in a predicate': `select from ${name} where ${theirs} and 1 / (length(${this.#tenant}::text) - 36) = 1`,
     }
     for (const [title, sql] of Object.entries(reads)) yield this.#attempt(title, [this.#step(sql)], judgeRead(1))
+    if (this.#plot.isApplication) {
+      const copy = `copy (select from ${name} where ${theirs}) to '/dev/null'`
+      yield this.#attempt('copy', [this.#step(copy)], judgeRead(1))
+    }
     const off = [{ tenant: this.#plot.attacker, sql: 'set local row_security = off' }]
     const read = `select from ${name} where ${theirs}`
     yield this.#attempt('row_security off', [this.#step(read, { before: off })], judgeRead(1))

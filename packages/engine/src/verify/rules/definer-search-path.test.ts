@@ -33,9 +33,20 @@ test('definer-search-path: finds one that is owned by a superuser', () => {
   assert.match(messages.join('\n'), /owned by postgres/)
 })
 
-test('definer-search-path: accepts an empty path', () => {
+for (const path of ['""', 'pg_catalog', 'pg_temp, pg_catalog'])
+  test(`definer-search-path: finds ${path}, where a caller's temporary types come first`, () => {
+    const catalog = soundCatalog((catalog) => {
+      addFunction(catalog, 'a', 'f', { settings: [`search_path=${path}`] })
+    })
+
+    const messages = messagesOf(definerSearchPath, catalog)
+
+    assert.match(messages.join('\n'), /others can write to/)
+  })
+
+test('definer-search-path: accepts pg_catalog with pg_temp behind it', () => {
   const catalog = soundCatalog((catalog) => {
-    addFunction(catalog, 'a', 'f', { settings: ['search_path=""'] })
+    addFunction(catalog, 'a', 'f', { settings: ['search_path=pg_catalog, pg_temp'] })
   })
 
   const messages = messagesOf(definerSearchPath, catalog)

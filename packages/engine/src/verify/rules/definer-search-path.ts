@@ -8,7 +8,7 @@ export const definerSearchPath = defineRule<Routine>({
   severity: 'error',
   effect: "Whoever calls the function can put objects of their own before ours and run code with the owner's rights.",
   instead:
-    "create function ... security definer set search_path = ''; owned by a role without superuser and BYPASSRLS.",
+    "create function ... security definer set search_path = pg_catalog, pg_temp; owned by a role without superuser and BYPASSRLS.",
   *subjects(context) {
     for (const routine of context.catalog.functions.values()) {
       if (routine.securityDefiner && !context.policy.ignoredSchemas.includes(routine.schema)) yield routine
@@ -28,12 +28,14 @@ export const definerSearchPath = defineRule<Routine>({
   },
 })
 
-/** Nothing, or the server's own schema only, with or without pg_temp at the end. */
+/**
+ * The server's own schema, then pg_temp by name: left out, pg_temp is searched first for types and tables, and a caller's
+ * temporary domain named like a built-in type would run its check as the owner.
+ */
 function isPinned(setting: string): boolean {
   const names = setting
     .slice(setting.indexOf('=') + 1)
     .split(',')
     .map((name) => name.replaceAll(/["'\s]/g, ''))
-    .filter((name) => name !== '')
-  return names.every((name, index) => name === 'pg_catalog' || (name === 'pg_temp' && index === names.length - 1))
+  return names.at(-1) === 'pg_temp' && names.slice(0, -1).every((name) => name === 'pg_catalog')
 }

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { foldFiles } from './files.ts'
+
+test('foldFiles: every object knows its file and line', async () => {
+  const catalog = await foldFiles([
+    {
+      path: '1.sql',
+      text: 'create schema a;\n\ncreate table a.t (\n  x int,\n  constraint t_pkey primary key (x)\n);',
+    },
+    { path: '2.sql', text: '\ncreate index t_i on a.t (x);' },
+  ])
+
+  const table = catalog.tables.get('a.t')
+  assert.deepEqual(catalog.schemas.get('a')?.position, { file: '1.sql', line: 1, column: 1 })
+  assert.deepEqual(table?.position, { file: '1.sql', line: 3, column: 1 })
+  assert.deepEqual(table?.indexes.get('t_i')?.position, { file: '2.sql', line: 2, column: 1 })
+  assert.deepEqual(catalog.unknown, [])
+})
+
+test('foldFiles: says what it cannot tell instead of guessing', async () => {
+  const text = `do $$ begin execute 'create table x ()'; end $$;
+select a.setup('b');
+call a.work();
+select set_config('x', 'y', false), now();
+selct;
+create table a.c () inherits (a.b);`
+
+  const { unknown } = await foldFiles([{ path: 'x.sql', text }])
+
+  assert.deepEqual(
+    unknown.map(({ position, reason }) => [position.line, reason]),
+    [
+      [5, 'does not parse: syntax error at or near "selct"'],
+      [1, 'do block'],
+      [2, 'call of a.setup'],
+      [3, 'call of a.work'],
+      [6, 'create table .. inherits'],
+    ],
+  )
+})
+
+test('foldFiles: a call with a known effect is folded as the SQL that it runs', async () => {
+  const effects = {
+    'a.enrol': ([table]: readonly (string | null)[]) =>
+      `create trigger enrolled after insert on ${table} execute function a.log();`,
+    'a.nothing': () => null,
+  }
+  const text = "create table a.t (x int);\n\nselect a.enrol('a.t'), a.nothing(1);"
+
+  const catalog = await foldFiles([{ path: 'x.sql', text }], { effects })
+
+  assert.deepEqual(catalog.unknown, [])
+  assert.equal(catalog.tables.get('a.t')?.triggers.get('enrolled')?.function, 'a.log')
+  assert.equal(catalog.tables.get('a.t')?.triggers.get('enrolled')?.position?.line, 3)
+})
+
+test('foldFiles: arguments that are computed make a known call unknown', async () => {
+  const catalog = await foldFiles([{ path: 'x.sql', text: "select a.enrol('a' || 'b')" }], {
+    effects: { 'a.enrol': () => null },
+  })
+
+  assert.equal(catalog.unknown[0]?.reason, 'call of a.enrol')
+})
+
+test('foldFiles: a second definition of the same name changes nothing', async () => {
+  const text = 'create table if not exists a.t (x int); create table if not exists a.t (y int);'
+
+  const catalog = await foldFiles([{ path: 'x.sql', text }])
+
+  assert.deepEqual([...(catalog.tables.get('a.t')?.columns.keys() ?? [])], ['x'])
+})

@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { connect, type Database } from '@imhotep/postgres'
+import { emptyDatabase } from '../../../../tests/support/database.ts'
+import { compareCatalogs } from './compare.ts'
+import { readCatalog } from './live.ts'
+
+async function withDatabase<T>(sql: string, work: (db: Database) => Promise<T>): Promise<T> {
+  await using database = await emptyDatabase()
+  const db = connect(database.url)
+  try {
+    const connection = await db.dedicated()
+    await connection.script(sql)
+    const result = await work(db)
+    await connection.release()
+    return result
+  } finally {
+    await db.close()
+  }
+}
+
+test('readCatalog: leaves out what belongs to PostgreSQL, to extensions and to one session', async () => {
+  const sql =
+    'create extension citext; create schema a; create temp table gone (x int); create table a.t (x public.citext)'
+
+  const catalog = await withDatabase(sql, (db) => readCatalog(db))
+
+  assert.deepEqual([...catalog.tables.keys()], ['a.t'])
+  assert.deepEqual([...catalog.functions.keys(), ...catalog.types.keys(), ...catalog.views.keys()], [])
+  assert.deepEqual([...catalog.schemas.keys()], ['a', 'public'])
+  assert.deepEqual([...catalog.extensions.keys()], ['citext', 'plpgsql'])
+})
+
+test('readCatalog: prints names with their schema whatever the search path is', async () => {
+  const sql = `create schema a; create type a.k as enum ('x'); create table a.t (k a.k default 'x');
+    do $$ begin execute format('alter database %I set search_path = a', current_database()); end $$`
+
+  const catalog = await withDatabase(sql, (db) => readCatalog(db))
+
+  const column = catalog.tables.get('a.t')?.columns.get('k')
+  assert.deepEqual([column?.type, column?.default], ['a.k', "'x'::a.k"])
+})
+
+const BASE = `
+  create schema a;
+  create type a.k as enum ('x', 'y');
+  create function a.f() returns trigger language plpgsql as $$ begin return new; end $$;
+  create table a.o (id int primary key);
+  create table a.t (tenant_id uuid, x int not null default 1, k a.k, o int, constraint t_x_check check (x > 0));
+  create index t_i on a.t (x);
+  alter table a.t add constraint t_o foreign key (o) references a.o (id);
+  alter table a.t enable row level security;
+  alter table a.t force row level security;
+  create policy p on a.t using (tenant_id is not null) with check (tenant_id is not null);
+  create trigger g before update on a.t for each row execute function a.f();
+  create view a.v with (security_invoker = true) as select x from a.t;
+  grant select on a.t to pg_monitor;
+  comment on table a.t is 'c';`
+
+/** A change, and the one difference that it must make. */
+const CHANGES: [sql: string, object: string, property: string | null][] = [
+  ['alter table a.t no force row level security', 'table a.t', 'rlsForced'],
+  ['alter table a.t disable row level security', 'table a.t', 'rlsEnabled'],
+  ["comment on table a.t is 'd'", 'table a.t', 'comment'],
+  ['grant insert on a.t to pg_monitor', 'table a.t', 'grants'],
+  ['alter table a.t owner to pg_monitor', 'table a.t', 'owner'],
+  ["comment on column a.t.x is 'd'", 'column a.t.x', 'comment'],
+  ['alter table a.t alter column x set default 2', 'column a.t.x', 'default'],
+  ['alter table a.t alter column x drop not null', 'column a.t.x', 'notNull'],
+  ['alter table a.t add column y int', 'column a.t.y', null],
+  ['drop policy p on a.t', 'policy p on a.t', null],
+  ['alter policy p on a.t with check (true)', 'policy p on a.t', 'withCheck'],
+  ['alter policy p on a.t to pg_monitor', 'policy p on a.t', 'roles'],
+  ['alter table a.t disable trigger g', 'trigger g on a.t', 'enabled'],
+  ['drop trigger g on a.t', 'trigger g on a.t', null],
+  ['drop index a.t_i', 'index t_i on a.t', null],
+  ['alter table a.t drop constraint t_x_check', 'constraint t_x_check on a.t', null],
+  ['alter table a.t alter constraint t_o deferrable', 'constraint t_o on a.t', 'definition'],
+  ["alter type a.k add value 'z'", 'type a.k', 'labels'],
+  ['alter view a.v set (security_invoker = false)', 'view a.v', 'securityInvoker'],
+  [
+    'create or replace view a.v with (security_invoker = true) as select x from a.t where x > 1',
+    'view a.v',
+    'definition',
+  ],
+  ["alter function a.f() set search_path = ''", 'function a.f()', 'settings'],
+  ['alter function a.f() security definer', 'function a.f()', 'securityDefiner'],
+  ['revoke execute on function a.f() from public', 'function a.f()', 'grants'],
+  ['create schema b', 'schema b', null],
+  ['create sequence a.s', 'sequence a.s', null],
+  ['create extension citext', 'extension citext', null],
+]
+
+test('compareCatalogs: each change of a live schema is found, and nothing else', async () => {
+  await withDatabase(BASE, async (db) => {
+    const before = await readCatalog(db)
+    for (const [sql, object, property] of CHANGES) {
+      await using copy = await emptyDatabase()
+      const other = connect(copy.url)
+      const connection = await other.dedicated()
+      await connection.script(`${BASE}; ${sql}`)
+      await connection.release()
+
+      const differences = compareCatalogs(before, await readCatalog(other))
+      await other.close()
+
+      const found = differences.map((difference) => [difference.object, difference.property])
+      assert.ok(
+        found.some(([a, b]) => a === object && b === property),
+        `${sql}: ${JSON.stringify(found)}`,
+      )
+      assert.deepEqual([...new Set(found.map(([a]) => a))], [object], sql)
+    }
+  })
+})
+
+test('compareCatalogs: a schema equals itself', async () => {
+  await withDatabase(BASE, async (db) => {
+    assert.deepEqual(compareCatalogs(await readCatalog(db), await readCatalog(db)), [])
+  })
+})
