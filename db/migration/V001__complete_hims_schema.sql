@@ -2947,7 +2947,8 @@ create table if not exists communication.notifications (
   constraint notifications_subject_is_whole check ((subject_type is null) = (subject_id is null))
 );
 
-create index if not exists notifications_template_idx on communication.notifications (tenant_id, template_id);
+create index if not exists notifications_template_idx on communication.notifications (template_id, tenant_id);
+comment on index communication.notifications_template_idx is 'about=Led by the template: a shared template is looked up over all tenants when it is deleted.';
 create index if not exists notifications_due_idx on communication.notifications (tenant_id, scheduled_at) where status = 'pending';
 create index if not exists notifications_processing_idx on communication.notifications (tenant_id, updated_at)
   where status = 'processing';

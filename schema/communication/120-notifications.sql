@@ -42,7 +42,8 @@ alter table communication.notifications
 alter table communication.notifications
   add constraint notifications_template_fkey foreign key (template_id) references communication.notification_templates (id);
 
-create index notifications_template_idx on communication.notifications (tenant_id, template_id);
+create index notifications_template_idx on communication.notifications (template_id, tenant_id);
+comment on index communication.notifications_template_idx is 'about=Led by the template: a shared template is looked up over all tenants when it is deleted.';
 create index notifications_due_idx on communication.notifications (tenant_id, scheduled_at) where status = 'pending';
 create index notifications_processing_idx on communication.notifications (tenant_id, updated_at)
   where status = 'processing';

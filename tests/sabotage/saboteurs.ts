@@ -117,7 +117,7 @@ export const saboteurs: readonly Saboteur[] = [
         unique.add(nameOf(target))
         yield {
           object: nameOf(table),
-          sql: `${prepared} alter table ${nameOf(table)} drop constraint ${key.name}, add constraint ${key.name} foreign key (${column}) references ${nameOf(target)} (id) not valid`,
+          sql: `${prepared} alter table ${nameOf(table)} drop constraint ${key.name}, add constraint ${key.name} foreign key (${column}) references ${nameOf(target)} (id)`,
         }
       }
     },

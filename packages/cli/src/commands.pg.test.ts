@@ -163,3 +163,20 @@ test('imhotep status: the first line names host, database and environment', asyn
   const { host, pathname } = new URL(demo.url)
   assert.equal(first, `imhotep status: ${host}, database ${pathname.slice(1)}, environment development`)
 })
+
+test('imhotep up: refuses a database that is in use and carries no marker, and changes nothing', async () => {
+  await using database = await demoDatabase()
+  const db = connect(database.url)
+  await db.transaction(async (tx) => {
+    await tx.query('set local session_replication_role = replica') // the mark is protected by a trigger
+    await tx.query(`delete from core.system_settings where key = 'core.environment'`)
+  })
+
+  const { code, stderr } = await runCli(['up'], { env: { DATABASE_URL: database.url } })
+
+  const [mark] = await db.query<{ environment: string | null }>('select core.environment() as environment')
+  await db.close()
+  assert.equal(code, 1)
+  assert.match(stderr, /code: IMH_ENVIRONMENT_UNKNOWN/)
+  assert.equal(mark?.environment, null)
+})

@@ -41,6 +41,16 @@ export class EnvironmentMismatchError extends ImhotepError {
   }
 }
 
+/** The database is in use and carries no marker: it could be anything, production included. */
+export class EnvironmentUnknownError extends ImhotepError {
+  readonly code = 'IMH_ENVIRONMENT_UNKNOWN'
+  constructor(database: string) {
+    super(`database '${database}' has tenants and does not say what it is for`, {
+      hint: 'say it once: imhotep up --environment production (or staging, test, development)',
+    })
+  }
+}
+
 /** Data would have been removed without anybody having agreed to it. */
 export class DestroyRefusedError extends ImhotepError {
   readonly code = 'IMH_DESTROY_REFUSED'

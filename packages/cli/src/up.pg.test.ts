@@ -59,7 +59,17 @@ test('imhotep up: brings up server, schema, seeds and login, and nothing gets th
 
   const answer = JSON.parse(stdout)
   assert.equal(code, 0, stdout + stderr)
-  assert.deepEqual(Object.keys(answer), ['command', 'ok', 'target', 'steps', 'modules', 'verify', 'connection', 'ms'])
+  assert.deepEqual(Object.keys(answer), [
+    'command',
+    'ok',
+    'target',
+    'steps',
+    'modules',
+    'verify',
+    'connection',
+    'credentials',
+    'ms',
+  ])
   assert.equal(answer.target.environment, 'development')
   assert.deepEqual(answer.verify.attack.through, [])
   assert.ok(answer.verify.attack.attempts > 0)

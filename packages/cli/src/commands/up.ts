@@ -5,9 +5,8 @@ import type { Context } from '../context.ts'
 import { printUp, type UpData } from '../output/up.ts'
 import { findProject } from '../project/project.ts'
 import { ENVIRONMENTS } from '../target/environment.ts'
-import { givenUrl } from '../target/resolve-url.ts'
+import { EMBEDDED_VERSIONS, givenUrl, type EmbeddedVersion } from '../target/resolve-url.ts'
 import { bringUp } from '../up/bring-up.ts'
-import type { EmbeddedVersion } from '../up/open-server.ts'
 
 export const up = defineCommand<UpData>({
   name: 'up',
@@ -26,7 +25,7 @@ export const up = defineCommand<UpData>({
     {
       flags: '--postgres <version>',
       description: 'major version of the embedded server (default: 18)',
-      choices: ['15', '16', '17', '18'],
+      choices: EMBEDDED_VERSIONS.map(String),
     },
     { flags: '--port <port>', description: 'port of the embedded server (default: a free one)' },
   ],
@@ -53,7 +52,7 @@ export const up = defineCommand<UpData>({
 
 function version({ options }: Context): EmbeddedVersion | undefined {
   const text = options.text('postgres')
-  return text === undefined ? undefined : (Number(text) as EmbeddedVersion)
+  return EMBEDDED_VERSIONS.find((known) => String(known) === text)
 }
 
 function port({ options }: Context): number | undefined {

@@ -27,9 +27,7 @@ export function printUp(data: UpData, page: Page): void {
   }
   page.table([
     ['connect', data.connection],
-    ...(data.steps.some(({ step, state }) => step === 'login' && state !== 'left out')
-      ? [['password', 'in .imhotep/credentials.json']]
-      : []),
+    ...(data.credentials === null ? [] : [['password', `in ${data.credentials}`]]),
     ['took', seconds(data.ms)],
   ])
   page.line()

@@ -18,6 +18,14 @@ export async function markEnvironment(db: Transaction, environment: string): Pro
   await db.query('select core.set_environment($1)', [environment])
 }
 
+/** Whether anybody uses the database: a new one has no tenant. */
+export async function hasTenants(db: Transaction): Promise<boolean> {
+  const [known] = await db.query<{ known: boolean }>(`select to_regclass('core.tenants') is not null as known`)
+  if (known?.known !== true) return false
+  const [row] = await db.query<{ used: boolean }>('select exists (select from core.tenants) as used')
+  return row?.used === true
+}
+
 /** The database keeps `dev`; people read and type `development`. */
 function longName(environment: string | null): string | null {
   return environment === 'dev' ? 'development' : environment

@@ -8,16 +8,19 @@ import {
   type VerifyReport,
 } from '@imhotep/engine'
 import { connect, type Database } from '@imhotep/postgres'
-import { EnvironmentMismatchError } from '../errors.ts'
+import { EnvironmentMismatchError, EnvironmentUnknownError } from '../errors.ts'
+import { count } from '../output/page.ts'
 import type { Project } from '../project/project.ts'
 import { readSelectedModules } from '../project/selected-modules.ts'
 import { applicationUrl, ensureApplicationLogin } from '../target/application-login.ts'
-import { markEnvironment, readEnvironment } from '../target/environment.ts'
+import { hasTenants, markEnvironment, readEnvironment } from '../target/environment.ts'
 import { toTarget } from '../target/open-target.ts'
 import type { Target } from '../target/target.ts'
 import { takeInventory, type ModuleInventory } from './inventory.ts'
 import { openServer, type ServerOptions } from './open-server.ts'
 import { StepList, type Step } from './steps.ts'
+
+const CREDENTIALS = '.imhotep/credentials.json'
 
 export interface BringUpOptions extends ServerOptions {
   /** The marker of a new database; default from the project's configuration, else `development`. */
@@ -35,6 +38,8 @@ export interface BringUpResult {
   readonly verify: VerifyReport
   /** For applications, without the password. */
   readonly connection: string
+  /** File with the password of `connection`, relative to the project; null when the password was set elsewhere. */
+  readonly credentials: string | null
   /** Milliseconds of the whole run. */
   readonly ms: number
 }
@@ -42,7 +47,7 @@ export interface BringUpResult {
 /**
  * From nothing to a database that runs, is seeded and checked. Each step looks first whether it is done already, so it
  * may be killed anywhere and called again.
- * @throws EnvironmentMismatchError, and what the steps throw
+ * @throws EnvironmentMismatchError, EnvironmentUnknownError, and what the steps throw
  */
 export async function bringUp(project: Project, options: BringUpOptions): Promise<BringUpResult> {
   const started = performance.now()
@@ -50,12 +55,8 @@ export async function bringUp(project: Project, options: BringUpOptions): Promis
   const url = await openServer(project, options, steps)
   const db = connect(url, { applicationName: 'imhotep', max: 4 })
   try {
-    const wanted = options.environment ?? project.config.environment ?? 'development'
     const marked = await readEnvironment(db)
-    if (marked !== null && options.environment !== undefined && marked !== options.environment) {
-      throw new EnvironmentMismatchError(toTarget(url, null).database, marked, options.environment)
-    }
-    const environment = marked ?? wanted
+    const environment = await chooseEnvironment(db, url, marked, project, options)
     const target = toTarget(url, environment)
     options.announce(target)
 
@@ -70,15 +71,33 @@ export async function bringUp(project: Project, options: BringUpOptions): Promis
     if (environment !== 'development') steps.leaveOut('demo seed', `not for a ${environment} database`)
     else if (options.noDemo) steps.leaveOut('demo seed', 'not wanted')
     else await seed(url, project, modules, 'demo', options, steps)
-    await openLogin(db, url, project, environment, options, steps)
+    const credentials = await openLogin(db, url, project, environment, options, steps)
     const verify = await check(db, environment, options, steps)
 
     const inventory = await takeInventory(db, modules)
     const ms = Math.round(performance.now() - started)
-    return { target, steps: steps.steps, modules: inventory, verify, connection: applicationUrl(url), ms }
+    return { target, steps: steps.steps, modules: inventory, verify, connection: applicationUrl(url), credentials, ms }
   } finally {
     await db.close()
   }
+}
+
+/** What the database says it is; for a new one what was asked for. */
+async function chooseEnvironment(
+  db: Database,
+  url: string,
+  marked: string | null,
+  project: Project,
+  { environment: asked }: BringUpOptions,
+): Promise<string> {
+  const { database } = toTarget(url, null)
+  if (marked !== null) {
+    if (asked === undefined || asked === marked) return marked
+    throw new EnvironmentMismatchError(database, marked, asked)
+  }
+  if (asked !== undefined) return asked
+  if (await hasTenants(db)) throw new EnvironmentUnknownError(database)
+  return project.config.environment ?? 'development'
 }
 
 async function migrate(url: string, project: Project, options: BringUpOptions, steps: StepList): Promise<void> {
@@ -124,18 +143,20 @@ async function openLogin(
   environment: string,
   options: BringUpOptions,
   steps: StepList,
-): Promise<void> {
+): Promise<string | null> {
   if (environment === 'production') {
-    return steps.leaveOut('login', "on production the password of 'imhotep_app' is yours to set")
+    steps.leaveOut('login', "on production the password of 'imhotep_app' is yours to set")
+    return null
   }
-  await steps.run(
+  const result = await steps.run(
     'login',
     () => ensureApplicationLogin(db, url, { state: project.state, replace: options.url === undefined }),
     (state) =>
       state === 'kept'
         ? { state: 'already there', detail: 'imhotep_app, with a password that was set elsewhere' }
-        : { state, detail: 'imhotep_app, password in .imhotep/credentials.json' },
+        : { state, detail: `imhotep_app, password in ${CREDENTIALS}` },
   )
+  return result === 'kept' ? null : CREDENTIALS
 }
 
 async function check(
@@ -163,5 +184,5 @@ async function check(
 
 function reportText({ checks, findings, attack }: VerifyReport): string {
   const tried = attack === null ? 'not attacked' : `${attack.attempts} attempts, ${attack.through.length} through`
-  return `${checks} checks, ${findings.length} findings, ${tried}`
+  return `${checks} checks, ${count(findings.length, 'finding')}, ${tried}`
 }

@@ -1,14 +1,16 @@
-import { join } from 'node:path'
 import { describeTarget, startEmbedded } from '@imhotep/postgres'
 import type { Project } from '../project/project.ts'
-import { EMBEDDED_DATABASE, embeddedDirectories } from '../target/resolve-url.ts'
+import {
+  EMBEDDED_DATABASE,
+  embeddedDirectories,
+  embeddedDirectory,
+  type EmbeddedVersion,
+} from '../target/resolve-url.ts'
 import { ensureDatabase } from '../target/ensure-database.ts'
 import type { StepList } from './steps.ts'
 
 /** Major version of a new embedded server. */
-export const DEFAULT_VERSION = 18
-
-export type EmbeddedVersion = 15 | 16 | 17 | 18
+const DEFAULT_VERSION = 18
 
 export interface ServerOptions {
   /** A server that is there already; the embedded one is then not used. */
@@ -27,7 +29,7 @@ export async function openServer(project: Project, options: ServerOptions, steps
     return url
   }
   const version = options.version ?? existingVersion(project) ?? DEFAULT_VERSION
-  const directory = join(project.state, `postgres-${version}`)
+  const directory = embeddedDirectory(project, version)
   const server = await steps.run(
     'server',
     () => startEmbedded({ directory, version, onProgress: progress, ...(port === undefined ? {} : { port }) }),
@@ -46,5 +48,5 @@ export async function openServer(project: Project, options: ServerOptions, steps
 
 /** A project that began on PostgreSQL 15 stays on it until it is told otherwise. */
 function existingVersion(project: Project): EmbeddedVersion | undefined {
-  return embeddedDirectories(project)[0]?.version as EmbeddedVersion | undefined
+  return embeddedDirectories(project)[0]?.version
 }

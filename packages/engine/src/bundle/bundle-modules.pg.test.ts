@@ -24,7 +24,7 @@ test('bundleModules: applied twice is applied once', async (t) => {
   assert.deepEqual(compareCatalogs(once, twice), [])
   assert.deepEqual(
     [...once.tables.keys()],
-    [...['base.tenants', 'shop.lines', 'shop.lines_old', 'shop.lines_rest', 'shop.orders']],
+    ['base.tenants', 'shop.lines', 'shop.lines_old', 'shop.lines_rest', 'shop.orders'],
   )
   assert.equal(once.tables.get('shop.orders')?.constraints.get('orders_base_fkey')?.comment, 'whose')
 })

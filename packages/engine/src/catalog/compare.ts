@@ -1,4 +1,5 @@
 import type { Catalog } from './model.ts'
+import { compareText } from '../modules/compare-text.ts'
 import { sameExpression, sameText } from './same-text.ts'
 
 /** One thing in which two catalogs differ. */
@@ -124,7 +125,10 @@ function isSame(kind: string, property: string, a: unknown, b: unknown, loose: b
 }
 
 function sameSet(a: object[], b: object[]): boolean {
-  const texts = (items: object[]) => items.map((item) => JSON.stringify(Object.entries(item).toSorted())).toSorted()
+  const texts = (items: object[]) =>
+    items
+      .map((item) => JSON.stringify(Object.entries(item).toSorted(([one], [two]) => compareText(one, two))))
+      .toSorted()
   return texts(a).join('\n') === texts(b).join('\n')
 }
 

@@ -21,6 +21,7 @@ export function sameExpression(left: string, right: string): boolean {
   return sameText('expression', left, right)
 }
 
+/** Expressions repeat: one policy text and a handful of defaults stand on every table. */
 const cache = new Map<string, string | null>()
 
 function simplified(kind: keyof typeof WRAPPERS, text: string): string | null {
@@ -30,6 +31,7 @@ function simplified(kind: keyof typeof WRAPPERS, text: string): string | null {
   const parsed = parseRaw(WRAPPERS[kind](text))
   const nodes: Node[] | null = Array.isArray(parsed) ? parsed.map((statement) => statement.node) : null
   const result = nodes && JSON.stringify(simplify(nodes))
+  if (cache.size > 20_000) cache.clear()
   cache.set(key, result)
   return result
 }

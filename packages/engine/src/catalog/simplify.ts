@@ -75,7 +75,7 @@ function constantText(constant: Tree): string | null {
   if (constant['isnull'] === true) return null
   const [kind, value] = Object.entries(constant).find(([key]) => !isLocationKey(key)) ?? []
   if (typeof value !== 'object' || value === null) return ''
-  const inner = Object.values(value)[0] as unknown
+  const inner = Object.values(value)[0] as string | number | boolean | undefined
   if (kind === 'ival') return String(inner ?? 0)
   if (kind === 'boolval') return String(inner ?? false)
   const text = String(inner ?? '')

@@ -5,7 +5,7 @@ type Node = Pick<Module, 'name' | 'requires'>
 
 /** Modules so that each stands behind all that it requires; among equals by name. Unknown names in `requires` do not count. */
 export function dependencyOrder<M extends Node>(modules: readonly M[]): M[] {
-  const waiting = [...modules].sort((a, b) => compareText(a.name, b.name))
+  const waiting = [...modules].toSorted((a, b) => compareText(a.name, b.name))
   const names = new Set(waiting.map((module) => module.name))
   const done = new Set<string>()
   const ordered: M[] = []
@@ -33,7 +33,7 @@ export function requireCycle(modules: readonly Node[]): string[] | null {
     finished.add(name)
     return null
   }
-  for (const name of [...byName.keys()].sort(compareText)) {
+  for (const name of [...byName.keys()].toSorted(compareText)) {
     const cycle = visit(name, [])
     if (cycle) return cycle
   }

@@ -30,7 +30,7 @@ async function folders(directory: string, problems: string[]): Promise<string[]>
   return entries
     .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
     .map((entry) => entry.name)
-    .sort(compareText)
+    .toSorted(compareText)
 }
 
 async function readModule(root: string, name: string, problems: string[]): Promise<Module | null> {
@@ -65,7 +65,13 @@ async function readManifest(directory: string, name: string, problems: string[])
   problems.push(...wrong.map((problem) => `${path}: ${problem}`))
   if (wrong.length > 0) return null
   const { schema, service, requires, cycles = [], purpose } = json as Omit<Manifest, 'cycles'> & { cycles?: string[] }
-  return { schema, service, requires: [...requires].sort(compareText), cycles: [...cycles].sort(compareText), purpose }
+  return {
+    schema,
+    service,
+    requires: [...requires].toSorted(compareText),
+    cycles: [...cycles].toSorted(compareText),
+    purpose,
+  }
 }
 
 const MANIFEST_KEYS = ['schema', 'service', 'requires', 'purpose', 'cycles']
@@ -95,7 +101,7 @@ const FILE_NAME = /^([0-9]{3})-([a-z0-9][a-z0-9_.-]*)\.sql$/
 async function readSqlFiles(root: string, folder: string, problems: string[]): Promise<ModuleFile[]> {
   const names = await readdir(join(root, folder)).catch(() => [])
   const files: ModuleFile[] = []
-  for (const name of names.filter((name) => name.endsWith('.sql')).sort(compareText)) {
+  for (const name of names.filter((name) => name.endsWith('.sql')).toSorted(compareText)) {
     const path = `${folder}/${name}`
     const [, band = '', title = ''] = FILE_NAME.exec(name) ?? []
     if (!band) {

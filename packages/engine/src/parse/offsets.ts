@@ -1,11 +1,9 @@
 /** Turns an offset in UTF-8 bytes into one in UTF-16 units (what JavaScript strings count in). */
 export type ByteOffsetMap = (byte: number) => number
 
-const ASCII_ONLY = /^[\u0000-\u007f]*$/
-
 /** PostgreSQL counts bytes, JavaScript counts UTF-16 units: the map between the two for one text. */
 export function byteOffsets(text: string): ByteOffsetMap {
-  if (ASCII_ONLY.test(text)) return (byte) => byte
+  if (Buffer.byteLength(text) === text.length) return (byte) => byte
 
   const units = new Uint32Array(Buffer.byteLength(text) + 1)
   let byte = 0

@@ -42,18 +42,23 @@ test('statementReferences: looks into SQL and PL/pgSQL bodies', async () => {
   const found = await references(sql)
 
   assert.deepEqual(found, [
-    ...['function a.f', 'type b.kind', 'type c.row', 'function d.g', 'table e.t'],
-    ...[
-      'function a.h',
-      'table f.t',
-      'table g.t',
-      'type h.kind',
-      'table i.t',
-      'function j.f',
-      'table k.t',
-      'function l.f',
-    ],
-    ...['function m.f', 'table n.t', 'function o.f', 'function p.f'],
+    'function a.f',
+    'type b.kind',
+    'type c.row',
+    'function d.g',
+    'table e.t',
+    'function a.h',
+    'table f.t',
+    'table g.t',
+    'type h.kind',
+    'table i.t',
+    'function j.f',
+    'table k.t',
+    'function l.f',
+    'function m.f',
+    'table n.t',
+    'function o.f',
+    'function p.f',
   ])
 })
 
@@ -68,7 +73,15 @@ test('statementReferences: sees policies, triggers, comments, grants and regclas
     select 'i.t'::regclass`
 
   assert.deepEqual(await references(sql), [
-    ...['table a.t', 'function b.f', 'function c.f', 'table a.t', 'table d.t', 'table e.t', 'schema f.'],
-    ...['function g.f', 'type h.kind', 'table i.t'],
+    'table a.t',
+    'function b.f',
+    'function c.f',
+    'table a.t',
+    'table d.t',
+    'table e.t',
+    'schema f.',
+    'function g.f',
+    'type h.kind',
+    'table i.t',
   ])
 })

@@ -27,10 +27,12 @@ export function selectModules(modules: readonly Module[], select: readonly strin
     module.requires.forEach(want)
   }
   chosen.forEach(want)
-  const added = [...wanted.keys()].filter((name) => !chosen.includes(name)).sort(compareText)
+  const added = [...wanted.keys()].filter((name) => !chosen.includes(name)).toSorted(compareText)
   return { modules: dependencyOrder([...wanted.values()]), added }
 }
 
 function unknownModule(name: string, known: string[]): UsageError {
-  return new UsageError(`there is no module "${name}"`, { hint: `choose from ${known.sort(compareText).join(', ')}` })
+  return new UsageError(`there is no module "${name}"`, {
+    hint: `choose from ${known.toSorted(compareText).join(', ')}`,
+  })
 }

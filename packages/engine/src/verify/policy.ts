@@ -22,6 +22,8 @@ export interface VerifyPolicy {
   readonly applicationRoles: readonly string[]
   /** The application role that `--attack` takes. */
   readonly attackRole: string
+  /** Further settings of a request that the attack makes, so that operations do not refuse it for want of them. */
+  readonly attackContext: Readonly<Record<string, string>>
   /** Permissive policies beyond these conventions, each with its reason. */
   readonly allowedPolicies: readonly AllowedPolicy[]
   /** Functions that answer across tenants on purpose, each with its reason. Keyed by `schema.name`. */
@@ -61,6 +63,7 @@ export const defaultPolicy: VerifyPolicy = {
   platformRoles: ['imhotep_platform'],
   applicationRoles: ['imhotep_app', 'imhotep_ro'],
   attackRole: 'imhotep_app',
+  attackContext: { 'app.role': 'attacker', 'app.purpose': 'attack', 'app.reason': 'attack' },
   allowedPolicies: [],
   crossTenantFunctions: {},
   auditSchema: 'audit',

@@ -20,5 +20,5 @@ export interface Rule<Subject = unknown> {
 
 /** Keeps the subject's type inside the rule's file; lists of rules hold `Rule`. */
 export function defineRule<Subject>(rule: Rule<Subject>): Rule {
-  return rule as Rule
+  return rule
 }

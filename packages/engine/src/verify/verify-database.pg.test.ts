@@ -37,7 +37,7 @@ describe('verifyDatabase', () => {
     const report = await verifyDatabase(db)
 
     const finding = report.findings.find(({ rule, object }) => rule === 'rls-enabled' && object === 'extra.notes')
-    assert.deepEqual(Object.keys(report).sort(), ['attack', 'checks', 'findings', 'ms', 'tables'])
+    assert.deepEqual(Object.keys(report).toSorted(), ['attack', 'checks', 'findings', 'ms', 'tables'])
     assert.deepEqual(Object.keys(finding ?? {}), [
       'rule',
       'family',

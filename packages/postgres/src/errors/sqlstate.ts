@@ -283,6 +283,20 @@ export const EventNotProcessingError = refuse(
   'the event is not being processed',
   'claim an event with webhook.claim_next_event first',
 )
+export const EndpointDisabledError = refuse(
+  'IM852',
+  'EndpointDisabledError',
+  'IMH_ENDPOINT_DISABLED',
+  'the webhook endpoint is disabled or paused',
+  'enable the endpoint first',
+)
+export const EventTypeNotTakenError = refuse(
+  'IM853',
+  'EventTypeNotTakenError',
+  'IMH_EVENT_TYPE_NOT_TAKEN',
+  'the webhook endpoint does not take this type of event',
+  'add the type to event_types of the endpoint, or send it elsewhere',
+)
 
 // ---- compliance and break glass ----
 export const RetentionHoldError = refuse(

@@ -36,7 +36,9 @@ begin
       v_tenant, (v_id || '-0015-7000-8000-' || right(p.mrn, 6) || '000001')::uuid, p.id, 'Parent of ' || p.given_name,
       'parent', core.encrypt_text(c.phone), core.blind_index(c.phone), true, true, now(), 'full'
     from patient.patients p
-    cross join lateral (select '+4470009' || right(p.mrn, 5) as phone) c
+    cross join lateral (
+      select case v_id when 'da000000' then '+9155503' else '+24955503' end || right(p.mrn, 5) as phone
+    ) c
     where p.tenant_id = v_tenant and p.birth_date > current_date - interval '16 years';
     -- the portal user of number 2 may book for her mother, number 4
     insert into patient.patient_contacts (

@@ -3,7 +3,7 @@ import type { Column, Table } from '../model.ts'
 import { addColumn } from './columns.ts'
 import { addConstraint } from './constraints.ts'
 import { markUnknown, relationName, withPartitions, type Fold } from './fold.ts'
-import { formatType, type TypeNameLike } from './format-type.ts'
+import { formatType } from './format-type.ts'
 import { roleName } from './grants.ts'
 import { setOwner } from './owners.ts'
 import { listBehind, trimmed } from './source-text.ts'
@@ -68,7 +68,7 @@ function alterOne(fold: Fold, table: Table, command: Command, text: string, end:
       return each((own) => change(own, name, { notNull: false }))
     case 'AT_AlterColumnType': {
       const type = command.def && 'ColumnDef' in command.def ? command.def.ColumnDef.typeName : undefined
-      return each((own) => change(own, name, { type: formatType((type ?? {}) as TypeNameLike) }))
+      return each((own) => change(own, name, { type: formatType(type ?? {}) }))
     }
     case 'AT_DropExpression':
       return each((own) => change(own, name, { generated: null }))
@@ -157,15 +157,15 @@ function dropColumn(fold: Fold, table: Table, name: string): void {
   if (!table.columns.delete(name)) return
   let ordinal = 0
   for (const column of table.columns.values()) table.columns.set(column.name, { ...column, ordinal: ++ordinal })
-  for (const constraint of [...table.constraints.values()]) {
+  for (const constraint of table.constraints.values()) {
     if (!constraint.columns.includes(name)) continue
     table.constraints.delete(constraint.name)
     table.indexes.delete(constraint.name)
   }
-  for (const index of [...table.indexes.values()]) {
+  for (const index of table.indexes.values()) {
     if (index.keys.some((key) => key.column === name) || index.include.includes(name)) table.indexes.delete(index.name)
   }
-  for (const [key, sequence] of [...fold.catalog.sequences]) {
+  for (const [key, sequence] of fold.catalog.sequences) {
     if (sequence.ownedBy === `${table.schema}.${table.name}.${name}`) fold.catalog.sequences.delete(key)
   }
 }

@@ -19,7 +19,7 @@ export function callEffects(fold: Fold, tree: unknown): string[] {
     const name = names.join('.')
     const effect = fold.options.effects?.[name]
     const args = literals(call.args ?? [])
-    if (!effect || args === null) return void markUnknown(fold, `call of ${name}`)
+    if (!effect || args === null) return markUnknown(fold, `call of ${name}`)
     const text = effect(args, fold.catalog)
     if (text !== null) found.push(text)
   })

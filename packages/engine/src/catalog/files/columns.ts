@@ -4,7 +4,7 @@ import type { Column, Table } from '../model.ts'
 import { addConstraint, type ConstraintNode } from './constraints.ts'
 import { chooseName } from './choose-name.ts'
 import type { Fold } from './fold.ts'
-import { formatType, type TypeNameLike } from './format-type.ts'
+import { formatType } from './format-type.ts'
 import { trimmed } from './source-text.ts'
 
 export type ColumnDefNode = Extract<Node, { ColumnDef: unknown }>['ColumnDef']
@@ -35,7 +35,7 @@ export function addColumn(fold: Fold, table: Table, node: ColumnDefNode, end: nu
   const column: Column = {
     name,
     ordinal: Math.max(0, ...[...table.columns.values()].map((other) => other.ordinal)) + 1,
-    type: serial ?? formatType((node.typeName ?? {}) as TypeNameLike),
+    type: serial ?? formatType(node.typeName ?? {}),
     notNull: has('CONSTR_NOTNULL') || has('CONSTR_PRIMARY') || identity !== undefined || serial !== undefined,
     default: serial ? serialDefault(fold, table, name, serial) : textOf('CONSTR_DEFAULT', NAMED_DEFAULT),
     identity: identity ? (identity.generated_when === 'a' ? 'always' : 'by default') : null,

@@ -2,7 +2,7 @@ import { quoteIdentifier, quoteQualified } from '../../bundle/quote.ts'
 import type { Node } from '../../parse/parser.ts'
 import { path } from '../../parse/references.ts'
 import { walkTree } from '../../parse/walk.ts'
-import type { Column, Constraint, Index, Table } from '../model.ts'
+import type { Constraint, Index, Table } from '../model.ts'
 import { chooseName } from './choose-name.ts'
 import { partitionsOf, relationName, type Fold } from './fold.ts'
 import { indexKeys, isIndexNameTaken } from './index-keys.ts'
@@ -41,7 +41,7 @@ export function inheritConstraint(
   if (index) partition.indexes.set(name, { ...index, name, comment: null })
   if (constraint.kind === 'primary key') {
     for (const key of constraint.columns) {
-      const column = partition.columns.get(key) as Column | undefined
+      const column = partition.columns.get(key)
       if (column) column.notNull = true
     }
   }
@@ -114,7 +114,7 @@ export function columnsRead(expression: unknown, table: Table): string[] {
     const name = tag === 'ColumnRef' ? path(content['fields']).at(-1) : undefined
     if (name !== undefined && table.columns.has(name)) names.add(name)
   })
-  return [...names].sort()
+  return [...names].toSorted()
 }
 
 function referenced(fold: Fold, table: string, columns: string[]): string[] {

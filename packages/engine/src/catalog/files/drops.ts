@@ -64,10 +64,10 @@ function dropTable(fold: Fold, key: string): void {
   if (!table) return
   for (const partition of partitionsOf(catalog, table)) catalog.tables.delete(`${partition.schema}.${partition.name}`)
   catalog.tables.delete(key)
-  for (const [name, sequence] of [...catalog.sequences])
+  for (const [name, sequence] of catalog.sequences)
     if (sequence.ownedBy?.startsWith(`${key}.`)) catalog.sequences.delete(name)
   for (const other of catalog.tables.values()) {
-    for (const constraint of [...other.constraints.values()]) {
+    for (const constraint of other.constraints.values()) {
       if (constraint.references === key) other.constraints.delete(constraint.name)
     }
   }
@@ -76,9 +76,8 @@ function dropTable(fold: Fold, key: string): void {
 function dropSchema(fold: Fold, schema: string): void {
   const { catalog } = fold
   catalog.schemas.delete(schema)
-  for (const table of [...catalog.tables.values()])
-    if (table.schema === schema) dropTable(fold, `${schema}.${table.name}`)
+  for (const table of catalog.tables.values()) if (table.schema === schema) dropTable(fold, `${schema}.${table.name}`)
   for (const map of [catalog.views, catalog.sequences, catalog.types, catalog.functions]) {
-    for (const [key, item] of [...map]) if (item.schema === schema) map.delete(key)
+    for (const [key, item] of map) if (item.schema === schema) map.delete(key)
   }
 }

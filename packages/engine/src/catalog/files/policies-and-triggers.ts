@@ -15,7 +15,7 @@ export function createPolicy(fold: Fold, node: Extract<Node, { CreatePolicyStmt:
     name,
     permissive: node.permissive ?? false,
     command: (node.cmd_name ?? 'all') as Policy['command'],
-    roles: (node.roles ?? []).map(roleName).sort(),
+    roles: (node.roles ?? []).map(roleName).toSorted(),
     using: node.qual ? parenthesesBehind(fold.statement.text, 'using') : null,
     withCheck: node.with_check ? parenthesesBehind(fold.statement.text, 'with', 'check') : null,
     comment: null,
@@ -29,7 +29,7 @@ export function alterPolicy(fold: Fold, node: Extract<Node, { AlterPolicyStmt: u
   if (!table || !policy) return
   table.policies.set(policy.name, {
     ...policy,
-    ...(node.roles?.length ? { roles: node.roles.map(roleName).sort() } : {}),
+    ...(node.roles?.length ? { roles: node.roles.map(roleName).toSorted() } : {}),
     ...(node.qual ? { using: parenthesesBehind(fold.statement.text, 'using') } : {}),
     ...(node.with_check ? { withCheck: parenthesesBehind(fold.statement.text, 'with', 'check') } : {}),
   })

@@ -73,12 +73,12 @@ function renameTable(fold: Fold, table: Table, newName: string): void {
   const [from, to] = [`${table.schema}.${table.name}`, `${table.schema}.${newName}`]
   const { catalog } = fold
   rekey(catalog.tables, from, to, newName)
-  for (const [key, other] of [...catalog.tables]) {
+  for (const [key, other] of catalog.tables) {
     if (other.partitionOf === from) catalog.tables.set(key, { ...other, partitionOf: to })
     for (const constraint of other.constraints.values())
       if (constraint.references === from) pointTo(other, constraint, from, to)
   }
-  for (const [key, sequence] of [...catalog.sequences]) {
+  for (const [key, sequence] of catalog.sequences) {
     if (sequence.ownedBy?.startsWith(`${from}.`)) {
       catalog.sequences.set(key, { ...sequence, ownedBy: to + sequence.ownedBy.slice(from.length) })
     }
@@ -95,7 +95,7 @@ function renameColumn(fold: Fold, table: Table, from: string, to: string): void 
   rekey(table.columns, from, to)
   const swap = (names: readonly string[]) => names.map((name) => (name === from ? to : name))
   const mentions = (text: string | null) => text !== null && new RegExp(`\\b${from}\\b`).test(text)
-  for (const constraint of [...table.constraints.values()]) {
+  for (const constraint of table.constraints.values()) {
     if (!constraint.columns.includes(from)) continue
     if (constraint.kind === 'check' || constraint.kind === 'exclude')
       markUnknown(fold, `rename of ${from}, which ${constraint.name} names`)
@@ -104,14 +104,14 @@ function renameColumn(fold: Fold, table: Table, from: string, to: string): void 
     )
     table.constraints.set(constraint.name, { ...constraint, columns: swap(constraint.columns), definition })
   }
-  for (const index of [...table.indexes.values()]) {
+  for (const index of table.indexes.values()) {
     const keys = index.keys.map((key) => (key.column === from ? { ...key, column: to } : key))
     if (mentions(index.predicate) || keys.some((key) => mentions(key.expression)))
       markUnknown(fold, `rename of ${from}, which ${index.name} names`)
     table.indexes.set(index.name, { ...index, keys, include: swap(index.include) })
   }
   for (const other of fold.catalog.tables.values()) {
-    for (const constraint of [...other.constraints.values()]) {
+    for (const constraint of other.constraints.values()) {
       if (constraint.references !== `${table.schema}.${table.name}` || !constraint.referencedColumns.includes(from))
         continue
       const definition = constraint.definition.replace(

@@ -38,7 +38,8 @@ function roleOptions(options: Node[] | undefined): Partial<Role> {
     const { defname = '', arg } = option.DefElem
     const flag = FLAGS[defname]
     if (flag) result[flag] = arg !== undefined && 'Boolean' in arg && arg.Boolean.boolval === true
-    if (defname === 'addroleto' && arg && 'List' in arg) result.memberOf = (arg.List.items ?? []).map(roleName).sort()
+    if (defname === 'addroleto' && arg && 'List' in arg)
+      result.memberOf = (arg.List.items ?? []).map(roleName).toSorted()
   }
   return result
 }
@@ -52,6 +53,6 @@ export function grantRole(fold: Fold, node: Extract<Node, { GrantRoleStmt: unkno
     const role = fold.catalog.roles.get(name)
     if (!role) continue
     const others = role.memberOf.filter((group) => !groups.includes(group))
-    fold.catalog.roles.set(name, { ...role, memberOf: node.is_grant ? [...others, ...groups].sort() : others })
+    fold.catalog.roles.set(name, { ...role, memberOf: node.is_grant ? [...others, ...groups].toSorted() : others })
   }
 }

@@ -41,7 +41,7 @@ function isInput({ mode }: Parameter): boolean {
 }
 
 function typeOf(parameter: Parameter): string {
-  return withSetof((parameter.argType ?? {}) as TypeNameLike).replace(/^([a-z "]+)\(\d+(,\d+)?\)/, '$1')
+  return withSetof(parameter.argType ?? {}).replace(/^([a-z "]+)\(\d+(,\d+)?\)/, '$1')
 }
 
 function withSetof(type: TypeNameLike): string {
@@ -83,8 +83,7 @@ function returnsText(node: FunctionNode, parameters: Parameter[]): string {
   if (columns.length > 0) {
     return `TABLE(${columns.map((column) => `${quoteIdentifier(column.name ?? '')} ${typeOf(column)}`).join(', ')})`
   }
-  if (node.returnType)
-    return withSetof(node.returnType as TypeNameLike).replace(/^((?:SETOF )?[a-z "]+)\(\d+(,\d+)?\)/, '$1')
+  if (node.returnType) return withSetof(node.returnType).replace(/^((?:SETOF )?[a-z "]+)\(\d+(,\d+)?\)/, '$1')
   const outputs = parameters.filter(({ mode }) => mode === 'FUNC_PARAM_OUT' || mode === 'FUNC_PARAM_INOUT')
   if (outputs.length === 0) return ''
   return outputs.length === 1 && outputs[0] ? typeOf(outputs[0]) : 'record'
@@ -178,8 +177,7 @@ export function createAggregate(fold: Fold, node: Extract<Node, { DefineStmt: un
     arguments: parameters
       .map((parameter) => `${parameter.name ? `${parameter.name} ` : ''}${typeOf(parameter)}`)
       .join(', '),
-    returns:
-      state && typeof state === 'object' && 'TypeName' in state ? formatType(state.TypeName as TypeNameLike) : '',
+    returns: state && typeof state === 'object' && 'TypeName' in state ? formatType(state.TypeName) : '',
     language: 'internal',
     volatility: 'immutable',
     parallel: 'unsafe',

@@ -86,9 +86,7 @@ function copyLike(
 function partitionKey(fold: Fold, node: CreateNode): string | null {
   const spec = node.partspec
   if (!spec) return null
-  const strategy = String(spec.strategy ?? '')
-    .replace('PARTITION_STRATEGY_', '')
-    .toLowerCase()
+  const strategy = (spec.strategy ?? '').replace('PARTITION_STRATEGY_', '').toLowerCase()
   const { text, start } = fold.statement
   const spans = listInParentheses(text, (spec.location ?? start) - start)
   const keys = (spec.partParams ?? []).map((param, n) => {

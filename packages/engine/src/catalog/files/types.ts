@@ -43,7 +43,7 @@ export function createDomain(fold: Fold, node: Extract<Node, { CreateDomainStmt:
   })
   addType(fold, names, {
     kind: 'domain',
-    base: formatType((node.typeName ?? {}) as TypeNameLike),
+    base: formatType(node.typeName ?? {}),
     notNull: constraints.some((constraint) => constraint.contype === 'CONSTR_NOTNULL'),
     checks: checks.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
   })
@@ -65,7 +65,7 @@ export function createComposite(
 export function createRange(fold: Fold, node: Extract<Node, { CreateRangeStmt: unknown }>['CreateRangeStmt']): void {
   const subtype = (node.params ?? []).find((item) => 'DefElem' in item && item.DefElem.defname === 'subtype')
   const type = subtype && 'DefElem' in subtype ? subtype.DefElem.arg : undefined
-  const base = type && 'TypeName' in type ? formatType(type.TypeName as TypeNameLike) : null
+  const base = type && 'TypeName' in type ? formatType(type.TypeName) : null
   addType(fold, path(node.typeName), { kind: 'range', base })
 }
 
@@ -119,7 +119,7 @@ function sequenceOptions(options: Node[] | undefined): Partial<Sequence> {
   for (const option of options ?? []) {
     if (!('DefElem' in option)) continue
     const { defname, arg } = option.DefElem
-    if (defname === 'as' && arg && 'TypeName' in arg) result.type = formatType(arg.TypeName as TypeNameLike)
+    if (defname === 'as' && arg && 'TypeName' in arg) result.type = formatType(arg.TypeName)
     if (defname === 'owned_by' && arg && 'List' in arg) {
       const names = path(arg.List.items)
       result.ownedBy =

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { connect, type Database } from '@imhotep/postgres'
-import { hospitalDatabase, type TestDatabase } from '../../../../../tests/support/database.ts'
+import { demoDatabase, type TestDatabase } from '../../../../../tests/support/database.ts'
 import { readCatalog } from '../../catalog/live.ts'
 import { attackDatabase, type AttackReport } from './attack-database.ts'
 import { AttackNotPossibleError } from './errors.ts'
@@ -11,7 +11,7 @@ describe('attackDatabase', () => {
   let db: Database
 
   before(async () => {
-    database = await hospitalDatabase()
+    database = await demoDatabase()
     db = connect(database.url)
     await db.query('create schema leak')
     await db.query('grant usage on schema leak to imhotep_app')
@@ -33,12 +33,12 @@ describe('attackDatabase', () => {
   })
 
   test('quick: makes the essential attempts on every tenant table', async () => {
-    const full = await attack({ mode: 'full' })
+    const tables = await db.query('select from pg_class where relrowsecurity')
 
-    const quick = await attack({ mode: 'quick' })
+    const report = await attack({ mode: 'quick' })
 
-    assert.deepEqual(quick.through, [])
-    assert.ok(quick.attempts > 500 && quick.attempts < full.attempts / 2, `${quick.attempts} of ${full.attempts}`)
+    assert.deepEqual(report.through, [])
+    assert.ok(report.attempts > tables.length * 10, `${report.attempts} attempts on ${tables.length} tables`)
   })
 
   test('says what it could not try instead of passing it over', async () => {

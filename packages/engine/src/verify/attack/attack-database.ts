@@ -91,7 +91,7 @@ async function attack(db: Querier, context: VerifyContext, options: AttackOption
   await db.query(
     `select set_config('lc_messages', 'C', true), set_config('lock_timeout', '2s', true), set_config('jit', 'off', true)`,
   )
-  await installRunner(db, { 'app.role': 'attacker', 'app.purpose': 'attack', 'app.reason': 'attack' })
+  await installRunner(db, policy.attackContext)
 
   onProgress('looking for rows to attack')
   await db.query(`set local session_replication_role = 'replica'`)

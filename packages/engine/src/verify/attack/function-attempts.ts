@@ -148,7 +148,7 @@ function idsFor(argument: string, routine: Routine, scene: Scene): (tenant: stri
     .filter((target) => !target.partition && target.name !== policy.rootTable)
     .map((target) => ({ target, points: score(target.table.name, target.table.schema) }))
     .filter(({ points, target }) => points > 0 && [...target.rows.values()].some((rows) => isUuid(rows.id)))
-    .sort((a, b) => b.points - a.points)[0]
+    .toSorted((a, b) => b.points - a.points)[0]
   return (tenant) => {
     const id = best?.target.rows.get(tenant)?.id
     return isUuid(id) ? id : null

@@ -134,7 +134,7 @@ async function busiest(db: Querier, context: VerifyContext, ids: string[]): Prom
       .join(' union all '),
   )
   return counts
-    .sort((a, b) => Number(b.tables) - Number(a.tables))
+    .toSorted((a, b) => b.tables - a.tables)
     .slice(0, 2)
     .map((row) => row.id)
 }

@@ -67,7 +67,7 @@ export async function readTargets(db: Querier, context: VerifyContext, tenants: 
       scope: scopeOf(table, context),
       appendOnly: isAppendOnly(table, context),
       partition: table.partitionOf !== null,
-      oid: Number(own[0]?.oid ?? 0),
+      oid: own[0]?.oid ?? 0,
       rows: new Map(own.map((row) => [row.tenant, toTenantRows(row)])),
     }
   })
@@ -79,7 +79,7 @@ export async function readTargets(db: Querier, context: VerifyContext, tenants: 
       Object.entries(values)
         .map(([column, value]) => equals(column, value))
         .join(' and ')
-    return { count: Number(count), filter, id: values?.['id'] ?? null }
+    return { count, filter, id: values?.['id'] ?? null }
   }
 }
 

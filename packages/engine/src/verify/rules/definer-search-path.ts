@@ -8,7 +8,7 @@ export const definerSearchPath = defineRule<Routine>({
   severity: 'error',
   effect: "Whoever calls the function can put objects of their own before ours and run code with the owner's rights.",
   instead:
-    "create function ... security definer set search_path = pg_catalog, pg_temp; owned by a role without superuser and BYPASSRLS.",
+    'create function ... security definer set search_path = pg_catalog, pg_temp; owned by a role without superuser and BYPASSRLS.',
   *subjects(context) {
     for (const routine of context.catalog.functions.values()) {
       if (routine.securityDefiner && !context.policy.ignoredSchemas.includes(routine.schema)) yield routine

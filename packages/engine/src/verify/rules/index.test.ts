@@ -12,8 +12,8 @@ test('verifyRules: holds every rule of the folder, each with its test', async ()
   const tests = files
     .filter((name) => name.endsWith('.test.ts') && name !== 'index.test.ts')
     .map((name) => name.slice(0, -8))
-  assert.deepEqual(verifyRules.map((rule) => rule.id).sort(), rules.sort())
-  assert.deepEqual(tests.sort(), rules)
+  assert.deepEqual(verifyRules.map((rule) => rule.id).toSorted(), rules.toSorted())
+  assert.deepEqual(tests.toSorted(), rules)
 })
 
 test('verifyRules: every rule says what happens and what to do', () => {

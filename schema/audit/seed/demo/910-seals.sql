@@ -1,0 +1,19 @@
+-- Demo: the first seal over the logs of both clinics. It covers what was committed before any transaction that still
+-- runs on the server, so on a busy one it may cover less than the whole demo, or nothing.
+
+select core.assert_not_production();
+
+do $$
+declare
+  v_tenant uuid;
+begin
+  foreach v_tenant in array array['da000000-0000-7000-8000-000000000000', 'db000000-0000-7000-8000-000000000000']::uuid[]
+  loop
+    set local app.tenant_id = ''; -- a transaction works for one tenant; a seed does one after the other
+    perform core.begin_request(v_tenant, null, 'system', 'HOPERAT', null);
+    continue when exists (select from audit.audit_chain_anchors a where a.tenant_id = v_tenant);
+    perform audit.seal('audit_logs');
+    perform audit.seal('phi_access_logs');
+  end loop;
+end
+$$;

@@ -1,0 +1,16 @@
+-- Demo: the job that ends holds whose time is over. One of each clinic lapsed while the seeds before this ran.
+
+select core.assert_not_production();
+
+do $$
+declare
+  v_tenant uuid;
+begin
+  foreach v_tenant in array array['da000000-0000-7000-8000-000000000000', 'db000000-0000-7000-8000-000000000000']::uuid[]
+  loop
+    set local app.tenant_id = ''; -- a transaction works for one tenant; a seed does one after the other
+    perform core.begin_request(v_tenant, null, 'system', 'HOPERAT', null);
+    perform booking.expire_holds();
+  end loop;
+end
+$$;
