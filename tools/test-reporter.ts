@@ -7,6 +7,7 @@ import type { TestEvent } from 'node:test/reporters'
 const silenceLimitMs = 180_000
 
 const counts = { passed: 0, failed: 0, skipped: 0 }
+const durations: { name: string; ms: number }[] = []
 let running = 'no test'
 let lastEvent = Date.now()
 
@@ -21,9 +22,11 @@ export default async function* report(events: AsyncIterable<TestEvent>): AsyncGe
     if (isContainer(event)) continue
 
     const mark = count(event)
+    durations.push({ name: event.data.name, ms: event.data.details.duration_ms })
     if (event.type === 'test:fail') yield showFailure(event.data)
     else yield ++column % 100 === 0 ? `${mark}\n` : mark
   }
+  if (process.env['IMHOTEP_TEST_TIMES']) yield slowest()
   yield summary()
   // The process that started this one trusts its exit status.
   if (counts.failed > 0 || counts.passed === 0) process.exitCode = 1
@@ -54,6 +57,11 @@ function showCoverage({ summary: { totals, files } }: Extract<TestEvent, { type:
     ({ path, coveredLinePercent }) => `${coveredLinePercent.toFixed(1).padStart(6)}%  ${relative(process.cwd(), path)}`,
   )
   return `\n\nlines covered\n${lines.toSorted().join('\n')}\n${totals.coveredLinePercent.toFixed(1).padStart(6)}%  in all\n`
+}
+
+function slowest(): string {
+  const lines = durations.toSorted((a, b) => b.ms - a.ms).slice(0, 30)
+  return `\n\nslowest tests\n${lines.map(({ name, ms }) => `${(ms / 1000).toFixed(1).padStart(7)} s  ${name}`).join('\n')}\n`
 }
 
 function summary(): string {

@@ -1,5 +1,5 @@
 // Runs the tests: one PostgreSQL server for all, and one process for all files (a process per file costs ten times as much).
-//   npm test -- [--slow] [--postgres 15|16|17|18] [--coverage] [PART OF A PATH ...]
+//   npm test -- [--slow] [--postgres 15|16|17|18] [--coverage] [--times] [PART OF A PATH ...]
 import { spawn, type ChildProcess } from 'node:child_process'
 import { chmod, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -16,8 +16,10 @@ const { values: options, positionals: filters } = parseArgs({
     slow: { type: 'boolean', default: false },
     postgres: { type: 'string' },
     coverage: { type: 'boolean', default: false },
+    times: { type: 'boolean', default: false },
   },
 })
+if (options.times) process.env['IMHOTEP_TEST_TIMES'] = '1'
 if (options.postgres !== undefined) process.env['IMHOTEP_TEST_POSTGRES'] = options.postgres
 
 const files = await findTests()
@@ -63,9 +65,9 @@ async function findTests(): Promise<string[]> {
 
 async function list(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => [])
-  const nested = entries.map((entry) => {
+  const nested = entries.map(async (entry) => {
     if (entry.isFile()) return [join(folder, entry.name)]
-    return ['node_modules', 'dist', 'fixtures'].includes(entry.name) ? [] : list(join(folder, entry.name))
+    return ['node_modules', 'dist', 'fixtures'].includes(entry.name) ? [] : await list(join(folder, entry.name))
   })
   return (await Promise.all(nested)).flat()
 }

@@ -42,7 +42,10 @@ export async function install({ server }: BenchOptions): Promise<BenchResult> {
       after: fresh,
     })
   else skipped.push('psql: apt-get install postgresql-client')
-  for (const peer of await peerCases(folder, text, url, fresh)) typeof peer === 'string' ? skipped.push(peer) : cases.push(peer)
+  for (const peer of await peerCases(folder, text, url, fresh)) {
+    if (typeof peer === 'string') skipped.push(peer)
+    else cases.push(peer)
+  }
 
   const measured = await measure(cases, 5)
   await dropDatabase(server, url)

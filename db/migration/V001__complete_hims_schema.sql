@@ -438,7 +438,8 @@ begin
     raise exception 'role "%" may not move % to "%"', core.current_role_name(), v_machine, v_to
       using errcode = 'IM006', hint = 'allowed: ' || pg_catalog.array_to_string(v_rule.allowed_roles, ', ');
   end if;
-  if v_rule.emits_event is not null then
+  -- the event of a first state is written after the insert: ON CONFLICT DO NOTHING may still skip the row
+  if v_rule.emits_event is not null and tg_op = 'UPDATE' then
     perform core.enqueue(
       pg_catalog.split_part(v_rule.emits_event, '.', 1), new.id, v_rule.emits_event,
       pg_catalog.jsonb_build_object('id', new.id, 'from', v_from, 'to', v_to)
@@ -448,7 +449,31 @@ begin
 end
 $$;
 
-comment on function core.enforce_transition() is 'about=Arguments (machine, column). Before insert or update of the column: the move must be a row of core.transition_rules (IM001), with a reason where one is required (IM002), by an allowed role (IM006); writes the event that the rule names to the outbox.';
+comment on function core.enforce_transition() is 'about=Arguments (machine, column). Before insert or update of the column: the move must be a row of core.transition_rules (IM001), with a reason where one is required (IM002), by an allowed role (IM006); writes the event of a move to the outbox. The event of a first state is written by core.announce_first_state.';
+
+create or replace function core.announce_first_state() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_state text := new.status::text;
+  v_event text;
+begin
+  select r.emits_event into v_event
+  from core.transition_rules r
+  where r.machine = tg_argv[0] and r.from_state = '' and r.to_state = v_state;
+  if v_event is not null then
+    perform core.enqueue(
+      pg_catalog.split_part(v_event, '.', 1), new.id, v_event,
+      pg_catalog.jsonb_build_object('id', new.id, 'from', '', 'to', v_state)
+    );
+  end if;
+  return null;
+end
+$$;
+
+comment on function core.announce_first_state() is 'about=Argument (machine). After insert: writes the event of the first state of column status to the outbox, where the rule names one.';
 
 -- Comments are data: tags first, then about=. The standard columns mean the same everywhere, so they are described once.
 create or replace function core.comment_standard_columns(p_table text) returns void
@@ -714,6 +739,28 @@ $$;
 
 comment on function core.valid_gstin(text) is 'about=True for a well-formed Indian GST number: state, tax number, entity, Z and a base-36 check character.';
 
+create or replace function core.valid_timezone(p_name text) returns boolean
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_name is null then
+    return null;
+  end if;
+  -- abbreviations such as IST name more than one zone
+  if p_name !~ '/' and p_name <> 'UTC' then
+    return false;
+  end if;
+  perform pg_catalog.now() at time zone p_name;
+  return true;
+exception
+  when invalid_parameter_value then return false;
+end
+$$;
+
+comment on function core.valid_timezone(text) is 'about=True for UTC or an IANA time zone name such as Asia/Kolkata that the server knows.';
+
 create or replace function core.looks_like_aadhaar(p_text text) returns boolean
   language sql
   immutable
@@ -971,7 +1018,7 @@ create or replace function facility.check_clinic() returns trigger
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if not exists (select from pg_catalog.pg_timezone_names where name = new.timezone) then
+  if not core.valid_timezone(new.timezone) then
     raise exception 'time zone "%" is unknown', new.timezone
       using errcode = '22023', hint = 'use an IANA name such as Asia/Kolkata';
   end if;
@@ -1381,7 +1428,7 @@ create or replace function core.check_tenant() returns trigger
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if not exists (select from pg_catalog.pg_timezone_names where name = new.timezone) then
+  if not core.valid_timezone(new.timezone) then
     raise exception 'time zone "%" is unknown', new.timezone
       using errcode = '22023', hint = 'use an IANA name such as Asia/Kolkata';
   end if;
@@ -2330,6 +2377,87 @@ create policy tenant_isolation on audit.compliance_daily
   with check (tenant_id = (select core.current_tenant_id()));
 
 grant select on audit.compliance_daily to audit_reader;
+
+-- audit.audit_archives: old months of the logs, packed. An archive holds a run of one tenant's rows, column by column:
+-- an hour of a busy tenant, or the quiet hours of a day together. Only sealed rows are packed, and a month of a log is
+-- dropped when every row of it is in an archive; until then its rows are in both, and the log is what is read.
+-- An archive is named by its first row, so the same rows cannot be packed twice.
+create table if not exists audit.audit_archives (
+  tenant_id uuid not null,
+  log_name text not null,
+  first_at timestamptz not null,
+  first_seq bigint not null,
+  last_at timestamptz not null,
+  last_seq bigint not null,
+  first_txid bigint not null,
+  last_txid bigint not null,
+  row_count integer not null,
+  seq_sum numeric not null,
+  codec text not null,
+  ids bytea not null,
+  content bytea not null,
+  packed_at timestamptz not null default now(),
+  constraint audit_archives_pkey primary key (tenant_id, log_name, first_at, first_seq),
+  constraint audit_archives_log_known check (log_name in ('audit_logs', 'phi_access_logs')),
+  constraint audit_archives_codec_known check (codec in ('zlib', 'none')),
+  constraint audit_archives_time_order check ((first_at, first_seq) <= (last_at, last_seq)),
+  constraint audit_archives_txid_order check (first_txid <= last_txid),
+  constraint audit_archives_not_empty check (row_count > 0),
+  constraint audit_archives_whole_ids check (octet_length(ids) % 16 = 0)
+) partition by range (first_at);
+
+create table if not exists audit.audit_archives_default partition of audit.audit_archives default;
+
+-- what a seal covers
+create index if not exists audit_archives_txid_idx on audit.audit_archives (tenant_id, log_name, last_txid);
+
+-- random bytes; trying to compress them is waste
+alter table audit.audit_archives alter column ids set storage external;
+
+alter table audit.audit_archives_default alter column ids set storage external;
+
+comment on table audit.audit_archives is 'class=phi;scope=tenant;owner=kernel;fhir=AuditEvent;retention=audit_7y;append_only=1;partition=month;keep=7y;about=Old months of the logs, packed column by column. Read them with audit.get_audit_logs_time_range.';
+comment on column audit.audit_archives.tenant_id is 'class=operational;about=The tenant that the row belongs to.';
+comment on column audit.audit_archives.log_name is 'class=operational;about=audit_logs or phi_access_logs.';
+comment on column audit.audit_archives.first_at is 'class=operational;about=Time of the first row.';
+comment on column audit.audit_archives.first_seq is 'class=operational;about=Its seq.';
+comment on column audit.audit_archives.last_at is 'class=operational;about=Time of the last row.';
+comment on column audit.audit_archives.last_seq is 'class=operational;about=Its seq.';
+comment on column audit.audit_archives.first_txid is 'class=operational;about=Lowest transaction of the rows.';
+comment on column audit.audit_archives.last_txid is 'class=operational;about=Highest transaction of the rows.';
+comment on column audit.audit_archives.row_count is 'class=operational;about=How many rows.';
+comment on column audit.audit_archives.seq_sum is 'class=operational;about=Sum of their seq; with row_count it tells whether a month is packed completely.';
+comment on column audit.audit_archives.codec is 'class=operational;about=zlib, or none where the server''s pgcrypto has no zlib.';
+comment on column audit.audit_archives.ids is 'class=phi;about=The UUIDs that the rows name, 16 bytes each.';
+comment on column audit.audit_archives.content is 'class=phi;about=The rows, see audit.encode_rows.';
+comment on column audit.audit_archives.packed_at is 'class=operational;about=When.';
+
+alter table audit.audit_archives enable row level security;
+alter table audit.audit_archives force row level security;
+
+drop policy if exists tenant_isolation on audit.audit_archives;
+create policy tenant_isolation on audit.audit_archives
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+alter table audit.audit_archives_default enable row level security;
+alter table audit.audit_archives_default force row level security;
+
+drop policy if exists tenant_isolation on audit.audit_archives_default;
+create policy tenant_isolation on audit.audit_archives_default
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger audit_archives_append_only before update or delete on audit.audit_archives
+  for each row execute function core.refuse_change();
+
+create or replace trigger audit_archives_no_truncate before truncate on audit.audit_archives
+  for each statement execute function core.refuse_change();
+
+create or replace trigger audit_archives_default_no_truncate before truncate on audit.audit_archives_default
+  for each statement execute function core.refuse_change();
+
+grant select on audit.audit_archives to audit_reader;
 
 -- auth: tables
 
@@ -3927,6 +4055,8 @@ create or replace trigger patients_touch before update on patient.patients
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger patients_transition before insert or update of status on patient.patients
   for each row execute function core.enforce_transition('patient.patients', 'status');
+create or replace trigger patients_first_state after insert on patient.patients
+  for each row execute function core.announce_first_state('patient.patients');
 create or replace trigger patients_check before insert or update on patient.patients
   for each row execute function patient.check_patient();
 create or replace trigger patients_no_aadhaar
@@ -5148,6 +5278,8 @@ create or replace trigger appointments_touch before update on scheduling.appoint
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger appointments_transition before insert or update of status on scheduling.appointments
   for each row execute function core.enforce_transition('scheduling.appointments', 'status');
+create or replace trigger appointments_first_state after insert on scheduling.appointments
+  for each row execute function core.announce_first_state('scheduling.appointments');
 select audit.track('scheduling.appointments');
 
 -- booked is an initial state too: a booking that takes its place at once was never a proposal
@@ -5285,6 +5417,8 @@ create or replace trigger queue_management_touch before update on scheduling.que
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger queue_management_transition before insert or update of status on scheduling.queue_management
   for each row execute function core.enforce_transition('scheduling.queue_management', 'status');
+create or replace trigger queue_management_first_state after insert on scheduling.queue_management
+  for each row execute function core.announce_first_state('scheduling.queue_management');
 select audit.track('scheduling.queue_management');
 
 insert into core.transition_rules (machine, from_state, to_state, emits_event) values
@@ -7064,7 +7198,7 @@ as $$ select pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.jsonb_strip_null
 comment on function audit.row_hash(jsonb) is 'about=SHA-256 of a log row as JSON without nulls, so that a column added later does not change it.';
 
 -- The rows of a log of the tenant in a range of transactions, each with its hash. Times are hashed in UTC.
-create or replace function audit.hashed_rows(p_log text, p_from bigint, p_to bigint) returns table (txid bigint, seq bigint, hash bytea)
+create or replace function audit.hashed_log_rows(p_log text, p_from bigint, p_to bigint) returns table (txid bigint, seq bigint, hash bytea)
   language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
@@ -7082,7 +7216,34 @@ begin
 end
 $$;
 
-comment on function audit.hashed_rows(text, bigint, bigint) is 'about=The rows of a log that a seal over the transactions [from, to) covers, with their hashes.';
+comment on function audit.hashed_log_rows(text, bigint, bigint) is 'about=The rows of a log in the transactions [from, to) with their hashes, without archives: those hold no row that is still to be sealed.';
+
+-- An archive that cannot be unpacked gives no rows, so that the seals name each of them as missing.
+create or replace function audit.hashed_rows(p_log text, p_from bigint, p_to bigint) returns table (txid bigint, seq bigint, hash bytea)
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_archive audit.audit_archives;
+begin
+  return query select l.* from audit.hashed_log_rows(p_log, p_from, p_to) l;
+  for v_archive in
+    select a.* from audit.archives_between(p_log, '-infinity', 'infinity', p_from, p_to) a
+  loop
+    begin
+      return query
+        select (u.row ->> 'txid')::bigint, (u.row ->> 'seq')::bigint, audit.row_hash(u.row)
+        from audit.unpack_archive(v_archive) as u (row)
+        where (u.row ->> 'txid')::bigint >= p_from and (u.row ->> 'txid')::bigint < p_to;
+    exception
+      when data_corrupted then null;
+    end;
+  end loop;
+end
+$$;
+
+comment on function audit.hashed_rows(text, bigint, bigint) is 'about=The rows, archived ones too, that a seal over the transactions [from, to) covers, with their hashes.';
 
 create or replace function audit.seal(p_log text) returns bigint
   language plpgsql
@@ -7121,7 +7282,7 @@ begin
     pg_catalog.string_agg(pg_catalog.int8send(r.seq) || pg_catalog.substr(r.hash, 1, 16), ''::bytea order by r.txid, r.seq),
     pg_catalog.sha256(pg_catalog.string_agg(r.hash, ''::bytea order by r.txid, r.seq))
   into v_count, v_leaves, v_root
-  from audit.hashed_rows(p_log, v_from, v_to) r;
+  from audit.hashed_log_rows(p_log, v_from, v_to) r;
   if v_count = 0 then
     return 0;
   end if;
@@ -7186,6 +7347,69 @@ $$;
 
 comment on function audit.add_to_rollups(bigint, bigint) is 'about=Adds the log rows of the transactions [from, to) to the rollups; called once a range, by audit.seal.';
 
+-- Seals come every few seconds and archives hold hours: seals are recomputed some thousand rows at a time, so that an
+-- archive is unpacked once or twice and not once a seal.
+create or replace function audit.recomputed_roots(p_log text, p_first_no bigint, out roots jsonb, out last_no bigint)
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_from bigint[];
+  v_to bigint[];
+  v_no bigint[];
+begin
+  select pg_catalog.array_agg(s.from_txid order by s.from_txid, s.seal_no), pg_catalog.array_agg(s.to_txid order by s.from_txid, s.seal_no),
+    pg_catalog.array_agg(s.seal_no order by s.from_txid, s.seal_no), pg_catalog.max(s.seal_no)
+  into v_from, v_to, v_no, last_no
+  from (
+    select a.seal_no, a.from_txid, a.to_txid, pg_catalog.sum(a.row_count) over (order by a.seal_no) - a.row_count as rows_before
+    from audit.audit_chain_anchors a
+    where a.tenant_id = core.require_tenant() and a.log_name = p_log and a.seal_no >= p_first_no
+    order by a.seal_no
+    limit 10000
+  ) as s
+  where s.rows_before < 20000;
+
+  select pg_catalog.jsonb_object_agg(v_no[f.place], pg_catalog.encode(f.root, 'hex')) into roots
+  from (
+    select h.place, pg_catalog.sha256(pg_catalog.string_agg(h.hash, ''::bytea order by h.txid, h.seq)) as root
+    from (
+      select r.*, pg_catalog.width_bucket(r.txid, v_from) as place
+      from audit.hashed_rows(p_log, v_from[1], (select pg_catalog.max(t) from pg_catalog.unnest(v_to) t)) r
+    ) as h
+    where h.place > 0 and h.txid < v_to[h.place]
+    group by h.place
+  ) as f;
+end
+$$;
+
+comment on function audit.recomputed_roots(text, bigint) is 'about=The roots of the seals from p_first_no to last_no as the rows now give them, in hex by number; a seal whose rows are all gone is absent.';
+
+create or replace function audit.damaged_archives(p_log text, p_from bigint, p_to bigint) returns table (first_at timestamptz)
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_archive audit.audit_archives;
+begin
+  for v_archive in
+    select a.* from audit.archives_between(p_log, '-infinity', 'infinity', p_from, p_to) a
+  loop
+    begin
+      perform audit.unpack_archive(v_archive);
+    exception
+      when data_corrupted then
+        first_at := v_archive.first_at;
+        return next;
+    end;
+  end loop;
+end
+$$;
+
+comment on function audit.damaged_archives(text, bigint, bigint) is 'about=The archives of rows of the transactions [from, to) whose bytes were damaged.';
+
 create or replace function audit.verify_chain(p_log text) returns table (seal_no bigint, seq bigint, problem text)
   language plpgsql
   stable
@@ -7198,7 +7422,8 @@ declare
   v_no bigint := 0;
   v_to bigint := 0;
   v_prev bytea := pg_catalog.decode(pg_catalog.repeat('00', 32), 'hex');
-  v_root bytea;
+  v_roots jsonb; -- recomputed, by seal_no
+  v_roots_to bigint := 0;
 begin
   for v_seal in
     select a.* from audit.audit_chain_anchors a
@@ -7221,9 +7446,10 @@ begin
       return next;
     end if;
 
-    select coalesce(pg_catalog.sha256(pg_catalog.string_agg(r.hash, ''::bytea order by r.txid, r.seq)), ''::bytea) into v_root
-    from audit.hashed_rows(p_log, v_seal.from_txid, v_seal.to_txid) r;
-    if v_root <> v_seal.root then
+    if v_seal.seal_no > v_roots_to then
+      select r.roots, r.last_no into v_roots, v_roots_to from audit.recomputed_roots(p_log, v_seal.seal_no) r;
+    end if;
+    if coalesce(v_roots ->> v_seal.seal_no::text, '') <> pg_catalog.encode(v_seal.root, 'hex') then
       return query
         select
           v_seal.seal_no, coalesce(stored.seq, found.seq),
@@ -7246,6 +7472,10 @@ begin
         problem := 'rows were reordered, or the leaves of the seal were changed with them';
         return next;
       end if;
+      return query
+        select v_seal.seal_no, null::bigint, pg_catalog.format('the archive from %s on cannot be unpacked', d.first_at at time zone 'UTC')
+        from audit.damaged_archives(p_log, v_seal.from_txid, v_seal.to_txid) d
+        order by d.first_at;
     end if;
     v_no := v_seal.seal_no;
     v_to := v_seal.to_txid;
@@ -7270,7 +7500,7 @@ as $$
     ),
     (
       select pg_catalog.count(*)
-      from audit.hashed_rows(p_log, coalesce(h.to_txid, 0::bigint), 9223372036854775807)
+      from audit.hashed_log_rows(p_log, coalesce(h.to_txid, 0::bigint), 9223372036854775807)
     )
   from (select core.require_tenant() as tenant_id) as t
   left join lateral (
@@ -7304,7 +7534,11 @@ begin
       pg_catalog.substring(pg_catalog.pg_get_expr(c.relpartbound, c.oid), 'TO \(''([^'']+)''\)')::timestamptz as upper_bound
     from pg_catalog.pg_inherits i
     join pg_catalog.pg_class c on c.oid = i.inhrelid
-    where i.inhparent in ('audit.audit_logs'::pg_catalog.regclass, 'audit.phi_access_logs'::pg_catalog.regclass)
+    where
+      i.inhparent in (
+        'audit.audit_logs'::pg_catalog.regclass, 'audit.phi_access_logs'::pg_catalog.regclass,
+        'audit.audit_archives'::pg_catalog.regclass
+      )
     order by c.relname
   loop
     continue when v_partition.upper_bound is null or v_partition.upper_bound > now() - p_keep;
@@ -7315,7 +7549,681 @@ begin
 end
 $$;
 
-comment on function audit.drop_expired_partitions(interval) is 'about=Drops the monthly partitions of the logs that ended more than p_keep (at least 7 years) ago and returns their names. IM006 less than 7 years.';
+comment on function audit.drop_expired_partitions(interval) is 'about=Drops the monthly partitions of the logs and their archives that ended more than p_keep (at least 7 years) ago and returns their names. IM006 less than 7 years.';
+
+-- The form of an archive: rows of one shape (the same columns, the same keys in old_values and new_values) are stored
+-- column by column, so that like stands beside like, and then compressed.
+--
+-- content is [{"rows": n, "columns": [[path, kind, values], ...]}, ...], one element a shape; path is a column, or a
+-- column and a key with a dot between. kind is
+--   uuid   positions in ids, each as the difference to the one before; a new UUID has the next position, so most are 1
+--   time   microseconds since 1970, as differences
+--   number as differences
+--   same   one value that every row has
+--   plain  the values
+-- A JSON null makes a shape of its own. A kind is chosen only where it gives back the very text it was made from: the
+-- seals hash that text.
+create or replace function audit.encode_rows(p_rows jsonb[], out ids bytea, out content jsonb)
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+  set timezone = 'UTC'
+  set jit = off -- estimates are far off here, and compiling would cost more than running
+as $$
+  with cells as materialized (
+    select r.n, c.path, c.value, pg_catalog.jsonb_typeof(c.value) as type, c.value #>> '{}' as text
+    from pg_catalog.unnest(p_rows) with ordinality as r (row, n)
+    cross join lateral pg_catalog.jsonb_each(r.row) as e
+    cross join lateral (
+      select e.key as path, e.value
+      where pg_catalog.jsonb_typeof(e.value) <> 'object' or e.value = '{}'
+      union all
+      select e.key || '.' || f.key, f.value
+      from pg_catalog.jsonb_each(case when pg_catalog.jsonb_typeof(e.value) = 'object' then e.value else '{}' end) as f
+    ) as c
+  ),
+  row_shapes as (
+    select s.n, pg_catalog.dense_rank() over (order by s.shape) as shape
+    from (
+      select
+        c.n,
+        pg_catalog.sha256(
+          pg_catalog.convert_to(
+            pg_catalog.string_agg(case c.type when 'null' then '-' else '+' end || c.path, ',' order by c.path collate "C"),
+            'UTF8'
+          )
+        ) as shape
+      from cells c
+      group by c.n
+    ) as s
+  ),
+  shaped as materialized (
+    select
+      s.shape, c.n, c.path, c.value, c.text,
+      case
+        when c.path in ('seq', 'txid') then 'number'
+        when c.type <> 'string' then 'plain'
+        when pg_catalog.length(c.text) = 36
+          and c.text ~ '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$'
+          then 'uuid'
+        -- exactly how to_jsonb writes a time; February 29 stays plain rather than asking for the year
+        when pg_catalog.length(c.text) between 25 and 32
+          and c.text ~ '^(19|20)\d\d-((0[13578]|1[02])-(0[1-9]|[12]\d|3[01])|(0[469]|11)-(0[1-9]|[12]\d|30)|02-(0[1-9]|1\d|2[0-8]))T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{0,5}[1-9])?\+00:00$'
+          then 'time'
+        else 'plain'
+      end as kind
+    from cells c
+    join row_shapes s on s.n = c.n
+  ),
+  columns as (
+    select
+      c.shape, c.path,
+      case
+        when pg_catalog.min(c.kind) = pg_catalog.max(c.kind) and pg_catalog.min(c.kind) <> 'plain' then pg_catalog.min(c.kind)
+        when pg_catalog.min(c.value::text) = pg_catalog.max(c.value::text) then 'same'
+        else 'plain'
+      end as kind
+    from shaped c
+    group by c.shape, c.path
+  ),
+  typed as materialized (
+    select
+      c.shape, c.path, c.n, c.value, c.text, k.kind,
+      pg_catalog.row_number() over (order by c.shape, c.path collate "C", c.n) as place
+    from shaped c
+    join columns k on k.shape = c.shape and k.path = c.path
+  ),
+  dictionary as materialized (
+    select t.text, pg_catalog.row_number() over (order by pg_catalog.min(t.place)) as position
+    from typed t
+    where t.kind = 'uuid'
+    group by t.text
+  ),
+  numbered as (
+    select
+      t.shape, t.path, t.n, t.kind, t.value,
+      case t.kind
+        when 'uuid' then d.position
+        when 'number' then t.text::bigint
+        when 'time' then (extract(epoch from t.text::timestamptz) * 1000000)::bigint
+      end as number
+    from typed t
+    left join dictionary d on t.kind = 'uuid' and d.text = t.text
+  ),
+  differences as (
+    select
+      n.*,
+      n.number - coalesce(pg_catalog.lag(n.number) over (partition by n.shape, n.path order by n.n), 0::bigint) as difference
+    from numbered n
+  ),
+  packed as (
+    select
+      d.shape, d.path, pg_catalog.count(*) as rows,
+      pg_catalog.jsonb_build_array(
+        d.path, d.kind,
+        case d.kind
+          when 'plain' then pg_catalog.jsonb_agg(d.value order by d.n)
+          when 'same' then (pg_catalog.array_agg(d.value))[1]
+          else pg_catalog.jsonb_agg(d.difference order by d.n)
+        end
+      ) as column_values
+    from differences d
+    group by d.shape, d.path, d.kind
+  )
+  select
+    coalesce(
+      (select pg_catalog.string_agg(pg_catalog.uuid_send(d.text::uuid), ''::bytea order by d.position) from dictionary d),
+      ''::bytea
+    ),
+    (
+      select pg_catalog.jsonb_agg(s.shape order by s.number)
+      from (
+        select
+          p.shape as number,
+          pg_catalog.jsonb_build_object(
+            'rows', pg_catalog.max(p.rows), 'columns', pg_catalog.jsonb_agg(p.column_values order by p.path collate "C")
+          ) as shape
+        from packed p
+        group by p.shape
+      ) as s
+    )
+$$;
+
+comment on function audit.encode_rows(jsonb[]) is 'about=Turns rows of a log (as JSON objects without nulls at the top) into columns; ids holds the UUIDs that they name, 16 bytes each.';
+
+create or replace function audit.decode_rows(p_ids bytea, p_content jsonb) returns setof jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+  set timezone = 'UTC'
+  set jit = off -- estimates are far off here, and compiling would cost more than running
+as $$
+declare
+  v_ids uuid[] := array(
+    select pg_catalog.encode(pg_catalog.substr(p_ids, i * 16 + 1, 16), 'hex')::uuid
+    from pg_catalog.generate_series(0, pg_catalog.octet_length(p_ids) / 16 - 1) as i
+    order by i
+  );
+  v_shape jsonb;
+begin
+  for v_shape in select s.value from pg_catalog.jsonb_array_elements(p_content) as s loop
+    return query
+      with columns as (
+        select
+          pg_catalog.split_part(c.value ->> 0, '.', 1) as name,
+          nullif(pg_catalog.substr(c.value ->> 0, pg_catalog.strpos(c.value ->> 0, '.')), c.value ->> 0) as key,
+          c.value ->> 1 as kind, c.value -> 2 as content
+        from pg_catalog.jsonb_array_elements(v_shape -> 'columns') as c
+      ),
+      cells as (
+        select
+          c.name, c.key, v.n,
+          case c.kind
+            when 'plain' then v.value
+            when 'number' then pg_catalog.to_jsonb(v.number)
+            when 'uuid' then pg_catalog.to_jsonb(v_ids[v.number])
+            else pg_catalog.to_jsonb(timestamptz 'epoch' + v.number * interval '1 microsecond')
+          end as value
+        from columns c
+        cross join lateral (
+          select
+            e.value, e.n,
+            case when c.kind <> 'plain' then
+              pg_catalog.sum(case when c.kind <> 'plain' then e.value::bigint end) over (order by e.n)::bigint
+            end as number
+          from pg_catalog.jsonb_array_elements(c.content) with ordinality as e (value, n)
+        ) as v
+        where c.kind <> 'same'
+        union all
+        select c.name, c.key, n, c.content
+        from columns c, pg_catalog.generate_series(1, (v_shape ->> 'rows')::bigint) as n
+        where c.kind = 'same'
+      ),
+      fields as (
+        select c.n, c.name, c.value from cells c where c.key is null
+        union all
+        select c.n, c.name, pg_catalog.jsonb_object_agg(pg_catalog.substr(c.key, 2), c.value)
+        from cells c
+        where c.key is not null
+        group by c.n, c.name
+      )
+      select pg_catalog.jsonb_object_agg(f.name, f.value) from fields f group by f.n;
+  end loop;
+end
+$$;
+
+comment on function audit.decode_rows(bytea, jsonb) is 'about=The rows that audit.encode_rows made columns of, in no order.';
+
+-- PostgreSQL itself offers bytea no entropy coder: pglz reaches 70 % here, zlib 88 %. pgcrypto brings zlib, inside PGP
+-- messages. The password is no secret and nothing is kept secret by it; the message also carries a checksum.
+create or replace function audit.compress(p_plain bytea, p_codec text) returns bytea
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case p_codec
+    when 'zlib' then public.pgp_sym_encrypt_bytea(
+      p_plain, 'not a secret', 'cipher-algo=aes128, s2k-mode=0, compress-algo=2, compress-level=6'
+    )
+    when 'none' then p_plain
+  end
+$$;
+
+comment on function audit.compress(bytea, text) is 'about=Compresses the content of an archive by zlib, or not at all (none).';
+
+create or replace function audit.decompress(p_packed bytea, p_codec text) returns bytea
+  language sql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case p_codec
+    when 'zlib' then public.pgp_sym_decrypt_bytea(p_packed, 'not a secret')
+    when 'none' then p_packed
+  end
+$$;
+
+comment on function audit.decompress(bytea, text) is 'about=Undoes audit.compress.';
+
+-- Packing. A month of a log goes in three steps, each safe to repeat and to be killed in:
+--   audit.begin_packing(partition)          names the tenants that have rows in it
+--   audit.pack_partition(partition)         per tenant, again and again until 0: packs one day of sealed rows, reads the
+--                                           archives back and commits only when they give the same rows
+--   audit.drop_packed_partition(partition)  drops the month when every row of every tenant is packed
+-- Until the drop commits the log is read and the archives are not; from then on the archives are.
+create or replace function audit.log_partition(
+  p_partition regclass, out log_name text, out time_column text, out from_at timestamptz, out to_at timestamptz
+)
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_bound text;
+begin
+  select p.relname, pg_catalog.pg_get_expr(c.relpartbound, c.oid) into log_name, v_bound
+  from pg_catalog.pg_class c
+  join pg_catalog.pg_inherits i on i.inhrelid = c.oid
+  join pg_catalog.pg_class p on p.oid = i.inhparent
+  where
+    c.oid = p_partition
+    and i.inhparent in ('audit.audit_logs'::pg_catalog.regclass, 'audit.phi_access_logs'::pg_catalog.regclass);
+  time_column := case log_name when 'audit_logs' then 'occurred_at' else 'accessed_at' end;
+  from_at := pg_catalog.substring(v_bound, 'FROM \(''([^'']+)''\)');
+  to_at := pg_catalog.substring(v_bound, 'TO \(''([^'']+)''\)');
+  if from_at is null or to_at is null then
+    raise exception '% is no month of a log', p_partition
+      using errcode = '22023', hint = 'audit.packable_partitions lists what can be packed';
+  end if;
+end
+$$;
+
+comment on function audit.log_partition(regclass) is 'about=Of which log a partition is, and its bounds. 22023 for any other table and for a default partition.';
+
+create or replace function audit.packable_partitions(p_older_than interval default interval '90 days') returns table (
+  name regclass,
+  log_name text,
+  ended_at timestamptz
+)
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_older_than < interval '7 days' then
+    raise exception 'the last 7 days of the logs are not packed'
+      using errcode = 'IM006', hint = 'pass an interval of 7 days or more';
+  end if;
+  return query
+    select p.name, l.log_name, l.to_at
+    from (
+      select i.inhrelid::pg_catalog.regclass as name
+      from pg_catalog.pg_inherits i
+      join pg_catalog.pg_class c on c.oid = i.inhrelid
+      where
+        i.inhparent in ('audit.audit_logs'::pg_catalog.regclass, 'audit.phi_access_logs'::pg_catalog.regclass)
+        and pg_catalog.pg_get_expr(c.relpartbound, c.oid) ~ '^FOR VALUES FROM \(''.*TO \('''
+    ) as p
+    cross join lateral audit.log_partition(p.name) as l
+    where l.to_at <= now() - p_older_than
+    order by l.to_at, l.log_name;
+end
+$$;
+
+comment on function audit.packable_partitions(interval) is 'about=The months of the logs that ended at least p_older_than ago, oldest first. IM006 less than 7 days.';
+
+create or replace function audit.ensure_archive_partitions(p_from timestamptz, p_to timestamptz) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+  set timezone = 'UTC'
+as $$
+declare
+  v_month timestamptz := pg_catalog.date_trunc('month', p_from);
+  v_name text;
+begin
+  while v_month < p_to loop
+    v_name := pg_catalog.to_char(v_month, '"audit_archives_y"YYYY"m"MM');
+    if pg_catalog.to_regclass('audit.' || v_name) is null then
+      execute pg_catalog.format(
+        'create table audit.%I partition of audit.audit_archives for values from (%L) to (%L)',
+        v_name, v_month, v_month + interval '1 month'
+      );
+      execute pg_catalog.format('alter table audit.%I alter column ids set storage external', v_name);
+      perform core.protect_partition(('audit.' || v_name)::pg_catalog.regclass, 'audit.audit_archives');
+    end if;
+    v_month := v_month + interval '1 month';
+  end loop;
+end
+$$;
+
+comment on function audit.ensure_archive_partitions(timestamptz, timestamptz) is 'about=Makes the months of the archives from p_from until before p_to that are missing.';
+
+-- Nobody sees all tenants' rows, the owner of the log included. To learn whose rows a month holds, the owner stops being
+-- bound by the policy for this transaction, under a lock that lets nobody else in meanwhile; a rollback undoes both.
+create or replace function audit.begin_packing(p_partition regclass) returns setof uuid
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_log record := audit.log_partition(p_partition);
+begin
+  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('audit.begin_packing', 0));
+  perform audit.ensure_archive_partitions(v_log.from_at, v_log.to_at);
+  execute pg_catalog.format('alter table %s no force row level security', p_partition);
+  return query execute pg_catalog.format(
+    -- one step along the primary key per tenant
+    'with recursive t (id) as (
+      (select l.tenant_id from %1$s l order by l.tenant_id limit 1)
+      union all
+      select (select l.tenant_id from %1$s l where l.tenant_id > t.id order by l.tenant_id limit 1) from t where t.id is not null
+    )
+    select t.id from t where t.id is not null',
+    p_partition
+  );
+  execute pg_catalog.format('alter table %s force row level security', p_partition);
+end
+$$;
+
+comment on function audit.begin_packing(regclass) is 'about=Makes room for the archives of a month of a log and names the tenants that have rows in it.';
+
+create or replace function audit.pack_rows(p_log text, p_time_column text, p_rows jsonb[]) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+  set timezone = 'UTC'
+as $$
+declare
+  v_archive audit.audit_archives;
+  v_plain bytea;
+  v_missing bigint;
+begin
+  v_archive.tenant_id := core.require_tenant();
+  v_archive.log_name := p_log;
+  v_archive.packed_at := now();
+  v_archive.row_count := pg_catalog.cardinality(p_rows);
+  v_archive.first_at := p_rows[1] ->> p_time_column;
+  v_archive.first_seq := p_rows[1] ->> 'seq';
+  v_archive.last_at := p_rows[v_archive.row_count] ->> p_time_column;
+  v_archive.last_seq := p_rows[v_archive.row_count] ->> 'seq';
+  select pg_catalog.min((r.row ->> 'txid')::bigint), pg_catalog.max((r.row ->> 'txid')::bigint), pg_catalog.sum((r.row ->> 'seq')::bigint)
+  into v_archive.first_txid, v_archive.last_txid, v_archive.seq_sum
+  from pg_catalog.unnest(p_rows) as r (row);
+
+  select e.ids, pg_catalog.convert_to(e.content::text, 'UTF8') into v_archive.ids, v_plain
+  from audit.encode_rows(p_rows) as e;
+  begin
+    v_archive.codec := 'zlib';
+    v_archive.content := audit.compress(v_plain, v_archive.codec);
+  exception
+    when external_routine_invocation_exception then -- this server's pgcrypto has no zlib
+      v_archive.codec := 'none';
+      v_archive.content := audit.compress(v_plain, v_archive.codec);
+  end;
+
+  -- as text, because 1.0 and 1.00 are equal numbers but not the same evidence
+  select pg_catalog.count(*) into v_missing
+  from (
+    select (r.row || pg_catalog.jsonb_build_object('tenant_id', v_archive.tenant_id))::text from pg_catalog.unnest(p_rows) as r (row)
+    except all
+    select u.row::text from audit.unpack_archive(v_archive) as u (row)
+  ) as m;
+  if v_missing > 0 then
+    raise exception '% rows of % from % on would not come out of the archive as they went in', v_missing, p_log, v_archive.first_at
+      using errcode = 'XX000', hint = 'nothing was packed or lost; report it with the server''s version';
+  end if;
+  insert into audit.audit_archives select v_archive.*;
+end
+$$;
+
+comment on function audit.pack_rows(text, text, jsonb[]) is 'about=Writes one archive of these rows, in order of time and seq, after it read them back from it.';
+
+create or replace function audit.is_packed(p_partition regclass) returns boolean
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_log record := audit.log_partition(p_partition);
+  v_rows bigint;
+  v_seq_sum numeric;
+begin
+  execute pg_catalog.format('select count(*), sum(l.seq) from %s l where l.tenant_id = $1', p_partition)
+  into v_rows, v_seq_sum
+  using v_tenant;
+  return (
+    select
+      coalesce(pg_catalog.sum(a.row_count), 0) = v_rows and coalesce(pg_catalog.sum(a.seq_sum), 0) = coalesce(v_seq_sum, 0)
+    from audit.audit_archives a
+    where a.tenant_id = v_tenant and a.log_name = v_log.log_name and a.first_at >= v_log.from_at and a.first_at < v_log.to_at
+  );
+end
+$$;
+
+comment on function audit.is_packed(regclass) is 'about=Whether the archives hold as many of the tenant''s rows as this month of the log, with the same sum of seq. What they hold was compared when it was packed, and neither can change since.';
+
+create or replace function audit.pack_partition(p_partition regclass) returns bigint
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set timezone = 'UTC'
+as $$
+declare
+  v_enough constant int := 500; -- rows an archive should have before the hour after it starts another
+  v_most constant int := 5000; -- rows of an hour that go into one archive
+  v_tenant uuid := core.require_tenant();
+  v_log record := audit.log_partition(p_partition);
+  v_sealed bigint;
+  v_last_at timestamptz;
+  v_unpacked text; -- tells rows that are not packed
+  v_day timestamptz;
+  v_slice record;
+  v_rows jsonb[] := '{}';
+  v_packed bigint := 0;
+begin
+  -- one packer a tenant and log; the next one goes on where this one stopped
+  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('audit.pack:' || v_log.log_name || v_tenant::text, 0));
+  select coalesce(pg_catalog.max(a.to_txid), 0::bigint) into v_sealed
+  from audit.audit_chain_anchors a
+  where a.tenant_id = v_tenant and a.log_name = v_log.log_name;
+  select coalesce(pg_catalog.max(a.last_at), '-infinity'::timestamptz) into v_last_at
+  from audit.audit_archives a
+  where a.tenant_id = v_tenant and a.log_name = v_log.log_name and a.first_at >= v_log.from_at and a.first_at < v_log.to_at;
+
+  foreach v_unpacked in array array[
+    -- archives are made in order of time: what comes after the last one
+    pg_catalog.format('l.%I > %L', v_log.time_column, v_last_at),
+    -- and rows before it that were sealed later than their neighbours
+    pg_catalog.format(
+      'l.seq not in (
+        select (u.row ->> ''seq'')::bigint
+        from audit.audit_archives a
+        cross join lateral audit.unpack_archive(a) as u (row)
+        where a.tenant_id = $1 and a.log_name = %L and a.first_at >= %L and a.first_at < %L
+      )',
+      v_log.log_name, v_log.from_at, v_log.to_at
+    )
+  ]
+  loop
+    execute pg_catalog.format(
+      'select pg_catalog.date_trunc(''day'', pg_catalog.min(l.%I)) from %s l where l.tenant_id = $1 and l.txid < $2 and %s',
+      v_log.time_column, p_partition, v_unpacked
+    )
+    into v_day
+    using v_tenant, v_sealed;
+    exit when v_day is not null or audit.is_packed(p_partition);
+  end loop;
+  if v_day is null then
+    return 0;
+  end if;
+
+  perform audit.ensure_archive_partitions(v_log.from_at, v_log.to_at);
+  for v_slice in execute pg_catalog.format(
+    'select pg_catalog.array_agg(r.row order by r.at, r.seq) as rows
+    from (
+      select
+        l.%1$I as at, l.seq, pg_catalog.date_trunc(''hour'', l.%1$I) as hour,
+        pg_catalog.row_number() over (partition by pg_catalog.date_trunc(''hour'', l.%1$I) order by l.%1$I, l.seq) as n,
+        (
+          select pg_catalog.jsonb_object_agg(e.key, e.value)
+          from pg_catalog.jsonb_each(pg_catalog.to_jsonb(l) - ''tenant_id'') as e
+          where e.value <> ''null''
+        ) as row
+      from %2$s l
+      where l.tenant_id = $1 and l.txid < $2 and %3$s and l.%1$I < $3 + interval ''24 hours''
+    ) as r
+    group by r.hour, (r.n - 1) / $4
+    order by r.hour, (r.n - 1) / $4',
+    v_log.time_column, p_partition, v_unpacked
+  )
+  using v_tenant, v_sealed, v_day, v_most
+  loop
+    v_rows := v_rows || v_slice.rows;
+    v_packed := v_packed + pg_catalog.cardinality(v_slice.rows);
+    if pg_catalog.cardinality(v_rows) >= v_enough then
+      perform audit.pack_rows(v_log.log_name, v_log.time_column, v_rows);
+      v_rows := '{}';
+    end if;
+  end loop;
+  if v_rows <> '{}' then
+    perform audit.pack_rows(v_log.log_name, v_log.time_column, v_rows);
+  end if;
+  return v_packed;
+end
+$$;
+
+comment on function audit.pack_partition(regclass) is 'about=Packs the tenant''s rows of one more day of a month of a log into archives and returns how many; 0 when none is left that is sealed and not packed. 22023 for a table that is no month of a log.';
+
+create or replace function audit.drop_packed_partition(p_partition regclass) returns boolean
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+  set app.tenant_id = '' -- the tenants that it walks through end with the call
+as $$
+declare
+  v_tenant uuid;
+  v_packed boolean := true;
+begin
+  perform audit.log_partition(p_partition);
+  -- from here on nobody can add a row to this month
+  execute pg_catalog.format('lock table %s in access exclusive mode', p_partition);
+  for v_tenant in select t from audit.begin_packing(p_partition) as t loop
+    perform pg_catalog.set_config('app.tenant_id', v_tenant::text, true);
+    if not audit.is_packed(p_partition) then
+      v_packed := false;
+      exit;
+    end if;
+  end loop;
+  if v_packed then
+    execute pg_catalog.format('drop table %s', p_partition);
+  end if;
+  return v_packed;
+end
+$$;
+
+comment on function audit.drop_packed_partition(regclass) is 'about=Drops a month of a log when every tenant''s rows of it are packed, else leaves it and returns false.';
+
+-- Reading archives: with the tenant in the predicate, only those that overlap the window, newest first. An archive whose
+-- first row is still in the log is left out: its month was not dropped yet and is read from there.
+create or replace function audit.unpack_archive(p_archive audit.audit_archives) returns setof jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query
+    select r.row || pg_catalog.jsonb_build_object('tenant_id', p_archive.tenant_id)
+    from audit.decode_rows(
+      p_archive.ids || ''::bytea, -- read from disk once, not once per UUID
+      pg_catalog.convert_from(audit.decompress(p_archive.content, p_archive.codec), 'UTF8')::jsonb
+    ) as r (row);
+exception
+  when others then -- pgcrypto, jsonb or a cast: whatever notices first that the bytes are not what was written
+    raise exception 'the archive of % from % on cannot be unpacked: %', p_archive.log_name, p_archive.first_at, sqlerrm
+      using errcode = 'data_corrupted', hint = 'run: imhotep audit verify';
+end
+$$;
+
+comment on function audit.unpack_archive(audit.audit_archives) is 'about=The rows of an archive as JSON, in no order. XX001 when its bytes were damaged.';
+
+-- The archives of the tenant that stand for rows that left the log.
+create or replace function audit.archives_between(
+  p_log text,
+  p_from timestamptz,
+  p_to timestamptz,
+  p_from_txid bigint default 0,
+  p_to_txid bigint default 9223372036854775807
+) returns setof audit.audit_archives
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select a.*
+  from audit.audit_archives a
+  where
+    a.tenant_id = core.require_tenant()
+    and a.log_name = p_log
+    and a.first_at < p_to
+    and a.last_at >= p_from
+    and a.first_at >= p_from - interval '24 hours' -- an archive lies within a day; spares the other partitions
+    and a.last_txid >= p_from_txid
+    and a.first_txid < p_to_txid
+    and case p_log
+      when 'audit_logs' then not exists (
+        select from audit.audit_logs l
+        where l.tenant_id = a.tenant_id and l.occurred_at = a.first_at and l.seq = a.first_seq
+      )
+      else not exists (
+        select from audit.phi_access_logs l
+        where l.tenant_id = a.tenant_id and l.accessed_at = a.first_at and l.seq = a.first_seq
+      )
+    end
+$$;
+
+comment on function audit.archives_between(text, timestamptz, timestamptz, bigint, bigint) is 'about=The tenant''s archives of a log that overlap the window of time and the transactions [from, to), and whose rows are no longer in the log itself.';
+
+create or replace function audit.archived_audit_logs(
+  p_from timestamptz,
+  p_to timestamptz,
+  p_patient_id uuid default null,
+  p_table text default null,
+  p_limit int default null
+) returns setof audit.audit_logs
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_archive audit.audit_archives;
+  v_found bigint := 0;
+  v_count bigint;
+  v_reached timestamptz := 'infinity';
+begin
+  for v_archive in
+    select a.*
+    from audit.archives_between('audit_logs', p_from, p_to) a
+    -- ids are plain bytes: an archive that does not name the patient is not unpacked
+    where p_patient_id is null or position(pg_catalog.uuid_send(p_patient_id) in a.ids) > 0
+    order by a.last_at desc
+  loop
+    exit when v_found >= p_limit and v_archive.last_at < v_reached;
+    return query
+      select l.*
+      from audit.unpack_archive(v_archive) as u (row)
+      cross join lateral pg_catalog.jsonb_populate_record(null::audit.audit_logs, u.row) as l
+      where
+        l.occurred_at >= p_from
+        and l.occurred_at < p_to
+        and (p_patient_id is null or l.patient_id = p_patient_id)
+        and (p_table is null or l.schema_name || '.' || l.table_name = p_table);
+    get diagnostics v_count = row_count;
+    v_found := v_found + v_count;
+    v_reached := least(v_reached, v_archive.first_at);
+  end loop;
+end
+$$;
+
+comment on function audit.archived_audit_logs(timestamptz, timestamptz, uuid, text, int) is 'about=The tenant''s archived rows of audit_logs in the window, of one patient or one table (schema.name) where given, in no order; at least the newest p_limit of them.';
+
+create or replace function audit.archived_phi_access_logs(p_from timestamptz, p_to timestamptz, p_patient_id uuid default null)
+  returns setof audit.phi_access_logs
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select l.*
+  from audit.archives_between('phi_access_logs', p_from, p_to) a
+  cross join lateral audit.unpack_archive(a) as u (row)
+  cross join lateral pg_catalog.jsonb_populate_record(null::audit.phi_access_logs, u.row) as l
+  where
+    (p_patient_id is null or position(pg_catalog.uuid_send(p_patient_id) in a.ids) > 0)
+    and l.accessed_at >= p_from
+    and l.accessed_at < p_to
+    and (p_patient_id is null or l.patient_id = p_patient_id)
+$$;
+
+comment on function audit.archived_phi_access_logs(timestamptz, timestamptz, uuid) is 'about=The tenant''s archived rows of phi_access_logs in the window, of one patient where given.';
 
 -- auth: functions
 
@@ -10601,18 +11509,28 @@ create or replace function audit.get_audit_logs_time_range(
   set search_path = pg_catalog, pg_temp
 as $$
   select l.*
-  from audit.audit_logs l
-  where
-    l.tenant_id = core.require_tenant()
-    and l.occurred_at >= p_from
-    and l.occurred_at < p_to
-    and (p_patient_id is null or l.patient_id = p_patient_id)
-    and (p_table is null or l.schema_name || '.' || l.table_name = p_table)
+  from (
+    -- each branch is limited by itself, so that the log is read along its key
+    (
+      select l.*
+      from audit.audit_logs l
+      where
+        l.tenant_id = core.require_tenant()
+        and l.occurred_at >= p_from
+        and l.occurred_at < p_to
+        and (p_patient_id is null or l.patient_id = p_patient_id)
+        and (p_table is null or l.schema_name || '.' || l.table_name = p_table)
+      order by l.occurred_at desc, l.seq desc
+      limit p_limit
+    )
+    union all
+    select a.* from audit.archived_audit_logs(p_from, p_to, p_patient_id, p_table, p_limit) a
+  ) as l
   order by l.occurred_at desc, l.seq desc
   limit p_limit
 $$;
 
-comment on function audit.get_audit_logs_time_range(timestamptz, timestamptz, uuid, text, int) is 'about=The tenant''s log from p_from until before p_to, newest first, of one patient or one table (schema.name) where given.';
+comment on function audit.get_audit_logs_time_range(timestamptz, timestamptz, uuid, text, int) is 'about=The tenant''s log from p_from until before p_to, archived months too, newest first, of one patient or one table (schema.name) where given.';
 
 create or replace function audit.get_compliance_summary(p_from date, p_to date) returns table (
   action text,
@@ -10882,7 +11800,8 @@ grant execute on function
   core.uuid_v7(), core.zero_uuid(), core.current_tenant_id(), core.require_tenant(), core.current_user_id(),
   core.current_role_name(), core.current_reason(), core.tag(text, text),
   core.valid_luhn(text), core.valid_verhoeff(text), core.verhoeff_sum(text), core.valid_mod37_2(text),
-  core.check_character(text, text), core.valid_gstin(text), core.looks_like_aadhaar(text)
+  core.check_character(text, text), core.valid_gstin(text), core.valid_timezone(text),
+  core.looks_like_aadhaar(text)
 to public;
 
 grant execute on function
@@ -10924,14 +11843,22 @@ to kernel_app;
 
 grant execute on function
   audit.get_audit_logs_time_range(timestamptz, timestamptz, uuid, text, int), audit.get_compliance_summary(date, date),
-  audit.verify_chain(text), audit.chain_head(text)
+  audit.verify_chain(text), audit.chain_head(text),
+  audit.archived_audit_logs(timestamptz, timestamptz, uuid, text, int),
+  audit.archived_phi_access_logs(timestamptz, timestamptz, uuid),
+  audit.archives_between(text, timestamptz, timestamptz, bigint, bigint), audit.unpack_archive(audit.audit_archives),
+  audit.decode_rows(bytea, jsonb), audit.decompress(bytea, text)
 to audit_reader;
 
 grant execute on function audit.seal(text), audit.verify_chain(text), audit.chain_head(text) to imhotep_platform;
 
 grant usage on schema audit to imhotep_platform;
 
-grant execute on function audit.drop_expired_partitions(interval) to retention_job;
+-- only sealed rows are packed, and a tenant that is no longer active still has rows to seal
+grant execute on function
+  audit.drop_expired_partitions(interval), audit.packable_partitions(interval), audit.log_partition(regclass),
+  audit.begin_packing(regclass), audit.pack_partition(regclass), audit.drop_packed_partition(regclass), audit.seal(text)
+to retention_job;
 
 grant select on
   audit.audit_logs_recent, audit.unsealed_audit_logs, audit.audit_metrics_hourly, audit.audit_compliance_daily

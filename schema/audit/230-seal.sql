@@ -12,7 +12,7 @@ as $$ select pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.jsonb_strip_null
 comment on function audit.row_hash(jsonb) is 'about=SHA-256 of a log row as JSON without nulls, so that a column added later does not change it.';
 
 -- The rows of a log of the tenant in a range of transactions, each with its hash. Times are hashed in UTC.
-create function audit.hashed_rows(p_log text, p_from bigint, p_to bigint) returns table (txid bigint, seq bigint, hash bytea)
+create function audit.hashed_log_rows(p_log text, p_from bigint, p_to bigint) returns table (txid bigint, seq bigint, hash bytea)
   language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
@@ -30,7 +30,34 @@ begin
 end
 $$;
 
-comment on function audit.hashed_rows(text, bigint, bigint) is 'about=The rows of a log that a seal over the transactions [from, to) covers, with their hashes.';
+comment on function audit.hashed_log_rows(text, bigint, bigint) is 'about=The rows of a log in the transactions [from, to) with their hashes, without archives: those hold no row that is still to be sealed.';
+
+-- An archive that cannot be unpacked gives no rows, so that the seals name each of them as missing.
+create function audit.hashed_rows(p_log text, p_from bigint, p_to bigint) returns table (txid bigint, seq bigint, hash bytea)
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_archive audit.audit_archives;
+begin
+  return query select l.* from audit.hashed_log_rows(p_log, p_from, p_to) l;
+  for v_archive in
+    select a.* from audit.archives_between(p_log, '-infinity', 'infinity', p_from, p_to) a
+  loop
+    begin
+      return query
+        select (u.row ->> 'txid')::bigint, (u.row ->> 'seq')::bigint, audit.row_hash(u.row)
+        from audit.unpack_archive(v_archive) as u (row)
+        where (u.row ->> 'txid')::bigint >= p_from and (u.row ->> 'txid')::bigint < p_to;
+    exception
+      when data_corrupted then null;
+    end;
+  end loop;
+end
+$$;
+
+comment on function audit.hashed_rows(text, bigint, bigint) is 'about=The rows, archived ones too, that a seal over the transactions [from, to) covers, with their hashes.';
 
 create function audit.seal(p_log text) returns bigint
   language plpgsql
@@ -69,7 +96,7 @@ begin
     pg_catalog.string_agg(pg_catalog.int8send(r.seq) || pg_catalog.substr(r.hash, 1, 16), ''::bytea order by r.txid, r.seq),
     pg_catalog.sha256(pg_catalog.string_agg(r.hash, ''::bytea order by r.txid, r.seq))
   into v_count, v_leaves, v_root
-  from audit.hashed_rows(p_log, v_from, v_to) r;
+  from audit.hashed_log_rows(p_log, v_from, v_to) r;
   if v_count = 0 then
     return 0;
   end if;
@@ -134,6 +161,69 @@ $$;
 
 comment on function audit.add_to_rollups(bigint, bigint) is 'about=Adds the log rows of the transactions [from, to) to the rollups; called once a range, by audit.seal.';
 
+-- Seals come every few seconds and archives hold hours: seals are recomputed some thousand rows at a time, so that an
+-- archive is unpacked once or twice and not once a seal.
+create function audit.recomputed_roots(p_log text, p_first_no bigint, out roots jsonb, out last_no bigint)
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_from bigint[];
+  v_to bigint[];
+  v_no bigint[];
+begin
+  select pg_catalog.array_agg(s.from_txid order by s.from_txid, s.seal_no), pg_catalog.array_agg(s.to_txid order by s.from_txid, s.seal_no),
+    pg_catalog.array_agg(s.seal_no order by s.from_txid, s.seal_no), pg_catalog.max(s.seal_no)
+  into v_from, v_to, v_no, last_no
+  from (
+    select a.seal_no, a.from_txid, a.to_txid, pg_catalog.sum(a.row_count) over (order by a.seal_no) - a.row_count as rows_before
+    from audit.audit_chain_anchors a
+    where a.tenant_id = core.require_tenant() and a.log_name = p_log and a.seal_no >= p_first_no
+    order by a.seal_no
+    limit 10000
+  ) as s
+  where s.rows_before < 20000;
+
+  select pg_catalog.jsonb_object_agg(v_no[f.place], pg_catalog.encode(f.root, 'hex')) into roots
+  from (
+    select h.place, pg_catalog.sha256(pg_catalog.string_agg(h.hash, ''::bytea order by h.txid, h.seq)) as root
+    from (
+      select r.*, pg_catalog.width_bucket(r.txid, v_from) as place
+      from audit.hashed_rows(p_log, v_from[1], (select pg_catalog.max(t) from pg_catalog.unnest(v_to) t)) r
+    ) as h
+    where h.place > 0 and h.txid < v_to[h.place]
+    group by h.place
+  ) as f;
+end
+$$;
+
+comment on function audit.recomputed_roots(text, bigint) is 'about=The roots of the seals from p_first_no to last_no as the rows now give them, in hex by number; a seal whose rows are all gone is absent.';
+
+create function audit.damaged_archives(p_log text, p_from bigint, p_to bigint) returns table (first_at timestamptz)
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_archive audit.audit_archives;
+begin
+  for v_archive in
+    select a.* from audit.archives_between(p_log, '-infinity', 'infinity', p_from, p_to) a
+  loop
+    begin
+      perform audit.unpack_archive(v_archive);
+    exception
+      when data_corrupted then
+        first_at := v_archive.first_at;
+        return next;
+    end;
+  end loop;
+end
+$$;
+
+comment on function audit.damaged_archives(text, bigint, bigint) is 'about=The archives of rows of the transactions [from, to) whose bytes were damaged.';
+
 create function audit.verify_chain(p_log text) returns table (seal_no bigint, seq bigint, problem text)
   language plpgsql
   stable
@@ -146,7 +236,8 @@ declare
   v_no bigint := 0;
   v_to bigint := 0;
   v_prev bytea := pg_catalog.decode(pg_catalog.repeat('00', 32), 'hex');
-  v_root bytea;
+  v_roots jsonb; -- recomputed, by seal_no
+  v_roots_to bigint := 0;
 begin
   for v_seal in
     select a.* from audit.audit_chain_anchors a
@@ -169,9 +260,10 @@ begin
       return next;
     end if;
 
-    select coalesce(pg_catalog.sha256(pg_catalog.string_agg(r.hash, ''::bytea order by r.txid, r.seq)), ''::bytea) into v_root
-    from audit.hashed_rows(p_log, v_seal.from_txid, v_seal.to_txid) r;
-    if v_root <> v_seal.root then
+    if v_seal.seal_no > v_roots_to then
+      select r.roots, r.last_no into v_roots, v_roots_to from audit.recomputed_roots(p_log, v_seal.seal_no) r;
+    end if;
+    if coalesce(v_roots ->> v_seal.seal_no::text, '') <> pg_catalog.encode(v_seal.root, 'hex') then
       return query
         select
           v_seal.seal_no, coalesce(stored.seq, found.seq),
@@ -194,6 +286,10 @@ begin
         problem := 'rows were reordered, or the leaves of the seal were changed with them';
         return next;
       end if;
+      return query
+        select v_seal.seal_no, null::bigint, pg_catalog.format('the archive from %s on cannot be unpacked', d.first_at at time zone 'UTC')
+        from audit.damaged_archives(p_log, v_seal.from_txid, v_seal.to_txid) d
+        order by d.first_at;
     end if;
     v_no := v_seal.seal_no;
     v_to := v_seal.to_txid;
@@ -218,7 +314,7 @@ as $$
     ),
     (
       select pg_catalog.count(*)
-      from audit.hashed_rows(p_log, coalesce(h.to_txid, 0::bigint), 9223372036854775807)
+      from audit.hashed_log_rows(p_log, coalesce(h.to_txid, 0::bigint), 9223372036854775807)
     )
   from (select core.require_tenant() as tenant_id) as t
   left join lateral (

@@ -69,18 +69,28 @@ create function audit.get_audit_logs_time_range(
   set search_path = pg_catalog, pg_temp
 as $$
   select l.*
-  from audit.audit_logs l
-  where
-    l.tenant_id = core.require_tenant()
-    and l.occurred_at >= p_from
-    and l.occurred_at < p_to
-    and (p_patient_id is null or l.patient_id = p_patient_id)
-    and (p_table is null or l.schema_name || '.' || l.table_name = p_table)
+  from (
+    -- each branch is limited by itself, so that the log is read along its key
+    (
+      select l.*
+      from audit.audit_logs l
+      where
+        l.tenant_id = core.require_tenant()
+        and l.occurred_at >= p_from
+        and l.occurred_at < p_to
+        and (p_patient_id is null or l.patient_id = p_patient_id)
+        and (p_table is null or l.schema_name || '.' || l.table_name = p_table)
+      order by l.occurred_at desc, l.seq desc
+      limit p_limit
+    )
+    union all
+    select a.* from audit.archived_audit_logs(p_from, p_to, p_patient_id, p_table, p_limit) a
+  ) as l
   order by l.occurred_at desc, l.seq desc
   limit p_limit
 $$;
 
-comment on function audit.get_audit_logs_time_range(timestamptz, timestamptz, uuid, text, int) is 'about=The tenant''s log from p_from until before p_to, newest first, of one patient or one table (schema.name) where given.';
+comment on function audit.get_audit_logs_time_range(timestamptz, timestamptz, uuid, text, int) is 'about=The tenant''s log from p_from until before p_to, archived months too, newest first, of one patient or one table (schema.name) where given.';
 
 create function audit.get_compliance_summary(p_from date, p_to date) returns table (
   action text,

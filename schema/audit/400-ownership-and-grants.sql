@@ -12,14 +12,22 @@ to kernel_app;
 
 grant execute on function
   audit.get_audit_logs_time_range(timestamptz, timestamptz, uuid, text, int), audit.get_compliance_summary(date, date),
-  audit.verify_chain(text), audit.chain_head(text)
+  audit.verify_chain(text), audit.chain_head(text),
+  audit.archived_audit_logs(timestamptz, timestamptz, uuid, text, int),
+  audit.archived_phi_access_logs(timestamptz, timestamptz, uuid),
+  audit.archives_between(text, timestamptz, timestamptz, bigint, bigint), audit.unpack_archive(audit.audit_archives),
+  audit.decode_rows(bytea, jsonb), audit.decompress(bytea, text)
 to audit_reader;
 
 grant execute on function audit.seal(text), audit.verify_chain(text), audit.chain_head(text) to imhotep_platform;
 
 grant usage on schema audit to imhotep_platform;
 
-grant execute on function audit.drop_expired_partitions(interval) to retention_job;
+-- only sealed rows are packed, and a tenant that is no longer active still has rows to seal
+grant execute on function
+  audit.drop_expired_partitions(interval), audit.packable_partitions(interval), audit.log_partition(regclass),
+  audit.begin_packing(regclass), audit.pack_partition(regclass), audit.drop_packed_partition(regclass), audit.seal(text)
+to retention_job;
 
 grant select on
   audit.audit_logs_recent, audit.unsealed_audit_logs, audit.audit_metrics_hourly, audit.audit_compliance_daily

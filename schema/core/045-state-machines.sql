@@ -43,7 +43,8 @@ begin
     raise exception 'role "%" may not move % to "%"', core.current_role_name(), v_machine, v_to
       using errcode = 'IM006', hint = 'allowed: ' || pg_catalog.array_to_string(v_rule.allowed_roles, ', ');
   end if;
-  if v_rule.emits_event is not null then
+  -- the event of a first state is written after the insert: ON CONFLICT DO NOTHING may still skip the row
+  if v_rule.emits_event is not null and tg_op = 'UPDATE' then
     perform core.enqueue(
       pg_catalog.split_part(v_rule.emits_event, '.', 1), new.id, v_rule.emits_event,
       pg_catalog.jsonb_build_object('id', new.id, 'from', v_from, 'to', v_to)
@@ -53,4 +54,28 @@ begin
 end
 $$;
 
-comment on function core.enforce_transition() is 'about=Arguments (machine, column). Before insert or update of the column: the move must be a row of core.transition_rules (IM001), with a reason where one is required (IM002), by an allowed role (IM006); writes the event that the rule names to the outbox.';
+comment on function core.enforce_transition() is 'about=Arguments (machine, column). Before insert or update of the column: the move must be a row of core.transition_rules (IM001), with a reason where one is required (IM002), by an allowed role (IM006); writes the event of a move to the outbox. The event of a first state is written by core.announce_first_state.';
+
+create function core.announce_first_state() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_state text := new.status::text;
+  v_event text;
+begin
+  select r.emits_event into v_event
+  from core.transition_rules r
+  where r.machine = tg_argv[0] and r.from_state = '' and r.to_state = v_state;
+  if v_event is not null then
+    perform core.enqueue(
+      pg_catalog.split_part(v_event, '.', 1), new.id, v_event,
+      pg_catalog.jsonb_build_object('id', new.id, 'from', '', 'to', v_state)
+    );
+  end if;
+  return null;
+end
+$$;
+
+comment on function core.announce_first_state() is 'about=Argument (machine). After insert: writes the event of the first state of column status to the outbox, where the rule names one.';

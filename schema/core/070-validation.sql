@@ -137,6 +137,28 @@ $$;
 
 comment on function core.valid_gstin(text) is 'about=True for a well-formed Indian GST number: state, tax number, entity, Z and a base-36 check character.';
 
+create function core.valid_timezone(p_name text) returns boolean
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_name is null then
+    return null;
+  end if;
+  -- abbreviations such as IST name more than one zone
+  if p_name !~ '/' and p_name <> 'UTC' then
+    return false;
+  end if;
+  perform pg_catalog.now() at time zone p_name;
+  return true;
+exception
+  when invalid_parameter_value then return false;
+end
+$$;
+
+comment on function core.valid_timezone(text) is 'about=True for UTC or an IANA time zone name such as Asia/Kolkata that the server knows.';
+
 create function core.looks_like_aadhaar(p_text text) returns boolean
   language sql
   immutable

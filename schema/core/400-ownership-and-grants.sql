@@ -10,7 +10,8 @@ grant execute on function
   core.uuid_v7(), core.zero_uuid(), core.current_tenant_id(), core.require_tenant(), core.current_user_id(),
   core.current_role_name(), core.current_reason(), core.tag(text, text),
   core.valid_luhn(text), core.valid_verhoeff(text), core.verhoeff_sum(text), core.valid_mod37_2(text),
-  core.check_character(text, text), core.valid_gstin(text), core.looks_like_aadhaar(text)
+  core.check_character(text, text), core.valid_gstin(text), core.valid_timezone(text),
+  core.looks_like_aadhaar(text)
 to public;
 
 grant execute on function

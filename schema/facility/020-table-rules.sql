@@ -5,7 +5,7 @@ create function facility.check_clinic() returns trigger
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if not exists (select from pg_catalog.pg_timezone_names where name = new.timezone) then
+  if not core.valid_timezone(new.timezone) then
     raise exception 'time zone "%" is unknown', new.timezone
       using errcode = '22023', hint = 'use an IANA name such as Asia/Kolkata';
   end if;

@@ -141,6 +141,8 @@ create trigger patients_touch before update on patient.patients
   for each row execute function core.update_updated_at_column('row_version');
 create trigger patients_transition before insert or update of status on patient.patients
   for each row execute function core.enforce_transition('patient.patients', 'status');
+create trigger patients_first_state after insert on patient.patients
+  for each row execute function core.announce_first_state('patient.patients');
 create trigger patients_check before insert or update on patient.patients
   for each row execute function patient.check_patient();
 create trigger patients_no_aadhaar

@@ -122,6 +122,8 @@ create trigger appointments_touch before update on scheduling.appointments
   for each row execute function core.update_updated_at_column('row_version');
 create trigger appointments_transition before insert or update of status on scheduling.appointments
   for each row execute function core.enforce_transition('scheduling.appointments', 'status');
+create trigger appointments_first_state after insert on scheduling.appointments
+  for each row execute function core.announce_first_state('scheduling.appointments');
 select audit.track('scheduling.appointments');
 
 -- booked is an initial state too: a booking that takes its place at once was never a proposal

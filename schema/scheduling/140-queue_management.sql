@@ -123,6 +123,8 @@ create trigger queue_management_touch before update on scheduling.queue_manageme
   for each row execute function core.update_updated_at_column('row_version');
 create trigger queue_management_transition before insert or update of status on scheduling.queue_management
   for each row execute function core.enforce_transition('scheduling.queue_management', 'status');
+create trigger queue_management_first_state after insert on scheduling.queue_management
+  for each row execute function core.announce_first_state('scheduling.queue_management');
 select audit.track('scheduling.queue_management');
 
 insert into core.transition_rules (machine, from_state, to_state, emits_event) values

@@ -108,3 +108,18 @@ test('setting: the row of the tenant overrides the shared row, for that tenant o
   assert.equal(await month(tenant), 1)
   assert.equal(await month(other), 4)
 })
+
+test('operations: a temporary domain named like a built-in type does not run with the rights of the owner', async () => {
+  const attempt = withTenant(app, contextOf(tenant), async (tx) => {
+    await tx.query(`create function pg_temp.spy(text) returns boolean language sql as $$
+      select set_config('app.spied', current_user::text, true) is not null $$`)
+    await tx.query('create domain pg_temp.text as pg_catalog.text check (pg_temp.spy(value::pg_catalog.text))')
+    await tx.query(`select core.configure_series('probe', 'P')`)
+    const [row] = await tx.query<{ spied: string | null }>(
+      `select nullif(current_setting('app.spied', true), '') as spied`,
+    )
+    return row?.spied ?? null
+  })
+
+  assert.equal(await attempt, null)
+})

@@ -41,7 +41,7 @@ export async function demoDatabase(): Promise<TestDatabase> {
 async function createDatabase(template: string, name?: string): Promise<TestDatabase> {
   const chosen = `${name ?? 'test'}_${randomBytes(5).toString('hex')}`
   const serverVersion = await withServer(async (connection) => {
-    await connection.query(`create database ${chosen} template ${template}`)
+    await connection.query(`create database ${chosen} template ${template} strategy file_copy`)
     const [row] = await connection.query<{ version: number }>(
       `select current_setting('server_version_num')::int as version`,
     )

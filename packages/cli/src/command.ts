@@ -49,5 +49,5 @@ export interface Outcome<Data extends object = object> {
 
 /** Keeps the type of `Data` between `run` and `print`; lists of commands hold `Command`. */
 export function defineCommand<Data extends object>(command: Command<Data>): Command {
-  return command as Command
+  return command
 }

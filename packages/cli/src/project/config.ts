@@ -39,7 +39,7 @@ export function readConfig(file: string): Config {
     }
     if (name !== 'modules' && !TEXTS.includes(name)) throw new ConfigError(file, `unknown setting '${name}'`)
   }
-  return value as Config
+  return value
 }
 
 function isTextList(value: unknown): boolean {

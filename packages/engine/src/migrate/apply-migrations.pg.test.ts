@@ -19,9 +19,9 @@ type Files = Record<string, string>
 
 interface Fixture {
   readonly url: string
-  migrate(files: Files, options?: Omit<MigrateOptions, 'files'>): ReturnType<typeof applyMigrations>
-  query<T = Record<string, unknown>>(sql: string): Promise<T[]>
-  tables(): Promise<string[]>
+  readonly migrate: (files: Files, options?: Omit<MigrateOptions, 'files'>) => ReturnType<typeof applyMigrations>
+  readonly query: <T = Record<string, unknown>>(sql: string) => Promise<T[]>
+  readonly tables: () => Promise<string[]>
 }
 
 async function withDatabase(work: (fixture: Fixture) => Promise<void>): Promise<void> {

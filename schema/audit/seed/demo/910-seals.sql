@@ -7,9 +7,10 @@ do $$
 declare
   v_tenant uuid;
 begin
-  foreach v_tenant in array array['da000000-0000-7000-8000-000000000000', 'db000000-0000-7000-8000-000000000000']::uuid[]
+  foreach v_tenant in array
+    array['da000000-0000-7000-8000-000000000000', 'db000000-0000-7000-8000-000000000000']::uuid[]
   loop
-    set local app.tenant_id = ''; -- a transaction works for one tenant; a seed does one after the other
+    perform set_config('app.tenant_id', '', true); -- a transaction is for one tenant, a seed for both
     perform core.begin_request(v_tenant, null, 'system', 'HOPERAT', null);
     continue when exists (select from audit.audit_chain_anchors a where a.tenant_id = v_tenant);
     perform audit.seal('audit_logs');

@@ -18,9 +18,10 @@ declare
   v_answer record;
   v_appointment scheduling.appointments;
 begin
-  foreach v_tenant in array array['da000000-0000-7000-8000-000000000000', 'db000000-0000-7000-8000-000000000000']::uuid[]
+  foreach v_tenant in array
+    array['da000000-0000-7000-8000-000000000000', 'db000000-0000-7000-8000-000000000000']::uuid[]
   loop
-    set local app.tenant_id = ''; -- a transaction works for one tenant; a seed does one after the other
+    perform set_config('app.tenant_id', '', true); -- a transaction is for one tenant, a seed for both
     v_id := left(v_tenant::text, 8);
     v_mrn := case v_id when 'da000000' then 'ASHA-' else 'NILE-' end;
     perform core.begin_request(
@@ -103,7 +104,7 @@ begin
         when 'cancelled' then
           perform scheduling.cancel_appointment(v_answer.appointment_id, 'the patient feels better');
         when 'rescheduled' then
-          v_appointment := scheduling.reschedule_appointment(v_answer.appointment_id, v_other_slot, 'the patient has to work');
+          v_appointment := scheduling.reschedule_appointment(v_answer.appointment_id, v_other_slot, 'has to work');
         when 'hold confirmed' then
           perform booking.confirm_hold(v_answer.request_id);
         when 'hold released' then

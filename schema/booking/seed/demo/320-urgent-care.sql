@@ -1,6 +1,6 @@
--- Demo: the last hours in the urgent care of both clinics, and its queue. Who has a slot that is still to come was booked
--- as everybody else is. Nobody can book the past, so the visits that are over were written by the hand of the operator:
--- a place of the slot, the appointment, and from there the same operations as at the desk.
+-- Demo: the last hours in the urgent care of both clinics, and its queue. Who has a slot that is still to come was
+-- booked as everybody else is. Nobody can book the past, so the visits that are over were written by the
+-- operator's hand: a place of the slot, the appointment, and from there the same operations as at the desk.
 
 select core.assert_not_production();
 
@@ -14,9 +14,10 @@ declare
   v_slot scheduling.appointment_slots;
   v_appointment uuid;
 begin
-  foreach v_tenant in array array['da000000-0000-7000-8000-000000000000', 'db000000-0000-7000-8000-000000000000']::uuid[]
+  foreach v_tenant in array
+    array['da000000-0000-7000-8000-000000000000', 'db000000-0000-7000-8000-000000000000']::uuid[]
   loop
-    set local app.tenant_id = ''; -- a transaction works for one tenant; a seed does one after the other
+    perform set_config('app.tenant_id', '', true); -- a transaction is for one tenant, a seed for both
     v_id := left(v_tenant::text, 8);
     v_mrn := case v_id when 'da000000' then 'ASHA-' else 'NILE-' end;
     perform core.begin_request(v_tenant, (v_id || '-0005-7000-8000-000000000008')::uuid, 'nurse', 'TREAT', null);
@@ -95,7 +96,8 @@ begin
       finished_at = case when q.status = 'done' then a.ends_at - interval '5 minutes' end
     from scheduling.appointments a
     where
-      q.tenant_id = v_tenant and a.tenant_id = v_tenant and a.id = q.appointment_id and q.status in ('done', 'in_service');
+      q.tenant_id = v_tenant and a.tenant_id = v_tenant and a.id = q.appointment_id
+      and q.status in ('done', 'in_service');
     update scheduling.appointments a
     set checked_in_at = a.starts_at - interval '10 minutes', fee_status = 'paid'
     where a.tenant_id = v_tenant and a.status in ('completed', 'in_consultation', 'left');

@@ -6,10 +6,12 @@ do $$
 declare
   v_tenant uuid;
 begin
-  foreach v_tenant in array array['da000000-0000-7000-8000-000000000000', 'db000000-0000-7000-8000-000000000000']::uuid[]
+  foreach v_tenant in array
+    array['da000000-0000-7000-8000-000000000000', 'db000000-0000-7000-8000-000000000000']::uuid[]
   loop
-    set local app.tenant_id = ''; -- a transaction works for one tenant; a seed does one after the other
+    perform set_config('app.tenant_id', '', true); -- a transaction is for one tenant, a seed for both
     perform core.begin_request(v_tenant, null, 'system', 'HOPERAT', null);
+    continue when exists (select from booking.booking_requests r where r.tenant_id = v_tenant and r.status = 'expired');
     perform booking.expire_holds();
   end loop;
 end

@@ -4,8 +4,8 @@
 select core.assert_not_production();
 
 -- No secrets: with these texts the demo, and nothing else, is encrypted.
-set local app.field_key = 'demo field key, not a secret';
-set local app.index_key = 'demo index key, not a secret';
+select set_config('app.field_key', 'demo field key, not a secret', true);
+select set_config('app.index_key', 'demo index key, not a secret', true);
 
 do $$
 declare
@@ -17,9 +17,10 @@ declare
   v_asked record;
   v_address text;
 begin
-  foreach v_tenant in array array['da000000-0000-7000-8000-000000000000', 'db000000-0000-7000-8000-000000000000']::uuid[]
+  foreach v_tenant in array
+    array['da000000-0000-7000-8000-000000000000', 'db000000-0000-7000-8000-000000000000']::uuid[]
   loop
-    set local app.tenant_id = ''; -- a transaction works for one tenant; a seed does one after the other
+    perform set_config('app.tenant_id', '', true); -- a transaction is for one tenant, a seed for both
     v_id := left(v_tenant::text, 8);
     perform core.begin_request(v_tenant, (v_id || '-0005-7000-8000-000000000001')::uuid, 'admin', 'HOPERAT', null);
     continue when exists (select from communication.notifications n where n.tenant_id = v_tenant);
@@ -35,11 +36,11 @@ begin
       case when t.channel = 'whatsapp' then 'demo_visit_reminder' end, t.channel = 'in_app'
     from (
       values
-        (1, 'visit.reminder', 'sms', 'transactional', null, 'Your visit is on {day} at {time}.', array['day', 'time']),
-        (2, 'visit.reminder', 'whatsapp', 'transactional', null, 'Your visit is on {day} at {time}.', array['day', 'time']),
-        (3, 'visit.reminder', 'email', 'transactional', 'Your visit', 'Your visit is on {day} at {time}.', array['day', 'time']),
+        (1, 'visit.reminder', 'sms', 'transactional', null, 'Visit on {day}.', array['day']),
+        (2, 'visit.reminder', 'whatsapp', 'transactional', null, 'Visit on {day}.', array['day']),
+        (3, 'visit.reminder', 'email', 'transactional', 'Your visit', 'Visit on {day}.', array['day']),
         (4, 'queue.long', 'in_app', 'service', null, '{count} people wait for {queue}.', array['count', 'queue']),
-        (5, 'health.camp', 'email', 'promotional', 'Free check-up', 'Come to our free check-up on {day}.', array['day']),
+        (5, 'health.camp', 'email', 'promotional', 'Free check-up', 'Come to us on {day}.', array['day']),
         (6, 'visit.thanks', 'sms', 'service', null, 'How was your visit?', '{}'),
         (7, 'visit.reminder.old', 'sms', 'transactional', null, 'Visit on {day}.', array['day'])
     ) as t (n, code, channel, category, subject, body, variables);
@@ -100,7 +101,8 @@ begin
         v_line.template, v_line.channel, case v_line.channel when 'in_app' then 'user' else 'patient' end, v_recipient,
         v_line.template, core.encrypt_text('{"day": "tomorrow", "time": "in the morning"}'),
         'demo-message-' || v_line.number, v_line.priority, p_subject_type => 'appointment',
-        p_subject_id => v_visit.appointment_id, p_id => (v_id || '-001e-7000-8000-' || lpad(v_line.number::text, 12, '0'))::uuid
+        p_subject_id => v_visit.appointment_id,
+        p_id => (v_id || '-001e-7000-8000-' || lpad(v_line.number::text, 12, '0'))::uuid
       );
       if v_line.outcome = 'taken back' then
         perform communication.cancel_notification(v_asked.notification_id);
@@ -177,11 +179,13 @@ begin
 
     -- and an answer came in, which opens a session of 24 hours
     insert into communication.whatsapp_messages (
-      tenant_id, id, direction, wa_id_enc, wa_id_bidx, body_enc, provider_ref, conversation_ref, session_expires_at, status
+      tenant_id, id, direction, wa_id_enc, wa_id_bidx, body_enc, provider_ref, conversation_ref,
+      session_expires_at, status
     )
     select
       v_tenant, (v_id || '-001f-7000-8000-000000000001')::uuid, 'in', m.wa_id_enc, m.wa_id_bidx,
-      core.encrypt_text('Thank you, I will come.'), 'wa-in-1', 'demo-conversation-1', now() + interval '24 hours', 'received'
+      core.encrypt_text('Thank you, I will come.'), 'wa-in-1', 'demo-conversation-1',
+      now() + interval '24 hours', 'received'
     from communication.whatsapp_messages m
     where m.tenant_id = v_tenant and m.provider_ref = 'wa-04';
   end loop;

@@ -52,6 +52,6 @@ insert into core.entity_refs (
 )
 values (
   'da000000-0000-7000-8000-000000000000', 'da000000-000c-7000-8000-000000000001', 'laboratory',
-  'da000000-000c-7000-8000-000000000002', 'City Reference Laboratory', '{"accepts": ["blood", "urine"]}', 'diagnostics', 1
+  'da000000-000c-7000-8000-000000000002', 'City Laboratory', '{"accepts": ["blood", "urine"]}', 'diagnostics', 1
 )
 on conflict do nothing;

@@ -1,4 +1,4 @@
--- Demo: the patients of Nile Clinic, all made up, registered by the front desk one after the other: number n has the MRN
+-- Demo: the patients of Nile Clinic, all made up, registered by the front desk one by one: number n has the MRN
 -- NILE-00000n. Their telephone numbers belong to ranges that nobody has.
 
 select core.assert_not_production();
@@ -6,8 +6,8 @@ select core.assert_not_production();
 select core.begin_request('db000000-0000-7000-8000-000000000000', null, 'system', 'HOPERAT', null);
 
 -- No secrets: with these texts the demo, and nothing else, is encrypted.
-set local app.field_key = 'demo field key, not a secret';
-set local app.index_key = 'demo index key, not a secret';
+select set_config('app.field_key', 'demo field key, not a secret', true);
+select set_config('app.index_key', 'demo index key, not a secret', true);
 
 do $$
 declare

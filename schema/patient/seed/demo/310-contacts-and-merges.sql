@@ -5,8 +5,8 @@
 select core.assert_not_production();
 
 -- No secrets: with these texts the demo, and nothing else, is encrypted.
-set local app.field_key = 'demo field key, not a secret';
-set local app.index_key = 'demo index key, not a secret';
+select set_config('app.field_key', 'demo field key, not a secret', true);
+select set_config('app.index_key', 'demo index key, not a secret', true);
 
 do $$
 declare
@@ -17,9 +17,10 @@ declare
   v_twin record;
   v_merge uuid;
 begin
-  foreach v_tenant in array array['da000000-0000-7000-8000-000000000000', 'db000000-0000-7000-8000-000000000000']::uuid[]
+  foreach v_tenant in array
+    array['da000000-0000-7000-8000-000000000000', 'db000000-0000-7000-8000-000000000000']::uuid[]
   loop
-    set local app.tenant_id = ''; -- a transaction works for one tenant; a seed does one after the other
+    perform set_config('app.tenant_id', '', true); -- a transaction is for one tenant, a seed for both
     v_id := left(v_tenant::text, 8);
     v_mrn := case v_id when 'da000000' then 'ASHA-' else 'NILE-' end;
     perform core.begin_request(
@@ -59,7 +60,9 @@ begin
 
     for v_person in
       select p.*, t.what
-      from (values ('000003', 'merge'), ('000005', 'unmerge'), ('000013', 'dismiss'), ('000021', 'propose')) as t (n, what)
+      from (
+        values ('000003', 'merge'), ('000005', 'unmerge'), ('000013', 'dismiss'), ('000021', 'propose')
+      ) as t (n, what)
       join patient.patients p on p.tenant_id = v_tenant and p.mrn = v_mrn || t.n
       order by p.mrn
     loop

@@ -12,9 +12,10 @@ declare
   v_patient record;
   v_session uuid;
 begin
-  foreach v_tenant in array array['da000000-0000-7000-8000-000000000000', 'db000000-0000-7000-8000-000000000000']::uuid[]
+  foreach v_tenant in array
+    array['da000000-0000-7000-8000-000000000000', 'db000000-0000-7000-8000-000000000000']::uuid[]
   loop
-    set local app.tenant_id = ''; -- a transaction works for one tenant; a seed does one after the other
+    perform set_config('app.tenant_id', '', true); -- a transaction is for one tenant, a seed for both
     v_id := left(v_tenant::text, 8);
     v_bed := v_id || '-0004-7000-8000-00000000000';
     v_mrn := case v_id when 'da000000' then 'ASHA-0000' else 'NILE-0000' end;
@@ -63,12 +64,14 @@ begin
     -- What is read of a patient is logged. A physician looked at the chart of an unconscious stranger; the privacy
     -- officer found that right. A second emergency access is still open.
     for v_patient in
-      select p.id, p.mrn from patient.patients p where p.tenant_id = v_tenant and p.mrn in (v_mrn || '06', v_mrn || '30')
+      select p.id, p.mrn
+      from patient.patients p
+      where p.tenant_id = v_tenant and p.mrn in (v_mrn || '06', v_mrn || '30')
       order by p.mrn
     loop
       perform core.begin_request(v_tenant, (v_id || '-0005-7000-8000-000000000004')::uuid, 'doctor', 'TREAT', null);
       perform audit.log_access('Patient', v_patient.id, v_patient.id, 'view', '{given_name,birth_date}');
-      v_session := audit.open_break_glass(v_patient.id, 'emergency', 'unconscious, came without relatives', interval '2 hours');
+      v_session := audit.open_break_glass(v_patient.id, 'emergency', 'unconscious, came alone', interval '2 hours');
       perform core.begin_request(v_tenant, (v_id || '-0005-7000-8000-000000000004')::uuid, 'doctor', 'BTG', null);
       perform audit.log_access('Patient', v_patient.id, v_patient.id, 'view', '{blood_group,address_enc}');
       continue when v_patient.mrn = v_mrn || '30';

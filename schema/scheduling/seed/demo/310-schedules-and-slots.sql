@@ -1,7 +1,7 @@
 -- Demo: when the doctors of both clinics can be seen, and the slots from yesterday to next week. Doctor 1 is the urgent
 -- care, open day and night, so that there is a queue at whatever hour the demo is installed; 2 and 3 have hours in the
--- morning, 4 sees patients by video in the evening; the paediatrics department vaccinates ten children an hour. Doctor 3
--- is at a conference the day after tomorrow and works an afternoon more the day after that.
+-- morning, 4 sees patients by video in the evening; the paediatrics department vaccinates ten children an hour.
+-- Doctor 3 is at a conference the day after tomorrow and works an afternoon more the day after that.
 
 select core.assert_not_production();
 
@@ -13,9 +13,10 @@ declare
   v_today date;
   v_days int[];
 begin
-  foreach v_tenant in array array['da000000-0000-7000-8000-000000000000', 'db000000-0000-7000-8000-000000000000']::uuid[]
+  foreach v_tenant in array
+    array['da000000-0000-7000-8000-000000000000', 'db000000-0000-7000-8000-000000000000']::uuid[]
   loop
-    set local app.tenant_id = ''; -- a transaction works for one tenant; a seed does one after the other
+    perform set_config('app.tenant_id', '', true); -- a transaction is for one tenant, a seed for both
     v_id := left(v_tenant::text, 8);
     perform core.begin_request(v_tenant, (v_id || '-0005-7000-8000-000000000001')::uuid, 'admin', 'HOPERAT', null);
     continue when exists (select from scheduling.schedules s where s.tenant_id = v_tenant);
@@ -48,12 +49,15 @@ begin
       tenant_id, id, clinic_id, doctor_id, department_id, kind, on_date, start_time, end_time, slot_minutes, reason
     ) values
       (
-        v_tenant, (v_id || '-0018-7000-8000-000000000101')::uuid, v_clinic, (v_id || '-0007-7000-8000-000000000003')::uuid,
+        v_tenant, (v_id || '-0018-7000-8000-000000000101')::uuid, v_clinic,
+        (v_id || '-0007-7000-8000-000000000003')::uuid,
         null, 'closed', v_today + 2, '00:00', '24:00', 15, 'conference'
       ),
       (
-        v_tenant, (v_id || '-0018-7000-8000-000000000102')::uuid, v_clinic, (v_id || '-0007-7000-8000-000000000003')::uuid,
-        (v_id || '-0002-7000-8000-000000000002')::uuid, 'extra', v_today + 3, '18:00', '20:00', 20, 'after the conference'
+        v_tenant, (v_id || '-0018-7000-8000-000000000102')::uuid, v_clinic,
+        (v_id || '-0007-7000-8000-000000000003')::uuid,
+        (v_id || '-0002-7000-8000-000000000002')::uuid, 'extra', v_today + 3, '18:00', '20:00', 20,
+        'after the conference'
       );
 
     -- the urgent care gives out times for three days, the others for a week

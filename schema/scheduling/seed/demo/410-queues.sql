@@ -1,5 +1,5 @@
--- Demo: the counters of today in both clinics, with a token in every state. Who waits for the urgent care got a token when
--- they checked in; here come those without an appointment, to the front desk and to the laboratory.
+-- Demo: the counters of today in both clinics, with a token in every state. Who waits for the urgent care got a token
+-- when they checked in; here come those without an appointment, to the front desk and to the laboratory.
 
 select core.assert_not_production();
 
@@ -11,9 +11,10 @@ declare
   v_line record;
   v_token scheduling.queue_management;
 begin
-  foreach v_tenant in array array['da000000-0000-7000-8000-000000000000', 'db000000-0000-7000-8000-000000000000']::uuid[]
+  foreach v_tenant in array
+    array['da000000-0000-7000-8000-000000000000', 'db000000-0000-7000-8000-000000000000']::uuid[]
   loop
-    set local app.tenant_id = ''; -- a transaction works for one tenant; a seed does one after the other
+    perform set_config('app.tenant_id', '', true); -- a transaction is for one tenant, a seed for both
     v_id := left(v_tenant::text, 8);
     perform core.begin_request(
       v_tenant, (v_id || '-0005-7000-8000-000000000002')::uuid, 'receptionist', 'HOPERAT', null

@@ -7,13 +7,14 @@ declare
   v_tenant uuid;
   v_id text; -- the front of the ids of this tenant
 begin
-  foreach v_tenant in array array['da000000-0000-7000-8000-000000000000', 'db000000-0000-7000-8000-000000000000']::uuid[]
+  foreach v_tenant in array
+    array['da000000-0000-7000-8000-000000000000', 'db000000-0000-7000-8000-000000000000']::uuid[]
   loop
-    set local app.tenant_id = ''; -- a transaction works for one tenant; a seed does one after the other
+    perform set_config('app.tenant_id', '', true); -- a transaction is for one tenant, a seed for both
     v_id := left(v_tenant::text, 8);
     perform core.begin_request(v_tenant, (v_id || '-0005-7000-8000-000000000007')::uuid, 'doctor', 'TREAT', null);
-    perform scheduling.expire_tokens();
     continue when exists (select from scheduling.telemedicine_sessions t where t.tenant_id = v_tenant);
+    perform scheduling.expire_tokens();
 
     insert into scheduling.telemedicine_sessions (
       tenant_id, id, appointment_id, patient_id, doctor_id, provider, room_ref, patient_location, identity_verified_by,

@@ -4,7 +4,7 @@
 select core.assert_not_production();
 
 -- No secrets: with these texts the demo, and nothing else, is encrypted.
-set local app.field_key = 'demo field key, not a secret';
+select set_config('app.field_key', 'demo field key, not a secret', true);
 
 do $$
 declare
@@ -13,9 +13,10 @@ declare
   v_line record;
   v_event webhook.webhook_events;
 begin
-  foreach v_tenant in array array['da000000-0000-7000-8000-000000000000', 'db000000-0000-7000-8000-000000000000']::uuid[]
+  foreach v_tenant in array
+    array['da000000-0000-7000-8000-000000000000', 'db000000-0000-7000-8000-000000000000']::uuid[]
   loop
-    set local app.tenant_id = ''; -- a transaction works for one tenant; a seed does one after the other
+    perform set_config('app.tenant_id', '', true); -- a transaction is for one tenant, a seed for both
     v_id := left(v_tenant::text, 8);
     perform core.begin_request(v_tenant, (v_id || '-0005-7000-8000-000000000001')::uuid, 'admin', 'HOPERAT', null);
     continue when exists (select from webhook.integration_webhooks w where w.tenant_id = v_tenant);

@@ -6,8 +6,8 @@ select core.assert_not_production();
 select core.begin_request('da000000-0000-7000-8000-000000000000', null, 'system', 'HOPERAT', null);
 
 -- No secrets: with these texts the demo, and nothing else, is encrypted.
-set local app.field_key = 'demo field key, not a secret';
-set local app.index_key = 'demo index key, not a secret';
+select set_config('app.field_key', 'demo field key, not a secret', true);
+select set_config('app.index_key', 'demo index key, not a secret', true);
 
 insert into workforce.staff (
   tenant_id, id, employee_code, user_id, given_name, family_name, sex, dob_enc, phone_enc, phone_bidx, email_enc, kind,

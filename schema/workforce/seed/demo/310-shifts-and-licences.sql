@@ -1,5 +1,5 @@
--- Demo: who works now. In both clinics a shift of the urgent care runs, the one before it is being handed over, the next
--- is planned; licences are verified by the head nurse or the administrator, never by their holder.
+-- Demo: who works now. In both clinics a shift of the urgent care runs, the one before it is being handed over, the
+-- next is planned; licences are verified by the head nurse or the administrator, never by their holder.
 
 select core.assert_not_production();
 
@@ -9,9 +9,10 @@ declare
   v_id text; -- the front of the ids of this tenant
   v_start timestamptz := date_trunc('hour', now()) - interval '2 hours'; -- of the shift that runs
 begin
-  foreach v_tenant in array array['da000000-0000-7000-8000-000000000000', 'db000000-0000-7000-8000-000000000000']::uuid[]
+  foreach v_tenant in array
+    array['da000000-0000-7000-8000-000000000000', 'db000000-0000-7000-8000-000000000000']::uuid[]
   loop
-    set local app.tenant_id = ''; -- a transaction works for one tenant; a seed does one after the other
+    perform set_config('app.tenant_id', '', true); -- a transaction is for one tenant, a seed for both
     perform core.begin_request(v_tenant, null, 'system', 'HOPERAT', null);
     v_id := left(v_tenant::text, 8);
     continue when exists (select from workforce.shifts s where s.tenant_id = v_tenant);
@@ -48,7 +49,9 @@ begin
     update workforce.staff_credentials c
     set
       status = 'verified', verified_at = now(),
-      verified_by = (v_id || '-0006-7000-8000-00000000000' || case when right(c.id::text, 1) = '3' then 1 else 8 end)::uuid
+      verified_by = (
+        v_id || '-0006-7000-8000-00000000000' || case when right(c.id::text, 1) = '3' then 1 else 8 end
+      )::uuid
     where c.tenant_id = v_tenant and right(c.id::text, 1) in ('1', '2', '3', '4');
     update workforce.staff_credentials c
     set status = 'expired'
@@ -68,7 +71,9 @@ begin
     from (
       values (1, 'Shift before', -8), (2, 'This shift', 0), (3, 'Next shift', 8), (4, 'Extra shift', 16)
     ) as s (n, name, hours);
-    update workforce.shifts s set status = 'open' where s.tenant_id = v_tenant and s.name in ('Shift before', 'This shift');
+    update workforce.shifts s
+    set status = 'open'
+    where s.tenant_id = v_tenant and s.name in ('Shift before', 'This shift');
     update workforce.shifts s set status = 'handing_over' where s.tenant_id = v_tenant and s.name = 'Shift before';
     perform core.set_reason('not needed');
     update workforce.shifts s set status = 'cancelled' where s.tenant_id = v_tenant and s.name = 'Extra shift';
@@ -79,7 +84,8 @@ begin
       (v_id || '-0006-7000-8000-' || lpad(a.staff::text, 12, '0'))::uuid, a.role, tstzrange(s.starts_at, s.ends_at)
     from (
       values
-        (1, 1, 10, 'pharmacist'), (2, 1, 8, 'nurse'), (3, 2, 4, 'doctor'), (4, 2, 2, 'reception'), (5, 2, 13, 'laboratory'),
+        (1, 1, 10, 'pharmacist'), (2, 1, 8, 'nurse'), (3, 2, 4, 'doctor'), (4, 2, 2, 'reception'),
+        (5, 2, 13, 'laboratory'),
         (6, 3, 5, 'doctor'), (7, 3, 3, 'reception'), (8, 4, 7, 'doctor')
     ) as a (n, shift, staff, role)
     join workforce.shifts s on s.tenant_id = v_tenant and right(s.id::text, 1) = a.shift::text;
@@ -89,8 +95,12 @@ begin
     update workforce.shift_assignments a
     set status = 'checked_out', checked_out_at = upper(a.period)
     where a.tenant_id = v_tenant and right(a.id::text, 1) = '1';
-    update workforce.shift_assignments a set status = 'absent' where a.tenant_id = v_tenant and right(a.id::text, 1) = '5';
-    update workforce.shift_assignments a set status = 'cancelled' where a.tenant_id = v_tenant and right(a.id::text, 1) = '8';
+    update workforce.shift_assignments a
+    set status = 'absent'
+    where a.tenant_id = v_tenant and right(a.id::text, 1) = '5';
+    update workforce.shift_assignments a
+    set status = 'cancelled'
+    where a.tenant_id = v_tenant and right(a.id::text, 1) = '8';
   end loop;
 end
 $$;
