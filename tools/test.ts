@@ -1,7 +1,7 @@
-// Runs the tests: one PostgreSQL server for all, and one process for all files (a process per file costs ten times as much).
+// Runs the tests in at most two processes, each with a PostgreSQL server (a process per file costs ten times as much).
 //   npm test -- [--slow] [--postgres 15|16|17|18] [--coverage] [--times] [PART OF A PATH ...]
 import { spawn, type ChildProcess } from 'node:child_process'
-import { chmod, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, rm, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -28,29 +28,63 @@ if (files.length === 0) {
   process.exit(1)
 }
 
-const directory = await mkdtemp(join(tmpdir(), 'imhotep-test-'))
-/** TMPDIR of the tests: what a test leaves there, also a server, goes with it. */
-const temporary = join(directory, 'tmp')
-let server: EmbeddedServer | undefined
-let child: ChildProcess | undefined
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child?.kill('SIGTERM'))
+const directory = await mkdtemp(join((await roomyMemory()) ?? tmpdir(), 'imhotep-test-'))
+/** TMPDIR of the tests: what a test leaves there, also a server, goes with it. On disk: programs may not run in memory. */
+const temporary = await mkdtemp(join(tmpdir(), 'imhotep-test-'))
+const servers: EmbeddedServer[] = []
+const children: ChildProcess[] = []
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.on(signal, () => children.forEach((child) => child.kill('SIGTERM')))
 
 try {
   process.exitCode = await main()
 } finally {
-  await server?.stop('immediate')
+  await Promise.all(servers.map((server) => server.stop('immediate')))
   await stopServersBelow(temporary)
   await rm(directory, { recursive: true, force: true })
+  await rm(temporary, { recursive: true, force: true })
 }
 
 async function main(): Promise<number> {
-  // The server's user must be able to enter.
+  // The servers' user must be able to enter.
   await chmod(directory, 0o755)
-  await mkdir(temporary)
   await chmod(temporary, 0o1777)
-  server = await startEmbedded({ directory, version: testVersion(), settings: testSettings })
-  console.log(`${files.length} test files on PostgreSQL ${server.version}, Node ${process.versions.node}`)
-  return await runTests(server.url())
+  const version = testVersion()
+  console.log(`${files.length} test files on PostgreSQL ${version}, Node ${process.versions.node}`)
+  const results = await Promise.all(
+    groups().map(async (group, index) => {
+      const server = await startEmbedded({ directory: join(directory, String(index)), version, settings: testSettings })
+      servers.push(server)
+      return await runTests(group, server.url(), index === 0)
+    }),
+  )
+  const sum = (key: 'passed' | 'failed' | 'skipped') => results.reduce((total, result) => total + result[key], 0)
+  const skipped = sum('skipped') === 0 ? '' : `, ${sum('skipped')} skipped`
+  console.log(`\n${sum('passed')} passed, ${sum('failed')} failed${skipped}`)
+  return results.every(({ ok }) => ok) ? 0 : 1
+}
+
+/**
+ * Two processes at once, each with a server of its own: the tests that mostly wait for processes they start, and all others.
+ * One process when coverage is counted.
+ */
+function groups(): string[][] {
+  if (options.coverage) return [files]
+  const waits = (file: string) => file.startsWith('packages/cli/') || file.startsWith('packages/postgres/')
+  return [files.filter((file) => !waits(file)), files.filter(waits)].filter((group) => group.length > 0)
+}
+
+/**
+ * The memory file system where it has 4 GiB free. Hundreds of databases are made and dropped, and ext4 is slow to create
+ * files where many were just removed: on disk the tests take five times as long.
+ */
+async function roomyMemory(): Promise<string | null> {
+  const memory = '/dev/shm'
+  const free = await statfs(memory).then(
+    ({ bavail, bsize }) => bavail * bsize,
+    () => 0,
+  )
+  return free >= 4 * 2 ** 30 ? memory : null
 }
 
 async function findTests(): Promise<string[]> {
@@ -72,27 +106,50 @@ async function list(folder: string): Promise<string[]> {
   return (await Promise.all(nested)).flat()
 }
 
-/** Exit status of the process that runs the files: 0 only when its reporter has seen tests, and no failure. */
-function runTests(url: string): Promise<number> {
+interface Result {
+  readonly passed: number
+  readonly failed: number
+  readonly skipped: number
+  /** The process saw tests, and no failure. */
+  readonly ok: boolean
+}
+
+/** Runs files in a process of their own; its output is shown as it comes, or at the end. */
+function runTests(group: string[], url: string, live: boolean): Promise<Result> {
   const args = ['--conditions=source', '--import', 'tsx', '--enable-source-maps']
   if (options.coverage) args.push('--experimental-test-coverage')
   args.push(
     `--test-reporter=${new URL('test-reporter.ts', import.meta.url).href}`,
     '--test-reporter-destination=stdout',
   )
+  const child = spawn(process.execPath, [...args, join(root, 'tools/test-files.ts'), ...group], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: {
+      ...process.env,
+      TMPDIR: temporary,
+      IMHOTEP_TEST_SERVER: url,
+      IMHOTEP_TEST_POSTGRES: String(testVersion()),
+    },
+  })
+  children.push(child)
+  let output = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output += text
+    if (live) process.stdout.write(text)
+  })
   return new Promise((resolve) => {
-    child = spawn(process.execPath, [...args, join(root, 'tools/test-files.ts'), ...files], {
-      cwd: root,
-      stdio: 'inherit',
-      env: {
-        ...process.env,
-        TMPDIR: temporary,
-        IMHOTEP_TEST_SERVER: url,
-        IMHOTEP_TEST_POSTGRES: String(testVersion()),
-      },
+    child.on('error', () => resolve({ passed: 0, failed: 1, skipped: 0, ok: false }))
+    child.on('close', (code) => {
+      if (!live) process.stdout.write(output)
+      const [, passed, failed, skipped] = /(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\s*$/.exec(output) ?? []
+      resolve({
+        passed: Number(passed ?? 0),
+        failed: Number(failed ?? 1),
+        skipped: Number(skipped ?? 0),
+        ok: code === 0 && passed !== undefined,
+      })
     })
-    child.on('error', () => resolve(1))
-    child.on('exit', (code) => resolve(code ?? 1))
   })
 }
 
