@@ -34,10 +34,10 @@ export async function hospital(server: string): Promise<{ url: string; appUrl: s
 export async function makeTenants(connection: Connection, count: number): Promise<string[]> {
   const ids = Array.from({ length: count }, () => randomUUID())
   for (const id of ids)
-    await connection.query(
-      `select core.provision_tenant($1, $2, 'Bench', 'clinic', 'IN', 'Asia/Kolkata', 'INR')`,
-      [id, `bench${id.slice(0, 8)}`],
-    )
+    await connection.query(`select core.provision_tenant($1, $2, 'Bench', 'clinic', 'IN', 'Asia/Kolkata', 'INR')`, [
+      id,
+      `bench${id.slice(0, 8)}`,
+    ])
   return ids
 }
 

@@ -27,7 +27,10 @@ const benches: Record<string, (options: BenchOptions) => Promise<BenchResult>> =
   booking,
 }
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { scale: { type: 'string', default: '1' } } })
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { scale: { type: 'string', default: '1' } },
+})
 const unknown = positionals.filter((name) => !(name in benches))
 if (unknown.length > 0) {
   console.error(`no bench "${unknown.join('", "')}"; there are: ${Object.keys(benches).join(', ')}`)
@@ -38,7 +41,12 @@ const directory = mkdtempSync(join(tmpdir(), 'imhotep-bench-'))
 chmodSync(directory, 0o755)
 const server = await startEmbedded({
   directory,
-  settings: { max_connections: '300', shared_buffers: '512MB', max_wal_size: '4GB', max_pred_locks_per_transaction: '512' },
+  settings: {
+    max_connections: '300',
+    shared_buffers: '512MB',
+    max_wal_size: '4GB',
+    max_pred_locks_per_transaction: '512',
+  },
 })
 const results = fileURLToPath(new URL('results', import.meta.url))
 try {

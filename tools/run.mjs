@@ -9,7 +9,9 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const [script, ...args] = process.argv.slice(2)
 const major = Number(process.versions.node.split('.')[0])
 if (major < 20) {
-  console.error(`imhotep needs Node 20.19 or later, this is ${process.versions.node}: install a newer Node and run this again`)
+  console.error(
+    `imhotep needs Node 20.19 or later, this is ${process.versions.node}: install a newer Node and run this again`,
+  )
   process.exit(2)
 }
 
@@ -30,7 +32,10 @@ if (installed !== lock) {
   writeFileSync(stamp, lock)
 }
 
-const child = spawn(process.execPath, ['--conditions=source', '--import', 'tsx', join(root, script), ...args], { stdio: 'inherit' })
+const child = spawn(process.execPath, ['--conditions=source', '--import', 'tsx', join(root, script), ...args], {
+  stdio: 'inherit',
+})
 // The terminal sends Ctrl-C to the child too; the child decides how to end and this process reports it.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => signal !== 'SIGINT' && child.kill(signal))
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+  process.on(signal, () => signal !== 'SIGINT' && child.kill(signal))
 child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : 2)))

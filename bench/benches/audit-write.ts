@@ -12,7 +12,10 @@ export async function auditWrite({ server, scale }: BenchOptions): Promise<Bench
   return withConnection(tracked.url, (first) =>
     withConnection(untracked.url, async (second) => {
       const sides = []
-      for (const [name, connection] of [['tracked', first], ['untracked', second]] as const) {
+      for (const [name, connection] of [
+        ['tracked', first],
+        ['untracked', second],
+      ] as const) {
         const [tenant = ''] = await makeTenants(connection, 1)
         const clinic = await makeClinic(connection, tenant)
         await prepareRepeat(connection)
@@ -28,18 +31,30 @@ export async function auditWrite({ server, scale }: BenchOptions): Promise<Bench
         const cases = sides.map(({ name, connection, tenant, clinic }): Case => {
           const columns = `insert into patient.patients (tenant_id, mrn, given_name, family_name, name_phonetic, sex, registered_clinic_id)`
           const statements = {
-            'bulk insert': { text: `${columns} select '${tenant}', 'B' || g, 'Given', 'Family', 'FML', 'female', '${clinic}' from generate_series(1, ${bulk}) g`, times: 1 },
-            'single insert': { text: `${columns} values ('${tenant}', 'S' || i, 'Given', 'Family', 'FML', 'female', '${clinic}')`, times: single },
-            'single update': { text: `update patient.patients set given_name = 'Given ' || i where tenant_id = '${tenant}' and mrn = 'U' || i % 100`, times: single },
+            'bulk insert': {
+              text: `${columns} select '${tenant}', 'B' || g, 'Given', 'Family', 'FML', 'female', '${clinic}' from generate_series(1, ${bulk}) g`,
+              times: 1,
+            },
+            'single insert': {
+              text: `${columns} values ('${tenant}', 'S' || i, 'Given', 'Family', 'FML', 'female', '${clinic}')`,
+              times: single,
+            },
+            'single update': {
+              text: `update patient.patients set given_name = 'Given ' || i where tenant_id = '${tenant}' and mrn = 'U' || i % 100`,
+              times: single,
+            },
           }
           const { text, times } = statements[work]
           return {
             name: `${work}: ${name}`,
             backend: connection.pid,
             run: () => repeatInBackend(connection, text, times),
-            after: async () => void (await connection.query(`truncate patient.patients cascade`)).concat(
-              await connection.query(`${columns} select '${tenant}', 'U' || g, 'Given', 'Family', 'FML', 'female', '${clinic}' from generate_series(0, 99) g`),
-            ),
+            after: async () =>
+              void (await connection.query(`truncate patient.patients cascade`)).concat(
+                await connection.query(
+                  `${columns} select '${tenant}', 'U' || g, 'Given', 'Family', 'FML', 'female', '${clinic}' from generate_series(0, 99) g`,
+                ),
+              ),
           }
         })
         for (const one of cases) await one.after?.()
@@ -58,7 +73,10 @@ export async function auditWrite({ server, scale }: BenchOptions): Promise<Bench
   )
 }
 
-async function makeClinic(connection: { query<T>(sql: string, params?: unknown[]): Promise<T[]> }, tenant: string): Promise<string> {
+async function makeClinic(
+  connection: { query<T>(sql: string, params?: unknown[]): Promise<T[]> },
+  tenant: string,
+): Promise<string> {
   await connection.query(`set app.tenant_id = '${tenant}'`)
   const [clinic] = await connection.query<{ id: string }>(
     `insert into facility.clinics (tenant_id, code, name, kind, address, country, timezone, pin_code)

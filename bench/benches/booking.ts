@@ -33,22 +33,29 @@ export async function booking({ server }: BenchOptions): Promise<BenchResult> {
         await admin.script('truncate bench.bookings, bench.checked')
       }
       await fresh()
-      const all = (attempt: (tx: Transaction, slot: string, patient: string) => Promise<unknown>, isolation?: 'serializable') => async () => {
-        await Promise.all(
-          Array.from({ length: clients }, (_, client) => {
-            const slot = slots[client % slotCount] ?? ''
-            const patient = place.patients[client] ?? ''
-            return withTenant(db, { tenant, user: null, role: 'receptionist', purpose: 'HOPERAT' }, (tx) => attempt(tx, slot, patient), {
-              retries: 50,
-              ...(isolation ? { isolation } : {}),
-            }).catch((error: unknown) => {
-              // many serializable transactions at once exhaust the server's table of conflicts
-              if (isolation === undefined) throw error
-              gaveUp++
-            })
-          }),
-        )
-      }
+      const all =
+        (attempt: (tx: Transaction, slot: string, patient: string) => Promise<unknown>, isolation?: 'serializable') =>
+        async () => {
+          await Promise.all(
+            Array.from({ length: clients }, (_, client) => {
+              const slot = slots[client % slotCount] ?? ''
+              const patient = place.patients[client] ?? ''
+              return withTenant(
+                db,
+                { tenant, user: null, role: 'receptionist', purpose: 'HOPERAT' },
+                (tx) => attempt(tx, slot, patient),
+                {
+                  retries: 50,
+                  ...(isolation ? { isolation } : {}),
+                },
+              ).catch((error: unknown) => {
+                // many serializable transactions at once exhaust the server's table of conflicts
+                if (isolation === undefined) throw error
+                gaveUp++
+              })
+            }),
+          )
+        }
       const count = async (table: string) => {
         const [row] = await admin.query<{ extra: number }>(
           `select coalesce(sum(n - 1), 0)::int as extra from (select count(*) as n from ${table} group by slot_id having count(*) > 1) as doubled`,

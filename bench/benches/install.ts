@@ -38,7 +38,10 @@ export async function install({ server }: BenchOptions): Promise<BenchResult> {
   if (await hasPsql())
     cases.push({
       name: 'psql -1 -f',
-      run: async () => void (await run('psql', ['-X', '-q', '-1', '-v', 'ON_ERROR_STOP=1', '-f', join(folder, 'all.sql'), url], { maxBuffer: 1 << 26 })),
+      run: async () =>
+        void (await run('psql', ['-X', '-q', '-1', '-v', 'ON_ERROR_STOP=1', '-f', join(folder, 'all.sql'), url], {
+          maxBuffer: 1 << 26,
+        })),
       after: fresh,
     })
   else skipped.push('psql: apt-get install postgresql-client')
@@ -78,7 +81,12 @@ async function hasPsql(): Promise<boolean> {
 }
 
 /** One case a peer that is installed, else how to install it. */
-async function peerCases(folder: string, text: string, url: string, fresh: () => Promise<void>): Promise<(Case | string)[]> {
+async function peerCases(
+  folder: string,
+  text: string,
+  url: string,
+  fresh: () => Promise<void>,
+): Promise<(Case | string)[]> {
   const env = { ...process.env, DATABASE_URL: url, NODE_PATH: peers }
   const options = { env, cwd: folder, maxBuffer: 1 << 26 }
   const call = (name: string, args: string[]) => async () => void (await run(join(peers, '.bin', name), args, options))
@@ -91,9 +99,21 @@ async function peerCases(folder: string, text: string, url: string, fresh: () =>
   }
   return Promise.all([
     peer('dbmate', 'dbmate/20260101000000_all.sql', `-- migrate:up\n${text}\n-- migrate:down\n`, [
-      '--url', `${url}?sslmode=disable`, '--migrations-dir', 'dbmate', '--no-dump-schema', 'up',
+      '--url',
+      `${url}?sslmode=disable`,
+      '--migrations-dir',
+      'dbmate',
+      '--no-dump-schema',
+      'up',
     ]),
-    peer('node-pg-migrate', 'npm/1700000000000_all.sql', text, ['up', '-m', 'npm', '--migration-file-language', 'sql', '--no-verbose']),
+    peer('node-pg-migrate', 'npm/1700000000000_all.sql', text, [
+      'up',
+      '-m',
+      'npm',
+      '--migration-file-language',
+      'sql',
+      '--no-verbose',
+    ]),
     peer(
       'knex',
       'knex/20260101000000_all.js',

@@ -1,4 +1,5 @@
--- Book a slot in one step.
+-- Book a slot in one step. Plans are generic from the first call: look-ups by key gain nothing from custom plans, which
+-- a new connection would make five times for every statement (with 200 connections a third of the time).
 
 create function booking.create_booking(
   p_idempotency_key text,
@@ -18,6 +19,7 @@ create function booking.create_booking(
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
   set lock_timeout = '3s'
 as $$
 declare

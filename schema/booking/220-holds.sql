@@ -20,6 +20,7 @@ create function booking.hold_slot(
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
   set lock_timeout = '3s'
 as $$
 declare
@@ -95,6 +96,7 @@ create function booking.confirm_hold(p_request_id uuid)
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
   set lock_timeout = '3s'
 as $$
 declare
@@ -153,6 +155,7 @@ create function booking.release_hold(p_request_id uuid)
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
   set lock_timeout = '3s'
 as $$
 declare

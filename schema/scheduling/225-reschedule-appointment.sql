@@ -5,6 +5,7 @@ create function scheduling.reschedule_appointment(p_appointment_id uuid, p_slot_
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
   set lock_timeout = '3s'
 as $$
 declare

@@ -52,6 +52,7 @@ create function scheduling.issue_token(
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
   set lock_timeout = '3s'
 as $$
 declare
@@ -136,6 +137,7 @@ create function scheduling.transfer_token(p_token_id uuid, p_queue_key text, p_p
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
   set lock_timeout = '3s'
 as $$
 declare

@@ -61,7 +61,10 @@ test('audit.track: logs inserts, changed columns of updates, soft deletes, resto
   })
 
   const rows = await logOf(id)
-  assert.deepEqual(rows.map((row) => row.action), ['insert', 'update', 'soft_delete', 'restore', 'delete'])
+  assert.deepEqual(
+    rows.map((row) => row.action),
+    ['insert', 'update', 'soft_delete', 'restore', 'delete'],
+  )
   assert.ok(rows.every((row) => row.patient_id === patient && row.actor_user_id === context.user))
   assert.ok(rows.every((row) => row.reason === 'test of the log'))
   assert.deepEqual(rows[0]?.new_values, { id, note: 'one', patient_id: patient })

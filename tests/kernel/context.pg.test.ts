@@ -27,7 +27,9 @@ test('withTenant: the transaction knows tenant, user, role and purpose, the next
   const context = contextOf(tenant)
 
   const [inside] = await withTenant(app, context, (tx) =>
-    tx.query('select core.current_tenant_id() as tenant, core.current_user_id() as user, core.current_role_name() as role'),
+    tx.query(
+      'select core.current_tenant_id() as tenant, core.current_user_id() as user, core.current_role_name() as role',
+    ),
   )
   const [outside] = await app.query<{ tenant: string | null }>('select core.current_tenant_id() as tenant')
 

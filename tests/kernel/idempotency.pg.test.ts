@@ -39,7 +39,10 @@ test('idempotent_begin: of 30 callers with one key a single one works, the other
   )
 
   assert.equal(worked, 1)
-  assert.deepEqual(answers, Array.from({ length: 30 }, () => ({ number: 1 })))
+  assert.deepEqual(
+    answers,
+    Array.from({ length: 30 }, () => ({ number: 1 })),
+  )
 })
 
 test('idempotent_begin: the same key with other content is refused (IM011)', async () => {

@@ -40,7 +40,10 @@ test('outbox: 8 relays publish 400 events of 40 aggregates once each and in the 
   assert.equal(new Set(published.map((event) => event.id)).size, 400)
   for (const aggregate of aggregates) {
     const order = published.filter((event) => event.aggregate_id === aggregate).map((event) => event.aggregate_seq)
-    assert.deepEqual(order, order.toSorted((a, b) => a - b))
+    assert.deepEqual(
+      order,
+      order.toSorted((a, b) => a - b),
+    )
   }
 })
 
@@ -66,7 +69,10 @@ test('outbox: an event that fails too often is parked, holds back its aggregate,
   assert.ok(event)
 
   const [failed] = await withTenant(app, contextOf(tenant), (tx) =>
-    tx.query<{ status: string }>(`select core.mark_failed($1, $2, 'refused', 1) as status`, [event.id, event.lock_token]),
+    tx.query<{ status: string }>(`select core.mark_failed($1, $2, 'refused', 1) as status`, [
+      event.id,
+      event.lock_token,
+    ]),
   )
   const heldBack = await claim(tenant, 'relay', '30 seconds')
   await withTenant(app, contextOf(tenant), (tx) => tx.query('select core.replay_event($1)', [event.id]))
@@ -74,7 +80,10 @@ test('outbox: an event that fails too often is parked, holds back its aggregate,
 
   assert.equal(failed?.status, 'dead')
   assert.deepEqual(heldBack, [])
-  assert.deepEqual(replayed.map((again) => again.id), [event.id])
+  assert.deepEqual(
+    replayed.map((again) => again.id),
+    [event.id],
+  )
 })
 
 test('outbox: an event is never seen by another tenant', async () => {
@@ -88,7 +97,8 @@ test('outbox: an event is never seen by another tenant', async () => {
 
 function enqueue(tenant: string, aggregates: string[]): Promise<unknown> {
   return withTenant(app, contextOf(tenant), async (tx) => {
-    for (const aggregate of aggregates) await tx.query(`select core.enqueue('test', $1, 'test.made.v1', '{}')`, [aggregate])
+    for (const aggregate of aggregates)
+      await tx.query(`select core.enqueue('test', $1, 'test.made.v1', '{}')`, [aggregate])
   })
 }
 

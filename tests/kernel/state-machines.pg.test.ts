@@ -32,7 +32,10 @@ after(async () => {
 })
 
 test('enforce_transition: refuses a wrong first state and an illegal move (IM001)', async () => {
-  await assert.rejects(inTenant((tx) => insert(tx, 'done')), { sqlstate: 'IM001' })
+  await assert.rejects(
+    inTenant((tx) => insert(tx, 'done')),
+    { sqlstate: 'IM001' },
+  )
   await assert.rejects(
     inTenant(async (tx) => move(tx, await insert(tx, 'new'), 'reopened')),
     { sqlstate: 'IM001' },
@@ -66,7 +69,9 @@ test('enforce_transition: writes the event of the rule, and none for a state tha
     return row
   })
 
-  const events = await superuser.query('select event_type, payload from core.outbox_events where aggregate_id = $1', [id])
+  const events = await superuser.query('select event_type, payload from core.outbox_events where aggregate_id = $1', [
+    id,
+  ])
   assert.deepEqual(events, [{ event_type: 'machine.done.v1', payload: { id, from: 'new', to: 'done' } }])
 })
 
@@ -96,7 +101,11 @@ test('every machine of the schema: each pair of states is legal exactly when a r
         })
         if (legal.has(`${machine} ${from} ${to}`)) await attempt
         else
-          await assert.rejects(attempt, (error: { sqlstate?: string }) => /^IM00[126]$/.test(error.sqlstate ?? ''), `${machine}: ${from} -> ${to}`)
+          await assert.rejects(
+            attempt,
+            (error: { sqlstate?: string }) => /^IM00[126]$/.test(error.sqlstate ?? ''),
+            `${machine}: ${from} -> ${to}`,
+          )
       }
     await superuser.query('drop table core.probe')
   }

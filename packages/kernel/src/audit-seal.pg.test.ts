@@ -72,7 +72,7 @@ const forgeries: { name: string; sql: string; expected: Partial<ChainProblem>[] 
   },
   {
     name: 'two rows that changed places',
-    sql: 'update audit.audit_logs set seq = case seq when 1 then 2 else 1 end, occurred_at = occurred_at + seq * interval \'1 us\' where seq in (1, 2)',
+    sql: "update audit.audit_logs set seq = case seq when 1 then 2 else 1 end, occurred_at = occurred_at + seq * interval '1 us' where seq in (1, 2)",
     expected: [
       { seal: 1, seq: 1, problem: 'row was changed' },
       { seal: 1, seq: 2, problem: 'row was changed' },
@@ -121,7 +121,10 @@ test('the rollups count every event once, sealed or not', async () => {
     ),
   )
 
-  assert.deepEqual(counted.map((row) => row.events), [11, 11])
+  assert.deepEqual(
+    counted.map((row) => row.events),
+    [11, 11],
+  )
 })
 
 async function logEvents(count: number): Promise<void> {

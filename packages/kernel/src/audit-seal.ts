@@ -49,10 +49,9 @@ export async function verifyAuditChain(db: Database): Promise<ChainReport[]> {
       `select seal_no, encode(digest, 'hex') as head, sealed_rows, unsealed_rows from audit.chain_head($1)`,
       [log],
     )
-    const problems = await tx.query<ChainProblem>(
-      'select seal_no as seal, seq, problem from audit.verify_chain($1)',
-      [log],
-    )
+    const problems = await tx.query<ChainProblem>('select seal_no as seal, seq, problem from audit.verify_chain($1)', [
+      log,
+    ])
     return {
       tenant,
       log,

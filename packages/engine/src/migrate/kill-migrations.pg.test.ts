@@ -22,7 +22,10 @@ test('applyMigrations: of four processes at once all exit 0 and one applies', as
     results.map(({ exitCode }) => exitCode),
     [0, 0, 0, 0],
   )
-  assert.deepEqual(results.map(({ applied }) => applied).toSorted((a, b) => a - b), [0, 0, 0, 7])
+  assert.deepEqual(
+    results.map(({ applied }) => applied).toSorted((a, b) => a - b),
+    [0, 0, 0, 7],
+  )
 })
 
 for (const delay of [10, 40, 80, 140]) {

@@ -21,8 +21,14 @@ test('applyMigrations: of four at once all succeed and one applies', async () =>
 
   const results = await Promise.all([1, 2, 3, 4].map(() => applyMigrations(empty.url, { files })))
 
-  assert.deepEqual(results.map(({ applied }) => applied.length).toSorted((a, b) => a - b), [0, 0, 0, 1])
-  assert.deepEqual(results.map(({ already }) => already).toSorted((a, b) => a - b), [0, 1, 1, 1])
+  assert.deepEqual(
+    results.map(({ applied }) => applied.length).toSorted((a, b) => a - b),
+    [0, 0, 0, 1],
+  )
+  assert.deepEqual(
+    results.map(({ already }) => already).toSorted((a, b) => a - b),
+    [0, 1, 1, 1],
+  )
 })
 
 test('applyMigrations: says who holds the lock, waits for it, and gives up after the time limit', async () => {

@@ -78,7 +78,10 @@ test('applySeeds: of four at once all succeed and one applies', () =>
   withDatabase(null, async (url) => {
     const results = await Promise.all([1, 2, 3, 4].map(() => applySeeds(url, [moduleWith({ system: rows })], 'system')))
 
-    assert.deepEqual(results.map(({ applied }) => applied.length).toSorted((a, b) => a - b), [0, 0, 0, 1])
+    assert.deepEqual(
+      results.map(({ applied }) => applied.length).toSorted((a, b) => a - b),
+      [0, 0, 0, 1],
+    )
   }))
 
 test('applySeeds: demo seeds go into a development database', () =>
