@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
-import { connect } from '@imhotep/postgres'
+import { fileURLToPath } from 'node:url'
+import { parseSql, readModules } from '@imhotep/engine'
+import { connect, type Database } from '@imhotep/postgres'
 import { hospitalDatabase } from '../support/database.ts'
 
 const insertDemoTenant = `
@@ -47,3 +49,35 @@ test('demo data: a demo tenant is welcome on a development database', async () =
   assert.equal(row?.environment, 'dev')
   await db.close()
 })
+
+test('demo data: the seed files sent by psql, which goes on after errors, leave nothing on a production database', async () => {
+  await using database = await hospitalDatabase()
+  const db = connect(database.url, { max: 1 })
+  await db.query(`select core.set_environment('production')`)
+  const before = await countRows(db)
+  const connection = await db.dedicated()
+  let refused = 0
+
+  for (const { seeds } of await readModules(fileURLToPath(new URL('../../schema', import.meta.url))))
+    for (const file of seeds.demo)
+      for (const statement of (await parseSql(file.text, file.path)).statements)
+        await connection.script(statement.text).catch(() => refused++)
+
+  await connection.release()
+  assert.ok(refused > 50, `${refused} refused`)
+  assert.deepEqual(await countRows(db), before)
+  await db.close()
+})
+
+/** Rows of every table of the schema. */
+async function countRows(db: Database): Promise<Record<string, number>> {
+  const tables = await db.query<{ name: string }>(`
+    select c.oid::regclass::text as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where c.relkind in ('r', 'p') and not c.relispartition and n.nspname !~ '^(pg_|information_schema|public)' order by 1`)
+  const counts: Record<string, number> = {}
+  for (const { name } of tables) {
+    const [row] = await db.query<{ rows: number }>(`select count(*)::int as rows from ${name}`)
+    counts[name] = row?.rows ?? 0
+  }
+  return counts
+}

@@ -6,6 +6,7 @@ import { homedir, tmpdir } from 'node:os'
 import { basename, dirname, join, relative } from 'node:path'
 import { BinariesMissingError } from './errors.ts'
 import type { OsUser } from './os-user.ts'
+import { withLock } from './lock.ts'
 import { run } from './run.ts'
 
 // The npm packages hold a server without its library links and, after some installers, without x bits: their install
@@ -122,9 +123,16 @@ async function copyToCache(native: string, version: number, user: OsUser | undef
   const { size } = await stat(join(native, 'bin', program('postgres')))
   const origin = createHash('sha256').update(`${native} ${size}`).digest('hex').slice(0, 8)
   const cache = join(await cacheDirectory(user), `postgres-${version}-${process.platform}-${process.arch}-${origin}`)
-  const bin = join(cache, 'bin')
-  if (existsSync(bin) && (await tryRun(bin, version, user)) === undefined) return bin
+  // two callers, also of one process, may want the same copy; the slower finds it made
+  return await withLock(`${cache}.lock`, async () => {
+    const bin = join(cache, 'bin')
+    if (!existsSync(bin) || (await tryRun(bin, version, user)) !== undefined)
+      await makeCopy(native, cache, version, user)
+    return bin
+  })
+}
 
+async function makeCopy(native: string, cache: string, version: number, user: OsUser | undefined): Promise<void> {
   const partial = `${cache}.partial-${process.pid}`
   try {
     // a thousand small files: the synchronous copy takes half the time
@@ -143,7 +151,6 @@ async function copyToCache(native: string, version: number, user: OsUser | undef
       cause,
     })
   }
-  return bin
 }
 
 /** A directory of our own: what others could write there would be run. */

@@ -114,6 +114,22 @@ test('startEmbedded: as root takes over data that root has copied', { skip: need
   await server.stop()
 })
 
+test('startEmbedded: two servers that start at once share one copy of the programs', { skip: needsRoot }, async () => {
+  const cachesBefore = await readdir('/var/cache/imhotep').catch((): string[] => [])
+  const native = await copyPackage(0o700)
+  const directories = [await makeDirectory(), await makeDirectory()]
+
+  const servers = await Promise.all(
+    directories.map((directory) => startEmbedded({ ...embeddedOptions(directory), binaries: join(native, 'bin') })),
+  )
+
+  assert.equal(new Set(servers.map(({ pid }) => pid)).size, 2)
+  await Promise.all(servers.map((server) => server.stop()))
+  const copies = (await readdir('/var/cache/imhotep')).filter((name) => !cachesBefore.includes(name))
+  assert.equal(copies.length, 1, copies.join())
+  for (const name of copies) await rm(join('/var/cache/imhotep', name), { recursive: true })
+})
+
 test(
   'startEmbedded: as root works below a directory and with programs that only root can enter',
   { skip: needsRoot },

@@ -13,7 +13,7 @@ insert into auth.users (
   tenant_id, id, username, display_name, primary_role, email_enc, email_bidx, phone_enc, phone_bidx, mfa_required
 )
 select
-  core.current_tenant_id(), ('db000000-0005-7000-8000-' || lpad(u.n::text, 12, '0'))::uuid, u.username, u.display_name,
+  core.require_tenant(), ('db000000-0005-7000-8000-' || lpad(u.n::text, 12, '0'))::uuid, u.username, u.display_name,
   u.primary_role::auth.user_role, core.encrypt_text(u.username || '@nile.example.org'),
   core.blind_index(u.username || '@nile.example.org'), core.encrypt_text('+24955501' || lpad(u.n::text, 5, '0')),
   core.blind_index('+24955501' || lpad(u.n::text, 5, '0')), u.primary_role in ('admin', 'auditor')
@@ -40,19 +40,19 @@ on conflict do nothing;
 -- A role that only this clinic has, and one permission that it adds to a shared role.
 insert into auth.roles (tenant_id, id, code, name, description) values
   (
-    core.current_tenant_id(), 'db000000-000d-7000-8000-000000000001', 'duty_manager', 'Duty manager',
+    core.require_tenant(), 'db000000-000d-7000-8000-000000000001', 'duty_manager', 'Duty manager',
     'Runs Nile Clinic at night and on holidays.'
   )
 on conflict do nothing;
 
 insert into auth.role_permissions (tenant_id, id, role_id, permission_code)
 select
-  core.current_tenant_id(), ('db000000-000e-7000-8000-' || lpad(g.n::text, 12, '0'))::uuid, r.id, g.permission_code
+  core.require_tenant(), ('db000000-000e-7000-8000-' || lpad(g.n::text, 12, '0'))::uuid, r.id, g.permission_code
 from (
   values
     (1, 'duty_manager', 'facility.beds.manage'),
     (2, 'duty_manager', 'workforce.shifts.manage'),
     (3, 'receptionist', 'communication.templates.manage')
 ) as g (n, role_code, permission_code)
-join auth.roles r on r.code = g.role_code and (r.tenant_id is null or r.tenant_id = core.current_tenant_id())
+join auth.roles r on r.code = g.role_code and (r.tenant_id is null or r.tenant_id = core.require_tenant())
 on conflict do nothing;

@@ -9,23 +9,23 @@ insert into facility.clinics (
   hfr_id
 ) values
   (
-    core.current_tenant_id(), 'da000000-0001-7000-8000-000000000001', 'IND', 'Asha Clinic Indiranagar', 'clinic', 'IN',
+    core.require_tenant(), 'da000000-0001-7000-8000-000000000001', 'IND', 'Asha Clinic Indiranagar', 'clinic', 'IN',
     'Asia/Kolkata', '{"line": "1 Example Street", "city": "Bengaluru"}', '560038', '29', '+915550100000',
     '{"daily": ["00:00", "24:00"]}', 8, 'IN0000000001'
   ),
   (
-    core.current_tenant_id(), 'da000000-0001-7000-8000-000000000002', 'WHF', 'Asha Clinic Whitefield', 'clinic', 'IN',
+    core.require_tenant(), 'da000000-0001-7000-8000-000000000002', 'WHF', 'Asha Clinic Whitefield', 'clinic', 'IN',
     'Asia/Kolkata', '{"line": "2 Example Street", "city": "Bengaluru"}', '560066', '29', null, '{}', 0, null
   )
 on conflict do nothing;
 
 update facility.clinics
 set status = 'active'
-where tenant_id = core.current_tenant_id() and id = 'da000000-0001-7000-8000-000000000001' and status = 'draft';
+where tenant_id = core.require_tenant() and id = 'da000000-0001-7000-8000-000000000001' and status = 'draft';
 
 insert into facility.departments (tenant_id, id, clinic_id, parent_department_id, code, name, kind)
 select
-  core.current_tenant_id(), ('da000000-0002-7000-8000-' || lpad(d.n::text, 12, '0'))::uuid,
+  core.require_tenant(), ('da000000-0002-7000-8000-' || lpad(d.n::text, 12, '0'))::uuid,
   'da000000-0001-7000-8000-000000000001', ('da000000-0002-7000-8000-' || lpad(d.above::text, 12, '0'))::uuid, d.code,
   d.name, d.kind
 from (
@@ -43,7 +43,7 @@ insert into facility.locations (
   tenant_id, id, clinic_id, parent_location_id, department_id, kind, code, name, care_class
 )
 select
-  core.current_tenant_id(), ('da000000-0003-7000-8000-' || lpad(l.n::text, 12, '0'))::uuid,
+  core.require_tenant(), ('da000000-0003-7000-8000-' || lpad(l.n::text, 12, '0'))::uuid,
   'da000000-0001-7000-8000-000000000001', ('da000000-0003-7000-8000-' || lpad(l.inside::text, 12, '0'))::uuid,
   ('da000000-0002-7000-8000-' || lpad(l.department::text, 12, '0'))::uuid, l.kind, l.code, l.name, l.care_class
 from (
@@ -63,7 +63,7 @@ on conflict do nothing;
 
 insert into facility.beds (tenant_id, id, location_id, code, bed_type)
 select
-  core.current_tenant_id(), ('da000000-0004-7000-8000-' || lpad(n::text, 12, '0'))::uuid,
+  core.require_tenant(), ('da000000-0004-7000-8000-' || lpad(n::text, 12, '0'))::uuid,
   'da000000-0003-7000-8000-000000000008', 'D' || n, case when n > 6 then 'trolley' else 'day_care' end
 from generate_series(1, 8) n
 on conflict do nothing;

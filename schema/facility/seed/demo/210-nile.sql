@@ -8,23 +8,23 @@ insert into facility.clinics (
   tenant_id, id, code, name, kind, country, timezone, address, phone, opening_hours, bed_capacity
 ) values
   (
-    core.current_tenant_id(), 'db000000-0001-7000-8000-000000000001', 'KRT', 'Nile Clinic Khartoum', 'clinic', 'SD',
+    core.require_tenant(), 'db000000-0001-7000-8000-000000000001', 'KRT', 'Nile Clinic Khartoum', 'clinic', 'SD',
     'Africa/Khartoum', '{"line": "1 Example Avenue", "city": "Khartoum"}', '+249555010000',
     '{"daily": ["00:00", "24:00"]}', 8
   ),
   (
-    core.current_tenant_id(), 'db000000-0001-7000-8000-000000000002', 'OMD', 'Nile Clinic Omdurman', 'clinic', 'SD',
+    core.require_tenant(), 'db000000-0001-7000-8000-000000000002', 'OMD', 'Nile Clinic Omdurman', 'clinic', 'SD',
     'Africa/Khartoum', '{"line": "2 Example Avenue", "city": "Omdurman"}', null, '{}', 0
   )
 on conflict do nothing;
 
 update facility.clinics
 set status = 'active'
-where tenant_id = core.current_tenant_id() and id = 'db000000-0001-7000-8000-000000000001' and status = 'draft';
+where tenant_id = core.require_tenant() and id = 'db000000-0001-7000-8000-000000000001' and status = 'draft';
 
 insert into facility.departments (tenant_id, id, clinic_id, parent_department_id, code, name, kind)
 select
-  core.current_tenant_id(), ('db000000-0002-7000-8000-' || lpad(d.n::text, 12, '0'))::uuid,
+  core.require_tenant(), ('db000000-0002-7000-8000-' || lpad(d.n::text, 12, '0'))::uuid,
   'db000000-0001-7000-8000-000000000001', ('db000000-0002-7000-8000-' || lpad(d.above::text, 12, '0'))::uuid, d.code,
   d.name, d.kind
 from (
@@ -42,7 +42,7 @@ insert into facility.locations (
   tenant_id, id, clinic_id, parent_location_id, department_id, kind, code, name, care_class
 )
 select
-  core.current_tenant_id(), ('db000000-0003-7000-8000-' || lpad(l.n::text, 12, '0'))::uuid,
+  core.require_tenant(), ('db000000-0003-7000-8000-' || lpad(l.n::text, 12, '0'))::uuid,
   'db000000-0001-7000-8000-000000000001', ('db000000-0003-7000-8000-' || lpad(l.inside::text, 12, '0'))::uuid,
   ('db000000-0002-7000-8000-' || lpad(l.department::text, 12, '0'))::uuid, l.kind, l.code, l.name, l.care_class
 from (
@@ -62,7 +62,7 @@ on conflict do nothing;
 
 insert into facility.beds (tenant_id, id, location_id, code, bed_type)
 select
-  core.current_tenant_id(), ('db000000-0004-7000-8000-' || lpad(n::text, 12, '0'))::uuid,
+  core.require_tenant(), ('db000000-0004-7000-8000-' || lpad(n::text, 12, '0'))::uuid,
   'db000000-0003-7000-8000-000000000008', 'D' || n, case when n > 6 then 'trolley' else 'day_care' end
 from generate_series(1, 8) n
 on conflict do nothing;

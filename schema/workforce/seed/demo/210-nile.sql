@@ -14,7 +14,7 @@ insert into workforce.staff (
   department_id, designation, employment_type, joined_on
 )
 select
-  core.current_tenant_id(), ('db000000-0006-7000-8000-' || lpad(s.n::text, 12, '0'))::uuid,
+  core.require_tenant(), ('db000000-0006-7000-8000-' || lpad(s.n::text, 12, '0'))::uuid,
   'E' || lpad(s.n::text, 4, '0'), u.id, s.given_name, s.family_name, s.sex, core.encrypt_text(s.born_on),
   core.encrypt_text('+24955501' || lpad(s.n::text, 5, '0')), core.blind_index('+24955501' || lpad(s.n::text, 5, '0')),
   core.encrypt_text('staff' || s.n || '@nile.example.org'), s.kind,
@@ -39,7 +39,7 @@ from (
     (17, 'Wafa', 'Taha', 'female', '1992-04-09', 'nurse', 3, 'Nurse', 'full_time')
 ) as s (n, given_name, family_name, sex, born_on, kind, department, designation, employment_type)
 left join auth.users u
-  on u.tenant_id = core.current_tenant_id() and u.id = ('db000000-0005-7000-8000-' || lpad(s.n::text, 12, '0'))::uuid
+  on u.tenant_id = core.require_tenant() and u.id = ('db000000-0005-7000-8000-' || lpad(s.n::text, 12, '0'))::uuid
 on conflict do nothing;
 
 insert into workforce.doctors (
@@ -47,7 +47,7 @@ insert into workforce.doctors (
   specialty_codes, consultation_minutes, default_fee, telemedicine_enabled
 )
 select
-  core.current_tenant_id(), ('db000000-0007-7000-8000-' || lpad(d.n::text, 12, '0'))::uuid,
+  core.require_tenant(), ('db000000-0007-7000-8000-' || lpad(d.n::text, 12, '0'))::uuid,
   ('db000000-0006-7000-8000-' || lpad(d.staff::text, 12, '0'))::uuid, d.registration_no, d.council, '2035-12-31',
   d.qualification, d.specialties, d.minutes, d.fee, d.by_video
 from (
