@@ -601,6 +601,30 @@ $$;
 
 comment on function core.ensure_partitions(text, text, int) is 'about=Makes the partitions of this and the next p_ahead days or months that are missing and returns how many it made. Run it by a job at least once a step; rows without a partition go to the default partition.';
 
+create or replace function core.maintain_partitions() returns int
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_table record;
+  v_made int := 0;
+begin
+  for v_table in
+    select c.oid::pg_catalog.regclass::text as name, core.tag(d.description, 'partition') as step
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_description d
+      on d.objoid = c.oid and d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objsubid = 0
+    where c.relkind = 'p' and core.tag(d.description, 'partition') is not null
+    order by 1
+  loop
+    v_made := v_made + core.ensure_partitions(v_table.name, v_table.step, case v_table.step when 'day' then 7 else 3 end);
+  end loop;
+  return v_made;
+end
+$$;
+
+comment on function core.maintain_partitions() is 'about=Makes the missing partitions of the coming 7 days or 3 months of every table whose comment has the tag partition=day or partition=month; returns how many. Run it daily as the role that installed the schema.';
+
 -- Check characters and formats of identifiers. Each answers true, false, or null for null.
 create or replace function core.valid_luhn(p_number text) returns boolean
   language sql
@@ -2416,7 +2440,7 @@ alter table audit.audit_archives alter column ids set storage external;
 
 alter table audit.audit_archives_default alter column ids set storage external;
 
-comment on table audit.audit_archives is 'class=phi;scope=tenant;owner=kernel;fhir=AuditEvent;retention=audit_7y;append_only=1;partition=month;keep=7y;about=Old months of the logs, packed column by column. Read them with audit.get_audit_logs_time_range.';
+comment on table audit.audit_archives is 'class=phi;scope=tenant;owner=kernel;fhir=AuditEvent;retention=audit_7y;append_only=1;keep=7y;about=Old months of the logs, packed column by column. Read them with audit.get_audit_logs_time_range.';
 comment on column audit.audit_archives.tenant_id is 'class=operational;about=The tenant that the row belongs to.';
 comment on column audit.audit_archives.log_name is 'class=operational;about=audit_logs or phi_access_logs.';
 comment on column audit.audit_archives.first_at is 'class=operational;about=Time of the first row.';
@@ -3179,7 +3203,7 @@ create index if not exists sms_messages_notification_idx on communication.sms_me
 create index if not exists sms_messages_to_bidx_idx on communication.sms_messages (tenant_id, to_bidx, created_at);
 create index if not exists sms_messages_queued_idx on communication.sms_messages (tenant_id, created_at) where status = 'queued';
 
-comment on table communication.sms_messages is 'class=pii;scope=tenant;owner=notification;fhir=Communication;retention=medical_record;about=One SMS to one number.';
+comment on table communication.sms_messages is 'class=pii;scope=tenant;owner=notification;fhir=Communication;retention=medical_record;partition=month;about=One SMS to one number.';
 comment on column communication.sms_messages.notification_id is 'class=operational;about=The notification it carries, null for a direct message.';
 comment on column communication.sms_messages.to_enc is 'class=pii;enc=1;mask=last4;about=Number it goes to, encrypted.';
 comment on column communication.sms_messages.to_bidx is 'class=pii;about=Blind index of the number.';
@@ -3282,7 +3306,7 @@ create index if not exists whatsapp_messages_notification_idx on communication.w
 create index if not exists whatsapp_messages_wa_id_bidx_idx on communication.whatsapp_messages (tenant_id, wa_id_bidx, created_at);
 create index if not exists whatsapp_messages_queued_idx on communication.whatsapp_messages (tenant_id, created_at) where status = 'queued';
 
-comment on table communication.whatsapp_messages is 'class=pii;scope=tenant;owner=notification;fhir=Communication;retention=medical_record;about=One WhatsApp message, in or out.';
+comment on table communication.whatsapp_messages is 'class=pii;scope=tenant;owner=notification;fhir=Communication;retention=medical_record;partition=month;about=One WhatsApp message, in or out.';
 comment on column communication.whatsapp_messages.notification_id is 'class=operational;about=The notification it carries, null for a direct or inbound message.';
 comment on column communication.whatsapp_messages.direction is 'class=operational;about=in or out.';
 comment on column communication.whatsapp_messages.wa_id_enc is 'class=pii;enc=1;mask=last4;about=The other side''s WhatsApp id, encrypted.';
@@ -3386,7 +3410,7 @@ create index if not exists email_messages_notification_idx on communication.emai
 create index if not exists email_messages_to_bidx_idx on communication.email_messages (tenant_id, to_bidx, created_at);
 create index if not exists email_messages_queued_idx on communication.email_messages (tenant_id, created_at) where status = 'queued';
 
-comment on table communication.email_messages is 'class=pii;scope=tenant;owner=notification;fhir=Communication;retention=medical_record;about=One e-mail to one address.';
+comment on table communication.email_messages is 'class=pii;scope=tenant;owner=notification;fhir=Communication;retention=medical_record;partition=month;about=One e-mail to one address.';
 comment on column communication.email_messages.notification_id is 'class=operational;about=The notification it carries, null for a direct message.';
 comment on column communication.email_messages.to_enc is 'class=pii;enc=1;about=Address it goes to, encrypted.';
 comment on column communication.email_messages.to_bidx is 'class=pii;about=Blind index of the address.';
@@ -4555,7 +4579,7 @@ create table if not exists webhook.webhook_logs_default partition of webhook.web
 
 create index if not exists webhook_logs_webhook_idx on webhook.webhook_logs (tenant_id, webhook_id, attempted_at);
 
-comment on table webhook.webhook_logs is 'class=operational;scope=tenant;owner=interop;fhir=none;retention=operational;append_only=1;about=One attempt to deliver or to handle an event.';
+comment on table webhook.webhook_logs is 'class=operational;scope=tenant;owner=interop;fhir=none;retention=operational;append_only=1;partition=month;about=One attempt to deliver or to handle an event.';
 comment on column webhook.webhook_logs.event_id is 'class=operational;about=The event that was attempted.';
 comment on column webhook.webhook_logs.webhook_id is 'class=operational;about=The endpoint of the event.';
 comment on column webhook.webhook_logs.attempt_no is 'class=operational;about=1 for the first attempt; starts over when the event is replayed.';

@@ -37,7 +37,7 @@ alter table audit.audit_archives alter column ids set storage external;
 
 alter table audit.audit_archives_default alter column ids set storage external;
 
-comment on table audit.audit_archives is 'class=phi;scope=tenant;owner=kernel;fhir=AuditEvent;retention=audit_7y;append_only=1;partition=month;keep=7y;about=Old months of the logs, packed column by column. Read them with audit.get_audit_logs_time_range.';
+comment on table audit.audit_archives is 'class=phi;scope=tenant;owner=kernel;fhir=AuditEvent;retention=audit_7y;append_only=1;keep=7y;about=Old months of the logs, packed column by column. Read them with audit.get_audit_logs_time_range.';
 comment on column audit.audit_archives.tenant_id is 'class=operational;about=The tenant that the row belongs to.';
 comment on column audit.audit_archives.log_name is 'class=operational;about=audit_logs or phi_access_logs.';
 comment on column audit.audit_archives.first_at is 'class=operational;about=Time of the first row.';

@@ -43,7 +43,7 @@ create index sms_messages_notification_idx on communication.sms_messages (tenant
 create index sms_messages_to_bidx_idx on communication.sms_messages (tenant_id, to_bidx, created_at);
 create index sms_messages_queued_idx on communication.sms_messages (tenant_id, created_at) where status = 'queued';
 
-comment on table communication.sms_messages is 'class=pii;scope=tenant;owner=notification;fhir=Communication;retention=medical_record;about=One SMS to one number.';
+comment on table communication.sms_messages is 'class=pii;scope=tenant;owner=notification;fhir=Communication;retention=medical_record;partition=month;about=One SMS to one number.';
 comment on column communication.sms_messages.notification_id is 'class=operational;about=The notification it carries, null for a direct message.';
 comment on column communication.sms_messages.to_enc is 'class=pii;enc=1;mask=last4;about=Number it goes to, encrypted.';
 comment on column communication.sms_messages.to_bidx is 'class=pii;about=Blind index of the number.';

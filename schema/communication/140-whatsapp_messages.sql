@@ -49,7 +49,7 @@ create index whatsapp_messages_notification_idx on communication.whatsapp_messag
 create index whatsapp_messages_wa_id_bidx_idx on communication.whatsapp_messages (tenant_id, wa_id_bidx, created_at);
 create index whatsapp_messages_queued_idx on communication.whatsapp_messages (tenant_id, created_at) where status = 'queued';
 
-comment on table communication.whatsapp_messages is 'class=pii;scope=tenant;owner=notification;fhir=Communication;retention=medical_record;about=One WhatsApp message, in or out.';
+comment on table communication.whatsapp_messages is 'class=pii;scope=tenant;owner=notification;fhir=Communication;retention=medical_record;partition=month;about=One WhatsApp message, in or out.';
 comment on column communication.whatsapp_messages.notification_id is 'class=operational;about=The notification it carries, null for a direct or inbound message.';
 comment on column communication.whatsapp_messages.direction is 'class=operational;about=in or out.';
 comment on column communication.whatsapp_messages.wa_id_enc is 'class=pii;enc=1;mask=last4;about=The other side''s WhatsApp id, encrypted.';

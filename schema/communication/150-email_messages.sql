@@ -46,7 +46,7 @@ create index email_messages_notification_idx on communication.email_messages (te
 create index email_messages_to_bidx_idx on communication.email_messages (tenant_id, to_bidx, created_at);
 create index email_messages_queued_idx on communication.email_messages (tenant_id, created_at) where status = 'queued';
 
-comment on table communication.email_messages is 'class=pii;scope=tenant;owner=notification;fhir=Communication;retention=medical_record;about=One e-mail to one address.';
+comment on table communication.email_messages is 'class=pii;scope=tenant;owner=notification;fhir=Communication;retention=medical_record;partition=month;about=One e-mail to one address.';
 comment on column communication.email_messages.notification_id is 'class=operational;about=The notification it carries, null for a direct message.';
 comment on column communication.email_messages.to_enc is 'class=pii;enc=1;about=Address it goes to, encrypted.';
 comment on column communication.email_messages.to_bidx is 'class=pii;about=Blind index of the address.';

@@ -75,3 +75,27 @@ end
 $$;
 
 comment on function core.ensure_partitions(text, text, int) is 'about=Makes the partitions of this and the next p_ahead days or months that are missing and returns how many it made. Run it by a job at least once a step; rows without a partition go to the default partition.';
+
+create function core.maintain_partitions() returns int
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_table record;
+  v_made int := 0;
+begin
+  for v_table in
+    select c.oid::pg_catalog.regclass::text as name, core.tag(d.description, 'partition') as step
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_description d
+      on d.objoid = c.oid and d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objsubid = 0
+    where c.relkind = 'p' and core.tag(d.description, 'partition') is not null
+    order by 1
+  loop
+    v_made := v_made + core.ensure_partitions(v_table.name, v_table.step, case v_table.step when 'day' then 7 else 3 end);
+  end loop;
+  return v_made;
+end
+$$;
+
+comment on function core.maintain_partitions() is 'about=Makes the missing partitions of the coming 7 days or 3 months of every table whose comment has the tag partition=day or partition=month; returns how many. Run it daily as the role that installed the schema.';

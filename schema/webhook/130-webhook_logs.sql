@@ -38,7 +38,7 @@ alter table webhook.webhook_logs
 
 create index webhook_logs_webhook_idx on webhook.webhook_logs (tenant_id, webhook_id, attempted_at);
 
-comment on table webhook.webhook_logs is 'class=operational;scope=tenant;owner=interop;fhir=none;retention=operational;append_only=1;about=One attempt to deliver or to handle an event.';
+comment on table webhook.webhook_logs is 'class=operational;scope=tenant;owner=interop;fhir=none;retention=operational;append_only=1;partition=month;about=One attempt to deliver or to handle an event.';
 comment on column webhook.webhook_logs.event_id is 'class=operational;about=The event that was attempted.';
 comment on column webhook.webhook_logs.webhook_id is 'class=operational;about=The endpoint of the event.';
 comment on column webhook.webhook_logs.attempt_no is 'class=operational;about=1 for the first attempt; starts over when the event is replayed.';
