@@ -128,6 +128,28 @@ test('imhotep audit seal, then verify: answers each log of each tenant without a
   assert.ok(verify.answer.logs.some(({ sealedRows }: { sealedRows: number }) => sealedRows > 0))
 })
 
+test('imhotep audit pack: packs a month that ended long ago, and what it held verifies from the archive', async () => {
+  await using database = await demoDatabase()
+  const db = connect(database.url, { max: 1 })
+  await db.query(
+    `create table audit.audit_logs_y2020m01 partition of audit.audit_logs for values from ('2020-01-01') to ('2020-02-01')`,
+  )
+  await db.query(`select core.protect_partition('audit.audit_logs_y2020m01', 'audit.audit_logs')`)
+  await db.query(`
+    insert into audit.audit_logs (tenant_id, occurred_at, action, schema_name, table_name)
+    select id, '2020-01-15', 'export', 'test', 'test' from core.tenants, generate_series(1, 3)`)
+  await db.close()
+
+  const pack = await runJson(['audit', 'pack'], database)
+  const verify = await runJson(['audit', 'verify'], database)
+
+  assert.deepEqual(
+    pack.answer.months.map(({ rows, dropped }: { rows: number; dropped: boolean }) => ({ rows, dropped })),
+    [{ rows: 6, dropped: true }],
+  )
+  assert.equal(verify.code, 0)
+})
+
 test('imhotep bundle --check: the committed script is what the modules say', async () => {
   const { code, answer } = await runJson(['bundle', '--check'])
 

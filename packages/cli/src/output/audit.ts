@@ -1,12 +1,14 @@
-import type { ChainReport, SealedRange } from '@imhotep/kernel'
+import type { ChainReport, PackedPartition, SealedRange } from '@imhotep/kernel'
 import { count, type Page } from './page.ts'
 
 export type AuditData =
   | { readonly action: 'seal'; readonly logs: readonly SealedRange[] }
+  | { readonly action: 'pack'; readonly months: readonly PackedPartition[] }
   | { readonly action: 'verify'; readonly logs: readonly ChainReport[] }
 
 export function printAudit(data: AuditData, page: Page): void {
   if (data.action === 'seal') printSeal(data.logs, page)
+  else if (data.action === 'pack') printPacked(data.months, page)
   else printChains(data.logs, page)
 }
 
@@ -16,6 +18,14 @@ function printSeal(logs: readonly SealedRange[], page: Page): void {
     ['tenant', 'log', 'rows sealed'],
   )
   page.line(`${count(sum(logs.map(({ rows }) => rows)), 'row')} sealed`)
+}
+
+function printPacked(months: readonly PackedPartition[], page: Page): void {
+  page.table(
+    months.map(({ partition, tenants, rows, dropped }) => [partition, tenants, rows, dropped ? 'yes' : 'not yet']),
+    ['month', 'tenants', 'rows packed', 'dropped'],
+  )
+  page.line(months.length === 0 ? 'no month ended long enough ago' : `${count(months.length, 'month')} packed`)
 }
 
 function printChains(logs: readonly ChainReport[], page: Page): void {
