@@ -87,6 +87,7 @@ select audit.track('booking.booking_requests');
 -- rejected is an initial state too: in a rush for few places most requests are refused as they come in
 insert into core.transition_rules (machine, from_state, to_state) values
   ('booking.booking_requests', '', 'received'),
+  ('booking.booking_requests', '', 'held'),
   ('booking.booking_requests', '', 'rejected'),
   ('booking.booking_requests', 'received', 'held'),
   ('booking.booking_requests', 'received', 'confirmed'),

@@ -1,5 +1,6 @@
--- One road for create_booking and hold_slot: key first, then the patient, then the slot's counter, then the rest.
--- Whoever inserts the key decides; the same key waits for that decision and returns it.
+-- One road for create_booking and hold_slot: the patient's calendar, then the slot's counter, then the key, then the rest.
+-- Whoever inserts the key decides; the same key waits for that decision, gives its place back and returns it. The slot
+-- comes before the key, so that in a rush a refusal is one insert by a session that holds no lock on the slot.
 
 create function booking.expire_slot_holds(p_tenant_id uuid, p_slot_id uuid) returns int
   language plpgsql
@@ -101,6 +102,21 @@ $$;
 
 comment on function booking.add_appointment(booking.booking_requests, scheduling.appointment_slots) is 'about=The appointment that a request asks for, in a slot whose place is taken.';
 
+create function booking.same_request(p_request booking.booking_requests, p_hash bytea) returns booking.booking_requests
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_request.request_hash <> p_hash then
+    raise exception 'idempotency key of booking request % was used with other content', p_request.id
+      using errcode = 'IM011', hint = 'use a new key for a new request';
+  end if;
+  return p_request;
+end
+$$;
+
+comment on function booking.same_request(booking.booking_requests, bytea) is 'about=The stored request of a key, when its content is the same; else IM011.';
+
 create function booking.decide_request(
   p_idempotency_key text,
   p_patient_id uuid,
@@ -123,7 +139,15 @@ declare
   v_request booking.booking_requests;
   v_appointment scheduling.appointments;
   v_failure text;
+  v_taken boolean := false;
 begin
+  select r.* into v_request
+  from booking.booking_requests r
+  where r.tenant_id = v_tenant and r.idempotency_key = p_idempotency_key;
+  if found then
+    return booking.same_request(v_request, v_hash);
+  end if;
+
   -- A request row refers to its slot and patient: when one does not exist nothing can be stored, so this is raised.
   select s.* into v_slot
   from scheduling.appointment_slots s
@@ -131,57 +155,45 @@ begin
   if not found then
     raise exception 'slot % does not exist', p_slot_id using errcode = 'IM100', hint = 'choose a slot of the tenant';
   end if;
-  -- What the slot says without being locked settles most refusals of a rush: they are stored as they come in. A full slot
-  -- with held places is looked at again below, because a lapsed hold makes room.
+  -- What the slot says without being locked settles most refusals of a rush. A full slot with held places is looked at
+  -- again below, because a lapsed hold makes room.
   v_failure := coalesce(booking.refusal_of_patient(v_tenant, p_patient_id), scheduling.slot_refusal(v_slot));
   if v_failure = 'IM101' and v_slot.held_count > 0 then
     v_failure := null;
+  end if;
+  if v_failure is null and scheduling.patient_is_busy(v_tenant, p_patient_id, v_slot.starts_at, v_slot.ends_at) then
+    v_failure := 'IM103';
+  end if;
+  if v_failure is null then
+    v_failure := booking.take_place(v_slot, (p_hold is null)::int, (p_hold is not null)::int);
+    v_taken := v_failure is null;
   end if;
 
   -- waits while another transaction decides the same key
   insert into booking.booking_requests as r (
     tenant_id, idempotency_key, request_hash, patient_id, slot_id, requested_by, channel, payload, attempts,
-    status, failure_code, decided_at
+    status, failure_code, hold_expires_at, decided_at
   )
   values (
     v_tenant, p_idempotency_key, v_hash, p_patient_id, p_slot_id, core.current_user_id(), p_channel, v_payload, 1,
-    case when v_failure is null then 'received' else 'rejected' end,
-    v_failure, case when v_failure is not null then now() end
+    case when not v_taken then 'rejected' when p_hold is not null then 'held' else 'received' end,
+    v_failure,
+    case when v_taken then now() + p_hold end,
+    case when not v_taken then now() end
   )
   on conflict (tenant_id, idempotency_key) do nothing
   returning r.* into v_request;
   if not found then
+    if v_taken then
+      perform scheduling.change_slot_counts(v_tenant, p_slot_id, -(p_hold is null)::int, -(p_hold is not null)::int);
+    end if;
     select r.* into v_request
     from booking.booking_requests r
     where r.tenant_id = v_tenant and r.idempotency_key = p_idempotency_key;
-    if v_request.request_hash <> v_hash then
-      raise exception 'idempotency key of booking request % was used with other content', v_request.id
-        using errcode = 'IM011', hint = 'use a new key for a new request';
-    end if;
-    return v_request;
-  end if;
-  if v_failure is not null then
-    return v_request;
+    return booking.same_request(v_request, v_hash);
   end if;
 
-  if scheduling.patient_is_busy(v_tenant, p_patient_id, v_slot.starts_at, v_slot.ends_at) then
-    v_failure := 'IM103';
-  end if;
-  if v_failure is null then
-    v_failure := booking.take_place(v_slot, (p_hold is null)::int, (p_hold is not null)::int);
-  end if;
-
-  if v_failure is not null then
-    update booking.booking_requests r
-    set status = 'rejected', failure_code = v_failure, decided_at = now()
-    where r.tenant_id = v_tenant and r.id = v_request.id
-    returning r.* into v_request;
-  elsif p_hold is not null then
-    update booking.booking_requests r
-    set status = 'held', hold_expires_at = now() + p_hold
-    where r.tenant_id = v_tenant and r.id = v_request.id
-    returning r.* into v_request;
-  else
+  if v_request.status = 'received' then
     v_appointment := booking.add_appointment(v_request, v_slot);
     update booking.booking_requests r
     set status = 'confirmed', appointment_id = v_appointment.id, decided_at = now()
