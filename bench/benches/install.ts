@@ -95,10 +95,17 @@ async function peerCases(
     const path = join(folder, file)
     await run('mkdir', ['-p', join(path, '..')])
     await writeFile(path, content)
-    return { name, run: call(name, args), after: fresh }
+    const one = { name, run: call(name, args), after: fresh }
+    // its own message may hold the connection string
+    const works = await one.run().then(
+      () => true,
+      () => false,
+    )
+    await fresh()
+    return works ? one : `${name}: it cannot apply the script`
   }
-  return Promise.all([
-    peer('dbmate', 'dbmate/20260101000000_all.sql', `-- migrate:up\n${text}\n-- migrate:down\n`, [
+  return [
+    await peer('dbmate', 'dbmate/20260101000000_all.sql', `-- migrate:up\n${text}\n-- migrate:down\n`, [
       '--url',
       `${url}?sslmode=disable`,
       '--migrations-dir',
@@ -106,7 +113,7 @@ async function peerCases(
       '--no-dump-schema',
       'up',
     ]),
-    peer('node-pg-migrate', 'npm/1700000000000_all.sql', text, [
+    await peer('node-pg-migrate', 'npm/1700000000000_all.sql', text, [
       'up',
       '-m',
       'npm',
@@ -114,11 +121,11 @@ async function peerCases(
       'sql',
       '--no-verbose',
     ]),
-    peer(
+    await peer(
       'knex',
       'knex/20260101000000_all.js',
-      `const sql = require('fs').readFileSync(${JSON.stringify(join(folder, 'all.sql'))}, 'utf8')\nexports.up = (knex) => knex.raw(sql)\nexports.down = () => {}\n`,
+      `const sql = require('fs').readFileSync(${JSON.stringify(join(folder, 'all.sql'))}, 'utf8').replaceAll('?', '\\\\?')\nexports.up = (knex) => knex.raw(sql)\nexports.down = () => {}\n`,
       ['migrate:latest', '--client', 'pg', '--connection', url, '--migrations-directory', 'knex'],
     ),
-  ])
+  ]
 }

@@ -69,7 +69,7 @@ export async function rls({ server, scale }: BenchOptions): Promise<BenchResult>
               run: () => repeat(bypass, explicit, [...given, tenant], times),
             },
           ]
-          const [ours, theirs] = await measure(cases, 9)
+          const [ours, theirs] = await measure(cases, 21)
           if (!ours || !theirs) continue
           measured.push(ours, theirs)
           figures.push({
