@@ -37,14 +37,14 @@ export function printResult(result: BenchResult): void {
   )
   for (const { name, wallMs, cpuMs } of result.measured)
     console.log(
-      `  ${name.padEnd(44)} ${format(wallMs).padStart(10)} ms wall${cpuMs === null ? '' : ` ${format(cpuMs).padStart(9)} ms cpu`}`,
+      `  ${name.padEnd(58)} ${format(wallMs).padStart(10)} ms wall${cpuMs === null ? '' : ` ${format(cpuMs).padStart(9)} ms cpu`}`,
     )
   for (const figure of result.figures) {
     const verdict = { true: 'reached', false: 'NOT REACHED', null: '' }[
       String(reached(figure)) as 'true' | 'false' | 'null'
     ]
     console.log(
-      `  ${figure.name.padEnd(44)} ${format(figure.value).padStart(10)} ${figure.unit.padEnd(3)} ${figure.goal ? `goal ${figure.goal}  ${verdict}` : ''}`,
+      `  ${figure.name.padEnd(58)} ${format(figure.value).padStart(10)} ${figure.unit.padEnd(3)} ${figure.goal ? `goal ${figure.goal}  ${verdict}` : ''}`,
     )
   }
   for (const reason of result.skipped) console.log(`  skipped: ${reason}`)
