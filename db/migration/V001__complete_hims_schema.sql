@@ -1,4 +1,4 @@
--- Schema of core, audit, auth, communication, facility, patient, webhook, workforce, scheduling, booking.
+-- Schema of core, audit, auth, communication, facility, patient, fhir, interop, webhook, workforce, inventory, scheduling, booking, ehr, compliance, device, clinical, abdm, billing, cds, insurance, laboratory, blood_bank, medication, payment, tasking.
 --
 -- Built from the modules by `imhotep bundle`. Do not edit: change a module and build again.
 -- Repeatable: a second run changes nothing. One transaction: psql -1 -f, or one simple query.
@@ -11,10 +11,26 @@
 --   communication  Messages to people: templates, notifications, SMS, WhatsApp and e-mail, and what each person agreed to receive.
 --   facility       Sites, departments, physical places and beds.
 --   patient        Master patient index.
+--   fhir           Terminology and versioned FHIR resources.
+--   interop        HL7 v2, EMR connections, mappings.
 --   webhook        Reliable webhooks, in and out: endpoints, a queue with leases and fencing tokens, and a log of every attempt.
 --   workforce      People who work here, their credentials and their shifts.
+--   inventory      Items, batches, stock ledger, purchasing; FEFO.
 --   scheduling     Availability, appointments, queues, virtual visits.
 --   booking        Race-proof booking API; holds and requests in one table.
+--   ehr            Documents, templates, signatures.
+--   compliance     Privacy law, consent, retention, incidents and evidence.
+--   device         Medical devices and telemetry (time series).
+--   clinical       Encounters and everything observed, decided and done for a patient.
+--   abdm           Ayushman Bharat Digital Mission: M1 ABHA, M2 care contexts, M3 consented exchange.
+--   billing        Charges, invoices, allocations, double-entry ledger.
+--   cds            Clinical decision support: rules, knowledge, alerts, overrides.
+--   insurance      Payers, PM-JAY cases, NHCX exchange: eligibility, pre-authorisation, claims, settlement.
+--   laboratory     LIMS: catalogue, orders, sample chain of custody, results, reports, quality control (ISO 15189).
+--   blood_bank     Donor to recipient, vein to vein.
+--   medication     Drug knowledge, prescribing, dispensing, administration.
+--   payment        Money movement and providers; no card data ever.
+--   tasking        Task verification against EMRs and shift handover, offline-first (CRDT).
 
 set local client_min_messages = warning;
 
@@ -819,6 +835,195 @@ $$;
 
 comment on function core.reject_aadhaar_like() is 'about=Arguments: column names. Before insert or update: refuses a text that looks like an Aadhaar number (IM006).';
 
+-- Check characters and forms of codes that health systems exchange. Each answers true, false, or null for null. Only
+-- arithmetic and form: whether a code exists is a question for its code system.
+create or replace function core.valid_sctid(p_code text) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when p_code is null then null
+    when p_code !~ '^[1-9][0-9]{5,17}$' then false
+    else pg_catalog.substr(p_code, pg_catalog.length(p_code) - 2, 2) in ('00', '01', '02', '10', '11', '12')
+      and core.verhoeff_sum(p_code) = 0
+  end
+$$;
+
+comment on function core.valid_sctid(text) is 'about=True for a SNOMED CT identifier: 6 to 18 digits, a known partition, right Verhoeff check digit.';
+
+create or replace function core.valid_loinc(p_code text) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when p_code is null then null
+    when p_code !~ '^[0-9]{1,7}-[0-9]$' then false
+    else core.valid_luhn(pg_catalog.replace(p_code, '-', ''))
+  end
+$$;
+
+comment on function core.valid_loinc(text) is 'about=True for a LOINC code: up to seven digits, a hyphen, right mod 10 check digit.';
+
+create or replace function core.valid_isbt_din(p_din text, p_check text default null) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when p_din is null then null
+    when p_din !~ '^[A-NP-Z1-9][A-Z0-9]{4}[0-9]{8}$' then false
+    else p_check is null or core.check_character(p_din, 'mod37_2') = p_check
+  end
+$$;
+
+comment on function core.valid_isbt_din(text, text) is 'about=True for an ISBT 128 donation identification number of 13 characters (facility, year, serial); p_check is its check character (ISO 7064 mod 37-2), where one was read.';
+
+create or replace function core.valid_gtin(p_gtin text) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when p_gtin is null then null
+    when p_gtin !~ '^([0-9]{8}|[0-9]{12,14})$' then false
+    else (
+      select pg_catalog.sum(
+        pg_catalog.substr(pg_catalog.reverse(p_gtin), i, 1)::int * case when i % 2 = 0 then 3 else 1 end
+      ) % 10 = 0
+      from pg_catalog.generate_series(1, pg_catalog.length(p_gtin)) as i
+    )
+  end
+$$;
+
+comment on function core.valid_gtin(text) is 'about=True for a GTIN of 8, 12, 13 or 14 digits with the right GS1 check digit.';
+
+create or replace function core.valid_icd10(p_code text) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$ select p_code ~ '^[A-Z][0-9][0-9A-Z](\.[0-9A-Z]{1,4})?$' $$;
+
+comment on function core.valid_icd10(text) is 'about=True for the form of an ICD-10 code, such as I21.0.';
+
+create or replace function core.valid_dicom_uid(p_uid text) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$ select p_uid ~ '^[0-2](\.(0|[1-9][0-9]*))+$' and pg_catalog.length(p_uid) <= 64 $$;
+
+comment on function core.valid_dicom_uid(text) is 'about=True for a DICOM unique identifier: numbers without leading zeros, at most 64 characters.';
+
+create or replace function core.valid_abha_number(p_number text) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$ select p_number ~ '^([0-9]{14}|[0-9]{2}-[0-9]{4}-[0-9]{4}-[0-9]{4})$' $$;
+
+comment on function core.valid_abha_number(text) is 'about=True for 14 digits, plain or as 2-4-4-4. No check digit is published: whether the number exists, the network tells.';
+
+create or replace function core.valid_abha_address(p_address text) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$ select p_address ~ '^[A-Za-z0-9][A-Za-z0-9._]{1,48}[A-Za-z0-9]@[a-z]{2,12}$' $$;
+
+comment on function core.valid_abha_address(text) is 'about=True for the form of an ABHA address, handle@suffix; a handle of digits only is legal.';
+
+create or replace function core.valid_ifsc(p_code text) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$ select p_code ~ '^[A-Z]{4}0[A-Z0-9]{6}$' $$;
+
+comment on function core.valid_ifsc(text) is 'about=True for the form of an Indian bank branch code.';
+
+create or replace function core.valid_income_tax_pan(p_number text) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$ select p_number ~ '^[A-Z]{3}[ABCFGHJLPT][A-Z][0-9]{4}[A-Z]$' $$;
+
+comment on function core.valid_income_tax_pan(text) is 'about=True for the form of an Indian income tax PAN; the fourth letter is the kind of holder.';
+
+create or replace function core.valid_pin_code(p_code text) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$ select p_code ~ '^[1-9][0-9]{5}$' $$;
+
+comment on function core.valid_pin_code(text) is 'about=True for the form of an Indian postal code.';
+
+create or replace function core.valid_indian_mobile(p_number text) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$ select p_number ~ '^\+91[6-9][0-9]{9}$' $$;
+
+comment on function core.valid_indian_mobile(text) is 'about=True for an Indian mobile number in E.164.';
+
+create or replace function core.looks_like_pan(p_text text) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  select p_text is not null and exists (
+    select
+    from pg_catalog.regexp_matches(p_text, '(?<![0-9])[0-9](?:[ -]?[0-9]){12,18}(?![0-9])', 'g') as found (candidate)
+    cross join lateral pg_catalog.regexp_replace(found.candidate[1], '[^0-9]', '', 'g') as digits
+    -- the issuers' ranges: Visa, Mastercard, American Express, Diners, Discover, RuPay, JCB, Maestro
+    where digits ~ '^(4|5[0-8]|2[2-7]|3[4-9]|6|81|82)' and core.valid_luhn(digits)
+  )
+$$;
+
+comment on function core.looks_like_pan(text) is 'about=True when a text holds what looks like a payment card number: 13 to 19 digits, spaces and hyphens allowed, an issuer''s range, right Luhn digit.';
+
+create or replace function core.assert_no_pan(p_value jsonb) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$ select p_value is null or not core.looks_like_pan(p_value::text) $$;
+
+comment on function core.assert_no_pan(jsonb) is 'about=True when a document holds nothing that looks like a payment card number. For checks.';
+
+create or replace function core.abo_compatible(p_component text, p_donor text, p_recipient text) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when p_donor !~ '^(A|B|AB|O)[+-]$' or p_recipient !~ '^(A|B|AB|O)[+-]$' then null
+    when p_component = 'whole_blood' then p_donor = p_recipient
+    when p_component = 'red_cells' then
+      donor.abo in ('O', recipient.abo) or recipient.abo = 'AB'
+    when p_component in ('plasma', 'cryoprecipitate', 'platelets') then
+      recipient.abo in ('O', donor.abo) or donor.abo = 'AB'
+  end
+  -- RhD matters where red cells are given: negative goes to both, positive to positive only
+  and (p_component not in ('whole_blood', 'red_cells') or pg_catalog.right(p_donor, 1) = '-' or pg_catalog.right(p_recipient, 1) = '+')
+  from
+    (select pg_catalog.rtrim(p_donor, '+-')) as donor (abo),
+    (select pg_catalog.rtrim(p_recipient, '+-')) as recipient (abo)
+$$;
+
+comment on function core.abo_compatible(text, text, text) is 'about=Arguments (red_cells, whole_blood, plasma, cryoprecipitate or platelets; donor group; recipient group), groups such as AB-. True when the component may be given; null for unknown components and groups.';
+
 -- audit: foundation
 
 -- Evidence. The log writes itself from triggers; nobody, the owner included, can change or remove a row of it.
@@ -1277,6 +1482,43 @@ $$;
 
 comment on function patient.announce_update() is 'about=After a patient changed without changing status: event patient.updated.v1 (changes of status have their own).';
 
+-- Body mass index (kg/m2). The clinical module will use it for vital signs.
+create or replace function patient.calculate_bmi(p_weight_kg numeric, p_height_cm numeric) returns numeric
+  language plpgsql
+  immutable
+  strict
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_weight_kg <= 0 or p_height_cm not between 20 and 300 then
+    raise exception 'weight must be above 0 kg and height between 20 and 300 cm'
+      using errcode = '22003', hint = 'give the weight in kilograms and the height in centimetres';
+  end if;
+  return round(p_weight_kg / (p_height_cm / 100) ^ 2, 1)::numeric(5, 1);
+end
+$$;
+
+comment on function patient.calculate_bmi(numeric, numeric) is 'about=Body mass index from kilograms and centimetres, one decimal; null when either is null. 22003 a weight or height that nobody has.';
+
+-- fhir: foundation
+
+-- Terminology and versioned FHIR resources.
+create schema if not exists fhir;
+
+comment on schema fhir is 'owner=fhir;about=Terminology and versioned FHIR resources.';
+
+select core.create_service_roles('fhir');
+
+-- interop: foundation
+
+-- HL7 v2, EMR connections, mappings.
+create schema if not exists interop;
+
+comment on schema interop is 'owner=interop;about=HL7 v2, EMR connections, mappings.';
+
+select core.create_service_roles('interop');
+
 -- webhook: foundation
 
 -- Reliable webhooks, in and out.
@@ -1294,6 +1536,15 @@ create schema if not exists workforce;
 comment on schema workforce is 'owner=business;about=People who work here, their credentials and their shifts.';
 
 select core.create_service_roles('business');
+
+-- inventory: foundation
+
+-- Items, batches, stock ledger, purchasing; FEFO.
+create schema if not exists inventory;
+
+comment on schema inventory is 'owner=inventory;about=Items, batches, stock ledger, purchasing; FEFO.';
+
+select core.create_service_roles('inventory');
 
 -- scheduling: foundation
 
@@ -1344,6 +1595,243 @@ create schema if not exists booking;
 comment on schema booking is 'owner=appointment;about=Race-proof booking API; holds and requests in one table.';
 
 select core.create_service_roles('appointment');
+
+-- ehr: foundation
+
+-- Documents, templates, signatures.
+create schema if not exists ehr;
+
+comment on schema ehr is 'owner=ehr;about=Documents, templates, signatures.';
+
+select core.create_service_roles('ehr');
+
+-- compliance: foundation
+
+-- Privacy law, consent, retention, incidents and evidence.
+create schema if not exists compliance;
+
+comment on schema compliance is 'owner=business;about=Privacy law, consent, retention, incidents and evidence.';
+
+select core.create_service_roles('business');
+
+-- device: foundation
+
+-- Medical devices and telemetry (time series).
+create schema if not exists device;
+
+comment on schema device is 'owner=device;about=Medical devices and telemetry (time series).';
+
+select core.create_service_roles('device');
+
+-- clinical: foundation
+
+-- Encounters and everything observed, decided and done for a patient.
+create schema if not exists clinical;
+
+comment on schema clinical is 'owner=clinical;about=Encounters and everything observed, decided and done for a patient.';
+
+select core.create_service_roles('clinical');
+
+-- Enumerated types of the module. Enum equality is not leakproof, so row level security keeps it away from ordinary
+-- indexes: every list by status has a partial index over the live states instead.
+do $$
+begin
+  if pg_catalog.to_regtype('clinical.encounter_class') is null then
+    create type clinical.encounter_class as enum (
+  'AMB', 'EMER', 'IMP', 'OBSENC', 'HH', 'VR', 'SS'
+);
+  end if;
+end
+$$;
+
+comment on type clinical.encounter_class is 'about=?';
+
+-- abdm: foundation
+
+-- Ayushman Bharat Digital Mission: M1 ABHA, M2 care contexts, M3 consented exchange.
+create schema if not exists abdm;
+
+comment on schema abdm is 'owner=fhir;about=Ayushman Bharat Digital Mission: M1 ABHA, M2 care contexts, M3 consented exchange.';
+
+select core.create_service_roles('fhir');
+
+-- Enumerated types of the module. Enum equality is not leakproof, so row level security keeps it away from ordinary
+-- indexes: every list by status has a partial index over the live states instead.
+do $$
+begin
+  if pg_catalog.to_regtype('abdm.consent_status') is null then
+    create type abdm.consent_status as enum (
+  'received', 'granted', 'invalid', 'revoked', 'expired'
+);
+  end if;
+end
+$$;
+
+comment on type abdm.consent_status is 'about=?';
+
+-- billing: foundation
+
+-- Charges, invoices, allocations, double-entry ledger.
+create schema if not exists billing;
+
+comment on schema billing is 'owner=billing;about=Charges, invoices, allocations, double-entry ledger.';
+
+select core.create_service_roles('billing');
+
+-- cds: foundation
+
+-- Clinical decision support: rules, knowledge, alerts, overrides.
+create schema if not exists cds;
+
+comment on schema cds is 'owner=cds;about=Clinical decision support: rules, knowledge, alerts, overrides.';
+
+select core.create_service_roles('cds');
+
+-- insurance: foundation
+
+-- Payers, PM-JAY cases, NHCX exchange: eligibility, pre-authorisation, claims, settlement.
+create schema if not exists insurance;
+
+comment on schema insurance is 'owner=billing;about=Payers, PM-JAY cases, NHCX exchange: eligibility, pre-authorisation, claims, settlement.';
+
+select core.create_service_roles('billing');
+
+-- Enumerated types of the module. Enum equality is not leakproof, so row level security keeps it away from ordinary
+-- indexes: every list by status has a partial index over the live states instead.
+do $$
+begin
+  if pg_catalog.to_regtype('insurance.claim_status') is null then
+    create type insurance.claim_status as enum (
+  'draft', 'ready', 'cancelled', 'submitted', 'approved', 'partially_approved', 'queried', 'rejected', 'dispatch_failed', 'cancel_requested', 'lapsed', 'resubmitted', 'reprocess_requested', 'closed', 'superseded', 'utilised', 'paid', 'expired'
+);
+  end if;
+end
+$$;
+
+comment on type insurance.claim_status is 'about=?';
+
+-- laboratory: foundation
+
+-- LIMS: catalogue, orders, sample chain of custody, results, reports, quality control (ISO 15189).
+create schema if not exists laboratory;
+
+comment on schema laboratory is 'owner=lab;about=LIMS: catalogue, orders, sample chain of custody, results, reports, quality control (ISO 15189).';
+
+select core.create_service_roles('lab');
+
+-- Enumerated types of the module. Enum equality is not leakproof, so row level security keeps it away from ordinary
+-- indexes: every list by status has a partial index over the live states instead.
+do $$
+begin
+  if pg_catalog.to_regtype('laboratory.sample_status') is null then
+    create type laboratory.sample_status as enum (
+  'planned', 'collected', 'cancelled', 'in_transit', 'received', 'lost', 'rejected', 'accessioned', 'in_process', 'aliquoted', 'stored', 'tested', 'disposed'
+);
+  end if;
+end
+$$;
+
+comment on type laboratory.sample_status is 'about=?';
+
+-- blood_bank: foundation
+
+-- Donor to recipient, vein to vein.
+create schema if not exists blood_bank;
+
+comment on schema blood_bank is 'owner=lab;about=Donor to recipient, vein to vein.';
+
+select core.create_service_roles('lab');
+
+-- medication: foundation
+
+-- Drug knowledge, prescribing, dispensing, administration.
+create schema if not exists medication;
+
+comment on schema medication is 'owner=medication;about=Drug knowledge, prescribing, dispensing, administration.';
+
+select core.create_service_roles('medication');
+
+-- payment: foundation
+
+-- Money movement and providers; no card data ever.
+create schema if not exists payment;
+
+comment on schema payment is 'owner=payment_gateway;about=Money movement and providers; no card data ever.';
+
+select core.create_service_roles('payment_gateway');
+
+-- Enumerated types of the module. Enum equality is not leakproof, so row level security keeps it away from ordinary
+-- indexes: every list by status has a partial index over the live states instead.
+do $$
+begin
+  if pg_catalog.to_regtype('payment.payment_status') is null then
+    create type payment.payment_status as enum (
+  'pending', 'completed', 'failed', 'partially_refunded', 'refunded', 'disputed', 'voided'
+);
+  end if;
+end
+$$;
+
+comment on type payment.payment_status is 'about=?';
+
+-- tasking: foundation
+
+-- Task verification against EMRs and shift handover, offline-first (CRDT).
+create schema if not exists tasking;
+
+comment on schema tasking is 'owner=business;about=Task verification against EMRs and shift handover, offline-first (CRDT).';
+
+select core.create_service_roles('business');
+
+-- Enumerated types of the module. Enum equality is not leakproof, so row level security keeps it away from ordinary
+-- indexes: every list by status has a partial index over the live states instead.
+do $$
+begin
+  if pg_catalog.to_regtype('tasking.task_status') is null then
+    create type tasking.task_status as enum (
+  'pending', 'in_progress', 'completed', 'cancelled', 'overdue', 'on_hold', 'verified', 'reopened'
+);
+  end if;
+end
+$$;
+
+comment on type tasking.task_status is 'about=?';
+
+do $$
+begin
+  if pg_catalog.to_regtype('tasking.task_priority') is null then
+    create type tasking.task_priority as enum (
+  'low', 'medium', 'high', 'critical'
+);
+  end if;
+end
+$$;
+
+comment on type tasking.task_priority is 'about=?';
+
+do $$
+begin
+  if pg_catalog.to_regtype('tasking.verification_status') is null then
+    create type tasking.verification_status as enum (
+  'pending', 'in_progress', 'manual_review', 'expired', 'verified', 'mismatch', 'failed', 'rejected'
+);
+  end if;
+end
+$$;
+
+comment on type tasking.verification_status is 'about=?';
+
+do $$
+begin
+  if pg_catalog.to_regtype('tasking.handover_status') is null then
+    create type tasking.handover_status as enum (
+  'draft', 'submitted', 'cancelled', 'accepted', 'rejected', 'completed'
+);
+  end if;
+end
+$$;
+
+comment on type tasking.handover_status is 'about=?';
 
 
 -- =====================================================================================================================
@@ -4332,6 +4820,624 @@ on conflict (machine, from_state, to_state) do nothing;
 grant select on patient.patient_merges to clinical_app;
 grant select on patient.patient_merges to clinical_ro;
 
+-- fhir: tables
+
+-- fhir.code_systems: Code systems and their loaded versions.
+create table if not exists fhir.code_systems (
+  id uuid not null default core.uuid_v7(),
+  url text not null,
+  version text not null default 1,
+  name text not null,
+  licence text not null,
+  is_current boolean not null default false,
+  loaded_at timestamptz not null,
+  concept_count integer not null,
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint code_systems_pkey primary key (id),
+  constraint code_systems_url_version_key unique (url, version)
+);
+
+create unique index if not exists code_systems_url_key on fhir.code_systems (url)
+  where is_current;
+
+comment on table fhir.code_systems is 'class=reference;scope=global;owner=fhir;fhir=CodeSystem;retention=reference;about=Code systems and their loaded versions.';
+comment on column fhir.code_systems.url is 'class=reference;about=?';
+comment on column fhir.code_systems.version is 'class=reference;about=?';
+comment on column fhir.code_systems.name is 'class=reference;about=?';
+comment on column fhir.code_systems.licence is 'class=reference;about=?';
+comment on column fhir.code_systems.is_current is 'class=reference;about=?';
+comment on column fhir.code_systems.loaded_at is 'class=reference;about=?';
+comment on column fhir.code_systems.concept_count is 'class=reference;about=?';
+select core.comment_standard_columns('fhir.code_systems');
+
+create or replace trigger code_systems_touch before update on fhir.code_systems
+  for each row execute function core.update_updated_at_column('row_version');
+
+grant select on fhir.code_systems to fhir_app;
+grant select on fhir.code_systems to fhir_ro;
+
+-- fhir.concepts: Codes with display and designations.
+-- RULE to build: SNOMED CT and LOINC codes pass their check digit
+create table if not exists fhir.concepts (
+  id uuid not null default core.uuid_v7(),
+  code_system_id uuid not null,
+  code text not null,
+  display text not null,
+  status text not null,
+  parents text[] not null default '{}',
+  designations jsonb not null default '{}',
+  properties jsonb not null default '{}',
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint concepts_pkey primary key (id),
+  constraint concepts_code_system_code_key unique (code_system_id, code),
+  constraint concepts_status_check check (status in ('active', 'inactive'))
+);
+
+-- KEY to build: index: gin trigram on display
+comment on table fhir.concepts is 'class=reference;scope=global;owner=fhir;fhir=CodeSystem.concept;retention=reference;about=Codes with display and designations.';
+comment on column fhir.concepts.code_system_id is 'class=reference;about=?';
+comment on column fhir.concepts.code is 'class=reference;about=?';
+comment on column fhir.concepts.display is 'class=reference;about=?';
+comment on column fhir.concepts.status is 'class=reference;about=?';
+comment on column fhir.concepts.parents is 'class=reference;about=?';
+comment on column fhir.concepts.designations is 'class=reference;about=?';
+comment on column fhir.concepts.properties is 'class=reference;about=?';
+select core.comment_standard_columns('fhir.concepts');
+
+create or replace trigger concepts_touch before update on fhir.concepts
+  for each row execute function core.update_updated_at_column();
+
+grant select on fhir.concepts to fhir_app;
+grant select on fhir.concepts to fhir_ro;
+
+-- fhir.value_sets: Value sets bound to columns.
+create table if not exists fhir.value_sets (
+  tenant_id uuid,
+  id uuid not null default core.uuid_v7(),
+  url text not null,
+  version text not null default 1,
+  name text not null,
+  compose jsonb not null default '{}',
+  bound_to text[] not null default '{}',
+  status text not null default 'draft',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint value_sets_pkey primary key (id),
+  constraint value_sets_url_version_key unique nulls not distinct (tenant_id, url, version),
+  constraint value_sets_status_check check (status in ('draft', 'active', 'retired'))
+);
+
+comment on table fhir.value_sets is 'class=reference;scope=shared;owner=fhir;fhir=ValueSet;retention=reference;about=Value sets bound to columns.';
+comment on column fhir.value_sets.url is 'class=reference;about=?';
+comment on column fhir.value_sets.version is 'class=reference;about=?';
+comment on column fhir.value_sets.name is 'class=reference;about=?';
+comment on column fhir.value_sets.compose is 'class=reference;about=?';
+comment on column fhir.value_sets.bound_to is 'class=reference;about=?';
+comment on column fhir.value_sets.status is 'class=reference;about=?';
+select core.comment_standard_columns('fhir.value_sets');
+
+alter table fhir.value_sets enable row level security;
+alter table fhir.value_sets force row level security;
+drop policy if exists tenant_isolation on fhir.value_sets;
+create policy tenant_isolation on fhir.value_sets
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+drop policy if exists shared_rows on fhir.value_sets;
+create policy shared_rows on fhir.value_sets for select using (tenant_id is null);
+
+create or replace trigger value_sets_touch before update on fhir.value_sets
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger value_sets_transition before insert or update of status on fhir.value_sets
+  for each row execute function core.enforce_transition('fhir.value_sets', 'status');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('fhir.value_sets', '', 'draft', false, null),
+  ('fhir.value_sets', 'draft', 'active', false, null),
+  ('fhir.value_sets', 'draft', 'retired', false, null),
+  ('fhir.value_sets', 'active', 'retired', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on fhir.value_sets to fhir_app;
+grant select on fhir.value_sets to fhir_ro;
+
+-- fhir.value_set_members: Expanded members for fast checks.
+create table if not exists fhir.value_set_members (
+  tenant_id uuid,
+  id uuid not null default core.uuid_v7(),
+  value_set_id uuid not null,
+  system text not null,
+  code text not null,
+  display text not null,
+  seq integer not null,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint value_set_members_pkey primary key (id),
+  constraint value_set_members_value_set_system_key unique nulls not distinct (tenant_id, value_set_id, system, code)
+);
+
+create index if not exists value_set_members_value_set_idx on fhir.value_set_members (value_set_id, tenant_id);
+comment on index fhir.value_set_members_value_set_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+
+comment on table fhir.value_set_members is 'class=reference;scope=shared;owner=fhir;fhir=ValueSet.expansion;retention=reference;about=Expanded members for fast checks.';
+comment on column fhir.value_set_members.value_set_id is 'class=reference;about=?';
+comment on column fhir.value_set_members.system is 'class=reference;about=?';
+comment on column fhir.value_set_members.code is 'class=reference;about=?';
+comment on column fhir.value_set_members.display is 'class=reference;about=?';
+comment on column fhir.value_set_members.seq is 'class=reference;about=?';
+select core.comment_standard_columns('fhir.value_set_members');
+
+alter table fhir.value_set_members enable row level security;
+alter table fhir.value_set_members force row level security;
+drop policy if exists tenant_isolation on fhir.value_set_members;
+create policy tenant_isolation on fhir.value_set_members
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+drop policy if exists shared_rows on fhir.value_set_members;
+create policy shared_rows on fhir.value_set_members for select using (tenant_id is null);
+
+create or replace trigger value_set_members_touch before update on fhir.value_set_members
+  for each row execute function core.update_updated_at_column();
+create or replace trigger value_set_members_value_set_visible before insert or update of value_set_id on fhir.value_set_members
+  for each row execute function core.check_shared_reference('value_set_id', 'fhir.value_sets');
+
+grant select, insert, update on fhir.value_set_members to fhir_app;
+grant select on fhir.value_set_members to fhir_ro;
+
+-- fhir.concept_maps: Mappings (ICD-10 to SNOMED, local to LOINC, package to SNOMED).
+create table if not exists fhir.concept_maps (
+  tenant_id uuid,
+  id uuid not null default core.uuid_v7(),
+  source_system text not null,
+  source_code text not null,
+  target_system text not null,
+  target_code text not null,
+  equivalence text not null,
+  valid_during daterange not null,
+  reviewed_by uuid,
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint concept_maps_pkey primary key (id),
+  constraint concept_maps_source_system_source_code_key unique nulls not distinct (tenant_id, source_system, source_code, target_system, target_code),
+  constraint concept_maps_equivalence_check check (
+    equivalence in ('equivalent', 'wider', 'narrower', 'inexact', 'unmatched')
+  )
+);
+
+comment on table fhir.concept_maps is 'class=reference;scope=shared;owner=fhir;fhir=ConceptMap;retention=reference;about=Mappings (ICD-10 to SNOMED, local to LOINC, package to SNOMED).';
+comment on column fhir.concept_maps.source_system is 'class=reference;about=?';
+comment on column fhir.concept_maps.source_code is 'class=reference;about=?';
+comment on column fhir.concept_maps.target_system is 'class=reference;about=?';
+comment on column fhir.concept_maps.target_code is 'class=reference;about=?';
+comment on column fhir.concept_maps.equivalence is 'class=reference;about=?';
+comment on column fhir.concept_maps.valid_during is 'class=reference;about=?';
+comment on column fhir.concept_maps.reviewed_by is 'class=reference;about=?';
+select core.comment_standard_columns('fhir.concept_maps');
+
+alter table fhir.concept_maps enable row level security;
+alter table fhir.concept_maps force row level security;
+drop policy if exists tenant_isolation on fhir.concept_maps;
+create policy tenant_isolation on fhir.concept_maps
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+drop policy if exists shared_rows on fhir.concept_maps;
+create policy shared_rows on fhir.concept_maps for select using (tenant_id is null);
+
+create or replace trigger concept_maps_touch before update on fhir.concept_maps
+  for each row execute function core.update_updated_at_column('row_version');
+
+grant select, insert, update on fhir.concept_maps to fhir_app;
+grant select on fhir.concept_maps to fhir_ro;
+
+-- fhir.resource_versions: Immutable FHIR renderings of rows and document bundles, with profile and validation outcome.
+-- RULE to build: resource_type in FHIR R4 list
+create table if not exists fhir.resource_versions (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  resource_type text not null,
+  logical_id uuid not null,
+  version integer not null default 1,
+  profile text[] not null default '{}',
+  content_enc bytea not null,
+  content_hash bytea not null,
+  source_schema text not null,
+  source_table text not null,
+  source_id uuid not null,
+  patient_id uuid,
+  recorded_at timestamptz not null,
+  validator text,
+  valid boolean,
+  issues jsonb,
+  bundle_type text,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  constraint resource_versions_pkey primary key (tenant_id, id, logical_id),
+  constraint resource_versions_resource_type_logical_key unique (tenant_id, resource_type, logical_id, version),
+  constraint resource_versions_version_rule check (version >= 1),
+  constraint resource_versions_octet_length_rule check (octet_length(content_hash) = 32)
+) partition by hash (logical_id);
+
+comment on table fhir.resource_versions is 'class=phi;scope=tenant;owner=fhir;fhir=(any),Bundle;retention=medical_record;append_only=1;about=Immutable FHIR renderings of rows and document bundles, with profile and validation outcome.';
+comment on column fhir.resource_versions.resource_type is 'class=phi;about=?';
+comment on column fhir.resource_versions.logical_id is 'class=phi;about=?';
+comment on column fhir.resource_versions.version is 'class=phi;about=?';
+comment on column fhir.resource_versions.profile is 'class=phi;about=?';
+comment on column fhir.resource_versions.content_enc is 'class=phi;enc=1;about=?';
+comment on column fhir.resource_versions.content_hash is 'class=phi;about=?';
+comment on column fhir.resource_versions.source_schema is 'class=phi;about=?';
+comment on column fhir.resource_versions.source_table is 'class=phi;about=?';
+comment on column fhir.resource_versions.source_id is 'class=phi;about=?';
+comment on column fhir.resource_versions.patient_id is 'class=phi;about=The patient.';
+comment on column fhir.resource_versions.recorded_at is 'class=phi;about=?';
+comment on column fhir.resource_versions.validator is 'class=phi;about=?';
+comment on column fhir.resource_versions.valid is 'class=phi;about=?';
+comment on column fhir.resource_versions.issues is 'class=phi;about=?';
+comment on column fhir.resource_versions.bundle_type is 'class=phi;about=?';
+select core.comment_standard_columns('fhir.resource_versions');
+
+alter table fhir.resource_versions enable row level security;
+alter table fhir.resource_versions force row level security;
+drop policy if exists tenant_isolation on fhir.resource_versions;
+create policy tenant_isolation on fhir.resource_versions
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger resource_versions_append_only before update or delete on fhir.resource_versions
+  for each row execute function core.refuse_change();
+create or replace trigger resource_versions_no_truncate before truncate on fhir.resource_versions
+  for each statement execute function core.refuse_change();
+select audit.track('fhir.resource_versions');
+
+grant select, insert on fhir.resource_versions to fhir_app;
+grant select on fhir.resource_versions to fhir_ro;
+
+-- interop: tables
+
+-- interop.endpoints: Interfaces we send to or listen on.
+create table if not exists interop.endpoints (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  code text not null,
+  kind text not null,
+  direction text not null,
+  address text not null,
+  tls_required boolean not null default false,
+  sending_app text,
+  sending_facility text,
+  receiving_app text,
+  receiving_facility text,
+  secret_ref text,
+  character_set text not null,
+  ack_mode text not null,
+  message_types text[] not null default '{}',
+  status text not null default 'draft',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint endpoints_pkey primary key (tenant_id, id),
+  constraint endpoints_code_key unique (tenant_id, code),
+  constraint endpoints_kind_check check (
+    kind in ('hl7v2_mllp', 'hl7v2_http', 'fhir_rest', 'dicom', 'sftp', 'astm', 'kafka')
+  ),
+  constraint endpoints_direction_check check (direction in ('in', 'out', 'both')),
+  constraint endpoints_ack_mode_check check (ack_mode in ('original', 'enhanced')),
+  constraint endpoints_status_check check (status in ('draft', 'active', 'paused', 'retired')),
+  constraint endpoints_tls_required_rule check (tls_required or address ~ '^(127\.|localhost|\[::1\])'),
+  constraint endpoints_secret_ref_rule check (secret_ref ~ '^(vault|kms|env)://')
+);
+
+comment on table interop.endpoints is 'class=operational;scope=tenant;owner=interop;fhir=Endpoint;retention=operational;about=Interfaces we send to or listen on.';
+comment on column interop.endpoints.code is 'class=operational;about=?';
+comment on column interop.endpoints.kind is 'class=operational;about=?';
+comment on column interop.endpoints.direction is 'class=operational;about=?';
+comment on column interop.endpoints.address is 'class=operational;about=?';
+comment on column interop.endpoints.tls_required is 'class=operational;about=?';
+comment on column interop.endpoints.sending_app is 'class=operational;about=?';
+comment on column interop.endpoints.sending_facility is 'class=operational;about=?';
+comment on column interop.endpoints.receiving_app is 'class=operational;about=?';
+comment on column interop.endpoints.receiving_facility is 'class=operational;about=?';
+comment on column interop.endpoints.secret_ref is 'class=operational;about=?';
+comment on column interop.endpoints.character_set is 'class=operational;about=?';
+comment on column interop.endpoints.ack_mode is 'class=operational;about=?';
+comment on column interop.endpoints.message_types is 'class=operational;about=?';
+comment on column interop.endpoints.status is 'class=operational;about=?';
+select core.comment_standard_columns('interop.endpoints');
+
+alter table interop.endpoints enable row level security;
+alter table interop.endpoints force row level security;
+drop policy if exists tenant_isolation on interop.endpoints;
+create policy tenant_isolation on interop.endpoints
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger endpoints_touch before update on interop.endpoints
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger endpoints_transition before insert or update of status on interop.endpoints
+  for each row execute function core.enforce_transition('interop.endpoints', 'status');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('interop.endpoints', '', 'draft', false, null),
+  ('interop.endpoints', 'draft', 'active', false, null),
+  ('interop.endpoints', 'active', 'paused', false, null),
+  ('interop.endpoints', 'active', 'retired', false, null),
+  ('interop.endpoints', 'paused', 'active', false, null),
+  ('interop.endpoints', 'paused', 'retired', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on interop.endpoints to interop_app;
+grant select on interop.endpoints to interop_ro;
+
+-- interop.hl7_messages: HL7 v2 messages in and out with parsed header, ACK and errors.
+-- RULE to build: same control_id with another hash => IM801 (uniqueness over time through core.idempotency_keys, operation 'hl7:<endpoint>')
+create table if not exists interop.hl7_messages (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  endpoint_id uuid not null,
+  direction text not null,
+  control_id text not null,
+  message_type text not null,
+  trigger_event text not null,
+  version_id text not null,
+  processing_id text not null,
+  message_at timestamptz not null,
+  received_at timestamptz not null,
+  raw_enc bytea not null,
+  raw_hash bytea not null,
+  parsed_enc bytea,
+  patient_id uuid,
+  subject_type text,
+  subject_id uuid,
+  ack_code text,
+  ack_at timestamptz,
+  ack_text text,
+  error_segments jsonb,
+  attempts smallint not null default 0,
+  next_attempt_at timestamptz,
+  replay_of_id uuid,
+  status text not null default 'received',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint hl7_messages_pkey primary key (tenant_id, id, received_at),
+  constraint hl7_messages_endpoint_direction_key unique (tenant_id, endpoint_id, direction, control_id, received_at),
+  constraint hl7_messages_direction_check check (direction in ('in', 'out')),
+  constraint hl7_messages_processing_id_length check (length(processing_id) = 1),
+  constraint hl7_messages_ack_code_check check (ack_code in ('AA', 'AE', 'AR', 'CA', 'CE', 'CR')),
+  constraint hl7_messages_status_check check (
+    status in ('received', 'parsed', 'rejected', 'queued', 'applied', 'failed', 'ignored', 'dead', 'sent', 'acked')
+  ),
+  constraint hl7_messages_message_type_rule check (message_type ~ '^[A-Z0-9]{3}$'),
+  constraint hl7_messages_trigger_event_rule check (trigger_event ~ '^[A-Z][0-9]{2}$'),
+  constraint hl7_messages_processing_id_rule check (processing_id in ('P', 'T', 'D'))
+) partition by range (received_at);
+
+create table if not exists interop.hl7_messages_default partition of interop.hl7_messages default;
+
+create index if not exists hl7_messages_patient_idx on interop.hl7_messages (tenant_id, patient_id)
+  where patient_id is not null;
+
+comment on table interop.hl7_messages is 'class=phi;scope=tenant;owner=interop;fhir=MessageHeader,Bundle;retention=medical_record;partition=month;about=HL7 v2 messages in and out with parsed header, ACK and errors.';
+comment on column interop.hl7_messages.endpoint_id is 'class=phi;about=?';
+comment on column interop.hl7_messages.direction is 'class=phi;about=?';
+comment on column interop.hl7_messages.control_id is 'class=phi;about=?';
+comment on column interop.hl7_messages.message_type is 'class=phi;about=?';
+comment on column interop.hl7_messages.trigger_event is 'class=phi;about=?';
+comment on column interop.hl7_messages.version_id is 'class=phi;about=?';
+comment on column interop.hl7_messages.processing_id is 'class=phi;about=?';
+comment on column interop.hl7_messages.message_at is 'class=phi;about=?';
+comment on column interop.hl7_messages.received_at is 'class=phi;about=?';
+comment on column interop.hl7_messages.raw_enc is 'class=phi;enc=1;about=?';
+comment on column interop.hl7_messages.raw_hash is 'class=phi;about=?';
+comment on column interop.hl7_messages.parsed_enc is 'class=phi;enc=1;about=?';
+comment on column interop.hl7_messages.patient_id is 'class=phi;about=The patient.';
+comment on column interop.hl7_messages.subject_type is 'class=phi;about=?';
+comment on column interop.hl7_messages.subject_id is 'class=phi;about=?';
+comment on column interop.hl7_messages.ack_code is 'class=phi;about=?';
+comment on column interop.hl7_messages.ack_at is 'class=phi;about=?';
+comment on column interop.hl7_messages.ack_text is 'class=phi;about=?';
+comment on column interop.hl7_messages.error_segments is 'class=phi;about=?';
+comment on column interop.hl7_messages.attempts is 'class=phi;about=?';
+comment on column interop.hl7_messages.next_attempt_at is 'class=phi;about=?';
+comment on column interop.hl7_messages.replay_of_id is 'class=phi;about=?';
+comment on column interop.hl7_messages.status is 'class=phi;about=?';
+select core.comment_standard_columns('interop.hl7_messages');
+
+alter table interop.hl7_messages enable row level security;
+alter table interop.hl7_messages force row level security;
+drop policy if exists tenant_isolation on interop.hl7_messages;
+create policy tenant_isolation on interop.hl7_messages
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+alter table interop.hl7_messages_default enable row level security;
+alter table interop.hl7_messages_default force row level security;
+drop policy if exists tenant_isolation on interop.hl7_messages_default;
+create policy tenant_isolation on interop.hl7_messages_default
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger hl7_messages_touch before update on interop.hl7_messages
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger hl7_messages_transition before insert or update of status on interop.hl7_messages
+  for each row execute function core.enforce_transition('interop.hl7_messages', 'status');
+select audit.track('interop.hl7_messages');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('interop.hl7_messages', '', 'received', false, null),
+  ('interop.hl7_messages', 'received', 'parsed', false, null),
+  ('interop.hl7_messages', 'received', 'rejected', false, null),
+  ('interop.hl7_messages', 'received', 'queued', false, null),
+  ('interop.hl7_messages', 'parsed', 'applied', false, null),
+  ('interop.hl7_messages', 'parsed', 'failed', false, null),
+  ('interop.hl7_messages', 'parsed', 'ignored', false, null),
+  ('interop.hl7_messages', 'failed', 'parsed', false, null),
+  ('interop.hl7_messages', 'failed', 'dead', false, null),
+  ('interop.hl7_messages', 'queued', 'sent', false, null),
+  ('interop.hl7_messages', 'queued', 'failed', false, null),
+  ('interop.hl7_messages', 'sent', 'acked', false, null),
+  ('interop.hl7_messages', 'sent', 'failed', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on interop.hl7_messages to interop_app;
+grant select on interop.hl7_messages to interop_ro;
+
+-- interop.mapping_rules: Field and code mappings per endpoint and message type.
+create table if not exists interop.mapping_rules (
+  tenant_id uuid,
+  id uuid not null default core.uuid_v7(),
+  endpoint_id uuid,
+  message_type text not null,
+  trigger_event text,
+  target_table text not null,
+  version integer not null default 1,
+  mapping jsonb not null default '{}',
+  code_map jsonb,
+  test_messages jsonb not null default '{}',
+  approved_by uuid,
+  status text not null default 'draft',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint mapping_rules_pkey primary key (id),
+  constraint mapping_rules_endpoint_message_type_key unique nulls not distinct (tenant_id, endpoint_id, message_type, trigger_event, target_table, version),
+  constraint mapping_rules_status_check check (status in ('draft', 'active', 'retired')),
+  constraint mapping_rules_active_complete check (status <> 'active' or jsonb_array_length(test_messages) > 0)
+);
+
+comment on table interop.mapping_rules is 'class=reference;scope=shared;owner=interop;fhir=StructureMap;retention=reference;about=Field and code mappings per endpoint and message type.';
+comment on column interop.mapping_rules.endpoint_id is 'class=reference;about=?';
+comment on column interop.mapping_rules.message_type is 'class=reference;about=?';
+comment on column interop.mapping_rules.trigger_event is 'class=reference;about=?';
+comment on column interop.mapping_rules.target_table is 'class=reference;about=?';
+comment on column interop.mapping_rules.version is 'class=reference;about=?';
+comment on column interop.mapping_rules.mapping is 'class=reference;about=?';
+comment on column interop.mapping_rules.code_map is 'class=reference;about=?';
+comment on column interop.mapping_rules.test_messages is 'class=reference;about=?';
+comment on column interop.mapping_rules.approved_by is 'class=reference;about=?';
+comment on column interop.mapping_rules.status is 'class=reference;about=?';
+select core.comment_standard_columns('interop.mapping_rules');
+
+alter table interop.mapping_rules enable row level security;
+alter table interop.mapping_rules force row level security;
+drop policy if exists tenant_isolation on interop.mapping_rules;
+create policy tenant_isolation on interop.mapping_rules
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+drop policy if exists shared_rows on interop.mapping_rules;
+create policy shared_rows on interop.mapping_rules for select using (tenant_id is null);
+
+create or replace trigger mapping_rules_touch before update on interop.mapping_rules
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger mapping_rules_transition before insert or update of status on interop.mapping_rules
+  for each row execute function core.enforce_transition('interop.mapping_rules', 'status');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('interop.mapping_rules', '', 'draft', false, null),
+  ('interop.mapping_rules', 'draft', 'active', false, null),
+  ('interop.mapping_rules', 'draft', 'retired', false, null),
+  ('interop.mapping_rules', 'active', 'retired', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on interop.mapping_rules to interop_app;
+grant select on interop.mapping_rules to interop_ro;
+
+-- interop.emr_connections: Connections to EPIC, CERNER or any FHIR R4 server.
+create table if not exists interop.emr_connections (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  name text not null,
+  emr_system core.emr_system not null,
+  base_url text not null,
+  auth text not null,
+  client_id text,
+  secret_ref text,
+  jwks_kid text,
+  scopes text[] not null default '{}',
+  rate_limit_per_min integer not null,
+  circuit_state text not null,
+  last_ok_at timestamptz,
+  last_error text,
+  poll_cursors jsonb not null default '{}',
+  capability_hash bytea,
+  status text not null default 'draft',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint emr_connections_pkey primary key (tenant_id, id),
+  constraint emr_connections_name_key unique (tenant_id, name),
+  constraint emr_connections_emr_system_base_url_key unique (tenant_id, emr_system, base_url),
+  constraint emr_connections_auth_check check (auth in ('smart_backend', 'oauth2_client', 'basic', 'mtls')),
+  constraint emr_connections_circuit_state_check check (circuit_state in ('closed', 'open', 'half_open')),
+  constraint emr_connections_status_check check (status in ('draft', 'testing', 'active', 'degraded', 'disabled')),
+  constraint emr_connections_base_url_rule check (base_url ~ '^https://')
+);
+
+comment on table interop.emr_connections is 'class=operational;scope=tenant;owner=interop;fhir=Endpoint;retention=operational;about=Connections to EPIC, CERNER or any FHIR R4 server.';
+comment on column interop.emr_connections.name is 'class=operational;about=?';
+comment on column interop.emr_connections.emr_system is 'class=operational;about=?';
+comment on column interop.emr_connections.base_url is 'class=operational;about=?';
+comment on column interop.emr_connections.auth is 'class=operational;about=?';
+comment on column interop.emr_connections.client_id is 'class=operational;about=?';
+comment on column interop.emr_connections.secret_ref is 'class=operational;about=?';
+comment on column interop.emr_connections.jwks_kid is 'class=operational;about=?';
+comment on column interop.emr_connections.scopes is 'class=operational;about=?';
+comment on column interop.emr_connections.rate_limit_per_min is 'class=operational;about=?';
+comment on column interop.emr_connections.circuit_state is 'class=operational;about=?';
+comment on column interop.emr_connections.last_ok_at is 'class=operational;about=?';
+comment on column interop.emr_connections.last_error is 'class=operational;about=?';
+comment on column interop.emr_connections.poll_cursors is 'class=operational;about=?';
+comment on column interop.emr_connections.capability_hash is 'class=operational;about=?';
+comment on column interop.emr_connections.status is 'class=operational;about=?';
+select core.comment_standard_columns('interop.emr_connections');
+
+alter table interop.emr_connections enable row level security;
+alter table interop.emr_connections force row level security;
+drop policy if exists tenant_isolation on interop.emr_connections;
+create policy tenant_isolation on interop.emr_connections
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger emr_connections_touch before update on interop.emr_connections
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger emr_connections_transition before insert or update of status on interop.emr_connections
+  for each row execute function core.enforce_transition('interop.emr_connections', 'status');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('interop.emr_connections', '', 'draft', false, null),
+  ('interop.emr_connections', 'draft', 'testing', false, null),
+  ('interop.emr_connections', 'testing', 'active', false, null),
+  ('interop.emr_connections', 'testing', 'draft', false, null),
+  ('interop.emr_connections', 'active', 'degraded', false, null),
+  ('interop.emr_connections', 'active', 'disabled', false, null),
+  ('interop.emr_connections', 'degraded', 'active', false, null),
+  ('interop.emr_connections', 'degraded', 'disabled', false, null),
+  ('interop.emr_connections', 'disabled', 'active', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on interop.emr_connections to interop_app;
+grant select on interop.emr_connections to interop_ro;
+
 -- webhook: tables
 
 -- webhook.integration_webhooks: registered endpoints, inbound sources and FHIR subscriptions.
@@ -5008,6 +6114,843 @@ on conflict (machine, from_state, to_state) do nothing;
 
 grant select, insert, update on workforce.shift_assignments to business_app;
 grant select on workforce.shift_assignments to business_ro;
+
+-- inventory: tables
+
+-- inventory.items: Stockable item: drug, consumable, implant, reagent.
+create table if not exists inventory.items (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  sku text not null,
+  name text not null,
+  kind text not null,
+  drug_id uuid,
+  hsn text,
+  gst_rate numeric(5, 2) not null,
+  base_unit text not null,
+  pack_unit text,
+  pack_size numeric,
+  is_batch_tracked boolean not null default false,
+  is_serial_tracked boolean not null default false,
+  is_formulary boolean not null default false,
+  restricted_approval boolean not null default false,
+  reorder_level numeric(14, 3),
+  reorder_qty numeric(14, 3),
+  min_shelf_life_days integer,
+  storage text,
+  active boolean not null default false,
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  deleted_at timestamptz,
+  deleted_by uuid,
+  delete_reason text,
+  constraint items_pkey primary key (tenant_id, id),
+  constraint items_kind_check check (
+    kind in ('drug', 'consumable', 'implant', 'reagent', 'blood_bag', 'linen', 'stationery', 'asset_spare')
+  ),
+  constraint items_kind_rule check (kind not in ('drug', 'implant', 'reagent', 'blood_bag') or is_batch_tracked),
+  constraint items_pack_size_rule check (pack_size > 0),
+  constraint items_gst_rate_range check (gst_rate between 0 and 40)
+);
+
+create unique index if not exists items_sku_key on inventory.items (tenant_id, sku)
+  where deleted_at is null;
+create index if not exists items_drug_idx on inventory.items (drug_id, tenant_id)
+  where drug_id is not null;
+comment on index inventory.items_drug_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+
+comment on table inventory.items is 'class=operational;scope=tenant;owner=inventory;fhir=Medication,SupplyItem;retention=operational;about=Stockable item: drug, consumable, implant, reagent.';
+comment on column inventory.items.sku is 'class=operational;about=?';
+comment on column inventory.items.name is 'class=operational;about=?';
+comment on column inventory.items.kind is 'class=operational;about=?';
+comment on column inventory.items.drug_id is 'class=operational;about=?';
+comment on column inventory.items.hsn is 'class=operational;about=?';
+comment on column inventory.items.gst_rate is 'class=operational;about=?';
+comment on column inventory.items.base_unit is 'class=operational;about=?';
+comment on column inventory.items.pack_unit is 'class=operational;about=?';
+comment on column inventory.items.pack_size is 'class=operational;about=?';
+comment on column inventory.items.is_batch_tracked is 'class=operational;about=?';
+comment on column inventory.items.is_serial_tracked is 'class=operational;about=?';
+comment on column inventory.items.is_formulary is 'class=operational;about=?';
+comment on column inventory.items.restricted_approval is 'class=operational;about=?';
+comment on column inventory.items.reorder_level is 'class=operational;about=?';
+comment on column inventory.items.reorder_qty is 'class=operational;about=?';
+comment on column inventory.items.min_shelf_life_days is 'class=operational;about=?';
+comment on column inventory.items.storage is 'class=operational;about=?';
+comment on column inventory.items.active is 'class=operational;about=?';
+select core.comment_standard_columns('inventory.items');
+
+alter table inventory.items enable row level security;
+alter table inventory.items force row level security;
+drop policy if exists tenant_isolation on inventory.items;
+create policy tenant_isolation on inventory.items
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger items_touch before update on inventory.items
+  for each row execute function core.update_updated_at_column('row_version');
+
+grant select, insert, update on inventory.items to inventory_app;
+grant select on inventory.items to inventory_ro;
+
+-- inventory.suppliers: Vendors.
+create table if not exists inventory.suppliers (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  code text not null,
+  name text not null,
+  gstin text,
+  drug_licence_no text,
+  licence_valid_to date,
+  contact jsonb not null default '{}',
+  payment_terms_days smallint not null,
+  bank_enc bytea,
+  ifsc text,
+  rating numeric(3, 2),
+  status text not null default 'active',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  deleted_at timestamptz,
+  deleted_by uuid,
+  delete_reason text,
+  constraint suppliers_pkey primary key (tenant_id, id),
+  constraint suppliers_status_check check (status in ('active', 'blocked', 'inactive')),
+  constraint suppliers_core_rule check (core.valid_gstin(gstin)),
+  constraint suppliers_ifsc_rule check (ifsc ~ '^[A-Z]{4}0[A-Z0-9]{6}$')
+);
+
+create unique index if not exists suppliers_code_key on inventory.suppliers (tenant_id, code)
+  where deleted_at is null;
+
+comment on table inventory.suppliers is 'class=financial;scope=tenant;owner=inventory;fhir=Organization;retention=financial;about=Vendors.';
+comment on column inventory.suppliers.code is 'class=financial;about=?';
+comment on column inventory.suppliers.name is 'class=financial;about=?';
+comment on column inventory.suppliers.gstin is 'class=financial;about=?';
+comment on column inventory.suppliers.drug_licence_no is 'class=financial;about=?';
+comment on column inventory.suppliers.licence_valid_to is 'class=financial;about=?';
+comment on column inventory.suppliers.contact is 'class=financial;about=?';
+comment on column inventory.suppliers.payment_terms_days is 'class=financial;about=?';
+comment on column inventory.suppliers.bank_enc is 'class=financial;enc=1;about=?';
+comment on column inventory.suppliers.ifsc is 'class=financial;about=?';
+comment on column inventory.suppliers.rating is 'class=financial;about=?';
+comment on column inventory.suppliers.status is 'class=financial;about=?';
+select core.comment_standard_columns('inventory.suppliers');
+
+alter table inventory.suppliers enable row level security;
+alter table inventory.suppliers force row level security;
+drop policy if exists tenant_isolation on inventory.suppliers;
+create policy tenant_isolation on inventory.suppliers
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger suppliers_touch before update on inventory.suppliers
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger suppliers_transition before insert or update of status on inventory.suppliers
+  for each row execute function core.enforce_transition('inventory.suppliers', 'status');
+select audit.track('inventory.suppliers');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('inventory.suppliers', '', 'active', false, null),
+  ('inventory.suppliers', 'active', 'blocked', false, null),
+  ('inventory.suppliers', 'active', 'inactive', false, null),
+  ('inventory.suppliers', 'blocked', 'active', false, null),
+  ('inventory.suppliers', 'inactive', 'active', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on inventory.suppliers to inventory_app;
+grant select on inventory.suppliers to inventory_ro;
+
+-- inventory.batches: Manufacturer batch with expiry; the unit of traceability and recall.
+create table if not exists inventory.batches (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  item_id uuid not null,
+  batch_no text not null,
+  gtin text,
+  mfg_on date,
+  expiry_on date not null,
+  mrp numeric(14, 2),
+  purchase_price numeric(14, 2) not null,
+  tax_rate numeric(5, 2) not null,
+  manufacturer text,
+  goods_receipt_item_id uuid,
+  recall_ref text,
+  recall_class text,
+  recalled_at timestamptz,
+  hold_reason text,
+  status text not null default 'quarantine',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint batches_pkey primary key (tenant_id, id),
+  constraint batches_item_batch_no_key unique (tenant_id, item_id, batch_no, expiry_on, mrp),
+  constraint batches_recall_class_check check (recall_class in ('I', 'II', 'III')),
+  constraint batches_status_check check (
+    status in ('quarantine', 'available', 'rejected', 'hold', 'recalled', 'expired', 'destroyed', 'returned_to_vendor')
+  ),
+  constraint batches_expiry_on_rule check (expiry_on > mfg_on),
+  constraint batches_core_rule check (core.valid_gtin(gtin)),
+  constraint batches_recalled_complete check (status <> 'recalled' or recall_ref is not null),
+  constraint batches_purchase_price_rule check (purchase_price >= 0)
+);
+
+create index if not exists batches_goods_receipt_item_idx on inventory.batches (tenant_id, goods_receipt_item_id)
+  where goods_receipt_item_id is not null;
+
+comment on table inventory.batches is 'class=operational;scope=tenant;owner=inventory;fhir=Medication.batch;retention=operational;about=Manufacturer batch with expiry; the unit of traceability and recall.';
+comment on column inventory.batches.item_id is 'class=operational;about=?';
+comment on column inventory.batches.batch_no is 'class=operational;about=?';
+comment on column inventory.batches.gtin is 'class=operational;about=?';
+comment on column inventory.batches.mfg_on is 'class=operational;about=?';
+comment on column inventory.batches.expiry_on is 'class=operational;about=?';
+comment on column inventory.batches.mrp is 'class=operational;about=?';
+comment on column inventory.batches.purchase_price is 'class=operational;about=?';
+comment on column inventory.batches.tax_rate is 'class=operational;about=?';
+comment on column inventory.batches.manufacturer is 'class=operational;about=?';
+comment on column inventory.batches.goods_receipt_item_id is 'class=operational;about=?';
+comment on column inventory.batches.recall_ref is 'class=operational;about=?';
+comment on column inventory.batches.recall_class is 'class=operational;about=?';
+comment on column inventory.batches.recalled_at is 'class=operational;about=?';
+comment on column inventory.batches.hold_reason is 'class=operational;about=?';
+comment on column inventory.batches.status is 'class=operational;about=?';
+select core.comment_standard_columns('inventory.batches');
+
+alter table inventory.batches enable row level security;
+alter table inventory.batches force row level security;
+drop policy if exists tenant_isolation on inventory.batches;
+create policy tenant_isolation on inventory.batches
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger batches_touch before update on inventory.batches
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger batches_transition before insert or update of status on inventory.batches
+  for each row execute function core.enforce_transition('inventory.batches', 'status');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('inventory.batches', '', 'quarantine', false, null),
+  ('inventory.batches', 'quarantine', 'available', false, null),
+  ('inventory.batches', 'quarantine', 'rejected', false, null),
+  ('inventory.batches', 'available', 'hold', false, null),
+  ('inventory.batches', 'available', 'recalled', false, null),
+  ('inventory.batches', 'available', 'expired', false, null),
+  ('inventory.batches', 'hold', 'available', false, null),
+  ('inventory.batches', 'hold', 'recalled', false, null),
+  ('inventory.batches', 'hold', 'expired', false, null),
+  ('inventory.batches', 'recalled', 'destroyed', false, null),
+  ('inventory.batches', 'expired', 'destroyed', false, null),
+  ('inventory.batches', 'expired', 'returned_to_vendor', false, null),
+  ('inventory.batches', 'rejected', 'returned_to_vendor', false, null),
+  ('inventory.batches', 'rejected', 'destroyed', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on inventory.batches to inventory_app;
+grant select on inventory.batches to inventory_ro;
+
+-- inventory.stock_balances: On-hand and reserved per store and batch; the row that is locked.
+-- NOTE: Only inventory.post_movement() and the reserve functions may UPDATE it.
+create table if not exists inventory.stock_balances (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  store_location_id uuid not null,
+  item_id uuid not null,
+  batch_id uuid not null,
+  expiry_on date not null,
+  on_hand numeric(14, 3) not null default 0,
+  reserved numeric(14, 3) not null default 0,
+  bin text,
+  last_movement_id uuid,
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint stock_balances_pkey primary key (tenant_id, id),
+  constraint stock_balances_store_location_batch_key unique (tenant_id, store_location_id, batch_id),
+  constraint stock_balances_on_hand_rule check (on_hand >= 0),
+  constraint stock_balances_reserved_rule check (reserved >= 0),
+  constraint stock_balances_reserved_rule_2 check (reserved <= on_hand)
+);
+
+-- KEY to build: index: FEFO btree (tenant_id,store_location_id,item_id,expiry_on,batch_id) where on_hand > reserved
+create index if not exists stock_balances_item_idx on inventory.stock_balances (tenant_id, item_id);
+create index if not exists stock_balances_batch_idx on inventory.stock_balances (tenant_id, batch_id);
+create index if not exists stock_balances_last_movement_idx on inventory.stock_balances (tenant_id, last_movement_id)
+  where last_movement_id is not null;
+
+comment on table inventory.stock_balances is 'class=operational;scope=tenant;owner=inventory;fhir=InventoryReport;retention=operational;about=On-hand and reserved per store and batch; the row that is locked.';
+comment on column inventory.stock_balances.store_location_id is 'class=operational;about=?';
+comment on column inventory.stock_balances.item_id is 'class=operational;about=?';
+comment on column inventory.stock_balances.batch_id is 'class=operational;about=?';
+comment on column inventory.stock_balances.expiry_on is 'class=operational;about=?';
+comment on column inventory.stock_balances.on_hand is 'class=operational;about=?';
+comment on column inventory.stock_balances.reserved is 'class=operational;about=?';
+comment on column inventory.stock_balances.bin is 'class=operational;about=?';
+comment on column inventory.stock_balances.last_movement_id is 'class=operational;about=?';
+select core.comment_standard_columns('inventory.stock_balances');
+
+alter table inventory.stock_balances enable row level security;
+alter table inventory.stock_balances force row level security;
+drop policy if exists tenant_isolation on inventory.stock_balances;
+create policy tenant_isolation on inventory.stock_balances
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger stock_balances_touch before update on inventory.stock_balances
+  for each row execute function core.update_updated_at_column('row_version');
+
+grant select, insert, update on inventory.stock_balances to inventory_app;
+grant select on inventory.stock_balances to inventory_ro;
+
+-- inventory.stock_movements: The ledger: every quantity in or out, never edited.
+-- RULE to build: controlled drug destroy => witness_id is not null
+-- NOTE: Stock counts post here as adjust_* with ref_type='count'. View medication.controlled_drug_register (Schedule H1/X/NDPS running balance with patient and prescriber) reads this.
+create table if not exists inventory.stock_movements (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  moved_at timestamptz not null,
+  kind text not null,
+  store_location_id uuid not null,
+  item_id uuid not null,
+  batch_id uuid not null,
+  quantity numeric(14, 3) not null,
+  balance_after numeric(14, 3) not null,
+  unit_cost numeric(14, 2) not null,
+  ref_type text not null,
+  ref_id uuid not null,
+  counter_movement_id uuid,
+  patient_id uuid,
+  reason_code text,
+  approved_by uuid,
+  witness_id uuid,
+  idempotency_key text not null,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  constraint stock_movements_pkey primary key (tenant_id, id),
+  constraint stock_movements_idempotency_key_key unique (tenant_id, idempotency_key),
+  constraint stock_movements_ref_type_ref_key unique (tenant_id, ref_type, ref_id, batch_id, kind),
+  constraint stock_movements_kind_check check (
+    kind in ('opening', 'receipt', 'issue', 'dispense', 'return_in', 'return_out', 'transfer_out', 'transfer_in', 'adjust_up', 'adjust_down', 'expiry_writeoff', 'destroy', 'consume')
+  ),
+  constraint stock_movements_quantity_rule check (quantity <> 0),
+  constraint stock_movements_kind_rule check (
+    (kind in ('opening', 'receipt', 'return_in', 'transfer_in', 'adjust_up')) = (quantity > 0)
+  ),
+  constraint stock_movements_balance_after_rule check (balance_after >= 0),
+  constraint stock_movements_kind_rule_3 check (
+    kind not in ('adjust_up', 'adjust_down', 'expiry_writeoff', 'destroy') or (reason_code is not null and approved_by is not null)
+  )
+);
+
+create index if not exists stock_movements_store_location_idx on inventory.stock_movements (tenant_id, store_location_id);
+create index if not exists stock_movements_item_idx on inventory.stock_movements (tenant_id, item_id);
+create index if not exists stock_movements_batch_idx on inventory.stock_movements (tenant_id, batch_id);
+create index if not exists stock_movements_counter_movement_idx on inventory.stock_movements (tenant_id, counter_movement_id)
+  where counter_movement_id is not null;
+create index if not exists stock_movements_patient_idx on inventory.stock_movements (tenant_id, patient_id)
+  where patient_id is not null;
+create index if not exists stock_movements_approved_by_idx on inventory.stock_movements (tenant_id, approved_by)
+  where approved_by is not null;
+create index if not exists stock_movements_witness_idx on inventory.stock_movements (tenant_id, witness_id)
+  where witness_id is not null;
+
+comment on table inventory.stock_movements is 'class=operational;scope=tenant;owner=inventory;fhir=SupplyDelivery;retention=operational;append_only=1;about=The ledger: every quantity in or out, never edited.';
+comment on column inventory.stock_movements.moved_at is 'class=operational;about=?';
+comment on column inventory.stock_movements.kind is 'class=operational;about=?';
+comment on column inventory.stock_movements.store_location_id is 'class=operational;about=?';
+comment on column inventory.stock_movements.item_id is 'class=operational;about=?';
+comment on column inventory.stock_movements.batch_id is 'class=operational;about=?';
+comment on column inventory.stock_movements.quantity is 'class=operational;about=?';
+comment on column inventory.stock_movements.balance_after is 'class=operational;about=?';
+comment on column inventory.stock_movements.unit_cost is 'class=operational;about=?';
+comment on column inventory.stock_movements.ref_type is 'class=operational;about=?';
+comment on column inventory.stock_movements.ref_id is 'class=operational;about=?';
+comment on column inventory.stock_movements.counter_movement_id is 'class=operational;about=?';
+comment on column inventory.stock_movements.patient_id is 'class=operational;about=The patient.';
+comment on column inventory.stock_movements.reason_code is 'class=operational;about=?';
+comment on column inventory.stock_movements.approved_by is 'class=operational;about=?';
+comment on column inventory.stock_movements.witness_id is 'class=operational;about=?';
+comment on column inventory.stock_movements.idempotency_key is 'class=operational;about=Same key, same answer.';
+select core.comment_standard_columns('inventory.stock_movements');
+
+alter table inventory.stock_movements enable row level security;
+alter table inventory.stock_movements force row level security;
+drop policy if exists tenant_isolation on inventory.stock_movements;
+create policy tenant_isolation on inventory.stock_movements
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger stock_movements_append_only before update or delete on inventory.stock_movements
+  for each row execute function core.refuse_change();
+create or replace trigger stock_movements_no_truncate before truncate on inventory.stock_movements
+  for each statement execute function core.refuse_change();
+
+grant select, insert on inventory.stock_movements to inventory_app;
+grant select on inventory.stock_movements to inventory_ro;
+
+-- inventory.stock_reservations: Batch quantity promised to a prescription, surgery or indent.
+create table if not exists inventory.stock_reservations (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  store_location_id uuid not null,
+  item_id uuid not null,
+  batch_id uuid not null,
+  quantity numeric(14, 3) not null,
+  consumed numeric(14, 3) not null default 0,
+  ref_type text not null,
+  ref_id uuid not null,
+  expires_at timestamptz not null,
+  status text not null default 'active',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint stock_reservations_pkey primary key (tenant_id, id),
+  constraint stock_reservations_status_check check (status in ('active', 'consumed', 'released', 'expired')),
+  constraint stock_reservations_quantity_rule check (quantity > 0),
+  constraint stock_reservations_consumed_range check (consumed between 0 and quantity)
+);
+
+create unique index if not exists stock_reservations_ref_type_ref_key on inventory.stock_reservations (tenant_id, ref_type, ref_id, batch_id)
+  where status = 'active';
+create index if not exists stock_reservations_store_location_idx on inventory.stock_reservations (tenant_id, store_location_id);
+create index if not exists stock_reservations_item_idx on inventory.stock_reservations (tenant_id, item_id);
+create index if not exists stock_reservations_batch_idx on inventory.stock_reservations (tenant_id, batch_id);
+
+comment on table inventory.stock_reservations is 'class=operational;scope=tenant;owner=inventory;fhir=SupplyRequest;retention=operational;about=Batch quantity promised to a prescription, surgery or indent.';
+comment on column inventory.stock_reservations.store_location_id is 'class=operational;about=?';
+comment on column inventory.stock_reservations.item_id is 'class=operational;about=?';
+comment on column inventory.stock_reservations.batch_id is 'class=operational;about=?';
+comment on column inventory.stock_reservations.quantity is 'class=operational;about=?';
+comment on column inventory.stock_reservations.consumed is 'class=operational;about=?';
+comment on column inventory.stock_reservations.ref_type is 'class=operational;about=?';
+comment on column inventory.stock_reservations.ref_id is 'class=operational;about=?';
+comment on column inventory.stock_reservations.expires_at is 'class=operational;about=?';
+comment on column inventory.stock_reservations.status is 'class=operational;about=?';
+select core.comment_standard_columns('inventory.stock_reservations');
+
+alter table inventory.stock_reservations enable row level security;
+alter table inventory.stock_reservations force row level security;
+drop policy if exists tenant_isolation on inventory.stock_reservations;
+create policy tenant_isolation on inventory.stock_reservations
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger stock_reservations_touch before update on inventory.stock_reservations
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger stock_reservations_transition before insert or update of status on inventory.stock_reservations
+  for each row execute function core.enforce_transition('inventory.stock_reservations', 'status');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('inventory.stock_reservations', '', 'active', false, null),
+  ('inventory.stock_reservations', 'active', 'consumed', false, null),
+  ('inventory.stock_reservations', 'active', 'released', false, null),
+  ('inventory.stock_reservations', 'active', 'expired', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on inventory.stock_reservations to inventory_app;
+grant select on inventory.stock_reservations to inventory_ro;
+
+-- inventory.purchase_orders: Orders to suppliers.
+create table if not exists inventory.purchase_orders (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  po_number text not null,
+  supplier_id uuid not null,
+  store_location_id uuid not null,
+  ordered_at timestamptz not null,
+  expected_on date,
+  total numeric(14, 2) not null,
+  currency text not null default 'INR',
+  approved_by uuid,
+  approved_at timestamptz,
+  terms jsonb not null default '{}',
+  status text not null default 'draft',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint purchase_orders_pkey primary key (tenant_id, id),
+  constraint purchase_orders_po_number_key unique (tenant_id, po_number),
+  constraint purchase_orders_currency_form check (currency ~ '^[A-Z]{3}$'),
+  constraint purchase_orders_status_check check (
+    status in ('draft', 'submitted', 'cancelled', 'approved', 'rejected', 'sent', 'partially_received', 'received', 'closed_short')
+  ),
+  constraint purchase_orders_status_rule check (
+    status in ('draft', 'submitted', 'cancelled', 'rejected') or (approved_by is not null and approved_by <> created_by)
+  ),
+  constraint purchase_orders_total_rule check (total >= 0)
+);
+
+create index if not exists purchase_orders_supplier_idx on inventory.purchase_orders (tenant_id, supplier_id);
+create index if not exists purchase_orders_store_location_idx on inventory.purchase_orders (tenant_id, store_location_id);
+create index if not exists purchase_orders_approved_by_idx on inventory.purchase_orders (tenant_id, approved_by)
+  where approved_by is not null;
+
+comment on table inventory.purchase_orders is 'class=financial;scope=tenant;owner=inventory;fhir=SupplyRequest;retention=financial;about=Orders to suppliers.';
+comment on column inventory.purchase_orders.po_number is 'class=financial;about=?';
+comment on column inventory.purchase_orders.supplier_id is 'class=financial;about=?';
+comment on column inventory.purchase_orders.store_location_id is 'class=financial;about=?';
+comment on column inventory.purchase_orders.ordered_at is 'class=financial;about=?';
+comment on column inventory.purchase_orders.expected_on is 'class=financial;about=?';
+comment on column inventory.purchase_orders.total is 'class=financial;about=?';
+comment on column inventory.purchase_orders.currency is 'class=financial;about=Currency (ISO 4217).';
+comment on column inventory.purchase_orders.approved_by is 'class=financial;about=?';
+comment on column inventory.purchase_orders.approved_at is 'class=financial;about=?';
+comment on column inventory.purchase_orders.terms is 'class=financial;about=?';
+comment on column inventory.purchase_orders.status is 'class=financial;about=?';
+select core.comment_standard_columns('inventory.purchase_orders');
+
+alter table inventory.purchase_orders enable row level security;
+alter table inventory.purchase_orders force row level security;
+drop policy if exists tenant_isolation on inventory.purchase_orders;
+create policy tenant_isolation on inventory.purchase_orders
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger purchase_orders_touch before update on inventory.purchase_orders
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger purchase_orders_transition before insert or update of status on inventory.purchase_orders
+  for each row execute function core.enforce_transition('inventory.purchase_orders', 'status');
+select audit.track('inventory.purchase_orders');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('inventory.purchase_orders', '', 'draft', false, null),
+  ('inventory.purchase_orders', 'draft', 'submitted', false, null),
+  ('inventory.purchase_orders', 'draft', 'cancelled', false, null),
+  ('inventory.purchase_orders', 'submitted', 'approved', false, null),
+  ('inventory.purchase_orders', 'submitted', 'rejected', false, null),
+  ('inventory.purchase_orders', 'approved', 'sent', false, null),
+  ('inventory.purchase_orders', 'approved', 'cancelled', false, null),
+  ('inventory.purchase_orders', 'sent', 'partially_received', false, null),
+  ('inventory.purchase_orders', 'sent', 'received', false, null),
+  ('inventory.purchase_orders', 'sent', 'cancelled', false, null),
+  ('inventory.purchase_orders', 'partially_received', 'received', false, null),
+  ('inventory.purchase_orders', 'partially_received', 'closed_short', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on inventory.purchase_orders to inventory_app;
+grant select on inventory.purchase_orders to inventory_ro;
+
+-- inventory.purchase_order_items: Lines of a purchase order.
+create table if not exists inventory.purchase_order_items (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  po_id uuid not null,
+  line_no smallint not null,
+  item_id uuid not null,
+  quantity numeric(14, 3) not null,
+  received_qty numeric(14, 3) not null default 0,
+  unit_price numeric(14, 2) not null,
+  tax_rate numeric(5, 2) not null,
+  free_qty numeric(14, 3) not null,
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint purchase_order_items_pkey primary key (tenant_id, id),
+  constraint purchase_order_items_po_line_no_key unique (tenant_id, po_id, line_no),
+  constraint purchase_order_items_quantity_rule check (quantity > 0),
+  constraint purchase_order_items_received_qty_range check (received_qty between 0 and quantity * 1.05),
+  constraint purchase_order_items_unit_price_rule check (unit_price >= 0)
+);
+
+create index if not exists purchase_order_items_item_idx on inventory.purchase_order_items (tenant_id, item_id);
+
+comment on table inventory.purchase_order_items is 'class=financial;scope=tenant;owner=inventory;fhir=SupplyRequest;retention=financial;about=Lines of a purchase order.';
+comment on column inventory.purchase_order_items.po_id is 'class=financial;about=?';
+comment on column inventory.purchase_order_items.line_no is 'class=financial;about=Line, counted from 1.';
+comment on column inventory.purchase_order_items.item_id is 'class=financial;about=?';
+comment on column inventory.purchase_order_items.quantity is 'class=financial;about=?';
+comment on column inventory.purchase_order_items.received_qty is 'class=financial;about=?';
+comment on column inventory.purchase_order_items.unit_price is 'class=financial;about=?';
+comment on column inventory.purchase_order_items.tax_rate is 'class=financial;about=?';
+comment on column inventory.purchase_order_items.free_qty is 'class=financial;about=?';
+select core.comment_standard_columns('inventory.purchase_order_items');
+
+alter table inventory.purchase_order_items enable row level security;
+alter table inventory.purchase_order_items force row level security;
+drop policy if exists tenant_isolation on inventory.purchase_order_items;
+create policy tenant_isolation on inventory.purchase_order_items
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger purchase_order_items_touch before update on inventory.purchase_order_items
+  for each row execute function core.update_updated_at_column('row_version');
+select audit.track('inventory.purchase_order_items');
+
+grant select, insert, update on inventory.purchase_order_items to inventory_app;
+grant select on inventory.purchase_order_items to inventory_ro;
+
+-- inventory.goods_receipts: Goods received notes.
+create table if not exists inventory.goods_receipts (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  grn_number text not null,
+  po_id uuid,
+  supplier_id uuid not null,
+  store_location_id uuid not null,
+  invoice_no text not null,
+  invoice_on date not null,
+  received_at timestamptz not null,
+  received_by uuid not null,
+  inspected_by uuid,
+  total numeric(14, 2) not null,
+  temperature_ok boolean,
+  status text not null default 'draft',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint goods_receipts_pkey primary key (tenant_id, id),
+  constraint goods_receipts_grn_number_key unique (tenant_id, grn_number),
+  constraint goods_receipts_supplier_invoice_no_key unique (tenant_id, supplier_id, invoice_no),
+  constraint goods_receipts_status_check check (status in ('draft', 'inspected', 'cancelled', 'posted', 'rejected')),
+  constraint goods_receipts_posted_complete check (status <> 'posted' or inspected_by is not null)
+);
+
+create index if not exists goods_receipts_po_idx on inventory.goods_receipts (tenant_id, po_id)
+  where po_id is not null;
+create index if not exists goods_receipts_store_location_idx on inventory.goods_receipts (tenant_id, store_location_id);
+create index if not exists goods_receipts_received_by_idx on inventory.goods_receipts (tenant_id, received_by);
+create index if not exists goods_receipts_inspected_by_idx on inventory.goods_receipts (tenant_id, inspected_by)
+  where inspected_by is not null;
+
+comment on table inventory.goods_receipts is 'class=financial;scope=tenant;owner=inventory;fhir=SupplyDelivery;retention=financial;about=Goods received notes.';
+comment on column inventory.goods_receipts.grn_number is 'class=financial;about=?';
+comment on column inventory.goods_receipts.po_id is 'class=financial;about=?';
+comment on column inventory.goods_receipts.supplier_id is 'class=financial;about=?';
+comment on column inventory.goods_receipts.store_location_id is 'class=financial;about=?';
+comment on column inventory.goods_receipts.invoice_no is 'class=financial;about=?';
+comment on column inventory.goods_receipts.invoice_on is 'class=financial;about=?';
+comment on column inventory.goods_receipts.received_at is 'class=financial;about=?';
+comment on column inventory.goods_receipts.received_by is 'class=financial;about=?';
+comment on column inventory.goods_receipts.inspected_by is 'class=financial;about=?';
+comment on column inventory.goods_receipts.total is 'class=financial;about=?';
+comment on column inventory.goods_receipts.temperature_ok is 'class=financial;about=?';
+comment on column inventory.goods_receipts.status is 'class=financial;about=?';
+select core.comment_standard_columns('inventory.goods_receipts');
+
+alter table inventory.goods_receipts enable row level security;
+alter table inventory.goods_receipts force row level security;
+drop policy if exists tenant_isolation on inventory.goods_receipts;
+create policy tenant_isolation on inventory.goods_receipts
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger goods_receipts_touch before update on inventory.goods_receipts
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger goods_receipts_transition before insert or update of status on inventory.goods_receipts
+  for each row execute function core.enforce_transition('inventory.goods_receipts', 'status');
+select audit.track('inventory.goods_receipts');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('inventory.goods_receipts', '', 'draft', false, null),
+  ('inventory.goods_receipts', 'draft', 'inspected', false, null),
+  ('inventory.goods_receipts', 'draft', 'cancelled', false, null),
+  ('inventory.goods_receipts', 'inspected', 'posted', false, null),
+  ('inventory.goods_receipts', 'inspected', 'rejected', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on inventory.goods_receipts to inventory_app;
+grant select on inventory.goods_receipts to inventory_ro;
+
+-- inventory.goods_receipt_items: Lines of a GRN, each creating or topping up a batch.
+-- RULE to build: expiry_on >= received date + item.min_shelf_life_days (trigger IM530)
+create table if not exists inventory.goods_receipt_items (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  grn_id uuid not null,
+  line_no smallint not null,
+  po_item_id uuid,
+  item_id uuid not null,
+  batch_no text not null,
+  mfg_on date,
+  expiry_on date not null,
+  accepted_qty numeric(14, 3) not null,
+  rejected_qty numeric(14, 3) not null,
+  free_qty numeric(14, 3) not null,
+  unit_price numeric(14, 2) not null,
+  mrp numeric(14, 2),
+  tax_rate numeric(5, 2) not null,
+  reject_reason text,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  constraint goods_receipt_items_pkey primary key (tenant_id, id),
+  constraint goods_receipt_items_grn_line_no_key unique (tenant_id, grn_id, line_no),
+  constraint goods_receipt_items_rejected_qty_rule check (rejected_qty = 0 or reject_reason is not null),
+  constraint goods_receipt_items_accepted_qty_rule check (accepted_qty >= 0)
+);
+
+create index if not exists goods_receipt_items_po_item_idx on inventory.goods_receipt_items (tenant_id, po_item_id)
+  where po_item_id is not null;
+create index if not exists goods_receipt_items_item_idx on inventory.goods_receipt_items (tenant_id, item_id);
+
+comment on table inventory.goods_receipt_items is 'class=financial;scope=tenant;owner=inventory;fhir=SupplyDelivery;retention=financial;append_only=1;about=Lines of a GRN, each creating or topping up a batch.';
+comment on column inventory.goods_receipt_items.grn_id is 'class=financial;about=?';
+comment on column inventory.goods_receipt_items.line_no is 'class=financial;about=Line, counted from 1.';
+comment on column inventory.goods_receipt_items.po_item_id is 'class=financial;about=?';
+comment on column inventory.goods_receipt_items.item_id is 'class=financial;about=?';
+comment on column inventory.goods_receipt_items.batch_no is 'class=financial;about=?';
+comment on column inventory.goods_receipt_items.mfg_on is 'class=financial;about=?';
+comment on column inventory.goods_receipt_items.expiry_on is 'class=financial;about=?';
+comment on column inventory.goods_receipt_items.accepted_qty is 'class=financial;about=?';
+comment on column inventory.goods_receipt_items.rejected_qty is 'class=financial;about=?';
+comment on column inventory.goods_receipt_items.free_qty is 'class=financial;about=?';
+comment on column inventory.goods_receipt_items.unit_price is 'class=financial;about=?';
+comment on column inventory.goods_receipt_items.mrp is 'class=financial;about=?';
+comment on column inventory.goods_receipt_items.tax_rate is 'class=financial;about=?';
+comment on column inventory.goods_receipt_items.reject_reason is 'class=financial;about=?';
+select core.comment_standard_columns('inventory.goods_receipt_items');
+
+alter table inventory.goods_receipt_items enable row level security;
+alter table inventory.goods_receipt_items force row level security;
+drop policy if exists tenant_isolation on inventory.goods_receipt_items;
+create policy tenant_isolation on inventory.goods_receipt_items
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger goods_receipt_items_append_only before update or delete on inventory.goods_receipt_items
+  for each row execute function core.refuse_change();
+create or replace trigger goods_receipt_items_no_truncate before truncate on inventory.goods_receipt_items
+  for each statement execute function core.refuse_change();
+select audit.track('inventory.goods_receipt_items');
+
+grant select, insert on inventory.goods_receipt_items to inventory_app;
+grant select on inventory.goods_receipt_items to inventory_ro;
+
+-- inventory.indents: Ward or sub-store requisitions and transfers.
+create table if not exists inventory.indents (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  indent_number text not null,
+  from_location_id uuid not null,
+  to_location_id uuid not null,
+  requested_by uuid not null,
+  approved_by uuid,
+  needed_by timestamptz,
+  priority text not null,
+  status text not null default 'draft',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint indents_pkey primary key (tenant_id, id),
+  constraint indents_indent_number_key unique (tenant_id, indent_number),
+  constraint indents_priority_check check (priority in ('routine', 'urgent', 'emergency')),
+  constraint indents_status_check check (
+    status in ('draft', 'submitted', 'cancelled', 'approved', 'rejected', 'partially_issued', 'issued', 'closed_short', 'received')
+  ),
+  constraint indents_from_location_id_rule check (from_location_id <> to_location_id)
+);
+
+create index if not exists indents_from_location_idx on inventory.indents (tenant_id, from_location_id);
+create index if not exists indents_to_location_idx on inventory.indents (tenant_id, to_location_id);
+create index if not exists indents_requested_by_idx on inventory.indents (tenant_id, requested_by);
+create index if not exists indents_approved_by_idx on inventory.indents (tenant_id, approved_by)
+  where approved_by is not null;
+
+comment on table inventory.indents is 'class=operational;scope=tenant;owner=inventory;fhir=SupplyRequest;retention=operational;about=Ward or sub-store requisitions and transfers.';
+comment on column inventory.indents.indent_number is 'class=operational;about=?';
+comment on column inventory.indents.from_location_id is 'class=operational;about=?';
+comment on column inventory.indents.to_location_id is 'class=operational;about=?';
+comment on column inventory.indents.requested_by is 'class=operational;about=?';
+comment on column inventory.indents.approved_by is 'class=operational;about=?';
+comment on column inventory.indents.needed_by is 'class=operational;about=?';
+comment on column inventory.indents.priority is 'class=operational;about=?';
+comment on column inventory.indents.status is 'class=operational;about=?';
+select core.comment_standard_columns('inventory.indents');
+
+alter table inventory.indents enable row level security;
+alter table inventory.indents force row level security;
+drop policy if exists tenant_isolation on inventory.indents;
+create policy tenant_isolation on inventory.indents
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger indents_touch before update on inventory.indents
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger indents_transition before insert or update of status on inventory.indents
+  for each row execute function core.enforce_transition('inventory.indents', 'status');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('inventory.indents', '', 'draft', false, null),
+  ('inventory.indents', 'draft', 'submitted', false, null),
+  ('inventory.indents', 'draft', 'cancelled', false, null),
+  ('inventory.indents', 'submitted', 'approved', false, null),
+  ('inventory.indents', 'submitted', 'rejected', false, null),
+  ('inventory.indents', 'approved', 'partially_issued', false, null),
+  ('inventory.indents', 'approved', 'issued', false, null),
+  ('inventory.indents', 'approved', 'cancelled', false, null),
+  ('inventory.indents', 'partially_issued', 'issued', false, null),
+  ('inventory.indents', 'partially_issued', 'closed_short', false, null),
+  ('inventory.indents', 'issued', 'received', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on inventory.indents to inventory_app;
+grant select on inventory.indents to inventory_ro;
+
+-- inventory.indent_items: Lines of an indent.
+create table if not exists inventory.indent_items (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  indent_id uuid not null,
+  line_no smallint not null,
+  item_id uuid not null,
+  requested_qty numeric(14, 3) not null,
+  approved_qty numeric(14, 3),
+  issued_qty numeric(14, 3) not null,
+  received_qty numeric(14, 3) not null default 0,
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint indent_items_pkey primary key (tenant_id, id),
+  constraint indent_items_indent_line_no_key unique (tenant_id, indent_id, line_no),
+  constraint indent_items_requested_qty_rule check (requested_qty > 0),
+  constraint indent_items_approved_qty_rule check (approved_qty <= requested_qty),
+  constraint indent_items_issued_qty_rule check (issued_qty <= coalesce(approved_qty,0)),
+  constraint indent_items_received_qty_rule check (received_qty <= issued_qty)
+);
+
+create index if not exists indent_items_item_idx on inventory.indent_items (tenant_id, item_id);
+
+comment on table inventory.indent_items is 'class=operational;scope=tenant;owner=inventory;fhir=SupplyRequest;retention=operational;about=Lines of an indent.';
+comment on column inventory.indent_items.indent_id is 'class=operational;about=?';
+comment on column inventory.indent_items.line_no is 'class=operational;about=Line, counted from 1.';
+comment on column inventory.indent_items.item_id is 'class=operational;about=?';
+comment on column inventory.indent_items.requested_qty is 'class=operational;about=?';
+comment on column inventory.indent_items.approved_qty is 'class=operational;about=?';
+comment on column inventory.indent_items.issued_qty is 'class=operational;about=?';
+comment on column inventory.indent_items.received_qty is 'class=operational;about=?';
+select core.comment_standard_columns('inventory.indent_items');
+
+alter table inventory.indent_items enable row level security;
+alter table inventory.indent_items force row level security;
+drop policy if exists tenant_isolation on inventory.indent_items;
+create policy tenant_isolation on inventory.indent_items
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger indent_items_touch before update on inventory.indent_items
+  for each row execute function core.update_updated_at_column('row_version');
+
+grant select, insert, update on inventory.indent_items to inventory_app;
+grant select on inventory.indent_items to inventory_ro;
 
 -- scheduling: tables
 
@@ -5737,6 +7680,10233 @@ on conflict (machine, from_state, to_state) do nothing;
 
 grant select on booking.booking_requests to appointment_app, appointment_ro;
 
+-- ehr: tables
+
+-- ehr.document_templates: Versioned print layouts, forms and instruments.
+create table if not exists ehr.document_templates (
+  tenant_id uuid,
+  id uuid not null default core.uuid_v7(),
+  code text not null,
+  version integer not null default 1,
+  kind text not null,
+  name text not null,
+  locale text not null,
+  schema jsonb not null default '{}',
+  body text,
+  approved_by uuid,
+  effective_from date,
+  status text not null default 'draft',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint document_templates_pkey primary key (id),
+  constraint document_templates_code_version_key unique nulls not distinct (tenant_id, code, version, locale),
+  constraint document_templates_kind_check check (
+    kind in ('print', 'form', 'letter', 'consent', 'certificate', 'label')
+  ),
+  constraint document_templates_status_check check (status in ('draft', 'active', 'withdrawn', 'retired'))
+);
+
+comment on table ehr.document_templates is 'class=operational;scope=shared;owner=ehr;fhir=Questionnaire;retention=operational;about=Versioned print layouts, forms and instruments.';
+comment on column ehr.document_templates.code is 'class=operational;about=?';
+comment on column ehr.document_templates.version is 'class=operational;about=?';
+comment on column ehr.document_templates.kind is 'class=operational;about=?';
+comment on column ehr.document_templates.name is 'class=operational;about=?';
+comment on column ehr.document_templates.locale is 'class=operational;about=?';
+comment on column ehr.document_templates.schema is 'class=operational;about=?';
+comment on column ehr.document_templates.body is 'class=operational;about=?';
+comment on column ehr.document_templates.approved_by is 'class=operational;about=?';
+comment on column ehr.document_templates.effective_from is 'class=operational;about=?';
+comment on column ehr.document_templates.status is 'class=operational;about=?';
+select core.comment_standard_columns('ehr.document_templates');
+
+alter table ehr.document_templates enable row level security;
+alter table ehr.document_templates force row level security;
+drop policy if exists tenant_isolation on ehr.document_templates;
+create policy tenant_isolation on ehr.document_templates
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+drop policy if exists shared_rows on ehr.document_templates;
+create policy shared_rows on ehr.document_templates for select using (tenant_id is null);
+
+create or replace trigger document_templates_touch before update on ehr.document_templates
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger document_templates_transition before insert or update of status on ehr.document_templates
+  for each row execute function core.enforce_transition('ehr.document_templates', 'status');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('ehr.document_templates', '', 'draft', false, null),
+  ('ehr.document_templates', 'draft', 'active', false, null),
+  ('ehr.document_templates', 'draft', 'withdrawn', false, null),
+  ('ehr.document_templates', 'active', 'retired', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on ehr.document_templates to ehr_app;
+grant select on ehr.document_templates to ehr_ro;
+
+-- ehr.documents: Every stored file: reports, scans, consents, claim attachments, exported bundles. Rows are versions; a change supersedes.
+create table if not exists ehr.documents (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  document_number text not null,
+  patient_id uuid,
+  encounter_id uuid,
+  type_code text not null,
+  title text not null,
+  category text not null,
+  template_id uuid,
+  version integer not null default 1,
+  supersedes_id uuid,
+  storage_uri text not null,
+  mime text not null,
+  size_bytes bigint not null,
+  sha256 bytea not null,
+  key_kid text not null,
+  original_filename text,
+  confidentiality text not null,
+  source text not null,
+  captured_at timestamptz,
+  retention_until date,
+  virus_scan text not null,
+  status text not null default 'preliminary',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  deleted_at timestamptz,
+  deleted_by uuid,
+  delete_reason text,
+  constraint documents_pkey primary key (tenant_id, id),
+  constraint documents_category_check check (
+    category in ('clinical', 'consent', 'identity', 'insurance', 'billing', 'administrative', 'imaging')
+  ),
+  constraint documents_confidentiality_check check (confidentiality in ('N', 'R', 'V')),
+  constraint documents_source_check check (source in ('generated', 'uploaded', 'scanned', 'hie', 'device')),
+  constraint documents_virus_scan_check check (virus_scan in ('pending', 'clean', 'infected')),
+  constraint documents_status_check check (
+    status in ('preliminary', 'current', 'discarded', 'superseded', 'entered_in_error')
+  ),
+  constraint documents_size_bytes_range check (size_bytes between 1 and 524288000),
+  constraint documents_octet_length_rule check (octet_length(sha256) = 32),
+  constraint documents_storage_uri_rule check (storage_uri ~ '^(s3|file|azure|gs)://'),
+  constraint documents_current_complete check (status <> 'current' or virus_scan = 'clean')
+);
+
+create unique index if not exists documents_document_number_version_key on ehr.documents (tenant_id, document_number, version)
+  where deleted_at is null;
+-- KEY to build: (tenant_id,sha256,patient_id) advisory duplicate check
+create index if not exists documents_patient_idx on ehr.documents (tenant_id, patient_id)
+  where patient_id is not null;
+create index if not exists documents_encounter_idx on ehr.documents (tenant_id, encounter_id)
+  where encounter_id is not null;
+create index if not exists documents_template_idx on ehr.documents (template_id, tenant_id)
+  where template_id is not null;
+comment on index ehr.documents_template_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+create index if not exists documents_supersedes_idx on ehr.documents (tenant_id, supersedes_id)
+  where supersedes_id is not null;
+
+comment on table ehr.documents is 'class=phi;scope=tenant;owner=ehr;fhir=DocumentReference,Binary;retention=medical_record;about=Every stored file: reports, scans, consents, claim attachments, exported bundles. Rows are versions; a change supersedes.';
+comment on column ehr.documents.document_number is 'class=phi;about=?';
+comment on column ehr.documents.patient_id is 'class=phi;about=The patient.';
+comment on column ehr.documents.encounter_id is 'class=phi;about=The encounter that it belongs to.';
+comment on column ehr.documents.type_code is 'class=phi;about=?';
+comment on column ehr.documents.title is 'class=phi;about=?';
+comment on column ehr.documents.category is 'class=phi;about=?';
+comment on column ehr.documents.template_id is 'class=phi;about=?';
+comment on column ehr.documents.version is 'class=phi;about=?';
+comment on column ehr.documents.supersedes_id is 'class=phi;about=?';
+comment on column ehr.documents.storage_uri is 'class=phi;about=?';
+comment on column ehr.documents.mime is 'class=phi;about=?';
+comment on column ehr.documents.size_bytes is 'class=phi;about=?';
+comment on column ehr.documents.sha256 is 'class=phi;about=?';
+comment on column ehr.documents.key_kid is 'class=phi;about=?';
+comment on column ehr.documents.original_filename is 'class=phi;about=?';
+comment on column ehr.documents.confidentiality is 'class=phi;about=?';
+comment on column ehr.documents.source is 'class=phi;about=?';
+comment on column ehr.documents.captured_at is 'class=phi;about=?';
+comment on column ehr.documents.retention_until is 'class=phi;about=?';
+comment on column ehr.documents.virus_scan is 'class=phi;about=?';
+comment on column ehr.documents.status is 'class=phi;about=?';
+select core.comment_standard_columns('ehr.documents');
+
+alter table ehr.documents enable row level security;
+alter table ehr.documents force row level security;
+drop policy if exists tenant_isolation on ehr.documents;
+create policy tenant_isolation on ehr.documents
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger documents_touch before update on ehr.documents
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger documents_template_visible before insert or update of template_id on ehr.documents
+  for each row execute function core.check_shared_reference('template_id', 'ehr.document_templates');
+create or replace trigger documents_transition before insert or update of status on ehr.documents
+  for each row execute function core.enforce_transition('ehr.documents', 'status');
+select audit.track('ehr.documents');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('ehr.documents', '', 'preliminary', false, null),
+  ('ehr.documents', 'preliminary', 'current', false, null),
+  ('ehr.documents', 'preliminary', 'discarded', false, null),
+  ('ehr.documents', 'current', 'superseded', false, null),
+  ('ehr.documents', 'current', 'entered_in_error', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on ehr.documents to ehr_app;
+grant select on ehr.documents to ehr_ro;
+
+-- ehr.document_signatures: Electronic signatures over documents or signed rows.
+create table if not exists ehr.document_signatures (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  document_id uuid,
+  subject_type text,
+  subject_id uuid,
+  signer_user_id uuid not null,
+  signer_role text not null,
+  meaning text not null,
+  method text not null,
+  digest bytea not null,
+  signature bytea,
+  certificate_ref text,
+  signed_at timestamptz not null,
+  ip inet,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  constraint document_signatures_pkey primary key (tenant_id, id),
+  constraint document_signatures_meaning_check check (
+    meaning in ('author', 'verify', 'approve', 'witness', 'consent', 'receive')
+  ),
+  constraint document_signatures_method_check check (
+    method in ('password_reauth', 'totp', 'aadhaar_esign', 'dsc', 'drawn', 'biometric')
+  ),
+  constraint document_signatures_num_nonnulls_rule check (num_nonnulls(document_id,subject_id) = 1),
+  constraint document_signatures_octet_length_rule check (octet_length(digest) = 32)
+);
+
+create unique index if not exists document_signatures_document_signer_user_key on ehr.document_signatures (tenant_id, document_id, signer_user_id, meaning)
+  where document_id is not null;
+create index if not exists document_signatures_document_idx on ehr.document_signatures (tenant_id, document_id)
+  where document_id is not null;
+create index if not exists document_signatures_signer_user_idx on ehr.document_signatures (tenant_id, signer_user_id);
+
+comment on table ehr.document_signatures is 'class=phi;scope=tenant;owner=ehr;fhir=Provenance.signature;retention=medical_record;append_only=1;about=Electronic signatures over documents or signed rows.';
+comment on column ehr.document_signatures.document_id is 'class=phi;about=The stored document.';
+comment on column ehr.document_signatures.subject_type is 'class=phi;about=?';
+comment on column ehr.document_signatures.subject_id is 'class=phi;about=?';
+comment on column ehr.document_signatures.signer_user_id is 'class=phi;about=?';
+comment on column ehr.document_signatures.signer_role is 'class=phi;about=?';
+comment on column ehr.document_signatures.meaning is 'class=phi;about=?';
+comment on column ehr.document_signatures.method is 'class=phi;about=?';
+comment on column ehr.document_signatures.digest is 'class=phi;about=?';
+comment on column ehr.document_signatures.signature is 'class=phi;about=?';
+comment on column ehr.document_signatures.certificate_ref is 'class=phi;about=?';
+comment on column ehr.document_signatures.signed_at is 'class=phi;about=?';
+comment on column ehr.document_signatures.ip is 'class=phi;about=?';
+select core.comment_standard_columns('ehr.document_signatures');
+
+alter table ehr.document_signatures enable row level security;
+alter table ehr.document_signatures force row level security;
+drop policy if exists tenant_isolation on ehr.document_signatures;
+create policy tenant_isolation on ehr.document_signatures
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger document_signatures_append_only before update or delete on ehr.document_signatures
+  for each row execute function core.refuse_change();
+create or replace trigger document_signatures_no_truncate before truncate on ehr.document_signatures
+  for each statement execute function core.refuse_change();
+select audit.track('ehr.document_signatures');
+
+grant select, insert on ehr.document_signatures to ehr_app;
+grant select on ehr.document_signatures to ehr_ro;
+
+create index if not exists staff_credentials_document_idx on workforce.staff_credentials (tenant_id, document_id) where document_id is not null;
+create index if not exists patient_contacts_guardian_proof_document_idx on patient.patient_contacts (tenant_id, guardian_proof_document_id) where guardian_proof_document_id is not null;
+create index if not exists telemedicine_sessions_recording_document_idx on scheduling.telemedicine_sessions (tenant_id, recording_document_id) where recording_document_id is not null;
+create index if not exists whatsapp_messages_media_document_idx on communication.whatsapp_messages (tenant_id, media_document_id) where media_document_id is not null;
+
+-- compliance: tables
+
+-- compliance.consent_notices: Versioned notices shown before consent (DPDP s.5), in each language.
+create table if not exists compliance.consent_notices (
+  tenant_id uuid,
+  id uuid not null default core.uuid_v7(),
+  code text not null,
+  version integer not null default 1,
+  locale text not null,
+  purpose text[] not null default '{}',
+  data_categories text[] not null default '{}',
+  body text not null,
+  body_hash bytea not null,
+  withdrawal_how text not null,
+  complaint_how text not null,
+  effective_from timestamptz not null,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  constraint consent_notices_pkey primary key (id),
+  constraint consent_notices_code_version_key unique nulls not distinct (tenant_id, code, version, locale)
+);
+
+comment on table compliance.consent_notices is 'class=operational;scope=shared;owner=business;fhir=Questionnaire;retention=operational;append_only=1;about=Versioned notices shown before consent (DPDP s.5), in each language.';
+comment on column compliance.consent_notices.code is 'class=operational;about=?';
+comment on column compliance.consent_notices.version is 'class=operational;about=?';
+comment on column compliance.consent_notices.locale is 'class=operational;about=?';
+comment on column compliance.consent_notices.purpose is 'class=operational;about=?';
+comment on column compliance.consent_notices.data_categories is 'class=operational;about=?';
+comment on column compliance.consent_notices.body is 'class=operational;about=?';
+comment on column compliance.consent_notices.body_hash is 'class=operational;about=?';
+comment on column compliance.consent_notices.withdrawal_how is 'class=operational;about=?';
+comment on column compliance.consent_notices.complaint_how is 'class=operational;about=?';
+comment on column compliance.consent_notices.effective_from is 'class=operational;about=?';
+select core.comment_standard_columns('compliance.consent_notices');
+
+alter table compliance.consent_notices enable row level security;
+alter table compliance.consent_notices force row level security;
+drop policy if exists tenant_isolation on compliance.consent_notices;
+create policy tenant_isolation on compliance.consent_notices
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+drop policy if exists shared_rows on compliance.consent_notices;
+create policy shared_rows on compliance.consent_notices for select using (tenant_id is null);
+
+create or replace trigger consent_notices_append_only before update or delete on compliance.consent_notices
+  for each row execute function core.refuse_change();
+create or replace trigger consent_notices_no_truncate before truncate on compliance.consent_notices
+  for each statement execute function core.refuse_change();
+
+grant select, insert on compliance.consent_notices to business_app;
+grant select on compliance.consent_notices to business_ro;
+
+-- compliance.consents: Consent given, refused, withdrawn: treatment, procedure, data, research, tele-consultation, transfusion, ABDM.
+-- RULE to build: patient under 18 at given_at => given_by<>'patient' (trigger)
+create table if not exists compliance.consents (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  patient_id uuid not null,
+  kind text not null,
+  notice_id uuid,
+  purposes text[] not null default '{}',
+  decision text not null,
+  given_by text not null,
+  contact_id uuid,
+  guardian_verified boolean,
+  given_at timestamptz not null,
+  expires_at timestamptz,
+  withdrawn_at timestamptz,
+  withdrawal_reason text,
+  witness_id uuid,
+  explained_by uuid,
+  language text,
+  document_id uuid,
+  evidence jsonb,
+  encounter_id uuid,
+  status text not null default 'draft',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint consents_pkey primary key (tenant_id, id),
+  constraint consents_patient_kind_key unique (tenant_id, patient_id, kind, given_at),
+  constraint consents_kind_check check (
+    kind in ('data_processing', 'treatment', 'surgery', 'anaesthesia', 'transfusion', 'high_risk', 'research', 'telemedicine', 'photography', 'marketing', 'abdm', 'insurance_sharing')
+  ),
+  constraint consents_decision_check check (decision in ('permit', 'deny')),
+  constraint consents_given_by_check check (
+    given_by in ('patient', 'guardian', 'spouse', 'lawful_representative', 'emergency_doctrine')
+  ),
+  constraint consents_status_check check (
+    status in ('draft', 'active', 'rejected', 'withdrawn', 'expired', 'superseded')
+  ),
+  constraint consents_data_processing_complete check (kind <> 'data_processing' or notice_id is not null),
+  constraint consents_guardian_complete check (
+    given_by <> 'guardian' or (contact_id is not null and guardian_verified)
+  ),
+  constraint consents_kind_rule check (
+    kind not in ('surgery', 'anaesthesia', 'transfusion', 'high_risk') or (explained_by is not null and document_id is not null)
+  ),
+  constraint consents_withdrawn_complete check (status <> 'withdrawn' or withdrawn_at is not null)
+);
+
+create index if not exists consents_notice_idx on compliance.consents (notice_id, tenant_id)
+  where notice_id is not null;
+comment on index compliance.consents_notice_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+create index if not exists consents_contact_idx on compliance.consents (tenant_id, contact_id)
+  where contact_id is not null;
+create index if not exists consents_witness_idx on compliance.consents (tenant_id, witness_id)
+  where witness_id is not null;
+create index if not exists consents_explained_by_idx on compliance.consents (tenant_id, explained_by)
+  where explained_by is not null;
+create index if not exists consents_document_idx on compliance.consents (tenant_id, document_id)
+  where document_id is not null;
+create index if not exists consents_encounter_idx on compliance.consents (tenant_id, encounter_id)
+  where encounter_id is not null;
+
+comment on table compliance.consents is 'class=phi;scope=tenant;owner=business;fhir=Consent;retention=medical_record;about=Consent given, refused, withdrawn: treatment, procedure, data, research, tele-consultation, transfusion, ABDM.';
+comment on column compliance.consents.patient_id is 'class=phi;about=The patient.';
+comment on column compliance.consents.kind is 'class=phi;about=?';
+comment on column compliance.consents.notice_id is 'class=phi;about=?';
+comment on column compliance.consents.purposes is 'class=phi;about=?';
+comment on column compliance.consents.decision is 'class=phi;about=?';
+comment on column compliance.consents.given_by is 'class=phi;about=?';
+comment on column compliance.consents.contact_id is 'class=phi;about=?';
+comment on column compliance.consents.guardian_verified is 'class=phi;about=?';
+comment on column compliance.consents.given_at is 'class=phi;about=?';
+comment on column compliance.consents.expires_at is 'class=phi;about=?';
+comment on column compliance.consents.withdrawn_at is 'class=phi;about=?';
+comment on column compliance.consents.withdrawal_reason is 'class=phi;about=?';
+comment on column compliance.consents.witness_id is 'class=phi;about=?';
+comment on column compliance.consents.explained_by is 'class=phi;about=?';
+comment on column compliance.consents.language is 'class=phi;about=?';
+comment on column compliance.consents.document_id is 'class=phi;about=The stored document.';
+comment on column compliance.consents.evidence is 'class=phi;about=?';
+comment on column compliance.consents.encounter_id is 'class=phi;about=The encounter that it belongs to.';
+comment on column compliance.consents.status is 'class=phi;about=?';
+select core.comment_standard_columns('compliance.consents');
+
+alter table compliance.consents enable row level security;
+alter table compliance.consents force row level security;
+drop policy if exists tenant_isolation on compliance.consents;
+create policy tenant_isolation on compliance.consents
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger consents_touch before update on compliance.consents
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger consents_notice_visible before insert or update of notice_id on compliance.consents
+  for each row execute function core.check_shared_reference('notice_id', 'compliance.consent_notices');
+create or replace trigger consents_transition before insert or update of status on compliance.consents
+  for each row execute function core.enforce_transition('compliance.consents', 'status');
+select audit.track('compliance.consents');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('compliance.consents', '', 'draft', false, null),
+  ('compliance.consents', 'draft', 'active', false, null),
+  ('compliance.consents', 'draft', 'rejected', false, null),
+  ('compliance.consents', 'active', 'withdrawn', false, null),
+  ('compliance.consents', 'active', 'expired', false, null),
+  ('compliance.consents', 'active', 'superseded', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on compliance.consents to business_app;
+grant select on compliance.consents to business_ro;
+
+-- compliance.data_principal_requests: Access, correction, erasure, nomination, grievance and copies of records, each with a legal clock.
+create table if not exists compliance.data_principal_requests (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  request_number text not null,
+  patient_id uuid,
+  requester_name text not null,
+  relationship text,
+  kind text not null,
+  channel text not null,
+  received_at timestamptz not null,
+  identity_verified_at timestamptz,
+  due_at timestamptz not null,
+  details_enc bytea not null,
+  decision text,
+  refusal_basis text,
+  completed_at timestamptz,
+  response_document_id uuid,
+  handled_by uuid,
+  escalated_to_board boolean not null default false,
+  status text not null default 'received',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint data_principal_requests_pkey primary key (tenant_id, id),
+  constraint data_principal_requests_request_number_key unique (tenant_id, request_number),
+  constraint data_principal_requests_kind_check check (
+    kind in ('access', 'correction', 'erasure', 'portability', 'nomination', 'grievance', 'record_copy', 'disclosure_accounting', 'restriction')
+  ),
+  constraint data_principal_requests_decision_check check (decision in ('granted', 'partially_granted', 'refused')),
+  constraint data_principal_requests_status_check check (
+    status in ('received', 'verifying', 'rejected', 'in_progress', 'completed', 'on_hold')
+  ),
+  constraint data_principal_requests_due_at_rule check (due_at > received_at),
+  constraint data_principal_requests_refused_complete check (decision <> 'refused' or refusal_basis is not null),
+  constraint data_principal_requests_completed_complete check (
+    status <> 'completed' or (completed_at is not null and identity_verified_at is not null)
+  ),
+  constraint data_principal_requests_record_copy_complete check (
+    kind <> 'record_copy' or due_at <= received_at + interval '72 hours'
+  ),
+  constraint data_principal_requests_grievance_complete check (
+    kind <> 'grievance' or due_at <= received_at + interval '90 days'
+  )
+);
+
+create index if not exists data_principal_requests_patient_idx on compliance.data_principal_requests (tenant_id, patient_id)
+  where patient_id is not null;
+create index if not exists data_principal_requests_response_document_idx on compliance.data_principal_requests (tenant_id, response_document_id)
+  where response_document_id is not null;
+create index if not exists data_principal_requests_handled_by_idx on compliance.data_principal_requests (tenant_id, handled_by)
+  where handled_by is not null;
+
+comment on table compliance.data_principal_requests is 'class=phi;scope=tenant;owner=business;fhir=Task;retention=medical_record;about=Access, correction, erasure, nomination, grievance and copies of records, each with a legal clock.';
+comment on column compliance.data_principal_requests.request_number is 'class=phi;about=?';
+comment on column compliance.data_principal_requests.patient_id is 'class=phi;about=The patient.';
+comment on column compliance.data_principal_requests.requester_name is 'class=phi;about=?';
+comment on column compliance.data_principal_requests.relationship is 'class=phi;about=?';
+comment on column compliance.data_principal_requests.kind is 'class=phi;about=?';
+comment on column compliance.data_principal_requests.channel is 'class=phi;about=?';
+comment on column compliance.data_principal_requests.received_at is 'class=phi;about=?';
+comment on column compliance.data_principal_requests.identity_verified_at is 'class=phi;about=?';
+comment on column compliance.data_principal_requests.due_at is 'class=phi;about=?';
+comment on column compliance.data_principal_requests.details_enc is 'class=phi;enc=1;about=?';
+comment on column compliance.data_principal_requests.decision is 'class=phi;about=?';
+comment on column compliance.data_principal_requests.refusal_basis is 'class=phi;about=?';
+comment on column compliance.data_principal_requests.completed_at is 'class=phi;about=?';
+comment on column compliance.data_principal_requests.response_document_id is 'class=phi;about=?';
+comment on column compliance.data_principal_requests.handled_by is 'class=phi;about=?';
+comment on column compliance.data_principal_requests.escalated_to_board is 'class=phi;about=?';
+comment on column compliance.data_principal_requests.status is 'class=phi;about=?';
+select core.comment_standard_columns('compliance.data_principal_requests');
+
+alter table compliance.data_principal_requests enable row level security;
+alter table compliance.data_principal_requests force row level security;
+drop policy if exists tenant_isolation on compliance.data_principal_requests;
+create policy tenant_isolation on compliance.data_principal_requests
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger data_principal_requests_touch before update on compliance.data_principal_requests
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger data_principal_requests_transition before insert or update of status on compliance.data_principal_requests
+  for each row execute function core.enforce_transition('compliance.data_principal_requests', 'status');
+select audit.track('compliance.data_principal_requests');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('compliance.data_principal_requests', '', 'received', false, null),
+  ('compliance.data_principal_requests', 'received', 'verifying', false, null),
+  ('compliance.data_principal_requests', 'received', 'rejected', false, null),
+  ('compliance.data_principal_requests', 'verifying', 'in_progress', false, null),
+  ('compliance.data_principal_requests', 'verifying', 'rejected', false, null),
+  ('compliance.data_principal_requests', 'in_progress', 'completed', false, null),
+  ('compliance.data_principal_requests', 'in_progress', 'on_hold', false, null),
+  ('compliance.data_principal_requests', 'on_hold', 'in_progress', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on compliance.data_principal_requests to business_app;
+grant select on compliance.data_principal_requests to business_ro;
+
+-- compliance.breaches: Personal-data breach register with its clocks.
+-- NOTE: Generated columns expose cert_in_due_at = discovered_at + 6 h and board_due_at = discovered_at + 72 h.
+create table if not exists compliance.breaches (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  breach_number text not null,
+  discovered_at timestamptz not null,
+  occurred_from timestamptz,
+  occurred_to timestamptz,
+  nature text not null,
+  categories text[] not null default '{}',
+  affected_count integer not null,
+  systems text[] not null default '{}',
+  likely_impact text,
+  cert_in_reported_at timestamptz,
+  board_initial_at timestamptz,
+  board_detailed_at timestamptz,
+  principals_notified_at timestamptz,
+  hhs_reported_at timestamptz,
+  root_cause text,
+  measures text,
+  incident_id uuid,
+  status text not null default 'open',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint breaches_pkey primary key (tenant_id, id),
+  constraint breaches_breach_number_key unique (tenant_id, breach_number),
+  constraint breaches_status_check check (status in ('open', 'contained', 'reported', 'closed')),
+  constraint breaches_board_detailed_at_rule check (board_detailed_at >= board_initial_at),
+  constraint breaches_closed_complete check (
+    status <> 'closed' or (board_initial_at is not null and board_detailed_at is not null and principals_notified_at is not null and root_cause is not null)
+  )
+);
+
+create index if not exists breaches_incident_idx on compliance.breaches (tenant_id, incident_id)
+  where incident_id is not null;
+
+comment on table compliance.breaches is 'class=operational;scope=tenant;owner=business;fhir=AuditEvent;retention=operational;about=Personal-data breach register with its clocks.';
+comment on column compliance.breaches.breach_number is 'class=operational;about=?';
+comment on column compliance.breaches.discovered_at is 'class=operational;about=?';
+comment on column compliance.breaches.occurred_from is 'class=operational;about=?';
+comment on column compliance.breaches.occurred_to is 'class=operational;about=?';
+comment on column compliance.breaches.nature is 'class=operational;about=?';
+comment on column compliance.breaches.categories is 'class=operational;about=?';
+comment on column compliance.breaches.affected_count is 'class=operational;about=?';
+comment on column compliance.breaches.systems is 'class=operational;about=?';
+comment on column compliance.breaches.likely_impact is 'class=operational;about=?';
+comment on column compliance.breaches.cert_in_reported_at is 'class=operational;about=?';
+comment on column compliance.breaches.board_initial_at is 'class=operational;about=?';
+comment on column compliance.breaches.board_detailed_at is 'class=operational;about=?';
+comment on column compliance.breaches.principals_notified_at is 'class=operational;about=?';
+comment on column compliance.breaches.hhs_reported_at is 'class=operational;about=?';
+comment on column compliance.breaches.root_cause is 'class=operational;about=?';
+comment on column compliance.breaches.measures is 'class=operational;about=?';
+comment on column compliance.breaches.incident_id is 'class=operational;about=?';
+comment on column compliance.breaches.status is 'class=operational;about=?';
+select core.comment_standard_columns('compliance.breaches');
+
+alter table compliance.breaches enable row level security;
+alter table compliance.breaches force row level security;
+drop policy if exists tenant_isolation on compliance.breaches;
+create policy tenant_isolation on compliance.breaches
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger breaches_touch before update on compliance.breaches
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger breaches_transition before insert or update of status on compliance.breaches
+  for each row execute function core.enforce_transition('compliance.breaches', 'status');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('compliance.breaches', '', 'open', false, null),
+  ('compliance.breaches', 'open', 'contained', false, null),
+  ('compliance.breaches', 'contained', 'reported', false, null),
+  ('compliance.breaches', 'reported', 'closed', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on compliance.breaches to business_app;
+grant select on compliance.breaches to business_ro;
+
+-- compliance.breach_affected_persons: Who was affected and when each was told.
+create table if not exists compliance.breach_affected_persons (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  breach_id uuid not null,
+  patient_id uuid,
+  person_ref text,
+  data_categories text[] not null default '{}',
+  notification_id uuid,
+  notified_at timestamptz,
+  returned boolean not null default false,
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint breach_affected_persons_pkey primary key (tenant_id, id),
+  constraint breach_affected_persons_breach_patient_key unique (tenant_id, breach_id, patient_id),
+  constraint breach_affected_persons_num_nonnulls_rule check (num_nonnulls(patient_id,person_ref) >= 1)
+);
+
+create index if not exists breach_affected_persons_patient_idx on compliance.breach_affected_persons (tenant_id, patient_id)
+  where patient_id is not null;
+create index if not exists breach_affected_persons_notification_idx on compliance.breach_affected_persons (tenant_id, notification_id)
+  where notification_id is not null;
+
+comment on table compliance.breach_affected_persons is 'class=phi;scope=tenant;owner=business;fhir=Communication;retention=medical_record;about=Who was affected and when each was told.';
+comment on column compliance.breach_affected_persons.breach_id is 'class=phi;about=?';
+comment on column compliance.breach_affected_persons.patient_id is 'class=phi;about=The patient.';
+comment on column compliance.breach_affected_persons.person_ref is 'class=phi;about=?';
+comment on column compliance.breach_affected_persons.data_categories is 'class=phi;about=?';
+comment on column compliance.breach_affected_persons.notification_id is 'class=phi;about=?';
+comment on column compliance.breach_affected_persons.notified_at is 'class=phi;about=?';
+comment on column compliance.breach_affected_persons.returned is 'class=phi;about=?';
+select core.comment_standard_columns('compliance.breach_affected_persons');
+
+alter table compliance.breach_affected_persons enable row level security;
+alter table compliance.breach_affected_persons force row level security;
+drop policy if exists tenant_isolation on compliance.breach_affected_persons;
+create policy tenant_isolation on compliance.breach_affected_persons
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger breach_affected_persons_touch before update on compliance.breach_affected_persons
+  for each row execute function core.update_updated_at_column('row_version');
+select audit.track('compliance.breach_affected_persons');
+
+grant select, insert, update on compliance.breach_affected_persons to business_app;
+grant select on compliance.breach_affected_persons to business_ro;
+
+-- compliance.retention_policies: How long each class of rows is kept, why, and what happens then.
+create table if not exists compliance.retention_policies (
+  tenant_id uuid,
+  id uuid not null default core.uuid_v7(),
+  class text not null,
+  schema_name text,
+  table_name text,
+  basis text not null,
+  keep_for interval not null,
+  starts_from text not null,
+  action text not null,
+  minimum_log_days integer not null,
+  approved_by uuid,
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint retention_policies_pkey primary key (id),
+  constraint retention_policies_class_schema_name_key unique nulls not distinct (tenant_id, class, schema_name, table_name),
+  constraint retention_policies_starts_from_check check (
+    starts_from in ('created', 'last_encounter', 'discharge', 'majority_age', 'closure', 'death')
+  ),
+  constraint retention_policies_action_check check (
+    action in ('erase', 'anonymise', 'archive', 'drop_partition', 'crypto_shred')
+  ),
+  constraint retention_policies_medical_record_complete check (
+    class <> 'medical_record' or keep_for >= interval '3 years'
+  ),
+  constraint retention_policies_class_rule check (
+    class not in ('audit', 'access_log') or keep_for >= interval '7 years'
+  ),
+  constraint retention_policies_minimum_log_days_rule check (minimum_log_days >= 365)
+);
+
+comment on table compliance.retention_policies is 'class=operational;scope=shared;owner=business;fhir=none;retention=operational;about=How long each class of rows is kept, why, and what happens then.';
+comment on column compliance.retention_policies.class is 'class=operational;about=?';
+comment on column compliance.retention_policies.schema_name is 'class=operational;about=?';
+comment on column compliance.retention_policies.table_name is 'class=operational;about=?';
+comment on column compliance.retention_policies.basis is 'class=operational;about=?';
+comment on column compliance.retention_policies.keep_for is 'class=operational;about=?';
+comment on column compliance.retention_policies.starts_from is 'class=operational;about=?';
+comment on column compliance.retention_policies.action is 'class=operational;about=?';
+comment on column compliance.retention_policies.minimum_log_days is 'class=operational;about=?';
+comment on column compliance.retention_policies.approved_by is 'class=operational;about=?';
+select core.comment_standard_columns('compliance.retention_policies');
+
+alter table compliance.retention_policies enable row level security;
+alter table compliance.retention_policies force row level security;
+drop policy if exists tenant_isolation on compliance.retention_policies;
+create policy tenant_isolation on compliance.retention_policies
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+drop policy if exists shared_rows on compliance.retention_policies;
+create policy shared_rows on compliance.retention_policies for select using (tenant_id is null);
+
+create or replace trigger retention_policies_touch before update on compliance.retention_policies
+  for each row execute function core.update_updated_at_column('row_version');
+
+grant select, insert, update on compliance.retention_policies to business_app;
+grant select on compliance.retention_policies to business_ro;
+
+-- compliance.legal_holds: Freezes that beat retention and erasure.
+create table if not exists compliance.legal_holds (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  hold_number text not null,
+  scope jsonb not null default '{}',
+  patient_id uuid,
+  reason text not null,
+  authority text,
+  placed_by uuid not null,
+  placed_at timestamptz not null,
+  released_by uuid,
+  released_at timestamptz,
+  status text not null default 'active',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint legal_holds_pkey primary key (tenant_id, id),
+  constraint legal_holds_hold_number_key unique (tenant_id, hold_number),
+  constraint legal_holds_status_check check (status in ('active', 'released')),
+  constraint legal_holds_released_complete check (
+    status <> 'released' or (released_by is not null and released_by <> placed_by)
+  )
+);
+
+create index if not exists legal_holds_patient_idx on compliance.legal_holds (tenant_id, patient_id)
+  where patient_id is not null;
+create index if not exists legal_holds_placed_by_idx on compliance.legal_holds (tenant_id, placed_by);
+create index if not exists legal_holds_released_by_idx on compliance.legal_holds (tenant_id, released_by)
+  where released_by is not null;
+
+comment on table compliance.legal_holds is 'class=operational;scope=tenant;owner=business;fhir=none;retention=operational;about=Freezes that beat retention and erasure.';
+comment on column compliance.legal_holds.hold_number is 'class=operational;about=?';
+comment on column compliance.legal_holds.scope is 'class=operational;about=?';
+comment on column compliance.legal_holds.patient_id is 'class=operational;about=The patient.';
+comment on column compliance.legal_holds.reason is 'class=operational;about=?';
+comment on column compliance.legal_holds.authority is 'class=operational;about=?';
+comment on column compliance.legal_holds.placed_by is 'class=operational;about=?';
+comment on column compliance.legal_holds.placed_at is 'class=operational;about=?';
+comment on column compliance.legal_holds.released_by is 'class=operational;about=?';
+comment on column compliance.legal_holds.released_at is 'class=operational;about=?';
+comment on column compliance.legal_holds.status is 'class=operational;about=?';
+select core.comment_standard_columns('compliance.legal_holds');
+
+alter table compliance.legal_holds enable row level security;
+alter table compliance.legal_holds force row level security;
+drop policy if exists tenant_isolation on compliance.legal_holds;
+create policy tenant_isolation on compliance.legal_holds
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger legal_holds_touch before update on compliance.legal_holds
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger legal_holds_transition before insert or update of status on compliance.legal_holds
+  for each row execute function core.enforce_transition('compliance.legal_holds', 'status');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('compliance.legal_holds', '', 'active', false, null),
+  ('compliance.legal_holds', 'active', 'released', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on compliance.legal_holds to business_app;
+grant select on compliance.legal_holds to business_ro;
+
+-- compliance.erasure_log: What was erased, anonymised or shredded, why, with proof.
+-- RULE to build: no active legal hold covered the rows (function IM910)
+create table if not exists compliance.erasure_log (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  request_id uuid,
+  policy_id uuid,
+  patient_ref_hash bytea,
+  schema_name text not null,
+  table_name text not null,
+  row_count bigint not null,
+  action text not null,
+  notice_sent_at timestamptz,
+  executed_at timestamptz not null,
+  executed_by text not null,
+  key_kid_destroyed text,
+  verification jsonb not null default '{}',
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  constraint erasure_log_pkey primary key (tenant_id, id),
+  constraint erasure_log_num_nonnulls_rule check (num_nonnulls(request_id,policy_id) >= 1),
+  constraint erasure_log_request_id_rule check (
+    request_id is null or notice_sent_at is null or notice_sent_at <= executed_at - interval '48 hours'
+  )
+);
+
+create index if not exists erasure_log_request_idx on compliance.erasure_log (tenant_id, request_id)
+  where request_id is not null;
+create index if not exists erasure_log_policy_idx on compliance.erasure_log (policy_id, tenant_id)
+  where policy_id is not null;
+comment on index compliance.erasure_log_policy_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+
+comment on table compliance.erasure_log is 'class=operational;scope=tenant;owner=business;fhir=Provenance;retention=operational;append_only=1;about=What was erased, anonymised or shredded, why, with proof.';
+comment on column compliance.erasure_log.request_id is 'class=operational;about=?';
+comment on column compliance.erasure_log.policy_id is 'class=operational;about=?';
+comment on column compliance.erasure_log.patient_ref_hash is 'class=operational;about=?';
+comment on column compliance.erasure_log.schema_name is 'class=operational;about=?';
+comment on column compliance.erasure_log.table_name is 'class=operational;about=?';
+comment on column compliance.erasure_log.row_count is 'class=operational;about=?';
+comment on column compliance.erasure_log.action is 'class=operational;about=?';
+comment on column compliance.erasure_log.notice_sent_at is 'class=operational;about=?';
+comment on column compliance.erasure_log.executed_at is 'class=operational;about=?';
+comment on column compliance.erasure_log.executed_by is 'class=operational;about=?';
+comment on column compliance.erasure_log.key_kid_destroyed is 'class=operational;about=?';
+comment on column compliance.erasure_log.verification is 'class=operational;about=?';
+select core.comment_standard_columns('compliance.erasure_log');
+
+alter table compliance.erasure_log enable row level security;
+alter table compliance.erasure_log force row level security;
+drop policy if exists tenant_isolation on compliance.erasure_log;
+create policy tenant_isolation on compliance.erasure_log
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger erasure_log_append_only before update or delete on compliance.erasure_log
+  for each row execute function core.refuse_change();
+create or replace trigger erasure_log_no_truncate before truncate on compliance.erasure_log
+  for each statement execute function core.refuse_change();
+create or replace trigger erasure_log_policy_visible before insert or update of policy_id on compliance.erasure_log
+  for each row execute function core.check_shared_reference('policy_id', 'compliance.retention_policies');
+
+grant select, insert on compliance.erasure_log to business_app;
+grant select on compliance.erasure_log to business_ro;
+
+-- compliance.data_processors: Processors and business associates with contracts and transfer countries.
+-- RULE to build: country is not on the restricted list (DPDP Rule 15, settings)
+create table if not exists compliance.data_processors (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  name text not null,
+  service text not null,
+  data_categories text[] not null default '{}',
+  country text not null,
+  contract_kind text not null,
+  contract_document_id uuid,
+  signed_on date not null,
+  expires_on date,
+  subprocessors jsonb not null default '{}',
+  api_client_id uuid,
+  last_review_on date,
+  status text not null default 'draft',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint data_processors_pkey primary key (tenant_id, id),
+  constraint data_processors_name_service_key unique (tenant_id, name, service),
+  constraint data_processors_country_length check (length(country) = 2),
+  constraint data_processors_contract_kind_check check (contract_kind in ('BAA', 'DPA', 'both')),
+  constraint data_processors_status_check check (status in ('draft', 'active', 'expired', 'terminated')),
+  constraint data_processors_active_complete check (status <> 'active' or contract_document_id is not null)
+);
+
+create index if not exists data_processors_contract_document_idx on compliance.data_processors (tenant_id, contract_document_id)
+  where contract_document_id is not null;
+create index if not exists data_processors_api_client_idx on compliance.data_processors (tenant_id, api_client_id)
+  where api_client_id is not null;
+
+comment on table compliance.data_processors is 'class=operational;scope=tenant;owner=business;fhir=Organization,Contract;retention=operational;about=Processors and business associates with contracts and transfer countries.';
+comment on column compliance.data_processors.name is 'class=operational;about=?';
+comment on column compliance.data_processors.service is 'class=operational;about=?';
+comment on column compliance.data_processors.data_categories is 'class=operational;about=?';
+comment on column compliance.data_processors.country is 'class=operational;about=?';
+comment on column compliance.data_processors.contract_kind is 'class=operational;about=?';
+comment on column compliance.data_processors.contract_document_id is 'class=operational;about=?';
+comment on column compliance.data_processors.signed_on is 'class=operational;about=?';
+comment on column compliance.data_processors.expires_on is 'class=operational;about=?';
+comment on column compliance.data_processors.subprocessors is 'class=operational;about=?';
+comment on column compliance.data_processors.api_client_id is 'class=operational;about=?';
+comment on column compliance.data_processors.last_review_on is 'class=operational;about=?';
+comment on column compliance.data_processors.status is 'class=operational;about=?';
+select core.comment_standard_columns('compliance.data_processors');
+
+alter table compliance.data_processors enable row level security;
+alter table compliance.data_processors force row level security;
+drop policy if exists tenant_isolation on compliance.data_processors;
+create policy tenant_isolation on compliance.data_processors
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger data_processors_touch before update on compliance.data_processors
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger data_processors_transition before insert or update of status on compliance.data_processors
+  for each row execute function core.enforce_transition('compliance.data_processors', 'status');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('compliance.data_processors', '', 'draft', false, null),
+  ('compliance.data_processors', 'draft', 'active', false, null),
+  ('compliance.data_processors', 'active', 'expired', false, null),
+  ('compliance.data_processors', 'active', 'terminated', false, null),
+  ('compliance.data_processors', 'expired', 'active', false, null),
+  ('compliance.data_processors', 'expired', 'terminated', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on compliance.data_processors to business_app;
+grant select on compliance.data_processors to business_ro;
+
+-- compliance.incidents: Near misses, adverse and sentinel events, lab non-conformities, HAIs, ADRs, with CAPA.
+create table if not exists compliance.incidents (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  incident_number text not null,
+  kind text not null,
+  patient_id uuid,
+  encounter_id uuid,
+  department_id uuid not null,
+  occurred_at timestamptz not null,
+  reported_at timestamptz not null,
+  reported_by uuid,
+  anonymous boolean not null default false,
+  severity text not null,
+  description_enc bytea not null,
+  subject_type text,
+  subject_id uuid,
+  immediate_action text,
+  root_cause jsonb,
+  corrective_action text,
+  preventive_action text,
+  capa_owner_id uuid,
+  capa_due_on date,
+  capa_done_on date,
+  effectiveness text,
+  external_report jsonb,
+  status text not null default 'reported',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint incidents_pkey primary key (tenant_id, id),
+  constraint incidents_incident_number_key unique (tenant_id, incident_number),
+  constraint incidents_kind_check check (
+    kind in ('near_miss', 'adverse_event', 'sentinel', 'medication_error', 'adr', 'fall', 'pressure_injury', 'hai', 'needle_stick', 'lab_nonconformity', 'equipment', 'security', 'complaint', 'other')
+  ),
+  constraint incidents_severity_check check (severity in ('none', 'mild', 'moderate', 'severe', 'death')),
+  constraint incidents_status_check check (
+    status in ('reported', 'under_review', 'rejected', 'action_planned', 'closed', 'action_done')
+  ),
+  constraint incidents_reported_at_rule check (reported_at >= occurred_at),
+  constraint incidents_anonymous_rule check (anonymous or reported_by is not null),
+  constraint incidents_sentinel_complete check (
+    kind <> 'sentinel' or status in ('reported', 'under_review') or root_cause is not null
+  ),
+  constraint incidents_closed_complete check (
+    status <> 'closed' or (corrective_action is not null and effectiveness is not null)
+  )
+);
+
+create index if not exists incidents_patient_idx on compliance.incidents (tenant_id, patient_id)
+  where patient_id is not null;
+create index if not exists incidents_encounter_idx on compliance.incidents (tenant_id, encounter_id)
+  where encounter_id is not null;
+create index if not exists incidents_department_idx on compliance.incidents (tenant_id, department_id);
+create index if not exists incidents_reported_by_idx on compliance.incidents (tenant_id, reported_by)
+  where reported_by is not null;
+create index if not exists incidents_capa_owner_idx on compliance.incidents (tenant_id, capa_owner_id)
+  where capa_owner_id is not null;
+
+comment on table compliance.incidents is 'class=phi;scope=tenant;owner=business;fhir=AdverseEvent;retention=medical_record;about=Near misses, adverse and sentinel events, lab non-conformities, HAIs, ADRs, with CAPA.';
+comment on column compliance.incidents.incident_number is 'class=phi;about=?';
+comment on column compliance.incidents.kind is 'class=phi;about=?';
+comment on column compliance.incidents.patient_id is 'class=phi;about=The patient.';
+comment on column compliance.incidents.encounter_id is 'class=phi;about=The encounter that it belongs to.';
+comment on column compliance.incidents.department_id is 'class=phi;about=The department.';
+comment on column compliance.incidents.occurred_at is 'class=phi;about=?';
+comment on column compliance.incidents.reported_at is 'class=phi;about=?';
+comment on column compliance.incidents.reported_by is 'class=phi;about=?';
+comment on column compliance.incidents.anonymous is 'class=phi;about=?';
+comment on column compliance.incidents.severity is 'class=phi;about=?';
+comment on column compliance.incidents.description_enc is 'class=phi;enc=1;about=?';
+comment on column compliance.incidents.subject_type is 'class=phi;about=?';
+comment on column compliance.incidents.subject_id is 'class=phi;about=?';
+comment on column compliance.incidents.immediate_action is 'class=phi;about=?';
+comment on column compliance.incidents.root_cause is 'class=phi;about=?';
+comment on column compliance.incidents.corrective_action is 'class=phi;about=?';
+comment on column compliance.incidents.preventive_action is 'class=phi;about=?';
+comment on column compliance.incidents.capa_owner_id is 'class=phi;about=?';
+comment on column compliance.incidents.capa_due_on is 'class=phi;about=?';
+comment on column compliance.incidents.capa_done_on is 'class=phi;about=?';
+comment on column compliance.incidents.effectiveness is 'class=phi;about=?';
+comment on column compliance.incidents.external_report is 'class=phi;about=?';
+comment on column compliance.incidents.status is 'class=phi;about=?';
+select core.comment_standard_columns('compliance.incidents');
+
+alter table compliance.incidents enable row level security;
+alter table compliance.incidents force row level security;
+drop policy if exists tenant_isolation on compliance.incidents;
+create policy tenant_isolation on compliance.incidents
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger incidents_touch before update on compliance.incidents
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger incidents_transition before insert or update of status on compliance.incidents
+  for each row execute function core.enforce_transition('compliance.incidents', 'status');
+select audit.track('compliance.incidents');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('compliance.incidents', '', 'reported', false, null),
+  ('compliance.incidents', 'reported', 'under_review', false, null),
+  ('compliance.incidents', 'reported', 'rejected', false, null),
+  ('compliance.incidents', 'under_review', 'action_planned', false, null),
+  ('compliance.incidents', 'under_review', 'closed', false, null),
+  ('compliance.incidents', 'action_planned', 'action_done', false, null),
+  ('compliance.incidents', 'action_done', 'closed', false, null),
+  ('compliance.incidents', 'action_done', 'under_review', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on compliance.incidents to business_app;
+grant select on compliance.incidents to business_ro;
+
+-- compliance.compliance_checks: Executed checks with evidence: what proves 100 percent.
+create table if not exists compliance.compliance_checks (
+  tenant_id uuid,
+  id uuid not null default core.uuid_v7(),
+  run_id uuid not null,
+  rule_id text not null,
+  rule_version text not null,
+  regulation text not null,
+  target text not null,
+  outcome text not null,
+  evidence jsonb not null default '{}',
+  evidence_hash bytea not null,
+  waiver_id text,
+  ran_at timestamptz not null,
+  tool_version text not null,
+  schema_fingerprint bytea not null,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  constraint compliance_checks_pkey primary key (id, ran_at),
+  constraint compliance_checks_run_rule_key unique nulls not distinct (tenant_id, run_id, rule_id, target, ran_at),
+  constraint compliance_checks_outcome_check check (outcome in ('pass', 'fail', 'not_applicable', 'error', 'waived')),
+  constraint compliance_checks_waived_complete check (outcome <> 'waived' or waiver_id is not null)
+) partition by range (ran_at);
+
+create table if not exists compliance.compliance_checks_default partition of compliance.compliance_checks default;
+
+comment on table compliance.compliance_checks is 'class=operational;scope=shared;owner=business;fhir=none;retention=operational;append_only=1;partition=month;about=Executed checks with evidence: what proves 100 percent.';
+comment on column compliance.compliance_checks.run_id is 'class=operational;about=?';
+comment on column compliance.compliance_checks.rule_id is 'class=operational;about=?';
+comment on column compliance.compliance_checks.rule_version is 'class=operational;about=?';
+comment on column compliance.compliance_checks.regulation is 'class=operational;about=?';
+comment on column compliance.compliance_checks.target is 'class=operational;about=?';
+comment on column compliance.compliance_checks.outcome is 'class=operational;about=?';
+comment on column compliance.compliance_checks.evidence is 'class=operational;about=?';
+comment on column compliance.compliance_checks.evidence_hash is 'class=operational;about=?';
+comment on column compliance.compliance_checks.waiver_id is 'class=operational;about=?';
+comment on column compliance.compliance_checks.ran_at is 'class=operational;about=?';
+comment on column compliance.compliance_checks.tool_version is 'class=operational;about=?';
+comment on column compliance.compliance_checks.schema_fingerprint is 'class=operational;about=?';
+select core.comment_standard_columns('compliance.compliance_checks');
+
+alter table compliance.compliance_checks enable row level security;
+alter table compliance.compliance_checks force row level security;
+drop policy if exists tenant_isolation on compliance.compliance_checks;
+create policy tenant_isolation on compliance.compliance_checks
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+drop policy if exists shared_rows on compliance.compliance_checks;
+create policy shared_rows on compliance.compliance_checks for select using (tenant_id is null);
+alter table compliance.compliance_checks_default enable row level security;
+alter table compliance.compliance_checks_default force row level security;
+drop policy if exists tenant_isolation on compliance.compliance_checks_default;
+create policy tenant_isolation on compliance.compliance_checks_default
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+drop policy if exists shared_rows on compliance.compliance_checks_default;
+create policy shared_rows on compliance.compliance_checks_default for select using (tenant_id is null);
+
+create or replace trigger compliance_checks_append_only before update or delete on compliance.compliance_checks
+  for each row execute function core.refuse_change();
+create or replace trigger compliance_checks_no_truncate before truncate on compliance.compliance_checks
+  for each statement execute function core.refuse_change();
+create or replace trigger compliance_checks_default_no_truncate before truncate on compliance.compliance_checks_default
+  for each statement execute function core.refuse_change();
+
+grant select, insert on compliance.compliance_checks to business_app;
+grant select on compliance.compliance_checks to business_ro;
+
+create index if not exists telemedicine_sessions_consent_idx on scheduling.telemedicine_sessions (tenant_id, consent_id) where consent_id is not null;
+create index if not exists contact_preferences_consent_idx on communication.contact_preferences (tenant_id, consent_id) where consent_id is not null;
+
+-- device: tables
+
+-- device.devices: Monitors, analysers, pumps, fridges, imaging machines, gateways.
+create table if not exists device.devices (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  asset_tag text not null,
+  udi text,
+  serial_number text not null,
+  manufacturer text not null,
+  model text not null,
+  kind text not null,
+  location_id uuid,
+  department_id uuid,
+  protocol text not null,
+  api_client_id uuid,
+  firmware text,
+  calibration_due_on date,
+  pm_due_on date,
+  last_seen_at timestamptz,
+  status text not null default 'commissioning',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  deleted_at timestamptz,
+  deleted_by uuid,
+  delete_reason text,
+  constraint devices_pkey primary key (tenant_id, id),
+  constraint devices_kind_check check (
+    kind in ('monitor', 'ventilator', 'infusion_pump', 'analyser', 'imaging', 'fridge', 'freezer', 'glucometer', 'wearable', 'gateway', 'other')
+  ),
+  constraint devices_protocol_check check (
+    protocol in ('hl7', 'astm', 'mqtt', 'ieee11073', 'dicom', 'modbus', 'manual')
+  ),
+  constraint devices_status_check check (status in ('commissioning', 'active', 'maintenance', 'offline', 'retired'))
+);
+
+create unique index if not exists devices_asset_tag_key on device.devices (tenant_id, asset_tag)
+  where deleted_at is null;
+create unique index if not exists devices_manufacturer_serial_number_key on device.devices (tenant_id, manufacturer, serial_number)
+  where deleted_at is null;
+create index if not exists devices_location_idx on device.devices (tenant_id, location_id)
+  where location_id is not null;
+create index if not exists devices_department_idx on device.devices (tenant_id, department_id)
+  where department_id is not null;
+create index if not exists devices_api_client_idx on device.devices (tenant_id, api_client_id)
+  where api_client_id is not null;
+
+comment on table device.devices is 'class=operational;scope=tenant;owner=device;fhir=Device;retention=operational;about=Monitors, analysers, pumps, fridges, imaging machines, gateways.';
+comment on column device.devices.asset_tag is 'class=operational;about=?';
+comment on column device.devices.udi is 'class=operational;about=?';
+comment on column device.devices.serial_number is 'class=operational;about=?';
+comment on column device.devices.manufacturer is 'class=operational;about=?';
+comment on column device.devices.model is 'class=operational;about=?';
+comment on column device.devices.kind is 'class=operational;about=?';
+comment on column device.devices.location_id is 'class=operational;about=?';
+comment on column device.devices.department_id is 'class=operational;about=The department.';
+comment on column device.devices.protocol is 'class=operational;about=?';
+comment on column device.devices.api_client_id is 'class=operational;about=?';
+comment on column device.devices.firmware is 'class=operational;about=?';
+comment on column device.devices.calibration_due_on is 'class=operational;about=?';
+comment on column device.devices.pm_due_on is 'class=operational;about=?';
+comment on column device.devices.last_seen_at is 'class=operational;about=?';
+comment on column device.devices.status is 'class=operational;about=?';
+select core.comment_standard_columns('device.devices');
+
+alter table device.devices enable row level security;
+alter table device.devices force row level security;
+drop policy if exists tenant_isolation on device.devices;
+create policy tenant_isolation on device.devices
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger devices_touch before update on device.devices
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger devices_transition before insert or update of status on device.devices
+  for each row execute function core.enforce_transition('device.devices', 'status');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('device.devices', '', 'commissioning', false, null),
+  ('device.devices', 'commissioning', 'active', false, null),
+  ('device.devices', 'active', 'maintenance', false, null),
+  ('device.devices', 'active', 'offline', false, null),
+  ('device.devices', 'active', 'retired', false, null),
+  ('device.devices', 'maintenance', 'active', false, null),
+  ('device.devices', 'maintenance', 'retired', false, null),
+  ('device.devices', 'offline', 'active', false, null),
+  ('device.devices', 'offline', 'maintenance', false, null),
+  ('device.devices', 'offline', 'retired', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on device.devices to device_app;
+grant select on device.devices to device_ro;
+
+-- device.device_assignments: Which patient or bed a device serves, with that patient's alarm limits.
+create table if not exists device.device_assignments (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  device_id uuid not null,
+  is_exclusive boolean not null default false,
+  patient_id uuid,
+  encounter_id uuid,
+  bed_id uuid,
+  period tstzrange not null,
+  alarm_limits jsonb not null default '{}',
+  assigned_by uuid not null,
+  status text not null default 'active',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint device_assignments_pkey primary key (tenant_id, id),
+  constraint device_assignments_not_overlapping exclude using gist (
+    tenant_id with =, device_id with =, period with &&
+  ) where (status = 'active' and is_exclusive),
+  constraint device_assignments_status_check check (status in ('active', 'ended'))
+);
+
+create index if not exists device_assignments_device_idx on device.device_assignments (tenant_id, device_id);
+create index if not exists device_assignments_patient_idx on device.device_assignments (tenant_id, patient_id)
+  where patient_id is not null;
+create index if not exists device_assignments_encounter_idx on device.device_assignments (tenant_id, encounter_id)
+  where encounter_id is not null;
+create index if not exists device_assignments_bed_idx on device.device_assignments (tenant_id, bed_id)
+  where bed_id is not null;
+create index if not exists device_assignments_assigned_by_idx on device.device_assignments (tenant_id, assigned_by);
+
+comment on table device.device_assignments is 'class=phi;scope=tenant;owner=device;fhir=DeviceUseStatement;retention=medical_record;about=Which patient or bed a device serves, with that patient''s alarm limits.';
+comment on column device.device_assignments.device_id is 'class=phi;about=?';
+comment on column device.device_assignments.is_exclusive is 'class=phi;about=?';
+comment on column device.device_assignments.patient_id is 'class=phi;about=The patient.';
+comment on column device.device_assignments.encounter_id is 'class=phi;about=The encounter that it belongs to.';
+comment on column device.device_assignments.bed_id is 'class=phi;about=?';
+comment on column device.device_assignments.period is 'class=phi;about=?';
+comment on column device.device_assignments.alarm_limits is 'class=phi;about=?';
+comment on column device.device_assignments.assigned_by is 'class=phi;about=?';
+comment on column device.device_assignments.status is 'class=phi;about=?';
+select core.comment_standard_columns('device.device_assignments');
+
+alter table device.device_assignments enable row level security;
+alter table device.device_assignments force row level security;
+drop policy if exists tenant_isolation on device.device_assignments;
+create policy tenant_isolation on device.device_assignments
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger device_assignments_touch before update on device.device_assignments
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger device_assignments_transition before insert or update of status on device.device_assignments
+  for each row execute function core.enforce_transition('device.device_assignments', 'status');
+select audit.track('device.device_assignments');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('device.device_assignments', '', 'active', false, null),
+  ('device.device_assignments', 'active', 'ended', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on device.device_assignments to device_app;
+grant select on device.device_assignments to device_ro;
+
+-- device.device_maintenance: Calibration, preventive maintenance, breakdown and acceptance records.
+create table if not exists device.device_maintenance (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  device_id uuid not null,
+  kind text not null,
+  performed_at timestamptz not null,
+  performed_by text not null,
+  certificate_document_id uuid,
+  result text not null,
+  traceability text,
+  next_due_on date,
+  out_of_tolerance boolean not null default false,
+  impact_review text,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  constraint device_maintenance_pkey primary key (tenant_id, id),
+  constraint device_maintenance_kind_check check (
+    kind in ('acceptance', 'calibration', 'preventive', 'breakdown', 'recall', 'decommission')
+  ),
+  constraint device_maintenance_result_check check (result in ('pass', 'fail', 'limited')),
+  constraint device_maintenance_out_of_tolerance_rule check (not out_of_tolerance or impact_review is not null)
+);
+
+create index if not exists device_maintenance_device_idx on device.device_maintenance (tenant_id, device_id);
+create index if not exists device_maintenance_certificate_document_idx on device.device_maintenance (tenant_id, certificate_document_id)
+  where certificate_document_id is not null;
+
+comment on table device.device_maintenance is 'class=operational;scope=tenant;owner=device;fhir=DeviceMetric.calibration;retention=operational;append_only=1;about=Calibration, preventive maintenance, breakdown and acceptance records.';
+comment on column device.device_maintenance.device_id is 'class=operational;about=?';
+comment on column device.device_maintenance.kind is 'class=operational;about=?';
+comment on column device.device_maintenance.performed_at is 'class=operational;about=?';
+comment on column device.device_maintenance.performed_by is 'class=operational;about=?';
+comment on column device.device_maintenance.certificate_document_id is 'class=operational;about=?';
+comment on column device.device_maintenance.result is 'class=operational;about=?';
+comment on column device.device_maintenance.traceability is 'class=operational;about=?';
+comment on column device.device_maintenance.next_due_on is 'class=operational;about=?';
+comment on column device.device_maintenance.out_of_tolerance is 'class=operational;about=?';
+comment on column device.device_maintenance.impact_review is 'class=operational;about=?';
+select core.comment_standard_columns('device.device_maintenance');
+
+alter table device.device_maintenance enable row level security;
+alter table device.device_maintenance force row level security;
+drop policy if exists tenant_isolation on device.device_maintenance;
+create policy tenant_isolation on device.device_maintenance
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger device_maintenance_append_only before update or delete on device.device_maintenance
+  for each row execute function core.refuse_change();
+create or replace trigger device_maintenance_no_truncate before truncate on device.device_maintenance
+  for each statement execute function core.refuse_change();
+
+grant select, insert on device.device_maintenance to device_app;
+grant select on device.device_maintenance to device_ro;
+
+-- device.telemetry: Raw measurements; continuous aggregates telemetry_1m, telemetry_1h.
+-- NOTE: No foreign keys on the hot path; ids are checked at the gateway against device_assignments. Fridge temperatures of blood bank, vaccines and samples live here too.
+create table if not exists device.telemetry (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  measured_at timestamptz not null,
+  device_id uuid not null,
+  patient_id uuid,
+  metric_code text not null,
+  value double precision not null,
+  unit text not null,
+  quality text not null,
+  seq bigint not null,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  constraint telemetry_pkey primary key (tenant_id, id, measured_at),
+  constraint telemetry_device_metric_code_key unique (tenant_id, device_id, metric_code, measured_at, seq),
+  constraint telemetry_quality_check check (quality in ('good', 'suspect', 'artefact', 'simulated')),
+  constraint telemetry_value_range check (value between -1e15 and 1e15),
+  constraint telemetry_measured_at_rule check (measured_at <= now() + interval '5 minutes')
+) partition by range (measured_at);
+
+create table if not exists device.telemetry_default partition of device.telemetry default;
+
+comment on table device.telemetry is 'class=phi;scope=tenant;owner=device;fhir=Observation;retention=medical_record;append_only=1;partition=day;about=Raw measurements; continuous aggregates telemetry_1m, telemetry_1h.';
+comment on column device.telemetry.measured_at is 'class=phi;about=?';
+comment on column device.telemetry.device_id is 'class=phi;about=?';
+comment on column device.telemetry.patient_id is 'class=phi;about=The patient.';
+comment on column device.telemetry.metric_code is 'class=phi;about=?';
+comment on column device.telemetry.value is 'class=phi;about=?';
+comment on column device.telemetry.unit is 'class=phi;about=?';
+comment on column device.telemetry.quality is 'class=phi;about=?';
+comment on column device.telemetry.seq is 'class=phi;about=?';
+select core.comment_standard_columns('device.telemetry');
+
+alter table device.telemetry enable row level security;
+alter table device.telemetry force row level security;
+drop policy if exists tenant_isolation on device.telemetry;
+create policy tenant_isolation on device.telemetry
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+alter table device.telemetry_default enable row level security;
+alter table device.telemetry_default force row level security;
+drop policy if exists tenant_isolation on device.telemetry_default;
+create policy tenant_isolation on device.telemetry_default
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger telemetry_append_only before update or delete on device.telemetry
+  for each row execute function core.refuse_change();
+create or replace trigger telemetry_no_truncate before truncate on device.telemetry
+  for each statement execute function core.refuse_change();
+create or replace trigger telemetry_default_no_truncate before truncate on device.telemetry_default
+  for each statement execute function core.refuse_change();
+select audit.track('device.telemetry');
+
+grant select, insert on device.telemetry to device_app;
+grant select on device.telemetry to device_ro;
+
+-- device.alarms: Threshold and technical alarms with acknowledgement.
+create table if not exists device.alarms (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  device_id uuid not null,
+  patient_id uuid,
+  metric_code text not null,
+  limit_kind text not null,
+  limit_value numeric,
+  observed_value numeric,
+  priority text not null,
+  raised_at timestamptz not null,
+  acknowledged_at timestamptz,
+  acknowledged_by uuid,
+  resolved_at timestamptz,
+  escalation_level smallint not null default 0,
+  action_note text,
+  status text not null default 'active',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint alarms_pkey primary key (tenant_id, id),
+  constraint alarms_limit_kind_check check (limit_kind in ('high', 'low', 'technical', 'disconnect', 'cold_chain')),
+  constraint alarms_priority_check check (priority in ('low', 'medium', 'high', 'crisis')),
+  constraint alarms_status_check check (status in ('active', 'acknowledged', 'resolved')),
+  constraint alarms_acknowledged_at_rule check (acknowledged_at >= raised_at),
+  constraint alarms_resolved_at_rule check (resolved_at >= raised_at),
+  constraint alarms_acknowledged_at_rule_2 check ((acknowledged_at is null) = (acknowledged_by is null))
+);
+
+create unique index if not exists alarms_device_metric_code_key on device.alarms (tenant_id, device_id, metric_code, limit_kind)
+  where status in ('active', 'acknowledged');
+create index if not exists alarms_device_idx on device.alarms (tenant_id, device_id);
+create index if not exists alarms_patient_idx on device.alarms (tenant_id, patient_id)
+  where patient_id is not null;
+create index if not exists alarms_acknowledged_by_idx on device.alarms (tenant_id, acknowledged_by)
+  where acknowledged_by is not null;
+
+comment on table device.alarms is 'class=phi;scope=tenant;owner=device;fhir=DetectedIssue,Flag;retention=medical_record;about=Threshold and technical alarms with acknowledgement.';
+comment on column device.alarms.device_id is 'class=phi;about=?';
+comment on column device.alarms.patient_id is 'class=phi;about=The patient.';
+comment on column device.alarms.metric_code is 'class=phi;about=?';
+comment on column device.alarms.limit_kind is 'class=phi;about=?';
+comment on column device.alarms.limit_value is 'class=phi;about=?';
+comment on column device.alarms.observed_value is 'class=phi;about=?';
+comment on column device.alarms.priority is 'class=phi;about=?';
+comment on column device.alarms.raised_at is 'class=phi;about=?';
+comment on column device.alarms.acknowledged_at is 'class=phi;about=?';
+comment on column device.alarms.acknowledged_by is 'class=phi;about=?';
+comment on column device.alarms.resolved_at is 'class=phi;about=?';
+comment on column device.alarms.escalation_level is 'class=phi;about=?';
+comment on column device.alarms.action_note is 'class=phi;about=?';
+comment on column device.alarms.status is 'class=phi;about=?';
+select core.comment_standard_columns('device.alarms');
+
+alter table device.alarms enable row level security;
+alter table device.alarms force row level security;
+drop policy if exists tenant_isolation on device.alarms;
+create policy tenant_isolation on device.alarms
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger alarms_touch before update on device.alarms
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger alarms_transition before insert or update of status on device.alarms
+  for each row execute function core.enforce_transition('device.alarms', 'status');
+select audit.track('device.alarms');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('device.alarms', '', 'active', false, null),
+  ('device.alarms', 'active', 'acknowledged', false, null),
+  ('device.alarms', 'active', 'resolved', false, null),
+  ('device.alarms', 'acknowledged', 'resolved', false, null),
+  ('device.alarms', 'acknowledged', 'active', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on device.alarms to device_app;
+grant select on device.alarms to device_ro;
+
+-- clinical: tables
+
+-- clinical.encounters: One contact or stay.
+create table if not exists clinical.encounters (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  encounter_number text not null,
+  patient_id uuid not null,
+  clinic_id uuid not null,
+  department_id uuid not null,
+  class clinical.encounter_class not null,
+  priority text not null,
+  attending_doctor_id uuid,
+  appointment_id uuid,
+  referred_by text,
+  triage_level smallint,
+  period tstzrange not null,
+  chief_complaint_enc bytea,
+  is_mlc boolean not null default false,
+  mlc_number text,
+  police_intimated_at timestamptz,
+  disposition text,
+  parent_encounter_id uuid,
+  payer_class text not null,
+  status text not null default 'planned',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  deleted_at timestamptz,
+  deleted_by uuid,
+  delete_reason text,
+  constraint encounters_pkey primary key (tenant_id, id),
+  constraint encounters_priority_check check (priority in ('routine', 'urgent', 'emergency')),
+  constraint encounters_disposition_check check (
+    disposition in ('home', 'admitted', 'transferred', 'lama', 'dama', 'absconded', 'expired', 'other')
+  ),
+  constraint encounters_payer_class_check check (payer_class in ('self', 'insurance', 'pmjay', 'corporate', 'free')),
+  constraint encounters_status_check check (
+    status in ('planned', 'arrived', 'cancelled', 'triaged', 'in_progress', 'on_leave', 'finished', 'entered_in_error')
+  ),
+  constraint encounters_triage_level_range check (triage_level between 1 and 5),
+  constraint encounters_is_mlc_rule check (not is_mlc or mlc_number is not null),
+  constraint encounters_finished_complete check (
+    status <> 'finished' or (upper(period) is not null and disposition is not null)
+  )
+);
+
+create unique index if not exists encounters_encounter_number_key on clinical.encounters (tenant_id, encounter_number)
+  where deleted_at is null;
+create unique index if not exists encounters_patient_key on clinical.encounters (tenant_id, patient_id)
+  where class = 'IMP' and status in ('in_progress', 'on_leave');
+create index if not exists encounters_patient_idx on clinical.encounters (tenant_id, patient_id);
+create index if not exists encounters_clinic_idx on clinical.encounters (tenant_id, clinic_id);
+create index if not exists encounters_department_idx on clinical.encounters (tenant_id, department_id);
+create index if not exists encounters_attending_doctor_idx on clinical.encounters (tenant_id, attending_doctor_id)
+  where attending_doctor_id is not null;
+create index if not exists encounters_appointment_idx on clinical.encounters (tenant_id, appointment_id)
+  where appointment_id is not null;
+create index if not exists encounters_parent_encounter_idx on clinical.encounters (tenant_id, parent_encounter_id)
+  where parent_encounter_id is not null;
+
+comment on table clinical.encounters is 'class=phi;scope=tenant;owner=clinical;fhir=Encounter;retention=medical_record;about=One contact or stay.';
+comment on column clinical.encounters.encounter_number is 'class=phi;about=?';
+comment on column clinical.encounters.patient_id is 'class=phi;about=The patient.';
+comment on column clinical.encounters.clinic_id is 'class=phi;about=The clinic.';
+comment on column clinical.encounters.department_id is 'class=phi;about=The department.';
+comment on column clinical.encounters.class is 'class=phi;about=?';
+comment on column clinical.encounters.priority is 'class=phi;about=?';
+comment on column clinical.encounters.attending_doctor_id is 'class=phi;about=?';
+comment on column clinical.encounters.appointment_id is 'class=phi;about=?';
+comment on column clinical.encounters.referred_by is 'class=phi;about=?';
+comment on column clinical.encounters.triage_level is 'class=phi;about=?';
+comment on column clinical.encounters.period is 'class=phi;about=?';
+comment on column clinical.encounters.chief_complaint_enc is 'class=phi;enc=1;about=?';
+comment on column clinical.encounters.is_mlc is 'class=phi;about=?';
+comment on column clinical.encounters.mlc_number is 'class=phi;about=?';
+comment on column clinical.encounters.police_intimated_at is 'class=phi;about=?';
+comment on column clinical.encounters.disposition is 'class=phi;about=?';
+comment on column clinical.encounters.parent_encounter_id is 'class=phi;about=?';
+comment on column clinical.encounters.payer_class is 'class=phi;about=?';
+comment on column clinical.encounters.status is 'class=phi;about=?';
+select core.comment_standard_columns('clinical.encounters');
+
+alter table clinical.encounters enable row level security;
+alter table clinical.encounters force row level security;
+drop policy if exists tenant_isolation on clinical.encounters;
+create policy tenant_isolation on clinical.encounters
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger encounters_touch before update on clinical.encounters
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger encounters_transition before insert or update of status on clinical.encounters
+  for each row execute function core.enforce_transition('clinical.encounters', 'status');
+select audit.track('clinical.encounters');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('clinical.encounters', '', 'planned', false, null),
+  ('clinical.encounters', 'planned', 'arrived', false, null),
+  ('clinical.encounters', 'planned', 'cancelled', false, null),
+  ('clinical.encounters', 'arrived', 'triaged', false, null),
+  ('clinical.encounters', 'arrived', 'in_progress', false, null),
+  ('clinical.encounters', 'arrived', 'cancelled', false, null),
+  ('clinical.encounters', 'triaged', 'in_progress', false, null),
+  ('clinical.encounters', 'triaged', 'cancelled', false, null),
+  ('clinical.encounters', 'in_progress', 'on_leave', false, null),
+  ('clinical.encounters', 'in_progress', 'finished', false, null),
+  ('clinical.encounters', 'on_leave', 'in_progress', false, null),
+  ('clinical.encounters', 'on_leave', 'finished', false, null),
+  ('clinical.encounters', 'finished', 'entered_in_error', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on clinical.encounters to clinical_app;
+grant select on clinical.encounters to clinical_ro;
+
+-- clinical.admissions: Inpatient life cycle with its clearances.
+create table if not exists clinical.admissions (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  encounter_id uuid not null,
+  admission_number text not null,
+  admission_type text not null,
+  requested_at timestamptz not null,
+  admitted_at timestamptz,
+  expected_discharge_on date,
+  care_class text not null,
+  admitting_doctor_id uuid not null,
+  discharge_ordered_at timestamptz,
+  discharge_ordered_by uuid,
+  pharmacy_cleared_at timestamptz,
+  billing_cleared_at timestamptz,
+  physically_left_at timestamptz,
+  discharge_kind text,
+  status text not null default 'requested',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint admissions_pkey primary key (tenant_id, id),
+  constraint admissions_admission_number_key unique (tenant_id, admission_number),
+  constraint admissions_encounter_key unique (tenant_id, encounter_id),
+  constraint admissions_admission_type_check check (
+    admission_type in ('elective', 'emergency', 'transfer', 'newborn', 'day_care')
+  ),
+  constraint admissions_discharge_kind_check check (
+    discharge_kind in ('normal', 'lama', 'dama', 'transfer', 'death', 'absconded')
+  ),
+  constraint admissions_status_check check (
+    status in ('requested', 'admitted', 'cancelled', 'discharge_ordered', 'clinically_discharged', 'billing_cleared', 'discharged')
+  ),
+  constraint admissions_discharged_complete check (
+    status <> 'discharged' or (physically_left_at is not null and discharge_kind is not null)
+  ),
+  constraint admissions_physically_left_at_rule check (physically_left_at >= admitted_at)
+);
+
+create index if not exists admissions_admitting_doctor_idx on clinical.admissions (tenant_id, admitting_doctor_id);
+create index if not exists admissions_discharge_ordered_by_idx on clinical.admissions (tenant_id, discharge_ordered_by)
+  where discharge_ordered_by is not null;
+
+comment on table clinical.admissions is 'class=phi;scope=tenant;owner=clinical;fhir=Encounter.hospitalization;retention=medical_record;about=Inpatient life cycle with its clearances.';
+comment on column clinical.admissions.encounter_id is 'class=phi;about=The encounter that it belongs to.';
+comment on column clinical.admissions.admission_number is 'class=phi;about=?';
+comment on column clinical.admissions.admission_type is 'class=phi;about=?';
+comment on column clinical.admissions.requested_at is 'class=phi;about=?';
+comment on column clinical.admissions.admitted_at is 'class=phi;about=?';
+comment on column clinical.admissions.expected_discharge_on is 'class=phi;about=?';
+comment on column clinical.admissions.care_class is 'class=phi;about=?';
+comment on column clinical.admissions.admitting_doctor_id is 'class=phi;about=?';
+comment on column clinical.admissions.discharge_ordered_at is 'class=phi;about=?';
+comment on column clinical.admissions.discharge_ordered_by is 'class=phi;about=?';
+comment on column clinical.admissions.pharmacy_cleared_at is 'class=phi;about=?';
+comment on column clinical.admissions.billing_cleared_at is 'class=phi;about=?';
+comment on column clinical.admissions.physically_left_at is 'class=phi;about=?';
+comment on column clinical.admissions.discharge_kind is 'class=phi;about=?';
+comment on column clinical.admissions.status is 'class=phi;about=?';
+select core.comment_standard_columns('clinical.admissions');
+
+alter table clinical.admissions enable row level security;
+alter table clinical.admissions force row level security;
+drop policy if exists tenant_isolation on clinical.admissions;
+create policy tenant_isolation on clinical.admissions
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger admissions_touch before update on clinical.admissions
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger admissions_transition before insert or update of status on clinical.admissions
+  for each row execute function core.enforce_transition('clinical.admissions', 'status');
+select audit.track('clinical.admissions');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('clinical.admissions', '', 'requested', false, null),
+  ('clinical.admissions', 'requested', 'admitted', false, null),
+  ('clinical.admissions', 'requested', 'cancelled', false, null),
+  ('clinical.admissions', 'admitted', 'discharge_ordered', false, null),
+  ('clinical.admissions', 'discharge_ordered', 'clinically_discharged', false, null),
+  ('clinical.admissions', 'discharge_ordered', 'admitted', false, null),
+  ('clinical.admissions', 'clinically_discharged', 'billing_cleared', false, null),
+  ('clinical.admissions', 'clinically_discharged', 'admitted', false, null),
+  ('clinical.admissions', 'billing_cleared', 'discharged', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on clinical.admissions to clinical_app;
+grant select on clinical.admissions to clinical_ro;
+
+-- clinical.care_team_members: Who treats this patient now; the basis of treatment-relationship access.
+create table if not exists clinical.care_team_members (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  encounter_id uuid not null,
+  staff_id uuid not null,
+  role text not null,
+  period tstzrange not null,
+  added_by uuid not null,
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint care_team_members_pkey primary key (tenant_id, id),
+  constraint care_team_members_not_overlapping exclude using gist (
+    tenant_id with =, encounter_id with =, staff_id with =, role with =, period with &&
+  ),
+  constraint care_team_members_role_check check (
+    role in ('attending', 'consultant', 'resident', 'nurse', 'anaesthetist', 'therapist', 'dietician', 'social_worker')
+  )
+);
+
+create index if not exists care_team_members_encounter_idx on clinical.care_team_members (tenant_id, encounter_id);
+create index if not exists care_team_members_staff_idx on clinical.care_team_members (tenant_id, staff_id);
+
+comment on table clinical.care_team_members is 'class=phi;scope=tenant;owner=clinical;fhir=CareTeam;retention=medical_record;about=Who treats this patient now; the basis of treatment-relationship access.';
+comment on column clinical.care_team_members.encounter_id is 'class=phi;about=The encounter that it belongs to.';
+comment on column clinical.care_team_members.staff_id is 'class=phi;about=?';
+comment on column clinical.care_team_members.role is 'class=phi;about=?';
+comment on column clinical.care_team_members.period is 'class=phi;about=?';
+comment on column clinical.care_team_members.added_by is 'class=phi;about=?';
+select core.comment_standard_columns('clinical.care_team_members');
+
+alter table clinical.care_team_members enable row level security;
+alter table clinical.care_team_members force row level security;
+drop policy if exists tenant_isolation on clinical.care_team_members;
+create policy tenant_isolation on clinical.care_team_members
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger care_team_members_touch before update on clinical.care_team_members
+  for each row execute function core.update_updated_at_column('row_version');
+select audit.track('clinical.care_team_members');
+
+grant select, insert, update on clinical.care_team_members to clinical_app;
+grant select on clinical.care_team_members to clinical_ro;
+
+-- clinical.conditions: Problems, diagnoses, history and family history.
+create table if not exists clinical.conditions (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  patient_id uuid not null,
+  encounter_id uuid,
+  category text not null,
+  code_system text not null,
+  code text not null,
+  display text not null,
+  icd10 text,
+  icd11 text,
+  rank smallint,
+  onset_on date,
+  abatement_on date,
+  clinical_status text,
+  verification_status text not null default 'unconfirmed',
+  relationship text,
+  note_enc bytea,
+  asserted_by uuid not null,
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  deleted_at timestamptz,
+  deleted_by uuid,
+  delete_reason text,
+  constraint conditions_pkey primary key (tenant_id, id),
+  constraint conditions_category_check check (
+    category in ('problem', 'encounter_diagnosis', 'provisional', 'differential', 'final', 'past_history', 'family_history', 'social_history')
+  ),
+  constraint conditions_clinical_status_check check (
+    clinical_status in ('active', 'recurrence', 'relapse', 'inactive', 'remission', 'resolved')
+  ),
+  constraint conditions_verification_status_check check (
+    verification_status in ('unconfirmed', 'provisional', 'differential', 'confirmed', 'refuted', 'entered_in_error')
+  ),
+  constraint conditions_icd10_rule check (icd10 ~ '^[A-Z][0-9][0-9A-Z](\.[0-9A-Z]{1,4})?$'),
+  constraint conditions_code_system_rule check (code_system <> 'http://snomed.info/sct' or core.valid_sctid(code)),
+  constraint conditions_family_history_complete check (category <> 'family_history' or relationship is not null),
+  constraint conditions_abatement_on_rule check (abatement_on >= onset_on)
+);
+
+create index if not exists conditions_patient_idx on clinical.conditions (tenant_id, patient_id);
+create index if not exists conditions_encounter_idx on clinical.conditions (tenant_id, encounter_id)
+  where encounter_id is not null;
+create index if not exists conditions_asserted_by_idx on clinical.conditions (tenant_id, asserted_by);
+
+comment on table clinical.conditions is 'class=phi;scope=tenant;owner=clinical;fhir=Condition,FamilyMemberHistory;retention=medical_record;about=Problems, diagnoses, history and family history.';
+comment on column clinical.conditions.patient_id is 'class=phi;about=The patient.';
+comment on column clinical.conditions.encounter_id is 'class=phi;about=The encounter that it belongs to.';
+comment on column clinical.conditions.category is 'class=phi;about=?';
+comment on column clinical.conditions.code_system is 'class=phi;about=Code system of the code, as a URL.';
+comment on column clinical.conditions.code is 'class=phi;about=?';
+comment on column clinical.conditions.display is 'class=phi;about=?';
+comment on column clinical.conditions.icd10 is 'class=phi;about=?';
+comment on column clinical.conditions.icd11 is 'class=phi;about=?';
+comment on column clinical.conditions.rank is 'class=phi;about=?';
+comment on column clinical.conditions.onset_on is 'class=phi;about=?';
+comment on column clinical.conditions.abatement_on is 'class=phi;about=?';
+comment on column clinical.conditions.clinical_status is 'class=phi;about=?';
+comment on column clinical.conditions.verification_status is 'class=phi;about=?';
+comment on column clinical.conditions.relationship is 'class=phi;about=?';
+comment on column clinical.conditions.note_enc is 'class=phi;enc=1;about=?';
+comment on column clinical.conditions.asserted_by is 'class=phi;about=?';
+select core.comment_standard_columns('clinical.conditions');
+
+alter table clinical.conditions enable row level security;
+alter table clinical.conditions force row level security;
+drop policy if exists tenant_isolation on clinical.conditions;
+create policy tenant_isolation on clinical.conditions
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger conditions_touch before update on clinical.conditions
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger conditions_transition before insert or update of verification_status on clinical.conditions
+  for each row execute function core.enforce_transition('clinical.conditions', 'verification_status');
+select audit.track('clinical.conditions');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('clinical.conditions', '', 'unconfirmed', false, null),
+  ('clinical.conditions', 'unconfirmed', 'provisional', false, null),
+  ('clinical.conditions', 'unconfirmed', 'differential', false, null),
+  ('clinical.conditions', 'unconfirmed', 'confirmed', false, null),
+  ('clinical.conditions', 'unconfirmed', 'refuted', false, null),
+  ('clinical.conditions', 'provisional', 'confirmed', false, null),
+  ('clinical.conditions', 'provisional', 'refuted', false, null),
+  ('clinical.conditions', 'provisional', 'differential', false, null),
+  ('clinical.conditions', 'differential', 'confirmed', false, null),
+  ('clinical.conditions', 'differential', 'refuted', false, null),
+  ('clinical.conditions', 'confirmed', 'refuted', false, null),
+  ('clinical.conditions', 'confirmed', 'entered_in_error', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on clinical.conditions to clinical_app;
+grant select on clinical.conditions to clinical_ro;
+
+-- clinical.allergies: Allergies and intolerances; empty must be stated, not assumed.
+-- RULE to build: a real allergy ends the none_known row (trigger)
+create table if not exists clinical.allergies (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  patient_id uuid not null,
+  encounter_id uuid,
+  kind text not null,
+  category text,
+  code_system text,
+  code text,
+  display text not null,
+  criticality text,
+  reactions jsonb not null default '{}',
+  onset_on date,
+  clinical_status text not null,
+  verification_status text not null,
+  recorded_by uuid not null,
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  deleted_at timestamptz,
+  deleted_by uuid,
+  delete_reason text,
+  constraint allergies_pkey primary key (tenant_id, id),
+  constraint allergies_kind_check check (kind in ('allergy', 'intolerance', 'none_known')),
+  constraint allergies_category_check check (category in ('medication', 'food', 'environment', 'biologic')),
+  constraint allergies_criticality_check check (criticality in ('low', 'high', 'unable_to_assess')),
+  constraint allergies_clinical_status_check check (clinical_status in ('active', 'inactive', 'resolved')),
+  constraint allergies_verification_status_check check (
+    verification_status in ('unconfirmed', 'confirmed', 'refuted', 'entered_in_error')
+  ),
+  constraint allergies_kind_rule check (kind = 'none_known' or (code is not null and category is not null))
+);
+
+create unique index if not exists allergies_patient_key on clinical.allergies (tenant_id, patient_id)
+  where kind = 'none_known' and clinical_status = 'active' and deleted_at is null;
+create index if not exists allergies_patient_idx on clinical.allergies (tenant_id, patient_id);
+create index if not exists allergies_encounter_idx on clinical.allergies (tenant_id, encounter_id)
+  where encounter_id is not null;
+create index if not exists allergies_recorded_by_idx on clinical.allergies (tenant_id, recorded_by);
+
+comment on table clinical.allergies is 'class=phi;scope=tenant;owner=clinical;fhir=AllergyIntolerance;retention=medical_record;about=Allergies and intolerances; empty must be stated, not assumed.';
+comment on column clinical.allergies.patient_id is 'class=phi;about=The patient.';
+comment on column clinical.allergies.encounter_id is 'class=phi;about=The encounter that it belongs to.';
+comment on column clinical.allergies.kind is 'class=phi;about=?';
+comment on column clinical.allergies.category is 'class=phi;about=?';
+comment on column clinical.allergies.code_system is 'class=phi;about=Code system of the code, as a URL.';
+comment on column clinical.allergies.code is 'class=phi;about=?';
+comment on column clinical.allergies.display is 'class=phi;about=?';
+comment on column clinical.allergies.criticality is 'class=phi;about=?';
+comment on column clinical.allergies.reactions is 'class=phi;about=?';
+comment on column clinical.allergies.onset_on is 'class=phi;about=?';
+comment on column clinical.allergies.clinical_status is 'class=phi;about=?';
+comment on column clinical.allergies.verification_status is 'class=phi;about=?';
+comment on column clinical.allergies.recorded_by is 'class=phi;about=?';
+select core.comment_standard_columns('clinical.allergies');
+
+alter table clinical.allergies enable row level security;
+alter table clinical.allergies force row level security;
+drop policy if exists tenant_isolation on clinical.allergies;
+create policy tenant_isolation on clinical.allergies
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger allergies_touch before update on clinical.allergies
+  for each row execute function core.update_updated_at_column('row_version');
+select audit.track('clinical.allergies');
+
+grant select, insert, update on clinical.allergies to clinical_app;
+grant select on clinical.allergies to clinical_ro;
+
+-- clinical.vital_signs: One set of vitals, typed for fast charts and early-warning scores.
+create table if not exists clinical.vital_signs (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  measured_at timestamptz not null,
+  patient_id uuid not null,
+  encounter_id uuid,
+  temperature_c numeric(4, 1),
+  pulse smallint,
+  resp_rate smallint,
+  systolic smallint,
+  diastolic smallint,
+  spo2 smallint,
+  on_oxygen boolean,
+  weight_kg numeric(6, 2),
+  height_cm numeric(5, 1),
+  bmi numeric(5, 2) generated always as (patient.calculate_bmi(weight_kg, height_cm)) stored,
+  pain_score smallint,
+  consciousness text,
+  news2 smallint,
+  glucose_mg_dl numeric(6, 1),
+  device_id uuid,
+  recorded_by uuid not null,
+  replaces_id uuid,
+  is_error boolean not null default false,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  constraint vital_signs_pkey primary key (tenant_id, id, measured_at),
+  constraint vital_signs_patient_measured_at_key unique (tenant_id, patient_id, measured_at, id),
+  constraint vital_signs_consciousness_check check (consciousness in ('A', 'C', 'V', 'P', 'U')),
+  constraint vital_signs_temperature_c_range check (temperature_c between 20 and 46),
+  constraint vital_signs_pulse_range check (pulse between 0 and 350),
+  constraint vital_signs_resp_rate_range check (resp_rate between 0 and 120),
+  constraint vital_signs_systolic_range check (systolic between 20 and 320),
+  constraint vital_signs_diastolic_range check (diastolic between 10 and 220 and diastolic < systolic),
+  constraint vital_signs_spo2_range check (spo2 between 0 and 100),
+  constraint vital_signs_height_cm_range check (height_cm between 20 and 260),
+  constraint vital_signs_weight_kg_range check (weight_kg between 0.2 and 500),
+  constraint vital_signs_pain_score_range check (pain_score between 0 and 10),
+  constraint vital_signs_news2_range check (news2 between 0 and 20)
+) partition by range (measured_at);
+
+create table if not exists clinical.vital_signs_default partition of clinical.vital_signs default;
+
+create index if not exists vital_signs_encounter_idx on clinical.vital_signs (tenant_id, encounter_id)
+  where encounter_id is not null;
+create index if not exists vital_signs_device_idx on clinical.vital_signs (tenant_id, device_id)
+  where device_id is not null;
+create index if not exists vital_signs_recorded_by_idx on clinical.vital_signs (tenant_id, recorded_by);
+
+comment on table clinical.vital_signs is 'class=phi;scope=tenant;owner=clinical;fhir=Observation (vital-signs);retention=medical_record;append_only=1;partition=month;about=One set of vitals, typed for fast charts and early-warning scores.';
+comment on column clinical.vital_signs.measured_at is 'class=phi;about=?';
+comment on column clinical.vital_signs.patient_id is 'class=phi;about=The patient.';
+comment on column clinical.vital_signs.encounter_id is 'class=phi;about=The encounter that it belongs to.';
+comment on column clinical.vital_signs.temperature_c is 'class=phi;about=?';
+comment on column clinical.vital_signs.pulse is 'class=phi;about=?';
+comment on column clinical.vital_signs.resp_rate is 'class=phi;about=?';
+comment on column clinical.vital_signs.systolic is 'class=phi;about=?';
+comment on column clinical.vital_signs.diastolic is 'class=phi;about=?';
+comment on column clinical.vital_signs.spo2 is 'class=phi;about=?';
+comment on column clinical.vital_signs.on_oxygen is 'class=phi;about=?';
+comment on column clinical.vital_signs.weight_kg is 'class=phi;about=?';
+comment on column clinical.vital_signs.height_cm is 'class=phi;about=?';
+comment on column clinical.vital_signs.bmi is 'class=phi;about=?';
+comment on column clinical.vital_signs.pain_score is 'class=phi;about=?';
+comment on column clinical.vital_signs.consciousness is 'class=phi;about=?';
+comment on column clinical.vital_signs.news2 is 'class=phi;about=?';
+comment on column clinical.vital_signs.glucose_mg_dl is 'class=phi;about=?';
+comment on column clinical.vital_signs.device_id is 'class=phi;about=?';
+comment on column clinical.vital_signs.recorded_by is 'class=phi;about=?';
+comment on column clinical.vital_signs.replaces_id is 'class=phi;about=?';
+comment on column clinical.vital_signs.is_error is 'class=phi;about=?';
+select core.comment_standard_columns('clinical.vital_signs');
+
+alter table clinical.vital_signs enable row level security;
+alter table clinical.vital_signs force row level security;
+drop policy if exists tenant_isolation on clinical.vital_signs;
+create policy tenant_isolation on clinical.vital_signs
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+alter table clinical.vital_signs_default enable row level security;
+alter table clinical.vital_signs_default force row level security;
+drop policy if exists tenant_isolation on clinical.vital_signs_default;
+create policy tenant_isolation on clinical.vital_signs_default
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger vital_signs_append_only before update or delete on clinical.vital_signs
+  for each row execute function core.refuse_change();
+create or replace trigger vital_signs_no_truncate before truncate on clinical.vital_signs
+  for each statement execute function core.refuse_change();
+create or replace trigger vital_signs_default_no_truncate before truncate on clinical.vital_signs_default
+  for each statement execute function core.refuse_change();
+select audit.track('clinical.vital_signs');
+
+grant select, insert on clinical.vital_signs to clinical_app;
+grant select on clinical.vital_signs to clinical_ro;
+
+-- clinical.observations: Any other coded observation (examination, scores, intake/output, social history).
+create table if not exists clinical.observations (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  effective_at timestamptz not null,
+  patient_id uuid not null,
+  encounter_id uuid,
+  category text not null,
+  code_system text not null,
+  code text not null,
+  display text not null,
+  value_num numeric,
+  unit_ucum text,
+  value_code text,
+  value_text_enc bytea,
+  value_bool boolean,
+  interpretation text,
+  body_site text,
+  method text,
+  parent_id uuid,
+  performer_id uuid not null,
+  status text not null default 'preliminary',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  deleted_at timestamptz,
+  deleted_by uuid,
+  delete_reason text,
+  constraint observations_pkey primary key (tenant_id, id, effective_at),
+  constraint observations_category_check check (
+    category in ('exam', 'survey', 'social_history', 'fluid_balance', 'activity', 'wellness', 'other')
+  ),
+  constraint observations_status_check check (
+    status in ('preliminary', 'final', 'cancelled', 'amended', 'entered_in_error')
+  ),
+  constraint observations_num_nonnulls_rule check (num_nonnulls(value_num,value_code,value_text_enc,value_bool) <= 1),
+  constraint observations_value_num_rule check (value_num is null or unit_ucum is not null),
+  constraint observations_code_system_rule check (code_system <> 'http://loinc.org' or core.valid_loinc(code))
+) partition by range (effective_at);
+
+create table if not exists clinical.observations_default partition of clinical.observations default;
+
+create index if not exists observations_patient_idx on clinical.observations (tenant_id, patient_id);
+create index if not exists observations_encounter_idx on clinical.observations (tenant_id, encounter_id)
+  where encounter_id is not null;
+create index if not exists observations_performer_idx on clinical.observations (tenant_id, performer_id);
+
+comment on table clinical.observations is 'class=phi;scope=tenant;owner=clinical;fhir=Observation;retention=medical_record;partition=month;about=Any other coded observation (examination, scores, intake/output, social history).';
+comment on column clinical.observations.effective_at is 'class=phi;about=?';
+comment on column clinical.observations.patient_id is 'class=phi;about=The patient.';
+comment on column clinical.observations.encounter_id is 'class=phi;about=The encounter that it belongs to.';
+comment on column clinical.observations.category is 'class=phi;about=?';
+comment on column clinical.observations.code_system is 'class=phi;about=Code system of the code, as a URL.';
+comment on column clinical.observations.code is 'class=phi;about=?';
+comment on column clinical.observations.display is 'class=phi;about=?';
+comment on column clinical.observations.value_num is 'class=phi;about=?';
+comment on column clinical.observations.unit_ucum is 'class=phi;about=?';
+comment on column clinical.observations.value_code is 'class=phi;about=?';
+comment on column clinical.observations.value_text_enc is 'class=phi;enc=1;about=?';
+comment on column clinical.observations.value_bool is 'class=phi;about=?';
+comment on column clinical.observations.interpretation is 'class=phi;about=?';
+comment on column clinical.observations.body_site is 'class=phi;about=?';
+comment on column clinical.observations.method is 'class=phi;about=?';
+comment on column clinical.observations.parent_id is 'class=phi;about=?';
+comment on column clinical.observations.performer_id is 'class=phi;about=?';
+comment on column clinical.observations.status is 'class=phi;about=?';
+select core.comment_standard_columns('clinical.observations');
+
+alter table clinical.observations enable row level security;
+alter table clinical.observations force row level security;
+drop policy if exists tenant_isolation on clinical.observations;
+create policy tenant_isolation on clinical.observations
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+alter table clinical.observations_default enable row level security;
+alter table clinical.observations_default force row level security;
+drop policy if exists tenant_isolation on clinical.observations_default;
+create policy tenant_isolation on clinical.observations_default
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger observations_touch before update on clinical.observations
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger observations_transition before insert or update of status on clinical.observations
+  for each row execute function core.enforce_transition('clinical.observations', 'status');
+select audit.track('clinical.observations');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('clinical.observations', '', 'preliminary', false, null),
+  ('clinical.observations', 'preliminary', 'final', false, null),
+  ('clinical.observations', 'preliminary', 'cancelled', false, null),
+  ('clinical.observations', 'final', 'amended', false, null),
+  ('clinical.observations', 'final', 'entered_in_error', false, null),
+  ('clinical.observations', 'amended', 'entered_in_error', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on clinical.observations to clinical_app;
+grant select on clinical.observations to clinical_ro;
+
+-- clinical.clinical_assessments: Scored instruments (initial assessment, Morse, Braden, GCS, triage, wellness forms).
+-- RULE to build: scored instruments need a score (settings list)
+create table if not exists clinical.clinical_assessments (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  patient_id uuid not null,
+  encounter_id uuid not null,
+  template_id uuid,
+  instrument text not null,
+  instrument_version text not null,
+  answers jsonb not null default '{}',
+  score numeric,
+  risk_level text,
+  assessed_at timestamptz not null,
+  due_at timestamptz,
+  assessor_id uuid not null,
+  status text not null default 'in_progress',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint clinical_assessments_pkey primary key (tenant_id, id),
+  constraint clinical_assessments_risk_level_check check (risk_level in ('none', 'low', 'medium', 'high')),
+  constraint clinical_assessments_status_check check (
+    status in ('in_progress', 'completed', 'cancelled', 'amended', 'entered_in_error')
+  ),
+  constraint clinical_assessments_completed_complete check (status <> 'completed' or jsonb_typeof(answers) = 'object')
+);
+
+create index if not exists clinical_assessments_patient_idx on clinical.clinical_assessments (tenant_id, patient_id);
+create index if not exists clinical_assessments_encounter_idx on clinical.clinical_assessments (tenant_id, encounter_id);
+create index if not exists clinical_assessments_template_idx on clinical.clinical_assessments (template_id, tenant_id)
+  where template_id is not null;
+comment on index clinical.clinical_assessments_template_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+create index if not exists clinical_assessments_assessor_idx on clinical.clinical_assessments (tenant_id, assessor_id);
+
+comment on table clinical.clinical_assessments is 'class=phi;scope=tenant;owner=clinical;fhir=QuestionnaireResponse;retention=medical_record;about=Scored instruments (initial assessment, Morse, Braden, GCS, triage, wellness forms).';
+comment on column clinical.clinical_assessments.patient_id is 'class=phi;about=The patient.';
+comment on column clinical.clinical_assessments.encounter_id is 'class=phi;about=The encounter that it belongs to.';
+comment on column clinical.clinical_assessments.template_id is 'class=phi;about=?';
+comment on column clinical.clinical_assessments.instrument is 'class=phi;about=?';
+comment on column clinical.clinical_assessments.instrument_version is 'class=phi;about=?';
+comment on column clinical.clinical_assessments.answers is 'class=phi;about=?';
+comment on column clinical.clinical_assessments.score is 'class=phi;about=?';
+comment on column clinical.clinical_assessments.risk_level is 'class=phi;about=?';
+comment on column clinical.clinical_assessments.assessed_at is 'class=phi;about=?';
+comment on column clinical.clinical_assessments.due_at is 'class=phi;about=?';
+comment on column clinical.clinical_assessments.assessor_id is 'class=phi;about=?';
+comment on column clinical.clinical_assessments.status is 'class=phi;about=?';
+select core.comment_standard_columns('clinical.clinical_assessments');
+
+alter table clinical.clinical_assessments enable row level security;
+alter table clinical.clinical_assessments force row level security;
+drop policy if exists tenant_isolation on clinical.clinical_assessments;
+create policy tenant_isolation on clinical.clinical_assessments
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger clinical_assessments_touch before update on clinical.clinical_assessments
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger clinical_assessments_template_visible before insert or update of template_id on clinical.clinical_assessments
+  for each row execute function core.check_shared_reference('template_id', 'ehr.document_templates');
+create or replace trigger clinical_assessments_transition before insert or update of status on clinical.clinical_assessments
+  for each row execute function core.enforce_transition('clinical.clinical_assessments', 'status');
+select audit.track('clinical.clinical_assessments');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('clinical.clinical_assessments', '', 'in_progress', false, null),
+  ('clinical.clinical_assessments', 'in_progress', 'completed', false, null),
+  ('clinical.clinical_assessments', 'in_progress', 'cancelled', false, null),
+  ('clinical.clinical_assessments', 'completed', 'amended', false, null),
+  ('clinical.clinical_assessments', 'completed', 'entered_in_error', false, null),
+  ('clinical.clinical_assessments', 'amended', 'entered_in_error', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on clinical.clinical_assessments to clinical_app;
+grant select on clinical.clinical_assessments to clinical_ro;
+
+-- clinical.medical_records: Signed clinical notes: consultation, progress, nursing, operative, procedure, death note.
+-- RULE to build: content columns immutable once signed (trigger)
+create table if not exists clinical.medical_records (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  record_number text not null,
+  patient_id uuid not null,
+  encounter_id uuid not null,
+  type_code text not null,
+  title text not null,
+  content_enc bytea not null,
+  content_hash bytea not null,
+  sections jsonb,
+  author_id uuid not null,
+  signed_at timestamptz,
+  signed_by uuid,
+  cosigner_id uuid,
+  cosigned_at timestamptz,
+  amends_id uuid,
+  amendment_reason text,
+  confidentiality text not null,
+  late_entry boolean not null default false,
+  status text not null default 'draft',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint medical_records_pkey primary key (tenant_id, id),
+  constraint medical_records_record_number_key unique (tenant_id, record_number),
+  constraint medical_records_confidentiality_check check (confidentiality in ('N', 'R', 'V')),
+  constraint medical_records_status_check check (
+    status in ('draft', 'signed', 'discarded', 'amended', 'entered_in_error')
+  ),
+  constraint medical_records_status_rule check (
+    status not in ('signed', 'amended') or (signed_at is not null and signed_by is not null)
+  ),
+  constraint medical_records_amends_id_rule check (amends_id is null or amendment_reason is not null)
+);
+
+create index if not exists medical_records_patient_idx on clinical.medical_records (tenant_id, patient_id);
+create index if not exists medical_records_encounter_idx on clinical.medical_records (tenant_id, encounter_id);
+create index if not exists medical_records_author_idx on clinical.medical_records (tenant_id, author_id);
+create index if not exists medical_records_signed_by_idx on clinical.medical_records (tenant_id, signed_by)
+  where signed_by is not null;
+create index if not exists medical_records_cosigner_idx on clinical.medical_records (tenant_id, cosigner_id)
+  where cosigner_id is not null;
+create index if not exists medical_records_amends_idx on clinical.medical_records (tenant_id, amends_id)
+  where amends_id is not null;
+
+comment on table clinical.medical_records is 'class=phi;scope=tenant;owner=clinical;fhir=Composition;retention=medical_record;about=Signed clinical notes: consultation, progress, nursing, operative, procedure, death note.';
+comment on column clinical.medical_records.record_number is 'class=phi;about=?';
+comment on column clinical.medical_records.patient_id is 'class=phi;about=The patient.';
+comment on column clinical.medical_records.encounter_id is 'class=phi;about=The encounter that it belongs to.';
+comment on column clinical.medical_records.type_code is 'class=phi;about=?';
+comment on column clinical.medical_records.title is 'class=phi;about=?';
+comment on column clinical.medical_records.content_enc is 'class=phi;enc=1;about=?';
+comment on column clinical.medical_records.content_hash is 'class=phi;about=?';
+comment on column clinical.medical_records.sections is 'class=phi;about=?';
+comment on column clinical.medical_records.author_id is 'class=phi;about=?';
+comment on column clinical.medical_records.signed_at is 'class=phi;about=?';
+comment on column clinical.medical_records.signed_by is 'class=phi;about=?';
+comment on column clinical.medical_records.cosigner_id is 'class=phi;about=?';
+comment on column clinical.medical_records.cosigned_at is 'class=phi;about=?';
+comment on column clinical.medical_records.amends_id is 'class=phi;about=?';
+comment on column clinical.medical_records.amendment_reason is 'class=phi;about=?';
+comment on column clinical.medical_records.confidentiality is 'class=phi;about=?';
+comment on column clinical.medical_records.late_entry is 'class=phi;about=?';
+comment on column clinical.medical_records.status is 'class=phi;about=?';
+select core.comment_standard_columns('clinical.medical_records');
+
+alter table clinical.medical_records enable row level security;
+alter table clinical.medical_records force row level security;
+drop policy if exists tenant_isolation on clinical.medical_records;
+create policy tenant_isolation on clinical.medical_records
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger medical_records_touch before update on clinical.medical_records
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger medical_records_transition before insert or update of status on clinical.medical_records
+  for each row execute function core.enforce_transition('clinical.medical_records', 'status');
+select audit.track('clinical.medical_records');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('clinical.medical_records', '', 'draft', false, null),
+  ('clinical.medical_records', 'draft', 'signed', false, null),
+  ('clinical.medical_records', 'draft', 'discarded', false, null),
+  ('clinical.medical_records', 'signed', 'amended', false, null),
+  ('clinical.medical_records', 'signed', 'entered_in_error', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on clinical.medical_records to clinical_app;
+grant select on clinical.medical_records to clinical_ro;
+
+-- clinical.procedures: Procedures and surgeries, with theatre times and the WHO checklist.
+create table if not exists clinical.procedures (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  procedure_number text not null,
+  patient_id uuid not null,
+  encounter_id uuid not null,
+  service_request_id uuid,
+  code_system text not null,
+  code text not null,
+  display text not null,
+  kind text not null,
+  laterality text not null,
+  asa_class smallint,
+  anaesthesia_type text,
+  primary_surgeon_id uuid,
+  anaesthetist_id uuid,
+  consent_id uuid,
+  sign_in_at timestamptz,
+  time_out_at timestamptz,
+  sign_out_at timestamptz,
+  checklist jsonb,
+  patient_in_at timestamptz,
+  incision_at timestamptz,
+  closure_at timestamptz,
+  patient_out_at timestamptz,
+  blood_loss_ml integer,
+  complications text,
+  counts_correct boolean,
+  status text not null default 'preparation',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint procedures_pkey primary key (tenant_id, id),
+  constraint procedures_procedure_number_key unique (tenant_id, procedure_number),
+  constraint procedures_kind_check check (kind in ('surgery', 'bedside', 'diagnostic', 'therapy')),
+  constraint procedures_laterality_check check (laterality in ('left', 'right', 'bilateral', 'na')),
+  constraint procedures_status_check check (
+    status in ('preparation', 'in_progress', 'not_done', 'completed', 'stopped', 'entered_in_error')
+  ),
+  constraint procedures_time_out_at_rule check (time_out_at >= sign_in_at and sign_out_at >= time_out_at),
+  constraint procedures_incision_at_rule check (incision_at is null or time_out_at is not null),
+  constraint procedures_closure_at_rule check (closure_at >= incision_at),
+  constraint procedures_surgery_complete check (
+    kind <> 'surgery' or status in ('preparation', 'not_done') or consent_id is not null
+  ),
+  constraint procedures_asa_class_range check (asa_class between 1 and 6),
+  constraint procedures_completed_complete check (
+    status <> 'completed' or kind <> 'surgery' or counts_correct is not null
+  )
+);
+
+create index if not exists procedures_patient_idx on clinical.procedures (tenant_id, patient_id);
+create index if not exists procedures_encounter_idx on clinical.procedures (tenant_id, encounter_id);
+create index if not exists procedures_service_request_idx on clinical.procedures (tenant_id, service_request_id)
+  where service_request_id is not null;
+create index if not exists procedures_primary_surgeon_idx on clinical.procedures (tenant_id, primary_surgeon_id)
+  where primary_surgeon_id is not null;
+create index if not exists procedures_anaesthetist_idx on clinical.procedures (tenant_id, anaesthetist_id)
+  where anaesthetist_id is not null;
+create index if not exists procedures_consent_idx on clinical.procedures (tenant_id, consent_id)
+  where consent_id is not null;
+
+comment on table clinical.procedures is 'class=phi;scope=tenant;owner=clinical;fhir=Procedure;retention=medical_record;about=Procedures and surgeries, with theatre times and the WHO checklist.';
+comment on column clinical.procedures.procedure_number is 'class=phi;about=?';
+comment on column clinical.procedures.patient_id is 'class=phi;about=The patient.';
+comment on column clinical.procedures.encounter_id is 'class=phi;about=The encounter that it belongs to.';
+comment on column clinical.procedures.service_request_id is 'class=phi;about=?';
+comment on column clinical.procedures.code_system is 'class=phi;about=Code system of the code, as a URL.';
+comment on column clinical.procedures.code is 'class=phi;about=?';
+comment on column clinical.procedures.display is 'class=phi;about=?';
+comment on column clinical.procedures.kind is 'class=phi;about=?';
+comment on column clinical.procedures.laterality is 'class=phi;about=?';
+comment on column clinical.procedures.asa_class is 'class=phi;about=?';
+comment on column clinical.procedures.anaesthesia_type is 'class=phi;about=?';
+comment on column clinical.procedures.primary_surgeon_id is 'class=phi;about=?';
+comment on column clinical.procedures.anaesthetist_id is 'class=phi;about=?';
+comment on column clinical.procedures.consent_id is 'class=phi;about=?';
+comment on column clinical.procedures.sign_in_at is 'class=phi;about=?';
+comment on column clinical.procedures.time_out_at is 'class=phi;about=?';
+comment on column clinical.procedures.sign_out_at is 'class=phi;about=?';
+comment on column clinical.procedures.checklist is 'class=phi;about=?';
+comment on column clinical.procedures.patient_in_at is 'class=phi;about=?';
+comment on column clinical.procedures.incision_at is 'class=phi;about=?';
+comment on column clinical.procedures.closure_at is 'class=phi;about=?';
+comment on column clinical.procedures.patient_out_at is 'class=phi;about=?';
+comment on column clinical.procedures.blood_loss_ml is 'class=phi;about=?';
+comment on column clinical.procedures.complications is 'class=phi;about=?';
+comment on column clinical.procedures.counts_correct is 'class=phi;about=?';
+comment on column clinical.procedures.status is 'class=phi;about=?';
+select core.comment_standard_columns('clinical.procedures');
+
+alter table clinical.procedures enable row level security;
+alter table clinical.procedures force row level security;
+drop policy if exists tenant_isolation on clinical.procedures;
+create policy tenant_isolation on clinical.procedures
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger procedures_touch before update on clinical.procedures
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger procedures_transition before insert or update of status on clinical.procedures
+  for each row execute function core.enforce_transition('clinical.procedures', 'status');
+select audit.track('clinical.procedures');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('clinical.procedures', '', 'preparation', false, null),
+  ('clinical.procedures', 'preparation', 'in_progress', false, null),
+  ('clinical.procedures', 'preparation', 'not_done', false, null),
+  ('clinical.procedures', 'in_progress', 'completed', false, null),
+  ('clinical.procedures', 'in_progress', 'stopped', false, null),
+  ('clinical.procedures', 'completed', 'entered_in_error', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on clinical.procedures to clinical_app;
+grant select on clinical.procedures to clinical_ro;
+
+-- clinical.implants: Implanted devices with UDI and batch; recall and PM-JAY implant evidence.
+create table if not exists clinical.implants (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  patient_id uuid not null,
+  procedure_id uuid not null,
+  item_id uuid not null,
+  batch_id uuid,
+  udi text,
+  serial_number text,
+  implanted_at timestamptz not null,
+  body_site text not null,
+  sticker_document_id uuid,
+  explanted_at timestamptz,
+  explant_reason text,
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint implants_pkey primary key (tenant_id, id),
+  constraint implants_num_nonnulls_rule check (num_nonnulls(batch_id,serial_number,udi) >= 1),
+  constraint implants_explanted_at_rule check (explanted_at is null or explant_reason is not null)
+);
+
+create unique index if not exists implants_udi_serial_number_key on clinical.implants (tenant_id, udi, serial_number)
+  where serial_number is not null;
+create index if not exists implants_patient_idx on clinical.implants (tenant_id, patient_id);
+create index if not exists implants_procedure_idx on clinical.implants (tenant_id, procedure_id);
+create index if not exists implants_item_idx on clinical.implants (tenant_id, item_id);
+create index if not exists implants_batch_idx on clinical.implants (tenant_id, batch_id)
+  where batch_id is not null;
+create index if not exists implants_sticker_document_idx on clinical.implants (tenant_id, sticker_document_id)
+  where sticker_document_id is not null;
+
+comment on table clinical.implants is 'class=phi;scope=tenant;owner=clinical;fhir=Device;retention=medical_record;about=Implanted devices with UDI and batch; recall and PM-JAY implant evidence.';
+comment on column clinical.implants.patient_id is 'class=phi;about=The patient.';
+comment on column clinical.implants.procedure_id is 'class=phi;about=?';
+comment on column clinical.implants.item_id is 'class=phi;about=?';
+comment on column clinical.implants.batch_id is 'class=phi;about=?';
+comment on column clinical.implants.udi is 'class=phi;about=?';
+comment on column clinical.implants.serial_number is 'class=phi;about=?';
+comment on column clinical.implants.implanted_at is 'class=phi;about=?';
+comment on column clinical.implants.body_site is 'class=phi;about=?';
+comment on column clinical.implants.sticker_document_id is 'class=phi;about=?';
+comment on column clinical.implants.explanted_at is 'class=phi;about=?';
+comment on column clinical.implants.explant_reason is 'class=phi;about=?';
+select core.comment_standard_columns('clinical.implants');
+
+alter table clinical.implants enable row level security;
+alter table clinical.implants force row level security;
+drop policy if exists tenant_isolation on clinical.implants;
+create policy tenant_isolation on clinical.implants
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger implants_touch before update on clinical.implants
+  for each row execute function core.update_updated_at_column('row_version');
+select audit.track('clinical.implants');
+
+grant select, insert, update on clinical.implants to clinical_app;
+grant select on clinical.implants to clinical_ro;
+
+-- clinical.vaccination_records: Vaccinations given, planned or refused.
+create table if not exists clinical.vaccination_records (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  patient_id uuid not null,
+  encounter_id uuid,
+  vaccine_code text not null,
+  vaccine_name text not null,
+  brand text,
+  manufacturer text,
+  batch_id uuid,
+  lot_number text,
+  expiry_on date,
+  dose_number smallint not null,
+  series text,
+  site text,
+  route text,
+  given_at timestamptz,
+  given_by uuid,
+  next_due_on date,
+  not_done_reason text,
+  external_ref text,
+  source text not null,
+  status text not null default 'planned',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  deleted_at timestamptz,
+  deleted_by uuid,
+  delete_reason text,
+  constraint vaccination_records_pkey primary key (tenant_id, id),
+  constraint vaccination_records_source_check check (source in ('own', 'external')),
+  constraint vaccination_records_status_check check (
+    status in ('planned', 'completed', 'not_done', 'entered_in_error')
+  ),
+  constraint vaccination_records_dose_number_range check (dose_number between 1 and 20),
+  constraint vaccination_records_completed_complete check (
+    status <> 'completed' or (given_at is not null and (source = 'external' or lot_number is not null))
+  ),
+  constraint vaccination_records_expiry_on_rule check (expiry_on >= given_at::date),
+  constraint vaccination_records_not_done_complete check (status <> 'not_done' or not_done_reason is not null)
+);
+
+create unique index if not exists vaccination_records_patient_vaccine_code_key on clinical.vaccination_records (tenant_id, patient_id, vaccine_code, series, dose_number)
+  where status = 'completed';
+create index if not exists vaccination_records_patient_idx on clinical.vaccination_records (tenant_id, patient_id);
+create index if not exists vaccination_records_encounter_idx on clinical.vaccination_records (tenant_id, encounter_id)
+  where encounter_id is not null;
+create index if not exists vaccination_records_batch_idx on clinical.vaccination_records (tenant_id, batch_id)
+  where batch_id is not null;
+create index if not exists vaccination_records_given_by_idx on clinical.vaccination_records (tenant_id, given_by)
+  where given_by is not null;
+
+comment on table clinical.vaccination_records is 'class=phi;scope=tenant;owner=clinical;fhir=Immunization;retention=medical_record;about=Vaccinations given, planned or refused.';
+comment on column clinical.vaccination_records.patient_id is 'class=phi;about=The patient.';
+comment on column clinical.vaccination_records.encounter_id is 'class=phi;about=The encounter that it belongs to.';
+comment on column clinical.vaccination_records.vaccine_code is 'class=phi;about=?';
+comment on column clinical.vaccination_records.vaccine_name is 'class=phi;about=?';
+comment on column clinical.vaccination_records.brand is 'class=phi;about=?';
+comment on column clinical.vaccination_records.manufacturer is 'class=phi;about=?';
+comment on column clinical.vaccination_records.batch_id is 'class=phi;about=?';
+comment on column clinical.vaccination_records.lot_number is 'class=phi;about=?';
+comment on column clinical.vaccination_records.expiry_on is 'class=phi;about=?';
+comment on column clinical.vaccination_records.dose_number is 'class=phi;about=?';
+comment on column clinical.vaccination_records.series is 'class=phi;about=?';
+comment on column clinical.vaccination_records.site is 'class=phi;about=?';
+comment on column clinical.vaccination_records.route is 'class=phi;about=?';
+comment on column clinical.vaccination_records.given_at is 'class=phi;about=?';
+comment on column clinical.vaccination_records.given_by is 'class=phi;about=?';
+comment on column clinical.vaccination_records.next_due_on is 'class=phi;about=?';
+comment on column clinical.vaccination_records.not_done_reason is 'class=phi;about=?';
+comment on column clinical.vaccination_records.external_ref is 'class=phi;about=?';
+comment on column clinical.vaccination_records.source is 'class=phi;about=?';
+comment on column clinical.vaccination_records.status is 'class=phi;about=?';
+select core.comment_standard_columns('clinical.vaccination_records');
+
+alter table clinical.vaccination_records enable row level security;
+alter table clinical.vaccination_records force row level security;
+drop policy if exists tenant_isolation on clinical.vaccination_records;
+create policy tenant_isolation on clinical.vaccination_records
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger vaccination_records_touch before update on clinical.vaccination_records
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger vaccination_records_transition before insert or update of status on clinical.vaccination_records
+  for each row execute function core.enforce_transition('clinical.vaccination_records', 'status');
+select audit.track('clinical.vaccination_records');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('clinical.vaccination_records', '', 'planned', false, null),
+  ('clinical.vaccination_records', 'planned', 'completed', false, null),
+  ('clinical.vaccination_records', 'planned', 'not_done', false, null),
+  ('clinical.vaccination_records', 'completed', 'entered_in_error', false, null),
+  ('clinical.vaccination_records', 'not_done', 'planned', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on clinical.vaccination_records to clinical_app;
+grant select on clinical.vaccination_records to clinical_ro;
+
+-- clinical.service_requests: Orders for laboratory, imaging, procedures, referrals, diet, nursing, blood.
+create table if not exists clinical.service_requests (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  order_number text not null,
+  patient_id uuid not null,
+  encounter_id uuid not null,
+  category text not null,
+  code_system text not null,
+  code text not null,
+  display text not null,
+  intent text not null,
+  priority text not null,
+  requester_id uuid not null,
+  requested_at timestamptz not null,
+  occurrence_at timestamptz,
+  recurrence jsonb,
+  reason_code text,
+  instructions text,
+  target_department_id uuid,
+  referral_to text,
+  hold_reason text,
+  revoke_reason text,
+  group_id uuid,
+  status text not null default 'draft',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint service_requests_pkey primary key (tenant_id, id),
+  constraint service_requests_order_number_key unique (tenant_id, order_number),
+  constraint service_requests_category_check check (
+    category in ('laboratory', 'imaging', 'procedure', 'referral', 'consultation', 'diet', 'nursing', 'therapy', 'blood')
+  ),
+  constraint service_requests_intent_check check (intent in ('order', 'proposal', 'plan')),
+  constraint service_requests_priority_check check (priority in ('routine', 'urgent', 'asap', 'stat')),
+  constraint service_requests_status_check check (
+    status in ('draft', 'active', 'cancelled', 'on_hold', 'completed', 'revoked', 'entered_in_error')
+  ),
+  constraint service_requests_revoked_complete check (status <> 'revoked' or revoke_reason is not null),
+  constraint service_requests_on_hold_complete check (status <> 'on_hold' or hold_reason is not null)
+);
+
+create index if not exists service_requests_patient_idx on clinical.service_requests (tenant_id, patient_id);
+create index if not exists service_requests_encounter_idx on clinical.service_requests (tenant_id, encounter_id);
+create index if not exists service_requests_requester_idx on clinical.service_requests (tenant_id, requester_id);
+create index if not exists service_requests_target_department_idx on clinical.service_requests (tenant_id, target_department_id)
+  where target_department_id is not null;
+
+comment on table clinical.service_requests is 'class=phi;scope=tenant;owner=clinical;fhir=ServiceRequest;retention=medical_record;about=Orders for laboratory, imaging, procedures, referrals, diet, nursing, blood.';
+comment on column clinical.service_requests.order_number is 'class=phi;about=?';
+comment on column clinical.service_requests.patient_id is 'class=phi;about=The patient.';
+comment on column clinical.service_requests.encounter_id is 'class=phi;about=The encounter that it belongs to.';
+comment on column clinical.service_requests.category is 'class=phi;about=?';
+comment on column clinical.service_requests.code_system is 'class=phi;about=Code system of the code, as a URL.';
+comment on column clinical.service_requests.code is 'class=phi;about=?';
+comment on column clinical.service_requests.display is 'class=phi;about=?';
+comment on column clinical.service_requests.intent is 'class=phi;about=?';
+comment on column clinical.service_requests.priority is 'class=phi;about=?';
+comment on column clinical.service_requests.requester_id is 'class=phi;about=?';
+comment on column clinical.service_requests.requested_at is 'class=phi;about=?';
+comment on column clinical.service_requests.occurrence_at is 'class=phi;about=?';
+comment on column clinical.service_requests.recurrence is 'class=phi;about=?';
+comment on column clinical.service_requests.reason_code is 'class=phi;about=?';
+comment on column clinical.service_requests.instructions is 'class=phi;about=?';
+comment on column clinical.service_requests.target_department_id is 'class=phi;about=?';
+comment on column clinical.service_requests.referral_to is 'class=phi;about=?';
+comment on column clinical.service_requests.hold_reason is 'class=phi;about=?';
+comment on column clinical.service_requests.revoke_reason is 'class=phi;about=?';
+comment on column clinical.service_requests.group_id is 'class=phi;about=?';
+comment on column clinical.service_requests.status is 'class=phi;about=?';
+select core.comment_standard_columns('clinical.service_requests');
+
+alter table clinical.service_requests enable row level security;
+alter table clinical.service_requests force row level security;
+drop policy if exists tenant_isolation on clinical.service_requests;
+create policy tenant_isolation on clinical.service_requests
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger service_requests_touch before update on clinical.service_requests
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger service_requests_transition before insert or update of status on clinical.service_requests
+  for each row execute function core.enforce_transition('clinical.service_requests', 'status');
+select audit.track('clinical.service_requests');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('clinical.service_requests', '', 'draft', false, null),
+  ('clinical.service_requests', 'draft', 'active', false, null),
+  ('clinical.service_requests', 'draft', 'cancelled', false, null),
+  ('clinical.service_requests', 'active', 'on_hold', false, null),
+  ('clinical.service_requests', 'active', 'completed', false, null),
+  ('clinical.service_requests', 'active', 'revoked', false, null),
+  ('clinical.service_requests', 'on_hold', 'active', false, null),
+  ('clinical.service_requests', 'on_hold', 'revoked', false, null),
+  ('clinical.service_requests', 'completed', 'entered_in_error', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on clinical.service_requests to clinical_app;
+grant select on clinical.service_requests to clinical_ro;
+
+-- clinical.imaging_studies: An imaging examination from order to archive, with dose and PCPNDT fields.
+-- RULE to build: obstetric ultrasound requires pcpndt_form_f before status 'acquired'
+create table if not exists clinical.imaging_studies (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  accession_number text not null,
+  service_request_id uuid not null,
+  patient_id uuid not null,
+  encounter_id uuid,
+  study_instance_uid text,
+  modality text not null,
+  body_site text not null,
+  laterality text,
+  scheduled_at timestamptz,
+  started_at timestamptz,
+  ended_at timestamptz,
+  device_id uuid,
+  performed_by uuid,
+  series_count integer not null,
+  instance_count integer not null,
+  dlp_mgy_cm numeric,
+  ctdi_vol numeric,
+  contrast jsonb,
+  pregnancy_checked boolean,
+  pcpndt_form_f jsonb,
+  status text not null default 'registered',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint imaging_studies_pkey primary key (tenant_id, id),
+  constraint imaging_studies_accession_number_key unique (tenant_id, accession_number),
+  constraint imaging_studies_study_instance_uid_key unique (tenant_id, study_instance_uid),
+  constraint imaging_studies_modality_check check (
+    modality in ('CR', 'DX', 'CT', 'MR', 'US', 'MG', 'XA', 'NM', 'PT', 'RF', 'OT')
+  ),
+  constraint imaging_studies_status_check check (
+    status in ('registered', 'scheduled', 'arrived', 'cancelled', 'in_progress', 'acquired', 'discontinued', 'reported', 'archived')
+  ),
+  constraint imaging_studies_study_instance_uid_rule check (
+    study_instance_uid ~ '^[0-2](\.(0|[1-9][0-9]*))+$' and length(study_instance_uid) <= 64
+  ),
+  constraint imaging_studies_ended_at_rule check (ended_at >= started_at)
+);
+
+create index if not exists imaging_studies_service_request_idx on clinical.imaging_studies (tenant_id, service_request_id);
+create index if not exists imaging_studies_patient_idx on clinical.imaging_studies (tenant_id, patient_id);
+create index if not exists imaging_studies_encounter_idx on clinical.imaging_studies (tenant_id, encounter_id)
+  where encounter_id is not null;
+create index if not exists imaging_studies_device_idx on clinical.imaging_studies (tenant_id, device_id)
+  where device_id is not null;
+create index if not exists imaging_studies_performed_by_idx on clinical.imaging_studies (tenant_id, performed_by)
+  where performed_by is not null;
+
+comment on table clinical.imaging_studies is 'class=phi;scope=tenant;owner=clinical;fhir=ImagingStudy;retention=medical_record;about=An imaging examination from order to archive, with dose and PCPNDT fields.';
+comment on column clinical.imaging_studies.accession_number is 'class=phi;about=?';
+comment on column clinical.imaging_studies.service_request_id is 'class=phi;about=?';
+comment on column clinical.imaging_studies.patient_id is 'class=phi;about=The patient.';
+comment on column clinical.imaging_studies.encounter_id is 'class=phi;about=The encounter that it belongs to.';
+comment on column clinical.imaging_studies.study_instance_uid is 'class=phi;about=?';
+comment on column clinical.imaging_studies.modality is 'class=phi;about=?';
+comment on column clinical.imaging_studies.body_site is 'class=phi;about=?';
+comment on column clinical.imaging_studies.laterality is 'class=phi;about=?';
+comment on column clinical.imaging_studies.scheduled_at is 'class=phi;about=?';
+comment on column clinical.imaging_studies.started_at is 'class=phi;about=?';
+comment on column clinical.imaging_studies.ended_at is 'class=phi;about=?';
+comment on column clinical.imaging_studies.device_id is 'class=phi;about=?';
+comment on column clinical.imaging_studies.performed_by is 'class=phi;about=?';
+comment on column clinical.imaging_studies.series_count is 'class=phi;about=?';
+comment on column clinical.imaging_studies.instance_count is 'class=phi;about=?';
+comment on column clinical.imaging_studies.dlp_mgy_cm is 'class=phi;about=?';
+comment on column clinical.imaging_studies.ctdi_vol is 'class=phi;about=?';
+comment on column clinical.imaging_studies.contrast is 'class=phi;about=?';
+comment on column clinical.imaging_studies.pregnancy_checked is 'class=phi;about=?';
+comment on column clinical.imaging_studies.pcpndt_form_f is 'class=phi;about=?';
+comment on column clinical.imaging_studies.status is 'class=phi;about=?';
+select core.comment_standard_columns('clinical.imaging_studies');
+
+alter table clinical.imaging_studies enable row level security;
+alter table clinical.imaging_studies force row level security;
+drop policy if exists tenant_isolation on clinical.imaging_studies;
+create policy tenant_isolation on clinical.imaging_studies
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger imaging_studies_touch before update on clinical.imaging_studies
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger imaging_studies_transition before insert or update of status on clinical.imaging_studies
+  for each row execute function core.enforce_transition('clinical.imaging_studies', 'status');
+select audit.track('clinical.imaging_studies');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('clinical.imaging_studies', '', 'registered', false, null),
+  ('clinical.imaging_studies', 'registered', 'scheduled', false, null),
+  ('clinical.imaging_studies', 'registered', 'arrived', false, null),
+  ('clinical.imaging_studies', 'registered', 'cancelled', false, null),
+  ('clinical.imaging_studies', 'scheduled', 'arrived', false, null),
+  ('clinical.imaging_studies', 'scheduled', 'cancelled', false, null),
+  ('clinical.imaging_studies', 'arrived', 'in_progress', false, null),
+  ('clinical.imaging_studies', 'arrived', 'cancelled', false, null),
+  ('clinical.imaging_studies', 'in_progress', 'acquired', false, null),
+  ('clinical.imaging_studies', 'in_progress', 'discontinued', false, null),
+  ('clinical.imaging_studies', 'acquired', 'reported', false, null),
+  ('clinical.imaging_studies', 'reported', 'archived', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on clinical.imaging_studies to clinical_app;
+grant select on clinical.imaging_studies to clinical_ro;
+
+-- clinical.imaging_results: The radiologist's report of a study.
+create table if not exists clinical.imaging_results (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  report_number text not null,
+  study_id uuid not null,
+  patient_id uuid not null,
+  findings_enc bytea not null,
+  impression_enc bytea not null,
+  conclusion_codes text[],
+  is_critical boolean not null default false,
+  critical_notified_to text,
+  critical_notified_at timestamptz,
+  reported_by uuid not null,
+  verified_by uuid,
+  issued_at timestamptz,
+  amends_id uuid,
+  amendment_reason text,
+  document_id uuid,
+  status text not null default 'registered',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint imaging_results_pkey primary key (tenant_id, id),
+  constraint imaging_results_report_number_key unique (tenant_id, report_number),
+  constraint imaging_results_status_check check (
+    status in ('registered', 'preliminary', 'final', 'cancelled', 'amended', 'corrected', 'entered_in_error')
+  ),
+  constraint imaging_results_status_rule check (
+    status not in ('final', 'amended', 'corrected') or (verified_by is not null and issued_at is not null)
+  ),
+  constraint imaging_results_is_critical_rule check (
+    not is_critical or status in ('registered', 'preliminary') or critical_notified_at is not null
+  ),
+  constraint imaging_results_amends_id_rule check (amends_id is null or amendment_reason is not null)
+);
+
+create index if not exists imaging_results_study_idx on clinical.imaging_results (tenant_id, study_id);
+create index if not exists imaging_results_patient_idx on clinical.imaging_results (tenant_id, patient_id);
+create index if not exists imaging_results_reported_by_idx on clinical.imaging_results (tenant_id, reported_by);
+create index if not exists imaging_results_verified_by_idx on clinical.imaging_results (tenant_id, verified_by)
+  where verified_by is not null;
+create index if not exists imaging_results_amends_idx on clinical.imaging_results (tenant_id, amends_id)
+  where amends_id is not null;
+create index if not exists imaging_results_document_idx on clinical.imaging_results (tenant_id, document_id)
+  where document_id is not null;
+
+comment on table clinical.imaging_results is 'class=phi;scope=tenant;owner=clinical;fhir=DiagnosticReport;retention=medical_record;about=The radiologist''s report of a study.';
+comment on column clinical.imaging_results.report_number is 'class=phi;about=?';
+comment on column clinical.imaging_results.study_id is 'class=phi;about=?';
+comment on column clinical.imaging_results.patient_id is 'class=phi;about=The patient.';
+comment on column clinical.imaging_results.findings_enc is 'class=phi;enc=1;about=?';
+comment on column clinical.imaging_results.impression_enc is 'class=phi;enc=1;about=?';
+comment on column clinical.imaging_results.conclusion_codes is 'class=phi;about=?';
+comment on column clinical.imaging_results.is_critical is 'class=phi;about=?';
+comment on column clinical.imaging_results.critical_notified_to is 'class=phi;about=?';
+comment on column clinical.imaging_results.critical_notified_at is 'class=phi;about=?';
+comment on column clinical.imaging_results.reported_by is 'class=phi;about=?';
+comment on column clinical.imaging_results.verified_by is 'class=phi;about=?';
+comment on column clinical.imaging_results.issued_at is 'class=phi;about=?';
+comment on column clinical.imaging_results.amends_id is 'class=phi;about=?';
+comment on column clinical.imaging_results.amendment_reason is 'class=phi;about=?';
+comment on column clinical.imaging_results.document_id is 'class=phi;about=The stored document.';
+comment on column clinical.imaging_results.status is 'class=phi;about=?';
+select core.comment_standard_columns('clinical.imaging_results');
+
+alter table clinical.imaging_results enable row level security;
+alter table clinical.imaging_results force row level security;
+drop policy if exists tenant_isolation on clinical.imaging_results;
+create policy tenant_isolation on clinical.imaging_results
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger imaging_results_touch before update on clinical.imaging_results
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger imaging_results_transition before insert or update of status on clinical.imaging_results
+  for each row execute function core.enforce_transition('clinical.imaging_results', 'status');
+select audit.track('clinical.imaging_results');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('clinical.imaging_results', '', 'registered', false, null),
+  ('clinical.imaging_results', 'registered', 'preliminary', false, null),
+  ('clinical.imaging_results', 'registered', 'final', false, null),
+  ('clinical.imaging_results', 'registered', 'cancelled', false, null),
+  ('clinical.imaging_results', 'preliminary', 'final', false, null),
+  ('clinical.imaging_results', 'preliminary', 'cancelled', false, null),
+  ('clinical.imaging_results', 'final', 'amended', false, null),
+  ('clinical.imaging_results', 'final', 'corrected', false, null),
+  ('clinical.imaging_results', 'final', 'entered_in_error', false, null),
+  ('clinical.imaging_results', 'amended', 'corrected', false, null),
+  ('clinical.imaging_results', 'amended', 'entered_in_error', false, null),
+  ('clinical.imaging_results', 'corrected', 'entered_in_error', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on clinical.imaging_results to clinical_app;
+grant select on clinical.imaging_results to clinical_ro;
+
+-- clinical.discharge_summaries: The discharge summary in the NRCeS section set, checked against STG before it can be finalised.
+create table if not exists clinical.discharge_summaries (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  summary_number text not null,
+  encounter_id uuid not null,
+  patient_id uuid not null,
+  admission_id uuid not null,
+  sections jsonb not null default '{}',
+  final_diagnoses jsonb not null default '{}',
+  procedures jsonb not null default '{}',
+  course_enc bytea not null,
+  condition_at_discharge text not null,
+  medications jsonb not null default '{}',
+  follow_up jsonb not null default '{}',
+  advice_enc bytea,
+  care_plan jsonb,
+  cause_of_death jsonb,
+  discharge_kind text not null,
+  stg_status text not null,
+  stg_checked_at timestamptz,
+  stg_waiver_reason text,
+  prepared_by uuid not null,
+  approved_by uuid,
+  approved_at timestamptz,
+  handed_over_at timestamptz,
+  document_id uuid,
+  amends_id uuid,
+  status text not null default 'draft',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint discharge_summaries_pkey primary key (tenant_id, id),
+  constraint discharge_summaries_summary_number_key unique (tenant_id, summary_number),
+  constraint discharge_summaries_stg_status_check check (
+    stg_status in ('not_applicable', 'not_checked', 'passed', 'failed', 'waived')
+  ),
+  constraint discharge_summaries_status_check check (
+    status in ('draft', 'in_review', 'cancelled', 'final', 'amended', 'entered_in_error')
+  ),
+  constraint discharge_summaries_final_complete check (
+    status <> 'final' or (approved_by is not null and approved_by <> prepared_by and stg_status in ('not_applicable', 'passed', 'waived'))
+  ),
+  constraint discharge_summaries_waived_complete check (stg_status <> 'waived' or stg_waiver_reason is not null),
+  constraint discharge_summaries_death_complete check (discharge_kind <> 'death' or cause_of_death is not null)
+);
+
+create unique index if not exists discharge_summaries_encounter_key on clinical.discharge_summaries (tenant_id, encounter_id)
+  where status = 'final';
+create index if not exists discharge_summaries_encounter_idx on clinical.discharge_summaries (tenant_id, encounter_id);
+create index if not exists discharge_summaries_patient_idx on clinical.discharge_summaries (tenant_id, patient_id);
+create index if not exists discharge_summaries_admission_idx on clinical.discharge_summaries (tenant_id, admission_id);
+create index if not exists discharge_summaries_prepared_by_idx on clinical.discharge_summaries (tenant_id, prepared_by);
+create index if not exists discharge_summaries_approved_by_idx on clinical.discharge_summaries (tenant_id, approved_by)
+  where approved_by is not null;
+create index if not exists discharge_summaries_document_idx on clinical.discharge_summaries (tenant_id, document_id)
+  where document_id is not null;
+create index if not exists discharge_summaries_amends_idx on clinical.discharge_summaries (tenant_id, amends_id)
+  where amends_id is not null;
+
+comment on table clinical.discharge_summaries is 'class=phi;scope=tenant;owner=clinical;fhir=Composition (DischargeSummaryRecord);retention=medical_record;about=The discharge summary in the NRCeS section set, checked against STG before it can be finalised.';
+comment on column clinical.discharge_summaries.summary_number is 'class=phi;about=?';
+comment on column clinical.discharge_summaries.encounter_id is 'class=phi;about=The encounter that it belongs to.';
+comment on column clinical.discharge_summaries.patient_id is 'class=phi;about=The patient.';
+comment on column clinical.discharge_summaries.admission_id is 'class=phi;about=?';
+comment on column clinical.discharge_summaries.sections is 'class=phi;about=?';
+comment on column clinical.discharge_summaries.final_diagnoses is 'class=phi;about=?';
+comment on column clinical.discharge_summaries.procedures is 'class=phi;about=?';
+comment on column clinical.discharge_summaries.course_enc is 'class=phi;enc=1;about=?';
+comment on column clinical.discharge_summaries.condition_at_discharge is 'class=phi;about=?';
+comment on column clinical.discharge_summaries.medications is 'class=phi;about=?';
+comment on column clinical.discharge_summaries.follow_up is 'class=phi;about=?';
+comment on column clinical.discharge_summaries.advice_enc is 'class=phi;enc=1;about=?';
+comment on column clinical.discharge_summaries.care_plan is 'class=phi;about=?';
+comment on column clinical.discharge_summaries.cause_of_death is 'class=phi;about=?';
+comment on column clinical.discharge_summaries.discharge_kind is 'class=phi;about=?';
+comment on column clinical.discharge_summaries.stg_status is 'class=phi;about=?';
+comment on column clinical.discharge_summaries.stg_checked_at is 'class=phi;about=?';
+comment on column clinical.discharge_summaries.stg_waiver_reason is 'class=phi;about=?';
+comment on column clinical.discharge_summaries.prepared_by is 'class=phi;about=?';
+comment on column clinical.discharge_summaries.approved_by is 'class=phi;about=?';
+comment on column clinical.discharge_summaries.approved_at is 'class=phi;about=?';
+comment on column clinical.discharge_summaries.handed_over_at is 'class=phi;about=?';
+comment on column clinical.discharge_summaries.document_id is 'class=phi;about=The stored document.';
+comment on column clinical.discharge_summaries.amends_id is 'class=phi;about=?';
+comment on column clinical.discharge_summaries.status is 'class=phi;about=?';
+select core.comment_standard_columns('clinical.discharge_summaries');
+
+alter table clinical.discharge_summaries enable row level security;
+alter table clinical.discharge_summaries force row level security;
+drop policy if exists tenant_isolation on clinical.discharge_summaries;
+create policy tenant_isolation on clinical.discharge_summaries
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger discharge_summaries_touch before update on clinical.discharge_summaries
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger discharge_summaries_transition before insert or update of status on clinical.discharge_summaries
+  for each row execute function core.enforce_transition('clinical.discharge_summaries', 'status');
+select audit.track('clinical.discharge_summaries');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('clinical.discharge_summaries', '', 'draft', false, null),
+  ('clinical.discharge_summaries', 'draft', 'in_review', false, null),
+  ('clinical.discharge_summaries', 'draft', 'cancelled', false, null),
+  ('clinical.discharge_summaries', 'in_review', 'draft', false, null),
+  ('clinical.discharge_summaries', 'in_review', 'final', false, null),
+  ('clinical.discharge_summaries', 'final', 'amended', false, null),
+  ('clinical.discharge_summaries', 'final', 'entered_in_error', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on clinical.discharge_summaries to clinical_app;
+grant select on clinical.discharge_summaries to clinical_ro;
+
+-- clinical.stg_guidelines: A version of a Standard Treatment Guideline for one or more package codes.
+-- NOTE: NHA states that its STGs guide claim processing and do not give clinical management advice; name and use them accordingly.
+create table if not exists clinical.stg_guidelines (
+  tenant_id uuid,
+  id uuid not null default core.uuid_v7(),
+  code text not null,
+  version text not null default 1,
+  title text not null,
+  specialty text not null,
+  package_codes text[] not null default '{}',
+  icd10_codes text[] not null default '{}',
+  source_uri text not null,
+  effective daterange not null,
+  min_los_days smallint,
+  max_los_days smallint,
+  day_care_allowed boolean not null default false,
+  reserved_public boolean not null default false,
+  status text not null default 'draft',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint stg_guidelines_pkey primary key (id),
+  constraint stg_guidelines_code_version_key unique nulls not distinct (tenant_id, code, version),
+  constraint stg_guidelines_not_overlapping exclude using gist (
+    (coalesce(tenant_id, core.zero_uuid())) with =, code with =, effective with &&
+  ) where (status = 'active'),
+  constraint stg_guidelines_status_check check (status in ('draft', 'active', 'withdrawn', 'retired'))
+);
+
+comment on table clinical.stg_guidelines is 'class=reference;scope=shared;owner=clinical;fhir=PlanDefinition;retention=reference;about=A version of a Standard Treatment Guideline for one or more package codes.';
+comment on column clinical.stg_guidelines.code is 'class=reference;about=?';
+comment on column clinical.stg_guidelines.version is 'class=reference;about=?';
+comment on column clinical.stg_guidelines.title is 'class=reference;about=?';
+comment on column clinical.stg_guidelines.specialty is 'class=reference;about=?';
+comment on column clinical.stg_guidelines.package_codes is 'class=reference;about=?';
+comment on column clinical.stg_guidelines.icd10_codes is 'class=reference;about=?';
+comment on column clinical.stg_guidelines.source_uri is 'class=reference;about=?';
+comment on column clinical.stg_guidelines.effective is 'class=reference;about=?';
+comment on column clinical.stg_guidelines.min_los_days is 'class=reference;about=?';
+comment on column clinical.stg_guidelines.max_los_days is 'class=reference;about=?';
+comment on column clinical.stg_guidelines.day_care_allowed is 'class=reference;about=?';
+comment on column clinical.stg_guidelines.reserved_public is 'class=reference;about=?';
+comment on column clinical.stg_guidelines.status is 'class=reference;about=?';
+select core.comment_standard_columns('clinical.stg_guidelines');
+
+alter table clinical.stg_guidelines enable row level security;
+alter table clinical.stg_guidelines force row level security;
+drop policy if exists tenant_isolation on clinical.stg_guidelines;
+create policy tenant_isolation on clinical.stg_guidelines
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+drop policy if exists shared_rows on clinical.stg_guidelines;
+create policy shared_rows on clinical.stg_guidelines for select using (tenant_id is null);
+
+create or replace trigger stg_guidelines_touch before update on clinical.stg_guidelines
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger stg_guidelines_transition before insert or update of status on clinical.stg_guidelines
+  for each row execute function core.enforce_transition('clinical.stg_guidelines', 'status');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('clinical.stg_guidelines', '', 'draft', false, null),
+  ('clinical.stg_guidelines', 'draft', 'active', false, null),
+  ('clinical.stg_guidelines', 'draft', 'withdrawn', false, null),
+  ('clinical.stg_guidelines', 'active', 'retired', false, null),
+  ('clinical.stg_guidelines', 'active', 'withdrawn', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on clinical.stg_guidelines to clinical_app;
+grant select on clinical.stg_guidelines to clinical_ro;
+
+-- clinical.stg_criteria: One mechanical requirement of a guideline: a document, a question, or a rule, for a stage.
+create table if not exists clinical.stg_criteria (
+  tenant_id uuid,
+  id uuid not null default core.uuid_v7(),
+  guideline_id uuid not null,
+  seq smallint not null,
+  stage text not null,
+  kind text not null,
+  code text not null,
+  text text not null,
+  document_type text,
+  expression jsonb,
+  expected jsonb,
+  mandatory boolean not null default false,
+  applies_when jsonb,
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint stg_criteria_pkey primary key (id),
+  constraint stg_criteria_guideline_stage_key unique nulls not distinct (tenant_id, guideline_id, stage, seq),
+  constraint stg_criteria_guideline_stage_code_key unique nulls not distinct (tenant_id, guideline_id, stage, code),
+  constraint stg_criteria_stage_check check (stage in ('preauth', 'treatment', 'discharge', 'claim')),
+  constraint stg_criteria_kind_check check (kind in ('document', 'question', 'rule')),
+  constraint stg_criteria_kind_rule check ((kind = 'document') = (document_type is not null)),
+  constraint stg_criteria_rule_complete check (kind <> 'rule' or expression is not null)
+);
+
+create index if not exists stg_criteria_guideline_idx on clinical.stg_criteria (guideline_id, tenant_id);
+comment on index clinical.stg_criteria_guideline_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+
+comment on table clinical.stg_criteria is 'class=reference;scope=shared;owner=clinical;fhir=PlanDefinition.action;retention=reference;about=One mechanical requirement of a guideline: a document, a question, or a rule, for a stage.';
+comment on column clinical.stg_criteria.guideline_id is 'class=reference;about=?';
+comment on column clinical.stg_criteria.seq is 'class=reference;about=?';
+comment on column clinical.stg_criteria.stage is 'class=reference;about=?';
+comment on column clinical.stg_criteria.kind is 'class=reference;about=?';
+comment on column clinical.stg_criteria.code is 'class=reference;about=?';
+comment on column clinical.stg_criteria.text is 'class=reference;about=?';
+comment on column clinical.stg_criteria.document_type is 'class=reference;about=?';
+comment on column clinical.stg_criteria.expression is 'class=reference;about=?';
+comment on column clinical.stg_criteria.expected is 'class=reference;about=?';
+comment on column clinical.stg_criteria.mandatory is 'class=reference;about=?';
+comment on column clinical.stg_criteria.applies_when is 'class=reference;about=?';
+select core.comment_standard_columns('clinical.stg_criteria');
+
+alter table clinical.stg_criteria enable row level security;
+alter table clinical.stg_criteria force row level security;
+drop policy if exists tenant_isolation on clinical.stg_criteria;
+create policy tenant_isolation on clinical.stg_criteria
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+drop policy if exists shared_rows on clinical.stg_criteria;
+create policy shared_rows on clinical.stg_criteria for select using (tenant_id is null);
+
+create or replace trigger stg_criteria_touch before update on clinical.stg_criteria
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger stg_criteria_guideline_visible before insert or update of guideline_id on clinical.stg_criteria
+  for each row execute function core.check_shared_reference('guideline_id', 'clinical.stg_guidelines');
+
+grant select, insert, update on clinical.stg_criteria to clinical_app;
+grant select on clinical.stg_criteria to clinical_ro;
+
+-- clinical.stg_compliance_results: Evidence: each criterion evaluated for one discharge summary or claim.
+create table if not exists clinical.stg_compliance_results (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  discharge_summary_id uuid,
+  claim_id uuid,
+  guideline_id uuid not null,
+  criterion_id uuid not null,
+  outcome text not null,
+  evidence jsonb not null default '{}',
+  evaluated_at timestamptz not null,
+  engine_version text not null,
+  waived_by uuid,
+  waiver_reason text,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  constraint stg_compliance_results_pkey primary key (tenant_id, id),
+  constraint stg_compliance_results_discharge_summary_criterion_key unique (tenant_id, discharge_summary_id, criterion_id, evaluated_at),
+  constraint stg_compliance_results_outcome_check check (
+    outcome in ('pass', 'fail', 'not_applicable', 'missing_data')
+  ),
+  constraint stg_compliance_results_num_nonnulls_rule check (num_nonnulls(discharge_summary_id,claim_id) = 1),
+  constraint stg_compliance_results_waived_by_rule check (waived_by is null or waiver_reason is not null)
+);
+
+create index if not exists stg_compliance_results_claim_idx on clinical.stg_compliance_results (tenant_id, claim_id)
+  where claim_id is not null;
+create index if not exists stg_compliance_results_guideline_idx on clinical.stg_compliance_results (guideline_id, tenant_id);
+comment on index clinical.stg_compliance_results_guideline_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+create index if not exists stg_compliance_results_criterion_idx on clinical.stg_compliance_results (criterion_id, tenant_id);
+comment on index clinical.stg_compliance_results_criterion_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+create index if not exists stg_compliance_results_waived_by_idx on clinical.stg_compliance_results (tenant_id, waived_by)
+  where waived_by is not null;
+
+comment on table clinical.stg_compliance_results is 'class=phi;scope=tenant;owner=clinical;fhir=DetectedIssue;retention=medical_record;append_only=1;about=Evidence: each criterion evaluated for one discharge summary or claim.';
+comment on column clinical.stg_compliance_results.discharge_summary_id is 'class=phi;about=?';
+comment on column clinical.stg_compliance_results.claim_id is 'class=phi;about=?';
+comment on column clinical.stg_compliance_results.guideline_id is 'class=phi;about=?';
+comment on column clinical.stg_compliance_results.criterion_id is 'class=phi;about=?';
+comment on column clinical.stg_compliance_results.outcome is 'class=phi;about=?';
+comment on column clinical.stg_compliance_results.evidence is 'class=phi;about=?';
+comment on column clinical.stg_compliance_results.evaluated_at is 'class=phi;about=?';
+comment on column clinical.stg_compliance_results.engine_version is 'class=phi;about=?';
+comment on column clinical.stg_compliance_results.waived_by is 'class=phi;about=?';
+comment on column clinical.stg_compliance_results.waiver_reason is 'class=phi;about=?';
+select core.comment_standard_columns('clinical.stg_compliance_results');
+
+alter table clinical.stg_compliance_results enable row level security;
+alter table clinical.stg_compliance_results force row level security;
+drop policy if exists tenant_isolation on clinical.stg_compliance_results;
+create policy tenant_isolation on clinical.stg_compliance_results
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger stg_compliance_results_append_only before update or delete on clinical.stg_compliance_results
+  for each row execute function core.refuse_change();
+create or replace trigger stg_compliance_results_no_truncate before truncate on clinical.stg_compliance_results
+  for each statement execute function core.refuse_change();
+create or replace trigger stg_compliance_results_guideline_visible before insert or update of guideline_id on clinical.stg_compliance_results
+  for each row execute function core.check_shared_reference('guideline_id', 'clinical.stg_guidelines');
+create or replace trigger stg_compliance_results_criterion_visible before insert or update of criterion_id on clinical.stg_compliance_results
+  for each row execute function core.check_shared_reference('criterion_id', 'clinical.stg_criteria');
+select audit.track('clinical.stg_compliance_results');
+
+grant select, insert on clinical.stg_compliance_results to clinical_app;
+grant select on clinical.stg_compliance_results to clinical_ro;
+
+create index if not exists resource_bookings_procedure_idx on scheduling.resource_bookings (tenant_id, procedure_id) where procedure_id is not null;
+create index if not exists telemedicine_sessions_encounter_idx on scheduling.telemedicine_sessions (tenant_id, encounter_id) where encounter_id is not null;
+
+-- abdm: tables
+
+-- abdm.facility_registrations: A site's identities on the networks: HIP, HIU, HRP bridge, NHCX participant.
+-- RULE to build: environment='sandbox' or core.environment = production
+create table if not exists abdm.facility_registrations (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  clinic_id uuid not null,
+  role text not null,
+  hfr_id text not null,
+  network_id text not null,
+  bridge_id text,
+  callback_url text not null,
+  secret_ref text,
+  signing_key_kid text,
+  certificate text,
+  certificate_expires_at timestamptz,
+  consent_manager_id text,
+  environment text not null,
+  milestone_status jsonb not null default '{}',
+  status text not null default 'draft',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint facility_registrations_pkey primary key (tenant_id, id),
+  constraint facility_registrations_environment_role_key unique (tenant_id, environment, role, network_id),
+  constraint facility_registrations_role_check check (
+    role in ('HIP', 'HIU', 'HIP_HIU', 'NHCX_PROVIDER', 'HEALTH_LOCKER')
+  ),
+  constraint facility_registrations_environment_check check (environment in ('sandbox', 'production')),
+  constraint facility_registrations_status_check check (
+    status in ('draft', 'registered', 'failed', 'active', 'suspended', 'deregistered')
+  ),
+  constraint facility_registrations_callback_url_rule check (callback_url ~ '^https://')
+);
+
+create unique index if not exists facility_registrations_clinic_role_key on abdm.facility_registrations (tenant_id, clinic_id, role, environment)
+  where status = 'active';
+create index if not exists facility_registrations_clinic_idx on abdm.facility_registrations (tenant_id, clinic_id);
+
+comment on table abdm.facility_registrations is 'class=operational;scope=tenant;owner=fhir;fhir=Organization,Endpoint;retention=operational;about=A site''s identities on the networks: HIP, HIU, HRP bridge, NHCX participant.';
+comment on column abdm.facility_registrations.clinic_id is 'class=operational;about=The clinic.';
+comment on column abdm.facility_registrations.role is 'class=operational;about=?';
+comment on column abdm.facility_registrations.hfr_id is 'class=operational;about=?';
+comment on column abdm.facility_registrations.network_id is 'class=operational;about=?';
+comment on column abdm.facility_registrations.bridge_id is 'class=operational;about=?';
+comment on column abdm.facility_registrations.callback_url is 'class=operational;about=?';
+comment on column abdm.facility_registrations.secret_ref is 'class=operational;about=?';
+comment on column abdm.facility_registrations.signing_key_kid is 'class=operational;about=?';
+comment on column abdm.facility_registrations.certificate is 'class=operational;about=?';
+comment on column abdm.facility_registrations.certificate_expires_at is 'class=operational;about=?';
+comment on column abdm.facility_registrations.consent_manager_id is 'class=operational;about=?';
+comment on column abdm.facility_registrations.environment is 'class=operational;about=?';
+comment on column abdm.facility_registrations.milestone_status is 'class=operational;about=?';
+comment on column abdm.facility_registrations.status is 'class=operational;about=?';
+select core.comment_standard_columns('abdm.facility_registrations');
+
+alter table abdm.facility_registrations enable row level security;
+alter table abdm.facility_registrations force row level security;
+drop policy if exists tenant_isolation on abdm.facility_registrations;
+create policy tenant_isolation on abdm.facility_registrations
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger facility_registrations_touch before update on abdm.facility_registrations
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger facility_registrations_transition before insert or update of status on abdm.facility_registrations
+  for each row execute function core.enforce_transition('abdm.facility_registrations', 'status');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('abdm.facility_registrations', '', 'draft', false, null),
+  ('abdm.facility_registrations', 'draft', 'registered', false, null),
+  ('abdm.facility_registrations', 'draft', 'failed', false, null),
+  ('abdm.facility_registrations', 'failed', 'draft', false, null),
+  ('abdm.facility_registrations', 'registered', 'active', false, null),
+  ('abdm.facility_registrations', 'registered', 'suspended', false, null),
+  ('abdm.facility_registrations', 'active', 'suspended', false, null),
+  ('abdm.facility_registrations', 'active', 'deregistered', false, null),
+  ('abdm.facility_registrations', 'suspended', 'active', false, null),
+  ('abdm.facility_registrations', 'suspended', 'deregistered', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on abdm.facility_registrations to fhir_app;
+grant select on abdm.facility_registrations to fhir_ro;
+
+-- abdm.abha_accounts: The ABHA number and address of a patient as verified with ABDM.
+-- RULE to build: abha number is 14 digits before encryption (function)
+create table if not exists abdm.abha_accounts (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  patient_id uuid,
+  abha_number_enc bytea,
+  abha_number_bidx bytea,
+  abha_number_last4 text,
+  abha_address text,
+  kyc_status text not null,
+  profile_enc bytea not null,
+  auth_methods text[] not null default '{}',
+  verified_at timestamptz,
+  verified_via text,
+  network_status text not null,
+  status_checked_at timestamptz,
+  status text not null default 'captured',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  deleted_at timestamptz,
+  deleted_by uuid,
+  delete_reason text,
+  constraint abha_accounts_pkey primary key (tenant_id, id),
+  constraint abha_accounts_kyc_status_check check (kyc_status in ('verified', 'unverified', 'pending')),
+  constraint abha_accounts_verified_via_check check (
+    verified_via in ('aadhaar_otp', 'mobile_otp', 'abha_address_otp', 'biometric', 'demographic', 'scan_share')
+  ),
+  constraint abha_accounts_network_status_check check (network_status in ('ACTIVE', 'DEACTIVATED', 'DELETED')),
+  constraint abha_accounts_status_check check (
+    status in ('captured', 'verified', 'rejected', 'linked', 'unlinked', 'deactivated')
+  ),
+  constraint abha_accounts_num_nonnulls_rule check (num_nonnulls(abha_number_bidx,abha_address) >= 1),
+  constraint abha_accounts_abha_address_rule check (
+    abha_address ~ '^[A-Za-z0-9][A-Za-z0-9._]{1,48}[A-Za-z0-9]@[a-z]{2,12}$'
+  ),
+  constraint abha_accounts_linked_complete check (
+    status <> 'linked' or (patient_id is not null and verified_at is not null)
+  )
+);
+
+create unique index if not exists abha_accounts_abha_number_bidx_key on abdm.abha_accounts (tenant_id, abha_number_bidx)
+  where deleted_at is null;
+create unique index if not exists abha_accounts_abha_address_key on abdm.abha_accounts (tenant_id, abha_address)
+  where deleted_at is null;
+create unique index if not exists abha_accounts_patient_key on abdm.abha_accounts (tenant_id, patient_id)
+  where status = 'linked';
+create index if not exists abha_accounts_patient_idx on abdm.abha_accounts (tenant_id, patient_id)
+  where patient_id is not null;
+
+comment on table abdm.abha_accounts is 'class=phi;scope=tenant;owner=fhir;fhir=Patient.identifier;retention=medical_record;about=The ABHA number and address of a patient as verified with ABDM.';
+comment on column abdm.abha_accounts.patient_id is 'class=phi;about=The patient.';
+comment on column abdm.abha_accounts.abha_number_enc is 'class=phi;enc=1;about=?';
+comment on column abdm.abha_accounts.abha_number_bidx is 'class=phi;about=?';
+comment on column abdm.abha_accounts.abha_number_last4 is 'class=phi;about=?';
+comment on column abdm.abha_accounts.abha_address is 'class=phi;about=?';
+comment on column abdm.abha_accounts.kyc_status is 'class=phi;about=?';
+comment on column abdm.abha_accounts.profile_enc is 'class=phi;enc=1;about=?';
+comment on column abdm.abha_accounts.auth_methods is 'class=phi;about=?';
+comment on column abdm.abha_accounts.verified_at is 'class=phi;about=?';
+comment on column abdm.abha_accounts.verified_via is 'class=phi;about=?';
+comment on column abdm.abha_accounts.network_status is 'class=phi;about=?';
+comment on column abdm.abha_accounts.status_checked_at is 'class=phi;about=?';
+comment on column abdm.abha_accounts.status is 'class=phi;about=?';
+select core.comment_standard_columns('abdm.abha_accounts');
+
+alter table abdm.abha_accounts enable row level security;
+alter table abdm.abha_accounts force row level security;
+drop policy if exists tenant_isolation on abdm.abha_accounts;
+create policy tenant_isolation on abdm.abha_accounts
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger abha_accounts_touch before update on abdm.abha_accounts
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger abha_accounts_transition before insert or update of status on abdm.abha_accounts
+  for each row execute function core.enforce_transition('abdm.abha_accounts', 'status');
+select audit.track('abdm.abha_accounts');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('abdm.abha_accounts', '', 'captured', false, null),
+  ('abdm.abha_accounts', 'captured', 'verified', false, null),
+  ('abdm.abha_accounts', 'captured', 'rejected', false, null),
+  ('abdm.abha_accounts', 'verified', 'linked', false, null),
+  ('abdm.abha_accounts', 'verified', 'unlinked', false, null),
+  ('abdm.abha_accounts', 'linked', 'unlinked', false, null),
+  ('abdm.abha_accounts', 'linked', 'deactivated', false, null),
+  ('abdm.abha_accounts', 'unlinked', 'linked', false, null),
+  ('abdm.abha_accounts', 'deactivated', 'linked', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on abdm.abha_accounts to fhir_app;
+grant select on abdm.abha_accounts to fhir_ro;
+
+-- abdm.abha_registrations: M1 tracking: each attempt to create, verify or link an ABHA.
+-- RULE to build: no Aadhaar number, VID or OTP column exists
+create table if not exists abdm.abha_registrations (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  patient_id uuid,
+  abha_account_id uuid,
+  purpose text not null,
+  method text not null,
+  txn_id uuid,
+  request_id uuid not null,
+  otp_sent_at timestamptz,
+  otp_attempts smallint not null default 0,
+  mobile_verified boolean not null default false,
+  consent_id uuid,
+  started_at timestamptz not null,
+  finished_at timestamptz,
+  error_code text,
+  error_message text,
+  operator_user_id uuid not null,
+  clinic_id uuid not null,
+  status text not null default 'initiated',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint abha_registrations_pkey primary key (tenant_id, id),
+  constraint abha_registrations_request_key unique (tenant_id, request_id),
+  constraint abha_registrations_purpose_check check (
+    purpose in ('create', 'verify', 'link', 'address_create', 'reactivate')
+  ),
+  constraint abha_registrations_method_check check (
+    method in ('aadhaar_otp', 'aadhaar_biometric', 'mobile_otp', 'driving_licence', 'abha_number_otp', 'abha_address_otp', 'scan_share')
+  ),
+  constraint abha_registrations_status_check check (
+    status in ('initiated', 'otp_sent', 'failed', 'expired', 'otp_verified', 'enrolled', 'address_set', 'linked')
+  ),
+  constraint abha_registrations_otp_attempts_rule check (otp_attempts <= 3),
+  constraint abha_registrations_linked_complete check (status <> 'linked' or abha_account_id is not null),
+  constraint abha_registrations_create_complete check (purpose <> 'create' or consent_id is not null)
+);
+
+create unique index if not exists abha_registrations_txn_key on abdm.abha_registrations (tenant_id, txn_id)
+  where txn_id is not null;
+create index if not exists abha_registrations_patient_idx on abdm.abha_registrations (tenant_id, patient_id)
+  where patient_id is not null;
+create index if not exists abha_registrations_abha_account_idx on abdm.abha_registrations (tenant_id, abha_account_id)
+  where abha_account_id is not null;
+create index if not exists abha_registrations_consent_idx on abdm.abha_registrations (tenant_id, consent_id)
+  where consent_id is not null;
+create index if not exists abha_registrations_operator_user_idx on abdm.abha_registrations (tenant_id, operator_user_id);
+create index if not exists abha_registrations_clinic_idx on abdm.abha_registrations (tenant_id, clinic_id);
+
+comment on table abdm.abha_registrations is 'class=phi;scope=tenant;owner=fhir;fhir=Task;retention=medical_record;about=M1 tracking: each attempt to create, verify or link an ABHA.';
+comment on column abdm.abha_registrations.patient_id is 'class=phi;about=The patient.';
+comment on column abdm.abha_registrations.abha_account_id is 'class=phi;about=?';
+comment on column abdm.abha_registrations.purpose is 'class=phi;about=?';
+comment on column abdm.abha_registrations.method is 'class=phi;about=?';
+comment on column abdm.abha_registrations.txn_id is 'class=phi;about=?';
+comment on column abdm.abha_registrations.request_id is 'class=phi;about=?';
+comment on column abdm.abha_registrations.otp_sent_at is 'class=phi;about=?';
+comment on column abdm.abha_registrations.otp_attempts is 'class=phi;about=?';
+comment on column abdm.abha_registrations.mobile_verified is 'class=phi;about=?';
+comment on column abdm.abha_registrations.consent_id is 'class=phi;about=?';
+comment on column abdm.abha_registrations.started_at is 'class=phi;about=?';
+comment on column abdm.abha_registrations.finished_at is 'class=phi;about=?';
+comment on column abdm.abha_registrations.error_code is 'class=phi;about=?';
+comment on column abdm.abha_registrations.error_message is 'class=phi;about=?';
+comment on column abdm.abha_registrations.operator_user_id is 'class=phi;about=?';
+comment on column abdm.abha_registrations.clinic_id is 'class=phi;about=The clinic.';
+comment on column abdm.abha_registrations.status is 'class=phi;about=?';
+select core.comment_standard_columns('abdm.abha_registrations');
+
+alter table abdm.abha_registrations enable row level security;
+alter table abdm.abha_registrations force row level security;
+drop policy if exists tenant_isolation on abdm.abha_registrations;
+create policy tenant_isolation on abdm.abha_registrations
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger abha_registrations_touch before update on abdm.abha_registrations
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger abha_registrations_transition before insert or update of status on abdm.abha_registrations
+  for each row execute function core.enforce_transition('abdm.abha_registrations', 'status');
+select audit.track('abdm.abha_registrations');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('abdm.abha_registrations', '', 'initiated', false, null),
+  ('abdm.abha_registrations', 'initiated', 'otp_sent', false, null),
+  ('abdm.abha_registrations', 'initiated', 'failed', false, null),
+  ('abdm.abha_registrations', 'initiated', 'expired', false, null),
+  ('abdm.abha_registrations', 'otp_sent', 'otp_verified', false, null),
+  ('abdm.abha_registrations', 'otp_sent', 'failed', false, null),
+  ('abdm.abha_registrations', 'otp_sent', 'expired', false, null),
+  ('abdm.abha_registrations', 'otp_verified', 'enrolled', false, null),
+  ('abdm.abha_registrations', 'otp_verified', 'failed', false, null),
+  ('abdm.abha_registrations', 'enrolled', 'address_set', false, null),
+  ('abdm.abha_registrations', 'enrolled', 'linked', false, null),
+  ('abdm.abha_registrations', 'enrolled', 'failed', false, null),
+  ('abdm.abha_registrations', 'address_set', 'linked', false, null),
+  ('abdm.abha_registrations', 'address_set', 'failed', false, null),
+  ('abdm.abha_registrations', 'failed', 'initiated', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on abdm.abha_registrations to fhir_app;
+grant select on abdm.abha_registrations to fhir_ro;
+
+-- abdm.care_contexts: M2: a linkable episode or document set of a patient.
+-- RULE to build: display comes from a template without diagnosis text
+create table if not exists abdm.care_contexts (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  patient_id uuid not null,
+  abha_account_id uuid,
+  encounter_id uuid,
+  hip_id text not null,
+  patient_reference text not null,
+  reference text not null,
+  display text not null,
+  hi_type text not null,
+  source_type text not null,
+  source_id uuid not null,
+  bundle_logical_id uuid,
+  linked_at timestamptz,
+  link_transaction_id uuid,
+  notified_at timestamptz,
+  last_error text,
+  record_date date not null,
+  status text not null default 'pending',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint care_contexts_pkey primary key (tenant_id, id),
+  constraint care_contexts_hip_patient_reference_key unique (tenant_id, hip_id, patient_reference, reference),
+  constraint care_contexts_source_type_source_key unique (tenant_id, source_type, source_id, hi_type),
+  constraint care_contexts_hi_type_check check (
+    hi_type in ('OPConsultation', 'DiagnosticReport', 'DischargeSummary', 'Prescription', 'ImmunizationRecord', 'HealthDocumentRecord', 'WellnessRecord', 'Invoice')
+  ),
+  constraint care_contexts_status_check check (
+    status in ('pending', 'link_requested', 'failed', 'withdrawn', 'linked', 'notified', 'unlinked')
+  ),
+  constraint care_contexts_length_rule check (length(display) <= 80),
+  constraint care_contexts_status_rule check (
+    status not in ('linked', 'notified') or (linked_at is not null and abha_account_id is not null)
+  )
+);
+
+create index if not exists care_contexts_patient_idx on abdm.care_contexts (tenant_id, patient_id);
+create index if not exists care_contexts_abha_account_idx on abdm.care_contexts (tenant_id, abha_account_id)
+  where abha_account_id is not null;
+create index if not exists care_contexts_encounter_idx on abdm.care_contexts (tenant_id, encounter_id)
+  where encounter_id is not null;
+create index if not exists care_contexts_link_transaction_idx on abdm.care_contexts (tenant_id, link_transaction_id)
+  where link_transaction_id is not null;
+
+comment on table abdm.care_contexts is 'class=phi;scope=tenant;owner=fhir;fhir=Encounter,Composition;retention=medical_record;about=M2: a linkable episode or document set of a patient.';
+comment on column abdm.care_contexts.patient_id is 'class=phi;about=The patient.';
+comment on column abdm.care_contexts.abha_account_id is 'class=phi;about=?';
+comment on column abdm.care_contexts.encounter_id is 'class=phi;about=The encounter that it belongs to.';
+comment on column abdm.care_contexts.hip_id is 'class=phi;about=?';
+comment on column abdm.care_contexts.patient_reference is 'class=phi;about=?';
+comment on column abdm.care_contexts.reference is 'class=phi;about=?';
+comment on column abdm.care_contexts.display is 'class=phi;about=?';
+comment on column abdm.care_contexts.hi_type is 'class=phi;about=?';
+comment on column abdm.care_contexts.source_type is 'class=phi;about=?';
+comment on column abdm.care_contexts.source_id is 'class=phi;about=?';
+comment on column abdm.care_contexts.bundle_logical_id is 'class=phi;about=?';
+comment on column abdm.care_contexts.linked_at is 'class=phi;about=?';
+comment on column abdm.care_contexts.link_transaction_id is 'class=phi;about=?';
+comment on column abdm.care_contexts.notified_at is 'class=phi;about=?';
+comment on column abdm.care_contexts.last_error is 'class=phi;about=?';
+comment on column abdm.care_contexts.record_date is 'class=phi;about=?';
+comment on column abdm.care_contexts.status is 'class=phi;about=?';
+select core.comment_standard_columns('abdm.care_contexts');
+
+alter table abdm.care_contexts enable row level security;
+alter table abdm.care_contexts force row level security;
+drop policy if exists tenant_isolation on abdm.care_contexts;
+create policy tenant_isolation on abdm.care_contexts
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger care_contexts_touch before update on abdm.care_contexts
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger care_contexts_transition before insert or update of status on abdm.care_contexts
+  for each row execute function core.enforce_transition('abdm.care_contexts', 'status');
+select audit.track('abdm.care_contexts');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('abdm.care_contexts', '', 'pending', false, null),
+  ('abdm.care_contexts', 'pending', 'link_requested', false, null),
+  ('abdm.care_contexts', 'pending', 'failed', false, null),
+  ('abdm.care_contexts', 'pending', 'withdrawn', false, null),
+  ('abdm.care_contexts', 'link_requested', 'linked', false, null),
+  ('abdm.care_contexts', 'link_requested', 'failed', false, null),
+  ('abdm.care_contexts', 'linked', 'notified', false, null),
+  ('abdm.care_contexts', 'linked', 'unlinked', false, null),
+  ('abdm.care_contexts', 'notified', 'unlinked', false, null),
+  ('abdm.care_contexts', 'failed', 'link_requested', false, null),
+  ('abdm.care_contexts', 'failed', 'withdrawn', false, null),
+  ('abdm.care_contexts', 'unlinked', 'link_requested', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on abdm.care_contexts to fhir_app;
+grant select on abdm.care_contexts to fhir_ro;
+
+-- abdm.linking_transactions: Discovery, link init/confirm and link-token flows, HIP- or patient-initiated.
+-- RULE to build: user_initiated discovery returns at most one patient
+create table if not exists abdm.linking_transactions (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  kind text not null,
+  request_id uuid not null,
+  transaction_id uuid,
+  hip_id text not null,
+  abha_address text,
+  patient_id uuid,
+  matched_by text[],
+  requested_identifiers_enc bytea,
+  link_ref_number text,
+  otp_hash bytea,
+  otp_expires_at timestamptz,
+  otp_attempts smallint not null default 0,
+  token_enc bytea,
+  token_expires_at timestamptz,
+  context_count integer not null,
+  error_code text,
+  responded_at timestamptz,
+  status text not null default 'received',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint linking_transactions_pkey primary key (tenant_id, id),
+  constraint linking_transactions_request_key unique (tenant_id, request_id),
+  constraint linking_transactions_kind_check check (
+    kind in ('link_token', 'hip_initiated', 'user_initiated_discovery', 'user_initiated_link')
+  ),
+  constraint linking_transactions_status_check check (
+    status in ('received', 'matched', 'not_found', 'failed', 'confirmed', 'otp_sent', 'expired')
+  ),
+  constraint linking_transactions_matched_by_rule check (
+    matched_by <@ array['MOBILE','ABHA_NUMBER','MR','abhaAddress']
+  ),
+  constraint linking_transactions_otp_attempts_rule check (otp_attempts <= 3),
+  constraint linking_transactions_link_token_complete check (
+    kind <> 'link_token' or status <> 'confirmed' or token_expires_at is not null
+  )
+);
+
+create unique index if not exists linking_transactions_link_ref_number_key on abdm.linking_transactions (tenant_id, link_ref_number)
+  where link_ref_number is not null;
+create index if not exists linking_transactions_patient_idx on abdm.linking_transactions (tenant_id, patient_id)
+  where patient_id is not null;
+
+comment on table abdm.linking_transactions is 'class=phi;scope=tenant;owner=fhir;fhir=Task;retention=medical_record;about=Discovery, link init/confirm and link-token flows, HIP- or patient-initiated.';
+comment on column abdm.linking_transactions.kind is 'class=phi;about=?';
+comment on column abdm.linking_transactions.request_id is 'class=phi;about=?';
+comment on column abdm.linking_transactions.transaction_id is 'class=phi;about=?';
+comment on column abdm.linking_transactions.hip_id is 'class=phi;about=?';
+comment on column abdm.linking_transactions.abha_address is 'class=phi;about=?';
+comment on column abdm.linking_transactions.patient_id is 'class=phi;about=The patient.';
+comment on column abdm.linking_transactions.matched_by is 'class=phi;about=?';
+comment on column abdm.linking_transactions.requested_identifiers_enc is 'class=phi;enc=1;about=?';
+comment on column abdm.linking_transactions.link_ref_number is 'class=phi;about=?';
+comment on column abdm.linking_transactions.otp_hash is 'class=phi;about=?';
+comment on column abdm.linking_transactions.otp_expires_at is 'class=phi;about=?';
+comment on column abdm.linking_transactions.otp_attempts is 'class=phi;about=?';
+comment on column abdm.linking_transactions.token_enc is 'class=phi;enc=1;about=?';
+comment on column abdm.linking_transactions.token_expires_at is 'class=phi;about=?';
+comment on column abdm.linking_transactions.context_count is 'class=phi;about=?';
+comment on column abdm.linking_transactions.error_code is 'class=phi;about=?';
+comment on column abdm.linking_transactions.responded_at is 'class=phi;about=?';
+comment on column abdm.linking_transactions.status is 'class=phi;about=?';
+select core.comment_standard_columns('abdm.linking_transactions');
+
+alter table abdm.linking_transactions enable row level security;
+alter table abdm.linking_transactions force row level security;
+drop policy if exists tenant_isolation on abdm.linking_transactions;
+create policy tenant_isolation on abdm.linking_transactions
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger linking_transactions_touch before update on abdm.linking_transactions
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger linking_transactions_transition before insert or update of status on abdm.linking_transactions
+  for each row execute function core.enforce_transition('abdm.linking_transactions', 'status');
+select audit.track('abdm.linking_transactions');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('abdm.linking_transactions', '', 'received', false, null),
+  ('abdm.linking_transactions', 'received', 'matched', false, null),
+  ('abdm.linking_transactions', 'received', 'not_found', false, null),
+  ('abdm.linking_transactions', 'received', 'failed', false, null),
+  ('abdm.linking_transactions', 'received', 'confirmed', false, null),
+  ('abdm.linking_transactions', 'matched', 'otp_sent', false, null),
+  ('abdm.linking_transactions', 'matched', 'confirmed', false, null),
+  ('abdm.linking_transactions', 'matched', 'failed', false, null),
+  ('abdm.linking_transactions', 'matched', 'expired', false, null),
+  ('abdm.linking_transactions', 'otp_sent', 'confirmed', false, null),
+  ('abdm.linking_transactions', 'otp_sent', 'failed', false, null),
+  ('abdm.linking_transactions', 'otp_sent', 'expired', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on abdm.linking_transactions to fhir_app;
+grant select on abdm.linking_transactions to fhir_ro;
+
+-- abdm.consent_requests: M3 as HIU: what we ask a patient's consent for.
+-- RULE to build: purpose<>'BTG' or a break_glass session is open
+create table if not exists abdm.consent_requests (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  request_id uuid not null,
+  consent_request_id uuid,
+  patient_id uuid not null,
+  abha_address text not null,
+  hiu_id text not null,
+  hip_id text,
+  requester_user_id uuid not null,
+  requester_registration text not null,
+  purpose text not null,
+  hi_types text[] not null default '{}',
+  access_mode text not null,
+  data_from timestamptz not null,
+  data_to timestamptz not null,
+  data_erase_at timestamptz not null,
+  frequency_unit text not null,
+  frequency_value smallint not null,
+  frequency_repeats smallint not null,
+  decided_at timestamptz,
+  error_code text,
+  status text not null default 'draft',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint consent_requests_pkey primary key (tenant_id, id),
+  constraint consent_requests_request_key unique (tenant_id, request_id),
+  constraint consent_requests_purpose_check check (
+    purpose in ('CAREMGT', 'BTG', 'PUBHLTH', 'HPAYMT', 'DSRCH', 'PATRQT')
+  ),
+  constraint consent_requests_access_mode_check check (access_mode in ('VIEW', 'STORE', 'QUERY', 'STREAM')),
+  constraint consent_requests_frequency_unit_check check (frequency_unit in ('HOUR', 'DAY', 'WEEK', 'MONTH', 'YEAR')),
+  constraint consent_requests_status_check check (
+    status in ('draft', 'requested', 'failed', 'granted', 'denied', 'expired', 'revoked')
+  ),
+  constraint consent_requests_data_from_rule check (data_from < data_to),
+  constraint consent_requests_data_to_rule check (data_to <= created_at),
+  constraint consent_requests_data_erase_at_rule check (data_erase_at > created_at),
+  constraint consent_requests_cardinality_rule check (
+    cardinality(hi_types) > 0 and hi_types <@ array['OPConsultation','DiagnosticReport','DischargeSummary','Prescription','ImmunizationRecord','HealthDocumentRecord','WellnessRecord','Invoice']
+  )
+);
+
+create unique index if not exists consent_requests_consent_request_key on abdm.consent_requests (tenant_id, consent_request_id)
+  where consent_request_id is not null;
+create index if not exists consent_requests_patient_idx on abdm.consent_requests (tenant_id, patient_id);
+create index if not exists consent_requests_requester_user_idx on abdm.consent_requests (tenant_id, requester_user_id);
+
+comment on table abdm.consent_requests is 'class=phi;scope=tenant;owner=fhir;fhir=Consent (proposal);retention=medical_record;about=M3 as HIU: what we ask a patient''s consent for.';
+comment on column abdm.consent_requests.request_id is 'class=phi;about=?';
+comment on column abdm.consent_requests.consent_request_id is 'class=phi;about=?';
+comment on column abdm.consent_requests.patient_id is 'class=phi;about=The patient.';
+comment on column abdm.consent_requests.abha_address is 'class=phi;about=?';
+comment on column abdm.consent_requests.hiu_id is 'class=phi;about=?';
+comment on column abdm.consent_requests.hip_id is 'class=phi;about=?';
+comment on column abdm.consent_requests.requester_user_id is 'class=phi;about=?';
+comment on column abdm.consent_requests.requester_registration is 'class=phi;about=?';
+comment on column abdm.consent_requests.purpose is 'class=phi;about=?';
+comment on column abdm.consent_requests.hi_types is 'class=phi;about=?';
+comment on column abdm.consent_requests.access_mode is 'class=phi;about=?';
+comment on column abdm.consent_requests.data_from is 'class=phi;about=?';
+comment on column abdm.consent_requests.data_to is 'class=phi;about=?';
+comment on column abdm.consent_requests.data_erase_at is 'class=phi;about=?';
+comment on column abdm.consent_requests.frequency_unit is 'class=phi;about=?';
+comment on column abdm.consent_requests.frequency_value is 'class=phi;about=?';
+comment on column abdm.consent_requests.frequency_repeats is 'class=phi;about=?';
+comment on column abdm.consent_requests.decided_at is 'class=phi;about=?';
+comment on column abdm.consent_requests.error_code is 'class=phi;about=?';
+comment on column abdm.consent_requests.status is 'class=phi;about=?';
+select core.comment_standard_columns('abdm.consent_requests');
+
+alter table abdm.consent_requests enable row level security;
+alter table abdm.consent_requests force row level security;
+drop policy if exists tenant_isolation on abdm.consent_requests;
+create policy tenant_isolation on abdm.consent_requests
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger consent_requests_touch before update on abdm.consent_requests
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger consent_requests_transition before insert or update of status on abdm.consent_requests
+  for each row execute function core.enforce_transition('abdm.consent_requests', 'status');
+select audit.track('abdm.consent_requests');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('abdm.consent_requests', '', 'draft', false, null),
+  ('abdm.consent_requests', 'draft', 'requested', false, null),
+  ('abdm.consent_requests', 'draft', 'failed', false, null),
+  ('abdm.consent_requests', 'requested', 'granted', false, null),
+  ('abdm.consent_requests', 'requested', 'denied', false, null),
+  ('abdm.consent_requests', 'requested', 'expired', false, null),
+  ('abdm.consent_requests', 'requested', 'failed', false, null),
+  ('abdm.consent_requests', 'granted', 'revoked', false, null),
+  ('abdm.consent_requests', 'granted', 'expired', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on abdm.consent_requests to fhir_app;
+grant select on abdm.consent_requests to fhir_ro;
+
+-- abdm.consent_artefacts: Signed consent artefacts, on either side; the only licence to move data.
+-- RULE to build: detail, signature and permission columns immutable (trigger)
+create table if not exists abdm.consent_artefacts (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  artefact_id uuid not null,
+  role text not null,
+  consent_request_id uuid,
+  patient_id uuid,
+  abha_address text not null,
+  hip_id text not null,
+  hiu_id text not null,
+  consent_manager_id text not null,
+  schema_version text not null,
+  purpose text not null,
+  hi_types text[] not null default '{}',
+  access_mode text not null,
+  data_from timestamptz not null,
+  data_to timestamptz not null,
+  data_erase_at timestamptz not null,
+  frequency_unit text not null,
+  frequency_value smallint not null,
+  frequency_repeats smallint not null,
+  detail jsonb not null default '{}',
+  signature text not null,
+  signature_valid boolean,
+  signature_checked_at timestamptz,
+  granted_at timestamptz not null,
+  revoked_at timestamptz,
+  expired_at timestamptz,
+  status abdm.consent_status not null default 'received',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint consent_artefacts_pkey primary key (tenant_id, id),
+  constraint consent_artefacts_role_artefact_key unique (tenant_id, role, artefact_id),
+  constraint consent_artefacts_role_check check (role in ('HIP', 'HIU')),
+  constraint consent_artefacts_granted_complete check (status <> 'granted' or signature_valid),
+  constraint consent_artefacts_data_from_rule check (data_from < data_to)
+);
+
+create index if not exists consent_artefacts_consent_request_idx on abdm.consent_artefacts (tenant_id, consent_request_id)
+  where consent_request_id is not null;
+create index if not exists consent_artefacts_patient_idx on abdm.consent_artefacts (tenant_id, patient_id)
+  where patient_id is not null;
+
+comment on table abdm.consent_artefacts is 'class=phi;scope=tenant;owner=fhir;fhir=Consent;retention=medical_record;about=Signed consent artefacts, on either side; the only licence to move data.';
+comment on column abdm.consent_artefacts.artefact_id is 'class=phi;about=?';
+comment on column abdm.consent_artefacts.role is 'class=phi;about=?';
+comment on column abdm.consent_artefacts.consent_request_id is 'class=phi;about=?';
+comment on column abdm.consent_artefacts.patient_id is 'class=phi;about=The patient.';
+comment on column abdm.consent_artefacts.abha_address is 'class=phi;about=?';
+comment on column abdm.consent_artefacts.hip_id is 'class=phi;about=?';
+comment on column abdm.consent_artefacts.hiu_id is 'class=phi;about=?';
+comment on column abdm.consent_artefacts.consent_manager_id is 'class=phi;about=?';
+comment on column abdm.consent_artefacts.schema_version is 'class=phi;about=?';
+comment on column abdm.consent_artefacts.purpose is 'class=phi;about=?';
+comment on column abdm.consent_artefacts.hi_types is 'class=phi;about=?';
+comment on column abdm.consent_artefacts.access_mode is 'class=phi;about=?';
+comment on column abdm.consent_artefacts.data_from is 'class=phi;about=?';
+comment on column abdm.consent_artefacts.data_to is 'class=phi;about=?';
+comment on column abdm.consent_artefacts.data_erase_at is 'class=phi;about=?';
+comment on column abdm.consent_artefacts.frequency_unit is 'class=phi;about=?';
+comment on column abdm.consent_artefacts.frequency_value is 'class=phi;about=?';
+comment on column abdm.consent_artefacts.frequency_repeats is 'class=phi;about=?';
+comment on column abdm.consent_artefacts.detail is 'class=phi;about=?';
+comment on column abdm.consent_artefacts.signature is 'class=phi;about=?';
+comment on column abdm.consent_artefacts.signature_valid is 'class=phi;about=?';
+comment on column abdm.consent_artefacts.signature_checked_at is 'class=phi;about=?';
+comment on column abdm.consent_artefacts.granted_at is 'class=phi;about=?';
+comment on column abdm.consent_artefacts.revoked_at is 'class=phi;about=?';
+comment on column abdm.consent_artefacts.expired_at is 'class=phi;about=?';
+comment on column abdm.consent_artefacts.status is 'class=phi;about=?';
+select core.comment_standard_columns('abdm.consent_artefacts');
+
+alter table abdm.consent_artefacts enable row level security;
+alter table abdm.consent_artefacts force row level security;
+drop policy if exists tenant_isolation on abdm.consent_artefacts;
+create policy tenant_isolation on abdm.consent_artefacts
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger consent_artefacts_touch before update on abdm.consent_artefacts
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger consent_artefacts_transition before insert or update of status on abdm.consent_artefacts
+  for each row execute function core.enforce_transition('abdm.consent_artefacts', 'status');
+select audit.track('abdm.consent_artefacts');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('abdm.consent_artefacts', '', 'received', false, null),
+  ('abdm.consent_artefacts', 'received', 'granted', false, null),
+  ('abdm.consent_artefacts', 'received', 'invalid', false, null),
+  ('abdm.consent_artefacts', 'granted', 'revoked', false, null),
+  ('abdm.consent_artefacts', 'granted', 'expired', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on abdm.consent_artefacts to fhir_app;
+grant select on abdm.consent_artefacts to fhir_ro;
+
+-- abdm.consent_artefact_contexts: Care contexts an artefact covers.
+create table if not exists abdm.consent_artefact_contexts (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  artefact_row_id uuid not null,
+  patient_reference text not null,
+  care_context_reference text not null,
+  care_context_id uuid,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  constraint consent_artefact_contexts_pkey primary key (tenant_id, id),
+  constraint consent_artefact_contexts_artefact_row_care_context_ref_key unique (tenant_id, artefact_row_id, care_context_reference)
+);
+
+create index if not exists consent_artefact_contexts_care_context_idx on abdm.consent_artefact_contexts (tenant_id, care_context_id)
+  where care_context_id is not null;
+
+comment on table abdm.consent_artefact_contexts is 'class=phi;scope=tenant;owner=fhir;fhir=Consent.provision.data;retention=medical_record;append_only=1;about=Care contexts an artefact covers.';
+comment on column abdm.consent_artefact_contexts.artefact_row_id is 'class=phi;about=?';
+comment on column abdm.consent_artefact_contexts.patient_reference is 'class=phi;about=?';
+comment on column abdm.consent_artefact_contexts.care_context_reference is 'class=phi;about=?';
+comment on column abdm.consent_artefact_contexts.care_context_id is 'class=phi;about=?';
+select core.comment_standard_columns('abdm.consent_artefact_contexts');
+
+alter table abdm.consent_artefact_contexts enable row level security;
+alter table abdm.consent_artefact_contexts force row level security;
+drop policy if exists tenant_isolation on abdm.consent_artefact_contexts;
+create policy tenant_isolation on abdm.consent_artefact_contexts
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger consent_artefact_contexts_append_only before update or delete on abdm.consent_artefact_contexts
+  for each row execute function core.refuse_change();
+create or replace trigger consent_artefact_contexts_no_truncate before truncate on abdm.consent_artefact_contexts
+  for each statement execute function core.refuse_change();
+select audit.track('abdm.consent_artefact_contexts');
+
+grant select, insert on abdm.consent_artefact_contexts to fhir_app;
+grant select on abdm.consent_artefact_contexts to fhir_ro;
+
+-- abdm.health_info_requests: M3 data-flow session: keys, window, push URL.
+-- RULE to build: artefact is granted, unexpired, signature valid and [data_from,data_to] lies inside it (trigger IM711)
+-- RULE to build: count within frequency window <= repeats+1 (trigger IM712)
+create table if not exists abdm.health_info_requests (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  role text not null,
+  request_id uuid not null,
+  transaction_id uuid,
+  artefact_row_id uuid not null,
+  data_from timestamptz not null,
+  data_to timestamptz not null,
+  data_push_url text not null,
+  crypto_alg text not null,
+  curve text not null,
+  peer_public_key text not null,
+  peer_key_expires_at timestamptz,
+  peer_nonce text not null,
+  own_public_key text,
+  own_private_key_enc bytea,
+  own_nonce text,
+  pages_expected integer,
+  pages_received integer not null,
+  session_status text,
+  notified_at timestamptz,
+  error_code text,
+  status text not null default 'received',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint health_info_requests_pkey primary key (tenant_id, id),
+  constraint health_info_requests_role_request_key unique (tenant_id, role, request_id),
+  constraint health_info_requests_role_check check (role in ('HIP', 'HIU')),
+  constraint health_info_requests_session_status_check check (
+    session_status in ('ACKNOWLEDGED', 'TRANSFERRED', 'FAILED', 'PARTIAL')
+  ),
+  constraint health_info_requests_status_check check (
+    status in ('received', 'acknowledged', 'rejected', 'transferring', 'failed', 'transferred', 'partial', 'notified')
+  ),
+  constraint health_info_requests_own_private_key_enc_rule check (
+    own_private_key_enc is null or status not in ('notified', 'rejected')
+  ),
+  constraint health_info_requests_data_push_url_rule check (data_push_url ~ '^https://')
+);
+
+create unique index if not exists health_info_requests_role_transaction_key on abdm.health_info_requests (tenant_id, role, transaction_id)
+  where transaction_id is not null;
+create index if not exists health_info_requests_artefact_row_idx on abdm.health_info_requests (tenant_id, artefact_row_id);
+
+comment on table abdm.health_info_requests is 'class=phi;scope=tenant;owner=fhir;fhir=Task;retention=medical_record;about=M3 data-flow session: keys, window, push URL.';
+comment on column abdm.health_info_requests.role is 'class=phi;about=?';
+comment on column abdm.health_info_requests.request_id is 'class=phi;about=?';
+comment on column abdm.health_info_requests.transaction_id is 'class=phi;about=?';
+comment on column abdm.health_info_requests.artefact_row_id is 'class=phi;about=?';
+comment on column abdm.health_info_requests.data_from is 'class=phi;about=?';
+comment on column abdm.health_info_requests.data_to is 'class=phi;about=?';
+comment on column abdm.health_info_requests.data_push_url is 'class=phi;about=?';
+comment on column abdm.health_info_requests.crypto_alg is 'class=phi;about=?';
+comment on column abdm.health_info_requests.curve is 'class=phi;about=?';
+comment on column abdm.health_info_requests.peer_public_key is 'class=phi;about=?';
+comment on column abdm.health_info_requests.peer_key_expires_at is 'class=phi;about=?';
+comment on column abdm.health_info_requests.peer_nonce is 'class=phi;about=?';
+comment on column abdm.health_info_requests.own_public_key is 'class=phi;about=?';
+comment on column abdm.health_info_requests.own_private_key_enc is 'class=phi;enc=1;about=?';
+comment on column abdm.health_info_requests.own_nonce is 'class=phi;about=?';
+comment on column abdm.health_info_requests.pages_expected is 'class=phi;about=?';
+comment on column abdm.health_info_requests.pages_received is 'class=phi;about=?';
+comment on column abdm.health_info_requests.session_status is 'class=phi;about=?';
+comment on column abdm.health_info_requests.notified_at is 'class=phi;about=?';
+comment on column abdm.health_info_requests.error_code is 'class=phi;about=?';
+comment on column abdm.health_info_requests.status is 'class=phi;about=?';
+select core.comment_standard_columns('abdm.health_info_requests');
+
+alter table abdm.health_info_requests enable row level security;
+alter table abdm.health_info_requests force row level security;
+drop policy if exists tenant_isolation on abdm.health_info_requests;
+create policy tenant_isolation on abdm.health_info_requests
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger health_info_requests_touch before update on abdm.health_info_requests
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger health_info_requests_transition before insert or update of status on abdm.health_info_requests
+  for each row execute function core.enforce_transition('abdm.health_info_requests', 'status');
+select audit.track('abdm.health_info_requests');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('abdm.health_info_requests', '', 'received', false, null),
+  ('abdm.health_info_requests', 'received', 'acknowledged', false, null),
+  ('abdm.health_info_requests', 'received', 'rejected', false, null),
+  ('abdm.health_info_requests', 'acknowledged', 'transferring', false, null),
+  ('abdm.health_info_requests', 'acknowledged', 'failed', false, null),
+  ('abdm.health_info_requests', 'transferring', 'transferred', false, null),
+  ('abdm.health_info_requests', 'transferring', 'failed', false, null),
+  ('abdm.health_info_requests', 'transferring', 'partial', false, null),
+  ('abdm.health_info_requests', 'partial', 'transferring', false, null),
+  ('abdm.health_info_requests', 'partial', 'failed', false, null),
+  ('abdm.health_info_requests', 'transferred', 'notified', false, null),
+  ('abdm.health_info_requests', 'failed', 'notified', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on abdm.health_info_requests to fhir_app;
+grant select on abdm.health_info_requests to fhir_ro;
+
+-- abdm.health_info_transfers: Each care context sent or received, with its content reference and erase date.
+-- RULE to build: context is listed in the artefact (trigger IM713)
+create table if not exists abdm.health_info_transfers (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  request_row_id uuid not null,
+  direction text not null,
+  care_context_reference text not null,
+  page_no integer not null,
+  media_type text not null,
+  checksum bytea not null,
+  hi_status text,
+  bundle_document_id uuid,
+  bundle_profile text,
+  validation_errors jsonb,
+  transferred_at timestamptz not null,
+  erase_at timestamptz,
+  erased_at timestamptz,
+  error text,
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint health_info_transfers_pkey primary key (tenant_id, id),
+  constraint health_info_transfers_request_row_care_context_referenc_key unique (tenant_id, request_row_id, care_context_reference, page_no),
+  constraint health_info_transfers_direction_check check (direction in ('out', 'in')),
+  constraint health_info_transfers_hi_status_check check (hi_status in ('DELIVERED', 'ERRORED', 'OK')),
+  constraint health_info_transfers_in_complete check (direction <> 'in' or erase_at is not null),
+  constraint health_info_transfers_erased_at_rule check (erased_at is null or bundle_document_id is null)
+);
+
+create index if not exists health_info_transfers_bundle_document_idx on abdm.health_info_transfers (tenant_id, bundle_document_id)
+  where bundle_document_id is not null;
+
+comment on table abdm.health_info_transfers is 'class=phi;scope=tenant;owner=fhir;fhir=DocumentReference;retention=medical_record;about=Each care context sent or received, with its content reference and erase date.';
+comment on column abdm.health_info_transfers.request_row_id is 'class=phi;about=?';
+comment on column abdm.health_info_transfers.direction is 'class=phi;about=?';
+comment on column abdm.health_info_transfers.care_context_reference is 'class=phi;about=?';
+comment on column abdm.health_info_transfers.page_no is 'class=phi;about=?';
+comment on column abdm.health_info_transfers.media_type is 'class=phi;about=?';
+comment on column abdm.health_info_transfers.checksum is 'class=phi;about=?';
+comment on column abdm.health_info_transfers.hi_status is 'class=phi;about=?';
+comment on column abdm.health_info_transfers.bundle_document_id is 'class=phi;about=?';
+comment on column abdm.health_info_transfers.bundle_profile is 'class=phi;about=?';
+comment on column abdm.health_info_transfers.validation_errors is 'class=phi;about=?';
+comment on column abdm.health_info_transfers.transferred_at is 'class=phi;about=?';
+comment on column abdm.health_info_transfers.erase_at is 'class=phi;about=?';
+comment on column abdm.health_info_transfers.erased_at is 'class=phi;about=?';
+comment on column abdm.health_info_transfers.error is 'class=phi;about=?';
+select core.comment_standard_columns('abdm.health_info_transfers');
+
+alter table abdm.health_info_transfers enable row level security;
+alter table abdm.health_info_transfers force row level security;
+drop policy if exists tenant_isolation on abdm.health_info_transfers;
+create policy tenant_isolation on abdm.health_info_transfers
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger health_info_transfers_touch before update on abdm.health_info_transfers
+  for each row execute function core.update_updated_at_column('row_version');
+select audit.track('abdm.health_info_transfers');
+
+grant select, insert, update on abdm.health_info_transfers to fhir_app;
+grant select on abdm.health_info_transfers to fhir_ro;
+
+-- abdm.gateway_messages: Every ABDM gateway call and callback (inbox and outbox), deduplicated by REQUEST-ID.
+create table if not exists abdm.gateway_messages (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  direction text not null,
+  path text not null,
+  request_id uuid not null,
+  response_to uuid,
+  hip_id text,
+  cm_id text,
+  headers jsonb not null default '{}',
+  body_enc bytea not null,
+  http_status smallint,
+  error_code text,
+  attempts smallint not null default 0,
+  next_attempt_at timestamptz,
+  processed_at timestamptz,
+  subject_type text,
+  subject_id uuid,
+  status text not null default 'pending',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint gateway_messages_pkey primary key (tenant_id, id),
+  constraint gateway_messages_direction_request_key unique (tenant_id, direction, request_id, path),
+  constraint gateway_messages_direction_check check (direction in ('out', 'in')),
+  constraint gateway_messages_status_check check (
+    status in ('pending', 'processing', 'sent', 'completed', 'failed', 'acknowledged')
+  ),
+  constraint gateway_messages_attempts_rule check (attempts <= 10),
+  constraint gateway_messages_headers_rule check (
+    not headers ?| array['authorization','Authorization','x-link-token','X-LINK-TOKEN']
+  )
+);
+
+comment on table abdm.gateway_messages is 'class=phi;scope=tenant;owner=fhir;fhir=AuditEvent;retention=medical_record;about=Every ABDM gateway call and callback (inbox and outbox), deduplicated by REQUEST-ID.';
+comment on column abdm.gateway_messages.direction is 'class=phi;about=?';
+comment on column abdm.gateway_messages.path is 'class=phi;about=?';
+comment on column abdm.gateway_messages.request_id is 'class=phi;about=?';
+comment on column abdm.gateway_messages.response_to is 'class=phi;about=?';
+comment on column abdm.gateway_messages.hip_id is 'class=phi;about=?';
+comment on column abdm.gateway_messages.cm_id is 'class=phi;about=?';
+comment on column abdm.gateway_messages.headers is 'class=phi;about=?';
+comment on column abdm.gateway_messages.body_enc is 'class=phi;enc=1;about=?';
+comment on column abdm.gateway_messages.http_status is 'class=phi;about=?';
+comment on column abdm.gateway_messages.error_code is 'class=phi;about=?';
+comment on column abdm.gateway_messages.attempts is 'class=phi;about=?';
+comment on column abdm.gateway_messages.next_attempt_at is 'class=phi;about=?';
+comment on column abdm.gateway_messages.processed_at is 'class=phi;about=?';
+comment on column abdm.gateway_messages.subject_type is 'class=phi;about=?';
+comment on column abdm.gateway_messages.subject_id is 'class=phi;about=?';
+comment on column abdm.gateway_messages.status is 'class=phi;about=?';
+select core.comment_standard_columns('abdm.gateway_messages');
+
+alter table abdm.gateway_messages enable row level security;
+alter table abdm.gateway_messages force row level security;
+drop policy if exists tenant_isolation on abdm.gateway_messages;
+create policy tenant_isolation on abdm.gateway_messages
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger gateway_messages_touch before update on abdm.gateway_messages
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger gateway_messages_transition before insert or update of status on abdm.gateway_messages
+  for each row execute function core.enforce_transition('abdm.gateway_messages', 'status');
+select audit.track('abdm.gateway_messages');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('abdm.gateway_messages', '', 'pending', false, null),
+  ('abdm.gateway_messages', 'pending', 'processing', false, null),
+  ('abdm.gateway_messages', 'pending', 'sent', false, null),
+  ('abdm.gateway_messages', 'processing', 'completed', false, null),
+  ('abdm.gateway_messages', 'processing', 'failed', false, null),
+  ('abdm.gateway_messages', 'processing', 'pending', false, null),
+  ('abdm.gateway_messages', 'sent', 'acknowledged', false, null),
+  ('abdm.gateway_messages', 'sent', 'failed', false, null),
+  ('abdm.gateway_messages', 'failed', 'pending', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on abdm.gateway_messages to fhir_app;
+grant select on abdm.gateway_messages to fhir_ro;
+
+-- billing: tables
+
+-- billing.charge_master: Everything that can be charged, including hospital packages.
+create table if not exists billing.charge_master (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  code text not null,
+  name text not null,
+  kind text not null,
+  department_id uuid,
+  sac_hsn text,
+  gst_rate numeric(5, 2) not null,
+  is_exempt boolean not null default false,
+  base_price numeric(14, 2) not null,
+  unit text not null,
+  package_components jsonb,
+  hbp_package_code text,
+  active boolean not null default false,
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  deleted_at timestamptz,
+  deleted_by uuid,
+  delete_reason text,
+  constraint charge_master_pkey primary key (tenant_id, id),
+  constraint charge_master_kind_check check (
+    kind in ('service', 'room', 'procedure', 'lab', 'imaging', 'drug', 'consumable', 'package', 'registration')
+  ),
+  constraint charge_master_base_price_rule check (base_price >= 0),
+  constraint charge_master_package_complete check (kind <> 'package' or package_components is not null),
+  constraint charge_master_is_exempt_rule check (not is_exempt or gst_rate = 0)
+);
+
+create unique index if not exists charge_master_code_key on billing.charge_master (tenant_id, code)
+  where deleted_at is null;
+create index if not exists charge_master_department_idx on billing.charge_master (tenant_id, department_id)
+  where department_id is not null;
+
+comment on table billing.charge_master is 'class=financial;scope=tenant;owner=billing;fhir=ChargeItemDefinition;retention=financial;about=Everything that can be charged, including hospital packages.';
+comment on column billing.charge_master.code is 'class=financial;about=?';
+comment on column billing.charge_master.name is 'class=financial;about=?';
+comment on column billing.charge_master.kind is 'class=financial;about=?';
+comment on column billing.charge_master.department_id is 'class=financial;about=The department.';
+comment on column billing.charge_master.sac_hsn is 'class=financial;about=?';
+comment on column billing.charge_master.gst_rate is 'class=financial;about=?';
+comment on column billing.charge_master.is_exempt is 'class=financial;about=?';
+comment on column billing.charge_master.base_price is 'class=financial;about=?';
+comment on column billing.charge_master.unit is 'class=financial;about=?';
+comment on column billing.charge_master.package_components is 'class=financial;about=?';
+comment on column billing.charge_master.hbp_package_code is 'class=financial;about=?';
+comment on column billing.charge_master.active is 'class=financial;about=?';
+select core.comment_standard_columns('billing.charge_master');
+
+alter table billing.charge_master enable row level security;
+alter table billing.charge_master force row level security;
+drop policy if exists tenant_isolation on billing.charge_master;
+create policy tenant_isolation on billing.charge_master
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger charge_master_touch before update on billing.charge_master
+  for each row execute function core.update_updated_at_column('row_version');
+select audit.track('billing.charge_master');
+
+grant select, insert, update on billing.charge_master to billing_app;
+grant select on billing.charge_master to billing_ro;
+
+-- billing.tariffs: Prices by payer, care class and date.
+create table if not exists billing.tariffs (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  charge_id uuid not null,
+  payer_id uuid,
+  care_class text,
+  clinic_id uuid,
+  price numeric(14, 2) not null,
+  discount_pct numeric(5, 2) not null,
+  valid_during daterange not null,
+  approved_by uuid not null,
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint tariffs_pkey primary key (tenant_id, id),
+  constraint tariffs_not_overlapping exclude using gist (
+    tenant_id with =, charge_id with =, (coalesce(payer_id, core.zero_uuid())) with =, (coalesce(care_class, '')) with =, (coalesce(clinic_id, core.zero_uuid())) with =, valid_during with &&
+  ),
+  constraint tariffs_price_rule check (price >= 0),
+  constraint tariffs_discount_pct_range check (discount_pct between 0 and 100)
+);
+
+create index if not exists tariffs_charge_idx on billing.tariffs (tenant_id, charge_id);
+create index if not exists tariffs_payer_idx on billing.tariffs (payer_id, tenant_id)
+  where payer_id is not null;
+comment on index billing.tariffs_payer_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+create index if not exists tariffs_clinic_idx on billing.tariffs (tenant_id, clinic_id)
+  where clinic_id is not null;
+create index if not exists tariffs_approved_by_idx on billing.tariffs (tenant_id, approved_by);
+
+comment on table billing.tariffs is 'class=financial;scope=tenant;owner=billing;fhir=ChargeItemDefinition.propertyGroup;retention=financial;about=Prices by payer, care class and date.';
+comment on column billing.tariffs.charge_id is 'class=financial;about=?';
+comment on column billing.tariffs.payer_id is 'class=financial;about=?';
+comment on column billing.tariffs.care_class is 'class=financial;about=?';
+comment on column billing.tariffs.clinic_id is 'class=financial;about=The clinic.';
+comment on column billing.tariffs.price is 'class=financial;about=?';
+comment on column billing.tariffs.discount_pct is 'class=financial;about=?';
+comment on column billing.tariffs.valid_during is 'class=financial;about=?';
+comment on column billing.tariffs.approved_by is 'class=financial;about=?';
+select core.comment_standard_columns('billing.tariffs');
+
+alter table billing.tariffs enable row level security;
+alter table billing.tariffs force row level security;
+drop policy if exists tenant_isolation on billing.tariffs;
+create policy tenant_isolation on billing.tariffs
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger tariffs_touch before update on billing.tariffs
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger tariffs_payer_visible before insert or update of payer_id on billing.tariffs
+  for each row execute function core.check_shared_reference('payer_id', 'insurance.payers');
+select audit.track('billing.tariffs');
+
+grant select, insert, update on billing.tariffs to billing_app;
+grant select on billing.tariffs to billing_ro;
+
+-- billing.accounts: Billing account of a stay or visit.
+create table if not exists billing.accounts (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  account_number text not null,
+  patient_id uuid not null,
+  encounter_id uuid,
+  payer_class text not null,
+  coverage_id uuid,
+  credit_limit numeric(14, 2) not null,
+  total_charged numeric(14, 2) not null default 0,
+  total_paid numeric(14, 2) not null default 0,
+  total_claimed numeric(14, 2) not null default 0,
+  balance numeric(14, 2) generated always as (total_charged - total_paid - total_claimed) stored,
+  closed_at timestamptz,
+  written_off_reason text,
+  status text not null default 'active',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint accounts_pkey primary key (tenant_id, id),
+  constraint accounts_account_number_key unique (tenant_id, account_number),
+  constraint accounts_status_check check (status in ('active', 'on_hold', 'settling', 'closed')),
+  constraint accounts_closed_complete check (status <> 'closed' or balance = 0 or written_off_reason is not null)
+);
+
+create unique index if not exists accounts_encounter_key on billing.accounts (tenant_id, encounter_id)
+  where status <> 'closed';
+create index if not exists accounts_patient_idx on billing.accounts (tenant_id, patient_id);
+create index if not exists accounts_encounter_idx on billing.accounts (tenant_id, encounter_id)
+  where encounter_id is not null;
+create index if not exists accounts_coverage_idx on billing.accounts (tenant_id, coverage_id)
+  where coverage_id is not null;
+
+comment on table billing.accounts is 'class=financial;scope=tenant;owner=billing;fhir=Account;retention=financial;about=Billing account of a stay or visit.';
+comment on column billing.accounts.account_number is 'class=financial;about=?';
+comment on column billing.accounts.patient_id is 'class=financial;about=The patient.';
+comment on column billing.accounts.encounter_id is 'class=financial;about=The encounter that it belongs to.';
+comment on column billing.accounts.payer_class is 'class=financial;about=?';
+comment on column billing.accounts.coverage_id is 'class=financial;about=?';
+comment on column billing.accounts.credit_limit is 'class=financial;about=?';
+comment on column billing.accounts.total_charged is 'class=financial;about=?';
+comment on column billing.accounts.total_paid is 'class=financial;about=?';
+comment on column billing.accounts.total_claimed is 'class=financial;about=?';
+comment on column billing.accounts.balance is 'class=financial;about=?';
+comment on column billing.accounts.closed_at is 'class=financial;about=?';
+comment on column billing.accounts.written_off_reason is 'class=financial;about=?';
+comment on column billing.accounts.status is 'class=financial;about=?';
+select core.comment_standard_columns('billing.accounts');
+
+alter table billing.accounts enable row level security;
+alter table billing.accounts force row level security;
+drop policy if exists tenant_isolation on billing.accounts;
+create policy tenant_isolation on billing.accounts
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger accounts_touch before update on billing.accounts
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger accounts_transition before insert or update of status on billing.accounts
+  for each row execute function core.enforce_transition('billing.accounts', 'status');
+select audit.track('billing.accounts');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('billing.accounts', '', 'active', false, null),
+  ('billing.accounts', 'active', 'on_hold', false, null),
+  ('billing.accounts', 'active', 'settling', false, null),
+  ('billing.accounts', 'on_hold', 'active', false, null),
+  ('billing.accounts', 'settling', 'closed', false, null),
+  ('billing.accounts', 'settling', 'active', false, null),
+  ('billing.accounts', 'closed', 'active', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on billing.accounts to billing_app;
+grant select on billing.accounts to billing_ro;
+
+-- billing.charge_items: One billable event; exactly one per source event.
+create table if not exists billing.charge_items (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  account_id uuid not null,
+  charge_id uuid not null,
+  patient_id uuid not null,
+  encounter_id uuid,
+  source_type text not null,
+  source_id uuid not null,
+  occurred_at timestamptz not null,
+  quantity numeric(14, 3) not null,
+  unit_price numeric(14, 2) not null,
+  discount numeric(14, 2) not null default 0,
+  tax_rate numeric(5, 2) not null,
+  tax numeric(14, 2) not null default 0,
+  net numeric(14, 2) not null,
+  concession_reason text,
+  concession_approved_by uuid,
+  package_charge_item_id uuid,
+  invoice_item_id uuid,
+  cancel_reason text,
+  status text not null default 'planned',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint charge_items_pkey primary key (tenant_id, id),
+  constraint charge_items_status_check check (status in ('planned', 'billable', 'aborted', 'billed', 'not_billable')),
+  constraint charge_items_net_rule check (net = round(quantity*unit_price - discount + tax,2)),
+  constraint charge_items_discount_range check (discount between 0 and quantity*unit_price),
+  constraint charge_items_discount_rule check (discount = 0 or concession_reason is not null),
+  constraint charge_items_status_rule check ((status = 'billed') = (invoice_item_id is not null)),
+  constraint charge_items_aborted_complete check (status <> 'aborted' or cancel_reason is not null)
+);
+
+create unique index if not exists charge_items_source_type_source_key on billing.charge_items (tenant_id, source_type, source_id, charge_id)
+  where status <> 'aborted';
+create index if not exists charge_items_account_idx on billing.charge_items (tenant_id, account_id);
+create index if not exists charge_items_charge_idx on billing.charge_items (tenant_id, charge_id);
+create index if not exists charge_items_patient_idx on billing.charge_items (tenant_id, patient_id);
+create index if not exists charge_items_encounter_idx on billing.charge_items (tenant_id, encounter_id)
+  where encounter_id is not null;
+create index if not exists charge_items_concession_approved_by_idx on billing.charge_items (tenant_id, concession_approved_by)
+  where concession_approved_by is not null;
+create index if not exists charge_items_package_charge_item_idx on billing.charge_items (tenant_id, package_charge_item_id)
+  where package_charge_item_id is not null;
+create index if not exists charge_items_invoice_item_idx on billing.charge_items (tenant_id, invoice_item_id)
+  where invoice_item_id is not null;
+
+comment on table billing.charge_items is 'class=financial;scope=tenant;owner=billing;fhir=ChargeItem;retention=financial;about=One billable event; exactly one per source event.';
+comment on column billing.charge_items.account_id is 'class=financial;about=?';
+comment on column billing.charge_items.charge_id is 'class=financial;about=?';
+comment on column billing.charge_items.patient_id is 'class=financial;about=The patient.';
+comment on column billing.charge_items.encounter_id is 'class=financial;about=The encounter that it belongs to.';
+comment on column billing.charge_items.source_type is 'class=financial;about=?';
+comment on column billing.charge_items.source_id is 'class=financial;about=?';
+comment on column billing.charge_items.occurred_at is 'class=financial;about=?';
+comment on column billing.charge_items.quantity is 'class=financial;about=?';
+comment on column billing.charge_items.unit_price is 'class=financial;about=?';
+comment on column billing.charge_items.discount is 'class=financial;about=?';
+comment on column billing.charge_items.tax_rate is 'class=financial;about=?';
+comment on column billing.charge_items.tax is 'class=financial;about=?';
+comment on column billing.charge_items.net is 'class=financial;about=?';
+comment on column billing.charge_items.concession_reason is 'class=financial;about=?';
+comment on column billing.charge_items.concession_approved_by is 'class=financial;about=?';
+comment on column billing.charge_items.package_charge_item_id is 'class=financial;about=?';
+comment on column billing.charge_items.invoice_item_id is 'class=financial;about=?';
+comment on column billing.charge_items.cancel_reason is 'class=financial;about=?';
+comment on column billing.charge_items.status is 'class=financial;about=?';
+select core.comment_standard_columns('billing.charge_items');
+
+alter table billing.charge_items enable row level security;
+alter table billing.charge_items force row level security;
+drop policy if exists tenant_isolation on billing.charge_items;
+create policy tenant_isolation on billing.charge_items
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger charge_items_touch before update on billing.charge_items
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger charge_items_transition before insert or update of status on billing.charge_items
+  for each row execute function core.enforce_transition('billing.charge_items', 'status');
+select audit.track('billing.charge_items');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('billing.charge_items', '', 'planned', false, null),
+  ('billing.charge_items', 'planned', 'billable', false, null),
+  ('billing.charge_items', 'planned', 'aborted', false, null),
+  ('billing.charge_items', 'billable', 'billed', false, null),
+  ('billing.charge_items', 'billable', 'aborted', false, null),
+  ('billing.charge_items', 'billable', 'not_billable', false, null),
+  ('billing.charge_items', 'billed', 'billable', false, null),
+  ('billing.charge_items', 'not_billable', 'billable', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on billing.charge_items to billing_app;
+grant select on billing.charge_items to billing_ro;
+
+-- billing.invoices: Bills of supply, tax invoices, proformas and credit notes; frozen once issued.
+-- RULE to build: issued rows immutable except allocated, status, irn (trigger)
+-- NOTE: Number is taken from core.id_sequences inside the issuing transaction, so a rollback leaves no gap (CGST Rule 46(b): consecutive, at most 16 characters, unique per financial year). An issued bill is never deleted: it is credited.
+create table if not exists billing.invoices (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  kind text not null,
+  series text not null,
+  invoice_number text,
+  fiscal_year text,
+  account_id uuid not null,
+  patient_id uuid not null,
+  payer_id uuid,
+  clinic_id uuid not null,
+  issued_at timestamptz,
+  due_on date,
+  gstin text,
+  place_of_supply text,
+  subtotal numeric(14, 2) not null,
+  discount numeric(14, 2) not null default 0,
+  tax numeric(14, 2) not null default 0,
+  round_off numeric(14, 2) not null default 0,
+  total numeric(14, 2) not null,
+  allocated numeric(14, 2) not null default 0,
+  currency text not null default 'INR',
+  original_invoice_id uuid,
+  credit_reason text,
+  irn text,
+  cancelled_reason text,
+  document_id uuid,
+  status text not null default 'draft',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint invoices_pkey primary key (tenant_id, id),
+  constraint invoices_kind_series_key unique (tenant_id, kind, series, fiscal_year, invoice_number),
+  constraint invoices_kind_check check (kind in ('bill_of_supply', 'tax_invoice', 'credit_note', 'proforma')),
+  constraint invoices_currency_form check (currency ~ '^[A-Z]{3}$'),
+  constraint invoices_status_check check (
+    status in ('draft', 'issued', 'discarded', 'partially_paid', 'paid', 'credited')
+  ),
+  constraint invoices_total_rule check (total = subtotal - discount + tax + round_off),
+  constraint invoices_abs_rule check (abs(round_off) < 1),
+  constraint invoices_allocated_range check (allocated between 0 and total),
+  constraint invoices_kind_rule check (
+    kind = 'proforma' or status = 'draft' or (invoice_number is not null and issued_at is not null)
+  ),
+  constraint invoices_invoice_number_rule check (invoice_number ~ '^[A-Za-z0-9/-]{1,16}$'),
+  constraint invoices_kind_rule_5 check ((kind = 'credit_note') = (original_invoice_id is not null)),
+  constraint invoices_credit_note_complete check (kind <> 'credit_note' or credit_reason is not null)
+);
+
+create index if not exists invoices_account_idx on billing.invoices (tenant_id, account_id);
+create index if not exists invoices_patient_idx on billing.invoices (tenant_id, patient_id);
+create index if not exists invoices_payer_idx on billing.invoices (payer_id, tenant_id)
+  where payer_id is not null;
+comment on index billing.invoices_payer_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+create index if not exists invoices_clinic_idx on billing.invoices (tenant_id, clinic_id);
+create index if not exists invoices_original_invoice_idx on billing.invoices (tenant_id, original_invoice_id)
+  where original_invoice_id is not null;
+create index if not exists invoices_document_idx on billing.invoices (tenant_id, document_id)
+  where document_id is not null;
+
+comment on table billing.invoices is 'class=financial;scope=tenant;owner=billing;fhir=Invoice;retention=financial;about=Bills of supply, tax invoices, proformas and credit notes; frozen once issued.';
+comment on column billing.invoices.kind is 'class=financial;about=?';
+comment on column billing.invoices.series is 'class=financial;about=?';
+comment on column billing.invoices.invoice_number is 'class=financial;about=?';
+comment on column billing.invoices.fiscal_year is 'class=financial;about=?';
+comment on column billing.invoices.account_id is 'class=financial;about=?';
+comment on column billing.invoices.patient_id is 'class=financial;about=The patient.';
+comment on column billing.invoices.payer_id is 'class=financial;about=?';
+comment on column billing.invoices.clinic_id is 'class=financial;about=The clinic.';
+comment on column billing.invoices.issued_at is 'class=financial;about=?';
+comment on column billing.invoices.due_on is 'class=financial;about=?';
+comment on column billing.invoices.gstin is 'class=financial;about=?';
+comment on column billing.invoices.place_of_supply is 'class=financial;about=?';
+comment on column billing.invoices.subtotal is 'class=financial;about=?';
+comment on column billing.invoices.discount is 'class=financial;about=?';
+comment on column billing.invoices.tax is 'class=financial;about=?';
+comment on column billing.invoices.round_off is 'class=financial;about=?';
+comment on column billing.invoices.total is 'class=financial;about=?';
+comment on column billing.invoices.allocated is 'class=financial;about=?';
+comment on column billing.invoices.currency is 'class=financial;about=Currency (ISO 4217).';
+comment on column billing.invoices.original_invoice_id is 'class=financial;about=?';
+comment on column billing.invoices.credit_reason is 'class=financial;about=?';
+comment on column billing.invoices.irn is 'class=financial;about=?';
+comment on column billing.invoices.cancelled_reason is 'class=financial;about=?';
+comment on column billing.invoices.document_id is 'class=financial;about=The stored document.';
+comment on column billing.invoices.status is 'class=financial;about=?';
+select core.comment_standard_columns('billing.invoices');
+
+alter table billing.invoices enable row level security;
+alter table billing.invoices force row level security;
+drop policy if exists tenant_isolation on billing.invoices;
+create policy tenant_isolation on billing.invoices
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger invoices_touch before update on billing.invoices
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger invoices_payer_visible before insert or update of payer_id on billing.invoices
+  for each row execute function core.check_shared_reference('payer_id', 'insurance.payers');
+create or replace trigger invoices_transition before insert or update of status on billing.invoices
+  for each row execute function core.enforce_transition('billing.invoices', 'status');
+select audit.track('billing.invoices');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('billing.invoices', '', 'draft', false, null),
+  ('billing.invoices', 'draft', 'issued', false, null),
+  ('billing.invoices', 'draft', 'discarded', false, null),
+  ('billing.invoices', 'issued', 'partially_paid', false, null),
+  ('billing.invoices', 'issued', 'paid', false, null),
+  ('billing.invoices', 'issued', 'credited', false, null),
+  ('billing.invoices', 'partially_paid', 'paid', false, null),
+  ('billing.invoices', 'partially_paid', 'credited', false, null),
+  ('billing.invoices', 'paid', 'credited', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on billing.invoices to billing_app;
+grant select on billing.invoices to billing_ro;
+
+-- billing.invoice_items: Lines of an invoice.
+-- RULE to build: sum of lines equals invoice (deferred constraint trigger)
+create table if not exists billing.invoice_items (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  invoice_id uuid not null,
+  line_no smallint not null,
+  charge_id uuid not null,
+  description text not null,
+  sac_hsn text,
+  quantity numeric(14, 3) not null,
+  unit_price numeric(14, 2) not null,
+  discount numeric(14, 2) not null default 0,
+  tax_rate numeric(5, 2) not null,
+  tax numeric(14, 2) not null default 0,
+  net numeric(14, 2) not null,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  constraint invoice_items_pkey primary key (tenant_id, id),
+  constraint invoice_items_invoice_line_no_key unique (tenant_id, invoice_id, line_no),
+  constraint invoice_items_net_rule check (net = round(quantity*unit_price - discount + tax,2))
+);
+
+create index if not exists invoice_items_charge_idx on billing.invoice_items (tenant_id, charge_id);
+
+comment on table billing.invoice_items is 'class=financial;scope=tenant;owner=billing;fhir=Invoice.lineItem;retention=financial;append_only=1;about=Lines of an invoice.';
+comment on column billing.invoice_items.invoice_id is 'class=financial;about=?';
+comment on column billing.invoice_items.line_no is 'class=financial;about=Line, counted from 1.';
+comment on column billing.invoice_items.charge_id is 'class=financial;about=?';
+comment on column billing.invoice_items.description is 'class=financial;about=?';
+comment on column billing.invoice_items.sac_hsn is 'class=financial;about=?';
+comment on column billing.invoice_items.quantity is 'class=financial;about=?';
+comment on column billing.invoice_items.unit_price is 'class=financial;about=?';
+comment on column billing.invoice_items.discount is 'class=financial;about=?';
+comment on column billing.invoice_items.tax_rate is 'class=financial;about=?';
+comment on column billing.invoice_items.tax is 'class=financial;about=?';
+comment on column billing.invoice_items.net is 'class=financial;about=?';
+select core.comment_standard_columns('billing.invoice_items');
+
+alter table billing.invoice_items enable row level security;
+alter table billing.invoice_items force row level security;
+drop policy if exists tenant_isolation on billing.invoice_items;
+create policy tenant_isolation on billing.invoice_items
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger invoice_items_append_only before update or delete on billing.invoice_items
+  for each row execute function core.refuse_change();
+create or replace trigger invoice_items_no_truncate before truncate on billing.invoice_items
+  for each statement execute function core.refuse_change();
+select audit.track('billing.invoice_items');
+
+grant select, insert on billing.invoice_items to billing_app;
+grant select on billing.invoice_items to billing_ro;
+
+-- billing.payment_allocations: Which money pays which bill; reversals are negative rows.
+-- RULE to build: sum(invoice) <= invoice.total and sum(source) <= source.amount (function under row locks)
+create table if not exists billing.payment_allocations (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  invoice_id uuid not null,
+  payment_id uuid,
+  claim_payment_id uuid,
+  credit_note_id uuid,
+  amount numeric(14, 2) not null,
+  allocated_at timestamptz not null,
+  allocated_by uuid not null,
+  reverses_id uuid,
+  reason text,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  constraint payment_allocations_pkey primary key (tenant_id, id),
+  constraint payment_allocations_amount_rule check (amount <> 0),
+  constraint payment_allocations_num_nonnulls_rule check (
+    num_nonnulls(payment_id,claim_payment_id,credit_note_id) = 1
+  ),
+  constraint payment_allocations_amount_rule_2 check ((amount < 0) = (reverses_id is not null))
+);
+
+create index if not exists payment_allocations_invoice_idx on billing.payment_allocations (tenant_id, invoice_id);
+create index if not exists payment_allocations_payment_idx on billing.payment_allocations (tenant_id, payment_id)
+  where payment_id is not null;
+create index if not exists payment_allocations_claim_payment_idx on billing.payment_allocations (tenant_id, claim_payment_id)
+  where claim_payment_id is not null;
+create index if not exists payment_allocations_credit_note_idx on billing.payment_allocations (tenant_id, credit_note_id)
+  where credit_note_id is not null;
+create index if not exists payment_allocations_allocated_by_idx on billing.payment_allocations (tenant_id, allocated_by);
+create index if not exists payment_allocations_reverses_idx on billing.payment_allocations (tenant_id, reverses_id)
+  where reverses_id is not null;
+
+comment on table billing.payment_allocations is 'class=financial;scope=tenant;owner=billing;fhir=PaymentReconciliation.detail;retention=financial;append_only=1;about=Which money pays which bill; reversals are negative rows.';
+comment on column billing.payment_allocations.invoice_id is 'class=financial;about=?';
+comment on column billing.payment_allocations.payment_id is 'class=financial;about=?';
+comment on column billing.payment_allocations.claim_payment_id is 'class=financial;about=?';
+comment on column billing.payment_allocations.credit_note_id is 'class=financial;about=?';
+comment on column billing.payment_allocations.amount is 'class=financial;about=?';
+comment on column billing.payment_allocations.allocated_at is 'class=financial;about=?';
+comment on column billing.payment_allocations.allocated_by is 'class=financial;about=?';
+comment on column billing.payment_allocations.reverses_id is 'class=financial;about=?';
+comment on column billing.payment_allocations.reason is 'class=financial;about=?';
+select core.comment_standard_columns('billing.payment_allocations');
+
+alter table billing.payment_allocations enable row level security;
+alter table billing.payment_allocations force row level security;
+drop policy if exists tenant_isolation on billing.payment_allocations;
+create policy tenant_isolation on billing.payment_allocations
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger payment_allocations_append_only before update or delete on billing.payment_allocations
+  for each row execute function core.refuse_change();
+create or replace trigger payment_allocations_no_truncate before truncate on billing.payment_allocations
+  for each statement execute function core.refuse_change();
+select audit.track('billing.payment_allocations');
+
+grant select, insert on billing.payment_allocations to billing_app;
+grant select on billing.payment_allocations to billing_ro;
+
+-- billing.ledger_entries: Double-entry lines; every money event balances to zero.
+-- RULE to build: sum(debit)=sum(credit) per txn_id and currency (deferred constraint trigger)
+create table if not exists billing.ledger_entries (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  txn_id uuid not null,
+  line_no smallint not null,
+  posted_at timestamptz not null,
+  account_code text not null,
+  direction text not null,
+  amount numeric(14, 2) not null,
+  currency text not null default 'INR',
+  ref_type text not null,
+  ref_id uuid not null,
+  patient_id uuid,
+  clinic_id uuid not null,
+  reverses_txn_id uuid,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  constraint ledger_entries_pkey primary key (tenant_id, id),
+  constraint ledger_entries_txn_line_no_key unique (tenant_id, txn_id, line_no),
+  constraint ledger_entries_ref_type_ref_key unique (tenant_id, ref_type, ref_id, line_no),
+  constraint ledger_entries_account_code_check check (
+    account_code in ('cash', 'bank', 'gateway_clearing', 'patient_receivable', 'payer_receivable', 'advance', 'revenue', 'tax_payable', 'discount', 'write_off', 'refund_payable', 'tds_receivable')
+  ),
+  constraint ledger_entries_direction_check check (direction in ('debit', 'credit')),
+  constraint ledger_entries_currency_form check (currency ~ '^[A-Z]{3}$'),
+  constraint ledger_entries_amount_rule check (amount > 0)
+);
+
+create index if not exists ledger_entries_patient_idx on billing.ledger_entries (tenant_id, patient_id)
+  where patient_id is not null;
+create index if not exists ledger_entries_clinic_idx on billing.ledger_entries (tenant_id, clinic_id);
+
+comment on table billing.ledger_entries is 'class=financial;scope=tenant;owner=billing;fhir=none;retention=financial;append_only=1;about=Double-entry lines; every money event balances to zero.';
+comment on column billing.ledger_entries.txn_id is 'class=financial;about=?';
+comment on column billing.ledger_entries.line_no is 'class=financial;about=Line, counted from 1.';
+comment on column billing.ledger_entries.posted_at is 'class=financial;about=?';
+comment on column billing.ledger_entries.account_code is 'class=financial;about=?';
+comment on column billing.ledger_entries.direction is 'class=financial;about=?';
+comment on column billing.ledger_entries.amount is 'class=financial;about=?';
+comment on column billing.ledger_entries.currency is 'class=financial;about=Currency (ISO 4217).';
+comment on column billing.ledger_entries.ref_type is 'class=financial;about=?';
+comment on column billing.ledger_entries.ref_id is 'class=financial;about=?';
+comment on column billing.ledger_entries.patient_id is 'class=financial;about=The patient.';
+comment on column billing.ledger_entries.clinic_id is 'class=financial;about=The clinic.';
+comment on column billing.ledger_entries.reverses_txn_id is 'class=financial;about=?';
+select core.comment_standard_columns('billing.ledger_entries');
+
+alter table billing.ledger_entries enable row level security;
+alter table billing.ledger_entries force row level security;
+drop policy if exists tenant_isolation on billing.ledger_entries;
+create policy tenant_isolation on billing.ledger_entries
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger ledger_entries_append_only before update or delete on billing.ledger_entries
+  for each row execute function core.refuse_change();
+create or replace trigger ledger_entries_no_truncate before truncate on billing.ledger_entries
+  for each statement execute function core.refuse_change();
+select audit.track('billing.ledger_entries');
+
+grant select, insert on billing.ledger_entries to billing_app;
+grant select on billing.ledger_entries to billing_ro;
+
+-- cds: tables
+
+-- cds.rules: Executable rules with versions and approval.
+create table if not exists cds.rules (
+  tenant_id uuid,
+  id uuid not null default core.uuid_v7(),
+  code text not null,
+  version integer not null default 1,
+  name text not null,
+  hook text not null,
+  logic jsonb not null default '{}',
+  severity text not null,
+  category text not null,
+  evidence text,
+  approved_by uuid,
+  approved_at timestamptz,
+  test_cases jsonb not null default '{}',
+  status text not null default 'draft',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint rules_pkey primary key (id),
+  constraint rules_code_version_key unique nulls not distinct (tenant_id, code, version),
+  constraint rules_hook_check check (
+    hook in ('order_select', 'order_sign', 'result_in', 'vitals_in', 'encounter_open', 'admission', 'handover')
+  ),
+  constraint rules_severity_check check (severity in ('info', 'warning', 'hard_stop')),
+  constraint rules_category_check check (
+    category in ('interaction', 'allergy', 'duplicate', 'dose', 'renal', 'pregnancy', 'early_warning', 'sepsis', 'stewardship', 'preventive', 'stg')
+  ),
+  constraint rules_status_check check (status in ('draft', 'testing', 'retired', 'active', 'suspended')),
+  constraint rules_active_complete check (
+    status <> 'active' or (approved_by is not null and jsonb_array_length(test_cases) > 0)
+  )
+);
+
+create unique index if not exists rules_code_key on cds.rules (tenant_id, code) nulls not distinct
+  where status = 'active';
+
+comment on table cds.rules is 'class=reference;scope=shared;owner=cds;fhir=PlanDefinition,Library;retention=reference;about=Executable rules with versions and approval.';
+comment on column cds.rules.code is 'class=reference;about=?';
+comment on column cds.rules.version is 'class=reference;about=?';
+comment on column cds.rules.name is 'class=reference;about=?';
+comment on column cds.rules.hook is 'class=reference;about=?';
+comment on column cds.rules.logic is 'class=reference;about=?';
+comment on column cds.rules.severity is 'class=reference;about=?';
+comment on column cds.rules.category is 'class=reference;about=?';
+comment on column cds.rules.evidence is 'class=reference;about=?';
+comment on column cds.rules.approved_by is 'class=reference;about=?';
+comment on column cds.rules.approved_at is 'class=reference;about=?';
+comment on column cds.rules.test_cases is 'class=reference;about=?';
+comment on column cds.rules.status is 'class=reference;about=?';
+select core.comment_standard_columns('cds.rules');
+
+alter table cds.rules enable row level security;
+alter table cds.rules force row level security;
+drop policy if exists tenant_isolation on cds.rules;
+create policy tenant_isolation on cds.rules
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+drop policy if exists shared_rows on cds.rules;
+create policy shared_rows on cds.rules for select using (tenant_id is null);
+
+create or replace trigger rules_touch before update on cds.rules
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger rules_transition before insert or update of status on cds.rules
+  for each row execute function core.enforce_transition('cds.rules', 'status');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('cds.rules', '', 'draft', false, null),
+  ('cds.rules', 'draft', 'testing', false, null),
+  ('cds.rules', 'draft', 'retired', false, null),
+  ('cds.rules', 'testing', 'active', false, null),
+  ('cds.rules', 'testing', 'draft', false, null),
+  ('cds.rules', 'active', 'retired', false, null),
+  ('cds.rules', 'active', 'suspended', false, null),
+  ('cds.rules', 'suspended', 'active', false, null),
+  ('cds.rules', 'suspended', 'retired', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on cds.rules to cds_app;
+grant select on cds.rules to cds_ro;
+
+-- cds.drug_interactions: Pairs that clash: drug-drug, drug-allergy class, drug-disease, drug-food.
+create table if not exists cds.drug_interactions (
+  id uuid not null default core.uuid_v7(),
+  kind text not null,
+  subject_code text not null,
+  object_code text not null,
+  severity text not null,
+  onset text not null,
+  evidence_level text not null,
+  effect text not null,
+  management text not null,
+  source text not null,
+  active boolean not null default false,
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint drug_interactions_pkey primary key (id),
+  constraint drug_interactions_kind_subject_code_key unique (kind, subject_code, object_code, source),
+  constraint drug_interactions_kind_check check (
+    kind in ('drug_drug', 'drug_allergy_class', 'drug_disease', 'drug_food', 'duplicate_class')
+  ),
+  constraint drug_interactions_severity_check check (severity in ('contraindicated', 'major', 'moderate', 'minor')),
+  constraint drug_interactions_onset_check check (onset in ('rapid', 'delayed', 'unknown')),
+  constraint drug_interactions_drug_drug_complete check (kind <> 'drug_drug' or subject_code < object_code)
+);
+
+comment on table cds.drug_interactions is 'class=reference;scope=global;owner=cds;fhir=ClinicalUseDefinition;retention=reference;about=Pairs that clash: drug-drug, drug-allergy class, drug-disease, drug-food.';
+comment on column cds.drug_interactions.kind is 'class=reference;about=?';
+comment on column cds.drug_interactions.subject_code is 'class=reference;about=?';
+comment on column cds.drug_interactions.object_code is 'class=reference;about=?';
+comment on column cds.drug_interactions.severity is 'class=reference;about=?';
+comment on column cds.drug_interactions.onset is 'class=reference;about=?';
+comment on column cds.drug_interactions.evidence_level is 'class=reference;about=?';
+comment on column cds.drug_interactions.effect is 'class=reference;about=?';
+comment on column cds.drug_interactions.management is 'class=reference;about=?';
+comment on column cds.drug_interactions.source is 'class=reference;about=?';
+comment on column cds.drug_interactions.active is 'class=reference;about=?';
+select core.comment_standard_columns('cds.drug_interactions');
+
+create or replace trigger drug_interactions_touch before update on cds.drug_interactions
+  for each row execute function core.update_updated_at_column('row_version');
+
+grant select on cds.drug_interactions to cds_app;
+grant select on cds.drug_interactions to cds_ro;
+
+-- cds.dose_limits: Maximum single and daily dose by age, weight, route, renal function.
+create table if not exists cds.dose_limits (
+  id uuid not null default core.uuid_v7(),
+  ingredient_code text not null,
+  route text not null,
+  age_days int4range not null,
+  weight_kg numrange,
+  egfr numrange,
+  pregnancy text not null,
+  max_single numeric,
+  max_daily numeric,
+  unit text not null,
+  per_kg boolean not null default false,
+  source text not null,
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint dose_limits_pkey primary key (id),
+  constraint dose_limits_not_overlapping exclude using gist (
+    ingredient_code with =, route with =, unit with =, source with =, pregnancy with =, age_days with &&, (coalesce(weight_kg, numrange(null, null))) with &&, (coalesce(egfr, numrange(null, null))) with &&
+  ),
+  constraint dose_limits_pregnancy_check check (pregnancy in ('any', 'avoid', 'allowed')),
+  constraint dose_limits_num_nonnulls_rule check (num_nonnulls(max_single,max_daily) >= 1),
+  constraint dose_limits_max_single_rule check (max_single <= max_daily)
+);
+
+comment on table cds.dose_limits is 'class=reference;scope=global;owner=cds;fhir=MedicationKnowledge.administrationGuidelines;retention=reference;about=Maximum single and daily dose by age, weight, route, renal function.';
+comment on column cds.dose_limits.ingredient_code is 'class=reference;about=?';
+comment on column cds.dose_limits.route is 'class=reference;about=?';
+comment on column cds.dose_limits.age_days is 'class=reference;about=?';
+comment on column cds.dose_limits.weight_kg is 'class=reference;about=?';
+comment on column cds.dose_limits.egfr is 'class=reference;about=?';
+comment on column cds.dose_limits.pregnancy is 'class=reference;about=?';
+comment on column cds.dose_limits.max_single is 'class=reference;about=?';
+comment on column cds.dose_limits.max_daily is 'class=reference;about=?';
+comment on column cds.dose_limits.unit is 'class=reference;about=?';
+comment on column cds.dose_limits.per_kg is 'class=reference;about=?';
+comment on column cds.dose_limits.source is 'class=reference;about=?';
+select core.comment_standard_columns('cds.dose_limits');
+
+create or replace trigger dose_limits_touch before update on cds.dose_limits
+  for each row execute function core.update_updated_at_column('row_version');
+
+grant select on cds.dose_limits to cds_app;
+grant select on cds.dose_limits to cds_ro;
+
+-- cds.alerts: Every alert that fired, shown or suppressed.
+create table if not exists cds.alerts (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  rule_id uuid,
+  interaction_id uuid,
+  patient_id uuid not null,
+  encounter_id uuid,
+  subject_type text not null,
+  subject_id uuid not null,
+  category text not null,
+  severity text not null,
+  message text not null,
+  evidence jsonb not null default '{}',
+  fired_at timestamptz not null,
+  shown_to uuid,
+  suppressed_reason text,
+  responded_at timestamptz,
+  dedupe_key text not null,
+  status text not null default 'fired',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint alerts_pkey primary key (tenant_id, id),
+  constraint alerts_dedupe_key_key unique (tenant_id, dedupe_key),
+  constraint alerts_severity_check check (severity in ('info', 'warning', 'hard_stop')),
+  constraint alerts_status_check check (
+    status in ('fired', 'acknowledged', 'accepted', 'overridden', 'suppressed', 'expired')
+  ),
+  constraint alerts_num_nonnulls_rule check (num_nonnulls(rule_id,interaction_id) >= 1),
+  constraint alerts_responded_at_rule check (responded_at >= fired_at)
+);
+
+create index if not exists alerts_rule_idx on cds.alerts (rule_id, tenant_id)
+  where rule_id is not null;
+comment on index cds.alerts_rule_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+create index if not exists alerts_interaction_idx on cds.alerts (interaction_id, tenant_id)
+  where interaction_id is not null;
+comment on index cds.alerts_interaction_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+create index if not exists alerts_patient_idx on cds.alerts (tenant_id, patient_id);
+create index if not exists alerts_encounter_idx on cds.alerts (tenant_id, encounter_id)
+  where encounter_id is not null;
+create index if not exists alerts_shown_to_idx on cds.alerts (tenant_id, shown_to)
+  where shown_to is not null;
+
+comment on table cds.alerts is 'class=phi;scope=tenant;owner=cds;fhir=DetectedIssue;retention=medical_record;about=Every alert that fired, shown or suppressed.';
+comment on column cds.alerts.rule_id is 'class=phi;about=?';
+comment on column cds.alerts.interaction_id is 'class=phi;about=?';
+comment on column cds.alerts.patient_id is 'class=phi;about=The patient.';
+comment on column cds.alerts.encounter_id is 'class=phi;about=The encounter that it belongs to.';
+comment on column cds.alerts.subject_type is 'class=phi;about=?';
+comment on column cds.alerts.subject_id is 'class=phi;about=?';
+comment on column cds.alerts.category is 'class=phi;about=?';
+comment on column cds.alerts.severity is 'class=phi;about=?';
+comment on column cds.alerts.message is 'class=phi;about=?';
+comment on column cds.alerts.evidence is 'class=phi;about=?';
+comment on column cds.alerts.fired_at is 'class=phi;about=?';
+comment on column cds.alerts.shown_to is 'class=phi;about=?';
+comment on column cds.alerts.suppressed_reason is 'class=phi;about=?';
+comment on column cds.alerts.responded_at is 'class=phi;about=?';
+comment on column cds.alerts.dedupe_key is 'class=phi;about=?';
+comment on column cds.alerts.status is 'class=phi;about=?';
+select core.comment_standard_columns('cds.alerts');
+
+alter table cds.alerts enable row level security;
+alter table cds.alerts force row level security;
+drop policy if exists tenant_isolation on cds.alerts;
+create policy tenant_isolation on cds.alerts
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger alerts_touch before update on cds.alerts
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger alerts_rule_visible before insert or update of rule_id on cds.alerts
+  for each row execute function core.check_shared_reference('rule_id', 'cds.rules');
+create or replace trigger alerts_transition before insert or update of status on cds.alerts
+  for each row execute function core.enforce_transition('cds.alerts', 'status');
+select audit.track('cds.alerts');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('cds.alerts', '', 'fired', false, null),
+  ('cds.alerts', 'fired', 'acknowledged', false, null),
+  ('cds.alerts', 'fired', 'accepted', false, null),
+  ('cds.alerts', 'fired', 'overridden', false, null),
+  ('cds.alerts', 'fired', 'suppressed', false, null),
+  ('cds.alerts', 'fired', 'expired', false, null),
+  ('cds.alerts', 'acknowledged', 'accepted', false, null),
+  ('cds.alerts', 'acknowledged', 'overridden', false, null),
+  ('cds.alerts', 'acknowledged', 'expired', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on cds.alerts to cds_app;
+grant select on cds.alerts to cds_ro;
+
+-- cds.alert_overrides: Who overrode an alert, with a coded reason that cannot be skipped.
+-- RULE to build: hard_stop alert => second_approver_id is distinct from user_id and not null (trigger)
+create table if not exists cds.alert_overrides (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  alert_id uuid not null,
+  user_id uuid not null,
+  reason_code text not null,
+  reason_text text,
+  second_approver_id uuid,
+  overridden_at timestamptz not null,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  constraint alert_overrides_pkey primary key (tenant_id, id),
+  constraint alert_overrides_alert_key unique (tenant_id, alert_id),
+  constraint alert_overrides_reason_code_check check (
+    reason_code in ('benefit_outweighs_risk', 'will_monitor', 'tolerated_before', 'dose_adjusted', 'not_applicable', 'inaccurate_alert', 'patient_choice', 'other')
+  ),
+  constraint alert_overrides_other_complete check (reason_code <> 'other' or length(reason_text) >= 10)
+);
+
+create index if not exists alert_overrides_user_idx on cds.alert_overrides (tenant_id, user_id);
+create index if not exists alert_overrides_second_approver_idx on cds.alert_overrides (tenant_id, second_approver_id)
+  where second_approver_id is not null;
+
+comment on table cds.alert_overrides is 'class=phi;scope=tenant;owner=cds;fhir=DetectedIssue.mitigation;retention=medical_record;append_only=1;about=Who overrode an alert, with a coded reason that cannot be skipped.';
+comment on column cds.alert_overrides.alert_id is 'class=phi;about=?';
+comment on column cds.alert_overrides.user_id is 'class=phi;about=?';
+comment on column cds.alert_overrides.reason_code is 'class=phi;about=?';
+comment on column cds.alert_overrides.reason_text is 'class=phi;about=?';
+comment on column cds.alert_overrides.second_approver_id is 'class=phi;about=?';
+comment on column cds.alert_overrides.overridden_at is 'class=phi;about=?';
+select core.comment_standard_columns('cds.alert_overrides');
+
+alter table cds.alert_overrides enable row level security;
+alter table cds.alert_overrides force row level security;
+drop policy if exists tenant_isolation on cds.alert_overrides;
+create policy tenant_isolation on cds.alert_overrides
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger alert_overrides_append_only before update or delete on cds.alert_overrides
+  for each row execute function core.refuse_change();
+create or replace trigger alert_overrides_no_truncate before truncate on cds.alert_overrides
+  for each statement execute function core.refuse_change();
+select audit.track('cds.alert_overrides');
+
+grant select, insert on cds.alert_overrides to cds_app;
+grant select on cds.alert_overrides to cds_ro;
+
+-- insurance: tables
+
+-- insurance.payers: Insurers, TPAs, state health agencies, government schemes.
+-- NOTE: Time limits are data, never constants: seeds carry PM-JAY claim 7 d, settlement 15 d / portability 30 d, registration back-dating 5 d; IRDAI cashless 60 min, discharge 180 min.
+create table if not exists insurance.payers (
+  tenant_id uuid,
+  id uuid not null default core.uuid_v7(),
+  code text not null,
+  name text not null,
+  kind text not null,
+  irdai_code text,
+  nhcx_participant_code text,
+  scheme text,
+  state_code text,
+  preauth_tat_minutes integer not null,
+  discharge_tat_minutes integer,
+  query_response_hours integer not null,
+  claim_submit_days integer not null,
+  settle_days integer not null,
+  portability_settle_days integer,
+  backdate_days smallint,
+  rules_effective daterange not null,
+  status text not null default 'active',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint payers_pkey primary key (id),
+  constraint payers_code_key unique nulls not distinct (tenant_id, code),
+  constraint payers_kind_check check (kind in ('insurer', 'tpa', 'government_scheme', 'corporate', 'trust')),
+  constraint payers_scheme_check check (scheme in ('PMJAY', 'CGHS', 'ECHS', 'ESIC', 'STATE', 'PRIVATE')),
+  constraint payers_status_check check (status in ('active', 'suspended', 'retired')),
+  constraint payers_nhcx_participant_code_rule check (nhcx_participant_code ~ '@hcx$'),
+  constraint payers_preauth_tat_minutes_rule check (
+    preauth_tat_minutes > 0 and query_response_hours > 0 and claim_submit_days > 0 and settle_days > 0
+  )
+);
+
+comment on table insurance.payers is 'class=reference;scope=shared;owner=billing;fhir=Organization;retention=reference;about=Insurers, TPAs, state health agencies, government schemes.';
+comment on column insurance.payers.code is 'class=reference;about=?';
+comment on column insurance.payers.name is 'class=reference;about=?';
+comment on column insurance.payers.kind is 'class=reference;about=?';
+comment on column insurance.payers.irdai_code is 'class=reference;about=?';
+comment on column insurance.payers.nhcx_participant_code is 'class=reference;about=?';
+comment on column insurance.payers.scheme is 'class=reference;about=?';
+comment on column insurance.payers.state_code is 'class=reference;about=?';
+comment on column insurance.payers.preauth_tat_minutes is 'class=reference;about=?';
+comment on column insurance.payers.discharge_tat_minutes is 'class=reference;about=?';
+comment on column insurance.payers.query_response_hours is 'class=reference;about=?';
+comment on column insurance.payers.claim_submit_days is 'class=reference;about=?';
+comment on column insurance.payers.settle_days is 'class=reference;about=?';
+comment on column insurance.payers.portability_settle_days is 'class=reference;about=?';
+comment on column insurance.payers.backdate_days is 'class=reference;about=?';
+comment on column insurance.payers.rules_effective is 'class=reference;about=?';
+comment on column insurance.payers.status is 'class=reference;about=?';
+select core.comment_standard_columns('insurance.payers');
+
+alter table insurance.payers enable row level security;
+alter table insurance.payers force row level security;
+drop policy if exists tenant_isolation on insurance.payers;
+create policy tenant_isolation on insurance.payers
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+drop policy if exists shared_rows on insurance.payers;
+create policy shared_rows on insurance.payers for select using (tenant_id is null);
+
+create or replace trigger payers_touch before update on insurance.payers
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger payers_transition before insert or update of status on insurance.payers
+  for each row execute function core.enforce_transition('insurance.payers', 'status');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('insurance.payers', '', 'active', false, null),
+  ('insurance.payers', 'active', 'suspended', false, null),
+  ('insurance.payers', 'active', 'retired', false, null),
+  ('insurance.payers', 'suspended', 'active', false, null),
+  ('insurance.payers', 'suspended', 'retired', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on insurance.payers to billing_app;
+grant select on insurance.payers to billing_ro;
+
+-- insurance.insurance_plans: A payer's plan or scheme version (e.g. PM-JAY HBP 2022) as ingested.
+-- NOTE: A PM-JAY plan bundle is 50-100 MB and becomes 25-30 thousand rows: ingest with COPY in one transaction.
+create table if not exists insurance.insurance_plans (
+  tenant_id uuid,
+  id uuid not null default core.uuid_v7(),
+  payer_id uuid not null,
+  plan_code text not null,
+  version text not null default 1,
+  name text not null,
+  type_code text not null,
+  period daterange not null,
+  sum_insured numeric(14, 2),
+  family_floater boolean not null default false,
+  source text not null,
+  raw_bundle_document_id uuid,
+  ingested_at timestamptz,
+  row_count integer,
+  status text not null default 'draft',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint insurance_plans_pkey primary key (id),
+  constraint insurance_plans_payer_plan_code_key unique nulls not distinct (tenant_id, payer_id, plan_code, version),
+  constraint insurance_plans_source_check check (source in ('nhcx_insuranceplan', 'upload', 'manual')),
+  constraint insurance_plans_status_check check (status in ('draft', 'active', 'failed', 'retired'))
+);
+
+create index if not exists insurance_plans_payer_idx on insurance.insurance_plans (payer_id, tenant_id);
+comment on index insurance.insurance_plans_payer_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+create index if not exists insurance_plans_raw_bundle_document_idx on insurance.insurance_plans (tenant_id, raw_bundle_document_id)
+  where raw_bundle_document_id is not null;
+
+comment on table insurance.insurance_plans is 'class=reference;scope=shared;owner=billing;fhir=InsurancePlan;retention=reference;about=A payer''s plan or scheme version (e.g. PM-JAY HBP 2022) as ingested.';
+comment on column insurance.insurance_plans.payer_id is 'class=reference;about=?';
+comment on column insurance.insurance_plans.plan_code is 'class=reference;about=?';
+comment on column insurance.insurance_plans.version is 'class=reference;about=?';
+comment on column insurance.insurance_plans.name is 'class=reference;about=?';
+comment on column insurance.insurance_plans.type_code is 'class=reference;about=?';
+comment on column insurance.insurance_plans.period is 'class=reference;about=?';
+comment on column insurance.insurance_plans.sum_insured is 'class=reference;about=?';
+comment on column insurance.insurance_plans.family_floater is 'class=reference;about=?';
+comment on column insurance.insurance_plans.source is 'class=reference;about=?';
+comment on column insurance.insurance_plans.raw_bundle_document_id is 'class=reference;about=?';
+comment on column insurance.insurance_plans.ingested_at is 'class=reference;about=?';
+comment on column insurance.insurance_plans.row_count is 'class=reference;about=?';
+comment on column insurance.insurance_plans.status is 'class=reference;about=?';
+select core.comment_standard_columns('insurance.insurance_plans');
+
+alter table insurance.insurance_plans enable row level security;
+alter table insurance.insurance_plans force row level security;
+drop policy if exists tenant_isolation on insurance.insurance_plans;
+create policy tenant_isolation on insurance.insurance_plans
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+drop policy if exists shared_rows on insurance.insurance_plans;
+create policy shared_rows on insurance.insurance_plans for select using (tenant_id is null);
+
+create or replace trigger insurance_plans_touch before update on insurance.insurance_plans
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger insurance_plans_payer_visible before insert or update of payer_id on insurance.insurance_plans
+  for each row execute function core.check_shared_reference('payer_id', 'insurance.payers');
+create or replace trigger insurance_plans_transition before insert or update of status on insurance.insurance_plans
+  for each row execute function core.enforce_transition('insurance.insurance_plans', 'status');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('insurance.insurance_plans', '', 'draft', false, null),
+  ('insurance.insurance_plans', 'draft', 'active', false, null),
+  ('insurance.insurance_plans', 'draft', 'failed', false, null),
+  ('insurance.insurance_plans', 'active', 'retired', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on insurance.insurance_plans to billing_app;
+grant select on insurance.insurance_plans to billing_ro;
+
+-- insurance.benefit_packages: A package or procedure with price and the scheme's conditions.
+-- RULE to build: package_code ~ '^[A-Z]{2}[0-9]{3}[A-Z]?$' for PM-JAY (advisory)
+create table if not exists insurance.benefit_packages (
+  tenant_id uuid,
+  id uuid not null default core.uuid_v7(),
+  plan_id uuid not null,
+  package_code text not null,
+  procedure_code text,
+  name text not null,
+  specialty_code text not null,
+  procedure_type text not null,
+  base_rate numeric(14, 2) not null,
+  rate_rules jsonb,
+  govt_reserved boolean not null default false,
+  approval_not_required boolean not null default false,
+  scheduled_tat_approval boolean not null default false,
+  enhancement_allowed boolean not null default false,
+  quantity_allowed smallint,
+  is_day_care boolean not null default false,
+  implant_applicable boolean not null default false,
+  multiple_implants_allowed boolean not null default false,
+  maximum_implants_allowed smallint,
+  stratification_allowed boolean not null default false,
+  multiple_stratification_allowed boolean not null default false,
+  maximum_stratification_allowed smallint,
+  cyclic_procedure boolean not null default false,
+  maximum_cycles_allowed smallint,
+  pre_days smallint,
+  post_days smallint,
+  stg_code text,
+  add_ons jsonb not null default '{}',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint benefit_packages_pkey primary key (id),
+  constraint benefit_packages_plan_package_code_key unique nulls not distinct (tenant_id, plan_id, package_code, procedure_code),
+  constraint benefit_packages_procedure_type_check check (
+    procedure_type in ('surgical', 'medical', 'day_care', 'investigation', 'implant', 'follow_up', 'unspecified')
+  ),
+  constraint benefit_packages_base_rate_rule check (base_rate >= 0),
+  constraint benefit_packages_implant_applicable_rule check (implant_applicable or maximum_implants_allowed is null)
+);
+
+create index if not exists benefit_packages_plan_idx on insurance.benefit_packages (plan_id, tenant_id);
+comment on index insurance.benefit_packages_plan_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+
+comment on table insurance.benefit_packages is 'class=reference;scope=shared;owner=billing;fhir=InsurancePlan.plan.specificCost.benefit;retention=reference;about=A package or procedure with price and the scheme''s conditions.';
+comment on column insurance.benefit_packages.plan_id is 'class=reference;about=?';
+comment on column insurance.benefit_packages.package_code is 'class=reference;about=?';
+comment on column insurance.benefit_packages.procedure_code is 'class=reference;about=?';
+comment on column insurance.benefit_packages.name is 'class=reference;about=?';
+comment on column insurance.benefit_packages.specialty_code is 'class=reference;about=?';
+comment on column insurance.benefit_packages.procedure_type is 'class=reference;about=?';
+comment on column insurance.benefit_packages.base_rate is 'class=reference;about=?';
+comment on column insurance.benefit_packages.rate_rules is 'class=reference;about=?';
+comment on column insurance.benefit_packages.govt_reserved is 'class=reference;about=?';
+comment on column insurance.benefit_packages.approval_not_required is 'class=reference;about=?';
+comment on column insurance.benefit_packages.scheduled_tat_approval is 'class=reference;about=?';
+comment on column insurance.benefit_packages.enhancement_allowed is 'class=reference;about=?';
+comment on column insurance.benefit_packages.quantity_allowed is 'class=reference;about=?';
+comment on column insurance.benefit_packages.is_day_care is 'class=reference;about=?';
+comment on column insurance.benefit_packages.implant_applicable is 'class=reference;about=?';
+comment on column insurance.benefit_packages.multiple_implants_allowed is 'class=reference;about=?';
+comment on column insurance.benefit_packages.maximum_implants_allowed is 'class=reference;about=?';
+comment on column insurance.benefit_packages.stratification_allowed is 'class=reference;about=?';
+comment on column insurance.benefit_packages.multiple_stratification_allowed is 'class=reference;about=?';
+comment on column insurance.benefit_packages.maximum_stratification_allowed is 'class=reference;about=?';
+comment on column insurance.benefit_packages.cyclic_procedure is 'class=reference;about=?';
+comment on column insurance.benefit_packages.maximum_cycles_allowed is 'class=reference;about=?';
+comment on column insurance.benefit_packages.pre_days is 'class=reference;about=?';
+comment on column insurance.benefit_packages.post_days is 'class=reference;about=?';
+comment on column insurance.benefit_packages.stg_code is 'class=reference;about=?';
+comment on column insurance.benefit_packages.add_ons is 'class=reference;about=?';
+select core.comment_standard_columns('insurance.benefit_packages');
+
+alter table insurance.benefit_packages enable row level security;
+alter table insurance.benefit_packages force row level security;
+drop policy if exists tenant_isolation on insurance.benefit_packages;
+create policy tenant_isolation on insurance.benefit_packages
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+drop policy if exists shared_rows on insurance.benefit_packages;
+create policy shared_rows on insurance.benefit_packages for select using (tenant_id is null);
+
+create or replace trigger benefit_packages_touch before update on insurance.benefit_packages
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger benefit_packages_plan_visible before insert or update of plan_id on insurance.benefit_packages
+  for each row execute function core.check_shared_reference('plan_id', 'insurance.insurance_plans');
+
+grant select, insert, update on insurance.benefit_packages to billing_app;
+grant select on insurance.benefit_packages to billing_ro;
+
+-- insurance.coverages: A patient's policy or scheme membership.
+create table if not exists insurance.coverages (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  patient_id uuid not null,
+  payer_id uuid not null,
+  plan_id uuid,
+  policy_number text,
+  member_id_enc bytea not null,
+  member_id_bidx bytea not null,
+  family_id_enc bytea,
+  subscriber_relationship text not null,
+  period daterange not null,
+  sum_insured numeric(14, 2),
+  balance numeric(14, 2),
+  balance_checked_at timestamptz,
+  rank smallint not null,
+  verified_at timestamptz,
+  verified_how text,
+  card_document_id uuid,
+  status text not null default 'draft',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  deleted_at timestamptz,
+  deleted_by uuid,
+  delete_reason text,
+  constraint coverages_pkey primary key (tenant_id, id),
+  constraint coverages_status_check check (status in ('draft', 'active', 'cancelled', 'suspended', 'expired')),
+  constraint coverages_balance_rule check (balance >= 0),
+  constraint coverages_rank_rule check (rank >= 1),
+  constraint coverages_active_complete check (status <> 'active' or verified_at is not null)
+);
+
+create unique index if not exists coverages_payer_member_id_bidx_key on insurance.coverages (tenant_id, payer_id, member_id_bidx, policy_number)
+  where deleted_at is null;
+create unique index if not exists coverages_patient_rank_key on insurance.coverages (tenant_id, patient_id, rank)
+  where status = 'active';
+create index if not exists coverages_patient_idx on insurance.coverages (tenant_id, patient_id);
+create index if not exists coverages_payer_idx on insurance.coverages (payer_id, tenant_id);
+comment on index insurance.coverages_payer_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+create index if not exists coverages_plan_idx on insurance.coverages (plan_id, tenant_id)
+  where plan_id is not null;
+comment on index insurance.coverages_plan_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+create index if not exists coverages_card_document_idx on insurance.coverages (tenant_id, card_document_id)
+  where card_document_id is not null;
+
+comment on table insurance.coverages is 'class=financial;scope=tenant;owner=billing;fhir=Coverage;retention=financial;about=A patient''s policy or scheme membership.';
+comment on column insurance.coverages.patient_id is 'class=financial;about=The patient.';
+comment on column insurance.coverages.payer_id is 'class=financial;about=?';
+comment on column insurance.coverages.plan_id is 'class=financial;about=?';
+comment on column insurance.coverages.policy_number is 'class=financial;about=?';
+comment on column insurance.coverages.member_id_enc is 'class=financial;enc=1;about=?';
+comment on column insurance.coverages.member_id_bidx is 'class=financial;about=?';
+comment on column insurance.coverages.family_id_enc is 'class=financial;enc=1;about=?';
+comment on column insurance.coverages.subscriber_relationship is 'class=financial;about=?';
+comment on column insurance.coverages.period is 'class=financial;about=?';
+comment on column insurance.coverages.sum_insured is 'class=financial;about=?';
+comment on column insurance.coverages.balance is 'class=financial;about=?';
+comment on column insurance.coverages.balance_checked_at is 'class=financial;about=?';
+comment on column insurance.coverages.rank is 'class=financial;about=?';
+comment on column insurance.coverages.verified_at is 'class=financial;about=?';
+comment on column insurance.coverages.verified_how is 'class=financial;about=?';
+comment on column insurance.coverages.card_document_id is 'class=financial;about=?';
+comment on column insurance.coverages.status is 'class=financial;about=?';
+select core.comment_standard_columns('insurance.coverages');
+
+alter table insurance.coverages enable row level security;
+alter table insurance.coverages force row level security;
+drop policy if exists tenant_isolation on insurance.coverages;
+create policy tenant_isolation on insurance.coverages
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger coverages_touch before update on insurance.coverages
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger coverages_payer_visible before insert or update of payer_id on insurance.coverages
+  for each row execute function core.check_shared_reference('payer_id', 'insurance.payers');
+create or replace trigger coverages_plan_visible before insert or update of plan_id on insurance.coverages
+  for each row execute function core.check_shared_reference('plan_id', 'insurance.insurance_plans');
+create or replace trigger coverages_transition before insert or update of status on insurance.coverages
+  for each row execute function core.enforce_transition('insurance.coverages', 'status');
+select audit.track('insurance.coverages');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('insurance.coverages', '', 'draft', false, null),
+  ('insurance.coverages', 'draft', 'active', false, null),
+  ('insurance.coverages', 'draft', 'cancelled', false, null),
+  ('insurance.coverages', 'active', 'suspended', false, null),
+  ('insurance.coverages', 'active', 'expired', false, null),
+  ('insurance.coverages', 'active', 'cancelled', false, null),
+  ('insurance.coverages', 'suspended', 'active', false, null),
+  ('insurance.coverages', 'suspended', 'cancelled', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on insurance.coverages to billing_app;
+grant select on insurance.coverages to billing_ro;
+
+-- insurance.eligibility_checks: Question to a payer and its answer: is it in force, what balance, what papers are needed.
+create table if not exists insurance.eligibility_checks (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  request_number text not null,
+  coverage_id uuid,
+  patient_id uuid not null,
+  encounter_id uuid,
+  payer_id uuid not null,
+  purposes text[] not null default '{}',
+  items jsonb not null default '{}',
+  correlation_id uuid not null,
+  sent_at timestamptz,
+  responded_at timestamptz,
+  outcome text,
+  inforce boolean,
+  balance numeric(14, 2),
+  required_documents jsonb,
+  required_questionnaires jsonb,
+  disposition text,
+  error jsonb,
+  status text not null default 'pending',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint eligibility_checks_pkey primary key (tenant_id, id),
+  constraint eligibility_checks_correlation_key unique (tenant_id, correlation_id),
+  constraint eligibility_checks_request_number_key unique (tenant_id, request_number),
+  constraint eligibility_checks_outcome_check check (outcome in ('queued', 'complete', 'partial', 'error')),
+  constraint eligibility_checks_status_check check (status in ('pending', 'awaiting', 'error', 'partial', 'complete')),
+  constraint eligibility_checks_cardinality_rule check (
+    cardinality(purposes) > 0 and purposes <@ array['validation','auth-requirements','benefits','discovery']
+  ),
+  constraint eligibility_checks_complete_complete check (status <> 'complete' or outcome is not null)
+);
+
+create index if not exists eligibility_checks_coverage_idx on insurance.eligibility_checks (tenant_id, coverage_id)
+  where coverage_id is not null;
+create index if not exists eligibility_checks_patient_idx on insurance.eligibility_checks (tenant_id, patient_id);
+create index if not exists eligibility_checks_encounter_idx on insurance.eligibility_checks (tenant_id, encounter_id)
+  where encounter_id is not null;
+create index if not exists eligibility_checks_payer_idx on insurance.eligibility_checks (payer_id, tenant_id);
+comment on index insurance.eligibility_checks_payer_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+
+comment on table insurance.eligibility_checks is 'class=financial;scope=tenant;owner=billing;fhir=CoverageEligibilityRequest,CoverageEligibilityResponse;retention=financial;about=Question to a payer and its answer: is it in force, what balance, what papers are needed.';
+comment on column insurance.eligibility_checks.request_number is 'class=financial;about=?';
+comment on column insurance.eligibility_checks.coverage_id is 'class=financial;about=?';
+comment on column insurance.eligibility_checks.patient_id is 'class=financial;about=The patient.';
+comment on column insurance.eligibility_checks.encounter_id is 'class=financial;about=The encounter that it belongs to.';
+comment on column insurance.eligibility_checks.payer_id is 'class=financial;about=?';
+comment on column insurance.eligibility_checks.purposes is 'class=financial;about=?';
+comment on column insurance.eligibility_checks.items is 'class=financial;about=?';
+comment on column insurance.eligibility_checks.correlation_id is 'class=financial;about=Joins request and answer.';
+comment on column insurance.eligibility_checks.sent_at is 'class=financial;about=?';
+comment on column insurance.eligibility_checks.responded_at is 'class=financial;about=?';
+comment on column insurance.eligibility_checks.outcome is 'class=financial;about=?';
+comment on column insurance.eligibility_checks.inforce is 'class=financial;about=?';
+comment on column insurance.eligibility_checks.balance is 'class=financial;about=?';
+comment on column insurance.eligibility_checks.required_documents is 'class=financial;about=?';
+comment on column insurance.eligibility_checks.required_questionnaires is 'class=financial;about=?';
+comment on column insurance.eligibility_checks.disposition is 'class=financial;about=?';
+comment on column insurance.eligibility_checks.error is 'class=financial;about=?';
+comment on column insurance.eligibility_checks.status is 'class=financial;about=?';
+select core.comment_standard_columns('insurance.eligibility_checks');
+
+alter table insurance.eligibility_checks enable row level security;
+alter table insurance.eligibility_checks force row level security;
+drop policy if exists tenant_isolation on insurance.eligibility_checks;
+create policy tenant_isolation on insurance.eligibility_checks
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger eligibility_checks_touch before update on insurance.eligibility_checks
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger eligibility_checks_payer_visible before insert or update of payer_id on insurance.eligibility_checks
+  for each row execute function core.check_shared_reference('payer_id', 'insurance.payers');
+create or replace trigger eligibility_checks_transition before insert or update of status on insurance.eligibility_checks
+  for each row execute function core.enforce_transition('insurance.eligibility_checks', 'status');
+select audit.track('insurance.eligibility_checks');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('insurance.eligibility_checks', '', 'pending', false, null),
+  ('insurance.eligibility_checks', 'pending', 'awaiting', false, null),
+  ('insurance.eligibility_checks', 'pending', 'error', false, null),
+  ('insurance.eligibility_checks', 'awaiting', 'partial', false, null),
+  ('insurance.eligibility_checks', 'awaiting', 'complete', false, null),
+  ('insurance.eligibility_checks', 'awaiting', 'error', false, null),
+  ('insurance.eligibility_checks', 'partial', 'complete', false, null),
+  ('insurance.eligibility_checks', 'partial', 'error', false, null),
+  ('insurance.eligibility_checks', 'error', 'awaiting', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on insurance.eligibility_checks to billing_app;
+grant select on insurance.eligibility_checks to billing_ro;
+
+-- insurance.pmjay_cases: The scheme's case from registration to payment.
+-- RULE to build: backdated_to is null or registered_at - backdated_to <= payer.backdate_days
+create table if not exists insurance.pmjay_cases (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  case_number text not null,
+  tms_case_id text,
+  patient_id uuid not null,
+  encounter_id uuid not null,
+  coverage_id uuid not null,
+  hospital_code text not null,
+  pmam_user_id uuid,
+  medco_user_id uuid,
+  home_state text not null,
+  treating_state text not null,
+  is_portability boolean not null default false,
+  admission_type text not null,
+  registered_at timestamptz not null,
+  backdated_to timestamptz,
+  telephonic boolean not null default false,
+  is_newborn boolean not null default false,
+  mother_case_id uuid,
+  primary_specialty text,
+  wallet_blocked numeric(14, 2) not null default 0,
+  wallet_used numeric(14, 2) not null default 0,
+  feedback jsonb,
+  photo_document_ids uuid[] not null default '{}',
+  mortality boolean,
+  cancel_reason text,
+  status text not null default 'registered',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint pmjay_cases_pkey primary key (tenant_id, id),
+  constraint pmjay_cases_case_number_key unique (tenant_id, case_number),
+  constraint pmjay_cases_admission_type_check check (admission_type in ('planned', 'emergency')),
+  constraint pmjay_cases_status_check check (
+    status in ('registered', 'identity_verified', 'cancelled', 'preauth_initiated', 'preauth_approved', 'preauth_rejected', 'under_treatment', 'discharged', 'claim_initiated', 'claim_queried', 'claim_approved', 'claim_rejected', 'reprocess', 'paid', 'closed')
+  ),
+  constraint pmjay_cases_wallet_used_rule check (wallet_used <= wallet_blocked),
+  constraint pmjay_cases_is_newborn_rule check (not is_newborn or mother_case_id is not null)
+);
+
+create unique index if not exists pmjay_cases_tms_case_key on insurance.pmjay_cases (tenant_id, tms_case_id)
+  where tms_case_id is not null;
+create unique index if not exists pmjay_cases_coverage_patient_key on insurance.pmjay_cases (tenant_id, coverage_id, patient_id)
+  where status not in ('paid', 'closed', 'cancelled');
+create index if not exists pmjay_cases_patient_idx on insurance.pmjay_cases (tenant_id, patient_id);
+create index if not exists pmjay_cases_encounter_idx on insurance.pmjay_cases (tenant_id, encounter_id);
+create index if not exists pmjay_cases_coverage_idx on insurance.pmjay_cases (tenant_id, coverage_id);
+create index if not exists pmjay_cases_pmam_user_idx on insurance.pmjay_cases (tenant_id, pmam_user_id)
+  where pmam_user_id is not null;
+create index if not exists pmjay_cases_medco_user_idx on insurance.pmjay_cases (tenant_id, medco_user_id)
+  where medco_user_id is not null;
+create index if not exists pmjay_cases_mother_case_idx on insurance.pmjay_cases (tenant_id, mother_case_id)
+  where mother_case_id is not null;
+
+comment on table insurance.pmjay_cases is 'class=phi;scope=tenant;owner=billing;fhir=EpisodeOfCare;retention=medical_record;about=The scheme''s case from registration to payment.';
+comment on column insurance.pmjay_cases.case_number is 'class=phi;about=?';
+comment on column insurance.pmjay_cases.tms_case_id is 'class=phi;about=?';
+comment on column insurance.pmjay_cases.patient_id is 'class=phi;about=The patient.';
+comment on column insurance.pmjay_cases.encounter_id is 'class=phi;about=The encounter that it belongs to.';
+comment on column insurance.pmjay_cases.coverage_id is 'class=phi;about=?';
+comment on column insurance.pmjay_cases.hospital_code is 'class=phi;about=?';
+comment on column insurance.pmjay_cases.pmam_user_id is 'class=phi;about=?';
+comment on column insurance.pmjay_cases.medco_user_id is 'class=phi;about=?';
+comment on column insurance.pmjay_cases.home_state is 'class=phi;about=?';
+comment on column insurance.pmjay_cases.treating_state is 'class=phi;about=?';
+comment on column insurance.pmjay_cases.is_portability is 'class=phi;about=?';
+comment on column insurance.pmjay_cases.admission_type is 'class=phi;about=?';
+comment on column insurance.pmjay_cases.registered_at is 'class=phi;about=?';
+comment on column insurance.pmjay_cases.backdated_to is 'class=phi;about=?';
+comment on column insurance.pmjay_cases.telephonic is 'class=phi;about=?';
+comment on column insurance.pmjay_cases.is_newborn is 'class=phi;about=?';
+comment on column insurance.pmjay_cases.mother_case_id is 'class=phi;about=?';
+comment on column insurance.pmjay_cases.primary_specialty is 'class=phi;about=?';
+comment on column insurance.pmjay_cases.wallet_blocked is 'class=phi;about=?';
+comment on column insurance.pmjay_cases.wallet_used is 'class=phi;about=?';
+comment on column insurance.pmjay_cases.feedback is 'class=phi;about=?';
+comment on column insurance.pmjay_cases.photo_document_ids is 'class=phi;about=?';
+comment on column insurance.pmjay_cases.mortality is 'class=phi;about=?';
+comment on column insurance.pmjay_cases.cancel_reason is 'class=phi;about=?';
+comment on column insurance.pmjay_cases.status is 'class=phi;about=?';
+select core.comment_standard_columns('insurance.pmjay_cases');
+
+alter table insurance.pmjay_cases enable row level security;
+alter table insurance.pmjay_cases force row level security;
+drop policy if exists tenant_isolation on insurance.pmjay_cases;
+create policy tenant_isolation on insurance.pmjay_cases
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger pmjay_cases_touch before update on insurance.pmjay_cases
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger pmjay_cases_transition before insert or update of status on insurance.pmjay_cases
+  for each row execute function core.enforce_transition('insurance.pmjay_cases', 'status');
+select audit.track('insurance.pmjay_cases');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('insurance.pmjay_cases', '', 'registered', false, null),
+  ('insurance.pmjay_cases', 'registered', 'identity_verified', false, null),
+  ('insurance.pmjay_cases', 'registered', 'cancelled', false, null),
+  ('insurance.pmjay_cases', 'identity_verified', 'preauth_initiated', false, null),
+  ('insurance.pmjay_cases', 'identity_verified', 'cancelled', false, null),
+  ('insurance.pmjay_cases', 'preauth_initiated', 'preauth_approved', false, null),
+  ('insurance.pmjay_cases', 'preauth_initiated', 'preauth_rejected', false, null),
+  ('insurance.pmjay_cases', 'preauth_initiated', 'cancelled', false, null),
+  ('insurance.pmjay_cases', 'preauth_rejected', 'preauth_initiated', false, null),
+  ('insurance.pmjay_cases', 'preauth_rejected', 'cancelled', false, null),
+  ('insurance.pmjay_cases', 'preauth_approved', 'under_treatment', false, null),
+  ('insurance.pmjay_cases', 'preauth_approved', 'cancelled', false, null),
+  ('insurance.pmjay_cases', 'under_treatment', 'discharged', false, null),
+  ('insurance.pmjay_cases', 'discharged', 'claim_initiated', false, null),
+  ('insurance.pmjay_cases', 'claim_initiated', 'claim_queried', false, null),
+  ('insurance.pmjay_cases', 'claim_initiated', 'claim_approved', false, null),
+  ('insurance.pmjay_cases', 'claim_initiated', 'claim_rejected', false, null),
+  ('insurance.pmjay_cases', 'claim_queried', 'claim_initiated', false, null),
+  ('insurance.pmjay_cases', 'claim_rejected', 'reprocess', false, null),
+  ('insurance.pmjay_cases', 'reprocess', 'claim_approved', false, null),
+  ('insurance.pmjay_cases', 'reprocess', 'claim_rejected', false, null),
+  ('insurance.pmjay_cases', 'claim_approved', 'paid', false, null),
+  ('insurance.pmjay_cases', 'paid', 'closed', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on insurance.pmjay_cases to billing_app;
+grant select on insurance.pmjay_cases to billing_ro;
+
+-- insurance.insurance_claims: Pre-authorisations, predeterminations and claims: one table as in FHIR (use tells which), with the NHCX fields. View insurance.preauth_requests = use 'preauthorization'.
+-- RULE to build: use<>'claim' or status='draft' or pre_auth_ref is not null or package is approval_not_required
+-- RULE to build: relation='enhancement' => item code set differs from parent (function)
+create table if not exists insurance.insurance_claims (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  claim_number text not null,
+  use text not null,
+  case_id uuid,
+  patient_id uuid not null,
+  encounter_id uuid not null,
+  coverage_id uuid not null,
+  payer_id uuid not null,
+  related_claim_id uuid,
+  relation text,
+  channel text not null,
+  claim_type_code text not null,
+  sub_type text,
+  priority text not null,
+  billable_period daterange,
+  admission_at timestamptz,
+  expected_los_days smallint,
+  care_team jsonb not null default '{}',
+  diagnoses jsonb not null default '{}',
+  procedures jsonb,
+  accident jsonb,
+  total_claimed numeric(14, 2) not null default 0,
+  total_approved numeric(14, 2),
+  total_deducted numeric(14, 2),
+  deduction_reasons jsonb,
+  pre_auth_ref text,
+  payer_claim_ref text,
+  workflow_code text,
+  correlation_id uuid not null,
+  dispatch_status text not null,
+  dispatched_at timestamptz,
+  dispatch_error text,
+  outcome text,
+  adjudication text,
+  auto_approved boolean not null default false,
+  submitted_at timestamptz,
+  submitted_by uuid,
+  decision_due_at timestamptz,
+  decided_at timestamptz,
+  submit_by timestamptz,
+  delay_reason text,
+  reject_reason jsonb,
+  cancel_reason text,
+  stg_status text,
+  document_bundle_hash bytea,
+  status insurance.claim_status not null default 'draft',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint insurance_claims_pkey primary key (tenant_id, id),
+  constraint insurance_claims_claim_number_key unique (tenant_id, claim_number),
+  constraint insurance_claims_correlation_key unique (tenant_id, correlation_id),
+  constraint insurance_claims_use_check check (use in ('preauthorization', 'predetermination', 'claim')),
+  constraint insurance_claims_relation_check check (
+    relation in ('prior', 'enhancement', 'resubmission', 'query_reply', 'reprocess')
+  ),
+  constraint insurance_claims_channel_check check (channel in ('nhcx', 'tms', 'portal', 'paper')),
+  constraint insurance_claims_priority_check check (priority in ('normal', 'stat')),
+  constraint insurance_claims_dispatch_status_check check (
+    dispatch_status in ('pending', 'awaiting', 'partial', 'complete', 'error')
+  ),
+  constraint insurance_claims_outcome_check check (outcome in ('queued', 'complete', 'partial', 'error')),
+  constraint insurance_claims_adjudication_check check (
+    adjudication in ('approved', 'partially_approved', 'queried', 'rejected')
+  ),
+  constraint insurance_claims_total_claimed_rule check (total_claimed >= 0),
+  constraint insurance_claims_total_approved_rule check (total_approved <= total_claimed),
+  constraint insurance_claims_claim_complete check (
+    use <> 'claim' or channel <> 'nhcx' or related_claim_id is not null
+  ),
+  constraint insurance_claims_adjudication_rule check (
+    adjudication not in ('approved', 'partially_approved') or use <> 'preauthorization' or pre_auth_ref is not null
+  ),
+  constraint insurance_claims_submitted_at_rule check (submitted_at <= submit_by or delay_reason is not null)
+);
+
+create unique index if not exists insurance_claims_payer_pre_auth_ref_key on insurance.insurance_claims (tenant_id, payer_id, pre_auth_ref)
+  where use = 'preauthorization' and pre_auth_ref is not null;
+create unique index if not exists insurance_claims_case_use_key on insurance.insurance_claims (tenant_id, case_id, use)
+  where related_claim_id is null and status not in ('cancelled', 'closed', 'rejected');
+create index if not exists insurance_claims_case_idx on insurance.insurance_claims (tenant_id, case_id)
+  where case_id is not null;
+create index if not exists insurance_claims_patient_idx on insurance.insurance_claims (tenant_id, patient_id);
+create index if not exists insurance_claims_encounter_idx on insurance.insurance_claims (tenant_id, encounter_id);
+create index if not exists insurance_claims_coverage_idx on insurance.insurance_claims (tenant_id, coverage_id);
+create index if not exists insurance_claims_payer_idx on insurance.insurance_claims (payer_id, tenant_id);
+comment on index insurance.insurance_claims_payer_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+create index if not exists insurance_claims_related_claim_idx on insurance.insurance_claims (tenant_id, related_claim_id)
+  where related_claim_id is not null;
+create index if not exists insurance_claims_submitted_by_idx on insurance.insurance_claims (tenant_id, submitted_by)
+  where submitted_by is not null;
+
+comment on table insurance.insurance_claims is 'class=phi;scope=tenant;owner=billing;fhir=Claim,ClaimResponse;retention=medical_record;about=Pre-authorisations, predeterminations and claims: one table as in FHIR (use tells which), with the NHCX fields. View insurance.preauth_requests = use ''preauthorization''.';
+comment on column insurance.insurance_claims.claim_number is 'class=phi;about=?';
+comment on column insurance.insurance_claims.use is 'class=phi;about=?';
+comment on column insurance.insurance_claims.case_id is 'class=phi;about=?';
+comment on column insurance.insurance_claims.patient_id is 'class=phi;about=The patient.';
+comment on column insurance.insurance_claims.encounter_id is 'class=phi;about=The encounter that it belongs to.';
+comment on column insurance.insurance_claims.coverage_id is 'class=phi;about=?';
+comment on column insurance.insurance_claims.payer_id is 'class=phi;about=?';
+comment on column insurance.insurance_claims.related_claim_id is 'class=phi;about=?';
+comment on column insurance.insurance_claims.relation is 'class=phi;about=?';
+comment on column insurance.insurance_claims.channel is 'class=phi;about=?';
+comment on column insurance.insurance_claims.claim_type_code is 'class=phi;about=?';
+comment on column insurance.insurance_claims.sub_type is 'class=phi;about=?';
+comment on column insurance.insurance_claims.priority is 'class=phi;about=?';
+comment on column insurance.insurance_claims.billable_period is 'class=phi;about=?';
+comment on column insurance.insurance_claims.admission_at is 'class=phi;about=?';
+comment on column insurance.insurance_claims.expected_los_days is 'class=phi;about=?';
+comment on column insurance.insurance_claims.care_team is 'class=phi;about=?';
+comment on column insurance.insurance_claims.diagnoses is 'class=phi;about=?';
+comment on column insurance.insurance_claims.procedures is 'class=phi;about=?';
+comment on column insurance.insurance_claims.accident is 'class=phi;about=?';
+comment on column insurance.insurance_claims.total_claimed is 'class=phi;about=?';
+comment on column insurance.insurance_claims.total_approved is 'class=phi;about=?';
+comment on column insurance.insurance_claims.total_deducted is 'class=phi;about=?';
+comment on column insurance.insurance_claims.deduction_reasons is 'class=phi;about=?';
+comment on column insurance.insurance_claims.pre_auth_ref is 'class=phi;about=?';
+comment on column insurance.insurance_claims.payer_claim_ref is 'class=phi;about=?';
+comment on column insurance.insurance_claims.workflow_code is 'class=phi;about=?';
+comment on column insurance.insurance_claims.correlation_id is 'class=phi;about=Joins request and answer.';
+comment on column insurance.insurance_claims.dispatch_status is 'class=phi;about=?';
+comment on column insurance.insurance_claims.dispatched_at is 'class=phi;about=?';
+comment on column insurance.insurance_claims.dispatch_error is 'class=phi;about=?';
+comment on column insurance.insurance_claims.outcome is 'class=phi;about=?';
+comment on column insurance.insurance_claims.adjudication is 'class=phi;about=?';
+comment on column insurance.insurance_claims.auto_approved is 'class=phi;about=?';
+comment on column insurance.insurance_claims.submitted_at is 'class=phi;about=?';
+comment on column insurance.insurance_claims.submitted_by is 'class=phi;about=?';
+comment on column insurance.insurance_claims.decision_due_at is 'class=phi;about=?';
+comment on column insurance.insurance_claims.decided_at is 'class=phi;about=?';
+comment on column insurance.insurance_claims.submit_by is 'class=phi;about=?';
+comment on column insurance.insurance_claims.delay_reason is 'class=phi;about=?';
+comment on column insurance.insurance_claims.reject_reason is 'class=phi;about=?';
+comment on column insurance.insurance_claims.cancel_reason is 'class=phi;about=?';
+comment on column insurance.insurance_claims.stg_status is 'class=phi;about=?';
+comment on column insurance.insurance_claims.document_bundle_hash is 'class=phi;about=?';
+comment on column insurance.insurance_claims.status is 'class=phi;about=?';
+select core.comment_standard_columns('insurance.insurance_claims');
+
+alter table insurance.insurance_claims enable row level security;
+alter table insurance.insurance_claims force row level security;
+drop policy if exists tenant_isolation on insurance.insurance_claims;
+create policy tenant_isolation on insurance.insurance_claims
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger insurance_claims_touch before update on insurance.insurance_claims
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger insurance_claims_payer_visible before insert or update of payer_id on insurance.insurance_claims
+  for each row execute function core.check_shared_reference('payer_id', 'insurance.payers');
+create or replace trigger insurance_claims_transition before insert or update of status on insurance.insurance_claims
+  for each row execute function core.enforce_transition('insurance.insurance_claims', 'status');
+select audit.track('insurance.insurance_claims');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('insurance.insurance_claims', '', 'draft', false, null),
+  ('insurance.insurance_claims', 'draft', 'ready', false, null),
+  ('insurance.insurance_claims', 'draft', 'cancelled', false, null),
+  ('insurance.insurance_claims', 'ready', 'draft', false, null),
+  ('insurance.insurance_claims', 'ready', 'submitted', false, null),
+  ('insurance.insurance_claims', 'ready', 'cancelled', false, null),
+  ('insurance.insurance_claims', 'submitted', 'approved', false, null),
+  ('insurance.insurance_claims', 'submitted', 'partially_approved', false, null),
+  ('insurance.insurance_claims', 'submitted', 'queried', false, null),
+  ('insurance.insurance_claims', 'submitted', 'rejected', false, null),
+  ('insurance.insurance_claims', 'submitted', 'dispatch_failed', false, null),
+  ('insurance.insurance_claims', 'submitted', 'cancel_requested', false, null),
+  ('insurance.insurance_claims', 'dispatch_failed', 'submitted', false, null),
+  ('insurance.insurance_claims', 'dispatch_failed', 'cancelled', false, null),
+  ('insurance.insurance_claims', 'queried', 'submitted', false, null),
+  ('insurance.insurance_claims', 'queried', 'lapsed', false, null),
+  ('insurance.insurance_claims', 'queried', 'cancel_requested', false, null),
+  ('insurance.insurance_claims', 'rejected', 'resubmitted', false, null),
+  ('insurance.insurance_claims', 'rejected', 'reprocess_requested', false, null),
+  ('insurance.insurance_claims', 'rejected', 'closed', false, null),
+  ('insurance.insurance_claims', 'approved', 'superseded', false, null),
+  ('insurance.insurance_claims', 'approved', 'cancel_requested', false, null),
+  ('insurance.insurance_claims', 'approved', 'utilised', false, null),
+  ('insurance.insurance_claims', 'approved', 'paid', false, null),
+  ('insurance.insurance_claims', 'approved', 'closed', false, null),
+  ('insurance.insurance_claims', 'approved', 'expired', false, null),
+  ('insurance.insurance_claims', 'partially_approved', 'superseded', false, null),
+  ('insurance.insurance_claims', 'partially_approved', 'cancel_requested', false, null),
+  ('insurance.insurance_claims', 'partially_approved', 'utilised', false, null),
+  ('insurance.insurance_claims', 'partially_approved', 'reprocess_requested', false, null),
+  ('insurance.insurance_claims', 'partially_approved', 'paid', false, null),
+  ('insurance.insurance_claims', 'partially_approved', 'closed', false, null),
+  ('insurance.insurance_claims', 'cancel_requested', 'cancelled', false, null),
+  ('insurance.insurance_claims', 'cancel_requested', 'approved', false, null),
+  ('insurance.insurance_claims', 'cancel_requested', 'partially_approved', false, null),
+  ('insurance.insurance_claims', 'reprocess_requested', 'approved', false, null),
+  ('insurance.insurance_claims', 'reprocess_requested', 'partially_approved', false, null),
+  ('insurance.insurance_claims', 'reprocess_requested', 'rejected', false, null),
+  ('insurance.insurance_claims', 'resubmitted', 'closed', false, null),
+  ('insurance.insurance_claims', 'utilised', 'closed', false, null),
+  ('insurance.insurance_claims', 'superseded', 'closed', false, null),
+  ('insurance.insurance_claims', 'paid', 'closed', false, null),
+  ('insurance.insurance_claims', 'lapsed', 'closed', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on insurance.insurance_claims to billing_app;
+grant select on insurance.insurance_claims to billing_ro;
+
+-- insurance.insurance_claim_items: Package lines with stratification, implants and the payer's decision.
+-- RULE to build: quantity <= package.quantity_allowed
+-- RULE to build: implant_count <= package.maximum_implants_allowed
+-- RULE to build: medical and surgical packages not mixed in one pre-auth unless the package allows (trigger IM620)
+create table if not exists insurance.insurance_claim_items (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  claim_id uuid not null,
+  seq smallint not null,
+  package_id uuid,
+  code_system text not null,
+  code text not null,
+  display text not null,
+  stratification_code text,
+  implant_code text,
+  implant_count smallint not null,
+  cycle_no smallint,
+  quantity numeric(8, 2) not null,
+  unit_price numeric(14, 2) not null,
+  factor numeric(6, 4) not null,
+  net numeric(14, 2) not null,
+  serviced_on date,
+  diagnosis_seq smallint[] not null default '{}',
+  charge_item_ids uuid[] not null default '{}',
+  approved_quantity numeric(8, 2),
+  approved_amount numeric(14, 2),
+  decision text,
+  decision_reason text,
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint insurance_claim_items_pkey primary key (tenant_id, id),
+  constraint insurance_claim_items_claim_seq_key unique (tenant_id, claim_id, seq),
+  constraint insurance_claim_items_claim_code_system_key unique (tenant_id, claim_id, code_system, code, cycle_no),
+  constraint insurance_claim_items_decision_check check (decision in ('approved', 'partial', 'rejected', 'pending')),
+  constraint insurance_claim_items_net_rule check (net = round(quantity*unit_price*factor,2)),
+  constraint insurance_claim_items_approved_amount_rule check (approved_amount <= net)
+);
+
+create index if not exists insurance_claim_items_package_idx on insurance.insurance_claim_items (package_id, tenant_id)
+  where package_id is not null;
+comment on index insurance.insurance_claim_items_package_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+
+comment on table insurance.insurance_claim_items is 'class=phi;scope=tenant;owner=billing;fhir=Claim.item,ClaimResponse.item;retention=medical_record;about=Package lines with stratification, implants and the payer''s decision.';
+comment on column insurance.insurance_claim_items.claim_id is 'class=phi;about=?';
+comment on column insurance.insurance_claim_items.seq is 'class=phi;about=?';
+comment on column insurance.insurance_claim_items.package_id is 'class=phi;about=?';
+comment on column insurance.insurance_claim_items.code_system is 'class=phi;about=Code system of the code, as a URL.';
+comment on column insurance.insurance_claim_items.code is 'class=phi;about=?';
+comment on column insurance.insurance_claim_items.display is 'class=phi;about=?';
+comment on column insurance.insurance_claim_items.stratification_code is 'class=phi;about=?';
+comment on column insurance.insurance_claim_items.implant_code is 'class=phi;about=?';
+comment on column insurance.insurance_claim_items.implant_count is 'class=phi;about=?';
+comment on column insurance.insurance_claim_items.cycle_no is 'class=phi;about=?';
+comment on column insurance.insurance_claim_items.quantity is 'class=phi;about=?';
+comment on column insurance.insurance_claim_items.unit_price is 'class=phi;about=?';
+comment on column insurance.insurance_claim_items.factor is 'class=phi;about=?';
+comment on column insurance.insurance_claim_items.net is 'class=phi;about=?';
+comment on column insurance.insurance_claim_items.serviced_on is 'class=phi;about=?';
+comment on column insurance.insurance_claim_items.diagnosis_seq is 'class=phi;about=?';
+comment on column insurance.insurance_claim_items.charge_item_ids is 'class=phi;about=?';
+comment on column insurance.insurance_claim_items.approved_quantity is 'class=phi;about=?';
+comment on column insurance.insurance_claim_items.approved_amount is 'class=phi;about=?';
+comment on column insurance.insurance_claim_items.decision is 'class=phi;about=?';
+comment on column insurance.insurance_claim_items.decision_reason is 'class=phi;about=?';
+select core.comment_standard_columns('insurance.insurance_claim_items');
+
+alter table insurance.insurance_claim_items enable row level security;
+alter table insurance.insurance_claim_items force row level security;
+drop policy if exists tenant_isolation on insurance.insurance_claim_items;
+create policy tenant_isolation on insurance.insurance_claim_items
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger insurance_claim_items_touch before update on insurance.insurance_claim_items
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger insurance_claim_items_package_visible before insert or update of package_id on insurance.insurance_claim_items
+  for each row execute function core.check_shared_reference('package_id', 'insurance.benefit_packages');
+select audit.track('insurance.insurance_claim_items');
+
+grant select, insert, update on insurance.insurance_claim_items to billing_app;
+grant select on insurance.insurance_claim_items to billing_ro;
+
+-- insurance.adjudication_events: Every step of a case or claim with role and time; what turn-around reports read.
+create table if not exists insurance.adjudication_events (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  case_id uuid,
+  claim_id uuid,
+  occurred_at timestamptz not null,
+  from_status text,
+  to_status text not null,
+  actor_role text not null,
+  actor_name text,
+  actor_user_id uuid,
+  workflow_code text,
+  amount numeric(14, 2),
+  remarks text,
+  message_id uuid,
+  raw jsonb,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  constraint adjudication_events_pkey primary key (tenant_id, id),
+  constraint adjudication_events_actor_role_check check (
+    actor_role in ('PMAM', 'MEDCO', 'PPD', 'CPD', 'CEX', 'ACO', 'SHA', 'PAYER', 'SYSTEM', 'PROVIDER')
+  ),
+  constraint adjudication_events_num_nonnulls_rule check (num_nonnulls(case_id,claim_id) >= 1)
+);
+
+create index if not exists adjudication_events_case_idx on insurance.adjudication_events (tenant_id, case_id)
+  where case_id is not null;
+create index if not exists adjudication_events_claim_idx on insurance.adjudication_events (tenant_id, claim_id)
+  where claim_id is not null;
+create index if not exists adjudication_events_actor_user_idx on insurance.adjudication_events (tenant_id, actor_user_id)
+  where actor_user_id is not null;
+create index if not exists adjudication_events_message_idx on insurance.adjudication_events (tenant_id, message_id)
+  where message_id is not null;
+
+comment on table insurance.adjudication_events is 'class=phi;scope=tenant;owner=billing;fhir=Task,ClaimResponse.processNote;retention=medical_record;append_only=1;about=Every step of a case or claim with role and time; what turn-around reports read.';
+comment on column insurance.adjudication_events.case_id is 'class=phi;about=?';
+comment on column insurance.adjudication_events.claim_id is 'class=phi;about=?';
+comment on column insurance.adjudication_events.occurred_at is 'class=phi;about=?';
+comment on column insurance.adjudication_events.from_status is 'class=phi;about=?';
+comment on column insurance.adjudication_events.to_status is 'class=phi;about=?';
+comment on column insurance.adjudication_events.actor_role is 'class=phi;about=?';
+comment on column insurance.adjudication_events.actor_name is 'class=phi;about=?';
+comment on column insurance.adjudication_events.actor_user_id is 'class=phi;about=?';
+comment on column insurance.adjudication_events.workflow_code is 'class=phi;about=?';
+comment on column insurance.adjudication_events.amount is 'class=phi;about=?';
+comment on column insurance.adjudication_events.remarks is 'class=phi;about=?';
+comment on column insurance.adjudication_events.message_id is 'class=phi;about=?';
+comment on column insurance.adjudication_events.raw is 'class=phi;about=?';
+select core.comment_standard_columns('insurance.adjudication_events');
+
+alter table insurance.adjudication_events enable row level security;
+alter table insurance.adjudication_events force row level security;
+drop policy if exists tenant_isolation on insurance.adjudication_events;
+create policy tenant_isolation on insurance.adjudication_events
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger adjudication_events_append_only before update or delete on insurance.adjudication_events
+  for each row execute function core.refuse_change();
+create or replace trigger adjudication_events_no_truncate before truncate on insurance.adjudication_events
+  for each statement execute function core.refuse_change();
+select audit.track('insurance.adjudication_events');
+
+grant select, insert on insurance.adjudication_events to billing_app;
+grant select on insurance.adjudication_events to billing_ro;
+
+-- insurance.claim_documents: Papers attached to a pre-auth or claim, tied to the criterion that asked for them.
+create table if not exists insurance.claim_documents (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  claim_id uuid not null,
+  case_id uuid,
+  seq smallint not null,
+  category_code text not null,
+  code text not null,
+  criterion_id uuid,
+  document_id uuid,
+  questionnaire_response jsonb,
+  filename text not null,
+  sha256 bytea not null,
+  captured_at timestamptz,
+  geo point,
+  accepted boolean,
+  reject_reason text,
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint claim_documents_pkey primary key (tenant_id, id),
+  constraint claim_documents_claim_seq_key unique (tenant_id, claim_id, seq),
+  constraint claim_documents_case_filename_key unique (tenant_id, case_id, filename),
+  constraint claim_documents_claim_sha256_key unique (tenant_id, claim_id, sha256),
+  constraint claim_documents_num_nonnulls_rule check (num_nonnulls(document_id,questionnaire_response) = 1)
+);
+
+create index if not exists claim_documents_criterion_idx on insurance.claim_documents (criterion_id, tenant_id)
+  where criterion_id is not null;
+comment on index insurance.claim_documents_criterion_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+create index if not exists claim_documents_document_idx on insurance.claim_documents (tenant_id, document_id)
+  where document_id is not null;
+
+comment on table insurance.claim_documents is 'class=phi;scope=tenant;owner=billing;fhir=Claim.supportingInfo;retention=medical_record;about=Papers attached to a pre-auth or claim, tied to the criterion that asked for them.';
+comment on column insurance.claim_documents.claim_id is 'class=phi;about=?';
+comment on column insurance.claim_documents.case_id is 'class=phi;about=?';
+comment on column insurance.claim_documents.seq is 'class=phi;about=?';
+comment on column insurance.claim_documents.category_code is 'class=phi;about=?';
+comment on column insurance.claim_documents.code is 'class=phi;about=?';
+comment on column insurance.claim_documents.criterion_id is 'class=phi;about=?';
+comment on column insurance.claim_documents.document_id is 'class=phi;about=The stored document.';
+comment on column insurance.claim_documents.questionnaire_response is 'class=phi;about=?';
+comment on column insurance.claim_documents.filename is 'class=phi;about=?';
+comment on column insurance.claim_documents.sha256 is 'class=phi;about=?';
+comment on column insurance.claim_documents.captured_at is 'class=phi;about=?';
+comment on column insurance.claim_documents.geo is 'class=phi;about=?';
+comment on column insurance.claim_documents.accepted is 'class=phi;about=?';
+comment on column insurance.claim_documents.reject_reason is 'class=phi;about=?';
+select core.comment_standard_columns('insurance.claim_documents');
+
+alter table insurance.claim_documents enable row level security;
+alter table insurance.claim_documents force row level security;
+drop policy if exists tenant_isolation on insurance.claim_documents;
+create policy tenant_isolation on insurance.claim_documents
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger claim_documents_touch before update on insurance.claim_documents
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger claim_documents_criterion_visible before insert or update of criterion_id on insurance.claim_documents
+  for each row execute function core.check_shared_reference('criterion_id', 'clinical.stg_criteria');
+select audit.track('insurance.claim_documents');
+
+grant select, insert, update on insurance.claim_documents to billing_app;
+grant select on insurance.claim_documents to billing_ro;
+
+-- insurance.payer_queries: A payer's question on a claim and our answer, with its clock.
+create table if not exists insurance.payer_queries (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  claim_id uuid not null,
+  query_no smallint not null,
+  raised_at timestamptz not null,
+  raised_by_role text not null,
+  text_enc bytea not null,
+  requested_documents jsonb,
+  due_at timestamptz not null,
+  correlation_id uuid not null,
+  answered_at timestamptz,
+  answered_by uuid,
+  answer_enc bytea,
+  answer_document_ids uuid[],
+  status text not null default 'open',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint payer_queries_pkey primary key (tenant_id, id),
+  constraint payer_queries_claim_query_no_key unique (tenant_id, claim_id, query_no),
+  constraint payer_queries_correlation_key unique (tenant_id, correlation_id),
+  constraint payer_queries_status_check check (status in ('open', 'answered', 'lapsed', 'withdrawn', 'closed')),
+  constraint payer_queries_due_at_rule check (due_at > raised_at),
+  constraint payer_queries_answered_complete check (
+    status <> 'answered' or (answered_at is not null and answered_by is not null)
+  )
+);
+
+create index if not exists payer_queries_answered_by_idx on insurance.payer_queries (tenant_id, answered_by)
+  where answered_by is not null;
+
+comment on table insurance.payer_queries is 'class=phi;scope=tenant;owner=billing;fhir=CommunicationRequest,Communication;retention=medical_record;about=A payer''s question on a claim and our answer, with its clock.';
+comment on column insurance.payer_queries.claim_id is 'class=phi;about=?';
+comment on column insurance.payer_queries.query_no is 'class=phi;about=?';
+comment on column insurance.payer_queries.raised_at is 'class=phi;about=?';
+comment on column insurance.payer_queries.raised_by_role is 'class=phi;about=?';
+comment on column insurance.payer_queries.text_enc is 'class=phi;enc=1;about=?';
+comment on column insurance.payer_queries.requested_documents is 'class=phi;about=?';
+comment on column insurance.payer_queries.due_at is 'class=phi;about=?';
+comment on column insurance.payer_queries.correlation_id is 'class=phi;about=Joins request and answer.';
+comment on column insurance.payer_queries.answered_at is 'class=phi;about=?';
+comment on column insurance.payer_queries.answered_by is 'class=phi;about=?';
+comment on column insurance.payer_queries.answer_enc is 'class=phi;enc=1;about=?';
+comment on column insurance.payer_queries.answer_document_ids is 'class=phi;about=?';
+comment on column insurance.payer_queries.status is 'class=phi;about=?';
+select core.comment_standard_columns('insurance.payer_queries');
+
+alter table insurance.payer_queries enable row level security;
+alter table insurance.payer_queries force row level security;
+drop policy if exists tenant_isolation on insurance.payer_queries;
+create policy tenant_isolation on insurance.payer_queries
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger payer_queries_touch before update on insurance.payer_queries
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger payer_queries_transition before insert or update of status on insurance.payer_queries
+  for each row execute function core.enforce_transition('insurance.payer_queries', 'status');
+select audit.track('insurance.payer_queries');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('insurance.payer_queries', '', 'open', false, null),
+  ('insurance.payer_queries', 'open', 'answered', false, null),
+  ('insurance.payer_queries', 'open', 'lapsed', false, null),
+  ('insurance.payer_queries', 'open', 'withdrawn', false, null),
+  ('insurance.payer_queries', 'answered', 'closed', false, null),
+  ('insurance.payer_queries', 'answered', 'open', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on insurance.payer_queries to billing_app;
+grant select on insurance.payer_queries to billing_ro;
+
+-- insurance.claim_payments: Money from a payer for claims.
+create table if not exists insurance.claim_payments (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  payer_id uuid not null,
+  claim_id uuid,
+  utr text not null,
+  paid_on date not null,
+  amount numeric(14, 2) not null,
+  tds numeric(14, 2) not null,
+  deductions jsonb not null default '{}',
+  net numeric(14, 2) not null,
+  notice_correlation_id uuid,
+  acknowledged_at timestamptz,
+  allocated numeric(14, 2) not null default 0,
+  status text not null default 'notified',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint claim_payments_pkey primary key (tenant_id, id),
+  constraint claim_payments_payer_utr_key unique (tenant_id, payer_id, utr, claim_id),
+  constraint claim_payments_status_check check (status in ('notified', 'acknowledged', 'disputed', 'reconciled')),
+  constraint claim_payments_net_rule check (net = amount - tds),
+  constraint claim_payments_allocated_range check (allocated between 0 and amount)
+);
+
+create index if not exists claim_payments_payer_idx on insurance.claim_payments (payer_id, tenant_id);
+comment on index insurance.claim_payments_payer_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+create index if not exists claim_payments_claim_idx on insurance.claim_payments (tenant_id, claim_id)
+  where claim_id is not null;
+
+comment on table insurance.claim_payments is 'class=financial;scope=tenant;owner=billing;fhir=PaymentNotice,PaymentReconciliation;retention=financial;about=Money from a payer for claims.';
+comment on column insurance.claim_payments.payer_id is 'class=financial;about=?';
+comment on column insurance.claim_payments.claim_id is 'class=financial;about=?';
+comment on column insurance.claim_payments.utr is 'class=financial;about=?';
+comment on column insurance.claim_payments.paid_on is 'class=financial;about=?';
+comment on column insurance.claim_payments.amount is 'class=financial;about=?';
+comment on column insurance.claim_payments.tds is 'class=financial;about=?';
+comment on column insurance.claim_payments.deductions is 'class=financial;about=?';
+comment on column insurance.claim_payments.net is 'class=financial;about=?';
+comment on column insurance.claim_payments.notice_correlation_id is 'class=financial;about=?';
+comment on column insurance.claim_payments.acknowledged_at is 'class=financial;about=?';
+comment on column insurance.claim_payments.allocated is 'class=financial;about=?';
+comment on column insurance.claim_payments.status is 'class=financial;about=?';
+select core.comment_standard_columns('insurance.claim_payments');
+
+alter table insurance.claim_payments enable row level security;
+alter table insurance.claim_payments force row level security;
+drop policy if exists tenant_isolation on insurance.claim_payments;
+create policy tenant_isolation on insurance.claim_payments
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger claim_payments_touch before update on insurance.claim_payments
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger claim_payments_payer_visible before insert or update of payer_id on insurance.claim_payments
+  for each row execute function core.check_shared_reference('payer_id', 'insurance.payers');
+create or replace trigger claim_payments_transition before insert or update of status on insurance.claim_payments
+  for each row execute function core.enforce_transition('insurance.claim_payments', 'status');
+select audit.track('insurance.claim_payments');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('insurance.claim_payments', '', 'notified', false, null),
+  ('insurance.claim_payments', 'notified', 'acknowledged', false, null),
+  ('insurance.claim_payments', 'notified', 'disputed', false, null),
+  ('insurance.claim_payments', 'acknowledged', 'reconciled', false, null),
+  ('insurance.claim_payments', 'acknowledged', 'disputed', false, null),
+  ('insurance.claim_payments', 'disputed', 'acknowledged', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on insurance.claim_payments to billing_app;
+grant select on insurance.claim_payments to billing_ro;
+
+-- insurance.beneficiary_authentications: Beneficiary biometric/OTP authentication per stage; its token rides on submissions.
+-- RULE to build: no biometric template column exists
+create table if not exists insurance.beneficiary_authentications (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  encounter_id uuid not null,
+  patient_id uuid not null,
+  payer_id uuid not null,
+  stage text not null,
+  method text not null,
+  txn_id text not null,
+  token_enc bytea,
+  token_expires_at timestamptz,
+  refresh_enc bytea,
+  authenticated_at timestamptz,
+  exception_reason text,
+  exception_approved_by uuid,
+  status text not null default 'initiated',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint beneficiary_authentications_pkey primary key (tenant_id, id),
+  constraint beneficiary_authentications_stage_check check (
+    stage in ('preauthorization', 'claim', 'admission', 'discharge')
+  ),
+  constraint beneficiary_authentications_method_check check (
+    method in ('fingerprint', 'iris', 'face', 'otp', 'exception')
+  ),
+  constraint beneficiary_authentications_status_check check (
+    status in ('initiated', 'authenticated', 'failed', 'expired')
+  ),
+  constraint beneficiary_authentications_exception_complete check (
+    method <> 'exception' or (exception_reason is not null and exception_approved_by is not null)
+  )
+);
+
+create unique index if not exists beneficiary_authentications_encounter_payer_key on insurance.beneficiary_authentications (tenant_id, encounter_id, payer_id, stage)
+  where status = 'authenticated';
+create index if not exists beneficiary_authentications_encounter_idx on insurance.beneficiary_authentications (tenant_id, encounter_id);
+create index if not exists beneficiary_authentications_patient_idx on insurance.beneficiary_authentications (tenant_id, patient_id);
+create index if not exists beneficiary_authentications_payer_idx on insurance.beneficiary_authentications (payer_id, tenant_id);
+comment on index insurance.beneficiary_authentications_payer_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+create index if not exists beneficiary_authentications_exception_approved_by_idx on insurance.beneficiary_authentications (tenant_id, exception_approved_by)
+  where exception_approved_by is not null;
+
+comment on table insurance.beneficiary_authentications is 'class=phi;scope=tenant;owner=billing;fhir=Consent,Provenance;retention=medical_record;about=Beneficiary biometric/OTP authentication per stage; its token rides on submissions.';
+comment on column insurance.beneficiary_authentications.encounter_id is 'class=phi;about=The encounter that it belongs to.';
+comment on column insurance.beneficiary_authentications.patient_id is 'class=phi;about=The patient.';
+comment on column insurance.beneficiary_authentications.payer_id is 'class=phi;about=?';
+comment on column insurance.beneficiary_authentications.stage is 'class=phi;about=?';
+comment on column insurance.beneficiary_authentications.method is 'class=phi;about=?';
+comment on column insurance.beneficiary_authentications.txn_id is 'class=phi;about=?';
+comment on column insurance.beneficiary_authentications.token_enc is 'class=phi;enc=1;about=?';
+comment on column insurance.beneficiary_authentications.token_expires_at is 'class=phi;about=?';
+comment on column insurance.beneficiary_authentications.refresh_enc is 'class=phi;enc=1;about=?';
+comment on column insurance.beneficiary_authentications.authenticated_at is 'class=phi;about=?';
+comment on column insurance.beneficiary_authentications.exception_reason is 'class=phi;about=?';
+comment on column insurance.beneficiary_authentications.exception_approved_by is 'class=phi;about=?';
+comment on column insurance.beneficiary_authentications.status is 'class=phi;about=?';
+select core.comment_standard_columns('insurance.beneficiary_authentications');
+
+alter table insurance.beneficiary_authentications enable row level security;
+alter table insurance.beneficiary_authentications force row level security;
+drop policy if exists tenant_isolation on insurance.beneficiary_authentications;
+create policy tenant_isolation on insurance.beneficiary_authentications
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger beneficiary_authentications_touch before update on insurance.beneficiary_authentications
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger beneficiary_authentications_payer_visible before insert or update of payer_id on insurance.beneficiary_authentications
+  for each row execute function core.check_shared_reference('payer_id', 'insurance.payers');
+create or replace trigger beneficiary_authentications_transition before insert or update of status on insurance.beneficiary_authentications
+  for each row execute function core.enforce_transition('insurance.beneficiary_authentications', 'status');
+select audit.track('insurance.beneficiary_authentications');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('insurance.beneficiary_authentications', '', 'initiated', false, null),
+  ('insurance.beneficiary_authentications', 'initiated', 'authenticated', false, null),
+  ('insurance.beneficiary_authentications', 'initiated', 'failed', false, null),
+  ('insurance.beneficiary_authentications', 'initiated', 'expired', false, null),
+  ('insurance.beneficiary_authentications', 'failed', 'initiated', false, null),
+  ('insurance.beneficiary_authentications', 'authenticated', 'expired', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on insurance.beneficiary_authentications to billing_app;
+grant select on insurance.beneficiary_authentications to billing_ro;
+
+-- insurance.nhcx_messages: Every NHCX envelope in and out, kept verbatim and replayable.
+create table if not exists insurance.nhcx_messages (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  direction text not null,
+  api_path text not null,
+  entity text not null,
+  api_call_id uuid not null,
+  request_id uuid,
+  correlation_id uuid not null,
+  workflow_id text,
+  sender_code text not null,
+  recipient_code text not null,
+  hcx_status text not null,
+  hcx_timestamp timestamptz not null,
+  ben_abha_bidx bytea,
+  jwe_enc bytea not null,
+  payload_hash bytea not null,
+  bundle_document_id uuid,
+  http_status smallint,
+  error_code text,
+  error jsonb,
+  subject_type text,
+  subject_id uuid,
+  attempts smallint not null default 0,
+  next_attempt_at timestamptz,
+  processed_at timestamptz,
+  status text not null default 'pending',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint nhcx_messages_pkey primary key (tenant_id, id),
+  constraint nhcx_messages_direction_api_call_key unique (tenant_id, direction, api_call_id),
+  constraint nhcx_messages_direction_check check (direction in ('out', 'in')),
+  constraint nhcx_messages_status_check check (status in ('pending', 'processing', 'sent', 'completed', 'failed')),
+  constraint nhcx_messages_sender_code_rule check (sender_code ~ '@hcx$' and recipient_code ~ '@hcx$'),
+  constraint nhcx_messages_hcx_status_rule check (
+    hcx_status = any('{request.initiated,request.queued,request.dispatched,request.retry,response.complete,response.partial,response.error,response.redirect}')
+  )
+);
+
+create unique index if not exists nhcx_messages_direction_correlation_key on insurance.nhcx_messages (tenant_id, direction, correlation_id, api_path, payload_hash)
+  where status <> 'failed';
+create index if not exists nhcx_messages_bundle_document_idx on insurance.nhcx_messages (tenant_id, bundle_document_id)
+  where bundle_document_id is not null;
+
+comment on table insurance.nhcx_messages is 'class=phi;scope=tenant;owner=billing;fhir=MessageHeader,Bundle;retention=medical_record;about=Every NHCX envelope in and out, kept verbatim and replayable.';
+comment on column insurance.nhcx_messages.direction is 'class=phi;about=?';
+comment on column insurance.nhcx_messages.api_path is 'class=phi;about=?';
+comment on column insurance.nhcx_messages.entity is 'class=phi;about=?';
+comment on column insurance.nhcx_messages.api_call_id is 'class=phi;about=?';
+comment on column insurance.nhcx_messages.request_id is 'class=phi;about=?';
+comment on column insurance.nhcx_messages.correlation_id is 'class=phi;about=Joins request and answer.';
+comment on column insurance.nhcx_messages.workflow_id is 'class=phi;about=?';
+comment on column insurance.nhcx_messages.sender_code is 'class=phi;about=?';
+comment on column insurance.nhcx_messages.recipient_code is 'class=phi;about=?';
+comment on column insurance.nhcx_messages.hcx_status is 'class=phi;about=?';
+comment on column insurance.nhcx_messages.hcx_timestamp is 'class=phi;about=?';
+comment on column insurance.nhcx_messages.ben_abha_bidx is 'class=phi;about=?';
+comment on column insurance.nhcx_messages.jwe_enc is 'class=phi;enc=1;about=?';
+comment on column insurance.nhcx_messages.payload_hash is 'class=phi;about=?';
+comment on column insurance.nhcx_messages.bundle_document_id is 'class=phi;about=?';
+comment on column insurance.nhcx_messages.http_status is 'class=phi;about=?';
+comment on column insurance.nhcx_messages.error_code is 'class=phi;about=?';
+comment on column insurance.nhcx_messages.error is 'class=phi;about=?';
+comment on column insurance.nhcx_messages.subject_type is 'class=phi;about=?';
+comment on column insurance.nhcx_messages.subject_id is 'class=phi;about=?';
+comment on column insurance.nhcx_messages.attempts is 'class=phi;about=?';
+comment on column insurance.nhcx_messages.next_attempt_at is 'class=phi;about=?';
+comment on column insurance.nhcx_messages.processed_at is 'class=phi;about=?';
+comment on column insurance.nhcx_messages.status is 'class=phi;about=?';
+select core.comment_standard_columns('insurance.nhcx_messages');
+
+alter table insurance.nhcx_messages enable row level security;
+alter table insurance.nhcx_messages force row level security;
+drop policy if exists tenant_isolation on insurance.nhcx_messages;
+create policy tenant_isolation on insurance.nhcx_messages
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger nhcx_messages_touch before update on insurance.nhcx_messages
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger nhcx_messages_transition before insert or update of status on insurance.nhcx_messages
+  for each row execute function core.enforce_transition('insurance.nhcx_messages', 'status');
+select audit.track('insurance.nhcx_messages');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('insurance.nhcx_messages', '', 'pending', false, null),
+  ('insurance.nhcx_messages', 'pending', 'processing', false, null),
+  ('insurance.nhcx_messages', 'pending', 'sent', false, null),
+  ('insurance.nhcx_messages', 'processing', 'completed', false, null),
+  ('insurance.nhcx_messages', 'processing', 'failed', false, null),
+  ('insurance.nhcx_messages', 'processing', 'pending', false, null),
+  ('insurance.nhcx_messages', 'sent', 'completed', false, null),
+  ('insurance.nhcx_messages', 'sent', 'failed', false, null),
+  ('insurance.nhcx_messages', 'failed', 'pending', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on insurance.nhcx_messages to billing_app;
+grant select on insurance.nhcx_messages to billing_ro;
+
+-- laboratory: tables
+
+-- laboratory.lab_tests: Test and panel catalogue.
+create table if not exists laboratory.lab_tests (
+  tenant_id uuid,
+  id uuid not null default core.uuid_v7(),
+  code text not null,
+  name text not null,
+  loinc text,
+  kind text not null,
+  department_code text not null,
+  specimen_type text not null,
+  container text not null,
+  min_volume_ml numeric(6, 2),
+  method text,
+  result_type text not null,
+  unit_ucum text,
+  decimals smallint,
+  tat_minutes integer not null,
+  stat_tat_minutes integer,
+  stability_hours integer,
+  transport_temp text not null,
+  delta_check_pct numeric(5, 2),
+  nabl_scope boolean not null default false,
+  requires_authorisation boolean not null default false,
+  formula jsonb,
+  active boolean not null default false,
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint lab_tests_pkey primary key (id),
+  constraint lab_tests_code_key unique nulls not distinct (tenant_id, code),
+  constraint lab_tests_kind_check check (kind in ('test', 'panel', 'calculated')),
+  constraint lab_tests_result_type_check check (result_type in ('numeric', 'coded', 'text', 'titre', 'image')),
+  constraint lab_tests_transport_temp_check check (transport_temp in ('ambient', 'refrigerated', 'frozen')),
+  constraint lab_tests_core_rule check (core.valid_loinc(loinc)),
+  constraint lab_tests_calculated_complete check (kind <> 'calculated' or formula is not null),
+  constraint lab_tests_tat_minutes_rule check (tat_minutes > 0),
+  constraint lab_tests_numeric_complete check (result_type <> 'numeric' or unit_ucum is not null)
+);
+
+comment on table laboratory.lab_tests is 'class=reference;scope=shared;owner=lab;fhir=ActivityDefinition,ObservationDefinition;retention=reference;about=Test and panel catalogue.';
+comment on column laboratory.lab_tests.code is 'class=reference;about=?';
+comment on column laboratory.lab_tests.name is 'class=reference;about=?';
+comment on column laboratory.lab_tests.loinc is 'class=reference;about=?';
+comment on column laboratory.lab_tests.kind is 'class=reference;about=?';
+comment on column laboratory.lab_tests.department_code is 'class=reference;about=?';
+comment on column laboratory.lab_tests.specimen_type is 'class=reference;about=?';
+comment on column laboratory.lab_tests.container is 'class=reference;about=?';
+comment on column laboratory.lab_tests.min_volume_ml is 'class=reference;about=?';
+comment on column laboratory.lab_tests.method is 'class=reference;about=?';
+comment on column laboratory.lab_tests.result_type is 'class=reference;about=?';
+comment on column laboratory.lab_tests.unit_ucum is 'class=reference;about=?';
+comment on column laboratory.lab_tests.decimals is 'class=reference;about=?';
+comment on column laboratory.lab_tests.tat_minutes is 'class=reference;about=?';
+comment on column laboratory.lab_tests.stat_tat_minutes is 'class=reference;about=?';
+comment on column laboratory.lab_tests.stability_hours is 'class=reference;about=?';
+comment on column laboratory.lab_tests.transport_temp is 'class=reference;about=?';
+comment on column laboratory.lab_tests.delta_check_pct is 'class=reference;about=?';
+comment on column laboratory.lab_tests.nabl_scope is 'class=reference;about=?';
+comment on column laboratory.lab_tests.requires_authorisation is 'class=reference;about=?';
+comment on column laboratory.lab_tests.formula is 'class=reference;about=?';
+comment on column laboratory.lab_tests.active is 'class=reference;about=?';
+select core.comment_standard_columns('laboratory.lab_tests');
+
+alter table laboratory.lab_tests enable row level security;
+alter table laboratory.lab_tests force row level security;
+drop policy if exists tenant_isolation on laboratory.lab_tests;
+create policy tenant_isolation on laboratory.lab_tests
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+drop policy if exists shared_rows on laboratory.lab_tests;
+create policy shared_rows on laboratory.lab_tests for select using (tenant_id is null);
+
+create or replace trigger lab_tests_touch before update on laboratory.lab_tests
+  for each row execute function core.update_updated_at_column('row_version');
+
+grant select, insert, update on laboratory.lab_tests to lab_app;
+grant select on laboratory.lab_tests to lab_ro;
+
+-- laboratory.lab_panel_members: Tests of a panel in print order.
+create table if not exists laboratory.lab_panel_members (
+  tenant_id uuid,
+  id uuid not null default core.uuid_v7(),
+  panel_id uuid not null,
+  test_id uuid not null,
+  seq smallint not null,
+  required boolean not null default false,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint lab_panel_members_pkey primary key (id),
+  constraint lab_panel_members_panel_test_key unique nulls not distinct (tenant_id, panel_id, test_id),
+  constraint lab_panel_members_panel_id_rule check (panel_id <> test_id)
+);
+
+create index if not exists lab_panel_members_panel_idx on laboratory.lab_panel_members (panel_id, tenant_id);
+comment on index laboratory.lab_panel_members_panel_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+create index if not exists lab_panel_members_test_idx on laboratory.lab_panel_members (test_id, tenant_id);
+comment on index laboratory.lab_panel_members_test_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+
+comment on table laboratory.lab_panel_members is 'class=reference;scope=shared;owner=lab;fhir=ActivityDefinition;retention=reference;about=Tests of a panel in print order.';
+comment on column laboratory.lab_panel_members.panel_id is 'class=reference;about=?';
+comment on column laboratory.lab_panel_members.test_id is 'class=reference;about=?';
+comment on column laboratory.lab_panel_members.seq is 'class=reference;about=?';
+comment on column laboratory.lab_panel_members.required is 'class=reference;about=?';
+select core.comment_standard_columns('laboratory.lab_panel_members');
+
+alter table laboratory.lab_panel_members enable row level security;
+alter table laboratory.lab_panel_members force row level security;
+drop policy if exists tenant_isolation on laboratory.lab_panel_members;
+create policy tenant_isolation on laboratory.lab_panel_members
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+drop policy if exists shared_rows on laboratory.lab_panel_members;
+create policy shared_rows on laboratory.lab_panel_members for select using (tenant_id is null);
+
+create or replace trigger lab_panel_members_touch before update on laboratory.lab_panel_members
+  for each row execute function core.update_updated_at_column();
+create or replace trigger lab_panel_members_panel_visible before insert or update of panel_id on laboratory.lab_panel_members
+  for each row execute function core.check_shared_reference('panel_id', 'laboratory.lab_tests');
+create or replace trigger lab_panel_members_test_visible before insert or update of test_id on laboratory.lab_panel_members
+  for each row execute function core.check_shared_reference('test_id', 'laboratory.lab_tests');
+
+grant select, insert, update on laboratory.lab_panel_members to lab_app;
+grant select on laboratory.lab_panel_members to lab_ro;
+
+-- laboratory.reference_ranges: Normal, critical and reportable limits by sex, age and state.
+create table if not exists laboratory.reference_ranges (
+  tenant_id uuid,
+  id uuid not null default core.uuid_v7(),
+  test_id uuid not null,
+  sex text not null,
+  age_days int4range not null,
+  pregnancy text not null,
+  low numeric,
+  high numeric,
+  critical_low numeric,
+  critical_high numeric,
+  reportable_low numeric,
+  reportable_high numeric,
+  text_range text,
+  valid_during daterange not null,
+  approved_by uuid not null,
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint reference_ranges_pkey primary key (id),
+  constraint reference_ranges_not_overlapping exclude using gist (
+    (coalesce(tenant_id, core.zero_uuid())) with =, test_id with =, sex with =, pregnancy with =, age_days with &&, valid_during with &&
+  ),
+  constraint reference_ranges_sex_check check (sex in ('any', 'male', 'female')),
+  constraint reference_ranges_pregnancy_check check (pregnancy in ('any', 'yes', 'no')),
+  constraint reference_ranges_low_rule check (low <= high),
+  constraint reference_ranges_critical_low_rule check (critical_low <= low),
+  constraint reference_ranges_critical_high_rule check (critical_high >= high)
+);
+
+create index if not exists reference_ranges_tenant_idx on laboratory.reference_ranges (tenant_id);
+create index if not exists reference_ranges_test_idx on laboratory.reference_ranges (test_id, tenant_id);
+comment on index laboratory.reference_ranges_test_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+
+comment on table laboratory.reference_ranges is 'class=reference;scope=shared;owner=lab;fhir=ObservationDefinition.qualifiedInterval;retention=reference;about=Normal, critical and reportable limits by sex, age and state.';
+comment on column laboratory.reference_ranges.test_id is 'class=reference;about=?';
+comment on column laboratory.reference_ranges.sex is 'class=reference;about=?';
+comment on column laboratory.reference_ranges.age_days is 'class=reference;about=?';
+comment on column laboratory.reference_ranges.pregnancy is 'class=reference;about=?';
+comment on column laboratory.reference_ranges.low is 'class=reference;about=?';
+comment on column laboratory.reference_ranges.high is 'class=reference;about=?';
+comment on column laboratory.reference_ranges.critical_low is 'class=reference;about=?';
+comment on column laboratory.reference_ranges.critical_high is 'class=reference;about=?';
+comment on column laboratory.reference_ranges.reportable_low is 'class=reference;about=?';
+comment on column laboratory.reference_ranges.reportable_high is 'class=reference;about=?';
+comment on column laboratory.reference_ranges.text_range is 'class=reference;about=?';
+comment on column laboratory.reference_ranges.valid_during is 'class=reference;about=?';
+comment on column laboratory.reference_ranges.approved_by is 'class=reference;about=?';
+select core.comment_standard_columns('laboratory.reference_ranges');
+
+alter table laboratory.reference_ranges enable row level security;
+alter table laboratory.reference_ranges force row level security;
+drop policy if exists tenant_isolation on laboratory.reference_ranges;
+create policy tenant_isolation on laboratory.reference_ranges
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+drop policy if exists shared_rows on laboratory.reference_ranges;
+create policy shared_rows on laboratory.reference_ranges for select using (tenant_id is null);
+
+create or replace trigger reference_ranges_touch before update on laboratory.reference_ranges
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger reference_ranges_test_visible before insert or update of test_id on laboratory.reference_ranges
+  for each row execute function core.check_shared_reference('test_id', 'laboratory.lab_tests');
+
+grant select, insert, update on laboratory.reference_ranges to lab_app;
+grant select on laboratory.reference_ranges to lab_ro;
+
+-- laboratory.lab_orders: The laboratory's copy of an order (or an outside referral).
+create table if not exists laboratory.lab_orders (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  order_number text not null,
+  service_request_id uuid,
+  patient_id uuid not null,
+  encounter_id uuid,
+  clinic_id uuid not null,
+  source text not null,
+  ordering_doctor_id uuid,
+  external_doctor text,
+  clinical_info_enc bytea,
+  fasting text,
+  priority text not null,
+  ordered_at timestamptz not null,
+  due_at timestamptz not null,
+  billed_at timestamptz,
+  status text not null default 'registered',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint lab_orders_pkey primary key (tenant_id, id),
+  constraint lab_orders_order_number_key unique (tenant_id, order_number),
+  constraint lab_orders_source_check check (source in ('opd', 'ipd', 'emergency', 'outside', 'camp')),
+  constraint lab_orders_fasting_check check (fasting in ('yes', 'no', 'unknown')),
+  constraint lab_orders_priority_check check (priority in ('routine', 'urgent', 'stat')),
+  constraint lab_orders_status_check check (
+    status in ('registered', 'in_progress', 'cancelled', 'partially_reported', 'completed', 'amended')
+  ),
+  constraint lab_orders_num_nonnulls_rule check (num_nonnulls(ordering_doctor_id,external_doctor) >= 1),
+  constraint lab_orders_due_at_rule check (due_at > ordered_at)
+);
+
+create index if not exists lab_orders_service_request_idx on laboratory.lab_orders (tenant_id, service_request_id)
+  where service_request_id is not null;
+create index if not exists lab_orders_patient_idx on laboratory.lab_orders (tenant_id, patient_id);
+create index if not exists lab_orders_encounter_idx on laboratory.lab_orders (tenant_id, encounter_id)
+  where encounter_id is not null;
+create index if not exists lab_orders_clinic_idx on laboratory.lab_orders (tenant_id, clinic_id);
+create index if not exists lab_orders_ordering_doctor_idx on laboratory.lab_orders (tenant_id, ordering_doctor_id)
+  where ordering_doctor_id is not null;
+
+comment on table laboratory.lab_orders is 'class=phi;scope=tenant;owner=lab;fhir=ServiceRequest;retention=medical_record;about=The laboratory''s copy of an order (or an outside referral).';
+comment on column laboratory.lab_orders.order_number is 'class=phi;about=?';
+comment on column laboratory.lab_orders.service_request_id is 'class=phi;about=?';
+comment on column laboratory.lab_orders.patient_id is 'class=phi;about=The patient.';
+comment on column laboratory.lab_orders.encounter_id is 'class=phi;about=The encounter that it belongs to.';
+comment on column laboratory.lab_orders.clinic_id is 'class=phi;about=The clinic.';
+comment on column laboratory.lab_orders.source is 'class=phi;about=?';
+comment on column laboratory.lab_orders.ordering_doctor_id is 'class=phi;about=?';
+comment on column laboratory.lab_orders.external_doctor is 'class=phi;about=?';
+comment on column laboratory.lab_orders.clinical_info_enc is 'class=phi;enc=1;about=?';
+comment on column laboratory.lab_orders.fasting is 'class=phi;about=?';
+comment on column laboratory.lab_orders.priority is 'class=phi;about=?';
+comment on column laboratory.lab_orders.ordered_at is 'class=phi;about=?';
+comment on column laboratory.lab_orders.due_at is 'class=phi;about=?';
+comment on column laboratory.lab_orders.billed_at is 'class=phi;about=?';
+comment on column laboratory.lab_orders.status is 'class=phi;about=?';
+select core.comment_standard_columns('laboratory.lab_orders');
+
+alter table laboratory.lab_orders enable row level security;
+alter table laboratory.lab_orders force row level security;
+drop policy if exists tenant_isolation on laboratory.lab_orders;
+create policy tenant_isolation on laboratory.lab_orders
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger lab_orders_touch before update on laboratory.lab_orders
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger lab_orders_transition before insert or update of status on laboratory.lab_orders
+  for each row execute function core.enforce_transition('laboratory.lab_orders', 'status');
+select audit.track('laboratory.lab_orders');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('laboratory.lab_orders', '', 'registered', false, null),
+  ('laboratory.lab_orders', 'registered', 'in_progress', false, null),
+  ('laboratory.lab_orders', 'registered', 'cancelled', false, null),
+  ('laboratory.lab_orders', 'in_progress', 'partially_reported', false, null),
+  ('laboratory.lab_orders', 'in_progress', 'completed', false, null),
+  ('laboratory.lab_orders', 'in_progress', 'cancelled', false, null),
+  ('laboratory.lab_orders', 'partially_reported', 'completed', false, null),
+  ('laboratory.lab_orders', 'completed', 'amended', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on laboratory.lab_orders to lab_app;
+grant select on laboratory.lab_orders to lab_ro;
+
+-- laboratory.lab_order_items: One ordered test and where it stands.
+create table if not exists laboratory.lab_order_items (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  order_id uuid not null,
+  test_id uuid not null,
+  panel_id uuid,
+  sample_id uuid,
+  charge_item_id uuid,
+  outsourced_to text,
+  cancel_reason text,
+  repeat_of_id uuid,
+  due_at timestamptz not null,
+  status text not null default 'ordered',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint lab_order_items_pkey primary key (tenant_id, id),
+  constraint lab_order_items_status_check check (
+    status in ('ordered', 'sampled', 'cancelled', 'in_process', 'recollect', 'resulted', 'verified', 'authorised', 'reported', 'amended')
+  ),
+  constraint lab_order_items_cancelled_complete check (status <> 'cancelled' or cancel_reason is not null),
+  constraint lab_order_items_status_rule check (
+    status in ('ordered', 'cancelled') or sample_id is not null or outsourced_to is not null
+  )
+);
+
+create unique index if not exists lab_order_items_order_test_key on laboratory.lab_order_items (tenant_id, order_id, test_id)
+  where status <> 'cancelled' and repeat_of_id is null;
+create index if not exists lab_order_items_order_idx on laboratory.lab_order_items (tenant_id, order_id);
+create index if not exists lab_order_items_test_idx on laboratory.lab_order_items (test_id, tenant_id);
+comment on index laboratory.lab_order_items_test_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+create index if not exists lab_order_items_panel_idx on laboratory.lab_order_items (panel_id, tenant_id)
+  where panel_id is not null;
+comment on index laboratory.lab_order_items_panel_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+create index if not exists lab_order_items_sample_idx on laboratory.lab_order_items (tenant_id, sample_id)
+  where sample_id is not null;
+create index if not exists lab_order_items_charge_item_idx on laboratory.lab_order_items (tenant_id, charge_item_id)
+  where charge_item_id is not null;
+create index if not exists lab_order_items_repeat_of_idx on laboratory.lab_order_items (tenant_id, repeat_of_id)
+  where repeat_of_id is not null;
+
+comment on table laboratory.lab_order_items is 'class=phi;scope=tenant;owner=lab;fhir=ServiceRequest;retention=medical_record;about=One ordered test and where it stands.';
+comment on column laboratory.lab_order_items.order_id is 'class=phi;about=?';
+comment on column laboratory.lab_order_items.test_id is 'class=phi;about=?';
+comment on column laboratory.lab_order_items.panel_id is 'class=phi;about=?';
+comment on column laboratory.lab_order_items.sample_id is 'class=phi;about=?';
+comment on column laboratory.lab_order_items.charge_item_id is 'class=phi;about=?';
+comment on column laboratory.lab_order_items.outsourced_to is 'class=phi;about=?';
+comment on column laboratory.lab_order_items.cancel_reason is 'class=phi;about=?';
+comment on column laboratory.lab_order_items.repeat_of_id is 'class=phi;about=?';
+comment on column laboratory.lab_order_items.due_at is 'class=phi;about=?';
+comment on column laboratory.lab_order_items.status is 'class=phi;about=?';
+select core.comment_standard_columns('laboratory.lab_order_items');
+
+alter table laboratory.lab_order_items enable row level security;
+alter table laboratory.lab_order_items force row level security;
+drop policy if exists tenant_isolation on laboratory.lab_order_items;
+create policy tenant_isolation on laboratory.lab_order_items
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger lab_order_items_touch before update on laboratory.lab_order_items
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger lab_order_items_test_visible before insert or update of test_id on laboratory.lab_order_items
+  for each row execute function core.check_shared_reference('test_id', 'laboratory.lab_tests');
+create or replace trigger lab_order_items_panel_visible before insert or update of panel_id on laboratory.lab_order_items
+  for each row execute function core.check_shared_reference('panel_id', 'laboratory.lab_tests');
+create or replace trigger lab_order_items_transition before insert or update of status on laboratory.lab_order_items
+  for each row execute function core.enforce_transition('laboratory.lab_order_items', 'status');
+select audit.track('laboratory.lab_order_items');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('laboratory.lab_order_items', '', 'ordered', false, null),
+  ('laboratory.lab_order_items', 'ordered', 'sampled', false, null),
+  ('laboratory.lab_order_items', 'ordered', 'cancelled', false, null),
+  ('laboratory.lab_order_items', 'sampled', 'in_process', false, null),
+  ('laboratory.lab_order_items', 'sampled', 'recollect', false, null),
+  ('laboratory.lab_order_items', 'sampled', 'cancelled', false, null),
+  ('laboratory.lab_order_items', 'recollect', 'sampled', false, null),
+  ('laboratory.lab_order_items', 'recollect', 'cancelled', false, null),
+  ('laboratory.lab_order_items', 'in_process', 'resulted', false, null),
+  ('laboratory.lab_order_items', 'in_process', 'recollect', false, null),
+  ('laboratory.lab_order_items', 'resulted', 'verified', false, null),
+  ('laboratory.lab_order_items', 'resulted', 'in_process', false, null),
+  ('laboratory.lab_order_items', 'verified', 'authorised', false, null),
+  ('laboratory.lab_order_items', 'verified', 'in_process', false, null),
+  ('laboratory.lab_order_items', 'authorised', 'reported', false, null),
+  ('laboratory.lab_order_items', 'reported', 'amended', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on laboratory.lab_order_items to lab_app;
+grant select on laboratory.lab_order_items to lab_ro;
+
+-- laboratory.samples: A primary sample or aliquot with its whole life.
+-- RULE to build: sum(aliquot volumes) <= parent volume (trigger)
+create table if not exists laboratory.samples (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  accession_number text not null,
+  barcode text not null,
+  order_id uuid not null,
+  patient_id uuid not null,
+  specimen_type text not null,
+  container text not null,
+  volume_ml numeric(7, 2),
+  body_site text,
+  collection_method text,
+  parent_sample_id uuid,
+  aliquot_no smallint,
+  collected_at timestamptz,
+  collected_by uuid,
+  collection_location_id uuid,
+  patient_id_check text,
+  shipment_ref text,
+  shipped_at timestamptz,
+  received_at timestamptz,
+  received_by uuid,
+  receipt_condition text,
+  accepted_with_exception text,
+  rejection_reason_code text,
+  rejected_by uuid,
+  rejected_at timestamptz,
+  recollection_of_id uuid,
+  storage_location_id uuid,
+  storage_position text,
+  retain_until date,
+  disposed_at timestamptz,
+  disposed_by uuid,
+  status laboratory.sample_status not null default 'planned',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint samples_pkey primary key (tenant_id, id),
+  constraint samples_accession_number_key unique (tenant_id, accession_number),
+  constraint samples_barcode_key unique (tenant_id, barcode),
+  constraint samples_patient_id_check_check check (
+    patient_id_check in ('two_identifiers', 'wristband_scan', 'not_done')
+  ),
+  constraint samples_receipt_condition_check check (
+    receipt_condition in ('good', 'haemolysed', 'lipaemic', 'icteric', 'clotted', 'leaked', 'insufficient', 'unlabelled', 'mislabelled', 'wrong_container', 'delayed', 'temperature_breach')
+  ),
+  constraint samples_status_rule check (
+    status in ('planned', 'cancelled') or (collected_at is not null and collected_by is not null and patient_id_check <> 'not_done')
+  ),
+  constraint samples_received_at_rule check (received_at >= collected_at),
+  constraint samples_rejected_complete check (status <> 'rejected' or rejection_reason_code is not null),
+  constraint samples_rejection_reason_code_rule check (
+    (rejection_reason_code is null) = (rejected_by is null) and (rejected_by is null) = (rejected_at is null)
+  ),
+  constraint samples_parent_sample_id_rule check ((parent_sample_id is null) = (aliquot_no is null)),
+  constraint samples_receipt_condition_rule check (
+    receipt_condition is null or receipt_condition = 'good' or status = 'rejected' or accepted_with_exception is not null
+  )
+);
+
+create unique index if not exists samples_storage_location_storage_position_key on laboratory.samples (tenant_id, storage_location_id, storage_position)
+  where status = 'stored';
+create index if not exists samples_order_idx on laboratory.samples (tenant_id, order_id);
+create index if not exists samples_patient_idx on laboratory.samples (tenant_id, patient_id);
+create index if not exists samples_parent_sample_idx on laboratory.samples (tenant_id, parent_sample_id)
+  where parent_sample_id is not null;
+create index if not exists samples_collected_by_idx on laboratory.samples (tenant_id, collected_by)
+  where collected_by is not null;
+create index if not exists samples_received_by_idx on laboratory.samples (tenant_id, received_by)
+  where received_by is not null;
+create index if not exists samples_rejected_by_idx on laboratory.samples (tenant_id, rejected_by)
+  where rejected_by is not null;
+create index if not exists samples_disposed_by_idx on laboratory.samples (tenant_id, disposed_by)
+  where disposed_by is not null;
+create index if not exists samples_collection_location_idx on laboratory.samples (tenant_id, collection_location_id)
+  where collection_location_id is not null;
+create index if not exists samples_storage_location_idx on laboratory.samples (tenant_id, storage_location_id)
+  where storage_location_id is not null;
+create index if not exists samples_recollection_of_idx on laboratory.samples (tenant_id, recollection_of_id)
+  where recollection_of_id is not null;
+
+comment on table laboratory.samples is 'class=phi;scope=tenant;owner=lab;fhir=Specimen;retention=medical_record;about=A primary sample or aliquot with its whole life.';
+comment on column laboratory.samples.accession_number is 'class=phi;about=?';
+comment on column laboratory.samples.barcode is 'class=phi;about=?';
+comment on column laboratory.samples.order_id is 'class=phi;about=?';
+comment on column laboratory.samples.patient_id is 'class=phi;about=The patient.';
+comment on column laboratory.samples.specimen_type is 'class=phi;about=?';
+comment on column laboratory.samples.container is 'class=phi;about=?';
+comment on column laboratory.samples.volume_ml is 'class=phi;about=?';
+comment on column laboratory.samples.body_site is 'class=phi;about=?';
+comment on column laboratory.samples.collection_method is 'class=phi;about=?';
+comment on column laboratory.samples.parent_sample_id is 'class=phi;about=?';
+comment on column laboratory.samples.aliquot_no is 'class=phi;about=?';
+comment on column laboratory.samples.collected_at is 'class=phi;about=?';
+comment on column laboratory.samples.collected_by is 'class=phi;about=?';
+comment on column laboratory.samples.collection_location_id is 'class=phi;about=?';
+comment on column laboratory.samples.patient_id_check is 'class=phi;about=?';
+comment on column laboratory.samples.shipment_ref is 'class=phi;about=?';
+comment on column laboratory.samples.shipped_at is 'class=phi;about=?';
+comment on column laboratory.samples.received_at is 'class=phi;about=?';
+comment on column laboratory.samples.received_by is 'class=phi;about=?';
+comment on column laboratory.samples.receipt_condition is 'class=phi;about=?';
+comment on column laboratory.samples.accepted_with_exception is 'class=phi;about=?';
+comment on column laboratory.samples.rejection_reason_code is 'class=phi;about=?';
+comment on column laboratory.samples.rejected_by is 'class=phi;about=?';
+comment on column laboratory.samples.rejected_at is 'class=phi;about=?';
+comment on column laboratory.samples.recollection_of_id is 'class=phi;about=?';
+comment on column laboratory.samples.storage_location_id is 'class=phi;about=?';
+comment on column laboratory.samples.storage_position is 'class=phi;about=?';
+comment on column laboratory.samples.retain_until is 'class=phi;about=?';
+comment on column laboratory.samples.disposed_at is 'class=phi;about=?';
+comment on column laboratory.samples.disposed_by is 'class=phi;about=?';
+comment on column laboratory.samples.status is 'class=phi;about=?';
+select core.comment_standard_columns('laboratory.samples');
+
+alter table laboratory.samples enable row level security;
+alter table laboratory.samples force row level security;
+drop policy if exists tenant_isolation on laboratory.samples;
+create policy tenant_isolation on laboratory.samples
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger samples_touch before update on laboratory.samples
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger samples_transition before insert or update of status on laboratory.samples
+  for each row execute function core.enforce_transition('laboratory.samples', 'status');
+select audit.track('laboratory.samples');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('laboratory.samples', '', 'planned', false, null),
+  ('laboratory.samples', 'planned', 'collected', false, null),
+  ('laboratory.samples', 'planned', 'cancelled', false, null),
+  ('laboratory.samples', 'collected', 'in_transit', false, null),
+  ('laboratory.samples', 'collected', 'received', false, null),
+  ('laboratory.samples', 'collected', 'lost', false, null),
+  ('laboratory.samples', 'collected', 'rejected', false, null),
+  ('laboratory.samples', 'in_transit', 'received', false, null),
+  ('laboratory.samples', 'in_transit', 'lost', false, null),
+  ('laboratory.samples', 'in_transit', 'rejected', false, null),
+  ('laboratory.samples', 'received', 'accessioned', false, null),
+  ('laboratory.samples', 'received', 'rejected', false, null),
+  ('laboratory.samples', 'accessioned', 'in_process', false, null),
+  ('laboratory.samples', 'accessioned', 'aliquoted', false, null),
+  ('laboratory.samples', 'accessioned', 'rejected', false, null),
+  ('laboratory.samples', 'accessioned', 'stored', false, null),
+  ('laboratory.samples', 'aliquoted', 'in_process', false, null),
+  ('laboratory.samples', 'aliquoted', 'stored', false, null),
+  ('laboratory.samples', 'in_process', 'tested', false, null),
+  ('laboratory.samples', 'in_process', 'rejected', false, null),
+  ('laboratory.samples', 'tested', 'stored', false, null),
+  ('laboratory.samples', 'tested', 'disposed', false, null),
+  ('laboratory.samples', 'stored', 'in_process', false, null),
+  ('laboratory.samples', 'stored', 'disposed', false, null),
+  ('laboratory.samples', 'rejected', 'disposed', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on laboratory.samples to lab_app;
+grant select on laboratory.samples to lab_ro;
+
+-- laboratory.sample_events: Chain of custody: every change of state, hands, place or temperature.
+-- NOTE: Only laboratory.change_sample_state() inserts here and updates samples.status, in one transaction.
+create table if not exists laboratory.sample_events (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  sample_id uuid not null,
+  occurred_at timestamptz not null,
+  from_status text,
+  to_status text not null,
+  actor_id uuid not null,
+  location_id uuid,
+  temperature_c numeric(4, 1),
+  transport_box text,
+  reason_code text,
+  note text,
+  device_id uuid,
+  client_op_id uuid,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  constraint sample_events_pkey primary key (tenant_id, id),
+  constraint sample_events_sample_occurred_at_key unique (tenant_id, sample_id, occurred_at, id),
+  constraint sample_events_rejected_complete check (to_status <> 'rejected' or reason_code is not null)
+);
+
+create unique index if not exists sample_events_client_op_key on laboratory.sample_events (tenant_id, client_op_id)
+  where client_op_id is not null;
+create index if not exists sample_events_actor_idx on laboratory.sample_events (tenant_id, actor_id);
+create index if not exists sample_events_location_idx on laboratory.sample_events (tenant_id, location_id)
+  where location_id is not null;
+create index if not exists sample_events_device_idx on laboratory.sample_events (tenant_id, device_id)
+  where device_id is not null;
+
+comment on table laboratory.sample_events is 'class=phi;scope=tenant;owner=lab;fhir=Specimen.processing,Provenance;retention=medical_record;append_only=1;about=Chain of custody: every change of state, hands, place or temperature.';
+comment on column laboratory.sample_events.sample_id is 'class=phi;about=?';
+comment on column laboratory.sample_events.occurred_at is 'class=phi;about=?';
+comment on column laboratory.sample_events.from_status is 'class=phi;about=?';
+comment on column laboratory.sample_events.to_status is 'class=phi;about=?';
+comment on column laboratory.sample_events.actor_id is 'class=phi;about=?';
+comment on column laboratory.sample_events.location_id is 'class=phi;about=?';
+comment on column laboratory.sample_events.temperature_c is 'class=phi;about=?';
+comment on column laboratory.sample_events.transport_box is 'class=phi;about=?';
+comment on column laboratory.sample_events.reason_code is 'class=phi;about=?';
+comment on column laboratory.sample_events.note is 'class=phi;about=?';
+comment on column laboratory.sample_events.device_id is 'class=phi;about=?';
+comment on column laboratory.sample_events.client_op_id is 'class=phi;about=?';
+select core.comment_standard_columns('laboratory.sample_events');
+
+alter table laboratory.sample_events enable row level security;
+alter table laboratory.sample_events force row level security;
+drop policy if exists tenant_isolation on laboratory.sample_events;
+create policy tenant_isolation on laboratory.sample_events
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger sample_events_append_only before update or delete on laboratory.sample_events
+  for each row execute function core.refuse_change();
+create or replace trigger sample_events_no_truncate before truncate on laboratory.sample_events
+  for each statement execute function core.refuse_change();
+select audit.track('laboratory.sample_events');
+
+grant select, insert on laboratory.sample_events to lab_app;
+grant select on laboratory.sample_events to lab_ro;
+
+-- laboratory.lab_results: Result of one test on one sample; a correction is a new row.
+-- RULE to build: value immutable once final (trigger)
+-- RULE to build: analyser QC for (device_id,test_id) not in rejected state at resulted_at (trigger, IM310)
+-- NOTE: A correcting row starts registered and goes to corrected in the transaction that marks the old one superseded. Organism growth and each antibiotic susceptibility are child rows (parent_result_id).
+create table if not exists laboratory.lab_results (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  order_item_id uuid not null,
+  sample_id uuid not null,
+  test_id uuid not null,
+  patient_id uuid not null,
+  resulted_at timestamptz not null,
+  value_num numeric,
+  comparator text,
+  value_text text,
+  value_code text,
+  unit_ucum text,
+  reference_range_id uuid,
+  reference_text text,
+  flag text,
+  is_critical boolean not null default false,
+  delta_flag boolean,
+  device_id uuid,
+  run_ref text,
+  method text,
+  reagent_batch_id uuid,
+  dilution numeric,
+  parent_result_id uuid,
+  entered_by uuid,
+  verified_by uuid,
+  verified_at timestamptz,
+  authorised_by uuid,
+  authorised_at timestamptz,
+  supersedes_id uuid,
+  amendment_reason text,
+  status text not null default 'registered',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint lab_results_pkey primary key (tenant_id, id),
+  constraint lab_results_comparator_check check (comparator in ('lt', 'le', 'ge', 'gt')),
+  constraint lab_results_flag_check check (flag in ('N', 'L', 'H', 'LL', 'HH', 'A', 'POS', 'NEG', 'IND')),
+  constraint lab_results_status_check check (
+    status in ('registered', 'preliminary', 'cancelled', 'corrected', 'verified', 'final', 'superseded', 'entered_in_error')
+  ),
+  constraint lab_results_num_nonnulls_rule check (
+    num_nonnulls(value_num,value_text,value_code) >= 1 or status in ('registered', 'cancelled')
+  ),
+  constraint lab_results_status_rule check (
+    status not in ('final', 'corrected') or (verified_by is not null and authorised_by is not null)
+  ),
+  constraint lab_results_supersedes_id_rule check ((supersedes_id is null) = (amendment_reason is null))
+);
+
+create unique index if not exists lab_results_order_item_test_key on laboratory.lab_results (tenant_id, order_item_id, test_id, parent_result_id) nulls not distinct
+  where status not in ('superseded', 'cancelled', 'entered_in_error');
+create index if not exists lab_results_order_item_idx on laboratory.lab_results (tenant_id, order_item_id);
+create index if not exists lab_results_sample_idx on laboratory.lab_results (tenant_id, sample_id);
+create index if not exists lab_results_test_idx on laboratory.lab_results (test_id, tenant_id);
+comment on index laboratory.lab_results_test_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+create index if not exists lab_results_patient_idx on laboratory.lab_results (tenant_id, patient_id);
+create index if not exists lab_results_reference_range_idx on laboratory.lab_results (reference_range_id, tenant_id)
+  where reference_range_id is not null;
+comment on index laboratory.lab_results_reference_range_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+create index if not exists lab_results_device_idx on laboratory.lab_results (tenant_id, device_id)
+  where device_id is not null;
+create index if not exists lab_results_reagent_batch_idx on laboratory.lab_results (tenant_id, reagent_batch_id)
+  where reagent_batch_id is not null;
+create index if not exists lab_results_parent_result_idx on laboratory.lab_results (tenant_id, parent_result_id)
+  where parent_result_id is not null;
+create index if not exists lab_results_entered_by_idx on laboratory.lab_results (tenant_id, entered_by)
+  where entered_by is not null;
+create index if not exists lab_results_verified_by_idx on laboratory.lab_results (tenant_id, verified_by)
+  where verified_by is not null;
+create index if not exists lab_results_authorised_by_idx on laboratory.lab_results (tenant_id, authorised_by)
+  where authorised_by is not null;
+create index if not exists lab_results_supersedes_idx on laboratory.lab_results (tenant_id, supersedes_id)
+  where supersedes_id is not null;
+
+comment on table laboratory.lab_results is 'class=phi;scope=tenant;owner=lab;fhir=Observation (laboratory);retention=medical_record;about=Result of one test on one sample; a correction is a new row.';
+comment on column laboratory.lab_results.order_item_id is 'class=phi;about=?';
+comment on column laboratory.lab_results.sample_id is 'class=phi;about=?';
+comment on column laboratory.lab_results.test_id is 'class=phi;about=?';
+comment on column laboratory.lab_results.patient_id is 'class=phi;about=The patient.';
+comment on column laboratory.lab_results.resulted_at is 'class=phi;about=?';
+comment on column laboratory.lab_results.value_num is 'class=phi;about=?';
+comment on column laboratory.lab_results.comparator is 'class=phi;about=?';
+comment on column laboratory.lab_results.value_text is 'class=phi;about=?';
+comment on column laboratory.lab_results.value_code is 'class=phi;about=?';
+comment on column laboratory.lab_results.unit_ucum is 'class=phi;about=?';
+comment on column laboratory.lab_results.reference_range_id is 'class=phi;about=?';
+comment on column laboratory.lab_results.reference_text is 'class=phi;about=?';
+comment on column laboratory.lab_results.flag is 'class=phi;about=?';
+comment on column laboratory.lab_results.is_critical is 'class=phi;about=?';
+comment on column laboratory.lab_results.delta_flag is 'class=phi;about=?';
+comment on column laboratory.lab_results.device_id is 'class=phi;about=?';
+comment on column laboratory.lab_results.run_ref is 'class=phi;about=?';
+comment on column laboratory.lab_results.method is 'class=phi;about=?';
+comment on column laboratory.lab_results.reagent_batch_id is 'class=phi;about=?';
+comment on column laboratory.lab_results.dilution is 'class=phi;about=?';
+comment on column laboratory.lab_results.parent_result_id is 'class=phi;about=?';
+comment on column laboratory.lab_results.entered_by is 'class=phi;about=?';
+comment on column laboratory.lab_results.verified_by is 'class=phi;about=?';
+comment on column laboratory.lab_results.verified_at is 'class=phi;about=?';
+comment on column laboratory.lab_results.authorised_by is 'class=phi;about=?';
+comment on column laboratory.lab_results.authorised_at is 'class=phi;about=?';
+comment on column laboratory.lab_results.supersedes_id is 'class=phi;about=?';
+comment on column laboratory.lab_results.amendment_reason is 'class=phi;about=?';
+comment on column laboratory.lab_results.status is 'class=phi;about=?';
+select core.comment_standard_columns('laboratory.lab_results');
+
+alter table laboratory.lab_results enable row level security;
+alter table laboratory.lab_results force row level security;
+drop policy if exists tenant_isolation on laboratory.lab_results;
+create policy tenant_isolation on laboratory.lab_results
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger lab_results_touch before update on laboratory.lab_results
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger lab_results_test_visible before insert or update of test_id on laboratory.lab_results
+  for each row execute function core.check_shared_reference('test_id', 'laboratory.lab_tests');
+create or replace trigger lab_results_reference_range_visible before insert or update of reference_range_id on laboratory.lab_results
+  for each row execute function core.check_shared_reference('reference_range_id', 'laboratory.reference_ranges');
+create or replace trigger lab_results_transition before insert or update of status on laboratory.lab_results
+  for each row execute function core.enforce_transition('laboratory.lab_results', 'status');
+select audit.track('laboratory.lab_results');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('laboratory.lab_results', '', 'registered', false, null),
+  ('laboratory.lab_results', 'registered', 'preliminary', false, null),
+  ('laboratory.lab_results', 'registered', 'cancelled', false, null),
+  ('laboratory.lab_results', 'registered', 'corrected', false, null),
+  ('laboratory.lab_results', 'preliminary', 'verified', false, null),
+  ('laboratory.lab_results', 'preliminary', 'cancelled', false, null),
+  ('laboratory.lab_results', 'verified', 'final', false, null),
+  ('laboratory.lab_results', 'verified', 'preliminary', false, null),
+  ('laboratory.lab_results', 'final', 'superseded', false, null),
+  ('laboratory.lab_results', 'final', 'entered_in_error', false, null),
+  ('laboratory.lab_results', 'corrected', 'superseded', false, null),
+  ('laboratory.lab_results', 'corrected', 'entered_in_error', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on laboratory.lab_results to lab_app;
+grant select on laboratory.lab_results to lab_ro;
+
+-- laboratory.critical_notifications: Proof that a critical value reached someone who can act, with read-back.
+create table if not exists laboratory.critical_notifications (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  result_id uuid,
+  imaging_result_id uuid,
+  patient_id uuid not null,
+  notified_to text not null,
+  notified_staff_id uuid,
+  notified_by uuid not null,
+  channel text not null,
+  detected_at timestamptz not null,
+  notified_at timestamptz not null,
+  read_back boolean not null default false,
+  within_target boolean generated always as (notified_at - detected_at <= interval '30 minutes') stored,
+  escalation_level smallint not null default 0,
+  outcome text,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  constraint critical_notifications_pkey primary key (tenant_id, id),
+  constraint critical_notifications_channel_check check (channel in ('phone', 'in_person', 'app')),
+  constraint critical_notifications_num_nonnulls_rule check (num_nonnulls(result_id,imaging_result_id) = 1),
+  constraint critical_notifications_notified_at_rule check (notified_at >= detected_at)
+);
+
+create index if not exists critical_notifications_result_idx on laboratory.critical_notifications (tenant_id, result_id)
+  where result_id is not null;
+create index if not exists critical_notifications_imaging_result_idx on laboratory.critical_notifications (tenant_id, imaging_result_id)
+  where imaging_result_id is not null;
+create index if not exists critical_notifications_patient_idx on laboratory.critical_notifications (tenant_id, patient_id);
+create index if not exists critical_notifications_notified_staff_idx on laboratory.critical_notifications (tenant_id, notified_staff_id)
+  where notified_staff_id is not null;
+create index if not exists critical_notifications_notified_by_idx on laboratory.critical_notifications (tenant_id, notified_by);
+
+comment on table laboratory.critical_notifications is 'class=phi;scope=tenant;owner=lab;fhir=Communication;retention=medical_record;append_only=1;about=Proof that a critical value reached someone who can act, with read-back.';
+comment on column laboratory.critical_notifications.result_id is 'class=phi;about=?';
+comment on column laboratory.critical_notifications.imaging_result_id is 'class=phi;about=?';
+comment on column laboratory.critical_notifications.patient_id is 'class=phi;about=The patient.';
+comment on column laboratory.critical_notifications.notified_to is 'class=phi;about=?';
+comment on column laboratory.critical_notifications.notified_staff_id is 'class=phi;about=?';
+comment on column laboratory.critical_notifications.notified_by is 'class=phi;about=?';
+comment on column laboratory.critical_notifications.channel is 'class=phi;about=?';
+comment on column laboratory.critical_notifications.detected_at is 'class=phi;about=?';
+comment on column laboratory.critical_notifications.notified_at is 'class=phi;about=?';
+comment on column laboratory.critical_notifications.read_back is 'class=phi;about=?';
+comment on column laboratory.critical_notifications.within_target is 'class=phi;about=?';
+comment on column laboratory.critical_notifications.escalation_level is 'class=phi;about=?';
+comment on column laboratory.critical_notifications.outcome is 'class=phi;about=?';
+select core.comment_standard_columns('laboratory.critical_notifications');
+
+alter table laboratory.critical_notifications enable row level security;
+alter table laboratory.critical_notifications force row level security;
+drop policy if exists tenant_isolation on laboratory.critical_notifications;
+create policy tenant_isolation on laboratory.critical_notifications
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger critical_notifications_append_only before update or delete on laboratory.critical_notifications
+  for each row execute function core.refuse_change();
+create or replace trigger critical_notifications_no_truncate before truncate on laboratory.critical_notifications
+  for each statement execute function core.refuse_change();
+select audit.track('laboratory.critical_notifications');
+
+grant select, insert on laboratory.critical_notifications to lab_app;
+grant select on laboratory.critical_notifications to lab_ro;
+
+-- laboratory.diagnostic_reports: The issued laboratory report.
+create table if not exists laboratory.diagnostic_reports (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  report_number text not null,
+  order_id uuid not null,
+  patient_id uuid not null,
+  version integer not null default 1,
+  issued_at timestamptz,
+  signed_by uuid,
+  signed_at timestamptz,
+  conclusion_enc bytea,
+  result_ids uuid[] not null default '{}',
+  interim boolean not null default false,
+  amends_id uuid,
+  amendment_reason text,
+  document_id uuid,
+  delivered jsonb not null default '{}',
+  status text not null default 'registered',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint diagnostic_reports_pkey primary key (tenant_id, id),
+  constraint diagnostic_reports_report_number_version_key unique (tenant_id, report_number, version),
+  constraint diagnostic_reports_status_check check (
+    status in ('registered', 'partial', 'final', 'cancelled', 'amended', 'corrected', 'entered_in_error')
+  ),
+  constraint diagnostic_reports_status_rule check (
+    status not in ('final', 'amended', 'corrected') or (signed_by is not null and issued_at is not null)
+  ),
+  constraint diagnostic_reports_version_rule check (
+    version = 1 or (amends_id is not null and amendment_reason is not null)
+  )
+);
+
+create index if not exists diagnostic_reports_order_idx on laboratory.diagnostic_reports (tenant_id, order_id);
+create index if not exists diagnostic_reports_patient_idx on laboratory.diagnostic_reports (tenant_id, patient_id);
+create index if not exists diagnostic_reports_signed_by_idx on laboratory.diagnostic_reports (tenant_id, signed_by)
+  where signed_by is not null;
+create index if not exists diagnostic_reports_amends_idx on laboratory.diagnostic_reports (tenant_id, amends_id)
+  where amends_id is not null;
+create index if not exists diagnostic_reports_document_idx on laboratory.diagnostic_reports (tenant_id, document_id)
+  where document_id is not null;
+
+comment on table laboratory.diagnostic_reports is 'class=phi;scope=tenant;owner=lab;fhir=DiagnosticReport (lab);retention=medical_record;about=The issued laboratory report.';
+comment on column laboratory.diagnostic_reports.report_number is 'class=phi;about=?';
+comment on column laboratory.diagnostic_reports.order_id is 'class=phi;about=?';
+comment on column laboratory.diagnostic_reports.patient_id is 'class=phi;about=The patient.';
+comment on column laboratory.diagnostic_reports.version is 'class=phi;about=?';
+comment on column laboratory.diagnostic_reports.issued_at is 'class=phi;about=?';
+comment on column laboratory.diagnostic_reports.signed_by is 'class=phi;about=?';
+comment on column laboratory.diagnostic_reports.signed_at is 'class=phi;about=?';
+comment on column laboratory.diagnostic_reports.conclusion_enc is 'class=phi;enc=1;about=?';
+comment on column laboratory.diagnostic_reports.result_ids is 'class=phi;about=?';
+comment on column laboratory.diagnostic_reports.interim is 'class=phi;about=?';
+comment on column laboratory.diagnostic_reports.amends_id is 'class=phi;about=?';
+comment on column laboratory.diagnostic_reports.amendment_reason is 'class=phi;about=?';
+comment on column laboratory.diagnostic_reports.document_id is 'class=phi;about=The stored document.';
+comment on column laboratory.diagnostic_reports.delivered is 'class=phi;about=?';
+comment on column laboratory.diagnostic_reports.status is 'class=phi;about=?';
+select core.comment_standard_columns('laboratory.diagnostic_reports');
+
+alter table laboratory.diagnostic_reports enable row level security;
+alter table laboratory.diagnostic_reports force row level security;
+drop policy if exists tenant_isolation on laboratory.diagnostic_reports;
+create policy tenant_isolation on laboratory.diagnostic_reports
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger diagnostic_reports_touch before update on laboratory.diagnostic_reports
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger diagnostic_reports_transition before insert or update of status on laboratory.diagnostic_reports
+  for each row execute function core.enforce_transition('laboratory.diagnostic_reports', 'status');
+select audit.track('laboratory.diagnostic_reports');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('laboratory.diagnostic_reports', '', 'registered', false, null),
+  ('laboratory.diagnostic_reports', 'registered', 'partial', false, null),
+  ('laboratory.diagnostic_reports', 'registered', 'final', false, null),
+  ('laboratory.diagnostic_reports', 'registered', 'cancelled', false, null),
+  ('laboratory.diagnostic_reports', 'partial', 'final', false, null),
+  ('laboratory.diagnostic_reports', 'partial', 'cancelled', false, null),
+  ('laboratory.diagnostic_reports', 'final', 'amended', false, null),
+  ('laboratory.diagnostic_reports', 'final', 'corrected', false, null),
+  ('laboratory.diagnostic_reports', 'final', 'entered_in_error', false, null),
+  ('laboratory.diagnostic_reports', 'amended', 'corrected', false, null),
+  ('laboratory.diagnostic_reports', 'corrected', 'amended', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on laboratory.diagnostic_reports to lab_app;
+grant select on laboratory.diagnostic_reports to lab_ro;
+
+-- laboratory.qc_lots: Control material lots with target mean and SD per test and analyser.
+create table if not exists laboratory.qc_lots (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  material text not null,
+  lot_number text not null,
+  level text not null,
+  test_id uuid not null,
+  device_id uuid not null,
+  mean numeric not null,
+  sd numeric not null,
+  source text not null,
+  runs_for_establishment smallint not null,
+  opened_on date not null,
+  expires_on date not null,
+  rules text[] not null default '{}',
+  status text not null default 'establishing',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint qc_lots_pkey primary key (tenant_id, id),
+  constraint qc_lots_lot_number_level_key unique (tenant_id, lot_number, level, test_id, device_id),
+  constraint qc_lots_level_check check (level in ('L1', 'L2', 'L3')),
+  constraint qc_lots_source_check check (source in ('manufacturer', 'established')),
+  constraint qc_lots_status_check check (status in ('establishing', 'active', 'retired')),
+  constraint qc_lots_sd_rule check (sd > 0),
+  constraint qc_lots_expires_on_rule check (expires_on > opened_on),
+  constraint qc_lots_rules_rule check (rules <@ array['1_2s','1_3s','2_2s','R_4s','4_1s','10_x'])
+);
+
+create index if not exists qc_lots_test_idx on laboratory.qc_lots (test_id, tenant_id);
+comment on index laboratory.qc_lots_test_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+create index if not exists qc_lots_device_idx on laboratory.qc_lots (tenant_id, device_id);
+
+comment on table laboratory.qc_lots is 'class=operational;scope=tenant;owner=lab;fhir=Substance;retention=operational;about=Control material lots with target mean and SD per test and analyser.';
+comment on column laboratory.qc_lots.material is 'class=operational;about=?';
+comment on column laboratory.qc_lots.lot_number is 'class=operational;about=?';
+comment on column laboratory.qc_lots.level is 'class=operational;about=?';
+comment on column laboratory.qc_lots.test_id is 'class=operational;about=?';
+comment on column laboratory.qc_lots.device_id is 'class=operational;about=?';
+comment on column laboratory.qc_lots.mean is 'class=operational;about=?';
+comment on column laboratory.qc_lots.sd is 'class=operational;about=?';
+comment on column laboratory.qc_lots.source is 'class=operational;about=?';
+comment on column laboratory.qc_lots.runs_for_establishment is 'class=operational;about=?';
+comment on column laboratory.qc_lots.opened_on is 'class=operational;about=?';
+comment on column laboratory.qc_lots.expires_on is 'class=operational;about=?';
+comment on column laboratory.qc_lots.rules is 'class=operational;about=?';
+comment on column laboratory.qc_lots.status is 'class=operational;about=?';
+select core.comment_standard_columns('laboratory.qc_lots');
+
+alter table laboratory.qc_lots enable row level security;
+alter table laboratory.qc_lots force row level security;
+drop policy if exists tenant_isolation on laboratory.qc_lots;
+create policy tenant_isolation on laboratory.qc_lots
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger qc_lots_touch before update on laboratory.qc_lots
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger qc_lots_test_visible before insert or update of test_id on laboratory.qc_lots
+  for each row execute function core.check_shared_reference('test_id', 'laboratory.lab_tests');
+create or replace trigger qc_lots_transition before insert or update of status on laboratory.qc_lots
+  for each row execute function core.enforce_transition('laboratory.qc_lots', 'status');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('laboratory.qc_lots', '', 'establishing', false, null),
+  ('laboratory.qc_lots', 'establishing', 'active', false, null),
+  ('laboratory.qc_lots', 'establishing', 'retired', false, null),
+  ('laboratory.qc_lots', 'active', 'retired', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on laboratory.qc_lots to lab_app;
+grant select on laboratory.qc_lots to lab_ro;
+
+-- laboratory.qc_results: Internal QC runs with Westgard verdict, and external (EQA/PT) rounds.
+create table if not exists laboratory.qc_results (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  qc_lot_id uuid,
+  scheme text not null,
+  test_id uuid not null,
+  device_id uuid not null,
+  run_at timestamptz not null,
+  value numeric not null,
+  target numeric,
+  z_score numeric(8, 4) not null,
+  violated_rules text[] not null default '{}',
+  verdict text not null,
+  operator_id uuid not null,
+  eqa_round text,
+  eqa_performance text,
+  incident_id uuid,
+  reviewed_by uuid,
+  reviewed_at timestamptz,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  constraint qc_results_pkey primary key (tenant_id, id, run_at),
+  constraint qc_results_scheme_check check (scheme in ('iqc', 'eqa')),
+  constraint qc_results_verdict_check check (verdict in ('accept', 'warn', 'reject')),
+  constraint qc_results_eqa_performance_check check (
+    eqa_performance in ('acceptable', 'questionable', 'unacceptable')
+  ),
+  constraint qc_results_scheme_rule check ((scheme = 'iqc') = (qc_lot_id is not null)),
+  constraint qc_results_eqa_complete check (scheme <> 'eqa' or eqa_round is not null),
+  constraint qc_results_reject_complete check (verdict <> 'reject' or reviewed_at is null or incident_id is not null)
+) partition by range (run_at);
+
+create table if not exists laboratory.qc_results_default partition of laboratory.qc_results default;
+
+create index if not exists qc_results_qc_lot_idx on laboratory.qc_results (tenant_id, qc_lot_id)
+  where qc_lot_id is not null;
+create index if not exists qc_results_test_idx on laboratory.qc_results (test_id, tenant_id);
+comment on index laboratory.qc_results_test_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+create index if not exists qc_results_device_idx on laboratory.qc_results (tenant_id, device_id);
+create index if not exists qc_results_operator_idx on laboratory.qc_results (tenant_id, operator_id);
+create index if not exists qc_results_incident_idx on laboratory.qc_results (tenant_id, incident_id)
+  where incident_id is not null;
+create index if not exists qc_results_reviewed_by_idx on laboratory.qc_results (tenant_id, reviewed_by)
+  where reviewed_by is not null;
+
+comment on table laboratory.qc_results is 'class=operational;scope=tenant;owner=lab;fhir=Observation;retention=operational;append_only=1;partition=month;about=Internal QC runs with Westgard verdict, and external (EQA/PT) rounds.';
+comment on column laboratory.qc_results.qc_lot_id is 'class=operational;about=?';
+comment on column laboratory.qc_results.scheme is 'class=operational;about=?';
+comment on column laboratory.qc_results.test_id is 'class=operational;about=?';
+comment on column laboratory.qc_results.device_id is 'class=operational;about=?';
+comment on column laboratory.qc_results.run_at is 'class=operational;about=?';
+comment on column laboratory.qc_results.value is 'class=operational;about=?';
+comment on column laboratory.qc_results.target is 'class=operational;about=?';
+comment on column laboratory.qc_results.z_score is 'class=operational;about=?';
+comment on column laboratory.qc_results.violated_rules is 'class=operational;about=?';
+comment on column laboratory.qc_results.verdict is 'class=operational;about=?';
+comment on column laboratory.qc_results.operator_id is 'class=operational;about=?';
+comment on column laboratory.qc_results.eqa_round is 'class=operational;about=?';
+comment on column laboratory.qc_results.eqa_performance is 'class=operational;about=?';
+comment on column laboratory.qc_results.incident_id is 'class=operational;about=?';
+comment on column laboratory.qc_results.reviewed_by is 'class=operational;about=?';
+comment on column laboratory.qc_results.reviewed_at is 'class=operational;about=?';
+select core.comment_standard_columns('laboratory.qc_results');
+
+alter table laboratory.qc_results enable row level security;
+alter table laboratory.qc_results force row level security;
+drop policy if exists tenant_isolation on laboratory.qc_results;
+create policy tenant_isolation on laboratory.qc_results
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+alter table laboratory.qc_results_default enable row level security;
+alter table laboratory.qc_results_default force row level security;
+drop policy if exists tenant_isolation on laboratory.qc_results_default;
+create policy tenant_isolation on laboratory.qc_results_default
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger qc_results_append_only before update or delete on laboratory.qc_results
+  for each row execute function core.refuse_change();
+create or replace trigger qc_results_no_truncate before truncate on laboratory.qc_results
+  for each statement execute function core.refuse_change();
+create or replace trigger qc_results_default_no_truncate before truncate on laboratory.qc_results_default
+  for each statement execute function core.refuse_change();
+create or replace trigger qc_results_test_visible before insert or update of test_id on laboratory.qc_results
+  for each row execute function core.check_shared_reference('test_id', 'laboratory.lab_tests');
+
+grant select, insert on laboratory.qc_results to lab_app;
+grant select on laboratory.qc_results to lab_ro;
+
+-- blood_bank: tables
+
+-- blood_bank.donors: Blood donors.
+create table if not exists blood_bank.donors (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  donor_number text not null,
+  patient_id uuid,
+  name text not null,
+  sex text not null,
+  birth_date date not null,
+  mobile_enc bytea not null,
+  mobile_bidx bytea not null,
+  address_enc bytea,
+  donor_type text not null,
+  blood_group text,
+  last_whole_blood_on date,
+  last_apheresis_on date,
+  total_donations integer not null,
+  permanent_deferral boolean not null default false,
+  consent_to_recall boolean not null default false,
+  status text not null default 'active',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  deleted_at timestamptz,
+  deleted_by uuid,
+  delete_reason text,
+  constraint donors_pkey primary key (tenant_id, id),
+  constraint donors_sex_check check (sex in ('male', 'female', 'other')),
+  constraint donors_donor_type_check check (donor_type in ('voluntary', 'replacement', 'autologous', 'directed')),
+  constraint donors_status_check check (status in ('active', 'deferred', 'inactive', 'permanently_deferred')),
+  constraint donors_birth_date_rule check (birth_date <= current_date - interval '18 years'),
+  constraint donors_blood_group_rule check (blood_group ~ '^(A|B|AB|O)[+-]$')
+);
+
+create unique index if not exists donors_donor_number_key on blood_bank.donors (tenant_id, donor_number)
+  where deleted_at is null;
+create unique index if not exists donors_mobile_bidx_birth_date_key on blood_bank.donors (tenant_id, mobile_bidx, birth_date)
+  where deleted_at is null;
+create index if not exists donors_patient_idx on blood_bank.donors (tenant_id, patient_id)
+  where patient_id is not null;
+
+comment on table blood_bank.donors is 'class=phi;scope=tenant;owner=lab;fhir=Patient;retention=medical_record;about=Blood donors.';
+comment on column blood_bank.donors.donor_number is 'class=phi;about=?';
+comment on column blood_bank.donors.patient_id is 'class=phi;about=The patient.';
+comment on column blood_bank.donors.name is 'class=phi;about=?';
+comment on column blood_bank.donors.sex is 'class=phi;about=?';
+comment on column blood_bank.donors.birth_date is 'class=phi;about=?';
+comment on column blood_bank.donors.mobile_enc is 'class=phi;enc=1;about=?';
+comment on column blood_bank.donors.mobile_bidx is 'class=phi;about=?';
+comment on column blood_bank.donors.address_enc is 'class=phi;enc=1;about=?';
+comment on column blood_bank.donors.donor_type is 'class=phi;about=?';
+comment on column blood_bank.donors.blood_group is 'class=phi;about=?';
+comment on column blood_bank.donors.last_whole_blood_on is 'class=phi;about=?';
+comment on column blood_bank.donors.last_apheresis_on is 'class=phi;about=?';
+comment on column blood_bank.donors.total_donations is 'class=phi;about=?';
+comment on column blood_bank.donors.permanent_deferral is 'class=phi;about=?';
+comment on column blood_bank.donors.consent_to_recall is 'class=phi;about=?';
+comment on column blood_bank.donors.status is 'class=phi;about=?';
+select core.comment_standard_columns('blood_bank.donors');
+
+alter table blood_bank.donors enable row level security;
+alter table blood_bank.donors force row level security;
+drop policy if exists tenant_isolation on blood_bank.donors;
+create policy tenant_isolation on blood_bank.donors
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger donors_touch before update on blood_bank.donors
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger donors_transition before insert or update of status on blood_bank.donors
+  for each row execute function core.enforce_transition('blood_bank.donors', 'status');
+select audit.track('blood_bank.donors');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('blood_bank.donors', '', 'active', false, null),
+  ('blood_bank.donors', 'active', 'deferred', false, null),
+  ('blood_bank.donors', 'active', 'inactive', false, null),
+  ('blood_bank.donors', 'deferred', 'active', false, null),
+  ('blood_bank.donors', 'deferred', 'permanently_deferred', false, null),
+  ('blood_bank.donors', 'inactive', 'active', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on blood_bank.donors to lab_app;
+grant select on blood_bank.donors to lab_ro;
+
+-- blood_bank.donor_deferrals: Temporary and permanent deferrals.
+create table if not exists blood_bank.donor_deferrals (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  donor_id uuid not null,
+  reason_code text not null,
+  reason_text text,
+  kind text not null,
+  from_on date not null,
+  until_on date,
+  recorded_by uuid not null,
+  counselled boolean not null default false,
+  source text not null,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  constraint donor_deferrals_pkey primary key (tenant_id, id),
+  constraint donor_deferrals_kind_check check (kind in ('temporary', 'permanent')),
+  constraint donor_deferrals_source_check check (source in ('screening', 'tti', 'post_donation', 'lookback')),
+  constraint donor_deferrals_kind_rule check ((kind = 'permanent') = (until_on is null)),
+  constraint donor_deferrals_until_on_rule check (until_on > from_on)
+);
+
+create index if not exists donor_deferrals_donor_idx on blood_bank.donor_deferrals (tenant_id, donor_id);
+create index if not exists donor_deferrals_recorded_by_idx on blood_bank.donor_deferrals (tenant_id, recorded_by);
+
+comment on table blood_bank.donor_deferrals is 'class=phi;scope=tenant;owner=lab;fhir=Flag;retention=medical_record;append_only=1;about=Temporary and permanent deferrals.';
+comment on column blood_bank.donor_deferrals.donor_id is 'class=phi;about=?';
+comment on column blood_bank.donor_deferrals.reason_code is 'class=phi;about=?';
+comment on column blood_bank.donor_deferrals.reason_text is 'class=phi;about=?';
+comment on column blood_bank.donor_deferrals.kind is 'class=phi;about=?';
+comment on column blood_bank.donor_deferrals.from_on is 'class=phi;about=?';
+comment on column blood_bank.donor_deferrals.until_on is 'class=phi;about=?';
+comment on column blood_bank.donor_deferrals.recorded_by is 'class=phi;about=?';
+comment on column blood_bank.donor_deferrals.counselled is 'class=phi;about=?';
+comment on column blood_bank.donor_deferrals.source is 'class=phi;about=?';
+select core.comment_standard_columns('blood_bank.donor_deferrals');
+
+alter table blood_bank.donor_deferrals enable row level security;
+alter table blood_bank.donor_deferrals force row level security;
+drop policy if exists tenant_isolation on blood_bank.donor_deferrals;
+create policy tenant_isolation on blood_bank.donor_deferrals
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger donor_deferrals_append_only before update or delete on blood_bank.donor_deferrals
+  for each row execute function core.refuse_change();
+create or replace trigger donor_deferrals_no_truncate before truncate on blood_bank.donor_deferrals
+  for each statement execute function core.refuse_change();
+select audit.track('blood_bank.donor_deferrals');
+
+grant select, insert on blood_bank.donor_deferrals to lab_app;
+grant select on blood_bank.donor_deferrals to lab_ro;
+
+-- blood_bank.donations: One donation, identified by its ISBT-128 DIN.
+-- RULE to build: donor age 18-65, first-time <= 60 (trigger)
+-- RULE to build: interval >= 90 d male / 120 d female since last whole blood (trigger)
+-- NOTE: Thresholds live in core.system_settings (bloodbank.*) with these as the Indian defaults; the trigger reads them.
+create table if not exists blood_bank.donations (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  din text not null,
+  donor_id uuid not null,
+  kind text not null,
+  donation_site text not null,
+  camp_name text,
+  screened_at timestamptz not null,
+  weight_kg numeric(5, 1) not null,
+  haemoglobin_g_dl numeric(4, 1) not null,
+  systolic smallint not null,
+  diastolic smallint not null,
+  pulse smallint not null,
+  temperature_c numeric(4, 1) not null,
+  questionnaire jsonb not null default '{}',
+  consent_signature_id uuid,
+  eligible boolean not null default false,
+  bag_lot text not null,
+  bag_type text not null,
+  volume_ml smallint,
+  started_at timestamptz,
+  ended_at timestamptz,
+  phlebotomist_id uuid,
+  adverse_reaction jsonb,
+  status text not null default 'registered',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint donations_pkey primary key (tenant_id, id),
+  constraint donations_din_key unique (tenant_id, din),
+  constraint donations_kind_check check (
+    kind in ('whole_blood', 'plateletpheresis', 'plasmapheresis', 'double_red_cell')
+  ),
+  constraint donations_status_check check (
+    status in ('registered', 'screened', 'deferred', 'collecting', 'collected', 'incomplete', 'quarantined', 'released', 'discarded')
+  ),
+  constraint donations_din_rule check (din ~ '^[A-NP-Z1-9][A-Z0-9]{4}[0-9]{8}$' and core.valid_isbt_din(din)),
+  constraint donations_haemoglobin_g_dl_rule check (haemoglobin_g_dl >= 12.5),
+  constraint donations_weight_kg_rule check (weight_kg >= 45),
+  constraint donations_volume_ml_range check (
+    volume_ml is null or (volume_ml between 1 and 350) or (volume_ml <= 450 and weight_kg > 55)
+  ),
+  constraint donations_systolic_range check (systolic between 100 and 140 and diastolic between 60 and 90),
+  constraint donations_eligible_rule check (eligible or status in ('registered', 'deferred'))
+);
+
+create index if not exists donations_donor_idx on blood_bank.donations (tenant_id, donor_id);
+create index if not exists donations_consent_signature_idx on blood_bank.donations (tenant_id, consent_signature_id)
+  where consent_signature_id is not null;
+create index if not exists donations_phlebotomist_idx on blood_bank.donations (tenant_id, phlebotomist_id)
+  where phlebotomist_id is not null;
+
+comment on table blood_bank.donations is 'class=phi;scope=tenant;owner=lab;fhir=Procedure;retention=medical_record;about=One donation, identified by its ISBT-128 DIN.';
+comment on column blood_bank.donations.din is 'class=phi;about=?';
+comment on column blood_bank.donations.donor_id is 'class=phi;about=?';
+comment on column blood_bank.donations.kind is 'class=phi;about=?';
+comment on column blood_bank.donations.donation_site is 'class=phi;about=?';
+comment on column blood_bank.donations.camp_name is 'class=phi;about=?';
+comment on column blood_bank.donations.screened_at is 'class=phi;about=?';
+comment on column blood_bank.donations.weight_kg is 'class=phi;about=?';
+comment on column blood_bank.donations.haemoglobin_g_dl is 'class=phi;about=?';
+comment on column blood_bank.donations.systolic is 'class=phi;about=?';
+comment on column blood_bank.donations.diastolic is 'class=phi;about=?';
+comment on column blood_bank.donations.pulse is 'class=phi;about=?';
+comment on column blood_bank.donations.temperature_c is 'class=phi;about=?';
+comment on column blood_bank.donations.questionnaire is 'class=phi;about=?';
+comment on column blood_bank.donations.consent_signature_id is 'class=phi;about=?';
+comment on column blood_bank.donations.eligible is 'class=phi;about=?';
+comment on column blood_bank.donations.bag_lot is 'class=phi;about=?';
+comment on column blood_bank.donations.bag_type is 'class=phi;about=?';
+comment on column blood_bank.donations.volume_ml is 'class=phi;about=?';
+comment on column blood_bank.donations.started_at is 'class=phi;about=?';
+comment on column blood_bank.donations.ended_at is 'class=phi;about=?';
+comment on column blood_bank.donations.phlebotomist_id is 'class=phi;about=?';
+comment on column blood_bank.donations.adverse_reaction is 'class=phi;about=?';
+comment on column blood_bank.donations.status is 'class=phi;about=?';
+select core.comment_standard_columns('blood_bank.donations');
+
+alter table blood_bank.donations enable row level security;
+alter table blood_bank.donations force row level security;
+drop policy if exists tenant_isolation on blood_bank.donations;
+create policy tenant_isolation on blood_bank.donations
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger donations_touch before update on blood_bank.donations
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger donations_transition before insert or update of status on blood_bank.donations
+  for each row execute function core.enforce_transition('blood_bank.donations', 'status');
+select audit.track('blood_bank.donations');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('blood_bank.donations', '', 'registered', false, null),
+  ('blood_bank.donations', 'registered', 'screened', false, null),
+  ('blood_bank.donations', 'registered', 'deferred', false, null),
+  ('blood_bank.donations', 'screened', 'collecting', false, null),
+  ('blood_bank.donations', 'screened', 'deferred', false, null),
+  ('blood_bank.donations', 'collecting', 'collected', false, null),
+  ('blood_bank.donations', 'collecting', 'incomplete', false, null),
+  ('blood_bank.donations', 'collected', 'quarantined', false, null),
+  ('blood_bank.donations', 'quarantined', 'released', false, null),
+  ('blood_bank.donations', 'quarantined', 'discarded', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on blood_bank.donations to lab_app;
+grant select on blood_bank.donations to lab_ro;
+
+-- blood_bank.donation_tests: Mandatory TTI screening and grouping of each donation.
+create table if not exists blood_bank.donation_tests (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  donation_id uuid not null,
+  test text not null,
+  method text not null,
+  kit_lot text not null,
+  kit_expiry date not null,
+  result text,
+  group_result text,
+  tested_at timestamptz not null,
+  tested_by uuid not null,
+  verified_by uuid,
+  repeat_no smallint not null,
+  device_id uuid,
+  status text not null default 'entered',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint donation_tests_pkey primary key (tenant_id, id),
+  constraint donation_tests_donation_test_key unique (tenant_id, donation_id, test, repeat_no),
+  constraint donation_tests_test_check check (
+    test in ('HIV', 'HBSAG', 'HCV', 'SYPHILIS', 'MALARIA', 'NAT', 'ABO_FORWARD', 'ABO_REVERSE', 'RHD', 'ANTIBODY_SCREEN')
+  ),
+  constraint donation_tests_result_check check (result in ('non_reactive', 'reactive', 'indeterminate', 'invalid')),
+  constraint donation_tests_status_check check (status in ('entered', 'verified', 'invalid')),
+  constraint donation_tests_kit_expiry_rule check (kit_expiry >= tested_at::date),
+  constraint donation_tests_verified_complete check (
+    status <> 'verified' or (verified_by is not null and verified_by <> tested_by)
+  )
+);
+
+create index if not exists donation_tests_tested_by_idx on blood_bank.donation_tests (tenant_id, tested_by);
+create index if not exists donation_tests_verified_by_idx on blood_bank.donation_tests (tenant_id, verified_by)
+  where verified_by is not null;
+create index if not exists donation_tests_device_idx on blood_bank.donation_tests (tenant_id, device_id)
+  where device_id is not null;
+
+comment on table blood_bank.donation_tests is 'class=phi;scope=tenant;owner=lab;fhir=Observation;retention=medical_record;about=Mandatory TTI screening and grouping of each donation.';
+comment on column blood_bank.donation_tests.donation_id is 'class=phi;about=?';
+comment on column blood_bank.donation_tests.test is 'class=phi;about=?';
+comment on column blood_bank.donation_tests.method is 'class=phi;about=?';
+comment on column blood_bank.donation_tests.kit_lot is 'class=phi;about=?';
+comment on column blood_bank.donation_tests.kit_expiry is 'class=phi;about=?';
+comment on column blood_bank.donation_tests.result is 'class=phi;about=?';
+comment on column blood_bank.donation_tests.group_result is 'class=phi;about=?';
+comment on column blood_bank.donation_tests.tested_at is 'class=phi;about=?';
+comment on column blood_bank.donation_tests.tested_by is 'class=phi;about=?';
+comment on column blood_bank.donation_tests.verified_by is 'class=phi;about=?';
+comment on column blood_bank.donation_tests.repeat_no is 'class=phi;about=?';
+comment on column blood_bank.donation_tests.device_id is 'class=phi;about=?';
+comment on column blood_bank.donation_tests.status is 'class=phi;about=?';
+select core.comment_standard_columns('blood_bank.donation_tests');
+
+alter table blood_bank.donation_tests enable row level security;
+alter table blood_bank.donation_tests force row level security;
+drop policy if exists tenant_isolation on blood_bank.donation_tests;
+create policy tenant_isolation on blood_bank.donation_tests
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger donation_tests_touch before update on blood_bank.donation_tests
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger donation_tests_transition before insert or update of status on blood_bank.donation_tests
+  for each row execute function core.enforce_transition('blood_bank.donation_tests', 'status');
+select audit.track('blood_bank.donation_tests');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('blood_bank.donation_tests', '', 'entered', false, null),
+  ('blood_bank.donation_tests', 'entered', 'verified', false, null),
+  ('blood_bank.donation_tests', 'entered', 'invalid', false, null),
+  ('blood_bank.donation_tests', 'invalid', 'entered', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on blood_bank.donation_tests to lab_app;
+grant select on blood_bank.donation_tests to lab_ro;
+
+-- blood_bank.blood_components: A unit that can be transfused.
+-- RULE to build: expires_at within the component's maximum shelf life (settings, defaults: WB and PRBC in CPDA-1 35 d, PRBC in SAGM 42 d, platelets 5 d, FFP and CRYO 365 d)
+-- RULE to build: status not in (available,reserved,crossmatched,issued,transfused) or all five TTI tests verified non_reactive and both ABO tests agree (trigger)
+create table if not exists blood_bank.blood_components (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  donation_id uuid not null,
+  din text not null,
+  product_code text not null,
+  division text not null,
+  component text not null,
+  abo text not null,
+  rhd text not null,
+  volume_ml smallint not null,
+  prepared_at timestamptz not null,
+  expires_at timestamptz not null,
+  storage_location_id uuid not null,
+  storage_temp numrange not null,
+  modifications jsonb,
+  parent_component_id uuid,
+  reserved_for_request_id uuid,
+  reserved_until timestamptz,
+  discard_reason text,
+  status text not null default 'quarantined',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint blood_components_pkey primary key (tenant_id, id),
+  constraint blood_components_din_product_code_key unique (tenant_id, din, product_code, division),
+  constraint blood_components_component_check check (
+    component in ('WB', 'PRBC', 'PRBC_SAGM', 'FFP', 'PLT_RDP', 'PLT_SDP', 'CRYO', 'CPP', 'LR_PRBC', 'IRRAD_PRBC')
+  ),
+  constraint blood_components_abo_check check (abo in ('A', 'B', 'AB', 'O')),
+  constraint blood_components_rhd_check check (rhd in ('pos', 'neg')),
+  constraint blood_components_status_check check (
+    status in ('quarantined', 'available', 'discarded', 'reserved', 'split', 'expired', 'crossmatched', 'issued', 'transfused', 'returned')
+  ),
+  constraint blood_components_expires_at_rule check (expires_at > prepared_at),
+  constraint blood_components_discarded_complete check (status <> 'discarded' or discard_reason is not null)
+);
+
+create index if not exists blood_components_donation_idx on blood_bank.blood_components (tenant_id, donation_id);
+create index if not exists blood_components_storage_location_idx on blood_bank.blood_components (tenant_id, storage_location_id);
+create index if not exists blood_components_parent_component_idx on blood_bank.blood_components (tenant_id, parent_component_id)
+  where parent_component_id is not null;
+create index if not exists blood_components_reserved_for_request_idx on blood_bank.blood_components (tenant_id, reserved_for_request_id)
+  where reserved_for_request_id is not null;
+
+comment on table blood_bank.blood_components is 'class=phi;scope=tenant;owner=lab;fhir=BiologicallyDerivedProduct;retention=medical_record;about=A unit that can be transfused.';
+comment on column blood_bank.blood_components.donation_id is 'class=phi;about=?';
+comment on column blood_bank.blood_components.din is 'class=phi;about=?';
+comment on column blood_bank.blood_components.product_code is 'class=phi;about=?';
+comment on column blood_bank.blood_components.division is 'class=phi;about=?';
+comment on column blood_bank.blood_components.component is 'class=phi;about=?';
+comment on column blood_bank.blood_components.abo is 'class=phi;about=?';
+comment on column blood_bank.blood_components.rhd is 'class=phi;about=?';
+comment on column blood_bank.blood_components.volume_ml is 'class=phi;about=?';
+comment on column blood_bank.blood_components.prepared_at is 'class=phi;about=?';
+comment on column blood_bank.blood_components.expires_at is 'class=phi;about=?';
+comment on column blood_bank.blood_components.storage_location_id is 'class=phi;about=?';
+comment on column blood_bank.blood_components.storage_temp is 'class=phi;about=?';
+comment on column blood_bank.blood_components.modifications is 'class=phi;about=?';
+comment on column blood_bank.blood_components.parent_component_id is 'class=phi;about=?';
+comment on column blood_bank.blood_components.reserved_for_request_id is 'class=phi;about=?';
+comment on column blood_bank.blood_components.reserved_until is 'class=phi;about=?';
+comment on column blood_bank.blood_components.discard_reason is 'class=phi;about=?';
+comment on column blood_bank.blood_components.status is 'class=phi;about=?';
+select core.comment_standard_columns('blood_bank.blood_components');
+
+alter table blood_bank.blood_components enable row level security;
+alter table blood_bank.blood_components force row level security;
+drop policy if exists tenant_isolation on blood_bank.blood_components;
+create policy tenant_isolation on blood_bank.blood_components
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger blood_components_touch before update on blood_bank.blood_components
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger blood_components_transition before insert or update of status on blood_bank.blood_components
+  for each row execute function core.enforce_transition('blood_bank.blood_components', 'status');
+select audit.track('blood_bank.blood_components');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('blood_bank.blood_components', '', 'quarantined', false, null),
+  ('blood_bank.blood_components', 'quarantined', 'available', false, null),
+  ('blood_bank.blood_components', 'quarantined', 'discarded', false, null),
+  ('blood_bank.blood_components', 'available', 'reserved', false, null),
+  ('blood_bank.blood_components', 'available', 'split', false, null),
+  ('blood_bank.blood_components', 'available', 'discarded', false, null),
+  ('blood_bank.blood_components', 'available', 'expired', false, null),
+  ('blood_bank.blood_components', 'reserved', 'crossmatched', false, null),
+  ('blood_bank.blood_components', 'reserved', 'available', false, null),
+  ('blood_bank.blood_components', 'reserved', 'expired', false, null),
+  ('blood_bank.blood_components', 'reserved', 'discarded', false, null),
+  ('blood_bank.blood_components', 'crossmatched', 'issued', false, null),
+  ('blood_bank.blood_components', 'crossmatched', 'available', false, null),
+  ('blood_bank.blood_components', 'crossmatched', 'expired', false, null),
+  ('blood_bank.blood_components', 'crossmatched', 'discarded', false, null),
+  ('blood_bank.blood_components', 'issued', 'transfused', false, null),
+  ('blood_bank.blood_components', 'issued', 'returned', false, null),
+  ('blood_bank.blood_components', 'issued', 'discarded', false, null),
+  ('blood_bank.blood_components', 'returned', 'available', false, null),
+  ('blood_bank.blood_components', 'returned', 'discarded', false, null),
+  ('blood_bank.blood_components', 'expired', 'discarded', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on blood_bank.blood_components to lab_app;
+grant select on blood_bank.blood_components to lab_ro;
+
+-- blood_bank.component_events: Custody and temperature trail of every unit.
+create table if not exists blood_bank.component_events (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  component_id uuid not null,
+  occurred_at timestamptz not null,
+  from_status text,
+  to_status text not null,
+  actor_id uuid not null,
+  second_actor_id uuid,
+  location_id uuid,
+  temperature_c numeric(4, 1),
+  out_of_storage_minutes smallint,
+  reason_code text,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  constraint component_events_pkey primary key (tenant_id, id, occurred_at),
+  constraint component_events_to_status_rule check (
+    to_status not in ('discarded', 'returned') or reason_code is not null
+  ),
+  constraint component_events_available_complete check (
+    to_status <> 'available' or from_status <> 'returned' or out_of_storage_minutes <= 30
+  )
+) partition by range (occurred_at);
+
+create table if not exists blood_bank.component_events_default partition of blood_bank.component_events default;
+
+create index if not exists component_events_component_idx on blood_bank.component_events (tenant_id, component_id);
+create index if not exists component_events_actor_idx on blood_bank.component_events (tenant_id, actor_id);
+create index if not exists component_events_second_actor_idx on blood_bank.component_events (tenant_id, second_actor_id)
+  where second_actor_id is not null;
+create index if not exists component_events_location_idx on blood_bank.component_events (tenant_id, location_id)
+  where location_id is not null;
+
+comment on table blood_bank.component_events is 'class=phi;scope=tenant;owner=lab;fhir=Provenance;retention=medical_record;append_only=1;partition=month;about=Custody and temperature trail of every unit.';
+comment on column blood_bank.component_events.component_id is 'class=phi;about=?';
+comment on column blood_bank.component_events.occurred_at is 'class=phi;about=?';
+comment on column blood_bank.component_events.from_status is 'class=phi;about=?';
+comment on column blood_bank.component_events.to_status is 'class=phi;about=?';
+comment on column blood_bank.component_events.actor_id is 'class=phi;about=?';
+comment on column blood_bank.component_events.second_actor_id is 'class=phi;about=?';
+comment on column blood_bank.component_events.location_id is 'class=phi;about=?';
+comment on column blood_bank.component_events.temperature_c is 'class=phi;about=?';
+comment on column blood_bank.component_events.out_of_storage_minutes is 'class=phi;about=?';
+comment on column blood_bank.component_events.reason_code is 'class=phi;about=?';
+select core.comment_standard_columns('blood_bank.component_events');
+
+alter table blood_bank.component_events enable row level security;
+alter table blood_bank.component_events force row level security;
+drop policy if exists tenant_isolation on blood_bank.component_events;
+create policy tenant_isolation on blood_bank.component_events
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+alter table blood_bank.component_events_default enable row level security;
+alter table blood_bank.component_events_default force row level security;
+drop policy if exists tenant_isolation on blood_bank.component_events_default;
+create policy tenant_isolation on blood_bank.component_events_default
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger component_events_append_only before update or delete on blood_bank.component_events
+  for each row execute function core.refuse_change();
+create or replace trigger component_events_no_truncate before truncate on blood_bank.component_events
+  for each statement execute function core.refuse_change();
+create or replace trigger component_events_default_no_truncate before truncate on blood_bank.component_events_default
+  for each statement execute function core.refuse_change();
+select audit.track('blood_bank.component_events');
+
+grant select, insert on blood_bank.component_events to lab_app;
+grant select on blood_bank.component_events to lab_ro;
+
+-- blood_bank.patient_blood_groups: Confirmed recipient group: two independent samples before group-specific issue.
+-- RULE to build: second result differing from a confirmed one goes to 'discrepant' (trigger)
+create table if not exists blood_bank.patient_blood_groups (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  patient_id uuid not null,
+  abo text not null,
+  rhd text not null,
+  antibody_screen text not null,
+  antibodies text[] not null default '{}',
+  sample_id uuid not null,
+  tested_at timestamptz not null,
+  tested_by uuid not null,
+  verified_by uuid,
+  discrepancy_note text,
+  status text not null default 'first_sample',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint patient_blood_groups_pkey primary key (tenant_id, id),
+  constraint patient_blood_groups_patient_sample_key unique (tenant_id, patient_id, sample_id),
+  constraint patient_blood_groups_abo_check check (abo in ('A', 'B', 'AB', 'O')),
+  constraint patient_blood_groups_rhd_check check (rhd in ('pos', 'neg', 'weak')),
+  constraint patient_blood_groups_antibody_screen_check check (
+    antibody_screen in ('negative', 'positive', 'not_done')
+  ),
+  constraint patient_blood_groups_status_check check (status in ('first_sample', 'confirmed', 'discrepant')),
+  constraint patient_blood_groups_confirmed_complete check (status <> 'confirmed' or verified_by is not null)
+);
+
+create index if not exists patient_blood_groups_sample_idx on blood_bank.patient_blood_groups (tenant_id, sample_id);
+create index if not exists patient_blood_groups_tested_by_idx on blood_bank.patient_blood_groups (tenant_id, tested_by);
+create index if not exists patient_blood_groups_verified_by_idx on blood_bank.patient_blood_groups (tenant_id, verified_by)
+  where verified_by is not null;
+
+comment on table blood_bank.patient_blood_groups is 'class=phi;scope=tenant;owner=lab;fhir=Observation;retention=medical_record;about=Confirmed recipient group: two independent samples before group-specific issue.';
+comment on column blood_bank.patient_blood_groups.patient_id is 'class=phi;about=The patient.';
+comment on column blood_bank.patient_blood_groups.abo is 'class=phi;about=?';
+comment on column blood_bank.patient_blood_groups.rhd is 'class=phi;about=?';
+comment on column blood_bank.patient_blood_groups.antibody_screen is 'class=phi;about=?';
+comment on column blood_bank.patient_blood_groups.antibodies is 'class=phi;about=?';
+comment on column blood_bank.patient_blood_groups.sample_id is 'class=phi;about=?';
+comment on column blood_bank.patient_blood_groups.tested_at is 'class=phi;about=?';
+comment on column blood_bank.patient_blood_groups.tested_by is 'class=phi;about=?';
+comment on column blood_bank.patient_blood_groups.verified_by is 'class=phi;about=?';
+comment on column blood_bank.patient_blood_groups.discrepancy_note is 'class=phi;about=?';
+comment on column blood_bank.patient_blood_groups.status is 'class=phi;about=?';
+select core.comment_standard_columns('blood_bank.patient_blood_groups');
+
+alter table blood_bank.patient_blood_groups enable row level security;
+alter table blood_bank.patient_blood_groups force row level security;
+drop policy if exists tenant_isolation on blood_bank.patient_blood_groups;
+create policy tenant_isolation on blood_bank.patient_blood_groups
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger patient_blood_groups_touch before update on blood_bank.patient_blood_groups
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger patient_blood_groups_transition before insert or update of status on blood_bank.patient_blood_groups
+  for each row execute function core.enforce_transition('blood_bank.patient_blood_groups', 'status');
+select audit.track('blood_bank.patient_blood_groups');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('blood_bank.patient_blood_groups', '', 'first_sample', false, null),
+  ('blood_bank.patient_blood_groups', 'first_sample', 'confirmed', false, null),
+  ('blood_bank.patient_blood_groups', 'first_sample', 'discrepant', false, null),
+  ('blood_bank.patient_blood_groups', 'confirmed', 'discrepant', false, null),
+  ('blood_bank.patient_blood_groups', 'discrepant', 'confirmed', false, null),
+  ('blood_bank.patient_blood_groups', 'discrepant', 'first_sample', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on blood_bank.patient_blood_groups to lab_app;
+grant select on blood_bank.patient_blood_groups to lab_ro;
+
+-- blood_bank.blood_requests: Request for units of one component for a patient.
+create table if not exists blood_bank.blood_requests (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  request_number text not null,
+  service_request_id uuid,
+  patient_id uuid not null,
+  encounter_id uuid not null,
+  component text not null,
+  units_requested smallint not null,
+  units_issued smallint not null default 0,
+  urgency text not null,
+  indication text not null,
+  hb_g_dl numeric(4, 1),
+  required_by timestamptz not null,
+  sample_id uuid,
+  requested_by uuid not null,
+  consent_id uuid,
+  emergency_release_by uuid,
+  status text not null default 'requested',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint blood_requests_pkey primary key (tenant_id, id),
+  constraint blood_requests_request_number_key unique (tenant_id, request_number),
+  constraint blood_requests_urgency_check check (
+    urgency in ('routine', 'urgent', 'emergency_uncrossmatched', 'massive_transfusion')
+  ),
+  constraint blood_requests_status_check check (
+    status in ('requested', 'accepted', 'rejected', 'cancelled', 'partially_issued', 'fulfilled', 'closed')
+  ),
+  constraint blood_requests_units_requested_range check (units_requested between 1 and 40),
+  constraint blood_requests_units_issued_range check (units_issued between 0 and units_requested),
+  constraint blood_requests_emergency_uncrossmatched_complete check (
+    urgency <> 'emergency_uncrossmatched' or status = 'requested' or emergency_release_by is not null
+  )
+);
+
+create index if not exists blood_requests_service_request_idx on blood_bank.blood_requests (tenant_id, service_request_id)
+  where service_request_id is not null;
+create index if not exists blood_requests_patient_idx on blood_bank.blood_requests (tenant_id, patient_id);
+create index if not exists blood_requests_encounter_idx on blood_bank.blood_requests (tenant_id, encounter_id);
+create index if not exists blood_requests_sample_idx on blood_bank.blood_requests (tenant_id, sample_id)
+  where sample_id is not null;
+create index if not exists blood_requests_requested_by_idx on blood_bank.blood_requests (tenant_id, requested_by);
+create index if not exists blood_requests_consent_idx on blood_bank.blood_requests (tenant_id, consent_id)
+  where consent_id is not null;
+create index if not exists blood_requests_emergency_release_by_idx on blood_bank.blood_requests (tenant_id, emergency_release_by)
+  where emergency_release_by is not null;
+
+comment on table blood_bank.blood_requests is 'class=phi;scope=tenant;owner=lab;fhir=ServiceRequest;retention=medical_record;about=Request for units of one component for a patient.';
+comment on column blood_bank.blood_requests.request_number is 'class=phi;about=?';
+comment on column blood_bank.blood_requests.service_request_id is 'class=phi;about=?';
+comment on column blood_bank.blood_requests.patient_id is 'class=phi;about=The patient.';
+comment on column blood_bank.blood_requests.encounter_id is 'class=phi;about=The encounter that it belongs to.';
+comment on column blood_bank.blood_requests.component is 'class=phi;about=?';
+comment on column blood_bank.blood_requests.units_requested is 'class=phi;about=?';
+comment on column blood_bank.blood_requests.units_issued is 'class=phi;about=?';
+comment on column blood_bank.blood_requests.urgency is 'class=phi;about=?';
+comment on column blood_bank.blood_requests.indication is 'class=phi;about=?';
+comment on column blood_bank.blood_requests.hb_g_dl is 'class=phi;about=?';
+comment on column blood_bank.blood_requests.required_by is 'class=phi;about=?';
+comment on column blood_bank.blood_requests.sample_id is 'class=phi;about=?';
+comment on column blood_bank.blood_requests.requested_by is 'class=phi;about=?';
+comment on column blood_bank.blood_requests.consent_id is 'class=phi;about=?';
+comment on column blood_bank.blood_requests.emergency_release_by is 'class=phi;about=?';
+comment on column blood_bank.blood_requests.status is 'class=phi;about=?';
+select core.comment_standard_columns('blood_bank.blood_requests');
+
+alter table blood_bank.blood_requests enable row level security;
+alter table blood_bank.blood_requests force row level security;
+drop policy if exists tenant_isolation on blood_bank.blood_requests;
+create policy tenant_isolation on blood_bank.blood_requests
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger blood_requests_touch before update on blood_bank.blood_requests
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger blood_requests_transition before insert or update of status on blood_bank.blood_requests
+  for each row execute function core.enforce_transition('blood_bank.blood_requests', 'status');
+select audit.track('blood_bank.blood_requests');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('blood_bank.blood_requests', '', 'requested', false, null),
+  ('blood_bank.blood_requests', 'requested', 'accepted', false, null),
+  ('blood_bank.blood_requests', 'requested', 'rejected', false, null),
+  ('blood_bank.blood_requests', 'requested', 'cancelled', false, null),
+  ('blood_bank.blood_requests', 'accepted', 'partially_issued', false, null),
+  ('blood_bank.blood_requests', 'accepted', 'fulfilled', false, null),
+  ('blood_bank.blood_requests', 'accepted', 'cancelled', false, null),
+  ('blood_bank.blood_requests', 'partially_issued', 'fulfilled', false, null),
+  ('blood_bank.blood_requests', 'partially_issued', 'closed', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on blood_bank.blood_requests to lab_app;
+grant select on blood_bank.blood_requests to lab_ro;
+
+-- blood_bank.crossmatches: Compatibility test of a unit with a patient sample.
+-- RULE to build: ABO compatible by core.abo_compatible(component,donor,recipient) (trigger)
+-- RULE to build: method<>'electronic' or patient has confirmed group and negative antibody screen
+create table if not exists blood_bank.crossmatches (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  request_id uuid not null,
+  component_id uuid not null,
+  patient_id uuid not null,
+  sample_id uuid not null,
+  sample_collected_at timestamptz not null,
+  method text not null,
+  result text,
+  performed_by uuid not null,
+  performed_at timestamptz not null,
+  verified_by uuid,
+  valid_until timestamptz not null,
+  status text not null default 'pending',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint crossmatches_pkey primary key (tenant_id, id),
+  constraint crossmatches_request_component_key unique (tenant_id, request_id, component_id),
+  constraint crossmatches_method_check check (method in ('immediate_spin', 'ahg', 'gel', 'electronic')),
+  constraint crossmatches_result_check check (result in ('compatible', 'incompatible', 'least_incompatible')),
+  constraint crossmatches_status_check check (
+    status in ('pending', 'compatible', 'incompatible', 'used', 'expired', 'released')
+  ),
+  constraint crossmatches_valid_until_rule check (valid_until <= sample_collected_at + interval '72 hours')
+);
+
+create index if not exists crossmatches_component_idx on blood_bank.crossmatches (tenant_id, component_id);
+create index if not exists crossmatches_patient_idx on blood_bank.crossmatches (tenant_id, patient_id);
+create index if not exists crossmatches_sample_idx on blood_bank.crossmatches (tenant_id, sample_id);
+create index if not exists crossmatches_performed_by_idx on blood_bank.crossmatches (tenant_id, performed_by);
+create index if not exists crossmatches_verified_by_idx on blood_bank.crossmatches (tenant_id, verified_by)
+  where verified_by is not null;
+
+comment on table blood_bank.crossmatches is 'class=phi;scope=tenant;owner=lab;fhir=Observation;retention=medical_record;about=Compatibility test of a unit with a patient sample.';
+comment on column blood_bank.crossmatches.request_id is 'class=phi;about=?';
+comment on column blood_bank.crossmatches.component_id is 'class=phi;about=?';
+comment on column blood_bank.crossmatches.patient_id is 'class=phi;about=The patient.';
+comment on column blood_bank.crossmatches.sample_id is 'class=phi;about=?';
+comment on column blood_bank.crossmatches.sample_collected_at is 'class=phi;about=?';
+comment on column blood_bank.crossmatches.method is 'class=phi;about=?';
+comment on column blood_bank.crossmatches.result is 'class=phi;about=?';
+comment on column blood_bank.crossmatches.performed_by is 'class=phi;about=?';
+comment on column blood_bank.crossmatches.performed_at is 'class=phi;about=?';
+comment on column blood_bank.crossmatches.verified_by is 'class=phi;about=?';
+comment on column blood_bank.crossmatches.valid_until is 'class=phi;about=?';
+comment on column blood_bank.crossmatches.status is 'class=phi;about=?';
+select core.comment_standard_columns('blood_bank.crossmatches');
+
+alter table blood_bank.crossmatches enable row level security;
+alter table blood_bank.crossmatches force row level security;
+drop policy if exists tenant_isolation on blood_bank.crossmatches;
+create policy tenant_isolation on blood_bank.crossmatches
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger crossmatches_touch before update on blood_bank.crossmatches
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger crossmatches_transition before insert or update of status on blood_bank.crossmatches
+  for each row execute function core.enforce_transition('blood_bank.crossmatches', 'status');
+select audit.track('blood_bank.crossmatches');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('blood_bank.crossmatches', '', 'pending', false, null),
+  ('blood_bank.crossmatches', 'pending', 'compatible', false, null),
+  ('blood_bank.crossmatches', 'pending', 'incompatible', false, null),
+  ('blood_bank.crossmatches', 'compatible', 'used', false, null),
+  ('blood_bank.crossmatches', 'compatible', 'expired', false, null),
+  ('blood_bank.crossmatches', 'compatible', 'released', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on blood_bank.crossmatches to lab_app;
+grant select on blood_bank.crossmatches to lab_ro;
+
+-- blood_bank.blood_issues: Issue of a unit, bedside check, transfusion, or return.
+-- RULE to build: ended_at <= issued_at + interval '4 hours' for red cells (warning flag)
+-- RULE to build: crossmatch_id is not null or request urgency is emergency
+create table if not exists blood_bank.blood_issues (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  issue_number text not null,
+  component_id uuid not null,
+  request_id uuid not null,
+  crossmatch_id uuid,
+  patient_id uuid not null,
+  issued_at timestamptz not null,
+  issued_by uuid not null,
+  received_by uuid not null,
+  label_check_by uuid not null,
+  bedside_check1_by uuid,
+  bedside_check2_by uuid,
+  started_at timestamptz,
+  ended_at timestamptz,
+  volume_given_ml smallint,
+  pre_vitals jsonb,
+  post_vitals jsonb,
+  returned_at timestamptz,
+  return_reason text,
+  status text not null default 'issued',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint blood_issues_pkey primary key (tenant_id, id),
+  constraint blood_issues_issue_number_key unique (tenant_id, issue_number),
+  constraint blood_issues_status_check check (status in ('issued', 'transfusing', 'returned', 'completed', 'stopped')),
+  constraint blood_issues_issued_by_rule check (issued_by <> received_by),
+  constraint blood_issues_bedside_check1_by_rule check (bedside_check1_by is distinct from bedside_check2_by),
+  constraint blood_issues_started_at_rule check (
+    started_at is null or (bedside_check1_by is not null and bedside_check2_by is not null)
+  )
+);
+
+create unique index if not exists blood_issues_component_key on blood_bank.blood_issues (tenant_id, component_id)
+  where status in ('issued', 'transfusing', 'completed');
+create index if not exists blood_issues_component_idx on blood_bank.blood_issues (tenant_id, component_id);
+create index if not exists blood_issues_request_idx on blood_bank.blood_issues (tenant_id, request_id);
+create index if not exists blood_issues_crossmatch_idx on blood_bank.blood_issues (tenant_id, crossmatch_id)
+  where crossmatch_id is not null;
+create index if not exists blood_issues_patient_idx on blood_bank.blood_issues (tenant_id, patient_id);
+create index if not exists blood_issues_issued_by_idx on blood_bank.blood_issues (tenant_id, issued_by);
+create index if not exists blood_issues_received_by_idx on blood_bank.blood_issues (tenant_id, received_by);
+create index if not exists blood_issues_label_check_by_idx on blood_bank.blood_issues (tenant_id, label_check_by);
+create index if not exists blood_issues_bedside_check1_by_idx on blood_bank.blood_issues (tenant_id, bedside_check1_by)
+  where bedside_check1_by is not null;
+create index if not exists blood_issues_bedside_check2_by_idx on blood_bank.blood_issues (tenant_id, bedside_check2_by)
+  where bedside_check2_by is not null;
+
+comment on table blood_bank.blood_issues is 'class=phi;scope=tenant;owner=lab;fhir=BiologicallyDerivedProduct,MedicationAdministration;retention=medical_record;about=Issue of a unit, bedside check, transfusion, or return.';
+comment on column blood_bank.blood_issues.issue_number is 'class=phi;about=?';
+comment on column blood_bank.blood_issues.component_id is 'class=phi;about=?';
+comment on column blood_bank.blood_issues.request_id is 'class=phi;about=?';
+comment on column blood_bank.blood_issues.crossmatch_id is 'class=phi;about=?';
+comment on column blood_bank.blood_issues.patient_id is 'class=phi;about=The patient.';
+comment on column blood_bank.blood_issues.issued_at is 'class=phi;about=?';
+comment on column blood_bank.blood_issues.issued_by is 'class=phi;about=?';
+comment on column blood_bank.blood_issues.received_by is 'class=phi;about=?';
+comment on column blood_bank.blood_issues.label_check_by is 'class=phi;about=?';
+comment on column blood_bank.blood_issues.bedside_check1_by is 'class=phi;about=?';
+comment on column blood_bank.blood_issues.bedside_check2_by is 'class=phi;about=?';
+comment on column blood_bank.blood_issues.started_at is 'class=phi;about=?';
+comment on column blood_bank.blood_issues.ended_at is 'class=phi;about=?';
+comment on column blood_bank.blood_issues.volume_given_ml is 'class=phi;about=?';
+comment on column blood_bank.blood_issues.pre_vitals is 'class=phi;about=?';
+comment on column blood_bank.blood_issues.post_vitals is 'class=phi;about=?';
+comment on column blood_bank.blood_issues.returned_at is 'class=phi;about=?';
+comment on column blood_bank.blood_issues.return_reason is 'class=phi;about=?';
+comment on column blood_bank.blood_issues.status is 'class=phi;about=?';
+select core.comment_standard_columns('blood_bank.blood_issues');
+
+alter table blood_bank.blood_issues enable row level security;
+alter table blood_bank.blood_issues force row level security;
+drop policy if exists tenant_isolation on blood_bank.blood_issues;
+create policy tenant_isolation on blood_bank.blood_issues
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger blood_issues_touch before update on blood_bank.blood_issues
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger blood_issues_transition before insert or update of status on blood_bank.blood_issues
+  for each row execute function core.enforce_transition('blood_bank.blood_issues', 'status');
+select audit.track('blood_bank.blood_issues');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('blood_bank.blood_issues', '', 'issued', false, null),
+  ('blood_bank.blood_issues', 'issued', 'transfusing', false, null),
+  ('blood_bank.blood_issues', 'issued', 'returned', false, null),
+  ('blood_bank.blood_issues', 'transfusing', 'completed', false, null),
+  ('blood_bank.blood_issues', 'transfusing', 'stopped', false, null),
+  ('blood_bank.blood_issues', 'stopped', 'completed', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on blood_bank.blood_issues to lab_app;
+grant select on blood_bank.blood_issues to lab_ro;
+
+-- blood_bank.transfusion_reactions: Haemovigilance.
+create table if not exists blood_bank.transfusion_reactions (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  reaction_number text not null,
+  issue_id uuid not null,
+  patient_id uuid not null,
+  onset_at timestamptz not null,
+  kind text not null,
+  severity text not null,
+  signs jsonb not null default '{}',
+  actions jsonb not null default '{}',
+  workup jsonb,
+  imputability text,
+  hvpi_reported_at timestamptz,
+  hvpi_ref text,
+  reported_by uuid not null,
+  status text not null default 'reported',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint transfusion_reactions_pkey primary key (tenant_id, id),
+  constraint transfusion_reactions_reaction_number_key unique (tenant_id, reaction_number),
+  constraint transfusion_reactions_kind_check check (
+    kind in ('febrile', 'allergic', 'anaphylaxis', 'acute_haemolytic', 'delayed_haemolytic', 'taco', 'trali', 'septic', 'other')
+  ),
+  constraint transfusion_reactions_severity_check check (
+    severity in ('mild', 'moderate', 'severe', 'life_threatening', 'fatal')
+  ),
+  constraint transfusion_reactions_imputability_check check (
+    imputability in ('definite', 'probable', 'possible', 'unlikely', 'excluded', 'not_assessable')
+  ),
+  constraint transfusion_reactions_status_check check (status in ('reported', 'investigating', 'concluded', 'closed')),
+  constraint transfusion_reactions_severity_rule check (
+    severity not in ('severe', 'life_threatening', 'fatal') or status = 'reported' or imputability is not null
+  )
+);
+
+create index if not exists transfusion_reactions_issue_idx on blood_bank.transfusion_reactions (tenant_id, issue_id);
+create index if not exists transfusion_reactions_patient_idx on blood_bank.transfusion_reactions (tenant_id, patient_id);
+create index if not exists transfusion_reactions_reported_by_idx on blood_bank.transfusion_reactions (tenant_id, reported_by);
+
+comment on table blood_bank.transfusion_reactions is 'class=phi;scope=tenant;owner=lab;fhir=AdverseEvent;retention=medical_record;about=Haemovigilance.';
+comment on column blood_bank.transfusion_reactions.reaction_number is 'class=phi;about=?';
+comment on column blood_bank.transfusion_reactions.issue_id is 'class=phi;about=?';
+comment on column blood_bank.transfusion_reactions.patient_id is 'class=phi;about=The patient.';
+comment on column blood_bank.transfusion_reactions.onset_at is 'class=phi;about=?';
+comment on column blood_bank.transfusion_reactions.kind is 'class=phi;about=?';
+comment on column blood_bank.transfusion_reactions.severity is 'class=phi;about=?';
+comment on column blood_bank.transfusion_reactions.signs is 'class=phi;about=?';
+comment on column blood_bank.transfusion_reactions.actions is 'class=phi;about=?';
+comment on column blood_bank.transfusion_reactions.workup is 'class=phi;about=?';
+comment on column blood_bank.transfusion_reactions.imputability is 'class=phi;about=?';
+comment on column blood_bank.transfusion_reactions.hvpi_reported_at is 'class=phi;about=?';
+comment on column blood_bank.transfusion_reactions.hvpi_ref is 'class=phi;about=?';
+comment on column blood_bank.transfusion_reactions.reported_by is 'class=phi;about=?';
+comment on column blood_bank.transfusion_reactions.status is 'class=phi;about=?';
+select core.comment_standard_columns('blood_bank.transfusion_reactions');
+
+alter table blood_bank.transfusion_reactions enable row level security;
+alter table blood_bank.transfusion_reactions force row level security;
+drop policy if exists tenant_isolation on blood_bank.transfusion_reactions;
+create policy tenant_isolation on blood_bank.transfusion_reactions
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger transfusion_reactions_touch before update on blood_bank.transfusion_reactions
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger transfusion_reactions_transition before insert or update of status on blood_bank.transfusion_reactions
+  for each row execute function core.enforce_transition('blood_bank.transfusion_reactions', 'status');
+select audit.track('blood_bank.transfusion_reactions');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('blood_bank.transfusion_reactions', '', 'reported', false, null),
+  ('blood_bank.transfusion_reactions', 'reported', 'investigating', false, null),
+  ('blood_bank.transfusion_reactions', 'investigating', 'concluded', false, null),
+  ('blood_bank.transfusion_reactions', 'concluded', 'closed', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on blood_bank.transfusion_reactions to lab_app;
+grant select on blood_bank.transfusion_reactions to lab_ro;
+
+-- medication: tables
+
+-- medication.drugs: Drug catalogue (generic and brand).
+create table if not exists medication.drugs (
+  id uuid not null default core.uuid_v7(),
+  code text not null,
+  generic_name text not null,
+  brand_name text,
+  manufacturer text,
+  form text not null,
+  strength text not null,
+  route text[] not null default '{}',
+  atc text,
+  snomed text,
+  schedule text not null,
+  hsn text,
+  is_high_alert boolean not null default false,
+  is_lasa boolean not null default false,
+  is_antimicrobial boolean not null default false,
+  aware_group text not null,
+  telemedicine_list text not null,
+  storage text,
+  active boolean not null default false,
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint drugs_pkey primary key (id),
+  constraint drugs_code_key unique (code),
+  constraint drugs_schedule_check check (schedule in ('OTC', 'G', 'H', 'H1', 'X', 'NDPS', 'none')),
+  constraint drugs_aware_group_check check (aware_group in ('access', 'watch', 'reserve', 'na')),
+  constraint drugs_telemedicine_list_check check (telemedicine_list in ('O', 'A', 'B', 'prohibited')),
+  constraint drugs_core_rule check (core.valid_sctid(snomed)),
+  constraint drugs_atc_rule check (atc ~ '^[A-Z][0-9]{2}[A-Z]{2}[0-9]{2}$'),
+  constraint drugs_schedule_rule check (schedule not in ('X', 'NDPS') or telemedicine_list = 'prohibited')
+);
+
+comment on table medication.drugs is 'class=reference;scope=global;owner=medication;fhir=Medication,MedicationKnowledge;retention=reference;about=Drug catalogue (generic and brand).';
+comment on column medication.drugs.code is 'class=reference;about=?';
+comment on column medication.drugs.generic_name is 'class=reference;about=?';
+comment on column medication.drugs.brand_name is 'class=reference;about=?';
+comment on column medication.drugs.manufacturer is 'class=reference;about=?';
+comment on column medication.drugs.form is 'class=reference;about=?';
+comment on column medication.drugs.strength is 'class=reference;about=?';
+comment on column medication.drugs.route is 'class=reference;about=?';
+comment on column medication.drugs.atc is 'class=reference;about=?';
+comment on column medication.drugs.snomed is 'class=reference;about=?';
+comment on column medication.drugs.schedule is 'class=reference;about=?';
+comment on column medication.drugs.hsn is 'class=reference;about=?';
+comment on column medication.drugs.is_high_alert is 'class=reference;about=?';
+comment on column medication.drugs.is_lasa is 'class=reference;about=?';
+comment on column medication.drugs.is_antimicrobial is 'class=reference;about=?';
+comment on column medication.drugs.aware_group is 'class=reference;about=?';
+comment on column medication.drugs.telemedicine_list is 'class=reference;about=?';
+comment on column medication.drugs.storage is 'class=reference;about=?';
+comment on column medication.drugs.active is 'class=reference;about=?';
+select core.comment_standard_columns('medication.drugs');
+
+create or replace trigger drugs_touch before update on medication.drugs
+  for each row execute function core.update_updated_at_column('row_version');
+
+grant select on medication.drugs to medication_app;
+grant select on medication.drugs to medication_ro;
+
+-- medication.drug_ingredients: Active ingredients of a drug; what interaction rules match on.
+create table if not exists medication.drug_ingredients (
+  id uuid not null default core.uuid_v7(),
+  drug_id uuid not null,
+  ingredient_code text not null,
+  ingredient_name text not null,
+  strength_value numeric,
+  strength_unit text,
+  is_active boolean not null default false,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint drug_ingredients_pkey primary key (id),
+  constraint drug_ingredients_drug_ingredient_code_key unique (drug_id, ingredient_code)
+);
+
+comment on table medication.drug_ingredients is 'class=reference;scope=global;owner=medication;fhir=Medication.ingredient;retention=reference;about=Active ingredients of a drug; what interaction rules match on.';
+comment on column medication.drug_ingredients.drug_id is 'class=reference;about=?';
+comment on column medication.drug_ingredients.ingredient_code is 'class=reference;about=?';
+comment on column medication.drug_ingredients.ingredient_name is 'class=reference;about=?';
+comment on column medication.drug_ingredients.strength_value is 'class=reference;about=?';
+comment on column medication.drug_ingredients.strength_unit is 'class=reference;about=?';
+comment on column medication.drug_ingredients.is_active is 'class=reference;about=?';
+select core.comment_standard_columns('medication.drug_ingredients');
+
+create or replace trigger drug_ingredients_touch before update on medication.drug_ingredients
+  for each row execute function core.update_updated_at_column();
+
+grant select on medication.drug_ingredients to medication_app;
+grant select on medication.drug_ingredients to medication_ro;
+
+-- medication.prescriptions: A prescription.
+create table if not exists medication.prescriptions (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  prescription_number text not null,
+  patient_id uuid not null,
+  encounter_id uuid not null,
+  doctor_id uuid not null,
+  context text not null,
+  prescribed_at timestamptz not null,
+  signed_at timestamptz,
+  signature_id uuid,
+  valid_until date,
+  reconciled_from_id uuid,
+  allergies_reviewed boolean not null default false,
+  cancel_reason text,
+  status text not null default 'draft',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint prescriptions_pkey primary key (tenant_id, id),
+  constraint prescriptions_prescription_number_key unique (tenant_id, prescription_number),
+  constraint prescriptions_context_check check (context in ('opd', 'ipd', 'discharge', 'emergency', 'teleconsult')),
+  constraint prescriptions_status_check check (
+    status in ('draft', 'active', 'cancelled', 'partially_dispensed', 'completed', 'stopped', 'expired')
+  ),
+  constraint prescriptions_status_rule check (
+    status in ('draft', 'cancelled') or (signed_at is not null and allergies_reviewed)
+  ),
+  constraint prescriptions_valid_until_rule check (valid_until >= prescribed_at::date)
+);
+
+create index if not exists prescriptions_patient_idx on medication.prescriptions (tenant_id, patient_id);
+create index if not exists prescriptions_encounter_idx on medication.prescriptions (tenant_id, encounter_id);
+create index if not exists prescriptions_doctor_idx on medication.prescriptions (tenant_id, doctor_id);
+create index if not exists prescriptions_signature_idx on medication.prescriptions (tenant_id, signature_id)
+  where signature_id is not null;
+create index if not exists prescriptions_reconciled_from_idx on medication.prescriptions (tenant_id, reconciled_from_id)
+  where reconciled_from_id is not null;
+
+comment on table medication.prescriptions is 'class=phi;scope=tenant;owner=medication;fhir=MedicationRequest (group);retention=medical_record;about=A prescription.';
+comment on column medication.prescriptions.prescription_number is 'class=phi;about=?';
+comment on column medication.prescriptions.patient_id is 'class=phi;about=The patient.';
+comment on column medication.prescriptions.encounter_id is 'class=phi;about=The encounter that it belongs to.';
+comment on column medication.prescriptions.doctor_id is 'class=phi;about=?';
+comment on column medication.prescriptions.context is 'class=phi;about=?';
+comment on column medication.prescriptions.prescribed_at is 'class=phi;about=?';
+comment on column medication.prescriptions.signed_at is 'class=phi;about=?';
+comment on column medication.prescriptions.signature_id is 'class=phi;about=?';
+comment on column medication.prescriptions.valid_until is 'class=phi;about=?';
+comment on column medication.prescriptions.reconciled_from_id is 'class=phi;about=?';
+comment on column medication.prescriptions.allergies_reviewed is 'class=phi;about=?';
+comment on column medication.prescriptions.cancel_reason is 'class=phi;about=?';
+comment on column medication.prescriptions.status is 'class=phi;about=?';
+select core.comment_standard_columns('medication.prescriptions');
+
+alter table medication.prescriptions enable row level security;
+alter table medication.prescriptions force row level security;
+drop policy if exists tenant_isolation on medication.prescriptions;
+create policy tenant_isolation on medication.prescriptions
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger prescriptions_touch before update on medication.prescriptions
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger prescriptions_transition before insert or update of status on medication.prescriptions
+  for each row execute function core.enforce_transition('medication.prescriptions', 'status');
+select audit.track('medication.prescriptions');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('medication.prescriptions', '', 'draft', false, null),
+  ('medication.prescriptions', 'draft', 'active', false, null),
+  ('medication.prescriptions', 'draft', 'cancelled', false, null),
+  ('medication.prescriptions', 'active', 'partially_dispensed', false, null),
+  ('medication.prescriptions', 'active', 'completed', false, null),
+  ('medication.prescriptions', 'active', 'stopped', false, null),
+  ('medication.prescriptions', 'active', 'cancelled', false, null),
+  ('medication.prescriptions', 'active', 'expired', false, null),
+  ('medication.prescriptions', 'partially_dispensed', 'completed', false, null),
+  ('medication.prescriptions', 'partially_dispensed', 'stopped', false, null),
+  ('medication.prescriptions', 'partially_dispensed', 'expired', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on medication.prescriptions to medication_app;
+grant select on medication.prescriptions to medication_ro;
+
+-- medication.prescription_items: One medicine with dose, route, timing and quantity.
+-- RULE to build: teleconsult context => drug list is not prohibited (trigger IM402)
+-- RULE to build: unresolved hard-stop CDS alert blocks activation (trigger IM401)
+create table if not exists medication.prescription_items (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  prescription_id uuid not null,
+  drug_id uuid not null,
+  substituted_for_id uuid,
+  dose_value numeric not null,
+  dose_unit text not null,
+  route text not null,
+  frequency_code text not null,
+  timing jsonb not null default '{}',
+  duration_days smallint,
+  quantity numeric(14, 3) not null,
+  quantity_dispensed numeric(14, 3) not null default 0,
+  refills smallint not null,
+  is_prn boolean not null default false,
+  prn_reason text,
+  start_at timestamptz not null,
+  stop_at timestamptz,
+  instructions text,
+  no_substitution boolean not null default false,
+  indication text,
+  stop_reason text,
+  status text not null default 'draft',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint prescription_items_pkey primary key (tenant_id, id),
+  constraint prescription_items_prescription_drug_key unique (tenant_id, prescription_id, drug_id, start_at),
+  constraint prescription_items_status_check check (
+    status in ('draft', 'active', 'cancelled', 'on_hold', 'completed', 'stopped', 'entered_in_error')
+  ),
+  constraint prescription_items_dose_value_rule check (dose_value > 0),
+  constraint prescription_items_quantity_rule check (quantity > 0),
+  constraint prescription_items_quantity_dispensed_range check (quantity_dispensed between 0 and quantity),
+  constraint prescription_items_is_prn_rule check (not is_prn or prn_reason is not null),
+  constraint prescription_items_stop_at_rule check (stop_at >= start_at)
+);
+
+create index if not exists prescription_items_drug_idx on medication.prescription_items (drug_id, tenant_id);
+comment on index medication.prescription_items_drug_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+create index if not exists prescription_items_substituted_for_idx on medication.prescription_items (substituted_for_id, tenant_id)
+  where substituted_for_id is not null;
+comment on index medication.prescription_items_substituted_for_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+
+comment on table medication.prescription_items is 'class=phi;scope=tenant;owner=medication;fhir=MedicationRequest;retention=medical_record;about=One medicine with dose, route, timing and quantity.';
+comment on column medication.prescription_items.prescription_id is 'class=phi;about=?';
+comment on column medication.prescription_items.drug_id is 'class=phi;about=?';
+comment on column medication.prescription_items.substituted_for_id is 'class=phi;about=?';
+comment on column medication.prescription_items.dose_value is 'class=phi;about=?';
+comment on column medication.prescription_items.dose_unit is 'class=phi;about=?';
+comment on column medication.prescription_items.route is 'class=phi;about=?';
+comment on column medication.prescription_items.frequency_code is 'class=phi;about=?';
+comment on column medication.prescription_items.timing is 'class=phi;about=?';
+comment on column medication.prescription_items.duration_days is 'class=phi;about=?';
+comment on column medication.prescription_items.quantity is 'class=phi;about=?';
+comment on column medication.prescription_items.quantity_dispensed is 'class=phi;about=?';
+comment on column medication.prescription_items.refills is 'class=phi;about=?';
+comment on column medication.prescription_items.is_prn is 'class=phi;about=?';
+comment on column medication.prescription_items.prn_reason is 'class=phi;about=?';
+comment on column medication.prescription_items.start_at is 'class=phi;about=?';
+comment on column medication.prescription_items.stop_at is 'class=phi;about=?';
+comment on column medication.prescription_items.instructions is 'class=phi;about=?';
+comment on column medication.prescription_items.no_substitution is 'class=phi;about=?';
+comment on column medication.prescription_items.indication is 'class=phi;about=?';
+comment on column medication.prescription_items.stop_reason is 'class=phi;about=?';
+comment on column medication.prescription_items.status is 'class=phi;about=?';
+select core.comment_standard_columns('medication.prescription_items');
+
+alter table medication.prescription_items enable row level security;
+alter table medication.prescription_items force row level security;
+drop policy if exists tenant_isolation on medication.prescription_items;
+create policy tenant_isolation on medication.prescription_items
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger prescription_items_touch before update on medication.prescription_items
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger prescription_items_transition before insert or update of status on medication.prescription_items
+  for each row execute function core.enforce_transition('medication.prescription_items', 'status');
+select audit.track('medication.prescription_items');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('medication.prescription_items', '', 'draft', false, null),
+  ('medication.prescription_items', 'draft', 'active', false, null),
+  ('medication.prescription_items', 'draft', 'cancelled', false, null),
+  ('medication.prescription_items', 'active', 'on_hold', false, null),
+  ('medication.prescription_items', 'active', 'completed', false, null),
+  ('medication.prescription_items', 'active', 'stopped', false, null),
+  ('medication.prescription_items', 'on_hold', 'active', false, null),
+  ('medication.prescription_items', 'on_hold', 'stopped', false, null),
+  ('medication.prescription_items', 'stopped', 'entered_in_error', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on medication.prescription_items to medication_app;
+grant select on medication.prescription_items to medication_ro;
+
+-- medication.dispenses: One visit to the pharmacy counter or ward issue.
+-- RULE to build: high-alert items require checked_by <> prepared_by (trigger)
+create table if not exists medication.dispenses (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  dispense_number text not null,
+  prescription_id uuid,
+  patient_id uuid not null,
+  store_location_id uuid not null,
+  kind text not null,
+  prepared_by uuid,
+  checked_by uuid,
+  handed_over_at timestamptz,
+  received_by_name text,
+  counselled boolean not null default false,
+  return_of_id uuid,
+  charge_status text not null,
+  status text not null default 'preparing',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint dispenses_pkey primary key (tenant_id, id),
+  constraint dispenses_dispense_number_key unique (tenant_id, dispense_number),
+  constraint dispenses_kind_check check (kind in ('opd', 'ipd', 'discharge', 'otc', 'return')),
+  constraint dispenses_charge_status_check check (charge_status in ('pending', 'charged', 'free')),
+  constraint dispenses_status_check check (status in ('preparing', 'ready', 'cancelled', 'completed', 'returned')),
+  constraint dispenses_kind_rule check (kind = 'otc' or prescription_id is not null or kind = 'return'),
+  constraint dispenses_completed_complete check (status <> 'completed' or handed_over_at is not null)
+);
+
+create index if not exists dispenses_prescription_idx on medication.dispenses (tenant_id, prescription_id)
+  where prescription_id is not null;
+create index if not exists dispenses_patient_idx on medication.dispenses (tenant_id, patient_id);
+create index if not exists dispenses_store_location_idx on medication.dispenses (tenant_id, store_location_id);
+create index if not exists dispenses_prepared_by_idx on medication.dispenses (tenant_id, prepared_by)
+  where prepared_by is not null;
+create index if not exists dispenses_checked_by_idx on medication.dispenses (tenant_id, checked_by)
+  where checked_by is not null;
+create index if not exists dispenses_return_of_idx on medication.dispenses (tenant_id, return_of_id)
+  where return_of_id is not null;
+
+comment on table medication.dispenses is 'class=phi;scope=tenant;owner=medication;fhir=MedicationDispense (group);retention=medical_record;about=One visit to the pharmacy counter or ward issue.';
+comment on column medication.dispenses.dispense_number is 'class=phi;about=?';
+comment on column medication.dispenses.prescription_id is 'class=phi;about=?';
+comment on column medication.dispenses.patient_id is 'class=phi;about=The patient.';
+comment on column medication.dispenses.store_location_id is 'class=phi;about=?';
+comment on column medication.dispenses.kind is 'class=phi;about=?';
+comment on column medication.dispenses.prepared_by is 'class=phi;about=?';
+comment on column medication.dispenses.checked_by is 'class=phi;about=?';
+comment on column medication.dispenses.handed_over_at is 'class=phi;about=?';
+comment on column medication.dispenses.received_by_name is 'class=phi;about=?';
+comment on column medication.dispenses.counselled is 'class=phi;about=?';
+comment on column medication.dispenses.return_of_id is 'class=phi;about=?';
+comment on column medication.dispenses.charge_status is 'class=phi;about=?';
+comment on column medication.dispenses.status is 'class=phi;about=?';
+select core.comment_standard_columns('medication.dispenses');
+
+alter table medication.dispenses enable row level security;
+alter table medication.dispenses force row level security;
+drop policy if exists tenant_isolation on medication.dispenses;
+create policy tenant_isolation on medication.dispenses
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger dispenses_touch before update on medication.dispenses
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger dispenses_transition before insert or update of status on medication.dispenses
+  for each row execute function core.enforce_transition('medication.dispenses', 'status');
+select audit.track('medication.dispenses');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('medication.dispenses', '', 'preparing', false, null),
+  ('medication.dispenses', 'preparing', 'ready', false, null),
+  ('medication.dispenses', 'preparing', 'cancelled', false, null),
+  ('medication.dispenses', 'ready', 'completed', false, null),
+  ('medication.dispenses', 'ready', 'cancelled', false, null),
+  ('medication.dispenses', 'completed', 'returned', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on medication.dispenses to medication_app;
+grant select on medication.dispenses to medication_ro;
+
+-- medication.dispense_items: Batch-level lines chosen by FEFO.
+-- RULE to build: expiry_on > dispensed date unless return
+-- RULE to build: an older non-expired batch with stock exists => fefo_override_reason is not null (trigger)
+create table if not exists medication.dispense_items (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  dispense_id uuid not null,
+  prescription_item_id uuid,
+  item_id uuid not null,
+  batch_id uuid not null,
+  batch_no text not null,
+  expiry_on date not null,
+  quantity numeric(14, 3) not null,
+  mrp numeric(14, 2) not null,
+  unit_price numeric(14, 2) not null,
+  tax_rate numeric(5, 2) not null,
+  reservation_id uuid,
+  movement_id uuid not null,
+  fefo_override_reason text,
+  substitution_reason text,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  constraint dispense_items_pkey primary key (tenant_id, id),
+  constraint dispense_items_dispense_batch_key unique (tenant_id, dispense_id, batch_id, prescription_item_id),
+  constraint dispense_items_quantity_rule check (quantity <> 0),
+  constraint dispense_items_unit_price_rule check (unit_price <= mrp)
+);
+
+create index if not exists dispense_items_prescription_item_idx on medication.dispense_items (tenant_id, prescription_item_id)
+  where prescription_item_id is not null;
+create index if not exists dispense_items_item_idx on medication.dispense_items (tenant_id, item_id);
+create index if not exists dispense_items_batch_idx on medication.dispense_items (tenant_id, batch_id);
+create index if not exists dispense_items_reservation_idx on medication.dispense_items (tenant_id, reservation_id)
+  where reservation_id is not null;
+create index if not exists dispense_items_movement_idx on medication.dispense_items (tenant_id, movement_id);
+
+comment on table medication.dispense_items is 'class=phi;scope=tenant;owner=medication;fhir=MedicationDispense;retention=medical_record;append_only=1;about=Batch-level lines chosen by FEFO.';
+comment on column medication.dispense_items.dispense_id is 'class=phi;about=?';
+comment on column medication.dispense_items.prescription_item_id is 'class=phi;about=?';
+comment on column medication.dispense_items.item_id is 'class=phi;about=?';
+comment on column medication.dispense_items.batch_id is 'class=phi;about=?';
+comment on column medication.dispense_items.batch_no is 'class=phi;about=?';
+comment on column medication.dispense_items.expiry_on is 'class=phi;about=?';
+comment on column medication.dispense_items.quantity is 'class=phi;about=?';
+comment on column medication.dispense_items.mrp is 'class=phi;about=?';
+comment on column medication.dispense_items.unit_price is 'class=phi;about=?';
+comment on column medication.dispense_items.tax_rate is 'class=phi;about=?';
+comment on column medication.dispense_items.reservation_id is 'class=phi;about=?';
+comment on column medication.dispense_items.movement_id is 'class=phi;about=?';
+comment on column medication.dispense_items.fefo_override_reason is 'class=phi;about=?';
+comment on column medication.dispense_items.substitution_reason is 'class=phi;about=?';
+select core.comment_standard_columns('medication.dispense_items');
+
+alter table medication.dispense_items enable row level security;
+alter table medication.dispense_items force row level security;
+drop policy if exists tenant_isolation on medication.dispense_items;
+create policy tenant_isolation on medication.dispense_items
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger dispense_items_append_only before update or delete on medication.dispense_items
+  for each row execute function core.refuse_change();
+create or replace trigger dispense_items_no_truncate before truncate on medication.dispense_items
+  for each statement execute function core.refuse_change();
+select audit.track('medication.dispense_items');
+
+grant select, insert on medication.dispense_items to medication_app;
+grant select on medication.dispense_items to medication_ro;
+
+-- medication.medication_administrations: The MAR: each due dose and what happened.
+-- RULE to build: controlled or high-alert drug => witness_id is distinct from given_by (trigger)
+create table if not exists medication.medication_administrations (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  prescription_item_id uuid not null,
+  patient_id uuid not null,
+  encounter_id uuid not null,
+  scheduled_at timestamptz not null,
+  given_at timestamptz,
+  dose_given numeric,
+  dose_unit text,
+  route text,
+  site text,
+  batch_id uuid,
+  given_by uuid,
+  witness_id uuid,
+  patient_scan boolean,
+  drug_scan boolean,
+  not_given_reason text,
+  note_enc bytea,
+  status text not null default 'due',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint medication_administrations_pkey primary key (tenant_id, id, scheduled_at),
+  constraint medication_administrations_prescription_item_scheduled__key unique (tenant_id, prescription_item_id, scheduled_at),
+  constraint medication_administrations_status_check check (
+    status in ('due', 'given', 'missed', 'refused', 'held', 'entered_in_error')
+  ),
+  constraint medication_administrations_given_complete check (
+    status <> 'given' or (given_at is not null and given_by is not null and dose_given > 0)
+  ),
+  constraint medication_administrations_status_rule check (
+    status not in ('missed', 'refused', 'held') or not_given_reason is not null
+  )
+) partition by range (scheduled_at);
+
+create table if not exists medication.medication_administrations_default partition of medication.medication_administrations default;
+
+create index if not exists medication_administrations_patient_idx on medication.medication_administrations (tenant_id, patient_id);
+create index if not exists medication_administrations_encounter_idx on medication.medication_administrations (tenant_id, encounter_id);
+create index if not exists medication_administrations_batch_idx on medication.medication_administrations (tenant_id, batch_id)
+  where batch_id is not null;
+create index if not exists medication_administrations_given_by_idx on medication.medication_administrations (tenant_id, given_by)
+  where given_by is not null;
+create index if not exists medication_administrations_witness_idx on medication.medication_administrations (tenant_id, witness_id)
+  where witness_id is not null;
+
+comment on table medication.medication_administrations is 'class=phi;scope=tenant;owner=medication;fhir=MedicationAdministration;retention=medical_record;partition=month;about=The MAR: each due dose and what happened.';
+comment on column medication.medication_administrations.prescription_item_id is 'class=phi;about=?';
+comment on column medication.medication_administrations.patient_id is 'class=phi;about=The patient.';
+comment on column medication.medication_administrations.encounter_id is 'class=phi;about=The encounter that it belongs to.';
+comment on column medication.medication_administrations.scheduled_at is 'class=phi;about=?';
+comment on column medication.medication_administrations.given_at is 'class=phi;about=?';
+comment on column medication.medication_administrations.dose_given is 'class=phi;about=?';
+comment on column medication.medication_administrations.dose_unit is 'class=phi;about=?';
+comment on column medication.medication_administrations.route is 'class=phi;about=?';
+comment on column medication.medication_administrations.site is 'class=phi;about=?';
+comment on column medication.medication_administrations.batch_id is 'class=phi;about=?';
+comment on column medication.medication_administrations.given_by is 'class=phi;about=?';
+comment on column medication.medication_administrations.witness_id is 'class=phi;about=?';
+comment on column medication.medication_administrations.patient_scan is 'class=phi;about=?';
+comment on column medication.medication_administrations.drug_scan is 'class=phi;about=?';
+comment on column medication.medication_administrations.not_given_reason is 'class=phi;about=?';
+comment on column medication.medication_administrations.note_enc is 'class=phi;enc=1;about=?';
+comment on column medication.medication_administrations.status is 'class=phi;about=?';
+select core.comment_standard_columns('medication.medication_administrations');
+
+alter table medication.medication_administrations enable row level security;
+alter table medication.medication_administrations force row level security;
+drop policy if exists tenant_isolation on medication.medication_administrations;
+create policy tenant_isolation on medication.medication_administrations
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+alter table medication.medication_administrations_default enable row level security;
+alter table medication.medication_administrations_default force row level security;
+drop policy if exists tenant_isolation on medication.medication_administrations_default;
+create policy tenant_isolation on medication.medication_administrations_default
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger medication_administrations_touch before update on medication.medication_administrations
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger medication_administrations_transition before insert or update of status on medication.medication_administrations
+  for each row execute function core.enforce_transition('medication.medication_administrations', 'status');
+select audit.track('medication.medication_administrations');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('medication.medication_administrations', '', 'due', false, null),
+  ('medication.medication_administrations', 'due', 'given', false, null),
+  ('medication.medication_administrations', 'due', 'missed', false, null),
+  ('medication.medication_administrations', 'due', 'refused', false, null),
+  ('medication.medication_administrations', 'due', 'held', false, null),
+  ('medication.medication_administrations', 'held', 'given', false, null),
+  ('medication.medication_administrations', 'held', 'missed', false, null),
+  ('medication.medication_administrations', 'given', 'entered_in_error', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on medication.medication_administrations to medication_app;
+grant select on medication.medication_administrations to medication_ro;
+
+-- payment: tables
+
+-- payment.payment_providers: Configured gateways and rails.
+create table if not exists payment.payment_providers (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  code text not null,
+  kind text not null,
+  display text not null,
+  secret_ref text not null,
+  webhook_secret_ref text,
+  config jsonb not null default '{}',
+  supports_refund boolean not null default false,
+  currencies text[] not null default '{}',
+  priority smallint not null,
+  status text not null default 'active',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint payment_providers_pkey primary key (tenant_id, id),
+  constraint payment_providers_code_key unique (tenant_id, code),
+  constraint payment_providers_kind_check check (
+    kind in ('card', 'upi', 'netbanking', 'wallet', 'cash', 'cheque', 'bank_transfer', 'mobile_money')
+  ),
+  constraint payment_providers_status_check check (status in ('active', 'disabled')),
+  constraint payment_providers_secret_ref_rule check (secret_ref ~ '^(vault|kms|env)://'),
+  constraint payment_providers_config_rule check (
+    not config ?| array['secret','password','key','token','private_key']
+  )
+);
+
+comment on table payment.payment_providers is 'class=financial;scope=tenant;owner=payment_gateway;fhir=none;retention=financial;about=Configured gateways and rails.';
+comment on column payment.payment_providers.code is 'class=financial;about=?';
+comment on column payment.payment_providers.kind is 'class=financial;about=?';
+comment on column payment.payment_providers.display is 'class=financial;about=?';
+comment on column payment.payment_providers.secret_ref is 'class=financial;about=?';
+comment on column payment.payment_providers.webhook_secret_ref is 'class=financial;about=?';
+comment on column payment.payment_providers.config is 'class=financial;about=?';
+comment on column payment.payment_providers.supports_refund is 'class=financial;about=?';
+comment on column payment.payment_providers.currencies is 'class=financial;about=?';
+comment on column payment.payment_providers.priority is 'class=financial;about=?';
+comment on column payment.payment_providers.status is 'class=financial;about=?';
+select core.comment_standard_columns('payment.payment_providers');
+
+alter table payment.payment_providers enable row level security;
+alter table payment.payment_providers force row level security;
+drop policy if exists tenant_isolation on payment.payment_providers;
+create policy tenant_isolation on payment.payment_providers
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger payment_providers_touch before update on payment.payment_providers
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger payment_providers_transition before insert or update of status on payment.payment_providers
+  for each row execute function core.enforce_transition('payment.payment_providers', 'status');
+select audit.track('payment.payment_providers');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('payment.payment_providers', '', 'active', false, null),
+  ('payment.payment_providers', 'active', 'disabled', false, null),
+  ('payment.payment_providers', 'disabled', 'active', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on payment.payment_providers to payment_gateway_app;
+grant select on payment.payment_providers to payment_gateway_ro;
+
+-- payment.payment_methods: Saved instruments as provider tokens.
+-- RULE to build: no column for CVV, track or PIN exists
+create table if not exists payment.payment_methods (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  patient_id uuid not null,
+  provider_id uuid not null,
+  token text not null,
+  brand text,
+  last4 text,
+  exp_month smallint,
+  exp_year smallint,
+  upi_vpa_enc bytea,
+  consent_at timestamptz not null,
+  is_default boolean not null default false,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  deleted_at timestamptz,
+  deleted_by uuid,
+  delete_reason text,
+  constraint payment_methods_pkey primary key (tenant_id, id),
+  constraint payment_methods_last4_length check (length(last4) = 4),
+  constraint payment_methods_last4_rule check (last4 ~ '^[0-9]{4}$'),
+  constraint payment_methods_core_rule check (not core.looks_like_pan(token))
+);
+
+create unique index if not exists payment_methods_provider_token_key on payment.payment_methods (tenant_id, provider_id, token)
+  where deleted_at is null;
+create index if not exists payment_methods_patient_idx on payment.payment_methods (tenant_id, patient_id);
+create index if not exists payment_methods_provider_idx on payment.payment_methods (tenant_id, provider_id);
+
+comment on table payment.payment_methods is 'class=financial;scope=tenant;owner=payment_gateway;fhir=none;retention=financial;about=Saved instruments as provider tokens.';
+comment on column payment.payment_methods.patient_id is 'class=financial;about=The patient.';
+comment on column payment.payment_methods.provider_id is 'class=financial;about=?';
+comment on column payment.payment_methods.token is 'class=financial;about=?';
+comment on column payment.payment_methods.brand is 'class=financial;about=?';
+comment on column payment.payment_methods.last4 is 'class=financial;about=?';
+comment on column payment.payment_methods.exp_month is 'class=financial;about=?';
+comment on column payment.payment_methods.exp_year is 'class=financial;about=?';
+comment on column payment.payment_methods.upi_vpa_enc is 'class=financial;enc=1;about=?';
+comment on column payment.payment_methods.consent_at is 'class=financial;about=?';
+comment on column payment.payment_methods.is_default is 'class=financial;about=?';
+select core.comment_standard_columns('payment.payment_methods');
+
+alter table payment.payment_methods enable row level security;
+alter table payment.payment_methods force row level security;
+drop policy if exists tenant_isolation on payment.payment_methods;
+create policy tenant_isolation on payment.payment_methods
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger payment_methods_touch before update on payment.payment_methods
+  for each row execute function core.update_updated_at_column();
+select audit.track('payment.payment_methods');
+
+grant select, insert, update on payment.payment_methods to payment_gateway_app;
+grant select on payment.payment_methods to payment_gateway_ro;
+
+-- payment.payment_intents: An intention to collect an amount; idempotent.
+create table if not exists payment.payment_intents (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  intent_number text not null,
+  idempotency_key text not null,
+  patient_id uuid,
+  account_id uuid,
+  purpose text not null,
+  amount numeric(14, 2) not null,
+  currency text not null default 'INR',
+  provider_id uuid,
+  channel text not null,
+  return_url text,
+  expires_at timestamptz not null,
+  failure_code text,
+  payment_id uuid,
+  status text not null default 'created',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint payment_intents_pkey primary key (tenant_id, id),
+  constraint payment_intents_idempotency_key_key unique (tenant_id, idempotency_key),
+  constraint payment_intents_intent_number_key unique (tenant_id, intent_number),
+  constraint payment_intents_purpose_check check (purpose in ('invoice', 'advance', 'appointment', 'pharmacy')),
+  constraint payment_intents_currency_form check (currency ~ '^[A-Z]{3}$'),
+  constraint payment_intents_status_check check (
+    status in ('created', 'requires_action', 'processing', 'cancelled', 'expired', 'failed', 'succeeded')
+  ),
+  constraint payment_intents_amount_rule check (amount > 0),
+  constraint payment_intents_succeeded_complete check (status <> 'succeeded' or payment_id is not null)
+);
+
+create index if not exists payment_intents_patient_idx on payment.payment_intents (tenant_id, patient_id)
+  where patient_id is not null;
+create index if not exists payment_intents_account_idx on payment.payment_intents (tenant_id, account_id)
+  where account_id is not null;
+create index if not exists payment_intents_provider_idx on payment.payment_intents (tenant_id, provider_id)
+  where provider_id is not null;
+create index if not exists payment_intents_payment_idx on payment.payment_intents (tenant_id, payment_id)
+  where payment_id is not null;
+
+comment on table payment.payment_intents is 'class=financial;scope=tenant;owner=payment_gateway;fhir=none;retention=financial;about=An intention to collect an amount; idempotent.';
+comment on column payment.payment_intents.intent_number is 'class=financial;about=?';
+comment on column payment.payment_intents.idempotency_key is 'class=financial;about=Same key, same answer.';
+comment on column payment.payment_intents.patient_id is 'class=financial;about=The patient.';
+comment on column payment.payment_intents.account_id is 'class=financial;about=?';
+comment on column payment.payment_intents.purpose is 'class=financial;about=?';
+comment on column payment.payment_intents.amount is 'class=financial;about=?';
+comment on column payment.payment_intents.currency is 'class=financial;about=Currency (ISO 4217).';
+comment on column payment.payment_intents.provider_id is 'class=financial;about=?';
+comment on column payment.payment_intents.channel is 'class=financial;about=?';
+comment on column payment.payment_intents.return_url is 'class=financial;about=?';
+comment on column payment.payment_intents.expires_at is 'class=financial;about=?';
+comment on column payment.payment_intents.failure_code is 'class=financial;about=?';
+comment on column payment.payment_intents.payment_id is 'class=financial;about=?';
+comment on column payment.payment_intents.status is 'class=financial;about=?';
+select core.comment_standard_columns('payment.payment_intents');
+
+alter table payment.payment_intents enable row level security;
+alter table payment.payment_intents force row level security;
+drop policy if exists tenant_isolation on payment.payment_intents;
+create policy tenant_isolation on payment.payment_intents
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger payment_intents_touch before update on payment.payment_intents
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger payment_intents_transition before insert or update of status on payment.payment_intents
+  for each row execute function core.enforce_transition('payment.payment_intents', 'status');
+select audit.track('payment.payment_intents');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('payment.payment_intents', '', 'created', false, null),
+  ('payment.payment_intents', 'created', 'requires_action', false, null),
+  ('payment.payment_intents', 'created', 'processing', false, null),
+  ('payment.payment_intents', 'created', 'cancelled', false, null),
+  ('payment.payment_intents', 'created', 'expired', false, null),
+  ('payment.payment_intents', 'requires_action', 'processing', false, null),
+  ('payment.payment_intents', 'requires_action', 'cancelled', false, null),
+  ('payment.payment_intents', 'requires_action', 'expired', false, null),
+  ('payment.payment_intents', 'requires_action', 'failed', false, null),
+  ('payment.payment_intents', 'processing', 'succeeded', false, null),
+  ('payment.payment_intents', 'processing', 'failed', false, null),
+  ('payment.payment_intents', 'failed', 'processing', false, null),
+  ('payment.payment_intents', 'failed', 'cancelled', false, null),
+  ('payment.payment_intents', 'failed', 'expired', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on payment.payment_intents to payment_gateway_app;
+grant select on payment.payment_intents to payment_gateway_ro;
+
+-- payment.payment_attempts: Each try at a provider with its reference and redacted answer.
+-- RULE to build: response_redacted passes core.assert_no_pan()
+create table if not exists payment.payment_attempts (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  intent_id uuid not null,
+  attempt_no smallint not null,
+  provider_id uuid not null,
+  provider_ref text,
+  started_at timestamptz not null,
+  finished_at timestamptz,
+  outcome text not null,
+  error_code text,
+  response_redacted jsonb not null default '{}',
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  constraint payment_attempts_pkey primary key (tenant_id, id),
+  constraint payment_attempts_intent_attempt_no_key unique (tenant_id, intent_id, attempt_no),
+  constraint payment_attempts_outcome_check check (
+    outcome in ('authorised', 'captured', 'declined', 'error', 'timeout', 'unknown')
+  )
+);
+
+create unique index if not exists payment_attempts_provider_provider_ref_key on payment.payment_attempts (tenant_id, provider_id, provider_ref)
+  where provider_ref is not null;
+create index if not exists payment_attempts_provider_idx on payment.payment_attempts (tenant_id, provider_id);
+
+comment on table payment.payment_attempts is 'class=financial;scope=tenant;owner=payment_gateway;fhir=none;retention=financial;append_only=1;about=Each try at a provider with its reference and redacted answer.';
+comment on column payment.payment_attempts.intent_id is 'class=financial;about=?';
+comment on column payment.payment_attempts.attempt_no is 'class=financial;about=?';
+comment on column payment.payment_attempts.provider_id is 'class=financial;about=?';
+comment on column payment.payment_attempts.provider_ref is 'class=financial;about=?';
+comment on column payment.payment_attempts.started_at is 'class=financial;about=?';
+comment on column payment.payment_attempts.finished_at is 'class=financial;about=?';
+comment on column payment.payment_attempts.outcome is 'class=financial;about=?';
+comment on column payment.payment_attempts.error_code is 'class=financial;about=?';
+comment on column payment.payment_attempts.response_redacted is 'class=financial;about=?';
+select core.comment_standard_columns('payment.payment_attempts');
+
+alter table payment.payment_attempts enable row level security;
+alter table payment.payment_attempts force row level security;
+drop policy if exists tenant_isolation on payment.payment_attempts;
+create policy tenant_isolation on payment.payment_attempts
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger payment_attempts_append_only before update or delete on payment.payment_attempts
+  for each row execute function core.refuse_change();
+create or replace trigger payment_attempts_no_truncate before truncate on payment.payment_attempts
+  for each statement execute function core.refuse_change();
+select audit.track('payment.payment_attempts');
+
+grant select, insert on payment.payment_attempts to payment_gateway_app;
+grant select on payment.payment_attempts to payment_gateway_ro;
+
+-- payment.payments: Money received: receipts and advances.
+-- NOTE: C2 payment_status values pending/completed/failed/refunded are these.
+create table if not exists payment.payments (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  receipt_number text not null,
+  kind text not null,
+  intent_id uuid,
+  patient_id uuid,
+  account_id uuid,
+  clinic_id uuid not null,
+  mode text not null,
+  provider_id uuid,
+  provider_ref text,
+  amount numeric(14, 2) not null,
+  allocated numeric(14, 2) not null default 0,
+  refunded numeric(14, 2) not null default 0,
+  currency text not null default 'INR',
+  received_at timestamptz not null,
+  received_by uuid,
+  cheque_no text,
+  cheque_on date,
+  void_reason text,
+  status payment.payment_status not null default 'pending',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint payments_pkey primary key (tenant_id, id),
+  constraint payments_receipt_number_key unique (tenant_id, receipt_number),
+  constraint payments_kind_check check (kind in ('receipt', 'advance')),
+  constraint payments_mode_check check (
+    mode in ('cash', 'card', 'upi', 'netbanking', 'cheque', 'bank_transfer', 'wallet', 'mobile_money')
+  ),
+  constraint payments_currency_form check (currency ~ '^[A-Z]{3}$'),
+  constraint payments_amount_rule check (amount > 0),
+  constraint payments_allocated_rule check (allocated + refunded <= amount),
+  constraint payments_cash_complete check (mode <> 'cash' or received_by is not null),
+  constraint payments_cheque_complete check (mode <> 'cheque' or cheque_no is not null),
+  constraint payments_voided_complete check (status <> 'voided' or (void_reason is not null and allocated = 0))
+);
+
+create unique index if not exists payments_provider_provider_ref_key on payment.payments (tenant_id, provider_id, provider_ref)
+  where provider_ref is not null;
+create index if not exists payments_intent_idx on payment.payments (tenant_id, intent_id)
+  where intent_id is not null;
+create index if not exists payments_patient_idx on payment.payments (tenant_id, patient_id)
+  where patient_id is not null;
+create index if not exists payments_account_idx on payment.payments (tenant_id, account_id)
+  where account_id is not null;
+create index if not exists payments_clinic_idx on payment.payments (tenant_id, clinic_id);
+create index if not exists payments_provider_idx on payment.payments (tenant_id, provider_id)
+  where provider_id is not null;
+create index if not exists payments_received_by_idx on payment.payments (tenant_id, received_by)
+  where received_by is not null;
+
+comment on table payment.payments is 'class=financial;scope=tenant;owner=payment_gateway;fhir=PaymentReconciliation;retention=financial;about=Money received: receipts and advances.';
+comment on column payment.payments.receipt_number is 'class=financial;about=?';
+comment on column payment.payments.kind is 'class=financial;about=?';
+comment on column payment.payments.intent_id is 'class=financial;about=?';
+comment on column payment.payments.patient_id is 'class=financial;about=The patient.';
+comment on column payment.payments.account_id is 'class=financial;about=?';
+comment on column payment.payments.clinic_id is 'class=financial;about=The clinic.';
+comment on column payment.payments.mode is 'class=financial;about=?';
+comment on column payment.payments.provider_id is 'class=financial;about=?';
+comment on column payment.payments.provider_ref is 'class=financial;about=?';
+comment on column payment.payments.amount is 'class=financial;about=?';
+comment on column payment.payments.allocated is 'class=financial;about=?';
+comment on column payment.payments.refunded is 'class=financial;about=?';
+comment on column payment.payments.currency is 'class=financial;about=Currency (ISO 4217).';
+comment on column payment.payments.received_at is 'class=financial;about=?';
+comment on column payment.payments.received_by is 'class=financial;about=?';
+comment on column payment.payments.cheque_no is 'class=financial;about=?';
+comment on column payment.payments.cheque_on is 'class=financial;about=?';
+comment on column payment.payments.void_reason is 'class=financial;about=?';
+comment on column payment.payments.status is 'class=financial;about=?';
+select core.comment_standard_columns('payment.payments');
+
+alter table payment.payments enable row level security;
+alter table payment.payments force row level security;
+drop policy if exists tenant_isolation on payment.payments;
+create policy tenant_isolation on payment.payments
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger payments_touch before update on payment.payments
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger payments_transition before insert or update of status on payment.payments
+  for each row execute function core.enforce_transition('payment.payments', 'status');
+select audit.track('payment.payments');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('payment.payments', '', 'pending', false, null),
+  ('payment.payments', 'pending', 'completed', false, null),
+  ('payment.payments', 'pending', 'failed', false, null),
+  ('payment.payments', 'completed', 'partially_refunded', false, null),
+  ('payment.payments', 'completed', 'refunded', false, null),
+  ('payment.payments', 'completed', 'disputed', false, null),
+  ('payment.payments', 'completed', 'voided', false, null),
+  ('payment.payments', 'partially_refunded', 'refunded', false, null),
+  ('payment.payments', 'partially_refunded', 'disputed', false, null),
+  ('payment.payments', 'disputed', 'completed', false, null),
+  ('payment.payments', 'disputed', 'refunded', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on payment.payments to payment_gateway_app;
+grant select on payment.payments to payment_gateway_ro;
+
+-- payment.payment_items: What a payment was for at the counter (invoice, appointment fee, advance).
+-- RULE to build: sum(amount) = payment.amount (deferred trigger)
+create table if not exists payment.payment_items (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  payment_id uuid not null,
+  line_no smallint not null,
+  purpose text not null,
+  invoice_id uuid,
+  appointment_id uuid,
+  description text not null,
+  amount numeric(14, 2) not null,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  constraint payment_items_pkey primary key (tenant_id, id),
+  constraint payment_items_payment_line_no_key unique (tenant_id, payment_id, line_no),
+  constraint payment_items_purpose_check check (purpose in ('invoice', 'appointment', 'advance', 'pharmacy', 'other')),
+  constraint payment_items_amount_rule check (amount > 0),
+  constraint payment_items_invoice_complete check (purpose <> 'invoice' or invoice_id is not null)
+);
+
+create index if not exists payment_items_invoice_idx on payment.payment_items (tenant_id, invoice_id)
+  where invoice_id is not null;
+create index if not exists payment_items_appointment_idx on payment.payment_items (tenant_id, appointment_id)
+  where appointment_id is not null;
+
+comment on table payment.payment_items is 'class=financial;scope=tenant;owner=payment_gateway;fhir=PaymentReconciliation.detail;retention=financial;append_only=1;about=What a payment was for at the counter (invoice, appointment fee, advance).';
+comment on column payment.payment_items.payment_id is 'class=financial;about=?';
+comment on column payment.payment_items.line_no is 'class=financial;about=Line, counted from 1.';
+comment on column payment.payment_items.purpose is 'class=financial;about=?';
+comment on column payment.payment_items.invoice_id is 'class=financial;about=?';
+comment on column payment.payment_items.appointment_id is 'class=financial;about=?';
+comment on column payment.payment_items.description is 'class=financial;about=?';
+comment on column payment.payment_items.amount is 'class=financial;about=?';
+select core.comment_standard_columns('payment.payment_items');
+
+alter table payment.payment_items enable row level security;
+alter table payment.payment_items force row level security;
+drop policy if exists tenant_isolation on payment.payment_items;
+create policy tenant_isolation on payment.payment_items
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger payment_items_append_only before update or delete on payment.payment_items
+  for each row execute function core.refuse_change();
+create or replace trigger payment_items_no_truncate before truncate on payment.payment_items
+  for each statement execute function core.refuse_change();
+select audit.track('payment.payment_items');
+
+grant select, insert on payment.payment_items to payment_gateway_app;
+grant select on payment.payment_items to payment_gateway_ro;
+
+-- payment.refunds: Refunds with approval.
+-- RULE to build: sum(refunds) <= payment.amount - payment.allocated (function)
+create table if not exists payment.refunds (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  refund_number text not null,
+  payment_id uuid not null,
+  amount numeric(14, 2) not null,
+  reason text not null,
+  requested_by uuid not null,
+  approved_by uuid,
+  provider_ref text,
+  idempotency_key text not null,
+  completed_at timestamptz,
+  failure_code text,
+  status text not null default 'requested',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint refunds_pkey primary key (tenant_id, id),
+  constraint refunds_refund_number_key unique (tenant_id, refund_number),
+  constraint refunds_idempotency_key_key unique (tenant_id, idempotency_key),
+  constraint refunds_status_check check (
+    status in ('requested', 'approved', 'rejected', 'processing', 'completed', 'failed')
+  ),
+  constraint refunds_amount_rule check (amount > 0),
+  constraint refunds_approved_by_rule check (approved_by is null or approved_by <> requested_by)
+);
+
+create index if not exists refunds_payment_idx on payment.refunds (tenant_id, payment_id);
+create index if not exists refunds_requested_by_idx on payment.refunds (tenant_id, requested_by);
+create index if not exists refunds_approved_by_idx on payment.refunds (tenant_id, approved_by)
+  where approved_by is not null;
+
+comment on table payment.refunds is 'class=financial;scope=tenant;owner=payment_gateway;fhir=none;retention=financial;about=Refunds with approval.';
+comment on column payment.refunds.refund_number is 'class=financial;about=?';
+comment on column payment.refunds.payment_id is 'class=financial;about=?';
+comment on column payment.refunds.amount is 'class=financial;about=?';
+comment on column payment.refunds.reason is 'class=financial;about=?';
+comment on column payment.refunds.requested_by is 'class=financial;about=?';
+comment on column payment.refunds.approved_by is 'class=financial;about=?';
+comment on column payment.refunds.provider_ref is 'class=financial;about=?';
+comment on column payment.refunds.idempotency_key is 'class=financial;about=Same key, same answer.';
+comment on column payment.refunds.completed_at is 'class=financial;about=?';
+comment on column payment.refunds.failure_code is 'class=financial;about=?';
+comment on column payment.refunds.status is 'class=financial;about=?';
+select core.comment_standard_columns('payment.refunds');
+
+alter table payment.refunds enable row level security;
+alter table payment.refunds force row level security;
+drop policy if exists tenant_isolation on payment.refunds;
+create policy tenant_isolation on payment.refunds
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger refunds_touch before update on payment.refunds
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger refunds_transition before insert or update of status on payment.refunds
+  for each row execute function core.enforce_transition('payment.refunds', 'status');
+select audit.track('payment.refunds');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('payment.refunds', '', 'requested', false, null),
+  ('payment.refunds', 'requested', 'approved', false, null),
+  ('payment.refunds', 'requested', 'rejected', false, null),
+  ('payment.refunds', 'approved', 'processing', false, null),
+  ('payment.refunds', 'processing', 'completed', false, null),
+  ('payment.refunds', 'processing', 'failed', false, null),
+  ('payment.refunds', 'failed', 'processing', false, null),
+  ('payment.refunds', 'failed', 'rejected', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on payment.refunds to payment_gateway_app;
+grant select on payment.refunds to payment_gateway_ro;
+
+-- payment.settlements: Provider payouts to the bank.
+create table if not exists payment.settlements (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  provider_id uuid not null,
+  settlement_ref text not null,
+  settled_on date not null,
+  gross numeric(14, 2) not null,
+  fees numeric(14, 2) not null,
+  tax numeric(14, 2) not null default 0,
+  net numeric(14, 2) not null,
+  utr text,
+  variance numeric(14, 2) not null,
+  status text not null default 'imported',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint settlements_pkey primary key (tenant_id, id),
+  constraint settlements_provider_settlement_ref_key unique (tenant_id, provider_id, settlement_ref),
+  constraint settlements_status_check check (status in ('imported', 'matching', 'reconciled', 'exception')),
+  constraint settlements_net_rule check (net = gross - fees - tax),
+  constraint settlements_reconciled_complete check (status <> 'reconciled' or variance = 0)
+);
+
+comment on table payment.settlements is 'class=financial;scope=tenant;owner=payment_gateway;fhir=PaymentReconciliation;retention=financial;about=Provider payouts to the bank.';
+comment on column payment.settlements.provider_id is 'class=financial;about=?';
+comment on column payment.settlements.settlement_ref is 'class=financial;about=?';
+comment on column payment.settlements.settled_on is 'class=financial;about=?';
+comment on column payment.settlements.gross is 'class=financial;about=?';
+comment on column payment.settlements.fees is 'class=financial;about=?';
+comment on column payment.settlements.tax is 'class=financial;about=?';
+comment on column payment.settlements.net is 'class=financial;about=?';
+comment on column payment.settlements.utr is 'class=financial;about=?';
+comment on column payment.settlements.variance is 'class=financial;about=?';
+comment on column payment.settlements.status is 'class=financial;about=?';
+select core.comment_standard_columns('payment.settlements');
+
+alter table payment.settlements enable row level security;
+alter table payment.settlements force row level security;
+drop policy if exists tenant_isolation on payment.settlements;
+create policy tenant_isolation on payment.settlements
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger settlements_touch before update on payment.settlements
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger settlements_transition before insert or update of status on payment.settlements
+  for each row execute function core.enforce_transition('payment.settlements', 'status');
+select audit.track('payment.settlements');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('payment.settlements', '', 'imported', false, null),
+  ('payment.settlements', 'imported', 'matching', false, null),
+  ('payment.settlements', 'matching', 'reconciled', false, null),
+  ('payment.settlements', 'matching', 'exception', false, null),
+  ('payment.settlements', 'exception', 'matching', false, null),
+  ('payment.settlements', 'exception', 'reconciled', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on payment.settlements to payment_gateway_app;
+grant select on payment.settlements to payment_gateway_ro;
+
+-- payment.settlement_items: Lines of a payout matched to payments and refunds.
+create table if not exists payment.settlement_items (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  settlement_id uuid not null,
+  line_no integer not null,
+  provider_ref text not null,
+  payment_id uuid,
+  refund_id uuid,
+  gross numeric(14, 2) not null,
+  fee numeric(14, 2) not null,
+  tax numeric(14, 2) not null default 0,
+  match text not null,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  constraint settlement_items_pkey primary key (tenant_id, id),
+  constraint settlement_items_settlement_line_no_key unique (tenant_id, settlement_id, line_no),
+  constraint settlement_items_match_check check (
+    match in ('matched', 'amount_mismatch', 'missing_here', 'missing_there')
+  )
+);
+
+create index if not exists settlement_items_payment_idx on payment.settlement_items (tenant_id, payment_id)
+  where payment_id is not null;
+create index if not exists settlement_items_refund_idx on payment.settlement_items (tenant_id, refund_id)
+  where refund_id is not null;
+
+comment on table payment.settlement_items is 'class=financial;scope=tenant;owner=payment_gateway;fhir=PaymentReconciliation.detail;retention=financial;append_only=1;about=Lines of a payout matched to payments and refunds.';
+comment on column payment.settlement_items.settlement_id is 'class=financial;about=?';
+comment on column payment.settlement_items.line_no is 'class=financial;about=Line, counted from 1.';
+comment on column payment.settlement_items.provider_ref is 'class=financial;about=?';
+comment on column payment.settlement_items.payment_id is 'class=financial;about=?';
+comment on column payment.settlement_items.refund_id is 'class=financial;about=?';
+comment on column payment.settlement_items.gross is 'class=financial;about=?';
+comment on column payment.settlement_items.fee is 'class=financial;about=?';
+comment on column payment.settlement_items.tax is 'class=financial;about=?';
+comment on column payment.settlement_items.match is 'class=financial;about=?';
+select core.comment_standard_columns('payment.settlement_items');
+
+alter table payment.settlement_items enable row level security;
+alter table payment.settlement_items force row level security;
+drop policy if exists tenant_isolation on payment.settlement_items;
+create policy tenant_isolation on payment.settlement_items
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger settlement_items_append_only before update or delete on payment.settlement_items
+  for each row execute function core.refuse_change();
+create or replace trigger settlement_items_no_truncate before truncate on payment.settlement_items
+  for each statement execute function core.refuse_change();
+select audit.track('payment.settlement_items');
+
+grant select, insert on payment.settlement_items to payment_gateway_app;
+grant select on payment.settlement_items to payment_gateway_ro;
+
+-- payment.disputes: Chargebacks.
+create table if not exists payment.disputes (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  payment_id uuid not null,
+  provider_ref text not null,
+  reason_code text not null,
+  amount numeric(14, 2) not null,
+  respond_by timestamptz not null,
+  evidence_document_id uuid,
+  outcome text,
+  status text not null default 'opened',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint disputes_pkey primary key (tenant_id, id),
+  constraint disputes_provider_ref_key unique (tenant_id, provider_ref),
+  constraint disputes_status_check check (status in ('opened', 'evidence_submitted', 'accepted', 'won', 'lost'))
+);
+
+create index if not exists disputes_payment_idx on payment.disputes (tenant_id, payment_id);
+create index if not exists disputes_evidence_document_idx on payment.disputes (tenant_id, evidence_document_id)
+  where evidence_document_id is not null;
+
+comment on table payment.disputes is 'class=financial;scope=tenant;owner=payment_gateway;fhir=none;retention=financial;about=Chargebacks.';
+comment on column payment.disputes.payment_id is 'class=financial;about=?';
+comment on column payment.disputes.provider_ref is 'class=financial;about=?';
+comment on column payment.disputes.reason_code is 'class=financial;about=?';
+comment on column payment.disputes.amount is 'class=financial;about=?';
+comment on column payment.disputes.respond_by is 'class=financial;about=?';
+comment on column payment.disputes.evidence_document_id is 'class=financial;about=?';
+comment on column payment.disputes.outcome is 'class=financial;about=?';
+comment on column payment.disputes.status is 'class=financial;about=?';
+select core.comment_standard_columns('payment.disputes');
+
+alter table payment.disputes enable row level security;
+alter table payment.disputes force row level security;
+drop policy if exists tenant_isolation on payment.disputes;
+create policy tenant_isolation on payment.disputes
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger disputes_touch before update on payment.disputes
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger disputes_transition before insert or update of status on payment.disputes
+  for each row execute function core.enforce_transition('payment.disputes', 'status');
+select audit.track('payment.disputes');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('payment.disputes', '', 'opened', false, null),
+  ('payment.disputes', 'opened', 'evidence_submitted', false, null),
+  ('payment.disputes', 'opened', 'accepted', false, null),
+  ('payment.disputes', 'evidence_submitted', 'won', false, null),
+  ('payment.disputes', 'evidence_submitted', 'lost', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on payment.disputes to payment_gateway_app;
+grant select on payment.disputes to payment_gateway_ro;
+
+-- tasking: tables
+
+-- tasking.tasks: A unit of work for a patient or a ward, optionally to be verified in the EMR.
+-- RULE to build: not (requires_verification and status='completed' and no verified emr_verification) (deferred trigger)
+create table if not exists tasking.tasks (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  task_number text not null,
+  patient_id uuid,
+  encounter_id uuid,
+  department_id uuid not null,
+  shift_id uuid,
+  title text not null,
+  description_enc bytea,
+  category text not null,
+  priority tasking.task_priority not null,
+  assigned_to uuid,
+  assigned_by uuid not null,
+  due_at timestamptz,
+  started_at timestamptz,
+  completed_at timestamptz,
+  completed_by uuid,
+  requires_verification boolean not null default false,
+  source_type text,
+  source_id uuid,
+  carried_from_handover_id uuid,
+  cancel_reason text,
+  vector_clock jsonb not null default '{}',
+  hlc_physical_us bigint not null,
+  hlc_logical integer not null,
+  hlc_node text not null,
+  field_clocks jsonb not null default '{}',
+  status tasking.task_status not null default 'pending',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  deleted_at timestamptz,
+  deleted_by uuid,
+  delete_reason text,
+  constraint tasks_pkey primary key (tenant_id, id),
+  constraint tasks_completed_complete check (
+    status <> 'completed' or (completed_at is not null and completed_by is not null)
+  ),
+  constraint tasks_cancelled_complete check (status <> 'cancelled' or cancel_reason is not null)
+);
+
+create unique index if not exists tasks_task_number_key on tasking.tasks (tenant_id, task_number)
+  where deleted_at is null;
+create index if not exists tasks_patient_idx on tasking.tasks (tenant_id, patient_id)
+  where patient_id is not null;
+create index if not exists tasks_encounter_idx on tasking.tasks (tenant_id, encounter_id)
+  where encounter_id is not null;
+create index if not exists tasks_department_idx on tasking.tasks (tenant_id, department_id);
+create index if not exists tasks_shift_idx on tasking.tasks (tenant_id, shift_id)
+  where shift_id is not null;
+create index if not exists tasks_assigned_to_idx on tasking.tasks (tenant_id, assigned_to)
+  where assigned_to is not null;
+create index if not exists tasks_assigned_by_idx on tasking.tasks (tenant_id, assigned_by);
+create index if not exists tasks_completed_by_idx on tasking.tasks (tenant_id, completed_by)
+  where completed_by is not null;
+create index if not exists tasks_carried_from_handover_idx on tasking.tasks (tenant_id, carried_from_handover_id)
+  where carried_from_handover_id is not null;
+
+comment on table tasking.tasks is 'class=phi;scope=tenant;owner=business;fhir=Task;retention=medical_record;about=A unit of work for a patient or a ward, optionally to be verified in the EMR.';
+comment on column tasking.tasks.task_number is 'class=phi;about=?';
+comment on column tasking.tasks.patient_id is 'class=phi;about=The patient.';
+comment on column tasking.tasks.encounter_id is 'class=phi;about=The encounter that it belongs to.';
+comment on column tasking.tasks.department_id is 'class=phi;about=The department.';
+comment on column tasking.tasks.shift_id is 'class=phi;about=?';
+comment on column tasking.tasks.title is 'class=phi;about=?';
+comment on column tasking.tasks.description_enc is 'class=phi;enc=1;about=?';
+comment on column tasking.tasks.category is 'class=phi;about=?';
+comment on column tasking.tasks.priority is 'class=phi;about=?';
+comment on column tasking.tasks.assigned_to is 'class=phi;about=?';
+comment on column tasking.tasks.assigned_by is 'class=phi;about=?';
+comment on column tasking.tasks.due_at is 'class=phi;about=?';
+comment on column tasking.tasks.started_at is 'class=phi;about=?';
+comment on column tasking.tasks.completed_at is 'class=phi;about=?';
+comment on column tasking.tasks.completed_by is 'class=phi;about=?';
+comment on column tasking.tasks.requires_verification is 'class=phi;about=?';
+comment on column tasking.tasks.source_type is 'class=phi;about=?';
+comment on column tasking.tasks.source_id is 'class=phi;about=?';
+comment on column tasking.tasks.carried_from_handover_id is 'class=phi;about=?';
+comment on column tasking.tasks.cancel_reason is 'class=phi;about=?';
+comment on column tasking.tasks.vector_clock is 'class=phi;about=Counter of each node that has written the row.';
+comment on column tasking.tasks.hlc_physical_us is 'class=phi;about=Hybrid logical clock: physical part, microseconds since 1970.';
+comment on column tasking.tasks.hlc_logical is 'class=phi;about=Hybrid logical clock: counter inside one microsecond.';
+comment on column tasking.tasks.hlc_node is 'class=phi;about=Hybrid logical clock: the node that wrote.';
+comment on column tasking.tasks.field_clocks is 'class=phi;about=Clock of each field, to merge changes made offline.';
+comment on column tasking.tasks.status is 'class=phi;about=?';
+select core.comment_standard_columns('tasking.tasks');
+
+alter table tasking.tasks enable row level security;
+alter table tasking.tasks force row level security;
+drop policy if exists tenant_isolation on tasking.tasks;
+create policy tenant_isolation on tasking.tasks
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger tasks_touch before update on tasking.tasks
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger tasks_transition before insert or update of status on tasking.tasks
+  for each row execute function core.enforce_transition('tasking.tasks', 'status');
+select audit.track('tasking.tasks');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('tasking.tasks', '', 'pending', false, null),
+  ('tasking.tasks', 'pending', 'in_progress', false, null),
+  ('tasking.tasks', 'pending', 'completed', false, null),
+  ('tasking.tasks', 'pending', 'cancelled', false, null),
+  ('tasking.tasks', 'pending', 'overdue', false, null),
+  ('tasking.tasks', 'in_progress', 'completed', false, null),
+  ('tasking.tasks', 'in_progress', 'on_hold', false, null),
+  ('tasking.tasks', 'in_progress', 'cancelled', false, null),
+  ('tasking.tasks', 'in_progress', 'overdue', false, null),
+  ('tasking.tasks', 'on_hold', 'in_progress', false, null),
+  ('tasking.tasks', 'on_hold', 'cancelled', false, null),
+  ('tasking.tasks', 'overdue', 'in_progress', false, null),
+  ('tasking.tasks', 'overdue', 'completed', false, null),
+  ('tasking.tasks', 'overdue', 'cancelled', false, null),
+  ('tasking.tasks', 'completed', 'verified', false, null),
+  ('tasking.tasks', 'completed', 'reopened', false, null),
+  ('tasking.tasks', 'reopened', 'in_progress', false, null),
+  ('tasking.tasks', 'reopened', 'cancelled', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on tasking.tasks to business_app;
+grant select on tasking.tasks to business_ro;
+
+-- tasking.emr_verifications: The check that a completed task is really recorded in EPIC/CERNER/any FHIR server.
+create table if not exists tasking.emr_verifications (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  task_id uuid not null,
+  patient_id uuid not null,
+  emr_system core.emr_system not null,
+  emr_connection_id uuid,
+  emr_patient_id text not null,
+  resource_type text not null,
+  resource_ref text,
+  expected jsonb not null default '{}',
+  observed_hash bytea,
+  discrepancy jsonb,
+  attempts smallint not null default 0,
+  next_attempt_at timestamptz,
+  verified_at timestamptz,
+  verified_by uuid,
+  method text not null,
+  vector_clock jsonb not null default '{}',
+  hlc_physical_us bigint not null,
+  hlc_logical integer not null,
+  hlc_node text not null,
+  field_clocks jsonb not null default '{}',
+  status tasking.verification_status not null default 'pending',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint emr_verifications_pkey primary key (tenant_id, id),
+  constraint emr_verifications_method_check check (method in ('automatic', 'manual')),
+  constraint emr_verifications_verified_complete check (
+    status <> 'verified' or (verified_at is not null and (resource_ref is not null or method = 'manual'))
+  ),
+  constraint emr_verifications_mismatch_complete check (status <> 'mismatch' or discrepancy is not null),
+  constraint emr_verifications_attempts_rule check (attempts <= 20)
+);
+
+create unique index if not exists emr_verifications_task_key on tasking.emr_verifications (tenant_id, task_id)
+  where status in ('pending', 'in_progress');
+create index if not exists emr_verifications_task_idx on tasking.emr_verifications (tenant_id, task_id);
+create index if not exists emr_verifications_patient_idx on tasking.emr_verifications (tenant_id, patient_id);
+create index if not exists emr_verifications_emr_connection_idx on tasking.emr_verifications (tenant_id, emr_connection_id)
+  where emr_connection_id is not null;
+create index if not exists emr_verifications_verified_by_idx on tasking.emr_verifications (tenant_id, verified_by)
+  where verified_by is not null;
+
+comment on table tasking.emr_verifications is 'class=phi;scope=tenant;owner=business;fhir=Provenance;retention=medical_record;about=The check that a completed task is really recorded in EPIC/CERNER/any FHIR server.';
+comment on column tasking.emr_verifications.task_id is 'class=phi;about=?';
+comment on column tasking.emr_verifications.patient_id is 'class=phi;about=The patient.';
+comment on column tasking.emr_verifications.emr_system is 'class=phi;about=?';
+comment on column tasking.emr_verifications.emr_connection_id is 'class=phi;about=?';
+comment on column tasking.emr_verifications.emr_patient_id is 'class=phi;about=?';
+comment on column tasking.emr_verifications.resource_type is 'class=phi;about=?';
+comment on column tasking.emr_verifications.resource_ref is 'class=phi;about=?';
+comment on column tasking.emr_verifications.expected is 'class=phi;about=?';
+comment on column tasking.emr_verifications.observed_hash is 'class=phi;about=?';
+comment on column tasking.emr_verifications.discrepancy is 'class=phi;about=?';
+comment on column tasking.emr_verifications.attempts is 'class=phi;about=?';
+comment on column tasking.emr_verifications.next_attempt_at is 'class=phi;about=?';
+comment on column tasking.emr_verifications.verified_at is 'class=phi;about=?';
+comment on column tasking.emr_verifications.verified_by is 'class=phi;about=?';
+comment on column tasking.emr_verifications.method is 'class=phi;about=?';
+comment on column tasking.emr_verifications.vector_clock is 'class=phi;about=Counter of each node that has written the row.';
+comment on column tasking.emr_verifications.hlc_physical_us is 'class=phi;about=Hybrid logical clock: physical part, microseconds since 1970.';
+comment on column tasking.emr_verifications.hlc_logical is 'class=phi;about=Hybrid logical clock: counter inside one microsecond.';
+comment on column tasking.emr_verifications.hlc_node is 'class=phi;about=Hybrid logical clock: the node that wrote.';
+comment on column tasking.emr_verifications.field_clocks is 'class=phi;about=Clock of each field, to merge changes made offline.';
+comment on column tasking.emr_verifications.status is 'class=phi;about=?';
+select core.comment_standard_columns('tasking.emr_verifications');
+
+alter table tasking.emr_verifications enable row level security;
+alter table tasking.emr_verifications force row level security;
+drop policy if exists tenant_isolation on tasking.emr_verifications;
+create policy tenant_isolation on tasking.emr_verifications
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger emr_verifications_touch before update on tasking.emr_verifications
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger emr_verifications_transition before insert or update of status on tasking.emr_verifications
+  for each row execute function core.enforce_transition('tasking.emr_verifications', 'status');
+select audit.track('tasking.emr_verifications');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('tasking.emr_verifications', '', 'pending', false, null),
+  ('tasking.emr_verifications', 'pending', 'in_progress', false, null),
+  ('tasking.emr_verifications', 'pending', 'manual_review', false, null),
+  ('tasking.emr_verifications', 'pending', 'expired', false, null),
+  ('tasking.emr_verifications', 'in_progress', 'verified', false, null),
+  ('tasking.emr_verifications', 'in_progress', 'mismatch', false, null),
+  ('tasking.emr_verifications', 'in_progress', 'failed', false, null),
+  ('tasking.emr_verifications', 'failed', 'pending', false, null),
+  ('tasking.emr_verifications', 'failed', 'manual_review', false, null),
+  ('tasking.emr_verifications', 'failed', 'expired', false, null),
+  ('tasking.emr_verifications', 'mismatch', 'manual_review', false, null),
+  ('tasking.emr_verifications', 'mismatch', 'pending', false, null),
+  ('tasking.emr_verifications', 'manual_review', 'verified', false, null),
+  ('tasking.emr_verifications', 'manual_review', 'rejected', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on tasking.emr_verifications to business_app;
+grant select on tasking.emr_verifications to business_ro;
+
+-- tasking.handovers: A handover between shifts or teams, following I-PASS, accepted by the receiver.
+create table if not exists tasking.handovers (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  handover_number text not null,
+  department_id uuid not null,
+  from_shift_id uuid not null,
+  to_shift_id uuid not null,
+  from_user_id uuid not null,
+  to_user_id uuid not null,
+  due_at timestamptz not null,
+  submitted_at timestamptz,
+  accepted_at timestamptz,
+  completed_at timestamptz,
+  rejected_reason text,
+  summary_enc bytea,
+  open_task_count integer not null,
+  unresolved_alert_count integer not null,
+  vector_clock jsonb not null default '{}',
+  hlc_physical_us bigint not null,
+  hlc_logical integer not null,
+  hlc_node text not null,
+  field_clocks jsonb not null default '{}',
+  status tasking.handover_status not null default 'draft',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint handovers_pkey primary key (tenant_id, id),
+  constraint handovers_handover_number_key unique (tenant_id, handover_number),
+  constraint handovers_from_user_id_rule check (from_user_id <> to_user_id),
+  constraint handovers_from_shift_id_rule check (from_shift_id <> to_shift_id),
+  constraint handovers_status_rule check (status not in ('accepted', 'completed') or accepted_at is not null),
+  constraint handovers_rejected_complete check (status <> 'rejected' or rejected_reason is not null)
+);
+
+create unique index if not exists handovers_from_shift_to_shift_key on tasking.handovers (tenant_id, from_shift_id, to_shift_id, from_user_id, to_user_id)
+  where status in ('draft', 'submitted', 'accepted');
+create index if not exists handovers_department_idx on tasking.handovers (tenant_id, department_id);
+create index if not exists handovers_from_shift_idx on tasking.handovers (tenant_id, from_shift_id);
+create index if not exists handovers_to_shift_idx on tasking.handovers (tenant_id, to_shift_id);
+create index if not exists handovers_from_user_idx on tasking.handovers (tenant_id, from_user_id);
+create index if not exists handovers_to_user_idx on tasking.handovers (tenant_id, to_user_id);
+
+comment on table tasking.handovers is 'class=phi;scope=tenant;owner=business;fhir=Communication,Task;retention=medical_record;about=A handover between shifts or teams, following I-PASS, accepted by the receiver.';
+comment on column tasking.handovers.handover_number is 'class=phi;about=?';
+comment on column tasking.handovers.department_id is 'class=phi;about=The department.';
+comment on column tasking.handovers.from_shift_id is 'class=phi;about=?';
+comment on column tasking.handovers.to_shift_id is 'class=phi;about=?';
+comment on column tasking.handovers.from_user_id is 'class=phi;about=?';
+comment on column tasking.handovers.to_user_id is 'class=phi;about=?';
+comment on column tasking.handovers.due_at is 'class=phi;about=?';
+comment on column tasking.handovers.submitted_at is 'class=phi;about=?';
+comment on column tasking.handovers.accepted_at is 'class=phi;about=?';
+comment on column tasking.handovers.completed_at is 'class=phi;about=?';
+comment on column tasking.handovers.rejected_reason is 'class=phi;about=?';
+comment on column tasking.handovers.summary_enc is 'class=phi;enc=1;about=?';
+comment on column tasking.handovers.open_task_count is 'class=phi;about=?';
+comment on column tasking.handovers.unresolved_alert_count is 'class=phi;about=?';
+comment on column tasking.handovers.vector_clock is 'class=phi;about=Counter of each node that has written the row.';
+comment on column tasking.handovers.hlc_physical_us is 'class=phi;about=Hybrid logical clock: physical part, microseconds since 1970.';
+comment on column tasking.handovers.hlc_logical is 'class=phi;about=Hybrid logical clock: counter inside one microsecond.';
+comment on column tasking.handovers.hlc_node is 'class=phi;about=Hybrid logical clock: the node that wrote.';
+comment on column tasking.handovers.field_clocks is 'class=phi;about=Clock of each field, to merge changes made offline.';
+comment on column tasking.handovers.status is 'class=phi;about=?';
+select core.comment_standard_columns('tasking.handovers');
+
+alter table tasking.handovers enable row level security;
+alter table tasking.handovers force row level security;
+drop policy if exists tenant_isolation on tasking.handovers;
+create policy tenant_isolation on tasking.handovers
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger handovers_touch before update on tasking.handovers
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger handovers_transition before insert or update of status on tasking.handovers
+  for each row execute function core.enforce_transition('tasking.handovers', 'status');
+select audit.track('tasking.handovers');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('tasking.handovers', '', 'draft', false, null),
+  ('tasking.handovers', 'draft', 'submitted', false, null),
+  ('tasking.handovers', 'draft', 'cancelled', false, null),
+  ('tasking.handovers', 'submitted', 'accepted', false, null),
+  ('tasking.handovers', 'submitted', 'rejected', false, null),
+  ('tasking.handovers', 'submitted', 'cancelled', false, null),
+  ('tasking.handovers', 'rejected', 'draft', false, null),
+  ('tasking.handovers', 'rejected', 'cancelled', false, null),
+  ('tasking.handovers', 'accepted', 'completed', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on tasking.handovers to business_app;
+grant select on tasking.handovers to business_ro;
+
+-- tasking.handover_patients: One patient in a handover: Illness severity, Patient summary, Action list, Situation awareness, Synthesis by receiver.
+-- RULE to build: parent status='accepted' requires every row read_back_at is not null (deferred trigger)
+create table if not exists tasking.handover_patients (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  handover_id uuid not null,
+  patient_id uuid not null,
+  encounter_id uuid not null,
+  bed_id uuid,
+  illness_severity text not null,
+  patient_summary_enc bytea not null,
+  action_list jsonb not null default '{}',
+  situation_awareness_enc bytea,
+  contingency_plan jsonb not null default '{}',
+  synthesis_by_receiver_enc bytea,
+  read_back_at timestamptz,
+  read_back_by uuid,
+  order_no smallint not null,
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint handover_patients_pkey primary key (tenant_id, id),
+  constraint handover_patients_handover_patient_key unique (tenant_id, handover_id, patient_id),
+  constraint handover_patients_illness_severity_check check (illness_severity in ('stable', 'watcher', 'unstable')),
+  constraint handover_patients_unstable_complete check (
+    illness_severity <> 'unstable' or jsonb_array_length(contingency_plan) > 0
+  )
+);
+
+create index if not exists handover_patients_patient_idx on tasking.handover_patients (tenant_id, patient_id);
+create index if not exists handover_patients_encounter_idx on tasking.handover_patients (tenant_id, encounter_id);
+create index if not exists handover_patients_bed_idx on tasking.handover_patients (tenant_id, bed_id)
+  where bed_id is not null;
+create index if not exists handover_patients_read_back_by_idx on tasking.handover_patients (tenant_id, read_back_by)
+  where read_back_by is not null;
+
+comment on table tasking.handover_patients is 'class=phi;scope=tenant;owner=business;fhir=Communication.payload;retention=medical_record;about=One patient in a handover: Illness severity, Patient summary, Action list, Situation awareness, Synthesis by receiver.';
+comment on column tasking.handover_patients.handover_id is 'class=phi;about=?';
+comment on column tasking.handover_patients.patient_id is 'class=phi;about=The patient.';
+comment on column tasking.handover_patients.encounter_id is 'class=phi;about=The encounter that it belongs to.';
+comment on column tasking.handover_patients.bed_id is 'class=phi;about=?';
+comment on column tasking.handover_patients.illness_severity is 'class=phi;about=?';
+comment on column tasking.handover_patients.patient_summary_enc is 'class=phi;enc=1;about=?';
+comment on column tasking.handover_patients.action_list is 'class=phi;about=?';
+comment on column tasking.handover_patients.situation_awareness_enc is 'class=phi;enc=1;about=?';
+comment on column tasking.handover_patients.contingency_plan is 'class=phi;about=?';
+comment on column tasking.handover_patients.synthesis_by_receiver_enc is 'class=phi;enc=1;about=?';
+comment on column tasking.handover_patients.read_back_at is 'class=phi;about=?';
+comment on column tasking.handover_patients.read_back_by is 'class=phi;about=?';
+comment on column tasking.handover_patients.order_no is 'class=phi;about=?';
+select core.comment_standard_columns('tasking.handover_patients');
+
+alter table tasking.handover_patients enable row level security;
+alter table tasking.handover_patients force row level security;
+drop policy if exists tenant_isolation on tasking.handover_patients;
+create policy tenant_isolation on tasking.handover_patients
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger handover_patients_touch before update on tasking.handover_patients
+  for each row execute function core.update_updated_at_column('row_version');
+select audit.track('tasking.handover_patients');
+
+grant select, insert, update on tasking.handover_patients to business_app;
+grant select on tasking.handover_patients to business_ro;
+
+-- tasking.sync_operations: Operation log of offline replicas: what was sent, how it merged, what conflicted.
+create table if not exists tasking.sync_operations (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  op_id uuid not null,
+  node_id text not null,
+  user_id uuid not null,
+  entity_type text not null,
+  entity_id uuid not null,
+  patch_enc bytea not null,
+  vector_clock jsonb not null default '{}',
+  hlc_physical_us bigint not null,
+  hlc_logical integer not null,
+  received_at timestamptz not null,
+  applied_at timestamptz,
+  outcome text not null,
+  conflict_fields text[],
+  resolved_by uuid,
+  resolution text,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  constraint sync_operations_pkey primary key (tenant_id, id),
+  constraint sync_operations_op_key unique (tenant_id, op_id),
+  constraint sync_operations_node_hlc_physical_us_key unique (tenant_id, node_id, hlc_physical_us, hlc_logical),
+  constraint sync_operations_entity_type_check check (
+    entity_type in ('tasks', 'handovers', 'handover_patients', 'emr_verifications')
+  ),
+  constraint sync_operations_outcome_check check (
+    outcome in ('applied', 'duplicate', 'superseded', 'conflict', 'rejected')
+  ),
+  constraint sync_operations_hlc_physical_us_rule check (
+    hlc_physical_us <= (extract(epoch from received_at)*1000000)::bigint + 300000000
+  ),
+  constraint sync_operations_conflict_complete check (outcome <> 'conflict' or conflict_fields is not null)
+);
+
+create index if not exists sync_operations_user_idx on tasking.sync_operations (tenant_id, user_id);
+create index if not exists sync_operations_resolved_by_idx on tasking.sync_operations (tenant_id, resolved_by)
+  where resolved_by is not null;
+
+comment on table tasking.sync_operations is 'class=phi;scope=tenant;owner=business;fhir=Provenance;retention=medical_record;append_only=1;about=Operation log of offline replicas: what was sent, how it merged, what conflicted.';
+comment on column tasking.sync_operations.op_id is 'class=phi;about=?';
+comment on column tasking.sync_operations.node_id is 'class=phi;about=?';
+comment on column tasking.sync_operations.user_id is 'class=phi;about=?';
+comment on column tasking.sync_operations.entity_type is 'class=phi;about=?';
+comment on column tasking.sync_operations.entity_id is 'class=phi;about=?';
+comment on column tasking.sync_operations.patch_enc is 'class=phi;enc=1;about=?';
+comment on column tasking.sync_operations.vector_clock is 'class=phi;about=Counter of each node that has written the row.';
+comment on column tasking.sync_operations.hlc_physical_us is 'class=phi;about=Hybrid logical clock: physical part, microseconds since 1970.';
+comment on column tasking.sync_operations.hlc_logical is 'class=phi;about=Hybrid logical clock: counter inside one microsecond.';
+comment on column tasking.sync_operations.received_at is 'class=phi;about=?';
+comment on column tasking.sync_operations.applied_at is 'class=phi;about=?';
+comment on column tasking.sync_operations.outcome is 'class=phi;about=?';
+comment on column tasking.sync_operations.conflict_fields is 'class=phi;about=?';
+comment on column tasking.sync_operations.resolved_by is 'class=phi;about=?';
+comment on column tasking.sync_operations.resolution is 'class=phi;about=?';
+select core.comment_standard_columns('tasking.sync_operations');
+
+alter table tasking.sync_operations enable row level security;
+alter table tasking.sync_operations force row level security;
+drop policy if exists tenant_isolation on tasking.sync_operations;
+create policy tenant_isolation on tasking.sync_operations
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger sync_operations_append_only before update or delete on tasking.sync_operations
+  for each row execute function core.refuse_change();
+create or replace trigger sync_operations_no_truncate before truncate on tasking.sync_operations
+  for each statement execute function core.refuse_change();
+select audit.track('tasking.sync_operations');
+
+grant select, insert on tasking.sync_operations to business_app;
+grant select on tasking.sync_operations to business_ro;
+
 
 -- =====================================================================================================================
 -- FOREIGN KEYS
@@ -6191,6 +18361,107 @@ begin
 end
 $$;
 
+-- fhir: foreign keys
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'fhir.concepts'::pg_catalog.regclass and conname = 'concepts_code_system_fkey') then
+    alter table fhir.concepts add constraint concepts_code_system_fkey
+  foreign key (code_system_id) references fhir.code_systems (id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'fhir.value_sets'::pg_catalog.regclass and conname = 'value_sets_tenant_fkey') then
+    alter table fhir.value_sets add constraint value_sets_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'fhir.value_set_members'::pg_catalog.regclass and conname = 'value_set_members_tenant_fkey') then
+    alter table fhir.value_set_members add constraint value_set_members_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'fhir.value_set_members'::pg_catalog.regclass and conname = 'value_set_members_value_set_fkey') then
+    alter table fhir.value_set_members add constraint value_set_members_value_set_fkey
+  foreign key (value_set_id) references fhir.value_sets (id) on delete cascade;
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'fhir.concept_maps'::pg_catalog.regclass and conname = 'concept_maps_tenant_fkey') then
+    alter table fhir.concept_maps add constraint concept_maps_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'fhir.resource_versions'::pg_catalog.regclass and conname = 'resource_versions_tenant_fkey') then
+    alter table fhir.resource_versions add constraint resource_versions_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+end
+$$;
+
+-- interop: foreign keys
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'interop.endpoints'::pg_catalog.regclass and conname = 'endpoints_tenant_fkey') then
+    alter table interop.endpoints add constraint endpoints_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'interop.hl7_messages'::pg_catalog.regclass and conname = 'hl7_messages_tenant_fkey') then
+    alter table interop.hl7_messages add constraint hl7_messages_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'interop.hl7_messages'::pg_catalog.regclass and conname = 'hl7_messages_endpoint_fkey') then
+    alter table interop.hl7_messages add constraint hl7_messages_endpoint_fkey
+  foreign key (tenant_id, endpoint_id) references interop.endpoints (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'interop.hl7_messages'::pg_catalog.regclass and conname = 'hl7_messages_patient_fkey') then
+    alter table interop.hl7_messages add constraint hl7_messages_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'interop.mapping_rules'::pg_catalog.regclass and conname = 'mapping_rules_tenant_fkey') then
+    alter table interop.mapping_rules add constraint mapping_rules_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'interop.mapping_rules'::pg_catalog.regclass and conname = 'mapping_rules_endpoint_fkey') then
+    alter table interop.mapping_rules add constraint mapping_rules_endpoint_fkey
+  foreign key (tenant_id, endpoint_id) references interop.endpoints (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'interop.emr_connections'::pg_catalog.regclass and conname = 'emr_connections_tenant_fkey') then
+    alter table interop.emr_connections add constraint emr_connections_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+end
+$$;
+
 -- webhook: foreign keys
 
 do $$
@@ -6315,6 +18586,260 @@ begin
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'workforce.shift_assignments'::pg_catalog.regclass and conname = 'shift_assignments_swapped_with_fkey') then
     alter table workforce.shift_assignments add constraint shift_assignments_swapped_with_fkey
   foreign key (tenant_id, swapped_with_id) references workforce.shift_assignments (tenant_id, id);
+  end if;
+end
+$$;
+
+-- inventory: foreign keys
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.items'::pg_catalog.regclass and conname = 'items_tenant_fkey') then
+    alter table inventory.items add constraint items_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.items'::pg_catalog.regclass and conname = 'items_drug_fkey') then
+    alter table inventory.items add constraint items_drug_fkey
+  foreign key (drug_id) references medication.drugs (id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.suppliers'::pg_catalog.regclass and conname = 'suppliers_tenant_fkey') then
+    alter table inventory.suppliers add constraint suppliers_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.batches'::pg_catalog.regclass and conname = 'batches_tenant_fkey') then
+    alter table inventory.batches add constraint batches_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.batches'::pg_catalog.regclass and conname = 'batches_item_fkey') then
+    alter table inventory.batches add constraint batches_item_fkey
+  foreign key (tenant_id, item_id) references inventory.items (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.batches'::pg_catalog.regclass and conname = 'batches_goods_receipt_item_fkey') then
+    alter table inventory.batches add constraint batches_goods_receipt_item_fkey
+  foreign key (tenant_id, goods_receipt_item_id) references inventory.goods_receipt_items (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_balances'::pg_catalog.regclass and conname = 'stock_balances_tenant_fkey') then
+    alter table inventory.stock_balances add constraint stock_balances_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_balances'::pg_catalog.regclass and conname = 'stock_balances_store_location_fkey') then
+    alter table inventory.stock_balances add constraint stock_balances_store_location_fkey
+  foreign key (tenant_id, store_location_id) references facility.locations (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_balances'::pg_catalog.regclass and conname = 'stock_balances_item_fkey') then
+    alter table inventory.stock_balances add constraint stock_balances_item_fkey
+  foreign key (tenant_id, item_id) references inventory.items (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_balances'::pg_catalog.regclass and conname = 'stock_balances_batch_fkey') then
+    alter table inventory.stock_balances add constraint stock_balances_batch_fkey
+  foreign key (tenant_id, batch_id) references inventory.batches (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_balances'::pg_catalog.regclass and conname = 'stock_balances_last_movement_fkey') then
+    alter table inventory.stock_balances add constraint stock_balances_last_movement_fkey
+  foreign key (tenant_id, last_movement_id) references inventory.stock_movements (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_movements'::pg_catalog.regclass and conname = 'stock_movements_tenant_fkey') then
+    alter table inventory.stock_movements add constraint stock_movements_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_movements'::pg_catalog.regclass and conname = 'stock_movements_store_location_fkey') then
+    alter table inventory.stock_movements add constraint stock_movements_store_location_fkey
+  foreign key (tenant_id, store_location_id) references facility.locations (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_movements'::pg_catalog.regclass and conname = 'stock_movements_item_fkey') then
+    alter table inventory.stock_movements add constraint stock_movements_item_fkey
+  foreign key (tenant_id, item_id) references inventory.items (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_movements'::pg_catalog.regclass and conname = 'stock_movements_batch_fkey') then
+    alter table inventory.stock_movements add constraint stock_movements_batch_fkey
+  foreign key (tenant_id, batch_id) references inventory.batches (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_movements'::pg_catalog.regclass and conname = 'stock_movements_counter_movement_fkey') then
+    alter table inventory.stock_movements add constraint stock_movements_counter_movement_fkey
+  foreign key (tenant_id, counter_movement_id) references inventory.stock_movements (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_movements'::pg_catalog.regclass and conname = 'stock_movements_patient_fkey') then
+    alter table inventory.stock_movements add constraint stock_movements_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_movements'::pg_catalog.regclass and conname = 'stock_movements_approved_by_fkey') then
+    alter table inventory.stock_movements add constraint stock_movements_approved_by_fkey
+  foreign key (tenant_id, approved_by) references workforce.staff (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_movements'::pg_catalog.regclass and conname = 'stock_movements_witness_fkey') then
+    alter table inventory.stock_movements add constraint stock_movements_witness_fkey
+  foreign key (tenant_id, witness_id) references workforce.staff (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_reservations'::pg_catalog.regclass and conname = 'stock_reservations_tenant_fkey') then
+    alter table inventory.stock_reservations add constraint stock_reservations_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_reservations'::pg_catalog.regclass and conname = 'stock_reservations_store_location_fkey') then
+    alter table inventory.stock_reservations add constraint stock_reservations_store_location_fkey
+  foreign key (tenant_id, store_location_id) references facility.locations (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_reservations'::pg_catalog.regclass and conname = 'stock_reservations_item_fkey') then
+    alter table inventory.stock_reservations add constraint stock_reservations_item_fkey
+  foreign key (tenant_id, item_id) references inventory.items (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_reservations'::pg_catalog.regclass and conname = 'stock_reservations_batch_fkey') then
+    alter table inventory.stock_reservations add constraint stock_reservations_batch_fkey
+  foreign key (tenant_id, batch_id) references inventory.batches (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.purchase_orders'::pg_catalog.regclass and conname = 'purchase_orders_tenant_fkey') then
+    alter table inventory.purchase_orders add constraint purchase_orders_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.purchase_orders'::pg_catalog.regclass and conname = 'purchase_orders_supplier_fkey') then
+    alter table inventory.purchase_orders add constraint purchase_orders_supplier_fkey
+  foreign key (tenant_id, supplier_id) references inventory.suppliers (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.purchase_orders'::pg_catalog.regclass and conname = 'purchase_orders_store_location_fkey') then
+    alter table inventory.purchase_orders add constraint purchase_orders_store_location_fkey
+  foreign key (tenant_id, store_location_id) references facility.locations (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.purchase_orders'::pg_catalog.regclass and conname = 'purchase_orders_approved_by_fkey') then
+    alter table inventory.purchase_orders add constraint purchase_orders_approved_by_fkey
+  foreign key (tenant_id, approved_by) references workforce.staff (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.purchase_order_items'::pg_catalog.regclass and conname = 'purchase_order_items_tenant_fkey') then
+    alter table inventory.purchase_order_items add constraint purchase_order_items_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.purchase_order_items'::pg_catalog.regclass and conname = 'purchase_order_items_po_fkey') then
+    alter table inventory.purchase_order_items add constraint purchase_order_items_po_fkey
+  foreign key (tenant_id, po_id) references inventory.purchase_orders (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.purchase_order_items'::pg_catalog.regclass and conname = 'purchase_order_items_item_fkey') then
+    alter table inventory.purchase_order_items add constraint purchase_order_items_item_fkey
+  foreign key (tenant_id, item_id) references inventory.items (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.goods_receipts'::pg_catalog.regclass and conname = 'goods_receipts_tenant_fkey') then
+    alter table inventory.goods_receipts add constraint goods_receipts_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.goods_receipts'::pg_catalog.regclass and conname = 'goods_receipts_po_fkey') then
+    alter table inventory.goods_receipts add constraint goods_receipts_po_fkey
+  foreign key (tenant_id, po_id) references inventory.purchase_orders (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.goods_receipts'::pg_catalog.regclass and conname = 'goods_receipts_supplier_fkey') then
+    alter table inventory.goods_receipts add constraint goods_receipts_supplier_fkey
+  foreign key (tenant_id, supplier_id) references inventory.suppliers (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.goods_receipts'::pg_catalog.regclass and conname = 'goods_receipts_store_location_fkey') then
+    alter table inventory.goods_receipts add constraint goods_receipts_store_location_fkey
+  foreign key (tenant_id, store_location_id) references facility.locations (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.goods_receipts'::pg_catalog.regclass and conname = 'goods_receipts_received_by_fkey') then
+    alter table inventory.goods_receipts add constraint goods_receipts_received_by_fkey
+  foreign key (tenant_id, received_by) references workforce.staff (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.goods_receipts'::pg_catalog.regclass and conname = 'goods_receipts_inspected_by_fkey') then
+    alter table inventory.goods_receipts add constraint goods_receipts_inspected_by_fkey
+  foreign key (tenant_id, inspected_by) references workforce.staff (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.goods_receipt_items'::pg_catalog.regclass and conname = 'goods_receipt_items_tenant_fkey') then
+    alter table inventory.goods_receipt_items add constraint goods_receipt_items_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.goods_receipt_items'::pg_catalog.regclass and conname = 'goods_receipt_items_grn_fkey') then
+    alter table inventory.goods_receipt_items add constraint goods_receipt_items_grn_fkey
+  foreign key (tenant_id, grn_id) references inventory.goods_receipts (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.goods_receipt_items'::pg_catalog.regclass and conname = 'goods_receipt_items_po_item_fkey') then
+    alter table inventory.goods_receipt_items add constraint goods_receipt_items_po_item_fkey
+  foreign key (tenant_id, po_item_id) references inventory.purchase_order_items (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.goods_receipt_items'::pg_catalog.regclass and conname = 'goods_receipt_items_item_fkey') then
+    alter table inventory.goods_receipt_items add constraint goods_receipt_items_item_fkey
+  foreign key (tenant_id, item_id) references inventory.items (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.indents'::pg_catalog.regclass and conname = 'indents_tenant_fkey') then
+    alter table inventory.indents add constraint indents_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.indents'::pg_catalog.regclass and conname = 'indents_from_location_fkey') then
+    alter table inventory.indents add constraint indents_from_location_fkey
+  foreign key (tenant_id, from_location_id) references facility.locations (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.indents'::pg_catalog.regclass and conname = 'indents_to_location_fkey') then
+    alter table inventory.indents add constraint indents_to_location_fkey
+  foreign key (tenant_id, to_location_id) references facility.locations (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.indents'::pg_catalog.regclass and conname = 'indents_requested_by_fkey') then
+    alter table inventory.indents add constraint indents_requested_by_fkey
+  foreign key (tenant_id, requested_by) references workforce.staff (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.indents'::pg_catalog.regclass and conname = 'indents_approved_by_fkey') then
+    alter table inventory.indents add constraint indents_approved_by_fkey
+  foreign key (tenant_id, approved_by) references workforce.staff (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.indent_items'::pg_catalog.regclass and conname = 'indent_items_tenant_fkey') then
+    alter table inventory.indent_items add constraint indent_items_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.indent_items'::pg_catalog.regclass and conname = 'indent_items_indent_fkey') then
+    alter table inventory.indent_items add constraint indent_items_indent_fkey
+  foreign key (tenant_id, indent_id) references inventory.indents (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.indent_items'::pg_catalog.regclass and conname = 'indent_items_item_fkey') then
+    alter table inventory.indent_items add constraint indent_items_item_fkey
+  foreign key (tenant_id, item_id) references inventory.items (tenant_id, id);
   end if;
 end
 $$;
@@ -6511,6 +19036,2790 @@ begin
 end
 $$;
 
+-- ehr: foreign keys
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'ehr.document_templates'::pg_catalog.regclass and conname = 'document_templates_tenant_fkey') then
+    alter table ehr.document_templates add constraint document_templates_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'ehr.documents'::pg_catalog.regclass and conname = 'documents_tenant_fkey') then
+    alter table ehr.documents add constraint documents_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'ehr.documents'::pg_catalog.regclass and conname = 'documents_patient_fkey') then
+    alter table ehr.documents add constraint documents_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'ehr.documents'::pg_catalog.regclass and conname = 'documents_encounter_fkey') then
+    alter table ehr.documents add constraint documents_encounter_fkey
+  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'ehr.documents'::pg_catalog.regclass and conname = 'documents_template_fkey') then
+    alter table ehr.documents add constraint documents_template_fkey
+  foreign key (template_id) references ehr.document_templates (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'ehr.documents'::pg_catalog.regclass and conname = 'documents_supersedes_fkey') then
+    alter table ehr.documents add constraint documents_supersedes_fkey
+  foreign key (tenant_id, supersedes_id) references ehr.documents (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'ehr.document_signatures'::pg_catalog.regclass and conname = 'document_signatures_tenant_fkey') then
+    alter table ehr.document_signatures add constraint document_signatures_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'ehr.document_signatures'::pg_catalog.regclass and conname = 'document_signatures_document_fkey') then
+    alter table ehr.document_signatures add constraint document_signatures_document_fkey
+  foreign key (tenant_id, document_id) references ehr.documents (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'ehr.document_signatures'::pg_catalog.regclass and conname = 'document_signatures_signer_user_fkey') then
+    alter table ehr.document_signatures add constraint document_signatures_signer_user_fkey
+  foreign key (tenant_id, signer_user_id) references auth.users (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'workforce.staff_credentials'::pg_catalog.regclass and conname = 'staff_credentials_document_fkey') then
+    -- Keys from modules that are installed before this one.
+    alter table workforce.staff_credentials add constraint staff_credentials_document_fkey
+  foreign key (tenant_id, document_id) references ehr.documents (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'patient.patient_contacts'::pg_catalog.regclass and conname = 'patient_contacts_guardian_proof_document_fkey') then
+    alter table patient.patient_contacts add constraint patient_contacts_guardian_proof_document_fkey
+  foreign key (tenant_id, guardian_proof_document_id) references ehr.documents (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.telemedicine_sessions'::pg_catalog.regclass and conname = 'telemedicine_sessions_recording_document_fkey') then
+    alter table scheduling.telemedicine_sessions add constraint telemedicine_sessions_recording_document_fkey
+  foreign key (tenant_id, recording_document_id) references ehr.documents (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'communication.whatsapp_messages'::pg_catalog.regclass and conname = 'whatsapp_messages_media_document_fkey') then
+    alter table communication.whatsapp_messages add constraint whatsapp_messages_media_document_fkey
+  foreign key (tenant_id, media_document_id) references ehr.documents (tenant_id, id);
+  end if;
+end
+$$;
+
+-- compliance: foreign keys
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.consent_notices'::pg_catalog.regclass and conname = 'consent_notices_tenant_fkey') then
+    alter table compliance.consent_notices add constraint consent_notices_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.consents'::pg_catalog.regclass and conname = 'consents_tenant_fkey') then
+    alter table compliance.consents add constraint consents_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.consents'::pg_catalog.regclass and conname = 'consents_patient_fkey') then
+    alter table compliance.consents add constraint consents_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.consents'::pg_catalog.regclass and conname = 'consents_notice_fkey') then
+    alter table compliance.consents add constraint consents_notice_fkey
+  foreign key (notice_id) references compliance.consent_notices (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.consents'::pg_catalog.regclass and conname = 'consents_contact_fkey') then
+    alter table compliance.consents add constraint consents_contact_fkey
+  foreign key (tenant_id, contact_id) references patient.patient_contacts (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.consents'::pg_catalog.regclass and conname = 'consents_witness_fkey') then
+    alter table compliance.consents add constraint consents_witness_fkey
+  foreign key (tenant_id, witness_id) references workforce.staff (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.consents'::pg_catalog.regclass and conname = 'consents_explained_by_fkey') then
+    alter table compliance.consents add constraint consents_explained_by_fkey
+  foreign key (tenant_id, explained_by) references workforce.staff (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.consents'::pg_catalog.regclass and conname = 'consents_document_fkey') then
+    alter table compliance.consents add constraint consents_document_fkey
+  foreign key (tenant_id, document_id) references ehr.documents (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.consents'::pg_catalog.regclass and conname = 'consents_encounter_fkey') then
+    alter table compliance.consents add constraint consents_encounter_fkey
+  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.data_principal_requests'::pg_catalog.regclass and conname = 'data_principal_requests_tenant_fkey') then
+    alter table compliance.data_principal_requests add constraint data_principal_requests_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.data_principal_requests'::pg_catalog.regclass and conname = 'data_principal_requests_patient_fkey') then
+    alter table compliance.data_principal_requests add constraint data_principal_requests_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.data_principal_requests'::pg_catalog.regclass and conname = 'data_principal_requests_response_document_fkey') then
+    alter table compliance.data_principal_requests add constraint data_principal_requests_response_document_fkey
+  foreign key (tenant_id, response_document_id) references ehr.documents (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.data_principal_requests'::pg_catalog.regclass and conname = 'data_principal_requests_handled_by_fkey') then
+    alter table compliance.data_principal_requests add constraint data_principal_requests_handled_by_fkey
+  foreign key (tenant_id, handled_by) references auth.users (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.breaches'::pg_catalog.regclass and conname = 'breaches_tenant_fkey') then
+    alter table compliance.breaches add constraint breaches_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.breaches'::pg_catalog.regclass and conname = 'breaches_incident_fkey') then
+    alter table compliance.breaches add constraint breaches_incident_fkey
+  foreign key (tenant_id, incident_id) references compliance.incidents (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.breach_affected_persons'::pg_catalog.regclass and conname = 'breach_affected_persons_tenant_fkey') then
+    alter table compliance.breach_affected_persons add constraint breach_affected_persons_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.breach_affected_persons'::pg_catalog.regclass and conname = 'breach_affected_persons_breach_fkey') then
+    alter table compliance.breach_affected_persons add constraint breach_affected_persons_breach_fkey
+  foreign key (tenant_id, breach_id) references compliance.breaches (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.breach_affected_persons'::pg_catalog.regclass and conname = 'breach_affected_persons_patient_fkey') then
+    alter table compliance.breach_affected_persons add constraint breach_affected_persons_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.breach_affected_persons'::pg_catalog.regclass and conname = 'breach_affected_persons_notification_fkey') then
+    alter table compliance.breach_affected_persons add constraint breach_affected_persons_notification_fkey
+  foreign key (tenant_id, notification_id) references communication.notifications (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.retention_policies'::pg_catalog.regclass and conname = 'retention_policies_tenant_fkey') then
+    alter table compliance.retention_policies add constraint retention_policies_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.legal_holds'::pg_catalog.regclass and conname = 'legal_holds_tenant_fkey') then
+    alter table compliance.legal_holds add constraint legal_holds_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.legal_holds'::pg_catalog.regclass and conname = 'legal_holds_patient_fkey') then
+    alter table compliance.legal_holds add constraint legal_holds_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.legal_holds'::pg_catalog.regclass and conname = 'legal_holds_placed_by_fkey') then
+    alter table compliance.legal_holds add constraint legal_holds_placed_by_fkey
+  foreign key (tenant_id, placed_by) references auth.users (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.legal_holds'::pg_catalog.regclass and conname = 'legal_holds_released_by_fkey') then
+    alter table compliance.legal_holds add constraint legal_holds_released_by_fkey
+  foreign key (tenant_id, released_by) references auth.users (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.erasure_log'::pg_catalog.regclass and conname = 'erasure_log_tenant_fkey') then
+    alter table compliance.erasure_log add constraint erasure_log_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.erasure_log'::pg_catalog.regclass and conname = 'erasure_log_request_fkey') then
+    alter table compliance.erasure_log add constraint erasure_log_request_fkey
+  foreign key (tenant_id, request_id) references compliance.data_principal_requests (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.erasure_log'::pg_catalog.regclass and conname = 'erasure_log_policy_fkey') then
+    alter table compliance.erasure_log add constraint erasure_log_policy_fkey
+  foreign key (policy_id) references compliance.retention_policies (id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.data_processors'::pg_catalog.regclass and conname = 'data_processors_tenant_fkey') then
+    alter table compliance.data_processors add constraint data_processors_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.data_processors'::pg_catalog.regclass and conname = 'data_processors_contract_document_fkey') then
+    alter table compliance.data_processors add constraint data_processors_contract_document_fkey
+  foreign key (tenant_id, contract_document_id) references ehr.documents (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.data_processors'::pg_catalog.regclass and conname = 'data_processors_api_client_fkey') then
+    alter table compliance.data_processors add constraint data_processors_api_client_fkey
+  foreign key (tenant_id, api_client_id) references auth.api_clients (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.incidents'::pg_catalog.regclass and conname = 'incidents_tenant_fkey') then
+    alter table compliance.incidents add constraint incidents_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.incidents'::pg_catalog.regclass and conname = 'incidents_patient_fkey') then
+    alter table compliance.incidents add constraint incidents_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.incidents'::pg_catalog.regclass and conname = 'incidents_encounter_fkey') then
+    alter table compliance.incidents add constraint incidents_encounter_fkey
+  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.incidents'::pg_catalog.regclass and conname = 'incidents_department_fkey') then
+    alter table compliance.incidents add constraint incidents_department_fkey
+  foreign key (tenant_id, department_id) references facility.departments (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.incidents'::pg_catalog.regclass and conname = 'incidents_reported_by_fkey') then
+    alter table compliance.incidents add constraint incidents_reported_by_fkey
+  foreign key (tenant_id, reported_by) references workforce.staff (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.incidents'::pg_catalog.regclass and conname = 'incidents_capa_owner_fkey') then
+    alter table compliance.incidents add constraint incidents_capa_owner_fkey
+  foreign key (tenant_id, capa_owner_id) references workforce.staff (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.compliance_checks'::pg_catalog.regclass and conname = 'compliance_checks_tenant_fkey') then
+    alter table compliance.compliance_checks add constraint compliance_checks_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.telemedicine_sessions'::pg_catalog.regclass and conname = 'telemedicine_sessions_consent_fkey') then
+    -- Keys from modules that are installed before this one.
+    alter table scheduling.telemedicine_sessions add constraint telemedicine_sessions_consent_fkey
+  foreign key (tenant_id, consent_id) references compliance.consents (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'communication.contact_preferences'::pg_catalog.regclass and conname = 'contact_preferences_consent_fkey') then
+    alter table communication.contact_preferences add constraint contact_preferences_consent_fkey
+  foreign key (tenant_id, consent_id) references compliance.consents (tenant_id, id);
+  end if;
+end
+$$;
+
+-- device: foreign keys
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.devices'::pg_catalog.regclass and conname = 'devices_tenant_fkey') then
+    alter table device.devices add constraint devices_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.devices'::pg_catalog.regclass and conname = 'devices_location_fkey') then
+    alter table device.devices add constraint devices_location_fkey
+  foreign key (tenant_id, location_id) references facility.locations (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.devices'::pg_catalog.regclass and conname = 'devices_department_fkey') then
+    alter table device.devices add constraint devices_department_fkey
+  foreign key (tenant_id, department_id) references facility.departments (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.devices'::pg_catalog.regclass and conname = 'devices_api_client_fkey') then
+    alter table device.devices add constraint devices_api_client_fkey
+  foreign key (tenant_id, api_client_id) references auth.api_clients (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.device_assignments'::pg_catalog.regclass and conname = 'device_assignments_tenant_fkey') then
+    alter table device.device_assignments add constraint device_assignments_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.device_assignments'::pg_catalog.regclass and conname = 'device_assignments_device_fkey') then
+    alter table device.device_assignments add constraint device_assignments_device_fkey
+  foreign key (tenant_id, device_id) references device.devices (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.device_assignments'::pg_catalog.regclass and conname = 'device_assignments_patient_fkey') then
+    alter table device.device_assignments add constraint device_assignments_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.device_assignments'::pg_catalog.regclass and conname = 'device_assignments_encounter_fkey') then
+    alter table device.device_assignments add constraint device_assignments_encounter_fkey
+  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.device_assignments'::pg_catalog.regclass and conname = 'device_assignments_bed_fkey') then
+    alter table device.device_assignments add constraint device_assignments_bed_fkey
+  foreign key (tenant_id, bed_id) references facility.beds (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.device_assignments'::pg_catalog.regclass and conname = 'device_assignments_assigned_by_fkey') then
+    alter table device.device_assignments add constraint device_assignments_assigned_by_fkey
+  foreign key (tenant_id, assigned_by) references workforce.staff (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.device_maintenance'::pg_catalog.regclass and conname = 'device_maintenance_tenant_fkey') then
+    alter table device.device_maintenance add constraint device_maintenance_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.device_maintenance'::pg_catalog.regclass and conname = 'device_maintenance_device_fkey') then
+    alter table device.device_maintenance add constraint device_maintenance_device_fkey
+  foreign key (tenant_id, device_id) references device.devices (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.device_maintenance'::pg_catalog.regclass and conname = 'device_maintenance_certificate_document_fkey') then
+    alter table device.device_maintenance add constraint device_maintenance_certificate_document_fkey
+  foreign key (tenant_id, certificate_document_id) references ehr.documents (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.telemetry'::pg_catalog.regclass and conname = 'telemetry_tenant_fkey') then
+    alter table device.telemetry add constraint telemetry_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.alarms'::pg_catalog.regclass and conname = 'alarms_tenant_fkey') then
+    alter table device.alarms add constraint alarms_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.alarms'::pg_catalog.regclass and conname = 'alarms_device_fkey') then
+    alter table device.alarms add constraint alarms_device_fkey
+  foreign key (tenant_id, device_id) references device.devices (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.alarms'::pg_catalog.regclass and conname = 'alarms_patient_fkey') then
+    alter table device.alarms add constraint alarms_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.alarms'::pg_catalog.regclass and conname = 'alarms_acknowledged_by_fkey') then
+    alter table device.alarms add constraint alarms_acknowledged_by_fkey
+  foreign key (tenant_id, acknowledged_by) references auth.users (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.resource_bookings'::pg_catalog.regclass and conname = 'resource_bookings_device_fkey') then
+    -- Keys from modules that are installed before this one.
+    alter table scheduling.resource_bookings add constraint resource_bookings_device_fkey
+  foreign key (tenant_id, device_id) references device.devices (tenant_id, id);
+  end if;
+end
+$$;
+
+-- clinical: foreign keys
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.encounters'::pg_catalog.regclass and conname = 'encounters_tenant_fkey') then
+    alter table clinical.encounters add constraint encounters_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.encounters'::pg_catalog.regclass and conname = 'encounters_patient_fkey') then
+    alter table clinical.encounters add constraint encounters_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.encounters'::pg_catalog.regclass and conname = 'encounters_clinic_fkey') then
+    alter table clinical.encounters add constraint encounters_clinic_fkey
+  foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.encounters'::pg_catalog.regclass and conname = 'encounters_department_fkey') then
+    alter table clinical.encounters add constraint encounters_department_fkey
+  foreign key (tenant_id, department_id) references facility.departments (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.encounters'::pg_catalog.regclass and conname = 'encounters_attending_doctor_fkey') then
+    alter table clinical.encounters add constraint encounters_attending_doctor_fkey
+  foreign key (tenant_id, attending_doctor_id) references workforce.doctors (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.encounters'::pg_catalog.regclass and conname = 'encounters_appointment_fkey') then
+    alter table clinical.encounters add constraint encounters_appointment_fkey
+  foreign key (tenant_id, appointment_id) references scheduling.appointments (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.encounters'::pg_catalog.regclass and conname = 'encounters_parent_encounter_fkey') then
+    alter table clinical.encounters add constraint encounters_parent_encounter_fkey
+  foreign key (tenant_id, parent_encounter_id) references clinical.encounters (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.admissions'::pg_catalog.regclass and conname = 'admissions_tenant_fkey') then
+    alter table clinical.admissions add constraint admissions_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.admissions'::pg_catalog.regclass and conname = 'admissions_encounter_fkey') then
+    alter table clinical.admissions add constraint admissions_encounter_fkey
+  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.admissions'::pg_catalog.regclass and conname = 'admissions_admitting_doctor_fkey') then
+    alter table clinical.admissions add constraint admissions_admitting_doctor_fkey
+  foreign key (tenant_id, admitting_doctor_id) references workforce.doctors (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.admissions'::pg_catalog.regclass and conname = 'admissions_discharge_ordered_by_fkey') then
+    alter table clinical.admissions add constraint admissions_discharge_ordered_by_fkey
+  foreign key (tenant_id, discharge_ordered_by) references workforce.staff (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.care_team_members'::pg_catalog.regclass and conname = 'care_team_members_tenant_fkey') then
+    alter table clinical.care_team_members add constraint care_team_members_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.care_team_members'::pg_catalog.regclass and conname = 'care_team_members_encounter_fkey') then
+    alter table clinical.care_team_members add constraint care_team_members_encounter_fkey
+  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.care_team_members'::pg_catalog.regclass and conname = 'care_team_members_staff_fkey') then
+    alter table clinical.care_team_members add constraint care_team_members_staff_fkey
+  foreign key (tenant_id, staff_id) references workforce.staff (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.conditions'::pg_catalog.regclass and conname = 'conditions_tenant_fkey') then
+    alter table clinical.conditions add constraint conditions_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.conditions'::pg_catalog.regclass and conname = 'conditions_patient_fkey') then
+    alter table clinical.conditions add constraint conditions_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.conditions'::pg_catalog.regclass and conname = 'conditions_encounter_fkey') then
+    alter table clinical.conditions add constraint conditions_encounter_fkey
+  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.conditions'::pg_catalog.regclass and conname = 'conditions_asserted_by_fkey') then
+    alter table clinical.conditions add constraint conditions_asserted_by_fkey
+  foreign key (tenant_id, asserted_by) references workforce.staff (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.allergies'::pg_catalog.regclass and conname = 'allergies_tenant_fkey') then
+    alter table clinical.allergies add constraint allergies_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.allergies'::pg_catalog.regclass and conname = 'allergies_patient_fkey') then
+    alter table clinical.allergies add constraint allergies_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.allergies'::pg_catalog.regclass and conname = 'allergies_encounter_fkey') then
+    alter table clinical.allergies add constraint allergies_encounter_fkey
+  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.allergies'::pg_catalog.regclass and conname = 'allergies_recorded_by_fkey') then
+    alter table clinical.allergies add constraint allergies_recorded_by_fkey
+  foreign key (tenant_id, recorded_by) references workforce.staff (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.vital_signs'::pg_catalog.regclass and conname = 'vital_signs_tenant_fkey') then
+    alter table clinical.vital_signs add constraint vital_signs_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.vital_signs'::pg_catalog.regclass and conname = 'vital_signs_patient_fkey') then
+    alter table clinical.vital_signs add constraint vital_signs_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.vital_signs'::pg_catalog.regclass and conname = 'vital_signs_encounter_fkey') then
+    alter table clinical.vital_signs add constraint vital_signs_encounter_fkey
+  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.vital_signs'::pg_catalog.regclass and conname = 'vital_signs_device_fkey') then
+    alter table clinical.vital_signs add constraint vital_signs_device_fkey
+  foreign key (tenant_id, device_id) references device.devices (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.vital_signs'::pg_catalog.regclass and conname = 'vital_signs_recorded_by_fkey') then
+    alter table clinical.vital_signs add constraint vital_signs_recorded_by_fkey
+  foreign key (tenant_id, recorded_by) references workforce.staff (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.observations'::pg_catalog.regclass and conname = 'observations_tenant_fkey') then
+    alter table clinical.observations add constraint observations_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.observations'::pg_catalog.regclass and conname = 'observations_patient_fkey') then
+    alter table clinical.observations add constraint observations_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.observations'::pg_catalog.regclass and conname = 'observations_encounter_fkey') then
+    alter table clinical.observations add constraint observations_encounter_fkey
+  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.observations'::pg_catalog.regclass and conname = 'observations_performer_fkey') then
+    alter table clinical.observations add constraint observations_performer_fkey
+  foreign key (tenant_id, performer_id) references workforce.staff (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.clinical_assessments'::pg_catalog.regclass and conname = 'clinical_assessments_tenant_fkey') then
+    alter table clinical.clinical_assessments add constraint clinical_assessments_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.clinical_assessments'::pg_catalog.regclass and conname = 'clinical_assessments_patient_fkey') then
+    alter table clinical.clinical_assessments add constraint clinical_assessments_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.clinical_assessments'::pg_catalog.regclass and conname = 'clinical_assessments_encounter_fkey') then
+    alter table clinical.clinical_assessments add constraint clinical_assessments_encounter_fkey
+  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.clinical_assessments'::pg_catalog.regclass and conname = 'clinical_assessments_template_fkey') then
+    alter table clinical.clinical_assessments add constraint clinical_assessments_template_fkey
+  foreign key (template_id) references ehr.document_templates (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.clinical_assessments'::pg_catalog.regclass and conname = 'clinical_assessments_assessor_fkey') then
+    alter table clinical.clinical_assessments add constraint clinical_assessments_assessor_fkey
+  foreign key (tenant_id, assessor_id) references workforce.staff (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.medical_records'::pg_catalog.regclass and conname = 'medical_records_tenant_fkey') then
+    alter table clinical.medical_records add constraint medical_records_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.medical_records'::pg_catalog.regclass and conname = 'medical_records_patient_fkey') then
+    alter table clinical.medical_records add constraint medical_records_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.medical_records'::pg_catalog.regclass and conname = 'medical_records_encounter_fkey') then
+    alter table clinical.medical_records add constraint medical_records_encounter_fkey
+  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.medical_records'::pg_catalog.regclass and conname = 'medical_records_author_fkey') then
+    alter table clinical.medical_records add constraint medical_records_author_fkey
+  foreign key (tenant_id, author_id) references workforce.staff (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.medical_records'::pg_catalog.regclass and conname = 'medical_records_signed_by_fkey') then
+    alter table clinical.medical_records add constraint medical_records_signed_by_fkey
+  foreign key (tenant_id, signed_by) references workforce.staff (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.medical_records'::pg_catalog.regclass and conname = 'medical_records_cosigner_fkey') then
+    alter table clinical.medical_records add constraint medical_records_cosigner_fkey
+  foreign key (tenant_id, cosigner_id) references workforce.staff (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.medical_records'::pg_catalog.regclass and conname = 'medical_records_amends_fkey') then
+    alter table clinical.medical_records add constraint medical_records_amends_fkey
+  foreign key (tenant_id, amends_id) references clinical.medical_records (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.procedures'::pg_catalog.regclass and conname = 'procedures_tenant_fkey') then
+    alter table clinical.procedures add constraint procedures_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.procedures'::pg_catalog.regclass and conname = 'procedures_patient_fkey') then
+    alter table clinical.procedures add constraint procedures_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.procedures'::pg_catalog.regclass and conname = 'procedures_encounter_fkey') then
+    alter table clinical.procedures add constraint procedures_encounter_fkey
+  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.procedures'::pg_catalog.regclass and conname = 'procedures_service_request_fkey') then
+    alter table clinical.procedures add constraint procedures_service_request_fkey
+  foreign key (tenant_id, service_request_id) references clinical.service_requests (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.procedures'::pg_catalog.regclass and conname = 'procedures_primary_surgeon_fkey') then
+    alter table clinical.procedures add constraint procedures_primary_surgeon_fkey
+  foreign key (tenant_id, primary_surgeon_id) references workforce.doctors (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.procedures'::pg_catalog.regclass and conname = 'procedures_anaesthetist_fkey') then
+    alter table clinical.procedures add constraint procedures_anaesthetist_fkey
+  foreign key (tenant_id, anaesthetist_id) references workforce.doctors (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.procedures'::pg_catalog.regclass and conname = 'procedures_consent_fkey') then
+    alter table clinical.procedures add constraint procedures_consent_fkey
+  foreign key (tenant_id, consent_id) references compliance.consents (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.implants'::pg_catalog.regclass and conname = 'implants_tenant_fkey') then
+    alter table clinical.implants add constraint implants_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.implants'::pg_catalog.regclass and conname = 'implants_patient_fkey') then
+    alter table clinical.implants add constraint implants_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.implants'::pg_catalog.regclass and conname = 'implants_procedure_fkey') then
+    alter table clinical.implants add constraint implants_procedure_fkey
+  foreign key (tenant_id, procedure_id) references clinical.procedures (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.implants'::pg_catalog.regclass and conname = 'implants_item_fkey') then
+    alter table clinical.implants add constraint implants_item_fkey
+  foreign key (tenant_id, item_id) references inventory.items (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.implants'::pg_catalog.regclass and conname = 'implants_batch_fkey') then
+    alter table clinical.implants add constraint implants_batch_fkey
+  foreign key (tenant_id, batch_id) references inventory.batches (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.implants'::pg_catalog.regclass and conname = 'implants_sticker_document_fkey') then
+    alter table clinical.implants add constraint implants_sticker_document_fkey
+  foreign key (tenant_id, sticker_document_id) references ehr.documents (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.vaccination_records'::pg_catalog.regclass and conname = 'vaccination_records_tenant_fkey') then
+    alter table clinical.vaccination_records add constraint vaccination_records_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.vaccination_records'::pg_catalog.regclass and conname = 'vaccination_records_patient_fkey') then
+    alter table clinical.vaccination_records add constraint vaccination_records_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.vaccination_records'::pg_catalog.regclass and conname = 'vaccination_records_encounter_fkey') then
+    alter table clinical.vaccination_records add constraint vaccination_records_encounter_fkey
+  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.vaccination_records'::pg_catalog.regclass and conname = 'vaccination_records_batch_fkey') then
+    alter table clinical.vaccination_records add constraint vaccination_records_batch_fkey
+  foreign key (tenant_id, batch_id) references inventory.batches (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.vaccination_records'::pg_catalog.regclass and conname = 'vaccination_records_given_by_fkey') then
+    alter table clinical.vaccination_records add constraint vaccination_records_given_by_fkey
+  foreign key (tenant_id, given_by) references workforce.staff (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.service_requests'::pg_catalog.regclass and conname = 'service_requests_tenant_fkey') then
+    alter table clinical.service_requests add constraint service_requests_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.service_requests'::pg_catalog.regclass and conname = 'service_requests_patient_fkey') then
+    alter table clinical.service_requests add constraint service_requests_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.service_requests'::pg_catalog.regclass and conname = 'service_requests_encounter_fkey') then
+    alter table clinical.service_requests add constraint service_requests_encounter_fkey
+  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.service_requests'::pg_catalog.regclass and conname = 'service_requests_requester_fkey') then
+    alter table clinical.service_requests add constraint service_requests_requester_fkey
+  foreign key (tenant_id, requester_id) references workforce.staff (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.service_requests'::pg_catalog.regclass and conname = 'service_requests_target_department_fkey') then
+    alter table clinical.service_requests add constraint service_requests_target_department_fkey
+  foreign key (tenant_id, target_department_id) references facility.departments (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.imaging_studies'::pg_catalog.regclass and conname = 'imaging_studies_tenant_fkey') then
+    alter table clinical.imaging_studies add constraint imaging_studies_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.imaging_studies'::pg_catalog.regclass and conname = 'imaging_studies_service_request_fkey') then
+    alter table clinical.imaging_studies add constraint imaging_studies_service_request_fkey
+  foreign key (tenant_id, service_request_id) references clinical.service_requests (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.imaging_studies'::pg_catalog.regclass and conname = 'imaging_studies_patient_fkey') then
+    alter table clinical.imaging_studies add constraint imaging_studies_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.imaging_studies'::pg_catalog.regclass and conname = 'imaging_studies_encounter_fkey') then
+    alter table clinical.imaging_studies add constraint imaging_studies_encounter_fkey
+  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.imaging_studies'::pg_catalog.regclass and conname = 'imaging_studies_device_fkey') then
+    alter table clinical.imaging_studies add constraint imaging_studies_device_fkey
+  foreign key (tenant_id, device_id) references device.devices (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.imaging_studies'::pg_catalog.regclass and conname = 'imaging_studies_performed_by_fkey') then
+    alter table clinical.imaging_studies add constraint imaging_studies_performed_by_fkey
+  foreign key (tenant_id, performed_by) references workforce.staff (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.imaging_results'::pg_catalog.regclass and conname = 'imaging_results_tenant_fkey') then
+    alter table clinical.imaging_results add constraint imaging_results_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.imaging_results'::pg_catalog.regclass and conname = 'imaging_results_study_fkey') then
+    alter table clinical.imaging_results add constraint imaging_results_study_fkey
+  foreign key (tenant_id, study_id) references clinical.imaging_studies (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.imaging_results'::pg_catalog.regclass and conname = 'imaging_results_patient_fkey') then
+    alter table clinical.imaging_results add constraint imaging_results_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.imaging_results'::pg_catalog.regclass and conname = 'imaging_results_reported_by_fkey') then
+    alter table clinical.imaging_results add constraint imaging_results_reported_by_fkey
+  foreign key (tenant_id, reported_by) references workforce.doctors (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.imaging_results'::pg_catalog.regclass and conname = 'imaging_results_verified_by_fkey') then
+    alter table clinical.imaging_results add constraint imaging_results_verified_by_fkey
+  foreign key (tenant_id, verified_by) references workforce.doctors (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.imaging_results'::pg_catalog.regclass and conname = 'imaging_results_amends_fkey') then
+    alter table clinical.imaging_results add constraint imaging_results_amends_fkey
+  foreign key (tenant_id, amends_id) references clinical.imaging_results (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.imaging_results'::pg_catalog.regclass and conname = 'imaging_results_document_fkey') then
+    alter table clinical.imaging_results add constraint imaging_results_document_fkey
+  foreign key (tenant_id, document_id) references ehr.documents (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.discharge_summaries'::pg_catalog.regclass and conname = 'discharge_summaries_tenant_fkey') then
+    alter table clinical.discharge_summaries add constraint discharge_summaries_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.discharge_summaries'::pg_catalog.regclass and conname = 'discharge_summaries_encounter_fkey') then
+    alter table clinical.discharge_summaries add constraint discharge_summaries_encounter_fkey
+  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.discharge_summaries'::pg_catalog.regclass and conname = 'discharge_summaries_patient_fkey') then
+    alter table clinical.discharge_summaries add constraint discharge_summaries_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.discharge_summaries'::pg_catalog.regclass and conname = 'discharge_summaries_admission_fkey') then
+    alter table clinical.discharge_summaries add constraint discharge_summaries_admission_fkey
+  foreign key (tenant_id, admission_id) references clinical.admissions (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.discharge_summaries'::pg_catalog.regclass and conname = 'discharge_summaries_prepared_by_fkey') then
+    alter table clinical.discharge_summaries add constraint discharge_summaries_prepared_by_fkey
+  foreign key (tenant_id, prepared_by) references workforce.staff (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.discharge_summaries'::pg_catalog.regclass and conname = 'discharge_summaries_approved_by_fkey') then
+    alter table clinical.discharge_summaries add constraint discharge_summaries_approved_by_fkey
+  foreign key (tenant_id, approved_by) references workforce.doctors (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.discharge_summaries'::pg_catalog.regclass and conname = 'discharge_summaries_document_fkey') then
+    alter table clinical.discharge_summaries add constraint discharge_summaries_document_fkey
+  foreign key (tenant_id, document_id) references ehr.documents (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.discharge_summaries'::pg_catalog.regclass and conname = 'discharge_summaries_amends_fkey') then
+    alter table clinical.discharge_summaries add constraint discharge_summaries_amends_fkey
+  foreign key (tenant_id, amends_id) references clinical.discharge_summaries (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.stg_guidelines'::pg_catalog.regclass and conname = 'stg_guidelines_tenant_fkey') then
+    alter table clinical.stg_guidelines add constraint stg_guidelines_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.stg_criteria'::pg_catalog.regclass and conname = 'stg_criteria_tenant_fkey') then
+    alter table clinical.stg_criteria add constraint stg_criteria_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.stg_criteria'::pg_catalog.regclass and conname = 'stg_criteria_guideline_fkey') then
+    alter table clinical.stg_criteria add constraint stg_criteria_guideline_fkey
+  foreign key (guideline_id) references clinical.stg_guidelines (id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.stg_compliance_results'::pg_catalog.regclass and conname = 'stg_compliance_results_tenant_fkey') then
+    alter table clinical.stg_compliance_results add constraint stg_compliance_results_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.stg_compliance_results'::pg_catalog.regclass and conname = 'stg_compliance_results_discharge_summary_fkey') then
+    alter table clinical.stg_compliance_results add constraint stg_compliance_results_discharge_summary_fkey
+  foreign key (tenant_id, discharge_summary_id) references clinical.discharge_summaries (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.stg_compliance_results'::pg_catalog.regclass and conname = 'stg_compliance_results_claim_fkey') then
+    alter table clinical.stg_compliance_results add constraint stg_compliance_results_claim_fkey
+  foreign key (tenant_id, claim_id) references insurance.insurance_claims (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.stg_compliance_results'::pg_catalog.regclass and conname = 'stg_compliance_results_guideline_fkey') then
+    alter table clinical.stg_compliance_results add constraint stg_compliance_results_guideline_fkey
+  foreign key (guideline_id) references clinical.stg_guidelines (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.stg_compliance_results'::pg_catalog.regclass and conname = 'stg_compliance_results_criterion_fkey') then
+    alter table clinical.stg_compliance_results add constraint stg_compliance_results_criterion_fkey
+  foreign key (criterion_id) references clinical.stg_criteria (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.stg_compliance_results'::pg_catalog.regclass and conname = 'stg_compliance_results_waived_by_fkey') then
+    alter table clinical.stg_compliance_results add constraint stg_compliance_results_waived_by_fkey
+  foreign key (tenant_id, waived_by) references workforce.doctors (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'facility.bed_allocations'::pg_catalog.regclass and conname = 'bed_allocations_encounter_fkey') then
+    -- Keys from modules that are installed before this one.
+    alter table facility.bed_allocations add constraint bed_allocations_encounter_fkey
+  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.appointments'::pg_catalog.regclass and conname = 'appointments_encounter_fkey') then
+    alter table scheduling.appointments add constraint appointments_encounter_fkey
+  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.resource_bookings'::pg_catalog.regclass and conname = 'resource_bookings_encounter_fkey') then
+    alter table scheduling.resource_bookings add constraint resource_bookings_encounter_fkey
+  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.resource_bookings'::pg_catalog.regclass and conname = 'resource_bookings_procedure_fkey') then
+    alter table scheduling.resource_bookings add constraint resource_bookings_procedure_fkey
+  foreign key (tenant_id, procedure_id) references clinical.procedures (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.telemedicine_sessions'::pg_catalog.regclass and conname = 'telemedicine_sessions_encounter_fkey') then
+    alter table scheduling.telemedicine_sessions add constraint telemedicine_sessions_encounter_fkey
+  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+  end if;
+end
+$$;
+
+-- abdm: foreign keys
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.facility_registrations'::pg_catalog.regclass and conname = 'facility_registrations_tenant_fkey') then
+    alter table abdm.facility_registrations add constraint facility_registrations_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.facility_registrations'::pg_catalog.regclass and conname = 'facility_registrations_clinic_fkey') then
+    alter table abdm.facility_registrations add constraint facility_registrations_clinic_fkey
+  foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.abha_accounts'::pg_catalog.regclass and conname = 'abha_accounts_tenant_fkey') then
+    alter table abdm.abha_accounts add constraint abha_accounts_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.abha_accounts'::pg_catalog.regclass and conname = 'abha_accounts_patient_fkey') then
+    alter table abdm.abha_accounts add constraint abha_accounts_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.abha_registrations'::pg_catalog.regclass and conname = 'abha_registrations_tenant_fkey') then
+    alter table abdm.abha_registrations add constraint abha_registrations_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.abha_registrations'::pg_catalog.regclass and conname = 'abha_registrations_patient_fkey') then
+    alter table abdm.abha_registrations add constraint abha_registrations_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.abha_registrations'::pg_catalog.regclass and conname = 'abha_registrations_abha_account_fkey') then
+    alter table abdm.abha_registrations add constraint abha_registrations_abha_account_fkey
+  foreign key (tenant_id, abha_account_id) references abdm.abha_accounts (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.abha_registrations'::pg_catalog.regclass and conname = 'abha_registrations_consent_fkey') then
+    alter table abdm.abha_registrations add constraint abha_registrations_consent_fkey
+  foreign key (tenant_id, consent_id) references compliance.consents (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.abha_registrations'::pg_catalog.regclass and conname = 'abha_registrations_operator_user_fkey') then
+    alter table abdm.abha_registrations add constraint abha_registrations_operator_user_fkey
+  foreign key (tenant_id, operator_user_id) references auth.users (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.abha_registrations'::pg_catalog.regclass and conname = 'abha_registrations_clinic_fkey') then
+    alter table abdm.abha_registrations add constraint abha_registrations_clinic_fkey
+  foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.care_contexts'::pg_catalog.regclass and conname = 'care_contexts_tenant_fkey') then
+    alter table abdm.care_contexts add constraint care_contexts_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.care_contexts'::pg_catalog.regclass and conname = 'care_contexts_patient_fkey') then
+    alter table abdm.care_contexts add constraint care_contexts_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.care_contexts'::pg_catalog.regclass and conname = 'care_contexts_abha_account_fkey') then
+    alter table abdm.care_contexts add constraint care_contexts_abha_account_fkey
+  foreign key (tenant_id, abha_account_id) references abdm.abha_accounts (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.care_contexts'::pg_catalog.regclass and conname = 'care_contexts_encounter_fkey') then
+    alter table abdm.care_contexts add constraint care_contexts_encounter_fkey
+  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.care_contexts'::pg_catalog.regclass and conname = 'care_contexts_link_transaction_fkey') then
+    alter table abdm.care_contexts add constraint care_contexts_link_transaction_fkey
+  foreign key (tenant_id, link_transaction_id) references abdm.linking_transactions (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.linking_transactions'::pg_catalog.regclass and conname = 'linking_transactions_tenant_fkey') then
+    alter table abdm.linking_transactions add constraint linking_transactions_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.linking_transactions'::pg_catalog.regclass and conname = 'linking_transactions_patient_fkey') then
+    alter table abdm.linking_transactions add constraint linking_transactions_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.consent_requests'::pg_catalog.regclass and conname = 'consent_requests_tenant_fkey') then
+    alter table abdm.consent_requests add constraint consent_requests_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.consent_requests'::pg_catalog.regclass and conname = 'consent_requests_patient_fkey') then
+    alter table abdm.consent_requests add constraint consent_requests_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.consent_requests'::pg_catalog.regclass and conname = 'consent_requests_requester_user_fkey') then
+    alter table abdm.consent_requests add constraint consent_requests_requester_user_fkey
+  foreign key (tenant_id, requester_user_id) references auth.users (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.consent_artefacts'::pg_catalog.regclass and conname = 'consent_artefacts_tenant_fkey') then
+    alter table abdm.consent_artefacts add constraint consent_artefacts_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.consent_artefacts'::pg_catalog.regclass and conname = 'consent_artefacts_consent_request_fkey') then
+    alter table abdm.consent_artefacts add constraint consent_artefacts_consent_request_fkey
+  foreign key (tenant_id, consent_request_id) references abdm.consent_requests (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.consent_artefacts'::pg_catalog.regclass and conname = 'consent_artefacts_patient_fkey') then
+    alter table abdm.consent_artefacts add constraint consent_artefacts_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.consent_artefact_contexts'::pg_catalog.regclass and conname = 'consent_artefact_contexts_tenant_fkey') then
+    alter table abdm.consent_artefact_contexts add constraint consent_artefact_contexts_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.consent_artefact_contexts'::pg_catalog.regclass and conname = 'consent_artefact_contexts_artefact_row_fkey') then
+    alter table abdm.consent_artefact_contexts add constraint consent_artefact_contexts_artefact_row_fkey
+  foreign key (tenant_id, artefact_row_id) references abdm.consent_artefacts (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.consent_artefact_contexts'::pg_catalog.regclass and conname = 'consent_artefact_contexts_care_context_fkey') then
+    alter table abdm.consent_artefact_contexts add constraint consent_artefact_contexts_care_context_fkey
+  foreign key (tenant_id, care_context_id) references abdm.care_contexts (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.health_info_requests'::pg_catalog.regclass and conname = 'health_info_requests_tenant_fkey') then
+    alter table abdm.health_info_requests add constraint health_info_requests_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.health_info_requests'::pg_catalog.regclass and conname = 'health_info_requests_artefact_row_fkey') then
+    alter table abdm.health_info_requests add constraint health_info_requests_artefact_row_fkey
+  foreign key (tenant_id, artefact_row_id) references abdm.consent_artefacts (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.health_info_transfers'::pg_catalog.regclass and conname = 'health_info_transfers_tenant_fkey') then
+    alter table abdm.health_info_transfers add constraint health_info_transfers_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.health_info_transfers'::pg_catalog.regclass and conname = 'health_info_transfers_request_row_fkey') then
+    alter table abdm.health_info_transfers add constraint health_info_transfers_request_row_fkey
+  foreign key (tenant_id, request_row_id) references abdm.health_info_requests (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.health_info_transfers'::pg_catalog.regclass and conname = 'health_info_transfers_bundle_document_fkey') then
+    alter table abdm.health_info_transfers add constraint health_info_transfers_bundle_document_fkey
+  foreign key (tenant_id, bundle_document_id) references ehr.documents (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.gateway_messages'::pg_catalog.regclass and conname = 'gateway_messages_tenant_fkey') then
+    alter table abdm.gateway_messages add constraint gateway_messages_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+end
+$$;
+
+-- billing: foreign keys
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.charge_master'::pg_catalog.regclass and conname = 'charge_master_tenant_fkey') then
+    alter table billing.charge_master add constraint charge_master_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.charge_master'::pg_catalog.regclass and conname = 'charge_master_department_fkey') then
+    alter table billing.charge_master add constraint charge_master_department_fkey
+  foreign key (tenant_id, department_id) references facility.departments (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.tariffs'::pg_catalog.regclass and conname = 'tariffs_tenant_fkey') then
+    alter table billing.tariffs add constraint tariffs_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.tariffs'::pg_catalog.regclass and conname = 'tariffs_charge_fkey') then
+    alter table billing.tariffs add constraint tariffs_charge_fkey
+  foreign key (tenant_id, charge_id) references billing.charge_master (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.tariffs'::pg_catalog.regclass and conname = 'tariffs_payer_fkey') then
+    alter table billing.tariffs add constraint tariffs_payer_fkey
+  foreign key (payer_id) references insurance.payers (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.tariffs'::pg_catalog.regclass and conname = 'tariffs_clinic_fkey') then
+    alter table billing.tariffs add constraint tariffs_clinic_fkey
+  foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.tariffs'::pg_catalog.regclass and conname = 'tariffs_approved_by_fkey') then
+    alter table billing.tariffs add constraint tariffs_approved_by_fkey
+  foreign key (tenant_id, approved_by) references workforce.staff (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.accounts'::pg_catalog.regclass and conname = 'accounts_tenant_fkey') then
+    alter table billing.accounts add constraint accounts_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.accounts'::pg_catalog.regclass and conname = 'accounts_patient_fkey') then
+    alter table billing.accounts add constraint accounts_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.accounts'::pg_catalog.regclass and conname = 'accounts_encounter_fkey') then
+    alter table billing.accounts add constraint accounts_encounter_fkey
+  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.accounts'::pg_catalog.regclass and conname = 'accounts_coverage_fkey') then
+    alter table billing.accounts add constraint accounts_coverage_fkey
+  foreign key (tenant_id, coverage_id) references insurance.coverages (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.charge_items'::pg_catalog.regclass and conname = 'charge_items_tenant_fkey') then
+    alter table billing.charge_items add constraint charge_items_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.charge_items'::pg_catalog.regclass and conname = 'charge_items_account_fkey') then
+    alter table billing.charge_items add constraint charge_items_account_fkey
+  foreign key (tenant_id, account_id) references billing.accounts (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.charge_items'::pg_catalog.regclass and conname = 'charge_items_charge_fkey') then
+    alter table billing.charge_items add constraint charge_items_charge_fkey
+  foreign key (tenant_id, charge_id) references billing.charge_master (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.charge_items'::pg_catalog.regclass and conname = 'charge_items_patient_fkey') then
+    alter table billing.charge_items add constraint charge_items_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.charge_items'::pg_catalog.regclass and conname = 'charge_items_encounter_fkey') then
+    alter table billing.charge_items add constraint charge_items_encounter_fkey
+  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.charge_items'::pg_catalog.regclass and conname = 'charge_items_concession_approved_by_fkey') then
+    alter table billing.charge_items add constraint charge_items_concession_approved_by_fkey
+  foreign key (tenant_id, concession_approved_by) references workforce.staff (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.charge_items'::pg_catalog.regclass and conname = 'charge_items_package_charge_item_fkey') then
+    alter table billing.charge_items add constraint charge_items_package_charge_item_fkey
+  foreign key (tenant_id, package_charge_item_id) references billing.charge_items (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.charge_items'::pg_catalog.regclass and conname = 'charge_items_invoice_item_fkey') then
+    alter table billing.charge_items add constraint charge_items_invoice_item_fkey
+  foreign key (tenant_id, invoice_item_id) references billing.invoice_items (tenant_id, id) deferrable initially deferred;
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoices'::pg_catalog.regclass and conname = 'invoices_tenant_fkey') then
+    alter table billing.invoices add constraint invoices_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoices'::pg_catalog.regclass and conname = 'invoices_account_fkey') then
+    alter table billing.invoices add constraint invoices_account_fkey
+  foreign key (tenant_id, account_id) references billing.accounts (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoices'::pg_catalog.regclass and conname = 'invoices_patient_fkey') then
+    alter table billing.invoices add constraint invoices_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoices'::pg_catalog.regclass and conname = 'invoices_payer_fkey') then
+    alter table billing.invoices add constraint invoices_payer_fkey
+  foreign key (payer_id) references insurance.payers (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoices'::pg_catalog.regclass and conname = 'invoices_clinic_fkey') then
+    alter table billing.invoices add constraint invoices_clinic_fkey
+  foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoices'::pg_catalog.regclass and conname = 'invoices_original_invoice_fkey') then
+    alter table billing.invoices add constraint invoices_original_invoice_fkey
+  foreign key (tenant_id, original_invoice_id) references billing.invoices (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoices'::pg_catalog.regclass and conname = 'invoices_document_fkey') then
+    alter table billing.invoices add constraint invoices_document_fkey
+  foreign key (tenant_id, document_id) references ehr.documents (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoice_items'::pg_catalog.regclass and conname = 'invoice_items_tenant_fkey') then
+    alter table billing.invoice_items add constraint invoice_items_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoice_items'::pg_catalog.regclass and conname = 'invoice_items_invoice_fkey') then
+    alter table billing.invoice_items add constraint invoice_items_invoice_fkey
+  foreign key (tenant_id, invoice_id) references billing.invoices (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoice_items'::pg_catalog.regclass and conname = 'invoice_items_charge_fkey') then
+    alter table billing.invoice_items add constraint invoice_items_charge_fkey
+  foreign key (tenant_id, charge_id) references billing.charge_master (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.payment_allocations'::pg_catalog.regclass and conname = 'payment_allocations_tenant_fkey') then
+    alter table billing.payment_allocations add constraint payment_allocations_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.payment_allocations'::pg_catalog.regclass and conname = 'payment_allocations_invoice_fkey') then
+    alter table billing.payment_allocations add constraint payment_allocations_invoice_fkey
+  foreign key (tenant_id, invoice_id) references billing.invoices (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.payment_allocations'::pg_catalog.regclass and conname = 'payment_allocations_payment_fkey') then
+    alter table billing.payment_allocations add constraint payment_allocations_payment_fkey
+  foreign key (tenant_id, payment_id) references payment.payments (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.payment_allocations'::pg_catalog.regclass and conname = 'payment_allocations_claim_payment_fkey') then
+    alter table billing.payment_allocations add constraint payment_allocations_claim_payment_fkey
+  foreign key (tenant_id, claim_payment_id) references insurance.claim_payments (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.payment_allocations'::pg_catalog.regclass and conname = 'payment_allocations_credit_note_fkey') then
+    alter table billing.payment_allocations add constraint payment_allocations_credit_note_fkey
+  foreign key (tenant_id, credit_note_id) references billing.invoices (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.payment_allocations'::pg_catalog.regclass and conname = 'payment_allocations_allocated_by_fkey') then
+    alter table billing.payment_allocations add constraint payment_allocations_allocated_by_fkey
+  foreign key (tenant_id, allocated_by) references auth.users (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.payment_allocations'::pg_catalog.regclass and conname = 'payment_allocations_reverses_fkey') then
+    alter table billing.payment_allocations add constraint payment_allocations_reverses_fkey
+  foreign key (tenant_id, reverses_id) references billing.payment_allocations (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.ledger_entries'::pg_catalog.regclass and conname = 'ledger_entries_tenant_fkey') then
+    alter table billing.ledger_entries add constraint ledger_entries_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.ledger_entries'::pg_catalog.regclass and conname = 'ledger_entries_patient_fkey') then
+    alter table billing.ledger_entries add constraint ledger_entries_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.ledger_entries'::pg_catalog.regclass and conname = 'ledger_entries_clinic_fkey') then
+    alter table billing.ledger_entries add constraint ledger_entries_clinic_fkey
+  foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id);
+  end if;
+end
+$$;
+
+-- cds: foreign keys
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'cds.rules'::pg_catalog.regclass and conname = 'rules_tenant_fkey') then
+    alter table cds.rules add constraint rules_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'cds.alerts'::pg_catalog.regclass and conname = 'alerts_tenant_fkey') then
+    alter table cds.alerts add constraint alerts_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'cds.alerts'::pg_catalog.regclass and conname = 'alerts_rule_fkey') then
+    alter table cds.alerts add constraint alerts_rule_fkey
+  foreign key (rule_id) references cds.rules (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'cds.alerts'::pg_catalog.regclass and conname = 'alerts_interaction_fkey') then
+    alter table cds.alerts add constraint alerts_interaction_fkey
+  foreign key (interaction_id) references cds.drug_interactions (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'cds.alerts'::pg_catalog.regclass and conname = 'alerts_patient_fkey') then
+    alter table cds.alerts add constraint alerts_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'cds.alerts'::pg_catalog.regclass and conname = 'alerts_encounter_fkey') then
+    alter table cds.alerts add constraint alerts_encounter_fkey
+  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'cds.alerts'::pg_catalog.regclass and conname = 'alerts_shown_to_fkey') then
+    alter table cds.alerts add constraint alerts_shown_to_fkey
+  foreign key (tenant_id, shown_to) references auth.users (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'cds.alert_overrides'::pg_catalog.regclass and conname = 'alert_overrides_tenant_fkey') then
+    alter table cds.alert_overrides add constraint alert_overrides_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'cds.alert_overrides'::pg_catalog.regclass and conname = 'alert_overrides_alert_fkey') then
+    alter table cds.alert_overrides add constraint alert_overrides_alert_fkey
+  foreign key (tenant_id, alert_id) references cds.alerts (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'cds.alert_overrides'::pg_catalog.regclass and conname = 'alert_overrides_user_fkey') then
+    alter table cds.alert_overrides add constraint alert_overrides_user_fkey
+  foreign key (tenant_id, user_id) references auth.users (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'cds.alert_overrides'::pg_catalog.regclass and conname = 'alert_overrides_second_approver_fkey') then
+    alter table cds.alert_overrides add constraint alert_overrides_second_approver_fkey
+  foreign key (tenant_id, second_approver_id) references auth.users (tenant_id, id);
+  end if;
+end
+$$;
+
+-- insurance: foreign keys
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.payers'::pg_catalog.regclass and conname = 'payers_tenant_fkey') then
+    alter table insurance.payers add constraint payers_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.insurance_plans'::pg_catalog.regclass and conname = 'insurance_plans_tenant_fkey') then
+    alter table insurance.insurance_plans add constraint insurance_plans_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.insurance_plans'::pg_catalog.regclass and conname = 'insurance_plans_payer_fkey') then
+    alter table insurance.insurance_plans add constraint insurance_plans_payer_fkey
+  foreign key (payer_id) references insurance.payers (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.insurance_plans'::pg_catalog.regclass and conname = 'insurance_plans_raw_bundle_document_fkey') then
+    alter table insurance.insurance_plans add constraint insurance_plans_raw_bundle_document_fkey
+  foreign key (tenant_id, raw_bundle_document_id) references ehr.documents (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.benefit_packages'::pg_catalog.regclass and conname = 'benefit_packages_tenant_fkey') then
+    alter table insurance.benefit_packages add constraint benefit_packages_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.benefit_packages'::pg_catalog.regclass and conname = 'benefit_packages_plan_fkey') then
+    alter table insurance.benefit_packages add constraint benefit_packages_plan_fkey
+  foreign key (plan_id) references insurance.insurance_plans (id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.coverages'::pg_catalog.regclass and conname = 'coverages_tenant_fkey') then
+    alter table insurance.coverages add constraint coverages_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.coverages'::pg_catalog.regclass and conname = 'coverages_patient_fkey') then
+    alter table insurance.coverages add constraint coverages_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.coverages'::pg_catalog.regclass and conname = 'coverages_payer_fkey') then
+    alter table insurance.coverages add constraint coverages_payer_fkey
+  foreign key (payer_id) references insurance.payers (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.coverages'::pg_catalog.regclass and conname = 'coverages_plan_fkey') then
+    alter table insurance.coverages add constraint coverages_plan_fkey
+  foreign key (plan_id) references insurance.insurance_plans (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.coverages'::pg_catalog.regclass and conname = 'coverages_card_document_fkey') then
+    alter table insurance.coverages add constraint coverages_card_document_fkey
+  foreign key (tenant_id, card_document_id) references ehr.documents (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.eligibility_checks'::pg_catalog.regclass and conname = 'eligibility_checks_tenant_fkey') then
+    alter table insurance.eligibility_checks add constraint eligibility_checks_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.eligibility_checks'::pg_catalog.regclass and conname = 'eligibility_checks_coverage_fkey') then
+    alter table insurance.eligibility_checks add constraint eligibility_checks_coverage_fkey
+  foreign key (tenant_id, coverage_id) references insurance.coverages (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.eligibility_checks'::pg_catalog.regclass and conname = 'eligibility_checks_patient_fkey') then
+    alter table insurance.eligibility_checks add constraint eligibility_checks_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.eligibility_checks'::pg_catalog.regclass and conname = 'eligibility_checks_encounter_fkey') then
+    alter table insurance.eligibility_checks add constraint eligibility_checks_encounter_fkey
+  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.eligibility_checks'::pg_catalog.regclass and conname = 'eligibility_checks_payer_fkey') then
+    alter table insurance.eligibility_checks add constraint eligibility_checks_payer_fkey
+  foreign key (payer_id) references insurance.payers (id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.pmjay_cases'::pg_catalog.regclass and conname = 'pmjay_cases_tenant_fkey') then
+    alter table insurance.pmjay_cases add constraint pmjay_cases_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.pmjay_cases'::pg_catalog.regclass and conname = 'pmjay_cases_patient_fkey') then
+    alter table insurance.pmjay_cases add constraint pmjay_cases_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.pmjay_cases'::pg_catalog.regclass and conname = 'pmjay_cases_encounter_fkey') then
+    alter table insurance.pmjay_cases add constraint pmjay_cases_encounter_fkey
+  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.pmjay_cases'::pg_catalog.regclass and conname = 'pmjay_cases_coverage_fkey') then
+    alter table insurance.pmjay_cases add constraint pmjay_cases_coverage_fkey
+  foreign key (tenant_id, coverage_id) references insurance.coverages (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.pmjay_cases'::pg_catalog.regclass and conname = 'pmjay_cases_pmam_user_fkey') then
+    alter table insurance.pmjay_cases add constraint pmjay_cases_pmam_user_fkey
+  foreign key (tenant_id, pmam_user_id) references auth.users (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.pmjay_cases'::pg_catalog.regclass and conname = 'pmjay_cases_medco_user_fkey') then
+    alter table insurance.pmjay_cases add constraint pmjay_cases_medco_user_fkey
+  foreign key (tenant_id, medco_user_id) references auth.users (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.pmjay_cases'::pg_catalog.regclass and conname = 'pmjay_cases_mother_case_fkey') then
+    alter table insurance.pmjay_cases add constraint pmjay_cases_mother_case_fkey
+  foreign key (tenant_id, mother_case_id) references insurance.pmjay_cases (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.insurance_claims'::pg_catalog.regclass and conname = 'insurance_claims_tenant_fkey') then
+    alter table insurance.insurance_claims add constraint insurance_claims_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.insurance_claims'::pg_catalog.regclass and conname = 'insurance_claims_case_fkey') then
+    alter table insurance.insurance_claims add constraint insurance_claims_case_fkey
+  foreign key (tenant_id, case_id) references insurance.pmjay_cases (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.insurance_claims'::pg_catalog.regclass and conname = 'insurance_claims_patient_fkey') then
+    alter table insurance.insurance_claims add constraint insurance_claims_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.insurance_claims'::pg_catalog.regclass and conname = 'insurance_claims_encounter_fkey') then
+    alter table insurance.insurance_claims add constraint insurance_claims_encounter_fkey
+  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.insurance_claims'::pg_catalog.regclass and conname = 'insurance_claims_coverage_fkey') then
+    alter table insurance.insurance_claims add constraint insurance_claims_coverage_fkey
+  foreign key (tenant_id, coverage_id) references insurance.coverages (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.insurance_claims'::pg_catalog.regclass and conname = 'insurance_claims_payer_fkey') then
+    alter table insurance.insurance_claims add constraint insurance_claims_payer_fkey
+  foreign key (payer_id) references insurance.payers (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.insurance_claims'::pg_catalog.regclass and conname = 'insurance_claims_related_claim_fkey') then
+    alter table insurance.insurance_claims add constraint insurance_claims_related_claim_fkey
+  foreign key (tenant_id, related_claim_id) references insurance.insurance_claims (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.insurance_claims'::pg_catalog.regclass and conname = 'insurance_claims_submitted_by_fkey') then
+    alter table insurance.insurance_claims add constraint insurance_claims_submitted_by_fkey
+  foreign key (tenant_id, submitted_by) references auth.users (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.insurance_claim_items'::pg_catalog.regclass and conname = 'insurance_claim_items_tenant_fkey') then
+    alter table insurance.insurance_claim_items add constraint insurance_claim_items_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.insurance_claim_items'::pg_catalog.regclass and conname = 'insurance_claim_items_claim_fkey') then
+    alter table insurance.insurance_claim_items add constraint insurance_claim_items_claim_fkey
+  foreign key (tenant_id, claim_id) references insurance.insurance_claims (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.insurance_claim_items'::pg_catalog.regclass and conname = 'insurance_claim_items_package_fkey') then
+    alter table insurance.insurance_claim_items add constraint insurance_claim_items_package_fkey
+  foreign key (package_id) references insurance.benefit_packages (id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.adjudication_events'::pg_catalog.regclass and conname = 'adjudication_events_tenant_fkey') then
+    alter table insurance.adjudication_events add constraint adjudication_events_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.adjudication_events'::pg_catalog.regclass and conname = 'adjudication_events_case_fkey') then
+    alter table insurance.adjudication_events add constraint adjudication_events_case_fkey
+  foreign key (tenant_id, case_id) references insurance.pmjay_cases (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.adjudication_events'::pg_catalog.regclass and conname = 'adjudication_events_claim_fkey') then
+    alter table insurance.adjudication_events add constraint adjudication_events_claim_fkey
+  foreign key (tenant_id, claim_id) references insurance.insurance_claims (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.adjudication_events'::pg_catalog.regclass and conname = 'adjudication_events_actor_user_fkey') then
+    alter table insurance.adjudication_events add constraint adjudication_events_actor_user_fkey
+  foreign key (tenant_id, actor_user_id) references auth.users (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.adjudication_events'::pg_catalog.regclass and conname = 'adjudication_events_message_fkey') then
+    alter table insurance.adjudication_events add constraint adjudication_events_message_fkey
+  foreign key (tenant_id, message_id) references insurance.nhcx_messages (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.claim_documents'::pg_catalog.regclass and conname = 'claim_documents_tenant_fkey') then
+    alter table insurance.claim_documents add constraint claim_documents_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.claim_documents'::pg_catalog.regclass and conname = 'claim_documents_claim_fkey') then
+    alter table insurance.claim_documents add constraint claim_documents_claim_fkey
+  foreign key (tenant_id, claim_id) references insurance.insurance_claims (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.claim_documents'::pg_catalog.regclass and conname = 'claim_documents_case_fkey') then
+    alter table insurance.claim_documents add constraint claim_documents_case_fkey
+  foreign key (tenant_id, case_id) references insurance.pmjay_cases (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.claim_documents'::pg_catalog.regclass and conname = 'claim_documents_criterion_fkey') then
+    alter table insurance.claim_documents add constraint claim_documents_criterion_fkey
+  foreign key (criterion_id) references clinical.stg_criteria (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.claim_documents'::pg_catalog.regclass and conname = 'claim_documents_document_fkey') then
+    alter table insurance.claim_documents add constraint claim_documents_document_fkey
+  foreign key (tenant_id, document_id) references ehr.documents (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.payer_queries'::pg_catalog.regclass and conname = 'payer_queries_tenant_fkey') then
+    alter table insurance.payer_queries add constraint payer_queries_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.payer_queries'::pg_catalog.regclass and conname = 'payer_queries_claim_fkey') then
+    alter table insurance.payer_queries add constraint payer_queries_claim_fkey
+  foreign key (tenant_id, claim_id) references insurance.insurance_claims (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.payer_queries'::pg_catalog.regclass and conname = 'payer_queries_answered_by_fkey') then
+    alter table insurance.payer_queries add constraint payer_queries_answered_by_fkey
+  foreign key (tenant_id, answered_by) references auth.users (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.claim_payments'::pg_catalog.regclass and conname = 'claim_payments_tenant_fkey') then
+    alter table insurance.claim_payments add constraint claim_payments_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.claim_payments'::pg_catalog.regclass and conname = 'claim_payments_payer_fkey') then
+    alter table insurance.claim_payments add constraint claim_payments_payer_fkey
+  foreign key (payer_id) references insurance.payers (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.claim_payments'::pg_catalog.regclass and conname = 'claim_payments_claim_fkey') then
+    alter table insurance.claim_payments add constraint claim_payments_claim_fkey
+  foreign key (tenant_id, claim_id) references insurance.insurance_claims (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.beneficiary_authentications'::pg_catalog.regclass and conname = 'beneficiary_authentications_tenant_fkey') then
+    alter table insurance.beneficiary_authentications add constraint beneficiary_authentications_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.beneficiary_authentications'::pg_catalog.regclass and conname = 'beneficiary_authentications_encounter_fkey') then
+    alter table insurance.beneficiary_authentications add constraint beneficiary_authentications_encounter_fkey
+  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.beneficiary_authentications'::pg_catalog.regclass and conname = 'beneficiary_authentications_patient_fkey') then
+    alter table insurance.beneficiary_authentications add constraint beneficiary_authentications_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.beneficiary_authentications'::pg_catalog.regclass and conname = 'beneficiary_authentications_payer_fkey') then
+    alter table insurance.beneficiary_authentications add constraint beneficiary_authentications_payer_fkey
+  foreign key (payer_id) references insurance.payers (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.beneficiary_authentications'::pg_catalog.regclass and conname = 'beneficiary_authentications_exception_approved_by_fkey') then
+    alter table insurance.beneficiary_authentications add constraint beneficiary_authentications_exception_approved_by_fkey
+  foreign key (tenant_id, exception_approved_by) references auth.users (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.nhcx_messages'::pg_catalog.regclass and conname = 'nhcx_messages_tenant_fkey') then
+    alter table insurance.nhcx_messages add constraint nhcx_messages_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.nhcx_messages'::pg_catalog.regclass and conname = 'nhcx_messages_bundle_document_fkey') then
+    alter table insurance.nhcx_messages add constraint nhcx_messages_bundle_document_fkey
+  foreign key (tenant_id, bundle_document_id) references ehr.documents (tenant_id, id);
+  end if;
+end
+$$;
+
+-- laboratory: foreign keys
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_tests'::pg_catalog.regclass and conname = 'lab_tests_tenant_fkey') then
+    alter table laboratory.lab_tests add constraint lab_tests_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_panel_members'::pg_catalog.regclass and conname = 'lab_panel_members_tenant_fkey') then
+    alter table laboratory.lab_panel_members add constraint lab_panel_members_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_panel_members'::pg_catalog.regclass and conname = 'lab_panel_members_panel_fkey') then
+    alter table laboratory.lab_panel_members add constraint lab_panel_members_panel_fkey
+  foreign key (panel_id) references laboratory.lab_tests (id) on delete cascade;
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_panel_members'::pg_catalog.regclass and conname = 'lab_panel_members_test_fkey') then
+    alter table laboratory.lab_panel_members add constraint lab_panel_members_test_fkey
+  foreign key (test_id) references laboratory.lab_tests (id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.reference_ranges'::pg_catalog.regclass and conname = 'reference_ranges_tenant_fkey') then
+    alter table laboratory.reference_ranges add constraint reference_ranges_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.reference_ranges'::pg_catalog.regclass and conname = 'reference_ranges_test_fkey') then
+    alter table laboratory.reference_ranges add constraint reference_ranges_test_fkey
+  foreign key (test_id) references laboratory.lab_tests (id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_orders'::pg_catalog.regclass and conname = 'lab_orders_tenant_fkey') then
+    alter table laboratory.lab_orders add constraint lab_orders_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_orders'::pg_catalog.regclass and conname = 'lab_orders_service_request_fkey') then
+    alter table laboratory.lab_orders add constraint lab_orders_service_request_fkey
+  foreign key (tenant_id, service_request_id) references clinical.service_requests (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_orders'::pg_catalog.regclass and conname = 'lab_orders_patient_fkey') then
+    alter table laboratory.lab_orders add constraint lab_orders_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_orders'::pg_catalog.regclass and conname = 'lab_orders_encounter_fkey') then
+    alter table laboratory.lab_orders add constraint lab_orders_encounter_fkey
+  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_orders'::pg_catalog.regclass and conname = 'lab_orders_clinic_fkey') then
+    alter table laboratory.lab_orders add constraint lab_orders_clinic_fkey
+  foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_orders'::pg_catalog.regclass and conname = 'lab_orders_ordering_doctor_fkey') then
+    alter table laboratory.lab_orders add constraint lab_orders_ordering_doctor_fkey
+  foreign key (tenant_id, ordering_doctor_id) references workforce.doctors (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_order_items'::pg_catalog.regclass and conname = 'lab_order_items_tenant_fkey') then
+    alter table laboratory.lab_order_items add constraint lab_order_items_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_order_items'::pg_catalog.regclass and conname = 'lab_order_items_order_fkey') then
+    alter table laboratory.lab_order_items add constraint lab_order_items_order_fkey
+  foreign key (tenant_id, order_id) references laboratory.lab_orders (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_order_items'::pg_catalog.regclass and conname = 'lab_order_items_test_fkey') then
+    alter table laboratory.lab_order_items add constraint lab_order_items_test_fkey
+  foreign key (test_id) references laboratory.lab_tests (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_order_items'::pg_catalog.regclass and conname = 'lab_order_items_panel_fkey') then
+    alter table laboratory.lab_order_items add constraint lab_order_items_panel_fkey
+  foreign key (panel_id) references laboratory.lab_tests (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_order_items'::pg_catalog.regclass and conname = 'lab_order_items_sample_fkey') then
+    alter table laboratory.lab_order_items add constraint lab_order_items_sample_fkey
+  foreign key (tenant_id, sample_id) references laboratory.samples (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_order_items'::pg_catalog.regclass and conname = 'lab_order_items_charge_item_fkey') then
+    alter table laboratory.lab_order_items add constraint lab_order_items_charge_item_fkey
+  foreign key (tenant_id, charge_item_id) references billing.charge_items (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_order_items'::pg_catalog.regclass and conname = 'lab_order_items_repeat_of_fkey') then
+    alter table laboratory.lab_order_items add constraint lab_order_items_repeat_of_fkey
+  foreign key (tenant_id, repeat_of_id) references laboratory.lab_order_items (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.samples'::pg_catalog.regclass and conname = 'samples_tenant_fkey') then
+    alter table laboratory.samples add constraint samples_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.samples'::pg_catalog.regclass and conname = 'samples_order_fkey') then
+    alter table laboratory.samples add constraint samples_order_fkey
+  foreign key (tenant_id, order_id) references laboratory.lab_orders (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.samples'::pg_catalog.regclass and conname = 'samples_patient_fkey') then
+    alter table laboratory.samples add constraint samples_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.samples'::pg_catalog.regclass and conname = 'samples_parent_sample_fkey') then
+    alter table laboratory.samples add constraint samples_parent_sample_fkey
+  foreign key (tenant_id, parent_sample_id) references laboratory.samples (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.samples'::pg_catalog.regclass and conname = 'samples_collected_by_fkey') then
+    alter table laboratory.samples add constraint samples_collected_by_fkey
+  foreign key (tenant_id, collected_by) references workforce.staff (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.samples'::pg_catalog.regclass and conname = 'samples_received_by_fkey') then
+    alter table laboratory.samples add constraint samples_received_by_fkey
+  foreign key (tenant_id, received_by) references workforce.staff (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.samples'::pg_catalog.regclass and conname = 'samples_rejected_by_fkey') then
+    alter table laboratory.samples add constraint samples_rejected_by_fkey
+  foreign key (tenant_id, rejected_by) references workforce.staff (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.samples'::pg_catalog.regclass and conname = 'samples_disposed_by_fkey') then
+    alter table laboratory.samples add constraint samples_disposed_by_fkey
+  foreign key (tenant_id, disposed_by) references workforce.staff (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.samples'::pg_catalog.regclass and conname = 'samples_collection_location_fkey') then
+    alter table laboratory.samples add constraint samples_collection_location_fkey
+  foreign key (tenant_id, collection_location_id) references facility.locations (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.samples'::pg_catalog.regclass and conname = 'samples_storage_location_fkey') then
+    alter table laboratory.samples add constraint samples_storage_location_fkey
+  foreign key (tenant_id, storage_location_id) references facility.locations (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.samples'::pg_catalog.regclass and conname = 'samples_recollection_of_fkey') then
+    alter table laboratory.samples add constraint samples_recollection_of_fkey
+  foreign key (tenant_id, recollection_of_id) references laboratory.samples (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.sample_events'::pg_catalog.regclass and conname = 'sample_events_tenant_fkey') then
+    alter table laboratory.sample_events add constraint sample_events_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.sample_events'::pg_catalog.regclass and conname = 'sample_events_sample_fkey') then
+    alter table laboratory.sample_events add constraint sample_events_sample_fkey
+  foreign key (tenant_id, sample_id) references laboratory.samples (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.sample_events'::pg_catalog.regclass and conname = 'sample_events_actor_fkey') then
+    alter table laboratory.sample_events add constraint sample_events_actor_fkey
+  foreign key (tenant_id, actor_id) references workforce.staff (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.sample_events'::pg_catalog.regclass and conname = 'sample_events_location_fkey') then
+    alter table laboratory.sample_events add constraint sample_events_location_fkey
+  foreign key (tenant_id, location_id) references facility.locations (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.sample_events'::pg_catalog.regclass and conname = 'sample_events_device_fkey') then
+    alter table laboratory.sample_events add constraint sample_events_device_fkey
+  foreign key (tenant_id, device_id) references device.devices (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_results'::pg_catalog.regclass and conname = 'lab_results_tenant_fkey') then
+    alter table laboratory.lab_results add constraint lab_results_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_results'::pg_catalog.regclass and conname = 'lab_results_order_item_fkey') then
+    alter table laboratory.lab_results add constraint lab_results_order_item_fkey
+  foreign key (tenant_id, order_item_id) references laboratory.lab_order_items (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_results'::pg_catalog.regclass and conname = 'lab_results_sample_fkey') then
+    alter table laboratory.lab_results add constraint lab_results_sample_fkey
+  foreign key (tenant_id, sample_id) references laboratory.samples (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_results'::pg_catalog.regclass and conname = 'lab_results_test_fkey') then
+    alter table laboratory.lab_results add constraint lab_results_test_fkey
+  foreign key (test_id) references laboratory.lab_tests (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_results'::pg_catalog.regclass and conname = 'lab_results_patient_fkey') then
+    alter table laboratory.lab_results add constraint lab_results_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_results'::pg_catalog.regclass and conname = 'lab_results_reference_range_fkey') then
+    alter table laboratory.lab_results add constraint lab_results_reference_range_fkey
+  foreign key (reference_range_id) references laboratory.reference_ranges (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_results'::pg_catalog.regclass and conname = 'lab_results_device_fkey') then
+    alter table laboratory.lab_results add constraint lab_results_device_fkey
+  foreign key (tenant_id, device_id) references device.devices (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_results'::pg_catalog.regclass and conname = 'lab_results_reagent_batch_fkey') then
+    alter table laboratory.lab_results add constraint lab_results_reagent_batch_fkey
+  foreign key (tenant_id, reagent_batch_id) references inventory.batches (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_results'::pg_catalog.regclass and conname = 'lab_results_parent_result_fkey') then
+    alter table laboratory.lab_results add constraint lab_results_parent_result_fkey
+  foreign key (tenant_id, parent_result_id) references laboratory.lab_results (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_results'::pg_catalog.regclass and conname = 'lab_results_entered_by_fkey') then
+    alter table laboratory.lab_results add constraint lab_results_entered_by_fkey
+  foreign key (tenant_id, entered_by) references workforce.staff (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_results'::pg_catalog.regclass and conname = 'lab_results_verified_by_fkey') then
+    alter table laboratory.lab_results add constraint lab_results_verified_by_fkey
+  foreign key (tenant_id, verified_by) references workforce.staff (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_results'::pg_catalog.regclass and conname = 'lab_results_authorised_by_fkey') then
+    alter table laboratory.lab_results add constraint lab_results_authorised_by_fkey
+  foreign key (tenant_id, authorised_by) references workforce.staff (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_results'::pg_catalog.regclass and conname = 'lab_results_supersedes_fkey') then
+    alter table laboratory.lab_results add constraint lab_results_supersedes_fkey
+  foreign key (tenant_id, supersedes_id) references laboratory.lab_results (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.critical_notifications'::pg_catalog.regclass and conname = 'critical_notifications_tenant_fkey') then
+    alter table laboratory.critical_notifications add constraint critical_notifications_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.critical_notifications'::pg_catalog.regclass and conname = 'critical_notifications_result_fkey') then
+    alter table laboratory.critical_notifications add constraint critical_notifications_result_fkey
+  foreign key (tenant_id, result_id) references laboratory.lab_results (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.critical_notifications'::pg_catalog.regclass and conname = 'critical_notifications_imaging_result_fkey') then
+    alter table laboratory.critical_notifications add constraint critical_notifications_imaging_result_fkey
+  foreign key (tenant_id, imaging_result_id) references clinical.imaging_results (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.critical_notifications'::pg_catalog.regclass and conname = 'critical_notifications_patient_fkey') then
+    alter table laboratory.critical_notifications add constraint critical_notifications_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.critical_notifications'::pg_catalog.regclass and conname = 'critical_notifications_notified_staff_fkey') then
+    alter table laboratory.critical_notifications add constraint critical_notifications_notified_staff_fkey
+  foreign key (tenant_id, notified_staff_id) references workforce.staff (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.critical_notifications'::pg_catalog.regclass and conname = 'critical_notifications_notified_by_fkey') then
+    alter table laboratory.critical_notifications add constraint critical_notifications_notified_by_fkey
+  foreign key (tenant_id, notified_by) references workforce.staff (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.diagnostic_reports'::pg_catalog.regclass and conname = 'diagnostic_reports_tenant_fkey') then
+    alter table laboratory.diagnostic_reports add constraint diagnostic_reports_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.diagnostic_reports'::pg_catalog.regclass and conname = 'diagnostic_reports_order_fkey') then
+    alter table laboratory.diagnostic_reports add constraint diagnostic_reports_order_fkey
+  foreign key (tenant_id, order_id) references laboratory.lab_orders (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.diagnostic_reports'::pg_catalog.regclass and conname = 'diagnostic_reports_patient_fkey') then
+    alter table laboratory.diagnostic_reports add constraint diagnostic_reports_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.diagnostic_reports'::pg_catalog.regclass and conname = 'diagnostic_reports_signed_by_fkey') then
+    alter table laboratory.diagnostic_reports add constraint diagnostic_reports_signed_by_fkey
+  foreign key (tenant_id, signed_by) references workforce.staff (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.diagnostic_reports'::pg_catalog.regclass and conname = 'diagnostic_reports_amends_fkey') then
+    alter table laboratory.diagnostic_reports add constraint diagnostic_reports_amends_fkey
+  foreign key (tenant_id, amends_id) references laboratory.diagnostic_reports (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.diagnostic_reports'::pg_catalog.regclass and conname = 'diagnostic_reports_document_fkey') then
+    alter table laboratory.diagnostic_reports add constraint diagnostic_reports_document_fkey
+  foreign key (tenant_id, document_id) references ehr.documents (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.qc_lots'::pg_catalog.regclass and conname = 'qc_lots_tenant_fkey') then
+    alter table laboratory.qc_lots add constraint qc_lots_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.qc_lots'::pg_catalog.regclass and conname = 'qc_lots_test_fkey') then
+    alter table laboratory.qc_lots add constraint qc_lots_test_fkey
+  foreign key (test_id) references laboratory.lab_tests (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.qc_lots'::pg_catalog.regclass and conname = 'qc_lots_device_fkey') then
+    alter table laboratory.qc_lots add constraint qc_lots_device_fkey
+  foreign key (tenant_id, device_id) references device.devices (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.qc_results'::pg_catalog.regclass and conname = 'qc_results_tenant_fkey') then
+    alter table laboratory.qc_results add constraint qc_results_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.qc_results'::pg_catalog.regclass and conname = 'qc_results_qc_lot_fkey') then
+    alter table laboratory.qc_results add constraint qc_results_qc_lot_fkey
+  foreign key (tenant_id, qc_lot_id) references laboratory.qc_lots (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.qc_results'::pg_catalog.regclass and conname = 'qc_results_test_fkey') then
+    alter table laboratory.qc_results add constraint qc_results_test_fkey
+  foreign key (test_id) references laboratory.lab_tests (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.qc_results'::pg_catalog.regclass and conname = 'qc_results_device_fkey') then
+    alter table laboratory.qc_results add constraint qc_results_device_fkey
+  foreign key (tenant_id, device_id) references device.devices (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.qc_results'::pg_catalog.regclass and conname = 'qc_results_operator_fkey') then
+    alter table laboratory.qc_results add constraint qc_results_operator_fkey
+  foreign key (tenant_id, operator_id) references workforce.staff (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.qc_results'::pg_catalog.regclass and conname = 'qc_results_incident_fkey') then
+    alter table laboratory.qc_results add constraint qc_results_incident_fkey
+  foreign key (tenant_id, incident_id) references compliance.incidents (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.qc_results'::pg_catalog.regclass and conname = 'qc_results_reviewed_by_fkey') then
+    alter table laboratory.qc_results add constraint qc_results_reviewed_by_fkey
+  foreign key (tenant_id, reviewed_by) references workforce.staff (tenant_id, id);
+  end if;
+end
+$$;
+
+-- blood_bank: foreign keys
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.donors'::pg_catalog.regclass and conname = 'donors_tenant_fkey') then
+    alter table blood_bank.donors add constraint donors_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.donors'::pg_catalog.regclass and conname = 'donors_patient_fkey') then
+    alter table blood_bank.donors add constraint donors_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.donor_deferrals'::pg_catalog.regclass and conname = 'donor_deferrals_tenant_fkey') then
+    alter table blood_bank.donor_deferrals add constraint donor_deferrals_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.donor_deferrals'::pg_catalog.regclass and conname = 'donor_deferrals_donor_fkey') then
+    alter table blood_bank.donor_deferrals add constraint donor_deferrals_donor_fkey
+  foreign key (tenant_id, donor_id) references blood_bank.donors (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.donor_deferrals'::pg_catalog.regclass and conname = 'donor_deferrals_recorded_by_fkey') then
+    alter table blood_bank.donor_deferrals add constraint donor_deferrals_recorded_by_fkey
+  foreign key (tenant_id, recorded_by) references workforce.staff (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.donations'::pg_catalog.regclass and conname = 'donations_tenant_fkey') then
+    alter table blood_bank.donations add constraint donations_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.donations'::pg_catalog.regclass and conname = 'donations_donor_fkey') then
+    alter table blood_bank.donations add constraint donations_donor_fkey
+  foreign key (tenant_id, donor_id) references blood_bank.donors (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.donations'::pg_catalog.regclass and conname = 'donations_consent_signature_fkey') then
+    alter table blood_bank.donations add constraint donations_consent_signature_fkey
+  foreign key (tenant_id, consent_signature_id) references ehr.document_signatures (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.donations'::pg_catalog.regclass and conname = 'donations_phlebotomist_fkey') then
+    alter table blood_bank.donations add constraint donations_phlebotomist_fkey
+  foreign key (tenant_id, phlebotomist_id) references workforce.staff (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.donation_tests'::pg_catalog.regclass and conname = 'donation_tests_tenant_fkey') then
+    alter table blood_bank.donation_tests add constraint donation_tests_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.donation_tests'::pg_catalog.regclass and conname = 'donation_tests_donation_fkey') then
+    alter table blood_bank.donation_tests add constraint donation_tests_donation_fkey
+  foreign key (tenant_id, donation_id) references blood_bank.donations (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.donation_tests'::pg_catalog.regclass and conname = 'donation_tests_tested_by_fkey') then
+    alter table blood_bank.donation_tests add constraint donation_tests_tested_by_fkey
+  foreign key (tenant_id, tested_by) references workforce.staff (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.donation_tests'::pg_catalog.regclass and conname = 'donation_tests_verified_by_fkey') then
+    alter table blood_bank.donation_tests add constraint donation_tests_verified_by_fkey
+  foreign key (tenant_id, verified_by) references workforce.staff (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.donation_tests'::pg_catalog.regclass and conname = 'donation_tests_device_fkey') then
+    alter table blood_bank.donation_tests add constraint donation_tests_device_fkey
+  foreign key (tenant_id, device_id) references device.devices (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_components'::pg_catalog.regclass and conname = 'blood_components_tenant_fkey') then
+    alter table blood_bank.blood_components add constraint blood_components_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_components'::pg_catalog.regclass and conname = 'blood_components_donation_fkey') then
+    alter table blood_bank.blood_components add constraint blood_components_donation_fkey
+  foreign key (tenant_id, donation_id) references blood_bank.donations (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_components'::pg_catalog.regclass and conname = 'blood_components_storage_location_fkey') then
+    alter table blood_bank.blood_components add constraint blood_components_storage_location_fkey
+  foreign key (tenant_id, storage_location_id) references facility.locations (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_components'::pg_catalog.regclass and conname = 'blood_components_parent_component_fkey') then
+    alter table blood_bank.blood_components add constraint blood_components_parent_component_fkey
+  foreign key (tenant_id, parent_component_id) references blood_bank.blood_components (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_components'::pg_catalog.regclass and conname = 'blood_components_reserved_for_request_fkey') then
+    alter table blood_bank.blood_components add constraint blood_components_reserved_for_request_fkey
+  foreign key (tenant_id, reserved_for_request_id) references blood_bank.blood_requests (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.component_events'::pg_catalog.regclass and conname = 'component_events_tenant_fkey') then
+    alter table blood_bank.component_events add constraint component_events_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.component_events'::pg_catalog.regclass and conname = 'component_events_component_fkey') then
+    alter table blood_bank.component_events add constraint component_events_component_fkey
+  foreign key (tenant_id, component_id) references blood_bank.blood_components (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.component_events'::pg_catalog.regclass and conname = 'component_events_actor_fkey') then
+    alter table blood_bank.component_events add constraint component_events_actor_fkey
+  foreign key (tenant_id, actor_id) references workforce.staff (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.component_events'::pg_catalog.regclass and conname = 'component_events_second_actor_fkey') then
+    alter table blood_bank.component_events add constraint component_events_second_actor_fkey
+  foreign key (tenant_id, second_actor_id) references workforce.staff (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.component_events'::pg_catalog.regclass and conname = 'component_events_location_fkey') then
+    alter table blood_bank.component_events add constraint component_events_location_fkey
+  foreign key (tenant_id, location_id) references facility.locations (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.patient_blood_groups'::pg_catalog.regclass and conname = 'patient_blood_groups_tenant_fkey') then
+    alter table blood_bank.patient_blood_groups add constraint patient_blood_groups_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.patient_blood_groups'::pg_catalog.regclass and conname = 'patient_blood_groups_patient_fkey') then
+    alter table blood_bank.patient_blood_groups add constraint patient_blood_groups_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.patient_blood_groups'::pg_catalog.regclass and conname = 'patient_blood_groups_sample_fkey') then
+    alter table blood_bank.patient_blood_groups add constraint patient_blood_groups_sample_fkey
+  foreign key (tenant_id, sample_id) references laboratory.samples (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.patient_blood_groups'::pg_catalog.regclass and conname = 'patient_blood_groups_tested_by_fkey') then
+    alter table blood_bank.patient_blood_groups add constraint patient_blood_groups_tested_by_fkey
+  foreign key (tenant_id, tested_by) references workforce.staff (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.patient_blood_groups'::pg_catalog.regclass and conname = 'patient_blood_groups_verified_by_fkey') then
+    alter table blood_bank.patient_blood_groups add constraint patient_blood_groups_verified_by_fkey
+  foreign key (tenant_id, verified_by) references workforce.staff (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_requests'::pg_catalog.regclass and conname = 'blood_requests_tenant_fkey') then
+    alter table blood_bank.blood_requests add constraint blood_requests_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_requests'::pg_catalog.regclass and conname = 'blood_requests_service_request_fkey') then
+    alter table blood_bank.blood_requests add constraint blood_requests_service_request_fkey
+  foreign key (tenant_id, service_request_id) references clinical.service_requests (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_requests'::pg_catalog.regclass and conname = 'blood_requests_patient_fkey') then
+    alter table blood_bank.blood_requests add constraint blood_requests_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_requests'::pg_catalog.regclass and conname = 'blood_requests_encounter_fkey') then
+    alter table blood_bank.blood_requests add constraint blood_requests_encounter_fkey
+  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_requests'::pg_catalog.regclass and conname = 'blood_requests_sample_fkey') then
+    alter table blood_bank.blood_requests add constraint blood_requests_sample_fkey
+  foreign key (tenant_id, sample_id) references laboratory.samples (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_requests'::pg_catalog.regclass and conname = 'blood_requests_requested_by_fkey') then
+    alter table blood_bank.blood_requests add constraint blood_requests_requested_by_fkey
+  foreign key (tenant_id, requested_by) references workforce.doctors (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_requests'::pg_catalog.regclass and conname = 'blood_requests_consent_fkey') then
+    alter table blood_bank.blood_requests add constraint blood_requests_consent_fkey
+  foreign key (tenant_id, consent_id) references compliance.consents (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_requests'::pg_catalog.regclass and conname = 'blood_requests_emergency_release_by_fkey') then
+    alter table blood_bank.blood_requests add constraint blood_requests_emergency_release_by_fkey
+  foreign key (tenant_id, emergency_release_by) references workforce.doctors (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.crossmatches'::pg_catalog.regclass and conname = 'crossmatches_tenant_fkey') then
+    alter table blood_bank.crossmatches add constraint crossmatches_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.crossmatches'::pg_catalog.regclass and conname = 'crossmatches_request_fkey') then
+    alter table blood_bank.crossmatches add constraint crossmatches_request_fkey
+  foreign key (tenant_id, request_id) references blood_bank.blood_requests (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.crossmatches'::pg_catalog.regclass and conname = 'crossmatches_component_fkey') then
+    alter table blood_bank.crossmatches add constraint crossmatches_component_fkey
+  foreign key (tenant_id, component_id) references blood_bank.blood_components (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.crossmatches'::pg_catalog.regclass and conname = 'crossmatches_patient_fkey') then
+    alter table blood_bank.crossmatches add constraint crossmatches_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.crossmatches'::pg_catalog.regclass and conname = 'crossmatches_sample_fkey') then
+    alter table blood_bank.crossmatches add constraint crossmatches_sample_fkey
+  foreign key (tenant_id, sample_id) references laboratory.samples (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.crossmatches'::pg_catalog.regclass and conname = 'crossmatches_performed_by_fkey') then
+    alter table blood_bank.crossmatches add constraint crossmatches_performed_by_fkey
+  foreign key (tenant_id, performed_by) references workforce.staff (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.crossmatches'::pg_catalog.regclass and conname = 'crossmatches_verified_by_fkey') then
+    alter table blood_bank.crossmatches add constraint crossmatches_verified_by_fkey
+  foreign key (tenant_id, verified_by) references workforce.staff (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_issues'::pg_catalog.regclass and conname = 'blood_issues_tenant_fkey') then
+    alter table blood_bank.blood_issues add constraint blood_issues_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_issues'::pg_catalog.regclass and conname = 'blood_issues_component_fkey') then
+    alter table blood_bank.blood_issues add constraint blood_issues_component_fkey
+  foreign key (tenant_id, component_id) references blood_bank.blood_components (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_issues'::pg_catalog.regclass and conname = 'blood_issues_request_fkey') then
+    alter table blood_bank.blood_issues add constraint blood_issues_request_fkey
+  foreign key (tenant_id, request_id) references blood_bank.blood_requests (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_issues'::pg_catalog.regclass and conname = 'blood_issues_crossmatch_fkey') then
+    alter table blood_bank.blood_issues add constraint blood_issues_crossmatch_fkey
+  foreign key (tenant_id, crossmatch_id) references blood_bank.crossmatches (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_issues'::pg_catalog.regclass and conname = 'blood_issues_patient_fkey') then
+    alter table blood_bank.blood_issues add constraint blood_issues_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_issues'::pg_catalog.regclass and conname = 'blood_issues_issued_by_fkey') then
+    alter table blood_bank.blood_issues add constraint blood_issues_issued_by_fkey
+  foreign key (tenant_id, issued_by) references workforce.staff (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_issues'::pg_catalog.regclass and conname = 'blood_issues_received_by_fkey') then
+    alter table blood_bank.blood_issues add constraint blood_issues_received_by_fkey
+  foreign key (tenant_id, received_by) references workforce.staff (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_issues'::pg_catalog.regclass and conname = 'blood_issues_label_check_by_fkey') then
+    alter table blood_bank.blood_issues add constraint blood_issues_label_check_by_fkey
+  foreign key (tenant_id, label_check_by) references workforce.staff (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_issues'::pg_catalog.regclass and conname = 'blood_issues_bedside_check1_by_fkey') then
+    alter table blood_bank.blood_issues add constraint blood_issues_bedside_check1_by_fkey
+  foreign key (tenant_id, bedside_check1_by) references workforce.staff (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_issues'::pg_catalog.regclass and conname = 'blood_issues_bedside_check2_by_fkey') then
+    alter table blood_bank.blood_issues add constraint blood_issues_bedside_check2_by_fkey
+  foreign key (tenant_id, bedside_check2_by) references workforce.staff (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.transfusion_reactions'::pg_catalog.regclass and conname = 'transfusion_reactions_tenant_fkey') then
+    alter table blood_bank.transfusion_reactions add constraint transfusion_reactions_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.transfusion_reactions'::pg_catalog.regclass and conname = 'transfusion_reactions_issue_fkey') then
+    alter table blood_bank.transfusion_reactions add constraint transfusion_reactions_issue_fkey
+  foreign key (tenant_id, issue_id) references blood_bank.blood_issues (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.transfusion_reactions'::pg_catalog.regclass and conname = 'transfusion_reactions_patient_fkey') then
+    alter table blood_bank.transfusion_reactions add constraint transfusion_reactions_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.transfusion_reactions'::pg_catalog.regclass and conname = 'transfusion_reactions_reported_by_fkey') then
+    alter table blood_bank.transfusion_reactions add constraint transfusion_reactions_reported_by_fkey
+  foreign key (tenant_id, reported_by) references workforce.staff (tenant_id, id);
+  end if;
+end
+$$;
+
+-- medication: foreign keys
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.drug_ingredients'::pg_catalog.regclass and conname = 'drug_ingredients_drug_fkey') then
+    alter table medication.drug_ingredients add constraint drug_ingredients_drug_fkey
+  foreign key (drug_id) references medication.drugs (id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.prescriptions'::pg_catalog.regclass and conname = 'prescriptions_tenant_fkey') then
+    alter table medication.prescriptions add constraint prescriptions_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.prescriptions'::pg_catalog.regclass and conname = 'prescriptions_patient_fkey') then
+    alter table medication.prescriptions add constraint prescriptions_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.prescriptions'::pg_catalog.regclass and conname = 'prescriptions_encounter_fkey') then
+    alter table medication.prescriptions add constraint prescriptions_encounter_fkey
+  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.prescriptions'::pg_catalog.regclass and conname = 'prescriptions_doctor_fkey') then
+    alter table medication.prescriptions add constraint prescriptions_doctor_fkey
+  foreign key (tenant_id, doctor_id) references workforce.doctors (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.prescriptions'::pg_catalog.regclass and conname = 'prescriptions_signature_fkey') then
+    alter table medication.prescriptions add constraint prescriptions_signature_fkey
+  foreign key (tenant_id, signature_id) references ehr.document_signatures (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.prescriptions'::pg_catalog.regclass and conname = 'prescriptions_reconciled_from_fkey') then
+    alter table medication.prescriptions add constraint prescriptions_reconciled_from_fkey
+  foreign key (tenant_id, reconciled_from_id) references medication.prescriptions (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.prescription_items'::pg_catalog.regclass and conname = 'prescription_items_tenant_fkey') then
+    alter table medication.prescription_items add constraint prescription_items_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.prescription_items'::pg_catalog.regclass and conname = 'prescription_items_prescription_fkey') then
+    alter table medication.prescription_items add constraint prescription_items_prescription_fkey
+  foreign key (tenant_id, prescription_id) references medication.prescriptions (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.prescription_items'::pg_catalog.regclass and conname = 'prescription_items_drug_fkey') then
+    alter table medication.prescription_items add constraint prescription_items_drug_fkey
+  foreign key (drug_id) references medication.drugs (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.prescription_items'::pg_catalog.regclass and conname = 'prescription_items_substituted_for_fkey') then
+    alter table medication.prescription_items add constraint prescription_items_substituted_for_fkey
+  foreign key (substituted_for_id) references medication.drugs (id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.dispenses'::pg_catalog.regclass and conname = 'dispenses_tenant_fkey') then
+    alter table medication.dispenses add constraint dispenses_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.dispenses'::pg_catalog.regclass and conname = 'dispenses_prescription_fkey') then
+    alter table medication.dispenses add constraint dispenses_prescription_fkey
+  foreign key (tenant_id, prescription_id) references medication.prescriptions (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.dispenses'::pg_catalog.regclass and conname = 'dispenses_patient_fkey') then
+    alter table medication.dispenses add constraint dispenses_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.dispenses'::pg_catalog.regclass and conname = 'dispenses_store_location_fkey') then
+    alter table medication.dispenses add constraint dispenses_store_location_fkey
+  foreign key (tenant_id, store_location_id) references facility.locations (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.dispenses'::pg_catalog.regclass and conname = 'dispenses_prepared_by_fkey') then
+    alter table medication.dispenses add constraint dispenses_prepared_by_fkey
+  foreign key (tenant_id, prepared_by) references workforce.staff (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.dispenses'::pg_catalog.regclass and conname = 'dispenses_checked_by_fkey') then
+    alter table medication.dispenses add constraint dispenses_checked_by_fkey
+  foreign key (tenant_id, checked_by) references workforce.staff (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.dispenses'::pg_catalog.regclass and conname = 'dispenses_return_of_fkey') then
+    alter table medication.dispenses add constraint dispenses_return_of_fkey
+  foreign key (tenant_id, return_of_id) references medication.dispenses (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.dispense_items'::pg_catalog.regclass and conname = 'dispense_items_tenant_fkey') then
+    alter table medication.dispense_items add constraint dispense_items_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.dispense_items'::pg_catalog.regclass and conname = 'dispense_items_dispense_fkey') then
+    alter table medication.dispense_items add constraint dispense_items_dispense_fkey
+  foreign key (tenant_id, dispense_id) references medication.dispenses (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.dispense_items'::pg_catalog.regclass and conname = 'dispense_items_prescription_item_fkey') then
+    alter table medication.dispense_items add constraint dispense_items_prescription_item_fkey
+  foreign key (tenant_id, prescription_item_id) references medication.prescription_items (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.dispense_items'::pg_catalog.regclass and conname = 'dispense_items_item_fkey') then
+    alter table medication.dispense_items add constraint dispense_items_item_fkey
+  foreign key (tenant_id, item_id) references inventory.items (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.dispense_items'::pg_catalog.regclass and conname = 'dispense_items_batch_fkey') then
+    alter table medication.dispense_items add constraint dispense_items_batch_fkey
+  foreign key (tenant_id, batch_id) references inventory.batches (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.dispense_items'::pg_catalog.regclass and conname = 'dispense_items_reservation_fkey') then
+    alter table medication.dispense_items add constraint dispense_items_reservation_fkey
+  foreign key (tenant_id, reservation_id) references inventory.stock_reservations (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.dispense_items'::pg_catalog.regclass and conname = 'dispense_items_movement_fkey') then
+    alter table medication.dispense_items add constraint dispense_items_movement_fkey
+  foreign key (tenant_id, movement_id) references inventory.stock_movements (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.medication_administrations'::pg_catalog.regclass and conname = 'medication_administrations_tenant_fkey') then
+    alter table medication.medication_administrations add constraint medication_administrations_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.medication_administrations'::pg_catalog.regclass and conname = 'medication_administrations_prescription_item_fkey') then
+    alter table medication.medication_administrations add constraint medication_administrations_prescription_item_fkey
+  foreign key (tenant_id, prescription_item_id) references medication.prescription_items (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.medication_administrations'::pg_catalog.regclass and conname = 'medication_administrations_patient_fkey') then
+    alter table medication.medication_administrations add constraint medication_administrations_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.medication_administrations'::pg_catalog.regclass and conname = 'medication_administrations_encounter_fkey') then
+    alter table medication.medication_administrations add constraint medication_administrations_encounter_fkey
+  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.medication_administrations'::pg_catalog.regclass and conname = 'medication_administrations_batch_fkey') then
+    alter table medication.medication_administrations add constraint medication_administrations_batch_fkey
+  foreign key (tenant_id, batch_id) references inventory.batches (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.medication_administrations'::pg_catalog.regclass and conname = 'medication_administrations_given_by_fkey') then
+    alter table medication.medication_administrations add constraint medication_administrations_given_by_fkey
+  foreign key (tenant_id, given_by) references workforce.staff (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.medication_administrations'::pg_catalog.regclass and conname = 'medication_administrations_witness_fkey') then
+    alter table medication.medication_administrations add constraint medication_administrations_witness_fkey
+  foreign key (tenant_id, witness_id) references workforce.staff (tenant_id, id);
+  end if;
+end
+$$;
+
+-- payment: foreign keys
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_providers'::pg_catalog.regclass and conname = 'payment_providers_tenant_fkey') then
+    alter table payment.payment_providers add constraint payment_providers_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_methods'::pg_catalog.regclass and conname = 'payment_methods_tenant_fkey') then
+    alter table payment.payment_methods add constraint payment_methods_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_methods'::pg_catalog.regclass and conname = 'payment_methods_patient_fkey') then
+    alter table payment.payment_methods add constraint payment_methods_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_methods'::pg_catalog.regclass and conname = 'payment_methods_provider_fkey') then
+    alter table payment.payment_methods add constraint payment_methods_provider_fkey
+  foreign key (tenant_id, provider_id) references payment.payment_providers (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_intents'::pg_catalog.regclass and conname = 'payment_intents_tenant_fkey') then
+    alter table payment.payment_intents add constraint payment_intents_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_intents'::pg_catalog.regclass and conname = 'payment_intents_patient_fkey') then
+    alter table payment.payment_intents add constraint payment_intents_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_intents'::pg_catalog.regclass and conname = 'payment_intents_account_fkey') then
+    alter table payment.payment_intents add constraint payment_intents_account_fkey
+  foreign key (tenant_id, account_id) references billing.accounts (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_intents'::pg_catalog.regclass and conname = 'payment_intents_provider_fkey') then
+    alter table payment.payment_intents add constraint payment_intents_provider_fkey
+  foreign key (tenant_id, provider_id) references payment.payment_providers (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_intents'::pg_catalog.regclass and conname = 'payment_intents_payment_fkey') then
+    alter table payment.payment_intents add constraint payment_intents_payment_fkey
+  foreign key (tenant_id, payment_id) references payment.payments (tenant_id, id) deferrable initially deferred;
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_attempts'::pg_catalog.regclass and conname = 'payment_attempts_tenant_fkey') then
+    alter table payment.payment_attempts add constraint payment_attempts_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_attempts'::pg_catalog.regclass and conname = 'payment_attempts_intent_fkey') then
+    alter table payment.payment_attempts add constraint payment_attempts_intent_fkey
+  foreign key (tenant_id, intent_id) references payment.payment_intents (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_attempts'::pg_catalog.regclass and conname = 'payment_attempts_provider_fkey') then
+    alter table payment.payment_attempts add constraint payment_attempts_provider_fkey
+  foreign key (tenant_id, provider_id) references payment.payment_providers (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payments'::pg_catalog.regclass and conname = 'payments_tenant_fkey') then
+    alter table payment.payments add constraint payments_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payments'::pg_catalog.regclass and conname = 'payments_intent_fkey') then
+    alter table payment.payments add constraint payments_intent_fkey
+  foreign key (tenant_id, intent_id) references payment.payment_intents (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payments'::pg_catalog.regclass and conname = 'payments_patient_fkey') then
+    alter table payment.payments add constraint payments_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payments'::pg_catalog.regclass and conname = 'payments_account_fkey') then
+    alter table payment.payments add constraint payments_account_fkey
+  foreign key (tenant_id, account_id) references billing.accounts (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payments'::pg_catalog.regclass and conname = 'payments_clinic_fkey') then
+    alter table payment.payments add constraint payments_clinic_fkey
+  foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payments'::pg_catalog.regclass and conname = 'payments_provider_fkey') then
+    alter table payment.payments add constraint payments_provider_fkey
+  foreign key (tenant_id, provider_id) references payment.payment_providers (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payments'::pg_catalog.regclass and conname = 'payments_received_by_fkey') then
+    alter table payment.payments add constraint payments_received_by_fkey
+  foreign key (tenant_id, received_by) references auth.users (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_items'::pg_catalog.regclass and conname = 'payment_items_tenant_fkey') then
+    alter table payment.payment_items add constraint payment_items_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_items'::pg_catalog.regclass and conname = 'payment_items_payment_fkey') then
+    alter table payment.payment_items add constraint payment_items_payment_fkey
+  foreign key (tenant_id, payment_id) references payment.payments (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_items'::pg_catalog.regclass and conname = 'payment_items_invoice_fkey') then
+    alter table payment.payment_items add constraint payment_items_invoice_fkey
+  foreign key (tenant_id, invoice_id) references billing.invoices (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_items'::pg_catalog.regclass and conname = 'payment_items_appointment_fkey') then
+    alter table payment.payment_items add constraint payment_items_appointment_fkey
+  foreign key (tenant_id, appointment_id) references scheduling.appointments (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.refunds'::pg_catalog.regclass and conname = 'refunds_tenant_fkey') then
+    alter table payment.refunds add constraint refunds_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.refunds'::pg_catalog.regclass and conname = 'refunds_payment_fkey') then
+    alter table payment.refunds add constraint refunds_payment_fkey
+  foreign key (tenant_id, payment_id) references payment.payments (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.refunds'::pg_catalog.regclass and conname = 'refunds_requested_by_fkey') then
+    alter table payment.refunds add constraint refunds_requested_by_fkey
+  foreign key (tenant_id, requested_by) references auth.users (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.refunds'::pg_catalog.regclass and conname = 'refunds_approved_by_fkey') then
+    alter table payment.refunds add constraint refunds_approved_by_fkey
+  foreign key (tenant_id, approved_by) references auth.users (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.settlements'::pg_catalog.regclass and conname = 'settlements_tenant_fkey') then
+    alter table payment.settlements add constraint settlements_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.settlements'::pg_catalog.regclass and conname = 'settlements_provider_fkey') then
+    alter table payment.settlements add constraint settlements_provider_fkey
+  foreign key (tenant_id, provider_id) references payment.payment_providers (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.settlement_items'::pg_catalog.regclass and conname = 'settlement_items_tenant_fkey') then
+    alter table payment.settlement_items add constraint settlement_items_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.settlement_items'::pg_catalog.regclass and conname = 'settlement_items_settlement_fkey') then
+    alter table payment.settlement_items add constraint settlement_items_settlement_fkey
+  foreign key (tenant_id, settlement_id) references payment.settlements (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.settlement_items'::pg_catalog.regclass and conname = 'settlement_items_payment_fkey') then
+    alter table payment.settlement_items add constraint settlement_items_payment_fkey
+  foreign key (tenant_id, payment_id) references payment.payments (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.settlement_items'::pg_catalog.regclass and conname = 'settlement_items_refund_fkey') then
+    alter table payment.settlement_items add constraint settlement_items_refund_fkey
+  foreign key (tenant_id, refund_id) references payment.refunds (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.disputes'::pg_catalog.regclass and conname = 'disputes_tenant_fkey') then
+    alter table payment.disputes add constraint disputes_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.disputes'::pg_catalog.regclass and conname = 'disputes_payment_fkey') then
+    alter table payment.disputes add constraint disputes_payment_fkey
+  foreign key (tenant_id, payment_id) references payment.payments (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.disputes'::pg_catalog.regclass and conname = 'disputes_evidence_document_fkey') then
+    alter table payment.disputes add constraint disputes_evidence_document_fkey
+  foreign key (tenant_id, evidence_document_id) references ehr.documents (tenant_id, id);
+  end if;
+end
+$$;
+
+-- tasking: foreign keys
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.tasks'::pg_catalog.regclass and conname = 'tasks_tenant_fkey') then
+    alter table tasking.tasks add constraint tasks_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.tasks'::pg_catalog.regclass and conname = 'tasks_patient_fkey') then
+    alter table tasking.tasks add constraint tasks_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.tasks'::pg_catalog.regclass and conname = 'tasks_encounter_fkey') then
+    alter table tasking.tasks add constraint tasks_encounter_fkey
+  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.tasks'::pg_catalog.regclass and conname = 'tasks_department_fkey') then
+    alter table tasking.tasks add constraint tasks_department_fkey
+  foreign key (tenant_id, department_id) references facility.departments (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.tasks'::pg_catalog.regclass and conname = 'tasks_shift_fkey') then
+    alter table tasking.tasks add constraint tasks_shift_fkey
+  foreign key (tenant_id, shift_id) references workforce.shifts (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.tasks'::pg_catalog.regclass and conname = 'tasks_assigned_to_fkey') then
+    alter table tasking.tasks add constraint tasks_assigned_to_fkey
+  foreign key (tenant_id, assigned_to) references auth.users (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.tasks'::pg_catalog.regclass and conname = 'tasks_assigned_by_fkey') then
+    alter table tasking.tasks add constraint tasks_assigned_by_fkey
+  foreign key (tenant_id, assigned_by) references auth.users (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.tasks'::pg_catalog.regclass and conname = 'tasks_completed_by_fkey') then
+    alter table tasking.tasks add constraint tasks_completed_by_fkey
+  foreign key (tenant_id, completed_by) references auth.users (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.tasks'::pg_catalog.regclass and conname = 'tasks_carried_from_handover_fkey') then
+    alter table tasking.tasks add constraint tasks_carried_from_handover_fkey
+  foreign key (tenant_id, carried_from_handover_id) references tasking.handovers (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.emr_verifications'::pg_catalog.regclass and conname = 'emr_verifications_tenant_fkey') then
+    alter table tasking.emr_verifications add constraint emr_verifications_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.emr_verifications'::pg_catalog.regclass and conname = 'emr_verifications_task_fkey') then
+    alter table tasking.emr_verifications add constraint emr_verifications_task_fkey
+  foreign key (tenant_id, task_id) references tasking.tasks (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.emr_verifications'::pg_catalog.regclass and conname = 'emr_verifications_patient_fkey') then
+    alter table tasking.emr_verifications add constraint emr_verifications_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.emr_verifications'::pg_catalog.regclass and conname = 'emr_verifications_emr_connection_fkey') then
+    alter table tasking.emr_verifications add constraint emr_verifications_emr_connection_fkey
+  foreign key (tenant_id, emr_connection_id) references interop.emr_connections (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.emr_verifications'::pg_catalog.regclass and conname = 'emr_verifications_verified_by_fkey') then
+    alter table tasking.emr_verifications add constraint emr_verifications_verified_by_fkey
+  foreign key (tenant_id, verified_by) references auth.users (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.handovers'::pg_catalog.regclass and conname = 'handovers_tenant_fkey') then
+    alter table tasking.handovers add constraint handovers_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.handovers'::pg_catalog.regclass and conname = 'handovers_department_fkey') then
+    alter table tasking.handovers add constraint handovers_department_fkey
+  foreign key (tenant_id, department_id) references facility.departments (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.handovers'::pg_catalog.regclass and conname = 'handovers_from_shift_fkey') then
+    alter table tasking.handovers add constraint handovers_from_shift_fkey
+  foreign key (tenant_id, from_shift_id) references workforce.shifts (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.handovers'::pg_catalog.regclass and conname = 'handovers_to_shift_fkey') then
+    alter table tasking.handovers add constraint handovers_to_shift_fkey
+  foreign key (tenant_id, to_shift_id) references workforce.shifts (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.handovers'::pg_catalog.regclass and conname = 'handovers_from_user_fkey') then
+    alter table tasking.handovers add constraint handovers_from_user_fkey
+  foreign key (tenant_id, from_user_id) references auth.users (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.handovers'::pg_catalog.regclass and conname = 'handovers_to_user_fkey') then
+    alter table tasking.handovers add constraint handovers_to_user_fkey
+  foreign key (tenant_id, to_user_id) references auth.users (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.handover_patients'::pg_catalog.regclass and conname = 'handover_patients_tenant_fkey') then
+    alter table tasking.handover_patients add constraint handover_patients_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.handover_patients'::pg_catalog.regclass and conname = 'handover_patients_handover_fkey') then
+    alter table tasking.handover_patients add constraint handover_patients_handover_fkey
+  foreign key (tenant_id, handover_id) references tasking.handovers (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.handover_patients'::pg_catalog.regclass and conname = 'handover_patients_patient_fkey') then
+    alter table tasking.handover_patients add constraint handover_patients_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.handover_patients'::pg_catalog.regclass and conname = 'handover_patients_encounter_fkey') then
+    alter table tasking.handover_patients add constraint handover_patients_encounter_fkey
+  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.handover_patients'::pg_catalog.regclass and conname = 'handover_patients_bed_fkey') then
+    alter table tasking.handover_patients add constraint handover_patients_bed_fkey
+  foreign key (tenant_id, bed_id) references facility.beds (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.handover_patients'::pg_catalog.regclass and conname = 'handover_patients_read_back_by_fkey') then
+    alter table tasking.handover_patients add constraint handover_patients_read_back_by_fkey
+  foreign key (tenant_id, read_back_by) references auth.users (tenant_id, id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.sync_operations'::pg_catalog.regclass and conname = 'sync_operations_tenant_fkey') then
+    alter table tasking.sync_operations add constraint sync_operations_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.sync_operations'::pg_catalog.regclass and conname = 'sync_operations_user_fkey') then
+    alter table tasking.sync_operations add constraint sync_operations_user_fkey
+  foreign key (tenant_id, user_id) references auth.users (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.sync_operations'::pg_catalog.regclass and conname = 'sync_operations_resolved_by_fkey') then
+    alter table tasking.sync_operations add constraint sync_operations_resolved_by_fkey
+  foreign key (tenant_id, resolved_by) references auth.users (tenant_id, id);
+  end if;
+end
+$$;
+
 
 -- =====================================================================================================================
 -- FUNCTIONS
@@ -6700,6 +22009,32 @@ end
 $$;
 
 comment on function core.next_number(text, text, date) is 'about=The next number of a series: strictly increasing per period, without gaps because a rollback takes it back. IM551 no such series, IM552 longer than the series allows.';
+
+create or replace function core.next_default_number(
+  p_scope text,
+  p_series text,
+  p_prefix text,
+  p_pad int default 6,
+  p_period text default 'year',
+  p_at date default current_date
+) returns text
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not exists (
+    select
+    from core.id_sequences s
+    where s.tenant_id = core.require_tenant() and s.scope = p_scope and s.series = p_series and s.period_key = ''
+  ) then
+    perform core.configure_series(p_scope, p_series, p_prefix, p_pad, p_period);
+  end if;
+  return core.next_number(p_scope, p_series, p_at);
+end
+$$;
+
+comment on function core.next_default_number(text, text, text, int, text, date) is 'about=The next number of a series that a tenant may have described with core.configure_series; one that was not is described on its first use, with this prefix ({YYYY}, {YY}, {MM}, {DD}, {FY}), padding and period. IM552 longer than the series allows.';
 
 -- Idempotent operations: the same key and content get the same answer, once.
 create or replace function core.idempotent_begin(
@@ -8808,25 +24143,6 @@ $$;
 comment on function communication.record_delivery(text, text, text, timestamptz, text, text) is 'about=Takes a provider''s delivery report (p_provider is needed for sms and email). False when the message is already further. IM005 no such message.';
 
 -- patient: functions
-
--- Body mass index (kg/m2). The clinical module will use it for vital signs.
-create or replace function patient.calculate_bmi(p_weight_kg numeric, p_height_cm numeric) returns numeric
-  language plpgsql
-  immutable
-  strict
-  parallel safe
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if p_weight_kg <= 0 or p_height_cm not between 20 and 300 then
-    raise exception 'weight must be above 0 kg and height between 20 and 300 cm'
-      using errcode = '22003', hint = 'give the weight in kilograms and the height in centimetres';
-  end if;
-  return round(p_weight_kg / (p_height_cm / 100) ^ 2, 1)::numeric(5, 1);
-end
-$$;
-
-comment on function patient.calculate_bmi(numeric, numeric) is 'about=Body mass index from kilograms and centimetres, one decimal; null when either is null. 22003 a weight or height that nobody has.';
 
 -- Registration: one person, one record. Likely duplicates are shown before a second record is made.
 create or replace function patient.find_duplicates(
@@ -11846,13 +27162,18 @@ grant execute on function
   core.current_role_name(), core.current_reason(), core.tag(text, text),
   core.valid_luhn(text), core.valid_verhoeff(text), core.verhoeff_sum(text), core.valid_mod37_2(text),
   core.check_character(text, text), core.valid_gstin(text), core.valid_timezone(text),
-  core.looks_like_aadhaar(text)
+  core.looks_like_aadhaar(text),
+  core.valid_sctid(text), core.valid_loinc(text), core.valid_isbt_din(text, text), core.valid_gtin(text),
+  core.valid_icd10(text), core.valid_dicom_uid(text), core.valid_abha_number(text), core.valid_abha_address(text),
+  core.valid_ifsc(text), core.valid_income_tax_pan(text), core.valid_pin_code(text), core.valid_indian_mobile(text),
+  core.looks_like_pan(text), core.assert_no_pan(jsonb), core.abo_compatible(text, text, text)
 to public;
 
 grant execute on function
   core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.set_reason(text),
   core.setting(text), core.environment(), core.assert_not_production(), core.active_tenants(),
   core.period_key(text, date), core.next_number(text, text, date),
+  core.next_default_number(text, text, text, int, text, date),
   core.configure_series(text, text, text, int, text, boolean, text, int),
   core.idempotent_begin(text, text, bytea, interval), core.idempotent_finish(text, text, jsonb, text),
   core.forget_idempotency_keys(int), core.enqueue(text, uuid, text, jsonb),
@@ -11987,6 +27308,18 @@ grant select on patient.patient_summary to clinical_ro;
 grant usage on schema facility to clinical_owner;
 grant select (tenant_id, id, code, status, deleted_at) on facility.clinics to clinical_owner;
 
+-- fhir: grants
+
+-- fhir_owner owns the module.
+select core.hand_over('fhir', 'fhir');
+
+-- interop: grants
+
+-- interop_owner owns the module.
+select core.hand_over('interop', 'interop');
+
+select core.ensure_partitions('interop.hl7_messages', 'month', 3);
+
 -- webhook: grants
 
 -- webhook.webhook_events and webhook_logs are written by the operations only.
@@ -12010,6 +27343,11 @@ select core.ensure_partitions('webhook.webhook_logs', 'month', 3);
 
 -- From here on business_owner owns the module.
 select core.hand_over('workforce', 'business');
+
+-- inventory: grants
+
+-- inventory_owner owns the module.
+select core.hand_over('inventory', 'inventory');
 
 -- scheduling: grants
 
@@ -12071,3 +27409,82 @@ grant execute on function
   booking.release_hold(uuid),
   booking.expire_holds(int)
 to appointment_app;
+
+-- ehr: grants
+
+-- ehr_owner owns the module.
+select core.hand_over('ehr', 'ehr');
+
+-- compliance: grants
+
+-- business_owner owns the module.
+select core.hand_over('compliance', 'business');
+
+select core.ensure_partitions('compliance.compliance_checks', 'month', 3);
+
+-- device: grants
+
+-- device_owner owns the module.
+select core.hand_over('device', 'device');
+
+select core.ensure_partitions('device.telemetry', 'day', 7);
+
+-- clinical: grants
+
+-- clinical_owner owns the module.
+select core.hand_over('clinical', 'clinical');
+
+select core.ensure_partitions('clinical.vital_signs', 'month', 3);
+
+select core.ensure_partitions('clinical.observations', 'month', 3);
+
+-- abdm: grants
+
+-- fhir_owner owns the module.
+select core.hand_over('abdm', 'fhir');
+
+-- billing: grants
+
+-- billing_owner owns the module.
+select core.hand_over('billing', 'billing');
+
+-- cds: grants
+
+-- cds_owner owns the module.
+select core.hand_over('cds', 'cds');
+
+-- insurance: grants
+
+-- billing_owner owns the module.
+select core.hand_over('insurance', 'billing');
+
+-- laboratory: grants
+
+-- lab_owner owns the module.
+select core.hand_over('laboratory', 'lab');
+
+select core.ensure_partitions('laboratory.qc_results', 'month', 3);
+
+-- blood_bank: grants
+
+-- lab_owner owns the module.
+select core.hand_over('blood_bank', 'lab');
+
+select core.ensure_partitions('blood_bank.component_events', 'month', 3);
+
+-- medication: grants
+
+-- medication_owner owns the module.
+select core.hand_over('medication', 'medication');
+
+select core.ensure_partitions('medication.medication_administrations', 'month', 3);
+
+-- payment: grants
+
+-- payment_gateway_owner owns the module.
+select core.hand_over('payment', 'payment_gateway');
+
+-- tasking: grants
+
+-- business_owner owns the module.
+select core.hand_over('tasking', 'business');

@@ -114,3 +114,29 @@ end
 $$;
 
 comment on function core.next_number(text, text, date) is 'about=The next number of a series: strictly increasing per period, without gaps because a rollback takes it back. IM551 no such series, IM552 longer than the series allows.';
+
+create function core.next_default_number(
+  p_scope text,
+  p_series text,
+  p_prefix text,
+  p_pad int default 6,
+  p_period text default 'year',
+  p_at date default current_date
+) returns text
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not exists (
+    select
+    from core.id_sequences s
+    where s.tenant_id = core.require_tenant() and s.scope = p_scope and s.series = p_series and s.period_key = ''
+  ) then
+    perform core.configure_series(p_scope, p_series, p_prefix, p_pad, p_period);
+  end if;
+  return core.next_number(p_scope, p_series, p_at);
+end
+$$;
+
+comment on function core.next_default_number(text, text, text, int, text, date) is 'about=The next number of a series that a tenant may have described with core.configure_series; one that was not is described on its first use, with this prefix ({YYYY}, {YY}, {MM}, {DD}, {FY}), padding and period. IM552 longer than the series allows.';

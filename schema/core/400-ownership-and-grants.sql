@@ -11,13 +11,18 @@ grant execute on function
   core.current_role_name(), core.current_reason(), core.tag(text, text),
   core.valid_luhn(text), core.valid_verhoeff(text), core.verhoeff_sum(text), core.valid_mod37_2(text),
   core.check_character(text, text), core.valid_gstin(text), core.valid_timezone(text),
-  core.looks_like_aadhaar(text)
+  core.looks_like_aadhaar(text),
+  core.valid_sctid(text), core.valid_loinc(text), core.valid_isbt_din(text, text), core.valid_gtin(text),
+  core.valid_icd10(text), core.valid_dicom_uid(text), core.valid_abha_number(text), core.valid_abha_address(text),
+  core.valid_ifsc(text), core.valid_income_tax_pan(text), core.valid_pin_code(text), core.valid_indian_mobile(text),
+  core.looks_like_pan(text), core.assert_no_pan(jsonb), core.abo_compatible(text, text, text)
 to public;
 
 grant execute on function
   core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.set_reason(text),
   core.setting(text), core.environment(), core.assert_not_production(), core.active_tenants(),
   core.period_key(text, date), core.next_number(text, text, date),
+  core.next_default_number(text, text, text, int, text, date),
   core.configure_series(text, text, text, int, text, boolean, text, int),
   core.idempotent_begin(text, text, bytea, interval), core.idempotent_finish(text, text, jsonb, text),
   core.forget_idempotency_keys(int), core.enqueue(text, uuid, text, jsonb),

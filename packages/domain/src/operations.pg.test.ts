@@ -8,6 +8,7 @@ import { operations } from './operations.ts'
 const others: Readonly<Record<string, string>> = {
   'core.begin_request': 'withTenant of @imhotep/kernel calls it',
   'core.period_key': 'helper of core.next_number',
+  'core.next_default_number': 'operations call it for the numbers of their rows',
   'patient.name_key': 'called by a trigger as the role that writes',
   'patient.check_birth_date': 'called by a trigger as the role that writes',
   'patient.check_mrn': 'called by a trigger as the role that writes',

@@ -73,3 +73,31 @@ test('tenant-first-in-keys: accepts the id alone as the key of a shared table', 
 
   assert.deepEqual(messages, [])
 })
+
+test('tenant-first-in-keys: accepts a partitioned shared key and an exclusion that replaces the null of shared rows', () => {
+  const catalog = soundCatalog((_, things) => {
+    things.comment = 'class=reference;scope=shared;about=Codes.'
+    addConstraint(things, 'things_pkey', 'primary key', ['id', 'ran_at'])
+    addConstraint(things, 'things_not_overlapping', 'exclude', ['code', 'valid_during'])
+    const added = things.constraints.get('things_not_overlapping')
+    if (added) {
+      const definition = 'EXCLUDE USING gist (COALESCE(tenant_id, core.zero_uuid()) WITH =, code WITH =)'
+      things.constraints.set(added.name, { ...added, definition })
+    }
+  })
+
+  const messages = messagesOf(tenantFirstInKeys, catalog)
+
+  assert.deepEqual(messages, [])
+})
+
+test('tenant-first-in-keys: reports an exclusion of a shared table that knows no tenant', () => {
+  const catalog = soundCatalog((_, things) => {
+    things.comment = 'class=reference;scope=shared;about=Codes.'
+    addConstraint(things, 'things_not_overlapping', 'exclude', ['code', 'valid_during'])
+  })
+
+  const messages = messagesOf(tenantFirstInKeys, catalog)
+
+  assert.deepEqual(messages, ['exclude things_not_overlapping of shop.things does not begin with tenant_id'])
+})

@@ -8,6 +8,8 @@ interface Key {
   readonly name: string
   /** Column names; null for an expression. */
   readonly columns: readonly (string | null)[]
+  /** Of a constraint: its text, where an exclusion may hide the tenant in an expression. */
+  readonly definition?: string
   readonly position: Table['position']
 }
 
@@ -31,7 +33,7 @@ export const tenantFirstInKeys = defineRule<Key>({
       return
     }
     if (isSharedPrimaryKey(key, context)) return
-    if (key.kind === 'exclude' ? key.columns.includes(column) : key.columns[0] === column) return
+    if (key.kind === 'exclude' ? excludes(key, column, context) : key.columns[0] === column) return
     yield { ...at, message: `${key.kind} ${key.name} of ${object} does not begin with ${column}` }
   },
 })
@@ -41,9 +43,9 @@ function* keysOf(table: Table): Generator<Key> {
   if (!constraints.some((constraint) => constraint.kind === 'primary key')) {
     yield { table, kind: 'table', name: table.name, columns: [], position: table.position }
   }
-  for (const { kind, name, columns, position } of constraints) {
+  for (const { kind, name, columns, definition, position } of constraints) {
     if (kind !== 'primary key' && kind !== 'unique' && kind !== 'exclude') continue
-    yield { table, kind, name, columns, position: position ?? table.position }
+    yield { table, kind, name, columns, definition, position: position ?? table.position }
   }
   for (const index of table.indexes.values()) if (index.unique && !index.fromConstraint) yield uniqueIndex(table, index)
 }
@@ -53,7 +55,13 @@ function uniqueIndex(table: Table, index: Index): Key {
   return { table, kind: 'unique index', name: index.name, columns, position: index.position ?? table.position }
 }
 
-/** Shared tables hold rows without a tenant, and a primary key cannot hold nulls. */
+/** Shared tables hold rows without a tenant, and a primary key cannot hold nulls; a partitioned one adds its own column. */
 function isSharedPrimaryKey(key: Key, context: VerifyContext): boolean {
-  return key.kind === 'primary key' && scopeOf(key.table, context) === 'shared' && key.columns.join() === 'id'
+  return key.kind === 'primary key' && scopeOf(key.table, context) === 'shared' && key.columns[0] === 'id'
+}
+
+/** In a shared table null has to be replaced by a value: nothing equals null. */
+function excludes(key: Key, column: string, context: VerifyContext): boolean {
+  if (key.columns.includes(column)) return true
+  return scopeOf(key.table, context) === 'shared' && new RegExp(`coalesce\\(${column},`, 'i').test(key.definition ?? '')
 }

@@ -1,0 +1,2 @@
+// Wrappers of the operations of schema/abdm.
+export {}

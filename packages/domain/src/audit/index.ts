@@ -1,0 +1,9 @@
+// Wrappers of the operations of schema/audit.
+export {
+  closeBreakGlass,
+  openBreakGlass,
+  reviewBreakGlass,
+  type BreakGlassInput,
+  type ReviewOutcome,
+} from './break-glass.ts'
+export { logAccess, logEvent, type AccessRecord, type AuditEvent } from './log.ts'

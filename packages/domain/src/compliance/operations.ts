@@ -1,0 +1,2 @@
+/** The operations of schema/compliance that an application may call. */
+export const complianceOperations = {} as const

@@ -1,0 +1,2 @@
+/** The operations of schema/medication that an application may call. */
+export const medicationOperations = {} as const

@@ -1,0 +1,3 @@
+-- fhir_owner owns the module.
+
+select core.hand_over('abdm', 'fhir');

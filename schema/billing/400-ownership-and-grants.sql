@@ -1,0 +1,3 @@
+-- billing_owner owns the module.
+
+select core.hand_over('billing', 'billing');

@@ -1,0 +1,48 @@
+-- cds.drug_interactions: Pairs that clash: drug-drug, drug-allergy class, drug-disease, drug-food.
+
+create table cds.drug_interactions (
+  id uuid not null default core.uuid_v7(),
+  kind text not null,
+  subject_code text not null,
+  object_code text not null,
+  severity text not null,
+  onset text not null,
+  evidence_level text not null,
+  effect text not null,
+  management text not null,
+  source text not null,
+  active boolean not null default false,
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint drug_interactions_pkey primary key (id),
+  constraint drug_interactions_kind_subject_code_key unique (kind, subject_code, object_code, source),
+  constraint drug_interactions_kind_check check (
+    kind in ('drug_drug', 'drug_allergy_class', 'drug_disease', 'drug_food', 'duplicate_class')
+  ),
+  constraint drug_interactions_severity_check check (severity in ('contraindicated', 'major', 'moderate', 'minor')),
+  constraint drug_interactions_onset_check check (onset in ('rapid', 'delayed', 'unknown')),
+  constraint drug_interactions_drug_drug_complete check (kind <> 'drug_drug' or subject_code < object_code)
+);
+
+
+comment on table cds.drug_interactions is 'class=reference;scope=global;owner=cds;fhir=ClinicalUseDefinition;retention=reference;about=Pairs that clash: drug-drug, drug-allergy class, drug-disease, drug-food.';
+comment on column cds.drug_interactions.kind is 'class=reference;about=?';
+comment on column cds.drug_interactions.subject_code is 'class=reference;about=?';
+comment on column cds.drug_interactions.object_code is 'class=reference;about=?';
+comment on column cds.drug_interactions.severity is 'class=reference;about=?';
+comment on column cds.drug_interactions.onset is 'class=reference;about=?';
+comment on column cds.drug_interactions.evidence_level is 'class=reference;about=?';
+comment on column cds.drug_interactions.effect is 'class=reference;about=?';
+comment on column cds.drug_interactions.management is 'class=reference;about=?';
+comment on column cds.drug_interactions.source is 'class=reference;about=?';
+comment on column cds.drug_interactions.active is 'class=reference;about=?';
+select core.comment_standard_columns('cds.drug_interactions');
+
+create trigger drug_interactions_touch before update on cds.drug_interactions
+  for each row execute function core.update_updated_at_column('row_version');
+
+grant select on cds.drug_interactions to cds_app;
+grant select on cds.drug_interactions to cds_ro;

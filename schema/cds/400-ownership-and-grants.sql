@@ -1,0 +1,3 @@
+-- cds_owner owns the module.
+
+select core.hand_over('cds', 'cds');

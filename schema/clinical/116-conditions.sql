@@ -1,0 +1,107 @@
+-- clinical.conditions: Problems, diagnoses, history and family history.
+
+create table clinical.conditions (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  patient_id uuid not null,
+  encounter_id uuid,
+  category text not null,
+  code_system text not null,
+  code text not null,
+  display text not null,
+  icd10 text,
+  icd11 text,
+  rank smallint,
+  onset_on date,
+  abatement_on date,
+  clinical_status text,
+  verification_status text not null default 'unconfirmed',
+  relationship text,
+  note_enc bytea,
+  asserted_by uuid not null,
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  deleted_at timestamptz,
+  deleted_by uuid,
+  delete_reason text,
+  constraint conditions_pkey primary key (tenant_id, id),
+  constraint conditions_category_check check (
+    category in ('problem', 'encounter_diagnosis', 'provisional', 'differential', 'final', 'past_history', 'family_history', 'social_history')
+  ),
+  constraint conditions_clinical_status_check check (
+    clinical_status in ('active', 'recurrence', 'relapse', 'inactive', 'remission', 'resolved')
+  ),
+  constraint conditions_verification_status_check check (
+    verification_status in ('unconfirmed', 'provisional', 'differential', 'confirmed', 'refuted', 'entered_in_error')
+  ),
+  constraint conditions_icd10_rule check (icd10 ~ '^[A-Z][0-9][0-9A-Z](\.[0-9A-Z]{1,4})?$'),
+  constraint conditions_code_system_rule check (code_system <> 'http://snomed.info/sct' or core.valid_sctid(code)),
+  constraint conditions_family_history_complete check (category <> 'family_history' or relationship is not null),
+  constraint conditions_abatement_on_rule check (abatement_on >= onset_on)
+);
+
+alter table clinical.conditions add constraint conditions_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+alter table clinical.conditions add constraint conditions_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+alter table clinical.conditions add constraint conditions_encounter_fkey
+  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+alter table clinical.conditions add constraint conditions_asserted_by_fkey
+  foreign key (tenant_id, asserted_by) references workforce.staff (tenant_id, id);
+
+create index conditions_patient_idx on clinical.conditions (tenant_id, patient_id);
+create index conditions_encounter_idx on clinical.conditions (tenant_id, encounter_id)
+  where encounter_id is not null;
+create index conditions_asserted_by_idx on clinical.conditions (tenant_id, asserted_by);
+
+comment on table clinical.conditions is 'class=phi;scope=tenant;owner=clinical;fhir=Condition,FamilyMemberHistory;retention=medical_record;about=Problems, diagnoses, history and family history.';
+comment on column clinical.conditions.patient_id is 'class=phi;about=The patient.';
+comment on column clinical.conditions.encounter_id is 'class=phi;about=The encounter that it belongs to.';
+comment on column clinical.conditions.category is 'class=phi;about=?';
+comment on column clinical.conditions.code_system is 'class=phi;about=Code system of the code, as a URL.';
+comment on column clinical.conditions.code is 'class=phi;about=?';
+comment on column clinical.conditions.display is 'class=phi;about=?';
+comment on column clinical.conditions.icd10 is 'class=phi;about=?';
+comment on column clinical.conditions.icd11 is 'class=phi;about=?';
+comment on column clinical.conditions.rank is 'class=phi;about=?';
+comment on column clinical.conditions.onset_on is 'class=phi;about=?';
+comment on column clinical.conditions.abatement_on is 'class=phi;about=?';
+comment on column clinical.conditions.clinical_status is 'class=phi;about=?';
+comment on column clinical.conditions.verification_status is 'class=phi;about=?';
+comment on column clinical.conditions.relationship is 'class=phi;about=?';
+comment on column clinical.conditions.note_enc is 'class=phi;enc=1;about=?';
+comment on column clinical.conditions.asserted_by is 'class=phi;about=?';
+select core.comment_standard_columns('clinical.conditions');
+
+alter table clinical.conditions enable row level security;
+alter table clinical.conditions force row level security;
+create policy tenant_isolation on clinical.conditions
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create trigger conditions_touch before update on clinical.conditions
+  for each row execute function core.update_updated_at_column('row_version');
+create trigger conditions_transition before insert or update of verification_status on clinical.conditions
+  for each row execute function core.enforce_transition('clinical.conditions', 'verification_status');
+select audit.track('clinical.conditions');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('clinical.conditions', '', 'unconfirmed', false, null),
+  ('clinical.conditions', 'unconfirmed', 'provisional', false, null),
+  ('clinical.conditions', 'unconfirmed', 'differential', false, null),
+  ('clinical.conditions', 'unconfirmed', 'confirmed', false, null),
+  ('clinical.conditions', 'unconfirmed', 'refuted', false, null),
+  ('clinical.conditions', 'provisional', 'confirmed', false, null),
+  ('clinical.conditions', 'provisional', 'refuted', false, null),
+  ('clinical.conditions', 'provisional', 'differential', false, null),
+  ('clinical.conditions', 'differential', 'confirmed', false, null),
+  ('clinical.conditions', 'differential', 'refuted', false, null),
+  ('clinical.conditions', 'confirmed', 'refuted', false, null),
+  ('clinical.conditions', 'confirmed', 'entered_in_error', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on clinical.conditions to clinical_app;
+grant select on clinical.conditions to clinical_ro;

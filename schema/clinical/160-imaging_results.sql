@@ -1,0 +1,113 @@
+-- clinical.imaging_results: The radiologist's report of a study.
+
+create table clinical.imaging_results (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  report_number text not null,
+  study_id uuid not null,
+  patient_id uuid not null,
+  findings_enc bytea not null,
+  impression_enc bytea not null,
+  conclusion_codes text[],
+  is_critical boolean not null default false,
+  critical_notified_to text,
+  critical_notified_at timestamptz,
+  reported_by uuid not null,
+  verified_by uuid,
+  issued_at timestamptz,
+  amends_id uuid,
+  amendment_reason text,
+  document_id uuid,
+  status text not null default 'registered',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint imaging_results_pkey primary key (tenant_id, id),
+  constraint imaging_results_report_number_key unique (tenant_id, report_number),
+  constraint imaging_results_status_check check (
+    status in ('registered', 'preliminary', 'final', 'cancelled', 'amended', 'corrected', 'entered_in_error')
+  ),
+  constraint imaging_results_status_rule check (
+    status not in ('final', 'amended', 'corrected') or (verified_by is not null and issued_at is not null)
+  ),
+  constraint imaging_results_is_critical_rule check (
+    not is_critical or status in ('registered', 'preliminary') or critical_notified_at is not null
+  ),
+  constraint imaging_results_amends_id_rule check (amends_id is null or amendment_reason is not null)
+);
+
+alter table clinical.imaging_results add constraint imaging_results_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+alter table clinical.imaging_results add constraint imaging_results_study_fkey
+  foreign key (tenant_id, study_id) references clinical.imaging_studies (tenant_id, id);
+alter table clinical.imaging_results add constraint imaging_results_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+alter table clinical.imaging_results add constraint imaging_results_reported_by_fkey
+  foreign key (tenant_id, reported_by) references workforce.doctors (tenant_id, id);
+alter table clinical.imaging_results add constraint imaging_results_verified_by_fkey
+  foreign key (tenant_id, verified_by) references workforce.doctors (tenant_id, id);
+alter table clinical.imaging_results add constraint imaging_results_amends_fkey
+  foreign key (tenant_id, amends_id) references clinical.imaging_results (tenant_id, id);
+alter table clinical.imaging_results add constraint imaging_results_document_fkey
+  foreign key (tenant_id, document_id) references ehr.documents (tenant_id, id);
+
+create index imaging_results_study_idx on clinical.imaging_results (tenant_id, study_id);
+create index imaging_results_patient_idx on clinical.imaging_results (tenant_id, patient_id);
+create index imaging_results_reported_by_idx on clinical.imaging_results (tenant_id, reported_by);
+create index imaging_results_verified_by_idx on clinical.imaging_results (tenant_id, verified_by)
+  where verified_by is not null;
+create index imaging_results_amends_idx on clinical.imaging_results (tenant_id, amends_id)
+  where amends_id is not null;
+create index imaging_results_document_idx on clinical.imaging_results (tenant_id, document_id)
+  where document_id is not null;
+
+comment on table clinical.imaging_results is 'class=phi;scope=tenant;owner=clinical;fhir=DiagnosticReport;retention=medical_record;about=The radiologist''s report of a study.';
+comment on column clinical.imaging_results.report_number is 'class=phi;about=?';
+comment on column clinical.imaging_results.study_id is 'class=phi;about=?';
+comment on column clinical.imaging_results.patient_id is 'class=phi;about=The patient.';
+comment on column clinical.imaging_results.findings_enc is 'class=phi;enc=1;about=?';
+comment on column clinical.imaging_results.impression_enc is 'class=phi;enc=1;about=?';
+comment on column clinical.imaging_results.conclusion_codes is 'class=phi;about=?';
+comment on column clinical.imaging_results.is_critical is 'class=phi;about=?';
+comment on column clinical.imaging_results.critical_notified_to is 'class=phi;about=?';
+comment on column clinical.imaging_results.critical_notified_at is 'class=phi;about=?';
+comment on column clinical.imaging_results.reported_by is 'class=phi;about=?';
+comment on column clinical.imaging_results.verified_by is 'class=phi;about=?';
+comment on column clinical.imaging_results.issued_at is 'class=phi;about=?';
+comment on column clinical.imaging_results.amends_id is 'class=phi;about=?';
+comment on column clinical.imaging_results.amendment_reason is 'class=phi;about=?';
+comment on column clinical.imaging_results.document_id is 'class=phi;about=The stored document.';
+comment on column clinical.imaging_results.status is 'class=phi;about=?';
+select core.comment_standard_columns('clinical.imaging_results');
+
+alter table clinical.imaging_results enable row level security;
+alter table clinical.imaging_results force row level security;
+create policy tenant_isolation on clinical.imaging_results
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create trigger imaging_results_touch before update on clinical.imaging_results
+  for each row execute function core.update_updated_at_column('row_version');
+create trigger imaging_results_transition before insert or update of status on clinical.imaging_results
+  for each row execute function core.enforce_transition('clinical.imaging_results', 'status');
+select audit.track('clinical.imaging_results');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('clinical.imaging_results', '', 'registered', false, null),
+  ('clinical.imaging_results', 'registered', 'preliminary', false, null),
+  ('clinical.imaging_results', 'registered', 'final', false, null),
+  ('clinical.imaging_results', 'registered', 'cancelled', false, null),
+  ('clinical.imaging_results', 'preliminary', 'final', false, null),
+  ('clinical.imaging_results', 'preliminary', 'cancelled', false, null),
+  ('clinical.imaging_results', 'final', 'amended', false, null),
+  ('clinical.imaging_results', 'final', 'corrected', false, null),
+  ('clinical.imaging_results', 'final', 'entered_in_error', false, null),
+  ('clinical.imaging_results', 'amended', 'corrected', false, null),
+  ('clinical.imaging_results', 'amended', 'entered_in_error', false, null),
+  ('clinical.imaging_results', 'corrected', 'entered_in_error', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on clinical.imaging_results to clinical_app;
+grant select on clinical.imaging_results to clinical_ro;

@@ -1,0 +1,80 @@
+-- compliance.data_processors: Processors and business associates with contracts and transfer countries.
+-- RULE to build: country is not on the restricted list (DPDP Rule 15, settings)
+
+create table compliance.data_processors (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  name text not null,
+  service text not null,
+  data_categories text[] not null default '{}',
+  country text not null,
+  contract_kind text not null,
+  contract_document_id uuid,
+  signed_on date not null,
+  expires_on date,
+  subprocessors jsonb not null default '{}',
+  api_client_id uuid,
+  last_review_on date,
+  status text not null default 'draft',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint data_processors_pkey primary key (tenant_id, id),
+  constraint data_processors_name_service_key unique (tenant_id, name, service),
+  constraint data_processors_country_length check (length(country) = 2),
+  constraint data_processors_contract_kind_check check (contract_kind in ('BAA', 'DPA', 'both')),
+  constraint data_processors_status_check check (status in ('draft', 'active', 'expired', 'terminated')),
+  constraint data_processors_active_complete check (status <> 'active' or contract_document_id is not null)
+);
+
+alter table compliance.data_processors add constraint data_processors_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+alter table compliance.data_processors add constraint data_processors_contract_document_fkey
+  foreign key (tenant_id, contract_document_id) references ehr.documents (tenant_id, id);
+alter table compliance.data_processors add constraint data_processors_api_client_fkey
+  foreign key (tenant_id, api_client_id) references auth.api_clients (tenant_id, id);
+
+create index data_processors_contract_document_idx on compliance.data_processors (tenant_id, contract_document_id)
+  where contract_document_id is not null;
+create index data_processors_api_client_idx on compliance.data_processors (tenant_id, api_client_id)
+  where api_client_id is not null;
+
+comment on table compliance.data_processors is 'class=operational;scope=tenant;owner=business;fhir=Organization,Contract;retention=operational;about=Processors and business associates with contracts and transfer countries.';
+comment on column compliance.data_processors.name is 'class=operational;about=?';
+comment on column compliance.data_processors.service is 'class=operational;about=?';
+comment on column compliance.data_processors.data_categories is 'class=operational;about=?';
+comment on column compliance.data_processors.country is 'class=operational;about=?';
+comment on column compliance.data_processors.contract_kind is 'class=operational;about=?';
+comment on column compliance.data_processors.contract_document_id is 'class=operational;about=?';
+comment on column compliance.data_processors.signed_on is 'class=operational;about=?';
+comment on column compliance.data_processors.expires_on is 'class=operational;about=?';
+comment on column compliance.data_processors.subprocessors is 'class=operational;about=?';
+comment on column compliance.data_processors.api_client_id is 'class=operational;about=?';
+comment on column compliance.data_processors.last_review_on is 'class=operational;about=?';
+comment on column compliance.data_processors.status is 'class=operational;about=?';
+select core.comment_standard_columns('compliance.data_processors');
+
+alter table compliance.data_processors enable row level security;
+alter table compliance.data_processors force row level security;
+create policy tenant_isolation on compliance.data_processors
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create trigger data_processors_touch before update on compliance.data_processors
+  for each row execute function core.update_updated_at_column('row_version');
+create trigger data_processors_transition before insert or update of status on compliance.data_processors
+  for each row execute function core.enforce_transition('compliance.data_processors', 'status');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('compliance.data_processors', '', 'draft', false, null),
+  ('compliance.data_processors', 'draft', 'active', false, null),
+  ('compliance.data_processors', 'active', 'expired', false, null),
+  ('compliance.data_processors', 'active', 'terminated', false, null),
+  ('compliance.data_processors', 'expired', 'active', false, null),
+  ('compliance.data_processors', 'expired', 'terminated', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on compliance.data_processors to business_app;
+grant select on compliance.data_processors to business_ro;

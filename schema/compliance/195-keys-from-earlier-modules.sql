@@ -1,0 +1,9 @@
+-- Keys from modules that are installed before this one.
+
+alter table scheduling.telemedicine_sessions add constraint telemedicine_sessions_consent_fkey
+  foreign key (tenant_id, consent_id) references compliance.consents (tenant_id, id);
+alter table communication.contact_preferences add constraint contact_preferences_consent_fkey
+  foreign key (tenant_id, consent_id) references compliance.consents (tenant_id, id);
+
+create index telemedicine_sessions_consent_idx on scheduling.telemedicine_sessions (tenant_id, consent_id) where consent_id is not null;
+create index contact_preferences_consent_idx on communication.contact_preferences (tenant_id, consent_id) where consent_id is not null;

@@ -1,0 +1,3 @@
+-- ehr_owner owns the module.
+
+select core.hand_over('ehr', 'ehr');

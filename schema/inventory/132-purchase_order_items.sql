@@ -1,0 +1,57 @@
+-- inventory.purchase_order_items: Lines of a purchase order.
+
+create table inventory.purchase_order_items (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  po_id uuid not null,
+  line_no smallint not null,
+  item_id uuid not null,
+  quantity numeric(14, 3) not null,
+  received_qty numeric(14, 3) not null default 0,
+  unit_price numeric(14, 2) not null,
+  tax_rate numeric(5, 2) not null,
+  free_qty numeric(14, 3) not null,
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint purchase_order_items_pkey primary key (tenant_id, id),
+  constraint purchase_order_items_po_line_no_key unique (tenant_id, po_id, line_no),
+  constraint purchase_order_items_quantity_rule check (quantity > 0),
+  constraint purchase_order_items_received_qty_range check (received_qty between 0 and quantity * 1.05),
+  constraint purchase_order_items_unit_price_rule check (unit_price >= 0)
+);
+
+alter table inventory.purchase_order_items add constraint purchase_order_items_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+alter table inventory.purchase_order_items add constraint purchase_order_items_po_fkey
+  foreign key (tenant_id, po_id) references inventory.purchase_orders (tenant_id, id);
+alter table inventory.purchase_order_items add constraint purchase_order_items_item_fkey
+  foreign key (tenant_id, item_id) references inventory.items (tenant_id, id);
+
+create index purchase_order_items_item_idx on inventory.purchase_order_items (tenant_id, item_id);
+
+comment on table inventory.purchase_order_items is 'class=financial;scope=tenant;owner=inventory;fhir=SupplyRequest;retention=financial;about=Lines of a purchase order.';
+comment on column inventory.purchase_order_items.po_id is 'class=financial;about=?';
+comment on column inventory.purchase_order_items.line_no is 'class=financial;about=Line, counted from 1.';
+comment on column inventory.purchase_order_items.item_id is 'class=financial;about=?';
+comment on column inventory.purchase_order_items.quantity is 'class=financial;about=?';
+comment on column inventory.purchase_order_items.received_qty is 'class=financial;about=?';
+comment on column inventory.purchase_order_items.unit_price is 'class=financial;about=?';
+comment on column inventory.purchase_order_items.tax_rate is 'class=financial;about=?';
+comment on column inventory.purchase_order_items.free_qty is 'class=financial;about=?';
+select core.comment_standard_columns('inventory.purchase_order_items');
+
+alter table inventory.purchase_order_items enable row level security;
+alter table inventory.purchase_order_items force row level security;
+create policy tenant_isolation on inventory.purchase_order_items
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create trigger purchase_order_items_touch before update on inventory.purchase_order_items
+  for each row execute function core.update_updated_at_column('row_version');
+select audit.track('inventory.purchase_order_items');
+
+grant select, insert, update on inventory.purchase_order_items to inventory_app;
+grant select on inventory.purchase_order_items to inventory_ro;

@@ -1,0 +1,72 @@
+-- inventory.goods_receipt_items: Lines of a GRN, each creating or topping up a batch.
+-- RULE to build: expiry_on >= received date + item.min_shelf_life_days (trigger IM530)
+
+create table inventory.goods_receipt_items (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  grn_id uuid not null,
+  line_no smallint not null,
+  po_item_id uuid,
+  item_id uuid not null,
+  batch_no text not null,
+  mfg_on date,
+  expiry_on date not null,
+  accepted_qty numeric(14, 3) not null,
+  rejected_qty numeric(14, 3) not null,
+  free_qty numeric(14, 3) not null,
+  unit_price numeric(14, 2) not null,
+  mrp numeric(14, 2),
+  tax_rate numeric(5, 2) not null,
+  reject_reason text,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  constraint goods_receipt_items_pkey primary key (tenant_id, id),
+  constraint goods_receipt_items_grn_line_no_key unique (tenant_id, grn_id, line_no),
+  constraint goods_receipt_items_rejected_qty_rule check (rejected_qty = 0 or reject_reason is not null),
+  constraint goods_receipt_items_accepted_qty_rule check (accepted_qty >= 0)
+);
+
+alter table inventory.goods_receipt_items add constraint goods_receipt_items_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+alter table inventory.goods_receipt_items add constraint goods_receipt_items_grn_fkey
+  foreign key (tenant_id, grn_id) references inventory.goods_receipts (tenant_id, id);
+alter table inventory.goods_receipt_items add constraint goods_receipt_items_po_item_fkey
+  foreign key (tenant_id, po_item_id) references inventory.purchase_order_items (tenant_id, id);
+alter table inventory.goods_receipt_items add constraint goods_receipt_items_item_fkey
+  foreign key (tenant_id, item_id) references inventory.items (tenant_id, id);
+
+create index goods_receipt_items_po_item_idx on inventory.goods_receipt_items (tenant_id, po_item_id)
+  where po_item_id is not null;
+create index goods_receipt_items_item_idx on inventory.goods_receipt_items (tenant_id, item_id);
+
+comment on table inventory.goods_receipt_items is 'class=financial;scope=tenant;owner=inventory;fhir=SupplyDelivery;retention=financial;append_only=1;about=Lines of a GRN, each creating or topping up a batch.';
+comment on column inventory.goods_receipt_items.grn_id is 'class=financial;about=?';
+comment on column inventory.goods_receipt_items.line_no is 'class=financial;about=Line, counted from 1.';
+comment on column inventory.goods_receipt_items.po_item_id is 'class=financial;about=?';
+comment on column inventory.goods_receipt_items.item_id is 'class=financial;about=?';
+comment on column inventory.goods_receipt_items.batch_no is 'class=financial;about=?';
+comment on column inventory.goods_receipt_items.mfg_on is 'class=financial;about=?';
+comment on column inventory.goods_receipt_items.expiry_on is 'class=financial;about=?';
+comment on column inventory.goods_receipt_items.accepted_qty is 'class=financial;about=?';
+comment on column inventory.goods_receipt_items.rejected_qty is 'class=financial;about=?';
+comment on column inventory.goods_receipt_items.free_qty is 'class=financial;about=?';
+comment on column inventory.goods_receipt_items.unit_price is 'class=financial;about=?';
+comment on column inventory.goods_receipt_items.mrp is 'class=financial;about=?';
+comment on column inventory.goods_receipt_items.tax_rate is 'class=financial;about=?';
+comment on column inventory.goods_receipt_items.reject_reason is 'class=financial;about=?';
+select core.comment_standard_columns('inventory.goods_receipt_items');
+
+alter table inventory.goods_receipt_items enable row level security;
+alter table inventory.goods_receipt_items force row level security;
+create policy tenant_isolation on inventory.goods_receipt_items
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create trigger goods_receipt_items_append_only before update or delete on inventory.goods_receipt_items
+  for each row execute function core.refuse_change();
+create trigger goods_receipt_items_no_truncate before truncate on inventory.goods_receipt_items
+  for each statement execute function core.refuse_change();
+select audit.track('inventory.goods_receipt_items');
+
+grant select, insert on inventory.goods_receipt_items to inventory_app;
+grant select on inventory.goods_receipt_items to inventory_ro;

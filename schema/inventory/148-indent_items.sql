@@ -1,0 +1,55 @@
+-- inventory.indent_items: Lines of an indent.
+
+create table inventory.indent_items (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  indent_id uuid not null,
+  line_no smallint not null,
+  item_id uuid not null,
+  requested_qty numeric(14, 3) not null,
+  approved_qty numeric(14, 3),
+  issued_qty numeric(14, 3) not null,
+  received_qty numeric(14, 3) not null default 0,
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint indent_items_pkey primary key (tenant_id, id),
+  constraint indent_items_indent_line_no_key unique (tenant_id, indent_id, line_no),
+  constraint indent_items_requested_qty_rule check (requested_qty > 0),
+  constraint indent_items_approved_qty_rule check (approved_qty <= requested_qty),
+  constraint indent_items_issued_qty_rule check (issued_qty <= coalesce(approved_qty,0)),
+  constraint indent_items_received_qty_rule check (received_qty <= issued_qty)
+);
+
+alter table inventory.indent_items add constraint indent_items_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+alter table inventory.indent_items add constraint indent_items_indent_fkey
+  foreign key (tenant_id, indent_id) references inventory.indents (tenant_id, id);
+alter table inventory.indent_items add constraint indent_items_item_fkey
+  foreign key (tenant_id, item_id) references inventory.items (tenant_id, id);
+
+create index indent_items_item_idx on inventory.indent_items (tenant_id, item_id);
+
+comment on table inventory.indent_items is 'class=operational;scope=tenant;owner=inventory;fhir=SupplyRequest;retention=operational;about=Lines of an indent.';
+comment on column inventory.indent_items.indent_id is 'class=operational;about=?';
+comment on column inventory.indent_items.line_no is 'class=operational;about=Line, counted from 1.';
+comment on column inventory.indent_items.item_id is 'class=operational;about=?';
+comment on column inventory.indent_items.requested_qty is 'class=operational;about=?';
+comment on column inventory.indent_items.approved_qty is 'class=operational;about=?';
+comment on column inventory.indent_items.issued_qty is 'class=operational;about=?';
+comment on column inventory.indent_items.received_qty is 'class=operational;about=?';
+select core.comment_standard_columns('inventory.indent_items');
+
+alter table inventory.indent_items enable row level security;
+alter table inventory.indent_items force row level security;
+create policy tenant_isolation on inventory.indent_items
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create trigger indent_items_touch before update on inventory.indent_items
+  for each row execute function core.update_updated_at_column('row_version');
+
+grant select, insert, update on inventory.indent_items to inventory_app;
+grant select on inventory.indent_items to inventory_ro;

@@ -1,0 +1,3 @@
+-- inventory_owner owns the module.
+
+select core.hand_over('inventory', 'inventory');

@@ -1,0 +1,63 @@
+-- payment.settlement_items: Lines of a payout matched to payments and refunds.
+
+create table payment.settlement_items (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  settlement_id uuid not null,
+  line_no integer not null,
+  provider_ref text not null,
+  payment_id uuid,
+  refund_id uuid,
+  gross numeric(14, 2) not null,
+  fee numeric(14, 2) not null,
+  tax numeric(14, 2) not null default 0,
+  match text not null,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  constraint settlement_items_pkey primary key (tenant_id, id),
+  constraint settlement_items_settlement_line_no_key unique (tenant_id, settlement_id, line_no),
+  constraint settlement_items_match_check check (
+    match in ('matched', 'amount_mismatch', 'missing_here', 'missing_there')
+  )
+);
+
+alter table payment.settlement_items add constraint settlement_items_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+alter table payment.settlement_items add constraint settlement_items_settlement_fkey
+  foreign key (tenant_id, settlement_id) references payment.settlements (tenant_id, id);
+alter table payment.settlement_items add constraint settlement_items_payment_fkey
+  foreign key (tenant_id, payment_id) references payment.payments (tenant_id, id);
+alter table payment.settlement_items add constraint settlement_items_refund_fkey
+  foreign key (tenant_id, refund_id) references payment.refunds (tenant_id, id);
+
+create index settlement_items_payment_idx on payment.settlement_items (tenant_id, payment_id)
+  where payment_id is not null;
+create index settlement_items_refund_idx on payment.settlement_items (tenant_id, refund_id)
+  where refund_id is not null;
+
+comment on table payment.settlement_items is 'class=financial;scope=tenant;owner=payment_gateway;fhir=PaymentReconciliation.detail;retention=financial;append_only=1;about=Lines of a payout matched to payments and refunds.';
+comment on column payment.settlement_items.settlement_id is 'class=financial;about=?';
+comment on column payment.settlement_items.line_no is 'class=financial;about=Line, counted from 1.';
+comment on column payment.settlement_items.provider_ref is 'class=financial;about=?';
+comment on column payment.settlement_items.payment_id is 'class=financial;about=?';
+comment on column payment.settlement_items.refund_id is 'class=financial;about=?';
+comment on column payment.settlement_items.gross is 'class=financial;about=?';
+comment on column payment.settlement_items.fee is 'class=financial;about=?';
+comment on column payment.settlement_items.tax is 'class=financial;about=?';
+comment on column payment.settlement_items.match is 'class=financial;about=?';
+select core.comment_standard_columns('payment.settlement_items');
+
+alter table payment.settlement_items enable row level security;
+alter table payment.settlement_items force row level security;
+create policy tenant_isolation on payment.settlement_items
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create trigger settlement_items_append_only before update or delete on payment.settlement_items
+  for each row execute function core.refuse_change();
+create trigger settlement_items_no_truncate before truncate on payment.settlement_items
+  for each statement execute function core.refuse_change();
+select audit.track('payment.settlement_items');
+
+grant select, insert on payment.settlement_items to payment_gateway_app;
+grant select on payment.settlement_items to payment_gateway_ro;

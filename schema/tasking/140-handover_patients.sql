@@ -1,0 +1,80 @@
+-- tasking.handover_patients: One patient in a handover: Illness severity, Patient summary, Action list, Situation awareness, Synthesis by receiver.
+-- RULE to build: parent status='accepted' requires every row read_back_at is not null (deferred trigger)
+
+create table tasking.handover_patients (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  handover_id uuid not null,
+  patient_id uuid not null,
+  encounter_id uuid not null,
+  bed_id uuid,
+  illness_severity text not null,
+  patient_summary_enc bytea not null,
+  action_list jsonb not null default '{}',
+  situation_awareness_enc bytea,
+  contingency_plan jsonb not null default '{}',
+  synthesis_by_receiver_enc bytea,
+  read_back_at timestamptz,
+  read_back_by uuid,
+  order_no smallint not null,
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint handover_patients_pkey primary key (tenant_id, id),
+  constraint handover_patients_handover_patient_key unique (tenant_id, handover_id, patient_id),
+  constraint handover_patients_illness_severity_check check (illness_severity in ('stable', 'watcher', 'unstable')),
+  constraint handover_patients_unstable_complete check (
+    illness_severity <> 'unstable' or jsonb_array_length(contingency_plan) > 0
+  )
+);
+
+alter table tasking.handover_patients add constraint handover_patients_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+alter table tasking.handover_patients add constraint handover_patients_handover_fkey
+  foreign key (tenant_id, handover_id) references tasking.handovers (tenant_id, id);
+alter table tasking.handover_patients add constraint handover_patients_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+alter table tasking.handover_patients add constraint handover_patients_encounter_fkey
+  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+alter table tasking.handover_patients add constraint handover_patients_bed_fkey
+  foreign key (tenant_id, bed_id) references facility.beds (tenant_id, id);
+alter table tasking.handover_patients add constraint handover_patients_read_back_by_fkey
+  foreign key (tenant_id, read_back_by) references auth.users (tenant_id, id);
+
+create index handover_patients_patient_idx on tasking.handover_patients (tenant_id, patient_id);
+create index handover_patients_encounter_idx on tasking.handover_patients (tenant_id, encounter_id);
+create index handover_patients_bed_idx on tasking.handover_patients (tenant_id, bed_id)
+  where bed_id is not null;
+create index handover_patients_read_back_by_idx on tasking.handover_patients (tenant_id, read_back_by)
+  where read_back_by is not null;
+
+comment on table tasking.handover_patients is 'class=phi;scope=tenant;owner=business;fhir=Communication.payload;retention=medical_record;about=One patient in a handover: Illness severity, Patient summary, Action list, Situation awareness, Synthesis by receiver.';
+comment on column tasking.handover_patients.handover_id is 'class=phi;about=?';
+comment on column tasking.handover_patients.patient_id is 'class=phi;about=The patient.';
+comment on column tasking.handover_patients.encounter_id is 'class=phi;about=The encounter that it belongs to.';
+comment on column tasking.handover_patients.bed_id is 'class=phi;about=?';
+comment on column tasking.handover_patients.illness_severity is 'class=phi;about=?';
+comment on column tasking.handover_patients.patient_summary_enc is 'class=phi;enc=1;about=?';
+comment on column tasking.handover_patients.action_list is 'class=phi;about=?';
+comment on column tasking.handover_patients.situation_awareness_enc is 'class=phi;enc=1;about=?';
+comment on column tasking.handover_patients.contingency_plan is 'class=phi;about=?';
+comment on column tasking.handover_patients.synthesis_by_receiver_enc is 'class=phi;enc=1;about=?';
+comment on column tasking.handover_patients.read_back_at is 'class=phi;about=?';
+comment on column tasking.handover_patients.read_back_by is 'class=phi;about=?';
+comment on column tasking.handover_patients.order_no is 'class=phi;about=?';
+select core.comment_standard_columns('tasking.handover_patients');
+
+alter table tasking.handover_patients enable row level security;
+alter table tasking.handover_patients force row level security;
+create policy tenant_isolation on tasking.handover_patients
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create trigger handover_patients_touch before update on tasking.handover_patients
+  for each row execute function core.update_updated_at_column('row_version');
+select audit.track('tasking.handover_patients');
+
+grant select, insert, update on tasking.handover_patients to business_app;
+grant select on tasking.handover_patients to business_ro;

@@ -1,0 +1,3 @@
+-- business_owner owns the module.
+
+select core.hand_over('tasking', 'business');
