@@ -99,5 +99,5 @@ test('tenant-first-in-keys: reports an exclusion of a shared table that knows no
 
   const messages = messagesOf(tenantFirstInKeys, catalog)
 
-  assert.deepEqual(messages, ['exclude things_not_overlapping of shop.things does not begin with tenant_id'])
+  assert.deepEqual(messages, ['exclude things_not_overlapping of a.things does not begin with tenant_id'])
 })
