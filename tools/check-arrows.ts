@@ -15,6 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   kernel: ['base', 'postgres'],
   domain: ['base', 'postgres', 'kernel'],
   compliance: ['base', 'postgres', 'engine'],
+  generate: ['engine'],
   cli: ['base', 'postgres', 'engine', 'kernel', 'compliance'],
 }
 

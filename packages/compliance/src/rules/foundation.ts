@@ -170,7 +170,7 @@ export const foundation: RuleFamily = {
           from billing.ledger_entries e
           where e.tenant_id = $1
           group by e.txn_id, e.currency
-          having sum(case e.side when 'debit' then e.amount else -e.amount end) <> 0`,
+          having sum(case e.direction when 'debit' then e.amount else -e.amount end) <> 0`,
       }),
     },
     {
