@@ -1596,6 +1596,24 @@ comment on schema booking is 'owner=appointment;about=Race-proof booking API; ho
 
 select core.create_service_roles('appointment');
 
+-- What a caller of the booking operations sees.
+do $$
+begin
+  if pg_catalog.to_regtype('booking.booking_answer') is null then
+    create type booking.booking_answer as (
+  request_id uuid,
+  appointment_id uuid,
+  appointment_number text,
+  status text,
+  failure_code text,
+  hold_expires_at timestamptz
+);
+  end if;
+end
+$$;
+
+comment on type booking.booking_answer is 'about=A booking request as its caller sees it: where it stands, why it was refused, and the appointment that came of it.';
+
 -- ehr: foundation
 
 -- Documents, templates, signatures.
@@ -26330,6 +26348,14 @@ $$;
 
 comment on function booking.refusal_of_patient(uuid, uuid) is 'about=IM106 when the patient is merged, inactive or deceased, else null. Raises IM005 no such patient.';
 
+-- Inlined, so that the rush pays nothing for the call; hence no SET clause.
+create or replace function booking.is_booked_out(p_slot scheduling.appointment_slots) returns boolean
+  language sql
+  stable
+return (p_slot).status = 'full' and (p_slot).held_count = 0 and (p_slot).starts_at > now();
+
+comment on function booking.is_booked_out(scheduling.appointment_slots) is 'about=True for a coming slot that is full of appointments: neither a lapsed hold nor anything else but a cancellation makes room.';
+
 create or replace function booking.take_place(
   p_slot scheduling.appointment_slots,
   p_booked int,
@@ -26350,6 +26376,9 @@ begin
     select s.* into v_slot
     from scheduling.appointment_slots s
     where s.tenant_id = p_slot.tenant_id and s.id = p_slot.id;
+    if booking.is_booked_out(v_slot) then
+      return 'IM101';
+    end if;
     v_failure := scheduling.slot_refusal(v_slot);
     if v_failure = 'IM101' and booking.expire_slot_holds(v_slot.tenant_id, v_slot.id) = 0 then
       return v_failure;
@@ -26431,11 +26460,17 @@ begin
   if not found then
     raise exception 'slot % does not exist', p_slot_id using errcode = 'IM100', hint = 'choose a slot of the tenant';
   end if;
-  -- What the slot says without being locked settles most refusals of a rush. A full slot with held places is looked at
-  -- again below, because a lapsed hold makes room.
-  v_failure := coalesce(booking.refusal_of_patient(v_tenant, p_patient_id), scheduling.slot_refusal(v_slot));
-  if v_failure = 'IM101' and v_slot.held_count > 0 then
-    v_failure := null;
+  -- What the slot says without being locked settles most refusals of a rush: nobody has to be asked about a slot that is
+  -- full of appointments. A full slot with held places is looked at again below, because a lapsed hold makes room.
+  v_failure := booking.refusal_of_patient(v_tenant, p_patient_id);
+  if v_failure is null and booking.is_booked_out(v_slot) then
+    v_failure := 'IM101';
+  end if;
+  if v_failure is null then
+    v_failure := scheduling.slot_refusal(v_slot);
+    if v_failure = 'IM101' and v_slot.held_count > 0 then
+      v_failure := null;
+    end if;
   end if;
   if v_failure is null and scheduling.patient_is_busy(v_tenant, p_patient_id, v_slot.starts_at, v_slot.ends_at) then
     v_failure := 'IM103';
@@ -26483,31 +26518,25 @@ $$;
 comment on function booking.decide_request(text, uuid, uuid, text, text, jsonb, interval) is 'about=Stores a request under its key and decides it: confirmed, held (when p_hold is given) or rejected with a failure code; a key that was decided before returns that decision.';
 
 -- The answer of every booking operation, read from the stored request.
-create or replace function booking.answer(p_request booking.booking_requests)
-  returns table (
-    request_id uuid,
-    appointment_id uuid,
-    appointment_number text,
-    status text,
-    failure_code text,
-    hold_expires_at timestamptz
-  )
+create or replace function booking.answer(p_request booking.booking_requests) returns booking.booking_answer
   language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_answer booking.booking_answer;
 begin
-  request_id := p_request.id;
-  appointment_id := p_request.appointment_id;
-  status := p_request.status;
-  failure_code := p_request.failure_code;
-  hold_expires_at := p_request.hold_expires_at;
+  v_answer.request_id := p_request.id;
+  v_answer.appointment_id := p_request.appointment_id;
+  v_answer.status := p_request.status;
+  v_answer.failure_code := p_request.failure_code;
+  v_answer.hold_expires_at := p_request.hold_expires_at;
   if p_request.appointment_id is not null then
-    select a.appointment_number into appointment_number
+    select a.appointment_number into v_answer.appointment_number
     from scheduling.appointments a
     where a.tenant_id = p_request.tenant_id and a.id = p_request.appointment_id;
   end if;
-  return next;
+  return v_answer;
 end
 $$;
 
@@ -26522,14 +26551,7 @@ create or replace function booking.create_booking(
   p_type text default 'new',
   p_channel text default 'counter',
   p_payload jsonb default '{}'
-) returns table (
-  request_id uuid,
-  appointment_id uuid,
-  appointment_number text,
-  status text,
-  failure_code text,
-  hold_expires_at timestamptz
-)
+) returns booking.booking_answer
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -26542,7 +26564,7 @@ begin
   v_request := booking.decide_request(
     p_idempotency_key, p_patient_id, p_slot_id, p_type, p_channel, p_payload, null
   );
-  return query select * from booking.answer(v_request);
+  return booking.answer(v_request);
 end
 $$;
 
@@ -26558,14 +26580,7 @@ create or replace function booking.hold_slot(
   p_channel text default 'portal',
   p_payload jsonb default '{}',
   p_hold interval default interval '5 minutes'
-) returns table (
-  request_id uuid,
-  appointment_id uuid,
-  appointment_number text,
-  status text,
-  failure_code text,
-  hold_expires_at timestamptz
-)
+) returns booking.booking_answer
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -26582,7 +26597,7 @@ begin
   v_request := booking.decide_request(
     p_idempotency_key, p_patient_id, p_slot_id, p_type, p_channel, p_payload, p_hold
   );
-  return query select * from booking.answer(v_request);
+  return booking.answer(v_request);
 end
 $$;
 
@@ -26633,15 +26648,7 @@ $$;
 
 comment on function booking.end_hold(booking.booking_requests, text, text) is 'about=Ends a hold that the caller has locked, without an appointment, and gives its place back.';
 
-create or replace function booking.confirm_hold(p_request_id uuid)
-  returns table (
-    request_id uuid,
-    appointment_id uuid,
-    appointment_number text,
-    status text,
-    failure_code text,
-    hold_expires_at timestamptz
-  )
+create or replace function booking.confirm_hold(p_request_id uuid) returns booking.booking_answer
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -26655,12 +26662,10 @@ declare
   v_failure text;
 begin
   if v_request.status <> 'held' then -- decided before: the same answer
-    return query select * from booking.answer(v_request);
-    return;
+    return booking.answer(v_request);
   end if;
   if v_request.hold_expires_at <= now() then
-    return query select * from booking.answer(booking.end_hold(v_request, 'expired', 'IM104'));
-    return;
+    return booking.answer(booking.end_hold(v_request, 'expired', 'IM104'));
   end if;
 
   select s.* into v_slot
@@ -26676,8 +26681,7 @@ begin
     v_failure := 'IM103';
   end if;
   if v_failure is not null then
-    return query select * from booking.answer(booking.end_hold(v_request, 'released', v_failure));
-    return;
+    return booking.answer(booking.end_hold(v_request, 'released', v_failure));
   end if;
 
   perform scheduling.change_slot_counts(v_request.tenant_id, v_request.slot_id, 1, -1);
@@ -26686,21 +26690,13 @@ begin
   set status = 'confirmed', appointment_id = v_appointment.id, decided_at = now()
   where r.tenant_id = v_request.tenant_id and r.id = v_request.id
   returning r.* into v_request;
-  return query select * from booking.answer(v_request);
+  return booking.answer(v_request);
 end
 $$;
 
 comment on function booking.confirm_hold(uuid) is 'about=Turns a held place into an appointment. One row: status confirmed; or expired with IM104; or released with IM102 past, IM103 the patient has another appointment, IM105 doctor away, IM106 patient merged or blocked. Repeating it returns the same answer. Raises IM005 no such request, IM107 not the holder.';
 
-create or replace function booking.release_hold(p_request_id uuid)
-  returns table (
-    request_id uuid,
-    appointment_id uuid,
-    appointment_number text,
-    status text,
-    failure_code text,
-    hold_expires_at timestamptz
-  )
+create or replace function booking.release_hold(p_request_id uuid) returns booking.booking_answer
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -26721,7 +26717,7 @@ begin
       v_request := booking.end_hold(v_request, 'released', null);
     end if;
   end if;
-  return query select * from booking.answer(v_request);
+  return booking.answer(v_request);
 end
 $$;
 
