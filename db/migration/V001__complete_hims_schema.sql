@@ -1482,6 +1482,61 @@ $$;
 
 comment on function patient.announce_update() is 'about=After a patient changed without changing status: event patient.updated.v1 (changes of status have their own).';
 
+-- Names as they are searched: lower case, one space between words and around them.
+create or replace function patient.searchable_name(p_name text) returns text
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$ select ' ' || btrim(regexp_replace(lower(coalesce(p_name, '')), '[^[:alnum:]]+', ' ', 'g')) || ' ' $$;
+
+comment on function patient.searchable_name(text) is 'about=A name as it is searched: lower case letters and digits, one space between words and around them.';
+
+create or replace function patient.hash_trigram(p_tenant_id uuid, p_trigram text) returns bigint
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$ select ('x' || left(md5(p_tenant_id::text || p_trigram), 16))::bit(64)::bigint $$;
+
+comment on function patient.hash_trigram(uuid, text) is 'about=Number that stands for three letters in patient.name_trigrams; another one in every tenant.';
+
+create or replace function patient.trigrams_of(p_text text) returns text[]
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(array_agg(distinct substr(p_text, i, 3)), '{}')
+  from generate_series(1, length(p_text) - 2) as i
+$$;
+
+comment on function patient.trigrams_of(text) is 'about=Every three letters that stand together in a text, each once.';
+
+create or replace function patient.keep_name_trigrams() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_trigram text;
+  v_trigrams text[] := patient.trigrams_of(
+    patient.searchable_name(concat_ws(' ', new.given_name, new.middle_name, new.family_name))
+  );
+begin
+  if tg_op = 'UPDATE' then
+    delete from patient.name_trigrams n where n.tenant_id = new.tenant_id and n.patient_id = new.id;
+  end if;
+  foreach v_trigram in array v_trigrams loop
+    insert into patient.name_trigrams (tenant_id, trigram, patient_id)
+    values (new.tenant_id, patient.hash_trigram(new.tenant_id, v_trigram), new.id);
+  end loop;
+  return null;
+end
+$$;
+
+comment on function patient.keep_name_trigrams() is 'about=After the name of a patient was written: keeps patient.name_trigrams.';
+
 -- Body mass index (kg/m2). The clinical module will use it for vital signs.
 create or replace function patient.calculate_bmi(p_weight_kg numeric, p_height_cm numeric) returns numeric
   language plpgsql
@@ -4837,6 +4892,36 @@ on conflict (machine, from_state, to_state) do nothing;
 
 grant select on patient.patient_merges to clinical_app;
 grant select on patient.patient_merges to clinical_ro;
+
+-- Which names hold which three letters, so that a part of a name is found without reading every patient. LIKE and trigram
+-- operators are not leakproof: under row level security no index serves them, equality of numbers is always served. The
+-- letters are hashed with the tenant, so the table tells nobody a name. A trigger on patient.patients keeps it; a row has
+-- no life of its own and therefore no id.
+create table if not exists patient.name_trigrams (
+  tenant_id uuid not null,
+  trigram bigint not null,
+  patient_id uuid not null,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  constraint name_trigrams_pkey primary key (tenant_id, trigram, patient_id)
+);
+
+create index if not exists name_trigrams_patient_idx on patient.name_trigrams (tenant_id, patient_id);
+
+comment on table patient.name_trigrams is 'class=operational;scope=tenant;owner=clinical;fhir=none;retention=medical_record;about=Which patients have a name with these three letters.';
+comment on column patient.name_trigrams.trigram is 'class=operational;about=Hash of the tenant and three letters of a name, patient.hash_trigram.';
+comment on column patient.name_trigrams.patient_id is 'class=operational;about=The patient whose name holds them.';
+select core.comment_standard_columns('patient.name_trigrams');
+
+alter table patient.name_trigrams enable row level security;
+alter table patient.name_trigrams force row level security;
+drop policy if exists tenant_isolation on patient.name_trigrams;
+create policy tenant_isolation on patient.name_trigrams
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger patients_name_trigrams after insert or update of given_name, middle_name, family_name on patient.patients
+  for each row execute function patient.keep_name_trigrams();
 
 -- fhir: tables
 
@@ -18379,6 +18464,19 @@ begin
 end
 $$;
 
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'patient.name_trigrams'::pg_catalog.regclass and conname = 'name_trigrams_tenant_fkey') then
+    alter table patient.name_trigrams add constraint name_trigrams_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'patient.name_trigrams'::pg_catalog.regclass and conname = 'name_trigrams_patient_fkey') then
+    alter table patient.name_trigrams add constraint name_trigrams_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+end
+$$;
+
 -- fhir: foreign keys
 
 do $$
@@ -24475,6 +24573,60 @@ $$;
 
 comment on function patient.register(jsonb, jsonb, text, boolean, text) is 'about=Registers a patient with identifiers and takes an MRN from series mrn. p_demographics has the columns of patient.patients by name, encrypted and blind-index bytes in hexadecimal. outcome registered, or likely_duplicate (failure_code IM211) with candidates and nothing written; p_force with a reason registers all the same, under a new p_key. Same p_key and content, same answer. IM002, IM003, IM005 no such clinic, IM006 clinic closed, IM010, IM011, IM210 identifier of another patient, IM212 birth date or MRN, IM551 no MRN series.';
 
+-- Find patients by any part of their name.
+create or replace function patient.search(p_text text, p_limit int default 20)
+  returns table (patient_id uuid, mrn text, full_name text, sex text, birth_date date, status text)
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_text text := btrim(patient.searchable_name(p_text));
+  v_trigram text;
+  v_hash bigint;
+  v_count bigint;
+  v_rarest bigint;
+  v_fewest bigint;
+begin
+  if length(v_text) < 3 then
+    raise exception 'three letters are needed to search for a name'
+      using errcode = '22023', hint = 'type more of the name, or search by MRN';
+  end if;
+  -- the three letters that the fewest names have; beyond a few hundred it no longer matters which
+  foreach v_trigram in array patient.trigrams_of(v_text) loop
+    v_hash := patient.hash_trigram(v_tenant, v_trigram);
+    select count(*) into v_count
+    from (
+      select from patient.name_trigrams n where n.tenant_id = v_tenant and n.trigram = v_hash limit 300
+    ) as holders;
+    if v_fewest is null or v_count < v_fewest then
+      v_fewest := v_count;
+      v_rarest := v_hash;
+    end if;
+    exit when v_fewest = 0;
+  end loop;
+
+  return query
+    select p.id, p.mrn, concat_ws(' ', p.given_name, p.middle_name, p.family_name), p.sex, p.birth_date, p.status
+    from patient.name_trigrams n
+    join patient.patients p on p.tenant_id = n.tenant_id and p.id = n.patient_id
+    where
+      n.tenant_id = v_tenant
+      and n.trigram = v_rarest
+      and p.tenant_id = v_tenant
+      and p.deleted_at is null
+      and p.status <> 'merged'
+      and strpos(patient.searchable_name(concat_ws(' ', p.given_name, p.middle_name, p.family_name)), v_text) > 0
+    order by p.family_name_lc, p.given_name_lc, p.id
+    limit p_limit;
+end
+$$;
+
+comment on function patient.search(text, int) is 'about=Patients whose name holds the text, at least three letters, in the order of their names; merged and deleted records are left out. 22023 shorter text, IM003 no tenant.';
+
 -- Merging duplicates: proposed by one person, approved by another, reversible. Rows of other modules keep the id of the
 -- duplicate; whoever reads them follows merged_into_id, or listens to patient.merged.v1.
 create or replace function patient.propose_merge(
@@ -27285,6 +27437,7 @@ select core.hand_over('patient', 'clinical');
 grant execute on function
   patient.calculate_bmi(numeric, numeric),
   patient.find_duplicates(text, date, text, text, bytea, numeric),
+  patient.search(text, int),
   patient.register(jsonb, jsonb, text, boolean, text),
   patient.add_identifier(uuid, jsonb),
   patient.propose_merge(uuid, uuid, text, numeric, text[]),
