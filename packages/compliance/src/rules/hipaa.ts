@@ -366,7 +366,7 @@ export const hipaa: RuleFamily = {
           await tx.query(`select * from auth.record_sign_in($1, false, null)`, [user.id])
         const [row] = await tx.query<{ locked: boolean; logged: number }>(
           `select status = 'locked' or locked_until > now() as locked,
-             (select count(*)::int from audit.audit_logs where tenant_id = $1 and row_id = $2 and action ~ 'login|sign') as logged
+             (select count(*)::int from audit.audit_logs where tenant_id = $1 and row_id = $2 and 'failed_attempts' = any (changed_columns)) as logged
            from auth.users where tenant_id = $1 and id = $2`,
           [tenant, user.id],
         )
