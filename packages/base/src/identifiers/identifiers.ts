@@ -76,9 +76,14 @@ export function isIndianMobile(number: string): boolean {
   return /^\+91[6-9][0-9]{9}$/.test(number)
 }
 
-/** True when a text holds 12 digits (first 2 to 9, in any usual grouping) that pass the Verhoeff test. */
+/**
+ * True when a text holds 12 digits (first 2 to 9, in any usual grouping) that pass the Verhoeff test and are no part of a
+ * longer word: the digits of a UUID do not count.
+ */
 export function looksLikeAadhaar(text: string): boolean {
-  const found = text.matchAll(/(?<![0-9])([2-9][0-9]{3})[ -]?([0-9]{4})[ -]?([0-9]{4})(?![0-9])/g)
+  const found = text.matchAll(
+    /(?<![0-9A-Za-z])(?<![0-9A-Za-z]-)([2-9][0-9]{3})[ -]?([0-9]{4})[ -]?([0-9]{4})(?![0-9A-Za-z])(?!-[0-9A-Za-z])/g,
+  )
   return [...found].some(([, a = '', b = '', c = '']) => isVerhoeff(a + b + c))
 }
 
