@@ -152,7 +152,7 @@ begin
     billing.check_coverage(p_patient_id, p_payer_id, p_coverage_id), p_coverage_id
   )
   returning * into v_account;
-  if v_claim.state = 'new' then
+  if p_key is not null and p_encounter_id is null then
     perform core.idempotent_finish('billing.open_account', p_key, jsonb_build_object('account_id', v_account.id));
   end if;
   return v_account;
