@@ -196,7 +196,8 @@ begin
       using errcode = '23514', constraint = 'bed_allocations_patient_of_encounter',
         hint = 'take the patient from the encounter';
   end if;
-  if v_encounter.status in ('finished', 'cancelled', 'entered_in_error') then
+  if v_encounter.status in ('finished', 'cancelled', 'entered_in_error')
+    and coalesce(upper(new.period), 'infinity') > now() then
     raise exception 'encounter % is % and needs no bed', new.encounter_id, v_encounter.status
       using errcode = 'IM001', hint = 'open a new encounter';
   end if;
