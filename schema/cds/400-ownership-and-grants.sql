@@ -1,3 +1,23 @@
--- cds_owner owns the module.
+-- cds_owner owns the module. Its checks read a few columns of the chart.
 
 select core.hand_over('cds', 'cds');
+
+grant usage on schema patient, clinical, auth to cds_owner;
+grant select (tenant_id, id, birth_date, sex, deleted_at) on patient.patients to cds_owner;
+grant select (
+  tenant_id, id, patient_id, kind, code, criticality, clinical_status, verification_status, deleted_at
+) on clinical.allergies to cds_owner;
+grant select (
+  tenant_id, patient_id, code, icd10, category, clinical_status, verification_status, deleted_at
+) on clinical.conditions to cds_owner;
+grant select (tenant_id, patient_id, weight_kg, measured_at, is_error) on clinical.vital_signs to cds_owner;
+grant select (
+  tenant_id, patient_id, code_system, code, value_num, status, effective_at, deleted_at
+) on clinical.observations to cds_owner;
+grant select (tenant_id, id, status, primary_role) on auth.users to cds_owner;
+
+grant execute on function
+  cds.check_medication(uuid, uuid, text, uuid, jsonb),
+  cds.run_rules(text, uuid, uuid, text, uuid, jsonb),
+  cds.count_open_hard_stops(text, uuid)
+to cds_app;
