@@ -19,5 +19,16 @@ grant select (tenant_id, id, status, primary_role) on auth.users to cds_owner;
 grant execute on function
   cds.check_medication(uuid, uuid, text, uuid, jsonb),
   cds.run_rules(text, uuid, uuid, text, uuid, jsonb),
-  cds.count_open_hard_stops(text, uuid)
+  cds.count_open_hard_stops(text, uuid),
+  cds.acknowledge_alert(uuid),
+  cds.accept_alert(uuid),
+  cds.override_alert(uuid, text, text, uuid),
+  cds.expire_alerts(int),
+  cds.draft_rule(text, text, text, jsonb, text, text, jsonb, text),
+  cds.test_rule(uuid),
+  cds.start_rule_test(uuid),
+  cds.return_rule_to_draft(uuid),
+  cds.activate_rule(uuid),
+  cds.suspend_rule(uuid, text),
+  cds.retire_rule(uuid)
 to cds_app;
