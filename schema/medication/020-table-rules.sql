@@ -158,7 +158,7 @@ begin
     raise exception 'admission %: % due doses are not explained', new.id, v_doses
       using errcode = 'IM203', hint = 'record each as given, missed, refused or held';
   end if;
-  if new.pharmacy_cleared_at is not null and exists (
+  if new.pharmacy_cleared_at is not null and new.pharmacy_waiver_reason is null and exists (
     select
     from medication.prescriptions p
     join medication.dispenses d on d.tenant_id = p.tenant_id and d.prescription_id = p.id
@@ -166,13 +166,13 @@ begin
       p.tenant_id = new.tenant_id and p.encounter_id = new.encounter_id and d.status in ('preparing', 'ready')
   ) then
     raise exception 'admission %: a dispense waits at the pharmacy', new.id
-      using errcode = 'IM203', hint = 'hand it over, or cancel it';
+      using errcode = 'IM203', hint = 'hand it over, cancel it, or waive the clearance';
   end if;
   return new;
 end
 $$;
 
-comment on function medication.check_pharmacy_clearance() is 'about=Before the pharmacy clears an admission, and before each step of a discharge: every due dose is explained and nothing waits at the counter. IM203.';
+comment on function medication.check_pharmacy_clearance() is 'about=Before the pharmacy clears an admission, and before each step of a discharge: every due dose is explained, and nothing waits at the counter unless that is waived. IM203.';
 
 create function medication.end_inpatient_orders() returns trigger
   language plpgsql

@@ -173,6 +173,7 @@ create function medication.digest_of(p_prescription medication.prescriptions) re
   language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
+  set timezone = 'UTC' -- the same text for every reader
 as $$
 declare
   v_items jsonb;
@@ -218,7 +219,11 @@ declare
   v_prohibited uuid;
   v_signature_id uuid;
 begin
-  if v_prescription.status not in ('draft', 'cancelled') then
+  if v_prescription.status = 'cancelled' then
+    raise exception 'prescription % was cancelled', p_prescription_id
+      using errcode = 'IM001', hint = 'draft a new one';
+  end if;
+  if v_prescription.status <> 'draft' then
     return v_prescription;
   end if;
   perform medication.check_prescriber(v_prescription);
