@@ -58,6 +58,8 @@ alter table medication.medication_administrations add constraint medication_admi
 alter table medication.medication_administrations add constraint medication_administrations_witness_fkey
   foreign key (tenant_id, witness_id) references workforce.staff (tenant_id, id);
 
+create index medication_administrations_item_idx
+  on medication.medication_administrations (tenant_id, prescription_item_id);
 -- one live record a dose
 create unique index medication_administrations_dose_once
   on medication.medication_administrations (tenant_id, prescription_item_id, scheduled_at)

@@ -1,5 +1,6 @@
 -- Demo: a small catalogue. Names, ATC codes and schedules are public facts, the codes are made up; a hospital loads its
--- own. Ids are 06000000-0000-7000-8000-0000000000NN, the same for all tenants. Ingredient codes are the plain names.
+-- own. It comes first, because stock items refer to it. Ids are 06000000-0000-7000-8000-0000000000NN, the same for all
+-- tenants. Ingredient codes are the plain names.
 
 select core.assert_not_production();
 
