@@ -1,66 +1,66 @@
 -- From draft to order. Decision support looks at the draft, its alerts are answered, and the doctor signs; signing looks
 -- again in the same snapshot, so that nothing that changed in between slips through.
 
-create function medication.ingredients_of(p_prescription_id uuid) returns jsonb
+create function medication.ingredients_of(p_item medication.prescription_items) returns setof jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- A dose in the unit of the ingredient is that amount of it; a dose in tablets or millilitres holds so many times what
+  -- one unit of the form contains.
+  return query
+  select jsonb_strip_nulls(jsonb_build_object(
+    'item_id', p_item.id,
+    'ingredient_code', g.ingredient_code,
+    'dose_value',
+    case when p_item.dose_unit = g.strength_unit then p_item.dose_value else p_item.dose_value * g.strength_value end,
+    'unit', coalesce(g.strength_unit, p_item.dose_unit),
+    'route', p_item.route,
+    'doses_per_day', medication.doses_per_day(p_item)
+  ))
+  from medication.drug_ingredients g
+  where g.drug_id = p_item.drug_id and g.is_active;
+end
+$$;
+
+comment on function medication.ingredients_of(medication.prescription_items) is 'about=Active ingredients of a medicine as cds.check_medication takes them.';
+
+create function medication.ingredients_to_check(p_prescription medication.prescriptions) returns jsonb
   language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_tenant uuid := core.require_tenant();
   v_items jsonb;
 begin
-  -- A dose in the unit of the ingredient is that amount of it; a dose in tablets or millilitres holds so many times what
-  -- one unit of the form contains.
   select coalesce(
     jsonb_agg(
-      jsonb_strip_nulls(jsonb_build_object(
-        'item_id', i.id,
-        'ingredient_code', g.ingredient_code,
-        'dose_value',
-        case when i.dose_unit = g.strength_unit then i.dose_value else i.dose_value * g.strength_value end,
-        'unit', coalesce(g.strength_unit, i.dose_unit),
-        'route', i.route,
-        'doses_per_day', medication.doses_per_day(i)
-      ))
-      order by i.id, g.ingredient_code
+      case when i.prescription_id = p_prescription.id then g.ingredient else g.ingredient || '{"current": true}' end
+      order by i.id, g.ingredient ->> 'ingredient_code'
     ),
     '[]'
   )
   into v_items
-  from medication.prescription_items i
-  join medication.drug_ingredients g on g.drug_id = i.drug_id and g.is_active
-  where i.tenant_id = v_tenant and i.prescription_id = p_prescription_id and i.status in ('draft', 'active', 'on_hold');
-  return v_items;
-end
-$$;
-
-comment on function medication.ingredients_of(uuid) is 'about=Active ingredients of a prescription as cds.check_medication takes them.';
-
-create function medication.ingredients_taken(p_patient_id uuid, p_except uuid) returns jsonb
-  language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_items jsonb;
-begin
-  select coalesce(jsonb_agg(e.value || '{"current": true}'), '[]') into v_items
   from medication.prescriptions p
-  cross join lateral jsonb_array_elements(medication.ingredients_of(p.id)) as e (value)
+  join medication.prescription_items i on i.tenant_id = p.tenant_id and i.prescription_id = p.id
+  cross join lateral medication.ingredients_of(i) as g (ingredient)
   where
-    p.tenant_id = v_tenant
-    and p.patient_id = p_patient_id
-    and p.id <> p_except
-    and p.status in ('active', 'partially_dispensed')
-    -- a lapsed prescription may not be dispensed any more, but its medicines are still in the house
-    and coalesce(p.valid_until, current_date) >= current_date - 30;
+    p.tenant_id = p_prescription.tenant_id and p.patient_id = p_prescription.patient_id
+    and case
+      when p.id = p_prescription.id then i.status in ('draft', 'active', 'on_hold')
+      -- the prescription that this one replaces does not count against it
+      when p.id = p_prescription.reconciled_from_id or p.status in ('draft', 'cancelled') then false
+      when i.status in ('active', 'on_hold') then true
+      -- dispensed to the last piece, and still being taken
+      else i.status = 'completed' and i.stop_at is null
+        and i.start_at + make_interval(days => coalesce(i.duration_days, 30)) > now()
+    end;
   return v_items;
 end
 $$;
 
-comment on function medication.ingredients_taken(uuid, uuid) is 'about=Active ingredients of the patient''s other live prescriptions, marked current, so that a new medicine is checked against what is taken already.';
+comment on function medication.ingredients_to_check(medication.prescriptions) is 'about=What decision support looks at: the ingredients of a prescription, and, marked current, of everything else that the patient takes.';
 
 create function medication.evaluate(p_prescription medication.prescriptions) returns setof cds.alerts
   language plpgsql
@@ -71,10 +71,7 @@ begin
   select *
   from cds.check_medication(
     p_prescription.patient_id, p_prescription.encounter_id, 'medication.prescriptions', p_prescription.id,
-    medication.ingredients_of(p_prescription.id)
-      || medication.ingredients_taken(
-        p_prescription.patient_id, coalesce(p_prescription.reconciled_from_id, p_prescription.id)
-      )
+    medication.ingredients_to_check(p_prescription)
   );
 end
 $$;
@@ -247,6 +244,9 @@ begin
     raise exception 'drug % may not be prescribed in a teleconsultation', v_prohibited
       using errcode = 'IM402', hint = 'see the patient in person, or choose another drug';
   end if;
+  -- Two doctors who sign for one patient at the same moment share no row: the second waits here and then sees what the
+  -- first ordered.
+  perform pg_advisory_xact_lock(hashtextextended('medication.sign ' || v_tenant || v_prescription.patient_id, 0));
   perform from medication.evaluate(v_prescription); -- its hard stops are counted by the trigger of the update below
 
   v_prescription.valid_until := coalesce(

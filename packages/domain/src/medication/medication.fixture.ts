@@ -36,9 +36,10 @@ const catalogue: Record<DrugName, { ingredient: string; schedule: string; list: 
   antacid: { ingredient: 'magaldrate', schedule: 'OTC', list: 'O', highAlert: false },
 }
 
-export async function openPharmacy(hospital: Hospital): Promise<Pharmacy> {
+/** Makes the pharmacy in a hospital; a new patient unless one is given. */
+export async function openPharmacy(hospital: Hospital, patient?: string): Promise<Pharmacy> {
   const { tenant, users, clinicId, departmentId, admin } = hospital
-  const patientId = await addPatient(hospital, 'Asha')
+  const patientId = patient ?? (await addPatient(hospital, 'Asha'))
   const [doctorId, storeId, admissionId] = [randomUUID(), randomUUID(), randomUUID()]
   const staff = { doctor: randomUUID(), pharmacist: randomUUID(), nurse: randomUUID() }
   const encounters = { clinic: randomUUID(), ward: randomUUID(), video: randomUUID() }

@@ -160,6 +160,25 @@ test('activatePrescription: only the prescriber, registered today, after a look 
   assert.deepEqual(signature, { same: true })
 })
 
+test('activatePrescription: of two drugs that clash and are signed at the same moment one is refused', async () => {
+  const { asSuperuser } = pharmacy
+  const drafts = await Promise.all((['ibuprofen', 'morphine'] as const).map((drug) => draft([drug])))
+  await asSuperuser((tx) =>
+    tx.query(
+      `insert into cds.drug_interactions
+         (kind, subject_code, object_code, severity, evidence_level, effect, management, source)
+       values ('drug_drug', 'ibuprofen', 'morphine', 'contraindicated', 'test', 'made up', 'made up', 'test')`,
+    ),
+  )
+
+  const outcomes = await Promise.allSettled(drafts.map(({ id }) => sign(id)))
+  await asSuperuser((tx) => tx.query('update cds.drug_interactions set active = false'))
+
+  assert.deepEqual(outcomes.map(({ status }) => status).toSorted(), ['fulfilled', 'rejected'])
+  const refused = outcomes.find((outcome) => outcome.status === 'rejected')
+  assert.ok(refused?.reason instanceof HardStopAlertError)
+})
+
 test('activatePrescription: a hard stop blocks until two people override it, also against what is taken already', async () => {
   const { asDoctor, asSuperuser, hospital } = pharmacy
   await asSuperuser((tx) =>
