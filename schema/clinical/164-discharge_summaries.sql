@@ -140,7 +140,7 @@ create trigger discharge_summaries_touch before update on clinical.discharge_sum
   for each row execute function core.update_updated_at_column('row_version');
 create trigger discharge_summaries_transition before insert or update of status on clinical.discharge_summaries
   for each row execute function core.enforce_transition('clinical.discharge_summaries', 'status');
-create trigger discharge_summaries_final_stays before update on clinical.discharge_summaries
+create trigger discharge_summaries_unchanged_once_final before update on clinical.discharge_summaries
   for each row when (old.status not in ('draft', 'in_review'))
   execute function clinical.keep_content('document_id', 'handed_over_at');
 create trigger discharge_summaries_check_again before update on clinical.discharge_summaries

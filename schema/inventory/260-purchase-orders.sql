@@ -44,6 +44,25 @@ $$;
 
 comment on function inventory.set_purchase_order_status(inventory.purchase_orders, text, text) is 'about=Moves a locked order. IM001 the state machine has no such move, IM002 the move needs a reason.';
 
+create function inventory.require_supplier(p_supplier_id uuid) returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not exists (
+    select
+    from inventory.suppliers s
+    where s.tenant_id = core.require_tenant() and s.id = p_supplier_id and s.deleted_at is null
+  ) then
+    raise exception 'supplier % does not exist', p_supplier_id
+      using errcode = 'IM005', hint = 'choose a supplier of the tenant';
+  end if;
+end
+$$;
+
+comment on function inventory.require_supplier(uuid) is 'about=Passes when the tenant has the supplier. IM005 no such supplier.';
+
 create function inventory.check_supplier(p_order inventory.purchase_orders) returns void
   language plpgsql
   stable
@@ -54,11 +73,7 @@ declare
 begin
   select s.status, s.licence_valid_to, s.drug_licence_no into v_supplier
   from inventory.suppliers s
-  where s.tenant_id = p_order.tenant_id and s.id = p_order.supplier_id and s.deleted_at is null;
-  if not found then
-    raise exception 'supplier % does not exist', p_order.supplier_id
-      using errcode = 'IM005', hint = 'choose a supplier of the tenant';
-  end if;
+  where s.tenant_id = p_order.tenant_id and s.id = p_order.supplier_id;
   if v_supplier.status <> 'active' then
     raise exception 'supplier % is %', p_order.supplier_id, v_supplier.status
       using errcode = 'IM006', hint = 'order from an active supplier';
@@ -75,7 +90,7 @@ begin
 end
 $$;
 
-comment on function inventory.check_supplier(inventory.purchase_orders) is 'about=Passes when the supplier of an order is active and, for drugs, licensed. IM005 no such supplier, IM006 blocked or without licence.';
+comment on function inventory.check_supplier(inventory.purchase_orders) is 'about=Passes when the supplier of an order is active and, for drugs, licensed. IM006 blocked or without licence.';
 
 create function inventory.create_purchase_order(
   p_id uuid,
@@ -105,6 +120,7 @@ begin
     raise exception 'an order has at least one line'
       using errcode = '22023', hint = 'pass p_lines as [{"item_id", "quantity", "unit_price", "tax_rate", "free_qty"}]';
   end if;
+  perform inventory.require_supplier(p_supplier_id);
   insert into inventory.purchase_orders as o (
     tenant_id, id, po_number, supplier_id, store_location_id, ordered_by, expected_on, terms, currency
   )

@@ -52,6 +52,7 @@ begin
     raise exception 'a goods receipt has at least one line'
       using errcode = '22023', hint = 'pass p_lines as a list of objects with the columns of goods_receipt_items';
   end if;
+  perform inventory.require_supplier(p_supplier_id);
   if p_po_id is not null then
     v_order := inventory.lock_purchase_order(p_po_id);
     if v_order.status not in ('sent', 'partially_received') or v_order.supplier_id <> p_supplier_id then
@@ -112,7 +113,7 @@ begin
 end
 $$;
 
-comment on function inventory.receive_goods(uuid, uuid, uuid, text, date, jsonb, uuid, boolean) is 'about=Takes goods in, as a draft with the id that the client chose; p_lines has the columns of goods_receipt_items by name. Nothing is in stock yet. The same id again: the same receipt. 22023 no lines, 23505 the invoice was received before, IM001 the order awaits no goods of this supplier, IM005 no such order, IM006 the user is no member of staff, IM530 goods expire too soon.';
+comment on function inventory.receive_goods(uuid, uuid, uuid, text, date, jsonb, uuid, boolean) is 'about=Takes goods in, as a draft with the id that the client chose; p_lines has the columns of goods_receipt_items by name. Nothing is in stock yet. The same id again: the same receipt. 22023 no lines, 23505 the invoice was received before, IM001 the order awaits no goods of this supplier, IM005 no such supplier or order, IM006 the user is no member of staff, IM530 goods expire too soon.';
 
 create function inventory.inspect_goods(p_grn_id uuid, p_temperature_ok boolean default null)
   returns inventory.goods_receipts
