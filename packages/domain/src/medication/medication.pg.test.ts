@@ -686,7 +686,7 @@ async function empty(drug: DrugName): Promise<void> {
   await pharmacy.asSuperuser((tx) =>
     tx.query(
       `select inventory.post_movement(
-         'consume', b.store_location_id, b.batch_id, b.on_hand, 'test', core.uuid_v7(), 'empty ' || core.uuid_v7()
+         'consume', b.store_location_id, b.batch_id, b.on_hand, 'test', core.uuid_v7(), medication.movement_key('empty', b.batch_id)
        )
        from inventory.stock_balances b where b.item_id = $1 and b.on_hand > 0`,
       [pharmacy.items[drug]],
