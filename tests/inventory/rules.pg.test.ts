@@ -140,8 +140,10 @@ test('orders and indents: who asks does not approve, whatever writes', async () 
 
   await breaks(
     'purchase_orders_approved_by_another',
-    `insert into inventory.purchase_orders (tenant_id, po_number, supplier_id, store_location_id, ordered_by, approved_by)
-     values ($1, 'P', $2, $3, $4, $4)`,
+    `insert into inventory.purchase_orders (
+       tenant_id, po_number, currency, supplier_id, store_location_id, ordered_by, approved_by
+     )
+     values ($1, 'P', 'INR', $2, $3, $4, $4)`,
     [tenant, supplier.id, store, asker.staff],
   )
   await breaks(
