@@ -108,6 +108,7 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_order inventory.purchase_orders;
+  v_currency text := coalesce(p_currency, (select t.currency from core.tenants t where t.id = v_tenant));
   v_line record;
 begin
   select o.* into v_order
@@ -127,7 +128,7 @@ begin
   values (
     v_tenant, p_id, core.next_default_number('purchase_order', '', 'PO-{YY}-'), p_supplier_id, p_store_location_id,
     inventory.current_staff(), p_expected_on, p_terms,
-    coalesce(p_currency, (select t.currency from core.tenants t where t.id = v_tenant), 'INR')
+    v_currency
   )
   on conflict (tenant_id, id) do nothing
   returning o.* into v_order;
