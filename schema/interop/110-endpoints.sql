@@ -76,5 +76,13 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('interop.endpoints', 'paused', 'retired', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on interop.endpoints to interop_app;
+grant select on interop.endpoints to interop_app;
+grant insert (
+  tenant_id, id, code, kind, direction, address, tls_required, sending_app, sending_facility, receiving_app,
+  receiving_facility, secret_ref, character_set, ack_mode, message_types
+) on interop.endpoints to interop_app;
+grant update (
+  address, tls_required, sending_app, sending_facility, receiving_app, receiving_facility, secret_ref, character_set,
+  ack_mode, message_types, row_version
+) on interop.endpoints to interop_app;
 grant select on interop.endpoints to interop_ro;

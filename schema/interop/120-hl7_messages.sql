@@ -137,5 +137,5 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('interop.hl7_messages', 'sent', 'failed', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on interop.hl7_messages to interop_app;
+grant select on interop.hl7_messages to interop_app;
 grant select on interop.hl7_messages to interop_ro;

@@ -80,5 +80,8 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('interop.mapping_rules', 'active', 'retired', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on interop.mapping_rules to interop_app;
+grant select on interop.mapping_rules to interop_app;
+grant insert (tenant_id, id, endpoint_id, message_type, trigger_event, target_table, version, mapping, code_map, test_messages)
+  on interop.mapping_rules to interop_app;
+grant update (mapping, code_map, test_messages, row_version) on interop.mapping_rules to interop_app;
 grant select on interop.mapping_rules to interop_ro;

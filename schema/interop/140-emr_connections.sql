@@ -86,5 +86,9 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('interop.emr_connections', 'disabled', 'active', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on interop.emr_connections to interop_app;
+grant select on interop.emr_connections to interop_app;
+grant insert (tenant_id, id, name, emr_system, base_url, auth, client_id, secret_ref, jwks_kid, scopes, rate_limit_per_min)
+  on interop.emr_connections to interop_app;
+grant update (name, base_url, auth, client_id, secret_ref, jwks_kid, scopes, rate_limit_per_min, row_version)
+  on interop.emr_connections to interop_app;
 grant select on interop.emr_connections to interop_ro;
