@@ -97,7 +97,7 @@ comment on table blood_bank.blood_issues is 'class=phi;scope=tenant;owner=lab;fh
 comment on column blood_bank.blood_issues.issue_number is 'class=operational;about=Number of the issue, series blood_issue.';
 comment on column blood_bank.blood_issues.component_id is 'class=phi;about=The unit.';
 comment on column blood_bank.blood_issues.request_id is 'class=phi;about=The request.';
-comment on column blood_bank.blood_issues.crossmatch_id is 'class=phi;about=Crossmatch that it was issued on; null for plasma, platelets and emergency release.';
+comment on column blood_bank.blood_issues.crossmatch_id is 'class=phi;about=Crossmatch that it was issued on, or that was read after an emergency release; null for plasma and platelets.';
 comment on column blood_bank.blood_issues.patient_id is 'class=phi;about=The patient.';
 comment on column blood_bank.blood_issues.issued_at is 'class=phi;about=When it left the blood bank.';
 comment on column blood_bank.blood_issues.issued_by is 'class=operational;about=Member of staff who handed it over.';
@@ -112,7 +112,7 @@ comment on column blood_bank.blood_issues.pre_vitals is 'class=phi;about=Vital s
 comment on column blood_bank.blood_issues.post_vitals is 'class=phi;about=Vital signs after.';
 comment on column blood_bank.blood_issues.returned_at is 'class=phi;about=When the unit came back unused, or was reported destroyed.';
 comment on column blood_bank.blood_issues.return_reason is 'class=phi;about=Why it came back.';
-comment on column blood_bank.blood_issues.warnings is 'class=phi;about=What was accepted knowingly or noticed: rhd_override, group_unconfirmed, platelets_of_other_group, least_incompatible, not_crossmatched, over_four_hours.';
+comment on column blood_bank.blood_issues.warnings is 'class=phi;about=What was accepted knowingly or noticed: rhd_override, group_unconfirmed, platelets_of_other_group, least_incompatible, not_crossmatched, incompatible_afterwards, over_four_hours.';
 comment on column blood_bank.blood_issues.status is 'class=phi;about=issued, transfusing, stopped, completed or returned.';
 select core.comment_standard_columns('blood_bank.blood_issues');
 

@@ -179,13 +179,13 @@ begin
   end if;
 
   outcome := v_donation.status;
-  failure_code := case v_donation.status when 'discarded' then 'IM356' end;
+  failure_code := case when v_reactive then 'IM356' end;
   select count(*) into units
   from blood_bank.blood_components c
   where c.tenant_id = v_donation.tenant_id and c.donation_id = p_donation_id;
   select count(l.component_id) into look_back_units
   from blood_bank.look_back(p_donation_id) l
-  where v_donation.status = 'discarded';
+  where v_reactive;
   return next;
 end
 $$;

@@ -180,7 +180,15 @@ declare
   v_hours int := blood_bank.limit_of('bloodbank.rules', 'crossmatch_hours');
   v_sample record;
   v_crossmatch blood_bank.crossmatches;
+  v_is_out boolean; -- on emergency release: tested after it has left
 begin
+  v_is_out := exists (
+    select
+    from blood_bank.blood_issues i
+    where
+      i.tenant_id = v_unit.tenant_id and i.component_id = v_unit.id and i.request_id = p_request_id
+      and i.status <> 'returned'
+  );
   select x.* into v_crossmatch
   from blood_bank.crossmatches x
   where
@@ -202,7 +210,9 @@ begin
       raise exception 'sample % is older than % hours', p_sample_id, v_hours
         using errcode = 'IM353', hint = 'take a new sample';
     end if;
-    v_unit := blood_bank.keep_unit(v_unit, v_request, p_performed_by, p_reason);
+    if not v_is_out then
+      v_unit := blood_bank.keep_unit(v_unit, v_request, p_performed_by, p_reason);
+    end if;
     -- another method or sample replaces the crossmatch before it
     perform blood_bank.release_crossmatches(v_unit, 'released');
     insert into blood_bank.crossmatches as x (
@@ -225,7 +235,15 @@ begin
     performed_by = p_performed_by, performed_at = now(), verified_by = p_verified_by
   where x.tenant_id = v_crossmatch.tenant_id and x.id = v_crossmatch.id
   returning x.* into v_crossmatch;
-  if v_crossmatch.status = 'incompatible' then
+  if v_is_out then
+    update blood_bank.blood_issues i
+    set
+      crossmatch_id = coalesce(i.crossmatch_id, v_crossmatch.id),
+      warnings = i.warnings || case when p_result <> 'compatible' then array['incompatible_afterwards'] else '{}' end
+    where
+      i.tenant_id = v_unit.tenant_id and i.component_id = v_unit.id and i.request_id = p_request_id
+      and i.status <> 'returned';
+  elsif v_crossmatch.status = 'incompatible' then
     perform blood_bank.move_unit(v_unit, 'available', p_performed_by, 'incompatible');
   elsif v_unit.status = 'reserved' then
     perform blood_bank.move_unit(v_unit, 'crossmatched', p_performed_by, null, p_request_id);
@@ -234,4 +252,4 @@ begin
 end
 $$;
 
-comment on function blood_bank.record_crossmatch(uuid, uuid, uuid, text, uuid, text, uuid, text) is 'about=Crossmatches a unit for a request with a sample of the patient; without p_result it is begun, with one (compatible, least_incompatible, incompatible) it is done. Reserves the unit when it is available. Valid for setting bloodbank.rules.crossmatch_hours (at most 72) after the collection of the sample. Incompatible: the unit is available again. The same again, the same row. Fails as reserve_unit does, and with IM011 it has another result, IM353 the sample is not collected or too old, IM355 an electronic crossmatch without a confirmed group and a negative antibody screen.';
+comment on function blood_bank.record_crossmatch(uuid, uuid, uuid, text, uuid, text, uuid, text) is 'about=Crossmatches a unit for a request with a sample of the patient; without p_result it is begun, with one (compatible, least_incompatible, incompatible) it is done. Reserves the unit when it is available. Valid for setting bloodbank.rules.crossmatch_hours (at most 72) after the collection of the sample. Incompatible: the unit is available again. A unit that left on emergency release is tested afterwards: it stays where it is, and an incompatible result becomes the warning incompatible_afterwards of its issue. The same again, the same row. Fails as reserve_unit does, and with IM011 it has another result, IM353 the sample is not collected or too old, IM355 an electronic crossmatch without a confirmed group and a negative antibody screen.';

@@ -75,6 +75,16 @@ begin
       raise exception 'unit % has no valid compatible crossmatch for request %', p_component_id, p_request_id
         using errcode = 'IM353', hint = 'crossmatch again, or have a doctor order emergency release';
     end if;
+    if v_crossmatch.id is null and exists (
+      select
+      from blood_bank.crossmatches x
+      where
+        x.tenant_id = v_unit.tenant_id and x.component_id = p_component_id and x.patient_id = v_request.patient_id
+        and x.status = 'incompatible'
+    ) then
+      raise exception 'unit % was found incompatible with the recipient of request %', p_component_id, p_request_id
+        using errcode = 'IM353', hint = 'choose another unit; emergency release is for units that were not tested';
+    end if;
     v_warnings := v_warnings || case
       when v_crossmatch.id is null then 'not_crossmatched'
       when v_crossmatch.result = 'least_incompatible' then 'least_incompatible'
@@ -181,9 +191,23 @@ create function blood_bank.discard_unit(p_component_id uuid, p_reason_code text,
   set lock_timeout = '3s'
 as $$
 declare
-  v_unit blood_bank.blood_components := blood_bank.lock_unit(p_component_id);
+  v_tenant uuid := core.require_tenant();
+  v_donation blood_bank.donations;
+  v_unit blood_bank.blood_components;
   v_issue blood_bank.blood_issues;
 begin
+  -- the donation before its units; a unit never changes its donation
+  select d.* into v_donation
+  from blood_bank.donations d
+  where
+    d.tenant_id = v_tenant
+    and d.id = (
+      select c.donation_id
+      from blood_bank.blood_components c
+      where c.tenant_id = v_tenant and c.id = p_component_id
+    )
+  for no key update;
+  v_unit := blood_bank.lock_unit(p_component_id);
   if v_unit.status = 'discarded' then
     return v_unit;
   end if;
@@ -199,8 +223,18 @@ begin
     v_issue := blood_bank.end_issue(blood_bank.lock_issue(v_issue.id), p_reason_code);
   end if;
   perform blood_bank.release_crossmatches(v_unit, 'released');
-  return blood_bank.move_unit(v_unit, 'discarded', p_discarded_by, p_reason_code);
+  v_unit := blood_bank.move_unit(v_unit, 'discarded', p_discarded_by, p_reason_code);
+  if v_donation.status = 'quarantined' and not exists (
+    select
+    from blood_bank.blood_components c
+    where c.tenant_id = v_tenant and c.donation_id = v_donation.id and c.status <> 'discarded'
+  ) then
+    update blood_bank.donations d
+    set status = 'discarded'
+    where d.tenant_id = v_tenant and d.id = v_donation.id;
+  end if;
+  return v_unit;
 end
 $$;
 
-comment on function blood_bank.discard_unit(uuid, text, uuid) is 'about=A unit is destroyed; one that was issued and not begun comes off its request. IM001 it was transfused or is running, IM002 no reason, IM005 no such unit.';
+comment on function blood_bank.discard_unit(uuid, text, uuid) is 'about=A unit is destroyed; one that was issued and not begun comes off its request. A donation in quarantine whose last unit is destroyed is discarded. IM001 it was transfused or is running, IM002 no reason, IM005 no such unit.';

@@ -240,6 +240,24 @@ test('releaseDonation: one reactive test discards every unit, defers the donor a
   )
 })
 
+test('a donor who is deferred after the donation: it is not released, and discarded with its last unit', async () => {
+  const donorId = await addDonor(bank)
+  const { id: donationId } = await addDonation(bank, donorId)
+  const unit = await prepare(donationId, 'PRBC')
+  await testDonation(bank, donationId, 'A+')
+  const deferral = { donorId, reasonCode: 'fever', kind: 'temporary', untilOn: '2099-01-01' } as const
+  await run((tx) => deferDonor(tx, { ...deferral, recordedBy: staff[0], source: 'post_donation' }))
+
+  await assert.rejects(
+    run((tx) => releaseDonation(tx, donationId, staff[1])),
+    DonorNotEligibleError,
+  )
+  await run((tx) => discardUnit(tx, unit.id, 'donor_called_back', staff[1]))
+  const outcome = await run((tx) => releaseDonation(tx, donationId, staff[1]))
+
+  assert.deepEqual(outcome, { outcome: 'discarded', failureCode: null, units: 1, lookBackUnits: 0 })
+})
+
 test('a patient’s group: two samples and two people confirm it; aliquots of one tube are one sample', async () => {
   const { patientId, encounterId, samples } = await addRecipient(bank)
   const aliquot = await addSample(bank, patientId, encounterId, { parentId: samples[0] })
@@ -467,8 +485,32 @@ test('emergency release: a named doctor lets O negative go uncrossmatched to a p
   const request = await run((tx) => acceptRequest(tx, asked.id))
 
   const issued = await issue(unit, request)
+  const input = { requestId: request.id, componentId: unit.id, sampleId: recipient.samples[0], performedBy: staff[0] }
+  const afterwards = await run((tx) => recordCrossmatch(tx, { ...input, method: 'ahg', result: 'incompatible' }))
+  await run((tx) => recordCrossmatch(tx, { ...input, method: 'ahg', result: 'incompatible' }))
+  const told = await issue(unit, request)
 
   assert.deepEqual(issued.warnings, ['group_unconfirmed', 'not_crossmatched'])
+  assert.deepEqual(told.warnings, ['group_unconfirmed', 'not_crossmatched', 'incompatible_afterwards'])
+  assert.equal(told.crossmatchId, afterwards.id)
+})
+
+test('emergency release: a unit that was found incompatible does not leave; another may, with least_incompatible noted', async () => {
+  const recipient = await addRecipient(bank, 'B+')
+  const request = await addRequest(bank, recipient)
+  const [bad, poor] = [await addUnit(bank, 'B+', 'IRRAD_PRBC', 9), await addUnit(bank, 'B-', 'IRRAD_PRBC', 9)]
+  const input = { requestId: request.id, sampleId: recipient.samples[0], method: 'ahg', performedBy: staff[0] } as const
+  await run((tx) => recordCrossmatch(tx, { ...input, componentId: bad.id, result: 'incompatible' }))
+  await run((tx) => recordCrossmatch(tx, { ...input, componentId: poor.id, result: 'least_incompatible' }))
+
+  await assert.rejects(issue(poor, request), CrossmatchError)
+  await run((tx) => freeUnit(tx, poor.id, staff[0]))
+  await run((tx) => orderEmergencyRelease(tx, request.id, bank.doctor, 'no better unit'))
+  await assert.rejects(issue(bad, request), CrossmatchError)
+  await run((tx) => recordCrossmatch(tx, { ...input, componentId: poor.id, result: 'least_incompatible' }))
+  const issued = await issue(poor, request)
+
+  assert.deepEqual(issued.warnings, ['least_incompatible'])
 })
 
 test('returnUnit: within 30 minutes and sealed it is in stock again and the request open; else it must be discarded', async () => {
