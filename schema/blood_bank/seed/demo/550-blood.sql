@@ -89,6 +89,10 @@ begin
         'DEMO-LOT-7', 'triple', v_nurses[1], now() - make_interval(days => v_line.days, mins => 12)
       );
       perform blood_bank.finish_collection(v_donation.id, 450, now() - make_interval(days => v_line.days));
+      -- the demo is told now, the screening was before the needle
+      update blood_bank.donations d
+      set screened_at = d.started_at - interval '20 minutes'
+      where d.tenant_id = v_tenant and d.id = v_donation.id;
       foreach v_kind in array v_line.components loop
         v_unit := (
           blood_bank.prepare_unit(
