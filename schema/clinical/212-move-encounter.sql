@@ -137,7 +137,7 @@ begin
   update clinical.care_team_members m
   set period = tstzrange(lower(m.period), greatest(now(), lower(m.period) + interval '1 microsecond'))
   where m.tenant_id = p_encounter.tenant_id and m.encounter_id = p_encounter.id and upper_inf(m.period);
-  perform facility.vacate_beds(p_encounter.id);
+  perform facility.vacate_beds(p_encounter.id, p_encounter.patient_id);
   return v_encounter;
 end
 $$;
@@ -164,7 +164,7 @@ begin
   set status = 'cancelled'
   where e.tenant_id = v_encounter.tenant_id and e.id = p_encounter_id
   returning e.* into v_encounter;
-  perform facility.vacate_beds(p_encounter_id);
+  perform facility.vacate_beds(p_encounter_id, v_encounter.patient_id);
   return v_encounter;
 end
 $$;

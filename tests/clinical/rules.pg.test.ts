@@ -310,7 +310,7 @@ test('grants: an application moves nothing along its states but by operations', 
     `insert into clinical.stg_compliance_results default values`,
     `update facility.beds set status = 'vacant'`,
     `insert into facility.bed_allocations default values`,
-    `select facility.vacate_beds('da000000-0017-7000-8000-000000000015')`,
+    `select facility.vacate_beds('da000000-0017-7000-8000-000000000015', null)`,
     `delete from clinical.encounters`,
   ]
 

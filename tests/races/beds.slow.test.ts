@@ -119,6 +119,27 @@ test('reserve_bed, allocate_bed and expire_reservations at once: a bed is with o
   await leaveAll()
 })
 
+test('finish_encounter and allocate_bed at once: nobody who has gone is in a bed', async () => {
+  const beds = await addBeds(100)
+  const ending = visits.slice(0, 100)
+  await clinic.asSuperuser(`update clinical.encounters set status = 'in_progress' where status = $1`, ['arrived'])
+
+  await Promise.all(
+    ending.flatMap((visit, index) => [
+      untilAnswered((tx) => allocate(tx, visit, at(beds, index))),
+      untilAnswered((tx) => tx.query(`select id from clinical.finish_encounter($1, 'home')`, [visit.encounter])),
+    ]),
+  )
+
+  const stuck = await clinic.superuser.query(
+    `select a.id from facility.bed_allocations a join clinical.encounters e on e.id = a.encounter_id
+     where e.status = 'finished' and a.status in ('active', 'reserved')`,
+  )
+  assert.deepEqual(stuck, [])
+  assert.equal(await occupied(beds), 0)
+  assert.deepEqual(await violations(), [])
+})
+
 /** A client that never gives up: what became of putting a patient into a bed. */
 function allocateUntilAnswered(visit: Visit, bed: string, index?: number): Promise<string> {
   return untilAnswered((tx) => allocate(tx, visit, bed), index)
@@ -140,7 +161,7 @@ async function untilAnswered(work: (tx: Transaction) => Promise<unknown>, index?
         return 'taken'
       })
     } catch (error) {
-      if (error instanceof DatabaseError && error.sqlstate.startsWith('IM2')) return error.sqlstate
+      if (error instanceof DatabaseError && /^IM(2|001)/.test(error.sqlstate)) return error.sqlstate
       if (!mayAskAgain(error)) throw error
     }
   }
@@ -203,7 +224,7 @@ async function occupied(beds: string[]): Promise<number> {
 /** Everybody leaves their bed. */
 async function leaveAll(): Promise<void> {
   await clinic.asSuperuser(
-    `select facility.vacate_beds(encounter_id) from facility.bed_allocations where status in ('active', $1)`,
+    `select facility.vacate_beds(encounter_id, patient_id) from facility.bed_allocations where status in ('active', $1)`,
     ['reserved'],
   )
 }
