@@ -223,8 +223,8 @@ function superuser<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
 async function insertDraft(tx: Transaction, accountId: string, patient: string, total: number): Promise<string> {
   const id = randomUUID()
   await tx.query(
-    `insert into billing.invoices (tenant_id, id, kind, account_id, patient_id, clinic_id, subtotal, total)
-    values ($1, $2, 'bill_of_supply', $3, $4, $5, $6, $6)`,
+    `insert into billing.invoices (tenant_id, id, kind, account_id, patient_id, clinic_id, subtotal, total, currency)
+    values ($1, $2, 'bill_of_supply', $3, $4, $5, $6, $6, 'INR')`,
     [clinic.tenant, id, accountId, patient, clinic.clinic, total],
   )
   return id

@@ -75,7 +75,7 @@ test('no table of the module takes a card number', async () => {
 test('payments: items that do not add up to the amount are refused at commit (IM553)', async () => {
   await assert.rejects(
     clinic.asSuperuser(
-      `insert into payment.payments (tenant_id, kind, clinic_id, mode, amount) values ($1, 'advance', $2, 'upi', 5)`,
+      `insert into payment.payments (tenant_id, kind, clinic_id, mode, amount, currency) values ($1, 'advance', $2, 'upi', 5, 'INR')`,
       [clinic.tenant, clinic.clinic],
     ),
     { sqlstate: 'IM553' },
@@ -87,7 +87,7 @@ test('payments: cash has a receiver, and more than the amount is never spent', a
 
   await assert.rejects(
     clinic.asSuperuser(
-      `insert into payment.payments (tenant_id, kind, clinic_id, mode, amount) values ($1, 'advance', $2, 'cash', 5)`,
+      `insert into payment.payments (tenant_id, kind, clinic_id, mode, amount, currency) values ($1, 'advance', $2, 'cash', 5, 'INR')`,
       [clinic.tenant, clinic.clinic],
     ),
     { constraint: 'payments_cash_has_receiver' },
