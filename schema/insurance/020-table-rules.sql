@@ -31,7 +31,7 @@ create function insurance.check_claim_item() returns trigger
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_package insurance.benefit_packages;
+  v_package record;
   v_strata int;
   v_limit text;
 begin

@@ -16,7 +16,8 @@ create table insurance.claim_documents (
   filename text not null,
   sha256 bytea not null,
   captured_at timestamptz,
-  geo point,
+  latitude numeric(9, 6),
+  longitude numeric(9, 6),
   accepted boolean,
   reject_reason text,
   row_version integer not null default 1,
@@ -28,6 +29,9 @@ create table insurance.claim_documents (
   constraint claim_documents_seq_once unique (tenant_id, claim_id, seq),
   constraint claim_documents_filename_once_per_case unique (tenant_id, case_id, filename),
   constraint claim_documents_content_once unique (tenant_id, claim_id, sha256),
+  constraint claim_documents_place_is_on_earth check (
+    num_nonnulls(latitude, longitude) in (0, 2) and latitude between -90 and 90 and longitude between -180 and 180
+  ),
   constraint claim_documents_hash_is_sha256 check (octet_length(sha256) = 32),
   constraint claim_documents_refusal_has_reason check (accepted is not false or reject_reason is not null),
   constraint claim_documents_paper_or_answer check (num_nonnulls(document_id, questionnaire_response) = 1)
@@ -62,7 +66,8 @@ comment on column insurance.claim_documents.questionnaire_response is 'class=phi
 comment on column insurance.claim_documents.filename is 'class=phi;about=Name that the payer sees, without anything about the patient.';
 comment on column insurance.claim_documents.sha256 is 'class=operational;about=SHA-256 of the content; the same content is attached once.';
 comment on column insurance.claim_documents.captured_at is 'class=phi;about=When the photograph or scan was taken.';
-comment on column insurance.claim_documents.geo is 'class=phi;about=Where it was taken (longitude, latitude), as some payers ask.';
+comment on column insurance.claim_documents.latitude is 'class=phi;about=Where it was taken, as some payers ask: degrees north.';
+comment on column insurance.claim_documents.longitude is 'class=phi;about=Degrees east.';
 comment on column insurance.claim_documents.accepted is 'class=operational;about=True: reviewed and good; false: refused, see reject_reason; null: not reviewed.';
 comment on column insurance.claim_documents.reject_reason is 'class=phi;about=Why it was refused.';
 select core.comment_standard_columns('insurance.claim_documents');

@@ -10,7 +10,8 @@ create function insurance.attach_document(
   p_questionnaire_response jsonb default null,
   p_criterion_id uuid default null,
   p_captured_at timestamptz default null,
-  p_geo point default null
+  p_latitude numeric default null,
+  p_longitude numeric default null
 ) returns insurance.claim_documents
   language plpgsql
   security definer
@@ -43,7 +44,7 @@ begin
   end if;
   insert into insurance.claim_documents (
     tenant_id, claim_id, case_id, seq, category_code, code, criterion_id, document_id, questionnaire_response, filename,
-    sha256, captured_at, geo
+    sha256, captured_at, latitude, longitude
   )
   values (
     v_claim.tenant_id, v_claim.id, v_claim.case_id,
@@ -53,14 +54,14 @@ begin
       where d.tenant_id = v_claim.tenant_id and d.claim_id = v_claim.id
     ),
     p_category_code, p_code, p_criterion_id, p_document_id, p_questionnaire_response, p_filename, p_sha256, p_captured_at,
-    p_geo
+    p_latitude, p_longitude
   )
   returning * into v_document;
   return v_document;
 end
 $$;
 
-comment on function insurance.attach_document(uuid, text, text, text, bytea, uuid, jsonb, uuid, timestamptz, point) is 'about=Attaches a stored document, or the answer {"answer": value} to a question, to a draft or queried submission. p_code is the document type or question that the guideline asks for. The same content is attached once and returned. IM001 submitted, IM005 no such claim, document or criterion, IM006 the file name holds an Aadhaar number, 23505 the case has a file of this name.';
+comment on function insurance.attach_document(uuid, text, text, text, bytea, uuid, jsonb, uuid, timestamptz, numeric, numeric) is 'about=Attaches a stored document, or the answer {"answer": value} to a question, to a draft or queried submission. p_code is the document type or question that the guideline asks for. The same content is attached once and returned. IM001 submitted, IM005 no such claim, document or criterion, IM006 the file name holds an Aadhaar number, 23505 the case has a file of this name.';
 
 create function insurance.review_document(p_claim_document_id uuid, p_accepted boolean, p_reason text default null)
   returns insurance.claim_documents

@@ -112,7 +112,7 @@ begin
   where p.tenant_id = v_tenant and p.id = p_claim_payment_id;
   if found and v_claim_id is null then
     raise exception 'claim payment % names no claim', p_claim_payment_id
-      using errcode = 'IM605', hint = 'record one notice for each claim that the transfer pays';
+      using errcode = 'IM005', hint = 'record one notice for each claim that the transfer pays';
   end if;
   if found then
     v_claim := insurance.lock_claim(v_claim_id);
@@ -143,7 +143,7 @@ begin
 end
 $$;
 
-comment on function insurance.settle_claim_payment(uuid, text) is 'about=Takes a payer''s money for a claim: the claim and its case are paid, the wallet falls, holds end, the receipt is posted, the payer''s open bills of the encounter are paid in order, and the notice is acknowledged. Settled again, it pays bills that were issued since. IM001 the claim is not approved, IM002 disputed and no reason to accept it, IM005 no such payment, IM605 it names no claim.';
+comment on function insurance.settle_claim_payment(uuid, text) is 'about=Takes a payer''s money for a claim: the claim and its case are paid, the wallet falls, holds end, the receipt is posted, the payer''s open bills of the encounter are paid in order, and the notice is acknowledged. Settled again, it pays bills that were issued since. IM001 the claim is not approved, IM002 disputed and no reason to accept it, IM005 no such payment, or it names no claim.';
 
 create function insurance.take_payment(p_claim insurance.insurance_claims, p_payment insurance.claim_payments) returns void
   language plpgsql

@@ -36,7 +36,7 @@ grant execute on function
   insurance.draft_claim(jsonb, jsonb, text),
   insurance.set_claim_items(uuid, jsonb),
   insurance.mark_ready(uuid, boolean),
-  insurance.attach_document(uuid, text, text, text, bytea, uuid, jsonb, uuid, timestamptz, point),
+  insurance.attach_document(uuid, text, text, text, bytea, uuid, jsonb, uuid, timestamptz, numeric, numeric),
   insurance.review_document(uuid, boolean, text),
   insurance.submit_preauth(uuid),
   insurance.submit_claim(uuid, text),
