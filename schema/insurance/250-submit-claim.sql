@@ -133,6 +133,9 @@ begin
 
   perform insurance.check_has_items(v_claim);
   perform insurance.check_items_approved(v_claim);
+  if v_claim.pre_auth_ref is null then
+    perform insurance.check_coverage(v_claim); -- nobody has asked the payer yet
+  end if;
   v_code := insurance.follow_parent(
     v_claim, case when v_claim.pre_auth_ref is null and v_parent.id is null then 'claim_without_approval' else 'claim' end
   );
@@ -185,4 +188,4 @@ begin
 end
 $$;
 
-comment on function insurance.submit_claim(uuid, text) is 'about=Submits a claim or its resubmission after discharge: only approved lines, guideline met or waived, beneficiary authenticated, papers complete, in time or with a reason. The pre-authorisation is utilised. Submitting again changes nothing. IM001 decided, or the case is not discharged, IM002 late without a reason, IM005 no such claim, IM601 wallet, IM602 not authenticated, IM603 papers or summary missing, IM605 not approved, IM606 does not follow, IM610 guideline.';
+comment on function insurance.submit_claim(uuid, text) is 'about=Submits a claim or its resubmission after discharge: only approved lines, guideline met or waived, beneficiary authenticated, papers complete, in time or with a reason. The pre-authorisation is utilised. Submitting again changes nothing. IM001 decided, or the case is not discharged, IM002 late without a reason, IM005 no such claim, IM600 coverage of a claim without approval, IM601 wallet, IM602 not authenticated, IM603 papers or summary missing, IM605 not approved, IM606 does not follow, IM610 guideline.';

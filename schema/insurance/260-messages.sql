@@ -111,6 +111,28 @@ $$;
 
 comment on function insurance.lock_message(uuid, text) is 'about=The message, locked until the transaction ends. IM005 no such message of this direction.';
 
+create function insurance.lock_outgoing(p_message_id uuid) returns insurance.nhcx_messages
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_claim_id uuid;
+begin
+  -- the submission before its message, as an answer locks them; what a message is about never changes
+  select m.subject_id into v_claim_id
+  from insurance.nhcx_messages m
+  where
+    m.tenant_id = v_tenant and m.id = p_message_id and m.direction = 'out' and m.subject_type = 'insurance_claims';
+  if found then
+    perform insurance.lock_claim(v_claim_id);
+  end if;
+  return insurance.lock_message(p_message_id, 'out');
+end
+$$;
+
+comment on function insurance.lock_outgoing(uuid) is 'about=The outgoing message, locked after the submission that it is about. IM005 no such outgoing message.';
+
 create function insurance.mark_message_sent(p_message_id uuid, p_http_status int) returns insurance.nhcx_messages
   language plpgsql
   security definer
@@ -118,7 +140,7 @@ create function insurance.mark_message_sent(p_message_id uuid, p_http_status int
   set lock_timeout = '3s'
 as $$
 declare
-  v_message insurance.nhcx_messages := insurance.lock_message(p_message_id, 'out');
+  v_message insurance.nhcx_messages := insurance.lock_outgoing(p_message_id);
   v_claim insurance.insurance_claims;
 begin
   if v_message.status in ('sent', 'completed') then
@@ -173,7 +195,7 @@ create function insurance.mark_message_failed(
   set lock_timeout = '3s'
 as $$
 declare
-  v_message insurance.nhcx_messages := insurance.lock_message(p_message_id, 'out');
+  v_message insurance.nhcx_messages := insurance.lock_outgoing(p_message_id);
   v_claim insurance.insurance_claims;
 begin
   update insurance.nhcx_messages m

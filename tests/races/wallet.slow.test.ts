@@ -69,12 +69,12 @@ function isWorthAnother(error: unknown): boolean {
     error instanceof ConnectionLostError ||
     error instanceof ConnectionFailedError ||
     error instanceof CommitUnknownError ||
-    (error instanceof DatabaseError && ['57P01', '55P03', '40001', '40P01'].includes(error.sqlstate ?? ''))
+    (error instanceof DatabaseError && ['57P01', '55P03', '40001', '40P01'].includes(error.sqlstate))
   )
 }
 
 function refusal(error: unknown): string {
-  if (error instanceof DatabaseError && error.sqlstate?.startsWith('IM') === true) return error.sqlstate
+  if (error instanceof DatabaseError && error.sqlstate.startsWith('IM')) return error.sqlstate
   throw error
 }
 

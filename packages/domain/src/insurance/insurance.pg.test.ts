@@ -21,6 +21,9 @@ import {
   SubmissionKindError,
   UnknownCorrelationError,
 } from '@imhotep/postgres'
+import { openAccount } from '../billing/accounts.ts'
+import { addChargeCode, charge as chargeAccount } from '../billing/billing.fixture.ts'
+import { issueInvoice } from '../billing/invoices.ts'
 import { digest } from '../hospital.fixture.ts'
 import { approveAuthenticationException, beginAuthentication, failAuthentication } from './authentication.ts'
 import { cancelCase, closeCase, dischargeCase, registerCase, startTreatment } from './case.ts'
@@ -628,6 +631,58 @@ test('payments: one per transfer and claim, more than approved is disputed and n
   assert.equal(await caseState(caseId), 'paid 10000.00 10000.00')
   const wrong = await run((tx) => recordPaymentNotice(tx, { ...notice, utr: 'UTR-C', amount: 1, tds: 0 }))
   assert.equal((await run((tx) => disputeClaimPayment(tx, wrong.id, 'not ours'))).status, 'disputed')
+})
+
+test('settleClaimPayment: pays the payer’s bills of the encounter in order, and those issued later when settled again', async () => {
+  const place = scheme()
+  const { run } = place.hospital
+  const { claim, who } = await claimSubmitted(place)
+  await answer(place, claim.correlationId, approval())
+  const chargeId = await addChargeCode(place.hospital, `C-${claim.claimNumber}`, '6000')
+  const account = await run((tx) => openAccount(tx, { patientId: who.patientId, encounterId: who.encounterId }))
+  const bill = async () => {
+    await chargeAccount(place.hospital, account.id, chargeId)
+    return run((tx) => issueInvoice(tx, { accountId: account.id, payerId: place.payerId }))
+  }
+  const first = await bill()
+  const notice = {
+    payerId: place.payerId,
+    utr: 'UTR-Z',
+    paidOn: '2026-01-03',
+    claimId: claim.id,
+    amount: 10_000,
+    tds: 1000,
+  }
+  const payment = await run((tx) => recordPaymentNotice(tx, notice))
+
+  const settled = await run((tx) => settleClaimPayment(tx, payment.id))
+  assert.deepEqual([settled.status, settled.allocated], ['acknowledged', '6000.00'])
+  const second = await bill()
+  const again = await run((tx) => settleClaimPayment(tx, payment.id))
+
+  assert.deepEqual([again.status, again.allocated], ['reconciled', '10000.00'])
+  assert.deepEqual(
+    await rows('select status, allocated from billing.invoices where id = any ($1) order by id', [
+      [first.id, second.id],
+    ]),
+    [
+      { status: 'paid', allocated: '6000.00' },
+      { status: 'partially_paid', allocated: '4000.00' },
+    ],
+  )
+  assert.deepEqual(
+    await rows(
+      `select account_code, sum(case direction when 'debit' then amount else -amount end) as balance
+       from billing.ledger_entries
+       where ref_type = 'claim_payment' and ref_id = $1 group by 1 order by 1`,
+      [payment.id],
+    ),
+    [
+      { account_code: 'advance', balance: '-10000.00' },
+      { account_code: 'bank', balance: '9000.00' },
+      { account_code: 'tds_receivable', balance: '1000.00' },
+    ],
+  )
 })
 
 test('a family shares its wallet: two members cannot hold more than it has', async () => {

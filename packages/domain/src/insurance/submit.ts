@@ -19,7 +19,7 @@ export const submitClaimSql = `select ${claimColumns}\nfrom insurance.submit_cla
 /**
  * Submits a claim, or its resubmission, after discharge; late with a reason.
  * @throws IllegalTransitionError (IM001), ReasonRequiredError (IM002), NotFoundError (IM005),
- * CoverageBalanceError (IM601), BeneficiaryNotAuthenticatedError (IM602), PaperMissingError (IM603),
+ * CoverageNotInForceError (IM600), CoverageBalanceError (IM601), BeneficiaryNotAuthenticatedError (IM602), PaperMissingError (IM603),
  * NoApprovedPreauthError (IM605), SubmissionKindError (IM606), StgFailedError (IM610)
  */
 export async function submitClaim(

@@ -53,9 +53,7 @@ begin
         'use', 'claim', 'encounter_id', v_id || '-0017-7000-8000-000000000004',
         'coverage_id', v_id || '-0b04-7000-8000-000000000005', 'channel', 'paper'
       ),
-      jsonb_build_array(
-        jsonb_build_object('package_id', v_id || '-0b03-7000-8000-000000000007', 'unit_price', 0)
-      ),
+      jsonb_build_array(jsonb_build_object('package_id', v_id || '-0b03-7000-8000-000000000007')),
       'demo-claim-4'
     );
     v_claim := insurance.submit_claim(v_claim.id);
