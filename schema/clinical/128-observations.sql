@@ -96,7 +96,7 @@ create trigger observations_touch before update on clinical.observations
   for each row execute function core.update_updated_at_column('row_version');
 create trigger observations_transition before insert or update of status on clinical.observations
   for each row execute function core.enforce_transition('clinical.observations', 'status');
-create trigger observations_final_stays before update on clinical.observations
+create trigger observations_unchanged_once_final before update on clinical.observations
   for each row when (old.status <> 'preliminary') execute function clinical.keep_content('');
 create trigger observations_no_aadhaar before insert on clinical.observations
   for each row execute function core.reject_aadhaar_like('display', 'value_code', 'body_site', 'method');

@@ -79,7 +79,7 @@ create trigger clinical_assessments_transition before insert or update of status
 create trigger clinical_assessments_scored before insert or update on clinical.clinical_assessments
   for each row when (new.status = 'completed' and new.score is null)
   execute function clinical.check_assessment_score();
-create trigger clinical_assessments_completed_stays before update on clinical.clinical_assessments
+create trigger clinical_assessments_unchanged_once_completed before update on clinical.clinical_assessments
   for each row when (old.status <> 'in_progress') execute function clinical.keep_content('');
 create trigger clinical_assessments_patient_of_encounter
   before insert or update of patient_id, encounter_id on clinical.clinical_assessments

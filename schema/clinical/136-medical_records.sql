@@ -99,7 +99,7 @@ create trigger medical_records_touch before update on clinical.medical_records
   for each row execute function core.update_updated_at_column('row_version');
 create trigger medical_records_transition before insert or update of status on clinical.medical_records
   for each row execute function core.enforce_transition('clinical.medical_records', 'status');
-create trigger medical_records_signed_stays before update on clinical.medical_records
+create trigger medical_records_unchanged_once_signed before update on clinical.medical_records
   for each row when (old.status <> 'draft') execute function clinical.keep_content('cosigned_at');
 create trigger medical_records_patient_of_encounter
   before insert or update of patient_id, encounter_id on clinical.medical_records

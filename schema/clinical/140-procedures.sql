@@ -131,7 +131,7 @@ create trigger procedures_touch before update on clinical.procedures
   for each row execute function core.update_updated_at_column('row_version');
 create trigger procedures_transition before insert or update of status on clinical.procedures
   for each row execute function core.enforce_transition('clinical.procedures', 'status');
-create trigger procedures_completed_stays before update on clinical.procedures
+create trigger procedures_unchanged_once_ended before update on clinical.procedures
   for each row when (old.status not in ('preparation', 'in_progress'))
   execute function clinical.keep_content('complications');
 create trigger procedures_patient_of_encounter before insert or update of patient_id, encounter_id on clinical.procedures

@@ -101,7 +101,7 @@ create trigger vaccination_records_touch before update on clinical.vaccination_r
   for each row execute function core.update_updated_at_column('row_version');
 create trigger vaccination_records_transition before insert or update of status on clinical.vaccination_records
   for each row execute function core.enforce_transition('clinical.vaccination_records', 'status');
-create trigger vaccination_records_given_stays before update on clinical.vaccination_records
+create trigger vaccination_records_unchanged_once_given before update on clinical.vaccination_records
   for each row when (old.status = 'completed') execute function clinical.keep_content('next_due_on');
 create trigger vaccination_records_no_aadhaar before insert or update of external_ref, not_done_reason on clinical.vaccination_records
   for each row execute function core.reject_aadhaar_like('external_ref', 'not_done_reason');

@@ -97,7 +97,7 @@ create trigger service_requests_touch before update on clinical.service_requests
   for each row execute function core.update_updated_at_column('row_version');
 create trigger service_requests_transition before insert or update of status on clinical.service_requests
   for each row execute function core.enforce_transition('clinical.service_requests', 'status');
-create trigger service_requests_ended_stays before update on clinical.service_requests
+create trigger service_requests_unchanged_once_ended before update on clinical.service_requests
   for each row when (old.status in ('completed', 'revoked', 'cancelled', 'entered_in_error'))
   execute function clinical.keep_content('');
 create trigger service_requests_patient_of_encounter

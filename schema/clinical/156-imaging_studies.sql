@@ -45,7 +45,7 @@ create table clinical.imaging_studies (
   constraint imaging_studies_laterality_check check (laterality in ('left', 'right', 'bilateral', 'na')),
   constraint imaging_studies_obstetric_is_ultrasound check (not is_obstetric or modality = 'US'),
   constraint imaging_studies_obstetric_has_form_f check (
-    not is_obstetric or status not in ('acquired', 'reported', 'archived') or jsonb_typeof(pcpndt_form_f) = 'object'
+    not is_obstetric or status not in ('acquired', 'reported', 'archived') or coalesce(jsonb_typeof(pcpndt_form_f) = 'object', false)
   ),
   constraint imaging_studies_ends_after_start check (ended_at >= started_at)
 );

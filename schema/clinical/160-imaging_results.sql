@@ -94,7 +94,7 @@ create trigger imaging_results_touch before update on clinical.imaging_results
   for each row execute function core.update_updated_at_column('row_version');
 create trigger imaging_results_transition before insert or update of status on clinical.imaging_results
   for each row execute function core.enforce_transition('clinical.imaging_results', 'status');
-create trigger imaging_results_final_stays before update on clinical.imaging_results
+create trigger imaging_results_unchanged_once_final before update on clinical.imaging_results
   for each row when (old.status not in ('registered', 'preliminary')) execute function clinical.keep_content('document_id');
 create trigger imaging_results_no_aadhaar before insert or update of critical_notified_to on clinical.imaging_results
   for each row execute function core.reject_aadhaar_like('critical_notified_to');

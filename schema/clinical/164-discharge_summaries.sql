@@ -12,8 +12,8 @@ create table clinical.discharge_summaries (
   sections jsonb not null default '{}',
   final_diagnoses jsonb not null default '[]',
   procedures jsonb not null default '[]',
-  course_enc bytea not null,
-  condition_at_discharge text not null,
+  course_enc bytea,
+  condition_at_discharge text,
   medications jsonb not null default '[]',
   follow_up jsonb not null default '[]',
   advice_enc bytea,
@@ -52,8 +52,10 @@ create table clinical.discharge_summaries (
   constraint discharge_summaries_discharge_kind_check check (
     discharge_kind in ('normal', 'lama', 'dama', 'transfer', 'death', 'absconded')
   ),
-  constraint discharge_summaries_final_has_diagnosis check (
-    status <> 'final' or jsonb_array_length(final_diagnoses) > 0
+  constraint discharge_summaries_final_is_complete check (
+    status <> 'final' or (
+      jsonb_array_length(final_diagnoses) > 0 and course_enc is not null and condition_at_discharge is not null
+    )
   ),
   constraint discharge_summaries_final_approved_by_another check (
     status <> 'final' or (approved_by is not null and approved_at is not null and approved_by <> prepared_by)
@@ -140,7 +142,7 @@ create trigger discharge_summaries_touch before update on clinical.discharge_sum
   for each row execute function core.update_updated_at_column('row_version');
 create trigger discharge_summaries_transition before insert or update of status on clinical.discharge_summaries
   for each row execute function core.enforce_transition('clinical.discharge_summaries', 'status');
-create trigger discharge_summaries_final_stays before update on clinical.discharge_summaries
+create trigger discharge_summaries_unchanged_once_final before update on clinical.discharge_summaries
   for each row when (old.status not in ('draft', 'in_review'))
   execute function clinical.keep_content('document_id', 'handed_over_at');
 create trigger discharge_summaries_check_again before update on clinical.discharge_summaries

@@ -72,29 +72,35 @@ create function clinical.set_stg_status(p_summary clinical.discharge_summaries) 
 as $$
 declare
   v_states text[];
+  v_status text;
+  v_reason text;
   v_summary clinical.discharge_summaries;
 begin
   select coalesce(array_agg(clinical.stg_status(g.id, 'discharge', p_summary.id, null)), '{}') into v_states
   from clinical.applicable_guidelines(
     array(select d.value ->> 'icd10' from jsonb_array_elements(p_summary.final_diagnoses) d), current_date
   ) as g (id);
+  v_status := case
+    when 'not_checked' = any (v_states) then 'not_checked'
+    when 'failed' = any (v_states) then 'failed'
+    when 'waived' = any (v_states) then 'waived'
+    when 'passed' = any (v_states) then 'passed'
+    else 'not_applicable'
+  end;
+  if v_status = 'waived' then
+    select r.waiver_reason into v_reason
+    from clinical.stg_compliance_results r
+    where
+      r.tenant_id = p_summary.tenant_id and r.discharge_summary_id = p_summary.id and r.waiver_reason is not null
+    order by r.evaluated_at desc
+    limit 1;
+  end if;
+  if p_summary.stg_checked_at is not null and p_summary.stg_status = v_status
+    and p_summary.stg_waiver_reason is not distinct from v_reason then
+    return p_summary;
+  end if;
   update clinical.discharge_summaries s
-  set
-    stg_status = case
-      when 'not_checked' = any (v_states) then 'not_checked'
-      when 'failed' = any (v_states) then 'failed'
-      when 'waived' = any (v_states) then 'waived'
-      when 'passed' = any (v_states) then 'passed'
-      else 'not_applicable'
-    end,
-    stg_checked_at = now(),
-    stg_waiver_reason = case when 'waived' = any (v_states) then (
-      select r.waiver_reason
-      from clinical.stg_compliance_results r
-      where r.tenant_id = s.tenant_id and r.discharge_summary_id = s.id and r.waiver_reason is not null
-      order by r.evaluated_at desc
-      limit 1
-    ) end
+  set stg_status = v_status, stg_checked_at = now(), stg_waiver_reason = v_reason
   where s.tenant_id = p_summary.tenant_id and s.id = p_summary.id
   returning s.* into v_summary;
   return v_summary;
