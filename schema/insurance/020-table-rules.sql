@@ -1,4 +1,5 @@
--- Rules of tables that no constraint can say, because they read another table. The tables name them in their triggers.
+-- Rules of tables that no constraint can say, because they read another table. The tables name them in their
+-- triggers.
 
 create function insurance.check_backdating() returns trigger
   language plpgsql

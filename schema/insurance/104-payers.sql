@@ -1,7 +1,7 @@
 -- insurance.payers: who pays besides the patient: insurers, administrators, state health agencies, schemes.
 --
--- Time limits are data, never constants: every clock of this module is computed from the row of the payer, and a test reads
--- the functions for literals. Circulars change the limits, so rules_effective says which dates a row holds for.
+-- Time limits are data, never constants: every clock of this module is computed from the row of the payer, and a test
+-- reads the functions for literals. Circulars change the limits, so rules_effective says which dates a row holds for.
 
 create table insurance.payers (
   tenant_id uuid,

@@ -1,7 +1,7 @@
 -- insurance.insurance_plans: one version of a payer's plan or scheme, such as a year's package master.
 --
--- A PM-JAY plan arrives as a bundle of 50 to 100 MB and becomes 25 to 30 thousand rows of benefit_packages: load them with
--- COPY in one transaction and set the plan active last. Only an active plan's packages can be claimed.
+-- A PM-JAY plan arrives as a bundle of 50 to 100 MB and becomes 25 to 30 thousand rows of benefit_packages: load them
+-- with COPY in one transaction and set the plan active last. Only an active plan's packages can be claimed.
 
 create table insurance.insurance_plans (
   tenant_id uuid,

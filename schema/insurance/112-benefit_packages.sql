@@ -1,7 +1,7 @@
 -- insurance.benefit_packages: a package or procedure with its price and the payer's conditions.
 --
--- The conditions are the columns that insurance.check_claim_item reads when a line is written (IM607, IM620). The form of
--- package_code is a hint of PM-JAY, not a rule: other payers write theirs as they like.
+-- The conditions are the columns that insurance.check_claim_item reads when a line is written (IM607, IM620). The
+-- form of package_code is a hint of PM-JAY, not a rule: other payers write theirs as they like.
 
 create table insurance.benefit_packages (
   tenant_id uuid,

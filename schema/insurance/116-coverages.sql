@@ -1,7 +1,8 @@
 -- insurance.coverages: a patient's policy or membership of a scheme.
 --
--- balance is what is left before what live submissions hold, so "free" is balance less the holds of the wallet. Members of
--- one family share a wallet (same payer and family_id_bidx): insurance.lock_wallet locks all of them before it counts.
+-- balance is what is left before what live submissions hold, so "free" is balance less the holds of the wallet.
+-- Members of one family share a wallet (same payer and family_id_bidx): insurance.lock_wallet locks all of them
+-- before it counts.
 
 create table insurance.coverages (
   tenant_id uuid not null,

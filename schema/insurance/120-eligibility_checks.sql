@@ -1,7 +1,7 @@
 -- insurance.eligibility_checks: a question to a payer and its answer: in force, what balance, what papers.
 --
--- A submission needs a complete and recent answer that says "in force" (IM600); setting insurance.eligibility_valid_hours
--- says how recent.
+-- A submission needs a complete and recent answer that says "in force" (IM600); setting
+-- insurance.eligibility_valid_hours says how recent.
 
 create table insurance.eligibility_checks (
   tenant_id uuid not null,

@@ -1,7 +1,8 @@
 -- insurance.pmjay_cases: the scheme's case, from registration to payment.
 --
--- One live case per coverage and patient. wallet_blocked is the sum of what the case's submissions hold and never more than
--- the wallet has; wallet_used is what was paid of it. The state follows the submissions: only operations move it.
+-- One live case per coverage and patient. wallet_blocked is the sum of what the case's submissions hold and never
+-- more than the wallet has; wallet_used is what was paid of it. The state follows the submissions: only operations
+-- move it.
 
 create table insurance.pmjay_cases (
   tenant_id uuid not null,
@@ -40,7 +41,11 @@ create table insurance.pmjay_cases (
   constraint pmjay_cases_number_once unique (tenant_id, case_number),
   constraint pmjay_cases_admission_type_known check (admission_type in ('planned', 'emergency')),
   constraint pmjay_cases_status_known check (
-    status in ('registered', 'identity_verified', 'cancelled', 'preauth_initiated', 'preauth_approved', 'preauth_rejected', 'under_treatment', 'discharged', 'claim_initiated', 'claim_queried', 'claim_approved', 'claim_rejected', 'reprocess', 'paid', 'closed')
+    status in (
+      'registered', 'identity_verified', 'preauth_initiated', 'preauth_approved', 'preauth_rejected', 'under_treatment',
+      'discharged', 'claim_initiated', 'claim_queried', 'claim_approved', 'claim_rejected', 'reprocess', 'paid', 'closed',
+      'cancelled'
+    )
   ),
   constraint pmjay_cases_states_are_codes check (home_state ~ '^[A-Z]{2}$' and treating_state ~ '^[A-Z]{2}$'),
   constraint pmjay_cases_portability_is_another_state check (is_portability = (home_state <> treating_state)),

@@ -1,8 +1,9 @@
--- insurance.insurance_claims: pre-authorisations, predeterminations and claims: one table as in FHIR, where use tells which.
+-- insurance.insurance_claims: pre-authorisations, predeterminations and claims: one table as in FHIR, where use tells
+-- which.
 --
--- Submissions form a chain by related_claim_id, and only its last one listens to the payer. A case has one live root of each
--- use, a submission one open follower. A query is answered on the row itself: the row gets a new correlation id and
--- workflow code, payer_queries keeps the old id. View insurance.preauth_requests shows the pre-authorisations.
+-- Submissions form a chain by related_claim_id, and only its last one listens to the payer. A case has one live root
+-- of each use, a submission one open follower. A query is answered on the row itself: the row gets a new correlation
+-- id and workflow code, payer_queries keeps the old id. View insurance.preauth_requests shows the pre-authorisations.
 
 create table insurance.insurance_claims (
   tenant_id uuid not null,

@@ -1,7 +1,7 @@
 -- insurance.insurance_claim_items: package lines of a submission, and the payer's decision on each.
 --
--- The package's limits and the ban on mixing medical with surgical packages are checked when a line is written. Lines are
--- replaced as a whole while the submission is a draft; afterwards only the decision is written.
+-- The package's limits and the ban on mixing medical with surgical packages are checked when a line is written. Lines
+-- are replaced as a whole while the submission is a draft; afterwards only the decision is written.
 
 create table insurance.insurance_claim_items (
   tenant_id uuid not null,

@@ -1,7 +1,7 @@
 -- insurance.adjudication_events: every step of a case or submission, with role and time. Append-only.
 --
--- insurance.move_claim and insurance.move_case write it together with the state, so there is one row per change of state;
--- an answer that moves nothing leaves a row as well. Turn-around reports read this table.
+-- insurance.move_claim and insurance.move_case write it together with the state, so there is one row per change of
+-- state; an answer that moves nothing leaves a row as well. Turn-around reports read this table.
 
 create table insurance.adjudication_events (
   tenant_id uuid not null,

@@ -1,7 +1,7 @@
 -- insurance.payer_queries: a payer's question on a submission and our answer, with its clock.
 --
--- A submission (one correlation id) is queried once; the answer is the next submission. One that is not answered in time
--- lapses (insurance.lapse_queries), it never stays open silently.
+-- A submission (one correlation id) is queried once; the answer is the next submission. One that is not answered in
+-- time lapses (insurance.lapse_queries), it never stays open silently.
 
 create table insurance.payer_queries (
   tenant_id uuid not null,

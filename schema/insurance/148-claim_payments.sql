@@ -1,7 +1,7 @@
 -- insurance.claim_payments: money from a payer for claims.
 --
--- A transfer is one row per payer, reference and claim, however often its notice comes. Money is never refused: what is more
--- than the payer approved is kept as disputed.
+-- A transfer is one row per payer, reference and claim, however often its notice comes. Money is never refused: what
+-- is more than the payer approved is kept as disputed.
 
 create table insurance.claim_payments (
   tenant_id uuid not null,

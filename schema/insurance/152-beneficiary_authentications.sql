@@ -1,7 +1,8 @@
--- insurance.beneficiary_authentications: the beneficiary proved to be present, per stage; the token rides on submissions.
+-- insurance.beneficiary_authentications: the beneficiary proved to be present, per stage; the token rides on
+-- submissions.
 --
--- No biometric data is ever kept: the authentication service sees it, we keep its transaction id and token. Where no method
--- works, a second person approves an exception.
+-- No biometric data is ever kept: the authentication service sees it, we keep its transaction id and token. Where no
+-- method works, a second person approves an exception.
 
 create table insurance.beneficiary_authentications (
   tenant_id uuid not null,

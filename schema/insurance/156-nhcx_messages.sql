@@ -1,7 +1,8 @@
--- insurance.nhcx_messages: every envelope of the claims exchange, in and out, kept as it was on the wire and replayable.
+-- insurance.nhcx_messages: every envelope of the claims exchange, in and out, kept as it was on the wire and
+-- replayable.
 --
--- An api_call_id comes once per direction, and the same payload once per correlation and path; failed envelopes do not count,
--- so that they can be sent or applied again.
+-- An api_call_id comes once per direction, and the same payload once per correlation and path; failed envelopes do
+-- not count, so that they can be sent or applied again.
 
 create table insurance.nhcx_messages (
   tenant_id uuid not null,

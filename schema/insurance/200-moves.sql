@@ -1,5 +1,5 @@
--- How the operations of this module lock and move cases and submissions. A move and its row in adjudication_events are
--- written together, so that turn-around reports miss nothing.
+-- How the operations of this module lock and move cases and submissions. A move and its row in adjudication_events
+-- are written together, so that turn-around reports miss nothing.
 
 create function insurance.lock_case(p_case_id uuid) returns insurance.pmjay_cases
   language plpgsql

@@ -1,5 +1,6 @@
--- Which NHCX workflow id a submission has. The codes are rows of setting insurance.workflow_rules, never constants: NHA
--- changes them (the reply to a query of a claim is 151 in one version and 161 in another), a tenant may have its own.
+-- Which NHCX workflow id a submission has. The codes are rows of setting insurance.workflow_rules, never constants:
+-- NHA changes them (the reply to a query of a claim is 151 in one version and 161 in another), a tenant may have its
+-- own.
 
 create function insurance.resolve_workflow(
   p_new text,
@@ -18,7 +19,9 @@ declare
   v_refusal text;
 begin
   for v_rule in
-    select r.value from jsonb_array_elements(core.setting('insurance.workflow_rules')) with ordinality as r (value, n) order by r.n
+    select r.value
+    from jsonb_array_elements(core.setting('insurance.workflow_rules')) with ordinality as r (value, n)
+    order by r.n
   loop
     continue when v_rule ->> 'new' <> p_new or v_rule ->> 'parent' is distinct from p_parent_use;
     continue when v_rule ? 'answer' and not coalesce(v_rule -> 'answer' ? p_parent_answer, false);

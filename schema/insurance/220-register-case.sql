@@ -106,7 +106,8 @@ begin
     return v_case;
   end if;
   -- before an approval: an emergency that was registered by telephone, or packages that need no approval
-  if v_case.status in ('registered', 'identity_verified') and not (v_case.telephonic and v_case.admission_type = 'emergency')
+  if v_case.status in ('registered', 'identity_verified')
+    and not (v_case.telephonic and v_case.admission_type = 'emergency')
     and not coalesce(
       (
         select bool_and(p.approval_not_required)
@@ -166,7 +167,9 @@ begin
   from insurance.insurance_claims c
   where
     c.tenant_id = v_case.tenant_id and c.case_id = v_case.id
-    and c.status in ('submitted', 'queried', 'approved', 'partially_approved', 'cancel_requested', 'utilised', 'reprocess_requested', 'paid')
+    and c.status in (
+      'submitted', 'queried', 'approved', 'partially_approved', 'cancel_requested', 'utilised', 'reprocess_requested', 'paid'
+    )
   limit 1;
   if found then
     raise exception 'case % has live submission %', p_case_id, v_claim.id
@@ -212,7 +215,9 @@ begin
     from insurance.insurance_claims c
     where
       c.tenant_id = v_case.tenant_id and c.case_id = v_case.id
-      and c.status in ('approved', 'partially_approved', 'rejected', 'resubmitted', 'utilised', 'superseded', 'paid', 'lapsed')
+      and c.status in (
+        'approved', 'partially_approved', 'rejected', 'resubmitted', 'utilised', 'superseded', 'paid', 'lapsed'
+      )
     order by c.id
     for no key update
   loop

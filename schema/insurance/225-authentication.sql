@@ -1,5 +1,5 @@
--- Proof that the beneficiary is present, per stage. The authentication service sees the finger or face; what comes here is
--- its transaction id and, encrypted by the application, its token.
+-- Proof that the beneficiary is present, per stage. The authentication service sees the finger or face; what comes
+-- here is its transaction id and, encrypted by the application, its token.
 
 create function insurance.lock_authentication(p_authentication_id uuid) returns insurance.beneficiary_authentications
   language plpgsql

@@ -30,7 +30,9 @@ declare
   v_factor numeric;
 begin
   delete from insurance.insurance_claim_items i where i.tenant_id = p_claim.tenant_id and i.claim_id = p_claim.id;
-  for v_item in select e.value as line, e.n from jsonb_array_elements(p_items) with ordinality as e (value, n) order by e.n loop
+  for v_item in
+    select e.value as line, e.n from jsonb_array_elements(p_items) with ordinality as e (value, n) order by e.n
+  loop
     perform insurance.refuse_unknown_keys(
       v_item.line,
       array[

@@ -60,6 +60,20 @@ $$;
 
 comment on function insurance.check_authenticated(insurance.insurance_claims) is 'about=Submissions of a case need a valid authentication of the stage that setting insurance.authentication_stages names for their use, else IM602.';
 
+create function insurance.accepted_papers(p_claim insurance.insurance_claims) returns setof insurance.claim_documents
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select d.*
+  from insurance.claim_documents d
+  where
+    d.tenant_id = p_claim.tenant_id and d.accepted
+    and (d.claim_id in (p_claim.id, p_claim.related_claim_id) or d.case_id = p_claim.case_id)
+$$;
+
+comment on function insurance.accepted_papers(insurance.insurance_claims) is 'about=Accepted papers of a submission, of the one that it follows, and of its whole case: the scheme takes a file once in a case.';
+
 create function insurance.stg_facts(p_claim insurance.insurance_claims) returns jsonb
   language sql
   stable
@@ -73,6 +87,11 @@ as $$
       from clinical.encounters e
       where e.tenant_id = p_claim.tenant_id and e.id = p_claim.encounter_id
     ),
+    'discharge_kind', (
+      select s.discharge_kind
+      from clinical.discharge_summaries s
+      where s.tenant_id = p_claim.tenant_id and s.encounter_id = p_claim.encounter_id and s.status = 'final'
+    ),
     'package_codes', (
       select coalesce(jsonb_agg(distinct b.package_code), '[]')
       from insurance.insurance_claim_items i
@@ -84,15 +103,13 @@ as $$
     ),
     'answers', (
       select coalesce(jsonb_object_agg(d.code, d.questionnaire_response -> 'answer'), '{}')
-      from insurance.claim_documents d
-      where
-        d.tenant_id = p_claim.tenant_id and d.claim_id = p_claim.id and d.accepted
-        and d.questionnaire_response is not null
+      from insurance.accepted_papers(p_claim) d
+      where d.questionnaire_response is not null
     )
   )
 $$;
 
-comment on function insurance.stg_facts(insurance.insurance_claims) is 'about=What this module knows for the rules of a guideline: total_claimed, expected_los_days, los_days, package_codes, icd10_codes, and accepted answers by code.';
+comment on function insurance.stg_facts(insurance.insurance_claims) is 'about=What this module knows for the rules of a guideline: total_claimed, expected_los_days, los_days, discharge_kind, package_codes, icd10_codes, and accepted answers by code.';
 
 create function insurance.check_papers(p_claim insurance.insurance_claims, p_stage text) returns void
   language plpgsql
@@ -116,10 +133,7 @@ begin
     continue when clinical.evaluate_stg_claim(
       p_claim.id, v_guideline.id, p_stage, insurance.stg_facts(p_claim),
       array(
-        select d.code
-        from insurance.claim_documents d
-        where d.tenant_id = p_claim.tenant_id and d.claim_id = p_claim.id and d.accepted and d.document_id is not null
-        order by d.code
+        select d.code from insurance.accepted_papers(p_claim) d where d.document_id is not null order by d.code
       )
     ) <> 'failed';
     select string_agg(c.code, ', ' order by c.seq) into v_missing

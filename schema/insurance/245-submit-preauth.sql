@@ -37,7 +37,9 @@ begin
     raise exception 'enhancement % changes a package that cannot be enhanced', p_claim.id
       using errcode = 'IM606', hint = 'benefit_packages.enhancement_allowed says which can';
   end if;
-  if p_claim.relation = 'resubmission' and p_claim.use <> 'claim' and v_changed and v_parent.adjudication <> 'rejected' then
+  if p_claim.relation = 'resubmission' and p_claim.use <> 'claim' and v_changed
+    and v_parent.adjudication <> 'rejected'
+  then
     raise exception 'resubmission % has other item codes than its approval', p_claim.id
       using errcode = 'IM606', hint = 'draft an enhancement';
   end if;
@@ -75,7 +77,9 @@ begin
   select c.status into v_case_status
   from insurance.pmjay_cases c
   where c.tenant_id = v_claim.tenant_id and c.id = v_claim.case_id;
-  if v_case_status in ('discharged', 'claim_initiated', 'claim_queried', 'claim_approved', 'claim_rejected', 'reprocess', 'paid', 'closed', 'cancelled') then
+  if v_case_status not in (
+    'registered', 'identity_verified', 'preauth_initiated', 'preauth_approved', 'preauth_rejected', 'under_treatment'
+  ) then
     raise exception 'case % is % and takes no pre-authorisation', v_claim.case_id, v_case_status
       using errcode = 'IM001', hint = 'pre-authorisations are submitted until discharge';
   end if;

@@ -1,4 +1,5 @@
--- O31: the claim after discharge. Locks case, claim (with its pre-authorisation) and, for what no approval holds, the wallet.
+-- O31: the claim after discharge. Locks case, claim (with its pre-authorisation) and, for what no approval holds, the
+-- wallet.
 
 create function insurance.check_discharge_summary(p_claim insurance.insurance_claims) returns text
   language plpgsql
@@ -73,7 +74,11 @@ as $$
       from clinical.admissions a
       where a.tenant_id = p_claim.tenant_id and a.encounter_id = p_claim.encounter_id
     ),
-    (select upper(e.period) from clinical.encounters e where e.tenant_id = p_claim.tenant_id and e.id = p_claim.encounter_id),
+    (
+      select upper(e.period)
+      from clinical.encounters e
+      where e.tenant_id = p_claim.tenant_id and e.id = p_claim.encounter_id
+    ),
     now()
   )
 $$;
@@ -85,7 +90,10 @@ create function insurance.settle_days(p_claim insurance.insurance_claims) return
   stable
   set search_path = pg_catalog, pg_temp
 as $$
-  select case when coalesce(k.is_portability, false) then coalesce(p.portability_settle_days, p.settle_days) else p.settle_days end
+  select case
+    when coalesce(k.is_portability, false) then coalesce(p.portability_settle_days, p.settle_days)
+    else p.settle_days
+  end
   from insurance.payers p
   left join insurance.pmjay_cases k on k.tenant_id = p_claim.tenant_id and k.id = p_claim.case_id
   where p.id = p_claim.payer_id

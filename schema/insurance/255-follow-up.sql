@@ -1,6 +1,6 @@
--- O30: what may follow a submission: a claim after its approval, an enhancement, a resubmission, the answer to a query, a
--- cancellation, a reprocess. The first three are submissions of their own; the others are new messages about the same one,
--- which gets a new correlation id so that late answers to the old one are told apart.
+-- O30: what may follow a submission: a claim after its approval, an enhancement, a resubmission, the answer to a
+-- query, a cancellation, a reprocess. The first three are submissions of their own; the others are new messages about
+-- the same one, which gets a new correlation id so that late answers to the old one are told apart.
 
 create function insurance.check_no_claim(p_preauth insurance.insurance_claims) returns void
   language plpgsql
@@ -79,7 +79,7 @@ begin
   )
   returning * into v_claim;
   perform insurance.note_claim(v_claim, null, 'draft', 'PROVIDER');
-  v_claim := insurance.write_items(v_claim, coalesce(p_items, insurance.copied_items(v_parent)));
+  v_claim := insurance.write_items(v_claim, coalesce(p_items, insurance.copied_items(v_parent, p_relation = 'prior')));
   -- what cannot be submitted is better refused now than after the papers are in
   perform insurance.follow_parent(v_claim, v_use);
   return v_claim;
@@ -88,7 +88,7 @@ $$;
 
 comment on function insurance.draft_follow_up(uuid, text, jsonb) is 'about=Drafts what follows a submission: prior (the claim after its approval, by default with the approved lines), enhancement (other item codes) or resubmission (the same ones, or any after a rejection). Asked again: the same draft. IM005 no such claim, IM606 it does not follow, IM607 package limit, IM608 another one follows already, or a claim exists, IM620 mix.';
 
-create function insurance.copied_items(p_claim insurance.insurance_claims) returns jsonb
+create function insurance.copied_items(p_claim insurance.insurance_claims, p_as_approved boolean) returns jsonb
   language sql
   stable
   set search_path = pg_catalog, pg_temp
@@ -98,19 +98,26 @@ as $$
       jsonb_strip_nulls(jsonb_build_object(
         'package_id', i.package_id, 'code_system', i.code_system, 'code', i.code, 'display', i.display,
         'stratification_code', i.stratification_code, 'implant_code', i.implant_code, 'implant_count', i.implant_count,
-        'cycle_no', i.cycle_no, 'quantity', coalesce(nullif(i.approved_quantity, 0), i.quantity),
-        'unit_price', i.unit_price, 'factor', i.factor, 'serviced_on', i.serviced_on, 'diagnosis_seq', i.diagnosis_seq,
-        'charge_item_ids', i.charge_item_ids
+        'cycle_no', i.cycle_no, 'quantity', l.quantity, 'factor', i.factor, 'serviced_on', i.serviced_on,
+        'unit_price', least(i.unit_price, trunc(l.approved / (l.quantity * i.factor), 2)),
+        'diagnosis_seq', i.diagnosis_seq, 'charge_item_ids', i.charge_item_ids
       ))
       order by i.seq
     ),
     '[]'
   )
   from insurance.insurance_claim_items i
-  where i.tenant_id = p_claim.tenant_id and i.claim_id = p_claim.id and i.decision is distinct from 'rejected'
+  cross join lateral (
+    select
+      case when p_as_approved then coalesce(nullif(i.approved_quantity, 0), i.quantity) else i.quantity end as quantity,
+      case when p_as_approved then i.approved_amount end as approved
+  ) l
+  where
+    i.tenant_id = p_claim.tenant_id and i.claim_id = p_claim.id
+    and not (p_as_approved and i.decision is not distinct from 'rejected')
 $$;
 
-comment on function insurance.copied_items(insurance.insurance_claims) is 'about=The lines of a submission that were not rejected, with approved quantities, in the form that insurance.write_items reads.';
+comment on function insurance.copied_items(insurance.insurance_claims, boolean) is 'about=The lines of a submission in the form that insurance.write_items reads: as they were, or as approved, without rejected ones and with price and quantity that come to no more than was approved.';
 
 create function insurance.send_again(p_claim insurance.insurance_claims, p_code text) returns insurance.insurance_claims
   language plpgsql
@@ -243,7 +250,8 @@ begin
     return v_claim;
   end if;
   if coalesce(btrim(p_reason), '') = '' then
-    raise exception 'reprocessing claim % needs a reason', p_claim_id using errcode = 'IM002', hint = 'say why in p_reason';
+    raise exception 'reprocessing claim % needs a reason', p_claim_id
+      using errcode = 'IM002', hint = 'say why in p_reason';
   end if;
   v_code := insurance.resolve_workflow('reprocess', v_claim.use, v_claim.adjudication, v_claim.workflow_code);
   perform core.set_reason(p_reason);

@@ -1,5 +1,6 @@
--- Envelopes of the exchange. The gateway encrypts and decrypts; what it sends and gets is stored here first, so that nothing
--- is lost and everything can be replayed. Business messages leave on events of the outbox (claim.submitted.v1, ...).
+-- Envelopes of the exchange. The gateway encrypts and decrypts; what it sends and gets is stored here first, so that
+-- nothing is lost and everything can be replayed. Business messages leave on events of the outbox
+-- (claim.submitted.v1, ...).
 
 create function insurance.store_message(
   p_direction text,
@@ -216,7 +217,9 @@ begin
   elsif v_message.subject_type = 'eligibility_checks' and p_retry_at is null then
     update insurance.eligibility_checks e
     set status = 'error', error = p_error
-    where e.tenant_id = v_message.tenant_id and e.id = v_message.subject_id and e.status in ('pending', 'awaiting', 'partial');
+    where
+      e.tenant_id = v_message.tenant_id and e.id = v_message.subject_id
+      and e.status in ('pending', 'awaiting', 'partial');
   end if;
   return v_message;
 end

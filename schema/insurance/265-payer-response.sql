@@ -1,5 +1,5 @@
--- O29: what the payer decided. Locks message, case, submission (with its parent) and moves the state only for the latest
--- submission of a chain; every answer leaves a row in adjudication_events.
+-- O29: what the payer decided. Locks message, case, submission (with its parent) and moves the state only for the
+-- latest submission of a chain; every answer leaves a row in adjudication_events.
 
 create function insurance.find_submission(p_correlation_id uuid, out claim_id uuid, out is_current boolean)
   returns record
@@ -75,7 +75,11 @@ begin
   if not p_response ? 'items' then
     update insurance.insurance_claim_items i
     set
-      decision = case p_response ->> 'adjudication' when 'rejected' then 'rejected' when 'approved' then 'approved' else 'partial' end,
+      decision = case p_response ->> 'adjudication'
+        when 'rejected' then 'rejected'
+        when 'approved' then 'approved'
+        else 'partial'
+      end,
       approved_quantity = case when p_response ->> 'adjudication' = 'approved' then i.quantity end,
       approved_amount = case p_response ->> 'adjudication' when 'approved' then i.net when 'rejected' then 0 end
     where i.tenant_id = p_claim.tenant_id and i.claim_id = p_claim.id;
@@ -182,7 +186,9 @@ begin
   if v_answer = 'rejected' then
     v_claim := insurance.set_hold(v_claim, 0);
     if v_claim.use = 'claim' then
-      perform insurance.follow_claim(v_claim.case_id, array['claim_initiated', 'claim_queried', 'reprocess'], 'claim_rejected');
+      perform insurance.follow_claim(
+        v_claim.case_id, array['claim_initiated', 'claim_queried', 'reprocess'], 'claim_rejected'
+      );
     else
       perform insurance.follow_claim(v_claim.case_id, array['preauth_initiated'], 'preauth_rejected');
     end if;
@@ -190,9 +196,13 @@ begin
   end if;
 
   if v_claim.use = 'claim' then
-    perform insurance.follow_claim(v_claim.case_id, array['claim_initiated', 'claim_queried', 'reprocess'], 'claim_approved');
+    perform insurance.follow_claim(
+      v_claim.case_id, array['claim_initiated', 'claim_queried', 'reprocess'], 'claim_approved'
+    );
   elsif v_was <> 'cancel_requested' then
-    v_claim := insurance.set_hold(v_claim, case when v_claim.use = 'preauthorization' then v_claim.total_approved else 0 end);
+    v_claim := insurance.set_hold(
+      v_claim, case when v_claim.use = 'preauthorization' then v_claim.total_approved else 0 end
+    );
     perform insurance.follow_claim(v_claim.case_id, array['preauth_initiated'], 'preauth_approved');
   end if;
   -- what it takes the place of
@@ -250,7 +260,8 @@ begin
   end if;
   -- queued, an answer to an older submission, or the same answer once more: noted, nothing moves
   if not v_latest or coalesce(p_response ->> 'outcome', 'complete') = 'queued'
-    or v_answer = v_claim.status::text or (v_answer is null and v_cancelled is null and coalesce(p_response ->> 'outcome', 'complete') <> 'error')
+    or v_answer = v_claim.status::text
+    or (v_answer is null and v_cancelled is null and coalesce(p_response ->> 'outcome', 'complete') <> 'error')
   then
     perform insurance.note_claim(v_claim, v_claim.status::text, v_claim.status::text, v_role, v_details);
     return null;

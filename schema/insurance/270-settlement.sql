@@ -1,5 +1,5 @@
--- O32: money from the payer. A notice is stored whatever it says; settling it takes the wallet down, pays the payer's bills
--- of the encounter through billing.allocate, and acknowledges it.
+-- O32: money from the payer. A notice is stored whatever it says; settling it takes the wallet down, pays the payer's
+-- bills of the encounter through billing.allocate, and acknowledges it.
 
 create function insurance.lock_claim_payment(p_claim_payment_id uuid) returns insurance.claim_payments
   language plpgsql

@@ -1,12 +1,13 @@
--- The module belongs to billing_owner, like billing. Its operations read a few columns of other services' tables and call the
--- evaluation of guidelines; those are what a service of its own replaces by projections and calls.
+-- The module belongs to billing_owner, like billing. Its operations read a few columns of other services' tables and
+-- call the evaluation of guidelines; those are what a service of its own replaces by projections and calls.
 
 select core.hand_over('insurance', 'billing');
 
 grant usage on schema patient, clinical, ehr to billing_owner, billing_app, billing_ro;
 grant select (tenant_id, id, patient_id, clinic_id, period, status, deleted_at) on clinical.encounters to billing_owner;
 grant select (tenant_id, encounter_id, discharge_ordered_at, physically_left_at) on clinical.admissions to billing_owner;
-grant select (tenant_id, id, encounter_id, status, stg_status, created_at) on clinical.discharge_summaries to billing_owner;
+grant select (tenant_id, id, encounter_id, status, stg_status, discharge_kind, created_at)
+  on clinical.discharge_summaries to billing_owner;
 grant select (tenant_id, id, code, effective, status) on clinical.stg_guidelines to billing_owner;
 grant select (tenant_id, id, guideline_id, seq, stage, kind, code, mandatory) on clinical.stg_criteria to billing_owner;
 grant select (tenant_id, claim_id, criterion_id, outcome, waived_by, evaluated_at) on clinical.stg_compliance_results

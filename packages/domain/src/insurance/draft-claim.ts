@@ -66,8 +66,8 @@ export async function draftClaim(
 export const draftFollowUpSql = `select ${claimColumns}\nfrom insurance.draft_follow_up($1, $2, $3::jsonb)`
 
 /**
- * Drafts what follows a submission: the claim after its approval, an enhancement or a resubmission; without `items`, with
- * the lines that were not rejected.
+ * Drafts what follows a submission: the claim after its approval, an enhancement or a resubmission; without `items`, a
+ * claim has the lines as approved, the others have those of the submission that they follow.
  * @throws NotFoundError (IM005), SubmissionKindError (IM606), PackageLimitError (IM607), ClaimExistsError (IM608),
  * PackageMixError (IM620)
  */

@@ -132,7 +132,6 @@ test('the story: approved with a query and an enhancement, claimed, approved in 
   assert.equal(await caseState(caseId), 'preauth_approved 9000.00 0.00')
 
   const enhancement = await run((tx) => draftFollowUp(tx, preauth.id, 'enhancement', linesOf(place, 'SG001', 'IM001')))
-  await addPaper(place, enhancement.id, 'ultrasound')
   const enhanced = await run((tx) => submitPreauth(tx, enhancement.id))
   assert.deepEqual([enhanced.workflowCode, enhanced.walletHold], ['13', '4000.00'])
   assert.equal(await caseState(caseId), 'preauth_approved 13000.00 0.00')
@@ -482,8 +481,7 @@ test('a rejected claim: reprocessed by request, and resubmitted with the same li
   const asked = await run((tx) => requestReprocess(tx, claim.id, 'paper was there'))
   assert.deepEqual([asked.status, asked.workflowCode], ['reprocess_requested', '18'])
   await answer(place, asked.correlationId, { adjudication: 'rejected' })
-  const draft = await run((tx) => draftFollowUp(tx, claim.id, 'resubmission', linesOf(place, 'SG001')))
-  await addPaper(place, draft.id, 'ot_note')
+  const draft = await run((tx) => draftFollowUp(tx, claim.id, 'resubmission'))
   const sent = await run((tx) => submitClaim(tx, draft.id))
 
   assert.deepEqual([sent.workflowCode, sent.preAuthRef, sent.walletHold], ['16', claim.preAuthRef, '0.00'])

@@ -1,5 +1,5 @@
--- Demo: made-up payers, one plan of each with a few made-up packages, and who is covered. The scheme is the shared row;
--- patients 11 and 15 are its beneficiaries, patients 8, 9, 11 and 19 are privately insured.
+-- Demo: made-up payers, one plan of each with a few made-up packages, and who is covered. The scheme is the shared
+-- row; patients 11 and 15 are its beneficiaries, patients 8, 9, 11 and 19 are privately insured.
 
 select core.assert_not_production();
 
@@ -60,17 +60,17 @@ begin
     insert into insurance.benefit_packages (
       tenant_id, id, plan_id, package_code, name, specialty_code, procedure_type, base_rate, enhancement_allowed,
       approval_not_required, quantity_allowed, implant_applicable, maximum_implants_allowed, cyclic_procedure,
-      maximum_cycles_allowed, is_day_care, pre_days, post_days
+      maximum_cycles_allowed, is_day_care, pre_days, post_days, stg_code
     )
     select
       v_tenant, (v_id || '-0b03-7000-8000-' || lpad(b.n::text, 12, '0'))::uuid,
       (v_id || '-0b02-7000-8000-' || lpad(b.plan::text, 12, '0'))::uuid, b.code, b.name, b.specialty, b.kind, b.rate,
       b.enhance, b.free, b.quantity, b.implants is not null, b.implants, b.cycles is not null, b.cycles, b.day_care,
-      b.pre, b.post
+      b.pre, b.post, case b.n when 1 then 'DEMO-GALL' end
     from (
       values
-        (1, 1, 'SG901', 'Operation through a small opening', 'SG', 'surgical', 18000, true, false, 1, null, null, false, 3, 15),
-        (2, 1, 'SG902', 'Mesh for the operation', 'SG', 'implant', 4000, true, false, null, 2, null, false, null, null),
+        (1, 1, 'DEMO-GALL-01', 'Removal of the gallbladder', 'SG', 'surgical', 18000, true, false, 1, null, null, false, 3, 15),
+        (2, 1, 'SG902', 'Clips for the operation', 'SG', 'implant', 4000, true, false, null, 2, null, false, null, null),
         (3, 1, 'MG901', 'Fever that needs a bed, per day', 'MG', 'medical', 1800, true, false, 10, null, null, false, null, null),
         (4, 1, 'MO901', 'Cycle of medicines', 'MO', 'follow_up', 6500, false, false, null, null, 6, true, null, null),
         (5, 1, 'LB901', 'Scan without a stay', 'LB', 'investigation', 900, false, true, 2, null, null, true, null, null),

@@ -1,4 +1,5 @@
--- Demo: payers were asked about coverages. Five have answered; the question about patient 8 (encounter 3) is in the air.
+-- Demo: payers were asked about coverages. Five have answered; the question about patient 8 (encounter 3) is in the
+-- air.
 
 select core.assert_not_production();
 

@@ -1,5 +1,5 @@
--- Demo: the story up to treatment. Encounter 12: case registered, beneficiary authenticated, pre-authorisation queried,
--- answered and approved, enhanced by an implant that was approved in part.
+-- Demo: the story up to treatment. Encounter 12: case registered, beneficiary authenticated, pre-authorisation
+-- queried, answered and approved, enhanced by an implant that was approved in part.
 
 select core.assert_not_production();
 
@@ -17,7 +17,6 @@ declare
   v_auth insurance.beneficiary_authentications;
   v_paper insurance.claim_documents;
   v_query_id uuid;
-  v_document_id uuid;
   v_envelope jsonb;
 begin
   foreach v_tenant in array
@@ -37,27 +36,17 @@ begin
     v_claim := insurance.draft_claim(
       jsonb_build_object(
         'case_id', v_case.id, 'sub_type', 'ip', 'expected_los_days', 3,
-        'diagnoses', '[{"seq": 1, "code_system": "http://hl7.org/fhir/sid/icd-10", "code": "K40.9"}]'::jsonb
+        'diagnoses', '[{"seq": 1, "code_system": "http://hl7.org/fhir/sid/icd-10", "code": "K80.2"}]'::jsonb
       ),
       jsonb_build_array(jsonb_build_object('package_id', v_id || '-0b03-7000-8000-000000000001', 'diagnosis_seq', '[1]'::jsonb)),
       'demo-preauth-12'
     );
+    -- what the guideline asks for before the operation
     v_paper := insurance.attach_document(
-      v_claim.id, 'info', 'previous_operation', 'answer-previous-operation.json', sha256('no'),
-      p_questionnaire_response => '{"answer": "no"}'
+      v_claim.id, 'info', 'PAIN', 'answer-pain.json', sha256('PAIN yes'),
+      p_questionnaire_response => '{"answer": "yes"}'
     );
     perform insurance.review_document(v_paper.id, true);
-    select d.id into v_document_id
-    from ehr.documents d
-    where d.tenant_id = v_tenant and d.patient_id = v_case.patient_id and d.deleted_at is null and d.status = 'current'
-    order by d.id
-    limit 1;
-    if found then
-      v_paper := insurance.attach_document(
-        v_claim.id, 'attachment', 'clinical_notes', 'clinical-notes.pdf', sha256('notes'), v_document_id
-      );
-      perform insurance.review_document(v_paper.id, true);
-    end if;
     v_claim := insurance.submit_preauth(v_claim.id);
 
     -- out to the exchange, queried, answered, approved
@@ -77,7 +66,10 @@ begin
       ).id,
       202
     );
-    v_envelope := v_envelope || '{"sender_code": "demo-scheme@hcx", "recipient_code": "demo-hospital@hcx", "api_path": "/preauth/on_submit", "hcx_status": "response.complete"}';
+    v_envelope := v_envelope || jsonb_build_object(
+      'sender_code', 'demo-scheme@hcx', 'recipient_code', 'demo-hospital@hcx', 'api_path', '/preauth/on_submit',
+      'hcx_status', 'response.complete'
+    );
     perform insurance.apply_payer_response(
       (
         insurance.receive_message(
@@ -110,7 +102,7 @@ begin
       jsonb_build_array(
         jsonb_build_object('package_id', v_id || '-0b03-7000-8000-000000000001', 'diagnosis_seq', '[1]'::jsonb),
         jsonb_build_object(
-          'package_id', v_id || '-0b03-7000-8000-000000000002', 'implant_code', 'MESH-DEMO', 'implant_count', 1
+          'package_id', v_id || '-0b03-7000-8000-000000000002', 'implant_code', 'CLIPS-DEMO', 'implant_count', 1
         )
       )
     );

@@ -1,6 +1,6 @@
--- Demo: beside the story. An emergency registered by telephone (encounter 14): treated first, authenticated by an exception
--- that a second person approved, its pre-authorisation rejected. A private stay (15) that waits for the payer. An answer to
--- nothing that we sent, kept as failed.
+-- Demo: beside the story. An emergency registered by telephone (encounter 14): treated first, authenticated by an
+-- exception that a second person approved, its pre-authorisation rejected. A private stay (15) that waits for the
+-- payer. An answer to nothing that we sent, kept as failed.
 
 select core.assert_not_production();
 

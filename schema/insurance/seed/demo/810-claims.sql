@@ -1,6 +1,7 @@
--- Demo: claims and money. The story: the stay of encounter 12 is discharged, claimed, approved and paid, and the payment
--- pays the scheme's bill. Beside it: an outpatient claim that was paid in part (encounter 11) with a transfer that is
--- disputed, a rejected one that the payer is asked to decide again (4), and a private stay that was queried (15).
+-- Demo: claims and money. The story: the stay of encounter 12 is discharged, claimed, approved and paid, and the
+-- payment pays the scheme's bill. Beside it: an outpatient claim that was paid in part (encounter 11) with a transfer
+-- that is disputed, a rejected one that the payer is asked to decide again (4), and a private stay that was queried
+-- (15).
 
 select core.assert_not_production();
 
@@ -17,6 +18,7 @@ declare
   v_preauth_id uuid;
   v_claim insurance.insurance_claims;
   v_auth insurance.beneficiary_authentications;
+  v_paper insurance.claim_documents;
   v_payment insurance.claim_payments;
   v_envelope jsonb;
 begin
@@ -41,7 +43,10 @@ begin
     v_claim := insurance.submit_claim(v_claim.id);
     perform insurance.record_payer_decision(
       v_claim.id,
-      '{"adjudication": "partially_approved", "total_approved": 2000, "payer_claim_ref": "DEMO-CL-11", "deduction_reasons": [{"code": "LIST", "amount": 400}]}'
+      '{
+        "adjudication": "partially_approved", "total_approved": 2000, "payer_claim_ref": "DEMO-CL-11",
+        "deduction_reasons": [{"code": "LIST", "amount": 400}]
+      }'
     );
     v_payment := insurance.record_payment_notice(v_insurer, 'DEMO-UTR-11', current_date, 2000, v_claim.id, 200);
     perform insurance.settle_claim_payment(v_payment.id);
@@ -71,7 +76,7 @@ begin
       )
     );
 
-    -- the story, once its discharge summary is final
+    -- the story
     select k.id, c.id into v_case_id, v_preauth_id
     from insurance.pmjay_cases k
     join insurance.insurance_claims c
@@ -81,11 +86,18 @@ begin
     v_claim := insurance.draft_follow_up(v_preauth_id, 'prior');
     v_auth := insurance.begin_authentication(v_claim.encounter_id, v_scheme, 'discharge', 'otp', 'DEMO-TXN-3');
     perform insurance.complete_authentication(v_auth.id, core.encrypt_text('demo token'));
-    continue when not exists (
-      select
-      from clinical.discharge_summaries s
-      where s.tenant_id = v_tenant and s.encounter_id = v_claim.encounter_id and s.status = 'final'
+    -- a document of the stay stands for the printed summary
+    v_paper := insurance.attach_document(
+      v_claim.id, 'attachment', 'discharge_summary', 'discharge-summary.pdf', sha256('summary'),
+      (
+        select d.id
+        from ehr.documents d
+        where d.tenant_id = v_tenant and d.encounter_id = v_claim.encounter_id and d.deleted_at is null
+        order by d.id
+        limit 1
+      )
     );
+    perform insurance.review_document(v_paper.id, true);
     v_claim := insurance.submit_claim(v_claim.id);
     v_envelope := jsonb_build_object(
       'entity', 'claim', 'hcx_timestamp', now(), 'sender_code', 'demo-scheme@hcx', 'recipient_code', 'demo-hospital@hcx',

@@ -1,4 +1,5 @@
--- Defaults of claims. Codes of the exchange and scheme rules are data: a tenant, or a later release, overrides the row.
+-- Defaults of claims. Codes of the exchange and scheme rules are data: a tenant, or a later release, overrides the
+-- row.
 
 insert into core.system_settings (tenant_id, key, value, value_type, description) values
   (null, 'insurance.eligibility_valid_hours', '72', 'int', 'Hours that a payer''s answer about a coverage is good for a submission.'),

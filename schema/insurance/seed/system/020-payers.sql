@@ -1,5 +1,5 @@
--- The national scheme with the limits that were published when this was written. They change by circular and by state: a
--- tenant keeps its own row, with its dates, where they differ.
+-- The national scheme with the limits that were published when this was written. They change by circular and by
+-- state: a tenant keeps its own row, with its dates, where they differ.
 
 insert into insurance.payers (
   tenant_id, id, code, name, kind, scheme, preauth_tat_minutes, query_response_hours, claim_submit_days, settle_days,
