@@ -104,3 +104,21 @@ as $$
 $$;
 
 comment on function fhir.value_set_contains(text, text, text) is 'about=Whether the active version of a value set has the code: the tenant''s own version where there is one, else the shared one. False for an unknown value set.';
+
+create function fhir.value_set_display(p_url text, p_code text) returns text
+  language sql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select m.display
+  from fhir.value_set_members m
+  join fhir.value_sets v on v.id = m.value_set_id
+  where
+    v.url = p_url and v.status = 'active' and (v.tenant_id = core.current_tenant_id() or v.tenant_id is null)
+    and m.code = p_code
+  order by v.tenant_id nulls last
+  limit 1
+$$;
+
+comment on function fhir.value_set_display(text, text) is 'about=Text of a code in the active version of a value set, null when it has none. For other modules'' operations.';
