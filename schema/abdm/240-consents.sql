@@ -144,7 +144,7 @@ declare
   v_is_valid boolean := (p_artefact ->> 'signature_valid')::boolean;
   v_artefact abdm.consent_artefacts;
   v_context jsonb;
-  v_own record;
+  v_context_id uuid;
 begin
   if v_is_valid is null then
     raise exception 'nobody checked the signature of artefact %', p_artefact ->> 'artefact_id'
@@ -187,9 +187,9 @@ begin
   end if;
 
   for v_context in select e.value from jsonb_array_elements(p_artefact -> 'care_contexts') e loop
-    v_own := null;
+    v_context_id := null;
     if p_role = 'HIP' then
-      select c.id into v_own
+      select c.id into v_context_id
       from abdm.care_contexts c
       where
         c.tenant_id = v_tenant and c.hip_id = v_artefact.hip_id
@@ -200,7 +200,7 @@ begin
       tenant_id, artefact_row_id, patient_reference, care_context_reference, care_context_id
     )
     values (
-      v_tenant, v_artefact.id, v_context ->> 'patient_reference', v_context ->> 'care_context_reference', v_own.id
+      v_tenant, v_artefact.id, v_context ->> 'patient_reference', v_context ->> 'care_context_reference', v_context_id
     );
   end loop;
 
