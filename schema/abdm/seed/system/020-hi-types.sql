@@ -1,10 +1,25 @@
--- The HI types of ABDM, version 3 of its interface. NHA adds to them by circular: then save a new version, shared or of a
--- tenant.
+-- The HI types of ABDM, version 3 of its interface: as a code system, as the value set that columns are checked against, and
+-- with the SNOMED CT document type that NHA's own mapper gives their bundles. NHA adds to them by circular: then save a new
+-- version, shared or of a tenant.
 
 do $$
 declare
   v_id uuid;
 begin
+  perform fhir.load_concepts(
+    fhir.load_code_system('urn:abdm:hi-type', '3', 'ABDM health information types', 'Published by NHA, free of charge'),
+    '[
+      {"code": "OPConsultation", "display": "OP consultation"},
+      {"code": "Prescription", "display": "Prescription"},
+      {"code": "DischargeSummary", "display": "Discharge summary"},
+      {"code": "DiagnosticReport", "display": "Diagnostic report"},
+      {"code": "ImmunizationRecord", "display": "Immunization record"},
+      {"code": "HealthDocumentRecord", "display": "Health document"},
+      {"code": "WellnessRecord", "display": "Wellness record"},
+      {"code": "Invoice", "display": "Invoice"}
+    ]'
+  );
+
   insert into fhir.value_sets (tenant_id, url, version, name, bound_to)
   values (
     null, 'urn:abdm:hi-types', '3', 'ABDM health information types',
@@ -27,3 +42,15 @@ begin
   update fhir.value_sets v set status = 'active' where v.id = v_id;
 end
 $$;
+
+insert into fhir.concept_maps (
+  tenant_id, source_system, source_code, target_system, target_code, equivalence, valid_during
+) values
+  (null, 'urn:abdm:hi-type', 'OPConsultation', 'http://snomed.info/sct', '371530004', 'equivalent', '[2020-01-01,)'),
+  (null, 'urn:abdm:hi-type', 'DischargeSummary', 'http://snomed.info/sct', '373942005', 'equivalent', '[2020-01-01,)'),
+  (null, 'urn:abdm:hi-type', 'Prescription', 'http://snomed.info/sct', '440545006', 'equivalent', '[2020-01-01,)'),
+  (null, 'urn:abdm:hi-type', 'DiagnosticReport', 'http://snomed.info/sct', '721981007', 'equivalent', '[2020-01-01,)'),
+  (null, 'urn:abdm:hi-type', 'ImmunizationRecord', 'http://snomed.info/sct', '41000179103', 'equivalent', '[2020-01-01,)'),
+  (null, 'urn:abdm:hi-type', 'HealthDocumentRecord', 'http://snomed.info/sct', '419891008', 'equivalent', '[2020-01-01,)'),
+  (null, 'urn:abdm:hi-type', 'WellnessRecord', 'http://snomed.info/sct', '', 'unmatched', '[2020-01-01,)')
+on conflict (tenant_id, source_system, source_code, target_system, target_code) do nothing;
