@@ -170,8 +170,9 @@ begin
     v_test := laboratory.find_test(p_test_code);
   end if;
   if
-    case v_test.result_type when 'numeric' then p_value_num is null when 'coded' then p_value_code is null
-      else pg_catalog.num_nonnulls(p_value_num, p_value_text, p_value_code) = 0 end
+    pg_catalog.num_nonnulls(p_value_num, p_value_text, p_value_code) = 0
+    or (v_test.result_type = 'numeric' and p_value_num is null)
+    or (v_test.result_type = 'coded' and p_value_code is null)
   then
     raise exception 'test % needs a value that is %', v_test.id, v_test.result_type
       using errcode = '22023', hint = 'fill value_num for numeric, value_code for coded tests';
