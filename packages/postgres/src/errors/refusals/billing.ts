@@ -57,3 +57,10 @@ export const NothingToBillError = refuse(
   'there is nothing to bill',
   'choose charges that are billable',
 )
+export const AccountNotSettledError = refuse(
+  'IM560',
+  'AccountNotSettledError',
+  'IMH_ACCOUNT_NOT_SETTLED',
+  'something on the account is open',
+  'bill or cancel its charges; collect, refund or write off what is open',
+)
