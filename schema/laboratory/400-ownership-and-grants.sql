@@ -14,6 +14,7 @@ grant select (tenant_id, id, user_id, deleted_at) on workforce.staff to lab_owne
 grant select (tenant_id, id, kind) on device.devices to lab_owner;
 grant select (tenant_id, device_id, performed_at) on device.device_maintenance to lab_owner;
 grant select on core.transition_rules to lab_owner;
+grant execute on function billing.charge_encounter(uuid, text, text, uuid, numeric) to lab_owner;
 
 grant select on laboratory.tat_monitor, laboratory.unnotified_criticals, laboratory.qc_status to lab_app, lab_ro;
 
