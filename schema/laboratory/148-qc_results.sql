@@ -99,10 +99,6 @@ create trigger qc_results_reviewed_once before update on laboratory.qc_results
   for each row execute function laboratory.keep_qc_result();
 create trigger qc_results_not_deleted before delete on laboratory.qc_results
   for each row execute function core.refuse_change();
-create trigger qc_results_no_truncate before truncate on laboratory.qc_results
-  for each statement execute function core.refuse_change();
-create trigger qc_results_default_no_truncate before truncate on laboratory.qc_results_default
-  for each statement execute function core.refuse_change();
 create trigger qc_results_test_visible before insert or update of test_id on laboratory.qc_results
   for each row execute function core.check_shared_reference('test_id', 'laboratory.lab_tests');
 select audit.track('laboratory.qc_results');

@@ -17,6 +17,7 @@ as $$
 declare
   v_sample laboratory.samples := p_sample;
   v_at timestamptz := coalesce(p_occurred_at, now());
+  v_last timestamptz;
   v_actor_id uuid := coalesce(p_actor_id, laboratory.current_staff());
   v_event laboratory.sample_events;
 begin
@@ -29,11 +30,14 @@ begin
       using errcode = 'IM300', hint = 'core.transition_rules lists the moves of laboratory.samples';
   end if;
   -- a sample may be taken before anybody planned it; from then on time goes forward
-  if v_at > now() + interval '5 minutes' or p_to <> 'collected' and v_at < (
-    select pg_catalog.max(e.occurred_at)
+  if p_to <> 'collected' then
+    select pg_catalog.max(e.occurred_at) into v_last
     from laboratory.sample_events e
-    where e.tenant_id = p_sample.tenant_id and e.sample_id = p_sample.id and e.to_status <> 'planned'
-  ) then
+    where e.tenant_id = p_sample.tenant_id and e.sample_id = p_sample.id and e.to_status <> 'planned';
+  end if;
+  if p_occurred_at is null then -- this transaction may have begun before the one that it waited for
+    v_at := greatest(v_at, v_last);
+  elsif p_occurred_at > now() + interval '5 minutes' or p_occurred_at < v_last then
     raise exception 'sample % cannot become "%" at that time', p_sample.id, p_to
       using errcode = 'IM300', hint = 'the time lies in the future, or before the last event of the sample';
   end if;

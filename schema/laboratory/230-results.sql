@@ -219,7 +219,7 @@ begin
   from laboratory.lab_order_items i
   where i.tenant_id = v_tenant and i.id = p_order_item_id;
   v_new.patient_id := v_sample.patient_id;
-  v_new.resulted_at := coalesce(p_resulted_at, now());
+  v_new.resulted_at := coalesce(p_resulted_at, greatest(now(), v_sample.collected_at));
   if v_new.resulted_at > now() + interval '5 minutes' or v_new.resulted_at < v_sample.collected_at then
     raise exception 'the result of order item % is from a time that cannot be', v_item.id
       using errcode = '22023', hint = 'a result is measured after the sample was taken, and not in the future';
