@@ -15,6 +15,14 @@ grant select (tenant_id, id, kind) on device.devices to lab_owner;
 grant select (tenant_id, device_id, performed_at) on device.device_maintenance to lab_owner;
 grant select on core.transition_rules to lab_owner;
 grant execute on function billing.charge_encounter(uuid, text, text, uuid, numeric) to lab_owner;
+-- whether a sample must be kept: asked before it is disposed of
+do $$
+begin
+  if to_regprocedure('compliance.is_under_hold(text, text, uuid, uuid)') is not null then
+    grant execute on function compliance.is_under_hold(text, text, uuid, uuid) to lab_owner;
+  end if;
+end
+$$;
 
 grant select on laboratory.tat_monitor, laboratory.unnotified_criticals, laboratory.qc_status to lab_app, lab_ro;
 
