@@ -809,12 +809,12 @@ create or replace function core.looks_like_aadhaar(p_text text) returns boolean
 as $$
   select exists (
     select
-    from pg_catalog.regexp_matches(p_text, '(?<![0-9])([2-9][0-9]{3})[ -]?([0-9]{4})[ -]?([0-9]{4})(?![0-9])', 'g') as m
+    from pg_catalog.regexp_matches(p_text, '(?<![0-9A-Za-z])(?<![0-9A-Za-z]-)([2-9][0-9]{3})[ -]?([0-9]{4})[ -]?([0-9]{4})(?![0-9A-Za-z])(?!-[0-9A-Za-z])', 'g') as m
     where core.verhoeff_sum(m[1] || m[2] || m[3]) = 0
   )
 $$;
 
-comment on function core.looks_like_aadhaar(text) is 'about=True when the text holds 12 digits (first 2-9, in any usual grouping) that pass the Verhoeff test.';
+comment on function core.looks_like_aadhaar(text) is 'about=True when the text holds 12 digits (first 2-9, in any usual grouping) that pass the Verhoeff test and are no part of a longer word: the digits of a UUID do not count.';
 
 create or replace function core.reject_aadhaar_like() returns trigger
   language plpgsql
@@ -1482,6 +1482,61 @@ $$;
 
 comment on function patient.announce_update() is 'about=After a patient changed without changing status: event patient.updated.v1 (changes of status have their own).';
 
+-- Names as they are searched: lower case, one space between words and around them.
+create or replace function patient.searchable_name(p_name text) returns text
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$ select ' ' || btrim(regexp_replace(lower(coalesce(p_name, '')), '[^[:alnum:]]+', ' ', 'g')) || ' ' $$;
+
+comment on function patient.searchable_name(text) is 'about=A name as it is searched: lower case letters and digits, one space between words and around them.';
+
+create or replace function patient.hash_trigram(p_tenant_id uuid, p_trigram text) returns bigint
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$ select ('x' || left(md5(p_tenant_id::text || p_trigram), 16))::bit(64)::bigint $$;
+
+comment on function patient.hash_trigram(uuid, text) is 'about=Number that stands for three letters in patient.name_trigrams; another one in every tenant.';
+
+create or replace function patient.trigrams_of(p_text text) returns text[]
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(array_agg(distinct substr(p_text, i, 3)), '{}')
+  from generate_series(1, length(p_text) - 2) as i
+$$;
+
+comment on function patient.trigrams_of(text) is 'about=Every three letters that stand together in a text, each once.';
+
+create or replace function patient.keep_name_trigrams() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_trigram text;
+  v_trigrams text[] := patient.trigrams_of(
+    patient.searchable_name(concat_ws(' ', new.given_name, new.middle_name, new.family_name))
+  );
+begin
+  if tg_op = 'UPDATE' then
+    delete from patient.name_trigrams n where n.tenant_id = new.tenant_id and n.patient_id = new.id;
+  end if;
+  foreach v_trigram in array v_trigrams loop
+    insert into patient.name_trigrams (tenant_id, trigram, patient_id)
+    values (new.tenant_id, patient.hash_trigram(new.tenant_id, v_trigram), new.id);
+  end loop;
+  return null;
+end
+$$;
+
+comment on function patient.keep_name_trigrams() is 'about=After the name of a patient was written: keeps patient.name_trigrams.';
+
 -- Body mass index (kg/m2). The clinical module will use it for vital signs.
 create or replace function patient.calculate_bmi(p_weight_kg numeric, p_height_cm numeric) returns numeric
   language plpgsql
@@ -1596,6 +1651,24 @@ comment on schema booking is 'owner=appointment;about=Race-proof booking API; ho
 
 select core.create_service_roles('appointment');
 
+-- What a caller of the booking operations sees.
+do $$
+begin
+  if pg_catalog.to_regtype('booking.booking_answer') is null then
+    create type booking.booking_answer as (
+  request_id uuid,
+  appointment_id uuid,
+  appointment_number text,
+  status text,
+  failure_code text,
+  hold_expires_at timestamptz
+);
+  end if;
+end
+$$;
+
+comment on type booking.booking_answer is 'about=A booking request as its caller sees it: where it stands, why it was refused, and the appointment that came of it.';
+
 -- ehr: foundation
 
 -- Documents, templates, signatures.
@@ -1644,7 +1717,319 @@ begin
 end
 $$;
 
-comment on type clinical.encounter_class is 'about=?';
+comment on type clinical.encounter_class is 'about=Kind of contact by HL7 ActCode: AMB outpatient, EMER emergency, IMP inpatient, OBSENC observation, HH home, VR virtual, SS short stay.';
+
+-- Trigger functions of this module's tables. Those that call private helpers or read other services' tables run as the
+-- owner; row level security holds for the owner as well.
+create or replace function clinical.check_stg_criterion() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if exists (
+    select
+    from clinical.stg_guidelines g
+    where g.id = new.guideline_id and g.status <> 'draft'
+  ) then
+    raise exception 'guideline % is in force and its criteria are frozen', new.guideline_id
+      using errcode = 'IM006', hint = 'add a new version of the guideline';
+  end if;
+  if new.expression is not null then
+    perform clinical.check_stg_expression(new.expression);
+  end if;
+  if new.applies_when is not null then
+    perform clinical.check_stg_expression(new.applies_when);
+  end if;
+  return new;
+end
+$$;
+
+comment on function clinical.check_stg_criterion() is 'about=Before insert or update of clinical.stg_criteria: only while the guideline is a draft (IM006), and with expressions that can be evaluated (22023).';
+
+create or replace function clinical.check_patient_of_encounter() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_patient uuid;
+begin
+  select e.patient_id into v_patient
+  from clinical.encounters e
+  where e.tenant_id = new.tenant_id and e.id = new.encounter_id;
+  if v_patient <> new.patient_id then
+    raise exception 'encounter % is not of patient %', new.encounter_id, new.patient_id
+      using errcode = '23514', constraint = tg_name, hint = 'take the patient from the encounter';
+  end if;
+  return new;
+end
+$$;
+
+comment on function clinical.check_patient_of_encounter() is 'about=Before insert or update of what belongs to an encounter: its patient is the patient of the encounter (23514).';
+
+create or replace function clinical.keep_content() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_free text[] := tg_argv || array[
+    'status', 'row_version', 'updated_at', 'updated_by', 'deleted_at', 'deleted_by', 'delete_reason'
+  ];
+begin
+  if to_jsonb(new) - v_free <> to_jsonb(old) - v_free then
+    raise exception '% % is % and cannot be changed', tg_table_name, old.id, to_jsonb(old) ->> 'status'
+      using errcode = 'IM006', hint = 'amend it: the correction is a row of its own that names this one';
+  end if;
+  return new;
+end
+$$;
+
+comment on function clinical.keep_content() is 'about=Arguments: columns that stay free. Before update of a row that is signed, final or ended: nothing else than its state may change (IM006).';
+
+create or replace function clinical.check_none_known() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if new.clinical_status <> 'active' or new.verification_status in ('refuted', 'entered_in_error')
+    or new.deleted_at is not null then
+    return new;
+  end if;
+  -- one who states "none known" and one who records an allergy at the same moment meet here
+  perform pg_advisory_xact_lock(hashtextextended('clinical.allergies' || new.tenant_id || new.patient_id, 0));
+  if new.kind <> 'none_known' then
+    update clinical.allergies a
+    set clinical_status = 'inactive'
+    where
+      a.tenant_id = new.tenant_id and a.patient_id = new.patient_id and a.kind = 'none_known'
+      and a.clinical_status = 'active' and a.deleted_at is null;
+  elsif exists (
+    select
+    from clinical.allergies a
+    where
+      a.tenant_id = new.tenant_id and a.patient_id = new.patient_id and a.kind <> 'none_known'
+      and a.clinical_status = 'active' and a.verification_status not in ('refuted', 'entered_in_error')
+      and a.deleted_at is null
+  ) then
+    raise exception 'patient % has active allergies', new.patient_id
+      using errcode = '23514', constraint = 'allergies_none_known_contradicts',
+        hint = 'resolve or refute them before "none known" is stated';
+  end if;
+  return new;
+end
+$$;
+
+comment on function clinical.check_none_known() is 'about=Before insert or update of clinical.allergies: an active allergy ends the row "none known"; "none known" beside an active allergy is refused (23514).';
+
+create or replace function clinical.score_vital_signs() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_birth_date date;
+begin
+  if new.measured_at > now() + interval '5 minutes' then
+    raise exception 'vital signs of patient % were measured in the future', new.patient_id
+      using errcode = '23514', constraint = 'vital_signs_not_in_future', hint = 'check the clock of the device';
+  end if;
+  select p.birth_date into v_birth_date
+  from patient.patients p
+  where p.tenant_id = new.tenant_id and p.id = new.patient_id;
+  -- not validated for children; somebody of unknown age is scored like an adult
+  new.news2 := case
+    when v_birth_date is null or v_birth_date + interval '16 years' <= new.measured_at then clinical.news2(
+      new.resp_rate, new.spo2, new.on_oxygen, new.systolic, new.pulse, new.consciousness, new.temperature_c,
+      new.spo2_scale
+    )
+  end;
+  return new;
+end
+$$;
+
+comment on function clinical.score_vital_signs() is 'about=Before insert of clinical.vital_signs: computes NEWS2 of patients of 16 years and older; refuses times in the future (23514).';
+
+create or replace function clinical.check_assessment_score() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if coalesce(core.setting('clinical.scored_instruments') ? new.instrument, false) then
+    raise exception 'assessment % by instrument "%" has no score', new.id, new.instrument
+      using errcode = '23514', constraint = 'clinical_assessments_scored_has_score',
+        hint = 'compute the score, or take the instrument from setting clinical.scored_instruments';
+  end if;
+  return new;
+end
+$$;
+
+comment on function clinical.check_assessment_score() is 'about=Before a clinical assessment without a score is completed: refused (23514) for the instruments of setting clinical.scored_instruments.';
+
+create or replace function clinical.reset_stg_status() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_beside text[] := array[
+    'status', 'stg_status', 'stg_checked_at', 'stg_waiver_reason', 'approved_by', 'approved_at', 'handed_over_at',
+    'document_id', 'row_version', 'updated_at', 'updated_by'
+  ];
+begin
+  if to_jsonb(new) - v_beside <> to_jsonb(old) - v_beside then
+    new.stg_status := 'not_checked';
+    new.stg_checked_at := null;
+    new.stg_waiver_reason := null;
+  end if;
+  return new;
+end
+$$;
+
+comment on function clinical.reset_stg_status() is 'about=Before update of a discharge summary in work: what was checked against guidelines is unchecked when its content changes.';
+
+create or replace function clinical.check_bed_policy() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_encounter record;
+  v_place record;
+  v_entitled int;
+  -- classes of comfort in their order; intensive care, isolation and day care are decided by need, not by class
+  v_comfort constant text[] := array['general', 'semi_private', 'private', 'deluxe'];
+begin
+  select e.patient_id, e.isolation, e.status, p.sex, p.birth_date, a.care_class into v_encounter
+  from clinical.encounters e
+  join patient.patients p on p.tenant_id = e.tenant_id and p.id = e.patient_id
+  left join clinical.admissions a on a.tenant_id = e.tenant_id and a.encounter_id = e.id
+  where e.tenant_id = new.tenant_id and e.id = new.encounter_id;
+  if not found then
+    return new; -- the foreign key says it
+  end if;
+  if v_encounter.patient_id <> new.patient_id then
+    raise exception 'encounter % is not of patient %', new.encounter_id, new.patient_id
+      using errcode = '23514', constraint = 'bed_allocations_patient_of_encounter',
+        hint = 'take the patient from the encounter';
+  end if;
+  if v_encounter.status in ('finished', 'cancelled', 'entered_in_error')
+    and coalesce(upper(new.period), 'infinity') > now() then
+    raise exception 'encounter % is % and needs no bed', new.encounter_id, v_encounter.status
+      using errcode = 'IM001', hint = 'open a new encounter';
+  end if;
+
+  -- the bed's place and all that contains it: a rule of the ward holds in its rooms
+  with recursive place as (
+    select l.parent_location_id, l.sex_policy, l.isolation_capable, l.care_class, 0 as depth
+    from facility.beds b
+    join facility.locations l on l.tenant_id = b.tenant_id and l.id = b.location_id
+    where b.tenant_id = new.tenant_id and b.id = new.bed_id
+    union all
+    select l.parent_location_id, l.sex_policy, l.isolation_capable, l.care_class, place.depth + 1
+    from place
+    join facility.locations l on l.tenant_id = new.tenant_id and l.id = place.parent_location_id
+  )
+  select
+    array_agg(place.sex_policy) as sex_policies,
+    coalesce(bool_or(place.isolation_capable), false) as isolation_capable,
+    (array_agg(place.care_class order by place.depth) filter (where place.care_class is not null))[1] as care_class
+  into v_place
+  from place;
+
+  -- only a recorded sex that contradicts the ward refuses: for other and unknown, people decide
+  if (v_encounter.sex = 'male' and 'female' = any (v_place.sex_policies))
+    or (v_encounter.sex = 'female' and 'male' = any (v_place.sex_policies)) then
+    raise exception 'bed % is in a ward for the other sex', new.bed_id
+      using errcode = 'IM202', hint = 'choose a bed of a ward that takes the patient';
+  end if;
+  if 'paediatric' = any (v_place.sex_policies)
+    and v_encounter.birth_date + make_interval(
+      years => coalesce((core.setting('clinical.paediatric_below_years') #>> '{}')::int, 18)
+    ) <= lower(new.period) then
+    raise exception 'bed % is in a ward for children', new.bed_id
+      using errcode = 'IM202', hint = 'choose a bed of a ward for adults';
+  end if;
+  if v_encounter.isolation is not null and not v_place.isolation_capable then
+    raise exception 'encounter % needs isolation, and bed % offers none', new.encounter_id, new.bed_id
+      using errcode = 'IM202', hint = 'choose a bed in a place that is isolation_capable';
+  end if;
+  v_entitled := array_position(v_comfort, v_encounter.care_class);
+  if array_position(v_comfort, v_place.care_class) > v_entitled then
+    raise exception 'bed % is of class "%", above the class of encounter %', new.bed_id, v_place.care_class,
+        new.encounter_id
+      using errcode = 'IM202', hint = 'change care_class of the admission first, or choose another bed';
+  end if;
+  return new;
+end
+$$;
+
+comment on function clinical.check_bed_policy() is 'about=Before a bed is reserved or occupied: the ward takes the patient''s sex and age, isolation where it is needed, no class above the admission''s (IM202); the encounter is the patient''s (23514) and has not ended (IM001).';
+
+create or replace function clinical.announce_transfer() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_admission uuid;
+begin
+  select a.id into v_admission
+  from clinical.admissions a
+  where a.tenant_id = new.tenant_id and a.encounter_id = new.encounter_id;
+  if found then
+    perform core.enqueue(
+      'admission', v_admission, 'admission.transferred.v1',
+      jsonb_build_object('id', v_admission, 'bed_allocation_id', new.id, 'bed_id', new.bed_id)
+    );
+  end if;
+  return null;
+end
+$$;
+
+comment on function clinical.announce_transfer() is 'about=After an inpatient moved to another bed: event admission.transferred.';
+
+-- National Early Warning Score 2, Royal College of Physicians 2017. For people of 16 years and older who are not pregnant.
+create or replace function clinical.news2(
+  p_resp_rate int,
+  p_spo2 int,
+  p_on_oxygen boolean,
+  p_systolic int,
+  p_pulse int,
+  p_consciousness text,
+  p_temperature_c numeric,
+  p_spo2_scale int default 1
+) returns smallint
+  language sql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select (
+    case when p_resp_rate <= 8 then 3 when p_resp_rate <= 11 then 1 when p_resp_rate <= 20 then 0
+      when p_resp_rate <= 24 then 2 when p_resp_rate >= 25 then 3 end
+    + case
+        when p_spo2_scale = 1 then
+          case when p_spo2 <= 91 then 3 when p_spo2 <= 93 then 2 when p_spo2 <= 95 then 1 when p_spo2 >= 96 then 0 end
+        -- scale 2: too much oxygen counts as well
+        when p_spo2 <= 83 then 3 when p_spo2 <= 85 then 2 when p_spo2 <= 87 then 1
+        when p_spo2 <= 92 or (p_spo2 >= 93 and not p_on_oxygen) then 0
+        when p_spo2 <= 94 then 1 when p_spo2 <= 96 then 2 when p_spo2 >= 97 then 3
+      end
+    + case p_on_oxygen when true then 2 when false then 0 end
+    + case when p_systolic <= 90 then 3 when p_systolic <= 100 then 2 when p_systolic <= 110 then 1
+        when p_systolic <= 219 then 0 when p_systolic >= 220 then 3 end
+    + case when p_pulse <= 40 then 3 when p_pulse <= 50 then 1 when p_pulse <= 90 then 0 when p_pulse <= 110 then 1
+        when p_pulse <= 130 then 2 when p_pulse >= 131 then 3 end
+    + case when p_consciousness = 'A' then 0 when p_consciousness in ('C', 'V', 'P', 'U') then 3 end
+    + case when p_temperature_c <= 35.0 then 3 when p_temperature_c <= 36.0 then 1 when p_temperature_c <= 38.0 then 0
+        when p_temperature_c <= 39.0 then 1 when p_temperature_c > 39.0 then 2 end
+  )::smallint
+$$;
+
+comment on function clinical.news2(int, int, boolean, int, int, text, numeric, int) is 'about=NEWS2 of breaths a minute, SpO2 in percent, on oxygen, systolic mmHg, pulse, consciousness (A, C, V, P, U), temperature in Celsius and SpO2 scale (1 or 2): 0 to 20, null when a part is missing. 5 asks for urgent review, 7 for emergency assessment.';
 
 -- abdm: foundation
 
@@ -1731,155 +2116,7 @@ begin
 end
 $$;
 
-comment on type laboratory.sample_status is 'about=The life of a sample, from planned to disposed; core.transition_rules lists the moves.';
-
--- Trigger functions of this module's tables. They run as whoever writes: the operations, since applications hold no
--- UPDATE on what they guard.
-create or replace function laboratory.check_panel_member() returns trigger
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  -- a reference that is not visible is refused by the triggers that come after
-  if exists (select from laboratory.lab_tests t where t.id = new.panel_id and t.kind <> 'panel') then
-    raise exception 'test % is no panel', new.panel_id
-      using errcode = '23514', constraint = 'lab_panel_members_of_panel', hint = 'give a row of kind panel as panel_id';
-  end if;
-  if exists (select from laboratory.lab_tests t where t.id = new.test_id and t.kind = 'panel') then
-    raise exception 'panel % cannot be part of a panel', new.test_id
-      using errcode = '23514', constraint = 'lab_panel_members_no_panel_inside', hint = 'add its tests instead';
-  end if;
-  return new;
-end
-$$;
-
-comment on function laboratory.check_panel_member() is 'about=Before insert or update of laboratory.lab_panel_members: a panel holds tests and calculated tests, no panels (23514).';
-
-create or replace function laboratory.check_aliquot_volume() returns trigger
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_volume numeric;
-  v_taken numeric;
-begin
-  if new.parent_sample_id is not null then
-    -- the lock makes two aliquots that are made at once see each other
-    select s.volume_ml into v_volume
-    from laboratory.samples s
-    where s.tenant_id = new.tenant_id and s.id = new.parent_sample_id
-    for no key update;
-    select coalesce(pg_catalog.sum(s.volume_ml), 0) + coalesce(new.volume_ml, 0) into v_taken
-    from laboratory.samples s
-    where s.tenant_id = new.tenant_id and s.parent_sample_id = new.parent_sample_id and s.id <> new.id;
-  else
-    v_volume := new.volume_ml;
-    select coalesce(pg_catalog.sum(s.volume_ml), 0) into v_taken
-    from laboratory.samples s
-    where s.tenant_id = new.tenant_id and s.parent_sample_id = new.id;
-  end if;
-  if v_taken > v_volume then
-    raise exception 'the aliquots of sample % hold % ml of % ml', coalesce(new.parent_sample_id, new.id), v_taken, v_volume
-      using errcode = 'IM304', hint = 'reduce the volumes';
-  end if;
-  return new;
-end
-$$;
-
-comment on function laboratory.check_aliquot_volume() is 'about=Before insert or update of laboratory.samples: the aliquots of a sample whose volume is known hold no more than it does (IM304).';
-
-create or replace function laboratory.keep_released_result() returns trigger
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if old.status not in ('final', 'corrected', 'superseded', 'entered_in_error') then
-    return new;
-  end if;
-  -- what may still change: that it was superseded or entered in error
-  if pg_catalog.to_jsonb(new) - array['status', 'row_version', 'updated_at', 'updated_by']
-    <> pg_catalog.to_jsonb(old) - array['status', 'row_version', 'updated_at', 'updated_by']
-  then
-    raise exception 'result % was released and stays as it is', old.id
-      using errcode = 'IM311', hint = 'use laboratory.correct_result: it adds a corrected row';
-  end if;
-  return new;
-end
-$$;
-
-comment on function laboratory.keep_released_result() is 'about=Before update of laboratory.lab_results: nothing but the status of a released result changes (IM311).';
-
-create or replace function laboratory.check_release() returns trigger
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_state text;
-begin
-  if new.device_id is null or new.status not in ('final', 'corrected') then
-    return new;
-  end if;
-  if tg_op = 'UPDATE' and old.status = new.status then
-    return new;
-  end if;
-  -- when it was measured, and before the first release also now: a control that failed since makes what came before it
-  -- doubtful as well
-  v_state := laboratory.qc_state(new.device_id, new.test_id, new.resulted_at);
-  if
-    v_state = 'accepted' and new.status = 'final'
-    and laboratory.qc_state(new.device_id, new.test_id, now()) = 'rejected'
-  then
-    v_state := 'rejected';
-  end if;
-  if v_state <> 'accepted' then
-    raise exception 'quality control of device % and test % is %', new.device_id, new.test_id, v_state
-      using errcode = 'IM310', hint = 'run quality control, and measure again what was measured without it';
-  end if;
-  return new;
-end
-$$;
-
-comment on function laboratory.check_release() is 'about=Before a result of an analyser becomes final or corrected: quality control of the device and test was accepted when it was measured and, for the first release, is not rejected now (IM310).';
-
-create or replace function laboratory.keep_issued_report() returns trigger
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  -- where the document is and where it went are found out later; a later version takes over as the current one
-  v_free constant text[] := array[
-    'status', 'is_current', 'document_id', 'delivered', 'row_version', 'updated_at', 'updated_by'
-  ];
-begin
-  if old.status in ('registered', 'partial') then
-    return new;
-  end if;
-  if pg_catalog.to_jsonb(new) - v_free <> pg_catalog.to_jsonb(old) - v_free then
-    raise exception 'version % of report % was issued and stays as it is', old.version, old.id
-      using errcode = 'IM311', hint = 'use laboratory.amend_report or laboratory.correct_result: they add a version';
-  end if;
-  return new;
-end
-$$;
-
-comment on function laboratory.keep_issued_report() is 'about=Before update of laboratory.diagnostic_reports: what a final, amended or corrected version states never changes (IM311).';
-
-create or replace function laboratory.keep_qc_result() returns trigger
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_review constant text[] := array['incident_id', 'reviewed_by', 'reviewed_at'];
-begin
-  if old.reviewed_at is not null or pg_catalog.to_jsonb(new) - v_review <> pg_catalog.to_jsonb(old) - v_review then
-    raise exception 'quality control run % stays as it is', old.id
-      using errcode = 'IM311', hint = 'record another run';
-  end if;
-  return new;
-end
-$$;
-
-comment on function laboratory.keep_qc_result() is 'about=Before update of laboratory.qc_results: a run is evidence, only its review is filled in, once (IM311).';
+comment on type laboratory.sample_status is 'about=?';
 
 -- blood_bank: foundation
 
@@ -4967,6 +5204,36 @@ on conflict (machine, from_state, to_state) do nothing;
 
 grant select on patient.patient_merges to clinical_app;
 grant select on patient.patient_merges to clinical_ro;
+
+-- Which names hold which three letters, so that a part of a name is found without reading every patient. LIKE and trigram
+-- operators are not leakproof: under row level security no index serves them, equality of numbers is always served. The
+-- letters are hashed with the tenant, so the table tells nobody a name. A trigger on patient.patients keeps it; a row has
+-- no life of its own and therefore no id.
+create table if not exists patient.name_trigrams (
+  tenant_id uuid not null,
+  trigram bigint not null,
+  patient_id uuid not null,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  constraint name_trigrams_pkey primary key (tenant_id, trigram, patient_id)
+);
+
+create index if not exists name_trigrams_patient_idx on patient.name_trigrams (tenant_id, patient_id);
+
+comment on table patient.name_trigrams is 'class=operational;scope=tenant;owner=clinical;fhir=none;retention=medical_record;about=Which patients have a name with these three letters.';
+comment on column patient.name_trigrams.trigram is 'class=operational;about=Hash of the tenant and three letters of a name, patient.hash_trigram.';
+comment on column patient.name_trigrams.patient_id is 'class=operational;about=The patient whose name holds them.';
+select core.comment_standard_columns('patient.name_trigrams');
+
+alter table patient.name_trigrams enable row level security;
+alter table patient.name_trigrams force row level security;
+drop policy if exists tenant_isolation on patient.name_trigrams;
+create policy tenant_isolation on patient.name_trigrams
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger patients_name_trigrams after insert or update of given_name, middle_name, family_name on patient.patients
+  for each row execute function patient.keep_name_trigrams();
 
 -- fhir: tables
 
@@ -8931,10 +9198,7 @@ create index if not exists contact_preferences_consent_idx on communication.cont
 
 -- device: tables
 
--- device.devices: monitors, analysers, pumps, fridges, imaging machines, gateways.
---
--- A device starts in commissioning and becomes active by a passed acceptance (device.record_maintenance); only an active
--- device is assigned or sends readings. Status, due dates and last_seen_at belong to the operations.
+-- device.devices: Monitors, analysers, pumps, fridges, imaging machines, gateways.
 create table if not exists device.devices (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -8968,19 +9232,13 @@ create table if not exists device.devices (
   constraint devices_protocol_check check (
     protocol in ('hl7', 'astm', 'mqtt', 'ieee11073', 'dicom', 'modbus', 'manual')
   ),
-  constraint devices_status_check check (status in ('commissioning', 'active', 'maintenance', 'offline', 'retired')),
-  constraint devices_live_not_deleted check (deleted_at is null or status in ('commissioning', 'retired'))
+  constraint devices_status_check check (status in ('commissioning', 'active', 'maintenance', 'offline', 'retired'))
 );
 
 create unique index if not exists devices_asset_tag_key on device.devices (tenant_id, asset_tag)
   where deleted_at is null;
 create unique index if not exists devices_manufacturer_serial_number_key on device.devices (tenant_id, manufacturer, serial_number)
   where deleted_at is null;
--- what is due, over the devices that are in use
-create index if not exists devices_calibration_due_idx on device.devices (tenant_id, calibration_due_on)
-  where calibration_due_on is not null and status in ('active', 'maintenance', 'offline');
-create index if not exists devices_pm_due_idx on device.devices (tenant_id, pm_due_on)
-  where pm_due_on is not null and status in ('active', 'maintenance', 'offline');
 create index if not exists devices_location_idx on device.devices (tenant_id, location_id)
   where location_id is not null;
 create index if not exists devices_department_idx on device.devices (tenant_id, department_id)
@@ -8989,21 +9247,21 @@ create index if not exists devices_api_client_idx on device.devices (tenant_id, 
   where api_client_id is not null;
 
 comment on table device.devices is 'class=operational;scope=tenant;owner=device;fhir=Device;retention=operational;about=Monitors, analysers, pumps, fridges, imaging machines, gateways.';
-comment on column device.devices.asset_tag is 'class=operational;about=Number on the hospital''s own label.';
-comment on column device.devices.udi is 'class=operational;about=Unique device identification of the manufacturer, as scanned.';
-comment on column device.devices.serial_number is 'class=operational;about=Serial number; unique for a manufacturer.';
-comment on column device.devices.manufacturer is 'class=operational;about=Who made it.';
-comment on column device.devices.model is 'class=operational;about=Model as on the plate.';
-comment on column device.devices.kind is 'class=operational;about=What it is; fridges and freezers raise cold_chain alarms, analysers need quality control before results are released.';
-comment on column device.devices.location_id is 'class=operational;about=Where it stands.';
-comment on column device.devices.department_id is 'class=operational;about=The department that answers for it.';
-comment on column device.devices.protocol is 'class=operational;about=How it talks; manual when its readings are typed.';
-comment on column device.devices.api_client_id is 'class=operational;about=The machine account that it, or its gateway, signs in with.';
-comment on column device.devices.firmware is 'class=operational;about=Firmware or software version.';
-comment on column device.devices.calibration_due_on is 'class=operational;about=Next calibration; kept by device.record_maintenance.';
-comment on column device.devices.pm_due_on is 'class=operational;about=Next preventive maintenance; kept by device.record_maintenance.';
-comment on column device.devices.last_seen_at is 'class=operational;about=When its last batch of readings arrived.';
-comment on column device.devices.status is 'class=operational;about=commissioning, active, maintenance, offline (no signal) or retired.';
+comment on column device.devices.asset_tag is 'class=operational;about=?';
+comment on column device.devices.udi is 'class=operational;about=?';
+comment on column device.devices.serial_number is 'class=operational;about=?';
+comment on column device.devices.manufacturer is 'class=operational;about=?';
+comment on column device.devices.model is 'class=operational;about=?';
+comment on column device.devices.kind is 'class=operational;about=?';
+comment on column device.devices.location_id is 'class=operational;about=?';
+comment on column device.devices.department_id is 'class=operational;about=The department.';
+comment on column device.devices.protocol is 'class=operational;about=?';
+comment on column device.devices.api_client_id is 'class=operational;about=?';
+comment on column device.devices.firmware is 'class=operational;about=?';
+comment on column device.devices.calibration_due_on is 'class=operational;about=?';
+comment on column device.devices.pm_due_on is 'class=operational;about=?';
+comment on column device.devices.last_seen_at is 'class=operational;about=?';
+comment on column device.devices.status is 'class=operational;about=?';
 select core.comment_standard_columns('device.devices');
 
 alter table device.devices enable row level security;
@@ -9023,30 +9281,18 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('device.devices', 'commissioning', 'active', false, null),
   ('device.devices', 'active', 'maintenance', false, null),
   ('device.devices', 'active', 'offline', false, null),
-  ('device.devices', 'active', 'retired', true, null),
+  ('device.devices', 'active', 'retired', false, null),
   ('device.devices', 'maintenance', 'active', false, null),
-  ('device.devices', 'maintenance', 'retired', true, null),
+  ('device.devices', 'maintenance', 'retired', false, null),
   ('device.devices', 'offline', 'active', false, null),
   ('device.devices', 'offline', 'maintenance', false, null),
-  ('device.devices', 'offline', 'retired', true, null)
+  ('device.devices', 'offline', 'retired', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select on device.devices to device_app;
-grant insert (
-  tenant_id, id, asset_tag, udi, serial_number, manufacturer, model, kind, location_id, department_id, protocol,
-  api_client_id, firmware
-) on device.devices to device_app;
-grant update (
-  asset_tag, udi, serial_number, manufacturer, model, location_id, department_id, protocol, api_client_id, firmware,
-  row_version, deleted_at, deleted_by, delete_reason
-) on device.devices to device_app;
+grant select, insert, update on device.devices to device_app;
 grant select on device.devices to device_ro;
 
--- device.device_assignments: which patient or bed a device serves, with the limits that its readings are held against.
---
--- A reading belongs to the patient whose assignment covers its time: nothing that a device sends can say otherwise. Two
--- exclusive assignments of a device never overlap (constraint); device.assign keeps shared ones apart from exclusive ones
--- under the lock of the device. No patient and no bed: the device watches the place where it stands, as a fridge does.
+-- device.device_assignments: Which patient or bed a device serves, with that patient's alarm limits.
 create table if not exists device.device_assignments (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -9065,14 +9311,10 @@ create table if not exists device.device_assignments (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint device_assignments_pkey primary key (tenant_id, id),
-  constraint device_assignments_one_at_a_time exclude using gist (
+  constraint device_assignments_not_overlapping exclude using gist (
     tenant_id with =, device_id with =, period with &&
   ) where (status = 'active' and is_exclusive),
-  constraint device_assignments_status_check check (status in ('active', 'ended')),
-  constraint device_assignments_starts check (lower(period) is not null),
-  constraint device_assignments_ended_has_end check ((status = 'ended') = (upper(period) is not null)),
-  constraint device_assignments_encounter_of_patient check (encounter_id is null or patient_id is not null),
-  constraint device_assignments_limits_are_object check (jsonb_typeof(alarm_limits) = 'object')
+  constraint device_assignments_status_check check (status in ('active', 'ended'))
 );
 
 create index if not exists device_assignments_device_idx on device.device_assignments (tenant_id, device_id);
@@ -9085,15 +9327,15 @@ create index if not exists device_assignments_bed_idx on device.device_assignmen
 create index if not exists device_assignments_assigned_by_idx on device.device_assignments (tenant_id, assigned_by);
 
 comment on table device.device_assignments is 'class=phi;scope=tenant;owner=device;fhir=DeviceUseStatement;retention=medical_record;about=Which patient or bed a device serves, with that patient''s alarm limits.';
-comment on column device.device_assignments.device_id is 'class=phi;about=The device.';
-comment on column device.device_assignments.is_exclusive is 'class=phi;about=True: nobody else has the device at the same time. False for a device that serves several, such as a glucometer.';
-comment on column device.device_assignments.patient_id is 'class=phi;about=The patient whose readings these are; null for a bed or a place.';
-comment on column device.device_assignments.encounter_id is 'class=phi;about=The encounter during which the patient has the device.';
-comment on column device.device_assignments.bed_id is 'class=phi;about=The bed that the device is fixed to.';
-comment on column device.device_assignments.period is 'class=phi;about=From when to when, end exclusive and open while the device is assigned.';
-comment on column device.device_assignments.alarm_limits is 'class=phi;about=Object of metric code to {low, high, priority}, numbers in the unit of the metric; empty for no alarms.';
-comment on column device.device_assignments.assigned_by is 'class=operational;about=Who connected it.';
-comment on column device.device_assignments.status is 'class=phi;about=active or ended.';
+comment on column device.device_assignments.device_id is 'class=phi;about=?';
+comment on column device.device_assignments.is_exclusive is 'class=phi;about=?';
+comment on column device.device_assignments.patient_id is 'class=phi;about=The patient.';
+comment on column device.device_assignments.encounter_id is 'class=phi;about=The encounter that it belongs to.';
+comment on column device.device_assignments.bed_id is 'class=phi;about=?';
+comment on column device.device_assignments.period is 'class=phi;about=?';
+comment on column device.device_assignments.alarm_limits is 'class=phi;about=?';
+comment on column device.device_assignments.assigned_by is 'class=phi;about=?';
+comment on column device.device_assignments.status is 'class=phi;about=?';
 select core.comment_standard_columns('device.device_assignments');
 
 alter table device.device_assignments enable row level security;
@@ -9114,13 +9356,10 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('device.device_assignments', 'active', 'ended', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select on device.device_assignments to device_app;
+grant select, insert, update on device.device_assignments to device_app;
 grant select on device.device_assignments to device_ro;
 
--- device.device_maintenance: acceptance, calibration, preventive maintenance, breakdown, recall, decommissioning.
---
--- Evidence: rows are added by device.record_maintenance and never changed. A device that was out of tolerance needs a
--- review of the results that it gave meanwhile.
+-- device.device_maintenance: Calibration, preventive maintenance, breakdown and acceptance records.
 create table if not exists device.device_maintenance (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -9137,28 +9376,28 @@ create table if not exists device.device_maintenance (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint device_maintenance_pkey primary key (tenant_id, id),
-  constraint device_maintenance_recorded_once unique (tenant_id, device_id, kind, performed_at),
   constraint device_maintenance_kind_check check (
     kind in ('acceptance', 'calibration', 'preventive', 'breakdown', 'recall', 'decommission')
   ),
   constraint device_maintenance_result_check check (result in ('pass', 'fail', 'limited')),
-  constraint device_maintenance_out_of_tolerance_reviewed check (not out_of_tolerance or impact_review is not null)
+  constraint device_maintenance_out_of_tolerance_rule check (not out_of_tolerance or impact_review is not null)
 );
 
+create index if not exists device_maintenance_device_idx on device.device_maintenance (tenant_id, device_id);
 create index if not exists device_maintenance_certificate_document_idx on device.device_maintenance (tenant_id, certificate_document_id)
   where certificate_document_id is not null;
 
 comment on table device.device_maintenance is 'class=operational;scope=tenant;owner=device;fhir=DeviceMetric.calibration;retention=operational;append_only=1;about=Calibration, preventive maintenance, breakdown and acceptance records.';
-comment on column device.device_maintenance.device_id is 'class=operational;about=The device.';
-comment on column device.device_maintenance.kind is 'class=operational;about=What was done: acceptance, calibration, preventive, breakdown, recall or decommission.';
-comment on column device.device_maintenance.performed_at is 'class=operational;about=When; one record a device, kind and time.';
-comment on column device.device_maintenance.performed_by is 'class=operational;about=Engineer or firm.';
-comment on column device.device_maintenance.certificate_document_id is 'class=operational;about=The certificate.';
-comment on column device.device_maintenance.result is 'class=operational;about=pass, fail, or limited when it may be used with restrictions.';
-comment on column device.device_maintenance.traceability is 'class=operational;about=Reference standard that the calibration is traceable to.';
-comment on column device.device_maintenance.next_due_on is 'class=operational;about=When the same is due again.';
-comment on column device.device_maintenance.out_of_tolerance is 'class=operational;about=Whether the device was found measuring outside its tolerance.';
-comment on column device.device_maintenance.impact_review is 'class=operational;about=What was found about results given since the last good calibration.';
+comment on column device.device_maintenance.device_id is 'class=operational;about=?';
+comment on column device.device_maintenance.kind is 'class=operational;about=?';
+comment on column device.device_maintenance.performed_at is 'class=operational;about=?';
+comment on column device.device_maintenance.performed_by is 'class=operational;about=?';
+comment on column device.device_maintenance.certificate_document_id is 'class=operational;about=?';
+comment on column device.device_maintenance.result is 'class=operational;about=?';
+comment on column device.device_maintenance.traceability is 'class=operational;about=?';
+comment on column device.device_maintenance.next_due_on is 'class=operational;about=?';
+comment on column device.device_maintenance.out_of_tolerance is 'class=operational;about=?';
+comment on column device.device_maintenance.impact_review is 'class=operational;about=?';
 select core.comment_standard_columns('device.device_maintenance');
 
 alter table device.device_maintenance enable row level security;
@@ -9173,15 +9412,11 @@ create or replace trigger device_maintenance_append_only before update or delete
 create or replace trigger device_maintenance_no_truncate before truncate on device.device_maintenance
   for each statement execute function core.refuse_change();
 
-grant select on device.device_maintenance to device_app;
+grant select, insert on device.device_maintenance to device_app;
 grant select on device.device_maintenance to device_ro;
 
--- device.telemetry: raw readings, one row a device, metric and instant; partitions by day. Temperatures of the fridges of
--- blood bank, vaccines and samples live here too.
---
--- The hot path: no foreign keys and two indexes. device.ingest_telemetry checks device and assignment once a batch and sets
--- the patient from the assignment that covers the reading. A patient's curve is read by device and period of their
--- assignments, so it needs no index of its own. A reading that is sent again is the same row (key with seq).
+-- device.telemetry: Raw measurements; continuous aggregates telemetry_1m, telemetry_1h.
+-- NOTE: No foreign keys on the hot path; ids are checked at the gateway against device_assignments. Fridge temperatures of blood bank, vaccines and samples live here too.
 create table if not exists device.telemetry (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -9196,23 +9431,23 @@ create table if not exists device.telemetry (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint telemetry_pkey primary key (tenant_id, id, measured_at),
-  constraint telemetry_reading_once unique (tenant_id, device_id, metric_code, measured_at, seq),
+  constraint telemetry_device_metric_code_key unique (tenant_id, device_id, metric_code, measured_at, seq),
   constraint telemetry_quality_check check (quality in ('good', 'suspect', 'artefact', 'simulated')),
-  constraint telemetry_value_in_range check (value between -1e15 and 1e15),
-  constraint telemetry_not_from_the_future check (measured_at <= now() + interval '5 minutes')
+  constraint telemetry_value_range check (value between -1e15 and 1e15),
+  constraint telemetry_measured_at_rule check (measured_at <= now() + interval '5 minutes')
 ) partition by range (measured_at);
 
 create table if not exists device.telemetry_default partition of device.telemetry default;
 
-comment on table device.telemetry is 'class=phi;scope=tenant;owner=device;fhir=Observation;retention=medical_record;append_only=1;partition=day;about=Raw readings of devices; views telemetry_1m and telemetry_1h sum them up.';
-comment on column device.telemetry.measured_at is 'class=phi;about=When the device measured, by its own clock; at most five minutes ahead of the server.';
-comment on column device.telemetry.device_id is 'class=phi;about=The device; no foreign key, checked on ingestion.';
-comment on column device.telemetry.patient_id is 'class=phi;about=Whose reading it is, from the assignment at measured_at; null for a bed or a place.';
-comment on column device.telemetry.metric_code is 'class=phi;about=What was measured, a LOINC or IEEE 11073 code or a name of the tenant: heart_rate, spo2, temperature.';
-comment on column device.telemetry.value is 'class=phi;about=Measured value in unit; binary floating point, as devices send it.';
-comment on column device.telemetry.unit is 'class=phi;about=UCUM unit.';
-comment on column device.telemetry.quality is 'class=phi;about=good, suspect, artefact or simulated; only good readings raise alarms.';
-comment on column device.telemetry.seq is 'class=phi;about=Counter of the device that tells readings of the same instant apart; 0 when it has none.';
+comment on table device.telemetry is 'class=phi;scope=tenant;owner=device;fhir=Observation;retention=medical_record;append_only=1;partition=day;about=Raw measurements; continuous aggregates telemetry_1m, telemetry_1h.';
+comment on column device.telemetry.measured_at is 'class=phi;about=?';
+comment on column device.telemetry.device_id is 'class=phi;about=?';
+comment on column device.telemetry.patient_id is 'class=phi;about=The patient.';
+comment on column device.telemetry.metric_code is 'class=phi;about=?';
+comment on column device.telemetry.value is 'class=phi;about=?';
+comment on column device.telemetry.unit is 'class=phi;about=?';
+comment on column device.telemetry.quality is 'class=phi;about=?';
+comment on column device.telemetry.seq is 'class=phi;about=?';
 select core.comment_standard_columns('device.telemetry');
 
 alter table device.telemetry enable row level security;
@@ -9236,13 +9471,10 @@ create or replace trigger telemetry_default_no_truncate before truncate on devic
   for each statement execute function core.refuse_change();
 select audit.track('device.telemetry');
 
-grant select on device.telemetry to device_app;
+grant select, insert on device.telemetry to device_app;
 grant select on device.telemetry to device_ro;
 
--- device.alarms: threshold and technical alarms with acknowledgement.
---
--- One live alarm a device, metric and kind: a condition that goes on does not ring twice, it raises the priority of the
--- alarm that is there. Rows belong to the operations.
+-- device.alarms: Threshold and technical alarms with acknowledgement.
 create table if not exists device.alarms (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -9269,14 +9501,13 @@ create table if not exists device.alarms (
   constraint alarms_limit_kind_check check (limit_kind in ('high', 'low', 'technical', 'disconnect', 'cold_chain')),
   constraint alarms_priority_check check (priority in ('low', 'medium', 'high', 'crisis')),
   constraint alarms_status_check check (status in ('active', 'acknowledged', 'resolved')),
-  constraint alarms_acknowledged_after_raised check (acknowledged_at >= raised_at),
-  constraint alarms_resolved_after_raised check (resolved_at >= raised_at),
-  constraint alarms_acknowledged_by_someone check ((acknowledged_at is null) = (acknowledged_by is null))
+  constraint alarms_acknowledged_at_rule check (acknowledged_at >= raised_at),
+  constraint alarms_resolved_at_rule check (resolved_at >= raised_at),
+  constraint alarms_acknowledged_at_rule_2 check ((acknowledged_at is null) = (acknowledged_by is null))
 );
 
-create unique index if not exists alarms_one_live_per_condition on device.alarms (tenant_id, device_id, metric_code, limit_kind)
+create unique index if not exists alarms_device_metric_code_key on device.alarms (tenant_id, device_id, metric_code, limit_kind)
   where status in ('active', 'acknowledged');
-create index if not exists alarms_live_idx on device.alarms (tenant_id, raised_at) where status in ('active', 'acknowledged');
 create index if not exists alarms_device_idx on device.alarms (tenant_id, device_id);
 create index if not exists alarms_patient_idx on device.alarms (tenant_id, patient_id)
   where patient_id is not null;
@@ -9284,20 +9515,20 @@ create index if not exists alarms_acknowledged_by_idx on device.alarms (tenant_i
   where acknowledged_by is not null;
 
 comment on table device.alarms is 'class=phi;scope=tenant;owner=device;fhir=DetectedIssue,Flag;retention=medical_record;about=Threshold and technical alarms with acknowledgement.';
-comment on column device.alarms.device_id is 'class=phi;about=The device that the alarm is about.';
-comment on column device.alarms.patient_id is 'class=phi;about=The patient who had the device when the alarm was raised.';
-comment on column device.alarms.metric_code is 'class=phi;about=What was measured; the device''s own code for a technical alarm.';
-comment on column device.alarms.limit_kind is 'class=phi;about=high, low, technical, disconnect or cold_chain.';
-comment on column device.alarms.limit_value is 'class=phi;about=The limit that was crossed, in the unit of the metric.';
-comment on column device.alarms.observed_value is 'class=phi;about=The reading that raised the alarm.';
-comment on column device.alarms.priority is 'class=phi;about=low, medium, high or crisis; grows while the alarm is live, never falls.';
-comment on column device.alarms.raised_at is 'class=phi;about=When the condition began.';
-comment on column device.alarms.acknowledged_at is 'class=phi;about=When somebody took it on.';
-comment on column device.alarms.acknowledged_by is 'class=operational;about=The user who took it on.';
-comment on column device.alarms.resolved_at is 'class=phi;about=When the condition was over.';
-comment on column device.alarms.escalation_level is 'class=phi;about=How many times the alarm was passed on because nobody took it on.';
-comment on column device.alarms.action_note is 'class=phi;about=What was done.';
-comment on column device.alarms.status is 'class=phi;about=active, acknowledged or resolved.';
+comment on column device.alarms.device_id is 'class=phi;about=?';
+comment on column device.alarms.patient_id is 'class=phi;about=The patient.';
+comment on column device.alarms.metric_code is 'class=phi;about=?';
+comment on column device.alarms.limit_kind is 'class=phi;about=?';
+comment on column device.alarms.limit_value is 'class=phi;about=?';
+comment on column device.alarms.observed_value is 'class=phi;about=?';
+comment on column device.alarms.priority is 'class=phi;about=?';
+comment on column device.alarms.raised_at is 'class=phi;about=?';
+comment on column device.alarms.acknowledged_at is 'class=phi;about=?';
+comment on column device.alarms.acknowledged_by is 'class=phi;about=?';
+comment on column device.alarms.resolved_at is 'class=phi;about=?';
+comment on column device.alarms.escalation_level is 'class=phi;about=?';
+comment on column device.alarms.action_note is 'class=phi;about=?';
+comment on column device.alarms.status is 'class=phi;about=?';
 select core.comment_standard_columns('device.alarms');
 
 alter table device.alarms enable row level security;
@@ -9311,25 +9542,23 @@ create or replace trigger alarms_touch before update on device.alarms
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger alarms_transition before insert or update of status on device.alarms
   for each row execute function core.enforce_transition('device.alarms', 'status');
-create or replace trigger alarms_first_state after insert on device.alarms
-  for each row execute function core.announce_first_state('device.alarms');
 select audit.track('device.alarms');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
-  ('device.alarms', '', 'active', false, 'device.alarm.v1'),
+  ('device.alarms', '', 'active', false, null),
   ('device.alarms', 'active', 'acknowledged', false, null),
   ('device.alarms', 'active', 'resolved', false, null),
   ('device.alarms', 'acknowledged', 'resolved', false, null),
-  -- the condition grew worse after somebody had taken it on
-  ('device.alarms', 'acknowledged', 'active', false, 'device.alarm.v1')
+  ('device.alarms', 'acknowledged', 'active', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select on device.alarms to device_app;
+grant select, insert, update on device.alarms to device_app;
 grant select on device.alarms to device_ro;
 
 -- clinical: tables
 
--- clinical.encounters: One contact or stay.
+-- One contact with a patient, or one stay. Everything that is observed, decided and done hangs on it. A patient has at
+-- most one inpatient stay at a time. Operations move it along its states; finishing frees the bed.
 create table if not exists clinical.encounters (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -9338,11 +9567,12 @@ create table if not exists clinical.encounters (
   clinic_id uuid not null,
   department_id uuid not null,
   class clinical.encounter_class not null,
-  priority text not null,
+  priority text not null default 'routine',
   attending_doctor_id uuid,
   appointment_id uuid,
   referred_by text,
   triage_level smallint,
+  isolation text,
   period tstzrange not null,
   chief_complaint_enc bytea,
   is_mlc boolean not null default false,
@@ -9350,7 +9580,7 @@ create table if not exists clinical.encounters (
   police_intimated_at timestamptz,
   disposition text,
   parent_encounter_id uuid,
-  payer_class text not null,
+  payer_class text not null default 'self',
   status text not null default 'planned',
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
@@ -9369,20 +9599,29 @@ create table if not exists clinical.encounters (
   constraint encounters_status_check check (
     status in ('planned', 'arrived', 'cancelled', 'triaged', 'in_progress', 'on_leave', 'finished', 'entered_in_error')
   ),
-  constraint encounters_triage_level_range check (triage_level between 1 and 5),
-  constraint encounters_is_mlc_rule check (not is_mlc or mlc_number is not null),
-  constraint encounters_finished_complete check (
+  constraint encounters_triage_level_1_to_5 check (triage_level between 1 and 5),
+  constraint encounters_isolation_check check (isolation in ('contact', 'droplet', 'airborne', 'protective')),
+  constraint encounters_period_has_start check (lower(period) is not null),
+  constraint encounters_not_own_parent check (parent_encounter_id <> id),
+  constraint encounters_mlc_has_number check (not is_mlc or mlc_number is not null),
+  constraint encounters_police_told_of_mlc_only check (police_intimated_at is null or is_mlc),
+  constraint encounters_finished_has_end_and_disposition check (
     status <> 'finished' or (upper(period) is not null and disposition is not null)
   )
 );
 
 create unique index if not exists encounters_encounter_number_key on clinical.encounters (tenant_id, encounter_number)
   where deleted_at is null;
-create unique index if not exists encounters_patient_key on clinical.encounters (tenant_id, patient_id)
+create unique index if not exists encounters_one_stay_per_patient on clinical.encounters (tenant_id, patient_id)
   where class = 'IMP' and status in ('in_progress', 'on_leave');
+create unique index if not exists encounters_one_per_appointment on clinical.encounters (tenant_id, appointment_id)
+  where appointment_id is not null and status not in ('cancelled', 'entered_in_error');
+create unique index if not exists encounters_mlc_number_key on clinical.encounters (tenant_id, mlc_number) where mlc_number is not null;
 create index if not exists encounters_patient_idx on clinical.encounters (tenant_id, patient_id);
 create index if not exists encounters_clinic_idx on clinical.encounters (tenant_id, clinic_id);
 create index if not exists encounters_department_idx on clinical.encounters (tenant_id, department_id);
+create index if not exists encounters_present_idx on clinical.encounters (tenant_id, department_id)
+  where status in ('arrived', 'triaged', 'in_progress', 'on_leave');
 create index if not exists encounters_attending_doctor_idx on clinical.encounters (tenant_id, attending_doctor_id)
   where attending_doctor_id is not null;
 create index if not exists encounters_appointment_idx on clinical.encounters (tenant_id, appointment_id)
@@ -9391,25 +9630,26 @@ create index if not exists encounters_parent_encounter_idx on clinical.encounter
   where parent_encounter_id is not null;
 
 comment on table clinical.encounters is 'class=phi;scope=tenant;owner=clinical;fhir=Encounter;retention=medical_record;about=One contact or stay.';
-comment on column clinical.encounters.encounter_number is 'class=phi;about=?';
+comment on column clinical.encounters.encounter_number is 'class=operational;about=Number that people read, series encounter.';
 comment on column clinical.encounters.patient_id is 'class=phi;about=The patient.';
-comment on column clinical.encounters.clinic_id is 'class=phi;about=The clinic.';
-comment on column clinical.encounters.department_id is 'class=phi;about=The department.';
-comment on column clinical.encounters.class is 'class=phi;about=?';
-comment on column clinical.encounters.priority is 'class=phi;about=?';
-comment on column clinical.encounters.attending_doctor_id is 'class=phi;about=?';
-comment on column clinical.encounters.appointment_id is 'class=phi;about=?';
-comment on column clinical.encounters.referred_by is 'class=phi;about=?';
-comment on column clinical.encounters.triage_level is 'class=phi;about=?';
-comment on column clinical.encounters.period is 'class=phi;about=?';
-comment on column clinical.encounters.chief_complaint_enc is 'class=phi;enc=1;about=?';
-comment on column clinical.encounters.is_mlc is 'class=phi;about=?';
-comment on column clinical.encounters.mlc_number is 'class=phi;about=?';
-comment on column clinical.encounters.police_intimated_at is 'class=phi;about=?';
-comment on column clinical.encounters.disposition is 'class=phi;about=?';
-comment on column clinical.encounters.parent_encounter_id is 'class=phi;about=?';
-comment on column clinical.encounters.payer_class is 'class=phi;about=?';
-comment on column clinical.encounters.status is 'class=phi;about=?';
+comment on column clinical.encounters.clinic_id is 'class=operational;about=The clinic.';
+comment on column clinical.encounters.department_id is 'class=operational;about=Department that is responsible now.';
+comment on column clinical.encounters.class is 'class=operational;about=AMB outpatient, EMER emergency, IMP inpatient, OBSENC observation, HH home, VR virtual, SS short stay (day care); HL7 ActCode.';
+comment on column clinical.encounters.priority is 'class=operational;about=routine, urgent or emergency.';
+comment on column clinical.encounters.attending_doctor_id is 'class=operational;about=Doctor who is responsible.';
+comment on column clinical.encounters.appointment_id is 'class=operational;about=The appointment that it fulfils.';
+comment on column clinical.encounters.referred_by is 'class=phi;about=Who sent the patient.';
+comment on column clinical.encounters.triage_level is 'class=phi;about=Triage category, 1 most urgent to 5.';
+comment on column clinical.encounters.isolation is 'class=phi;about=Isolation that the patient needs: contact, droplet, airborne or protective; null for none. Asked when a bed is allocated.';
+comment on column clinical.encounters.period is 'class=operational;about=From arrival to the end, start included; open while it lasts.';
+comment on column clinical.encounters.chief_complaint_enc is 'class=phi;enc=1;about=Why the patient came, in their words; encrypted.';
+comment on column clinical.encounters.is_mlc is 'class=phi;about=True for a medico-legal case.';
+comment on column clinical.encounters.mlc_number is 'class=phi;about=Number in the medico-legal register, series mlc.';
+comment on column clinical.encounters.police_intimated_at is 'class=phi;about=When the police was told.';
+comment on column clinical.encounters.disposition is 'class=phi;about=How it ended: home, admitted, transferred, lama (left against advice), dama (discharged against advice), absconded, expired or other.';
+comment on column clinical.encounters.parent_encounter_id is 'class=phi;about=Encounter that led to this one: the emergency visit of a stay, the mother of a newborn.';
+comment on column clinical.encounters.payer_class is 'class=financial;about=Who pays: self, insurance, pmjay, corporate or free.';
+comment on column clinical.encounters.status is 'class=operational;about=planned, arrived, triaged, in_progress, on_leave, finished, cancelled or entered_in_error.';
 select core.comment_standard_columns('clinical.encounters');
 
 alter table clinical.encounters enable row level security;
@@ -9423,35 +9663,44 @@ create or replace trigger encounters_touch before update on clinical.encounters
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger encounters_transition before insert or update of status on clinical.encounters
   for each row execute function core.enforce_transition('clinical.encounters', 'status');
+create or replace trigger encounters_no_aadhaar before insert or update of referred_by, mlc_number on clinical.encounters
+  for each row execute function core.reject_aadhaar_like('referred_by', 'mlc_number');
 select audit.track('clinical.encounters');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('clinical.encounters', '', 'planned', false, null),
   ('clinical.encounters', 'planned', 'arrived', false, null),
-  ('clinical.encounters', 'planned', 'cancelled', false, null),
+  ('clinical.encounters', 'planned', 'cancelled', true, null),
   ('clinical.encounters', 'arrived', 'triaged', false, null),
-  ('clinical.encounters', 'arrived', 'in_progress', false, null),
-  ('clinical.encounters', 'arrived', 'cancelled', false, null),
-  ('clinical.encounters', 'triaged', 'in_progress', false, null),
-  ('clinical.encounters', 'triaged', 'cancelled', false, null),
+  ('clinical.encounters', 'arrived', 'in_progress', false, 'encounter.started.v1'),
+  ('clinical.encounters', 'arrived', 'cancelled', true, null),
+  ('clinical.encounters', 'triaged', 'in_progress', false, 'encounter.started.v1'),
+  ('clinical.encounters', 'triaged', 'cancelled', true, null),
   ('clinical.encounters', 'in_progress', 'on_leave', false, null),
-  ('clinical.encounters', 'in_progress', 'finished', false, null),
+  ('clinical.encounters', 'in_progress', 'finished', false, 'encounter.finished.v1'),
   ('clinical.encounters', 'on_leave', 'in_progress', false, null),
-  ('clinical.encounters', 'on_leave', 'finished', false, null),
-  ('clinical.encounters', 'finished', 'entered_in_error', false, null)
+  ('clinical.encounters', 'on_leave', 'finished', false, 'encounter.finished.v1'),
+  ('clinical.encounters', 'finished', 'entered_in_error', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on clinical.encounters to clinical_app;
+-- status, period and the rest of the course belong to the operations
+grant select, insert on clinical.encounters to clinical_app;
+grant update (
+  department_id, attending_doctor_id, priority, referred_by, isolation, chief_complaint_enc, police_intimated_at,
+  payer_class, row_version
+) on clinical.encounters to clinical_app;
 grant select on clinical.encounters to clinical_ro;
 
--- clinical.admissions: Inpatient life cycle with its clearances.
+-- An inpatient stay from the request to the moment that the patient leaves the building, with its clearances. Discharge
+-- has four steps: ordered, clinically complete, billing cleared, physically gone; the bed is freed by the last one only.
+-- Modules whose work must be done before (blood, medicines, money) refuse a step by a trigger of their own (IM203).
 create table if not exists clinical.admissions (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
   encounter_id uuid not null,
   admission_number text not null,
   admission_type text not null,
-  requested_at timestamptz not null,
+  requested_at timestamptz not null default now(),
   admitted_at timestamptz,
   expected_discharge_on date,
   care_class text not null,
@@ -9459,7 +9708,9 @@ create table if not exists clinical.admissions (
   discharge_ordered_at timestamptz,
   discharge_ordered_by uuid,
   pharmacy_cleared_at timestamptz,
+  pharmacy_waiver_reason text,
   billing_cleared_at timestamptz,
+  billing_waiver_reason text,
   physically_left_at timestamptz,
   discharge_kind text,
   status text not null default 'requested',
@@ -9480,32 +9731,47 @@ create table if not exists clinical.admissions (
   constraint admissions_status_check check (
     status in ('requested', 'admitted', 'cancelled', 'discharge_ordered', 'clinically_discharged', 'billing_cleared', 'discharged')
   ),
-  constraint admissions_discharged_complete check (
-    status <> 'discharged' or (physically_left_at is not null and discharge_kind is not null)
+  constraint admissions_care_class_check check (
+    care_class in (
+      'general', 'semi_private', 'private', 'deluxe', 'icu', 'hdu', 'nicu', 'picu', 'isolation', 'day_care'
+    )
   ),
-  constraint admissions_physically_left_at_rule check (physically_left_at >= admitted_at)
+  constraint admissions_admitted_has_time check (status in ('requested', 'cancelled') or admitted_at is not null),
+  constraint admissions_discharge_has_order check (
+    status not in ('discharge_ordered', 'clinically_discharged', 'billing_cleared', 'discharged')
+    or (discharge_ordered_at is not null and discharge_ordered_by is not null and discharge_kind is not null)
+  ),
+  constraint admissions_discharged_was_cleared check (
+    status <> 'discharged'
+    or (pharmacy_cleared_at is not null and billing_cleared_at is not null and physically_left_at is not null)
+  ),
+  constraint admissions_left_after_admission check (physically_left_at >= admitted_at)
 );
 
+create index if not exists admissions_in_house_idx on clinical.admissions (tenant_id, admitted_at)
+  where status in ('admitted', 'discharge_ordered', 'clinically_discharged', 'billing_cleared');
 create index if not exists admissions_admitting_doctor_idx on clinical.admissions (tenant_id, admitting_doctor_id);
 create index if not exists admissions_discharge_ordered_by_idx on clinical.admissions (tenant_id, discharge_ordered_by)
   where discharge_ordered_by is not null;
 
 comment on table clinical.admissions is 'class=phi;scope=tenant;owner=clinical;fhir=Encounter.hospitalization;retention=medical_record;about=Inpatient life cycle with its clearances.';
-comment on column clinical.admissions.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column clinical.admissions.admission_number is 'class=phi;about=?';
-comment on column clinical.admissions.admission_type is 'class=phi;about=?';
-comment on column clinical.admissions.requested_at is 'class=phi;about=?';
-comment on column clinical.admissions.admitted_at is 'class=phi;about=?';
-comment on column clinical.admissions.expected_discharge_on is 'class=phi;about=?';
-comment on column clinical.admissions.care_class is 'class=phi;about=?';
-comment on column clinical.admissions.admitting_doctor_id is 'class=phi;about=?';
-comment on column clinical.admissions.discharge_ordered_at is 'class=phi;about=?';
-comment on column clinical.admissions.discharge_ordered_by is 'class=phi;about=?';
-comment on column clinical.admissions.pharmacy_cleared_at is 'class=phi;about=?';
-comment on column clinical.admissions.billing_cleared_at is 'class=phi;about=?';
-comment on column clinical.admissions.physically_left_at is 'class=phi;about=?';
-comment on column clinical.admissions.discharge_kind is 'class=phi;about=?';
-comment on column clinical.admissions.status is 'class=phi;about=?';
+comment on column clinical.admissions.encounter_id is 'class=phi;about=The stay.';
+comment on column clinical.admissions.admission_number is 'class=operational;about=Number that people read, series admission.';
+comment on column clinical.admissions.admission_type is 'class=operational;about=elective, emergency, transfer, newborn or day_care.';
+comment on column clinical.admissions.requested_at is 'class=operational;about=When admission was asked for.';
+comment on column clinical.admissions.admitted_at is 'class=operational;about=When the patient was admitted.';
+comment on column clinical.admissions.expected_discharge_on is 'class=operational;about=Day on which discharge is expected.';
+comment on column clinical.admissions.care_class is 'class=operational;about=Class of room that the patient is entitled to: general, semi_private, private, deluxe, icu, hdu, nicu, picu, isolation or day_care.';
+comment on column clinical.admissions.admitting_doctor_id is 'class=operational;about=Doctor who admits.';
+comment on column clinical.admissions.discharge_ordered_at is 'class=operational;about=When discharge was ordered.';
+comment on column clinical.admissions.discharge_ordered_by is 'class=operational;about=Member of staff who ordered it.';
+comment on column clinical.admissions.pharmacy_cleared_at is 'class=operational;about=When the pharmacy had nothing open any more.';
+comment on column clinical.admissions.pharmacy_waiver_reason is 'class=phi;about=Why its clearance was waived.';
+comment on column clinical.admissions.billing_cleared_at is 'class=financial;about=When the bill was settled or waived.';
+comment on column clinical.admissions.billing_waiver_reason is 'class=financial;about=Why its clearance was waived, as for a patient who absconded.';
+comment on column clinical.admissions.physically_left_at is 'class=operational;about=When the patient left the building; the bed is free from then on.';
+comment on column clinical.admissions.discharge_kind is 'class=phi;about=normal, lama (left against advice), dama (discharged against advice), transfer, death or absconded.';
+comment on column clinical.admissions.status is 'class=operational;about=requested, admitted, discharge_ordered, clinically_discharged, billing_cleared, discharged or cancelled.';
 select core.comment_standard_columns('clinical.admissions');
 
 alter table clinical.admissions enable row level security;
@@ -9523,37 +9789,41 @@ select audit.track('clinical.admissions');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('clinical.admissions', '', 'requested', false, null),
-  ('clinical.admissions', 'requested', 'admitted', false, null),
-  ('clinical.admissions', 'requested', 'cancelled', false, null),
+  ('clinical.admissions', 'requested', 'admitted', false, 'admission.admitted.v1'),
+  ('clinical.admissions', 'requested', 'cancelled', true, null),
   ('clinical.admissions', 'admitted', 'discharge_ordered', false, null),
   ('clinical.admissions', 'discharge_ordered', 'clinically_discharged', false, null),
-  ('clinical.admissions', 'discharge_ordered', 'admitted', false, null),
+  ('clinical.admissions', 'discharge_ordered', 'admitted', true, null),
   ('clinical.admissions', 'clinically_discharged', 'billing_cleared', false, null),
-  ('clinical.admissions', 'clinically_discharged', 'admitted', false, null),
-  ('clinical.admissions', 'billing_cleared', 'discharged', false, null)
+  ('clinical.admissions', 'clinically_discharged', 'admitted', true, null),
+  ('clinical.admissions', 'billing_cleared', 'admitted', true, null),
+  ('clinical.admissions', 'billing_cleared', 'discharged', false, 'admission.discharged.v1')
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on clinical.admissions to clinical_app;
+-- status, times and clearances belong to the operations
+grant select, insert on clinical.admissions to clinical_app;
+grant update (expected_discharge_on, care_class, admitting_doctor_id, row_version) on clinical.admissions to clinical_app;
 grant select on clinical.admissions to clinical_ro;
 
--- clinical.care_team_members: Who treats this patient now; the basis of treatment-relationship access.
+-- Who treats this patient, in which role, from when to when: the basis of access by treatment relationship.
 create table if not exists clinical.care_team_members (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
   encounter_id uuid not null,
   staff_id uuid not null,
   role text not null,
-  period tstzrange not null,
-  added_by uuid not null,
+  period tstzrange not null default tstzrange(now(), null),
+  added_by uuid default core.current_user_id(),
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint care_team_members_pkey primary key (tenant_id, id),
-  constraint care_team_members_not_overlapping exclude using gist (
+  constraint care_team_members_once_at_a_time exclude using gist (
     tenant_id with =, encounter_id with =, staff_id with =, role with =, period with &&
   ),
+  constraint care_team_members_period_has_start check (lower(period) is not null and not isempty(period)),
   constraint care_team_members_role_check check (
     role in ('attending', 'consultant', 'resident', 'nurse', 'anaesthetist', 'therapist', 'dietician', 'social_worker')
   )
@@ -9561,13 +9831,14 @@ create table if not exists clinical.care_team_members (
 
 create index if not exists care_team_members_encounter_idx on clinical.care_team_members (tenant_id, encounter_id);
 create index if not exists care_team_members_staff_idx on clinical.care_team_members (tenant_id, staff_id);
+create index if not exists care_team_members_current_idx on clinical.care_team_members (tenant_id, staff_id) where upper_inf(period);
 
 comment on table clinical.care_team_members is 'class=phi;scope=tenant;owner=clinical;fhir=CareTeam;retention=medical_record;about=Who treats this patient now; the basis of treatment-relationship access.';
-comment on column clinical.care_team_members.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column clinical.care_team_members.staff_id is 'class=phi;about=?';
-comment on column clinical.care_team_members.role is 'class=phi;about=?';
-comment on column clinical.care_team_members.period is 'class=phi;about=?';
-comment on column clinical.care_team_members.added_by is 'class=phi;about=?';
+comment on column clinical.care_team_members.encounter_id is 'class=phi;about=The encounter.';
+comment on column clinical.care_team_members.staff_id is 'class=operational;about=Member of staff.';
+comment on column clinical.care_team_members.role is 'class=operational;about=attending, consultant, resident, nurse, anaesthetist, therapist, dietician or social_worker.';
+comment on column clinical.care_team_members.period is 'class=operational;about=From when to when; open while they treat the patient.';
+comment on column clinical.care_team_members.added_by is 'class=operational;about=User who added them.';
 select core.comment_standard_columns('clinical.care_team_members');
 
 alter table clinical.care_team_members enable row level security;
@@ -9581,10 +9852,10 @@ create or replace trigger care_team_members_touch before update on clinical.care
   for each row execute function core.update_updated_at_column('row_version');
 select audit.track('clinical.care_team_members');
 
-grant select, insert, update on clinical.care_team_members to clinical_app;
+grant select on clinical.care_team_members to clinical_app;
 grant select on clinical.care_team_members to clinical_ro;
 
--- clinical.conditions: Problems, diagnoses, history and family history.
+-- Problems, diagnoses, history and family history. A stay has at most one principal final diagnosis (rank 1).
 create table if not exists clinical.conditions (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -9622,12 +9893,15 @@ create table if not exists clinical.conditions (
   constraint conditions_verification_status_check check (
     verification_status in ('unconfirmed', 'provisional', 'differential', 'confirmed', 'refuted', 'entered_in_error')
   ),
-  constraint conditions_icd10_rule check (icd10 ~ '^[A-Z][0-9][0-9A-Z](\.[0-9A-Z]{1,4})?$'),
-  constraint conditions_code_system_rule check (code_system <> 'http://snomed.info/sct' or core.valid_sctid(code)),
-  constraint conditions_family_history_complete check (category <> 'family_history' or relationship is not null),
-  constraint conditions_abatement_on_rule check (abatement_on >= onset_on)
+  constraint conditions_icd10_valid check (core.valid_icd10(icd10)),
+  constraint conditions_snomed_code_valid check (code_system <> 'http://snomed.info/sct' or core.valid_sctid(code)),
+  constraint conditions_family_history_names_relative check (category <> 'family_history' or relationship is not null),
+  constraint conditions_ends_after_onset check (abatement_on >= onset_on),
+  constraint conditions_rank_positive check (rank > 0)
 );
 
+create unique index if not exists conditions_one_principal_diagnosis on clinical.conditions (tenant_id, encounter_id)
+  where category = 'final' and rank = 1 and verification_status not in ('refuted', 'entered_in_error') and deleted_at is null;
 create index if not exists conditions_patient_idx on clinical.conditions (tenant_id, patient_id);
 create index if not exists conditions_encounter_idx on clinical.conditions (tenant_id, encounter_id)
   where encounter_id is not null;
@@ -9635,21 +9909,21 @@ create index if not exists conditions_asserted_by_idx on clinical.conditions (te
 
 comment on table clinical.conditions is 'class=phi;scope=tenant;owner=clinical;fhir=Condition,FamilyMemberHistory;retention=medical_record;about=Problems, diagnoses, history and family history.';
 comment on column clinical.conditions.patient_id is 'class=phi;about=The patient.';
-comment on column clinical.conditions.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column clinical.conditions.category is 'class=phi;about=?';
+comment on column clinical.conditions.encounter_id is 'class=phi;about=Encounter in which it was stated.';
+comment on column clinical.conditions.category is 'class=phi;about=problem, encounter_diagnosis, provisional, differential, final, past_history, family_history or social_history.';
 comment on column clinical.conditions.code_system is 'class=phi;about=Code system of the code, as a URL.';
-comment on column clinical.conditions.code is 'class=phi;about=?';
-comment on column clinical.conditions.display is 'class=phi;about=?';
-comment on column clinical.conditions.icd10 is 'class=phi;about=?';
-comment on column clinical.conditions.icd11 is 'class=phi;about=?';
-comment on column clinical.conditions.rank is 'class=phi;about=?';
-comment on column clinical.conditions.onset_on is 'class=phi;about=?';
-comment on column clinical.conditions.abatement_on is 'class=phi;about=?';
-comment on column clinical.conditions.clinical_status is 'class=phi;about=?';
-comment on column clinical.conditions.verification_status is 'class=phi;about=?';
-comment on column clinical.conditions.relationship is 'class=phi;about=?';
-comment on column clinical.conditions.note_enc is 'class=phi;enc=1;about=?';
-comment on column clinical.conditions.asserted_by is 'class=phi;about=?';
+comment on column clinical.conditions.code is 'class=phi;about=Code of the condition.';
+comment on column clinical.conditions.display is 'class=phi;about=The condition in words.';
+comment on column clinical.conditions.icd10 is 'class=phi;about=ICD-10 code, such as I21.0.';
+comment on column clinical.conditions.icd11 is 'class=phi;about=ICD-11 code.';
+comment on column clinical.conditions.rank is 'class=phi;about=Order among the diagnoses of an encounter; 1 is the principal one.';
+comment on column clinical.conditions.onset_on is 'class=phi;about=When it began.';
+comment on column clinical.conditions.abatement_on is 'class=phi;about=When it ended.';
+comment on column clinical.conditions.clinical_status is 'class=phi;about=active, recurrence, relapse, inactive, remission or resolved.';
+comment on column clinical.conditions.verification_status is 'class=phi;about=unconfirmed, provisional, differential, confirmed, refuted or entered_in_error.';
+comment on column clinical.conditions.relationship is 'class=phi;about=Of family history: which relative.';
+comment on column clinical.conditions.note_enc is 'class=phi;enc=1;about=Remarks; encrypted.';
+comment on column clinical.conditions.asserted_by is 'class=operational;about=Member of staff who stated it.';
 select core.comment_standard_columns('clinical.conditions');
 
 alter table clinical.conditions enable row level security;
@@ -9663,6 +9937,10 @@ create or replace trigger conditions_touch before update on clinical.conditions
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger conditions_transition before insert or update of verification_status on clinical.conditions
   for each row execute function core.enforce_transition('clinical.conditions', 'verification_status');
+create or replace trigger conditions_no_aadhaar before insert or update of display, relationship on clinical.conditions
+  for each row execute function core.reject_aadhaar_like('display', 'relationship');
+create or replace trigger conditions_patient_of_encounter before insert or update of patient_id, encounter_id on clinical.conditions
+  for each row when (new.encounter_id is not null) execute function clinical.check_patient_of_encounter();
 select audit.track('clinical.conditions');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
@@ -9676,15 +9954,18 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('clinical.conditions', 'provisional', 'differential', false, null),
   ('clinical.conditions', 'differential', 'confirmed', false, null),
   ('clinical.conditions', 'differential', 'refuted', false, null),
-  ('clinical.conditions', 'confirmed', 'refuted', false, null),
-  ('clinical.conditions', 'confirmed', 'entered_in_error', false, null)
+  ('clinical.conditions', 'confirmed', 'refuted', true, null),
+  ('clinical.conditions', 'confirmed', 'entered_in_error', true, null),
+  ('clinical.conditions', 'differential', 'entered_in_error', true, null),
+  ('clinical.conditions', 'provisional', 'entered_in_error', true, null),
+  ('clinical.conditions', 'unconfirmed', 'entered_in_error', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
 grant select, insert, update on clinical.conditions to clinical_app;
 grant select on clinical.conditions to clinical_ro;
 
--- clinical.allergies: Allergies and intolerances; empty must be stated, not assumed.
--- RULE to build: a real allergy ends the none_known row (trigger)
+-- Allergies and intolerances. "None known" is a statement with a row of its own, never the absence of rows: an allergy
+-- ends that row, and while one is active it cannot be stated.
 create table if not exists clinical.allergies (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -9696,10 +9977,10 @@ create table if not exists clinical.allergies (
   code text,
   display text not null,
   criticality text,
-  reactions jsonb not null default '{}',
+  reactions jsonb not null default '[]',
   onset_on date,
-  clinical_status text not null,
-  verification_status text not null,
+  clinical_status text not null default 'active',
+  verification_status text not null default 'unconfirmed',
   recorded_by uuid not null,
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
@@ -9717,11 +9998,17 @@ create table if not exists clinical.allergies (
   constraint allergies_verification_status_check check (
     verification_status in ('unconfirmed', 'confirmed', 'refuted', 'entered_in_error')
   ),
-  constraint allergies_kind_rule check (kind = 'none_known' or (code is not null and category is not null))
+  constraint allergies_names_substance check (kind = 'none_known' or (code is not null and category is not null)),
+  constraint allergies_none_known_names_nothing check (kind <> 'none_known' or code is null),
+  constraint allergies_reactions_is_list check (jsonb_typeof(reactions) = 'array')
 );
 
-create unique index if not exists allergies_patient_key on clinical.allergies (tenant_id, patient_id)
+create unique index if not exists allergies_one_none_known on clinical.allergies (tenant_id, patient_id)
   where kind = 'none_known' and clinical_status = 'active' and deleted_at is null;
+create unique index if not exists allergies_one_active_per_substance
+  on clinical.allergies (tenant_id, patient_id, code_system, code) nulls not distinct
+  where kind <> 'none_known' and clinical_status = 'active'
+    and verification_status not in ('refuted', 'entered_in_error') and deleted_at is null;
 create index if not exists allergies_patient_idx on clinical.allergies (tenant_id, patient_id);
 create index if not exists allergies_encounter_idx on clinical.allergies (tenant_id, encounter_id)
   where encounter_id is not null;
@@ -9729,18 +10016,18 @@ create index if not exists allergies_recorded_by_idx on clinical.allergies (tena
 
 comment on table clinical.allergies is 'class=phi;scope=tenant;owner=clinical;fhir=AllergyIntolerance;retention=medical_record;about=Allergies and intolerances; empty must be stated, not assumed.';
 comment on column clinical.allergies.patient_id is 'class=phi;about=The patient.';
-comment on column clinical.allergies.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column clinical.allergies.kind is 'class=phi;about=?';
-comment on column clinical.allergies.category is 'class=phi;about=?';
+comment on column clinical.allergies.encounter_id is 'class=phi;about=Encounter in which it was stated.';
+comment on column clinical.allergies.kind is 'class=phi;about=allergy, intolerance or none_known.';
+comment on column clinical.allergies.category is 'class=phi;about=medication, food, environment or biologic.';
 comment on column clinical.allergies.code_system is 'class=phi;about=Code system of the code, as a URL.';
-comment on column clinical.allergies.code is 'class=phi;about=?';
-comment on column clinical.allergies.display is 'class=phi;about=?';
-comment on column clinical.allergies.criticality is 'class=phi;about=?';
-comment on column clinical.allergies.reactions is 'class=phi;about=?';
-comment on column clinical.allergies.onset_on is 'class=phi;about=?';
-comment on column clinical.allergies.clinical_status is 'class=phi;about=?';
-comment on column clinical.allergies.verification_status is 'class=phi;about=?';
-comment on column clinical.allergies.recorded_by is 'class=phi;about=?';
+comment on column clinical.allergies.code is 'class=phi;about=Code of the substance.';
+comment on column clinical.allergies.display is 'class=phi;about=The substance in words.';
+comment on column clinical.allergies.criticality is 'class=phi;about=low, high or unable_to_assess: what a reaction would do.';
+comment on column clinical.allergies.reactions is 'class=phi;about=List of reactions: {manifestation, severity, on}.';
+comment on column clinical.allergies.onset_on is 'class=phi;about=When it was first seen.';
+comment on column clinical.allergies.clinical_status is 'class=phi;about=active, inactive or resolved.';
+comment on column clinical.allergies.verification_status is 'class=phi;about=unconfirmed, confirmed, refuted or entered_in_error.';
+comment on column clinical.allergies.recorded_by is 'class=operational;about=Member of staff who recorded it.';
 select core.comment_standard_columns('clinical.allergies');
 
 alter table clinical.allergies enable row level security;
@@ -9752,12 +10039,19 @@ create policy tenant_isolation on clinical.allergies
 
 create or replace trigger allergies_touch before update on clinical.allergies
   for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger allergies_no_aadhaar before insert or update of display on clinical.allergies
+  for each row execute function core.reject_aadhaar_like('display');
+create or replace trigger allergies_none_known before insert or update on clinical.allergies
+  for each row execute function clinical.check_none_known();
+create or replace trigger allergies_patient_of_encounter before insert or update of patient_id, encounter_id on clinical.allergies
+  for each row when (new.encounter_id is not null) execute function clinical.check_patient_of_encounter();
 select audit.track('clinical.allergies');
 
 grant select, insert, update on clinical.allergies to clinical_app;
 grant select on clinical.allergies to clinical_ro;
 
--- clinical.vital_signs: One set of vitals, typed for fast charts and early-warning scores.
+-- One set of vital signs, in typed columns for fast charts. The early-warning score NEWS2 is computed by a trigger when
+-- all of its parts are there and the patient is 16 or older. Append-only: a correction is a new row that names the old.
 create table if not exists clinical.vital_signs (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -9770,6 +10064,7 @@ create table if not exists clinical.vital_signs (
   systolic smallint,
   diastolic smallint,
   spo2 smallint,
+  spo2_scale smallint not null default 1,
   on_oxygen boolean,
   weight_kg numeric(6, 2),
   height_cm numeric(5, 1),
@@ -9785,18 +10080,25 @@ create table if not exists clinical.vital_signs (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint vital_signs_pkey primary key (tenant_id, id, measured_at),
-  constraint vital_signs_patient_measured_at_key unique (tenant_id, patient_id, measured_at, id),
+  constraint vital_signs_of_patient_in_order unique (tenant_id, patient_id, measured_at, id),
   constraint vital_signs_consciousness_check check (consciousness in ('A', 'C', 'V', 'P', 'U')),
-  constraint vital_signs_temperature_c_range check (temperature_c between 20 and 46),
-  constraint vital_signs_pulse_range check (pulse between 0 and 350),
-  constraint vital_signs_resp_rate_range check (resp_rate between 0 and 120),
-  constraint vital_signs_systolic_range check (systolic between 20 and 320),
-  constraint vital_signs_diastolic_range check (diastolic between 10 and 220 and diastolic < systolic),
-  constraint vital_signs_spo2_range check (spo2 between 0 and 100),
-  constraint vital_signs_height_cm_range check (height_cm between 20 and 260),
-  constraint vital_signs_weight_kg_range check (weight_kg between 0.2 and 500),
-  constraint vital_signs_pain_score_range check (pain_score between 0 and 10),
-  constraint vital_signs_news2_range check (news2 between 0 and 20)
+  constraint vital_signs_temperature_20_to_46 check (temperature_c between 20 and 46),
+  constraint vital_signs_pulse_0_to_350 check (pulse between 0 and 350),
+  constraint vital_signs_breaths_0_to_120 check (resp_rate between 0 and 120),
+  constraint vital_signs_systolic_20_to_320 check (systolic between 20 and 320),
+  constraint vital_signs_diastolic_below_systolic check (diastolic between 10 and 220 and diastolic < systolic),
+  constraint vital_signs_spo2_0_to_100 check (spo2 between 0 and 100),
+  constraint vital_signs_spo2_scale_1_or_2 check (spo2_scale in (1, 2)),
+  constraint vital_signs_height_20_to_260 check (height_cm between 20 and 260),
+  constraint vital_signs_weight_to_500 check (weight_kg between 0.2 and 500),
+  constraint vital_signs_pain_0_to_10 check (pain_score between 0 and 10),
+  constraint vital_signs_news2_0_to_20 check (news2 between 0 and 20),
+  constraint vital_signs_error_names_row check (not is_error or replaces_id is not null),
+  constraint vital_signs_measures_something check (
+    is_error or num_nonnulls(
+      temperature_c, pulse, resp_rate, systolic, spo2, weight_kg, height_cm, pain_score, consciousness, glucose_mg_dl
+    ) > 0
+  )
 ) partition by range (measured_at);
 
 create table if not exists clinical.vital_signs_default partition of clinical.vital_signs default;
@@ -9805,30 +10107,33 @@ create index if not exists vital_signs_encounter_idx on clinical.vital_signs (te
   where encounter_id is not null;
 create index if not exists vital_signs_device_idx on clinical.vital_signs (tenant_id, device_id)
   where device_id is not null;
+create index if not exists vital_signs_replaces_idx on clinical.vital_signs (tenant_id, replaces_id)
+  where replaces_id is not null;
 create index if not exists vital_signs_recorded_by_idx on clinical.vital_signs (tenant_id, recorded_by);
 
 comment on table clinical.vital_signs is 'class=phi;scope=tenant;owner=clinical;fhir=Observation (vital-signs);retention=medical_record;append_only=1;partition=month;about=One set of vitals, typed for fast charts and early-warning scores.';
-comment on column clinical.vital_signs.measured_at is 'class=phi;about=?';
+comment on column clinical.vital_signs.measured_at is 'class=operational;about=When it was measured.';
 comment on column clinical.vital_signs.patient_id is 'class=phi;about=The patient.';
-comment on column clinical.vital_signs.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column clinical.vital_signs.temperature_c is 'class=phi;about=?';
-comment on column clinical.vital_signs.pulse is 'class=phi;about=?';
-comment on column clinical.vital_signs.resp_rate is 'class=phi;about=?';
-comment on column clinical.vital_signs.systolic is 'class=phi;about=?';
-comment on column clinical.vital_signs.diastolic is 'class=phi;about=?';
-comment on column clinical.vital_signs.spo2 is 'class=phi;about=?';
-comment on column clinical.vital_signs.on_oxygen is 'class=phi;about=?';
-comment on column clinical.vital_signs.weight_kg is 'class=phi;about=?';
-comment on column clinical.vital_signs.height_cm is 'class=phi;about=?';
-comment on column clinical.vital_signs.bmi is 'class=phi;about=?';
-comment on column clinical.vital_signs.pain_score is 'class=phi;about=?';
-comment on column clinical.vital_signs.consciousness is 'class=phi;about=?';
-comment on column clinical.vital_signs.news2 is 'class=phi;about=?';
-comment on column clinical.vital_signs.glucose_mg_dl is 'class=phi;about=?';
-comment on column clinical.vital_signs.device_id is 'class=phi;about=?';
-comment on column clinical.vital_signs.recorded_by is 'class=phi;about=?';
-comment on column clinical.vital_signs.replaces_id is 'class=phi;about=?';
-comment on column clinical.vital_signs.is_error is 'class=phi;about=?';
+comment on column clinical.vital_signs.encounter_id is 'class=phi;about=The encounter.';
+comment on column clinical.vital_signs.temperature_c is 'class=phi;about=Body temperature in degrees Celsius.';
+comment on column clinical.vital_signs.pulse is 'class=phi;about=Pulse in beats a minute.';
+comment on column clinical.vital_signs.resp_rate is 'class=phi;about=Breaths a minute.';
+comment on column clinical.vital_signs.systolic is 'class=phi;about=Systolic blood pressure in mmHg.';
+comment on column clinical.vital_signs.diastolic is 'class=phi;about=Diastolic blood pressure in mmHg.';
+comment on column clinical.vital_signs.spo2 is 'class=phi;about=Oxygen saturation in percent.';
+comment on column clinical.vital_signs.spo2_scale is 'class=phi;about=SpO2 scale of NEWS2: 1, or 2 for hypercapnic failure with a target of 88 to 92 percent.';
+comment on column clinical.vital_signs.on_oxygen is 'class=phi;about=True when the patient gets oxygen.';
+comment on column clinical.vital_signs.weight_kg is 'class=phi;about=Weight in kilograms.';
+comment on column clinical.vital_signs.height_cm is 'class=phi;about=Height in centimetres.';
+comment on column clinical.vital_signs.bmi is 'class=phi;about=Body mass index, computed.';
+comment on column clinical.vital_signs.pain_score is 'class=phi;about=Pain from 0 to 10.';
+comment on column clinical.vital_signs.consciousness is 'class=phi;about=A alert, C new confusion, V voice, P pain, U unresponsive.';
+comment on column clinical.vital_signs.news2 is 'class=phi;about=National Early Warning Score 2, 0 to 20; null when a part of it is missing.';
+comment on column clinical.vital_signs.glucose_mg_dl is 'class=phi;about=Blood glucose in mg/dL.';
+comment on column clinical.vital_signs.device_id is 'class=operational;about=Device that measured.';
+comment on column clinical.vital_signs.recorded_by is 'class=operational;about=Member of staff who recorded it.';
+comment on column clinical.vital_signs.replaces_id is 'class=phi;about=The row that this one corrects.';
+comment on column clinical.vital_signs.is_error is 'class=phi;about=True when the replaced row should not exist: nothing was measured.';
 select core.comment_standard_columns('clinical.vital_signs');
 
 alter table clinical.vital_signs enable row level security;
@@ -9850,12 +10155,15 @@ create or replace trigger vital_signs_no_truncate before truncate on clinical.vi
   for each statement execute function core.refuse_change();
 create or replace trigger vital_signs_default_no_truncate before truncate on clinical.vital_signs_default
   for each statement execute function core.refuse_change();
+create or replace trigger vital_signs_score before insert on clinical.vital_signs
+  for each row execute function clinical.score_vital_signs();
 select audit.track('clinical.vital_signs');
 
 grant select, insert on clinical.vital_signs to clinical_app;
 grant select on clinical.vital_signs to clinical_ro;
 
--- clinical.observations: Any other coded observation (examination, scores, intake/output, social history).
+-- Any other coded observation: examination, scores, fluid balance, social history. A final one is never changed: its
+-- correction is a new row that names it, and it becomes amended.
 create table if not exists clinical.observations (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -9875,6 +10183,7 @@ create table if not exists clinical.observations (
   body_site text,
   method text,
   parent_id uuid,
+  replaces_id uuid,
   performer_id uuid not null,
   status text not null default 'preliminary',
   row_version integer not null default 1,
@@ -9892,37 +10201,38 @@ create table if not exists clinical.observations (
   constraint observations_status_check check (
     status in ('preliminary', 'final', 'cancelled', 'amended', 'entered_in_error')
   ),
-  constraint observations_num_nonnulls_rule check (num_nonnulls(value_num,value_code,value_text_enc,value_bool) <= 1),
-  constraint observations_value_num_rule check (value_num is null or unit_ucum is not null),
-  constraint observations_code_system_rule check (code_system <> 'http://loinc.org' or core.valid_loinc(code))
+  constraint observations_one_value check (num_nonnulls(value_num, value_code, value_text_enc, value_bool) <= 1),
+  constraint observations_number_has_unit check (value_num is null or unit_ucum is not null),
+  constraint observations_loinc_code_valid check (code_system <> 'http://loinc.org' or core.valid_loinc(code))
 ) partition by range (effective_at);
 
 create table if not exists clinical.observations_default partition of clinical.observations default;
 
-create index if not exists observations_patient_idx on clinical.observations (tenant_id, patient_id);
+create index if not exists observations_patient_idx on clinical.observations (tenant_id, patient_id, effective_at);
 create index if not exists observations_encounter_idx on clinical.observations (tenant_id, encounter_id)
   where encounter_id is not null;
 create index if not exists observations_performer_idx on clinical.observations (tenant_id, performer_id);
 
 comment on table clinical.observations is 'class=phi;scope=tenant;owner=clinical;fhir=Observation;retention=medical_record;partition=month;about=Any other coded observation (examination, scores, intake/output, social history).';
-comment on column clinical.observations.effective_at is 'class=phi;about=?';
+comment on column clinical.observations.effective_at is 'class=operational;about=When it was observed.';
 comment on column clinical.observations.patient_id is 'class=phi;about=The patient.';
-comment on column clinical.observations.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column clinical.observations.category is 'class=phi;about=?';
+comment on column clinical.observations.encounter_id is 'class=phi;about=The encounter.';
+comment on column clinical.observations.category is 'class=phi;about=exam, survey, social_history, fluid_balance, activity, wellness or other.';
 comment on column clinical.observations.code_system is 'class=phi;about=Code system of the code, as a URL.';
-comment on column clinical.observations.code is 'class=phi;about=?';
-comment on column clinical.observations.display is 'class=phi;about=?';
-comment on column clinical.observations.value_num is 'class=phi;about=?';
-comment on column clinical.observations.unit_ucum is 'class=phi;about=?';
-comment on column clinical.observations.value_code is 'class=phi;about=?';
-comment on column clinical.observations.value_text_enc is 'class=phi;enc=1;about=?';
-comment on column clinical.observations.value_bool is 'class=phi;about=?';
-comment on column clinical.observations.interpretation is 'class=phi;about=?';
-comment on column clinical.observations.body_site is 'class=phi;about=?';
-comment on column clinical.observations.method is 'class=phi;about=?';
-comment on column clinical.observations.parent_id is 'class=phi;about=?';
-comment on column clinical.observations.performer_id is 'class=phi;about=?';
-comment on column clinical.observations.status is 'class=phi;about=?';
+comment on column clinical.observations.code is 'class=phi;about=Code of what was observed.';
+comment on column clinical.observations.display is 'class=phi;about=What was observed, in words.';
+comment on column clinical.observations.value_num is 'class=phi;about=Value as a number.';
+comment on column clinical.observations.unit_ucum is 'class=phi;about=Unit of the number (UCUM).';
+comment on column clinical.observations.value_code is 'class=phi;about=Value as a code.';
+comment on column clinical.observations.value_text_enc is 'class=phi;enc=1;about=Value as text; encrypted.';
+comment on column clinical.observations.value_bool is 'class=phi;about=Value as yes or no.';
+comment on column clinical.observations.interpretation is 'class=phi;about=Interpretation: H, L, N, A or another HL7 code.';
+comment on column clinical.observations.body_site is 'class=phi;about=Where on the body.';
+comment on column clinical.observations.method is 'class=phi;about=How it was observed.';
+comment on column clinical.observations.parent_id is 'class=phi;about=Observation that this one is a part of.';
+comment on column clinical.observations.replaces_id is 'class=phi;about=The row that this one corrects.';
+comment on column clinical.observations.performer_id is 'class=operational;about=Member of staff who observed it.';
+comment on column clinical.observations.status is 'class=operational;about=preliminary, final, amended, cancelled or entered_in_error.';
 select core.comment_standard_columns('clinical.observations');
 
 alter table clinical.observations enable row level security;
@@ -9942,22 +10252,26 @@ create or replace trigger observations_touch before update on clinical.observati
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger observations_transition before insert or update of status on clinical.observations
   for each row execute function core.enforce_transition('clinical.observations', 'status');
+create or replace trigger observations_final_stays before update on clinical.observations
+  for each row when (old.status <> 'preliminary') execute function clinical.keep_content('');
+create or replace trigger observations_no_aadhaar before insert on clinical.observations
+  for each row execute function core.reject_aadhaar_like('display', 'value_code', 'body_site', 'method');
 select audit.track('clinical.observations');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('clinical.observations', '', 'preliminary', false, null),
   ('clinical.observations', 'preliminary', 'final', false, null),
-  ('clinical.observations', 'preliminary', 'cancelled', false, null),
-  ('clinical.observations', 'final', 'amended', false, null),
-  ('clinical.observations', 'final', 'entered_in_error', false, null),
-  ('clinical.observations', 'amended', 'entered_in_error', false, null)
+  ('clinical.observations', 'preliminary', 'cancelled', true, null),
+  ('clinical.observations', 'final', 'amended', true, null),
+  ('clinical.observations', 'final', 'entered_in_error', true, null),
+  ('clinical.observations', 'amended', 'entered_in_error', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on clinical.observations to clinical_app;
+grant select, insert on clinical.observations to clinical_app;
 grant select on clinical.observations to clinical_ro;
 
--- clinical.clinical_assessments: Scored instruments (initial assessment, Morse, Braden, GCS, triage, wellness forms).
--- RULE to build: scored instruments need a score (settings list)
+-- Instruments that are filled in: initial assessment, Morse, Braden, GCS, triage, wellness forms. The instruments of the
+-- setting clinical.scored_instruments cannot be completed without a score.
 create table if not exists clinical.clinical_assessments (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -9965,11 +10279,11 @@ create table if not exists clinical.clinical_assessments (
   encounter_id uuid not null,
   template_id uuid,
   instrument text not null,
-  instrument_version text not null,
+  instrument_version text not null default '1',
   answers jsonb not null default '{}',
   score numeric,
   risk_level text,
-  assessed_at timestamptz not null,
+  assessed_at timestamptz not null default now(),
   due_at timestamptz,
   assessor_id uuid not null,
   status text not null default 'in_progress',
@@ -9983,9 +10297,11 @@ create table if not exists clinical.clinical_assessments (
   constraint clinical_assessments_status_check check (
     status in ('in_progress', 'completed', 'cancelled', 'amended', 'entered_in_error')
   ),
-  constraint clinical_assessments_completed_complete check (status <> 'completed' or jsonb_typeof(answers) = 'object')
+  constraint clinical_assessments_answers_is_object check (jsonb_typeof(answers) = 'object')
 );
 
+create index if not exists clinical_assessments_due_idx on clinical.clinical_assessments (tenant_id, due_at)
+  where status = 'in_progress';
 create index if not exists clinical_assessments_patient_idx on clinical.clinical_assessments (tenant_id, patient_id);
 create index if not exists clinical_assessments_encounter_idx on clinical.clinical_assessments (tenant_id, encounter_id);
 create index if not exists clinical_assessments_template_idx on clinical.clinical_assessments (template_id, tenant_id)
@@ -9995,17 +10311,17 @@ create index if not exists clinical_assessments_assessor_idx on clinical.clinica
 
 comment on table clinical.clinical_assessments is 'class=phi;scope=tenant;owner=clinical;fhir=QuestionnaireResponse;retention=medical_record;about=Scored instruments (initial assessment, Morse, Braden, GCS, triage, wellness forms).';
 comment on column clinical.clinical_assessments.patient_id is 'class=phi;about=The patient.';
-comment on column clinical.clinical_assessments.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column clinical.clinical_assessments.template_id is 'class=phi;about=?';
-comment on column clinical.clinical_assessments.instrument is 'class=phi;about=?';
-comment on column clinical.clinical_assessments.instrument_version is 'class=phi;about=?';
-comment on column clinical.clinical_assessments.answers is 'class=phi;about=?';
-comment on column clinical.clinical_assessments.score is 'class=phi;about=?';
-comment on column clinical.clinical_assessments.risk_level is 'class=phi;about=?';
-comment on column clinical.clinical_assessments.assessed_at is 'class=phi;about=?';
-comment on column clinical.clinical_assessments.due_at is 'class=phi;about=?';
-comment on column clinical.clinical_assessments.assessor_id is 'class=phi;about=?';
-comment on column clinical.clinical_assessments.status is 'class=phi;about=?';
+comment on column clinical.clinical_assessments.encounter_id is 'class=phi;about=The encounter.';
+comment on column clinical.clinical_assessments.template_id is 'class=operational;about=Template of the form.';
+comment on column clinical.clinical_assessments.instrument is 'class=phi;about=Code of the instrument, such as morse, braden, gcs.';
+comment on column clinical.clinical_assessments.instrument_version is 'class=operational;about=Version of the instrument.';
+comment on column clinical.clinical_assessments.answers is 'class=phi;about=Answers by question.';
+comment on column clinical.clinical_assessments.score is 'class=phi;about=Total score.';
+comment on column clinical.clinical_assessments.risk_level is 'class=phi;about=none, low, medium or high.';
+comment on column clinical.clinical_assessments.assessed_at is 'class=operational;about=When it was filled in.';
+comment on column clinical.clinical_assessments.due_at is 'class=operational;about=When it must be done.';
+comment on column clinical.clinical_assessments.assessor_id is 'class=operational;about=Member of staff who filled it in.';
+comment on column clinical.clinical_assessments.status is 'class=operational;about=in_progress, completed, amended, cancelled or entered_in_error.';
 select core.comment_standard_columns('clinical.clinical_assessments');
 
 alter table clinical.clinical_assessments enable row level security;
@@ -10021,22 +10337,30 @@ create or replace trigger clinical_assessments_template_visible before insert or
   for each row execute function core.check_shared_reference('template_id', 'ehr.document_templates');
 create or replace trigger clinical_assessments_transition before insert or update of status on clinical.clinical_assessments
   for each row execute function core.enforce_transition('clinical.clinical_assessments', 'status');
+create or replace trigger clinical_assessments_scored before insert or update on clinical.clinical_assessments
+  for each row when (new.status = 'completed' and new.score is null)
+  execute function clinical.check_assessment_score();
+create or replace trigger clinical_assessments_completed_stays before update on clinical.clinical_assessments
+  for each row when (old.status <> 'in_progress') execute function clinical.keep_content('');
+create or replace trigger clinical_assessments_patient_of_encounter
+  before insert or update of patient_id, encounter_id on clinical.clinical_assessments
+  for each row execute function clinical.check_patient_of_encounter();
 select audit.track('clinical.clinical_assessments');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('clinical.clinical_assessments', '', 'in_progress', false, null),
   ('clinical.clinical_assessments', 'in_progress', 'completed', false, null),
   ('clinical.clinical_assessments', 'in_progress', 'cancelled', false, null),
-  ('clinical.clinical_assessments', 'completed', 'amended', false, null),
-  ('clinical.clinical_assessments', 'completed', 'entered_in_error', false, null),
-  ('clinical.clinical_assessments', 'amended', 'entered_in_error', false, null)
+  ('clinical.clinical_assessments', 'completed', 'amended', true, null),
+  ('clinical.clinical_assessments', 'completed', 'entered_in_error', true, null),
+  ('clinical.clinical_assessments', 'amended', 'entered_in_error', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
 grant select, insert, update on clinical.clinical_assessments to clinical_app;
 grant select on clinical.clinical_assessments to clinical_ro;
 
--- clinical.medical_records: Signed clinical notes: consultation, progress, nursing, operative, procedure, death note.
--- RULE to build: content columns immutable once signed (trigger)
+-- Clinical notes: consultation, progress, nursing, operative, procedure and death notes. Once signed a note is never
+-- changed by anybody; an addendum is a note of its own that names it, and signing the addendum marks it amended.
 create table if not exists clinical.medical_records (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -10055,7 +10379,7 @@ create table if not exists clinical.medical_records (
   cosigned_at timestamptz,
   amends_id uuid,
   amendment_reason text,
-  confidentiality text not null,
+  confidentiality text not null default 'N',
   late_entry boolean not null default false,
   status text not null default 'draft',
   row_version integer not null default 1,
@@ -10069,12 +10393,16 @@ create table if not exists clinical.medical_records (
   constraint medical_records_status_check check (
     status in ('draft', 'signed', 'discarded', 'amended', 'entered_in_error')
   ),
-  constraint medical_records_status_rule check (
+  constraint medical_records_signed_has_signature check (
     status not in ('signed', 'amended') or (signed_at is not null and signed_by is not null)
   ),
-  constraint medical_records_amends_id_rule check (amends_id is null or amendment_reason is not null)
+  constraint medical_records_addendum_has_reason check (amends_id is null or amendment_reason is not null),
+  constraint medical_records_cosigned_by_named_senior check (cosigned_at is null or cosigner_id is not null),
+  constraint medical_records_cosigner_is_another check (cosigner_id <> author_id),
+  constraint medical_records_content_hash_is_sha256 check (octet_length(content_hash) = 32)
 );
 
+create index if not exists medical_records_draft_idx on clinical.medical_records (tenant_id, author_id) where status = 'draft';
 create index if not exists medical_records_patient_idx on clinical.medical_records (tenant_id, patient_id);
 create index if not exists medical_records_encounter_idx on clinical.medical_records (tenant_id, encounter_id);
 create index if not exists medical_records_author_idx on clinical.medical_records (tenant_id, author_id);
@@ -10086,24 +10414,24 @@ create index if not exists medical_records_amends_idx on clinical.medical_record
   where amends_id is not null;
 
 comment on table clinical.medical_records is 'class=phi;scope=tenant;owner=clinical;fhir=Composition;retention=medical_record;about=Signed clinical notes: consultation, progress, nursing, operative, procedure, death note.';
-comment on column clinical.medical_records.record_number is 'class=phi;about=?';
+comment on column clinical.medical_records.record_number is 'class=operational;about=Number that people read, series medical_record.';
 comment on column clinical.medical_records.patient_id is 'class=phi;about=The patient.';
-comment on column clinical.medical_records.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column clinical.medical_records.type_code is 'class=phi;about=?';
-comment on column clinical.medical_records.title is 'class=phi;about=?';
-comment on column clinical.medical_records.content_enc is 'class=phi;enc=1;about=?';
-comment on column clinical.medical_records.content_hash is 'class=phi;about=?';
-comment on column clinical.medical_records.sections is 'class=phi;about=?';
-comment on column clinical.medical_records.author_id is 'class=phi;about=?';
-comment on column clinical.medical_records.signed_at is 'class=phi;about=?';
-comment on column clinical.medical_records.signed_by is 'class=phi;about=?';
-comment on column clinical.medical_records.cosigner_id is 'class=phi;about=?';
-comment on column clinical.medical_records.cosigned_at is 'class=phi;about=?';
-comment on column clinical.medical_records.amends_id is 'class=phi;about=?';
-comment on column clinical.medical_records.amendment_reason is 'class=phi;about=?';
-comment on column clinical.medical_records.confidentiality is 'class=phi;about=?';
-comment on column clinical.medical_records.late_entry is 'class=phi;about=?';
-comment on column clinical.medical_records.status is 'class=phi;about=?';
+comment on column clinical.medical_records.encounter_id is 'class=phi;about=The encounter.';
+comment on column clinical.medical_records.type_code is 'class=phi;about=Kind of note, such as consultation, progress, nursing, operative, death_note, lama_form.';
+comment on column clinical.medical_records.title is 'class=phi;about=Title.';
+comment on column clinical.medical_records.content_enc is 'class=phi;enc=1;about=The note; encrypted.';
+comment on column clinical.medical_records.content_hash is 'class=phi;about=SHA-256 of the text of the note.';
+comment on column clinical.medical_records.sections is 'class=phi;about=Coded sections, where the note has some.';
+comment on column clinical.medical_records.author_id is 'class=operational;about=Member of staff who wrote it.';
+comment on column clinical.medical_records.signed_at is 'class=operational;about=When it was signed.';
+comment on column clinical.medical_records.signed_by is 'class=operational;about=Member of staff who signed it.';
+comment on column clinical.medical_records.cosigner_id is 'class=operational;about=Senior who must sign as well.';
+comment on column clinical.medical_records.cosigned_at is 'class=operational;about=When the senior signed.';
+comment on column clinical.medical_records.amends_id is 'class=phi;about=The note that this one amends.';
+comment on column clinical.medical_records.amendment_reason is 'class=phi;about=Why.';
+comment on column clinical.medical_records.confidentiality is 'class=phi;about=N normal, R restricted, V very restricted (HL7).';
+comment on column clinical.medical_records.late_entry is 'class=phi;about=True when it was written after the encounter had ended.';
+comment on column clinical.medical_records.status is 'class=operational;about=draft, signed, amended, discarded or entered_in_error.';
 select core.comment_standard_columns('clinical.medical_records');
 
 alter table clinical.medical_records enable row level security;
@@ -10117,20 +10445,31 @@ create or replace trigger medical_records_touch before update on clinical.medica
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger medical_records_transition before insert or update of status on clinical.medical_records
   for each row execute function core.enforce_transition('clinical.medical_records', 'status');
+create or replace trigger medical_records_signed_stays before update on clinical.medical_records
+  for each row when (old.status <> 'draft') execute function clinical.keep_content('cosigned_at');
+create or replace trigger medical_records_patient_of_encounter
+  before insert or update of patient_id, encounter_id on clinical.medical_records
+  for each row execute function clinical.check_patient_of_encounter();
+create or replace trigger medical_records_no_aadhaar before insert or update of title on clinical.medical_records
+  for each row execute function core.reject_aadhaar_like('title');
 select audit.track('clinical.medical_records');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('clinical.medical_records', '', 'draft', false, null),
   ('clinical.medical_records', 'draft', 'signed', false, null),
   ('clinical.medical_records', 'draft', 'discarded', false, null),
-  ('clinical.medical_records', 'signed', 'amended', false, null),
-  ('clinical.medical_records', 'signed', 'entered_in_error', false, null)
+  ('clinical.medical_records', 'signed', 'amended', true, null),
+  ('clinical.medical_records', 'signed', 'entered_in_error', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on clinical.medical_records to clinical_app;
+-- a draft may be edited; signing and amending are operations
+grant select, insert on clinical.medical_records to clinical_app;
+grant update (type_code, title, content_enc, content_hash, sections, cosigner_id, confidentiality, row_version)
+  on clinical.medical_records to clinical_app;
 grant select on clinical.medical_records to clinical_ro;
 
--- clinical.procedures: Procedures and surgeries, with theatre times and the WHO checklist.
+-- Procedures and surgeries, with theatre times and the WHO surgical safety checklist: sign-in before anaesthesia, time-out
+-- before incision, sign-out before the patient leaves. Surgery needs an informed consent to begin and a count to end.
 create table if not exists clinical.procedures (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -10142,7 +10481,7 @@ create table if not exists clinical.procedures (
   code text not null,
   display text not null,
   kind text not null,
-  laterality text not null,
+  laterality text not null default 'na',
   asa_class smallint,
   anaesthesia_type text,
   primary_surgeon_id uuid,
@@ -10172,18 +10511,30 @@ create table if not exists clinical.procedures (
   constraint procedures_status_check check (
     status in ('preparation', 'in_progress', 'not_done', 'completed', 'stopped', 'entered_in_error')
   ),
-  constraint procedures_time_out_at_rule check (time_out_at >= sign_in_at and sign_out_at >= time_out_at),
-  constraint procedures_incision_at_rule check (incision_at is null or time_out_at is not null),
-  constraint procedures_closure_at_rule check (closure_at >= incision_at),
-  constraint procedures_surgery_complete check (
+  constraint procedures_time_out_after_sign_in check (
+    time_out_at is null or (sign_in_at is not null and time_out_at >= sign_in_at)
+  ),
+  constraint procedures_sign_out_after_time_out check (
+    sign_out_at is null or (time_out_at is not null and sign_out_at >= time_out_at)
+  ),
+  constraint procedures_incision_after_time_out check (
+    incision_at is null or (time_out_at is not null and incision_at >= time_out_at)
+  ),
+  constraint procedures_closure_after_incision check (
+    closure_at is null or (incision_at is not null and closure_at >= incision_at)
+  ),
+  constraint procedures_surgery_has_consent check (
     kind <> 'surgery' or status in ('preparation', 'not_done') or consent_id is not null
   ),
-  constraint procedures_asa_class_range check (asa_class between 1 and 6),
-  constraint procedures_completed_complete check (
-    status <> 'completed' or kind <> 'surgery' or counts_correct is not null
-  )
+  constraint procedures_asa_class_1_to_6 check (asa_class between 1 and 6),
+  constraint procedures_completed_surgery_signed_out check (
+    status <> 'completed' or kind <> 'surgery' or (sign_out_at is not null and counts_correct is not null)
+  ),
+  constraint procedures_blood_loss_not_negative check (blood_loss_ml >= 0)
 );
 
+create index if not exists procedures_open_idx on clinical.procedures (tenant_id, primary_surgeon_id)
+  where status in ('preparation', 'in_progress');
 create index if not exists procedures_patient_idx on clinical.procedures (tenant_id, patient_id);
 create index if not exists procedures_encounter_idx on clinical.procedures (tenant_id, encounter_id);
 create index if not exists procedures_service_request_idx on clinical.procedures (tenant_id, service_request_id)
@@ -10196,32 +10547,32 @@ create index if not exists procedures_consent_idx on clinical.procedures (tenant
   where consent_id is not null;
 
 comment on table clinical.procedures is 'class=phi;scope=tenant;owner=clinical;fhir=Procedure;retention=medical_record;about=Procedures and surgeries, with theatre times and the WHO checklist.';
-comment on column clinical.procedures.procedure_number is 'class=phi;about=?';
+comment on column clinical.procedures.procedure_number is 'class=operational;about=Number that people read, series procedure.';
 comment on column clinical.procedures.patient_id is 'class=phi;about=The patient.';
-comment on column clinical.procedures.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column clinical.procedures.service_request_id is 'class=phi;about=?';
+comment on column clinical.procedures.encounter_id is 'class=phi;about=The encounter.';
+comment on column clinical.procedures.service_request_id is 'class=operational;about=The order that it fulfils.';
 comment on column clinical.procedures.code_system is 'class=phi;about=Code system of the code, as a URL.';
-comment on column clinical.procedures.code is 'class=phi;about=?';
-comment on column clinical.procedures.display is 'class=phi;about=?';
-comment on column clinical.procedures.kind is 'class=phi;about=?';
-comment on column clinical.procedures.laterality is 'class=phi;about=?';
-comment on column clinical.procedures.asa_class is 'class=phi;about=?';
-comment on column clinical.procedures.anaesthesia_type is 'class=phi;about=?';
-comment on column clinical.procedures.primary_surgeon_id is 'class=phi;about=?';
-comment on column clinical.procedures.anaesthetist_id is 'class=phi;about=?';
-comment on column clinical.procedures.consent_id is 'class=phi;about=?';
-comment on column clinical.procedures.sign_in_at is 'class=phi;about=?';
-comment on column clinical.procedures.time_out_at is 'class=phi;about=?';
-comment on column clinical.procedures.sign_out_at is 'class=phi;about=?';
-comment on column clinical.procedures.checklist is 'class=phi;about=?';
-comment on column clinical.procedures.patient_in_at is 'class=phi;about=?';
-comment on column clinical.procedures.incision_at is 'class=phi;about=?';
-comment on column clinical.procedures.closure_at is 'class=phi;about=?';
-comment on column clinical.procedures.patient_out_at is 'class=phi;about=?';
-comment on column clinical.procedures.blood_loss_ml is 'class=phi;about=?';
-comment on column clinical.procedures.complications is 'class=phi;about=?';
-comment on column clinical.procedures.counts_correct is 'class=phi;about=?';
-comment on column clinical.procedures.status is 'class=phi;about=?';
+comment on column clinical.procedures.code is 'class=phi;about=Code of the procedure.';
+comment on column clinical.procedures.display is 'class=phi;about=The procedure in words.';
+comment on column clinical.procedures.kind is 'class=phi;about=surgery, bedside, diagnostic or therapy.';
+comment on column clinical.procedures.laterality is 'class=phi;about=left, right, bilateral or na.';
+comment on column clinical.procedures.asa_class is 'class=phi;about=ASA physical status, 1 to 6.';
+comment on column clinical.procedures.anaesthesia_type is 'class=phi;about=Kind of anaesthesia.';
+comment on column clinical.procedures.primary_surgeon_id is 'class=operational;about=Doctor who operates.';
+comment on column clinical.procedures.anaesthetist_id is 'class=operational;about=Doctor who gives anaesthesia.';
+comment on column clinical.procedures.consent_id is 'class=phi;about=The informed consent.';
+comment on column clinical.procedures.sign_in_at is 'class=operational;about=WHO checklist: sign-in, before anaesthesia.';
+comment on column clinical.procedures.time_out_at is 'class=operational;about=WHO checklist: time-out, before incision.';
+comment on column clinical.procedures.sign_out_at is 'class=operational;about=WHO checklist: sign-out, before the patient leaves.';
+comment on column clinical.procedures.checklist is 'class=phi;about=Answers of the checklist by step: sign_in, time_out, sign_out.';
+comment on column clinical.procedures.patient_in_at is 'class=operational;about=Patient in theatre.';
+comment on column clinical.procedures.incision_at is 'class=operational;about=Incision.';
+comment on column clinical.procedures.closure_at is 'class=operational;about=Closure.';
+comment on column clinical.procedures.patient_out_at is 'class=operational;about=Patient out of theatre.';
+comment on column clinical.procedures.blood_loss_ml is 'class=phi;about=Blood loss in millilitres.';
+comment on column clinical.procedures.complications is 'class=phi;about=Complications.';
+comment on column clinical.procedures.counts_correct is 'class=phi;about=True when swabs, needles and instruments were counted and none was missing.';
+comment on column clinical.procedures.status is 'class=operational;about=preparation, in_progress, completed, stopped, not_done or entered_in_error.';
 select core.comment_standard_columns('clinical.procedures');
 
 alter table clinical.procedures enable row level security;
@@ -10235,21 +10586,34 @@ create or replace trigger procedures_touch before update on clinical.procedures
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger procedures_transition before insert or update of status on clinical.procedures
   for each row execute function core.enforce_transition('clinical.procedures', 'status');
+create or replace trigger procedures_completed_stays before update on clinical.procedures
+  for each row when (old.status not in ('preparation', 'in_progress'))
+  execute function clinical.keep_content('complications');
+create or replace trigger procedures_patient_of_encounter before insert or update of patient_id, encounter_id on clinical.procedures
+  for each row execute function clinical.check_patient_of_encounter();
+create or replace trigger procedures_no_aadhaar before insert or update of display, complications on clinical.procedures
+  for each row execute function core.reject_aadhaar_like('display', 'complications');
 select audit.track('clinical.procedures');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('clinical.procedures', '', 'preparation', false, null),
   ('clinical.procedures', 'preparation', 'in_progress', false, null),
-  ('clinical.procedures', 'preparation', 'not_done', false, null),
+  ('clinical.procedures', 'preparation', 'not_done', true, null),
   ('clinical.procedures', 'in_progress', 'completed', false, null),
-  ('clinical.procedures', 'in_progress', 'stopped', false, null),
-  ('clinical.procedures', 'completed', 'entered_in_error', false, null)
+  ('clinical.procedures', 'in_progress', 'stopped', true, null),
+  ('clinical.procedures', 'completed', 'entered_in_error', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on clinical.procedures to clinical_app;
+-- the checklist, the theatre times and the status belong to the operations
+grant select, insert on clinical.procedures to clinical_app;
+grant update (
+  laterality, asa_class, anaesthesia_type, primary_surgeon_id, anaesthetist_id, consent_id, blood_loss_ml, complications,
+  row_version
+) on clinical.procedures to clinical_app;
 grant select on clinical.procedures to clinical_ro;
 
--- clinical.implants: Implanted devices with UDI and batch; recall and PM-JAY implant evidence.
+-- Implanted devices with batch, UDI or serial number: what a recall and an implant claim ask for. No serial number of a
+-- device is in two patients.
 create table if not exists clinical.implants (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -10259,7 +10623,7 @@ create table if not exists clinical.implants (
   batch_id uuid,
   udi text,
   serial_number text,
-  implanted_at timestamptz not null,
+  implanted_at timestamptz not null default now(),
   body_site text not null,
   sticker_document_id uuid,
   explanted_at timestamptz,
@@ -10270,12 +10634,13 @@ create table if not exists clinical.implants (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint implants_pkey primary key (tenant_id, id),
-  constraint implants_num_nonnulls_rule check (num_nonnulls(batch_id,serial_number,udi) >= 1),
-  constraint implants_explanted_at_rule check (explanted_at is null or explant_reason is not null)
+  constraint implants_traceable check (num_nonnulls(batch_id, serial_number, udi) >= 1),
+  constraint implants_explant_has_reason check (explanted_at is null or explant_reason is not null),
+  constraint implants_explanted_after_implant check (explanted_at >= implanted_at)
 );
 
-create unique index if not exists implants_udi_serial_number_key on clinical.implants (tenant_id, udi, serial_number)
-  where serial_number is not null;
+create unique index if not exists implants_serial_number_key on clinical.implants (tenant_id, item_id, udi, serial_number)
+  nulls not distinct where serial_number is not null;
 create index if not exists implants_patient_idx on clinical.implants (tenant_id, patient_id);
 create index if not exists implants_procedure_idx on clinical.implants (tenant_id, procedure_id);
 create index if not exists implants_item_idx on clinical.implants (tenant_id, item_id);
@@ -10286,16 +10651,16 @@ create index if not exists implants_sticker_document_idx on clinical.implants (t
 
 comment on table clinical.implants is 'class=phi;scope=tenant;owner=clinical;fhir=Device;retention=medical_record;about=Implanted devices with UDI and batch; recall and PM-JAY implant evidence.';
 comment on column clinical.implants.patient_id is 'class=phi;about=The patient.';
-comment on column clinical.implants.procedure_id is 'class=phi;about=?';
-comment on column clinical.implants.item_id is 'class=phi;about=?';
-comment on column clinical.implants.batch_id is 'class=phi;about=?';
-comment on column clinical.implants.udi is 'class=phi;about=?';
-comment on column clinical.implants.serial_number is 'class=phi;about=?';
-comment on column clinical.implants.implanted_at is 'class=phi;about=?';
-comment on column clinical.implants.body_site is 'class=phi;about=?';
-comment on column clinical.implants.sticker_document_id is 'class=phi;about=?';
-comment on column clinical.implants.explanted_at is 'class=phi;about=?';
-comment on column clinical.implants.explant_reason is 'class=phi;about=?';
+comment on column clinical.implants.procedure_id is 'class=phi;about=Procedure in which it was implanted.';
+comment on column clinical.implants.item_id is 'class=operational;about=Item of stock.';
+comment on column clinical.implants.batch_id is 'class=operational;about=Batch of the item.';
+comment on column clinical.implants.udi is 'class=phi;about=Unique device identifier as scanned.';
+comment on column clinical.implants.serial_number is 'class=phi;about=Serial number.';
+comment on column clinical.implants.implanted_at is 'class=phi;about=When.';
+comment on column clinical.implants.body_site is 'class=phi;about=Where in the body.';
+comment on column clinical.implants.sticker_document_id is 'class=phi;about=Picture of its sticker.';
+comment on column clinical.implants.explanted_at is 'class=phi;about=When it was taken out.';
+comment on column clinical.implants.explant_reason is 'class=phi;about=Why.';
 select core.comment_standard_columns('clinical.implants');
 
 alter table clinical.implants enable row level security;
@@ -10307,12 +10672,16 @@ create policy tenant_isolation on clinical.implants
 
 create or replace trigger implants_touch before update on clinical.implants
   for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger implants_no_aadhaar before insert or update of udi, serial_number, body_site on clinical.implants
+  for each row execute function core.reject_aadhaar_like('body_site');
 select audit.track('clinical.implants');
 
-grant select, insert, update on clinical.implants to clinical_app;
+grant select, insert on clinical.implants to clinical_app;
+grant update (sticker_document_id, explanted_at, explant_reason, row_version) on clinical.implants to clinical_app;
 grant select on clinical.implants to clinical_ro;
 
--- clinical.vaccination_records: Vaccinations given, planned or refused.
+-- Vaccinations given here or elsewhere, planned, or refused. A dose of a series is given once; one given here names its
+-- lot, which must not have expired.
 create table if not exists clinical.vaccination_records (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -10334,7 +10703,7 @@ create table if not exists clinical.vaccination_records (
   next_due_on date,
   not_done_reason text,
   external_ref text,
-  source text not null,
+  source text not null default 'own',
   status text not null default 'planned',
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
@@ -10349,16 +10718,18 @@ create table if not exists clinical.vaccination_records (
   constraint vaccination_records_status_check check (
     status in ('planned', 'completed', 'not_done', 'entered_in_error')
   ),
-  constraint vaccination_records_dose_number_range check (dose_number between 1 and 20),
-  constraint vaccination_records_completed_complete check (
+  constraint vaccination_records_dose_1_to_20 check (dose_number between 1 and 20),
+  constraint vaccination_records_given_has_time_and_lot check (
     status <> 'completed' or (given_at is not null and (source = 'external' or lot_number is not null))
   ),
-  constraint vaccination_records_expiry_on_rule check (expiry_on >= given_at::date),
-  constraint vaccination_records_not_done_complete check (status <> 'not_done' or not_done_reason is not null)
+  constraint vaccination_records_lot_not_expired check (expiry_on >= (given_at at time zone 'UTC')::date),
+  constraint vaccination_records_not_done_has_reason check (status <> 'not_done' or not_done_reason is not null)
 );
 
-create unique index if not exists vaccination_records_patient_vaccine_code_key on clinical.vaccination_records (tenant_id, patient_id, vaccine_code, series, dose_number)
-  where status = 'completed';
+create unique index if not exists vaccination_records_dose_given_once
+  on clinical.vaccination_records (tenant_id, patient_id, vaccine_code, series, dose_number) nulls not distinct
+  where status = 'completed' and deleted_at is null;
+create index if not exists vaccination_records_due_idx on clinical.vaccination_records (tenant_id, next_due_on) where status = 'planned';
 create index if not exists vaccination_records_patient_idx on clinical.vaccination_records (tenant_id, patient_id);
 create index if not exists vaccination_records_encounter_idx on clinical.vaccination_records (tenant_id, encounter_id)
   where encounter_id is not null;
@@ -10369,25 +10740,25 @@ create index if not exists vaccination_records_given_by_idx on clinical.vaccinat
 
 comment on table clinical.vaccination_records is 'class=phi;scope=tenant;owner=clinical;fhir=Immunization;retention=medical_record;about=Vaccinations given, planned or refused.';
 comment on column clinical.vaccination_records.patient_id is 'class=phi;about=The patient.';
-comment on column clinical.vaccination_records.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column clinical.vaccination_records.vaccine_code is 'class=phi;about=?';
-comment on column clinical.vaccination_records.vaccine_name is 'class=phi;about=?';
-comment on column clinical.vaccination_records.brand is 'class=phi;about=?';
-comment on column clinical.vaccination_records.manufacturer is 'class=phi;about=?';
-comment on column clinical.vaccination_records.batch_id is 'class=phi;about=?';
-comment on column clinical.vaccination_records.lot_number is 'class=phi;about=?';
-comment on column clinical.vaccination_records.expiry_on is 'class=phi;about=?';
-comment on column clinical.vaccination_records.dose_number is 'class=phi;about=?';
-comment on column clinical.vaccination_records.series is 'class=phi;about=?';
-comment on column clinical.vaccination_records.site is 'class=phi;about=?';
-comment on column clinical.vaccination_records.route is 'class=phi;about=?';
-comment on column clinical.vaccination_records.given_at is 'class=phi;about=?';
-comment on column clinical.vaccination_records.given_by is 'class=phi;about=?';
-comment on column clinical.vaccination_records.next_due_on is 'class=phi;about=?';
-comment on column clinical.vaccination_records.not_done_reason is 'class=phi;about=?';
-comment on column clinical.vaccination_records.external_ref is 'class=phi;about=?';
-comment on column clinical.vaccination_records.source is 'class=phi;about=?';
-comment on column clinical.vaccination_records.status is 'class=phi;about=?';
+comment on column clinical.vaccination_records.encounter_id is 'class=phi;about=The encounter.';
+comment on column clinical.vaccination_records.vaccine_code is 'class=phi;about=Code of the vaccine.';
+comment on column clinical.vaccination_records.vaccine_name is 'class=phi;about=Vaccine in words.';
+comment on column clinical.vaccination_records.brand is 'class=phi;about=Brand.';
+comment on column clinical.vaccination_records.manufacturer is 'class=phi;about=Manufacturer.';
+comment on column clinical.vaccination_records.batch_id is 'class=operational;about=Batch of stock that it came from.';
+comment on column clinical.vaccination_records.lot_number is 'class=phi;about=Lot number.';
+comment on column clinical.vaccination_records.expiry_on is 'class=operational;about=Expiry of the lot.';
+comment on column clinical.vaccination_records.dose_number is 'class=phi;about=Dose within the series, from 1.';
+comment on column clinical.vaccination_records.series is 'class=phi;about=Series, such as primary or booster.';
+comment on column clinical.vaccination_records.site is 'class=phi;about=Where on the body.';
+comment on column clinical.vaccination_records.route is 'class=phi;about=How it was given.';
+comment on column clinical.vaccination_records.given_at is 'class=phi;about=When.';
+comment on column clinical.vaccination_records.given_by is 'class=operational;about=Member of staff who gave it.';
+comment on column clinical.vaccination_records.next_due_on is 'class=phi;about=When the next dose is due.';
+comment on column clinical.vaccination_records.not_done_reason is 'class=phi;about=Why it was not given.';
+comment on column clinical.vaccination_records.external_ref is 'class=phi;about=Reference of a foreign record, such as a certificate.';
+comment on column clinical.vaccination_records.source is 'class=phi;about=own, or external when somebody else gave it.';
+comment on column clinical.vaccination_records.status is 'class=operational;about=planned, completed, not_done or entered_in_error.';
 select core.comment_standard_columns('clinical.vaccination_records');
 
 alter table clinical.vaccination_records enable row level security;
@@ -10401,20 +10772,27 @@ create or replace trigger vaccination_records_touch before update on clinical.va
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger vaccination_records_transition before insert or update of status on clinical.vaccination_records
   for each row execute function core.enforce_transition('clinical.vaccination_records', 'status');
+create or replace trigger vaccination_records_given_stays before update on clinical.vaccination_records
+  for each row when (old.status = 'completed') execute function clinical.keep_content('next_due_on');
+create or replace trigger vaccination_records_no_aadhaar before insert or update of external_ref, not_done_reason on clinical.vaccination_records
+  for each row execute function core.reject_aadhaar_like('external_ref', 'not_done_reason');
 select audit.track('clinical.vaccination_records');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('clinical.vaccination_records', '', 'planned', false, null),
   ('clinical.vaccination_records', 'planned', 'completed', false, null),
   ('clinical.vaccination_records', 'planned', 'not_done', false, null),
-  ('clinical.vaccination_records', 'completed', 'entered_in_error', false, null),
+  ('clinical.vaccination_records', 'completed', 'entered_in_error', true, null),
   ('clinical.vaccination_records', 'not_done', 'planned', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on clinical.vaccination_records to clinical_app;
+-- giving and refusing are operations
+grant select, insert on clinical.vaccination_records to clinical_app;
+grant update (next_due_on, external_ref, row_version) on clinical.vaccination_records to clinical_app;
 grant select on clinical.vaccination_records to clinical_ro;
 
--- clinical.service_requests: Orders for laboratory, imaging, procedures, referrals, diet, nursing, blood.
+-- Orders: laboratory, imaging, procedures, referrals, consultations, diet, nursing, therapy, blood. Who carries one out
+-- completes it; revoking one that is active needs a reason.
 create table if not exists clinical.service_requests (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -10425,10 +10803,10 @@ create table if not exists clinical.service_requests (
   code_system text not null,
   code text not null,
   display text not null,
-  intent text not null,
-  priority text not null,
+  intent text not null default 'order',
+  priority text not null default 'routine',
   requester_id uuid not null,
-  requested_at timestamptz not null,
+  requested_at timestamptz not null default now(),
   occurrence_at timestamptz,
   recurrence jsonb,
   reason_code text,
@@ -10454,10 +10832,12 @@ create table if not exists clinical.service_requests (
   constraint service_requests_status_check check (
     status in ('draft', 'active', 'cancelled', 'on_hold', 'completed', 'revoked', 'entered_in_error')
   ),
-  constraint service_requests_revoked_complete check (status <> 'revoked' or revoke_reason is not null),
-  constraint service_requests_on_hold_complete check (status <> 'on_hold' or hold_reason is not null)
+  constraint service_requests_revoked_has_reason check (status <> 'revoked' or revoke_reason is not null),
+  constraint service_requests_on_hold_has_reason check (status <> 'on_hold' or hold_reason is not null)
 );
 
+create index if not exists service_requests_open_idx on clinical.service_requests (tenant_id, target_department_id, requested_at)
+  where status in ('active', 'on_hold');
 create index if not exists service_requests_patient_idx on clinical.service_requests (tenant_id, patient_id);
 create index if not exists service_requests_encounter_idx on clinical.service_requests (tenant_id, encounter_id);
 create index if not exists service_requests_requester_idx on clinical.service_requests (tenant_id, requester_id);
@@ -10465,27 +10845,27 @@ create index if not exists service_requests_target_department_idx on clinical.se
   where target_department_id is not null;
 
 comment on table clinical.service_requests is 'class=phi;scope=tenant;owner=clinical;fhir=ServiceRequest;retention=medical_record;about=Orders for laboratory, imaging, procedures, referrals, diet, nursing, blood.';
-comment on column clinical.service_requests.order_number is 'class=phi;about=?';
+comment on column clinical.service_requests.order_number is 'class=operational;about=Number that people read, series order.';
 comment on column clinical.service_requests.patient_id is 'class=phi;about=The patient.';
-comment on column clinical.service_requests.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column clinical.service_requests.category is 'class=phi;about=?';
+comment on column clinical.service_requests.encounter_id is 'class=phi;about=The encounter.';
+comment on column clinical.service_requests.category is 'class=phi;about=laboratory, imaging, procedure, referral, consultation, diet, nursing, therapy or blood.';
 comment on column clinical.service_requests.code_system is 'class=phi;about=Code system of the code, as a URL.';
-comment on column clinical.service_requests.code is 'class=phi;about=?';
-comment on column clinical.service_requests.display is 'class=phi;about=?';
-comment on column clinical.service_requests.intent is 'class=phi;about=?';
-comment on column clinical.service_requests.priority is 'class=phi;about=?';
-comment on column clinical.service_requests.requester_id is 'class=phi;about=?';
-comment on column clinical.service_requests.requested_at is 'class=phi;about=?';
-comment on column clinical.service_requests.occurrence_at is 'class=phi;about=?';
-comment on column clinical.service_requests.recurrence is 'class=phi;about=?';
-comment on column clinical.service_requests.reason_code is 'class=phi;about=?';
-comment on column clinical.service_requests.instructions is 'class=phi;about=?';
-comment on column clinical.service_requests.target_department_id is 'class=phi;about=?';
-comment on column clinical.service_requests.referral_to is 'class=phi;about=?';
-comment on column clinical.service_requests.hold_reason is 'class=phi;about=?';
-comment on column clinical.service_requests.revoke_reason is 'class=phi;about=?';
-comment on column clinical.service_requests.group_id is 'class=phi;about=?';
-comment on column clinical.service_requests.status is 'class=phi;about=?';
+comment on column clinical.service_requests.code is 'class=phi;about=Code of what is ordered.';
+comment on column clinical.service_requests.display is 'class=phi;about=What is ordered, in words.';
+comment on column clinical.service_requests.intent is 'class=phi;about=order, proposal or plan.';
+comment on column clinical.service_requests.priority is 'class=operational;about=routine, urgent, asap or stat.';
+comment on column clinical.service_requests.requester_id is 'class=operational;about=Member of staff who orders.';
+comment on column clinical.service_requests.requested_at is 'class=operational;about=When it was ordered.';
+comment on column clinical.service_requests.occurrence_at is 'class=operational;about=When it should be done.';
+comment on column clinical.service_requests.recurrence is 'class=phi;about=How it repeats, as FHIR Timing.';
+comment on column clinical.service_requests.reason_code is 'class=phi;about=Code of the reason.';
+comment on column clinical.service_requests.instructions is 'class=phi;about=Instructions to who carries it out.';
+comment on column clinical.service_requests.target_department_id is 'class=operational;about=Department that carries it out.';
+comment on column clinical.service_requests.referral_to is 'class=phi;about=Of a referral: who the patient is sent to.';
+comment on column clinical.service_requests.hold_reason is 'class=phi;about=Why it waits.';
+comment on column clinical.service_requests.revoke_reason is 'class=phi;about=Why it was revoked.';
+comment on column clinical.service_requests.group_id is 'class=operational;about=Orders that were placed together.';
+comment on column clinical.service_requests.status is 'class=operational;about=draft, active, on_hold, completed, revoked, cancelled or entered_in_error.';
 select core.comment_standard_columns('clinical.service_requests');
 
 alter table clinical.service_requests enable row level security;
@@ -10499,25 +10879,37 @@ create or replace trigger service_requests_touch before update on clinical.servi
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger service_requests_transition before insert or update of status on clinical.service_requests
   for each row execute function core.enforce_transition('clinical.service_requests', 'status');
+create or replace trigger service_requests_ended_stays before update on clinical.service_requests
+  for each row when (old.status in ('completed', 'revoked', 'cancelled', 'entered_in_error'))
+  execute function clinical.keep_content('');
+create or replace trigger service_requests_patient_of_encounter
+  before insert or update of patient_id, encounter_id on clinical.service_requests
+  for each row execute function clinical.check_patient_of_encounter();
+create or replace trigger service_requests_no_aadhaar
+  before insert or update of display, instructions, referral_to on clinical.service_requests
+  for each row execute function core.reject_aadhaar_like('display', 'instructions', 'referral_to');
 select audit.track('clinical.service_requests');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('clinical.service_requests', '', 'draft', false, null),
-  ('clinical.service_requests', 'draft', 'active', false, null),
+  ('clinical.service_requests', 'draft', 'active', false, 'order.placed.v1'),
   ('clinical.service_requests', 'draft', 'cancelled', false, null),
-  ('clinical.service_requests', 'active', 'on_hold', false, null),
+  ('clinical.service_requests', 'active', 'on_hold', true, null),
   ('clinical.service_requests', 'active', 'completed', false, null),
-  ('clinical.service_requests', 'active', 'revoked', false, null),
+  ('clinical.service_requests', 'active', 'revoked', true, 'order.revoked.v1'),
   ('clinical.service_requests', 'on_hold', 'active', false, null),
-  ('clinical.service_requests', 'on_hold', 'revoked', false, null),
-  ('clinical.service_requests', 'completed', 'entered_in_error', false, null)
+  ('clinical.service_requests', 'on_hold', 'revoked', true, 'order.revoked.v1'),
+  ('clinical.service_requests', 'completed', 'entered_in_error', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on clinical.service_requests to clinical_app;
+-- the status belongs to the operations
+grant select, insert on clinical.service_requests to clinical_app;
+grant update (priority, occurrence_at, recurrence, instructions, target_department_id, row_version)
+  on clinical.service_requests to clinical_app;
 grant select on clinical.service_requests to clinical_ro;
 
--- clinical.imaging_studies: An imaging examination from order to archive, with dose and PCPNDT fields.
--- RULE to build: obstetric ultrasound requires pcpndt_form_f before status 'acquired'
+-- An imaging examination from order to archive, with radiation dose. An ultrasound of a pregnant patient is not acquired
+-- without Form F of the PCPNDT Act.
 create table if not exists clinical.imaging_studies (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -10529,13 +10921,14 @@ create table if not exists clinical.imaging_studies (
   modality text not null,
   body_site text not null,
   laterality text,
+  is_obstetric boolean not null default false,
   scheduled_at timestamptz,
   started_at timestamptz,
   ended_at timestamptz,
   device_id uuid,
   performed_by uuid,
-  series_count integer not null,
-  instance_count integer not null,
+  series_count integer not null default 0,
+  instance_count integer not null default 0,
   dlp_mgy_cm numeric,
   ctdi_vol numeric,
   contrast jsonb,
@@ -10556,13 +10949,20 @@ create table if not exists clinical.imaging_studies (
   constraint imaging_studies_status_check check (
     status in ('registered', 'scheduled', 'arrived', 'cancelled', 'in_progress', 'acquired', 'discontinued', 'reported', 'archived')
   ),
-  constraint imaging_studies_study_instance_uid_rule check (
-    study_instance_uid ~ '^[0-2](\.(0|[1-9][0-9]*))+$' and length(study_instance_uid) <= 64
+  constraint imaging_studies_uid_valid check (core.valid_dicom_uid(study_instance_uid)),
+  constraint imaging_studies_counts_not_negative check (series_count >= 0 and instance_count >= 0),
+  constraint imaging_studies_laterality_check check (laterality in ('left', 'right', 'bilateral', 'na')),
+  constraint imaging_studies_obstetric_is_ultrasound check (not is_obstetric or modality = 'US'),
+  constraint imaging_studies_obstetric_has_form_f check (
+    not is_obstetric or status not in ('acquired', 'reported', 'archived') or jsonb_typeof(pcpndt_form_f) = 'object'
   ),
-  constraint imaging_studies_ended_at_rule check (ended_at >= started_at)
+  constraint imaging_studies_ends_after_start check (ended_at >= started_at)
 );
 
 create index if not exists imaging_studies_service_request_idx on clinical.imaging_studies (tenant_id, service_request_id);
+create index if not exists imaging_studies_worklist_idx on clinical.imaging_studies (tenant_id, scheduled_at)
+  where status in ('registered', 'scheduled', 'arrived', 'in_progress');
+create index if not exists imaging_studies_unreported_idx on clinical.imaging_studies (tenant_id, ended_at) where status = 'acquired';
 create index if not exists imaging_studies_patient_idx on clinical.imaging_studies (tenant_id, patient_id);
 create index if not exists imaging_studies_encounter_idx on clinical.imaging_studies (tenant_id, encounter_id)
   where encounter_id is not null;
@@ -10572,27 +10972,28 @@ create index if not exists imaging_studies_performed_by_idx on clinical.imaging_
   where performed_by is not null;
 
 comment on table clinical.imaging_studies is 'class=phi;scope=tenant;owner=clinical;fhir=ImagingStudy;retention=medical_record;about=An imaging examination from order to archive, with dose and PCPNDT fields.';
-comment on column clinical.imaging_studies.accession_number is 'class=phi;about=?';
-comment on column clinical.imaging_studies.service_request_id is 'class=phi;about=?';
+comment on column clinical.imaging_studies.accession_number is 'class=operational;about=Accession number, series accession.';
+comment on column clinical.imaging_studies.service_request_id is 'class=operational;about=The order.';
 comment on column clinical.imaging_studies.patient_id is 'class=phi;about=The patient.';
-comment on column clinical.imaging_studies.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column clinical.imaging_studies.study_instance_uid is 'class=phi;about=?';
-comment on column clinical.imaging_studies.modality is 'class=phi;about=?';
-comment on column clinical.imaging_studies.body_site is 'class=phi;about=?';
-comment on column clinical.imaging_studies.laterality is 'class=phi;about=?';
-comment on column clinical.imaging_studies.scheduled_at is 'class=phi;about=?';
-comment on column clinical.imaging_studies.started_at is 'class=phi;about=?';
-comment on column clinical.imaging_studies.ended_at is 'class=phi;about=?';
-comment on column clinical.imaging_studies.device_id is 'class=phi;about=?';
-comment on column clinical.imaging_studies.performed_by is 'class=phi;about=?';
-comment on column clinical.imaging_studies.series_count is 'class=phi;about=?';
-comment on column clinical.imaging_studies.instance_count is 'class=phi;about=?';
-comment on column clinical.imaging_studies.dlp_mgy_cm is 'class=phi;about=?';
-comment on column clinical.imaging_studies.ctdi_vol is 'class=phi;about=?';
-comment on column clinical.imaging_studies.contrast is 'class=phi;about=?';
-comment on column clinical.imaging_studies.pregnancy_checked is 'class=phi;about=?';
-comment on column clinical.imaging_studies.pcpndt_form_f is 'class=phi;about=?';
-comment on column clinical.imaging_studies.status is 'class=phi;about=?';
+comment on column clinical.imaging_studies.encounter_id is 'class=phi;about=The encounter.';
+comment on column clinical.imaging_studies.study_instance_uid is 'class=operational;about=DICOM Study Instance UID.';
+comment on column clinical.imaging_studies.modality is 'class=phi;about=DICOM modality: CR, DX, CT, MR, US, MG, XA, NM, PT, RF or OT.';
+comment on column clinical.imaging_studies.body_site is 'class=phi;about=Part of the body.';
+comment on column clinical.imaging_studies.laterality is 'class=phi;about=left, right, bilateral or na.';
+comment on column clinical.imaging_studies.is_obstetric is 'class=phi;about=True for an ultrasound of a pregnancy.';
+comment on column clinical.imaging_studies.scheduled_at is 'class=operational;about=Planned time.';
+comment on column clinical.imaging_studies.started_at is 'class=operational;about=Start.';
+comment on column clinical.imaging_studies.ended_at is 'class=operational;about=End.';
+comment on column clinical.imaging_studies.device_id is 'class=operational;about=Machine.';
+comment on column clinical.imaging_studies.performed_by is 'class=operational;about=Member of staff who performed it.';
+comment on column clinical.imaging_studies.series_count is 'class=operational;about=Number of series.';
+comment on column clinical.imaging_studies.instance_count is 'class=operational;about=Number of images.';
+comment on column clinical.imaging_studies.dlp_mgy_cm is 'class=phi;about=Dose-length product in mGy cm.';
+comment on column clinical.imaging_studies.ctdi_vol is 'class=phi;about=CT dose index in mGy.';
+comment on column clinical.imaging_studies.contrast is 'class=phi;about=Contrast medium: {agent, volume_ml, route}.';
+comment on column clinical.imaging_studies.pregnancy_checked is 'class=phi;about=True when pregnancy was asked about.';
+comment on column clinical.imaging_studies.pcpndt_form_f is 'class=phi;about=Form F of the PCPNDT Act: its fields.';
+comment on column clinical.imaging_studies.status is 'class=operational;about=registered, scheduled, arrived, in_progress, acquired, reported, archived, cancelled or discontinued.';
 select core.comment_standard_columns('clinical.imaging_studies');
 
 alter table clinical.imaging_studies enable row level security;
@@ -10606,27 +11007,35 @@ create or replace trigger imaging_studies_touch before update on clinical.imagin
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger imaging_studies_transition before insert or update of status on clinical.imaging_studies
   for each row execute function core.enforce_transition('clinical.imaging_studies', 'status');
+create or replace trigger imaging_studies_no_aadhaar before insert or update of accession_number, body_site on clinical.imaging_studies
+  for each row execute function core.reject_aadhaar_like('accession_number', 'body_site');
 select audit.track('clinical.imaging_studies');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('clinical.imaging_studies', '', 'registered', false, null),
   ('clinical.imaging_studies', 'registered', 'scheduled', false, null),
   ('clinical.imaging_studies', 'registered', 'arrived', false, null),
-  ('clinical.imaging_studies', 'registered', 'cancelled', false, null),
+  ('clinical.imaging_studies', 'registered', 'cancelled', true, null),
   ('clinical.imaging_studies', 'scheduled', 'arrived', false, null),
-  ('clinical.imaging_studies', 'scheduled', 'cancelled', false, null),
+  ('clinical.imaging_studies', 'scheduled', 'cancelled', true, null),
   ('clinical.imaging_studies', 'arrived', 'in_progress', false, null),
-  ('clinical.imaging_studies', 'arrived', 'cancelled', false, null),
+  ('clinical.imaging_studies', 'arrived', 'cancelled', true, null),
   ('clinical.imaging_studies', 'in_progress', 'acquired', false, null),
-  ('clinical.imaging_studies', 'in_progress', 'discontinued', false, null),
+  ('clinical.imaging_studies', 'in_progress', 'discontinued', true, null),
   ('clinical.imaging_studies', 'acquired', 'reported', false, null),
   ('clinical.imaging_studies', 'reported', 'archived', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on clinical.imaging_studies to clinical_app;
+-- the status and its times belong to the operations
+grant select, insert on clinical.imaging_studies to clinical_app;
+grant update (
+  study_instance_uid, laterality, is_obstetric, device_id, performed_by, series_count, instance_count, dlp_mgy_cm,
+  ctdi_vol, contrast, pregnancy_checked, pcpndt_form_f, row_version
+) on clinical.imaging_studies to clinical_app;
 grant select on clinical.imaging_studies to clinical_ro;
 
--- clinical.imaging_results: The radiologist's report of a study.
+-- The radiologist's report of a study. A critical finding is not final before somebody was told; a final report is never
+-- changed: its correction is a report of its own that names it.
 create table if not exists clinical.imaging_results (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -10656,13 +11065,14 @@ create table if not exists clinical.imaging_results (
   constraint imaging_results_status_check check (
     status in ('registered', 'preliminary', 'final', 'cancelled', 'amended', 'corrected', 'entered_in_error')
   ),
-  constraint imaging_results_status_rule check (
+  constraint imaging_results_final_is_verified check (
     status not in ('final', 'amended', 'corrected') or (verified_by is not null and issued_at is not null)
   ),
-  constraint imaging_results_is_critical_rule check (
+  constraint imaging_results_critical_was_told check (
     not is_critical or status in ('registered', 'preliminary') or critical_notified_at is not null
   ),
-  constraint imaging_results_amends_id_rule check (amends_id is null or amendment_reason is not null)
+  constraint imaging_results_amendment_has_reason check (amends_id is null or amendment_reason is not null),
+  constraint imaging_results_told_has_name check ((critical_notified_at is null) = (critical_notified_to is null))
 );
 
 create index if not exists imaging_results_study_idx on clinical.imaging_results (tenant_id, study_id);
@@ -10676,22 +11086,22 @@ create index if not exists imaging_results_document_idx on clinical.imaging_resu
   where document_id is not null;
 
 comment on table clinical.imaging_results is 'class=phi;scope=tenant;owner=clinical;fhir=DiagnosticReport;retention=medical_record;about=The radiologist''s report of a study.';
-comment on column clinical.imaging_results.report_number is 'class=phi;about=?';
-comment on column clinical.imaging_results.study_id is 'class=phi;about=?';
+comment on column clinical.imaging_results.report_number is 'class=operational;about=Number that people read, series imaging_report.';
+comment on column clinical.imaging_results.study_id is 'class=phi;about=The study.';
 comment on column clinical.imaging_results.patient_id is 'class=phi;about=The patient.';
-comment on column clinical.imaging_results.findings_enc is 'class=phi;enc=1;about=?';
-comment on column clinical.imaging_results.impression_enc is 'class=phi;enc=1;about=?';
-comment on column clinical.imaging_results.conclusion_codes is 'class=phi;about=?';
-comment on column clinical.imaging_results.is_critical is 'class=phi;about=?';
-comment on column clinical.imaging_results.critical_notified_to is 'class=phi;about=?';
-comment on column clinical.imaging_results.critical_notified_at is 'class=phi;about=?';
-comment on column clinical.imaging_results.reported_by is 'class=phi;about=?';
-comment on column clinical.imaging_results.verified_by is 'class=phi;about=?';
-comment on column clinical.imaging_results.issued_at is 'class=phi;about=?';
-comment on column clinical.imaging_results.amends_id is 'class=phi;about=?';
-comment on column clinical.imaging_results.amendment_reason is 'class=phi;about=?';
-comment on column clinical.imaging_results.document_id is 'class=phi;about=The stored document.';
-comment on column clinical.imaging_results.status is 'class=phi;about=?';
+comment on column clinical.imaging_results.findings_enc is 'class=phi;enc=1;about=Findings; encrypted.';
+comment on column clinical.imaging_results.impression_enc is 'class=phi;enc=1;about=Impression; encrypted.';
+comment on column clinical.imaging_results.conclusion_codes is 'class=phi;about=Codes of the conclusion.';
+comment on column clinical.imaging_results.is_critical is 'class=phi;about=True when somebody must act at once.';
+comment on column clinical.imaging_results.critical_notified_to is 'class=phi;about=Who was told.';
+comment on column clinical.imaging_results.critical_notified_at is 'class=operational;about=When.';
+comment on column clinical.imaging_results.reported_by is 'class=operational;about=Doctor who reported.';
+comment on column clinical.imaging_results.verified_by is 'class=operational;about=Doctor who verified.';
+comment on column clinical.imaging_results.issued_at is 'class=operational;about=When it was issued.';
+comment on column clinical.imaging_results.amends_id is 'class=phi;about=The report that this one replaces.';
+comment on column clinical.imaging_results.amendment_reason is 'class=phi;about=Why.';
+comment on column clinical.imaging_results.document_id is 'class=operational;about=The stored document.';
+comment on column clinical.imaging_results.status is 'class=operational;about=registered, preliminary, final, amended, corrected, cancelled or entered_in_error.';
 select core.comment_standard_columns('clinical.imaging_results');
 
 alter table clinical.imaging_results enable row level security;
@@ -10705,27 +11115,35 @@ create or replace trigger imaging_results_touch before update on clinical.imagin
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger imaging_results_transition before insert or update of status on clinical.imaging_results
   for each row execute function core.enforce_transition('clinical.imaging_results', 'status');
+create or replace trigger imaging_results_final_stays before update on clinical.imaging_results
+  for each row when (old.status not in ('registered', 'preliminary')) execute function clinical.keep_content('document_id');
+create or replace trigger imaging_results_no_aadhaar before insert or update of critical_notified_to on clinical.imaging_results
+  for each row execute function core.reject_aadhaar_like('critical_notified_to');
 select audit.track('clinical.imaging_results');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('clinical.imaging_results', '', 'registered', false, null),
   ('clinical.imaging_results', 'registered', 'preliminary', false, null),
-  ('clinical.imaging_results', 'registered', 'final', false, null),
-  ('clinical.imaging_results', 'registered', 'cancelled', false, null),
-  ('clinical.imaging_results', 'preliminary', 'final', false, null),
-  ('clinical.imaging_results', 'preliminary', 'cancelled', false, null),
-  ('clinical.imaging_results', 'final', 'amended', false, null),
-  ('clinical.imaging_results', 'final', 'corrected', false, null),
-  ('clinical.imaging_results', 'final', 'entered_in_error', false, null),
-  ('clinical.imaging_results', 'amended', 'corrected', false, null),
-  ('clinical.imaging_results', 'amended', 'entered_in_error', false, null),
-  ('clinical.imaging_results', 'corrected', 'entered_in_error', false, null)
+  ('clinical.imaging_results', 'registered', 'final', false, 'report.issued.v1'),
+  ('clinical.imaging_results', 'registered', 'cancelled', true, null),
+  ('clinical.imaging_results', 'preliminary', 'final', false, 'report.issued.v1'),
+  ('clinical.imaging_results', 'preliminary', 'cancelled', true, null),
+  ('clinical.imaging_results', 'final', 'amended', true, null),
+  ('clinical.imaging_results', 'final', 'corrected', true, null),
+  ('clinical.imaging_results', 'final', 'entered_in_error', true, null),
+  ('clinical.imaging_results', 'amended', 'corrected', true, null),
+  ('clinical.imaging_results', 'amended', 'entered_in_error', true, null),
+  ('clinical.imaging_results', 'corrected', 'entered_in_error', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on clinical.imaging_results to clinical_app;
+-- written by operations
+grant select on clinical.imaging_results to clinical_app;
+grant update (document_id, row_version) on clinical.imaging_results to clinical_app;
 grant select on clinical.imaging_results to clinical_ro;
 
--- clinical.discharge_summaries: The discharge summary in the NRCeS section set, checked against STG before it can be finalised.
+-- The discharge summary in the sections of the national profile (NRCeS). It is prepared by one person, approved by
+-- another, a doctor, and not before the guidelines that apply are met or waived. A final one is never changed: an
+-- amendment is a summary of its own. A stay has at most one that is final.
 create table if not exists clinical.discharge_summaries (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -10734,17 +11152,17 @@ create table if not exists clinical.discharge_summaries (
   patient_id uuid not null,
   admission_id uuid not null,
   sections jsonb not null default '{}',
-  final_diagnoses jsonb not null default '{}',
-  procedures jsonb not null default '{}',
+  final_diagnoses jsonb not null default '[]',
+  procedures jsonb not null default '[]',
   course_enc bytea not null,
   condition_at_discharge text not null,
-  medications jsonb not null default '{}',
-  follow_up jsonb not null default '{}',
+  medications jsonb not null default '[]',
+  follow_up jsonb not null default '[]',
   advice_enc bytea,
   care_plan jsonb,
   cause_of_death jsonb,
   discharge_kind text not null,
-  stg_status text not null,
+  stg_status text not null default 'not_checked',
   stg_checked_at timestamptz,
   stg_waiver_reason text,
   prepared_by uuid not null,
@@ -10753,6 +11171,7 @@ create table if not exists clinical.discharge_summaries (
   handed_over_at timestamptz,
   document_id uuid,
   amends_id uuid,
+  amendment_reason text,
   status text not null default 'draft',
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
@@ -10767,15 +11186,35 @@ create table if not exists clinical.discharge_summaries (
   constraint discharge_summaries_status_check check (
     status in ('draft', 'in_review', 'cancelled', 'final', 'amended', 'entered_in_error')
   ),
-  constraint discharge_summaries_final_complete check (
-    status <> 'final' or (approved_by is not null and approved_by <> prepared_by and stg_status in ('not_applicable', 'passed', 'waived'))
+  constraint discharge_summaries_lists check (
+    jsonb_typeof(final_diagnoses) = 'array' and jsonb_typeof(procedures) = 'array'
+    and jsonb_typeof(medications) = 'array' and jsonb_typeof(follow_up) = 'array'
   ),
-  constraint discharge_summaries_waived_complete check (stg_status <> 'waived' or stg_waiver_reason is not null),
-  constraint discharge_summaries_death_complete check (discharge_kind <> 'death' or cause_of_death is not null)
+  constraint discharge_summaries_sections_is_object check (jsonb_typeof(sections) = 'object'),
+  constraint discharge_summaries_discharge_kind_check check (
+    discharge_kind in ('normal', 'lama', 'dama', 'transfer', 'death', 'absconded')
+  ),
+  constraint discharge_summaries_final_has_diagnosis check (
+    status <> 'final' or jsonb_array_length(final_diagnoses) > 0
+  ),
+  constraint discharge_summaries_final_approved_by_another check (
+    status <> 'final' or (approved_by is not null and approved_at is not null and approved_by <> prepared_by)
+  ),
+  constraint discharge_summaries_final_meets_guidelines check (
+    status <> 'final' or stg_status in ('not_applicable', 'passed', 'waived')
+  ),
+  constraint discharge_summaries_amendment_has_reason check (amends_id is null or amendment_reason is not null),
+  constraint discharge_summaries_waiver_has_reason check (stg_status <> 'waived' or stg_waiver_reason is not null),
+  constraint discharge_summaries_death_has_cause check (discharge_kind <> 'death' or cause_of_death is not null)
 );
 
-create unique index if not exists discharge_summaries_encounter_key on clinical.discharge_summaries (tenant_id, encounter_id)
+create unique index if not exists discharge_summaries_one_final_per_stay on clinical.discharge_summaries (tenant_id, encounter_id)
   where status = 'final';
+create unique index if not exists discharge_summaries_one_in_work_per_stay
+  on clinical.discharge_summaries (tenant_id, encounter_id)
+  where status in ('draft', 'in_review');
+create index if not exists discharge_summaries_in_review_idx on clinical.discharge_summaries (tenant_id, updated_at)
+  where status = 'in_review';
 create index if not exists discharge_summaries_encounter_idx on clinical.discharge_summaries (tenant_id, encounter_id);
 create index if not exists discharge_summaries_patient_idx on clinical.discharge_summaries (tenant_id, patient_id);
 create index if not exists discharge_summaries_admission_idx on clinical.discharge_summaries (tenant_id, admission_id);
@@ -10788,31 +11227,32 @@ create index if not exists discharge_summaries_amends_idx on clinical.discharge_
   where amends_id is not null;
 
 comment on table clinical.discharge_summaries is 'class=phi;scope=tenant;owner=clinical;fhir=Composition (DischargeSummaryRecord);retention=medical_record;about=The discharge summary in the NRCeS section set, checked against STG before it can be finalised.';
-comment on column clinical.discharge_summaries.summary_number is 'class=phi;about=?';
-comment on column clinical.discharge_summaries.encounter_id is 'class=phi;about=The encounter that it belongs to.';
+comment on column clinical.discharge_summaries.summary_number is 'class=operational;about=Number that people read, series discharge_summary.';
+comment on column clinical.discharge_summaries.encounter_id is 'class=phi;about=The stay.';
 comment on column clinical.discharge_summaries.patient_id is 'class=phi;about=The patient.';
-comment on column clinical.discharge_summaries.admission_id is 'class=phi;about=?';
-comment on column clinical.discharge_summaries.sections is 'class=phi;about=?';
-comment on column clinical.discharge_summaries.final_diagnoses is 'class=phi;about=?';
-comment on column clinical.discharge_summaries.procedures is 'class=phi;about=?';
-comment on column clinical.discharge_summaries.course_enc is 'class=phi;enc=1;about=?';
-comment on column clinical.discharge_summaries.condition_at_discharge is 'class=phi;about=?';
-comment on column clinical.discharge_summaries.medications is 'class=phi;about=?';
-comment on column clinical.discharge_summaries.follow_up is 'class=phi;about=?';
-comment on column clinical.discharge_summaries.advice_enc is 'class=phi;enc=1;about=?';
-comment on column clinical.discharge_summaries.care_plan is 'class=phi;about=?';
-comment on column clinical.discharge_summaries.cause_of_death is 'class=phi;about=?';
-comment on column clinical.discharge_summaries.discharge_kind is 'class=phi;about=?';
-comment on column clinical.discharge_summaries.stg_status is 'class=phi;about=?';
-comment on column clinical.discharge_summaries.stg_checked_at is 'class=phi;about=?';
-comment on column clinical.discharge_summaries.stg_waiver_reason is 'class=phi;about=?';
-comment on column clinical.discharge_summaries.prepared_by is 'class=phi;about=?';
-comment on column clinical.discharge_summaries.approved_by is 'class=phi;about=?';
-comment on column clinical.discharge_summaries.approved_at is 'class=phi;about=?';
-comment on column clinical.discharge_summaries.handed_over_at is 'class=phi;about=?';
-comment on column clinical.discharge_summaries.document_id is 'class=phi;about=The stored document.';
-comment on column clinical.discharge_summaries.amends_id is 'class=phi;about=?';
-comment on column clinical.discharge_summaries.status is 'class=phi;about=?';
+comment on column clinical.discharge_summaries.admission_id is 'class=phi;about=The admission.';
+comment on column clinical.discharge_summaries.sections is 'class=phi;about=Further coded sections; stg_answers holds the answers to questions of guidelines.';
+comment on column clinical.discharge_summaries.final_diagnoses is 'class=phi;about=List of {code_system, code, display, icd10, rank}.';
+comment on column clinical.discharge_summaries.procedures is 'class=phi;about=List of {code_system, code, display, on}.';
+comment on column clinical.discharge_summaries.course_enc is 'class=phi;enc=1;about=Course in hospital; encrypted.';
+comment on column clinical.discharge_summaries.condition_at_discharge is 'class=phi;about=Condition at discharge.';
+comment on column clinical.discharge_summaries.medications is 'class=phi;about=List of medicines to take.';
+comment on column clinical.discharge_summaries.follow_up is 'class=phi;about=List of {on, with, what}.';
+comment on column clinical.discharge_summaries.advice_enc is 'class=phi;enc=1;about=Advice; encrypted.';
+comment on column clinical.discharge_summaries.care_plan is 'class=phi;about=Plan of further care.';
+comment on column clinical.discharge_summaries.cause_of_death is 'class=phi;about=Of a death: causes as on the certificate.';
+comment on column clinical.discharge_summaries.discharge_kind is 'class=phi;about=normal, lama, dama, transfer, death or absconded.';
+comment on column clinical.discharge_summaries.stg_status is 'class=operational;about=Guidelines: not_checked, not_applicable, failed, waived or passed.';
+comment on column clinical.discharge_summaries.stg_checked_at is 'class=operational;about=When they were evaluated.';
+comment on column clinical.discharge_summaries.stg_waiver_reason is 'class=phi;about=Why what failed was waived.';
+comment on column clinical.discharge_summaries.prepared_by is 'class=operational;about=Member of staff who prepared it.';
+comment on column clinical.discharge_summaries.approved_by is 'class=operational;about=Member of staff, a doctor, who approved it; never who prepared it.';
+comment on column clinical.discharge_summaries.approved_at is 'class=operational;about=When.';
+comment on column clinical.discharge_summaries.handed_over_at is 'class=operational;about=When the patient got it.';
+comment on column clinical.discharge_summaries.document_id is 'class=operational;about=The stored document.';
+comment on column clinical.discharge_summaries.amends_id is 'class=phi;about=The summary that this one replaces.';
+comment on column clinical.discharge_summaries.amendment_reason is 'class=phi;about=Why.';
+comment on column clinical.discharge_summaries.status is 'class=operational;about=draft, in_review, final, amended, cancelled or entered_in_error.';
 select core.comment_standard_columns('clinical.discharge_summaries');
 
 alter table clinical.discharge_summaries enable row level security;
@@ -10826,28 +11266,42 @@ create or replace trigger discharge_summaries_touch before update on clinical.di
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger discharge_summaries_transition before insert or update of status on clinical.discharge_summaries
   for each row execute function core.enforce_transition('clinical.discharge_summaries', 'status');
+create or replace trigger discharge_summaries_final_stays before update on clinical.discharge_summaries
+  for each row when (old.status not in ('draft', 'in_review'))
+  execute function clinical.keep_content('document_id', 'handed_over_at');
+create or replace trigger discharge_summaries_check_again before update on clinical.discharge_summaries
+  for each row when (old.status in ('draft', 'in_review')) execute function clinical.reset_stg_status();
+create or replace trigger discharge_summaries_no_aadhaar
+  before insert or update of condition_at_discharge on clinical.discharge_summaries
+  for each row execute function core.reject_aadhaar_like('condition_at_discharge');
 select audit.track('clinical.discharge_summaries');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('clinical.discharge_summaries', '', 'draft', false, null),
   ('clinical.discharge_summaries', 'draft', 'in_review', false, null),
-  ('clinical.discharge_summaries', 'draft', 'cancelled', false, null),
-  ('clinical.discharge_summaries', 'in_review', 'draft', false, null),
+  ('clinical.discharge_summaries', 'draft', 'cancelled', true, null),
+  ('clinical.discharge_summaries', 'in_review', 'draft', true, null),
   ('clinical.discharge_summaries', 'in_review', 'final', false, null),
-  ('clinical.discharge_summaries', 'final', 'amended', false, null),
-  ('clinical.discharge_summaries', 'final', 'entered_in_error', false, null)
+  ('clinical.discharge_summaries', 'final', 'amended', true, null),
+  ('clinical.discharge_summaries', 'final', 'entered_in_error', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on clinical.discharge_summaries to clinical_app;
+-- a draft may be edited; preparing, reviewing, approving and amending are operations
+grant select on clinical.discharge_summaries to clinical_app;
+grant update (
+  sections, final_diagnoses, procedures, course_enc, condition_at_discharge, medications, follow_up, advice_enc, care_plan,
+  cause_of_death, document_id, row_version
+) on clinical.discharge_summaries to clinical_app;
 grant select on clinical.discharge_summaries to clinical_ro;
 
--- clinical.stg_guidelines: A version of a Standard Treatment Guideline for one or more package codes.
--- NOTE: NHA states that its STGs guide claim processing and do not give clinical management advice; name and use them accordingly.
+-- A version of a Standard Treatment Guideline: which packages and diagnoses it is for, and when it is in force. The
+-- National Health Authority says that its guidelines serve the processing of claims and give no clinical management
+-- advice: they are named and used like that here. At most one version of a code is active at a time.
 create table if not exists clinical.stg_guidelines (
   tenant_id uuid,
   id uuid not null default core.uuid_v7(),
   code text not null,
-  version text not null default 1,
+  version text not null default '1',
   title text not null,
   specialty text not null,
   package_codes text[] not null default '{}',
@@ -10866,26 +11320,29 @@ create table if not exists clinical.stg_guidelines (
   updated_by uuid,
   constraint stg_guidelines_pkey primary key (id),
   constraint stg_guidelines_code_version_key unique nulls not distinct (tenant_id, code, version),
-  constraint stg_guidelines_not_overlapping exclude using gist (
+  constraint stg_guidelines_one_version_in_force exclude using gist (
     (coalesce(tenant_id, core.zero_uuid())) with =, code with =, effective with &&
   ) where (status = 'active'),
-  constraint stg_guidelines_status_check check (status in ('draft', 'active', 'withdrawn', 'retired'))
+  constraint stg_guidelines_status_check check (status in ('draft', 'active', 'withdrawn', 'retired')),
+  constraint stg_guidelines_effective_not_empty check (not isempty(effective)),
+  constraint stg_guidelines_stay_not_negative check (min_los_days >= 0),
+  constraint stg_guidelines_stay_in_order check (max_los_days >= min_los_days)
 );
 
-comment on table clinical.stg_guidelines is 'class=reference;scope=shared;owner=clinical;fhir=PlanDefinition;retention=reference;about=A version of a Standard Treatment Guideline for one or more package codes.';
-comment on column clinical.stg_guidelines.code is 'class=reference;about=?';
-comment on column clinical.stg_guidelines.version is 'class=reference;about=?';
-comment on column clinical.stg_guidelines.title is 'class=reference;about=?';
-comment on column clinical.stg_guidelines.specialty is 'class=reference;about=?';
-comment on column clinical.stg_guidelines.package_codes is 'class=reference;about=?';
-comment on column clinical.stg_guidelines.icd10_codes is 'class=reference;about=?';
-comment on column clinical.stg_guidelines.source_uri is 'class=reference;about=?';
-comment on column clinical.stg_guidelines.effective is 'class=reference;about=?';
-comment on column clinical.stg_guidelines.min_los_days is 'class=reference;about=?';
-comment on column clinical.stg_guidelines.max_los_days is 'class=reference;about=?';
-comment on column clinical.stg_guidelines.day_care_allowed is 'class=reference;about=?';
-comment on column clinical.stg_guidelines.reserved_public is 'class=reference;about=?';
-comment on column clinical.stg_guidelines.status is 'class=reference;about=?';
+comment on table clinical.stg_guidelines is 'class=reference;scope=shared;owner=clinical;fhir=PlanDefinition;retention=reference;about=A version of a Standard Treatment Guideline for one or more packages. For the processing of claims; no advice on treatment.';
+comment on column clinical.stg_guidelines.code is 'class=reference;about=Code of the guideline, the same in all its versions.';
+comment on column clinical.stg_guidelines.version is 'class=reference;about=Version as its publisher writes it.';
+comment on column clinical.stg_guidelines.title is 'class=reference;about=Title.';
+comment on column clinical.stg_guidelines.specialty is 'class=reference;about=Medical specialty.';
+comment on column clinical.stg_guidelines.package_codes is 'class=reference;about=Codes of the benefit packages that it is for.';
+comment on column clinical.stg_guidelines.icd10_codes is 'class=reference;about=ICD-10 codes that it is for; a code without subdivision stands for all of its subdivisions.';
+comment on column clinical.stg_guidelines.source_uri is 'class=reference;about=Where it was published.';
+comment on column clinical.stg_guidelines.effective is 'class=reference;about=Days on which it is in force, the first included and the last excluded.';
+comment on column clinical.stg_guidelines.min_los_days is 'class=reference;about=Shortest stay in days that is accepted without explanation; null for none.';
+comment on column clinical.stg_guidelines.max_los_days is 'class=reference;about=Longest stay in days that is accepted without explanation; null for none.';
+comment on column clinical.stg_guidelines.day_care_allowed is 'class=reference;about=True when a stay of one day is accepted.';
+comment on column clinical.stg_guidelines.reserved_public is 'class=reference;about=True for packages that only public hospitals may treat.';
+comment on column clinical.stg_guidelines.status is 'class=reference;about=draft, active, retired (replaced) or withdrawn.';
 select core.comment_standard_columns('clinical.stg_guidelines');
 
 alter table clinical.stg_guidelines enable row level security;
@@ -10907,13 +11364,18 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('clinical.stg_guidelines', 'draft', 'active', false, null),
   ('clinical.stg_guidelines', 'draft', 'withdrawn', false, null),
   ('clinical.stg_guidelines', 'active', 'retired', false, null),
-  ('clinical.stg_guidelines', 'active', 'withdrawn', false, null)
+  ('clinical.stg_guidelines', 'active', 'withdrawn', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
 grant select, insert, update on clinical.stg_guidelines to clinical_app;
 grant select on clinical.stg_guidelines to clinical_ro;
 
--- clinical.stg_criteria: One mechanical requirement of a guideline: a document, a question, or a rule, for a stage.
+-- One mechanical requirement of a guideline at one stage of a case: a document that must be there, a question that must
+-- be answered, or a rule over facts of the stay. Criteria are frozen with their guideline: once it is active, a change
+-- needs a new version, so that an evaluation can be repeated years later with the same result.
+--
+-- A rule is a JSON expression: {"fact": "los_days", "op": ">=", "value": 2}, combined by {"all": [..]}, {"any": [..]}
+-- and {"not": ..}. clinical.stg_test() says which operators there are; a fact that is not known makes the answer unknown.
 create table if not exists clinical.stg_criteria (
   tenant_id uuid,
   id uuid not null default core.uuid_v7(),
@@ -10926,7 +11388,7 @@ create table if not exists clinical.stg_criteria (
   document_type text,
   expression jsonb,
   expected jsonb,
-  mandatory boolean not null default false,
+  mandatory boolean not null default true,
   applies_when jsonb,
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
@@ -10934,29 +11396,29 @@ create table if not exists clinical.stg_criteria (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint stg_criteria_pkey primary key (id),
-  constraint stg_criteria_guideline_stage_key unique nulls not distinct (tenant_id, guideline_id, stage, seq),
-  constraint stg_criteria_guideline_stage_code_key unique nulls not distinct (tenant_id, guideline_id, stage, code),
+  constraint stg_criteria_seq_key unique nulls not distinct (tenant_id, guideline_id, stage, seq),
+  constraint stg_criteria_code_key unique nulls not distinct (tenant_id, guideline_id, stage, code),
   constraint stg_criteria_stage_check check (stage in ('preauth', 'treatment', 'discharge', 'claim')),
   constraint stg_criteria_kind_check check (kind in ('document', 'question', 'rule')),
-  constraint stg_criteria_kind_rule check ((kind = 'document') = (document_type is not null)),
-  constraint stg_criteria_rule_complete check (kind <> 'rule' or expression is not null)
+  constraint stg_criteria_document_names_type check ((kind = 'document') = (document_type is not null)),
+  constraint stg_criteria_rule_has_expression check (kind <> 'rule' or expression is not null)
 );
 
 create index if not exists stg_criteria_guideline_idx on clinical.stg_criteria (guideline_id, tenant_id);
 comment on index clinical.stg_criteria_guideline_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
 
 comment on table clinical.stg_criteria is 'class=reference;scope=shared;owner=clinical;fhir=PlanDefinition.action;retention=reference;about=One mechanical requirement of a guideline: a document, a question, or a rule, for a stage.';
-comment on column clinical.stg_criteria.guideline_id is 'class=reference;about=?';
-comment on column clinical.stg_criteria.seq is 'class=reference;about=?';
-comment on column clinical.stg_criteria.stage is 'class=reference;about=?';
-comment on column clinical.stg_criteria.kind is 'class=reference;about=?';
-comment on column clinical.stg_criteria.code is 'class=reference;about=?';
-comment on column clinical.stg_criteria.text is 'class=reference;about=?';
-comment on column clinical.stg_criteria.document_type is 'class=reference;about=?';
-comment on column clinical.stg_criteria.expression is 'class=reference;about=?';
-comment on column clinical.stg_criteria.expected is 'class=reference;about=?';
-comment on column clinical.stg_criteria.mandatory is 'class=reference;about=?';
-comment on column clinical.stg_criteria.applies_when is 'class=reference;about=?';
+comment on column clinical.stg_criteria.guideline_id is 'class=reference;about=The guideline.';
+comment on column clinical.stg_criteria.seq is 'class=reference;about=Order within the stage.';
+comment on column clinical.stg_criteria.stage is 'class=reference;about=preauth, treatment, discharge or claim.';
+comment on column clinical.stg_criteria.kind is 'class=reference;about=document, question or rule.';
+comment on column clinical.stg_criteria.code is 'class=reference;about=Short code, unique in guideline and stage; the answer to a question is the fact answers.<code>.';
+comment on column clinical.stg_criteria.text is 'class=reference;about=The requirement in words, as people see it.';
+comment on column clinical.stg_criteria.document_type is 'class=reference;about=Of a document: the type that must be among the documents of the case.';
+comment on column clinical.stg_criteria.expression is 'class=reference;about=Of a rule: the expression that must be true.';
+comment on column clinical.stg_criteria.expected is 'class=reference;about=Of a question: the answer, or a list of answers, that passes; null when any answer does.';
+comment on column clinical.stg_criteria.mandatory is 'class=reference;about=False when failing it is only shown.';
+comment on column clinical.stg_criteria.applies_when is 'class=reference;about=Expression that says when the criterion applies; null for always.';
 select core.comment_standard_columns('clinical.stg_criteria');
 
 alter table clinical.stg_criteria enable row level security;
@@ -10972,11 +11434,14 @@ create or replace trigger stg_criteria_touch before update on clinical.stg_crite
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger stg_criteria_guideline_visible before insert or update of guideline_id on clinical.stg_criteria
   for each row execute function core.check_shared_reference('guideline_id', 'clinical.stg_guidelines');
+create or replace trigger stg_criteria_check before insert or update on clinical.stg_criteria
+  for each row execute function clinical.check_stg_criterion();
 
 grant select, insert, update on clinical.stg_criteria to clinical_app;
 grant select on clinical.stg_criteria to clinical_ro;
 
--- clinical.stg_compliance_results: Evidence: each criterion evaluated for one discharge summary or claim.
+-- Evidence: what each criterion of a guideline gave for one discharge summary or one claim. Rows are only added: a new
+-- evaluation, or a waiver by a doctor with a reason, is a new row, and the last row of a criterion counts.
 create table if not exists clinical.stg_compliance_results (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -10986,6 +11451,7 @@ create table if not exists clinical.stg_compliance_results (
   criterion_id uuid not null,
   outcome text not null,
   evidence jsonb not null default '{}',
+  input_hash bytea not null,
   evaluated_at timestamptz not null,
   engine_version text not null,
   waived_by uuid,
@@ -10993,14 +11459,23 @@ create table if not exists clinical.stg_compliance_results (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint stg_compliance_results_pkey primary key (tenant_id, id),
-  constraint stg_compliance_results_discharge_summary_criterion_key unique (tenant_id, discharge_summary_id, criterion_id, evaluated_at),
+  constraint stg_compliance_results_once_per_evaluation unique nulls not distinct (
+    tenant_id, discharge_summary_id, claim_id, criterion_id, evaluated_at
+  ),
   constraint stg_compliance_results_outcome_check check (
     outcome in ('pass', 'fail', 'not_applicable', 'missing_data')
   ),
-  constraint stg_compliance_results_num_nonnulls_rule check (num_nonnulls(discharge_summary_id,claim_id) = 1),
-  constraint stg_compliance_results_waived_by_rule check (waived_by is null or waiver_reason is not null)
+  constraint stg_compliance_results_of_summary_or_claim check (num_nonnulls(discharge_summary_id, claim_id) = 1),
+  constraint stg_compliance_results_waiver_has_reason check ((waived_by is null) = (waiver_reason is null)),
+  constraint stg_compliance_results_only_failures_waived check (
+    waived_by is null or outcome in ('fail', 'missing_data')
+  ),
+  constraint stg_compliance_results_input_hash_is_sha256 check (octet_length(input_hash) = 32)
 );
 
+create index if not exists stg_compliance_results_discharge_summary_idx
+  on clinical.stg_compliance_results (tenant_id, discharge_summary_id)
+  where discharge_summary_id is not null;
 create index if not exists stg_compliance_results_claim_idx on clinical.stg_compliance_results (tenant_id, claim_id)
   where claim_id is not null;
 create index if not exists stg_compliance_results_guideline_idx on clinical.stg_compliance_results (guideline_id, tenant_id);
@@ -11011,16 +11486,17 @@ create index if not exists stg_compliance_results_waived_by_idx on clinical.stg_
   where waived_by is not null;
 
 comment on table clinical.stg_compliance_results is 'class=phi;scope=tenant;owner=clinical;fhir=DetectedIssue;retention=medical_record;append_only=1;about=Evidence: each criterion evaluated for one discharge summary or claim.';
-comment on column clinical.stg_compliance_results.discharge_summary_id is 'class=phi;about=?';
-comment on column clinical.stg_compliance_results.claim_id is 'class=phi;about=?';
-comment on column clinical.stg_compliance_results.guideline_id is 'class=phi;about=?';
-comment on column clinical.stg_compliance_results.criterion_id is 'class=phi;about=?';
-comment on column clinical.stg_compliance_results.outcome is 'class=phi;about=?';
-comment on column clinical.stg_compliance_results.evidence is 'class=phi;about=?';
-comment on column clinical.stg_compliance_results.evaluated_at is 'class=phi;about=?';
-comment on column clinical.stg_compliance_results.engine_version is 'class=phi;about=?';
-comment on column clinical.stg_compliance_results.waived_by is 'class=phi;about=?';
-comment on column clinical.stg_compliance_results.waiver_reason is 'class=phi;about=?';
+comment on column clinical.stg_compliance_results.discharge_summary_id is 'class=phi;about=The discharge summary that was evaluated, else claim_id.';
+comment on column clinical.stg_compliance_results.claim_id is 'class=phi;about=The pre-authorisation or claim that was evaluated, else discharge_summary_id.';
+comment on column clinical.stg_compliance_results.guideline_id is 'class=phi;about=The guideline.';
+comment on column clinical.stg_compliance_results.criterion_id is 'class=phi;about=The criterion.';
+comment on column clinical.stg_compliance_results.outcome is 'class=phi;about=pass, fail, not_applicable, or missing_data when a fact or an answer is not known.';
+comment on column clinical.stg_compliance_results.evidence is 'class=phi;about=What was looked at: the document, the answer, or the facts of the rule.';
+comment on column clinical.stg_compliance_results.input_hash is 'class=operational;about=SHA-256 of facts, documents, guideline and engine version: the same input is evaluated once.';
+comment on column clinical.stg_compliance_results.evaluated_at is 'class=operational;about=When; the same in all rows of one evaluation.';
+comment on column clinical.stg_compliance_results.engine_version is 'class=operational;about=Version of the rules of evaluation.';
+comment on column clinical.stg_compliance_results.waived_by is 'class=operational;about=Doctor who waived the criterion.';
+comment on column clinical.stg_compliance_results.waiver_reason is 'class=phi;about=Why it was waived. A waiver holds for the input that it was given for.';
 select core.comment_standard_columns('clinical.stg_compliance_results');
 
 alter table clinical.stg_compliance_results enable row level security;
@@ -11034,17 +11510,28 @@ create or replace trigger stg_compliance_results_append_only before update or de
   for each row execute function core.refuse_change();
 create or replace trigger stg_compliance_results_no_truncate before truncate on clinical.stg_compliance_results
   for each statement execute function core.refuse_change();
-create or replace trigger stg_compliance_results_guideline_visible before insert or update of guideline_id on clinical.stg_compliance_results
+create or replace trigger stg_compliance_results_guideline_visible
+  before insert or update of guideline_id on clinical.stg_compliance_results
   for each row execute function core.check_shared_reference('guideline_id', 'clinical.stg_guidelines');
-create or replace trigger stg_compliance_results_criterion_visible before insert or update of criterion_id on clinical.stg_compliance_results
+create or replace trigger stg_compliance_results_criterion_visible
+  before insert or update of criterion_id on clinical.stg_compliance_results
   for each row execute function core.check_shared_reference('criterion_id', 'clinical.stg_criteria');
 select audit.track('clinical.stg_compliance_results');
 
-grant select, insert on clinical.stg_compliance_results to clinical_app;
+-- written by clinical.evaluate_stg, evaluate_stg_claim and waive_stg_criterion only
+grant select on clinical.stg_compliance_results to clinical_app;
 grant select on clinical.stg_compliance_results to clinical_ro;
 
 create index if not exists resource_bookings_procedure_idx on scheduling.resource_bookings (tenant_id, procedure_id) where procedure_id is not null;
 create index if not exists telemedicine_sessions_encounter_idx on scheduling.telemedicine_sessions (tenant_id, encounter_id) where encounter_id is not null;
+
+-- Rules of this module on the beds of the facility.
+create or replace trigger bed_allocations_policy before insert or update of bed_id, encounter_id, patient_id
+  on facility.bed_allocations
+  for each row execute function clinical.check_bed_policy();
+create or replace trigger bed_allocations_announce_transfer after insert on facility.bed_allocations
+  for each row when (new.transfer_from_id is not null and new.status = 'active')
+  execute function clinical.announce_transfer();
 
 -- abdm: tables
 
@@ -14338,8 +14825,7 @@ grant select on insurance.nhcx_messages to billing_ro;
 
 -- laboratory: tables
 
--- laboratory.lab_tests: the catalogue of tests and panels. Rows without a tenant are shared by all; a tenant's own row with
--- the same code stands before it.
+-- laboratory.lab_tests: Test and panel catalogue.
 create table if not exists laboratory.lab_tests (
   tenant_id uuid,
   id uuid not null default core.uuid_v7(),
@@ -14348,17 +14834,17 @@ create table if not exists laboratory.lab_tests (
   loinc text,
   kind text not null,
   department_code text not null,
-  specimen_type text,
-  container text,
+  specimen_type text not null,
+  container text not null,
   min_volume_ml numeric(6, 2),
   method text,
-  result_type text,
+  result_type text not null,
   unit_ucum text,
   decimals smallint,
   tat_minutes integer not null,
   stat_tat_minutes integer,
   stability_hours integer,
-  transport_temp text not null default 'ambient',
+  transport_temp text not null,
   delta_check_pct numeric(5, 2),
   nabl_scope boolean not null default false,
   requires_authorisation boolean not null default false,
@@ -14374,38 +14860,34 @@ create table if not exists laboratory.lab_tests (
   constraint lab_tests_kind_check check (kind in ('test', 'panel', 'calculated')),
   constraint lab_tests_result_type_check check (result_type in ('numeric', 'coded', 'text', 'titre', 'image')),
   constraint lab_tests_transport_temp_check check (transport_temp in ('ambient', 'refrigerated', 'frozen')),
-  constraint lab_tests_code_form check (code ~ '^[A-Z0-9][A-Z0-9_-]{0,19}$'),
-  constraint lab_tests_loinc_valid check (core.valid_loinc(loinc)),
-  constraint lab_tests_calculated_has_formula check (kind <> 'calculated' or formula is not null),
-  constraint lab_tests_turnaround_positive check (tat_minutes > 0 and stat_tat_minutes > 0),
-  constraint lab_tests_panel_or_specimen check (
-    kind = 'panel' or (specimen_type is not null and container is not null and result_type is not null)
-  ),
-  constraint lab_tests_numeric_has_unit check (result_type <> 'numeric' or unit_ucum is not null)
+  constraint lab_tests_core_rule check (core.valid_loinc(loinc)),
+  constraint lab_tests_calculated_complete check (kind <> 'calculated' or formula is not null),
+  constraint lab_tests_tat_minutes_rule check (tat_minutes > 0),
+  constraint lab_tests_numeric_complete check (result_type <> 'numeric' or unit_ucum is not null)
 );
 
 comment on table laboratory.lab_tests is 'class=reference;scope=shared;owner=lab;fhir=ActivityDefinition,ObservationDefinition;retention=reference;about=Test and panel catalogue.';
-comment on column laboratory.lab_tests.code is 'class=reference;about=Short code for people and orders, and the charge code of the test: HB, LFT. A tenant''s own test takes precedence over a shared one.';
-comment on column laboratory.lab_tests.name is 'class=reference;about=Name as printed.';
-comment on column laboratory.lab_tests.loinc is 'class=reference;about=LOINC code; the check digit is tested, whether it exists is not.';
-comment on column laboratory.lab_tests.kind is 'class=reference;about=test, panel (a list of tests) or calculated (from other results).';
-comment on column laboratory.lab_tests.department_code is 'class=reference;about=Section of the laboratory: haematology, biochemistry, microbiology.';
-comment on column laboratory.lab_tests.specimen_type is 'class=reference;about=What is taken: blood, serum, urine. Tests of one specimen type and container share a sample.';
-comment on column laboratory.lab_tests.container is 'class=reference;about=Tube or vessel: edta, plain, fluoride, sterile_cup.';
-comment on column laboratory.lab_tests.min_volume_ml is 'class=reference;about=Least volume in ml that the test needs.';
-comment on column laboratory.lab_tests.method is 'class=reference;about=Method, printed on the report.';
-comment on column laboratory.lab_tests.result_type is 'class=reference;about=numeric, coded, text, titre or image: which value column a result must fill.';
-comment on column laboratory.lab_tests.unit_ucum is 'class=reference;about=UCUM unit of numeric results.';
-comment on column laboratory.lab_tests.decimals is 'class=reference;about=Digits after the point when printed.';
-comment on column laboratory.lab_tests.tat_minutes is 'class=reference;about=Turnaround that is promised, minutes from order to report.';
-comment on column laboratory.lab_tests.stat_tat_minutes is 'class=reference;about=The same for stat orders.';
-comment on column laboratory.lab_tests.stability_hours is 'class=reference;about=How old a sample may be at receipt, hours from collection; null for no limit.';
-comment on column laboratory.lab_tests.transport_temp is 'class=reference;about=ambient, refrigerated or frozen; limits in setting laboratory.transport_limits.';
-comment on column laboratory.lab_tests.delta_check_pct is 'class=reference;about=Change against the patient''s previous result that is flagged, per cent.';
-comment on column laboratory.lab_tests.nabl_scope is 'class=reference;about=Whether the test is in the scope of accreditation, and so needs external quality assessment.';
-comment on column laboratory.lab_tests.requires_authorisation is 'class=reference;about=Whether author, verifier and authoriser must be different people, one after the other.';
-comment on column laboratory.lab_tests.formula is 'class=reference;about=For calculated tests: {"expression": .., "inputs": [codes]}; evaluated by the application, entered like a result.';
-comment on column laboratory.lab_tests.active is 'class=reference;about=Whether the test can be ordered.';
+comment on column laboratory.lab_tests.code is 'class=reference;about=?';
+comment on column laboratory.lab_tests.name is 'class=reference;about=?';
+comment on column laboratory.lab_tests.loinc is 'class=reference;about=?';
+comment on column laboratory.lab_tests.kind is 'class=reference;about=?';
+comment on column laboratory.lab_tests.department_code is 'class=reference;about=?';
+comment on column laboratory.lab_tests.specimen_type is 'class=reference;about=?';
+comment on column laboratory.lab_tests.container is 'class=reference;about=?';
+comment on column laboratory.lab_tests.min_volume_ml is 'class=reference;about=?';
+comment on column laboratory.lab_tests.method is 'class=reference;about=?';
+comment on column laboratory.lab_tests.result_type is 'class=reference;about=?';
+comment on column laboratory.lab_tests.unit_ucum is 'class=reference;about=?';
+comment on column laboratory.lab_tests.decimals is 'class=reference;about=?';
+comment on column laboratory.lab_tests.tat_minutes is 'class=reference;about=?';
+comment on column laboratory.lab_tests.stat_tat_minutes is 'class=reference;about=?';
+comment on column laboratory.lab_tests.stability_hours is 'class=reference;about=?';
+comment on column laboratory.lab_tests.transport_temp is 'class=reference;about=?';
+comment on column laboratory.lab_tests.delta_check_pct is 'class=reference;about=?';
+comment on column laboratory.lab_tests.nabl_scope is 'class=reference;about=?';
+comment on column laboratory.lab_tests.requires_authorisation is 'class=reference;about=?';
+comment on column laboratory.lab_tests.formula is 'class=reference;about=?';
+comment on column laboratory.lab_tests.active is 'class=reference;about=?';
 select core.comment_standard_columns('laboratory.lab_tests');
 
 alter table laboratory.lab_tests enable row level security;
@@ -14423,7 +14905,7 @@ create or replace trigger lab_tests_touch before update on laboratory.lab_tests
 grant select, insert, update on laboratory.lab_tests to lab_app;
 grant select on laboratory.lab_tests to lab_ro;
 
--- laboratory.lab_panel_members: the tests of a panel, in print order. Panels hold tests, never panels (trigger).
+-- laboratory.lab_panel_members: Tests of a panel in print order.
 create table if not exists laboratory.lab_panel_members (
   tenant_id uuid,
   id uuid not null default core.uuid_v7(),
@@ -14437,7 +14919,7 @@ create table if not exists laboratory.lab_panel_members (
   updated_by uuid,
   constraint lab_panel_members_pkey primary key (id),
   constraint lab_panel_members_panel_test_key unique nulls not distinct (tenant_id, panel_id, test_id),
-  constraint lab_panel_members_not_itself check (panel_id <> test_id)
+  constraint lab_panel_members_panel_id_rule check (panel_id <> test_id)
 );
 
 create index if not exists lab_panel_members_panel_idx on laboratory.lab_panel_members (panel_id, tenant_id);
@@ -14446,10 +14928,10 @@ create index if not exists lab_panel_members_test_idx on laboratory.lab_panel_me
 comment on index laboratory.lab_panel_members_test_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
 
 comment on table laboratory.lab_panel_members is 'class=reference;scope=shared;owner=lab;fhir=ActivityDefinition;retention=reference;about=Tests of a panel in print order.';
-comment on column laboratory.lab_panel_members.panel_id is 'class=reference;about=The panel.';
-comment on column laboratory.lab_panel_members.test_id is 'class=reference;about=A test of it.';
-comment on column laboratory.lab_panel_members.seq is 'class=reference;about=Place on the report.';
-comment on column laboratory.lab_panel_members.required is 'class=reference;about=Whether the panel is incomplete without the test.';
+comment on column laboratory.lab_panel_members.panel_id is 'class=reference;about=?';
+comment on column laboratory.lab_panel_members.test_id is 'class=reference;about=?';
+comment on column laboratory.lab_panel_members.seq is 'class=reference;about=?';
+comment on column laboratory.lab_panel_members.required is 'class=reference;about=?';
 select core.comment_standard_columns('laboratory.lab_panel_members');
 
 alter table laboratory.lab_panel_members enable row level security;
@@ -14463,21 +14945,15 @@ create policy shared_rows on laboratory.lab_panel_members for select using (tena
 
 create or replace trigger lab_panel_members_touch before update on laboratory.lab_panel_members
   for each row execute function core.update_updated_at_column();
-create or replace trigger lab_panel_members_kinds before insert or update of panel_id, test_id on laboratory.lab_panel_members
-  for each row execute function laboratory.check_panel_member();
 create or replace trigger lab_panel_members_panel_visible before insert or update of panel_id on laboratory.lab_panel_members
   for each row execute function core.check_shared_reference('panel_id', 'laboratory.lab_tests');
 create or replace trigger lab_panel_members_test_visible before insert or update of test_id on laboratory.lab_panel_members
   for each row execute function core.check_shared_reference('test_id', 'laboratory.lab_tests');
 
-grant select, insert, update, delete on laboratory.lab_panel_members to lab_app;
+grant select, insert, update on laboratory.lab_panel_members to lab_app;
 grant select on laboratory.lab_panel_members to lab_ro;
 
--- laboratory.reference_ranges: normal, critical and reportable limits by sex, age and pregnancy.
---
--- For one test, sex and pregnancy, ranges never overlap in age and validity (constraint), so a result has one range; a range
--- for the sex stands before one for any. A tenant's own range names who approved it (ISO 15189, 7.3.5); shared ones are
--- defaults that nobody has approved.
+-- laboratory.reference_ranges: Normal, critical and reportable limits by sex, age and state.
 create table if not exists laboratory.reference_ranges (
   tenant_id uuid,
   id uuid not null default core.uuid_v7(),
@@ -14493,42 +14969,41 @@ create table if not exists laboratory.reference_ranges (
   reportable_high numeric,
   text_range text,
   valid_during daterange not null,
-  approved_by uuid,
+  approved_by uuid not null,
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint reference_ranges_pkey primary key (id),
-  constraint reference_ranges_one_at_a_time exclude using gist (
+  constraint reference_ranges_not_overlapping exclude using gist (
     (coalesce(tenant_id, core.zero_uuid())) with =, test_id with =, sex with =, pregnancy with =, age_days with &&, valid_during with &&
   ),
-  constraint reference_ranges_approved check (tenant_id is null or approved_by is not null),
   constraint reference_ranges_sex_check check (sex in ('any', 'male', 'female')),
   constraint reference_ranges_pregnancy_check check (pregnancy in ('any', 'yes', 'no')),
-  constraint reference_ranges_low_below_high check (low <= high),
-  constraint reference_ranges_critical_below_low check (critical_low <= low),
-  constraint reference_ranges_critical_above_high check (critical_high >= high)
+  constraint reference_ranges_low_rule check (low <= high),
+  constraint reference_ranges_critical_low_rule check (critical_low <= low),
+  constraint reference_ranges_critical_high_rule check (critical_high >= high)
 );
 
-create index if not exists reference_ranges_approved_by_idx on laboratory.reference_ranges (tenant_id, approved_by);
+create index if not exists reference_ranges_tenant_idx on laboratory.reference_ranges (tenant_id);
 create index if not exists reference_ranges_test_idx on laboratory.reference_ranges (test_id, tenant_id);
 comment on index laboratory.reference_ranges_test_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
 
 comment on table laboratory.reference_ranges is 'class=reference;scope=shared;owner=lab;fhir=ObservationDefinition.qualifiedInterval;retention=reference;about=Normal, critical and reportable limits by sex, age and state.';
-comment on column laboratory.reference_ranges.test_id is 'class=reference;about=The test.';
-comment on column laboratory.reference_ranges.sex is 'class=reference;about=any, male or female, by the sex that the patient is registered with.';
-comment on column laboratory.reference_ranges.age_days is 'class=reference;about=Age in days, upper end exclusive.';
-comment on column laboratory.reference_ranges.pregnancy is 'class=reference;about=any, yes or no.';
-comment on column laboratory.reference_ranges.low is 'class=reference;about=Lower reference limit, in the unit of the test.';
-comment on column laboratory.reference_ranges.high is 'class=reference;about=Upper reference limit.';
-comment on column laboratory.reference_ranges.critical_low is 'class=reference;about=Below this somebody must be told at once.';
-comment on column laboratory.reference_ranges.critical_high is 'class=reference;about=Above this somebody must be told at once.';
-comment on column laboratory.reference_ranges.reportable_low is 'class=reference;about=Lower end of what the method can measure; a value below needs a comparator.';
-comment on column laboratory.reference_ranges.reportable_high is 'class=reference;about=Upper end of what the method can measure; a value above needs a comparator or a dilution.';
-comment on column laboratory.reference_ranges.text_range is 'class=reference;about=Range as printed when it is not two numbers.';
-comment on column laboratory.reference_ranges.valid_during is 'class=reference;about=Dates on which the range holds, end exclusive.';
-comment on column laboratory.reference_ranges.approved_by is 'class=reference;about=The person who approved it; null for shared defaults only.';
+comment on column laboratory.reference_ranges.test_id is 'class=reference;about=?';
+comment on column laboratory.reference_ranges.sex is 'class=reference;about=?';
+comment on column laboratory.reference_ranges.age_days is 'class=reference;about=?';
+comment on column laboratory.reference_ranges.pregnancy is 'class=reference;about=?';
+comment on column laboratory.reference_ranges.low is 'class=reference;about=?';
+comment on column laboratory.reference_ranges.high is 'class=reference;about=?';
+comment on column laboratory.reference_ranges.critical_low is 'class=reference;about=?';
+comment on column laboratory.reference_ranges.critical_high is 'class=reference;about=?';
+comment on column laboratory.reference_ranges.reportable_low is 'class=reference;about=?';
+comment on column laboratory.reference_ranges.reportable_high is 'class=reference;about=?';
+comment on column laboratory.reference_ranges.text_range is 'class=reference;about=?';
+comment on column laboratory.reference_ranges.valid_during is 'class=reference;about=?';
+comment on column laboratory.reference_ranges.approved_by is 'class=reference;about=?';
 select core.comment_standard_columns('laboratory.reference_ranges');
 
 alter table laboratory.reference_ranges enable row level security;
@@ -14548,9 +15023,7 @@ create or replace trigger reference_ranges_test_visible before insert or update 
 grant select, insert, update on laboratory.reference_ranges to lab_app;
 grant select on laboratory.reference_ranges to lab_ro;
 
--- laboratory.lab_orders: the laboratory's copy of an order, or a referral from outside.
---
--- Its row is the lock of everything below it: samples, items, results and report of one order move one at a time.
+-- laboratory.lab_orders: The laboratory's copy of an order (or an outside referral).
 create table if not exists laboratory.lab_orders (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -14582,15 +15055,13 @@ create table if not exists laboratory.lab_orders (
   constraint lab_orders_status_check check (
     status in ('registered', 'in_progress', 'cancelled', 'partially_reported', 'completed', 'amended')
   ),
-  constraint lab_orders_names_a_requester check (num_nonnulls(ordering_doctor_id, external_doctor) >= 1),
-  constraint lab_orders_due_after_order check (due_at > ordered_at)
+  constraint lab_orders_num_nonnulls_rule check (num_nonnulls(ordering_doctor_id,external_doctor) >= 1),
+  constraint lab_orders_due_at_rule check (due_at > ordered_at)
 );
 
-create unique index if not exists lab_orders_one_per_service_request on laboratory.lab_orders (tenant_id, service_request_id)
+create index if not exists lab_orders_service_request_idx on laboratory.lab_orders (tenant_id, service_request_id)
   where service_request_id is not null;
-create index if not exists lab_orders_patient_idx on laboratory.lab_orders (tenant_id, patient_id, ordered_at);
-create index if not exists lab_orders_live_idx on laboratory.lab_orders (tenant_id, due_at)
-  where status in ('registered', 'in_progress', 'partially_reported');
+create index if not exists lab_orders_patient_idx on laboratory.lab_orders (tenant_id, patient_id);
 create index if not exists lab_orders_encounter_idx on laboratory.lab_orders (tenant_id, encounter_id)
   where encounter_id is not null;
 create index if not exists lab_orders_clinic_idx on laboratory.lab_orders (tenant_id, clinic_id);
@@ -14598,21 +15069,21 @@ create index if not exists lab_orders_ordering_doctor_idx on laboratory.lab_orde
   where ordering_doctor_id is not null;
 
 comment on table laboratory.lab_orders is 'class=phi;scope=tenant;owner=lab;fhir=ServiceRequest;retention=medical_record;about=The laboratory''s copy of an order (or an outside referral).';
-comment on column laboratory.lab_orders.order_number is 'class=phi;about=Number for people.';
-comment on column laboratory.lab_orders.service_request_id is 'class=phi;about=The clinical order that it carries out; at most one laboratory order each.';
+comment on column laboratory.lab_orders.order_number is 'class=phi;about=?';
+comment on column laboratory.lab_orders.service_request_id is 'class=phi;about=?';
 comment on column laboratory.lab_orders.patient_id is 'class=phi;about=The patient.';
-comment on column laboratory.lab_orders.encounter_id is 'class=phi;about=The visit or stay; null for a referral from outside.';
-comment on column laboratory.lab_orders.clinic_id is 'class=operational;about=The clinic whose laboratory works on it.';
-comment on column laboratory.lab_orders.source is 'class=operational;about=opd, ipd, emergency, outside or camp.';
-comment on column laboratory.lab_orders.ordering_doctor_id is 'class=operational;about=Who ordered, when a doctor of the house.';
-comment on column laboratory.lab_orders.external_doctor is 'class=phi;about=Who ordered, when from outside; printed on the report.';
-comment on column laboratory.lab_orders.clinical_info_enc is 'class=phi;enc=1;about=Clinical information for the laboratory, encrypted by the application.';
-comment on column laboratory.lab_orders.fasting is 'class=phi;about=yes, no or unknown.';
-comment on column laboratory.lab_orders.priority is 'class=phi;about=routine, urgent or stat; stat orders have their own turnaround.';
-comment on column laboratory.lab_orders.ordered_at is 'class=phi;about=When it was ordered.';
-comment on column laboratory.lab_orders.due_at is 'class=phi;about=When the last result is promised.';
-comment on column laboratory.lab_orders.billed_at is 'class=operational;about=When its charges were put on the account; null when billing had none.';
-comment on column laboratory.lab_orders.status is 'class=phi;about=Where the order stands; follows its items.';
+comment on column laboratory.lab_orders.encounter_id is 'class=phi;about=The encounter that it belongs to.';
+comment on column laboratory.lab_orders.clinic_id is 'class=phi;about=The clinic.';
+comment on column laboratory.lab_orders.source is 'class=phi;about=?';
+comment on column laboratory.lab_orders.ordering_doctor_id is 'class=phi;about=?';
+comment on column laboratory.lab_orders.external_doctor is 'class=phi;about=?';
+comment on column laboratory.lab_orders.clinical_info_enc is 'class=phi;enc=1;about=?';
+comment on column laboratory.lab_orders.fasting is 'class=phi;about=?';
+comment on column laboratory.lab_orders.priority is 'class=phi;about=?';
+comment on column laboratory.lab_orders.ordered_at is 'class=phi;about=?';
+comment on column laboratory.lab_orders.due_at is 'class=phi;about=?';
+comment on column laboratory.lab_orders.billed_at is 'class=phi;about=?';
+comment on column laboratory.lab_orders.status is 'class=phi;about=?';
 select core.comment_standard_columns('laboratory.lab_orders');
 
 alter table laboratory.lab_orders enable row level security;
@@ -14624,8 +15095,6 @@ create policy tenant_isolation on laboratory.lab_orders
 
 create or replace trigger lab_orders_touch before update on laboratory.lab_orders
   for each row execute function core.update_updated_at_column('row_version');
-create or replace trigger lab_orders_no_aadhaar before insert or update of external_doctor on laboratory.lab_orders
-  for each row execute function core.reject_aadhaar_like('external_doctor');
 create or replace trigger lab_orders_transition before insert or update of status on laboratory.lab_orders
   for each row execute function core.enforce_transition('laboratory.lab_orders', 'status');
 select audit.track('laboratory.lab_orders');
@@ -14633,25 +15102,22 @@ select audit.track('laboratory.lab_orders');
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('laboratory.lab_orders', '', 'registered', false, null),
   ('laboratory.lab_orders', 'registered', 'in_progress', false, null),
-  ('laboratory.lab_orders', 'registered', 'cancelled', true, null),
+  ('laboratory.lab_orders', 'registered', 'cancelled', false, null),
   ('laboratory.lab_orders', 'in_progress', 'partially_reported', false, null),
   ('laboratory.lab_orders', 'in_progress', 'completed', false, null),
-  ('laboratory.lab_orders', 'in_progress', 'cancelled', true, null),
+  ('laboratory.lab_orders', 'in_progress', 'cancelled', false, null),
   ('laboratory.lab_orders', 'partially_reported', 'completed', false, null),
   ('laboratory.lab_orders', 'completed', 'amended', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select on laboratory.lab_orders to lab_app;
-grant update (clinical_info_enc, fasting, row_version) on laboratory.lab_orders to lab_app;
+grant select, insert, update on laboratory.lab_orders to lab_app;
 grant select on laboratory.lab_orders to lab_ro;
 
--- laboratory.lab_order_items: one ordered test and where it stands. A test stands once in an order; a repeat names the item
--- that it repeats.
+-- laboratory.lab_order_items: One ordered test and where it stands.
 create table if not exists laboratory.lab_order_items (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
   order_id uuid not null,
-  position smallint not null,
   test_id uuid not null,
   panel_id uuid,
   sample_id uuid,
@@ -14670,17 +15136,14 @@ create table if not exists laboratory.lab_order_items (
   constraint lab_order_items_status_check check (
     status in ('ordered', 'sampled', 'cancelled', 'in_process', 'recollect', 'resulted', 'verified', 'authorised', 'reported', 'amended')
   ),
-  constraint lab_order_items_cancelled_with_reason check (status <> 'cancelled' or cancel_reason is not null),
-  constraint lab_order_items_has_sample_or_partner check (
+  constraint lab_order_items_cancelled_complete check (status <> 'cancelled' or cancel_reason is not null),
+  constraint lab_order_items_status_rule check (
     status in ('ordered', 'cancelled') or sample_id is not null or outsourced_to is not null
   )
 );
 
-create unique index if not exists lab_order_items_test_once_per_order on laboratory.lab_order_items (tenant_id, order_id, test_id)
+create unique index if not exists lab_order_items_order_test_key on laboratory.lab_order_items (tenant_id, order_id, test_id)
   where status <> 'cancelled' and repeat_of_id is null;
--- the worklist, by what is due first
-create index if not exists lab_order_items_open_idx on laboratory.lab_order_items (tenant_id, due_at)
-  where status in ('ordered', 'sampled', 'recollect', 'in_process', 'resulted', 'verified', 'authorised');
 create index if not exists lab_order_items_order_idx on laboratory.lab_order_items (tenant_id, order_id);
 create index if not exists lab_order_items_test_idx on laboratory.lab_order_items (test_id, tenant_id);
 comment on index laboratory.lab_order_items_test_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
@@ -14695,17 +15158,16 @@ create index if not exists lab_order_items_repeat_of_idx on laboratory.lab_order
   where repeat_of_id is not null;
 
 comment on table laboratory.lab_order_items is 'class=phi;scope=tenant;owner=lab;fhir=ServiceRequest;retention=medical_record;about=One ordered test and where it stands.';
-comment on column laboratory.lab_order_items.order_id is 'class=phi;about=The order.';
-comment on column laboratory.lab_order_items.position is 'class=operational;about=Place on the order and the report, from 1.';
-comment on column laboratory.lab_order_items.test_id is 'class=phi;about=The test, never a panel.';
-comment on column laboratory.lab_order_items.panel_id is 'class=phi;about=The panel that it was ordered with.';
-comment on column laboratory.lab_order_items.sample_id is 'class=phi;about=The sample that it is made from: after a rejection the one that replaces it.';
-comment on column laboratory.lab_order_items.charge_item_id is 'class=financial;about=The charge; items of a panel share it. Null when billing had no price or no open account.';
-comment on column laboratory.lab_order_items.outsourced_to is 'class=operational;about=The laboratory that the test was sent to.';
-comment on column laboratory.lab_order_items.cancel_reason is 'class=phi;about=Why it was cancelled.';
-comment on column laboratory.lab_order_items.repeat_of_id is 'class=phi;about=The item that this one repeats.';
-comment on column laboratory.lab_order_items.due_at is 'class=phi;about=When the result is promised.';
-comment on column laboratory.lab_order_items.status is 'class=phi;about=ordered, sampled, in_process, resulted, verified, authorised, reported; recollect, cancelled, amended.';
+comment on column laboratory.lab_order_items.order_id is 'class=phi;about=?';
+comment on column laboratory.lab_order_items.test_id is 'class=phi;about=?';
+comment on column laboratory.lab_order_items.panel_id is 'class=phi;about=?';
+comment on column laboratory.lab_order_items.sample_id is 'class=phi;about=?';
+comment on column laboratory.lab_order_items.charge_item_id is 'class=phi;about=?';
+comment on column laboratory.lab_order_items.outsourced_to is 'class=phi;about=?';
+comment on column laboratory.lab_order_items.cancel_reason is 'class=phi;about=?';
+comment on column laboratory.lab_order_items.repeat_of_id is 'class=phi;about=?';
+comment on column laboratory.lab_order_items.due_at is 'class=phi;about=?';
+comment on column laboratory.lab_order_items.status is 'class=phi;about=?';
 select core.comment_standard_columns('laboratory.lab_order_items');
 
 alter table laboratory.lab_order_items enable row level security;
@@ -14744,14 +15206,11 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('laboratory.lab_order_items', 'reported', 'amended', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select on laboratory.lab_order_items to lab_app;
-grant update (outsourced_to, row_version) on laboratory.lab_order_items to lab_app;
+grant select, insert, update on laboratory.lab_order_items to lab_app;
 grant select on laboratory.lab_order_items to lab_ro;
 
--- laboratory.samples: a primary sample or an aliquot, with its whole life.
---
--- laboratory.change_sample_state moves a sample and writes the event of the move in the same transaction; nothing else
--- does. The aliquots of a sample hold no more than it does (trigger).
+-- laboratory.samples: A primary sample or aliquot with its whole life.
+-- RULE to build: sum(aliquot volumes) <= parent volume (trigger)
 create table if not exists laboratory.samples (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -14794,36 +15253,28 @@ create table if not exists laboratory.samples (
   constraint samples_pkey primary key (tenant_id, id),
   constraint samples_accession_number_key unique (tenant_id, accession_number),
   constraint samples_barcode_key unique (tenant_id, barcode),
-  constraint samples_patient_id_check_known check (
+  constraint samples_patient_id_check_check check (
     patient_id_check in ('two_identifiers', 'wristband_scan', 'not_done')
   ),
   constraint samples_receipt_condition_check check (
     receipt_condition in ('good', 'haemolysed', 'lipaemic', 'icteric', 'clotted', 'leaked', 'insufficient', 'unlabelled', 'mislabelled', 'wrong_container', 'delayed', 'temperature_breach')
   ),
-  constraint samples_collected_from_identified_patient check (
+  constraint samples_status_rule check (
     status in ('planned', 'cancelled') or (collected_at is not null and collected_by is not null and patient_id_check <> 'not_done')
   ),
-  constraint samples_received_after_collection check (received_at >= collected_at),
-  constraint samples_rejected_with_reason check (status <> 'rejected' or rejection_reason_code is not null),
-  constraint samples_rejection_whole check (
+  constraint samples_received_at_rule check (received_at >= collected_at),
+  constraint samples_rejected_complete check (status <> 'rejected' or rejection_reason_code is not null),
+  constraint samples_rejection_reason_code_rule check (
     (rejection_reason_code is null) = (rejected_by is null) and (rejected_by is null) = (rejected_at is null)
   ),
-  constraint samples_aliquot_numbered check ((parent_sample_id is null) = (aliquot_no is null)),
-  constraint samples_exception_stated check (
+  constraint samples_parent_sample_id_rule check ((parent_sample_id is null) = (aliquot_no is null)),
+  constraint samples_receipt_condition_rule check (
     receipt_condition is null or receipt_condition = 'good' or status = 'rejected' or accepted_with_exception is not null
   )
 );
 
-create unique index if not exists samples_one_per_position on laboratory.samples (tenant_id, storage_location_id, storage_position)
+create unique index if not exists samples_storage_location_storage_position_key on laboratory.samples (tenant_id, storage_location_id, storage_position)
   where status = 'stored';
--- lists of live states: to be collected, on their way, in the laboratory, kept
-create index if not exists samples_planned_idx on laboratory.samples (tenant_id, created_at) where status = 'planned';
-create index if not exists samples_on_their_way_idx on laboratory.samples (tenant_id, collected_at)
-  where status in ('collected', 'in_transit');
-create index if not exists samples_in_laboratory_idx on laboratory.samples (tenant_id, received_at)
-  where status in ('received', 'accessioned', 'aliquoted', 'in_process');
-create index if not exists samples_kept_idx on laboratory.samples (tenant_id, retain_until)
-  where status in ('tested', 'stored', 'rejected');
 create index if not exists samples_order_idx on laboratory.samples (tenant_id, order_id);
 create index if not exists samples_patient_idx on laboratory.samples (tenant_id, patient_id);
 create index if not exists samples_parent_sample_idx on laboratory.samples (tenant_id, parent_sample_id)
@@ -14844,37 +15295,37 @@ create index if not exists samples_recollection_of_idx on laboratory.samples (te
   where recollection_of_id is not null;
 
 comment on table laboratory.samples is 'class=phi;scope=tenant;owner=lab;fhir=Specimen;retention=medical_record;about=A primary sample or aliquot with its whole life.';
-comment on column laboratory.samples.accession_number is 'class=phi;about=The laboratory''s number of the sample; aliquots add -A1, -A2.';
-comment on column laboratory.samples.barcode is 'class=phi;about=What the label says; never used twice in a tenant.';
-comment on column laboratory.samples.order_id is 'class=phi;about=The order.';
+comment on column laboratory.samples.accession_number is 'class=phi;about=?';
+comment on column laboratory.samples.barcode is 'class=phi;about=?';
+comment on column laboratory.samples.order_id is 'class=phi;about=?';
 comment on column laboratory.samples.patient_id is 'class=phi;about=The patient.';
-comment on column laboratory.samples.specimen_type is 'class=phi;about=What it is: blood, serum, urine.';
-comment on column laboratory.samples.container is 'class=phi;about=Tube or vessel.';
-comment on column laboratory.samples.volume_ml is 'class=phi;about=Volume in ml.';
-comment on column laboratory.samples.body_site is 'class=phi;about=Where on the body it was taken.';
-comment on column laboratory.samples.collection_method is 'class=phi;about=How it was taken: venepuncture, midstream.';
-comment on column laboratory.samples.parent_sample_id is 'class=phi;about=The sample that an aliquot was taken from.';
-comment on column laboratory.samples.aliquot_no is 'class=phi;about=Counts the aliquots of a sample.';
-comment on column laboratory.samples.collected_at is 'class=phi;about=When it was taken.';
-comment on column laboratory.samples.collected_by is 'class=operational;about=Who took it.';
-comment on column laboratory.samples.collection_location_id is 'class=operational;about=Where it was taken.';
-comment on column laboratory.samples.patient_id_check is 'class=phi;about=How the patient was identified: two_identifiers or wristband_scan; not_done does not go past planned.';
-comment on column laboratory.samples.shipment_ref is 'class=operational;about=Box or consignment that it travelled with.';
-comment on column laboratory.samples.shipped_at is 'class=operational;about=When it left.';
-comment on column laboratory.samples.received_at is 'class=phi;about=When the laboratory received it.';
-comment on column laboratory.samples.received_by is 'class=operational;about=Who received it.';
-comment on column laboratory.samples.receipt_condition is 'class=phi;about=What it looked like on receipt; anything but good needs an exception or a rejection.';
-comment on column laboratory.samples.accepted_with_exception is 'class=phi;about=Why a compromised sample was accepted; printed on the report (ISO 15189, 7.2.6.2).';
-comment on column laboratory.samples.rejection_reason_code is 'class=phi;about=Coded reason of the rejection.';
-comment on column laboratory.samples.rejected_by is 'class=operational;about=Who rejected it.';
-comment on column laboratory.samples.rejected_at is 'class=phi;about=When it was rejected.';
-comment on column laboratory.samples.recollection_of_id is 'class=phi;about=The rejected or lost sample that this one replaces.';
-comment on column laboratory.samples.storage_location_id is 'class=operational;about=Rack, fridge or room that it is kept in.';
-comment on column laboratory.samples.storage_position is 'class=operational;about=Position there; one stored sample each.';
-comment on column laboratory.samples.retain_until is 'class=operational;about=Kept at least until this date.';
-comment on column laboratory.samples.disposed_at is 'class=phi;about=When it was destroyed.';
-comment on column laboratory.samples.disposed_by is 'class=operational;about=Who destroyed it.';
-comment on column laboratory.samples.status is 'class=phi;about=Where the sample is in its life.';
+comment on column laboratory.samples.specimen_type is 'class=phi;about=?';
+comment on column laboratory.samples.container is 'class=phi;about=?';
+comment on column laboratory.samples.volume_ml is 'class=phi;about=?';
+comment on column laboratory.samples.body_site is 'class=phi;about=?';
+comment on column laboratory.samples.collection_method is 'class=phi;about=?';
+comment on column laboratory.samples.parent_sample_id is 'class=phi;about=?';
+comment on column laboratory.samples.aliquot_no is 'class=phi;about=?';
+comment on column laboratory.samples.collected_at is 'class=phi;about=?';
+comment on column laboratory.samples.collected_by is 'class=phi;about=?';
+comment on column laboratory.samples.collection_location_id is 'class=phi;about=?';
+comment on column laboratory.samples.patient_id_check is 'class=phi;about=?';
+comment on column laboratory.samples.shipment_ref is 'class=phi;about=?';
+comment on column laboratory.samples.shipped_at is 'class=phi;about=?';
+comment on column laboratory.samples.received_at is 'class=phi;about=?';
+comment on column laboratory.samples.received_by is 'class=phi;about=?';
+comment on column laboratory.samples.receipt_condition is 'class=phi;about=?';
+comment on column laboratory.samples.accepted_with_exception is 'class=phi;about=?';
+comment on column laboratory.samples.rejection_reason_code is 'class=phi;about=?';
+comment on column laboratory.samples.rejected_by is 'class=phi;about=?';
+comment on column laboratory.samples.rejected_at is 'class=phi;about=?';
+comment on column laboratory.samples.recollection_of_id is 'class=phi;about=?';
+comment on column laboratory.samples.storage_location_id is 'class=phi;about=?';
+comment on column laboratory.samples.storage_position is 'class=phi;about=?';
+comment on column laboratory.samples.retain_until is 'class=phi;about=?';
+comment on column laboratory.samples.disposed_at is 'class=phi;about=?';
+comment on column laboratory.samples.disposed_by is 'class=phi;about=?';
+comment on column laboratory.samples.status is 'class=phi;about=?';
 select core.comment_standard_columns('laboratory.samples');
 
 alter table laboratory.samples enable row level security;
@@ -14888,34 +15339,29 @@ create or replace trigger samples_touch before update on laboratory.samples
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger samples_transition before insert or update of status on laboratory.samples
   for each row execute function core.enforce_transition('laboratory.samples', 'status');
-create or replace trigger samples_aliquots_fit before insert or update of volume_ml, parent_sample_id on laboratory.samples
-  for each row execute function laboratory.check_aliquot_volume();
-create or replace trigger samples_no_aadhaar before insert or update of accepted_with_exception on laboratory.samples
-  for each row execute function core.reject_aadhaar_like('accepted_with_exception');
 select audit.track('laboratory.samples');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('laboratory.samples', '', 'planned', false, null),
-  ('laboratory.samples', '', 'accessioned', false, null), -- an aliquot was never planned
-  ('laboratory.samples', 'planned', 'collected', false, 'sample.collected.v1'),
+  ('laboratory.samples', 'planned', 'collected', false, null),
   ('laboratory.samples', 'planned', 'cancelled', false, null),
   ('laboratory.samples', 'collected', 'in_transit', false, null),
-  ('laboratory.samples', 'collected', 'received', false, 'sample.received.v1'),
+  ('laboratory.samples', 'collected', 'received', false, null),
   ('laboratory.samples', 'collected', 'lost', false, null),
-  ('laboratory.samples', 'collected', 'rejected', false, 'sample.rejected.v1'),
-  ('laboratory.samples', 'in_transit', 'received', false, 'sample.received.v1'),
+  ('laboratory.samples', 'collected', 'rejected', false, null),
+  ('laboratory.samples', 'in_transit', 'received', false, null),
   ('laboratory.samples', 'in_transit', 'lost', false, null),
-  ('laboratory.samples', 'in_transit', 'rejected', false, 'sample.rejected.v1'),
+  ('laboratory.samples', 'in_transit', 'rejected', false, null),
   ('laboratory.samples', 'received', 'accessioned', false, null),
-  ('laboratory.samples', 'received', 'rejected', false, 'sample.rejected.v1'),
+  ('laboratory.samples', 'received', 'rejected', false, null),
   ('laboratory.samples', 'accessioned', 'in_process', false, null),
   ('laboratory.samples', 'accessioned', 'aliquoted', false, null),
-  ('laboratory.samples', 'accessioned', 'rejected', false, 'sample.rejected.v1'),
+  ('laboratory.samples', 'accessioned', 'rejected', false, null),
   ('laboratory.samples', 'accessioned', 'stored', false, null),
   ('laboratory.samples', 'aliquoted', 'in_process', false, null),
   ('laboratory.samples', 'aliquoted', 'stored', false, null),
   ('laboratory.samples', 'in_process', 'tested', false, null),
-  ('laboratory.samples', 'in_process', 'rejected', false, 'sample.rejected.v1'),
+  ('laboratory.samples', 'in_process', 'rejected', false, null),
   ('laboratory.samples', 'tested', 'stored', false, null),
   ('laboratory.samples', 'tested', 'disposed', false, null),
   ('laboratory.samples', 'stored', 'in_process', false, null),
@@ -14923,11 +15369,11 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('laboratory.samples', 'rejected', 'disposed', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select on laboratory.samples to lab_app;
+grant select, insert, update on laboratory.samples to lab_app;
 grant select on laboratory.samples to lab_ro;
 
--- laboratory.sample_events: chain of custody. One row for every state that a sample enters, written with the move by
--- laboratory.change_sample_state; the newest row agrees with the sample.
+-- laboratory.sample_events: Chain of custody: every change of state, hands, place or temperature.
+-- NOTE: Only laboratory.change_sample_state() inserts here and updates samples.status, in one transaction.
 create table if not exists laboratory.sample_events (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -14947,7 +15393,7 @@ create table if not exists laboratory.sample_events (
   created_by uuid default core.current_user_id(),
   constraint sample_events_pkey primary key (tenant_id, id),
   constraint sample_events_sample_occurred_at_key unique (tenant_id, sample_id, occurred_at, id),
-  constraint sample_events_rejected_with_reason check (to_status <> 'rejected' or reason_code is not null)
+  constraint sample_events_rejected_complete check (to_status <> 'rejected' or reason_code is not null)
 );
 
 create unique index if not exists sample_events_client_op_key on laboratory.sample_events (tenant_id, client_op_id)
@@ -14959,18 +15405,18 @@ create index if not exists sample_events_device_idx on laboratory.sample_events 
   where device_id is not null;
 
 comment on table laboratory.sample_events is 'class=phi;scope=tenant;owner=lab;fhir=Specimen.processing,Provenance;retention=medical_record;append_only=1;about=Chain of custody: every change of state, hands, place or temperature.';
-comment on column laboratory.sample_events.sample_id is 'class=phi;about=The sample.';
-comment on column laboratory.sample_events.occurred_at is 'class=phi;about=When it happened, as the one who did it says; offline work arrives later.';
-comment on column laboratory.sample_events.from_status is 'class=phi;about=State before; null for the first.';
-comment on column laboratory.sample_events.to_status is 'class=phi;about=State after.';
-comment on column laboratory.sample_events.actor_id is 'class=operational;about=Who had it in hand.';
-comment on column laboratory.sample_events.location_id is 'class=operational;about=Where.';
-comment on column laboratory.sample_events.temperature_c is 'class=phi;about=Temperature of the sample or its box, degrees Celsius.';
-comment on column laboratory.sample_events.transport_box is 'class=operational;about=Box that it travelled in.';
-comment on column laboratory.sample_events.reason_code is 'class=phi;about=Coded reason of a rejection or loss.';
-comment on column laboratory.sample_events.note is 'class=phi;about=Remark.';
-comment on column laboratory.sample_events.device_id is 'class=operational;about=Machine that made the move: sorter, analyser, fridge.';
-comment on column laboratory.sample_events.client_op_id is 'class=operational;about=Id that the client gave the move; sent again it gets this row.';
+comment on column laboratory.sample_events.sample_id is 'class=phi;about=?';
+comment on column laboratory.sample_events.occurred_at is 'class=phi;about=?';
+comment on column laboratory.sample_events.from_status is 'class=phi;about=?';
+comment on column laboratory.sample_events.to_status is 'class=phi;about=?';
+comment on column laboratory.sample_events.actor_id is 'class=phi;about=?';
+comment on column laboratory.sample_events.location_id is 'class=phi;about=?';
+comment on column laboratory.sample_events.temperature_c is 'class=phi;about=?';
+comment on column laboratory.sample_events.transport_box is 'class=phi;about=?';
+comment on column laboratory.sample_events.reason_code is 'class=phi;about=?';
+comment on column laboratory.sample_events.note is 'class=phi;about=?';
+comment on column laboratory.sample_events.device_id is 'class=phi;about=?';
+comment on column laboratory.sample_events.client_op_id is 'class=phi;about=?';
 select core.comment_standard_columns('laboratory.sample_events');
 
 alter table laboratory.sample_events enable row level security;
@@ -14984,18 +15430,15 @@ create or replace trigger sample_events_append_only before update or delete on l
   for each row execute function core.refuse_change();
 create or replace trigger sample_events_no_truncate before truncate on laboratory.sample_events
   for each statement execute function core.refuse_change();
-create or replace trigger sample_events_no_aadhaar before insert on laboratory.sample_events
-  for each row execute function core.reject_aadhaar_like('note');
 select audit.track('laboratory.sample_events');
 
-grant select on laboratory.sample_events to lab_app;
+grant select, insert on laboratory.sample_events to lab_app;
 grant select on laboratory.sample_events to lab_ro;
 
--- laboratory.lab_results: the result of one test on one sample. Entered, verified, authorised; then its value never
--- changes (IM311): a correction is a new row that supersedes it. What an analyser measured is released only while its
--- quality control is accepted (IM310, trigger).
---
--- Growth of an organism and each antibiotic susceptibility are child rows (parent_result_id).
+-- laboratory.lab_results: Result of one test on one sample; a correction is a new row.
+-- RULE to build: value immutable once final (trigger)
+-- RULE to build: analyser QC for (device_id,test_id) not in rejected state at resulted_at (trigger, IM310)
+-- NOTE: A correcting row starts registered and goes to corrected in the transaction that marks the old one superseded. Organism growth and each antibiotic susceptibility are child rows (parent_result_id).
 create table if not exists laboratory.lab_results (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -15039,25 +15482,22 @@ create table if not exists laboratory.lab_results (
   constraint lab_results_status_check check (
     status in ('registered', 'preliminary', 'cancelled', 'corrected', 'verified', 'final', 'superseded', 'entered_in_error')
   ),
-  constraint lab_results_has_value check (
-    num_nonnulls(value_num, value_text, value_code) >= 1 or status in ('registered', 'cancelled')
+  constraint lab_results_num_nonnulls_rule check (
+    num_nonnulls(value_num,value_text,value_code) >= 1 or status in ('registered', 'cancelled')
   ),
-  constraint lab_results_released_by_two_steps check (
+  constraint lab_results_status_rule check (
     status not in ('final', 'corrected') or (verified_by is not null and authorised_by is not null)
   ),
-  constraint lab_results_correction_with_reason check ((supersedes_id is null) = (amendment_reason is null))
+  constraint lab_results_supersedes_id_rule check ((supersedes_id is null) = (amendment_reason is null))
 );
 
-create unique index if not exists lab_results_one_live_per_test on laboratory.lab_results (tenant_id, order_item_id, test_id, parent_result_id) nulls not distinct
+create unique index if not exists lab_results_order_item_test_key on laboratory.lab_results (tenant_id, order_item_id, test_id, parent_result_id) nulls not distinct
   where status not in ('superseded', 'cancelled', 'entered_in_error');
 create index if not exists lab_results_order_item_idx on laboratory.lab_results (tenant_id, order_item_id);
 create index if not exists lab_results_sample_idx on laboratory.lab_results (tenant_id, sample_id);
 create index if not exists lab_results_test_idx on laboratory.lab_results (test_id, tenant_id);
 comment on index laboratory.lab_results_test_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
-create index if not exists lab_results_patient_idx on laboratory.lab_results (tenant_id, patient_id, test_id, resulted_at);
-create index if not exists lab_results_pending_idx on laboratory.lab_results (tenant_id, resulted_at)
-  where status in ('preliminary', 'verified');
-create index if not exists lab_results_critical_idx on laboratory.lab_results (tenant_id, resulted_at) where is_critical;
+create index if not exists lab_results_patient_idx on laboratory.lab_results (tenant_id, patient_id);
 create index if not exists lab_results_reference_range_idx on laboratory.lab_results (reference_range_id, tenant_id)
   where reference_range_id is not null;
 comment on index laboratory.lab_results_reference_range_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
@@ -15073,39 +15513,39 @@ create index if not exists lab_results_verified_by_idx on laboratory.lab_results
   where verified_by is not null;
 create index if not exists lab_results_authorised_by_idx on laboratory.lab_results (tenant_id, authorised_by)
   where authorised_by is not null;
-create unique index if not exists lab_results_corrected_once on laboratory.lab_results (tenant_id, supersedes_id)
+create index if not exists lab_results_supersedes_idx on laboratory.lab_results (tenant_id, supersedes_id)
   where supersedes_id is not null;
 
 comment on table laboratory.lab_results is 'class=phi;scope=tenant;owner=lab;fhir=Observation (laboratory);retention=medical_record;about=Result of one test on one sample; a correction is a new row.';
-comment on column laboratory.lab_results.order_item_id is 'class=phi;about=The ordered test.';
-comment on column laboratory.lab_results.sample_id is 'class=phi;about=The sample or aliquot that was measured.';
-comment on column laboratory.lab_results.test_id is 'class=phi;about=The test; for child rows it may be another than the item''s.';
+comment on column laboratory.lab_results.order_item_id is 'class=phi;about=?';
+comment on column laboratory.lab_results.sample_id is 'class=phi;about=?';
+comment on column laboratory.lab_results.test_id is 'class=phi;about=?';
 comment on column laboratory.lab_results.patient_id is 'class=phi;about=The patient.';
-comment on column laboratory.lab_results.resulted_at is 'class=phi;about=When it was measured.';
-comment on column laboratory.lab_results.value_num is 'class=phi;about=Numeric value in unit_ucum.';
-comment on column laboratory.lab_results.comparator is 'class=phi;about=lt, le, ge, gt when the value is a limit of the method: <5.';
-comment on column laboratory.lab_results.value_text is 'class=phi;about=Text, titre or description.';
-comment on column laboratory.lab_results.value_code is 'class=phi;about=Coded value: positive, negative, an organism.';
-comment on column laboratory.lab_results.unit_ucum is 'class=phi;about=Unit of the value, copied from the test.';
-comment on column laboratory.lab_results.reference_range_id is 'class=phi;about=The range that it was judged by.';
-comment on column laboratory.lab_results.reference_text is 'class=phi;about=That range as printed, kept as it was.';
-comment on column laboratory.lab_results.flag is 'class=phi;about=N normal, L low, H high, LL and HH critical, A abnormal, POS, NEG, IND.';
-comment on column laboratory.lab_results.is_critical is 'class=phi;about=Whether somebody must be told at once.';
-comment on column laboratory.lab_results.delta_flag is 'class=phi;about=Whether it differs from the patient''s previous result by more than the test allows; null without one.';
-comment on column laboratory.lab_results.device_id is 'class=operational;about=The analyser; null for work by hand.';
-comment on column laboratory.lab_results.run_ref is 'class=operational;about=The analyser''s number of the run.';
-comment on column laboratory.lab_results.method is 'class=phi;about=Method, copied from the test.';
-comment on column laboratory.lab_results.reagent_batch_id is 'class=operational;about=Reagent lot.';
-comment on column laboratory.lab_results.dilution is 'class=phi;about=Factor of dilution; the value is already multiplied by it.';
-comment on column laboratory.lab_results.parent_result_id is 'class=phi;about=The result that this one details.';
-comment on column laboratory.lab_results.entered_by is 'class=operational;about=Who entered it.';
-comment on column laboratory.lab_results.verified_by is 'class=operational;about=Who checked it technically.';
-comment on column laboratory.lab_results.verified_at is 'class=phi;about=When it was checked.';
-comment on column laboratory.lab_results.authorised_by is 'class=operational;about=Who released it.';
-comment on column laboratory.lab_results.authorised_at is 'class=phi;about=When it was released.';
-comment on column laboratory.lab_results.supersedes_id is 'class=phi;about=The result that it corrects.';
-comment on column laboratory.lab_results.amendment_reason is 'class=phi;about=Why it was corrected.';
-comment on column laboratory.lab_results.status is 'class=phi;about=registered, preliminary, verified, final, corrected; superseded, cancelled, entered_in_error.';
+comment on column laboratory.lab_results.resulted_at is 'class=phi;about=?';
+comment on column laboratory.lab_results.value_num is 'class=phi;about=?';
+comment on column laboratory.lab_results.comparator is 'class=phi;about=?';
+comment on column laboratory.lab_results.value_text is 'class=phi;about=?';
+comment on column laboratory.lab_results.value_code is 'class=phi;about=?';
+comment on column laboratory.lab_results.unit_ucum is 'class=phi;about=?';
+comment on column laboratory.lab_results.reference_range_id is 'class=phi;about=?';
+comment on column laboratory.lab_results.reference_text is 'class=phi;about=?';
+comment on column laboratory.lab_results.flag is 'class=phi;about=?';
+comment on column laboratory.lab_results.is_critical is 'class=phi;about=?';
+comment on column laboratory.lab_results.delta_flag is 'class=phi;about=?';
+comment on column laboratory.lab_results.device_id is 'class=phi;about=?';
+comment on column laboratory.lab_results.run_ref is 'class=phi;about=?';
+comment on column laboratory.lab_results.method is 'class=phi;about=?';
+comment on column laboratory.lab_results.reagent_batch_id is 'class=phi;about=?';
+comment on column laboratory.lab_results.dilution is 'class=phi;about=?';
+comment on column laboratory.lab_results.parent_result_id is 'class=phi;about=?';
+comment on column laboratory.lab_results.entered_by is 'class=phi;about=?';
+comment on column laboratory.lab_results.verified_by is 'class=phi;about=?';
+comment on column laboratory.lab_results.verified_at is 'class=phi;about=?';
+comment on column laboratory.lab_results.authorised_by is 'class=phi;about=?';
+comment on column laboratory.lab_results.authorised_at is 'class=phi;about=?';
+comment on column laboratory.lab_results.supersedes_id is 'class=phi;about=?';
+comment on column laboratory.lab_results.amendment_reason is 'class=phi;about=?';
+comment on column laboratory.lab_results.status is 'class=phi;about=?';
 select core.comment_standard_columns('laboratory.lab_results');
 
 alter table laboratory.lab_results enable row level security;
@@ -15123,35 +15563,27 @@ create or replace trigger lab_results_reference_range_visible before insert or u
   for each row execute function core.check_shared_reference('reference_range_id', 'laboratory.reference_ranges');
 create or replace trigger lab_results_transition before insert or update of status on laboratory.lab_results
   for each row execute function core.enforce_transition('laboratory.lab_results', 'status');
-create or replace trigger lab_results_first_state after insert on laboratory.lab_results
-  for each row execute function core.announce_first_state('laboratory.lab_results');
-create or replace trigger lab_results_final_stays before update on laboratory.lab_results
-  for each row execute function laboratory.keep_released_result();
-create or replace trigger lab_results_qc_accepted before insert or update of status on laboratory.lab_results
-  for each row execute function laboratory.check_release();
 select audit.track('laboratory.lab_results');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('laboratory.lab_results', '', 'registered', false, null),
-  ('laboratory.lab_results', '', 'preliminary', false, null), -- entered with its value
-  ('laboratory.lab_results', '', 'corrected', false, 'result.corrected.v1'), -- in the transaction that supersedes the old
   ('laboratory.lab_results', 'registered', 'preliminary', false, null),
-  ('laboratory.lab_results', 'registered', 'cancelled', true, null),
+  ('laboratory.lab_results', 'registered', 'cancelled', false, null),
+  ('laboratory.lab_results', 'registered', 'corrected', false, null),
   ('laboratory.lab_results', 'preliminary', 'verified', false, null),
-  ('laboratory.lab_results', 'preliminary', 'cancelled', true, null),
-  ('laboratory.lab_results', 'verified', 'final', false, 'result.final.v1'),
+  ('laboratory.lab_results', 'preliminary', 'cancelled', false, null),
+  ('laboratory.lab_results', 'verified', 'final', false, null),
   ('laboratory.lab_results', 'verified', 'preliminary', false, null),
   ('laboratory.lab_results', 'final', 'superseded', false, null),
-  ('laboratory.lab_results', 'final', 'entered_in_error', true, null),
+  ('laboratory.lab_results', 'final', 'entered_in_error', false, null),
   ('laboratory.lab_results', 'corrected', 'superseded', false, null),
-  ('laboratory.lab_results', 'corrected', 'entered_in_error', true, null)
+  ('laboratory.lab_results', 'corrected', 'entered_in_error', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select on laboratory.lab_results to lab_app;
+grant select, insert, update on laboratory.lab_results to lab_app;
 grant select on laboratory.lab_results to lab_ro;
 
--- laboratory.critical_notifications: proof that a critical value reached someone who can act. Only one with read-back counts:
--- without it the report is not issued (IM313). Attempts that reached nobody are rows too.
+-- laboratory.critical_notifications: Proof that a critical value reached someone who can act, with read-back.
 create table if not exists laboratory.critical_notifications (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -15172,8 +15604,8 @@ create table if not exists laboratory.critical_notifications (
   created_by uuid default core.current_user_id(),
   constraint critical_notifications_pkey primary key (tenant_id, id),
   constraint critical_notifications_channel_check check (channel in ('phone', 'in_person', 'app')),
-  constraint critical_notifications_one_subject check (num_nonnulls(result_id, imaging_result_id) = 1),
-  constraint critical_notifications_told_after_detection check (notified_at >= detected_at)
+  constraint critical_notifications_num_nonnulls_rule check (num_nonnulls(result_id,imaging_result_id) = 1),
+  constraint critical_notifications_notified_at_rule check (notified_at >= detected_at)
 );
 
 create index if not exists critical_notifications_result_idx on laboratory.critical_notifications (tenant_id, result_id)
@@ -15186,19 +15618,19 @@ create index if not exists critical_notifications_notified_staff_idx on laborato
 create index if not exists critical_notifications_notified_by_idx on laboratory.critical_notifications (tenant_id, notified_by);
 
 comment on table laboratory.critical_notifications is 'class=phi;scope=tenant;owner=lab;fhir=Communication;retention=medical_record;append_only=1;about=Proof that a critical value reached someone who can act, with read-back.';
-comment on column laboratory.critical_notifications.result_id is 'class=phi;about=The critical laboratory result.';
-comment on column laboratory.critical_notifications.imaging_result_id is 'class=phi;about=The critical finding of imaging.';
+comment on column laboratory.critical_notifications.result_id is 'class=phi;about=?';
+comment on column laboratory.critical_notifications.imaging_result_id is 'class=phi;about=?';
 comment on column laboratory.critical_notifications.patient_id is 'class=phi;about=The patient.';
-comment on column laboratory.critical_notifications.notified_to is 'class=operational;about=Who was told: role or name.';
-comment on column laboratory.critical_notifications.notified_staff_id is 'class=operational;about=The same as a member of staff, when it is one.';
-comment on column laboratory.critical_notifications.notified_by is 'class=operational;about=Who told.';
-comment on column laboratory.critical_notifications.channel is 'class=operational;about=phone, in_person or app.';
-comment on column laboratory.critical_notifications.detected_at is 'class=phi;about=When the value was known to be critical.';
-comment on column laboratory.critical_notifications.notified_at is 'class=phi;about=When it was told.';
-comment on column laboratory.critical_notifications.read_back is 'class=phi;about=Whether the listener read the value back.';
-comment on column laboratory.critical_notifications.within_target is 'class=phi;about=Whether it was told within 30 minutes.';
-comment on column laboratory.critical_notifications.escalation_level is 'class=operational;about=How many were asked before.';
-comment on column laboratory.critical_notifications.outcome is 'class=phi;about=What the listener said or will do.';
+comment on column laboratory.critical_notifications.notified_to is 'class=phi;about=?';
+comment on column laboratory.critical_notifications.notified_staff_id is 'class=phi;about=?';
+comment on column laboratory.critical_notifications.notified_by is 'class=phi;about=?';
+comment on column laboratory.critical_notifications.channel is 'class=phi;about=?';
+comment on column laboratory.critical_notifications.detected_at is 'class=phi;about=?';
+comment on column laboratory.critical_notifications.notified_at is 'class=phi;about=?';
+comment on column laboratory.critical_notifications.read_back is 'class=phi;about=?';
+comment on column laboratory.critical_notifications.within_target is 'class=phi;about=?';
+comment on column laboratory.critical_notifications.escalation_level is 'class=phi;about=?';
+comment on column laboratory.critical_notifications.outcome is 'class=phi;about=?';
 select core.comment_standard_columns('laboratory.critical_notifications');
 
 alter table laboratory.critical_notifications enable row level security;
@@ -15212,16 +15644,12 @@ create or replace trigger critical_notifications_append_only before update or de
   for each row execute function core.refuse_change();
 create or replace trigger critical_notifications_no_truncate before truncate on laboratory.critical_notifications
   for each statement execute function core.refuse_change();
-create or replace trigger critical_notifications_no_aadhaar before insert on laboratory.critical_notifications
-  for each row execute function core.reject_aadhaar_like('notified_to', 'outcome');
 select audit.track('laboratory.critical_notifications');
 
-grant select on laboratory.critical_notifications to lab_app;
+grant select, insert on laboratory.critical_notifications to lab_app;
 grant select on laboratory.critical_notifications to lab_ro;
 
--- laboratory.diagnostic_reports: the issued report of an order. A partial report grows into the final one; a final one is
--- never changed (IM311): an amendment or correction is a new version that names the version before it and why.
--- One version of an order's report is current (unique index).
+-- laboratory.diagnostic_reports: The issued laboratory report.
 create table if not exists laboratory.diagnostic_reports (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -15234,9 +15662,7 @@ create table if not exists laboratory.diagnostic_reports (
   signed_at timestamptz,
   conclusion_enc bytea,
   result_ids uuid[] not null default '{}',
-  exceptions text[] not null default '{}',
   interim boolean not null default false,
-  is_current boolean not null default true,
   amends_id uuid,
   amendment_reason text,
   document_id uuid,
@@ -15248,46 +15674,43 @@ create table if not exists laboratory.diagnostic_reports (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint diagnostic_reports_pkey primary key (tenant_id, id),
-  constraint diagnostic_reports_number_key unique (tenant_id, report_number, version),
+  constraint diagnostic_reports_report_number_version_key unique (tenant_id, report_number, version),
   constraint diagnostic_reports_status_check check (
     status in ('registered', 'partial', 'final', 'cancelled', 'amended', 'corrected', 'entered_in_error')
   ),
-  constraint diagnostic_reports_signed check (
+  constraint diagnostic_reports_status_rule check (
     status not in ('final', 'amended', 'corrected') or (signed_by is not null and issued_at is not null)
   ),
-  constraint diagnostic_reports_amended_with_reason check (
+  constraint diagnostic_reports_version_rule check (
     version = 1 or (amends_id is not null and amendment_reason is not null)
   )
 );
 
-create unique index if not exists diagnostic_reports_one_current on laboratory.diagnostic_reports (tenant_id, order_id) where is_current;
 create index if not exists diagnostic_reports_order_idx on laboratory.diagnostic_reports (tenant_id, order_id);
 create index if not exists diagnostic_reports_patient_idx on laboratory.diagnostic_reports (tenant_id, patient_id);
 create index if not exists diagnostic_reports_signed_by_idx on laboratory.diagnostic_reports (tenant_id, signed_by)
   where signed_by is not null;
-create unique index if not exists diagnostic_reports_amended_once on laboratory.diagnostic_reports (tenant_id, amends_id)
+create index if not exists diagnostic_reports_amends_idx on laboratory.diagnostic_reports (tenant_id, amends_id)
   where amends_id is not null;
 create index if not exists diagnostic_reports_document_idx on laboratory.diagnostic_reports (tenant_id, document_id)
   where document_id is not null;
 
 comment on table laboratory.diagnostic_reports is 'class=phi;scope=tenant;owner=lab;fhir=DiagnosticReport (lab);retention=medical_record;about=The issued laboratory report.';
-comment on column laboratory.diagnostic_reports.report_number is 'class=phi;about=Number for people; versions share it.';
-comment on column laboratory.diagnostic_reports.order_id is 'class=phi;about=The order.';
+comment on column laboratory.diagnostic_reports.report_number is 'class=phi;about=?';
+comment on column laboratory.diagnostic_reports.order_id is 'class=phi;about=?';
 comment on column laboratory.diagnostic_reports.patient_id is 'class=phi;about=The patient.';
-comment on column laboratory.diagnostic_reports.version is 'class=phi;about=Counts the versions.';
-comment on column laboratory.diagnostic_reports.issued_at is 'class=phi;about=When it was issued.';
-comment on column laboratory.diagnostic_reports.signed_by is 'class=operational;about=Who signed it.';
-comment on column laboratory.diagnostic_reports.signed_at is 'class=phi;about=When it was signed.';
-comment on column laboratory.diagnostic_reports.conclusion_enc is 'class=phi;enc=1;about=Conclusion, encrypted by the application.';
-comment on column laboratory.diagnostic_reports.result_ids is 'class=phi;about=The results that it states, in print order.';
-comment on column laboratory.diagnostic_reports.exceptions is 'class=phi;about=Why compromised samples were accepted, as stated on the report (ISO 15189, 7.2.6.2).';
-comment on column laboratory.diagnostic_reports.is_current is 'class=phi;about=Whether this is the newest version.';
-comment on column laboratory.diagnostic_reports.interim is 'class=phi;about=Whether results are still to come.';
-comment on column laboratory.diagnostic_reports.amends_id is 'class=phi;about=The version that this one replaces.';
-comment on column laboratory.diagnostic_reports.amendment_reason is 'class=phi;about=Why it replaces it; printed.';
+comment on column laboratory.diagnostic_reports.version is 'class=phi;about=?';
+comment on column laboratory.diagnostic_reports.issued_at is 'class=phi;about=?';
+comment on column laboratory.diagnostic_reports.signed_by is 'class=phi;about=?';
+comment on column laboratory.diagnostic_reports.signed_at is 'class=phi;about=?';
+comment on column laboratory.diagnostic_reports.conclusion_enc is 'class=phi;enc=1;about=?';
+comment on column laboratory.diagnostic_reports.result_ids is 'class=phi;about=?';
+comment on column laboratory.diagnostic_reports.interim is 'class=phi;about=?';
+comment on column laboratory.diagnostic_reports.amends_id is 'class=phi;about=?';
+comment on column laboratory.diagnostic_reports.amendment_reason is 'class=phi;about=?';
 comment on column laboratory.diagnostic_reports.document_id is 'class=phi;about=The stored document.';
-comment on column laboratory.diagnostic_reports.delivered is 'class=phi;about=When it went where: {"portal": .., "abdm": ..}.';
-comment on column laboratory.diagnostic_reports.status is 'class=phi;about=registered, partial, final, amended, corrected; cancelled, entered_in_error.';
+comment on column laboratory.diagnostic_reports.delivered is 'class=phi;about=?';
+comment on column laboratory.diagnostic_reports.status is 'class=phi;about=?';
 select core.comment_standard_columns('laboratory.diagnostic_reports');
 
 alter table laboratory.diagnostic_reports enable row level security;
@@ -15301,35 +15724,26 @@ create or replace trigger diagnostic_reports_touch before update on laboratory.d
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger diagnostic_reports_transition before insert or update of status on laboratory.diagnostic_reports
   for each row execute function core.enforce_transition('laboratory.diagnostic_reports', 'status');
-create or replace trigger diagnostic_reports_first_state after insert on laboratory.diagnostic_reports
-  for each row execute function core.announce_first_state('laboratory.diagnostic_reports');
-create or replace trigger diagnostic_reports_final_stays before update on laboratory.diagnostic_reports
-  for each row execute function laboratory.keep_issued_report();
 select audit.track('laboratory.diagnostic_reports');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('laboratory.diagnostic_reports', '', 'registered', false, null),
-  -- a report is issued as it is made; a later version begins as what it is
-  ('laboratory.diagnostic_reports', '', 'partial', false, 'report.issued.v1'),
-  ('laboratory.diagnostic_reports', '', 'final', false, 'report.issued.v1'),
-  ('laboratory.diagnostic_reports', '', 'amended', false, 'report.issued.v1'),
-  ('laboratory.diagnostic_reports', '', 'corrected', false, 'report.issued.v1'),
-  ('laboratory.diagnostic_reports', 'registered', 'partial', false, 'report.issued.v1'),
-  ('laboratory.diagnostic_reports', 'registered', 'final', false, 'report.issued.v1'),
+  ('laboratory.diagnostic_reports', 'registered', 'partial', false, null),
+  ('laboratory.diagnostic_reports', 'registered', 'final', false, null),
   ('laboratory.diagnostic_reports', 'registered', 'cancelled', false, null),
-  ('laboratory.diagnostic_reports', 'partial', 'final', false, 'report.issued.v1'),
+  ('laboratory.diagnostic_reports', 'partial', 'final', false, null),
   ('laboratory.diagnostic_reports', 'partial', 'cancelled', false, null),
-  ('laboratory.diagnostic_reports', 'final', 'entered_in_error', true, null)
+  ('laboratory.diagnostic_reports', 'final', 'amended', false, null),
+  ('laboratory.diagnostic_reports', 'final', 'corrected', false, null),
+  ('laboratory.diagnostic_reports', 'final', 'entered_in_error', false, null),
+  ('laboratory.diagnostic_reports', 'amended', 'corrected', false, null),
+  ('laboratory.diagnostic_reports', 'corrected', 'amended', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select on laboratory.diagnostic_reports to lab_app;
-grant update (document_id, delivered, row_version) on laboratory.diagnostic_reports to lab_app;
+grant select, insert, update on laboratory.diagnostic_reports to lab_app;
 grant select on laboratory.diagnostic_reports to lab_ro;
 
--- laboratory.qc_lots: lots of control material with mean and standard deviation per test and analyser.
---
--- A lot is established by runs of its own and then accepted (laboratory.accept_qc_lot); only runs after that count for the
--- release of results.
+-- laboratory.qc_lots: Control material lots with target mean and SD per test and analyser.
 create table if not exists laboratory.qc_lots (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -15344,9 +15758,7 @@ create table if not exists laboratory.qc_lots (
   runs_for_establishment smallint not null,
   opened_on date not null,
   expires_on date not null,
-  rules text[] not null default '{1_2s,1_3s,2_2s,R_4s,4_1s,10_x}',
-  accepted_by uuid,
-  accepted_at timestamptz,
+  rules text[] not null default '{}',
   status text not null default 'establishing',
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
@@ -15354,42 +15766,33 @@ create table if not exists laboratory.qc_lots (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint qc_lots_pkey primary key (tenant_id, id),
-  constraint qc_lots_lot_once unique (tenant_id, lot_number, level, test_id, device_id),
+  constraint qc_lots_lot_number_level_key unique (tenant_id, lot_number, level, test_id, device_id),
   constraint qc_lots_level_check check (level in ('L1', 'L2', 'L3')),
   constraint qc_lots_source_check check (source in ('manufacturer', 'established')),
   constraint qc_lots_status_check check (status in ('establishing', 'active', 'retired')),
-  constraint qc_lots_accepted_by_someone check ((accepted_at is null) = (accepted_by is null)),
-  constraint qc_lots_active_was_accepted check (
-    case status when 'establishing' then accepted_at is null when 'active' then accepted_at is not null else true end
-  ),
-  constraint qc_lots_runs_positive check (runs_for_establishment > 0),
-  constraint qc_lots_sd_positive check (sd > 0),
-  constraint qc_lots_expires_after_opening check (expires_on > opened_on),
-  constraint qc_lots_rules_known check (rules <@ array['1_2s', '1_3s', '2_2s', 'R_4s', '4_1s', '10_x'])
+  constraint qc_lots_sd_rule check (sd > 0),
+  constraint qc_lots_expires_on_rule check (expires_on > opened_on),
+  constraint qc_lots_rules_rule check (rules <@ array['1_2s','1_3s','2_2s','R_4s','4_1s','10_x'])
 );
 
 create index if not exists qc_lots_test_idx on laboratory.qc_lots (test_id, tenant_id);
 comment on index laboratory.qc_lots_test_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
-
-create index if not exists qc_lots_accepted_by_idx on laboratory.qc_lots (tenant_id, accepted_by) where accepted_by is not null;
 create index if not exists qc_lots_device_idx on laboratory.qc_lots (tenant_id, device_id);
 
 comment on table laboratory.qc_lots is 'class=operational;scope=tenant;owner=lab;fhir=Substance;retention=operational;about=Control material lots with target mean and SD per test and analyser.';
-comment on column laboratory.qc_lots.material is 'class=operational;about=Name of the control material.';
-comment on column laboratory.qc_lots.lot_number is 'class=operational;about=Lot number of the manufacturer.';
-comment on column laboratory.qc_lots.level is 'class=operational;about=L1, L2 or L3: low, normal, high.';
-comment on column laboratory.qc_lots.test_id is 'class=operational;about=The test.';
-comment on column laboratory.qc_lots.device_id is 'class=operational;about=The analyser.';
-comment on column laboratory.qc_lots.mean is 'class=operational;about=Target mean, in the unit of the test.';
-comment on column laboratory.qc_lots.sd is 'class=operational;about=Standard deviation, in the unit of the test.';
-comment on column laboratory.qc_lots.source is 'class=operational;about=manufacturer, or established: then acceptance computes mean and SD from the runs.';
-comment on column laboratory.qc_lots.runs_for_establishment is 'class=operational;about=How many runs acceptance needs.';
-comment on column laboratory.qc_lots.opened_on is 'class=operational;about=First day of use.';
-comment on column laboratory.qc_lots.expires_on is 'class=operational;about=Last day of use.';
-comment on column laboratory.qc_lots.rules is 'class=operational;about=The Westgard rules that are evaluated; 1_2s warns, the others reject.';
-comment on column laboratory.qc_lots.accepted_by is 'class=operational;about=Who accepted the lot for use.';
-comment on column laboratory.qc_lots.accepted_at is 'class=operational;about=When; runs from then on count for the release of results.';
-comment on column laboratory.qc_lots.status is 'class=operational;about=establishing, active or retired.';
+comment on column laboratory.qc_lots.material is 'class=operational;about=?';
+comment on column laboratory.qc_lots.lot_number is 'class=operational;about=?';
+comment on column laboratory.qc_lots.level is 'class=operational;about=?';
+comment on column laboratory.qc_lots.test_id is 'class=operational;about=?';
+comment on column laboratory.qc_lots.device_id is 'class=operational;about=?';
+comment on column laboratory.qc_lots.mean is 'class=operational;about=?';
+comment on column laboratory.qc_lots.sd is 'class=operational;about=?';
+comment on column laboratory.qc_lots.source is 'class=operational;about=?';
+comment on column laboratory.qc_lots.runs_for_establishment is 'class=operational;about=?';
+comment on column laboratory.qc_lots.opened_on is 'class=operational;about=?';
+comment on column laboratory.qc_lots.expires_on is 'class=operational;about=?';
+comment on column laboratory.qc_lots.rules is 'class=operational;about=?';
+comment on column laboratory.qc_lots.status is 'class=operational;about=?';
 select core.comment_standard_columns('laboratory.qc_lots');
 
 alter table laboratory.qc_lots enable row level security;
@@ -15413,17 +15816,10 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('laboratory.qc_lots', 'active', 'retired', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select on laboratory.qc_lots to lab_app;
-grant insert (
-  tenant_id, id, material, lot_number, level, test_id, device_id, mean, sd, source, runs_for_establishment, opened_on,
-  expires_on, rules
-) on laboratory.qc_lots to lab_app;
+grant select, insert, update on laboratory.qc_lots to lab_app;
 grant select on laboratory.qc_lots to lab_ro;
 
--- laboratory.qc_results: runs of internal quality control with their Westgard verdict, and rounds of external assessment.
---
--- The verdict is computed here, in laboratory.record_qc, never sent. A row is evidence: only its review (incident, reviewer,
--- time) is filled in later, once (trigger); a rejected run is not reviewed without an incident.
+-- laboratory.qc_results: Internal QC runs with Westgard verdict, and external (EQA/PT) rounds.
 create table if not exists laboratory.qc_results (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -15451,43 +15847,41 @@ create table if not exists laboratory.qc_results (
   constraint qc_results_eqa_performance_check check (
     eqa_performance in ('acceptable', 'questionable', 'unacceptable')
   ),
-  constraint qc_results_internal_has_lot check ((scheme = 'iqc') = (qc_lot_id is not null)),
-  constraint qc_results_external_has_round check (scheme <> 'eqa' or eqa_round is not null),
-  constraint qc_results_reviewed_by_someone check ((reviewed_at is null) = (reviewed_by is null)),
-  constraint qc_results_reject_reviewed_with_incident check (verdict <> 'reject' or reviewed_at is null or incident_id is not null)
+  constraint qc_results_scheme_rule check ((scheme = 'iqc') = (qc_lot_id is not null)),
+  constraint qc_results_eqa_complete check (scheme <> 'eqa' or eqa_round is not null),
+  constraint qc_results_reject_complete check (verdict <> 'reject' or reviewed_at is null or incident_id is not null)
 ) partition by range (run_at);
 
 create table if not exists laboratory.qc_results_default partition of laboratory.qc_results default;
 
--- a run is recorded once
-create unique index if not exists qc_results_run_once on laboratory.qc_results (tenant_id, qc_lot_id, run_at)
+create index if not exists qc_results_qc_lot_idx on laboratory.qc_results (tenant_id, qc_lot_id)
   where qc_lot_id is not null;
 create index if not exists qc_results_test_idx on laboratory.qc_results (test_id, tenant_id);
 comment on index laboratory.qc_results_test_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
-create index if not exists qc_results_device_idx on laboratory.qc_results (tenant_id, device_id, test_id, run_at);
+create index if not exists qc_results_device_idx on laboratory.qc_results (tenant_id, device_id);
 create index if not exists qc_results_operator_idx on laboratory.qc_results (tenant_id, operator_id);
 create index if not exists qc_results_incident_idx on laboratory.qc_results (tenant_id, incident_id)
   where incident_id is not null;
 create index if not exists qc_results_reviewed_by_idx on laboratory.qc_results (tenant_id, reviewed_by)
   where reviewed_by is not null;
 
-comment on table laboratory.qc_results is 'class=operational;scope=tenant;owner=lab;fhir=Observation;retention=operational;partition=month;about=Internal QC runs with Westgard verdict, and external (EQA/PT) rounds.';
-comment on column laboratory.qc_results.qc_lot_id is 'class=operational;about=The control lot; null for an external round.';
-comment on column laboratory.qc_results.scheme is 'class=operational;about=iqc internal or eqa external.';
-comment on column laboratory.qc_results.test_id is 'class=operational;about=The test.';
-comment on column laboratory.qc_results.device_id is 'class=operational;about=The analyser.';
-comment on column laboratory.qc_results.run_at is 'class=operational;about=When it was measured; months are partitions.';
-comment on column laboratory.qc_results.value is 'class=operational;about=Measured value, in the unit of the test.';
-comment on column laboratory.qc_results.target is 'class=operational;about=Mean of the lot at that time, or assigned value of the round.';
-comment on column laboratory.qc_results.z_score is 'class=operational;about=(value - target) / SD.';
-comment on column laboratory.qc_results.violated_rules is 'class=operational;about=The Westgard rules that the run breaks.';
-comment on column laboratory.qc_results.verdict is 'class=operational;about=accept, warn (1_2s only) or reject.';
-comment on column laboratory.qc_results.operator_id is 'class=operational;about=Who ran it.';
-comment on column laboratory.qc_results.eqa_round is 'class=operational;about=Scheme and round of the external assessment.';
-comment on column laboratory.qc_results.eqa_performance is 'class=operational;about=acceptable (|z| at most 2), questionable (below 3) or unacceptable.';
-comment on column laboratory.qc_results.incident_id is 'class=operational;about=The nonconformity that a rejected run led to.';
-comment on column laboratory.qc_results.reviewed_by is 'class=operational;about=Who reviewed it.';
-comment on column laboratory.qc_results.reviewed_at is 'class=operational;about=When it was reviewed.';
+comment on table laboratory.qc_results is 'class=operational;scope=tenant;owner=lab;fhir=Observation;retention=operational;append_only=1;partition=month;about=Internal QC runs with Westgard verdict, and external (EQA/PT) rounds.';
+comment on column laboratory.qc_results.qc_lot_id is 'class=operational;about=?';
+comment on column laboratory.qc_results.scheme is 'class=operational;about=?';
+comment on column laboratory.qc_results.test_id is 'class=operational;about=?';
+comment on column laboratory.qc_results.device_id is 'class=operational;about=?';
+comment on column laboratory.qc_results.run_at is 'class=operational;about=?';
+comment on column laboratory.qc_results.value is 'class=operational;about=?';
+comment on column laboratory.qc_results.target is 'class=operational;about=?';
+comment on column laboratory.qc_results.z_score is 'class=operational;about=?';
+comment on column laboratory.qc_results.violated_rules is 'class=operational;about=?';
+comment on column laboratory.qc_results.verdict is 'class=operational;about=?';
+comment on column laboratory.qc_results.operator_id is 'class=operational;about=?';
+comment on column laboratory.qc_results.eqa_round is 'class=operational;about=?';
+comment on column laboratory.qc_results.eqa_performance is 'class=operational;about=?';
+comment on column laboratory.qc_results.incident_id is 'class=operational;about=?';
+comment on column laboratory.qc_results.reviewed_by is 'class=operational;about=?';
+comment on column laboratory.qc_results.reviewed_at is 'class=operational;about=?';
 select core.comment_standard_columns('laboratory.qc_results');
 
 alter table laboratory.qc_results enable row level security;
@@ -15503,9 +15897,7 @@ create policy tenant_isolation on laboratory.qc_results_default
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-create or replace trigger qc_results_reviewed_once before update on laboratory.qc_results
-  for each row execute function laboratory.keep_qc_result();
-create or replace trigger qc_results_not_deleted before delete on laboratory.qc_results
+create or replace trigger qc_results_append_only before update or delete on laboratory.qc_results
   for each row execute function core.refuse_change();
 create or replace trigger qc_results_no_truncate before truncate on laboratory.qc_results
   for each statement execute function core.refuse_change();
@@ -15513,9 +15905,8 @@ create or replace trigger qc_results_default_no_truncate before truncate on labo
   for each statement execute function core.refuse_change();
 create or replace trigger qc_results_test_visible before insert or update of test_id on laboratory.qc_results
   for each row execute function core.check_shared_reference('test_id', 'laboratory.lab_tests');
-select audit.track('laboratory.qc_results');
 
-grant select on laboratory.qc_results to lab_app;
+grant select, insert on laboratory.qc_results to lab_app;
 grant select on laboratory.qc_results to lab_ro;
 
 -- blood_bank: tables
@@ -18644,6 +19035,19 @@ begin
 end
 $$;
 
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'patient.name_trigrams'::pg_catalog.regclass and conname = 'name_trigrams_tenant_fkey') then
+    alter table patient.name_trigrams add constraint name_trigrams_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'patient.name_trigrams'::pg_catalog.regclass and conname = 'name_trigrams_patient_fkey') then
+    alter table patient.name_trigrams add constraint name_trigrams_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+end
+$$;
+
 -- fhir: foreign keys
 
 do $$
@@ -19684,6 +20088,15 @@ $$;
 
 do $$
 begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.telemetry'::pg_catalog.regclass and conname = 'telemetry_tenant_fkey') then
+    alter table device.telemetry add constraint telemetry_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+end
+$$;
+
+do $$
+begin
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.alarms'::pg_catalog.regclass and conname = 'alarms_tenant_fkey') then
     alter table device.alarms add constraint alarms_tenant_fkey
   foreign key (tenant_id) references core.tenants (id);
@@ -20130,7 +20543,7 @@ begin
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.discharge_summaries'::pg_catalog.regclass and conname = 'discharge_summaries_approved_by_fkey') then
     alter table clinical.discharge_summaries add constraint discharge_summaries_approved_by_fkey
-  foreign key (tenant_id, approved_by) references workforce.doctors (tenant_id, id);
+  foreign key (tenant_id, approved_by) references workforce.staff (tenant_id, id);
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.discharge_summaries'::pg_catalog.regclass and conname = 'discharge_summaries_document_fkey') then
     alter table clinical.discharge_summaries add constraint discharge_summaries_document_fkey
@@ -21002,10 +21415,6 @@ begin
     alter table laboratory.reference_ranges add constraint reference_ranges_test_fkey
   foreign key (test_id) references laboratory.lab_tests (id);
   end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.reference_ranges'::pg_catalog.regclass and conname = 'reference_ranges_approved_by_fkey') then
-    alter table laboratory.reference_ranges add constraint reference_ranges_approved_by_fkey
-  foreign key (tenant_id, approved_by) references workforce.staff (tenant_id, id);
-  end if;
 end
 $$;
 
@@ -21273,10 +21682,6 @@ begin
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.qc_lots'::pg_catalog.regclass and conname = 'qc_lots_device_fkey') then
     alter table laboratory.qc_lots add constraint qc_lots_device_fkey
   foreign key (tenant_id, device_id) references device.devices (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.qc_lots'::pg_catalog.regclass and conname = 'qc_lots_accepted_by_fkey') then
-    alter table laboratory.qc_lots add constraint qc_lots_accepted_by_fkey
-  foreign key (tenant_id, accepted_by) references workforce.staff (tenant_id, id);
   end if;
 end
 $$;
@@ -24739,6 +25144,60 @@ $$;
 
 comment on function patient.register(jsonb, jsonb, text, boolean, text) is 'about=Registers a patient with identifiers and takes an MRN from series mrn. p_demographics has the columns of patient.patients by name, encrypted and blind-index bytes in hexadecimal. outcome registered, or likely_duplicate (failure_code IM211) with candidates and nothing written; p_force with a reason registers all the same, under a new p_key. Same p_key and content, same answer. IM002, IM003, IM005 no such clinic, IM006 clinic closed, IM010, IM011, IM210 identifier of another patient, IM212 birth date or MRN, IM551 no MRN series.';
 
+-- Find patients by any part of their name.
+create or replace function patient.search(p_text text, p_limit int default 20)
+  returns table (patient_id uuid, mrn text, full_name text, sex text, birth_date date, status text)
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_text text := btrim(patient.searchable_name(p_text));
+  v_trigram text;
+  v_hash bigint;
+  v_count bigint;
+  v_rarest bigint;
+  v_fewest bigint;
+begin
+  if length(v_text) < 3 then
+    raise exception 'three letters are needed to search for a name'
+      using errcode = '22023', hint = 'type more of the name, or search by MRN';
+  end if;
+  -- the three letters that the fewest names have; beyond a few hundred it no longer matters which
+  foreach v_trigram in array patient.trigrams_of(v_text) loop
+    v_hash := patient.hash_trigram(v_tenant, v_trigram);
+    select count(*) into v_count
+    from (
+      select from patient.name_trigrams n where n.tenant_id = v_tenant and n.trigram = v_hash limit 300
+    ) as holders;
+    if v_fewest is null or v_count < v_fewest then
+      v_fewest := v_count;
+      v_rarest := v_hash;
+    end if;
+    exit when v_fewest = 0;
+  end loop;
+
+  return query
+    select p.id, p.mrn, concat_ws(' ', p.given_name, p.middle_name, p.family_name), p.sex, p.birth_date, p.status
+    from patient.name_trigrams n
+    join patient.patients p on p.tenant_id = n.tenant_id and p.id = n.patient_id
+    where
+      n.tenant_id = v_tenant
+      and n.trigram = v_rarest
+      and p.tenant_id = v_tenant
+      and p.deleted_at is null
+      and p.status <> 'merged'
+      and strpos(patient.searchable_name(concat_ws(' ', p.given_name, p.middle_name, p.family_name)), v_text) > 0
+    order by p.family_name_lc, p.given_name_lc, p.id
+    limit p_limit;
+end
+$$;
+
+comment on function patient.search(text, int) is 'about=Patients whose name holds the text, at least three letters, in the order of their names; merged and deleted records are left out. 22023 shorter text, IM003 no tenant.';
+
 -- Merging duplicates: proposed by one person, approved by another, reversible. Rows of other modules keep the id of the
 -- duplicate; whoever reads them follows merged_into_id, or listens to patient.merged.v1.
 create or replace function patient.propose_merge(
@@ -26612,6 +27071,14 @@ $$;
 
 comment on function booking.refusal_of_patient(uuid, uuid) is 'about=IM106 when the patient is merged, inactive or deceased, else null. Raises IM005 no such patient.';
 
+-- Inlined, so that the rush pays nothing for the call; hence no SET clause.
+create or replace function booking.is_booked_out(p_slot scheduling.appointment_slots) returns boolean
+  language sql
+  stable
+return (p_slot).status = 'full' and (p_slot).held_count = 0 and (p_slot).starts_at > now();
+
+comment on function booking.is_booked_out(scheduling.appointment_slots) is 'about=True for a coming slot that is full of appointments: neither a lapsed hold nor anything else but a cancellation makes room.';
+
 create or replace function booking.take_place(
   p_slot scheduling.appointment_slots,
   p_booked int,
@@ -26632,6 +27099,9 @@ begin
     select s.* into v_slot
     from scheduling.appointment_slots s
     where s.tenant_id = p_slot.tenant_id and s.id = p_slot.id;
+    if booking.is_booked_out(v_slot) then
+      return 'IM101';
+    end if;
     v_failure := scheduling.slot_refusal(v_slot);
     if v_failure = 'IM101' and booking.expire_slot_holds(v_slot.tenant_id, v_slot.id) = 0 then
       return v_failure;
@@ -26713,11 +27183,17 @@ begin
   if not found then
     raise exception 'slot % does not exist', p_slot_id using errcode = 'IM100', hint = 'choose a slot of the tenant';
   end if;
-  -- What the slot says without being locked settles most refusals of a rush. A full slot with held places is looked at
-  -- again below, because a lapsed hold makes room.
-  v_failure := coalesce(booking.refusal_of_patient(v_tenant, p_patient_id), scheduling.slot_refusal(v_slot));
-  if v_failure = 'IM101' and v_slot.held_count > 0 then
-    v_failure := null;
+  -- What the slot says without being locked settles most refusals of a rush: nobody has to be asked about a slot that is
+  -- full of appointments. A full slot with held places is looked at again below, because a lapsed hold makes room.
+  v_failure := booking.refusal_of_patient(v_tenant, p_patient_id);
+  if v_failure is null and booking.is_booked_out(v_slot) then
+    v_failure := 'IM101';
+  end if;
+  if v_failure is null then
+    v_failure := scheduling.slot_refusal(v_slot);
+    if v_failure = 'IM101' and v_slot.held_count > 0 then
+      v_failure := null;
+    end if;
   end if;
   if v_failure is null and scheduling.patient_is_busy(v_tenant, p_patient_id, v_slot.starts_at, v_slot.ends_at) then
     v_failure := 'IM103';
@@ -26765,31 +27241,25 @@ $$;
 comment on function booking.decide_request(text, uuid, uuid, text, text, jsonb, interval) is 'about=Stores a request under its key and decides it: confirmed, held (when p_hold is given) or rejected with a failure code; a key that was decided before returns that decision.';
 
 -- The answer of every booking operation, read from the stored request.
-create or replace function booking.answer(p_request booking.booking_requests)
-  returns table (
-    request_id uuid,
-    appointment_id uuid,
-    appointment_number text,
-    status text,
-    failure_code text,
-    hold_expires_at timestamptz
-  )
+create or replace function booking.answer(p_request booking.booking_requests) returns booking.booking_answer
   language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_answer booking.booking_answer;
 begin
-  request_id := p_request.id;
-  appointment_id := p_request.appointment_id;
-  status := p_request.status;
-  failure_code := p_request.failure_code;
-  hold_expires_at := p_request.hold_expires_at;
+  v_answer.request_id := p_request.id;
+  v_answer.appointment_id := p_request.appointment_id;
+  v_answer.status := p_request.status;
+  v_answer.failure_code := p_request.failure_code;
+  v_answer.hold_expires_at := p_request.hold_expires_at;
   if p_request.appointment_id is not null then
-    select a.appointment_number into appointment_number
+    select a.appointment_number into v_answer.appointment_number
     from scheduling.appointments a
     where a.tenant_id = p_request.tenant_id and a.id = p_request.appointment_id;
   end if;
-  return next;
+  return v_answer;
 end
 $$;
 
@@ -26804,14 +27274,7 @@ create or replace function booking.create_booking(
   p_type text default 'new',
   p_channel text default 'counter',
   p_payload jsonb default '{}'
-) returns table (
-  request_id uuid,
-  appointment_id uuid,
-  appointment_number text,
-  status text,
-  failure_code text,
-  hold_expires_at timestamptz
-)
+) returns booking.booking_answer
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -26824,7 +27287,7 @@ begin
   v_request := booking.decide_request(
     p_idempotency_key, p_patient_id, p_slot_id, p_type, p_channel, p_payload, null
   );
-  return query select * from booking.answer(v_request);
+  return booking.answer(v_request);
 end
 $$;
 
@@ -26840,14 +27303,7 @@ create or replace function booking.hold_slot(
   p_channel text default 'portal',
   p_payload jsonb default '{}',
   p_hold interval default interval '5 minutes'
-) returns table (
-  request_id uuid,
-  appointment_id uuid,
-  appointment_number text,
-  status text,
-  failure_code text,
-  hold_expires_at timestamptz
-)
+) returns booking.booking_answer
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -26864,7 +27320,7 @@ begin
   v_request := booking.decide_request(
     p_idempotency_key, p_patient_id, p_slot_id, p_type, p_channel, p_payload, p_hold
   );
-  return query select * from booking.answer(v_request);
+  return booking.answer(v_request);
 end
 $$;
 
@@ -26915,15 +27371,7 @@ $$;
 
 comment on function booking.end_hold(booking.booking_requests, text, text) is 'about=Ends a hold that the caller has locked, without an appointment, and gives its place back.';
 
-create or replace function booking.confirm_hold(p_request_id uuid)
-  returns table (
-    request_id uuid,
-    appointment_id uuid,
-    appointment_number text,
-    status text,
-    failure_code text,
-    hold_expires_at timestamptz
-  )
+create or replace function booking.confirm_hold(p_request_id uuid) returns booking.booking_answer
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -26937,12 +27385,10 @@ declare
   v_failure text;
 begin
   if v_request.status <> 'held' then -- decided before: the same answer
-    return query select * from booking.answer(v_request);
-    return;
+    return booking.answer(v_request);
   end if;
   if v_request.hold_expires_at <= now() then
-    return query select * from booking.answer(booking.end_hold(v_request, 'expired', 'IM104'));
-    return;
+    return booking.answer(booking.end_hold(v_request, 'expired', 'IM104'));
   end if;
 
   select s.* into v_slot
@@ -26958,8 +27404,7 @@ begin
     v_failure := 'IM103';
   end if;
   if v_failure is not null then
-    return query select * from booking.answer(booking.end_hold(v_request, 'released', v_failure));
-    return;
+    return booking.answer(booking.end_hold(v_request, 'released', v_failure));
   end if;
 
   perform scheduling.change_slot_counts(v_request.tenant_id, v_request.slot_id, 1, -1);
@@ -26968,21 +27413,13 @@ begin
   set status = 'confirmed', appointment_id = v_appointment.id, decided_at = now()
   where r.tenant_id = v_request.tenant_id and r.id = v_request.id
   returning r.* into v_request;
-  return query select * from booking.answer(v_request);
+  return booking.answer(v_request);
 end
 $$;
 
 comment on function booking.confirm_hold(uuid) is 'about=Turns a held place into an appointment. One row: status confirmed; or expired with IM104; or released with IM102 past, IM103 the patient has another appointment, IM105 doctor away, IM106 patient merged or blocked. Repeating it returns the same answer. Raises IM005 no such request, IM107 not the holder.';
 
-create or replace function booking.release_hold(p_request_id uuid)
-  returns table (
-    request_id uuid,
-    appointment_id uuid,
-    appointment_number text,
-    status text,
-    failure_code text,
-    hold_expires_at timestamptz
-  )
+create or replace function booking.release_hold(p_request_id uuid) returns booking.booking_answer
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -27003,7 +27440,7 @@ begin
       v_request := booking.end_hold(v_request, 'released', null);
     end if;
   end if;
-  return query select * from booking.answer(v_request);
+  return booking.answer(v_request);
 end
 $$;
 
@@ -27038,2794 +27475,310 @@ $$;
 
 comment on function booking.expire_holds(int) is 'about=Ends holds whose time is over, for the slots of the p_limit oldest ones, and returns how many. For a job that runs every minute; a request for a full slot ends that slot''s lapsed holds by itself.';
 
--- device: functions
+-- clinical: functions
 
--- Devices in and out of service. A device is locked before its assignments.
-create or replace function device.lock_device(p_device_id uuid) returns device.devices
+-- The language of guideline rules. Deterministic: an expression and facts give true, false, or null for "not known".
+create or replace function clinical.check_stg_expression(p_expression jsonb) returns void
   language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_device device.devices;
-begin
-  select d.* into v_device
-  from device.devices d
-  where d.tenant_id = v_tenant and d.id = p_device_id and d.deleted_at is null
-  for no key update;
-  if not found then
-    raise exception 'device % does not exist', p_device_id
-      using errcode = 'IM005', hint = 'choose a device of the tenant that is not deleted';
-  end if;
-  return v_device;
-end
-$$;
-
-comment on function device.lock_device(uuid) is 'about=The device, locked until the transaction ends. IM005 no such device.';
-
-create or replace function device.move_device(p_device device.devices, p_status text) returns device.devices
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_device device.devices := p_device;
-begin
-  if p_device.status = p_status then
-    return p_device;
-  end if;
-  if p_status = 'retired' and exists (
-    select
-    from device.device_assignments a
-    where a.tenant_id = p_device.tenant_id and a.device_id = p_device.id and a.status = 'active'
-  ) then
-    raise exception 'device % is in use', p_device.id
-      using errcode = 'IM880', hint = 'end its assignments first';
-  end if;
-  update device.devices d
-  set status = p_status
-  where d.tenant_id = p_device.tenant_id and d.id = p_device.id
-  returning d.* into v_device;
-  return v_device;
-end
-$$;
-
-comment on function device.move_device(device.devices, text) is 'about=Moves a device that the caller has locked. IM001 no such move, IM002 retired without a reason, IM880 still assigned.';
-
-create or replace function device.change_status(p_device_id uuid, p_status text, p_reason text default null)
-  returns device.devices
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-  set lock_timeout = '3s'
-as $$
-declare
-  v_device device.devices := device.lock_device(p_device_id);
-begin
-  if v_device.status = 'commissioning' and p_status = 'active' then
-    raise exception 'device % has not passed its acceptance', p_device_id
-      using errcode = 'IM001', hint = 'record it with device.record_maintenance, kind acceptance';
-  end if;
-  if p_reason is not null then
-    perform core.set_reason(p_reason);
-  end if;
-  return device.move_device(v_device, p_status);
-end
-$$;
-
-comment on function device.change_status(uuid, text, text) is 'about=Takes a device out of service (maintenance, offline, retired) or back into it (active). IM001 no such move, or not accepted yet, IM002 retired without a reason, IM005 no such device, IM880 retired while assigned.';
-
-create or replace function device.record_maintenance(
-  p_device_id uuid,
-  p_kind text,
-  p_result text,
-  p_performed_at timestamptz,
-  p_performed_by text,
-  p_next_due_on date default null,
-  p_out_of_tolerance boolean default false,
-  p_impact_review text default null,
-  p_traceability text default null,
-  p_certificate_document_id uuid default null
-) returns device.device_maintenance
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-  set lock_timeout = '3s'
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_device device.devices := device.lock_device(p_device_id);
-  v_row device.device_maintenance;
-  v_status text;
-begin
-  select m.* into v_row
-  from device.device_maintenance m
-  where
-    m.tenant_id = v_tenant and m.device_id = p_device_id and m.kind = p_kind and m.performed_at = p_performed_at;
-  if found then
-    return v_row;
-  end if;
-  if p_performed_at > now() + interval '5 minutes' then
-    raise exception 'maintenance of device % lies in the future', p_device_id
-      using errcode = '22023', hint = 'record it when it is done';
-  end if;
-  insert into device.device_maintenance (
-    tenant_id, device_id, kind, performed_at, performed_by, certificate_document_id, result, traceability, next_due_on,
-    out_of_tolerance, impact_review
-  )
-  values (
-    v_tenant, p_device_id, p_kind, p_performed_at, p_performed_by, p_certificate_document_id, p_result,
-    p_traceability, p_next_due_on, p_out_of_tolerance, p_impact_review
-  )
-  returning * into v_row;
-
-  update device.devices d
-  set
-    calibration_due_on = case when p_kind in ('acceptance', 'calibration') then coalesce(p_next_due_on, d.calibration_due_on)
-      else d.calibration_due_on end,
-    pm_due_on = case when p_kind = 'preventive' then coalesce(p_next_due_on, d.pm_due_on) else d.pm_due_on end
-  where d.tenant_id = v_tenant and d.id = p_device_id and p_next_due_on is not null
-    and p_kind in ('acceptance', 'calibration', 'preventive');
-  v_status := case
-    when p_kind = 'decommission' then 'retired'
-    when v_device.status = 'commissioning' and (p_kind <> 'acceptance' or p_result = 'fail') then null
-    when p_kind = 'recall' or p_result = 'fail' then 'maintenance'
-    else 'active'
-  end;
-  if v_status is not null then
-    if p_kind = 'decommission' then
-      perform core.set_reason('decommissioned');
-    end if;
-    perform device.move_device(device.lock_device(p_device_id), v_status);
-  end if;
-  return v_row;
-end
-$$;
-
-comment on function device.record_maintenance(uuid, text, text, timestamptz, text, date, boolean, text, text, uuid) is 'about=Records acceptance, calibration, preventive maintenance, breakdown, recall or decommissioning, keeps the due dates, and moves the device: in use when passed or limited, in maintenance when failed or recalled, retired when decommissioned. The same record again is the same row. IM001 retired already, IM005 no such device, IM880 decommissioned while assigned.';
-
--- Who or what a device serves.
-create or replace function device.assign(
-  p_device_id uuid,
-  p_assigned_by uuid,
-  p_patient_id uuid default null,
-  p_encounter_id uuid default null,
-  p_bed_id uuid default null,
-  p_is_exclusive boolean default true,
-  p_alarm_limits jsonb default '{}',
-  p_from timestamptz default null
-) returns device.device_assignments
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-  set lock_timeout = '3s'
-  set plan_cache_mode = force_generic_plan
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_device device.devices := device.lock_device(p_device_id);
-  v_row device.device_assignments;
-begin
-  select a.* into v_row
-  from device.device_assignments a
-  where
-    a.tenant_id = v_tenant and a.device_id = p_device_id and a.status = 'active'
-    and (a.patient_id, a.encounter_id, a.bed_id, a.is_exclusive)
-      is not distinct from (p_patient_id, p_encounter_id, p_bed_id, p_is_exclusive);
-  if found then
-    return v_row;
-  end if;
-  if v_device.status <> 'active' then
-    raise exception 'device % is % and cannot be assigned', p_device_id, v_device.status
-      using errcode = 'IM881', hint = 'choose a device that is active';
-  end if;
-  -- the lock of the device decides between two who ask at once; the exclusion constraint is the last guard
-  if exists (
-    select
-    from device.device_assignments a
-    where
-      a.tenant_id = v_tenant and a.device_id = p_device_id
-      and a.period && pg_catalog.tstzrange(coalesce(p_from, now()), null) and (a.is_exclusive or p_is_exclusive)
-  ) then
-    raise exception 'device % serves somebody else', p_device_id
-      using errcode = 'IM880', hint = 'end that assignment first, or choose another device';
-  end if;
-  insert into device.device_assignments (
-    tenant_id, device_id, is_exclusive, patient_id, encounter_id, bed_id, period, alarm_limits, assigned_by
-  )
-  values (
-    v_tenant, p_device_id, p_is_exclusive, p_patient_id, p_encounter_id, p_bed_id,
-    pg_catalog.tstzrange(coalesce(p_from, now()), null), p_alarm_limits, p_assigned_by
-  )
-  returning * into v_row;
-  return v_row;
-end
-$$;
-
-comment on function device.assign(uuid, uuid, uuid, uuid, uuid, boolean, jsonb, timestamptz) is 'about=Connects an active device to a patient, a bed or the place where it stands, by default for nobody else, with alarm limits {metric: {low, high, priority}}. The same again is the same assignment. IM005 no such device, IM880 the device serves somebody else, IM881 not in service.';
-
-create or replace function device.lock_assignment(p_assignment_id uuid) returns device.device_assignments
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_row device.device_assignments;
-begin
-  select a.* into v_row
-  from device.device_assignments a
-  where a.tenant_id = v_tenant and a.id = p_assignment_id
-  for no key update;
-  if not found then
-    raise exception 'device assignment % does not exist', p_assignment_id
-      using errcode = 'IM005', hint = 'choose an assignment of the tenant';
-  end if;
-  return v_row;
-end
-$$;
-
-comment on function device.lock_assignment(uuid) is 'about=The assignment, locked until the transaction ends. IM005 no such assignment.';
-
-create or replace function device.unassign(p_assignment_id uuid, p_at timestamptz default null)
-  returns device.device_assignments
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-  set lock_timeout = '3s'
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_row device.device_assignments := device.lock_assignment(p_assignment_id);
-begin
-  if v_row.status = 'ended' then
-    return v_row;
-  end if;
-  update device.device_assignments a
-  set status = 'ended', period = pg_catalog.tstzrange(lower(a.period), greatest(coalesce(p_at, now()), lower(a.period) + interval '1 millisecond'))
-  where a.tenant_id = v_tenant and a.id = p_assignment_id
-  returning a.* into v_row;
-  return v_row;
-end
-$$;
-
-comment on function device.unassign(uuid, timestamptz) is 'about=Ends an assignment; ended already, it is returned as it is. IM005 no such assignment.';
-
-create or replace function device.set_alarm_limits(p_assignment_id uuid, p_alarm_limits jsonb)
-  returns device.device_assignments
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-  set lock_timeout = '3s'
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_row device.device_assignments := device.lock_assignment(p_assignment_id);
-begin
-  if v_row.status = 'ended' then
-    raise exception 'device assignment % has ended', p_assignment_id
-      using errcode = 'IM001', hint = 'assign the device again with the limits';
-  end if;
-  update device.device_assignments a
-  set alarm_limits = p_alarm_limits
-  where a.tenant_id = v_tenant and a.id = p_assignment_id
-  returning a.* into v_row;
-  return v_row;
-end
-$$;
-
-comment on function device.set_alarm_limits(uuid, jsonb) is 'about=Sets the alarm limits of an assignment: {metric: {low, high, priority}}. IM001 it has ended, IM005 no such assignment.';
-
--- Alarms: one live alarm a condition, taken on by a person, passed on when nobody does.
-create or replace function device.priority_rank(p_priority text) returns int
-  language sql
   immutable
-  parallel safe
-  set search_path = pg_catalog, pg_temp
-as $$ select array_position(array['low', 'medium', 'high', 'crisis'], p_priority) $$;
-
-comment on function device.priority_rank(text) is 'about=1 low to 4 crisis.';
-
-create or replace function device.ring(
-  p_device_id uuid,
-  p_patient_id uuid,
-  p_metric_code text,
-  p_limit_kind text,
-  p_priority text,
-  p_limit_value numeric,
-  p_observed_value numeric,
-  p_raised_at timestamptz
-) returns device.alarms
-  language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_tenant uuid := core.require_tenant();
-  v_alarm device.alarms;
+  v_kind text;
+  v_part jsonb;
 begin
-  -- the live alarm of the condition may be resolved between insert and select: then the next round inserts
-  loop
-    insert into device.alarms (
-      tenant_id, device_id, patient_id, metric_code, limit_kind, limit_value, observed_value, priority, raised_at
-    )
-    values (
-      v_tenant, p_device_id, p_patient_id, p_metric_code, p_limit_kind, p_limit_value, p_observed_value, p_priority,
-      p_raised_at
-    )
-    on conflict (tenant_id, device_id, metric_code, limit_kind) where status in ('active', 'acknowledged') do nothing
-    returning * into v_alarm;
-    exit when found;
-    select a.* into v_alarm
-    from device.alarms a
-    where
-      a.tenant_id = v_tenant and a.device_id = p_device_id and a.metric_code = p_metric_code
-      and a.limit_kind = p_limit_kind and a.status in ('active', 'acknowledged')
-    for no key update;
-    continue when not found;
-    if device.priority_rank(p_priority) > device.priority_rank(v_alarm.priority) then
-      update device.alarms a
-      set
-        priority = p_priority, observed_value = p_observed_value, status = 'active', acknowledged_at = null,
-        acknowledged_by = null
-      where a.tenant_id = v_tenant and a.id = v_alarm.id
-      returning a.* into v_alarm;
-    end if;
-    exit;
-  end loop;
-  return v_alarm;
-end
-$$;
-
-comment on function device.ring(uuid, uuid, text, text, text, numeric, numeric, timestamptz) is 'about=The live alarm of a condition, raised when there is none. A higher priority makes an acknowledged alarm active again.';
-
-create or replace function device.patient_of(p_device_id uuid, p_at timestamptz) returns uuid
-  language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-begin
-  return (
-    select a.patient_id
-    from device.device_assignments a
-    where a.tenant_id = v_tenant and a.device_id = p_device_id and a.is_exclusive and a.period @> p_at
-  );
-end
-$$;
-
-comment on function device.patient_of(uuid, timestamptz) is 'about=The patient who had the device for themselves at an instant; null nobody.';
-
-create or replace function device.raise_alarm(
-  p_device_id uuid,
-  p_metric_code text,
-  p_limit_kind text,
-  p_priority text,
-  p_limit_value numeric default null,
-  p_observed_value numeric default null,
-  p_raised_at timestamptz default null
-) returns device.alarms
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-  set lock_timeout = '3s'
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-begin
-  if not exists (
-    select from device.devices d where d.tenant_id = v_tenant and d.id = p_device_id and d.deleted_at is null
-  ) then
-    raise exception 'device % does not exist', p_device_id
-      using errcode = 'IM005', hint = 'choose a device of the tenant that is not deleted';
-  end if;
-  return device.ring(
-    p_device_id, device.patient_of(p_device_id, coalesce(p_raised_at, now())), p_metric_code, p_limit_kind, p_priority,
-    p_limit_value, p_observed_value, coalesce(p_raised_at, now())
-  );
-end
-$$;
-
-comment on function device.raise_alarm(uuid, text, text, text, numeric, numeric, timestamptz) is 'about=Raises an alarm that the device itself gives (technical, disconnect, or a limit of its own), for the patient who has it. A condition that has a live alarm gets that one, with the higher priority of the two. IM005 no such device.';
-
-create or replace function device.lock_alarm(p_alarm_id uuid) returns device.alarms
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_alarm device.alarms;
-begin
-  select a.* into v_alarm
-  from device.alarms a
-  where a.tenant_id = v_tenant and a.id = p_alarm_id
-  for no key update;
-  if not found then
-    raise exception 'alarm % does not exist', p_alarm_id
-      using errcode = 'IM005', hint = 'choose an alarm of the tenant';
-  end if;
-  return v_alarm;
-end
-$$;
-
-comment on function device.lock_alarm(uuid) is 'about=The alarm, locked until the transaction ends. IM005 no such alarm.';
-
-create or replace function device.acknowledge_alarm(p_alarm_id uuid, p_note text default null) returns device.alarms
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-  set lock_timeout = '3s'
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_alarm device.alarms := device.lock_alarm(p_alarm_id);
-begin
-  if v_alarm.status = 'acknowledged' then
-    return v_alarm;
-  end if;
-  if core.current_user_id() is null then
-    raise exception 'alarm % is acknowledged by a person', p_alarm_id
-      using errcode = 'IM006', hint = 'sign in';
-  end if;
-  update device.alarms a
-  set
-    status = 'acknowledged', acknowledged_at = greatest(now(), a.raised_at), acknowledged_by = core.current_user_id(),
-    action_note = coalesce(p_note, a.action_note)
-  where a.tenant_id = v_tenant and a.id = p_alarm_id
-  returning a.* into v_alarm;
-  return v_alarm;
-end
-$$;
-
-comment on function device.acknowledge_alarm(uuid, text) is 'about=The signed-in user takes the alarm on; the first one stays. IM001 resolved, IM005 no such alarm, IM006 nobody is signed in.';
-
-create or replace function device.resolve_alarm(p_alarm_id uuid, p_note text default null) returns device.alarms
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-  set lock_timeout = '3s'
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_alarm device.alarms := device.lock_alarm(p_alarm_id);
-begin
-  if v_alarm.status = 'resolved' then
-    return v_alarm;
-  end if;
-  update device.alarms a
-  set
-    status = 'resolved', resolved_at = greatest(now(), a.raised_at), action_note = coalesce(p_note, a.action_note)
-  where a.tenant_id = v_tenant and a.id = p_alarm_id
-  returning a.* into v_alarm;
-  return v_alarm;
-end
-$$;
-
-comment on function device.resolve_alarm(uuid, text) is 'about=The condition is over. IM005 no such alarm.';
-
-create or replace function device.escalate_alarms(p_limit int default 100) returns setof device.alarms
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_minutes int := coalesce((core.setting('device.escalate_after_minutes') #>> '{}')::int, 5);
-  v_id uuid;
-  v_alarm device.alarms;
-begin
-  for v_id in
-    select a.id
-    from device.alarms a
-    where
-      a.tenant_id = v_tenant and a.status = 'active'
-      and a.raised_at + pg_catalog.make_interval(mins => v_minutes * (a.escalation_level + 1)) <= now()
-    order by a.raised_at, a.id
-    limit p_limit
-    for no key update skip locked
-  loop
-    update device.alarms a
-    set escalation_level = a.escalation_level + 1
-    where a.tenant_id = v_tenant and a.id = v_id
-    returning a.* into v_alarm;
-    return next v_alarm;
-  end loop;
-end
-$$;
-
-comment on function device.escalate_alarms(int) is 'about=Job: passes on up to p_limit alarms that nobody took on within device.escalate_after_minutes, once for each such time, and returns them.';
-
--- Readings in batches. One lookup of the device and, as a rule, one of its assignment serve a whole batch.
-create or replace function device.ingest_telemetry(
-  p_device_id uuid,
-  p_readings jsonb,
-  out accepted int,
-  out repeated int,
-  out refused jsonb,
-  out alarms int
-) returns record
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-  set lock_timeout = '3s'
-  set plan_cache_mode = force_generic_plan
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_device record;
-  v_reading record;
-  v_assignment device.device_assignments;
-  v_limit jsonb;
-  v_crossed text;
-begin
-  accepted := 0;
-  repeated := 0;
-  refused := '[]';
-  alarms := 0;
-  select d.status, d.last_seen_at, d.kind in ('fridge', 'freezer') as is_cold into v_device
-  from device.devices d
-  where d.tenant_id = v_tenant and d.id = p_device_id and d.deleted_at is null;
-  if not found then
-    raise exception 'device % does not exist', p_device_id
-      using errcode = 'IM005', hint = 'choose a device of the tenant that is not deleted';
-  end if;
-  if v_device.status not in ('active', 'offline') then
-    raise exception 'device % is % and its readings are not taken', p_device_id, v_device.status
-      using errcode = 'IM881', hint = 'record its acceptance or repair first';
-  end if;
-  -- not every batch writes the device's row: it would be the one that all batches wait for
-  if v_device.last_seen_at is null or v_device.last_seen_at < now() - interval '1 minute' or v_device.status = 'offline' then
-    update device.devices d
-    set last_seen_at = now(), status = 'active'
-    where d.tenant_id = v_tenant and d.id = p_device_id and d.status in ('active', 'offline');
-  end if;
-
-  for v_reading in
-    select
-      r.place - 1 as index, (r.reading ->> 'measured_at')::timestamptz as measured_at,
-      r.reading ->> 'metric_code' as metric_code, (r.reading ->> 'value')::float8 as value, r.reading ->> 'unit' as unit,
-      coalesce(r.reading ->> 'quality', 'good') as quality, coalesce((r.reading ->> 'seq')::bigint, 0) as seq,
-      (r.reading ->> 'patient_id')::uuid as patient_id
-    from pg_catalog.jsonb_array_elements(p_readings) with ordinality as r (reading, place)
-  loop
-    if v_reading.measured_at > now() + interval '5 minutes' then
-      refused := refused || pg_catalog.jsonb_build_object('index', v_reading.index, 'reason', 'from_the_future');
-      continue;
-    end if;
-    if
-      v_assignment.id is null or not v_assignment.period @> v_reading.measured_at or not v_assignment.is_exclusive
-    then
-      select a.* into v_assignment
-      from device.device_assignments a
-      where
-        a.tenant_id = v_tenant and a.device_id = p_device_id and a.period @> v_reading.measured_at
-        and (a.is_exclusive or a.patient_id = v_reading.patient_id);
-    end if;
-    if v_reading.patient_id is distinct from v_assignment.patient_id and v_reading.patient_id is not null then
-      refused := refused || pg_catalog.jsonb_build_object('index', v_reading.index, 'reason', 'not_assigned_to_patient');
-      continue;
-    end if;
-
-    insert into device.telemetry (
-      tenant_id, measured_at, device_id, patient_id, metric_code, value, unit, quality, seq
-    )
-    values (
-      v_tenant, v_reading.measured_at, p_device_id, v_assignment.patient_id, v_reading.metric_code, v_reading.value,
-      v_reading.unit, v_reading.quality, v_reading.seq
-    )
-    on conflict do nothing;
-    if not found then
-      repeated := repeated + 1;
-      continue;
-    end if;
-    accepted := accepted + 1;
-
-    v_limit := v_assignment.alarm_limits -> v_reading.metric_code;
-    v_crossed := case
-      when v_reading.quality <> 'good' or v_limit is null then null
-      when v_reading.value < (v_limit ->> 'low')::float8 then 'low'
-      when v_reading.value > (v_limit ->> 'high')::float8 then 'high'
-    end;
-    if v_crossed is not null then
-      perform device.ring(
-        p_device_id, v_assignment.patient_id, v_reading.metric_code,
-        case when v_device.is_cold then 'cold_chain' else v_crossed end, coalesce(v_limit ->> 'priority', 'medium'),
-        (v_limit ->> v_crossed)::numeric, v_reading.value::numeric, v_reading.measured_at
-      );
-      alarms := alarms + 1;
-    end if;
-  end loop;
-end
-$$;
-
-comment on function device.ingest_telemetry(uuid, jsonb) is 'about=Stores readings [{measured_at, metric_code, value, unit, quality, seq, patient_id}] of one device. The patient is the one whose assignment covers the reading; a shared device names them. Returns how many are new, how many were there already, the refused ones [{index, reason: from_the_future or not_assigned_to_patient}] and how many crossed an alarm limit. Sent again, a batch changes nothing. IM005 no such device, IM881 not in service.';
-
--- laboratory: functions
-
--- Who works, and what is locked. Order of locks: idempotency key, order, sample, items and results, numbers, outbox.
--- Everything below an order is changed under the lock of the order, so its parts always agree.
-create or replace function laboratory.current_staff() returns uuid
-  language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_staff_id uuid;
-begin
-  select s.id into v_staff_id
-  from workforce.staff s
-  where s.tenant_id = v_tenant and s.user_id = core.current_user_id() and s.deleted_at is null;
-  if not found then
-    raise exception 'user % is no member of staff', core.current_user_id()
-      using errcode = 'IM006', hint = 'sign in as the person who does the work';
-  end if;
-  return v_staff_id;
-end
-$$;
-
-comment on function laboratory.current_staff() is 'about=The member of staff that the signed-in user is. IM006 none: results are signed by people.';
-
-create or replace function laboratory.lock_order(p_order_id uuid) returns laboratory.lab_orders
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_order laboratory.lab_orders;
-begin
-  select o.* into v_order
-  from laboratory.lab_orders o
-  where o.tenant_id = v_tenant and o.id = p_order_id
-  for no key update;
-  if not found then
-    raise exception 'laboratory order % does not exist', p_order_id
-      using errcode = 'IM005', hint = 'choose an order of the tenant';
-  end if;
-  return v_order;
-end
-$$;
-
-comment on function laboratory.lock_order(uuid) is 'about=The order, locked until the transaction ends. IM005 no such order.';
-
-create or replace function laboratory.lock_sample(p_sample_id uuid) returns laboratory.samples
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_order_id uuid;
-  v_sample laboratory.samples;
-begin
-  -- a sample never changes its order, so that can be read before anything is locked
-  select s.order_id into v_order_id
-  from laboratory.samples s
-  where s.tenant_id = v_tenant and s.id = p_sample_id;
-  if not found then
-    raise exception 'sample % does not exist', p_sample_id
-      using errcode = 'IM005', hint = 'choose a sample of the tenant';
-  end if;
-  perform laboratory.lock_order(v_order_id);
-  select s.* into v_sample
-  from laboratory.samples s
-  where s.tenant_id = v_tenant and s.id = p_sample_id
-  for no key update;
-  return v_sample;
-end
-$$;
-
-comment on function laboratory.lock_sample(uuid) is 'about=The sample, locked behind its order. IM005 no such sample.';
-
-create or replace function laboratory.lock_item(p_order_item_id uuid) returns laboratory.lab_order_items
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_item laboratory.lab_order_items;
-begin
-  select i.* into v_item
-  from laboratory.lab_order_items i
-  where i.tenant_id = v_tenant and i.id = p_order_item_id;
-  if not found then
-    raise exception 'order item % does not exist', p_order_item_id
-      using errcode = 'IM005', hint = 'choose an item of an order of the tenant';
-  end if;
-  perform laboratory.lock_order(v_item.order_id);
-  select i.* into v_item
-  from laboratory.lab_order_items i
-  where i.tenant_id = v_tenant and i.id = p_order_item_id
-  for no key update;
-  return v_item;
-end
-$$;
-
-comment on function laboratory.lock_item(uuid) is 'about=The ordered test, locked behind its order. IM005 no such item.';
-
-create or replace function laboratory.lock_result(p_result_id uuid) returns laboratory.lab_results
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_result laboratory.lab_results;
-begin
-  select r.* into v_result
-  from laboratory.lab_results r
-  where r.tenant_id = v_tenant and r.id = p_result_id;
-  if not found then
-    raise exception 'result % does not exist', p_result_id
-      using errcode = 'IM005', hint = 'choose a result of the tenant';
-  end if;
-  perform laboratory.lock_item(v_result.order_item_id);
-  select r.* into v_result
-  from laboratory.lab_results r
-  where r.tenant_id = v_tenant and r.id = p_result_id
-  for no key update;
-  return v_result;
-end
-$$;
-
-comment on function laboratory.lock_result(uuid) is 'about=The result, locked behind its item and order. IM005 no such result.';
-
--- Orders: tests by code, panels opened, charges made once. Billing that has no price or no open account stops nothing.
-create or replace function laboratory.find_test(p_code text) returns laboratory.lab_tests
-  language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_test laboratory.lab_tests;
-begin
-  select t.* into v_test
-  from laboratory.lab_tests t
-  where t.code = p_code and (t.tenant_id = v_tenant or t.tenant_id is null)
-  order by t.tenant_id nulls last
+  select k.key into v_kind
+  from jsonb_object_keys(case jsonb_typeof(p_expression) when 'object' then p_expression else '{}' end) as k (key)
+  where k.key in ('all', 'any', 'not', 'fact')
   limit 1;
-  if v_test.active is not true then
-    raise exception 'there is no test "%"', p_code
-      using errcode = 'IM005', hint = 'order a code of laboratory.lab_tests that is active';
-  end if;
-  return v_test;
+  case v_kind
+    when 'all', 'any' then
+      if jsonb_typeof(p_expression -> v_kind) <> 'array' or jsonb_array_length(p_expression -> v_kind) = 0 then
+        raise exception '"%" of a rule needs a list', v_kind
+          using errcode = '22023', hint = 'write {"' || v_kind || '": [expression, ...]}';
+      end if;
+      for v_part in select e.value from jsonb_array_elements(p_expression -> v_kind) as e (value) loop
+        perform clinical.check_stg_expression(v_part);
+      end loop;
+    when 'not' then
+      perform clinical.check_stg_expression(p_expression -> 'not');
+    when 'fact' then
+      if not coalesce(p_expression ->> 'op', '') = any (
+        array['=', '<>', '<', '<=', '>', '>=', 'in', 'not_in', 'contains', 'has_prefix', 'known']
+      ) then
+        raise exception 'operator "%" of a rule is unknown', p_expression ->> 'op'
+          using errcode = '22023', hint = 'use =, <>, <, <=, >, >=, in, not_in, contains, has_prefix or known';
+      end if;
+      if p_expression ->> 'op' <> 'known' and num_nonnulls(p_expression -> 'value', p_expression -> 'value_of') <> 1 then
+        raise exception 'a rule compares fact "%" with nothing', p_expression ->> 'fact'
+          using errcode = '22023', hint = 'give value, or value_of with the name of another fact';
+      end if;
+      if p_expression ->> 'op' in ('in', 'not_in') and p_expression ? 'value'
+        and jsonb_typeof(p_expression -> 'value') <> 'array' then
+        raise exception 'operator "%" of a rule needs a list', p_expression ->> 'op'
+          using errcode = '22023', hint = 'write "value": [..]';
+      end if;
+    else
+      raise exception 'a rule has none of "fact", "all", "any", "not"'
+        using errcode = '22023', hint = 'write {"fact": "los_days", "op": ">=", "value": 2}';
+  end case;
 end
 $$;
 
-comment on function laboratory.find_test(text) is 'about=The test or panel with a code, the tenant''s own before a shared one. IM005 none that is active.';
+comment on function clinical.check_stg_expression(jsonb) is 'about=Raises 22023 for an expression that clinical.stg_test would not understand.';
 
-create or replace function laboratory.charge(
-  p_encounter_id uuid,
-  p_code text,
-  p_source_type text,
-  p_source_id uuid
-) returns uuid
+create or replace function clinical.stg_test(p_expression jsonb, p_facts jsonb) returns boolean
   language plpgsql
+  immutable
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_part jsonb;
+  v_answer boolean;
+  v_unknown boolean := false;
+  v_fact jsonb;
+  v_value jsonb;
 begin
-  if p_encounter_id is null then -- from outside: billed at the counter
+  if p_expression ? 'all' or p_expression ? 'any' then
+    for v_part in
+      select e.value from jsonb_array_elements(coalesce(p_expression -> 'all', p_expression -> 'any')) as e (value)
+    loop
+      v_answer := clinical.stg_test(v_part, p_facts);
+      if v_answer is null then
+        v_unknown := true;
+      elsif v_answer <> (p_expression ? 'all') then
+        return v_answer; -- one false decides "all", one true decides "any", whatever is unknown beside it
+      end if;
+    end loop;
+    return case when v_unknown then null else p_expression ? 'all' end;
+  end if;
+  if p_expression ? 'not' then
+    return not clinical.stg_test(p_expression -> 'not', p_facts);
+  end if;
+
+  v_fact := nullif(p_facts #> string_to_array(p_expression ->> 'fact', '.'), 'null');
+  if p_expression ->> 'op' = 'known' then
+    return v_fact is not null;
+  end if;
+  v_value := coalesce(p_expression -> 'value', p_facts #> string_to_array(p_expression ->> 'value_of', '.'));
+  if v_fact is null or v_value is null or v_value = 'null' then
     return null;
   end if;
-  return billing.charge_encounter(p_encounter_id, p_code, p_source_type, p_source_id);
+  if p_expression ->> 'op' in ('<', '<=', '>', '>=') and jsonb_typeof(v_fact) <> jsonb_typeof(v_value) then
+    return null; -- "12" is not less than 13: a fact of another type is not the fact that was asked for
+  end if;
+  return case p_expression ->> 'op'
+    when '=' then v_fact = v_value
+    when '<>' then v_fact <> v_value
+    when '<' then v_fact < v_value
+    when '<=' then v_fact <= v_value
+    when '>' then v_fact > v_value
+    when '>=' then v_fact >= v_value
+    when 'in' then v_value @> jsonb_build_array(v_fact)
+    when 'not_in' then not v_value @> jsonb_build_array(v_fact)
+    when 'contains' then v_fact @> v_value
+    when 'has_prefix' then exists (
+      select
+      from jsonb_array_elements_text(case jsonb_typeof(v_fact) when 'array' then v_fact else jsonb_build_array(v_fact) end)
+        as f (text)
+      where starts_with(f.text, v_value #>> '{}')
+    )
+  end;
 end
 $$;
 
-comment on function laboratory.charge(uuid, text, text, uuid) is 'about=Puts the price of a test or panel on the account of the encounter, once; null when billing has none.';
+comment on function clinical.stg_test(jsonb, jsonb) is 'about=Arguments (expression, facts): true, false, or null when a fact is not known. {fact, op, value} or {fact, op, value_of}; fact and value_of are paths such as answers.Q1; op is =, <>, <, <=, >, >=, in and not_in (value is a list), contains (fact is a list), has_prefix (of the fact or of one in its list), known. {all: [..]}, {any: [..]} and {not: ..} combine.';
 
-create or replace function laboratory.check_requester(
-  p_patient_id uuid,
-  p_encounter_id uuid,
-  p_service_request_id uuid
-) returns uuid
-  language plpgsql
+-- Evaluation of a guideline: one result row a criterion, from frozen facts and documents only. The same input gives the
+-- rows that are there already, so an evaluation may be asked for as often as one likes.
+create or replace function clinical.stg_status(
+  p_guideline_id uuid,
+  p_stage text,
+  p_discharge_summary_id uuid,
+  p_claim_id uuid
+) returns text
+  language sql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_clinic_id uuid;
-begin
-  if not exists (
-    select
-    from patient.patients p
-    where p.tenant_id = v_tenant and p.id = p_patient_id and p.deleted_at is null and p.status <> 'merged'
-  ) then
-    raise exception 'patient % does not exist', p_patient_id
-      using errcode = 'IM005', hint = 'choose a patient of the tenant that is not merged or deleted';
-  end if;
-  if p_encounter_id is not null then
-    select e.clinic_id into v_clinic_id
-    from clinical.encounters e
-    where e.tenant_id = v_tenant and e.id = p_encounter_id and e.patient_id = p_patient_id;
-    if not found then
-      raise exception 'patient % has no encounter %', p_patient_id, p_encounter_id
-        using errcode = 'IM005', hint = 'choose an encounter of the patient';
-    end if;
-  end if;
-  if p_service_request_id is not null and not exists (
-    select
-    from clinical.service_requests r
+  select case
+    when count(*) = 0 then 'not_applicable'
+    when bool_or(r.outcome is null) then 'not_checked'
+    when bool_or(c.mandatory and r.outcome in ('fail', 'missing_data') and r.waived_by is null) then 'failed'
+    when bool_or(c.mandatory and r.waived_by is not null) then 'waived'
+    else 'passed'
+  end
+  from clinical.stg_criteria c
+  left join lateral (
+    select l.outcome, l.waived_by
+    from clinical.stg_compliance_results l
     where
-      r.tenant_id = v_tenant and r.id = p_service_request_id and r.patient_id = p_patient_id
-      and r.category = 'laboratory' and r.status in ('active', 'completed')
-  ) then
-    raise exception 'patient % has no active laboratory request %', p_patient_id, p_service_request_id
-      using errcode = 'IM005', hint = 'activate the request first';
-  end if;
-  return v_clinic_id;
-end
-$$;
-
-comment on function laboratory.check_requester(uuid, uuid, uuid) is 'about=Patient, encounter and request belong together; returns the clinic of the encounter. IM005 they do not.';
-
-create or replace function laboratory.place_order(
-  p_patient_id uuid,
-  p_codes text[],
-  p_encounter_id uuid default null,
-  p_clinic_id uuid default null,
-  p_ordering_doctor_id uuid default null,
-  p_external_doctor text default null,
-  p_source text default 'opd',
-  p_priority text default 'routine',
-  p_fasting text default null,
-  p_clinical_info_enc bytea default null,
-  p_service_request_id uuid default null,
-  p_ordered_at timestamptz default null,
-  p_key text default null
-) returns laboratory.lab_orders
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-  set lock_timeout = '3s'
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_order laboratory.lab_orders;
-  v_claim record;
-  v_clinic_id uuid;
-  v_order_id uuid := core.uuid_v7();
-  v_ordered_at timestamptz := coalesce(p_ordered_at, now());
-  v_code text;
-  v_test laboratory.lab_tests;
-  v_member record;
-  v_item record;
-  v_items jsonb := '[]';
-  v_tests uuid[] := '{}';
-  v_item_id uuid;
-  v_charge_id uuid;
-  v_charged boolean := false;
-  v_minutes int := 0;
-begin
-  if p_key is not null then
-    v_claim := core.idempotent_begin('laboratory.place_order', p_key, pg_catalog.sha256(pg_catalog.convert_to(
-      pg_catalog.jsonb_build_array(
-        p_patient_id, p_codes, p_encounter_id, p_clinic_id, p_ordering_doctor_id, p_external_doctor, p_source,
-        p_priority, p_fasting, p_service_request_id, p_ordered_at
-      )::text, 'UTF8'
-    )));
-    if v_claim.state = 'done' then
-      select o.* into v_order
-      from laboratory.lab_orders o
-      where o.tenant_id = v_tenant and o.id = (v_claim.response ->> 'order_id')::uuid;
-      return v_order;
-    end if;
-  end if;
-  if p_service_request_id is not null then
-    -- one order a request: whoever comes second finds the first
-    perform pg_catalog.pg_advisory_xact_lock(
-      pg_catalog.hashtextextended('laboratory.lab_orders' || v_tenant || p_service_request_id, 0)
-    );
-    select o.* into v_order
-    from laboratory.lab_orders o
-    where o.tenant_id = v_tenant and o.service_request_id = p_service_request_id;
-    if found then
-      return laboratory.answer_order(v_order, p_key);
-    end if;
-  end if;
-  if coalesce(pg_catalog.cardinality(p_codes), 0) = 0 then
-    raise exception 'an order needs at least one test' using errcode = '22023', hint = 'give codes of laboratory.lab_tests';
-  end if;
-  v_clinic_id := coalesce(laboratory.check_requester(p_patient_id, p_encounter_id, p_service_request_id), p_clinic_id);
-  if v_clinic_id is null then
-    raise exception 'an order without an encounter needs a clinic'
-      using errcode = '22023', hint = 'give the clinic whose laboratory works on it';
-  end if;
-
-  -- what is ordered: panels opened, a test once
-  foreach v_code in array p_codes loop
-    v_test := laboratory.find_test(v_code);
-    if v_test.kind = 'panel' then
-      v_charge_id := laboratory.charge(p_encounter_id, v_code, 'laboratory.lab_orders', v_order_id);
-    end if;
-    for v_member in
-      select t.id, t.tat_minutes, t.stat_tat_minutes, m.panel_id, m.seq
-      from laboratory.lab_panel_members m
-      join laboratory.lab_tests t on t.id = m.test_id
-      where m.panel_id = v_test.id and (m.tenant_id = v_tenant or m.tenant_id is null) and t.active
-      union all
-      select v_test.id, v_test.tat_minutes, v_test.stat_tat_minutes, null, 0
-      where v_test.kind <> 'panel'
-      order by seq
-    loop
-      continue when v_member.id = any (v_tests);
-      v_tests := v_tests || v_member.id;
-      v_item_id := core.uuid_v7();
-      if v_test.kind <> 'panel' then
-        v_charge_id := laboratory.charge(p_encounter_id, v_code, 'laboratory.lab_order_items', v_item_id);
-      end if;
-      v_charged := v_charged or v_charge_id is not null;
-      v_items := v_items || pg_catalog.jsonb_build_object(
-        'id', v_item_id, 'position', pg_catalog.cardinality(v_tests), 'test_id', v_member.id, 'panel_id', v_member.panel_id, 'charge_item_id', v_charge_id,
-        'minutes', case when p_priority = 'stat' then coalesce(v_member.stat_tat_minutes, v_member.tat_minutes)
-          else v_member.tat_minutes end
-      );
-      v_minutes := greatest(v_minutes, (v_items -> -1 ->> 'minutes')::int);
-    end loop;
-  end loop;
-  if v_minutes = 0 then
-    raise exception 'the panel "%" holds no tests', v_code
-      using errcode = 'IM005', hint = 'add members to laboratory.lab_panel_members';
-  end if;
-
-  insert into laboratory.lab_orders (
-    tenant_id, id, order_number, service_request_id, patient_id, encounter_id, clinic_id, source, ordering_doctor_id,
-    external_doctor, clinical_info_enc, fasting, priority, ordered_at, due_at, billed_at
-  )
-  values (
-    v_tenant, v_order_id, core.next_default_number('lab_order', '', 'LO{YY}-'), p_service_request_id, p_patient_id,
-    p_encounter_id, v_clinic_id, p_source, p_ordering_doctor_id, p_external_doctor, p_clinical_info_enc, p_fasting,
-    p_priority, v_ordered_at, v_ordered_at + pg_catalog.make_interval(mins => v_minutes),
-    case when v_charged then now() end
-  )
-  returning * into v_order;
-  for v_item in
-    select x.*
-    from pg_catalog.jsonb_to_recordset(v_items)
-      as x (id uuid, position smallint, test_id uuid, panel_id uuid, charge_item_id uuid, minutes int)
-  loop
-    insert into laboratory.lab_order_items (
-      tenant_id, id, order_id, position, test_id, panel_id, charge_item_id, due_at
-    )
-    values (
-      v_tenant, v_item.id, v_order_id, v_item.position, v_item.test_id, v_item.panel_id, v_item.charge_item_id,
-      v_ordered_at + pg_catalog.make_interval(mins => v_item.minutes)
-    );
-  end loop;
-  return laboratory.answer_order(v_order, p_key);
-end
-$$;
-
-comment on function laboratory.place_order(uuid, text[], uuid, uuid, uuid, text, text, text, text, bytea, uuid, timestamptz, text) is 'about=Orders tests and panels by code for a patient, with a doctor of the house or from outside, and charges the encounter. One order for a service request; p_key makes other calls repeatable. IM005 no such test, patient, encounter or request, IM010, IM011 key used for another order.';
-
-create or replace function laboratory.answer_order(p_order laboratory.lab_orders, p_key text) returns laboratory.lab_orders
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if p_key is not null then
-    perform core.idempotent_finish(
-      'laboratory.place_order', p_key, pg_catalog.jsonb_build_object('order_id', p_order.id)
-    );
-  end if;
-  return p_order;
-end
-$$;
-
-comment on function laboratory.answer_order(laboratory.lab_orders, text) is 'about=Keeps the answer of laboratory.place_order for its key, and gives it.';
-
-create or replace function laboratory.settle_order(p_order_id uuid) returns void
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_status text;
-  v_next text;
-  v_open int;
-  v_begun int;
-  v_reported int;
-  v_amended int;
-begin
-  select o.status into v_status from laboratory.lab_orders o where o.tenant_id = v_tenant and o.id = p_order_id;
-  select
-    pg_catalog.count(*) filter (where i.status not in ('reported', 'amended', 'cancelled')),
-    pg_catalog.count(*) filter (where i.status not in ('ordered', 'cancelled')),
-    pg_catalog.count(*) filter (where i.status in ('reported', 'amended')),
-    pg_catalog.count(*) filter (where i.status = 'amended')
-  into v_open, v_begun, v_reported, v_amended
-  from laboratory.lab_order_items i
-  where i.tenant_id = v_tenant and i.order_id = p_order_id;
-
-  -- one move after the other, as the state machine has them
-  loop
-    v_next := case
-      when v_status in ('registered', 'in_progress') and v_begun = 0 and v_open = 0 then 'cancelled'
-      when v_status = 'registered' and v_begun > 0 then 'in_progress'
-      when v_status = 'in_progress' and v_reported > 0 and v_open > 0 then 'partially_reported'
-      when v_status in ('in_progress', 'partially_reported') and v_reported > 0 and v_open = 0 then 'completed'
-      when v_status = 'completed' and v_amended > 0 then 'amended'
-    end;
-    exit when v_next is null;
-    update laboratory.lab_orders o set status = v_next where o.tenant_id = v_tenant and o.id = p_order_id;
-    v_status := v_next;
-  end loop;
-end
-$$;
-
-comment on function laboratory.settle_order(uuid) is 'about=Moves an order that the caller has locked to where its items are.';
-
-create or replace function laboratory.cancel_order_item(p_order_item_id uuid, p_reason text) returns laboratory.lab_order_items
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-  set lock_timeout = '3s'
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_item laboratory.lab_order_items := laboratory.lock_item(p_order_item_id);
-  v_sample_id uuid := v_item.sample_id;
-begin
-  if v_item.status = 'cancelled' then
-    return v_item;
-  end if;
-  if coalesce(pg_catalog.btrim(p_reason), '') = '' then
-    raise exception 'order item % needs a reason to be cancelled', p_order_item_id
-      using errcode = 'IM002', hint = 'say why in p_reason';
-  end if;
-  perform core.set_reason(p_reason);
-  update laboratory.lab_order_items i
-  set status = 'cancelled', cancel_reason = p_reason
-  where i.tenant_id = v_tenant and i.id = p_order_item_id
-  returning i.* into v_item;
-
-  -- a sample that nobody needs any more is not collected
-  if exists (
-    select from laboratory.samples s where s.tenant_id = v_tenant and s.id = v_sample_id and s.status = 'planned'
-  ) and not exists (
-    select
-    from laboratory.lab_order_items i
-    where i.tenant_id = v_tenant and i.sample_id = v_sample_id and i.status <> 'cancelled'
-  ) then
-    perform laboratory.move_sample(laboratory.lock_sample(v_sample_id), 'cancelled');
-  end if;
-  perform laboratory.settle_order(v_item.order_id);
-  return v_item;
-end
-$$;
-
-comment on function laboratory.cancel_order_item(uuid, text) is 'about=Cancels a test that is not in process yet, its planned sample when nothing else needs it, and the order when nothing is left. The charge stays: billing decides about it. IM001 too far on, IM002 no reason, IM005 no such item.';
-
-create or replace function laboratory.cancel_order(p_order_id uuid, p_reason text) returns laboratory.lab_orders
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-  set lock_timeout = '3s'
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_order laboratory.lab_orders := laboratory.lock_order(p_order_id);
-  v_item_id uuid;
-begin
-  for v_item_id in
-    select i.id
-    from laboratory.lab_order_items i
-    where i.tenant_id = v_tenant and i.order_id = p_order_id and i.status <> 'cancelled'
-    order by i.id
-  loop
-    perform laboratory.cancel_order_item(v_item_id, p_reason);
-  end loop;
-  select o.* into v_order from laboratory.lab_orders o where o.tenant_id = v_tenant and o.id = p_order_id;
-  return v_order;
-end
-$$;
-
-comment on function laboratory.cancel_order(uuid, text) is 'about=Cancels all tests of an order, or none when one is in process. IM001 one is too far on, IM002 no reason, IM005 no such order.';
-
--- From an order to labelled samples, and from a sample to its aliquots.
-create or replace function laboratory.add_sample(
-  p_order laboratory.lab_orders,
-  p_specimen_type text,
-  p_container text,
-  p_barcode text,
-  p_recollection_of_id uuid
-) returns laboratory.samples
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_number text := core.next_default_number('accession', '', 'L{YY}-');
-  v_sample laboratory.samples;
-begin
-  insert into laboratory.samples (
-    tenant_id, accession_number, barcode, order_id, patient_id, specimen_type, container, recollection_of_id
-  )
-  values (
-    p_order.tenant_id, v_number, coalesce(p_barcode, v_number), p_order.id, p_order.patient_id, p_specimen_type,
-    p_container, p_recollection_of_id
-  )
-  on conflict on constraint samples_barcode_key do nothing
-  returning * into v_sample;
-  if not found then
-    raise exception 'the barcode for order % is on another sample', p_order.id
-      using errcode = 'IM303', hint = 'print a new label';
-  end if;
-  insert into laboratory.sample_events (tenant_id, sample_id, occurred_at, to_status, actor_id)
-  values (p_order.tenant_id, v_sample.id, now(), 'planned', laboratory.current_staff());
-  return v_sample;
-end
-$$;
-
-comment on function laboratory.add_sample(laboratory.lab_orders, text, text, text, uuid) is 'about=A planned sample of an order that the caller has locked, with its number, label and first event. IM303 the barcode is taken.';
-
-create or replace function laboratory.accession(p_order_id uuid, p_labels jsonb default '[]') returns setof laboratory.samples
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-  set lock_timeout = '3s'
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_order laboratory.lab_orders := laboratory.lock_order(p_order_id);
-  v_specimen record;
-  v_sample laboratory.samples;
-begin
-  for v_specimen in
-    select t.specimen_type, t.container
-    from laboratory.lab_order_items i
-    join laboratory.lab_tests t on t.id = i.test_id
-    where i.tenant_id = v_tenant and i.order_id = p_order_id and i.status = 'ordered' and i.sample_id is null
-    group by t.specimen_type, t.container
-    order by t.specimen_type, t.container
-  loop
-    v_sample := laboratory.add_sample(
-      v_order, v_specimen.specimen_type, v_specimen.container,
-      (
-        select l.label ->> 'barcode'
-        from pg_catalog.jsonb_array_elements(p_labels) as l (label)
-        where
-          l.label ->> 'specimen_type' = v_specimen.specimen_type
-          and coalesce(l.label ->> 'container', v_specimen.container) = v_specimen.container
-        limit 1
-      ),
-      null
-    );
-    update laboratory.lab_order_items i
-    set sample_id = v_sample.id
-    where
-      i.tenant_id = v_tenant and i.order_id = p_order_id and i.status = 'ordered' and i.sample_id is null
-      and i.test_id in (
-        select t.id
-        from laboratory.lab_tests t
-        where t.specimen_type = v_specimen.specimen_type and t.container = v_specimen.container
-      );
-  end loop;
-  return query
-  select s.*
-  from laboratory.samples s
-  where s.tenant_id = v_tenant and s.order_id = p_order_id and s.parent_sample_id is null
-  order by s.accession_number;
-end
-$$;
-
-comment on function laboratory.accession(uuid, jsonb) is 'about=Plans the samples of an order: one for each specimen type and container that its tests need, with accession number and barcode. p_labels names preprinted barcodes: [{specimen_type, container, barcode}]. Returns all primary samples of the order; asked again it makes none twice. IM005 no such order, IM006, IM303 barcode taken.';
-
-create or replace function laboratory.create_aliquots(
-  p_sample_id uuid,
-  p_volumes_ml numeric[],
-  p_client_op_id uuid,
-  p_actor_id uuid default null,
-  p_location_id uuid default null
-) returns setof laboratory.samples
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-  set lock_timeout = '3s'
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_sample laboratory.samples := laboratory.lock_sample(p_sample_id);
-  v_actor_id uuid := coalesce(p_actor_id, laboratory.current_staff());
-  v_first smallint;
-  v_no smallint;
-  v_aliquot laboratory.samples;
-begin
-  if p_client_op_id is null or coalesce(pg_catalog.cardinality(p_volumes_ml), 0) = 0 or 0 >= any (p_volumes_ml) then
-    raise exception 'aliquots of sample % need volumes above zero and an operation id', p_sample_id
-      using errcode = '22023', hint = 'give the volumes in ml, and one new id for the whole call';
-  end if;
-  -- the id of the call is on the event of its first aliquot
-  select a.aliquot_no into v_first
-  from laboratory.sample_events e
-  join laboratory.samples a on a.tenant_id = e.tenant_id and a.id = e.sample_id
-  where e.tenant_id = v_tenant and e.client_op_id = p_client_op_id and a.parent_sample_id = p_sample_id;
-
-  if v_first is null then
-    if v_sample.status not in ('accessioned', 'aliquoted') or v_sample.parent_sample_id is not null then
-      raise exception 'sample % is % and cannot be divided', p_sample_id, v_sample.status
-        using errcode = 'IM300', hint = 'divide a primary sample that is accessioned';
-    end if;
-    if v_sample.status = 'accessioned' then
-      perform laboratory.move_sample(v_sample, 'aliquoted', v_actor_id, p_location_id);
-    end if;
-    select coalesce(pg_catalog.max(s.aliquot_no), 0) + 1 into v_first
-    from laboratory.samples s
-    where s.tenant_id = v_tenant and s.parent_sample_id = p_sample_id;
-
-    for v_index in 1..pg_catalog.cardinality(p_volumes_ml) loop
-      v_no := v_first + v_index - 1;
-      v_aliquot := v_sample;
-      v_aliquot.id := core.uuid_v7();
-      v_aliquot.accession_number := v_sample.accession_number || '-A' || v_no;
-      v_aliquot.barcode := v_aliquot.accession_number;
-      v_aliquot.parent_sample_id := p_sample_id;
-      v_aliquot.aliquot_no := v_no;
-      v_aliquot.volume_ml := p_volumes_ml[v_index];
-      v_aliquot.recollection_of_id := null;
-      v_aliquot.status := 'accessioned';
-      v_aliquot.row_version := 1;
-      v_aliquot.created_at := now();
-      v_aliquot.created_by := core.current_user_id();
-      v_aliquot.updated_at := now();
-      v_aliquot.updated_by := null;
-      insert into laboratory.samples values (v_aliquot.*) on conflict on constraint samples_barcode_key do nothing;
-      if not found then
-        raise exception 'the barcode of an aliquot of sample % is on another sample', p_sample_id
-          using errcode = 'IM303', hint = 'print a new label';
-      end if;
-      insert into laboratory.sample_events (
-        tenant_id, sample_id, occurred_at, to_status, actor_id, location_id, client_op_id
-      )
-      values (
-        v_tenant, v_aliquot.id, now(), 'accessioned', v_actor_id, p_location_id,
-        case when v_index = 1 then p_client_op_id end
-      );
-    end loop;
-  end if;
-  return query
-  select s.*
-  from laboratory.samples s
+      l.tenant_id = core.require_tenant() and l.criterion_id = c.id
+      and (l.discharge_summary_id = p_discharge_summary_id or l.claim_id = p_claim_id)
+    order by l.evaluated_at desc
+    limit 1
+  ) r on true
   where
-    s.tenant_id = v_tenant and s.parent_sample_id = p_sample_id
-    and s.aliquot_no between v_first and v_first + pg_catalog.cardinality(p_volumes_ml) - 1
-  order by s.aliquot_no;
-end
+    c.guideline_id = p_guideline_id and c.stage = p_stage
+    and (c.tenant_id is null or c.tenant_id = core.require_tenant())
 $$;
 
-comment on function laboratory.create_aliquots(uuid, numeric[], uuid, uuid, uuid) is 'about=Divides an accessioned sample into aliquots of so many ml each; the same p_client_op_id again returns the same aliquots. IM005 no such sample, IM006, IM300 it cannot be divided, IM303 barcode taken, IM304 more than the sample holds.';
+comment on function clinical.stg_status(uuid, text, uuid, uuid) is 'about=Arguments (guideline, stage, discharge summary or null, claim or null): not_applicable without criteria, not_checked, failed, waived, or passed.';
 
--- The life of a sample: one function moves it, and writes one event a move in the same transaction.
-create or replace function laboratory.move_sample(
-  p_sample laboratory.samples,
-  p_to laboratory.sample_status,
-  p_actor_id uuid default null,
-  p_location_id uuid default null,
-  p_reason_code text default null,
-  p_temperature_c numeric default null,
-  p_client_op_id uuid default null,
-  p_occurred_at timestamptz default null,
-  p_details jsonb default '{}'
-) returns laboratory.sample_events
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_sample laboratory.samples := p_sample;
-  v_at timestamptz := coalesce(p_occurred_at, now());
-  v_actor_id uuid := coalesce(p_actor_id, laboratory.current_staff());
-  v_event laboratory.sample_events;
-begin
-  if not exists (
-    select
-    from core.transition_rules r
-    where r.machine = 'laboratory.samples' and r.from_state = p_sample.status::text and r.to_state = p_to::text
-  ) then
-    raise exception 'sample % cannot go from "%" to "%"', p_sample.id, p_sample.status, p_to
-      using errcode = 'IM300', hint = 'core.transition_rules lists the moves of laboratory.samples';
-  end if;
-  -- a sample may be taken before anybody planned it; from then on time goes forward
-  if v_at > now() + interval '5 minutes' or p_to <> 'collected' and v_at < (
-    select pg_catalog.max(e.occurred_at)
-    from laboratory.sample_events e
-    where e.tenant_id = p_sample.tenant_id and e.sample_id = p_sample.id and e.to_status <> 'planned'
-  ) then
-    raise exception 'sample % cannot become "%" at that time', p_sample.id, p_to
-      using errcode = 'IM300', hint = 'the time lies in the future, or before the last event of the sample';
-  end if;
-
-  v_sample.status := p_to;
-  case p_to
-    when 'collected' then
-      if coalesce(p_details ->> 'patient_id_check', 'not_done') = 'not_done' then
-        raise exception 'the patient of sample % was not identified', p_sample.id
-          using errcode = 'IM302', hint = 'check two identifiers at the bedside, then collect';
-      end if;
-      v_sample.patient_id_check := p_details ->> 'patient_id_check';
-      v_sample.collected_at := v_at;
-      v_sample.collected_by := v_actor_id;
-      v_sample.collection_location_id := p_location_id;
-      v_sample.volume_ml := (p_details ->> 'volume_ml')::numeric;
-      v_sample.body_site := p_details ->> 'body_site';
-      v_sample.collection_method := p_details ->> 'collection_method';
-    when 'in_transit' then
-      v_sample.shipment_ref := p_details ->> 'shipment_ref';
-      v_sample.shipped_at := v_at;
-    when 'received' then
-      v_sample.received_at := v_at;
-      v_sample.received_by := v_actor_id;
-      v_sample.accepted_with_exception := p_details ->> 'accepted_with_exception';
-      v_sample.receipt_condition := laboratory.condition_on_receipt(
-        v_sample, coalesce(p_details ->> 'receipt_condition', 'good'), p_temperature_c
-      );
-    when 'rejected', 'lost' then
-      if p_reason_code is null then
-        raise exception 'sample % needs a coded reason to be %', p_sample.id, p_to
-          using errcode = 'IM301', hint = 'send the reason code';
-      end if;
-      if p_to = 'rejected' then
-        v_sample.rejection_reason_code := p_reason_code;
-        v_sample.rejected_by := v_actor_id;
-        v_sample.rejected_at := v_at;
-        v_sample.receipt_condition := coalesce(p_details ->> 'receipt_condition', v_sample.receipt_condition);
-      end if;
-    when 'stored' then
-      v_sample.storage_location_id := p_location_id;
-      v_sample.storage_position := p_details ->> 'storage_position';
-      v_sample.retain_until := coalesce(
-        (p_details ->> 'retain_until')::date, v_sample.retain_until,
-        (v_at at time zone 'UTC')::date + coalesce((core.setting('laboratory.retain_days') #>> '{}')::int, 7)
-      );
-    when 'disposed' then
-      if compliance.is_under_hold('laboratory', 'samples', p_sample.id, p_sample.patient_id) then
-        raise exception 'sample % is under a legal hold', p_sample.id
-          using errcode = 'IM007', hint = 'keep it until the hold is lifted';
-      end if;
-      if v_sample.retain_until > current_date and p_reason_code is null then
-        raise exception 'sample % is to be kept until %', p_sample.id, v_sample.retain_until
-          using errcode = 'IM002', hint = 'wait, or send the reason code of the early disposal';
-      end if;
-      v_sample.disposed_at := v_at;
-      v_sample.disposed_by := v_actor_id;
-    else
-      null;
-  end case;
-
-  if p_reason_code is not null then
-    perform core.set_reason(p_reason_code);
-  end if;
-  update laboratory.samples s
-  set
-    status = v_sample.status, patient_id_check = v_sample.patient_id_check, collected_at = v_sample.collected_at,
-    collected_by = v_sample.collected_by, collection_location_id = v_sample.collection_location_id,
-    volume_ml = v_sample.volume_ml, body_site = v_sample.body_site, collection_method = v_sample.collection_method,
-    shipment_ref = v_sample.shipment_ref, shipped_at = v_sample.shipped_at, received_at = v_sample.received_at,
-    received_by = v_sample.received_by, receipt_condition = v_sample.receipt_condition,
-    accepted_with_exception = v_sample.accepted_with_exception,
-    rejection_reason_code = v_sample.rejection_reason_code, rejected_by = v_sample.rejected_by,
-    rejected_at = v_sample.rejected_at, storage_location_id = v_sample.storage_location_id,
-    storage_position = v_sample.storage_position, retain_until = v_sample.retain_until,
-    disposed_at = v_sample.disposed_at, disposed_by = v_sample.disposed_by
-  where s.tenant_id = p_sample.tenant_id and s.id = p_sample.id;
-  insert into laboratory.sample_events (
-    tenant_id, sample_id, occurred_at, from_status, to_status, actor_id, location_id, temperature_c, transport_box,
-    reason_code, note, device_id, client_op_id
-  )
-  values (
-    p_sample.tenant_id, p_sample.id, v_at, p_sample.status, p_to, v_actor_id, p_location_id, p_temperature_c,
-    p_details ->> 'transport_box', p_reason_code, p_details ->> 'note', (p_details ->> 'device_id')::uuid, p_client_op_id
-  )
-  returning * into v_event;
-  perform laboratory.follow_sample(v_sample, p_reason_code);
-  return v_event;
-end
-$$;
-
-comment on function laboratory.move_sample(laboratory.samples, laboratory.sample_status, uuid, uuid, text, numeric, uuid, timestamptz, jsonb) is 'about=Moves a sample that the caller has locked: checks the move, fills in what the new state records, writes the event and lets the order items follow. Codes as laboratory.change_sample_state.';
-
-create or replace function laboratory.condition_on_receipt(
-  p_sample laboratory.samples,
-  p_condition text,
-  p_temperature_c numeric
+create or replace function clinical.evaluate_stg_stage(
+  p_guideline_id uuid,
+  p_stage text,
+  p_discharge_summary_id uuid,
+  p_claim_id uuid,
+  p_facts jsonb,
+  p_documents text[]
 ) returns text
   language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_limits jsonb := coalesce(
-    core.setting('laboratory.transport_limits'), '{"ambient": [15, 30], "refrigerated": [2, 8], "frozen": [-90, -15]}'
-  );
-  v_age_hours numeric := extract(epoch from p_sample.received_at - p_sample.collected_at) / 3600;
-  v_flaw text;
-begin
-  select
-    case
-      when v_age_hours > t.stability_hours then 'delayed'
-      when p_temperature_c not between (v_limits -> t.transport_temp ->> 0)::numeric and (v_limits -> t.transport_temp ->> 1)::numeric
-        then 'temperature_breach'
-    end
-  into v_flaw
-  from laboratory.lab_order_items i
-  join laboratory.lab_tests t on t.id = i.test_id
-  where i.tenant_id = p_sample.tenant_id and i.sample_id = p_sample.id and i.status <> 'cancelled'
-  order by 1 nulls last
-  limit 1;
-  if v_flaw is not null and p_sample.accepted_with_exception is null then
-    raise exception 'sample % does not keep the limits of its tests: %', p_sample.id, v_flaw
-      using errcode = 'IM305', hint = 'reject it, or say in accepted_with_exception why it is accepted';
-  end if;
-  return case when p_condition = 'good' and v_flaw is not null then v_flaw else p_condition end;
-end
-$$;
-
-comment on function laboratory.condition_on_receipt(laboratory.samples, text, numeric) is 'about=The condition of a received sample: what was seen, or delayed or temperature_breach when a test''s stability or transport limits (setting laboratory.transport_limits) are not kept. IM305 they are not, and no exception is stated.';
-
-create or replace function laboratory.follow_sample(p_sample laboratory.samples, p_reason_code text) returns void
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_tenant uuid := p_sample.tenant_id;
-  -- tests are ordered on the primary sample, whichever aliquot they are made from
-  v_sample_id uuid := coalesce(p_sample.parent_sample_id, p_sample.id);
-begin
-  case p_sample.status
-    when 'collected' then
-      update laboratory.lab_order_items i
-      set status = 'sampled'
-      where i.tenant_id = v_tenant and i.sample_id = v_sample_id and i.status in ('ordered', 'recollect');
-      perform laboratory.settle_order(p_sample.order_id);
-    when 'in_process' then
-      update laboratory.lab_order_items i
-      set status = 'in_process'
-      where i.tenant_id = v_tenant and i.sample_id = v_sample_id and i.status = 'sampled';
-    when 'rejected', 'lost' then
-      -- a spoilt aliquot is replaced by another one of its sample
-      if p_sample.parent_sample_id is null then
-        perform laboratory.recollect(p_sample, p_reason_code);
-      end if;
-    when 'cancelled' then
-      if exists (
-        select
-        from laboratory.lab_order_items i
-        where i.tenant_id = v_tenant and i.sample_id = v_sample_id and i.status = 'recollect'
-      ) then
-        raise exception 'tests wait for sample %', p_sample.id
-          using errcode = 'IM300', hint = 'cancel the order items instead';
-      end if;
-      update laboratory.lab_order_items i
-      set sample_id = null
-      where i.tenant_id = v_tenant and i.sample_id = v_sample_id and i.status = 'ordered';
-    else
-      null;
-  end case;
-end
-$$;
-
-comment on function laboratory.follow_sample(laboratory.samples, text) is 'about=After a move of a sample: its order items and the order follow. IM300 a planned sample that is still needed cannot be cancelled.';
-
-create or replace function laboratory.recollect(p_sample laboratory.samples, p_reason_code text) returns void
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_tenant uuid := p_sample.tenant_id;
-  v_item_id uuid;
-  v_items uuid[];
-  v_new laboratory.samples;
-begin
-  select pg_catalog.array_agg(i.id order by i.id) into v_items
-  from laboratory.lab_order_items i
-  where
-    i.tenant_id = v_tenant and i.sample_id = p_sample.id
-    and i.status in ('sampled', 'in_process', 'resulted', 'verified');
-  if v_items is null then -- nothing waits for it any more
-    return;
-  end if;
-  foreach v_item_id in array v_items loop
-    perform laboratory.drop_results(v_item_id, p_reason_code);
-  end loop;
-  v_new := laboratory.add_sample(
-    laboratory.lock_order(p_sample.order_id), p_sample.specimen_type, p_sample.container, null, p_sample.id
-  );
-  update laboratory.lab_order_items i
-  set status = 'recollect', sample_id = v_new.id
-  where i.tenant_id = v_tenant and i.id = any (v_items);
-end
-$$;
-
-comment on function laboratory.recollect(laboratory.samples, text) is 'about=After a primary sample was rejected or lost: results of it that are not released are dropped, and a planned sample takes its place in the open tests.';
-
-create or replace function laboratory.change_sample_state(
-  p_sample_id uuid,
-  p_to laboratory.sample_status,
-  p_actor_id uuid default null,
-  p_location_id uuid default null,
-  p_reason_code text default null,
-  p_temperature_c numeric default null,
-  p_client_op_id uuid default null,
-  p_occurred_at timestamptz default null,
-  p_details jsonb default '{}'
-) returns laboratory.sample_events
-  language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
-  set lock_timeout = '3s'
-  set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_tenant uuid := core.require_tenant();
-  v_known constant text[] := array[
-    'patient_id_check', 'volume_ml', 'body_site', 'collection_method', 'shipment_ref', 'transport_box',
-    'receipt_condition', 'accepted_with_exception', 'storage_position', 'retain_until', 'note', 'device_id'
-  ];
-  v_sample laboratory.samples := laboratory.lock_sample(p_sample_id);
-  v_event laboratory.sample_events;
+  v_engine constant text := '1';
+  v_guideline record;
+  v_facts jsonb;
+  v_hash bytea;
+  v_at timestamptz;
+  v_criterion record;
+  v_applies boolean;
+  v_outcome text;
+  v_evidence jsonb;
+  v_answer jsonb;
 begin
-  if p_client_op_id is not null then
-    select e.* into v_event
-    from laboratory.sample_events e
-    where e.tenant_id = v_tenant and e.client_op_id = p_client_op_id;
-    if found then
-      if v_event.sample_id <> p_sample_id or v_event.to_status <> p_to::text then
-        raise exception 'operation % was another move', p_client_op_id
-          using errcode = 'IM011', hint = 'give each move an id of its own';
-      end if;
-      return v_event;
-    end if;
-  elsif v_sample.status = p_to then
-    -- without an id of the call: whoever comes second is told how it came about
-    select e.* into v_event
-    from laboratory.sample_events e
-    where e.tenant_id = v_tenant and e.sample_id = p_sample_id and e.to_status = p_to::text
-    order by e.occurred_at desc, e.id desc
-    limit 1;
-    return v_event;
-  end if;
-  if p_details - v_known <> '{}' then
-    raise exception 'unknown details of a move of sample %', p_sample_id
-      using errcode = '22023', hint = 'known: ' || pg_catalog.array_to_string(v_known, ', ');
-  end if;
-  if p_to = 'aliquoted' then
-    raise exception 'sample % is divided by laboratory.create_aliquots', p_sample_id
-      using errcode = 'IM300', hint = 'call it with the volumes';
-  end if;
-  return laboratory.move_sample(
-    v_sample, p_to, p_actor_id, p_location_id, p_reason_code, p_temperature_c, p_client_op_id, p_occurred_at, p_details
-  );
-end
-$$;
-
-comment on function laboratory.change_sample_state(uuid, laboratory.sample_status, uuid, uuid, text, numeric, uuid, timestamptz, jsonb) is 'about=Moves a sample and returns the event of the move. Actor: the signed-in member of staff unless another is named. p_details by state: collected patient_id_check, volume_ml, body_site, collection_method; in_transit shipment_ref, transport_box; received receipt_condition, accepted_with_exception; stored storage_position, retain_until; always note, device_id. A rejected or lost sample is replaced by a planned one and its open tests wait for it. The same p_client_op_id again, or the same state without one, returns the first event. IM002 disposed too early without a reason, IM005 no such sample, IM006 no member of staff, IM007 legal hold, IM011 id used for another move, IM300 no such move, IM301 no coded reason, IM302 patient not identified, IM305 limits of the tests not kept.';
-
--- Results: judged when they are entered, verified, authorised. Whoever enters, verifies and authorises is the signed-in
--- member of staff; nobody signs for somebody else.
-create or replace function laboratory.find_reference_range(
-  p_test_id uuid,
-  p_patient_id uuid,
-  p_pregnant boolean,
-  p_on date
-) returns laboratory.reference_ranges
-  language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_range laboratory.reference_ranges;
-begin
-  select g.* into v_range
-  from laboratory.reference_ranges g
-  join patient.patients p on p.tenant_id = v_tenant and p.id = p_patient_id
-  where
-    g.test_id = p_test_id and (g.tenant_id = v_tenant or g.tenant_id is null)
-    and g.sex in ('any', p.sex)
-    and g.pregnancy in ('any', case when p_pregnant then 'yes' else 'no' end)
-    and g.valid_during @> p_on
-    -- of a patient of unknown age only a range for all ages is known to apply
-    and case
-      when p.birth_date is null then lower_inf(g.age_days) and upper_inf(g.age_days)
-      else g.age_days @> p_on - p.birth_date
-    end
-  order by g.tenant_id nulls last, g.sex = 'any', g.pregnancy = 'any', g.id
-  limit 1;
-  return v_range;
-end
-$$;
-
-comment on function laboratory.find_reference_range(uuid, uuid, boolean, date) is 'about=The reference range of a test for a patient on a day: the tenant''s before shared ones, one for the sex before one for any; null when there is none.';
-
-create or replace function laboratory.judge(p_result laboratory.lab_results, p_test laboratory.lab_tests, p_pregnant boolean)
-  returns laboratory.lab_results
-  language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_result laboratory.lab_results := p_result;
-  v_range laboratory.reference_ranges;
-  v_previous numeric;
-begin
-  v_range := laboratory.find_reference_range(
-    p_test.id, p_result.patient_id, p_pregnant, (p_result.resulted_at at time zone 'UTC')::date
-  );
-  v_result.reference_range_id := v_range.id;
-  v_result.reference_text := coalesce(
-    v_range.text_range,
-    case when v_range.id is not null then
-      pg_catalog.concat_ws(' - ', v_range.low, v_range.high)
-    end
-  );
-  v_result.flag := case pg_catalog.lower(p_result.value_code)
-    when 'positive' then 'POS' when 'negative' then 'NEG' when 'indeterminate' then 'IND'
-  end;
-  v_result.delta_flag := null;
-  if p_result.value_num is null then
-    return v_result;
-  end if;
-
-  if
-    p_result.comparator is null and p_result.dilution is null
-    and (p_result.value_num < v_range.reportable_low or p_result.value_num > v_range.reportable_high)
-  then
-    raise exception 'the value of order item % is outside what the method can measure', p_result.order_item_id
-      using errcode = '22023', hint = 'dilute and give the factor, or report the limit with a comparator';
-  end if;
-  if v_range.id is not null then
-    v_result.flag := case
-      when p_result.value_num < v_range.critical_low then 'LL'
-      when p_result.value_num > v_range.critical_high then 'HH'
-      when p_result.value_num < v_range.low then 'L'
-      when p_result.value_num > v_range.high then 'H'
-      else 'N'
-    end;
-    v_result.is_critical := p_result.is_critical or v_result.flag in ('LL', 'HH');
-  end if;
-  if p_test.delta_check_pct is not null then
-    select r.value_num into v_previous
-    from laboratory.lab_results r
-    where
-      r.tenant_id = p_result.tenant_id and r.patient_id = p_result.patient_id and r.test_id = p_test.id
-      and r.resulted_at < p_result.resulted_at
-      and r.resulted_at > p_result.resulted_at - pg_catalog.make_interval(
-        days => coalesce((core.setting('laboratory.delta_days') #>> '{}')::int, 30)
-      )
-      and r.status in ('final', 'corrected')
-      and r.value_num <> 0
-    order by r.resulted_at desc
-    limit 1;
-    v_result.delta_flag := pg_catalog.abs(p_result.value_num - v_previous) * 100 > p_test.delta_check_pct * pg_catalog.abs(v_previous);
-  end if;
-  return v_result;
-end
-$$;
-
-comment on function laboratory.judge(laboratory.lab_results, laboratory.lab_tests, boolean) is 'about=A result with its reference range, flag, whether it is critical, and the delta check against the patient''s previous result of the last laboratory.delta_days. 22023 the value is outside what the method can measure, without comparator or dilution.';
-
-create or replace function laboratory.settle_item(p_order_item_id uuid) returns void
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_open int;
-  v_verified int;
-begin
-  select
-    pg_catalog.count(*) filter (where r.status in ('registered', 'preliminary')),
-    pg_catalog.count(*) filter (where r.status = 'verified')
-  into v_open, v_verified
-  from laboratory.lab_results r
-  where r.tenant_id = v_tenant and r.order_item_id = p_order_item_id;
-  if v_open > 0 then
-    return;
-  end if;
-  update laboratory.lab_order_items i
-  set status = 'verified'
-  where i.tenant_id = v_tenant and i.id = p_order_item_id and i.status = 'resulted';
-  if v_verified = 0 then
-    update laboratory.lab_order_items i
-    set status = 'authorised'
-    where i.tenant_id = v_tenant and i.id = p_order_item_id and i.status = 'verified';
-  end if;
-end
-$$;
-
-comment on function laboratory.settle_item(uuid) is 'about=Moves a test whose results are all verified, or all released, on with them.';
-
-create or replace function laboratory.enter_result(
-  p_order_item_id uuid,
-  p_value_num numeric default null,
-  p_value_text text default null,
-  p_value_code text default null,
-  p_comparator text default null,
-  p_sample_id uuid default null,
-  p_device_id uuid default null,
-  p_run_ref text default null,
-  p_reagent_batch_id uuid default null,
-  p_dilution numeric default null,
-  p_resulted_at timestamptz default null,
-  p_pregnant boolean default false,
-  p_is_critical boolean default false,
-  p_parent_result_id uuid default null,
-  p_test_code text default null
-) returns laboratory.lab_results
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-  set lock_timeout = '3s'
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_item laboratory.lab_order_items := laboratory.lock_item(p_order_item_id);
-  v_test laboratory.lab_tests;
-  v_sample laboratory.samples;
-  v_old laboratory.lab_results;
-  v_new laboratory.lab_results;
-begin
-  if p_test_code is null then
-    select t.* into v_test from laboratory.lab_tests t where t.id = v_item.test_id;
-  else
-    v_test := laboratory.find_test(p_test_code);
-  end if;
-  if
-    case v_test.result_type when 'numeric' then p_value_num is null when 'coded' then p_value_code is null
-      else pg_catalog.num_nonnulls(p_value_num, p_value_text, p_value_code) = 0 end
-  then
-    raise exception 'test % needs a value that is %', v_test.id, v_test.result_type
-      using errcode = '22023', hint = 'fill value_num for numeric, value_code for coded tests';
-  end if;
-
-  v_new.tenant_id := v_tenant;
-  v_new.order_item_id := v_item.id;
-  v_new.sample_id := coalesce(p_sample_id, v_item.sample_id);
-  v_new.test_id := v_test.id;
-  v_new.value_num := p_value_num;
-  v_new.value_text := p_value_text;
-  v_new.value_code := p_value_code;
-  v_new.comparator := p_comparator;
-  v_new.unit_ucum := v_test.unit_ucum;
-  v_new.device_id := p_device_id;
-  v_new.run_ref := p_run_ref;
-  v_new.method := v_test.method;
-  v_new.reagent_batch_id := p_reagent_batch_id;
-  v_new.dilution := p_dilution;
-  v_new.is_critical := p_is_critical;
-  v_new.parent_result_id := p_parent_result_id;
-
-  select r.* into v_old
-  from laboratory.lab_results r
-  where
-    r.tenant_id = v_tenant and r.order_item_id = v_item.id and r.test_id = v_test.id
-    and r.parent_result_id is not distinct from p_parent_result_id
-    and r.status not in ('superseded', 'cancelled', 'entered_in_error');
-  if
-    v_old.id is not null
-    and (v_old.value_num, v_old.value_text, v_old.value_code, v_old.comparator, v_old.sample_id, v_old.device_id)
-      is not distinct from
-      (p_value_num, p_value_text, p_value_code, p_comparator, v_new.sample_id, p_device_id)
-  then
-    return v_old;
-  end if;
-  if v_old.status not in ('registered', 'preliminary') then
-    raise exception 'order item % has a result that is %', v_item.id, v_old.status
-      using errcode = 'IM311', hint = 'cancel it before its release, or use laboratory.correct_result after';
-  end if;
-
-  v_sample := laboratory.sample_for_test(v_item, v_new.sample_id);
-  select i.* into v_item -- it followed the sample
-  from laboratory.lab_order_items i
-  where i.tenant_id = v_tenant and i.id = p_order_item_id;
-  v_new.patient_id := v_sample.patient_id;
-  v_new.resulted_at := coalesce(p_resulted_at, now());
-  if v_new.resulted_at > now() + interval '5 minutes' or v_new.resulted_at < v_sample.collected_at then
-    raise exception 'the result of order item % is from a time that cannot be', v_item.id
-      using errcode = '22023', hint = 'a result is measured after the sample was taken, and not in the future';
-  end if;
-  v_new := laboratory.judge(v_new, v_test, p_pregnant);
-
-  if v_old.id is not null then -- typed again before anybody verified it
-    update laboratory.lab_results r
-    set
-      sample_id = v_new.sample_id, resulted_at = v_new.resulted_at, value_num = v_new.value_num,
-      value_text = v_new.value_text, value_code = v_new.value_code, comparator = v_new.comparator,
-      reference_range_id = v_new.reference_range_id, reference_text = v_new.reference_text, flag = v_new.flag,
-      is_critical = v_new.is_critical, delta_flag = v_new.delta_flag, device_id = v_new.device_id,
-      run_ref = v_new.run_ref, reagent_batch_id = v_new.reagent_batch_id, dilution = v_new.dilution,
-      entered_by = laboratory.current_staff(), status = 'preliminary'
-    where r.tenant_id = v_tenant and r.id = v_old.id
-    returning r.* into v_new;
-  else
-    insert into laboratory.lab_results (
-      tenant_id, order_item_id, sample_id, test_id, patient_id, resulted_at, value_num, comparator, value_text,
-      value_code, unit_ucum, reference_range_id, reference_text, flag, is_critical, delta_flag, device_id, run_ref,
-      method, reagent_batch_id, dilution, parent_result_id, entered_by, status
-    )
-    values (
-      v_tenant, v_new.order_item_id, v_new.sample_id, v_new.test_id, v_new.patient_id, v_new.resulted_at,
-      v_new.value_num, v_new.comparator, v_new.value_text, v_new.value_code, v_new.unit_ucum,
-      v_new.reference_range_id, v_new.reference_text, v_new.flag, v_new.is_critical, v_new.delta_flag,
-      v_new.device_id, v_new.run_ref, v_new.method, v_new.reagent_batch_id, v_new.dilution, v_new.parent_result_id,
-      laboratory.current_staff(), 'preliminary'
-    )
-    returning * into v_new;
-  end if;
-  update laboratory.lab_order_items i
-  set status = 'resulted'
-  where i.tenant_id = v_tenant and i.id = v_item.id and i.status <> 'resulted';
-  perform laboratory.finish_samples(coalesce(v_sample.parent_sample_id, v_sample.id));
-  return v_new;
-end
-$$;
-
-comment on function laboratory.enter_result(uuid, numeric, text, text, text, uuid, uuid, text, uuid, numeric, timestamptz, boolean, boolean, uuid, text) is 'about=Enters the result of an ordered test, or of a part of it (p_parent_result_id, p_test_code), and judges it: range, flag, critical, delta. Before verification a new value replaces the old one; the same again is the same row. The sample goes into process, and is tested when nothing else waits for it. IM001 the test is too far on, IM005 no such item or test, IM006 no member of staff, IM300 the sample is not ready, IM311 verified or released already.';
-
-create or replace function laboratory.sample_for_test(p_item laboratory.lab_order_items, p_sample_id uuid)
-  returns laboratory.samples
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_sample laboratory.samples;
-begin
-  if p_sample_id is null then
-    raise exception 'order item % has no sample', p_item.id
-      using errcode = 'IM300', hint = 'plan it with laboratory.accession, collect and receive it';
-  end if;
-  v_sample := laboratory.lock_sample(p_sample_id);
-  if p_item.sample_id not in (v_sample.id, coalesce(v_sample.parent_sample_id, v_sample.id)) then
-    raise exception 'sample % is not the sample of order item %', p_sample_id, p_item.id
-      using errcode = 'IM005', hint = 'measure the sample of the item, or an aliquot of it';
-  end if;
-  if v_sample.status in ('accessioned', 'aliquoted', 'stored') then
-    perform laboratory.move_sample(v_sample, 'in_process');
-  elsif v_sample.status not in ('in_process', 'tested') then
-    raise exception 'sample % is %', p_sample_id, v_sample.status
-      using errcode = 'IM300', hint = 'receive and accession it first';
-  end if;
-  return v_sample;
-end
-$$;
-
-comment on function laboratory.sample_for_test(laboratory.lab_order_items, uuid) is 'about=The sample or aliquot that a test is made from, locked and in process. IM005 of another test, IM300 not ready.';
-
-create or replace function laboratory.finish_samples(p_sample_id uuid) returns void
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_sample laboratory.samples;
-begin
-  if exists (
-    select
-    from laboratory.lab_order_items i
-    where
-      i.tenant_id = v_tenant and i.sample_id = p_sample_id and i.status in ('ordered', 'sampled', 'recollect', 'in_process')
-  ) then
-    return;
-  end if;
-  for v_sample in
-    select s.*
-    from laboratory.samples s
-    where s.tenant_id = v_tenant and p_sample_id in (s.id, s.parent_sample_id) and s.status = 'in_process'
-    order by s.id
-    for no key update
-  loop
-    perform laboratory.move_sample(v_sample, 'tested');
-  end loop;
-end
-$$;
-
-comment on function laboratory.finish_samples(uuid) is 'about=When no test waits for a primary sample any more: it and its aliquots that are in process are tested.';
-
-create or replace function laboratory.verify_result(p_result_id uuid) returns laboratory.lab_results
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-  set lock_timeout = '3s'
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_result laboratory.lab_results := laboratory.lock_result(p_result_id);
-  v_staff_id uuid := laboratory.current_staff();
-begin
-  if v_result.status in ('verified', 'final') then
-    return v_result;
-  end if;
-  perform laboratory.check_second_person(v_result.test_id, v_result.id, v_staff_id, v_result.entered_by);
-  update laboratory.lab_results r
-  set status = 'verified', verified_by = v_staff_id, verified_at = now()
-  where r.tenant_id = v_tenant and r.id = p_result_id
-  returning r.* into v_result;
-  if v_result.is_critical then
-    perform core.enqueue(
-      'result', v_result.id, 'result.critical.v1', pg_catalog.jsonb_build_object('id', v_result.id)
-    );
-  end if;
-  perform laboratory.settle_item(v_result.order_item_id);
-  return v_result;
-end
-$$;
-
-comment on function laboratory.verify_result(uuid) is 'about=Technical check by the signed-in member of staff; a critical result sends result.critical.v1. IM001 not preliminary, IM005 no such result, IM006, IM312 by the person who entered it, where the test asks for another.';
-
-create or replace function laboratory.check_second_person(
-  p_test_id uuid,
-  p_result_id uuid,
-  p_staff_id uuid,
-  p_before uuid
-) returns void
-  language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if p_staff_id = p_before and (
-    select t.requires_authorisation from laboratory.lab_tests t where t.id = p_test_id
-  ) then
-    raise exception 'the step before on result % was done by the same person', p_result_id
-      using errcode = 'IM312', hint = 'ask a second person';
-  end if;
-end
-$$;
-
-comment on function laboratory.check_second_person(uuid, uuid, uuid, uuid) is 'about=Refuses the person who did the step before, where the test requires authorisation (IM312).';
-
-create or replace function laboratory.authorise_result(p_result_id uuid) returns laboratory.lab_results
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-  set lock_timeout = '3s'
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_result laboratory.lab_results := laboratory.lock_result(p_result_id);
-  v_staff_id uuid := laboratory.current_staff();
-begin
-  if v_result.status = 'final' then
-    return v_result;
-  end if;
-  perform laboratory.check_second_person(v_result.test_id, v_result.id, v_staff_id, v_result.verified_by);
-  update laboratory.lab_results r
-  set status = 'final', authorised_by = v_staff_id, authorised_at = now()
-  where r.tenant_id = v_tenant and r.id = p_result_id
-  returning r.* into v_result;
-  perform laboratory.settle_item(v_result.order_item_id);
-  return v_result;
-end
-$$;
-
-comment on function laboratory.authorise_result(uuid) is 'about=Releases a verified result; from now on its value stays. IM001 not verified, IM005 no such result, IM006, IM310 quality control of the analyser is rejected or missing, IM312 by the person who verified it, where the test asks for another.';
-
-create or replace function laboratory.drop_results(p_order_item_id uuid, p_reason text) returns void
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-begin
-  perform core.set_reason(p_reason);
-  update laboratory.lab_results r
-  set status = 'preliminary', verified_by = null, verified_at = null
-  where r.tenant_id = v_tenant and r.order_item_id = p_order_item_id and r.status = 'verified';
-  update laboratory.lab_results r
-  set status = 'cancelled'
-  where r.tenant_id = v_tenant and r.order_item_id = p_order_item_id and r.status in ('registered', 'preliminary');
-  update laboratory.lab_order_items i
-  set status = 'in_process'
-  where i.tenant_id = v_tenant and i.id = p_order_item_id and i.status in ('resulted', 'verified');
-end
-$$;
-
-comment on function laboratory.drop_results(uuid, text) is 'about=Cancels the results of a test that are not released, and puts it back into process.';
-
-create or replace function laboratory.cancel_result(p_result_id uuid, p_reason text) returns laboratory.lab_results
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-  set lock_timeout = '3s'
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_result laboratory.lab_results := laboratory.lock_result(p_result_id);
-begin
-  if v_result.status = 'cancelled' then
-    return v_result;
-  end if;
-  if coalesce(pg_catalog.btrim(p_reason), '') = '' then
-    raise exception 'result % needs a reason to be cancelled', p_result_id
-      using errcode = 'IM002', hint = 'say why in p_reason';
-  end if;
-  if v_result.status not in ('registered', 'preliminary', 'verified') then
-    raise exception 'result % was released', p_result_id
-      using errcode = 'IM311', hint = 'use laboratory.correct_result';
-  end if;
-  perform laboratory.drop_results(v_result.order_item_id, p_reason);
-  select r.* into v_result
-  from laboratory.lab_results r
-  where r.tenant_id = v_tenant and r.id = p_result_id;
-  return v_result;
-end
-$$;
-
-comment on function laboratory.cancel_result(uuid, text) is 'about=Drops the results of a test before their release, parts included: it is measured again. IM002 no reason, IM005 no such result, IM311 released already.';
-
--- Reports: partial, final, then new versions. What is current is one row; what was issued stays.
-create or replace function laboratory.released_results(p_order_id uuid) returns uuid[]
-  language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_ids uuid[];
-begin
-  select pg_catalog.array_agg(r.id order by i.position, r.parent_result_id nulls first, r.created_at, r.id) into v_ids
-  from laboratory.lab_order_items i
-  join laboratory.lab_results r on r.tenant_id = i.tenant_id and r.order_item_id = i.id
-  where i.tenant_id = v_tenant and i.order_id = p_order_id and r.status in ('final', 'corrected');
-  return coalesce(v_ids, '{}');
-end
-$$;
-
-comment on function laboratory.released_results(uuid) is 'about=Ids of the released results of an order, in print order.';
-
-create or replace function laboratory.stated_exceptions(p_result_ids uuid[]) returns text[]
-  language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_texts text[];
-begin
-  select pg_catalog.array_agg(distinct s.accepted_with_exception order by s.accepted_with_exception) into v_texts
-  from laboratory.lab_results r
-  join laboratory.samples s on s.tenant_id = r.tenant_id and s.id = r.sample_id
-  where r.tenant_id = v_tenant and r.id = any (p_result_ids) and s.accepted_with_exception is not null;
-  return coalesce(v_texts, '{}');
-end
-$$;
-
-comment on function laboratory.stated_exceptions(uuid[]) is 'about=What a report says of compromised samples that its results were measured from.';
-
-create or replace function laboratory.check_critical_told(p_result_ids uuid[]) returns void
-  language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_result_id uuid;
-begin
-  select r.id into v_result_id
-  from laboratory.lab_results r
-  where
-    r.tenant_id = v_tenant and r.id = any (p_result_ids) and r.is_critical
-    and not exists (
-      select
-      from laboratory.critical_notifications n
-      where n.tenant_id = v_tenant and n.result_id = r.id and n.read_back
-    )
-  limit 1;
-  if found then
-    raise exception 'nobody was told of critical result %', v_result_id
-      using errcode = 'IM313', hint = 'tell someone who can act, and record it with laboratory.notify_critical';
-  end if;
-end
-$$;
-
-comment on function laboratory.check_critical_told(uuid[]) is 'about=Refuses a report with a critical result that nobody has read back (IM313).';
-
-create or replace function laboratory.mark_reported(p_order_id uuid) returns void
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-begin
-  update laboratory.lab_order_items i
-  set status = 'reported'
-  where i.tenant_id = v_tenant and i.order_id = p_order_id and i.status = 'authorised';
-  perform laboratory.settle_order(p_order_id);
-end
-$$;
-
-comment on function laboratory.mark_reported(uuid) is 'about=After a report: its tests are reported, and the order follows.';
-
-create or replace function laboratory.issue_report(p_order_id uuid, p_conclusion_enc bytea default null)
-  returns laboratory.diagnostic_reports
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-  set lock_timeout = '3s'
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_order laboratory.lab_orders := laboratory.lock_order(p_order_id);
-  v_staff_id uuid := laboratory.current_staff();
-  v_results uuid[] := laboratory.released_results(p_order_id);
-  v_report laboratory.diagnostic_reports;
-  v_interim boolean;
-begin
-  select d.* into v_report
-  from laboratory.diagnostic_reports d
-  where d.tenant_id = v_tenant and d.order_id = p_order_id and d.is_current;
-  v_interim := exists (
-    select
-    from laboratory.lab_order_items i
-    where
-      i.tenant_id = v_tenant and i.order_id = p_order_id
-      and i.status not in ('authorised', 'reported', 'amended', 'cancelled')
-  );
-  if v_report.result_ids = v_results and v_report.interim = v_interim then
-    return v_report;
-  end if;
-  if v_results = '{}' then
-    raise exception 'order % has no released result', p_order_id
-      using errcode = 'IM005', hint = 'authorise results first';
-  end if;
-  perform laboratory.check_critical_told(v_results);
-
-  if v_report.id is null then
-    insert into laboratory.diagnostic_reports (
-      tenant_id, report_number, order_id, patient_id, issued_at, signed_by, signed_at, conclusion_enc, result_ids,
-      exceptions, interim, status
-    )
-    values (
-      v_tenant, core.next_default_number('lab_report', '', 'LR{YY}-'), p_order_id, v_order.patient_id, now(),
-      v_staff_id, now(), p_conclusion_enc, v_results, laboratory.stated_exceptions(v_results), v_interim,
-      case when v_interim then 'partial' else 'final' end
-    )
-    returning * into v_report;
-  else
-    update laboratory.diagnostic_reports d
-    set
-      issued_at = now(), signed_by = v_staff_id, signed_at = now(),
-      conclusion_enc = coalesce(p_conclusion_enc, d.conclusion_enc), result_ids = v_results,
-      exceptions = laboratory.stated_exceptions(v_results), interim = v_interim,
-      status = case when v_interim then 'partial' else 'final' end
-    where d.tenant_id = v_tenant and d.id = v_report.id
-    returning d.* into v_report;
-    if v_interim then -- a partial report that grew makes no move
-      perform core.enqueue('report', v_report.id, 'report.issued.v1', pg_catalog.jsonb_build_object(
-        'id', v_report.id, 'from', 'partial', 'to', 'partial'
-      ));
-    end if;
-  end if;
-  perform laboratory.mark_reported(p_order_id);
-  return v_report;
-end
-$$;
-
-comment on function laboratory.issue_report(uuid, bytea) is 'about=Issues the released results of an order, signed by the caller: partial while tests are open, else final. A partial report grows until it is final; without anything new the report is returned as it is. IM005 no such order or nothing released, IM006, IM311 final already, IM313 nobody was told of a critical result.';
-
-create or replace function laboratory.add_report_version(
-  p_report laboratory.diagnostic_reports,
-  p_status text,
-  p_reason text,
-  p_conclusion_enc bytea
-) returns laboratory.diagnostic_reports
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_results uuid[] := laboratory.released_results(p_report.order_id);
-  v_staff_id uuid := laboratory.current_staff();
-  v_report laboratory.diagnostic_reports;
-begin
-  -- a partial report goes on stating what it stated: what was released since waits for the next issue
-  if p_report.status = 'partial' then
-    select pg_catalog.array_agg(r.id order by stated.place) into v_results
-    from pg_catalog.unnest(p_report.result_ids) with ordinality as stated (id, place)
-    join laboratory.lab_results r
-      on r.tenant_id = p_report.tenant_id and stated.id in (r.id, r.supersedes_id) and r.status in ('final', 'corrected');
-  end if;
-  perform laboratory.check_critical_told(v_results);
-  update laboratory.diagnostic_reports d
-  set is_current = false
-  where d.tenant_id = p_report.tenant_id and d.id = p_report.id;
-  insert into laboratory.diagnostic_reports (
-    tenant_id, report_number, order_id, patient_id, version, issued_at, signed_by, signed_at, conclusion_enc,
-    result_ids, exceptions, interim, amends_id, amendment_reason, status
-  )
-  values (
-    p_report.tenant_id, p_report.report_number, p_report.order_id, p_report.patient_id, p_report.version + 1, now(),
-    v_staff_id, now(), coalesce(p_conclusion_enc, p_report.conclusion_enc), v_results,
-    laboratory.stated_exceptions(v_results), p_report.interim, p_report.id, p_reason, p_status
-  )
-  returning * into v_report;
-  return v_report;
-end
-$$;
-
-comment on function laboratory.add_report_version(laboratory.diagnostic_reports, text, text, bytea) is 'about=The next version of a report, signed by the caller; it becomes the current one. IM006, IM313.';
-
-create or replace function laboratory.amend_report(p_report_id uuid, p_reason text, p_conclusion_enc bytea default null)
-  returns laboratory.diagnostic_reports
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-  set lock_timeout = '3s'
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_report laboratory.diagnostic_reports;
-  v_next laboratory.diagnostic_reports;
-begin
-  select d.* into v_report from laboratory.diagnostic_reports d where d.tenant_id = v_tenant and d.id = p_report_id;
+  select g.id, g.code, g.version, g.min_los_days, g.max_los_days, g.day_care_allowed into v_guideline
+  from clinical.stg_guidelines g
+  where g.id = p_guideline_id and (g.tenant_id is null or g.tenant_id = v_tenant) and g.status in ('active', 'retired');
   if not found then
-    raise exception 'report % does not exist', p_report_id
-      using errcode = 'IM005', hint = 'choose a report of the tenant';
+    raise exception 'guideline % does not exist or is not in force', p_guideline_id
+      using errcode = 'IM005', hint = 'choose an active row of clinical.stg_guidelines';
   end if;
-  if coalesce(pg_catalog.btrim(p_reason), '') = '' then
-    raise exception 'report % needs a reason to be amended', p_report_id
-      using errcode = 'IM002', hint = 'say why in p_reason: it is printed';
-  end if;
-  perform laboratory.lock_order(v_report.order_id);
-  select d.* into v_next
-  from laboratory.diagnostic_reports d
-  where d.tenant_id = v_tenant and d.amends_id = p_report_id;
-  if found and v_next.status = 'amended' and v_next.amendment_reason = p_reason then
-    return v_next;
-  end if;
-  if found or v_report.status not in ('final', 'amended', 'corrected') then
-    raise exception 'version % of report % cannot be amended', v_report.version, p_report_id
-      using errcode = 'IM311', hint = 'amend the current version, once it is final';
-  end if;
-  return laboratory.add_report_version(v_report, 'amended', p_reason, p_conclusion_enc);
-end
-$$;
+  v_facts := coalesce(p_facts, '{}') || jsonb_build_object(
+    'guideline',
+    jsonb_build_object(
+      'min_los_days', v_guideline.min_los_days, 'max_los_days', v_guideline.max_los_days,
+      'day_care_allowed', v_guideline.day_care_allowed
+    )
+  );
+  select sha256(convert_to(
+    jsonb_build_array(
+      v_engine, p_guideline_id, p_stage, v_facts, (select jsonb_agg(d order by d) from unnest(p_documents) as d)
+    )::text,
+    'UTF8'
+  ))
+  into v_hash;
 
-comment on function laboratory.amend_report(uuid, text, bytea) is 'about=A new version of an issued report with a new conclusion, and a reason that is printed; the version before stays. IM002 no reason, IM005 no such report, IM006, IM311 not the current final version, IM313.';
-
--- A released result is corrected by a new row, and what was reported is reported again, in one transaction.
-create or replace function laboratory.correct_result(
-  p_result_id uuid,
-  p_reason text,
-  p_value_num numeric default null,
-  p_value_text text default null,
-  p_value_code text default null,
-  p_comparator text default null,
-  p_verified_by uuid default null,
-  p_notification jsonb default null
-) returns laboratory.lab_results
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-  set lock_timeout = '3s'
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_old laboratory.lab_results := laboratory.lock_result(p_result_id);
-  v_staff_id uuid := laboratory.current_staff();
-  v_verifier_id uuid := coalesce(p_verified_by, v_staff_id);
-  v_test laboratory.lab_tests;
-  v_new laboratory.lab_results;
-begin
-  select r.* into v_new from laboratory.lab_results r where r.tenant_id = v_tenant and r.supersedes_id = p_result_id;
-  if found and (v_new.value_num, v_new.value_text, v_new.value_code, v_new.comparator, v_new.amendment_reason)
-    is not distinct from (p_value_num, p_value_text, p_value_code, p_comparator, p_reason)
-  then
-    return v_new;
-  end if;
-  if coalesce(pg_catalog.btrim(p_reason), '') = '' then
-    raise exception 'result % needs a reason to be corrected', p_result_id
-      using errcode = 'IM002', hint = 'say why in p_reason: it is printed';
-  end if;
-  if v_old.status not in ('final', 'corrected') then
-    raise exception 'result % is % and cannot be corrected', p_result_id, v_old.status
-      using errcode = 'IM311', hint = 'correct the newest released result; before release enter the value again';
-  end if;
-  perform laboratory.check_second_person(v_old.test_id, v_old.id, v_staff_id, v_verifier_id);
-
-  select t.* into v_test from laboratory.lab_tests t where t.id = v_old.test_id;
-  v_new := v_old;
-  v_new.value_num := p_value_num;
-  v_new.value_text := p_value_text;
-  v_new.value_code := p_value_code;
-  v_new.comparator := p_comparator;
-  v_new.is_critical := false;
-  v_new := laboratory.judge(v_new, v_test, false);
-
-  update laboratory.lab_results r set status = 'superseded' where r.tenant_id = v_tenant and r.id = p_result_id;
-  insert into laboratory.lab_results (
-    tenant_id, order_item_id, sample_id, test_id, patient_id, resulted_at, value_num, comparator, value_text,
-    value_code, unit_ucum, reference_range_id, reference_text, flag, is_critical, delta_flag, device_id, run_ref, method,
-    reagent_batch_id, dilution, parent_result_id, entered_by, verified_by, verified_at, authorised_by, authorised_at,
-    supersedes_id, amendment_reason, status
-  )
-  values (
-    v_tenant, v_old.order_item_id, v_old.sample_id, v_old.test_id, v_old.patient_id, v_old.resulted_at,
-    v_new.value_num, v_new.comparator, v_new.value_text, v_new.value_code, v_old.unit_ucum, v_new.reference_range_id,
-    v_new.reference_text, v_new.flag, v_new.is_critical, v_new.delta_flag, v_old.device_id, v_old.run_ref,
-    v_old.method, v_old.reagent_batch_id, v_old.dilution, v_old.parent_result_id, v_staff_id, v_verifier_id, now(),
-    v_staff_id, now(), p_result_id, p_reason, 'corrected'
-  )
-  returning * into v_new;
-  if v_new.is_critical then
-    perform core.enqueue(
-      'result', v_new.id, 'result.critical.v1', pg_catalog.jsonb_build_object('id', v_new.id)
-    );
-    if p_notification is not null then
-      perform laboratory.notify_critical(
-        v_new.id, p_notification ->> 'notified_to', p_notification ->> 'channel',
-        (p_notification ->> 'read_back')::boolean, (p_notification ->> 'notified_staff_id')::uuid, null,
-        p_notification ->> 'outcome'
+  -- two that evaluate the same thing: the second finds the rows of the first
+  perform pg_advisory_xact_lock(
+    hashtextextended('clinical.stg' || v_tenant || coalesce(p_discharge_summary_id, p_claim_id), 0)
+  );
+  -- after the lock, and later than every row that an evaluation before this one wrote
+  v_at := clock_timestamp();
+  for v_criterion in
+    select c.id, c.code, c.kind, c.document_type, c.expression, c.expected, c.applies_when, l.input_hash
+    from clinical.stg_criteria c
+    left join lateral (
+      select r.input_hash
+      from clinical.stg_compliance_results r
+      where
+        r.tenant_id = v_tenant and r.criterion_id = c.id
+        and (r.discharge_summary_id = p_discharge_summary_id or r.claim_id = p_claim_id)
+      order by r.evaluated_at desc
+      limit 1
+    ) l on true
+    where
+      c.guideline_id = p_guideline_id and c.stage = p_stage and (c.tenant_id is null or c.tenant_id = v_tenant)
+    order by c.seq, c.tenant_id nulls first
+  loop
+    continue when v_criterion.input_hash = v_hash;
+    v_applies := v_criterion.applies_when is null or clinical.stg_test(v_criterion.applies_when, v_facts);
+    v_evidence := '{}';
+    if not v_applies then
+      v_outcome := 'not_applicable';
+    elsif v_applies is null then
+      v_outcome := 'missing_data';
+    elsif v_criterion.kind = 'document' then
+      v_outcome := case when v_criterion.document_type = any (p_documents) then 'pass' else 'fail' end;
+      v_evidence := jsonb_build_object('document_type', v_criterion.document_type);
+    elsif v_criterion.kind = 'question' then
+      v_answer := nullif(v_facts -> 'answers' -> v_criterion.code, 'null');
+      v_outcome := case
+        when v_answer is null then 'missing_data'
+        when v_criterion.expected is null or v_criterion.expected = v_answer then 'pass'
+        when jsonb_typeof(v_criterion.expected) = 'array' and v_criterion.expected @> jsonb_build_array(v_answer) then 'pass'
+        else 'fail'
+      end;
+      v_evidence := jsonb_build_object('answer', v_answer, 'expected', v_criterion.expected);
+    else
+      v_outcome := case clinical.stg_test(v_criterion.expression, v_facts)
+        when true then 'pass'
+        when false then 'fail'
+        else 'missing_data'
+      end;
+    end if;
+    if v_criterion.kind = 'rule' or v_criterion.applies_when is not null then
+      v_evidence := v_evidence || jsonb_build_object(
+        'facts',
+        (
+          select jsonb_object_agg(f.path, v_facts #> string_to_array(f.path, '.'))
+          from (
+            select distinct p.path #>> '{}' as path
+            from jsonb_path_query(
+              jsonb_build_array(v_criterion.expression, v_criterion.applies_when), 'strict $.** ? (@.fact != null).fact'
+            ) as p (path)
+          ) f
+        )
       );
     end if;
-  end if;
-  perform laboratory.reissue_report(v_old, p_reason);
-  return v_new;
+    insert into clinical.stg_compliance_results (
+      tenant_id, discharge_summary_id, claim_id, guideline_id, criterion_id, outcome, evidence, input_hash, evaluated_at,
+      engine_version
+    )
+    values (
+      v_tenant, p_discharge_summary_id, p_claim_id, p_guideline_id, v_criterion.id, v_outcome, v_evidence, v_hash, v_at,
+      v_engine
+    );
+  end loop;
+  return clinical.stg_status(p_guideline_id, p_stage, p_discharge_summary_id, p_claim_id);
 end
 $$;
 
-comment on function laboratory.correct_result(uuid, text, numeric, text, text, text, uuid, jsonb) is 'about=Supersedes a released result by a corrected one and issues what was reported again, as a higher version with the reason. p_verified_by names who checked the correction, another person where the test asks for one. A correction that is critical must have been told before: p_notification {notified_to, channel, read_back, notified_staff_id, outcome}. A result of the wrong patient is corrected to a text that withdraws it. IM002 no reason, IM005 no such result, IM006, IM311 not the newest released result, IM312 same person, IM313 critical and nobody was told.';
+comment on function clinical.evaluate_stg_stage(uuid, text, uuid, uuid, jsonb, text[]) is 'about=Evaluates the criteria of a guideline at a stage for a discharge summary or a claim and returns the status as clinical.stg_status does. IM003 no tenant, IM005 no such guideline, or not in force.';
 
-create or replace function laboratory.reissue_report(p_old laboratory.lab_results, p_reason text) returns void
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_item laboratory.lab_order_items;
-  v_report laboratory.diagnostic_reports;
-begin
-  select i.* into v_item
-  from laboratory.lab_order_items i
-  where i.tenant_id = p_old.tenant_id and i.id = p_old.order_item_id;
-  select d.* into v_report
-  from laboratory.diagnostic_reports d
-  where d.tenant_id = p_old.tenant_id and d.order_id = v_item.order_id and d.is_current;
-  if not found or p_old.id <> all (v_report.result_ids) then -- not reported yet
-    return;
-  end if;
-  perform laboratory.add_report_version(
-    v_report, case when v_report.status = 'partial' then 'partial' else 'corrected' end, p_reason, null
-  );
-  update laboratory.lab_order_items i
-  set status = 'amended'
-  where i.tenant_id = p_old.tenant_id and i.id = p_old.order_item_id and i.status = 'reported';
-  perform laboratory.settle_order(v_item.order_id);
-end
-$$;
-
-comment on function laboratory.reissue_report(laboratory.lab_results, text) is 'about=After a correction: the report that stated the old result gets a new version. IM313.';
-
--- Critical values are told to someone who can act, and read back.
-create or replace function laboratory.notify_critical(
-  p_result_id uuid,
-  p_notified_to text,
-  p_channel text,
-  p_read_back boolean,
-  p_notified_staff_id uuid default null,
-  p_notified_at timestamptz default null,
-  p_outcome text default null,
-  p_escalation_level smallint default 0,
-  p_imaging_result_id uuid default null
-) returns laboratory.critical_notifications
+create or replace function clinical.evaluate_stg_claim(
+  p_claim_id uuid,
+  p_guideline_id uuid,
+  p_stage text,
+  p_facts jsonb,
+  p_documents text[]
+) returns text
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
-  set lock_timeout = '3s'
 as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_subject record;
-  v_row laboratory.critical_notifications;
 begin
-  if p_result_id is not null then
-    select r.patient_id, r.created_at as detected_at, r.is_critical into v_subject
-    from laboratory.lab_results r
-    where r.tenant_id = v_tenant and r.id = p_result_id;
-  else
-    select r.patient_id, r.created_at as detected_at, r.is_critical into v_subject
-    from clinical.imaging_results r
-    where r.tenant_id = v_tenant and r.id = p_imaging_result_id;
+  if p_stage not in ('preauth', 'treatment', 'discharge', 'claim') then
+    raise exception 'stage "%" is unknown', p_stage
+      using errcode = '22023', hint = 'use preauth, treatment, discharge or claim';
   end if;
-  if v_subject.is_critical is not true then
-    raise exception 'there is no critical result %', coalesce(p_result_id, p_imaging_result_id)
-      using errcode = 'IM005', hint = 'give a result that is critical';
-  end if;
-  -- one after the other, so that the same notification sent twice is found
-  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(
-    'laboratory.critical_notifications' || coalesce(p_result_id, p_imaging_result_id), 0
-  ));
-  select n.* into v_row
-  from laboratory.critical_notifications n
-  where
-    n.tenant_id = v_tenant
-    and (n.result_id = p_result_id or n.imaging_result_id = p_imaging_result_id)
-    and n.notified_to = p_notified_to and n.channel = p_channel and n.read_back = p_read_back
-    and n.escalation_level = p_escalation_level
-    and (p_notified_at is null or n.notified_at = p_notified_at)
-  limit 1;
-  if found then
-    return v_row;
-  end if;
-  insert into laboratory.critical_notifications (
-    tenant_id, result_id, imaging_result_id, patient_id, notified_to, notified_staff_id, notified_by, channel,
-    detected_at, notified_at, read_back, escalation_level, outcome
-  )
-  values (
-    v_tenant, p_result_id, p_imaging_result_id, v_subject.patient_id, p_notified_to, p_notified_staff_id,
-    laboratory.current_staff(), p_channel, v_subject.detected_at, coalesce(p_notified_at, now()), p_read_back,
-    p_escalation_level, p_outcome
-  )
-  returning * into v_row;
-  return v_row;
+  return clinical.evaluate_stg_stage(p_guideline_id, p_stage, null, p_claim_id, p_facts, p_documents);
 end
 $$;
 
-comment on function laboratory.notify_critical(uuid, text, text, boolean, uuid, timestamptz, text, smallint, uuid) is 'about=Records that a critical laboratory result (or imaging finding) was told to someone, and whether it was read back; attempts in vain are recorded too, and the next try has a higher p_escalation_level. The same again is the same row. IM005 no such critical result, IM006.';
+comment on function clinical.evaluate_stg_claim(uuid, uuid, text, jsonb, text[]) is 'about=Evaluates a guideline for a pre-authorisation or claim: p_facts as the service of claims knows them (answers to questions under answers.<code>, los_days, icd10_codes, package_codes, ...), p_documents the types of its documents. Writes one result row a criterion and returns not_applicable, failed, waived or passed; the same input writes nothing new. Called by the service of claims, not by applications. IM005 no such guideline, or not in force.';
 
--- Quality control: the verdict is computed where the run is stored. Westgard, Barry, Hunt and Groth, Clin Chem 1981;27:493.
-create or replace function laboratory.westgard(p_own numeric[], p_all numeric[], p_run numeric[], p_rules text[]) returns text[]
+create or replace function clinical.stg_claim_status(p_claim_id uuid, p_guideline_id uuid, p_stage text) returns text
   language sql
-  immutable
-  parallel safe
-  set search_path = pg_catalog, pg_temp
-as $$
-  select coalesce(array_agg(r.rule order by r.place), '{}')
-  from (
-    values
-      (1, '1_2s', abs(p_own[1]) > 2),
-      (2, '1_3s', abs(p_own[1]) > 3),
-      (
-        3, '2_2s',
-        (p_own[1] > 2 and (p_own[2] > 2 or 2 < any (p_run))) or (p_own[1] < -2 and (p_own[2] < -2 or -2 > any (p_run)))
-      ),
-      (4, 'R_4s', (p_own[1] > 2 and -2 > any (p_run)) or (p_own[1] < -2 and 2 < any (p_run))),
-      (
-        5, '4_1s',
-        (cardinality(p_own) >= 4 and (1 < all (p_own[1:4]) or -1 > all (p_own[1:4])))
-          or (cardinality(p_all) >= 4 and (1 < all (p_all[1:4]) or -1 > all (p_all[1:4])))
-      ),
-      (
-        6, '10_x',
-        (cardinality(p_own) >= 10 and (0 < all (p_own[1:10]) or 0 > all (p_own[1:10])))
-          or (cardinality(p_all) >= 10 and (0 < all (p_all[1:10]) or 0 > all (p_all[1:10])))
-      )
-  ) as r (place, rule, broken)
-  where r.broken and r.rule = any (p_rules)
-$$;
-
-comment on function laboratory.westgard(numeric[], numeric[], numeric[], text[]) is 'about=The rules that the newest control value breaks. z scores, newest first: of the same lot, of all levels of the analyser and test, and of the other levels of the same run. 1_2s one beyond 2 SD, 1_3s beyond 3 SD, 2_2s two in a row or in a run beyond 2 SD on one side, R_4s two of a run beyond 2 SD on opposite sides, 4_1s four in a row beyond 1 SD, 10_x ten in a row on one side of the mean.';
-
-create or replace function laboratory.last_maintenance(p_device_id uuid, p_at timestamptz) returns timestamptz
-  language plpgsql
   stable
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-begin
-  return (
-    select pg_catalog.max(m.performed_at)
-    from device.device_maintenance m
-    where m.tenant_id = v_tenant and m.device_id = p_device_id and m.performed_at <= p_at
-  );
-end
-$$;
-
-comment on function laboratory.last_maintenance(uuid, timestamptz) is 'about=When the device was last calibrated, serviced or repaired before an instant; null never.';
-
-create or replace function laboratory.qc_state(p_device_id uuid, p_test_id uuid, p_at timestamptz) returns text
-  language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_since timestamptz := p_at - pg_catalog.make_interval(
-    hours => coalesce((core.setting('laboratory.qc_valid_hours') #>> '{}')::int, 24)
-  );
-  v_levels int;
-  v_rejected int;
-  v_accepted int;
-begin
-  v_since := greatest(v_since, laboratory.last_maintenance(p_device_id, p_at));
-  select
-    pg_catalog.count(*),
-    pg_catalog.count(*) filter (where newest.verdict = 'reject'),
-    pg_catalog.count(*) filter (where newest.verdict <> 'reject' and newest.run_at >= v_since)
-  into v_levels, v_rejected, v_accepted
-  from (
-    select distinct on (l.level) q.verdict, q.run_at
-    from laboratory.qc_lots l
-    cross join lateral (
-      select r.verdict, r.run_at
-      from laboratory.qc_results r
-      where r.tenant_id = v_tenant and r.qc_lot_id = l.id and r.run_at >= l.accepted_at and r.run_at <= p_at
-      order by r.run_at desc
-      limit 1
-    ) q
-    where l.tenant_id = v_tenant and l.device_id = p_device_id and l.test_id = p_test_id
-    order by l.level, q.run_at desc
-  ) newest;
-  if v_rejected > 0 then
-    return 'rejected';
-  end if;
-  if v_accepted > 0 or (v_levels = 0 and not laboratory.needs_qc(p_device_id)) then
-    return 'accepted';
-  end if;
-  return 'missing';
-end
-$$;
-
-comment on function laboratory.qc_state(uuid, uuid, timestamptz) is 'about=Quality control of an analyser and test at an instant: rejected when the newest run of a level was, accepted when one was accepted since the last maintenance and within laboratory.qc_valid_hours, else missing. A device that needs none is accepted until it has runs.';
-
-create or replace function laboratory.needs_qc(p_device_id uuid) returns boolean
-  language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-begin
-  return coalesce((core.setting('laboratory.qc_required') #>> '{}')::boolean, true) and exists (
-    select from device.devices d where d.tenant_id = v_tenant and d.id = p_device_id and d.kind = 'analyser'
-  );
-end
-$$;
-
-comment on function laboratory.needs_qc(uuid) is 'about=Whether results of the device wait for quality control even when no control lot was ever run: analysers, unless setting laboratory.qc_required is false.';
-
-create or replace function laboratory.lock_lots(p_qc_lot_id uuid) returns laboratory.qc_lots
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_lot laboratory.qc_lots;
-begin
-  -- all levels of the analyser and test: the rules look across them
-  perform
-  from laboratory.qc_lots l
-  join laboratory.qc_lots asked on asked.tenant_id = l.tenant_id and asked.device_id = l.device_id and asked.test_id = l.test_id
-  where asked.tenant_id = v_tenant and asked.id = p_qc_lot_id
-  order by l.id
-  for no key update of l;
-  select l.* into v_lot from laboratory.qc_lots l where l.tenant_id = v_tenant and l.id = p_qc_lot_id;
-  if not found then
-    raise exception 'control lot % does not exist', p_qc_lot_id
-      using errcode = 'IM005', hint = 'choose a control lot of the tenant';
-  end if;
-  return v_lot;
-end
-$$;
-
-comment on function laboratory.lock_lots(uuid) is 'about=The control lot, locked with the other levels of its analyser and test. IM005 no such lot.';
-
-create or replace function laboratory.record_qc(p_qc_lot_id uuid, p_value numeric, p_run_at timestamptz)
-  returns laboratory.qc_results
-  language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
-  set lock_timeout = '3s'
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_lot laboratory.qc_lots := laboratory.lock_lots(p_qc_lot_id);
-  v_z numeric := pg_catalog.round((p_value - v_lot.mean) / v_lot.sd, 4);
-  v_own numeric[];
-  v_all numeric[];
-  v_run numeric[];
-  v_broken text[] := '{}';
-  v_row laboratory.qc_results;
-  v_since timestamptz;
-begin
-  select q.* into v_row
-  from laboratory.qc_results q
-  where q.tenant_id = v_tenant and q.qc_lot_id = p_qc_lot_id and q.run_at = p_run_at;
-  if found then
-    if v_row.value <> p_value then
-      raise exception 'control lot % was run at that time with another value', p_qc_lot_id
-        using errcode = 'IM011', hint = 'a run stays as it is: record another one';
-    end if;
-    return v_row;
-  end if;
-  if p_run_at > now() + interval '5 minutes' then
-    raise exception 'a run of control lot % lies in the future', p_qc_lot_id
-      using errcode = '22023', hint = 'set the clock of the analyser';
-  end if;
-  if v_lot.status = 'retired' or (p_run_at at time zone 'UTC')::date > v_lot.expires_on then
-    raise exception 'control lot % is retired or expired', p_qc_lot_id
-      using errcode = 'IM310', hint = 'open another lot';
-  end if;
+as $$ select clinical.stg_status(p_guideline_id, p_stage, null, p_claim_id) $$;
 
-  -- a lot that is being established has no limits yet: its runs are kept, and judge nothing
-  if v_lot.status = 'active' then
-    v_since := laboratory.last_maintenance(v_lot.device_id, p_run_at);
-    -- runs that were rejected were dealt with; what is looked back on begins after the last maintenance
-    select
-      pg_catalog.array_agg(h.z_score order by h.run_at desc, h.id desc) filter (where h.qc_lot_id = p_qc_lot_id),
-      pg_catalog.array_agg(h.z_score order by h.run_at desc, h.id desc)
-    into v_own, v_all
-    from (
-      select q.id, q.qc_lot_id, q.run_at, q.z_score
-      from laboratory.qc_results q
-      join laboratory.qc_lots l on l.tenant_id = q.tenant_id and l.id = q.qc_lot_id
-      where
-        q.tenant_id = v_tenant and q.device_id = v_lot.device_id and q.test_id = v_lot.test_id
-        and q.run_at < p_run_at and q.run_at > p_run_at - interval '60 days'
-        and (v_since is null or q.run_at >= v_since)
-        and q.run_at >= l.accepted_at and q.verdict <> 'reject'
-      order by q.run_at desc, q.id desc
-      limit 100
-    ) h;
-    select pg_catalog.array_agg(other.z_score) into v_run
-    from (
-      select distinct on (l.level) q.z_score
-      from laboratory.qc_results q
-      join laboratory.qc_lots l on l.tenant_id = q.tenant_id and l.id = q.qc_lot_id
-      where
-        q.tenant_id = v_tenant and q.device_id = v_lot.device_id and q.test_id = v_lot.test_id
-        and l.level <> v_lot.level and q.run_at >= l.accepted_at
-        and q.run_at <= p_run_at
-        and q.run_at >= p_run_at - pg_catalog.make_interval(
-          mins => coalesce((core.setting('laboratory.qc_run_minutes') #>> '{}')::int, 60)
-        )
-      order by l.level, q.run_at desc
-    ) other;
-    v_broken := laboratory.westgard(v_z || v_own, v_z || v_all, coalesce(v_run, '{}'), v_lot.rules);
-  end if;
-
-  insert into laboratory.qc_results (
-    tenant_id, qc_lot_id, scheme, test_id, device_id, run_at, value, target, z_score, violated_rules, verdict,
-    operator_id
-  )
-  values (
-    v_tenant, p_qc_lot_id, 'iqc', v_lot.test_id, v_lot.device_id, p_run_at, p_value, v_lot.mean, v_z, v_broken,
-    case when v_broken = '{}' then 'accept' when v_broken = '{1_2s}' then 'warn' else 'reject' end,
-    laboratory.current_staff()
-  )
-  returning * into v_row;
-  return v_row;
-end
-$$;
-
-comment on function laboratory.record_qc(uuid, numeric, timestamptz) is 'about=Stores a run of a control lot with its z score, the Westgard rules it breaks and the verdict: reject, warn (1_2s alone) or accept. The same run again is the same row. Levels of one run are those within laboratory.qc_run_minutes. IM005 no such lot, IM006, IM011 the run had another value, IM310 lot retired or expired.';
-
-create or replace function laboratory.accept_qc_lot(p_qc_lot_id uuid) returns laboratory.qc_lots
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-  set lock_timeout = '3s'
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_lot laboratory.qc_lots := laboratory.lock_lots(p_qc_lot_id);
-  v_runs record;
-begin
-  if v_lot.status = 'active' then
-    return v_lot;
-  end if;
-  select pg_catalog.count(*) as n, pg_catalog.avg(q.value) as mean, pg_catalog.stddev_samp(q.value) as sd into v_runs
-  from laboratory.qc_results q
-  where q.tenant_id = v_tenant and q.qc_lot_id = p_qc_lot_id;
-  if v_runs.n < v_lot.runs_for_establishment or (v_lot.source = 'established' and coalesce(v_runs.sd, 0) = 0) then
-    raise exception 'control lot % has % of % runs', p_qc_lot_id, v_runs.n, v_lot.runs_for_establishment
-      using errcode = 'IM310', hint = 'run it as often as its establishment asks for, over more than one value';
-  end if;
-  update laboratory.qc_lots l
-  set
-    status = 'active', accepted_at = now(), accepted_by = laboratory.current_staff(),
-    mean = case when l.source = 'established' then pg_catalog.round(v_runs.mean, 4) else l.mean end,
-    sd = case when l.source = 'established' then pg_catalog.round(v_runs.sd, 4) else l.sd end
-  where l.tenant_id = v_tenant and l.id = p_qc_lot_id
-  returning l.* into v_lot;
-  return v_lot;
-end
-$$;
-
-comment on function laboratory.accept_qc_lot(uuid) is 'about=Takes a control lot into use; one of source established gets mean and SD of its runs. Runs from now on are judged and count. IM001 retired, IM005 no such lot, IM006, IM310 too few runs.';
-
-create or replace function laboratory.retire_qc_lot(p_qc_lot_id uuid) returns laboratory.qc_lots
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-  set lock_timeout = '3s'
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_lot laboratory.qc_lots := laboratory.lock_lots(p_qc_lot_id);
-begin
-  update laboratory.qc_lots l
-  set status = 'retired'
-  where l.tenant_id = v_tenant and l.id = p_qc_lot_id and l.status <> 'retired'
-  returning l.* into v_lot;
-  select l.* into v_lot from laboratory.qc_lots l where l.tenant_id = v_tenant and l.id = p_qc_lot_id;
-  return v_lot;
-end
-$$;
-
-comment on function laboratory.retire_qc_lot(uuid) is 'about=Takes a control lot out of use; its runs stay. IM005 no such lot.';
-
-create or replace function laboratory.review_qc(p_qc_result_id uuid, p_incident_id uuid default null)
-  returns laboratory.qc_results
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-  set lock_timeout = '3s'
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_row laboratory.qc_results;
-begin
-  select q.* into v_row
-  from laboratory.qc_results q
-  where q.tenant_id = v_tenant and q.id = p_qc_result_id
-  for no key update;
-  if not found then
-    raise exception 'quality control run % does not exist', p_qc_result_id
-      using errcode = 'IM005', hint = 'choose a run of the tenant';
-  end if;
-  if v_row.reviewed_at is not null and v_row.incident_id is not distinct from p_incident_id then
-    return v_row;
-  end if;
-  update laboratory.qc_results q
-  set reviewed_by = laboratory.current_staff(), reviewed_at = now(), incident_id = p_incident_id
-  where q.tenant_id = v_tenant and q.id = p_qc_result_id and q.run_at = v_row.run_at
-  returning q.* into v_row;
-  return v_row;
-end
-$$;
-
-comment on function laboratory.review_qc(uuid, uuid) is 'about=Signs the review of a run, with the incident that it led to: a rejected run needs one (23514). IM005 no such run, IM006, IM311 reviewed already.';
-
-create or replace function laboratory.record_eqa(
-  p_test_id uuid,
-  p_device_id uuid,
-  p_round text,
-  p_value numeric,
-  p_target numeric,
-  p_sd numeric,
-  p_run_at timestamptz
-) returns laboratory.qc_results
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-  set lock_timeout = '3s'
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_z numeric := pg_catalog.round((p_value - p_target) / nullif(p_sd, 0), 4);
-  v_row laboratory.qc_results;
-begin
-  if v_z is null then
-    raise exception 'a round needs value, target and standard deviation'
-      using errcode = '22023', hint = 'take them from the report of the scheme';
-  end if;
-  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(
-    'laboratory.qc_results' || v_tenant || p_device_id || p_test_id || p_round, 0
-  ));
-  select q.* into v_row
-  from laboratory.qc_results q
-  where
-    q.tenant_id = v_tenant and q.device_id = p_device_id and q.test_id = p_test_id and q.scheme = 'eqa'
-    and q.eqa_round = p_round;
-  if found then
-    if (v_row.value, v_row.target) <> (p_value, p_target) then
-      raise exception 'the round of device % and test % is recorded with other values', p_device_id, p_test_id
-        using errcode = 'IM011', hint = 'a round is recorded once';
-    end if;
-    return v_row;
-  end if;
-  insert into laboratory.qc_results (
-    tenant_id, scheme, test_id, device_id, run_at, value, target, z_score, verdict, operator_id, eqa_round,
-    eqa_performance
-  )
-  values (
-    v_tenant, 'eqa', p_test_id, p_device_id, p_run_at, p_value, p_target, v_z,
-    case when pg_catalog.abs(v_z) <= 2 then 'accept' when pg_catalog.abs(v_z) < 3 then 'warn' else 'reject' end,
-    laboratory.current_staff(), p_round,
-    case when pg_catalog.abs(v_z) <= 2 then 'acceptable' when pg_catalog.abs(v_z) < 3 then 'questionable'
-      else 'unacceptable' end
-  )
-  returning * into v_row;
-  return v_row;
-end
-$$;
-
-comment on function laboratory.record_eqa(uuid, uuid, text, numeric, numeric, numeric, timestamptz) is 'about=Stores a round of external quality assessment with its z score: up to 2 acceptable, below 3 questionable, else unacceptable (ISO 13528). A round is recorded once. IM006, IM011 other values.';
+comment on function clinical.stg_claim_status(uuid, uuid, text) is 'about=What the last evaluation of a claim gave, waivers since then included: not_checked, not_applicable, failed, waived or passed. For the service of claims.';
 
 
 -- =====================================================================================================================
@@ -30214,200 +28167,6 @@ where
 
 comment on view scheduling.queue_board is 'class=operational;scope=tenant;owner=appointment;about=Today''s live tokens of every queue with counter and place in line; labels only, no patient.';
 
--- device: views
-
--- Calibration and preventive maintenance that is due within 30 days, or overdue (NABH FMS, ISO 15189 6.4 and 6.5).
-create or replace view device.due_maintenance
-  with (security_invoker = true)
-as
-select
-  d.tenant_id,
-  d.id as device_id,
-  d.asset_tag,
-  d.kind as device_kind,
-  d.department_id,
-  d.location_id,
-  d.status,
-  due.kind,
-  due.due_on,
-  due.due_on < current_date as is_overdue
-from device.devices d
-cross join lateral (values ('calibration', d.calibration_due_on), ('preventive', d.pm_due_on)) as due (kind, due_on)
-where
-  d.deleted_at is null
-  and d.status in ('active', 'maintenance', 'offline')
-  and due.due_on <= current_date + 30;
-
-comment on view device.due_maintenance is 'class=operational;scope=tenant;owner=device;about=Devices in use whose calibration or preventive maintenance is due within 30 days or overdue.';
-
--- Live alarms, the most urgent and oldest first.
-create or replace view device.active_alarms
-  with (security_invoker = true)
-as
-select
-  a.tenant_id,
-  a.id as alarm_id,
-  a.device_id,
-  d.asset_tag,
-  d.kind as device_kind,
-  d.location_id,
-  a.patient_id,
-  a.metric_code,
-  a.limit_kind,
-  a.limit_value,
-  a.observed_value,
-  a.priority,
-  a.raised_at,
-  a.status,
-  a.acknowledged_by,
-  a.escalation_level
-from device.alarms a
-join device.devices d on d.tenant_id = a.tenant_id and d.id = a.device_id
-where a.status in ('active', 'acknowledged')
-order by array_position(array['crisis', 'high', 'medium', 'low'], a.priority), a.raised_at;
-
-comment on view device.active_alarms is 'class=phi;scope=tenant;owner=device;about=Alarms that are not resolved, with the device and where it is.';
-
--- Readings summed up by minute and by hour; artefacts and simulations are left out. Ask for a device and a time, as every
--- view over partitions: select .. from device.telemetry_1m where device_id = $1 and bucket >= $2.
-create or replace view device.telemetry_1m
-  with (security_invoker = true)
-as
-select
-  t.tenant_id,
-  t.device_id,
-  t.metric_code,
-  t.patient_id,
-  t.unit,
-  date_trunc('minute', t.measured_at) as bucket,
-  count(*) as readings,
-  min(t.value) as lowest,
-  avg(t.value) as average,
-  max(t.value) as highest
-from device.telemetry t
-where t.quality in ('good', 'suspect')
-group by t.tenant_id, t.device_id, t.metric_code, t.patient_id, t.unit, date_trunc('minute', t.measured_at);
-
-comment on view device.telemetry_1m is 'class=phi;scope=tenant;owner=device;about=Readings of a device and metric by minute.';
-
-create or replace view device.telemetry_1h
-  with (security_invoker = true)
-as
-select
-  t.tenant_id,
-  t.device_id,
-  t.metric_code,
-  t.patient_id,
-  t.unit,
-  date_trunc('hour', t.measured_at) as bucket,
-  count(*) as readings,
-  min(t.value) as lowest,
-  avg(t.value) as average,
-  max(t.value) as highest
-from device.telemetry t
-where t.quality in ('good', 'suspect')
-group by t.tenant_id, t.device_id, t.metric_code, t.patient_id, t.unit, date_trunc('hour', t.measured_at);
-
-comment on view device.telemetry_1h is 'class=phi;scope=tenant;owner=device;about=Readings of a device and metric by hour.';
-
--- laboratory: views
-
--- Tests that are not reported yet, by what is due first: how far each is and how much time is left.
-create or replace view laboratory.tat_monitor
-  with (security_invoker = true)
-as
-select
-  i.tenant_id,
-  i.id as order_item_id,
-  o.id as order_id,
-  o.order_number,
-  o.clinic_id,
-  o.patient_id,
-  o.priority,
-  t.code as test_code,
-  t.department_code,
-  i.status,
-  o.ordered_at,
-  s.accession_number,
-  s.status as sample_status,
-  s.collected_at,
-  s.received_at,
-  i.due_at,
-  extract(epoch from i.due_at - now())::bigint / 60 as minutes_left,
-  i.due_at < now() as is_late
-from laboratory.lab_order_items i
-join laboratory.lab_orders o on o.tenant_id = i.tenant_id and o.id = i.order_id
-join laboratory.lab_tests t on t.id = i.test_id
-left join laboratory.samples s on s.tenant_id = i.tenant_id and s.id = i.sample_id
-where i.status in ('ordered', 'sampled', 'recollect', 'in_process', 'resulted', 'verified', 'authorised');
-
-comment on view laboratory.tat_monitor is 'class=phi;scope=tenant;owner=lab;about=Turnaround: every test that is not reported, its sample, when it is due and the minutes left, negative when late.';
-
--- Critical results that nobody has read back yet: the list of calls to make (ISO 15189, 7.4.1.3).
-create or replace view laboratory.unnotified_criticals
-  with (security_invoker = true)
-as
-select
-  r.tenant_id,
-  r.id as result_id,
-  r.order_item_id,
-  r.patient_id,
-  o.id as order_id,
-  o.ordering_doctor_id,
-  t.code as test_code,
-  r.flag,
-  r.status,
-  r.created_at as detected_at,
-  (
-    select count(*)
-    from laboratory.critical_notifications n
-    where n.tenant_id = r.tenant_id and n.result_id = r.id
-  ) as attempts
-from laboratory.lab_results r
-join laboratory.lab_order_items i on i.tenant_id = r.tenant_id and i.id = r.order_item_id
-join laboratory.lab_orders o on o.tenant_id = i.tenant_id and o.id = i.order_id
-join laboratory.lab_tests t on t.id = r.test_id
-where
-  r.is_critical
-  and r.status in ('preliminary', 'verified', 'final', 'corrected')
-  and not exists (
-    select
-    from laboratory.critical_notifications n
-    where n.tenant_id = r.tenant_id and n.result_id = r.id and n.read_back
-  );
-
-comment on view laboratory.unnotified_criticals is 'class=phi;scope=tenant;owner=lab;about=Critical results without a notification that was read back, and how often somebody tried.';
-
--- Control lots in use with their newest run.
-create or replace view laboratory.qc_status
-  with (security_invoker = true)
-as
-select
-  l.tenant_id,
-  l.id as qc_lot_id,
-  l.device_id,
-  l.test_id,
-  t.code as test_code,
-  l.level,
-  l.lot_number,
-  l.expires_on,
-  q.run_at as last_run_at,
-  q.z_score,
-  q.violated_rules,
-  q.verdict
-from laboratory.qc_lots l
-join laboratory.lab_tests t on t.id = l.test_id
-left join lateral (
-  select r.run_at, r.z_score, r.violated_rules, r.verdict
-  from laboratory.qc_results r
-  where r.tenant_id = l.tenant_id and r.qc_lot_id = l.id and r.run_at >= l.accepted_at
-  order by r.run_at desc
-  limit 1
-) q on true
-where l.status = 'active';
-
-comment on view laboratory.qc_status is 'class=operational;scope=tenant;owner=lab;about=Every control lot in use, its newest run and the verdict.';
-
 
 -- =====================================================================================================================
 -- GRANTS
@@ -30554,6 +28313,7 @@ select core.hand_over('patient', 'clinical');
 grant execute on function
   patient.calculate_bmi(numeric, numeric),
   patient.find_duplicates(text, date, text, text, bytea, numeric),
+  patient.search(text, int),
   patient.register(jsonb, jsonb, text, boolean, text),
   patient.add_identifier(uuid, jsonb),
   patient.propose_merge(uuid, uuid, text, numeric, text[]),
@@ -30689,27 +28449,10 @@ select core.ensure_partitions('compliance.compliance_checks', 'month', 3);
 
 -- device: grants
 
--- The module belongs to device_owner. Its operations read nothing of other services.
+-- device_owner owns the module.
 select core.hand_over('device', 'device');
 
 select core.ensure_partitions('device.telemetry', 'day', 7);
-
-grant select on
-  device.due_maintenance, device.active_alarms, device.telemetry_1m, device.telemetry_1h
-to device_app, device_ro;
-
-grant execute on function
-  device.change_status(uuid, text, text),
-  device.record_maintenance(uuid, text, text, timestamptz, text, date, boolean, text, text, uuid),
-  device.assign(uuid, uuid, uuid, uuid, uuid, boolean, jsonb, timestamptz),
-  device.unassign(uuid, timestamptz),
-  device.set_alarm_limits(uuid, jsonb),
-  device.raise_alarm(uuid, text, text, text, numeric, numeric, timestamptz),
-  device.acknowledge_alarm(uuid, text),
-  device.resolve_alarm(uuid, text),
-  device.escalate_alarms(int),
-  device.ingest_telemetry(uuid, jsonb)
-to device_app;
 
 -- clinical: grants
 
@@ -30717,8 +28460,18 @@ to device_app;
 select core.hand_over('clinical', 'clinical');
 
 select core.ensure_partitions('clinical.vital_signs', 'month', 3);
-
 select core.ensure_partitions('clinical.observations', 'month', 3);
+
+-- what the operations and the bed policy read of other services
+grant usage on schema facility, workforce, ehr, compliance to clinical_owner;
+grant select (tenant_id, id, clinic_id, deleted_at) on facility.departments to clinical_owner;
+grant select (tenant_id, id, location_id) on facility.beds to clinical_owner;
+grant select (tenant_id, id, parent_location_id, sex_policy, isolation_capable, care_class)
+  on facility.locations to clinical_owner;
+grant select (tenant_id, id, user_id, status, deleted_at) on workforce.staff to clinical_owner;
+grant select (tenant_id, id, staff_id, deleted_at) on workforce.doctors to clinical_owner;
+grant select (tenant_id, encounter_id, type_code, status, deleted_at) on ehr.documents to clinical_owner;
+grant select (tenant_id, id, patient_id, kind, decision, status, expires_at) on compliance.consents to clinical_owner;
 
 -- abdm: grants
 
@@ -30742,48 +28495,10 @@ select core.hand_over('insurance', 'billing');
 
 -- laboratory: grants
 
--- The module belongs to lab_owner. Its operations read a few columns of other services' tables; those are the grants that a
--- service of its own replaces by projections.
+-- lab_owner owns the module.
 select core.hand_over('laboratory', 'lab');
 
 select core.ensure_partitions('laboratory.qc_results', 'month', 3);
-
-grant usage on schema patient, clinical, workforce, device, billing, compliance to lab_owner;
-grant select (tenant_id, id, sex, birth_date, status, deleted_at) on patient.patients to lab_owner;
-grant select (tenant_id, id, patient_id, clinic_id) on clinical.encounters to lab_owner;
-grant select (tenant_id, id, patient_id, category, status) on clinical.service_requests to lab_owner;
-grant select (tenant_id, id, patient_id, is_critical, created_at) on clinical.imaging_results to lab_owner;
-grant select (tenant_id, id, user_id, deleted_at) on workforce.staff to lab_owner;
-grant select (tenant_id, id, kind) on device.devices to lab_owner;
-grant select (tenant_id, device_id, performed_at) on device.device_maintenance to lab_owner;
-grant select on core.transition_rules to lab_owner;
-
-grant select on laboratory.tat_monitor, laboratory.unnotified_criticals, laboratory.qc_status to lab_app, lab_ro;
-
--- Operations; the helpers that lock, judge and move are nobody else's.
-grant execute on function
-  laboratory.place_order(uuid, text[], uuid, uuid, uuid, text, text, text, text, bytea, uuid, timestamptz, text),
-  laboratory.cancel_order_item(uuid, text),
-  laboratory.cancel_order(uuid, text),
-  laboratory.accession(uuid, jsonb),
-  laboratory.create_aliquots(uuid, numeric[], uuid, uuid, uuid),
-  laboratory.change_sample_state(uuid, laboratory.sample_status, uuid, uuid, text, numeric, uuid, timestamptz, jsonb),
-  laboratory.enter_result(
-    uuid, numeric, text, text, text, uuid, uuid, text, uuid, numeric, timestamptz, boolean, boolean, uuid, text
-  ),
-  laboratory.verify_result(uuid),
-  laboratory.authorise_result(uuid),
-  laboratory.cancel_result(uuid, text),
-  laboratory.correct_result(uuid, text, numeric, text, text, text, uuid, jsonb),
-  laboratory.issue_report(uuid, bytea),
-  laboratory.amend_report(uuid, text, bytea),
-  laboratory.notify_critical(uuid, text, text, boolean, uuid, timestamptz, text, smallint, uuid),
-  laboratory.record_qc(uuid, numeric, timestamptz),
-  laboratory.accept_qc_lot(uuid),
-  laboratory.retire_qc_lot(uuid),
-  laboratory.review_qc(uuid, uuid),
-  laboratory.record_eqa(uuid, uuid, text, numeric, numeric, numeric, timestamptz)
-to lab_app;
 
 -- blood_bank: grants
 

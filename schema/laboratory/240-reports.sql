@@ -147,7 +147,7 @@ begin
 end
 $$;
 
-comment on function laboratory.issue_report(uuid, bytea) is 'about=Issues the released results of an order, signed by the caller: partial while tests are open, else final. A partial report grows until it is final; without anything new the report is returned as it is. IM005 no such order or nothing released, IM006, IM311 final already, IM313 nobody was told of a critical result.';
+comment on function laboratory.issue_report(uuid, bytea) is 'about=Issues the released results of an order, signed by the caller: partial while tests are open, else final. A partial report grows until it is final; without anything new the report is returned as it is (for another conclusion: laboratory.amend_report). IM005 no such order or nothing released, IM006, IM311 final already, IM313 nobody was told of a critical result.';
 
 create function laboratory.add_report_version(
   p_report laboratory.diagnostic_reports,
