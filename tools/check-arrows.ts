@@ -14,7 +14,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   engine: ['base', 'postgres'],
   kernel: ['base', 'postgres'],
   domain: ['base', 'postgres', 'kernel'],
-  cli: ['base', 'postgres', 'engine', 'kernel'],
+  compliance: ['base', 'postgres', 'engine'],
+  generate: ['engine'],
+  cli: ['base', 'postgres', 'engine', 'kernel', 'compliance'],
 }
 
 /** Words of the hospital that engine must not know: it would work as well for a library or a bank. */

@@ -4,12 +4,14 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { commandsPage } from './docs/commands-page.ts'
 import { errorsPage } from './docs/errors-page.ts'
+import { schemaPages } from './docs/schema-pages.ts'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const isCheck = process.argv.includes('--check')
-const pages = {
+const pages: Record<string, string> = {
   'docs/reference/commands.md': commandsPage(),
   'docs/reference/errors.md': errorsPage(root),
+  ...(await schemaPages(root)),
 }
 
 let stale = 0

@@ -5,6 +5,8 @@ import { inspect } from 'node:util'
 import type { TestEvent } from 'node:test/reporters'
 
 const silenceLimitMs = 180_000
+/** Percent of the lines of packages/ that tests must reach. */
+const coverageBar = 90
 
 const counts = { passed: 0, failed: 0, skipped: 0 }
 const durations: { name: string; ms: number }[] = []
@@ -51,12 +53,23 @@ function showFailure(data: Extract<TestEvent, { type: 'test:fail' }>['data']): s
   return `\n\nFAILED ${data.name}\n  ${place}\n${indent(inspect(cause, { depth: 6 }))}\n\n`
 }
 
-function showCoverage({ summary: { totals, files } }: Extract<TestEvent, { type: 'test:coverage' }>['data']): string {
-  const own = files.filter(({ path }) => path.includes('/packages/') && !path.includes('.test.'))
-  const lines = own.map(
-    ({ path, coveredLinePercent }) => `${coveredLinePercent.toFixed(1).padStart(6)}%  ${relative(process.cwd(), path)}`,
-  )
-  return `\n\nlines covered\n${lines.toSorted().join('\n')}\n${totals.coveredLinePercent.toFixed(1).padStart(6)}%  in all\n`
+/** Lines of packages/ without its tests: the files with the least, and all together. Less than the bar fails the run. */
+function showCoverage({ summary: { files } }: Extract<TestEvent, { type: 'test:coverage' }>['data']): string {
+  const own = files.filter(({ path }) => /\/packages\/[^/]+\/src\//.test(path) && !/\.(test|fixture)\./.test(path))
+  const least = own
+    .toSorted((a, b) => a.coveredLinePercent - b.coveredLinePercent)
+    .slice(0, 20)
+    .map(
+      ({ path, coveredLinePercent }) =>
+        `${coveredLinePercent.toFixed(1).padStart(6)} %  ${relative(process.cwd(), path)}`,
+    )
+  const lines = own.reduce((sum, { totalLineCount }) => sum + totalLineCount, 0)
+  const covered = own.reduce((sum, { coveredLineCount }) => sum + coveredLineCount, 0)
+  const percent = (100 * covered) / lines
+  const isEnough = percent >= coverageBar
+  if (!isEnough) process.exitCode = 1
+  const verdict = isEnough ? '' : `, less than ${coverageBar} %`
+  return `\n\nfiles with the fewest lines covered\n${least.join('\n')}\ncoverage: ${percent.toFixed(1)} % of ${lines} lines in ${own.length} files of packages/${verdict}\n`
 }
 
 function slowest(): string {

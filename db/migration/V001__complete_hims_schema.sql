@@ -809,12 +809,12 @@ create or replace function core.looks_like_aadhaar(p_text text) returns boolean
 as $$
   select exists (
     select
-    from pg_catalog.regexp_matches(p_text, '(?<![0-9])([2-9][0-9]{3})[ -]?([0-9]{4})[ -]?([0-9]{4})(?![0-9])', 'g') as m
+    from pg_catalog.regexp_matches(p_text, '(?<![0-9A-Za-z])(?<![0-9A-Za-z]-)([2-9][0-9]{3})[ -]?([0-9]{4})[ -]?([0-9]{4})(?![0-9A-Za-z])(?!-[0-9A-Za-z])', 'g') as m
     where core.verhoeff_sum(m[1] || m[2] || m[3]) = 0
   )
 $$;
 
-comment on function core.looks_like_aadhaar(text) is 'about=True when the text holds 12 digits (first 2-9, in any usual grouping) that pass the Verhoeff test.';
+comment on function core.looks_like_aadhaar(text) is 'about=True when the text holds 12 digits (first 2-9, in any usual grouping) that pass the Verhoeff test and are no part of a longer word: the digits of a UUID do not count.';
 
 create or replace function core.reject_aadhaar_like() returns trigger
   language plpgsql
@@ -1482,6 +1482,61 @@ $$;
 
 comment on function patient.announce_update() is 'about=After a patient changed without changing status: event patient.updated.v1 (changes of status have their own).';
 
+-- Names as they are searched: lower case, one space between words and around them.
+create or replace function patient.searchable_name(p_name text) returns text
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$ select ' ' || btrim(regexp_replace(lower(coalesce(p_name, '')), '[^[:alnum:]]+', ' ', 'g')) || ' ' $$;
+
+comment on function patient.searchable_name(text) is 'about=A name as it is searched: lower case letters and digits, one space between words and around them.';
+
+create or replace function patient.hash_trigram(p_tenant_id uuid, p_trigram text) returns bigint
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$ select ('x' || left(md5(p_tenant_id::text || p_trigram), 16))::bit(64)::bigint $$;
+
+comment on function patient.hash_trigram(uuid, text) is 'about=Number that stands for three letters in patient.name_trigrams; another one in every tenant.';
+
+create or replace function patient.trigrams_of(p_text text) returns text[]
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(array_agg(distinct substr(p_text, i, 3)), '{}')
+  from generate_series(1, length(p_text) - 2) as i
+$$;
+
+comment on function patient.trigrams_of(text) is 'about=Every three letters that stand together in a text, each once.';
+
+create or replace function patient.keep_name_trigrams() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_trigram text;
+  v_trigrams text[] := patient.trigrams_of(
+    patient.searchable_name(concat_ws(' ', new.given_name, new.middle_name, new.family_name))
+  );
+begin
+  if tg_op = 'UPDATE' then
+    delete from patient.name_trigrams n where n.tenant_id = new.tenant_id and n.patient_id = new.id;
+  end if;
+  foreach v_trigram in array v_trigrams loop
+    insert into patient.name_trigrams (tenant_id, trigram, patient_id)
+    values (new.tenant_id, patient.hash_trigram(new.tenant_id, v_trigram), new.id);
+  end loop;
+  return null;
+end
+$$;
+
+comment on function patient.keep_name_trigrams() is 'about=After the name of a patient was written: keeps patient.name_trigrams.';
+
 -- Body mass index (kg/m2). The clinical module will use it for vital signs.
 create or replace function patient.calculate_bmi(p_weight_kg numeric, p_height_cm numeric) returns numeric
   language plpgsql
@@ -1596,6 +1651,24 @@ comment on schema booking is 'owner=appointment;about=Race-proof booking API; ho
 
 select core.create_service_roles('appointment');
 
+-- What a caller of the booking operations sees.
+do $$
+begin
+  if pg_catalog.to_regtype('booking.booking_answer') is null then
+    create type booking.booking_answer as (
+  request_id uuid,
+  appointment_id uuid,
+  appointment_number text,
+  status text,
+  failure_code text,
+  hold_expires_at timestamptz
+);
+  end if;
+end
+$$;
+
+comment on type booking.booking_answer is 'about=A booking request as its caller sees it: where it stands, why it was refused, and the appointment that came of it.';
+
 -- ehr: foundation
 
 -- Documents, templates, signatures.
@@ -1644,7 +1717,319 @@ begin
 end
 $$;
 
-comment on type clinical.encounter_class is 'about=?';
+comment on type clinical.encounter_class is 'about=Kind of contact by HL7 ActCode: AMB outpatient, EMER emergency, IMP inpatient, OBSENC observation, HH home, VR virtual, SS short stay.';
+
+-- Trigger functions of this module's tables. Those that call private helpers or read other services' tables run as the
+-- owner; row level security holds for the owner as well.
+create or replace function clinical.check_stg_criterion() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if exists (
+    select
+    from clinical.stg_guidelines g
+    where g.id = new.guideline_id and g.status <> 'draft'
+  ) then
+    raise exception 'guideline % is in force and its criteria are frozen', new.guideline_id
+      using errcode = 'IM006', hint = 'add a new version of the guideline';
+  end if;
+  if new.expression is not null then
+    perform clinical.check_stg_expression(new.expression);
+  end if;
+  if new.applies_when is not null then
+    perform clinical.check_stg_expression(new.applies_when);
+  end if;
+  return new;
+end
+$$;
+
+comment on function clinical.check_stg_criterion() is 'about=Before insert or update of clinical.stg_criteria: only while the guideline is a draft (IM006), and with expressions that can be evaluated (22023).';
+
+create or replace function clinical.check_patient_of_encounter() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_patient uuid;
+begin
+  select e.patient_id into v_patient
+  from clinical.encounters e
+  where e.tenant_id = new.tenant_id and e.id = new.encounter_id;
+  if v_patient <> new.patient_id then
+    raise exception 'encounter % is not of patient %', new.encounter_id, new.patient_id
+      using errcode = '23514', constraint = tg_name, hint = 'take the patient from the encounter';
+  end if;
+  return new;
+end
+$$;
+
+comment on function clinical.check_patient_of_encounter() is 'about=Before insert or update of what belongs to an encounter: its patient is the patient of the encounter (23514).';
+
+create or replace function clinical.keep_content() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_free text[] := tg_argv || array[
+    'status', 'row_version', 'updated_at', 'updated_by', 'deleted_at', 'deleted_by', 'delete_reason'
+  ];
+begin
+  if to_jsonb(new) - v_free <> to_jsonb(old) - v_free then
+    raise exception '% % is % and cannot be changed', tg_table_name, old.id, to_jsonb(old) ->> 'status'
+      using errcode = 'IM006', hint = 'amend it: the correction is a row of its own that names this one';
+  end if;
+  return new;
+end
+$$;
+
+comment on function clinical.keep_content() is 'about=Arguments: columns that stay free. Before update of a row that is signed, final or ended: nothing else than its state may change (IM006).';
+
+create or replace function clinical.check_none_known() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if new.clinical_status <> 'active' or new.verification_status in ('refuted', 'entered_in_error')
+    or new.deleted_at is not null then
+    return new;
+  end if;
+  -- one who states "none known" and one who records an allergy at the same moment meet here
+  perform pg_advisory_xact_lock(hashtextextended('clinical.allergies' || new.tenant_id || new.patient_id, 0));
+  if new.kind <> 'none_known' then
+    update clinical.allergies a
+    set clinical_status = 'inactive'
+    where
+      a.tenant_id = new.tenant_id and a.patient_id = new.patient_id and a.kind = 'none_known'
+      and a.clinical_status = 'active' and a.deleted_at is null;
+  elsif exists (
+    select
+    from clinical.allergies a
+    where
+      a.tenant_id = new.tenant_id and a.patient_id = new.patient_id and a.kind <> 'none_known'
+      and a.clinical_status = 'active' and a.verification_status not in ('refuted', 'entered_in_error')
+      and a.deleted_at is null
+  ) then
+    raise exception 'patient % has active allergies', new.patient_id
+      using errcode = '23514', constraint = 'allergies_none_known_contradicts',
+        hint = 'resolve or refute them before "none known" is stated';
+  end if;
+  return new;
+end
+$$;
+
+comment on function clinical.check_none_known() is 'about=Before insert or update of clinical.allergies: an active allergy ends the row "none known"; "none known" beside an active allergy is refused (23514).';
+
+create or replace function clinical.score_vital_signs() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_birth_date date;
+begin
+  if new.measured_at > now() + interval '5 minutes' then
+    raise exception 'vital signs of patient % were measured in the future', new.patient_id
+      using errcode = '23514', constraint = 'vital_signs_not_in_future', hint = 'check the clock of the device';
+  end if;
+  select p.birth_date into v_birth_date
+  from patient.patients p
+  where p.tenant_id = new.tenant_id and p.id = new.patient_id;
+  -- not validated for children; somebody of unknown age is scored like an adult
+  new.news2 := case
+    when v_birth_date is null or v_birth_date + interval '16 years' <= new.measured_at then clinical.news2(
+      new.resp_rate, new.spo2, new.on_oxygen, new.systolic, new.pulse, new.consciousness, new.temperature_c,
+      new.spo2_scale
+    )
+  end;
+  return new;
+end
+$$;
+
+comment on function clinical.score_vital_signs() is 'about=Before insert of clinical.vital_signs: computes NEWS2 of patients of 16 years and older; refuses times in the future (23514).';
+
+create or replace function clinical.check_assessment_score() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if coalesce(core.setting('clinical.scored_instruments') ? new.instrument, false) then
+    raise exception 'assessment % by instrument "%" has no score', new.id, new.instrument
+      using errcode = '23514', constraint = 'clinical_assessments_scored_has_score',
+        hint = 'compute the score, or take the instrument from setting clinical.scored_instruments';
+  end if;
+  return new;
+end
+$$;
+
+comment on function clinical.check_assessment_score() is 'about=Before a clinical assessment without a score is completed: refused (23514) for the instruments of setting clinical.scored_instruments.';
+
+create or replace function clinical.reset_stg_status() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_beside text[] := array[
+    'status', 'stg_status', 'stg_checked_at', 'stg_waiver_reason', 'approved_by', 'approved_at', 'handed_over_at',
+    'document_id', 'row_version', 'updated_at', 'updated_by'
+  ];
+begin
+  if to_jsonb(new) - v_beside <> to_jsonb(old) - v_beside then
+    new.stg_status := 'not_checked';
+    new.stg_checked_at := null;
+    new.stg_waiver_reason := null;
+  end if;
+  return new;
+end
+$$;
+
+comment on function clinical.reset_stg_status() is 'about=Before update of a discharge summary in work: what was checked against guidelines is unchecked when its content changes.';
+
+create or replace function clinical.check_bed_policy() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_encounter record;
+  v_place record;
+  v_entitled int;
+  -- classes of comfort in their order; intensive care, isolation and day care are decided by need, not by class
+  v_comfort constant text[] := array['general', 'semi_private', 'private', 'deluxe'];
+begin
+  select e.patient_id, e.isolation, e.status, p.sex, p.birth_date, a.care_class into v_encounter
+  from clinical.encounters e
+  join patient.patients p on p.tenant_id = e.tenant_id and p.id = e.patient_id
+  left join clinical.admissions a on a.tenant_id = e.tenant_id and a.encounter_id = e.id
+  where e.tenant_id = new.tenant_id and e.id = new.encounter_id;
+  if not found then
+    return new; -- the foreign key says it
+  end if;
+  if v_encounter.patient_id <> new.patient_id then
+    raise exception 'encounter % is not of patient %', new.encounter_id, new.patient_id
+      using errcode = '23514', constraint = 'bed_allocations_patient_of_encounter',
+        hint = 'take the patient from the encounter';
+  end if;
+  if v_encounter.status in ('finished', 'cancelled', 'entered_in_error')
+    and coalesce(upper(new.period), 'infinity') > now() then
+    raise exception 'encounter % is % and needs no bed', new.encounter_id, v_encounter.status
+      using errcode = 'IM001', hint = 'open a new encounter';
+  end if;
+
+  -- the bed's place and all that contains it: a rule of the ward holds in its rooms
+  with recursive place as (
+    select l.parent_location_id, l.sex_policy, l.isolation_capable, l.care_class, 0 as depth
+    from facility.beds b
+    join facility.locations l on l.tenant_id = b.tenant_id and l.id = b.location_id
+    where b.tenant_id = new.tenant_id and b.id = new.bed_id
+    union all
+    select l.parent_location_id, l.sex_policy, l.isolation_capable, l.care_class, place.depth + 1
+    from place
+    join facility.locations l on l.tenant_id = new.tenant_id and l.id = place.parent_location_id
+  )
+  select
+    array_agg(place.sex_policy) as sex_policies,
+    coalesce(bool_or(place.isolation_capable), false) as isolation_capable,
+    (array_agg(place.care_class order by place.depth) filter (where place.care_class is not null))[1] as care_class
+  into v_place
+  from place;
+
+  -- only a recorded sex that contradicts the ward refuses: for other and unknown, people decide
+  if (v_encounter.sex = 'male' and 'female' = any (v_place.sex_policies))
+    or (v_encounter.sex = 'female' and 'male' = any (v_place.sex_policies)) then
+    raise exception 'bed % is in a ward for the other sex', new.bed_id
+      using errcode = 'IM202', hint = 'choose a bed of a ward that takes the patient';
+  end if;
+  if 'paediatric' = any (v_place.sex_policies)
+    and v_encounter.birth_date + make_interval(
+      years => coalesce((core.setting('clinical.paediatric_below_years') #>> '{}')::int, 18)
+    ) <= lower(new.period) then
+    raise exception 'bed % is in a ward for children', new.bed_id
+      using errcode = 'IM202', hint = 'choose a bed of a ward for adults';
+  end if;
+  if v_encounter.isolation is not null and not v_place.isolation_capable then
+    raise exception 'encounter % needs isolation, and bed % offers none', new.encounter_id, new.bed_id
+      using errcode = 'IM202', hint = 'choose a bed in a place that is isolation_capable';
+  end if;
+  v_entitled := array_position(v_comfort, v_encounter.care_class);
+  if array_position(v_comfort, v_place.care_class) > v_entitled then
+    raise exception 'bed % is of class "%", above the class of encounter %', new.bed_id, v_place.care_class,
+        new.encounter_id
+      using errcode = 'IM202', hint = 'change care_class of the admission first, or choose another bed';
+  end if;
+  return new;
+end
+$$;
+
+comment on function clinical.check_bed_policy() is 'about=Before a bed is reserved or occupied: the ward takes the patient''s sex and age, isolation where it is needed, no class above the admission''s (IM202); the encounter is the patient''s (23514) and has not ended (IM001).';
+
+create or replace function clinical.announce_transfer() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_admission uuid;
+begin
+  select a.id into v_admission
+  from clinical.admissions a
+  where a.tenant_id = new.tenant_id and a.encounter_id = new.encounter_id;
+  if found then
+    perform core.enqueue(
+      'admission', v_admission, 'admission.transferred.v1',
+      jsonb_build_object('id', v_admission, 'bed_allocation_id', new.id, 'bed_id', new.bed_id)
+    );
+  end if;
+  return null;
+end
+$$;
+
+comment on function clinical.announce_transfer() is 'about=After an inpatient moved to another bed: event admission.transferred.';
+
+-- National Early Warning Score 2, Royal College of Physicians 2017. For people of 16 years and older who are not pregnant.
+create or replace function clinical.news2(
+  p_resp_rate int,
+  p_spo2 int,
+  p_on_oxygen boolean,
+  p_systolic int,
+  p_pulse int,
+  p_consciousness text,
+  p_temperature_c numeric,
+  p_spo2_scale int default 1
+) returns smallint
+  language sql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select (
+    case when p_resp_rate <= 8 then 3 when p_resp_rate <= 11 then 1 when p_resp_rate <= 20 then 0
+      when p_resp_rate <= 24 then 2 when p_resp_rate >= 25 then 3 end
+    + case
+        when p_spo2_scale = 1 then
+          case when p_spo2 <= 91 then 3 when p_spo2 <= 93 then 2 when p_spo2 <= 95 then 1 when p_spo2 >= 96 then 0 end
+        -- scale 2: too much oxygen counts as well
+        when p_spo2 <= 83 then 3 when p_spo2 <= 85 then 2 when p_spo2 <= 87 then 1
+        when p_spo2 <= 92 or (p_spo2 >= 93 and not p_on_oxygen) then 0
+        when p_spo2 <= 94 then 1 when p_spo2 <= 96 then 2 when p_spo2 >= 97 then 3
+      end
+    + case p_on_oxygen when true then 2 when false then 0 end
+    + case when p_systolic <= 90 then 3 when p_systolic <= 100 then 2 when p_systolic <= 110 then 1
+        when p_systolic <= 219 then 0 when p_systolic >= 220 then 3 end
+    + case when p_pulse <= 40 then 3 when p_pulse <= 50 then 1 when p_pulse <= 90 then 0 when p_pulse <= 110 then 1
+        when p_pulse <= 130 then 2 when p_pulse >= 131 then 3 end
+    + case when p_consciousness = 'A' then 0 when p_consciousness in ('C', 'V', 'P', 'U') then 3 end
+    + case when p_temperature_c <= 35.0 then 3 when p_temperature_c <= 36.0 then 1 when p_temperature_c <= 38.0 then 0
+        when p_temperature_c <= 39.0 then 1 when p_temperature_c > 39.0 then 2 end
+  )::smallint
+$$;
+
+comment on function clinical.news2(int, int, boolean, int, int, text, numeric, int) is 'about=NEWS2 of breaths a minute, SpO2 in percent, on oxygen, systolic mmHg, pulse, consciousness (A, C, V, P, U), temperature in Celsius and SpO2 scale (1 or 2): 0 to 20, null when a part is missing. 5 asks for urgent review, 7 for emergency assessment.';
 
 -- abdm: foundation
 
@@ -4819,6 +5204,36 @@ on conflict (machine, from_state, to_state) do nothing;
 
 grant select on patient.patient_merges to clinical_app;
 grant select on patient.patient_merges to clinical_ro;
+
+-- Which names hold which three letters, so that a part of a name is found without reading every patient. LIKE and trigram
+-- operators are not leakproof: under row level security no index serves them, equality of numbers is always served. The
+-- letters are hashed with the tenant, so the table tells nobody a name. A trigger on patient.patients keeps it; a row has
+-- no life of its own and therefore no id.
+create table if not exists patient.name_trigrams (
+  tenant_id uuid not null,
+  trigram bigint not null,
+  patient_id uuid not null,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  constraint name_trigrams_pkey primary key (tenant_id, trigram, patient_id)
+);
+
+create index if not exists name_trigrams_patient_idx on patient.name_trigrams (tenant_id, patient_id);
+
+comment on table patient.name_trigrams is 'class=operational;scope=tenant;owner=clinical;fhir=none;retention=medical_record;about=Which patients have a name with these three letters.';
+comment on column patient.name_trigrams.trigram is 'class=operational;about=Hash of the tenant and three letters of a name, patient.hash_trigram.';
+comment on column patient.name_trigrams.patient_id is 'class=operational;about=The patient whose name holds them.';
+select core.comment_standard_columns('patient.name_trigrams');
+
+alter table patient.name_trigrams enable row level security;
+alter table patient.name_trigrams force row level security;
+drop policy if exists tenant_isolation on patient.name_trigrams;
+create policy tenant_isolation on patient.name_trigrams
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger patients_name_trigrams after insert or update of given_name, middle_name, family_name on patient.patients
+  for each row execute function patient.keep_name_trigrams();
 
 -- fhir: tables
 
@@ -9142,7 +9557,8 @@ grant select on device.alarms to device_ro;
 
 -- clinical: tables
 
--- clinical.encounters: One contact or stay.
+-- One contact with a patient, or one stay. Everything that is observed, decided and done hangs on it. A patient has at
+-- most one inpatient stay at a time. Operations move it along its states; finishing frees the bed.
 create table if not exists clinical.encounters (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -9151,11 +9567,12 @@ create table if not exists clinical.encounters (
   clinic_id uuid not null,
   department_id uuid not null,
   class clinical.encounter_class not null,
-  priority text not null,
+  priority text not null default 'routine',
   attending_doctor_id uuid,
   appointment_id uuid,
   referred_by text,
   triage_level smallint,
+  isolation text,
   period tstzrange not null,
   chief_complaint_enc bytea,
   is_mlc boolean not null default false,
@@ -9163,7 +9580,7 @@ create table if not exists clinical.encounters (
   police_intimated_at timestamptz,
   disposition text,
   parent_encounter_id uuid,
-  payer_class text not null,
+  payer_class text not null default 'self',
   status text not null default 'planned',
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
@@ -9182,20 +9599,29 @@ create table if not exists clinical.encounters (
   constraint encounters_status_check check (
     status in ('planned', 'arrived', 'cancelled', 'triaged', 'in_progress', 'on_leave', 'finished', 'entered_in_error')
   ),
-  constraint encounters_triage_level_range check (triage_level between 1 and 5),
-  constraint encounters_is_mlc_rule check (not is_mlc or mlc_number is not null),
-  constraint encounters_finished_complete check (
+  constraint encounters_triage_level_1_to_5 check (triage_level between 1 and 5),
+  constraint encounters_isolation_check check (isolation in ('contact', 'droplet', 'airborne', 'protective')),
+  constraint encounters_period_has_start check (lower(period) is not null),
+  constraint encounters_not_own_parent check (parent_encounter_id <> id),
+  constraint encounters_mlc_has_number check (not is_mlc or mlc_number is not null),
+  constraint encounters_police_told_of_mlc_only check (police_intimated_at is null or is_mlc),
+  constraint encounters_finished_has_end_and_disposition check (
     status <> 'finished' or (upper(period) is not null and disposition is not null)
   )
 );
 
 create unique index if not exists encounters_encounter_number_key on clinical.encounters (tenant_id, encounter_number)
   where deleted_at is null;
-create unique index if not exists encounters_patient_key on clinical.encounters (tenant_id, patient_id)
+create unique index if not exists encounters_one_stay_per_patient on clinical.encounters (tenant_id, patient_id)
   where class = 'IMP' and status in ('in_progress', 'on_leave');
+create unique index if not exists encounters_one_per_appointment on clinical.encounters (tenant_id, appointment_id)
+  where appointment_id is not null and status not in ('cancelled', 'entered_in_error');
+create unique index if not exists encounters_mlc_number_key on clinical.encounters (tenant_id, mlc_number) where mlc_number is not null;
 create index if not exists encounters_patient_idx on clinical.encounters (tenant_id, patient_id);
 create index if not exists encounters_clinic_idx on clinical.encounters (tenant_id, clinic_id);
 create index if not exists encounters_department_idx on clinical.encounters (tenant_id, department_id);
+create index if not exists encounters_present_idx on clinical.encounters (tenant_id, department_id)
+  where status in ('arrived', 'triaged', 'in_progress', 'on_leave');
 create index if not exists encounters_attending_doctor_idx on clinical.encounters (tenant_id, attending_doctor_id)
   where attending_doctor_id is not null;
 create index if not exists encounters_appointment_idx on clinical.encounters (tenant_id, appointment_id)
@@ -9204,25 +9630,26 @@ create index if not exists encounters_parent_encounter_idx on clinical.encounter
   where parent_encounter_id is not null;
 
 comment on table clinical.encounters is 'class=phi;scope=tenant;owner=clinical;fhir=Encounter;retention=medical_record;about=One contact or stay.';
-comment on column clinical.encounters.encounter_number is 'class=phi;about=?';
+comment on column clinical.encounters.encounter_number is 'class=operational;about=Number that people read, series encounter.';
 comment on column clinical.encounters.patient_id is 'class=phi;about=The patient.';
-comment on column clinical.encounters.clinic_id is 'class=phi;about=The clinic.';
-comment on column clinical.encounters.department_id is 'class=phi;about=The department.';
-comment on column clinical.encounters.class is 'class=phi;about=?';
-comment on column clinical.encounters.priority is 'class=phi;about=?';
-comment on column clinical.encounters.attending_doctor_id is 'class=phi;about=?';
-comment on column clinical.encounters.appointment_id is 'class=phi;about=?';
-comment on column clinical.encounters.referred_by is 'class=phi;about=?';
-comment on column clinical.encounters.triage_level is 'class=phi;about=?';
-comment on column clinical.encounters.period is 'class=phi;about=?';
-comment on column clinical.encounters.chief_complaint_enc is 'class=phi;enc=1;about=?';
-comment on column clinical.encounters.is_mlc is 'class=phi;about=?';
-comment on column clinical.encounters.mlc_number is 'class=phi;about=?';
-comment on column clinical.encounters.police_intimated_at is 'class=phi;about=?';
-comment on column clinical.encounters.disposition is 'class=phi;about=?';
-comment on column clinical.encounters.parent_encounter_id is 'class=phi;about=?';
-comment on column clinical.encounters.payer_class is 'class=phi;about=?';
-comment on column clinical.encounters.status is 'class=phi;about=?';
+comment on column clinical.encounters.clinic_id is 'class=operational;about=The clinic.';
+comment on column clinical.encounters.department_id is 'class=operational;about=Department that is responsible now.';
+comment on column clinical.encounters.class is 'class=operational;about=AMB outpatient, EMER emergency, IMP inpatient, OBSENC observation, HH home, VR virtual, SS short stay (day care); HL7 ActCode.';
+comment on column clinical.encounters.priority is 'class=operational;about=routine, urgent or emergency.';
+comment on column clinical.encounters.attending_doctor_id is 'class=operational;about=Doctor who is responsible.';
+comment on column clinical.encounters.appointment_id is 'class=operational;about=The appointment that it fulfils.';
+comment on column clinical.encounters.referred_by is 'class=phi;about=Who sent the patient.';
+comment on column clinical.encounters.triage_level is 'class=phi;about=Triage category, 1 most urgent to 5.';
+comment on column clinical.encounters.isolation is 'class=phi;about=Isolation that the patient needs: contact, droplet, airborne or protective; null for none. Asked when a bed is allocated.';
+comment on column clinical.encounters.period is 'class=operational;about=From arrival to the end, start included; open while it lasts.';
+comment on column clinical.encounters.chief_complaint_enc is 'class=phi;enc=1;about=Why the patient came, in their words; encrypted.';
+comment on column clinical.encounters.is_mlc is 'class=phi;about=True for a medico-legal case.';
+comment on column clinical.encounters.mlc_number is 'class=phi;about=Number in the medico-legal register, series mlc.';
+comment on column clinical.encounters.police_intimated_at is 'class=phi;about=When the police was told.';
+comment on column clinical.encounters.disposition is 'class=phi;about=How it ended: home, admitted, transferred, lama (left against advice), dama (discharged against advice), absconded, expired or other.';
+comment on column clinical.encounters.parent_encounter_id is 'class=phi;about=Encounter that led to this one: the emergency visit of a stay, the mother of a newborn.';
+comment on column clinical.encounters.payer_class is 'class=financial;about=Who pays: self, insurance, pmjay, corporate or free.';
+comment on column clinical.encounters.status is 'class=operational;about=planned, arrived, triaged, in_progress, on_leave, finished, cancelled or entered_in_error.';
 select core.comment_standard_columns('clinical.encounters');
 
 alter table clinical.encounters enable row level security;
@@ -9236,35 +9663,44 @@ create or replace trigger encounters_touch before update on clinical.encounters
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger encounters_transition before insert or update of status on clinical.encounters
   for each row execute function core.enforce_transition('clinical.encounters', 'status');
+create or replace trigger encounters_no_aadhaar before insert or update of referred_by, mlc_number on clinical.encounters
+  for each row execute function core.reject_aadhaar_like('referred_by', 'mlc_number');
 select audit.track('clinical.encounters');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('clinical.encounters', '', 'planned', false, null),
   ('clinical.encounters', 'planned', 'arrived', false, null),
-  ('clinical.encounters', 'planned', 'cancelled', false, null),
+  ('clinical.encounters', 'planned', 'cancelled', true, null),
   ('clinical.encounters', 'arrived', 'triaged', false, null),
-  ('clinical.encounters', 'arrived', 'in_progress', false, null),
-  ('clinical.encounters', 'arrived', 'cancelled', false, null),
-  ('clinical.encounters', 'triaged', 'in_progress', false, null),
-  ('clinical.encounters', 'triaged', 'cancelled', false, null),
+  ('clinical.encounters', 'arrived', 'in_progress', false, 'encounter.started.v1'),
+  ('clinical.encounters', 'arrived', 'cancelled', true, null),
+  ('clinical.encounters', 'triaged', 'in_progress', false, 'encounter.started.v1'),
+  ('clinical.encounters', 'triaged', 'cancelled', true, null),
   ('clinical.encounters', 'in_progress', 'on_leave', false, null),
-  ('clinical.encounters', 'in_progress', 'finished', false, null),
+  ('clinical.encounters', 'in_progress', 'finished', false, 'encounter.finished.v1'),
   ('clinical.encounters', 'on_leave', 'in_progress', false, null),
-  ('clinical.encounters', 'on_leave', 'finished', false, null),
-  ('clinical.encounters', 'finished', 'entered_in_error', false, null)
+  ('clinical.encounters', 'on_leave', 'finished', false, 'encounter.finished.v1'),
+  ('clinical.encounters', 'finished', 'entered_in_error', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on clinical.encounters to clinical_app;
+-- status, period and the rest of the course belong to the operations
+grant select, insert on clinical.encounters to clinical_app;
+grant update (
+  department_id, attending_doctor_id, priority, referred_by, isolation, chief_complaint_enc, police_intimated_at,
+  payer_class, row_version
+) on clinical.encounters to clinical_app;
 grant select on clinical.encounters to clinical_ro;
 
--- clinical.admissions: Inpatient life cycle with its clearances.
+-- An inpatient stay from the request to the moment that the patient leaves the building, with its clearances. Discharge
+-- has four steps: ordered, clinically complete, billing cleared, physically gone; the bed is freed by the last one only.
+-- Modules whose work must be done before (blood, medicines, money) refuse a step by a trigger of their own (IM203).
 create table if not exists clinical.admissions (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
   encounter_id uuid not null,
   admission_number text not null,
   admission_type text not null,
-  requested_at timestamptz not null,
+  requested_at timestamptz not null default now(),
   admitted_at timestamptz,
   expected_discharge_on date,
   care_class text not null,
@@ -9272,7 +9708,9 @@ create table if not exists clinical.admissions (
   discharge_ordered_at timestamptz,
   discharge_ordered_by uuid,
   pharmacy_cleared_at timestamptz,
+  pharmacy_waiver_reason text,
   billing_cleared_at timestamptz,
+  billing_waiver_reason text,
   physically_left_at timestamptz,
   discharge_kind text,
   status text not null default 'requested',
@@ -9293,32 +9731,47 @@ create table if not exists clinical.admissions (
   constraint admissions_status_check check (
     status in ('requested', 'admitted', 'cancelled', 'discharge_ordered', 'clinically_discharged', 'billing_cleared', 'discharged')
   ),
-  constraint admissions_discharged_complete check (
-    status <> 'discharged' or (physically_left_at is not null and discharge_kind is not null)
+  constraint admissions_care_class_check check (
+    care_class in (
+      'general', 'semi_private', 'private', 'deluxe', 'icu', 'hdu', 'nicu', 'picu', 'isolation', 'day_care'
+    )
   ),
-  constraint admissions_physically_left_at_rule check (physically_left_at >= admitted_at)
+  constraint admissions_admitted_has_time check (status in ('requested', 'cancelled') or admitted_at is not null),
+  constraint admissions_discharge_has_order check (
+    status not in ('discharge_ordered', 'clinically_discharged', 'billing_cleared', 'discharged')
+    or (discharge_ordered_at is not null and discharge_ordered_by is not null and discharge_kind is not null)
+  ),
+  constraint admissions_discharged_was_cleared check (
+    status <> 'discharged'
+    or (pharmacy_cleared_at is not null and billing_cleared_at is not null and physically_left_at is not null)
+  ),
+  constraint admissions_left_after_admission check (physically_left_at >= admitted_at)
 );
 
+create index if not exists admissions_in_house_idx on clinical.admissions (tenant_id, admitted_at)
+  where status in ('admitted', 'discharge_ordered', 'clinically_discharged', 'billing_cleared');
 create index if not exists admissions_admitting_doctor_idx on clinical.admissions (tenant_id, admitting_doctor_id);
 create index if not exists admissions_discharge_ordered_by_idx on clinical.admissions (tenant_id, discharge_ordered_by)
   where discharge_ordered_by is not null;
 
 comment on table clinical.admissions is 'class=phi;scope=tenant;owner=clinical;fhir=Encounter.hospitalization;retention=medical_record;about=Inpatient life cycle with its clearances.';
-comment on column clinical.admissions.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column clinical.admissions.admission_number is 'class=phi;about=?';
-comment on column clinical.admissions.admission_type is 'class=phi;about=?';
-comment on column clinical.admissions.requested_at is 'class=phi;about=?';
-comment on column clinical.admissions.admitted_at is 'class=phi;about=?';
-comment on column clinical.admissions.expected_discharge_on is 'class=phi;about=?';
-comment on column clinical.admissions.care_class is 'class=phi;about=?';
-comment on column clinical.admissions.admitting_doctor_id is 'class=phi;about=?';
-comment on column clinical.admissions.discharge_ordered_at is 'class=phi;about=?';
-comment on column clinical.admissions.discharge_ordered_by is 'class=phi;about=?';
-comment on column clinical.admissions.pharmacy_cleared_at is 'class=phi;about=?';
-comment on column clinical.admissions.billing_cleared_at is 'class=phi;about=?';
-comment on column clinical.admissions.physically_left_at is 'class=phi;about=?';
-comment on column clinical.admissions.discharge_kind is 'class=phi;about=?';
-comment on column clinical.admissions.status is 'class=phi;about=?';
+comment on column clinical.admissions.encounter_id is 'class=phi;about=The stay.';
+comment on column clinical.admissions.admission_number is 'class=operational;about=Number that people read, series admission.';
+comment on column clinical.admissions.admission_type is 'class=operational;about=elective, emergency, transfer, newborn or day_care.';
+comment on column clinical.admissions.requested_at is 'class=operational;about=When admission was asked for.';
+comment on column clinical.admissions.admitted_at is 'class=operational;about=When the patient was admitted.';
+comment on column clinical.admissions.expected_discharge_on is 'class=operational;about=Day on which discharge is expected.';
+comment on column clinical.admissions.care_class is 'class=operational;about=Class of room that the patient is entitled to: general, semi_private, private, deluxe, icu, hdu, nicu, picu, isolation or day_care.';
+comment on column clinical.admissions.admitting_doctor_id is 'class=operational;about=Doctor who admits.';
+comment on column clinical.admissions.discharge_ordered_at is 'class=operational;about=When discharge was ordered.';
+comment on column clinical.admissions.discharge_ordered_by is 'class=operational;about=Member of staff who ordered it.';
+comment on column clinical.admissions.pharmacy_cleared_at is 'class=operational;about=When the pharmacy had nothing open any more.';
+comment on column clinical.admissions.pharmacy_waiver_reason is 'class=phi;about=Why its clearance was waived.';
+comment on column clinical.admissions.billing_cleared_at is 'class=financial;about=When the bill was settled or waived.';
+comment on column clinical.admissions.billing_waiver_reason is 'class=financial;about=Why its clearance was waived, as for a patient who absconded.';
+comment on column clinical.admissions.physically_left_at is 'class=operational;about=When the patient left the building; the bed is free from then on.';
+comment on column clinical.admissions.discharge_kind is 'class=phi;about=normal, lama (left against advice), dama (discharged against advice), transfer, death or absconded.';
+comment on column clinical.admissions.status is 'class=operational;about=requested, admitted, discharge_ordered, clinically_discharged, billing_cleared, discharged or cancelled.';
 select core.comment_standard_columns('clinical.admissions');
 
 alter table clinical.admissions enable row level security;
@@ -9336,37 +9789,41 @@ select audit.track('clinical.admissions');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('clinical.admissions', '', 'requested', false, null),
-  ('clinical.admissions', 'requested', 'admitted', false, null),
-  ('clinical.admissions', 'requested', 'cancelled', false, null),
+  ('clinical.admissions', 'requested', 'admitted', false, 'admission.admitted.v1'),
+  ('clinical.admissions', 'requested', 'cancelled', true, null),
   ('clinical.admissions', 'admitted', 'discharge_ordered', false, null),
   ('clinical.admissions', 'discharge_ordered', 'clinically_discharged', false, null),
-  ('clinical.admissions', 'discharge_ordered', 'admitted', false, null),
+  ('clinical.admissions', 'discharge_ordered', 'admitted', true, null),
   ('clinical.admissions', 'clinically_discharged', 'billing_cleared', false, null),
-  ('clinical.admissions', 'clinically_discharged', 'admitted', false, null),
-  ('clinical.admissions', 'billing_cleared', 'discharged', false, null)
+  ('clinical.admissions', 'clinically_discharged', 'admitted', true, null),
+  ('clinical.admissions', 'billing_cleared', 'admitted', true, null),
+  ('clinical.admissions', 'billing_cleared', 'discharged', false, 'admission.discharged.v1')
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on clinical.admissions to clinical_app;
+-- status, times and clearances belong to the operations
+grant select, insert on clinical.admissions to clinical_app;
+grant update (expected_discharge_on, care_class, admitting_doctor_id, row_version) on clinical.admissions to clinical_app;
 grant select on clinical.admissions to clinical_ro;
 
--- clinical.care_team_members: Who treats this patient now; the basis of treatment-relationship access.
+-- Who treats this patient, in which role, from when to when: the basis of access by treatment relationship.
 create table if not exists clinical.care_team_members (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
   encounter_id uuid not null,
   staff_id uuid not null,
   role text not null,
-  period tstzrange not null,
-  added_by uuid not null,
+  period tstzrange not null default tstzrange(now(), null),
+  added_by uuid default core.current_user_id(),
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint care_team_members_pkey primary key (tenant_id, id),
-  constraint care_team_members_not_overlapping exclude using gist (
+  constraint care_team_members_once_at_a_time exclude using gist (
     tenant_id with =, encounter_id with =, staff_id with =, role with =, period with &&
   ),
+  constraint care_team_members_period_has_start check (lower(period) is not null and not isempty(period)),
   constraint care_team_members_role_check check (
     role in ('attending', 'consultant', 'resident', 'nurse', 'anaesthetist', 'therapist', 'dietician', 'social_worker')
   )
@@ -9374,13 +9831,14 @@ create table if not exists clinical.care_team_members (
 
 create index if not exists care_team_members_encounter_idx on clinical.care_team_members (tenant_id, encounter_id);
 create index if not exists care_team_members_staff_idx on clinical.care_team_members (tenant_id, staff_id);
+create index if not exists care_team_members_current_idx on clinical.care_team_members (tenant_id, staff_id) where upper_inf(period);
 
 comment on table clinical.care_team_members is 'class=phi;scope=tenant;owner=clinical;fhir=CareTeam;retention=medical_record;about=Who treats this patient now; the basis of treatment-relationship access.';
-comment on column clinical.care_team_members.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column clinical.care_team_members.staff_id is 'class=phi;about=?';
-comment on column clinical.care_team_members.role is 'class=phi;about=?';
-comment on column clinical.care_team_members.period is 'class=phi;about=?';
-comment on column clinical.care_team_members.added_by is 'class=phi;about=?';
+comment on column clinical.care_team_members.encounter_id is 'class=phi;about=The encounter.';
+comment on column clinical.care_team_members.staff_id is 'class=operational;about=Member of staff.';
+comment on column clinical.care_team_members.role is 'class=operational;about=attending, consultant, resident, nurse, anaesthetist, therapist, dietician or social_worker.';
+comment on column clinical.care_team_members.period is 'class=operational;about=From when to when; open while they treat the patient.';
+comment on column clinical.care_team_members.added_by is 'class=operational;about=User who added them.';
 select core.comment_standard_columns('clinical.care_team_members');
 
 alter table clinical.care_team_members enable row level security;
@@ -9394,10 +9852,10 @@ create or replace trigger care_team_members_touch before update on clinical.care
   for each row execute function core.update_updated_at_column('row_version');
 select audit.track('clinical.care_team_members');
 
-grant select, insert, update on clinical.care_team_members to clinical_app;
+grant select on clinical.care_team_members to clinical_app;
 grant select on clinical.care_team_members to clinical_ro;
 
--- clinical.conditions: Problems, diagnoses, history and family history.
+-- Problems, diagnoses, history and family history. A stay has at most one principal final diagnosis (rank 1).
 create table if not exists clinical.conditions (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -9435,12 +9893,15 @@ create table if not exists clinical.conditions (
   constraint conditions_verification_status_check check (
     verification_status in ('unconfirmed', 'provisional', 'differential', 'confirmed', 'refuted', 'entered_in_error')
   ),
-  constraint conditions_icd10_rule check (icd10 ~ '^[A-Z][0-9][0-9A-Z](\.[0-9A-Z]{1,4})?$'),
-  constraint conditions_code_system_rule check (code_system <> 'http://snomed.info/sct' or core.valid_sctid(code)),
-  constraint conditions_family_history_complete check (category <> 'family_history' or relationship is not null),
-  constraint conditions_abatement_on_rule check (abatement_on >= onset_on)
+  constraint conditions_icd10_valid check (core.valid_icd10(icd10)),
+  constraint conditions_snomed_code_valid check (code_system <> 'http://snomed.info/sct' or core.valid_sctid(code)),
+  constraint conditions_family_history_names_relative check (category <> 'family_history' or relationship is not null),
+  constraint conditions_ends_after_onset check (abatement_on >= onset_on),
+  constraint conditions_rank_positive check (rank > 0)
 );
 
+create unique index if not exists conditions_one_principal_diagnosis on clinical.conditions (tenant_id, encounter_id)
+  where category = 'final' and rank = 1 and verification_status not in ('refuted', 'entered_in_error') and deleted_at is null;
 create index if not exists conditions_patient_idx on clinical.conditions (tenant_id, patient_id);
 create index if not exists conditions_encounter_idx on clinical.conditions (tenant_id, encounter_id)
   where encounter_id is not null;
@@ -9448,21 +9909,21 @@ create index if not exists conditions_asserted_by_idx on clinical.conditions (te
 
 comment on table clinical.conditions is 'class=phi;scope=tenant;owner=clinical;fhir=Condition,FamilyMemberHistory;retention=medical_record;about=Problems, diagnoses, history and family history.';
 comment on column clinical.conditions.patient_id is 'class=phi;about=The patient.';
-comment on column clinical.conditions.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column clinical.conditions.category is 'class=phi;about=?';
+comment on column clinical.conditions.encounter_id is 'class=phi;about=Encounter in which it was stated.';
+comment on column clinical.conditions.category is 'class=phi;about=problem, encounter_diagnosis, provisional, differential, final, past_history, family_history or social_history.';
 comment on column clinical.conditions.code_system is 'class=phi;about=Code system of the code, as a URL.';
-comment on column clinical.conditions.code is 'class=phi;about=?';
-comment on column clinical.conditions.display is 'class=phi;about=?';
-comment on column clinical.conditions.icd10 is 'class=phi;about=?';
-comment on column clinical.conditions.icd11 is 'class=phi;about=?';
-comment on column clinical.conditions.rank is 'class=phi;about=?';
-comment on column clinical.conditions.onset_on is 'class=phi;about=?';
-comment on column clinical.conditions.abatement_on is 'class=phi;about=?';
-comment on column clinical.conditions.clinical_status is 'class=phi;about=?';
-comment on column clinical.conditions.verification_status is 'class=phi;about=?';
-comment on column clinical.conditions.relationship is 'class=phi;about=?';
-comment on column clinical.conditions.note_enc is 'class=phi;enc=1;about=?';
-comment on column clinical.conditions.asserted_by is 'class=phi;about=?';
+comment on column clinical.conditions.code is 'class=phi;about=Code of the condition.';
+comment on column clinical.conditions.display is 'class=phi;about=The condition in words.';
+comment on column clinical.conditions.icd10 is 'class=phi;about=ICD-10 code, such as I21.0.';
+comment on column clinical.conditions.icd11 is 'class=phi;about=ICD-11 code.';
+comment on column clinical.conditions.rank is 'class=phi;about=Order among the diagnoses of an encounter; 1 is the principal one.';
+comment on column clinical.conditions.onset_on is 'class=phi;about=When it began.';
+comment on column clinical.conditions.abatement_on is 'class=phi;about=When it ended.';
+comment on column clinical.conditions.clinical_status is 'class=phi;about=active, recurrence, relapse, inactive, remission or resolved.';
+comment on column clinical.conditions.verification_status is 'class=phi;about=unconfirmed, provisional, differential, confirmed, refuted or entered_in_error.';
+comment on column clinical.conditions.relationship is 'class=phi;about=Of family history: which relative.';
+comment on column clinical.conditions.note_enc is 'class=phi;enc=1;about=Remarks; encrypted.';
+comment on column clinical.conditions.asserted_by is 'class=operational;about=Member of staff who stated it.';
 select core.comment_standard_columns('clinical.conditions');
 
 alter table clinical.conditions enable row level security;
@@ -9476,6 +9937,10 @@ create or replace trigger conditions_touch before update on clinical.conditions
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger conditions_transition before insert or update of verification_status on clinical.conditions
   for each row execute function core.enforce_transition('clinical.conditions', 'verification_status');
+create or replace trigger conditions_no_aadhaar before insert or update of display, relationship on clinical.conditions
+  for each row execute function core.reject_aadhaar_like('display', 'relationship');
+create or replace trigger conditions_patient_of_encounter before insert or update of patient_id, encounter_id on clinical.conditions
+  for each row when (new.encounter_id is not null) execute function clinical.check_patient_of_encounter();
 select audit.track('clinical.conditions');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
@@ -9489,15 +9954,18 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('clinical.conditions', 'provisional', 'differential', false, null),
   ('clinical.conditions', 'differential', 'confirmed', false, null),
   ('clinical.conditions', 'differential', 'refuted', false, null),
-  ('clinical.conditions', 'confirmed', 'refuted', false, null),
-  ('clinical.conditions', 'confirmed', 'entered_in_error', false, null)
+  ('clinical.conditions', 'confirmed', 'refuted', true, null),
+  ('clinical.conditions', 'confirmed', 'entered_in_error', true, null),
+  ('clinical.conditions', 'differential', 'entered_in_error', true, null),
+  ('clinical.conditions', 'provisional', 'entered_in_error', true, null),
+  ('clinical.conditions', 'unconfirmed', 'entered_in_error', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
 grant select, insert, update on clinical.conditions to clinical_app;
 grant select on clinical.conditions to clinical_ro;
 
--- clinical.allergies: Allergies and intolerances; empty must be stated, not assumed.
--- RULE to build: a real allergy ends the none_known row (trigger)
+-- Allergies and intolerances. "None known" is a statement with a row of its own, never the absence of rows: an allergy
+-- ends that row, and while one is active it cannot be stated.
 create table if not exists clinical.allergies (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -9509,10 +9977,10 @@ create table if not exists clinical.allergies (
   code text,
   display text not null,
   criticality text,
-  reactions jsonb not null default '{}',
+  reactions jsonb not null default '[]',
   onset_on date,
-  clinical_status text not null,
-  verification_status text not null,
+  clinical_status text not null default 'active',
+  verification_status text not null default 'unconfirmed',
   recorded_by uuid not null,
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
@@ -9530,11 +9998,17 @@ create table if not exists clinical.allergies (
   constraint allergies_verification_status_check check (
     verification_status in ('unconfirmed', 'confirmed', 'refuted', 'entered_in_error')
   ),
-  constraint allergies_kind_rule check (kind = 'none_known' or (code is not null and category is not null))
+  constraint allergies_names_substance check (kind = 'none_known' or (code is not null and category is not null)),
+  constraint allergies_none_known_names_nothing check (kind <> 'none_known' or code is null),
+  constraint allergies_reactions_is_list check (jsonb_typeof(reactions) = 'array')
 );
 
-create unique index if not exists allergies_patient_key on clinical.allergies (tenant_id, patient_id)
+create unique index if not exists allergies_one_none_known on clinical.allergies (tenant_id, patient_id)
   where kind = 'none_known' and clinical_status = 'active' and deleted_at is null;
+create unique index if not exists allergies_one_active_per_substance
+  on clinical.allergies (tenant_id, patient_id, code_system, code) nulls not distinct
+  where kind <> 'none_known' and clinical_status = 'active'
+    and verification_status not in ('refuted', 'entered_in_error') and deleted_at is null;
 create index if not exists allergies_patient_idx on clinical.allergies (tenant_id, patient_id);
 create index if not exists allergies_encounter_idx on clinical.allergies (tenant_id, encounter_id)
   where encounter_id is not null;
@@ -9542,18 +10016,18 @@ create index if not exists allergies_recorded_by_idx on clinical.allergies (tena
 
 comment on table clinical.allergies is 'class=phi;scope=tenant;owner=clinical;fhir=AllergyIntolerance;retention=medical_record;about=Allergies and intolerances; empty must be stated, not assumed.';
 comment on column clinical.allergies.patient_id is 'class=phi;about=The patient.';
-comment on column clinical.allergies.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column clinical.allergies.kind is 'class=phi;about=?';
-comment on column clinical.allergies.category is 'class=phi;about=?';
+comment on column clinical.allergies.encounter_id is 'class=phi;about=Encounter in which it was stated.';
+comment on column clinical.allergies.kind is 'class=phi;about=allergy, intolerance or none_known.';
+comment on column clinical.allergies.category is 'class=phi;about=medication, food, environment or biologic.';
 comment on column clinical.allergies.code_system is 'class=phi;about=Code system of the code, as a URL.';
-comment on column clinical.allergies.code is 'class=phi;about=?';
-comment on column clinical.allergies.display is 'class=phi;about=?';
-comment on column clinical.allergies.criticality is 'class=phi;about=?';
-comment on column clinical.allergies.reactions is 'class=phi;about=?';
-comment on column clinical.allergies.onset_on is 'class=phi;about=?';
-comment on column clinical.allergies.clinical_status is 'class=phi;about=?';
-comment on column clinical.allergies.verification_status is 'class=phi;about=?';
-comment on column clinical.allergies.recorded_by is 'class=phi;about=?';
+comment on column clinical.allergies.code is 'class=phi;about=Code of the substance.';
+comment on column clinical.allergies.display is 'class=phi;about=The substance in words.';
+comment on column clinical.allergies.criticality is 'class=phi;about=low, high or unable_to_assess: what a reaction would do.';
+comment on column clinical.allergies.reactions is 'class=phi;about=List of reactions: {manifestation, severity, on}.';
+comment on column clinical.allergies.onset_on is 'class=phi;about=When it was first seen.';
+comment on column clinical.allergies.clinical_status is 'class=phi;about=active, inactive or resolved.';
+comment on column clinical.allergies.verification_status is 'class=phi;about=unconfirmed, confirmed, refuted or entered_in_error.';
+comment on column clinical.allergies.recorded_by is 'class=operational;about=Member of staff who recorded it.';
 select core.comment_standard_columns('clinical.allergies');
 
 alter table clinical.allergies enable row level security;
@@ -9565,12 +10039,19 @@ create policy tenant_isolation on clinical.allergies
 
 create or replace trigger allergies_touch before update on clinical.allergies
   for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger allergies_no_aadhaar before insert or update of display on clinical.allergies
+  for each row execute function core.reject_aadhaar_like('display');
+create or replace trigger allergies_none_known before insert or update on clinical.allergies
+  for each row execute function clinical.check_none_known();
+create or replace trigger allergies_patient_of_encounter before insert or update of patient_id, encounter_id on clinical.allergies
+  for each row when (new.encounter_id is not null) execute function clinical.check_patient_of_encounter();
 select audit.track('clinical.allergies');
 
 grant select, insert, update on clinical.allergies to clinical_app;
 grant select on clinical.allergies to clinical_ro;
 
--- clinical.vital_signs: One set of vitals, typed for fast charts and early-warning scores.
+-- One set of vital signs, in typed columns for fast charts. The early-warning score NEWS2 is computed by a trigger when
+-- all of its parts are there and the patient is 16 or older. Append-only: a correction is a new row that names the old.
 create table if not exists clinical.vital_signs (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -9583,6 +10064,7 @@ create table if not exists clinical.vital_signs (
   systolic smallint,
   diastolic smallint,
   spo2 smallint,
+  spo2_scale smallint not null default 1,
   on_oxygen boolean,
   weight_kg numeric(6, 2),
   height_cm numeric(5, 1),
@@ -9598,18 +10080,25 @@ create table if not exists clinical.vital_signs (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint vital_signs_pkey primary key (tenant_id, id, measured_at),
-  constraint vital_signs_patient_measured_at_key unique (tenant_id, patient_id, measured_at, id),
+  constraint vital_signs_of_patient_in_order unique (tenant_id, patient_id, measured_at, id),
   constraint vital_signs_consciousness_check check (consciousness in ('A', 'C', 'V', 'P', 'U')),
-  constraint vital_signs_temperature_c_range check (temperature_c between 20 and 46),
-  constraint vital_signs_pulse_range check (pulse between 0 and 350),
-  constraint vital_signs_resp_rate_range check (resp_rate between 0 and 120),
-  constraint vital_signs_systolic_range check (systolic between 20 and 320),
-  constraint vital_signs_diastolic_range check (diastolic between 10 and 220 and diastolic < systolic),
-  constraint vital_signs_spo2_range check (spo2 between 0 and 100),
-  constraint vital_signs_height_cm_range check (height_cm between 20 and 260),
-  constraint vital_signs_weight_kg_range check (weight_kg between 0.2 and 500),
-  constraint vital_signs_pain_score_range check (pain_score between 0 and 10),
-  constraint vital_signs_news2_range check (news2 between 0 and 20)
+  constraint vital_signs_temperature_20_to_46 check (temperature_c between 20 and 46),
+  constraint vital_signs_pulse_0_to_350 check (pulse between 0 and 350),
+  constraint vital_signs_breaths_0_to_120 check (resp_rate between 0 and 120),
+  constraint vital_signs_systolic_20_to_320 check (systolic between 20 and 320),
+  constraint vital_signs_diastolic_below_systolic check (diastolic between 10 and 220 and diastolic < systolic),
+  constraint vital_signs_spo2_0_to_100 check (spo2 between 0 and 100),
+  constraint vital_signs_spo2_scale_1_or_2 check (spo2_scale in (1, 2)),
+  constraint vital_signs_height_20_to_260 check (height_cm between 20 and 260),
+  constraint vital_signs_weight_to_500 check (weight_kg between 0.2 and 500),
+  constraint vital_signs_pain_0_to_10 check (pain_score between 0 and 10),
+  constraint vital_signs_news2_0_to_20 check (news2 between 0 and 20),
+  constraint vital_signs_error_names_row check (not is_error or replaces_id is not null),
+  constraint vital_signs_measures_something check (
+    is_error or num_nonnulls(
+      temperature_c, pulse, resp_rate, systolic, spo2, weight_kg, height_cm, pain_score, consciousness, glucose_mg_dl
+    ) > 0
+  )
 ) partition by range (measured_at);
 
 create table if not exists clinical.vital_signs_default partition of clinical.vital_signs default;
@@ -9618,30 +10107,33 @@ create index if not exists vital_signs_encounter_idx on clinical.vital_signs (te
   where encounter_id is not null;
 create index if not exists vital_signs_device_idx on clinical.vital_signs (tenant_id, device_id)
   where device_id is not null;
+create index if not exists vital_signs_replaces_idx on clinical.vital_signs (tenant_id, replaces_id)
+  where replaces_id is not null;
 create index if not exists vital_signs_recorded_by_idx on clinical.vital_signs (tenant_id, recorded_by);
 
 comment on table clinical.vital_signs is 'class=phi;scope=tenant;owner=clinical;fhir=Observation (vital-signs);retention=medical_record;append_only=1;partition=month;about=One set of vitals, typed for fast charts and early-warning scores.';
-comment on column clinical.vital_signs.measured_at is 'class=phi;about=?';
+comment on column clinical.vital_signs.measured_at is 'class=operational;about=When it was measured.';
 comment on column clinical.vital_signs.patient_id is 'class=phi;about=The patient.';
-comment on column clinical.vital_signs.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column clinical.vital_signs.temperature_c is 'class=phi;about=?';
-comment on column clinical.vital_signs.pulse is 'class=phi;about=?';
-comment on column clinical.vital_signs.resp_rate is 'class=phi;about=?';
-comment on column clinical.vital_signs.systolic is 'class=phi;about=?';
-comment on column clinical.vital_signs.diastolic is 'class=phi;about=?';
-comment on column clinical.vital_signs.spo2 is 'class=phi;about=?';
-comment on column clinical.vital_signs.on_oxygen is 'class=phi;about=?';
-comment on column clinical.vital_signs.weight_kg is 'class=phi;about=?';
-comment on column clinical.vital_signs.height_cm is 'class=phi;about=?';
-comment on column clinical.vital_signs.bmi is 'class=phi;about=?';
-comment on column clinical.vital_signs.pain_score is 'class=phi;about=?';
-comment on column clinical.vital_signs.consciousness is 'class=phi;about=?';
-comment on column clinical.vital_signs.news2 is 'class=phi;about=?';
-comment on column clinical.vital_signs.glucose_mg_dl is 'class=phi;about=?';
-comment on column clinical.vital_signs.device_id is 'class=phi;about=?';
-comment on column clinical.vital_signs.recorded_by is 'class=phi;about=?';
-comment on column clinical.vital_signs.replaces_id is 'class=phi;about=?';
-comment on column clinical.vital_signs.is_error is 'class=phi;about=?';
+comment on column clinical.vital_signs.encounter_id is 'class=phi;about=The encounter.';
+comment on column clinical.vital_signs.temperature_c is 'class=phi;about=Body temperature in degrees Celsius.';
+comment on column clinical.vital_signs.pulse is 'class=phi;about=Pulse in beats a minute.';
+comment on column clinical.vital_signs.resp_rate is 'class=phi;about=Breaths a minute.';
+comment on column clinical.vital_signs.systolic is 'class=phi;about=Systolic blood pressure in mmHg.';
+comment on column clinical.vital_signs.diastolic is 'class=phi;about=Diastolic blood pressure in mmHg.';
+comment on column clinical.vital_signs.spo2 is 'class=phi;about=Oxygen saturation in percent.';
+comment on column clinical.vital_signs.spo2_scale is 'class=phi;about=SpO2 scale of NEWS2: 1, or 2 for hypercapnic failure with a target of 88 to 92 percent.';
+comment on column clinical.vital_signs.on_oxygen is 'class=phi;about=True when the patient gets oxygen.';
+comment on column clinical.vital_signs.weight_kg is 'class=phi;about=Weight in kilograms.';
+comment on column clinical.vital_signs.height_cm is 'class=phi;about=Height in centimetres.';
+comment on column clinical.vital_signs.bmi is 'class=phi;about=Body mass index, computed.';
+comment on column clinical.vital_signs.pain_score is 'class=phi;about=Pain from 0 to 10.';
+comment on column clinical.vital_signs.consciousness is 'class=phi;about=A alert, C new confusion, V voice, P pain, U unresponsive.';
+comment on column clinical.vital_signs.news2 is 'class=phi;about=National Early Warning Score 2, 0 to 20; null when a part of it is missing.';
+comment on column clinical.vital_signs.glucose_mg_dl is 'class=phi;about=Blood glucose in mg/dL.';
+comment on column clinical.vital_signs.device_id is 'class=operational;about=Device that measured.';
+comment on column clinical.vital_signs.recorded_by is 'class=operational;about=Member of staff who recorded it.';
+comment on column clinical.vital_signs.replaces_id is 'class=phi;about=The row that this one corrects.';
+comment on column clinical.vital_signs.is_error is 'class=phi;about=True when the replaced row should not exist: nothing was measured.';
 select core.comment_standard_columns('clinical.vital_signs');
 
 alter table clinical.vital_signs enable row level security;
@@ -9663,12 +10155,15 @@ create or replace trigger vital_signs_no_truncate before truncate on clinical.vi
   for each statement execute function core.refuse_change();
 create or replace trigger vital_signs_default_no_truncate before truncate on clinical.vital_signs_default
   for each statement execute function core.refuse_change();
+create or replace trigger vital_signs_score before insert on clinical.vital_signs
+  for each row execute function clinical.score_vital_signs();
 select audit.track('clinical.vital_signs');
 
 grant select, insert on clinical.vital_signs to clinical_app;
 grant select on clinical.vital_signs to clinical_ro;
 
--- clinical.observations: Any other coded observation (examination, scores, intake/output, social history).
+-- Any other coded observation: examination, scores, fluid balance, social history. A final one is never changed: its
+-- correction is a new row that names it, and it becomes amended.
 create table if not exists clinical.observations (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -9688,6 +10183,7 @@ create table if not exists clinical.observations (
   body_site text,
   method text,
   parent_id uuid,
+  replaces_id uuid,
   performer_id uuid not null,
   status text not null default 'preliminary',
   row_version integer not null default 1,
@@ -9705,37 +10201,38 @@ create table if not exists clinical.observations (
   constraint observations_status_check check (
     status in ('preliminary', 'final', 'cancelled', 'amended', 'entered_in_error')
   ),
-  constraint observations_num_nonnulls_rule check (num_nonnulls(value_num,value_code,value_text_enc,value_bool) <= 1),
-  constraint observations_value_num_rule check (value_num is null or unit_ucum is not null),
-  constraint observations_code_system_rule check (code_system <> 'http://loinc.org' or core.valid_loinc(code))
+  constraint observations_one_value check (num_nonnulls(value_num, value_code, value_text_enc, value_bool) <= 1),
+  constraint observations_number_has_unit check (value_num is null or unit_ucum is not null),
+  constraint observations_loinc_code_valid check (code_system <> 'http://loinc.org' or core.valid_loinc(code))
 ) partition by range (effective_at);
 
 create table if not exists clinical.observations_default partition of clinical.observations default;
 
-create index if not exists observations_patient_idx on clinical.observations (tenant_id, patient_id);
+create index if not exists observations_patient_idx on clinical.observations (tenant_id, patient_id, effective_at);
 create index if not exists observations_encounter_idx on clinical.observations (tenant_id, encounter_id)
   where encounter_id is not null;
 create index if not exists observations_performer_idx on clinical.observations (tenant_id, performer_id);
 
 comment on table clinical.observations is 'class=phi;scope=tenant;owner=clinical;fhir=Observation;retention=medical_record;partition=month;about=Any other coded observation (examination, scores, intake/output, social history).';
-comment on column clinical.observations.effective_at is 'class=phi;about=?';
+comment on column clinical.observations.effective_at is 'class=operational;about=When it was observed.';
 comment on column clinical.observations.patient_id is 'class=phi;about=The patient.';
-comment on column clinical.observations.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column clinical.observations.category is 'class=phi;about=?';
+comment on column clinical.observations.encounter_id is 'class=phi;about=The encounter.';
+comment on column clinical.observations.category is 'class=phi;about=exam, survey, social_history, fluid_balance, activity, wellness or other.';
 comment on column clinical.observations.code_system is 'class=phi;about=Code system of the code, as a URL.';
-comment on column clinical.observations.code is 'class=phi;about=?';
-comment on column clinical.observations.display is 'class=phi;about=?';
-comment on column clinical.observations.value_num is 'class=phi;about=?';
-comment on column clinical.observations.unit_ucum is 'class=phi;about=?';
-comment on column clinical.observations.value_code is 'class=phi;about=?';
-comment on column clinical.observations.value_text_enc is 'class=phi;enc=1;about=?';
-comment on column clinical.observations.value_bool is 'class=phi;about=?';
-comment on column clinical.observations.interpretation is 'class=phi;about=?';
-comment on column clinical.observations.body_site is 'class=phi;about=?';
-comment on column clinical.observations.method is 'class=phi;about=?';
-comment on column clinical.observations.parent_id is 'class=phi;about=?';
-comment on column clinical.observations.performer_id is 'class=phi;about=?';
-comment on column clinical.observations.status is 'class=phi;about=?';
+comment on column clinical.observations.code is 'class=phi;about=Code of what was observed.';
+comment on column clinical.observations.display is 'class=phi;about=What was observed, in words.';
+comment on column clinical.observations.value_num is 'class=phi;about=Value as a number.';
+comment on column clinical.observations.unit_ucum is 'class=phi;about=Unit of the number (UCUM).';
+comment on column clinical.observations.value_code is 'class=phi;about=Value as a code.';
+comment on column clinical.observations.value_text_enc is 'class=phi;enc=1;about=Value as text; encrypted.';
+comment on column clinical.observations.value_bool is 'class=phi;about=Value as yes or no.';
+comment on column clinical.observations.interpretation is 'class=phi;about=Interpretation: H, L, N, A or another HL7 code.';
+comment on column clinical.observations.body_site is 'class=phi;about=Where on the body.';
+comment on column clinical.observations.method is 'class=phi;about=How it was observed.';
+comment on column clinical.observations.parent_id is 'class=phi;about=Observation that this one is a part of.';
+comment on column clinical.observations.replaces_id is 'class=phi;about=The row that this one corrects.';
+comment on column clinical.observations.performer_id is 'class=operational;about=Member of staff who observed it.';
+comment on column clinical.observations.status is 'class=operational;about=preliminary, final, amended, cancelled or entered_in_error.';
 select core.comment_standard_columns('clinical.observations');
 
 alter table clinical.observations enable row level security;
@@ -9755,22 +10252,26 @@ create or replace trigger observations_touch before update on clinical.observati
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger observations_transition before insert or update of status on clinical.observations
   for each row execute function core.enforce_transition('clinical.observations', 'status');
+create or replace trigger observations_final_stays before update on clinical.observations
+  for each row when (old.status <> 'preliminary') execute function clinical.keep_content('');
+create or replace trigger observations_no_aadhaar before insert on clinical.observations
+  for each row execute function core.reject_aadhaar_like('display', 'value_code', 'body_site', 'method');
 select audit.track('clinical.observations');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('clinical.observations', '', 'preliminary', false, null),
   ('clinical.observations', 'preliminary', 'final', false, null),
-  ('clinical.observations', 'preliminary', 'cancelled', false, null),
-  ('clinical.observations', 'final', 'amended', false, null),
-  ('clinical.observations', 'final', 'entered_in_error', false, null),
-  ('clinical.observations', 'amended', 'entered_in_error', false, null)
+  ('clinical.observations', 'preliminary', 'cancelled', true, null),
+  ('clinical.observations', 'final', 'amended', true, null),
+  ('clinical.observations', 'final', 'entered_in_error', true, null),
+  ('clinical.observations', 'amended', 'entered_in_error', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on clinical.observations to clinical_app;
+grant select, insert on clinical.observations to clinical_app;
 grant select on clinical.observations to clinical_ro;
 
--- clinical.clinical_assessments: Scored instruments (initial assessment, Morse, Braden, GCS, triage, wellness forms).
--- RULE to build: scored instruments need a score (settings list)
+-- Instruments that are filled in: initial assessment, Morse, Braden, GCS, triage, wellness forms. The instruments of the
+-- setting clinical.scored_instruments cannot be completed without a score.
 create table if not exists clinical.clinical_assessments (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -9778,11 +10279,11 @@ create table if not exists clinical.clinical_assessments (
   encounter_id uuid not null,
   template_id uuid,
   instrument text not null,
-  instrument_version text not null,
+  instrument_version text not null default '1',
   answers jsonb not null default '{}',
   score numeric,
   risk_level text,
-  assessed_at timestamptz not null,
+  assessed_at timestamptz not null default now(),
   due_at timestamptz,
   assessor_id uuid not null,
   status text not null default 'in_progress',
@@ -9796,9 +10297,11 @@ create table if not exists clinical.clinical_assessments (
   constraint clinical_assessments_status_check check (
     status in ('in_progress', 'completed', 'cancelled', 'amended', 'entered_in_error')
   ),
-  constraint clinical_assessments_completed_complete check (status <> 'completed' or jsonb_typeof(answers) = 'object')
+  constraint clinical_assessments_answers_is_object check (jsonb_typeof(answers) = 'object')
 );
 
+create index if not exists clinical_assessments_due_idx on clinical.clinical_assessments (tenant_id, due_at)
+  where status = 'in_progress';
 create index if not exists clinical_assessments_patient_idx on clinical.clinical_assessments (tenant_id, patient_id);
 create index if not exists clinical_assessments_encounter_idx on clinical.clinical_assessments (tenant_id, encounter_id);
 create index if not exists clinical_assessments_template_idx on clinical.clinical_assessments (template_id, tenant_id)
@@ -9808,17 +10311,17 @@ create index if not exists clinical_assessments_assessor_idx on clinical.clinica
 
 comment on table clinical.clinical_assessments is 'class=phi;scope=tenant;owner=clinical;fhir=QuestionnaireResponse;retention=medical_record;about=Scored instruments (initial assessment, Morse, Braden, GCS, triage, wellness forms).';
 comment on column clinical.clinical_assessments.patient_id is 'class=phi;about=The patient.';
-comment on column clinical.clinical_assessments.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column clinical.clinical_assessments.template_id is 'class=phi;about=?';
-comment on column clinical.clinical_assessments.instrument is 'class=phi;about=?';
-comment on column clinical.clinical_assessments.instrument_version is 'class=phi;about=?';
-comment on column clinical.clinical_assessments.answers is 'class=phi;about=?';
-comment on column clinical.clinical_assessments.score is 'class=phi;about=?';
-comment on column clinical.clinical_assessments.risk_level is 'class=phi;about=?';
-comment on column clinical.clinical_assessments.assessed_at is 'class=phi;about=?';
-comment on column clinical.clinical_assessments.due_at is 'class=phi;about=?';
-comment on column clinical.clinical_assessments.assessor_id is 'class=phi;about=?';
-comment on column clinical.clinical_assessments.status is 'class=phi;about=?';
+comment on column clinical.clinical_assessments.encounter_id is 'class=phi;about=The encounter.';
+comment on column clinical.clinical_assessments.template_id is 'class=operational;about=Template of the form.';
+comment on column clinical.clinical_assessments.instrument is 'class=phi;about=Code of the instrument, such as morse, braden, gcs.';
+comment on column clinical.clinical_assessments.instrument_version is 'class=operational;about=Version of the instrument.';
+comment on column clinical.clinical_assessments.answers is 'class=phi;about=Answers by question.';
+comment on column clinical.clinical_assessments.score is 'class=phi;about=Total score.';
+comment on column clinical.clinical_assessments.risk_level is 'class=phi;about=none, low, medium or high.';
+comment on column clinical.clinical_assessments.assessed_at is 'class=operational;about=When it was filled in.';
+comment on column clinical.clinical_assessments.due_at is 'class=operational;about=When it must be done.';
+comment on column clinical.clinical_assessments.assessor_id is 'class=operational;about=Member of staff who filled it in.';
+comment on column clinical.clinical_assessments.status is 'class=operational;about=in_progress, completed, amended, cancelled or entered_in_error.';
 select core.comment_standard_columns('clinical.clinical_assessments');
 
 alter table clinical.clinical_assessments enable row level security;
@@ -9834,22 +10337,30 @@ create or replace trigger clinical_assessments_template_visible before insert or
   for each row execute function core.check_shared_reference('template_id', 'ehr.document_templates');
 create or replace trigger clinical_assessments_transition before insert or update of status on clinical.clinical_assessments
   for each row execute function core.enforce_transition('clinical.clinical_assessments', 'status');
+create or replace trigger clinical_assessments_scored before insert or update on clinical.clinical_assessments
+  for each row when (new.status = 'completed' and new.score is null)
+  execute function clinical.check_assessment_score();
+create or replace trigger clinical_assessments_completed_stays before update on clinical.clinical_assessments
+  for each row when (old.status <> 'in_progress') execute function clinical.keep_content('');
+create or replace trigger clinical_assessments_patient_of_encounter
+  before insert or update of patient_id, encounter_id on clinical.clinical_assessments
+  for each row execute function clinical.check_patient_of_encounter();
 select audit.track('clinical.clinical_assessments');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('clinical.clinical_assessments', '', 'in_progress', false, null),
   ('clinical.clinical_assessments', 'in_progress', 'completed', false, null),
   ('clinical.clinical_assessments', 'in_progress', 'cancelled', false, null),
-  ('clinical.clinical_assessments', 'completed', 'amended', false, null),
-  ('clinical.clinical_assessments', 'completed', 'entered_in_error', false, null),
-  ('clinical.clinical_assessments', 'amended', 'entered_in_error', false, null)
+  ('clinical.clinical_assessments', 'completed', 'amended', true, null),
+  ('clinical.clinical_assessments', 'completed', 'entered_in_error', true, null),
+  ('clinical.clinical_assessments', 'amended', 'entered_in_error', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
 grant select, insert, update on clinical.clinical_assessments to clinical_app;
 grant select on clinical.clinical_assessments to clinical_ro;
 
--- clinical.medical_records: Signed clinical notes: consultation, progress, nursing, operative, procedure, death note.
--- RULE to build: content columns immutable once signed (trigger)
+-- Clinical notes: consultation, progress, nursing, operative, procedure and death notes. Once signed a note is never
+-- changed by anybody; an addendum is a note of its own that names it, and signing the addendum marks it amended.
 create table if not exists clinical.medical_records (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -9868,7 +10379,7 @@ create table if not exists clinical.medical_records (
   cosigned_at timestamptz,
   amends_id uuid,
   amendment_reason text,
-  confidentiality text not null,
+  confidentiality text not null default 'N',
   late_entry boolean not null default false,
   status text not null default 'draft',
   row_version integer not null default 1,
@@ -9882,12 +10393,16 @@ create table if not exists clinical.medical_records (
   constraint medical_records_status_check check (
     status in ('draft', 'signed', 'discarded', 'amended', 'entered_in_error')
   ),
-  constraint medical_records_status_rule check (
+  constraint medical_records_signed_has_signature check (
     status not in ('signed', 'amended') or (signed_at is not null and signed_by is not null)
   ),
-  constraint medical_records_amends_id_rule check (amends_id is null or amendment_reason is not null)
+  constraint medical_records_addendum_has_reason check (amends_id is null or amendment_reason is not null),
+  constraint medical_records_cosigned_by_named_senior check (cosigned_at is null or cosigner_id is not null),
+  constraint medical_records_cosigner_is_another check (cosigner_id <> author_id),
+  constraint medical_records_content_hash_is_sha256 check (octet_length(content_hash) = 32)
 );
 
+create index if not exists medical_records_draft_idx on clinical.medical_records (tenant_id, author_id) where status = 'draft';
 create index if not exists medical_records_patient_idx on clinical.medical_records (tenant_id, patient_id);
 create index if not exists medical_records_encounter_idx on clinical.medical_records (tenant_id, encounter_id);
 create index if not exists medical_records_author_idx on clinical.medical_records (tenant_id, author_id);
@@ -9899,24 +10414,24 @@ create index if not exists medical_records_amends_idx on clinical.medical_record
   where amends_id is not null;
 
 comment on table clinical.medical_records is 'class=phi;scope=tenant;owner=clinical;fhir=Composition;retention=medical_record;about=Signed clinical notes: consultation, progress, nursing, operative, procedure, death note.';
-comment on column clinical.medical_records.record_number is 'class=phi;about=?';
+comment on column clinical.medical_records.record_number is 'class=operational;about=Number that people read, series medical_record.';
 comment on column clinical.medical_records.patient_id is 'class=phi;about=The patient.';
-comment on column clinical.medical_records.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column clinical.medical_records.type_code is 'class=phi;about=?';
-comment on column clinical.medical_records.title is 'class=phi;about=?';
-comment on column clinical.medical_records.content_enc is 'class=phi;enc=1;about=?';
-comment on column clinical.medical_records.content_hash is 'class=phi;about=?';
-comment on column clinical.medical_records.sections is 'class=phi;about=?';
-comment on column clinical.medical_records.author_id is 'class=phi;about=?';
-comment on column clinical.medical_records.signed_at is 'class=phi;about=?';
-comment on column clinical.medical_records.signed_by is 'class=phi;about=?';
-comment on column clinical.medical_records.cosigner_id is 'class=phi;about=?';
-comment on column clinical.medical_records.cosigned_at is 'class=phi;about=?';
-comment on column clinical.medical_records.amends_id is 'class=phi;about=?';
-comment on column clinical.medical_records.amendment_reason is 'class=phi;about=?';
-comment on column clinical.medical_records.confidentiality is 'class=phi;about=?';
-comment on column clinical.medical_records.late_entry is 'class=phi;about=?';
-comment on column clinical.medical_records.status is 'class=phi;about=?';
+comment on column clinical.medical_records.encounter_id is 'class=phi;about=The encounter.';
+comment on column clinical.medical_records.type_code is 'class=phi;about=Kind of note, such as consultation, progress, nursing, operative, death_note, lama_form.';
+comment on column clinical.medical_records.title is 'class=phi;about=Title.';
+comment on column clinical.medical_records.content_enc is 'class=phi;enc=1;about=The note; encrypted.';
+comment on column clinical.medical_records.content_hash is 'class=phi;about=SHA-256 of the text of the note.';
+comment on column clinical.medical_records.sections is 'class=phi;about=Coded sections, where the note has some.';
+comment on column clinical.medical_records.author_id is 'class=operational;about=Member of staff who wrote it.';
+comment on column clinical.medical_records.signed_at is 'class=operational;about=When it was signed.';
+comment on column clinical.medical_records.signed_by is 'class=operational;about=Member of staff who signed it.';
+comment on column clinical.medical_records.cosigner_id is 'class=operational;about=Senior who must sign as well.';
+comment on column clinical.medical_records.cosigned_at is 'class=operational;about=When the senior signed.';
+comment on column clinical.medical_records.amends_id is 'class=phi;about=The note that this one amends.';
+comment on column clinical.medical_records.amendment_reason is 'class=phi;about=Why.';
+comment on column clinical.medical_records.confidentiality is 'class=phi;about=N normal, R restricted, V very restricted (HL7).';
+comment on column clinical.medical_records.late_entry is 'class=phi;about=True when it was written after the encounter had ended.';
+comment on column clinical.medical_records.status is 'class=operational;about=draft, signed, amended, discarded or entered_in_error.';
 select core.comment_standard_columns('clinical.medical_records');
 
 alter table clinical.medical_records enable row level security;
@@ -9930,20 +10445,31 @@ create or replace trigger medical_records_touch before update on clinical.medica
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger medical_records_transition before insert or update of status on clinical.medical_records
   for each row execute function core.enforce_transition('clinical.medical_records', 'status');
+create or replace trigger medical_records_signed_stays before update on clinical.medical_records
+  for each row when (old.status <> 'draft') execute function clinical.keep_content('cosigned_at');
+create or replace trigger medical_records_patient_of_encounter
+  before insert or update of patient_id, encounter_id on clinical.medical_records
+  for each row execute function clinical.check_patient_of_encounter();
+create or replace trigger medical_records_no_aadhaar before insert or update of title on clinical.medical_records
+  for each row execute function core.reject_aadhaar_like('title');
 select audit.track('clinical.medical_records');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('clinical.medical_records', '', 'draft', false, null),
   ('clinical.medical_records', 'draft', 'signed', false, null),
   ('clinical.medical_records', 'draft', 'discarded', false, null),
-  ('clinical.medical_records', 'signed', 'amended', false, null),
-  ('clinical.medical_records', 'signed', 'entered_in_error', false, null)
+  ('clinical.medical_records', 'signed', 'amended', true, null),
+  ('clinical.medical_records', 'signed', 'entered_in_error', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on clinical.medical_records to clinical_app;
+-- a draft may be edited; signing and amending are operations
+grant select, insert on clinical.medical_records to clinical_app;
+grant update (type_code, title, content_enc, content_hash, sections, cosigner_id, confidentiality, row_version)
+  on clinical.medical_records to clinical_app;
 grant select on clinical.medical_records to clinical_ro;
 
--- clinical.procedures: Procedures and surgeries, with theatre times and the WHO checklist.
+-- Procedures and surgeries, with theatre times and the WHO surgical safety checklist: sign-in before anaesthesia, time-out
+-- before incision, sign-out before the patient leaves. Surgery needs an informed consent to begin and a count to end.
 create table if not exists clinical.procedures (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -9955,7 +10481,7 @@ create table if not exists clinical.procedures (
   code text not null,
   display text not null,
   kind text not null,
-  laterality text not null,
+  laterality text not null default 'na',
   asa_class smallint,
   anaesthesia_type text,
   primary_surgeon_id uuid,
@@ -9985,18 +10511,30 @@ create table if not exists clinical.procedures (
   constraint procedures_status_check check (
     status in ('preparation', 'in_progress', 'not_done', 'completed', 'stopped', 'entered_in_error')
   ),
-  constraint procedures_time_out_at_rule check (time_out_at >= sign_in_at and sign_out_at >= time_out_at),
-  constraint procedures_incision_at_rule check (incision_at is null or time_out_at is not null),
-  constraint procedures_closure_at_rule check (closure_at >= incision_at),
-  constraint procedures_surgery_complete check (
+  constraint procedures_time_out_after_sign_in check (
+    time_out_at is null or (sign_in_at is not null and time_out_at >= sign_in_at)
+  ),
+  constraint procedures_sign_out_after_time_out check (
+    sign_out_at is null or (time_out_at is not null and sign_out_at >= time_out_at)
+  ),
+  constraint procedures_incision_after_time_out check (
+    incision_at is null or (time_out_at is not null and incision_at >= time_out_at)
+  ),
+  constraint procedures_closure_after_incision check (
+    closure_at is null or (incision_at is not null and closure_at >= incision_at)
+  ),
+  constraint procedures_surgery_has_consent check (
     kind <> 'surgery' or status in ('preparation', 'not_done') or consent_id is not null
   ),
-  constraint procedures_asa_class_range check (asa_class between 1 and 6),
-  constraint procedures_completed_complete check (
-    status <> 'completed' or kind <> 'surgery' or counts_correct is not null
-  )
+  constraint procedures_asa_class_1_to_6 check (asa_class between 1 and 6),
+  constraint procedures_completed_surgery_signed_out check (
+    status <> 'completed' or kind <> 'surgery' or (sign_out_at is not null and counts_correct is not null)
+  ),
+  constraint procedures_blood_loss_not_negative check (blood_loss_ml >= 0)
 );
 
+create index if not exists procedures_open_idx on clinical.procedures (tenant_id, primary_surgeon_id)
+  where status in ('preparation', 'in_progress');
 create index if not exists procedures_patient_idx on clinical.procedures (tenant_id, patient_id);
 create index if not exists procedures_encounter_idx on clinical.procedures (tenant_id, encounter_id);
 create index if not exists procedures_service_request_idx on clinical.procedures (tenant_id, service_request_id)
@@ -10009,32 +10547,32 @@ create index if not exists procedures_consent_idx on clinical.procedures (tenant
   where consent_id is not null;
 
 comment on table clinical.procedures is 'class=phi;scope=tenant;owner=clinical;fhir=Procedure;retention=medical_record;about=Procedures and surgeries, with theatre times and the WHO checklist.';
-comment on column clinical.procedures.procedure_number is 'class=phi;about=?';
+comment on column clinical.procedures.procedure_number is 'class=operational;about=Number that people read, series procedure.';
 comment on column clinical.procedures.patient_id is 'class=phi;about=The patient.';
-comment on column clinical.procedures.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column clinical.procedures.service_request_id is 'class=phi;about=?';
+comment on column clinical.procedures.encounter_id is 'class=phi;about=The encounter.';
+comment on column clinical.procedures.service_request_id is 'class=operational;about=The order that it fulfils.';
 comment on column clinical.procedures.code_system is 'class=phi;about=Code system of the code, as a URL.';
-comment on column clinical.procedures.code is 'class=phi;about=?';
-comment on column clinical.procedures.display is 'class=phi;about=?';
-comment on column clinical.procedures.kind is 'class=phi;about=?';
-comment on column clinical.procedures.laterality is 'class=phi;about=?';
-comment on column clinical.procedures.asa_class is 'class=phi;about=?';
-comment on column clinical.procedures.anaesthesia_type is 'class=phi;about=?';
-comment on column clinical.procedures.primary_surgeon_id is 'class=phi;about=?';
-comment on column clinical.procedures.anaesthetist_id is 'class=phi;about=?';
-comment on column clinical.procedures.consent_id is 'class=phi;about=?';
-comment on column clinical.procedures.sign_in_at is 'class=phi;about=?';
-comment on column clinical.procedures.time_out_at is 'class=phi;about=?';
-comment on column clinical.procedures.sign_out_at is 'class=phi;about=?';
-comment on column clinical.procedures.checklist is 'class=phi;about=?';
-comment on column clinical.procedures.patient_in_at is 'class=phi;about=?';
-comment on column clinical.procedures.incision_at is 'class=phi;about=?';
-comment on column clinical.procedures.closure_at is 'class=phi;about=?';
-comment on column clinical.procedures.patient_out_at is 'class=phi;about=?';
-comment on column clinical.procedures.blood_loss_ml is 'class=phi;about=?';
-comment on column clinical.procedures.complications is 'class=phi;about=?';
-comment on column clinical.procedures.counts_correct is 'class=phi;about=?';
-comment on column clinical.procedures.status is 'class=phi;about=?';
+comment on column clinical.procedures.code is 'class=phi;about=Code of the procedure.';
+comment on column clinical.procedures.display is 'class=phi;about=The procedure in words.';
+comment on column clinical.procedures.kind is 'class=phi;about=surgery, bedside, diagnostic or therapy.';
+comment on column clinical.procedures.laterality is 'class=phi;about=left, right, bilateral or na.';
+comment on column clinical.procedures.asa_class is 'class=phi;about=ASA physical status, 1 to 6.';
+comment on column clinical.procedures.anaesthesia_type is 'class=phi;about=Kind of anaesthesia.';
+comment on column clinical.procedures.primary_surgeon_id is 'class=operational;about=Doctor who operates.';
+comment on column clinical.procedures.anaesthetist_id is 'class=operational;about=Doctor who gives anaesthesia.';
+comment on column clinical.procedures.consent_id is 'class=phi;about=The informed consent.';
+comment on column clinical.procedures.sign_in_at is 'class=operational;about=WHO checklist: sign-in, before anaesthesia.';
+comment on column clinical.procedures.time_out_at is 'class=operational;about=WHO checklist: time-out, before incision.';
+comment on column clinical.procedures.sign_out_at is 'class=operational;about=WHO checklist: sign-out, before the patient leaves.';
+comment on column clinical.procedures.checklist is 'class=phi;about=Answers of the checklist by step: sign_in, time_out, sign_out.';
+comment on column clinical.procedures.patient_in_at is 'class=operational;about=Patient in theatre.';
+comment on column clinical.procedures.incision_at is 'class=operational;about=Incision.';
+comment on column clinical.procedures.closure_at is 'class=operational;about=Closure.';
+comment on column clinical.procedures.patient_out_at is 'class=operational;about=Patient out of theatre.';
+comment on column clinical.procedures.blood_loss_ml is 'class=phi;about=Blood loss in millilitres.';
+comment on column clinical.procedures.complications is 'class=phi;about=Complications.';
+comment on column clinical.procedures.counts_correct is 'class=phi;about=True when swabs, needles and instruments were counted and none was missing.';
+comment on column clinical.procedures.status is 'class=operational;about=preparation, in_progress, completed, stopped, not_done or entered_in_error.';
 select core.comment_standard_columns('clinical.procedures');
 
 alter table clinical.procedures enable row level security;
@@ -10048,21 +10586,34 @@ create or replace trigger procedures_touch before update on clinical.procedures
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger procedures_transition before insert or update of status on clinical.procedures
   for each row execute function core.enforce_transition('clinical.procedures', 'status');
+create or replace trigger procedures_completed_stays before update on clinical.procedures
+  for each row when (old.status not in ('preparation', 'in_progress'))
+  execute function clinical.keep_content('complications');
+create or replace trigger procedures_patient_of_encounter before insert or update of patient_id, encounter_id on clinical.procedures
+  for each row execute function clinical.check_patient_of_encounter();
+create or replace trigger procedures_no_aadhaar before insert or update of display, complications on clinical.procedures
+  for each row execute function core.reject_aadhaar_like('display', 'complications');
 select audit.track('clinical.procedures');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('clinical.procedures', '', 'preparation', false, null),
   ('clinical.procedures', 'preparation', 'in_progress', false, null),
-  ('clinical.procedures', 'preparation', 'not_done', false, null),
+  ('clinical.procedures', 'preparation', 'not_done', true, null),
   ('clinical.procedures', 'in_progress', 'completed', false, null),
-  ('clinical.procedures', 'in_progress', 'stopped', false, null),
-  ('clinical.procedures', 'completed', 'entered_in_error', false, null)
+  ('clinical.procedures', 'in_progress', 'stopped', true, null),
+  ('clinical.procedures', 'completed', 'entered_in_error', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on clinical.procedures to clinical_app;
+-- the checklist, the theatre times and the status belong to the operations
+grant select, insert on clinical.procedures to clinical_app;
+grant update (
+  laterality, asa_class, anaesthesia_type, primary_surgeon_id, anaesthetist_id, consent_id, blood_loss_ml, complications,
+  row_version
+) on clinical.procedures to clinical_app;
 grant select on clinical.procedures to clinical_ro;
 
--- clinical.implants: Implanted devices with UDI and batch; recall and PM-JAY implant evidence.
+-- Implanted devices with batch, UDI or serial number: what a recall and an implant claim ask for. No serial number of a
+-- device is in two patients.
 create table if not exists clinical.implants (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -10072,7 +10623,7 @@ create table if not exists clinical.implants (
   batch_id uuid,
   udi text,
   serial_number text,
-  implanted_at timestamptz not null,
+  implanted_at timestamptz not null default now(),
   body_site text not null,
   sticker_document_id uuid,
   explanted_at timestamptz,
@@ -10083,12 +10634,13 @@ create table if not exists clinical.implants (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint implants_pkey primary key (tenant_id, id),
-  constraint implants_num_nonnulls_rule check (num_nonnulls(batch_id,serial_number,udi) >= 1),
-  constraint implants_explanted_at_rule check (explanted_at is null or explant_reason is not null)
+  constraint implants_traceable check (num_nonnulls(batch_id, serial_number, udi) >= 1),
+  constraint implants_explant_has_reason check (explanted_at is null or explant_reason is not null),
+  constraint implants_explanted_after_implant check (explanted_at >= implanted_at)
 );
 
-create unique index if not exists implants_udi_serial_number_key on clinical.implants (tenant_id, udi, serial_number)
-  where serial_number is not null;
+create unique index if not exists implants_serial_number_key on clinical.implants (tenant_id, item_id, udi, serial_number)
+  nulls not distinct where serial_number is not null;
 create index if not exists implants_patient_idx on clinical.implants (tenant_id, patient_id);
 create index if not exists implants_procedure_idx on clinical.implants (tenant_id, procedure_id);
 create index if not exists implants_item_idx on clinical.implants (tenant_id, item_id);
@@ -10099,16 +10651,16 @@ create index if not exists implants_sticker_document_idx on clinical.implants (t
 
 comment on table clinical.implants is 'class=phi;scope=tenant;owner=clinical;fhir=Device;retention=medical_record;about=Implanted devices with UDI and batch; recall and PM-JAY implant evidence.';
 comment on column clinical.implants.patient_id is 'class=phi;about=The patient.';
-comment on column clinical.implants.procedure_id is 'class=phi;about=?';
-comment on column clinical.implants.item_id is 'class=phi;about=?';
-comment on column clinical.implants.batch_id is 'class=phi;about=?';
-comment on column clinical.implants.udi is 'class=phi;about=?';
-comment on column clinical.implants.serial_number is 'class=phi;about=?';
-comment on column clinical.implants.implanted_at is 'class=phi;about=?';
-comment on column clinical.implants.body_site is 'class=phi;about=?';
-comment on column clinical.implants.sticker_document_id is 'class=phi;about=?';
-comment on column clinical.implants.explanted_at is 'class=phi;about=?';
-comment on column clinical.implants.explant_reason is 'class=phi;about=?';
+comment on column clinical.implants.procedure_id is 'class=phi;about=Procedure in which it was implanted.';
+comment on column clinical.implants.item_id is 'class=operational;about=Item of stock.';
+comment on column clinical.implants.batch_id is 'class=operational;about=Batch of the item.';
+comment on column clinical.implants.udi is 'class=phi;about=Unique device identifier as scanned.';
+comment on column clinical.implants.serial_number is 'class=phi;about=Serial number.';
+comment on column clinical.implants.implanted_at is 'class=phi;about=When.';
+comment on column clinical.implants.body_site is 'class=phi;about=Where in the body.';
+comment on column clinical.implants.sticker_document_id is 'class=phi;about=Picture of its sticker.';
+comment on column clinical.implants.explanted_at is 'class=phi;about=When it was taken out.';
+comment on column clinical.implants.explant_reason is 'class=phi;about=Why.';
 select core.comment_standard_columns('clinical.implants');
 
 alter table clinical.implants enable row level security;
@@ -10120,12 +10672,16 @@ create policy tenant_isolation on clinical.implants
 
 create or replace trigger implants_touch before update on clinical.implants
   for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger implants_no_aadhaar before insert or update of udi, serial_number, body_site on clinical.implants
+  for each row execute function core.reject_aadhaar_like('body_site');
 select audit.track('clinical.implants');
 
-grant select, insert, update on clinical.implants to clinical_app;
+grant select, insert on clinical.implants to clinical_app;
+grant update (sticker_document_id, explanted_at, explant_reason, row_version) on clinical.implants to clinical_app;
 grant select on clinical.implants to clinical_ro;
 
--- clinical.vaccination_records: Vaccinations given, planned or refused.
+-- Vaccinations given here or elsewhere, planned, or refused. A dose of a series is given once; one given here names its
+-- lot, which must not have expired.
 create table if not exists clinical.vaccination_records (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -10147,7 +10703,7 @@ create table if not exists clinical.vaccination_records (
   next_due_on date,
   not_done_reason text,
   external_ref text,
-  source text not null,
+  source text not null default 'own',
   status text not null default 'planned',
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
@@ -10162,16 +10718,18 @@ create table if not exists clinical.vaccination_records (
   constraint vaccination_records_status_check check (
     status in ('planned', 'completed', 'not_done', 'entered_in_error')
   ),
-  constraint vaccination_records_dose_number_range check (dose_number between 1 and 20),
-  constraint vaccination_records_completed_complete check (
+  constraint vaccination_records_dose_1_to_20 check (dose_number between 1 and 20),
+  constraint vaccination_records_given_has_time_and_lot check (
     status <> 'completed' or (given_at is not null and (source = 'external' or lot_number is not null))
   ),
-  constraint vaccination_records_expiry_on_rule check (expiry_on >= given_at::date),
-  constraint vaccination_records_not_done_complete check (status <> 'not_done' or not_done_reason is not null)
+  constraint vaccination_records_lot_not_expired check (expiry_on >= (given_at at time zone 'UTC')::date),
+  constraint vaccination_records_not_done_has_reason check (status <> 'not_done' or not_done_reason is not null)
 );
 
-create unique index if not exists vaccination_records_patient_vaccine_code_key on clinical.vaccination_records (tenant_id, patient_id, vaccine_code, series, dose_number)
-  where status = 'completed';
+create unique index if not exists vaccination_records_dose_given_once
+  on clinical.vaccination_records (tenant_id, patient_id, vaccine_code, series, dose_number) nulls not distinct
+  where status = 'completed' and deleted_at is null;
+create index if not exists vaccination_records_due_idx on clinical.vaccination_records (tenant_id, next_due_on) where status = 'planned';
 create index if not exists vaccination_records_patient_idx on clinical.vaccination_records (tenant_id, patient_id);
 create index if not exists vaccination_records_encounter_idx on clinical.vaccination_records (tenant_id, encounter_id)
   where encounter_id is not null;
@@ -10182,25 +10740,25 @@ create index if not exists vaccination_records_given_by_idx on clinical.vaccinat
 
 comment on table clinical.vaccination_records is 'class=phi;scope=tenant;owner=clinical;fhir=Immunization;retention=medical_record;about=Vaccinations given, planned or refused.';
 comment on column clinical.vaccination_records.patient_id is 'class=phi;about=The patient.';
-comment on column clinical.vaccination_records.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column clinical.vaccination_records.vaccine_code is 'class=phi;about=?';
-comment on column clinical.vaccination_records.vaccine_name is 'class=phi;about=?';
-comment on column clinical.vaccination_records.brand is 'class=phi;about=?';
-comment on column clinical.vaccination_records.manufacturer is 'class=phi;about=?';
-comment on column clinical.vaccination_records.batch_id is 'class=phi;about=?';
-comment on column clinical.vaccination_records.lot_number is 'class=phi;about=?';
-comment on column clinical.vaccination_records.expiry_on is 'class=phi;about=?';
-comment on column clinical.vaccination_records.dose_number is 'class=phi;about=?';
-comment on column clinical.vaccination_records.series is 'class=phi;about=?';
-comment on column clinical.vaccination_records.site is 'class=phi;about=?';
-comment on column clinical.vaccination_records.route is 'class=phi;about=?';
-comment on column clinical.vaccination_records.given_at is 'class=phi;about=?';
-comment on column clinical.vaccination_records.given_by is 'class=phi;about=?';
-comment on column clinical.vaccination_records.next_due_on is 'class=phi;about=?';
-comment on column clinical.vaccination_records.not_done_reason is 'class=phi;about=?';
-comment on column clinical.vaccination_records.external_ref is 'class=phi;about=?';
-comment on column clinical.vaccination_records.source is 'class=phi;about=?';
-comment on column clinical.vaccination_records.status is 'class=phi;about=?';
+comment on column clinical.vaccination_records.encounter_id is 'class=phi;about=The encounter.';
+comment on column clinical.vaccination_records.vaccine_code is 'class=phi;about=Code of the vaccine.';
+comment on column clinical.vaccination_records.vaccine_name is 'class=phi;about=Vaccine in words.';
+comment on column clinical.vaccination_records.brand is 'class=phi;about=Brand.';
+comment on column clinical.vaccination_records.manufacturer is 'class=phi;about=Manufacturer.';
+comment on column clinical.vaccination_records.batch_id is 'class=operational;about=Batch of stock that it came from.';
+comment on column clinical.vaccination_records.lot_number is 'class=phi;about=Lot number.';
+comment on column clinical.vaccination_records.expiry_on is 'class=operational;about=Expiry of the lot.';
+comment on column clinical.vaccination_records.dose_number is 'class=phi;about=Dose within the series, from 1.';
+comment on column clinical.vaccination_records.series is 'class=phi;about=Series, such as primary or booster.';
+comment on column clinical.vaccination_records.site is 'class=phi;about=Where on the body.';
+comment on column clinical.vaccination_records.route is 'class=phi;about=How it was given.';
+comment on column clinical.vaccination_records.given_at is 'class=phi;about=When.';
+comment on column clinical.vaccination_records.given_by is 'class=operational;about=Member of staff who gave it.';
+comment on column clinical.vaccination_records.next_due_on is 'class=phi;about=When the next dose is due.';
+comment on column clinical.vaccination_records.not_done_reason is 'class=phi;about=Why it was not given.';
+comment on column clinical.vaccination_records.external_ref is 'class=phi;about=Reference of a foreign record, such as a certificate.';
+comment on column clinical.vaccination_records.source is 'class=phi;about=own, or external when somebody else gave it.';
+comment on column clinical.vaccination_records.status is 'class=operational;about=planned, completed, not_done or entered_in_error.';
 select core.comment_standard_columns('clinical.vaccination_records');
 
 alter table clinical.vaccination_records enable row level security;
@@ -10214,20 +10772,27 @@ create or replace trigger vaccination_records_touch before update on clinical.va
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger vaccination_records_transition before insert or update of status on clinical.vaccination_records
   for each row execute function core.enforce_transition('clinical.vaccination_records', 'status');
+create or replace trigger vaccination_records_given_stays before update on clinical.vaccination_records
+  for each row when (old.status = 'completed') execute function clinical.keep_content('next_due_on');
+create or replace trigger vaccination_records_no_aadhaar before insert or update of external_ref, not_done_reason on clinical.vaccination_records
+  for each row execute function core.reject_aadhaar_like('external_ref', 'not_done_reason');
 select audit.track('clinical.vaccination_records');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('clinical.vaccination_records', '', 'planned', false, null),
   ('clinical.vaccination_records', 'planned', 'completed', false, null),
   ('clinical.vaccination_records', 'planned', 'not_done', false, null),
-  ('clinical.vaccination_records', 'completed', 'entered_in_error', false, null),
+  ('clinical.vaccination_records', 'completed', 'entered_in_error', true, null),
   ('clinical.vaccination_records', 'not_done', 'planned', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on clinical.vaccination_records to clinical_app;
+-- giving and refusing are operations
+grant select, insert on clinical.vaccination_records to clinical_app;
+grant update (next_due_on, external_ref, row_version) on clinical.vaccination_records to clinical_app;
 grant select on clinical.vaccination_records to clinical_ro;
 
--- clinical.service_requests: Orders for laboratory, imaging, procedures, referrals, diet, nursing, blood.
+-- Orders: laboratory, imaging, procedures, referrals, consultations, diet, nursing, therapy, blood. Who carries one out
+-- completes it; revoking one that is active needs a reason.
 create table if not exists clinical.service_requests (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -10238,10 +10803,10 @@ create table if not exists clinical.service_requests (
   code_system text not null,
   code text not null,
   display text not null,
-  intent text not null,
-  priority text not null,
+  intent text not null default 'order',
+  priority text not null default 'routine',
   requester_id uuid not null,
-  requested_at timestamptz not null,
+  requested_at timestamptz not null default now(),
   occurrence_at timestamptz,
   recurrence jsonb,
   reason_code text,
@@ -10267,10 +10832,12 @@ create table if not exists clinical.service_requests (
   constraint service_requests_status_check check (
     status in ('draft', 'active', 'cancelled', 'on_hold', 'completed', 'revoked', 'entered_in_error')
   ),
-  constraint service_requests_revoked_complete check (status <> 'revoked' or revoke_reason is not null),
-  constraint service_requests_on_hold_complete check (status <> 'on_hold' or hold_reason is not null)
+  constraint service_requests_revoked_has_reason check (status <> 'revoked' or revoke_reason is not null),
+  constraint service_requests_on_hold_has_reason check (status <> 'on_hold' or hold_reason is not null)
 );
 
+create index if not exists service_requests_open_idx on clinical.service_requests (tenant_id, target_department_id, requested_at)
+  where status in ('active', 'on_hold');
 create index if not exists service_requests_patient_idx on clinical.service_requests (tenant_id, patient_id);
 create index if not exists service_requests_encounter_idx on clinical.service_requests (tenant_id, encounter_id);
 create index if not exists service_requests_requester_idx on clinical.service_requests (tenant_id, requester_id);
@@ -10278,27 +10845,27 @@ create index if not exists service_requests_target_department_idx on clinical.se
   where target_department_id is not null;
 
 comment on table clinical.service_requests is 'class=phi;scope=tenant;owner=clinical;fhir=ServiceRequest;retention=medical_record;about=Orders for laboratory, imaging, procedures, referrals, diet, nursing, blood.';
-comment on column clinical.service_requests.order_number is 'class=phi;about=?';
+comment on column clinical.service_requests.order_number is 'class=operational;about=Number that people read, series order.';
 comment on column clinical.service_requests.patient_id is 'class=phi;about=The patient.';
-comment on column clinical.service_requests.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column clinical.service_requests.category is 'class=phi;about=?';
+comment on column clinical.service_requests.encounter_id is 'class=phi;about=The encounter.';
+comment on column clinical.service_requests.category is 'class=phi;about=laboratory, imaging, procedure, referral, consultation, diet, nursing, therapy or blood.';
 comment on column clinical.service_requests.code_system is 'class=phi;about=Code system of the code, as a URL.';
-comment on column clinical.service_requests.code is 'class=phi;about=?';
-comment on column clinical.service_requests.display is 'class=phi;about=?';
-comment on column clinical.service_requests.intent is 'class=phi;about=?';
-comment on column clinical.service_requests.priority is 'class=phi;about=?';
-comment on column clinical.service_requests.requester_id is 'class=phi;about=?';
-comment on column clinical.service_requests.requested_at is 'class=phi;about=?';
-comment on column clinical.service_requests.occurrence_at is 'class=phi;about=?';
-comment on column clinical.service_requests.recurrence is 'class=phi;about=?';
-comment on column clinical.service_requests.reason_code is 'class=phi;about=?';
-comment on column clinical.service_requests.instructions is 'class=phi;about=?';
-comment on column clinical.service_requests.target_department_id is 'class=phi;about=?';
-comment on column clinical.service_requests.referral_to is 'class=phi;about=?';
-comment on column clinical.service_requests.hold_reason is 'class=phi;about=?';
-comment on column clinical.service_requests.revoke_reason is 'class=phi;about=?';
-comment on column clinical.service_requests.group_id is 'class=phi;about=?';
-comment on column clinical.service_requests.status is 'class=phi;about=?';
+comment on column clinical.service_requests.code is 'class=phi;about=Code of what is ordered.';
+comment on column clinical.service_requests.display is 'class=phi;about=What is ordered, in words.';
+comment on column clinical.service_requests.intent is 'class=phi;about=order, proposal or plan.';
+comment on column clinical.service_requests.priority is 'class=operational;about=routine, urgent, asap or stat.';
+comment on column clinical.service_requests.requester_id is 'class=operational;about=Member of staff who orders.';
+comment on column clinical.service_requests.requested_at is 'class=operational;about=When it was ordered.';
+comment on column clinical.service_requests.occurrence_at is 'class=operational;about=When it should be done.';
+comment on column clinical.service_requests.recurrence is 'class=phi;about=How it repeats, as FHIR Timing.';
+comment on column clinical.service_requests.reason_code is 'class=phi;about=Code of the reason.';
+comment on column clinical.service_requests.instructions is 'class=phi;about=Instructions to who carries it out.';
+comment on column clinical.service_requests.target_department_id is 'class=operational;about=Department that carries it out.';
+comment on column clinical.service_requests.referral_to is 'class=phi;about=Of a referral: who the patient is sent to.';
+comment on column clinical.service_requests.hold_reason is 'class=phi;about=Why it waits.';
+comment on column clinical.service_requests.revoke_reason is 'class=phi;about=Why it was revoked.';
+comment on column clinical.service_requests.group_id is 'class=operational;about=Orders that were placed together.';
+comment on column clinical.service_requests.status is 'class=operational;about=draft, active, on_hold, completed, revoked, cancelled or entered_in_error.';
 select core.comment_standard_columns('clinical.service_requests');
 
 alter table clinical.service_requests enable row level security;
@@ -10312,25 +10879,37 @@ create or replace trigger service_requests_touch before update on clinical.servi
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger service_requests_transition before insert or update of status on clinical.service_requests
   for each row execute function core.enforce_transition('clinical.service_requests', 'status');
+create or replace trigger service_requests_ended_stays before update on clinical.service_requests
+  for each row when (old.status in ('completed', 'revoked', 'cancelled', 'entered_in_error'))
+  execute function clinical.keep_content('');
+create or replace trigger service_requests_patient_of_encounter
+  before insert or update of patient_id, encounter_id on clinical.service_requests
+  for each row execute function clinical.check_patient_of_encounter();
+create or replace trigger service_requests_no_aadhaar
+  before insert or update of display, instructions, referral_to on clinical.service_requests
+  for each row execute function core.reject_aadhaar_like('display', 'instructions', 'referral_to');
 select audit.track('clinical.service_requests');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('clinical.service_requests', '', 'draft', false, null),
-  ('clinical.service_requests', 'draft', 'active', false, null),
+  ('clinical.service_requests', 'draft', 'active', false, 'order.placed.v1'),
   ('clinical.service_requests', 'draft', 'cancelled', false, null),
-  ('clinical.service_requests', 'active', 'on_hold', false, null),
+  ('clinical.service_requests', 'active', 'on_hold', true, null),
   ('clinical.service_requests', 'active', 'completed', false, null),
-  ('clinical.service_requests', 'active', 'revoked', false, null),
+  ('clinical.service_requests', 'active', 'revoked', true, 'order.revoked.v1'),
   ('clinical.service_requests', 'on_hold', 'active', false, null),
-  ('clinical.service_requests', 'on_hold', 'revoked', false, null),
-  ('clinical.service_requests', 'completed', 'entered_in_error', false, null)
+  ('clinical.service_requests', 'on_hold', 'revoked', true, 'order.revoked.v1'),
+  ('clinical.service_requests', 'completed', 'entered_in_error', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on clinical.service_requests to clinical_app;
+-- the status belongs to the operations
+grant select, insert on clinical.service_requests to clinical_app;
+grant update (priority, occurrence_at, recurrence, instructions, target_department_id, row_version)
+  on clinical.service_requests to clinical_app;
 grant select on clinical.service_requests to clinical_ro;
 
--- clinical.imaging_studies: An imaging examination from order to archive, with dose and PCPNDT fields.
--- RULE to build: obstetric ultrasound requires pcpndt_form_f before status 'acquired'
+-- An imaging examination from order to archive, with radiation dose. An ultrasound of a pregnant patient is not acquired
+-- without Form F of the PCPNDT Act.
 create table if not exists clinical.imaging_studies (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -10342,13 +10921,14 @@ create table if not exists clinical.imaging_studies (
   modality text not null,
   body_site text not null,
   laterality text,
+  is_obstetric boolean not null default false,
   scheduled_at timestamptz,
   started_at timestamptz,
   ended_at timestamptz,
   device_id uuid,
   performed_by uuid,
-  series_count integer not null,
-  instance_count integer not null,
+  series_count integer not null default 0,
+  instance_count integer not null default 0,
   dlp_mgy_cm numeric,
   ctdi_vol numeric,
   contrast jsonb,
@@ -10369,13 +10949,20 @@ create table if not exists clinical.imaging_studies (
   constraint imaging_studies_status_check check (
     status in ('registered', 'scheduled', 'arrived', 'cancelled', 'in_progress', 'acquired', 'discontinued', 'reported', 'archived')
   ),
-  constraint imaging_studies_study_instance_uid_rule check (
-    study_instance_uid ~ '^[0-2](\.(0|[1-9][0-9]*))+$' and length(study_instance_uid) <= 64
+  constraint imaging_studies_uid_valid check (core.valid_dicom_uid(study_instance_uid)),
+  constraint imaging_studies_counts_not_negative check (series_count >= 0 and instance_count >= 0),
+  constraint imaging_studies_laterality_check check (laterality in ('left', 'right', 'bilateral', 'na')),
+  constraint imaging_studies_obstetric_is_ultrasound check (not is_obstetric or modality = 'US'),
+  constraint imaging_studies_obstetric_has_form_f check (
+    not is_obstetric or status not in ('acquired', 'reported', 'archived') or jsonb_typeof(pcpndt_form_f) = 'object'
   ),
-  constraint imaging_studies_ended_at_rule check (ended_at >= started_at)
+  constraint imaging_studies_ends_after_start check (ended_at >= started_at)
 );
 
 create index if not exists imaging_studies_service_request_idx on clinical.imaging_studies (tenant_id, service_request_id);
+create index if not exists imaging_studies_worklist_idx on clinical.imaging_studies (tenant_id, scheduled_at)
+  where status in ('registered', 'scheduled', 'arrived', 'in_progress');
+create index if not exists imaging_studies_unreported_idx on clinical.imaging_studies (tenant_id, ended_at) where status = 'acquired';
 create index if not exists imaging_studies_patient_idx on clinical.imaging_studies (tenant_id, patient_id);
 create index if not exists imaging_studies_encounter_idx on clinical.imaging_studies (tenant_id, encounter_id)
   where encounter_id is not null;
@@ -10385,27 +10972,28 @@ create index if not exists imaging_studies_performed_by_idx on clinical.imaging_
   where performed_by is not null;
 
 comment on table clinical.imaging_studies is 'class=phi;scope=tenant;owner=clinical;fhir=ImagingStudy;retention=medical_record;about=An imaging examination from order to archive, with dose and PCPNDT fields.';
-comment on column clinical.imaging_studies.accession_number is 'class=phi;about=?';
-comment on column clinical.imaging_studies.service_request_id is 'class=phi;about=?';
+comment on column clinical.imaging_studies.accession_number is 'class=operational;about=Accession number, series accession.';
+comment on column clinical.imaging_studies.service_request_id is 'class=operational;about=The order.';
 comment on column clinical.imaging_studies.patient_id is 'class=phi;about=The patient.';
-comment on column clinical.imaging_studies.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column clinical.imaging_studies.study_instance_uid is 'class=phi;about=?';
-comment on column clinical.imaging_studies.modality is 'class=phi;about=?';
-comment on column clinical.imaging_studies.body_site is 'class=phi;about=?';
-comment on column clinical.imaging_studies.laterality is 'class=phi;about=?';
-comment on column clinical.imaging_studies.scheduled_at is 'class=phi;about=?';
-comment on column clinical.imaging_studies.started_at is 'class=phi;about=?';
-comment on column clinical.imaging_studies.ended_at is 'class=phi;about=?';
-comment on column clinical.imaging_studies.device_id is 'class=phi;about=?';
-comment on column clinical.imaging_studies.performed_by is 'class=phi;about=?';
-comment on column clinical.imaging_studies.series_count is 'class=phi;about=?';
-comment on column clinical.imaging_studies.instance_count is 'class=phi;about=?';
-comment on column clinical.imaging_studies.dlp_mgy_cm is 'class=phi;about=?';
-comment on column clinical.imaging_studies.ctdi_vol is 'class=phi;about=?';
-comment on column clinical.imaging_studies.contrast is 'class=phi;about=?';
-comment on column clinical.imaging_studies.pregnancy_checked is 'class=phi;about=?';
-comment on column clinical.imaging_studies.pcpndt_form_f is 'class=phi;about=?';
-comment on column clinical.imaging_studies.status is 'class=phi;about=?';
+comment on column clinical.imaging_studies.encounter_id is 'class=phi;about=The encounter.';
+comment on column clinical.imaging_studies.study_instance_uid is 'class=operational;about=DICOM Study Instance UID.';
+comment on column clinical.imaging_studies.modality is 'class=phi;about=DICOM modality: CR, DX, CT, MR, US, MG, XA, NM, PT, RF or OT.';
+comment on column clinical.imaging_studies.body_site is 'class=phi;about=Part of the body.';
+comment on column clinical.imaging_studies.laterality is 'class=phi;about=left, right, bilateral or na.';
+comment on column clinical.imaging_studies.is_obstetric is 'class=phi;about=True for an ultrasound of a pregnancy.';
+comment on column clinical.imaging_studies.scheduled_at is 'class=operational;about=Planned time.';
+comment on column clinical.imaging_studies.started_at is 'class=operational;about=Start.';
+comment on column clinical.imaging_studies.ended_at is 'class=operational;about=End.';
+comment on column clinical.imaging_studies.device_id is 'class=operational;about=Machine.';
+comment on column clinical.imaging_studies.performed_by is 'class=operational;about=Member of staff who performed it.';
+comment on column clinical.imaging_studies.series_count is 'class=operational;about=Number of series.';
+comment on column clinical.imaging_studies.instance_count is 'class=operational;about=Number of images.';
+comment on column clinical.imaging_studies.dlp_mgy_cm is 'class=phi;about=Dose-length product in mGy cm.';
+comment on column clinical.imaging_studies.ctdi_vol is 'class=phi;about=CT dose index in mGy.';
+comment on column clinical.imaging_studies.contrast is 'class=phi;about=Contrast medium: {agent, volume_ml, route}.';
+comment on column clinical.imaging_studies.pregnancy_checked is 'class=phi;about=True when pregnancy was asked about.';
+comment on column clinical.imaging_studies.pcpndt_form_f is 'class=phi;about=Form F of the PCPNDT Act: its fields.';
+comment on column clinical.imaging_studies.status is 'class=operational;about=registered, scheduled, arrived, in_progress, acquired, reported, archived, cancelled or discontinued.';
 select core.comment_standard_columns('clinical.imaging_studies');
 
 alter table clinical.imaging_studies enable row level security;
@@ -10419,27 +11007,35 @@ create or replace trigger imaging_studies_touch before update on clinical.imagin
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger imaging_studies_transition before insert or update of status on clinical.imaging_studies
   for each row execute function core.enforce_transition('clinical.imaging_studies', 'status');
+create or replace trigger imaging_studies_no_aadhaar before insert or update of accession_number, body_site on clinical.imaging_studies
+  for each row execute function core.reject_aadhaar_like('accession_number', 'body_site');
 select audit.track('clinical.imaging_studies');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('clinical.imaging_studies', '', 'registered', false, null),
   ('clinical.imaging_studies', 'registered', 'scheduled', false, null),
   ('clinical.imaging_studies', 'registered', 'arrived', false, null),
-  ('clinical.imaging_studies', 'registered', 'cancelled', false, null),
+  ('clinical.imaging_studies', 'registered', 'cancelled', true, null),
   ('clinical.imaging_studies', 'scheduled', 'arrived', false, null),
-  ('clinical.imaging_studies', 'scheduled', 'cancelled', false, null),
+  ('clinical.imaging_studies', 'scheduled', 'cancelled', true, null),
   ('clinical.imaging_studies', 'arrived', 'in_progress', false, null),
-  ('clinical.imaging_studies', 'arrived', 'cancelled', false, null),
+  ('clinical.imaging_studies', 'arrived', 'cancelled', true, null),
   ('clinical.imaging_studies', 'in_progress', 'acquired', false, null),
-  ('clinical.imaging_studies', 'in_progress', 'discontinued', false, null),
+  ('clinical.imaging_studies', 'in_progress', 'discontinued', true, null),
   ('clinical.imaging_studies', 'acquired', 'reported', false, null),
   ('clinical.imaging_studies', 'reported', 'archived', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on clinical.imaging_studies to clinical_app;
+-- the status and its times belong to the operations
+grant select, insert on clinical.imaging_studies to clinical_app;
+grant update (
+  study_instance_uid, laterality, is_obstetric, device_id, performed_by, series_count, instance_count, dlp_mgy_cm,
+  ctdi_vol, contrast, pregnancy_checked, pcpndt_form_f, row_version
+) on clinical.imaging_studies to clinical_app;
 grant select on clinical.imaging_studies to clinical_ro;
 
--- clinical.imaging_results: The radiologist's report of a study.
+-- The radiologist's report of a study. A critical finding is not final before somebody was told; a final report is never
+-- changed: its correction is a report of its own that names it.
 create table if not exists clinical.imaging_results (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -10469,13 +11065,14 @@ create table if not exists clinical.imaging_results (
   constraint imaging_results_status_check check (
     status in ('registered', 'preliminary', 'final', 'cancelled', 'amended', 'corrected', 'entered_in_error')
   ),
-  constraint imaging_results_status_rule check (
+  constraint imaging_results_final_is_verified check (
     status not in ('final', 'amended', 'corrected') or (verified_by is not null and issued_at is not null)
   ),
-  constraint imaging_results_is_critical_rule check (
+  constraint imaging_results_critical_was_told check (
     not is_critical or status in ('registered', 'preliminary') or critical_notified_at is not null
   ),
-  constraint imaging_results_amends_id_rule check (amends_id is null or amendment_reason is not null)
+  constraint imaging_results_amendment_has_reason check (amends_id is null or amendment_reason is not null),
+  constraint imaging_results_told_has_name check ((critical_notified_at is null) = (critical_notified_to is null))
 );
 
 create index if not exists imaging_results_study_idx on clinical.imaging_results (tenant_id, study_id);
@@ -10489,22 +11086,22 @@ create index if not exists imaging_results_document_idx on clinical.imaging_resu
   where document_id is not null;
 
 comment on table clinical.imaging_results is 'class=phi;scope=tenant;owner=clinical;fhir=DiagnosticReport;retention=medical_record;about=The radiologist''s report of a study.';
-comment on column clinical.imaging_results.report_number is 'class=phi;about=?';
-comment on column clinical.imaging_results.study_id is 'class=phi;about=?';
+comment on column clinical.imaging_results.report_number is 'class=operational;about=Number that people read, series imaging_report.';
+comment on column clinical.imaging_results.study_id is 'class=phi;about=The study.';
 comment on column clinical.imaging_results.patient_id is 'class=phi;about=The patient.';
-comment on column clinical.imaging_results.findings_enc is 'class=phi;enc=1;about=?';
-comment on column clinical.imaging_results.impression_enc is 'class=phi;enc=1;about=?';
-comment on column clinical.imaging_results.conclusion_codes is 'class=phi;about=?';
-comment on column clinical.imaging_results.is_critical is 'class=phi;about=?';
-comment on column clinical.imaging_results.critical_notified_to is 'class=phi;about=?';
-comment on column clinical.imaging_results.critical_notified_at is 'class=phi;about=?';
-comment on column clinical.imaging_results.reported_by is 'class=phi;about=?';
-comment on column clinical.imaging_results.verified_by is 'class=phi;about=?';
-comment on column clinical.imaging_results.issued_at is 'class=phi;about=?';
-comment on column clinical.imaging_results.amends_id is 'class=phi;about=?';
-comment on column clinical.imaging_results.amendment_reason is 'class=phi;about=?';
-comment on column clinical.imaging_results.document_id is 'class=phi;about=The stored document.';
-comment on column clinical.imaging_results.status is 'class=phi;about=?';
+comment on column clinical.imaging_results.findings_enc is 'class=phi;enc=1;about=Findings; encrypted.';
+comment on column clinical.imaging_results.impression_enc is 'class=phi;enc=1;about=Impression; encrypted.';
+comment on column clinical.imaging_results.conclusion_codes is 'class=phi;about=Codes of the conclusion.';
+comment on column clinical.imaging_results.is_critical is 'class=phi;about=True when somebody must act at once.';
+comment on column clinical.imaging_results.critical_notified_to is 'class=phi;about=Who was told.';
+comment on column clinical.imaging_results.critical_notified_at is 'class=operational;about=When.';
+comment on column clinical.imaging_results.reported_by is 'class=operational;about=Doctor who reported.';
+comment on column clinical.imaging_results.verified_by is 'class=operational;about=Doctor who verified.';
+comment on column clinical.imaging_results.issued_at is 'class=operational;about=When it was issued.';
+comment on column clinical.imaging_results.amends_id is 'class=phi;about=The report that this one replaces.';
+comment on column clinical.imaging_results.amendment_reason is 'class=phi;about=Why.';
+comment on column clinical.imaging_results.document_id is 'class=operational;about=The stored document.';
+comment on column clinical.imaging_results.status is 'class=operational;about=registered, preliminary, final, amended, corrected, cancelled or entered_in_error.';
 select core.comment_standard_columns('clinical.imaging_results');
 
 alter table clinical.imaging_results enable row level security;
@@ -10518,27 +11115,35 @@ create or replace trigger imaging_results_touch before update on clinical.imagin
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger imaging_results_transition before insert or update of status on clinical.imaging_results
   for each row execute function core.enforce_transition('clinical.imaging_results', 'status');
+create or replace trigger imaging_results_final_stays before update on clinical.imaging_results
+  for each row when (old.status not in ('registered', 'preliminary')) execute function clinical.keep_content('document_id');
+create or replace trigger imaging_results_no_aadhaar before insert or update of critical_notified_to on clinical.imaging_results
+  for each row execute function core.reject_aadhaar_like('critical_notified_to');
 select audit.track('clinical.imaging_results');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('clinical.imaging_results', '', 'registered', false, null),
   ('clinical.imaging_results', 'registered', 'preliminary', false, null),
-  ('clinical.imaging_results', 'registered', 'final', false, null),
-  ('clinical.imaging_results', 'registered', 'cancelled', false, null),
-  ('clinical.imaging_results', 'preliminary', 'final', false, null),
-  ('clinical.imaging_results', 'preliminary', 'cancelled', false, null),
-  ('clinical.imaging_results', 'final', 'amended', false, null),
-  ('clinical.imaging_results', 'final', 'corrected', false, null),
-  ('clinical.imaging_results', 'final', 'entered_in_error', false, null),
-  ('clinical.imaging_results', 'amended', 'corrected', false, null),
-  ('clinical.imaging_results', 'amended', 'entered_in_error', false, null),
-  ('clinical.imaging_results', 'corrected', 'entered_in_error', false, null)
+  ('clinical.imaging_results', 'registered', 'final', false, 'report.issued.v1'),
+  ('clinical.imaging_results', 'registered', 'cancelled', true, null),
+  ('clinical.imaging_results', 'preliminary', 'final', false, 'report.issued.v1'),
+  ('clinical.imaging_results', 'preliminary', 'cancelled', true, null),
+  ('clinical.imaging_results', 'final', 'amended', true, null),
+  ('clinical.imaging_results', 'final', 'corrected', true, null),
+  ('clinical.imaging_results', 'final', 'entered_in_error', true, null),
+  ('clinical.imaging_results', 'amended', 'corrected', true, null),
+  ('clinical.imaging_results', 'amended', 'entered_in_error', true, null),
+  ('clinical.imaging_results', 'corrected', 'entered_in_error', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on clinical.imaging_results to clinical_app;
+-- written by operations
+grant select on clinical.imaging_results to clinical_app;
+grant update (document_id, row_version) on clinical.imaging_results to clinical_app;
 grant select on clinical.imaging_results to clinical_ro;
 
--- clinical.discharge_summaries: The discharge summary in the NRCeS section set, checked against STG before it can be finalised.
+-- The discharge summary in the sections of the national profile (NRCeS). It is prepared by one person, approved by
+-- another, a doctor, and not before the guidelines that apply are met or waived. A final one is never changed: an
+-- amendment is a summary of its own. A stay has at most one that is final.
 create table if not exists clinical.discharge_summaries (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -10547,17 +11152,17 @@ create table if not exists clinical.discharge_summaries (
   patient_id uuid not null,
   admission_id uuid not null,
   sections jsonb not null default '{}',
-  final_diagnoses jsonb not null default '{}',
-  procedures jsonb not null default '{}',
+  final_diagnoses jsonb not null default '[]',
+  procedures jsonb not null default '[]',
   course_enc bytea not null,
   condition_at_discharge text not null,
-  medications jsonb not null default '{}',
-  follow_up jsonb not null default '{}',
+  medications jsonb not null default '[]',
+  follow_up jsonb not null default '[]',
   advice_enc bytea,
   care_plan jsonb,
   cause_of_death jsonb,
   discharge_kind text not null,
-  stg_status text not null,
+  stg_status text not null default 'not_checked',
   stg_checked_at timestamptz,
   stg_waiver_reason text,
   prepared_by uuid not null,
@@ -10566,6 +11171,7 @@ create table if not exists clinical.discharge_summaries (
   handed_over_at timestamptz,
   document_id uuid,
   amends_id uuid,
+  amendment_reason text,
   status text not null default 'draft',
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
@@ -10580,15 +11186,35 @@ create table if not exists clinical.discharge_summaries (
   constraint discharge_summaries_status_check check (
     status in ('draft', 'in_review', 'cancelled', 'final', 'amended', 'entered_in_error')
   ),
-  constraint discharge_summaries_final_complete check (
-    status <> 'final' or (approved_by is not null and approved_by <> prepared_by and stg_status in ('not_applicable', 'passed', 'waived'))
+  constraint discharge_summaries_lists check (
+    jsonb_typeof(final_diagnoses) = 'array' and jsonb_typeof(procedures) = 'array'
+    and jsonb_typeof(medications) = 'array' and jsonb_typeof(follow_up) = 'array'
   ),
-  constraint discharge_summaries_waived_complete check (stg_status <> 'waived' or stg_waiver_reason is not null),
-  constraint discharge_summaries_death_complete check (discharge_kind <> 'death' or cause_of_death is not null)
+  constraint discharge_summaries_sections_is_object check (jsonb_typeof(sections) = 'object'),
+  constraint discharge_summaries_discharge_kind_check check (
+    discharge_kind in ('normal', 'lama', 'dama', 'transfer', 'death', 'absconded')
+  ),
+  constraint discharge_summaries_final_has_diagnosis check (
+    status <> 'final' or jsonb_array_length(final_diagnoses) > 0
+  ),
+  constraint discharge_summaries_final_approved_by_another check (
+    status <> 'final' or (approved_by is not null and approved_at is not null and approved_by <> prepared_by)
+  ),
+  constraint discharge_summaries_final_meets_guidelines check (
+    status <> 'final' or stg_status in ('not_applicable', 'passed', 'waived')
+  ),
+  constraint discharge_summaries_amendment_has_reason check (amends_id is null or amendment_reason is not null),
+  constraint discharge_summaries_waiver_has_reason check (stg_status <> 'waived' or stg_waiver_reason is not null),
+  constraint discharge_summaries_death_has_cause check (discharge_kind <> 'death' or cause_of_death is not null)
 );
 
-create unique index if not exists discharge_summaries_encounter_key on clinical.discharge_summaries (tenant_id, encounter_id)
+create unique index if not exists discharge_summaries_one_final_per_stay on clinical.discharge_summaries (tenant_id, encounter_id)
   where status = 'final';
+create unique index if not exists discharge_summaries_one_in_work_per_stay
+  on clinical.discharge_summaries (tenant_id, encounter_id)
+  where status in ('draft', 'in_review');
+create index if not exists discharge_summaries_in_review_idx on clinical.discharge_summaries (tenant_id, updated_at)
+  where status = 'in_review';
 create index if not exists discharge_summaries_encounter_idx on clinical.discharge_summaries (tenant_id, encounter_id);
 create index if not exists discharge_summaries_patient_idx on clinical.discharge_summaries (tenant_id, patient_id);
 create index if not exists discharge_summaries_admission_idx on clinical.discharge_summaries (tenant_id, admission_id);
@@ -10601,31 +11227,32 @@ create index if not exists discharge_summaries_amends_idx on clinical.discharge_
   where amends_id is not null;
 
 comment on table clinical.discharge_summaries is 'class=phi;scope=tenant;owner=clinical;fhir=Composition (DischargeSummaryRecord);retention=medical_record;about=The discharge summary in the NRCeS section set, checked against STG before it can be finalised.';
-comment on column clinical.discharge_summaries.summary_number is 'class=phi;about=?';
-comment on column clinical.discharge_summaries.encounter_id is 'class=phi;about=The encounter that it belongs to.';
+comment on column clinical.discharge_summaries.summary_number is 'class=operational;about=Number that people read, series discharge_summary.';
+comment on column clinical.discharge_summaries.encounter_id is 'class=phi;about=The stay.';
 comment on column clinical.discharge_summaries.patient_id is 'class=phi;about=The patient.';
-comment on column clinical.discharge_summaries.admission_id is 'class=phi;about=?';
-comment on column clinical.discharge_summaries.sections is 'class=phi;about=?';
-comment on column clinical.discharge_summaries.final_diagnoses is 'class=phi;about=?';
-comment on column clinical.discharge_summaries.procedures is 'class=phi;about=?';
-comment on column clinical.discharge_summaries.course_enc is 'class=phi;enc=1;about=?';
-comment on column clinical.discharge_summaries.condition_at_discharge is 'class=phi;about=?';
-comment on column clinical.discharge_summaries.medications is 'class=phi;about=?';
-comment on column clinical.discharge_summaries.follow_up is 'class=phi;about=?';
-comment on column clinical.discharge_summaries.advice_enc is 'class=phi;enc=1;about=?';
-comment on column clinical.discharge_summaries.care_plan is 'class=phi;about=?';
-comment on column clinical.discharge_summaries.cause_of_death is 'class=phi;about=?';
-comment on column clinical.discharge_summaries.discharge_kind is 'class=phi;about=?';
-comment on column clinical.discharge_summaries.stg_status is 'class=phi;about=?';
-comment on column clinical.discharge_summaries.stg_checked_at is 'class=phi;about=?';
-comment on column clinical.discharge_summaries.stg_waiver_reason is 'class=phi;about=?';
-comment on column clinical.discharge_summaries.prepared_by is 'class=phi;about=?';
-comment on column clinical.discharge_summaries.approved_by is 'class=phi;about=?';
-comment on column clinical.discharge_summaries.approved_at is 'class=phi;about=?';
-comment on column clinical.discharge_summaries.handed_over_at is 'class=phi;about=?';
-comment on column clinical.discharge_summaries.document_id is 'class=phi;about=The stored document.';
-comment on column clinical.discharge_summaries.amends_id is 'class=phi;about=?';
-comment on column clinical.discharge_summaries.status is 'class=phi;about=?';
+comment on column clinical.discharge_summaries.admission_id is 'class=phi;about=The admission.';
+comment on column clinical.discharge_summaries.sections is 'class=phi;about=Further coded sections; stg_answers holds the answers to questions of guidelines.';
+comment on column clinical.discharge_summaries.final_diagnoses is 'class=phi;about=List of {code_system, code, display, icd10, rank}.';
+comment on column clinical.discharge_summaries.procedures is 'class=phi;about=List of {code_system, code, display, on}.';
+comment on column clinical.discharge_summaries.course_enc is 'class=phi;enc=1;about=Course in hospital; encrypted.';
+comment on column clinical.discharge_summaries.condition_at_discharge is 'class=phi;about=Condition at discharge.';
+comment on column clinical.discharge_summaries.medications is 'class=phi;about=List of medicines to take.';
+comment on column clinical.discharge_summaries.follow_up is 'class=phi;about=List of {on, with, what}.';
+comment on column clinical.discharge_summaries.advice_enc is 'class=phi;enc=1;about=Advice; encrypted.';
+comment on column clinical.discharge_summaries.care_plan is 'class=phi;about=Plan of further care.';
+comment on column clinical.discharge_summaries.cause_of_death is 'class=phi;about=Of a death: causes as on the certificate.';
+comment on column clinical.discharge_summaries.discharge_kind is 'class=phi;about=normal, lama, dama, transfer, death or absconded.';
+comment on column clinical.discharge_summaries.stg_status is 'class=operational;about=Guidelines: not_checked, not_applicable, failed, waived or passed.';
+comment on column clinical.discharge_summaries.stg_checked_at is 'class=operational;about=When they were evaluated.';
+comment on column clinical.discharge_summaries.stg_waiver_reason is 'class=phi;about=Why what failed was waived.';
+comment on column clinical.discharge_summaries.prepared_by is 'class=operational;about=Member of staff who prepared it.';
+comment on column clinical.discharge_summaries.approved_by is 'class=operational;about=Member of staff, a doctor, who approved it; never who prepared it.';
+comment on column clinical.discharge_summaries.approved_at is 'class=operational;about=When.';
+comment on column clinical.discharge_summaries.handed_over_at is 'class=operational;about=When the patient got it.';
+comment on column clinical.discharge_summaries.document_id is 'class=operational;about=The stored document.';
+comment on column clinical.discharge_summaries.amends_id is 'class=phi;about=The summary that this one replaces.';
+comment on column clinical.discharge_summaries.amendment_reason is 'class=phi;about=Why.';
+comment on column clinical.discharge_summaries.status is 'class=operational;about=draft, in_review, final, amended, cancelled or entered_in_error.';
 select core.comment_standard_columns('clinical.discharge_summaries');
 
 alter table clinical.discharge_summaries enable row level security;
@@ -10639,28 +11266,42 @@ create or replace trigger discharge_summaries_touch before update on clinical.di
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger discharge_summaries_transition before insert or update of status on clinical.discharge_summaries
   for each row execute function core.enforce_transition('clinical.discharge_summaries', 'status');
+create or replace trigger discharge_summaries_final_stays before update on clinical.discharge_summaries
+  for each row when (old.status not in ('draft', 'in_review'))
+  execute function clinical.keep_content('document_id', 'handed_over_at');
+create or replace trigger discharge_summaries_check_again before update on clinical.discharge_summaries
+  for each row when (old.status in ('draft', 'in_review')) execute function clinical.reset_stg_status();
+create or replace trigger discharge_summaries_no_aadhaar
+  before insert or update of condition_at_discharge on clinical.discharge_summaries
+  for each row execute function core.reject_aadhaar_like('condition_at_discharge');
 select audit.track('clinical.discharge_summaries');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('clinical.discharge_summaries', '', 'draft', false, null),
   ('clinical.discharge_summaries', 'draft', 'in_review', false, null),
-  ('clinical.discharge_summaries', 'draft', 'cancelled', false, null),
-  ('clinical.discharge_summaries', 'in_review', 'draft', false, null),
+  ('clinical.discharge_summaries', 'draft', 'cancelled', true, null),
+  ('clinical.discharge_summaries', 'in_review', 'draft', true, null),
   ('clinical.discharge_summaries', 'in_review', 'final', false, null),
-  ('clinical.discharge_summaries', 'final', 'amended', false, null),
-  ('clinical.discharge_summaries', 'final', 'entered_in_error', false, null)
+  ('clinical.discharge_summaries', 'final', 'amended', true, null),
+  ('clinical.discharge_summaries', 'final', 'entered_in_error', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on clinical.discharge_summaries to clinical_app;
+-- a draft may be edited; preparing, reviewing, approving and amending are operations
+grant select on clinical.discharge_summaries to clinical_app;
+grant update (
+  sections, final_diagnoses, procedures, course_enc, condition_at_discharge, medications, follow_up, advice_enc, care_plan,
+  cause_of_death, document_id, row_version
+) on clinical.discharge_summaries to clinical_app;
 grant select on clinical.discharge_summaries to clinical_ro;
 
--- clinical.stg_guidelines: A version of a Standard Treatment Guideline for one or more package codes.
--- NOTE: NHA states that its STGs guide claim processing and do not give clinical management advice; name and use them accordingly.
+-- A version of a Standard Treatment Guideline: which packages and diagnoses it is for, and when it is in force. The
+-- National Health Authority says that its guidelines serve the processing of claims and give no clinical management
+-- advice: they are named and used like that here. At most one version of a code is active at a time.
 create table if not exists clinical.stg_guidelines (
   tenant_id uuid,
   id uuid not null default core.uuid_v7(),
   code text not null,
-  version text not null default 1,
+  version text not null default '1',
   title text not null,
   specialty text not null,
   package_codes text[] not null default '{}',
@@ -10679,26 +11320,29 @@ create table if not exists clinical.stg_guidelines (
   updated_by uuid,
   constraint stg_guidelines_pkey primary key (id),
   constraint stg_guidelines_code_version_key unique nulls not distinct (tenant_id, code, version),
-  constraint stg_guidelines_not_overlapping exclude using gist (
+  constraint stg_guidelines_one_version_in_force exclude using gist (
     (coalesce(tenant_id, core.zero_uuid())) with =, code with =, effective with &&
   ) where (status = 'active'),
-  constraint stg_guidelines_status_check check (status in ('draft', 'active', 'withdrawn', 'retired'))
+  constraint stg_guidelines_status_check check (status in ('draft', 'active', 'withdrawn', 'retired')),
+  constraint stg_guidelines_effective_not_empty check (not isempty(effective)),
+  constraint stg_guidelines_stay_not_negative check (min_los_days >= 0),
+  constraint stg_guidelines_stay_in_order check (max_los_days >= min_los_days)
 );
 
-comment on table clinical.stg_guidelines is 'class=reference;scope=shared;owner=clinical;fhir=PlanDefinition;retention=reference;about=A version of a Standard Treatment Guideline for one or more package codes.';
-comment on column clinical.stg_guidelines.code is 'class=reference;about=?';
-comment on column clinical.stg_guidelines.version is 'class=reference;about=?';
-comment on column clinical.stg_guidelines.title is 'class=reference;about=?';
-comment on column clinical.stg_guidelines.specialty is 'class=reference;about=?';
-comment on column clinical.stg_guidelines.package_codes is 'class=reference;about=?';
-comment on column clinical.stg_guidelines.icd10_codes is 'class=reference;about=?';
-comment on column clinical.stg_guidelines.source_uri is 'class=reference;about=?';
-comment on column clinical.stg_guidelines.effective is 'class=reference;about=?';
-comment on column clinical.stg_guidelines.min_los_days is 'class=reference;about=?';
-comment on column clinical.stg_guidelines.max_los_days is 'class=reference;about=?';
-comment on column clinical.stg_guidelines.day_care_allowed is 'class=reference;about=?';
-comment on column clinical.stg_guidelines.reserved_public is 'class=reference;about=?';
-comment on column clinical.stg_guidelines.status is 'class=reference;about=?';
+comment on table clinical.stg_guidelines is 'class=reference;scope=shared;owner=clinical;fhir=PlanDefinition;retention=reference;about=A version of a Standard Treatment Guideline for one or more packages. For the processing of claims; no advice on treatment.';
+comment on column clinical.stg_guidelines.code is 'class=reference;about=Code of the guideline, the same in all its versions.';
+comment on column clinical.stg_guidelines.version is 'class=reference;about=Version as its publisher writes it.';
+comment on column clinical.stg_guidelines.title is 'class=reference;about=Title.';
+comment on column clinical.stg_guidelines.specialty is 'class=reference;about=Medical specialty.';
+comment on column clinical.stg_guidelines.package_codes is 'class=reference;about=Codes of the benefit packages that it is for.';
+comment on column clinical.stg_guidelines.icd10_codes is 'class=reference;about=ICD-10 codes that it is for; a code without subdivision stands for all of its subdivisions.';
+comment on column clinical.stg_guidelines.source_uri is 'class=reference;about=Where it was published.';
+comment on column clinical.stg_guidelines.effective is 'class=reference;about=Days on which it is in force, the first included and the last excluded.';
+comment on column clinical.stg_guidelines.min_los_days is 'class=reference;about=Shortest stay in days that is accepted without explanation; null for none.';
+comment on column clinical.stg_guidelines.max_los_days is 'class=reference;about=Longest stay in days that is accepted without explanation; null for none.';
+comment on column clinical.stg_guidelines.day_care_allowed is 'class=reference;about=True when a stay of one day is accepted.';
+comment on column clinical.stg_guidelines.reserved_public is 'class=reference;about=True for packages that only public hospitals may treat.';
+comment on column clinical.stg_guidelines.status is 'class=reference;about=draft, active, retired (replaced) or withdrawn.';
 select core.comment_standard_columns('clinical.stg_guidelines');
 
 alter table clinical.stg_guidelines enable row level security;
@@ -10720,13 +11364,18 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('clinical.stg_guidelines', 'draft', 'active', false, null),
   ('clinical.stg_guidelines', 'draft', 'withdrawn', false, null),
   ('clinical.stg_guidelines', 'active', 'retired', false, null),
-  ('clinical.stg_guidelines', 'active', 'withdrawn', false, null)
+  ('clinical.stg_guidelines', 'active', 'withdrawn', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
 grant select, insert, update on clinical.stg_guidelines to clinical_app;
 grant select on clinical.stg_guidelines to clinical_ro;
 
--- clinical.stg_criteria: One mechanical requirement of a guideline: a document, a question, or a rule, for a stage.
+-- One mechanical requirement of a guideline at one stage of a case: a document that must be there, a question that must
+-- be answered, or a rule over facts of the stay. Criteria are frozen with their guideline: once it is active, a change
+-- needs a new version, so that an evaluation can be repeated years later with the same result.
+--
+-- A rule is a JSON expression: {"fact": "los_days", "op": ">=", "value": 2}, combined by {"all": [..]}, {"any": [..]}
+-- and {"not": ..}. clinical.stg_test() says which operators there are; a fact that is not known makes the answer unknown.
 create table if not exists clinical.stg_criteria (
   tenant_id uuid,
   id uuid not null default core.uuid_v7(),
@@ -10739,7 +11388,7 @@ create table if not exists clinical.stg_criteria (
   document_type text,
   expression jsonb,
   expected jsonb,
-  mandatory boolean not null default false,
+  mandatory boolean not null default true,
   applies_when jsonb,
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
@@ -10747,29 +11396,29 @@ create table if not exists clinical.stg_criteria (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint stg_criteria_pkey primary key (id),
-  constraint stg_criteria_guideline_stage_key unique nulls not distinct (tenant_id, guideline_id, stage, seq),
-  constraint stg_criteria_guideline_stage_code_key unique nulls not distinct (tenant_id, guideline_id, stage, code),
+  constraint stg_criteria_seq_key unique nulls not distinct (tenant_id, guideline_id, stage, seq),
+  constraint stg_criteria_code_key unique nulls not distinct (tenant_id, guideline_id, stage, code),
   constraint stg_criteria_stage_check check (stage in ('preauth', 'treatment', 'discharge', 'claim')),
   constraint stg_criteria_kind_check check (kind in ('document', 'question', 'rule')),
-  constraint stg_criteria_kind_rule check ((kind = 'document') = (document_type is not null)),
-  constraint stg_criteria_rule_complete check (kind <> 'rule' or expression is not null)
+  constraint stg_criteria_document_names_type check ((kind = 'document') = (document_type is not null)),
+  constraint stg_criteria_rule_has_expression check (kind <> 'rule' or expression is not null)
 );
 
 create index if not exists stg_criteria_guideline_idx on clinical.stg_criteria (guideline_id, tenant_id);
 comment on index clinical.stg_criteria_guideline_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
 
 comment on table clinical.stg_criteria is 'class=reference;scope=shared;owner=clinical;fhir=PlanDefinition.action;retention=reference;about=One mechanical requirement of a guideline: a document, a question, or a rule, for a stage.';
-comment on column clinical.stg_criteria.guideline_id is 'class=reference;about=?';
-comment on column clinical.stg_criteria.seq is 'class=reference;about=?';
-comment on column clinical.stg_criteria.stage is 'class=reference;about=?';
-comment on column clinical.stg_criteria.kind is 'class=reference;about=?';
-comment on column clinical.stg_criteria.code is 'class=reference;about=?';
-comment on column clinical.stg_criteria.text is 'class=reference;about=?';
-comment on column clinical.stg_criteria.document_type is 'class=reference;about=?';
-comment on column clinical.stg_criteria.expression is 'class=reference;about=?';
-comment on column clinical.stg_criteria.expected is 'class=reference;about=?';
-comment on column clinical.stg_criteria.mandatory is 'class=reference;about=?';
-comment on column clinical.stg_criteria.applies_when is 'class=reference;about=?';
+comment on column clinical.stg_criteria.guideline_id is 'class=reference;about=The guideline.';
+comment on column clinical.stg_criteria.seq is 'class=reference;about=Order within the stage.';
+comment on column clinical.stg_criteria.stage is 'class=reference;about=preauth, treatment, discharge or claim.';
+comment on column clinical.stg_criteria.kind is 'class=reference;about=document, question or rule.';
+comment on column clinical.stg_criteria.code is 'class=reference;about=Short code, unique in guideline and stage; the answer to a question is the fact answers.<code>.';
+comment on column clinical.stg_criteria.text is 'class=reference;about=The requirement in words, as people see it.';
+comment on column clinical.stg_criteria.document_type is 'class=reference;about=Of a document: the type that must be among the documents of the case.';
+comment on column clinical.stg_criteria.expression is 'class=reference;about=Of a rule: the expression that must be true.';
+comment on column clinical.stg_criteria.expected is 'class=reference;about=Of a question: the answer, or a list of answers, that passes; null when any answer does.';
+comment on column clinical.stg_criteria.mandatory is 'class=reference;about=False when failing it is only shown.';
+comment on column clinical.stg_criteria.applies_when is 'class=reference;about=Expression that says when the criterion applies; null for always.';
 select core.comment_standard_columns('clinical.stg_criteria');
 
 alter table clinical.stg_criteria enable row level security;
@@ -10785,11 +11434,14 @@ create or replace trigger stg_criteria_touch before update on clinical.stg_crite
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger stg_criteria_guideline_visible before insert or update of guideline_id on clinical.stg_criteria
   for each row execute function core.check_shared_reference('guideline_id', 'clinical.stg_guidelines');
+create or replace trigger stg_criteria_check before insert or update on clinical.stg_criteria
+  for each row execute function clinical.check_stg_criterion();
 
 grant select, insert, update on clinical.stg_criteria to clinical_app;
 grant select on clinical.stg_criteria to clinical_ro;
 
--- clinical.stg_compliance_results: Evidence: each criterion evaluated for one discharge summary or claim.
+-- Evidence: what each criterion of a guideline gave for one discharge summary or one claim. Rows are only added: a new
+-- evaluation, or a waiver by a doctor with a reason, is a new row, and the last row of a criterion counts.
 create table if not exists clinical.stg_compliance_results (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -10799,6 +11451,7 @@ create table if not exists clinical.stg_compliance_results (
   criterion_id uuid not null,
   outcome text not null,
   evidence jsonb not null default '{}',
+  input_hash bytea not null,
   evaluated_at timestamptz not null,
   engine_version text not null,
   waived_by uuid,
@@ -10806,14 +11459,23 @@ create table if not exists clinical.stg_compliance_results (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint stg_compliance_results_pkey primary key (tenant_id, id),
-  constraint stg_compliance_results_discharge_summary_criterion_key unique (tenant_id, discharge_summary_id, criterion_id, evaluated_at),
+  constraint stg_compliance_results_once_per_evaluation unique nulls not distinct (
+    tenant_id, discharge_summary_id, claim_id, criterion_id, evaluated_at
+  ),
   constraint stg_compliance_results_outcome_check check (
     outcome in ('pass', 'fail', 'not_applicable', 'missing_data')
   ),
-  constraint stg_compliance_results_num_nonnulls_rule check (num_nonnulls(discharge_summary_id,claim_id) = 1),
-  constraint stg_compliance_results_waived_by_rule check (waived_by is null or waiver_reason is not null)
+  constraint stg_compliance_results_of_summary_or_claim check (num_nonnulls(discharge_summary_id, claim_id) = 1),
+  constraint stg_compliance_results_waiver_has_reason check ((waived_by is null) = (waiver_reason is null)),
+  constraint stg_compliance_results_only_failures_waived check (
+    waived_by is null or outcome in ('fail', 'missing_data')
+  ),
+  constraint stg_compliance_results_input_hash_is_sha256 check (octet_length(input_hash) = 32)
 );
 
+create index if not exists stg_compliance_results_discharge_summary_idx
+  on clinical.stg_compliance_results (tenant_id, discharge_summary_id)
+  where discharge_summary_id is not null;
 create index if not exists stg_compliance_results_claim_idx on clinical.stg_compliance_results (tenant_id, claim_id)
   where claim_id is not null;
 create index if not exists stg_compliance_results_guideline_idx on clinical.stg_compliance_results (guideline_id, tenant_id);
@@ -10824,16 +11486,17 @@ create index if not exists stg_compliance_results_waived_by_idx on clinical.stg_
   where waived_by is not null;
 
 comment on table clinical.stg_compliance_results is 'class=phi;scope=tenant;owner=clinical;fhir=DetectedIssue;retention=medical_record;append_only=1;about=Evidence: each criterion evaluated for one discharge summary or claim.';
-comment on column clinical.stg_compliance_results.discharge_summary_id is 'class=phi;about=?';
-comment on column clinical.stg_compliance_results.claim_id is 'class=phi;about=?';
-comment on column clinical.stg_compliance_results.guideline_id is 'class=phi;about=?';
-comment on column clinical.stg_compliance_results.criterion_id is 'class=phi;about=?';
-comment on column clinical.stg_compliance_results.outcome is 'class=phi;about=?';
-comment on column clinical.stg_compliance_results.evidence is 'class=phi;about=?';
-comment on column clinical.stg_compliance_results.evaluated_at is 'class=phi;about=?';
-comment on column clinical.stg_compliance_results.engine_version is 'class=phi;about=?';
-comment on column clinical.stg_compliance_results.waived_by is 'class=phi;about=?';
-comment on column clinical.stg_compliance_results.waiver_reason is 'class=phi;about=?';
+comment on column clinical.stg_compliance_results.discharge_summary_id is 'class=phi;about=The discharge summary that was evaluated, else claim_id.';
+comment on column clinical.stg_compliance_results.claim_id is 'class=phi;about=The pre-authorisation or claim that was evaluated, else discharge_summary_id.';
+comment on column clinical.stg_compliance_results.guideline_id is 'class=phi;about=The guideline.';
+comment on column clinical.stg_compliance_results.criterion_id is 'class=phi;about=The criterion.';
+comment on column clinical.stg_compliance_results.outcome is 'class=phi;about=pass, fail, not_applicable, or missing_data when a fact or an answer is not known.';
+comment on column clinical.stg_compliance_results.evidence is 'class=phi;about=What was looked at: the document, the answer, or the facts of the rule.';
+comment on column clinical.stg_compliance_results.input_hash is 'class=operational;about=SHA-256 of facts, documents, guideline and engine version: the same input is evaluated once.';
+comment on column clinical.stg_compliance_results.evaluated_at is 'class=operational;about=When; the same in all rows of one evaluation.';
+comment on column clinical.stg_compliance_results.engine_version is 'class=operational;about=Version of the rules of evaluation.';
+comment on column clinical.stg_compliance_results.waived_by is 'class=operational;about=Doctor who waived the criterion.';
+comment on column clinical.stg_compliance_results.waiver_reason is 'class=phi;about=Why it was waived. A waiver holds for the input that it was given for.';
 select core.comment_standard_columns('clinical.stg_compliance_results');
 
 alter table clinical.stg_compliance_results enable row level security;
@@ -10847,17 +11510,28 @@ create or replace trigger stg_compliance_results_append_only before update or de
   for each row execute function core.refuse_change();
 create or replace trigger stg_compliance_results_no_truncate before truncate on clinical.stg_compliance_results
   for each statement execute function core.refuse_change();
-create or replace trigger stg_compliance_results_guideline_visible before insert or update of guideline_id on clinical.stg_compliance_results
+create or replace trigger stg_compliance_results_guideline_visible
+  before insert or update of guideline_id on clinical.stg_compliance_results
   for each row execute function core.check_shared_reference('guideline_id', 'clinical.stg_guidelines');
-create or replace trigger stg_compliance_results_criterion_visible before insert or update of criterion_id on clinical.stg_compliance_results
+create or replace trigger stg_compliance_results_criterion_visible
+  before insert or update of criterion_id on clinical.stg_compliance_results
   for each row execute function core.check_shared_reference('criterion_id', 'clinical.stg_criteria');
 select audit.track('clinical.stg_compliance_results');
 
-grant select, insert on clinical.stg_compliance_results to clinical_app;
+-- written by clinical.evaluate_stg, evaluate_stg_claim and waive_stg_criterion only
+grant select on clinical.stg_compliance_results to clinical_app;
 grant select on clinical.stg_compliance_results to clinical_ro;
 
 create index if not exists resource_bookings_procedure_idx on scheduling.resource_bookings (tenant_id, procedure_id) where procedure_id is not null;
 create index if not exists telemedicine_sessions_encounter_idx on scheduling.telemedicine_sessions (tenant_id, encounter_id) where encounter_id is not null;
+
+-- Rules of this module on the beds of the facility.
+create or replace trigger bed_allocations_policy before insert or update of bed_id, encounter_id, patient_id
+  on facility.bed_allocations
+  for each row execute function clinical.check_bed_policy();
+create or replace trigger bed_allocations_announce_transfer after insert on facility.bed_allocations
+  for each row when (new.transfer_from_id is not null and new.status = 'active')
+  execute function clinical.announce_transfer();
 
 -- abdm: tables
 
@@ -18361,6 +19035,19 @@ begin
 end
 $$;
 
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'patient.name_trigrams'::pg_catalog.regclass and conname = 'name_trigrams_tenant_fkey') then
+    alter table patient.name_trigrams add constraint name_trigrams_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'patient.name_trigrams'::pg_catalog.regclass and conname = 'name_trigrams_patient_fkey') then
+    alter table patient.name_trigrams add constraint name_trigrams_patient_fkey
+  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+  end if;
+end
+$$;
+
 -- fhir: foreign keys
 
 do $$
@@ -19856,7 +20543,7 @@ begin
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.discharge_summaries'::pg_catalog.regclass and conname = 'discharge_summaries_approved_by_fkey') then
     alter table clinical.discharge_summaries add constraint discharge_summaries_approved_by_fkey
-  foreign key (tenant_id, approved_by) references workforce.doctors (tenant_id, id);
+  foreign key (tenant_id, approved_by) references workforce.staff (tenant_id, id);
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.discharge_summaries'::pg_catalog.regclass and conname = 'discharge_summaries_document_fkey') then
     alter table clinical.discharge_summaries add constraint discharge_summaries_document_fkey
@@ -24457,6 +25144,60 @@ $$;
 
 comment on function patient.register(jsonb, jsonb, text, boolean, text) is 'about=Registers a patient with identifiers and takes an MRN from series mrn. p_demographics has the columns of patient.patients by name, encrypted and blind-index bytes in hexadecimal. outcome registered, or likely_duplicate (failure_code IM211) with candidates and nothing written; p_force with a reason registers all the same, under a new p_key. Same p_key and content, same answer. IM002, IM003, IM005 no such clinic, IM006 clinic closed, IM010, IM011, IM210 identifier of another patient, IM212 birth date or MRN, IM551 no MRN series.';
 
+-- Find patients by any part of their name.
+create or replace function patient.search(p_text text, p_limit int default 20)
+  returns table (patient_id uuid, mrn text, full_name text, sex text, birth_date date, status text)
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_text text := btrim(patient.searchable_name(p_text));
+  v_trigram text;
+  v_hash bigint;
+  v_count bigint;
+  v_rarest bigint;
+  v_fewest bigint;
+begin
+  if length(v_text) < 3 then
+    raise exception 'three letters are needed to search for a name'
+      using errcode = '22023', hint = 'type more of the name, or search by MRN';
+  end if;
+  -- the three letters that the fewest names have; beyond a few hundred it no longer matters which
+  foreach v_trigram in array patient.trigrams_of(v_text) loop
+    v_hash := patient.hash_trigram(v_tenant, v_trigram);
+    select count(*) into v_count
+    from (
+      select from patient.name_trigrams n where n.tenant_id = v_tenant and n.trigram = v_hash limit 300
+    ) as holders;
+    if v_fewest is null or v_count < v_fewest then
+      v_fewest := v_count;
+      v_rarest := v_hash;
+    end if;
+    exit when v_fewest = 0;
+  end loop;
+
+  return query
+    select p.id, p.mrn, concat_ws(' ', p.given_name, p.middle_name, p.family_name), p.sex, p.birth_date, p.status
+    from patient.name_trigrams n
+    join patient.patients p on p.tenant_id = n.tenant_id and p.id = n.patient_id
+    where
+      n.tenant_id = v_tenant
+      and n.trigram = v_rarest
+      and p.tenant_id = v_tenant
+      and p.deleted_at is null
+      and p.status <> 'merged'
+      and strpos(patient.searchable_name(concat_ws(' ', p.given_name, p.middle_name, p.family_name)), v_text) > 0
+    order by p.family_name_lc, p.given_name_lc, p.id
+    limit p_limit;
+end
+$$;
+
+comment on function patient.search(text, int) is 'about=Patients whose name holds the text, at least three letters, in the order of their names; merged and deleted records are left out. 22023 shorter text, IM003 no tenant.';
+
 -- Merging duplicates: proposed by one person, approved by another, reversible. Rows of other modules keep the id of the
 -- duplicate; whoever reads them follows merged_into_id, or listens to patient.merged.v1.
 create or replace function patient.propose_merge(
@@ -26330,6 +27071,14 @@ $$;
 
 comment on function booking.refusal_of_patient(uuid, uuid) is 'about=IM106 when the patient is merged, inactive or deceased, else null. Raises IM005 no such patient.';
 
+-- Inlined, so that the rush pays nothing for the call; hence no SET clause.
+create or replace function booking.is_booked_out(p_slot scheduling.appointment_slots) returns boolean
+  language sql
+  stable
+return (p_slot).status = 'full' and (p_slot).held_count = 0 and (p_slot).starts_at > now();
+
+comment on function booking.is_booked_out(scheduling.appointment_slots) is 'about=True for a coming slot that is full of appointments: neither a lapsed hold nor anything else but a cancellation makes room.';
+
 create or replace function booking.take_place(
   p_slot scheduling.appointment_slots,
   p_booked int,
@@ -26350,6 +27099,9 @@ begin
     select s.* into v_slot
     from scheduling.appointment_slots s
     where s.tenant_id = p_slot.tenant_id and s.id = p_slot.id;
+    if booking.is_booked_out(v_slot) then
+      return 'IM101';
+    end if;
     v_failure := scheduling.slot_refusal(v_slot);
     if v_failure = 'IM101' and booking.expire_slot_holds(v_slot.tenant_id, v_slot.id) = 0 then
       return v_failure;
@@ -26431,11 +27183,17 @@ begin
   if not found then
     raise exception 'slot % does not exist', p_slot_id using errcode = 'IM100', hint = 'choose a slot of the tenant';
   end if;
-  -- What the slot says without being locked settles most refusals of a rush. A full slot with held places is looked at
-  -- again below, because a lapsed hold makes room.
-  v_failure := coalesce(booking.refusal_of_patient(v_tenant, p_patient_id), scheduling.slot_refusal(v_slot));
-  if v_failure = 'IM101' and v_slot.held_count > 0 then
-    v_failure := null;
+  -- What the slot says without being locked settles most refusals of a rush: nobody has to be asked about a slot that is
+  -- full of appointments. A full slot with held places is looked at again below, because a lapsed hold makes room.
+  v_failure := booking.refusal_of_patient(v_tenant, p_patient_id);
+  if v_failure is null and booking.is_booked_out(v_slot) then
+    v_failure := 'IM101';
+  end if;
+  if v_failure is null then
+    v_failure := scheduling.slot_refusal(v_slot);
+    if v_failure = 'IM101' and v_slot.held_count > 0 then
+      v_failure := null;
+    end if;
   end if;
   if v_failure is null and scheduling.patient_is_busy(v_tenant, p_patient_id, v_slot.starts_at, v_slot.ends_at) then
     v_failure := 'IM103';
@@ -26483,31 +27241,25 @@ $$;
 comment on function booking.decide_request(text, uuid, uuid, text, text, jsonb, interval) is 'about=Stores a request under its key and decides it: confirmed, held (when p_hold is given) or rejected with a failure code; a key that was decided before returns that decision.';
 
 -- The answer of every booking operation, read from the stored request.
-create or replace function booking.answer(p_request booking.booking_requests)
-  returns table (
-    request_id uuid,
-    appointment_id uuid,
-    appointment_number text,
-    status text,
-    failure_code text,
-    hold_expires_at timestamptz
-  )
+create or replace function booking.answer(p_request booking.booking_requests) returns booking.booking_answer
   language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_answer booking.booking_answer;
 begin
-  request_id := p_request.id;
-  appointment_id := p_request.appointment_id;
-  status := p_request.status;
-  failure_code := p_request.failure_code;
-  hold_expires_at := p_request.hold_expires_at;
+  v_answer.request_id := p_request.id;
+  v_answer.appointment_id := p_request.appointment_id;
+  v_answer.status := p_request.status;
+  v_answer.failure_code := p_request.failure_code;
+  v_answer.hold_expires_at := p_request.hold_expires_at;
   if p_request.appointment_id is not null then
-    select a.appointment_number into appointment_number
+    select a.appointment_number into v_answer.appointment_number
     from scheduling.appointments a
     where a.tenant_id = p_request.tenant_id and a.id = p_request.appointment_id;
   end if;
-  return next;
+  return v_answer;
 end
 $$;
 
@@ -26522,14 +27274,7 @@ create or replace function booking.create_booking(
   p_type text default 'new',
   p_channel text default 'counter',
   p_payload jsonb default '{}'
-) returns table (
-  request_id uuid,
-  appointment_id uuid,
-  appointment_number text,
-  status text,
-  failure_code text,
-  hold_expires_at timestamptz
-)
+) returns booking.booking_answer
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -26542,7 +27287,7 @@ begin
   v_request := booking.decide_request(
     p_idempotency_key, p_patient_id, p_slot_id, p_type, p_channel, p_payload, null
   );
-  return query select * from booking.answer(v_request);
+  return booking.answer(v_request);
 end
 $$;
 
@@ -26558,14 +27303,7 @@ create or replace function booking.hold_slot(
   p_channel text default 'portal',
   p_payload jsonb default '{}',
   p_hold interval default interval '5 minutes'
-) returns table (
-  request_id uuid,
-  appointment_id uuid,
-  appointment_number text,
-  status text,
-  failure_code text,
-  hold_expires_at timestamptz
-)
+) returns booking.booking_answer
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -26582,7 +27320,7 @@ begin
   v_request := booking.decide_request(
     p_idempotency_key, p_patient_id, p_slot_id, p_type, p_channel, p_payload, p_hold
   );
-  return query select * from booking.answer(v_request);
+  return booking.answer(v_request);
 end
 $$;
 
@@ -26633,15 +27371,7 @@ $$;
 
 comment on function booking.end_hold(booking.booking_requests, text, text) is 'about=Ends a hold that the caller has locked, without an appointment, and gives its place back.';
 
-create or replace function booking.confirm_hold(p_request_id uuid)
-  returns table (
-    request_id uuid,
-    appointment_id uuid,
-    appointment_number text,
-    status text,
-    failure_code text,
-    hold_expires_at timestamptz
-  )
+create or replace function booking.confirm_hold(p_request_id uuid) returns booking.booking_answer
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -26655,12 +27385,10 @@ declare
   v_failure text;
 begin
   if v_request.status <> 'held' then -- decided before: the same answer
-    return query select * from booking.answer(v_request);
-    return;
+    return booking.answer(v_request);
   end if;
   if v_request.hold_expires_at <= now() then
-    return query select * from booking.answer(booking.end_hold(v_request, 'expired', 'IM104'));
-    return;
+    return booking.answer(booking.end_hold(v_request, 'expired', 'IM104'));
   end if;
 
   select s.* into v_slot
@@ -26676,8 +27404,7 @@ begin
     v_failure := 'IM103';
   end if;
   if v_failure is not null then
-    return query select * from booking.answer(booking.end_hold(v_request, 'released', v_failure));
-    return;
+    return booking.answer(booking.end_hold(v_request, 'released', v_failure));
   end if;
 
   perform scheduling.change_slot_counts(v_request.tenant_id, v_request.slot_id, 1, -1);
@@ -26686,21 +27413,13 @@ begin
   set status = 'confirmed', appointment_id = v_appointment.id, decided_at = now()
   where r.tenant_id = v_request.tenant_id and r.id = v_request.id
   returning r.* into v_request;
-  return query select * from booking.answer(v_request);
+  return booking.answer(v_request);
 end
 $$;
 
 comment on function booking.confirm_hold(uuid) is 'about=Turns a held place into an appointment. One row: status confirmed; or expired with IM104; or released with IM102 past, IM103 the patient has another appointment, IM105 doctor away, IM106 patient merged or blocked. Repeating it returns the same answer. Raises IM005 no such request, IM107 not the holder.';
 
-create or replace function booking.release_hold(p_request_id uuid)
-  returns table (
-    request_id uuid,
-    appointment_id uuid,
-    appointment_number text,
-    status text,
-    failure_code text,
-    hold_expires_at timestamptz
-  )
+create or replace function booking.release_hold(p_request_id uuid) returns booking.booking_answer
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -26721,7 +27440,7 @@ begin
       v_request := booking.end_hold(v_request, 'released', null);
     end if;
   end if;
-  return query select * from booking.answer(v_request);
+  return booking.answer(v_request);
 end
 $$;
 
@@ -26755,6 +27474,311 @@ end
 $$;
 
 comment on function booking.expire_holds(int) is 'about=Ends holds whose time is over, for the slots of the p_limit oldest ones, and returns how many. For a job that runs every minute; a request for a full slot ends that slot''s lapsed holds by itself.';
+
+-- clinical: functions
+
+-- The language of guideline rules. Deterministic: an expression and facts give true, false, or null for "not known".
+create or replace function clinical.check_stg_expression(p_expression jsonb) returns void
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_kind text;
+  v_part jsonb;
+begin
+  select k.key into v_kind
+  from jsonb_object_keys(case jsonb_typeof(p_expression) when 'object' then p_expression else '{}' end) as k (key)
+  where k.key in ('all', 'any', 'not', 'fact')
+  limit 1;
+  case v_kind
+    when 'all', 'any' then
+      if jsonb_typeof(p_expression -> v_kind) <> 'array' or jsonb_array_length(p_expression -> v_kind) = 0 then
+        raise exception '"%" of a rule needs a list', v_kind
+          using errcode = '22023', hint = 'write {"' || v_kind || '": [expression, ...]}';
+      end if;
+      for v_part in select e.value from jsonb_array_elements(p_expression -> v_kind) as e (value) loop
+        perform clinical.check_stg_expression(v_part);
+      end loop;
+    when 'not' then
+      perform clinical.check_stg_expression(p_expression -> 'not');
+    when 'fact' then
+      if not coalesce(p_expression ->> 'op', '') = any (
+        array['=', '<>', '<', '<=', '>', '>=', 'in', 'not_in', 'contains', 'has_prefix', 'known']
+      ) then
+        raise exception 'operator "%" of a rule is unknown', p_expression ->> 'op'
+          using errcode = '22023', hint = 'use =, <>, <, <=, >, >=, in, not_in, contains, has_prefix or known';
+      end if;
+      if p_expression ->> 'op' <> 'known' and num_nonnulls(p_expression -> 'value', p_expression -> 'value_of') <> 1 then
+        raise exception 'a rule compares fact "%" with nothing', p_expression ->> 'fact'
+          using errcode = '22023', hint = 'give value, or value_of with the name of another fact';
+      end if;
+      if p_expression ->> 'op' in ('in', 'not_in') and p_expression ? 'value'
+        and jsonb_typeof(p_expression -> 'value') <> 'array' then
+        raise exception 'operator "%" of a rule needs a list', p_expression ->> 'op'
+          using errcode = '22023', hint = 'write "value": [..]';
+      end if;
+    else
+      raise exception 'a rule has none of "fact", "all", "any", "not"'
+        using errcode = '22023', hint = 'write {"fact": "los_days", "op": ">=", "value": 2}';
+  end case;
+end
+$$;
+
+comment on function clinical.check_stg_expression(jsonb) is 'about=Raises 22023 for an expression that clinical.stg_test would not understand.';
+
+create or replace function clinical.stg_test(p_expression jsonb, p_facts jsonb) returns boolean
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_part jsonb;
+  v_answer boolean;
+  v_unknown boolean := false;
+  v_fact jsonb;
+  v_value jsonb;
+begin
+  if p_expression ? 'all' or p_expression ? 'any' then
+    for v_part in
+      select e.value from jsonb_array_elements(coalesce(p_expression -> 'all', p_expression -> 'any')) as e (value)
+    loop
+      v_answer := clinical.stg_test(v_part, p_facts);
+      if v_answer is null then
+        v_unknown := true;
+      elsif v_answer <> (p_expression ? 'all') then
+        return v_answer; -- one false decides "all", one true decides "any", whatever is unknown beside it
+      end if;
+    end loop;
+    return case when v_unknown then null else p_expression ? 'all' end;
+  end if;
+  if p_expression ? 'not' then
+    return not clinical.stg_test(p_expression -> 'not', p_facts);
+  end if;
+
+  v_fact := nullif(p_facts #> string_to_array(p_expression ->> 'fact', '.'), 'null');
+  if p_expression ->> 'op' = 'known' then
+    return v_fact is not null;
+  end if;
+  v_value := coalesce(p_expression -> 'value', p_facts #> string_to_array(p_expression ->> 'value_of', '.'));
+  if v_fact is null or v_value is null or v_value = 'null' then
+    return null;
+  end if;
+  if p_expression ->> 'op' in ('<', '<=', '>', '>=') and jsonb_typeof(v_fact) <> jsonb_typeof(v_value) then
+    return null; -- "12" is not less than 13: a fact of another type is not the fact that was asked for
+  end if;
+  return case p_expression ->> 'op'
+    when '=' then v_fact = v_value
+    when '<>' then v_fact <> v_value
+    when '<' then v_fact < v_value
+    when '<=' then v_fact <= v_value
+    when '>' then v_fact > v_value
+    when '>=' then v_fact >= v_value
+    when 'in' then v_value @> jsonb_build_array(v_fact)
+    when 'not_in' then not v_value @> jsonb_build_array(v_fact)
+    when 'contains' then v_fact @> v_value
+    when 'has_prefix' then exists (
+      select
+      from jsonb_array_elements_text(case jsonb_typeof(v_fact) when 'array' then v_fact else jsonb_build_array(v_fact) end)
+        as f (text)
+      where starts_with(f.text, v_value #>> '{}')
+    )
+  end;
+end
+$$;
+
+comment on function clinical.stg_test(jsonb, jsonb) is 'about=Arguments (expression, facts): true, false, or null when a fact is not known. {fact, op, value} or {fact, op, value_of}; fact and value_of are paths such as answers.Q1; op is =, <>, <, <=, >, >=, in and not_in (value is a list), contains (fact is a list), has_prefix (of the fact or of one in its list), known. {all: [..]}, {any: [..]} and {not: ..} combine.';
+
+-- Evaluation of a guideline: one result row a criterion, from frozen facts and documents only. The same input gives the
+-- rows that are there already, so an evaluation may be asked for as often as one likes.
+create or replace function clinical.stg_status(
+  p_guideline_id uuid,
+  p_stage text,
+  p_discharge_summary_id uuid,
+  p_claim_id uuid
+) returns text
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when count(*) = 0 then 'not_applicable'
+    when bool_or(r.outcome is null) then 'not_checked'
+    when bool_or(c.mandatory and r.outcome in ('fail', 'missing_data') and r.waived_by is null) then 'failed'
+    when bool_or(c.mandatory and r.waived_by is not null) then 'waived'
+    else 'passed'
+  end
+  from clinical.stg_criteria c
+  left join lateral (
+    select l.outcome, l.waived_by
+    from clinical.stg_compliance_results l
+    where
+      l.tenant_id = core.require_tenant() and l.criterion_id = c.id
+      and (l.discharge_summary_id = p_discharge_summary_id or l.claim_id = p_claim_id)
+    order by l.evaluated_at desc
+    limit 1
+  ) r on true
+  where
+    c.guideline_id = p_guideline_id and c.stage = p_stage
+    and (c.tenant_id is null or c.tenant_id = core.require_tenant())
+$$;
+
+comment on function clinical.stg_status(uuid, text, uuid, uuid) is 'about=Arguments (guideline, stage, discharge summary or null, claim or null): not_applicable without criteria, not_checked, failed, waived, or passed.';
+
+create or replace function clinical.evaluate_stg_stage(
+  p_guideline_id uuid,
+  p_stage text,
+  p_discharge_summary_id uuid,
+  p_claim_id uuid,
+  p_facts jsonb,
+  p_documents text[]
+) returns text
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_engine constant text := '1';
+  v_guideline record;
+  v_facts jsonb;
+  v_hash bytea;
+  v_at timestamptz;
+  v_criterion record;
+  v_applies boolean;
+  v_outcome text;
+  v_evidence jsonb;
+  v_answer jsonb;
+begin
+  select g.id, g.code, g.version, g.min_los_days, g.max_los_days, g.day_care_allowed into v_guideline
+  from clinical.stg_guidelines g
+  where g.id = p_guideline_id and (g.tenant_id is null or g.tenant_id = v_tenant) and g.status in ('active', 'retired');
+  if not found then
+    raise exception 'guideline % does not exist or is not in force', p_guideline_id
+      using errcode = 'IM005', hint = 'choose an active row of clinical.stg_guidelines';
+  end if;
+  v_facts := coalesce(p_facts, '{}') || jsonb_build_object(
+    'guideline',
+    jsonb_build_object(
+      'min_los_days', v_guideline.min_los_days, 'max_los_days', v_guideline.max_los_days,
+      'day_care_allowed', v_guideline.day_care_allowed
+    )
+  );
+  select sha256(convert_to(
+    jsonb_build_array(
+      v_engine, p_guideline_id, p_stage, v_facts, (select jsonb_agg(d order by d) from unnest(p_documents) as d)
+    )::text,
+    'UTF8'
+  ))
+  into v_hash;
+
+  -- two that evaluate the same thing: the second finds the rows of the first
+  perform pg_advisory_xact_lock(
+    hashtextextended('clinical.stg' || v_tenant || coalesce(p_discharge_summary_id, p_claim_id), 0)
+  );
+  -- after the lock, and later than every row that an evaluation before this one wrote
+  v_at := clock_timestamp();
+  for v_criterion in
+    select c.id, c.code, c.kind, c.document_type, c.expression, c.expected, c.applies_when, l.input_hash
+    from clinical.stg_criteria c
+    left join lateral (
+      select r.input_hash
+      from clinical.stg_compliance_results r
+      where
+        r.tenant_id = v_tenant and r.criterion_id = c.id
+        and (r.discharge_summary_id = p_discharge_summary_id or r.claim_id = p_claim_id)
+      order by r.evaluated_at desc
+      limit 1
+    ) l on true
+    where
+      c.guideline_id = p_guideline_id and c.stage = p_stage and (c.tenant_id is null or c.tenant_id = v_tenant)
+    order by c.seq, c.tenant_id nulls first
+  loop
+    continue when v_criterion.input_hash = v_hash;
+    v_applies := v_criterion.applies_when is null or clinical.stg_test(v_criterion.applies_when, v_facts);
+    v_evidence := '{}';
+    if not v_applies then
+      v_outcome := 'not_applicable';
+    elsif v_applies is null then
+      v_outcome := 'missing_data';
+    elsif v_criterion.kind = 'document' then
+      v_outcome := case when v_criterion.document_type = any (p_documents) then 'pass' else 'fail' end;
+      v_evidence := jsonb_build_object('document_type', v_criterion.document_type);
+    elsif v_criterion.kind = 'question' then
+      v_answer := nullif(v_facts -> 'answers' -> v_criterion.code, 'null');
+      v_outcome := case
+        when v_answer is null then 'missing_data'
+        when v_criterion.expected is null or v_criterion.expected = v_answer then 'pass'
+        when jsonb_typeof(v_criterion.expected) = 'array' and v_criterion.expected @> jsonb_build_array(v_answer) then 'pass'
+        else 'fail'
+      end;
+      v_evidence := jsonb_build_object('answer', v_answer, 'expected', v_criterion.expected);
+    else
+      v_outcome := case clinical.stg_test(v_criterion.expression, v_facts)
+        when true then 'pass'
+        when false then 'fail'
+        else 'missing_data'
+      end;
+    end if;
+    if v_criterion.kind = 'rule' or v_criterion.applies_when is not null then
+      v_evidence := v_evidence || jsonb_build_object(
+        'facts',
+        (
+          select jsonb_object_agg(f.path, v_facts #> string_to_array(f.path, '.'))
+          from (
+            select distinct p.path #>> '{}' as path
+            from jsonb_path_query(
+              jsonb_build_array(v_criterion.expression, v_criterion.applies_when), 'strict $.** ? (@.fact != null).fact'
+            ) as p (path)
+          ) f
+        )
+      );
+    end if;
+    insert into clinical.stg_compliance_results (
+      tenant_id, discharge_summary_id, claim_id, guideline_id, criterion_id, outcome, evidence, input_hash, evaluated_at,
+      engine_version
+    )
+    values (
+      v_tenant, p_discharge_summary_id, p_claim_id, p_guideline_id, v_criterion.id, v_outcome, v_evidence, v_hash, v_at,
+      v_engine
+    );
+  end loop;
+  return clinical.stg_status(p_guideline_id, p_stage, p_discharge_summary_id, p_claim_id);
+end
+$$;
+
+comment on function clinical.evaluate_stg_stage(uuid, text, uuid, uuid, jsonb, text[]) is 'about=Evaluates the criteria of a guideline at a stage for a discharge summary or a claim and returns the status as clinical.stg_status does. IM003 no tenant, IM005 no such guideline, or not in force.';
+
+create or replace function clinical.evaluate_stg_claim(
+  p_claim_id uuid,
+  p_guideline_id uuid,
+  p_stage text,
+  p_facts jsonb,
+  p_documents text[]
+) returns text
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_stage not in ('preauth', 'treatment', 'discharge', 'claim') then
+    raise exception 'stage "%" is unknown', p_stage
+      using errcode = '22023', hint = 'use preauth, treatment, discharge or claim';
+  end if;
+  return clinical.evaluate_stg_stage(p_guideline_id, p_stage, null, p_claim_id, p_facts, p_documents);
+end
+$$;
+
+comment on function clinical.evaluate_stg_claim(uuid, uuid, text, jsonb, text[]) is 'about=Evaluates a guideline for a pre-authorisation or claim: p_facts as the service of claims knows them (answers to questions under answers.<code>, los_days, icd10_codes, package_codes, ...), p_documents the types of its documents. Writes one result row a criterion and returns not_applicable, failed, waived or passed; the same input writes nothing new. Called by the service of claims, not by applications. IM005 no such guideline, or not in force.';
+
+create or replace function clinical.stg_claim_status(p_claim_id uuid, p_guideline_id uuid, p_stage text) returns text
+  language sql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$ select clinical.stg_status(p_guideline_id, p_stage, null, p_claim_id) $$;
+
+comment on function clinical.stg_claim_status(uuid, uuid, text) is 'about=What the last evaluation of a claim gave, waivers since then included: not_checked, not_applicable, failed, waived or passed. For the service of claims.';
 
 
 -- =====================================================================================================================
@@ -27289,6 +28313,7 @@ select core.hand_over('patient', 'clinical');
 grant execute on function
   patient.calculate_bmi(numeric, numeric),
   patient.find_duplicates(text, date, text, text, bytea, numeric),
+  patient.search(text, int),
   patient.register(jsonb, jsonb, text, boolean, text),
   patient.add_identifier(uuid, jsonb),
   patient.propose_merge(uuid, uuid, text, numeric, text[]),
@@ -27435,8 +28460,18 @@ select core.ensure_partitions('device.telemetry', 'day', 7);
 select core.hand_over('clinical', 'clinical');
 
 select core.ensure_partitions('clinical.vital_signs', 'month', 3);
-
 select core.ensure_partitions('clinical.observations', 'month', 3);
+
+-- what the operations and the bed policy read of other services
+grant usage on schema facility, workforce, ehr, compliance to clinical_owner;
+grant select (tenant_id, id, clinic_id, deleted_at) on facility.departments to clinical_owner;
+grant select (tenant_id, id, location_id) on facility.beds to clinical_owner;
+grant select (tenant_id, id, parent_location_id, sex_policy, isolation_capable, care_class)
+  on facility.locations to clinical_owner;
+grant select (tenant_id, id, user_id, status, deleted_at) on workforce.staff to clinical_owner;
+grant select (tenant_id, id, staff_id, deleted_at) on workforce.doctors to clinical_owner;
+grant select (tenant_id, encounter_id, type_code, status, deleted_at) on ehr.documents to clinical_owner;
+grant select (tenant_id, id, patient_id, kind, decision, status, expires_at) on compliance.consents to clinical_owner;
 
 -- abdm: grants
 

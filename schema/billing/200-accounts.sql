@@ -100,15 +100,18 @@ create function billing.open_account(
 as $$
 declare
   v_tenant uuid := core.require_tenant();
-  v_encounter record;
+  v_encounter_patient_id uuid;
+  v_clinic_id uuid := p_clinic_id;
+  v_payer_class text := p_payer_class;
   v_claim record;
   v_account billing.accounts;
 begin
   if p_encounter_id is not null then
-    select e.patient_id, e.clinic_id, e.payer_class into v_encounter
+    select e.patient_id, coalesce(p_clinic_id, e.clinic_id), coalesce(p_payer_class, e.payer_class)
+    into v_encounter_patient_id, v_clinic_id, v_payer_class
     from clinical.encounters e
     where e.tenant_id = v_tenant and e.id = p_encounter_id and e.deleted_at is null;
-    if not found or v_encounter.patient_id <> p_patient_id then
+    if not found or v_encounter_patient_id <> p_patient_id then
       raise exception 'encounter % is not one of patient %', p_encounter_id, p_patient_id
         using errcode = 'IM005', hint = 'choose an encounter of the patient';
     end if;
@@ -148,7 +151,7 @@ begin
   )
   values (
     v_tenant, core.next_default_number('account', '', 'ACC-{YY}-'), p_patient_id, p_encounter_id,
-    coalesce(p_clinic_id, v_encounter.clinic_id), coalesce(p_payer_class, v_encounter.payer_class, 'self'),
+    v_clinic_id, coalesce(v_payer_class, 'self'),
     billing.check_coverage(p_patient_id, p_payer_id, p_coverage_id), p_coverage_id
   )
   returning * into v_account;

@@ -1,30 +1,24 @@
 -- The answer of every booking operation, read from the stored request.
 
-create function booking.answer(p_request booking.booking_requests)
-  returns table (
-    request_id uuid,
-    appointment_id uuid,
-    appointment_number text,
-    status text,
-    failure_code text,
-    hold_expires_at timestamptz
-  )
+create function booking.answer(p_request booking.booking_requests) returns booking.booking_answer
   language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_answer booking.booking_answer;
 begin
-  request_id := p_request.id;
-  appointment_id := p_request.appointment_id;
-  status := p_request.status;
-  failure_code := p_request.failure_code;
-  hold_expires_at := p_request.hold_expires_at;
+  v_answer.request_id := p_request.id;
+  v_answer.appointment_id := p_request.appointment_id;
+  v_answer.status := p_request.status;
+  v_answer.failure_code := p_request.failure_code;
+  v_answer.hold_expires_at := p_request.hold_expires_at;
   if p_request.appointment_id is not null then
-    select a.appointment_number into appointment_number
+    select a.appointment_number into v_answer.appointment_number
     from scheduling.appointments a
     where a.tenant_id = p_request.tenant_id and a.id = p_request.appointment_id;
   end if;
-  return next;
+  return v_answer;
 end
 $$;
 

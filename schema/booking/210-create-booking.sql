@@ -8,14 +8,7 @@ create function booking.create_booking(
   p_type text default 'new',
   p_channel text default 'counter',
   p_payload jsonb default '{}'
-) returns table (
-  request_id uuid,
-  appointment_id uuid,
-  appointment_number text,
-  status text,
-  failure_code text,
-  hold_expires_at timestamptz
-)
+) returns booking.booking_answer
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -28,7 +21,7 @@ begin
   v_request := booking.decide_request(
     p_idempotency_key, p_patient_id, p_slot_id, p_type, p_channel, p_payload, null
   );
-  return query select * from booking.answer(v_request);
+  return booking.answer(v_request);
 end
 $$;
 

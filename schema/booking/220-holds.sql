@@ -9,14 +9,7 @@ create function booking.hold_slot(
   p_channel text default 'portal',
   p_payload jsonb default '{}',
   p_hold interval default interval '5 minutes'
-) returns table (
-  request_id uuid,
-  appointment_id uuid,
-  appointment_number text,
-  status text,
-  failure_code text,
-  hold_expires_at timestamptz
-)
+) returns booking.booking_answer
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -33,7 +26,7 @@ begin
   v_request := booking.decide_request(
     p_idempotency_key, p_patient_id, p_slot_id, p_type, p_channel, p_payload, p_hold
   );
-  return query select * from booking.answer(v_request);
+  return booking.answer(v_request);
 end
 $$;
 
@@ -84,15 +77,7 @@ $$;
 
 comment on function booking.end_hold(booking.booking_requests, text, text) is 'about=Ends a hold that the caller has locked, without an appointment, and gives its place back.';
 
-create function booking.confirm_hold(p_request_id uuid)
-  returns table (
-    request_id uuid,
-    appointment_id uuid,
-    appointment_number text,
-    status text,
-    failure_code text,
-    hold_expires_at timestamptz
-  )
+create function booking.confirm_hold(p_request_id uuid) returns booking.booking_answer
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -106,12 +91,10 @@ declare
   v_failure text;
 begin
   if v_request.status <> 'held' then -- decided before: the same answer
-    return query select * from booking.answer(v_request);
-    return;
+    return booking.answer(v_request);
   end if;
   if v_request.hold_expires_at <= now() then
-    return query select * from booking.answer(booking.end_hold(v_request, 'expired', 'IM104'));
-    return;
+    return booking.answer(booking.end_hold(v_request, 'expired', 'IM104'));
   end if;
 
   select s.* into v_slot
@@ -127,8 +110,7 @@ begin
     v_failure := 'IM103';
   end if;
   if v_failure is not null then
-    return query select * from booking.answer(booking.end_hold(v_request, 'released', v_failure));
-    return;
+    return booking.answer(booking.end_hold(v_request, 'released', v_failure));
   end if;
 
   perform scheduling.change_slot_counts(v_request.tenant_id, v_request.slot_id, 1, -1);
@@ -137,21 +119,13 @@ begin
   set status = 'confirmed', appointment_id = v_appointment.id, decided_at = now()
   where r.tenant_id = v_request.tenant_id and r.id = v_request.id
   returning r.* into v_request;
-  return query select * from booking.answer(v_request);
+  return booking.answer(v_request);
 end
 $$;
 
 comment on function booking.confirm_hold(uuid) is 'about=Turns a held place into an appointment. One row: status confirmed; or expired with IM104; or released with IM102 past, IM103 the patient has another appointment, IM105 doctor away, IM106 patient merged or blocked. Repeating it returns the same answer. Raises IM005 no such request, IM107 not the holder.';
 
-create function booking.release_hold(p_request_id uuid)
-  returns table (
-    request_id uuid,
-    appointment_id uuid,
-    appointment_number text,
-    status text,
-    failure_code text,
-    hold_expires_at timestamptz
-  )
+create function booking.release_hold(p_request_id uuid) returns booking.booking_answer
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -172,7 +146,7 @@ begin
       v_request := booking.end_hold(v_request, 'released', null);
     end if;
   end if;
-  return query select * from booking.answer(v_request);
+  return booking.answer(v_request);
 end
 $$;
 

@@ -5,4 +5,4 @@ create type clinical.encounter_class as enum (
   'AMB', 'EMER', 'IMP', 'OBSENC', 'HH', 'VR', 'SS'
 );
 
-comment on type clinical.encounter_class is 'about=?';
+comment on type clinical.encounter_class is 'about=Kind of contact by HL7 ActCode: AMB outpatient, EMER emergency, IMP inpatient, OBSENC observation, HH home, VR virtual, SS short stay.';

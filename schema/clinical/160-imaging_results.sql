@@ -1,4 +1,5 @@
--- clinical.imaging_results: The radiologist's report of a study.
+-- The radiologist's report of a study. A critical finding is not final before somebody was told; a final report is never
+-- changed: its correction is a report of its own that names it.
 
 create table clinical.imaging_results (
   tenant_id uuid not null,
@@ -29,13 +30,14 @@ create table clinical.imaging_results (
   constraint imaging_results_status_check check (
     status in ('registered', 'preliminary', 'final', 'cancelled', 'amended', 'corrected', 'entered_in_error')
   ),
-  constraint imaging_results_status_rule check (
+  constraint imaging_results_final_is_verified check (
     status not in ('final', 'amended', 'corrected') or (verified_by is not null and issued_at is not null)
   ),
-  constraint imaging_results_is_critical_rule check (
+  constraint imaging_results_critical_was_told check (
     not is_critical or status in ('registered', 'preliminary') or critical_notified_at is not null
   ),
-  constraint imaging_results_amends_id_rule check (amends_id is null or amendment_reason is not null)
+  constraint imaging_results_amendment_has_reason check (amends_id is null or amendment_reason is not null),
+  constraint imaging_results_told_has_name check ((critical_notified_at is null) = (critical_notified_to is null))
 );
 
 alter table clinical.imaging_results add constraint imaging_results_tenant_fkey
@@ -64,22 +66,22 @@ create index imaging_results_document_idx on clinical.imaging_results (tenant_id
   where document_id is not null;
 
 comment on table clinical.imaging_results is 'class=phi;scope=tenant;owner=clinical;fhir=DiagnosticReport;retention=medical_record;about=The radiologist''s report of a study.';
-comment on column clinical.imaging_results.report_number is 'class=phi;about=?';
-comment on column clinical.imaging_results.study_id is 'class=phi;about=?';
+comment on column clinical.imaging_results.report_number is 'class=operational;about=Number that people read, series imaging_report.';
+comment on column clinical.imaging_results.study_id is 'class=phi;about=The study.';
 comment on column clinical.imaging_results.patient_id is 'class=phi;about=The patient.';
-comment on column clinical.imaging_results.findings_enc is 'class=phi;enc=1;about=?';
-comment on column clinical.imaging_results.impression_enc is 'class=phi;enc=1;about=?';
-comment on column clinical.imaging_results.conclusion_codes is 'class=phi;about=?';
-comment on column clinical.imaging_results.is_critical is 'class=phi;about=?';
-comment on column clinical.imaging_results.critical_notified_to is 'class=phi;about=?';
-comment on column clinical.imaging_results.critical_notified_at is 'class=phi;about=?';
-comment on column clinical.imaging_results.reported_by is 'class=phi;about=?';
-comment on column clinical.imaging_results.verified_by is 'class=phi;about=?';
-comment on column clinical.imaging_results.issued_at is 'class=phi;about=?';
-comment on column clinical.imaging_results.amends_id is 'class=phi;about=?';
-comment on column clinical.imaging_results.amendment_reason is 'class=phi;about=?';
-comment on column clinical.imaging_results.document_id is 'class=phi;about=The stored document.';
-comment on column clinical.imaging_results.status is 'class=phi;about=?';
+comment on column clinical.imaging_results.findings_enc is 'class=phi;enc=1;about=Findings; encrypted.';
+comment on column clinical.imaging_results.impression_enc is 'class=phi;enc=1;about=Impression; encrypted.';
+comment on column clinical.imaging_results.conclusion_codes is 'class=phi;about=Codes of the conclusion.';
+comment on column clinical.imaging_results.is_critical is 'class=phi;about=True when somebody must act at once.';
+comment on column clinical.imaging_results.critical_notified_to is 'class=phi;about=Who was told.';
+comment on column clinical.imaging_results.critical_notified_at is 'class=operational;about=When.';
+comment on column clinical.imaging_results.reported_by is 'class=operational;about=Doctor who reported.';
+comment on column clinical.imaging_results.verified_by is 'class=operational;about=Doctor who verified.';
+comment on column clinical.imaging_results.issued_at is 'class=operational;about=When it was issued.';
+comment on column clinical.imaging_results.amends_id is 'class=phi;about=The report that this one replaces.';
+comment on column clinical.imaging_results.amendment_reason is 'class=phi;about=Why.';
+comment on column clinical.imaging_results.document_id is 'class=operational;about=The stored document.';
+comment on column clinical.imaging_results.status is 'class=operational;about=registered, preliminary, final, amended, corrected, cancelled or entered_in_error.';
 select core.comment_standard_columns('clinical.imaging_results');
 
 alter table clinical.imaging_results enable row level security;
@@ -92,22 +94,28 @@ create trigger imaging_results_touch before update on clinical.imaging_results
   for each row execute function core.update_updated_at_column('row_version');
 create trigger imaging_results_transition before insert or update of status on clinical.imaging_results
   for each row execute function core.enforce_transition('clinical.imaging_results', 'status');
+create trigger imaging_results_unchanged_once_final before update on clinical.imaging_results
+  for each row when (old.status not in ('registered', 'preliminary')) execute function clinical.keep_content('document_id');
+create trigger imaging_results_no_aadhaar before insert or update of critical_notified_to on clinical.imaging_results
+  for each row execute function core.reject_aadhaar_like('critical_notified_to');
 select audit.track('clinical.imaging_results');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('clinical.imaging_results', '', 'registered', false, null),
   ('clinical.imaging_results', 'registered', 'preliminary', false, null),
-  ('clinical.imaging_results', 'registered', 'final', false, null),
-  ('clinical.imaging_results', 'registered', 'cancelled', false, null),
-  ('clinical.imaging_results', 'preliminary', 'final', false, null),
-  ('clinical.imaging_results', 'preliminary', 'cancelled', false, null),
-  ('clinical.imaging_results', 'final', 'amended', false, null),
-  ('clinical.imaging_results', 'final', 'corrected', false, null),
-  ('clinical.imaging_results', 'final', 'entered_in_error', false, null),
-  ('clinical.imaging_results', 'amended', 'corrected', false, null),
-  ('clinical.imaging_results', 'amended', 'entered_in_error', false, null),
-  ('clinical.imaging_results', 'corrected', 'entered_in_error', false, null)
+  ('clinical.imaging_results', 'registered', 'final', false, 'report.issued.v1'),
+  ('clinical.imaging_results', 'registered', 'cancelled', true, null),
+  ('clinical.imaging_results', 'preliminary', 'final', false, 'report.issued.v1'),
+  ('clinical.imaging_results', 'preliminary', 'cancelled', true, null),
+  ('clinical.imaging_results', 'final', 'amended', true, null),
+  ('clinical.imaging_results', 'final', 'corrected', true, null),
+  ('clinical.imaging_results', 'final', 'entered_in_error', true, null),
+  ('clinical.imaging_results', 'amended', 'corrected', true, null),
+  ('clinical.imaging_results', 'amended', 'entered_in_error', true, null),
+  ('clinical.imaging_results', 'corrected', 'entered_in_error', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on clinical.imaging_results to clinical_app;
+-- written by operations
+grant select on clinical.imaging_results to clinical_app;
+grant update (document_id, row_version) on clinical.imaging_results to clinical_app;
 grant select on clinical.imaging_results to clinical_ro;

@@ -167,12 +167,12 @@ create function core.looks_like_aadhaar(p_text text) returns boolean
 as $$
   select exists (
     select
-    from pg_catalog.regexp_matches(p_text, '(?<![0-9])([2-9][0-9]{3})[ -]?([0-9]{4})[ -]?([0-9]{4})(?![0-9])', 'g') as m
+    from pg_catalog.regexp_matches(p_text, '(?<![0-9A-Za-z])(?<![0-9A-Za-z]-)([2-9][0-9]{3})[ -]?([0-9]{4})[ -]?([0-9]{4})(?![0-9A-Za-z])(?!-[0-9A-Za-z])', 'g') as m
     where core.verhoeff_sum(m[1] || m[2] || m[3]) = 0
   )
 $$;
 
-comment on function core.looks_like_aadhaar(text) is 'about=True when the text holds 12 digits (first 2-9, in any usual grouping) that pass the Verhoeff test.';
+comment on function core.looks_like_aadhaar(text) is 'about=True when the text holds 12 digits (first 2-9, in any usual grouping) that pass the Verhoeff test and are no part of a longer word: the digits of a UUID do not count.';
 
 create function core.reject_aadhaar_like() returns trigger
   language plpgsql

@@ -83,5 +83,8 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('facility.beds', 'maintenance', 'vacant', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on facility.beds to facility_app;
+-- the status and the present allocation belong to the operations
+grant select, insert on facility.beds to facility_app;
+grant update (location_id, code, bed_type, charge_code, row_version, deleted_at, deleted_by, delete_reason)
+  on facility.beds to facility_app;
 grant select on facility.beds to facility_ro;

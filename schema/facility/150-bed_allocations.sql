@@ -1,6 +1,6 @@
 -- Who lies, lay or will lie in which bed, as ranges of time. The exclusion constraints are the last word: no bed holds
--- two patients at one instant, no encounter occupies two beds. The clinical module adds the foreign key of
--- encounter_id.
+-- two patients at one instant, no encounter and no patient occupies two beds. Only operations write here. The clinical
+-- module adds the foreign key of encounter_id and the policy of beds (sex, age, isolation, class).
 
 create table facility.bed_allocations (
   tenant_id uuid not null,
@@ -26,6 +26,9 @@ create table facility.bed_allocations (
   constraint bed_allocations_one_bed_per_encounter exclude using gist (
     tenant_id with =, encounter_id with =, period with &&
   ) where (status = 'active' and kind = 'occupancy'),
+  constraint bed_allocations_one_bed_per_patient exclude using gist (
+    tenant_id with =, patient_id with =, period with &&
+  ) where (status = 'active' and kind = 'occupancy'),
   constraint bed_allocations_kind_check check (kind in ('reservation', 'occupancy')),
   constraint bed_allocations_status_check check (status in ('reserved', 'active', 'completed', 'released', 'expired')),
   constraint bed_allocations_period_not_empty check (not isempty(period)),
@@ -47,6 +50,8 @@ create index bed_allocations_encounter_idx on facility.bed_allocations (tenant_i
 create index bed_allocations_patient_idx on facility.bed_allocations (tenant_id, patient_id);
 create index bed_allocations_transfer_from_idx on facility.bed_allocations (tenant_id, transfer_from_id)
   where transfer_from_id is not null;
+create unique index bed_allocations_one_live_per_bed on facility.bed_allocations (tenant_id, bed_id)
+  where status in ('reserved', 'active');
 create index bed_allocations_lapsing_idx on facility.bed_allocations (tenant_id, reserved_until)
   where status = 'reserved';
 
@@ -77,11 +82,12 @@ select audit.track('facility.bed_allocations');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('facility.bed_allocations', '', 'reserved', false, null),
+  ('facility.bed_allocations', '', 'active', false, null),
   ('facility.bed_allocations', 'reserved', 'active', false, null),
   ('facility.bed_allocations', 'reserved', 'released', false, null),
   ('facility.bed_allocations', 'reserved', 'expired', false, null),
   ('facility.bed_allocations', 'active', 'completed', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on facility.bed_allocations to facility_app;
+grant select on facility.bed_allocations to facility_app;
 grant select on facility.bed_allocations to facility_ro;

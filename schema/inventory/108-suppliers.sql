@@ -1,4 +1,6 @@
--- inventory.suppliers: Vendors.
+-- inventory.suppliers: whom the hospital buys from. A blocked supplier gets no new orders; blocking needs a reason.
+--
+-- The bank account is encrypted; the GSTIN is checked by its check character.
 
 create table inventory.suppliers (
   tenant_id uuid not null,
@@ -9,7 +11,7 @@ create table inventory.suppliers (
   drug_licence_no text,
   licence_valid_to date,
   contact jsonb not null default '{}',
-  payment_terms_days smallint not null,
+  payment_terms_days smallint not null default 30,
   bank_enc bytea,
   ifsc text,
   rating numeric(3, 2),
@@ -24,8 +26,11 @@ create table inventory.suppliers (
   delete_reason text,
   constraint suppliers_pkey primary key (tenant_id, id),
   constraint suppliers_status_check check (status in ('active', 'blocked', 'inactive')),
-  constraint suppliers_core_rule check (core.valid_gstin(gstin)),
-  constraint suppliers_ifsc_rule check (ifsc ~ '^[A-Z]{4}0[A-Z0-9]{6}$')
+  constraint suppliers_gstin_valid check (core.valid_gstin(gstin)),
+  constraint suppliers_ifsc_valid check (core.valid_ifsc(ifsc)),
+  constraint suppliers_payment_terms_check check (payment_terms_days between 0 and 365),
+  constraint suppliers_rating_check check (rating between 0 and 5),
+  constraint suppliers_contact_is_object check (jsonb_typeof(contact) = 'object')
 );
 
 alter table inventory.suppliers add constraint suppliers_tenant_fkey
@@ -34,18 +39,18 @@ alter table inventory.suppliers add constraint suppliers_tenant_fkey
 create unique index suppliers_code_key on inventory.suppliers (tenant_id, code)
   where deleted_at is null;
 
-comment on table inventory.suppliers is 'class=financial;scope=tenant;owner=inventory;fhir=Organization;retention=financial;about=Vendors.';
-comment on column inventory.suppliers.code is 'class=financial;about=?';
-comment on column inventory.suppliers.name is 'class=financial;about=?';
-comment on column inventory.suppliers.gstin is 'class=financial;about=?';
-comment on column inventory.suppliers.drug_licence_no is 'class=financial;about=?';
-comment on column inventory.suppliers.licence_valid_to is 'class=financial;about=?';
-comment on column inventory.suppliers.contact is 'class=financial;about=?';
-comment on column inventory.suppliers.payment_terms_days is 'class=financial;about=?';
-comment on column inventory.suppliers.bank_enc is 'class=financial;enc=1;about=?';
-comment on column inventory.suppliers.ifsc is 'class=financial;about=?';
-comment on column inventory.suppliers.rating is 'class=financial;about=?';
-comment on column inventory.suppliers.status is 'class=financial;about=?';
+comment on table inventory.suppliers is 'class=financial;scope=tenant;owner=inventory;fhir=Organization;retention=financial;about=Whom the hospital buys from.';
+comment on column inventory.suppliers.code is 'class=operational;about=Code of the hospital, unique while the supplier is not deleted.';
+comment on column inventory.suppliers.name is 'class=operational;about=Registered name.';
+comment on column inventory.suppliers.gstin is 'class=financial;about=GST identification number (India).';
+comment on column inventory.suppliers.drug_licence_no is 'class=operational;about=Wholesale drug licence.';
+comment on column inventory.suppliers.licence_valid_to is 'class=operational;about=Last day of the drug licence; drugs are not ordered after it.';
+comment on column inventory.suppliers.contact is 'class=pii;about=Contact persons and addresses: {name, phone, email, address}.';
+comment on column inventory.suppliers.payment_terms_days is 'class=financial;about=Days until an invoice is due.';
+comment on column inventory.suppliers.bank_enc is 'class=financial;enc=1;about=Bank account, encrypted.';
+comment on column inventory.suppliers.ifsc is 'class=financial;about=Branch code of the bank account (India).';
+comment on column inventory.suppliers.rating is 'class=operational;about=Score of the supplier, 0 to 5.';
+comment on column inventory.suppliers.status is 'class=operational;about=active, blocked (a reason is required) or inactive.';
 select core.comment_standard_columns('inventory.suppliers');
 
 alter table inventory.suppliers enable row level security;
@@ -54,6 +59,8 @@ create policy tenant_isolation on inventory.suppliers
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create trigger suppliers_no_aadhaar before insert or update of name on inventory.suppliers
+  for each row execute function core.reject_aadhaar_like('name');
 create trigger suppliers_touch before update on inventory.suppliers
   for each row execute function core.update_updated_at_column('row_version');
 create trigger suppliers_transition before insert or update of status on inventory.suppliers
@@ -62,7 +69,7 @@ select audit.track('inventory.suppliers');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('inventory.suppliers', '', 'active', false, null),
-  ('inventory.suppliers', 'active', 'blocked', false, null),
+  ('inventory.suppliers', 'active', 'blocked', true, null),
   ('inventory.suppliers', 'active', 'inactive', false, null),
   ('inventory.suppliers', 'blocked', 'active', false, null),
   ('inventory.suppliers', 'inactive', 'active', false, null)

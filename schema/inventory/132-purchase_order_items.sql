@@ -1,4 +1,5 @@
--- inventory.purchase_order_items: Lines of a purchase order.
+-- inventory.purchase_order_items: the lines of a purchase order. received_qty counts what goods receipts accepted, without
+-- free goods; suppliers may deliver 5 % more than was ordered, never more.
 
 create table inventory.purchase_order_items (
   tenant_id uuid not null,
@@ -9,8 +10,8 @@ create table inventory.purchase_order_items (
   quantity numeric(14, 3) not null,
   received_qty numeric(14, 3) not null default 0,
   unit_price numeric(14, 2) not null,
-  tax_rate numeric(5, 2) not null,
-  free_qty numeric(14, 3) not null,
+  tax_rate numeric(5, 2) not null default 0,
+  free_qty numeric(14, 3) not null default 0,
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
@@ -18,9 +19,12 @@ create table inventory.purchase_order_items (
   updated_by uuid,
   constraint purchase_order_items_pkey primary key (tenant_id, id),
   constraint purchase_order_items_po_line_no_key unique (tenant_id, po_id, line_no),
-  constraint purchase_order_items_quantity_rule check (quantity > 0),
-  constraint purchase_order_items_received_qty_range check (received_qty between 0 and quantity * 1.05),
-  constraint purchase_order_items_unit_price_rule check (unit_price >= 0)
+  constraint purchase_order_items_quantity_positive check (quantity > 0),
+  constraint purchase_order_items_received_at_most_105_percent check (received_qty between 0 and quantity * 1.05),
+  constraint purchase_order_items_unit_price_not_negative check (unit_price >= 0),
+  constraint purchase_order_items_tax_rate_check check (tax_rate between 0 and 40),
+  constraint purchase_order_items_free_qty_not_negative check (free_qty >= 0),
+  constraint purchase_order_items_line_no_check check (line_no >= 1)
 );
 
 alter table inventory.purchase_order_items add constraint purchase_order_items_tenant_fkey
@@ -32,15 +36,15 @@ alter table inventory.purchase_order_items add constraint purchase_order_items_i
 
 create index purchase_order_items_item_idx on inventory.purchase_order_items (tenant_id, item_id);
 
-comment on table inventory.purchase_order_items is 'class=financial;scope=tenant;owner=inventory;fhir=SupplyRequest;retention=financial;about=Lines of a purchase order.';
-comment on column inventory.purchase_order_items.po_id is 'class=financial;about=?';
-comment on column inventory.purchase_order_items.line_no is 'class=financial;about=Line, counted from 1.';
-comment on column inventory.purchase_order_items.item_id is 'class=financial;about=?';
-comment on column inventory.purchase_order_items.quantity is 'class=financial;about=?';
-comment on column inventory.purchase_order_items.received_qty is 'class=financial;about=?';
-comment on column inventory.purchase_order_items.unit_price is 'class=financial;about=?';
-comment on column inventory.purchase_order_items.tax_rate is 'class=financial;about=?';
-comment on column inventory.purchase_order_items.free_qty is 'class=financial;about=?';
+comment on table inventory.purchase_order_items is 'class=financial;scope=tenant;owner=inventory;fhir=SupplyRequest;retention=financial;about=The lines of a purchase order.';
+comment on column inventory.purchase_order_items.po_id is 'class=operational;about=The order.';
+comment on column inventory.purchase_order_items.line_no is 'class=operational;about=Line, counted from 1.';
+comment on column inventory.purchase_order_items.item_id is 'class=operational;about=The item.';
+comment on column inventory.purchase_order_items.quantity is 'class=operational;about=Base units ordered.';
+comment on column inventory.purchase_order_items.received_qty is 'class=operational;about=Base units accepted so far.';
+comment on column inventory.purchase_order_items.unit_price is 'class=financial;about=Price of a base unit without tax.';
+comment on column inventory.purchase_order_items.tax_rate is 'class=financial;about=Tax rate in percent.';
+comment on column inventory.purchase_order_items.free_qty is 'class=operational;about=Base units that the supplier adds free of charge.';
 select core.comment_standard_columns('inventory.purchase_order_items');
 
 alter table inventory.purchase_order_items enable row level security;
@@ -53,5 +57,4 @@ create trigger purchase_order_items_touch before update on inventory.purchase_or
   for each row execute function core.update_updated_at_column('row_version');
 select audit.track('inventory.purchase_order_items');
 
-grant select, insert, update on inventory.purchase_order_items to inventory_app;
-grant select on inventory.purchase_order_items to inventory_ro;
+grant select on inventory.purchase_order_items to inventory_app, inventory_ro;

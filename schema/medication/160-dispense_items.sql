@@ -1,12 +1,12 @@
--- medication.dispense_items: Batch-level lines chosen by FEFO.
--- RULE to build: expiry_on > dispensed date unless return
--- RULE to build: an older non-expired batch with stock exists => fefo_override_reason is not null (trigger)
+-- The lines of a dispense, one a batch: each is one movement of the stock ledger. Lines are never changed; goods that
+-- come back are lines of a return with a negative quantity that name the line they come from.
 
 create table medication.dispense_items (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
   dispense_id uuid not null,
   prescription_item_id uuid,
+  return_of_item_id uuid,
   item_id uuid not null,
   batch_id uuid not null,
   batch_no text not null,
@@ -22,9 +22,14 @@ create table medication.dispense_items (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint dispense_items_pkey primary key (tenant_id, id),
-  constraint dispense_items_dispense_batch_key unique (tenant_id, dispense_id, batch_id, prescription_item_id),
-  constraint dispense_items_quantity_rule check (quantity <> 0),
-  constraint dispense_items_unit_price_rule check (unit_price <= mrp)
+  constraint dispense_items_batch_once unique nulls not distinct (
+    tenant_id, dispense_id, batch_id, prescription_item_id, return_of_item_id
+  ),
+  constraint dispense_items_one_movement_each unique (tenant_id, movement_id),
+  constraint dispense_items_quantity_not_zero check (quantity <> 0),
+  constraint dispense_items_negative_is_return check ((quantity < 0) = (return_of_item_id is not null)),
+  constraint dispense_items_not_above_mrp check (unit_price between 0 and mrp),
+  constraint dispense_items_tax_rate_check check (tax_rate between 0 and 40)
 );
 
 alter table medication.dispense_items add constraint dispense_items_tenant_fkey
@@ -33,6 +38,8 @@ alter table medication.dispense_items add constraint dispense_items_dispense_fke
   foreign key (tenant_id, dispense_id) references medication.dispenses (tenant_id, id);
 alter table medication.dispense_items add constraint dispense_items_prescription_item_fkey
   foreign key (tenant_id, prescription_item_id) references medication.prescription_items (tenant_id, id);
+alter table medication.dispense_items add constraint dispense_items_return_of_item_fkey
+  foreign key (tenant_id, return_of_item_id) references medication.dispense_items (tenant_id, id);
 alter table medication.dispense_items add constraint dispense_items_item_fkey
   foreign key (tenant_id, item_id) references inventory.items (tenant_id, id);
 alter table medication.dispense_items add constraint dispense_items_batch_fkey
@@ -44,27 +51,30 @@ alter table medication.dispense_items add constraint dispense_items_movement_fke
 
 create index dispense_items_prescription_item_idx on medication.dispense_items (tenant_id, prescription_item_id)
   where prescription_item_id is not null;
+create index dispense_items_return_of_item_idx on medication.dispense_items (tenant_id, return_of_item_id)
+  where return_of_item_id is not null;
 create index dispense_items_item_idx on medication.dispense_items (tenant_id, item_id);
+-- who received a batch that is recalled
 create index dispense_items_batch_idx on medication.dispense_items (tenant_id, batch_id);
 create index dispense_items_reservation_idx on medication.dispense_items (tenant_id, reservation_id)
   where reservation_id is not null;
-create index dispense_items_movement_idx on medication.dispense_items (tenant_id, movement_id);
 
 comment on table medication.dispense_items is 'class=phi;scope=tenant;owner=medication;fhir=MedicationDispense;retention=medical_record;append_only=1;about=Batch-level lines chosen by FEFO.';
-comment on column medication.dispense_items.dispense_id is 'class=phi;about=?';
-comment on column medication.dispense_items.prescription_item_id is 'class=phi;about=?';
-comment on column medication.dispense_items.item_id is 'class=phi;about=?';
-comment on column medication.dispense_items.batch_id is 'class=phi;about=?';
-comment on column medication.dispense_items.batch_no is 'class=phi;about=?';
-comment on column medication.dispense_items.expiry_on is 'class=phi;about=?';
-comment on column medication.dispense_items.quantity is 'class=phi;about=?';
-comment on column medication.dispense_items.mrp is 'class=phi;about=?';
-comment on column medication.dispense_items.unit_price is 'class=phi;about=?';
-comment on column medication.dispense_items.tax_rate is 'class=phi;about=?';
-comment on column medication.dispense_items.reservation_id is 'class=phi;about=?';
-comment on column medication.dispense_items.movement_id is 'class=phi;about=?';
-comment on column medication.dispense_items.fefo_override_reason is 'class=phi;about=?';
-comment on column medication.dispense_items.substitution_reason is 'class=phi;about=?';
+comment on column medication.dispense_items.dispense_id is 'class=phi;about=The dispense or return that it is a line of.';
+comment on column medication.dispense_items.prescription_item_id is 'class=phi;about=The prescribed medicine that it fulfils; null over the counter.';
+comment on column medication.dispense_items.return_of_item_id is 'class=phi;about=The line whose goods come back.';
+comment on column medication.dispense_items.item_id is 'class=phi;about=Stock item that was given.';
+comment on column medication.dispense_items.batch_id is 'class=phi;about=Batch that was given: who received it is asked when it is recalled.';
+comment on column medication.dispense_items.batch_no is 'class=operational;about=Batch number as printed on the label and the bill.';
+comment on column medication.dispense_items.expiry_on is 'class=operational;about=Expiry of the batch, as printed on the label and the bill.';
+comment on column medication.dispense_items.quantity is 'class=phi;about=In base units of the stock item; negative for goods that come back.';
+comment on column medication.dispense_items.mrp is 'class=financial;about=Maximum retail price of one base unit, taxes included.';
+comment on column medication.dispense_items.unit_price is 'class=financial;about=Price of one base unit, at most the MRP.';
+comment on column medication.dispense_items.tax_rate is 'class=financial;about=GST in percent, of the batch.';
+comment on column medication.dispense_items.reservation_id is 'class=operational;about=Reservation that it was taken from; FEFO was decided when that was made.';
+comment on column medication.dispense_items.movement_id is 'class=operational;about=The line of the stock ledger.';
+comment on column medication.dispense_items.fefo_override_reason is 'class=operational;about=Why a batch was passed over that expires earlier.';
+comment on column medication.dispense_items.substitution_reason is 'class=phi;about=Why an equivalent of the prescribed drug was given.';
 select core.comment_standard_columns('medication.dispense_items');
 
 alter table medication.dispense_items enable row level security;
@@ -73,11 +83,13 @@ create policy tenant_isolation on medication.dispense_items
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create trigger dispense_items_batch_choice before insert on medication.dispense_items
+  for each row execute function medication.check_batch_choice();
 create trigger dispense_items_append_only before update or delete on medication.dispense_items
   for each row execute function core.refuse_change();
 create trigger dispense_items_no_truncate before truncate on medication.dispense_items
   for each statement execute function core.refuse_change();
 select audit.track('medication.dispense_items');
 
-grant select, insert on medication.dispense_items to medication_app;
-grant select on medication.dispense_items to medication_ro;
+-- only operations write
+grant select on medication.dispense_items to medication_app, medication_ro;

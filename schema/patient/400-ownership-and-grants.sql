@@ -5,6 +5,7 @@ select core.hand_over('patient', 'clinical');
 grant execute on function
   patient.calculate_bmi(numeric, numeric),
   patient.find_duplicates(text, date, text, text, bytea, numeric),
+  patient.search(text, int),
   patient.register(jsonb, jsonb, text, boolean, text),
   patient.add_identifier(uuid, jsonb),
   patient.propose_merge(uuid, uuid, text, numeric, text[]),

@@ -1,8 +1,7 @@
--- Enumerated types of the module. Enum equality is not leakproof, so row level security keeps it away from ordinary
--- indexes: every list by status has a partial index over the live states instead.
+-- Enum comparison is not leakproof under row security: lists by status filter after an index, or have a partial one.
 
 create type payment.payment_status as enum (
   'pending', 'completed', 'failed', 'partially_refunded', 'refunded', 'disputed', 'voided'
 );
 
-comment on type payment.payment_status is 'about=?';
+comment on type payment.payment_status is 'about=Where a payment stands, from pending to completed and back to the payer.';

@@ -1,5 +1,7 @@
--- payment.payment_methods: Saved instruments as provider tokens.
--- RULE to build: no column for CVV, track or PIN exists
+-- payment.payment_methods: instruments that a patient saved, as tokens of the provider.
+--
+-- No card number, verification value, track or PIN is ever kept, and no column could hold one: a token that looks like a
+-- card number is refused.
 
 create table payment.payment_methods (
   tenant_id uuid not null,
@@ -22,9 +24,11 @@ create table payment.payment_methods (
   deleted_by uuid,
   delete_reason text,
   constraint payment_methods_pkey primary key (tenant_id, id),
-  constraint payment_methods_last4_length check (length(last4) = 4),
-  constraint payment_methods_last4_rule check (last4 ~ '^[0-9]{4}$'),
-  constraint payment_methods_core_rule check (not core.looks_like_pan(token))
+  constraint payment_methods_last4_digits check (last4 ~ '^[0-9]{4}$'),
+  constraint payment_methods_token_is_no_card_number check (not core.looks_like_pan(token)),
+  constraint payment_methods_brand_is_no_card_number check (not core.looks_like_pan(brand)),
+  constraint payment_methods_exp_month_range check (exp_month between 1 and 12),
+  constraint payment_methods_exp_year_range check (exp_year between 2000 and 2100)
 );
 
 alter table payment.payment_methods add constraint payment_methods_tenant_fkey
@@ -36,20 +40,22 @@ alter table payment.payment_methods add constraint payment_methods_provider_fkey
 
 create unique index payment_methods_provider_token_key on payment.payment_methods (tenant_id, provider_id, token)
   where deleted_at is null;
+create unique index payment_methods_one_default on payment.payment_methods (tenant_id, patient_id)
+  where is_default and deleted_at is null;
 create index payment_methods_patient_idx on payment.payment_methods (tenant_id, patient_id);
 create index payment_methods_provider_idx on payment.payment_methods (tenant_id, provider_id);
 
 comment on table payment.payment_methods is 'class=financial;scope=tenant;owner=payment_gateway;fhir=none;retention=financial;about=Saved instruments as provider tokens.';
-comment on column payment.payment_methods.patient_id is 'class=financial;about=The patient.';
-comment on column payment.payment_methods.provider_id is 'class=financial;about=?';
-comment on column payment.payment_methods.token is 'class=financial;about=?';
-comment on column payment.payment_methods.brand is 'class=financial;about=?';
-comment on column payment.payment_methods.last4 is 'class=financial;about=?';
-comment on column payment.payment_methods.exp_month is 'class=financial;about=?';
-comment on column payment.payment_methods.exp_year is 'class=financial;about=?';
-comment on column payment.payment_methods.upi_vpa_enc is 'class=financial;enc=1;about=?';
-comment on column payment.payment_methods.consent_at is 'class=financial;about=?';
-comment on column payment.payment_methods.is_default is 'class=financial;about=?';
+comment on column payment.payment_methods.patient_id is 'class=financial;about=Whose instrument it is.';
+comment on column payment.payment_methods.provider_id is 'class=operational;about=The provider that gave the token.';
+comment on column payment.payment_methods.token is 'class=financial;about=The provider''s token for the instrument.';
+comment on column payment.payment_methods.brand is 'class=financial;about=Brand that people know it by, such as RuPay.';
+comment on column payment.payment_methods.last4 is 'class=financial;about=Last four digits, all that is kept of a card number.';
+comment on column payment.payment_methods.exp_month is 'class=financial;about=Month in which the card expires.';
+comment on column payment.payment_methods.exp_year is 'class=financial;about=Year in which the card expires.';
+comment on column payment.payment_methods.upi_vpa_enc is 'class=financial;enc=1;about=UPI address, encrypted by the application.';
+comment on column payment.payment_methods.consent_at is 'class=financial;about=When the patient agreed that it is saved.';
+comment on column payment.payment_methods.is_default is 'class=operational;about=True for the one that is offered first.';
 select core.comment_standard_columns('payment.payment_methods');
 
 alter table payment.payment_methods enable row level security;

@@ -1,4 +1,7 @@
--- payment.payment_intents: An intention to collect an amount; idempotent.
+-- payment.payment_intents: the intention to collect an amount, made before anybody is sent to a provider.
+--
+-- One key is one intent, so a payment page that is opened twice collects once. An intent ends in one payment, or cancelled
+-- or expired; money that comes in after its end is recorded all the same, as an advance.
 
 create table payment.payment_intents (
   tenant_id uuid not null,
@@ -7,9 +10,11 @@ create table payment.payment_intents (
   idempotency_key text not null,
   patient_id uuid,
   account_id uuid,
+  clinic_id uuid not null,
   purpose text not null,
   amount numeric(14, 2) not null,
   currency text not null default 'INR',
+  items jsonb not null,
   provider_id uuid,
   channel text not null,
   return_url text,
@@ -23,15 +28,17 @@ create table payment.payment_intents (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint payment_intents_pkey primary key (tenant_id, id),
-  constraint payment_intents_idempotency_key_key unique (tenant_id, idempotency_key),
-  constraint payment_intents_intent_number_key unique (tenant_id, intent_number),
+  constraint payment_intents_one_per_key unique (tenant_id, idempotency_key),
+  constraint payment_intents_number_key unique (tenant_id, intent_number),
   constraint payment_intents_purpose_check check (purpose in ('invoice', 'advance', 'appointment', 'pharmacy')),
   constraint payment_intents_currency_form check (currency ~ '^[A-Z]{3}$'),
   constraint payment_intents_status_check check (
     status in ('created', 'requires_action', 'processing', 'cancelled', 'expired', 'failed', 'succeeded')
   ),
-  constraint payment_intents_amount_rule check (amount > 0),
-  constraint payment_intents_succeeded_complete check (status <> 'succeeded' or payment_id is not null)
+  constraint payment_intents_amount_positive check (amount > 0),
+  constraint payment_intents_items_are_a_list check (jsonb_typeof(items) = 'array'),
+  constraint payment_intents_no_card_number check (not core.looks_like_pan(return_url) and core.assert_no_pan(items)),
+  constraint payment_intents_succeeded_has_payment check (status <> 'succeeded' or payment_id is not null)
 );
 
 alter table payment.payment_intents add constraint payment_intents_tenant_fkey
@@ -40,6 +47,8 @@ alter table payment.payment_intents add constraint payment_intents_patient_fkey
   foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
 alter table payment.payment_intents add constraint payment_intents_account_fkey
   foreign key (tenant_id, account_id) references billing.accounts (tenant_id, id);
+alter table payment.payment_intents add constraint payment_intents_clinic_fkey
+  foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id);
 alter table payment.payment_intents add constraint payment_intents_provider_fkey
   foreign key (tenant_id, provider_id) references payment.payment_providers (tenant_id, id);
 alter table payment.payment_intents add constraint payment_intents_payment_fkey
@@ -49,26 +58,32 @@ create index payment_intents_patient_idx on payment.payment_intents (tenant_id, 
   where patient_id is not null;
 create index payment_intents_account_idx on payment.payment_intents (tenant_id, account_id)
   where account_id is not null;
+create index payment_intents_clinic_idx on payment.payment_intents (tenant_id, clinic_id);
+-- what the expiry job looks for
+create index payment_intents_lapsing_idx on payment.payment_intents (tenant_id, expires_at)
+  where status in ('created', 'requires_action', 'failed');
 create index payment_intents_provider_idx on payment.payment_intents (tenant_id, provider_id)
   where provider_id is not null;
 create index payment_intents_payment_idx on payment.payment_intents (tenant_id, payment_id)
   where payment_id is not null;
 
 comment on table payment.payment_intents is 'class=financial;scope=tenant;owner=payment_gateway;fhir=none;retention=financial;about=An intention to collect an amount; idempotent.';
-comment on column payment.payment_intents.intent_number is 'class=financial;about=?';
-comment on column payment.payment_intents.idempotency_key is 'class=financial;about=Same key, same answer.';
-comment on column payment.payment_intents.patient_id is 'class=financial;about=The patient.';
-comment on column payment.payment_intents.account_id is 'class=financial;about=?';
-comment on column payment.payment_intents.purpose is 'class=financial;about=?';
-comment on column payment.payment_intents.amount is 'class=financial;about=?';
-comment on column payment.payment_intents.currency is 'class=financial;about=Currency (ISO 4217).';
-comment on column payment.payment_intents.provider_id is 'class=financial;about=?';
-comment on column payment.payment_intents.channel is 'class=financial;about=?';
-comment on column payment.payment_intents.return_url is 'class=financial;about=?';
-comment on column payment.payment_intents.expires_at is 'class=financial;about=?';
-comment on column payment.payment_intents.failure_code is 'class=financial;about=?';
-comment on column payment.payment_intents.payment_id is 'class=financial;about=?';
-comment on column payment.payment_intents.status is 'class=financial;about=?';
+comment on column payment.payment_intents.intent_number is 'class=financial;about=Number for people, PAY-<yy>-<n>.';
+comment on column payment.payment_intents.idempotency_key is 'class=operational;about=Same key, same intent.';
+comment on column payment.payment_intents.patient_id is 'class=financial;about=Whose payment it is.';
+comment on column payment.payment_intents.account_id is 'class=financial;about=The account that it goes to.';
+comment on column payment.payment_intents.purpose is 'class=financial;about=invoice, advance, appointment or pharmacy.';
+comment on column payment.payment_intents.amount is 'class=financial;about=What is to be collected.';
+comment on column payment.payment_intents.currency is 'class=financial;about=Currency, ISO 4217.';
+comment on column payment.payment_intents.provider_id is 'class=operational;about=The provider that is to collect.';
+comment on column payment.payment_intents.channel is 'class=operational;about=How the patient pays: counter, portal, link, kiosk, qr.';
+comment on column payment.payment_intents.return_url is 'class=operational;about=Where the provider''s page sends the browser back to.';
+comment on column payment.payment_intents.expires_at is 'class=financial;about=When it can no longer be tried.';
+comment on column payment.payment_intents.failure_code is 'class=financial;about=Why the last try failed.';
+comment on column payment.payment_intents.payment_id is 'class=financial;about=The payment that it ended in.';
+comment on column payment.payment_intents.status is 'class=financial;about=created, requires_action, processing, succeeded, failed (may be tried again), cancelled, expired.';
+comment on column payment.payment_intents.clinic_id is 'class=operational;about=The clinic that collects.';
+comment on column payment.payment_intents.items is 'class=financial;about=What it is for: [{"purpose", "invoice_id", "appointment_id", "description", "amount"}], amounts adding up to the whole.';
 select core.comment_standard_columns('payment.payment_intents');
 
 alter table payment.payment_intents enable row level security;
@@ -83,22 +98,21 @@ create trigger payment_intents_transition before insert or update of status on p
   for each row execute function core.enforce_transition('payment.payment_intents', 'status');
 select audit.track('payment.payment_intents');
 
-insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
-  ('payment.payment_intents', '', 'created', false, null),
-  ('payment.payment_intents', 'created', 'requires_action', false, null),
-  ('payment.payment_intents', 'created', 'processing', false, null),
-  ('payment.payment_intents', 'created', 'cancelled', false, null),
-  ('payment.payment_intents', 'created', 'expired', false, null),
-  ('payment.payment_intents', 'requires_action', 'processing', false, null),
-  ('payment.payment_intents', 'requires_action', 'cancelled', false, null),
-  ('payment.payment_intents', 'requires_action', 'expired', false, null),
-  ('payment.payment_intents', 'requires_action', 'failed', false, null),
-  ('payment.payment_intents', 'processing', 'succeeded', false, null),
-  ('payment.payment_intents', 'processing', 'failed', false, null),
-  ('payment.payment_intents', 'failed', 'processing', false, null),
-  ('payment.payment_intents', 'failed', 'cancelled', false, null),
-  ('payment.payment_intents', 'failed', 'expired', false, null)
+insert into core.transition_rules (machine, from_state, to_state) values
+  ('payment.payment_intents', '', 'created'),
+  ('payment.payment_intents', 'created', 'requires_action'),
+  ('payment.payment_intents', 'created', 'processing'),
+  ('payment.payment_intents', 'created', 'cancelled'),
+  ('payment.payment_intents', 'created', 'expired'),
+  ('payment.payment_intents', 'requires_action', 'processing'),
+  ('payment.payment_intents', 'requires_action', 'cancelled'),
+  ('payment.payment_intents', 'requires_action', 'expired'),
+  ('payment.payment_intents', 'requires_action', 'failed'),
+  ('payment.payment_intents', 'processing', 'succeeded'),
+  ('payment.payment_intents', 'processing', 'failed'),
+  ('payment.payment_intents', 'failed', 'processing'),
+  ('payment.payment_intents', 'failed', 'cancelled'),
+  ('payment.payment_intents', 'failed', 'expired')
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on payment.payment_intents to payment_gateway_app;
-grant select on payment.payment_intents to payment_gateway_ro;
+grant select on payment.payment_intents to payment_gateway_app, payment_gateway_ro;

@@ -1,5 +1,7 @@
--- payment.payment_attempts: Each try at a provider with its reference and redacted answer.
--- RULE to build: response_redacted passes core.assert_no_pan()
+-- payment.payment_attempts: each answer of a provider about an intent, with its reference and what it said, redacted.
+--
+-- A provider may answer twice about one reference (authorised, then captured): those are two rows. The same answer again is
+-- the same row.
 
 create table payment.payment_attempts (
   tenant_id uuid not null,
@@ -8,9 +10,10 @@ create table payment.payment_attempts (
   attempt_no smallint not null,
   provider_id uuid not null,
   provider_ref text,
-  started_at timestamptz not null,
+  started_at timestamptz not null default now(),
   finished_at timestamptz,
   outcome text not null,
+  amount numeric(14, 2),
   error_code text,
   response_redacted jsonb not null default '{}',
   created_at timestamptz not null default now(),
@@ -19,6 +22,11 @@ create table payment.payment_attempts (
   constraint payment_attempts_intent_attempt_no_key unique (tenant_id, intent_id, attempt_no),
   constraint payment_attempts_outcome_check check (
     outcome in ('authorised', 'captured', 'declined', 'error', 'timeout', 'unknown')
+  ),
+  constraint payment_attempts_amount_positive check (amount > 0),
+  constraint payment_attempts_captured_has_reference check (outcome <> 'captured' or (provider_ref is not null and amount is not null)),
+  constraint payment_attempts_no_card_number check (
+    core.assert_no_pan(response_redacted) and not core.looks_like_pan(error_code)
   )
 );
 
@@ -29,20 +37,21 @@ alter table payment.payment_attempts add constraint payment_attempts_intent_fkey
 alter table payment.payment_attempts add constraint payment_attempts_provider_fkey
   foreign key (tenant_id, provider_id) references payment.payment_providers (tenant_id, id);
 
-create unique index payment_attempts_provider_provider_ref_key on payment.payment_attempts (tenant_id, provider_id, provider_ref)
+create unique index payment_attempts_answer_once on payment.payment_attempts (tenant_id, provider_id, provider_ref, outcome)
   where provider_ref is not null;
-create index payment_attempts_provider_idx on payment.payment_attempts (tenant_id, provider_id);
+create index payment_attempts_provider_idx on payment.payment_attempts (tenant_id, provider_id, provider_ref);
 
 comment on table payment.payment_attempts is 'class=financial;scope=tenant;owner=payment_gateway;fhir=none;retention=financial;append_only=1;about=Each try at a provider with its reference and redacted answer.';
-comment on column payment.payment_attempts.intent_id is 'class=financial;about=?';
-comment on column payment.payment_attempts.attempt_no is 'class=financial;about=?';
-comment on column payment.payment_attempts.provider_id is 'class=financial;about=?';
-comment on column payment.payment_attempts.provider_ref is 'class=financial;about=?';
-comment on column payment.payment_attempts.started_at is 'class=financial;about=?';
-comment on column payment.payment_attempts.finished_at is 'class=financial;about=?';
-comment on column payment.payment_attempts.outcome is 'class=financial;about=?';
-comment on column payment.payment_attempts.error_code is 'class=financial;about=?';
-comment on column payment.payment_attempts.response_redacted is 'class=financial;about=?';
+comment on column payment.payment_attempts.intent_id is 'class=financial;about=The intent that was tried.';
+comment on column payment.payment_attempts.attempt_no is 'class=operational;about=Answer, counted from 1.';
+comment on column payment.payment_attempts.provider_id is 'class=operational;about=The provider that answered.';
+comment on column payment.payment_attempts.provider_ref is 'class=financial;about=The provider''s reference of the try.';
+comment on column payment.payment_attempts.started_at is 'class=financial;about=When the answer was recorded.';
+comment on column payment.payment_attempts.finished_at is 'class=financial;about=When the provider decided, by its own clock.';
+comment on column payment.payment_attempts.outcome is 'class=financial;about=authorised, captured (the money is taken), declined, error, timeout or unknown.';
+comment on column payment.payment_attempts.error_code is 'class=operational;about=The provider''s code of a failure.';
+comment on column payment.payment_attempts.response_redacted is 'class=financial;about=What the provider sent, without card data.';
+comment on column payment.payment_attempts.amount is 'class=financial;about=The amount that the provider spoke of.';
 select core.comment_standard_columns('payment.payment_attempts');
 
 alter table payment.payment_attempts enable row level security;
@@ -57,5 +66,4 @@ create trigger payment_attempts_no_truncate before truncate on payment.payment_a
   for each statement execute function core.refuse_change();
 select audit.track('payment.payment_attempts');
 
-grant select, insert on payment.payment_attempts to payment_gateway_app;
-grant select on payment.payment_attempts to payment_gateway_ro;
+grant select on payment.payment_attempts to payment_gateway_app, payment_gateway_ro;

@@ -1,10 +1,12 @@
--- payment.payments: Money received: receipts and advances.
--- NOTE: C2 payment_status values pending/completed/failed/refunded are these.
+-- payment.payments: money received, as receipts and advances. The enumerated type payment_status is its state.
+--
+-- One reference of a provider is one payment, whoever reports it (webhook, poll, return page). allocated and refunded are
+-- counters that operations keep, and never exceed the amount.
 
 create table payment.payments (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
-  receipt_number text not null,
+  receipt_number text,
   kind text not null,
   intent_id uuid,
   patient_id uuid,
@@ -17,7 +19,7 @@ create table payment.payments (
   allocated numeric(14, 2) not null default 0,
   refunded numeric(14, 2) not null default 0,
   currency text not null default 'INR',
-  received_at timestamptz not null,
+  received_at timestamptz not null default now(),
   received_by uuid,
   cheque_no text,
   cheque_on date,
@@ -35,11 +37,15 @@ create table payment.payments (
     mode in ('cash', 'card', 'upi', 'netbanking', 'cheque', 'bank_transfer', 'wallet', 'mobile_money')
   ),
   constraint payments_currency_form check (currency ~ '^[A-Z]{3}$'),
-  constraint payments_amount_rule check (amount > 0),
-  constraint payments_allocated_rule check (allocated + refunded <= amount),
-  constraint payments_cash_complete check (mode <> 'cash' or received_by is not null),
-  constraint payments_cheque_complete check (mode <> 'cheque' or cheque_no is not null),
-  constraint payments_voided_complete check (status <> 'voided' or (void_reason is not null and allocated = 0))
+  constraint payments_received_has_number check (status in ('pending', 'failed') or receipt_number is not null),
+  constraint payments_amount_positive check (amount > 0),
+  constraint payments_not_overspent check (allocated >= 0 and refunded >= 0 and allocated + refunded <= amount),
+  constraint payments_cash_has_receiver check (mode <> 'cash' or received_by is not null),
+  constraint payments_cheque_has_number check (mode <> 'cheque' or cheque_no is not null),
+  constraint payments_reference_names_provider check (provider_ref is null or provider_id is not null),
+  constraint payments_no_card_number check (not core.looks_like_pan(provider_ref) and not core.looks_like_pan(cheque_no)),
+  constraint payments_voided_is_unused check (status <> 'voided' or (void_reason is not null and allocated = 0)),
+  constraint payments_refunded_wholly check (status <> 'refunded' or refunded = amount)
 );
 
 alter table payment.payments add constraint payments_tenant_fkey
@@ -57,7 +63,7 @@ alter table payment.payments add constraint payments_provider_fkey
 alter table payment.payments add constraint payments_received_by_fkey
   foreign key (tenant_id, received_by) references auth.users (tenant_id, id);
 
-create unique index payments_provider_provider_ref_key on payment.payments (tenant_id, provider_id, provider_ref)
+create unique index payments_one_per_provider_ref on payment.payments (tenant_id, provider_id, provider_ref)
   where provider_ref is not null;
 create index payments_intent_idx on payment.payments (tenant_id, intent_id)
   where intent_id is not null;
@@ -72,25 +78,25 @@ create index payments_received_by_idx on payment.payments (tenant_id, received_b
   where received_by is not null;
 
 comment on table payment.payments is 'class=financial;scope=tenant;owner=payment_gateway;fhir=PaymentReconciliation;retention=financial;about=Money received: receipts and advances.';
-comment on column payment.payments.receipt_number is 'class=financial;about=?';
-comment on column payment.payments.kind is 'class=financial;about=?';
-comment on column payment.payments.intent_id is 'class=financial;about=?';
-comment on column payment.payments.patient_id is 'class=financial;about=The patient.';
-comment on column payment.payments.account_id is 'class=financial;about=?';
-comment on column payment.payments.clinic_id is 'class=financial;about=The clinic.';
-comment on column payment.payments.mode is 'class=financial;about=?';
-comment on column payment.payments.provider_id is 'class=financial;about=?';
-comment on column payment.payments.provider_ref is 'class=financial;about=?';
-comment on column payment.payments.amount is 'class=financial;about=?';
-comment on column payment.payments.allocated is 'class=financial;about=?';
-comment on column payment.payments.refunded is 'class=financial;about=?';
-comment on column payment.payments.currency is 'class=financial;about=Currency (ISO 4217).';
-comment on column payment.payments.received_at is 'class=financial;about=?';
-comment on column payment.payments.received_by is 'class=financial;about=?';
-comment on column payment.payments.cheque_no is 'class=financial;about=?';
-comment on column payment.payments.cheque_on is 'class=financial;about=?';
-comment on column payment.payments.void_reason is 'class=financial;about=?';
-comment on column payment.payments.status is 'class=financial;about=?';
+comment on column payment.payments.receipt_number is 'class=financial;about=Number of the receipt, RCP-<yy>-<n>; gapless, and taken last in the transaction that makes the payment.';
+comment on column payment.payments.kind is 'class=financial;about=receipt: for something that is due; advance: for what is to come.';
+comment on column payment.payments.intent_id is 'class=financial;about=The intent that it came of.';
+comment on column payment.payments.patient_id is 'class=financial;about=For whom.';
+comment on column payment.payments.account_id is 'class=financial;about=The account that it goes to.';
+comment on column payment.payments.clinic_id is 'class=operational;about=The clinic that received it.';
+comment on column payment.payments.mode is 'class=operational;about=cash, card, upi, netbanking, cheque, bank_transfer, wallet or mobile_money.';
+comment on column payment.payments.provider_id is 'class=operational;about=The provider that took it; empty at the counter.';
+comment on column payment.payments.provider_ref is 'class=financial;about=The provider''s reference of it.';
+comment on column payment.payments.amount is 'class=financial;about=Amount.';
+comment on column payment.payments.allocated is 'class=financial;about=How much of it pays bills.';
+comment on column payment.payments.refunded is 'class=financial;about=How much went back.';
+comment on column payment.payments.currency is 'class=financial;about=Currency, ISO 4217.';
+comment on column payment.payments.received_at is 'class=financial;about=When it was received.';
+comment on column payment.payments.received_by is 'class=operational;about=The user who received it; empty when a provider did.';
+comment on column payment.payments.cheque_no is 'class=financial;about=Number of the cheque.';
+comment on column payment.payments.cheque_on is 'class=financial;about=Date on the cheque.';
+comment on column payment.payments.void_reason is 'class=financial;about=Why it was voided, or why a cheque failed.';
+comment on column payment.payments.status is 'class=financial;about=Where it stands; the values are payment.payment_status.';
 select core.comment_standard_columns('payment.payments');
 
 alter table payment.payments enable row level security;
@@ -103,21 +109,25 @@ create trigger payments_touch before update on payment.payments
   for each row execute function core.update_updated_at_column('row_version');
 create trigger payments_transition before insert or update of status on payment.payments
   for each row execute function core.enforce_transition('payment.payments', 'status');
+create constraint trigger payments_items_add_up after insert on payment.payments
+  deferrable initially deferred
+  for each row execute function payment.check_payment_items('id');
 select audit.track('payment.payments');
 
+-- disputed to partially_refunded: a dispute over a part was lost; back to it as well when one was won
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('payment.payments', '', 'pending', false, null),
-  ('payment.payments', 'pending', 'completed', false, null),
+  ('payment.payments', 'pending', 'completed', false, 'payment.completed.v1'),
   ('payment.payments', 'pending', 'failed', false, null),
   ('payment.payments', 'completed', 'partially_refunded', false, null),
   ('payment.payments', 'completed', 'refunded', false, null),
   ('payment.payments', 'completed', 'disputed', false, null),
-  ('payment.payments', 'completed', 'voided', false, null),
+  ('payment.payments', 'completed', 'voided', true, null),
   ('payment.payments', 'partially_refunded', 'refunded', false, null),
   ('payment.payments', 'partially_refunded', 'disputed', false, null),
   ('payment.payments', 'disputed', 'completed', false, null),
+  ('payment.payments', 'disputed', 'partially_refunded', false, null),
   ('payment.payments', 'disputed', 'refunded', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on payment.payments to payment_gateway_app;
-grant select on payment.payments to payment_gateway_ro;
+grant select on payment.payments to payment_gateway_app, payment_gateway_ro;

@@ -1,5 +1,7 @@
--- payment.refunds: Refunds with approval.
--- RULE to build: sum(refunds) <= payment.amount - payment.allocated (function)
+-- payment.refunds: money that goes back. Who asks for it never approves it.
+--
+-- What is asked for is reserved: the sum of the refunds of a payment that are not rejected never exceeds what is not
+-- allocated, which payment.request_refund and payment.allocate keep under the lock of the payment.
 
 create table payment.refunds (
   tenant_id uuid not null,
@@ -21,13 +23,16 @@ create table payment.refunds (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint refunds_pkey primary key (tenant_id, id),
-  constraint refunds_refund_number_key unique (tenant_id, refund_number),
-  constraint refunds_idempotency_key_key unique (tenant_id, idempotency_key),
+  constraint refunds_number_key unique (tenant_id, refund_number),
+  constraint refunds_one_per_key unique (tenant_id, idempotency_key),
   constraint refunds_status_check check (
     status in ('requested', 'approved', 'rejected', 'processing', 'completed', 'failed')
   ),
-  constraint refunds_amount_rule check (amount > 0),
-  constraint refunds_approved_by_rule check (approved_by is null or approved_by <> requested_by)
+  constraint refunds_amount_positive check (amount > 0),
+  constraint refunds_approved_by_another check (approved_by <> requested_by),
+  constraint refunds_approved_before_it_goes check (status in ('requested', 'rejected') or approved_by is not null),
+  constraint refunds_completed_has_time check ((status = 'completed') = (completed_at is not null)),
+  constraint refunds_no_card_number check (not core.looks_like_pan(reason) and not core.looks_like_pan(provider_ref))
 );
 
 alter table payment.refunds add constraint refunds_tenant_fkey
@@ -40,22 +45,26 @@ alter table payment.refunds add constraint refunds_approved_by_fkey
   foreign key (tenant_id, approved_by) references auth.users (tenant_id, id);
 
 create index refunds_payment_idx on payment.refunds (tenant_id, payment_id);
+-- settlement lines name the provider's reference
+create index refunds_provider_ref_idx on payment.refunds (tenant_id, provider_ref) where provider_ref is not null;
+-- what waits for an approver
+create index refunds_requested_idx on payment.refunds (tenant_id, created_at) where status = 'requested';
 create index refunds_requested_by_idx on payment.refunds (tenant_id, requested_by);
 create index refunds_approved_by_idx on payment.refunds (tenant_id, approved_by)
   where approved_by is not null;
 
 comment on table payment.refunds is 'class=financial;scope=tenant;owner=payment_gateway;fhir=none;retention=financial;about=Refunds with approval.';
-comment on column payment.refunds.refund_number is 'class=financial;about=?';
-comment on column payment.refunds.payment_id is 'class=financial;about=?';
-comment on column payment.refunds.amount is 'class=financial;about=?';
-comment on column payment.refunds.reason is 'class=financial;about=?';
-comment on column payment.refunds.requested_by is 'class=financial;about=?';
-comment on column payment.refunds.approved_by is 'class=financial;about=?';
-comment on column payment.refunds.provider_ref is 'class=financial;about=?';
-comment on column payment.refunds.idempotency_key is 'class=financial;about=Same key, same answer.';
-comment on column payment.refunds.completed_at is 'class=financial;about=?';
-comment on column payment.refunds.failure_code is 'class=financial;about=?';
-comment on column payment.refunds.status is 'class=financial;about=?';
+comment on column payment.refunds.refund_number is 'class=financial;about=Number for people, REF-<yy>-<n>.';
+comment on column payment.refunds.payment_id is 'class=financial;about=The payment that it goes back from.';
+comment on column payment.refunds.amount is 'class=financial;about=How much goes back.';
+comment on column payment.refunds.reason is 'class=financial;about=Why.';
+comment on column payment.refunds.requested_by is 'class=operational;about=The user who asked for it.';
+comment on column payment.refunds.approved_by is 'class=operational;about=The user who approved it, another one.';
+comment on column payment.refunds.provider_ref is 'class=financial;about=The provider''s reference of it.';
+comment on column payment.refunds.idempotency_key is 'class=operational;about=Same key, same refund.';
+comment on column payment.refunds.completed_at is 'class=financial;about=When the money was back.';
+comment on column payment.refunds.failure_code is 'class=operational;about=Why the last try failed.';
+comment on column payment.refunds.status is 'class=financial;about=requested, approved, processing, completed, failed (may be tried again), rejected.';
 select core.comment_standard_columns('payment.refunds');
 
 alter table payment.refunds enable row level security;
@@ -70,16 +79,15 @@ create trigger refunds_transition before insert or update of status on payment.r
   for each row execute function core.enforce_transition('payment.refunds', 'status');
 select audit.track('payment.refunds');
 
-insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
-  ('payment.refunds', '', 'requested', false, null),
-  ('payment.refunds', 'requested', 'approved', false, null),
-  ('payment.refunds', 'requested', 'rejected', false, null),
-  ('payment.refunds', 'approved', 'processing', false, null),
-  ('payment.refunds', 'processing', 'completed', false, null),
-  ('payment.refunds', 'processing', 'failed', false, null),
-  ('payment.refunds', 'failed', 'processing', false, null),
-  ('payment.refunds', 'failed', 'rejected', false, null)
+insert into core.transition_rules (machine, from_state, to_state, requires_reason) values
+  ('payment.refunds', '', 'requested', false),
+  ('payment.refunds', 'requested', 'approved', false),
+  ('payment.refunds', 'requested', 'rejected', true),
+  ('payment.refunds', 'approved', 'processing', false),
+  ('payment.refunds', 'processing', 'completed', false),
+  ('payment.refunds', 'processing', 'failed', false),
+  ('payment.refunds', 'failed', 'processing', false),
+  ('payment.refunds', 'failed', 'rejected', true)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on payment.refunds to payment_gateway_app;
-grant select on payment.refunds to payment_gateway_ro;
+grant select on payment.refunds to payment_gateway_app, payment_gateway_ro;

@@ -1,4 +1,7 @@
--- payment.settlements: Provider payouts to the bank.
+-- payment.settlements: a provider's payout to the bank.
+--
+-- It is reconciled when every line is a payment or refund of ours with the same amount and none of ours is missing; until
+-- then it is an exception with a variance that people look into.
 
 create table payment.settlements (
   tenant_id uuid not null,
@@ -7,11 +10,11 @@ create table payment.settlements (
   settlement_ref text not null,
   settled_on date not null,
   gross numeric(14, 2) not null,
-  fees numeric(14, 2) not null,
+  fees numeric(14, 2) not null default 0,
   tax numeric(14, 2) not null default 0,
   net numeric(14, 2) not null,
   utr text,
-  variance numeric(14, 2) not null,
+  variance numeric(14, 2) not null default 0,
   status text not null default 'imported',
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
@@ -19,10 +22,11 @@ create table payment.settlements (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint settlements_pkey primary key (tenant_id, id),
-  constraint settlements_provider_settlement_ref_key unique (tenant_id, provider_id, settlement_ref),
+  constraint settlements_once_per_reference unique (tenant_id, provider_id, settlement_ref),
   constraint settlements_status_check check (status in ('imported', 'matching', 'reconciled', 'exception')),
-  constraint settlements_net_rule check (net = gross - fees - tax),
-  constraint settlements_reconciled_complete check (status <> 'reconciled' or variance = 0)
+  constraint settlements_net_adds_up check (net = gross - fees - tax),
+  constraint settlements_reconciled_without_variance check (status <> 'reconciled' or variance = 0),
+  constraint settlements_no_card_number check (not core.looks_like_pan(settlement_ref) and not core.looks_like_pan(utr))
 );
 
 alter table payment.settlements add constraint settlements_tenant_fkey
@@ -30,17 +34,20 @@ alter table payment.settlements add constraint settlements_tenant_fkey
 alter table payment.settlements add constraint settlements_provider_fkey
   foreign key (tenant_id, provider_id) references payment.payment_providers (tenant_id, id);
 
+-- what people have to look into
+create index settlements_open_idx on payment.settlements (tenant_id, settled_on) where status in ('imported', 'matching', 'exception');
+
 comment on table payment.settlements is 'class=financial;scope=tenant;owner=payment_gateway;fhir=PaymentReconciliation;retention=financial;about=Provider payouts to the bank.';
-comment on column payment.settlements.provider_id is 'class=financial;about=?';
-comment on column payment.settlements.settlement_ref is 'class=financial;about=?';
-comment on column payment.settlements.settled_on is 'class=financial;about=?';
-comment on column payment.settlements.gross is 'class=financial;about=?';
-comment on column payment.settlements.fees is 'class=financial;about=?';
-comment on column payment.settlements.tax is 'class=financial;about=?';
-comment on column payment.settlements.net is 'class=financial;about=?';
-comment on column payment.settlements.utr is 'class=financial;about=?';
-comment on column payment.settlements.variance is 'class=financial;about=?';
-comment on column payment.settlements.status is 'class=financial;about=?';
+comment on column payment.settlements.provider_id is 'class=operational;about=The provider that paid out.';
+comment on column payment.settlements.settlement_ref is 'class=financial;about=The provider''s reference of the payout.';
+comment on column payment.settlements.settled_on is 'class=financial;about=Date of the payout.';
+comment on column payment.settlements.gross is 'class=financial;about=Sum of the lines before fees; refunds count below zero.';
+comment on column payment.settlements.fees is 'class=financial;about=What the provider keeps.';
+comment on column payment.settlements.tax is 'class=financial;about=Tax on the fees.';
+comment on column payment.settlements.net is 'class=financial;about=gross - fees - tax: what arrived at the bank.';
+comment on column payment.settlements.utr is 'class=financial;about=The bank''s reference of the transfer.';
+comment on column payment.settlements.variance is 'class=financial;about=What the provider''s lines and our payments differ by, each difference counted above zero.';
+comment on column payment.settlements.status is 'class=financial;about=imported, matching, reconciled, exception.';
 select core.comment_standard_columns('payment.settlements');
 
 alter table payment.settlements enable row level security;
@@ -55,14 +62,12 @@ create trigger settlements_transition before insert or update of status on payme
   for each row execute function core.enforce_transition('payment.settlements', 'status');
 select audit.track('payment.settlements');
 
-insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
-  ('payment.settlements', '', 'imported', false, null),
-  ('payment.settlements', 'imported', 'matching', false, null),
-  ('payment.settlements', 'matching', 'reconciled', false, null),
-  ('payment.settlements', 'matching', 'exception', false, null),
-  ('payment.settlements', 'exception', 'matching', false, null),
-  ('payment.settlements', 'exception', 'reconciled', false, null)
+insert into core.transition_rules (machine, from_state, to_state) values
+  ('payment.settlements', '', 'imported'),
+  ('payment.settlements', 'imported', 'matching'),
+  ('payment.settlements', 'matching', 'reconciled'),
+  ('payment.settlements', 'matching', 'exception'),
+  ('payment.settlements', 'exception', 'matching')
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on payment.settlements to payment_gateway_app;
-grant select on payment.settlements to payment_gateway_ro;
+grant select on payment.settlements to payment_gateway_app, payment_gateway_ro;

@@ -4,6 +4,7 @@ import {
   defaultPolicy,
   makeContext,
   readCatalog,
+  readCatalogInside,
   readFacts,
   runRules,
   verifyRules,
@@ -66,9 +67,8 @@ async function look(
   sabotages: Sabotage[],
   attack: boolean,
 ): Promise<SabotageResult> {
-  const inside = insideTransaction(tx)
-  const catalog = await readCatalog(inside)
-  const context = makeContext(catalog, defaultPolicy, await readFacts(inside, catalog, defaultPolicy))
+  const catalog = await readCatalogInside(tx)
+  const context = makeContext(catalog, defaultPolicy, await readFacts(tx, catalog, defaultPolicy))
   const { findings } = runRules(verifyRules, context)
   const named = new Set(findings.filter(({ rule }) => rule === saboteur.rule).map(({ object }) => object))
   const report = attack ? await attackInside(tx, catalog) : null
@@ -91,20 +91,4 @@ function isReachable(object: string, report: AttackReport): boolean {
 
 async function runScript(tx: Transaction, sql: string): Promise<void> {
   for (const statement of sql.split(';')) if (statement.trim() !== '') await tx.query(statement)
-}
-
-/** A database that is one open transaction: what is read sees what the transaction has broken. */
-function insideTransaction(tx: Transaction): Database {
-  const unsupported = () => Promise.reject(new Error('not inside a transaction'))
-  return {
-    url: '',
-    query: (sql, params) => tx.query(sql, params),
-    transaction: async (work, options) => {
-      for (const { sql, params } of options?.first ?? []) await tx.query(sql, params)
-      return work(tx)
-    },
-    dedicated: unsupported,
-    copyFrom: unsupported,
-    close: unsupported,
-  }
 }

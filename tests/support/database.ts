@@ -65,6 +65,9 @@ async function createDatabase(template: string, name?: string): Promise<TestData
 let hospital: Promise<string> | undefined
 
 function hospitalTemplate(): Promise<string> {
+  // a test that runs other tests on a hospital of its own names it here
+  const given = process.env['IMHOTEP_TEST_TEMPLATE']
+  if (given) return Promise.resolve(given)
   hospital ??= makeTemplate('template1', ['db/migration', 'schema'], async (url) => {
     const { applyMigrations, applySeeds, readModules } = await engine()
     await applyMigrations(url, { directory: join(root, 'db/migration') })

@@ -1,2 +1,3 @@
 export { ImhotepError, UsageError, type ExitCode, type ImhotepErrorOptions } from './errors.ts'
 export { Secret } from './secret.ts'
+export * from './identifiers/identifiers.ts'

@@ -1,4 +1,4 @@
-import type { Context } from './context.ts'
+import type { Context, Options } from './context.ts'
 import type { Page } from './output/page.ts'
 import type { Target } from './target/target.ts'
 
@@ -16,6 +16,8 @@ export interface Command<Data extends object = object> {
   readonly arguments?: readonly ArgumentSpec[]
   readonly options?: readonly OptionSpec[]
   readonly examples: readonly Example[]
+  /** True when what goes to stdout is a document for another program: the line that names the database goes to stderr. */
+  printsDocument?(options: Options): boolean
   run(context: Context): Promise<Outcome<Data>>
   print(data: Data, page: Page): void
 }

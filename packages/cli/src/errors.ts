@@ -87,3 +87,12 @@ export class UnexpectedError extends ImhotepError {
     super(message, { ...options, hint: 'run it again with --verbose and report what it prints' })
   }
 }
+
+/** --rules names a family of compliance rules that does not exist. */
+export class UnknownFamilyError extends ImhotepError {
+  readonly code = 'IMH_UNKNOWN_FAMILY'
+  override readonly exitCode = 2
+  constructor(name: string, known: readonly string[]) {
+    super(`there is no family of rules '${name}'`, { hint: `choose of: all, ${known.join(', ')}` })
+  }
+}

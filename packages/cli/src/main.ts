@@ -40,7 +40,9 @@ async function runCommand({ command, args, options }: Call): Promise<void> {
     signal: stop.signal,
     announce: (target) => {
       progress.clear()
-      if (!json) page.line(`imhotep ${command.name}: ${targetText(target)}`)
+      const text = `imhotep ${command.name}: ${targetText(target)}`
+      if (command.printsDocument?.(options)) process.stderr.write(`${text}\n`)
+      else if (!json) page.line(text)
     },
     progress: progress.say,
     confirm,

@@ -16,7 +16,7 @@ export { ModuleError } from './modules/module-error.ts'
 export type { Module, ModuleFile } from './modules/module.ts'
 
 export * from './catalog/model.ts'
-export { readCatalog } from './catalog/live.ts'
+export { readCatalog, readCatalogInside } from './catalog/live.ts'
 export { foldFiles, foldParsed, type FoldOptions, type KnownEffect } from './catalog/files.ts'
 export { compareCatalogs, type CompareOptions, type Difference } from './catalog/compare.ts'
 

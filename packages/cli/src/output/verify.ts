@@ -1,11 +1,50 @@
+import type { ComplianceReport } from '@imhotep/compliance'
 import type { VerifyReport } from '@imhotep/engine'
 import { count, seconds, type Page, type Tone } from './page.ts'
 
-export type VerifyData = VerifyReport
+export type VerifyData = VerifyReport | ComplianceData
+
+export interface ComplianceData {
+  readonly compliance: ComplianceReport
+  /** The report in the format that was asked for, to be printed; null when it went to a file or none was asked for. */
+  readonly document: string | null
+  /** File that the report went to. */
+  readonly file: string | null
+}
 
 const TONES: Record<string, Tone> = { error: 'bad', warning: 'warn', info: 'dim' }
 
-export function printVerify(report: VerifyData, page: Page): void {
+export function printVerify(data: VerifyData, page: Page): void {
+  if ('compliance' in data) printCompliance(data, page)
+  else printSchemaCheck(data, page)
+}
+
+function printCompliance({ compliance, document, file }: ComplianceData, page: Page): void {
+  if (document !== null) {
+    page.line(document.trimEnd())
+    return
+  }
+  for (const { id, rule, verdict, evidence, offenders } of compliance.results) {
+    if (verdict === 'pass') continue
+    page.line(`${page.paint(verdict, verdict === 'fail' ? 'bad' : 'warn')} ${id}: ${rule}`)
+    page.line(page.paint(`  ${evidence}`, 'dim'))
+    for (const offender of offenders.slice(0, 20)) page.line(`  ${offender}`)
+  }
+  page.table(
+    Object.entries(compliance.counts).map(([family, counts]) => [
+      family,
+      counts.pass,
+      counts.fail,
+      counts['not applicable'],
+      counts['needs a person'],
+    ]),
+    ['family', 'pass', 'fail', 'not applicable', 'needs a person'],
+  )
+  page.line(`${count(compliance.results.length, 'rule')}, ${seconds(compliance.ms)}`)
+  if (file !== null) page.line(`report: ${file}`)
+}
+
+function printSchemaCheck(report: VerifyReport, page: Page): void {
   for (const { severity, rule, object, message, help } of report.findings) {
     page.line(`${page.paint(severity, TONES[severity] ?? 'plain')} ${rule}: ${object ?? ''} ${message}`)
     page.line(page.paint(`  ${help}`, 'dim'))

@@ -1,2 +1,61 @@
+import {
+  changePayer,
+  changePayerSql,
+  closeAccount,
+  closeAccountSql,
+  openAccount,
+  openAccountSql,
+  setAccountStatus,
+  setAccountStatusSql,
+  setCreditLimit,
+  setCreditLimitSql,
+} from './accounts.ts'
+import {
+  addCharge,
+  addChargeSql,
+  cancelCharge,
+  cancelChargeSql,
+  chargeEncounter,
+  chargeEncounterSql,
+  findPrice,
+  findPriceSql,
+  grantConcession,
+  grantConcessionSql,
+  takeOutOfPackage,
+  takeOutOfPackageSql,
+} from './charges.ts'
+import {
+  allocateCredit,
+  allocateCreditSql,
+  discardProforma,
+  discardProformaSql,
+  issueCreditNote,
+  issueCreditNoteSql,
+  issueInvoice,
+  issueInvoiceSql,
+  reverseCredit,
+  reverseCreditSql,
+  writeOff,
+  writeOffSql,
+} from './invoices.ts'
+
 /** The operations of schema/billing that an application may call. */
-export const billingOperations = {} as const
+export const billingOperations = {
+  'billing.open_account': { sql: openAccountSql, call: openAccount },
+  'billing.set_account_status': { sql: setAccountStatusSql, call: setAccountStatus },
+  'billing.set_credit_limit': { sql: setCreditLimitSql, call: setCreditLimit },
+  'billing.change_payer': { sql: changePayerSql, call: changePayer },
+  'billing.close_account': { sql: closeAccountSql, call: closeAccount },
+  'billing.find_price': { sql: findPriceSql, call: findPrice },
+  'billing.add_charge': { sql: addChargeSql, call: addCharge },
+  'billing.charge_encounter': { sql: chargeEncounterSql, call: chargeEncounter },
+  'billing.cancel_charge': { sql: cancelChargeSql, call: cancelCharge },
+  'billing.grant_concession': { sql: grantConcessionSql, call: grantConcession },
+  'billing.take_out_of_package': { sql: takeOutOfPackageSql, call: takeOutOfPackage },
+  'billing.issue_invoice': { sql: issueInvoiceSql, call: issueInvoice },
+  'billing.discard_proforma': { sql: discardProformaSql, call: discardProforma },
+  'billing.issue_credit_note': { sql: issueCreditNoteSql, call: issueCreditNote },
+  'billing.allocate_credit': { sql: allocateCreditSql, call: allocateCredit },
+  'billing.reverse_credit': { sql: reverseCreditSql, call: reverseCredit },
+  'billing.write_off': { sql: writeOffSql, call: writeOff },
+} as const

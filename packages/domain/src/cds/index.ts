@@ -1,2 +1,30 @@
 // Wrappers of the operations of schema/cds.
-export {}
+export {
+  acceptAlert,
+  acknowledgeAlert,
+  checkMedication,
+  countOpenHardStops,
+  expireAlerts,
+  overrideAlert,
+  runRules,
+  type CdsAlert,
+  type AlertOverride,
+  type CheckMedicationInput,
+  type MedicationItem,
+  type OverrideAlertInput,
+  type RunRulesInput,
+} from './alerts.ts'
+export {
+  activateRule,
+  draftRule,
+  retireRule,
+  returnRuleToDraft,
+  startRuleTest,
+  suspendRule,
+  testRule,
+  type DraftRuleInput,
+  type CdsRule,
+  type RuleLogic,
+  type RuleTestCase,
+  type RuleTestResult,
+} from './rules.ts'

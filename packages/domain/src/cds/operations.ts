@@ -1,2 +1,50 @@
+import {
+  acceptAlert,
+  acceptAlertSql,
+  acknowledgeAlert,
+  acknowledgeAlertSql,
+  checkMedication,
+  checkMedicationSql,
+  countOpenHardStops,
+  countOpenHardStopsSql,
+  expireAlerts,
+  expireAlertsSql,
+  overrideAlert,
+  overrideAlertSql,
+  runRules,
+  runRulesSql,
+} from './alerts.ts'
+import {
+  activateRule,
+  activateRuleSql,
+  draftRule,
+  draftRuleSql,
+  retireRule,
+  retireRuleSql,
+  returnRuleToDraft,
+  returnRuleToDraftSql,
+  startRuleTest,
+  startRuleTestSql,
+  suspendRule,
+  suspendRuleSql,
+  testRule,
+  testRuleSql,
+} from './rules.ts'
+
 /** The operations of schema/cds that an application may call. */
-export const cdsOperations = {} as const
+export const cdsOperations = {
+  'cds.check_medication': { sql: checkMedicationSql, call: checkMedication },
+  'cds.count_open_hard_stops': { sql: countOpenHardStopsSql, call: countOpenHardStops },
+  'cds.acknowledge_alert': { sql: acknowledgeAlertSql, call: acknowledgeAlert },
+  'cds.accept_alert': { sql: acceptAlertSql, call: acceptAlert },
+  'cds.override_alert': { sql: overrideAlertSql, call: overrideAlert },
+  'cds.expire_alerts': { sql: expireAlertsSql, call: expireAlerts },
+  'cds.run_rules': { sql: runRulesSql, call: runRules },
+  'cds.draft_rule': { sql: draftRuleSql, call: draftRule },
+  'cds.test_rule': { sql: testRuleSql, call: testRule },
+  'cds.start_rule_test': { sql: startRuleTestSql, call: startRuleTest },
+  'cds.return_rule_to_draft': { sql: returnRuleToDraftSql, call: returnRuleToDraft },
+  'cds.activate_rule': { sql: activateRuleSql, call: activateRule },
+  'cds.suspend_rule': { sql: suspendRuleSql, call: suspendRule },
+  'cds.retire_rule': { sql: retireRuleSql, call: retireRule },
+} as const

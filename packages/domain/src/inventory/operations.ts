@@ -1,2 +1,95 @@
+import { postMovement, postMovementSql } from './post-movement.ts'
+import {
+  consumeReservation,
+  consumeReservationSql,
+  expireReservations,
+  expireReservationsSql,
+  releaseReservation,
+  releaseReservationSql,
+  reserveFefo,
+  reserveFefoSql,
+} from './reservations.ts'
+import { transferStock, transferStockSql } from './transfer.ts'
+import { countAdjust, countAdjustSql } from './count-adjust.ts'
+import {
+  announceExpiring,
+  announceExpiringSql,
+  expireBatches,
+  expireBatchesSql,
+  holdBatch,
+  holdBatchSql,
+  rejectBatch,
+  rejectBatchSql,
+  releaseBatch,
+  releaseBatchSql,
+} from './batches.ts'
+import { batchRecipients, batchRecipientsSql, recallBatch, recallBatchSql } from './recall-batch.ts'
+import {
+  cancelPurchaseOrder,
+  cancelPurchaseOrderSql,
+  closePurchaseOrder,
+  closePurchaseOrderSql,
+  createPurchaseOrder,
+  createPurchaseOrderSql,
+  decidePurchaseOrder,
+  decidePurchaseOrderSql,
+  sendPurchaseOrder,
+  sendPurchaseOrderSql,
+  submitPurchaseOrder,
+  submitPurchaseOrderSql,
+} from './purchase-orders.ts'
+import {
+  inspectGoods,
+  inspectGoodsSql,
+  postGoodsReceipt,
+  postGoodsReceiptSql,
+  receiveGoods,
+  receiveGoodsSql,
+  refuseGoods,
+  refuseGoodsSql,
+} from './goods-receipts.ts'
+import {
+  cancelIndent,
+  cancelIndentSql,
+  decideIndent,
+  decideIndentSql,
+  issueIndent,
+  issueIndentSql,
+  receiveIndent,
+  receiveIndentSql,
+  requestIndent,
+  requestIndentSql,
+} from './indents.ts'
+
 /** The operations of schema/inventory that an application may call. */
-export const inventoryOperations = {} as const
+export const inventoryOperations = {
+  'inventory.post_movement': { sql: postMovementSql, call: postMovement },
+  'inventory.reserve_fefo': { sql: reserveFefoSql, call: reserveFefo },
+  'inventory.consume_reservation': { sql: consumeReservationSql, call: consumeReservation },
+  'inventory.release_reservation': { sql: releaseReservationSql, call: releaseReservation },
+  'inventory.expire_reservations': { sql: expireReservationsSql, call: expireReservations },
+  'inventory.transfer': { sql: transferStockSql, call: transferStock },
+  'inventory.count_adjust': { sql: countAdjustSql, call: countAdjust },
+  'inventory.release_batch': { sql: releaseBatchSql, call: releaseBatch },
+  'inventory.hold_batch': { sql: holdBatchSql, call: holdBatch },
+  'inventory.reject_batch': { sql: rejectBatchSql, call: rejectBatch },
+  'inventory.expire_batches': { sql: expireBatchesSql, call: expireBatches },
+  'inventory.announce_expiring': { sql: announceExpiringSql, call: announceExpiring },
+  'inventory.recall_batch': { sql: recallBatchSql, call: recallBatch },
+  'inventory.batch_recipients': { sql: batchRecipientsSql, call: batchRecipients },
+  'inventory.create_purchase_order': { sql: createPurchaseOrderSql, call: createPurchaseOrder },
+  'inventory.submit_purchase_order': { sql: submitPurchaseOrderSql, call: submitPurchaseOrder },
+  'inventory.decide_purchase_order': { sql: decidePurchaseOrderSql, call: decidePurchaseOrder },
+  'inventory.send_purchase_order': { sql: sendPurchaseOrderSql, call: sendPurchaseOrder },
+  'inventory.cancel_purchase_order': { sql: cancelPurchaseOrderSql, call: cancelPurchaseOrder },
+  'inventory.close_purchase_order': { sql: closePurchaseOrderSql, call: closePurchaseOrder },
+  'inventory.receive_goods': { sql: receiveGoodsSql, call: receiveGoods },
+  'inventory.inspect_goods': { sql: inspectGoodsSql, call: inspectGoods },
+  'inventory.refuse_goods': { sql: refuseGoodsSql, call: refuseGoods },
+  'inventory.post_goods_receipt': { sql: postGoodsReceiptSql, call: postGoodsReceipt },
+  'inventory.request_indent': { sql: requestIndentSql, call: requestIndent },
+  'inventory.decide_indent': { sql: decideIndentSql, call: decideIndent },
+  'inventory.cancel_indent': { sql: cancelIndentSql, call: cancelIndent },
+  'inventory.issue_indent': { sql: issueIndentSql, call: issueIndent },
+  'inventory.receive_indent': { sql: receiveIndentSql, call: receiveIndent },
+} as const

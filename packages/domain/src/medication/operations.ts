@@ -1,2 +1,80 @@
+import {
+  activatePrescription,
+  activatePrescriptionSql,
+  checkPrescription,
+  checkPrescriptionSql,
+} from './activate-prescription.ts'
+import {
+  completeItem,
+  completeItemSql,
+  expirePrescriptions,
+  expirePrescriptionsSql,
+  holdItem,
+  holdItemSql,
+  markItemInError,
+  markItemInErrorSql,
+  resumeItem,
+  resumeItemSql,
+  stopItem,
+  stopItemSql,
+  stopPrescription,
+  stopPrescriptionSql,
+} from './change-orders.ts'
+import {
+  cancelDispense,
+  cancelDispenseSql,
+  completeDispense,
+  completeDispenseSql,
+  dispense,
+  dispenseSql,
+  returnDispense,
+  returnDispenseSql,
+} from './dispense.ts'
+import {
+  giveDose,
+  giveDoseSql,
+  markDoseInError,
+  markDoseInErrorSql,
+  recordNotGiven,
+  recordNotGivenSql,
+  scheduleDoses,
+  scheduleDosesSql,
+  scheduleDueDoses,
+  scheduleDueDosesSql,
+} from './doses.ts'
+import {
+  addPrescriptionItem,
+  addPrescriptionItemSql,
+  cancelPrescription,
+  cancelPrescriptionSql,
+  draftPrescription,
+  draftPrescriptionSql,
+  removePrescriptionItem,
+  removePrescriptionItemSql,
+} from './draft-prescription.ts'
+
 /** The operations of schema/medication that an application may call. */
-export const medicationOperations = {} as const
+export const medicationOperations = {
+  'medication.draft_prescription': { sql: draftPrescriptionSql, call: draftPrescription },
+  'medication.add_prescription_item': { sql: addPrescriptionItemSql, call: addPrescriptionItem },
+  'medication.remove_prescription_item': { sql: removePrescriptionItemSql, call: removePrescriptionItem },
+  'medication.cancel_prescription': { sql: cancelPrescriptionSql, call: cancelPrescription },
+  'medication.check_prescription': { sql: checkPrescriptionSql, call: checkPrescription },
+  'medication.activate_prescription': { sql: activatePrescriptionSql, call: activatePrescription },
+  'medication.hold_item': { sql: holdItemSql, call: holdItem },
+  'medication.resume_item': { sql: resumeItemSql, call: resumeItem },
+  'medication.stop_item': { sql: stopItemSql, call: stopItem },
+  'medication.complete_item': { sql: completeItemSql, call: completeItem },
+  'medication.mark_item_in_error': { sql: markItemInErrorSql, call: markItemInError },
+  'medication.stop_prescription': { sql: stopPrescriptionSql, call: stopPrescription },
+  'medication.expire_prescriptions': { sql: expirePrescriptionsSql, call: expirePrescriptions },
+  'medication.dispense': { sql: dispenseSql, call: dispense },
+  'medication.complete_dispense': { sql: completeDispenseSql, call: completeDispense },
+  'medication.cancel_dispense': { sql: cancelDispenseSql, call: cancelDispense },
+  'medication.return_dispense': { sql: returnDispenseSql, call: returnDispense },
+  'medication.schedule_doses': { sql: scheduleDosesSql, call: scheduleDoses },
+  'medication.schedule_due_doses': { sql: scheduleDueDosesSql, call: scheduleDueDoses },
+  'medication.give_dose': { sql: giveDoseSql, call: giveDose },
+  'medication.record_not_given': { sql: recordNotGivenSql, call: recordNotGiven },
+  'medication.mark_dose_in_error': { sql: markDoseInErrorSql, call: markDoseInError },
+} as const

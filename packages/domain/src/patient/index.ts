@@ -11,3 +11,4 @@ export {
   type RegisterPatientInput,
   type RegisterPatientResult,
 } from './register.ts'
+export { searchPatients, type FoundPatient } from './search.ts'

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { DuplicateIdentifierError, NotFoundError, NotPermittedError } from '@imhotep/postgres'
+import { DuplicateIdentifierError, InvalidValueError, NotFoundError, NotPermittedError } from '@imhotep/postgres'
 import { addPatient, digest, withHospital } from '../hospital.fixture.ts'
 import { calculateBmi } from './calculate-bmi.ts'
 import { findDuplicates } from './find-duplicates.ts'
 import { dismissMerge, mergePatients, proposeMerge, unmergePatients } from './merge.ts'
 import { addIdentifier, registerPatient } from './register.ts'
+import { searchPatients } from './search.ts'
 
 test('registerPatient: a likely duplicate is shown and not written, unless it is forced with a reason', () =>
   withHospital(async ({ run, clinicId }) => {
@@ -97,4 +98,25 @@ test('calculateBmi: kilograms over square metres, to one decimal', () =>
     const bmi = await run((tx) => calculateBmi(tx, 70, 175))
 
     assert.equal(bmi, 22.9)
+  }))
+
+test('searchPatients: finds any part of a name, follows a change of name, and leaves merged records out', () =>
+  withHospital(async (hospital) => {
+    const { run } = hospital
+    const asha = await addPatient(hospital, 'Asha-Lakshmi Rao')
+    const other = await addPatient(hospital, 'Balakrishnan', '1950-06-01')
+    const names = async (text: string) =>
+      (await run((tx) => searchPatients(tx, text))).map(({ patientId }) => patientId)
+
+    assert.deepEqual(await names('SHA lak'), [asha])
+    assert.deepEqual(await names('krish'), [other])
+    assert.deepEqual(await names('%_krish'), [other])
+    assert.deepEqual(await names('krishnam'), [])
+    await run((tx) => tx.query(`update patient.patients set given_name = 'Gopalkrishnam' where id = $1`, [other]))
+    assert.deepEqual(await names('krishnam'), [other])
+    assert.deepEqual(await names('balak'), [])
+    await assert.rejects(names('kr'), InvalidValueError)
+    await run((tx) => proposeMerge(tx, { survivorId: asha, duplicateId: other, reason: 'same person' }))
+    await run((tx) => mergePatients(tx, asha, other), { user: hospital.users[1] })
+    assert.deepEqual(await names('krishnam'), [])
   }))

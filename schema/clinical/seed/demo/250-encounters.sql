@@ -28,7 +28,7 @@ begin
           (1, '06', 'SS', 'routine', 3, 1, interval '-4 hours', null::interval, 'self', '{arrived,in_progress}'::text[]),
           (2, '07', 'SS', 'routine', 3, 1, interval '-2 hours', null, 'self', '{arrived,in_progress}'),
           (3, '08', 'SS', 'routine', 3, 1, interval '2 hours', null, 'insurance', '{}'),
-          (4, '09', 'SS', 'routine', 3, 1, interval '-10 hours', interval '-1 minute', 'self', '{arrived,in_progress,finished}'),
+          (4, '09', 'SS', 'routine', 3, 1, interval '-10 hours', null, 'self', '{arrived,in_progress}'),
           (5, '10', 'SS', 'routine', 3, 1, interval '-2 days', null, 'self', '{cancelled}'),
           (11, '11', 'AMB', 'routine', 1, 2, interval '-5 days', interval '-4 days 23 hours', 'pmjay', '{arrived,in_progress,finished}'),
           (12, '11', 'IMP', 'routine', 1, 2, interval '-3 days', null, 'pmjay', '{arrived,in_progress}'),

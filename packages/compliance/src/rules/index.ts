@@ -1,0 +1,6 @@
+import type { RuleFamily } from '../rule.ts'
+import { foundation } from './foundation.ts'
+import { hipaa } from './hipaa.ts'
+
+/** One file a family, in the order of the report. */
+export const ruleFamilies: readonly RuleFamily[] = [foundation, hipaa]

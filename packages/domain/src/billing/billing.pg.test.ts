@@ -1,0 +1,430 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { test } from 'node:test'
+import {
+  AccountClosedError,
+  AccountNotSettledError,
+  AlreadyBilledError,
+  AlreadyIssuedError,
+  IdempotencyKeyReusedError,
+  IllegalTransitionError,
+  NotFoundError,
+  NothingToBillError,
+  NotPermittedError,
+  OverAllocatedError,
+  ReasonRequiredError,
+  SourceExhaustedError,
+  TotalsMismatchError,
+} from '@imhotep/postgres'
+import { addPatient, withHospital, type Hospital } from '../hospital.fixture.ts'
+import { receivePayment } from '../payment/payments.ts'
+import { changePayer, closeAccount, openAccount, setAccountStatus, setCreditLimit } from './accounts.ts'
+import { accountsOutOfStep, asAdmin, addAccount, addChargeCode, charge, ledger } from './billing.fixture.ts'
+import { addCharge, cancelCharge, chargeEncounter, findPrice, grantConcession, takeOutOfPackage } from './charges.ts'
+import { allocateCredit, discardProforma, issueCreditNote, issueInvoice, reverseCredit, writeOff } from './invoices.ts'
+
+test('openAccount: once for a stay; for a sale at the counter once per key', () =>
+  withHospital(async (hospital) => {
+    const { run, clinicId } = hospital
+    const { encounterId, patientId } = await addEncounter(hospital)
+    const other = await addPatient(hospital, 'Balakrishnan', '1950-06-01')
+
+    const opened = await run((tx) => openAccount(tx, { patientId, encounterId }))
+    const again = await run((tx) => openAccount(tx, { patientId, encounterId }))
+    const sale = await run((tx) => openAccount(tx, { patientId, clinicId, key: 'sale-0001' }))
+    const saleAgain = await run((tx) => openAccount(tx, { patientId, clinicId, key: 'sale-0001' }))
+
+    assert.deepEqual(again, opened)
+    assert.deepEqual([opened.payerClass, opened.status, opened.balance], ['insurance', 'active', '0.00'])
+    assert.deepEqual(saleAgain, sale)
+    await assert.rejects(
+      run((tx) => openAccount(tx, { patientId: other, clinicId, key: 'sale-0001' })),
+      IdempotencyKeyReusedError,
+    )
+    await assert.rejects(
+      run((tx) => openAccount(tx, { patientId: other, encounterId })),
+      NotFoundError,
+    )
+  }))
+
+test('addCharge: once per source, at the most particular tariff of the day', () =>
+  withHospital(async (hospital) => {
+    const { run, clinicId } = hospital
+    const chargeId = await addChargeCode(hospital, 'XRAY', '500', { kind: 'imaging', gst: 5 })
+    await addTariff(hospital, chargeId, { price: '450', clinicId })
+    await addTariff(hospital, chargeId, { price: '400', careClass: 'private', discountPct: 10 })
+    const accountId = await addAccount(hospital)
+    const input = { accountId, chargeId, sourceType: 'clinical.service_requests', sourceId: randomUUID(), quantity: 2 }
+
+    const first = await run((tx) => addCharge(tx, input))
+    const again = await run((tx) => addCharge(tx, input))
+
+    assert.deepEqual(again, first)
+    assert.deepEqual([first.unitPrice, first.tax, first.net, first.status], ['450.00', '45.00', '945.00', 'billable'])
+    const prices = await Promise.all(
+      [undefined, 'private'].map((careClass) =>
+        run((tx) => findPrice(tx, { chargeId, clinicId, on: '2031-01-01', ...(careClass && { careClass }) })),
+      ),
+    )
+    assert.deepEqual(
+      prices.map(({ unitPrice, discountPct }) => `${unitPrice} ${discountPct}`),
+      ['450.00 0.00', '400.00 10.00'],
+    )
+    await assert.rejects(
+      run((tx) => addCharge(tx, { ...input, quantity: 3 })),
+      AlreadyBilledError,
+    )
+    await assert.rejects(
+      run((tx) => addCharge(tx, { ...input, chargeId: randomUUID() })),
+      NotFoundError,
+    )
+    assert.deepEqual(await accountsOutOfStep(hospital), [])
+  }))
+
+test('chargeEncounter: charges by code once, and stops nobody when there is no charge or no account', () =>
+  withHospital(async (hospital) => {
+    const { run } = hospital
+    const { encounterId, patientId } = await addEncounter(hospital)
+    await addChargeCode(hospital, 'CBC', '250', { kind: 'lab' })
+    const input = { encounterId, chargeCode: 'CBC', sourceType: 'laboratory.lab_order_items', sourceId: randomUUID() }
+
+    const before = await run((tx) => chargeEncounter(tx, input))
+    await run((tx) => openAccount(tx, { patientId, encounterId }))
+    const charged = await run((tx) => chargeEncounter(tx, input))
+    const again = await run((tx) => chargeEncounter(tx, { ...input, quantity: 5 }))
+    const unknown = await run((tx) => chargeEncounter(tx, { ...input, chargeCode: 'NONE' }))
+
+    assert.deepEqual([before, unknown], [null, null])
+    assert.ok(charged)
+    assert.equal(again, charged)
+  }))
+
+test('packages: include what was charged before and after up to their quantity, and give it back', () =>
+  withHospital(async (hospital) => {
+    const { run } = hospital
+    const day = await addChargeCode(hospital, 'BED', '1000', { kind: 'room' })
+    const bundle = await addChargeCode(hospital, 'PKG', '5000', {
+      kind: 'package',
+      components: [{ code: 'BED', quantity: 2 }],
+    })
+    const accountId = await addAccount(hospital)
+
+    const before = await charge(hospital, accountId, day)
+    const taken = await charge(hospital, accountId, bundle)
+    const after = await charge(hospital, accountId, day)
+    const beyond = await charge(hospital, accountId, day)
+    const out = await run((tx) => takeOutOfPackage(tx, after.id, 'not part of the operation'))
+
+    assert.deepEqual([before.status, after.status, beyond.status], ['billable', 'not_billable', 'billable'])
+    assert.deepEqual([after.packageChargeItemId, out.packageChargeItemId, out.status], [taken.id, null, 'billable'])
+    assert.equal(await balance(hospital, accountId), '7000.00')
+    await run((tx) => cancelCharge(tx, taken.id, 'operated elsewhere'))
+    assert.equal(await balance(hospital, accountId), '3000.00')
+    assert.deepEqual(await accountsOutOfStep(hospital), [])
+  }))
+
+test('charges: a concession needs reason and approver; a cancelled source may be charged anew; a payer brings its prices', () =>
+  withHospital(async (hospital) => {
+    const { run } = hospital
+    const chargeId = await addChargeCode(hospital, 'CONS', '800')
+    const accountId = await addAccount(hospital)
+    const staff = await addStaff(hospital)
+    const item = await charge(hospital, accountId, chargeId)
+
+    const cheaper = await run((tx) =>
+      grantConcession(tx, { chargeItemId: item.id, discount: '300', reason: 'staff family', approvedBy: staff }),
+    )
+    assert.deepEqual([cheaper.net, await balance(hospital, accountId)], ['500.00', '500.00'])
+    await assert.rejects(
+      run((tx) => grantConcession(tx, { chargeItemId: item.id, discount: '900', reason: 'x', approvedBy: staff })),
+      { sqlstate: '23514' },
+    )
+    await assert.rejects(
+      run((tx) => grantConcession(tx, { chargeItemId: item.id, discount: '1', reason: ' ', approvedBy: staff })),
+      ReasonRequiredError,
+    )
+    await assert.rejects(
+      run((tx) => cancelCharge(tx, item.id, '')),
+      ReasonRequiredError,
+    )
+    const cancelled = await run((tx) => cancelCharge(tx, item.id, 'wrong patient'))
+    assert.deepEqual(await run((tx) => cancelCharge(tx, item.id, 'again')), cancelled)
+    const { sourceType, sourceId } = item
+    const anew = await run((tx) => addCharge(tx, { accountId, chargeId, sourceType, sourceId }))
+    assert.notEqual(anew.id, item.id)
+
+    const payerId = await addPayer(hospital)
+    await addTariff(hospital, chargeId, { price: '600', payerId })
+    const changed = await run((tx) => changePayer(tx, { accountId, payerClass: 'insurance', payerId }))
+    assert.deepEqual([changed.payerId, changed.totalCharged], [payerId, '600.00'])
+    assert.deepEqual(await accountsOutOfStep(hospital), [])
+  }))
+
+test('issueInvoice: numbers, rounds, posts and freezes; the same key gives the same bill', () =>
+  withHospital(async (hospital) => {
+    const { run } = hospital
+    const accountId = await addAccount(hospital)
+    const taxed = await charge(hospital, accountId, await addChargeCode(hospital, 'ROOM', '1000.30', { gst: 5 }))
+    const exempt = await charge(hospital, accountId, await addChargeCode(hospital, 'CONS', '500.10'))
+
+    const quote = await run((tx) => issueInvoice(tx, { accountId, kind: 'proforma' }))
+    const bill = await run((tx) => issueInvoice(tx, { accountId, chargeItemIds: [taxed.id], key: 'bill-0001' }))
+    const again = await run((tx) => issueInvoice(tx, { accountId, chargeItemIds: [taxed.id], key: 'bill-0001' }))
+    const supply = await run((tx) => issueInvoice(tx, { accountId }))
+
+    assert.deepEqual([quote.status, quote.invoiceNumber, quote.total], ['quoted', null, '1550.00'])
+    assert.deepEqual(again, bill)
+    assert.deepEqual(
+      [bill.kind, bill.invoiceNumber, bill.tax, bill.roundOff, bill.total, bill.status],
+      ['tax_invoice', 'T-000001', '50.02', '-0.32', '1050.00', 'issued'],
+    )
+    assert.deepEqual([supply.kind, supply.invoiceNumber, supply.total], ['bill_of_supply', 'B-000001', '500.00'])
+    assert.match(bill.fiscalYear ?? '', /^FY\d{4}-\d{2}$/)
+    assert.deepEqual(await ledger(hospital), { patient_receivable: 1550, revenue: -1499.98, tax_payable: -50.02 })
+    const refused: [() => Promise<unknown>, new (...args: never[]) => Error][] = [
+      [() => run((tx) => issueInvoice(tx, { accountId })), NothingToBillError],
+      [() => run((tx) => issueInvoice(tx, { accountId, chargeItemIds: [exempt.id] })), AlreadyBilledError],
+      [() => run((tx) => issueInvoice(tx, { accountId, key: 'bill-0001' })), IdempotencyKeyReusedError],
+      [() => run((tx) => cancelCharge(tx, exempt.id, 'too late')), AlreadyBilledError],
+      [() => run((tx) => discardProforma(tx, bill.id, 'x')), AlreadyIssuedError],
+      [
+        () =>
+          asAdmin(hospital, `update billing.invoices set discount = 1, subtotal = subtotal + 1 where id = $1`, [
+            bill.id,
+          ]),
+        AlreadyIssuedError,
+      ],
+      [() => asAdmin(hospital, 'delete from billing.invoices where id = $1', [bill.id]), AlreadyIssuedError],
+    ]
+    for (const [attempt, error] of refused) await assert.rejects(attempt, error)
+    assert.equal((await run((tx) => discardProforma(tx, quote.id, 'declined'))).status, 'discarded')
+    assert.deepEqual(await accountsOutOfStep(hospital), [])
+  }))
+
+test('issueCreditNote: takes lines back, covers what is open, and frees or cancels their charges', () =>
+  withHospital(async (hospital) => {
+    const { run } = hospital
+    const accountId = await addAccount(hospital)
+    const visit = await addChargeCode(hospital, 'VISIT', '100.25')
+    const first = await charge(hospital, accountId, visit, 3)
+    await charge(hospital, accountId, visit)
+    const bill = await run((tx) => issueInvoice(tx, { accountId }))
+
+    const part = await run((tx) =>
+      issueCreditNote(tx, { invoiceId: bill.id, reason: 'one too many', lines: [{ lineNo: 1, quantity: 1 }] }),
+    )
+    assert.deepEqual([bill.total, part.total, part.invoiceNumber], ['401.00', '100.25', 'C-000001'])
+    await assert.rejects(
+      run((tx) => issueCreditNote(tx, { invoiceId: bill.id, reason: 'x', lines: [{ lineNo: 1, quantity: 3 }] })),
+      TotalsMismatchError,
+    )
+    await assert.rejects(
+      run((tx) => issueCreditNote(tx, { invoiceId: bill.id, reason: 'x', lines: [{ lineNo: 7 }] })),
+      NothingToBillError,
+    )
+    await assert.rejects(
+      run((tx) => issueCreditNote(tx, { invoiceId: bill.id, reason: '' })),
+      ReasonRequiredError,
+    )
+
+    const rest = await run((tx) =>
+      issueCreditNote(tx, { invoiceId: bill.id, reason: 'wrong name', rebill: true, key: 'rest-of-bill' }),
+    )
+    const again = await run((tx) =>
+      issueCreditNote(tx, { invoiceId: bill.id, reason: 'wrong name', rebill: true, key: 'rest-of-bill' }),
+    )
+    const rebilled = await run((tx) => issueInvoice(tx, { accountId, chargeItemIds: [first.id] }))
+
+    assert.equal(again.id, rest.id)
+    assert.equal(Number(part.total) + Number(rest.total), 401)
+    assert.equal(rebilled.status, 'issued')
+    await assert.rejects(
+      run((tx) => issueCreditNote(tx, { invoiceId: bill.id, reason: 'x' })),
+      IllegalTransitionError,
+    )
+    assert.deepEqual(await accountsOutOfStep(hospital), [])
+    assert.equal((await ledger(hospital))['patient_receivable'], Number(rebilled.total))
+  }))
+
+test('allocateCredit: what is left of a credit note on a paid bill pays another one, never more', () =>
+  withHospital(async (hospital) => {
+    const { run } = hospital
+    const accountId = await addAccount(hospital)
+    const visit = await addChargeCode(hospital, 'VISIT', '100')
+    await charge(hospital, accountId, visit)
+    const paid = await run((tx) => issueInvoice(tx, { accountId }))
+    await run((tx) =>
+      receivePayment(tx, {
+        key: 'pay-the-bill',
+        mode: 'cash',
+        amount: '100',
+        accountId,
+        items: [{ purpose: 'invoice', invoiceId: paid.id, amount: '100' }],
+      }),
+    )
+    const note = await run((tx) => issueCreditNote(tx, { invoiceId: paid.id, reason: 'not done' }))
+    await charge(hospital, accountId, visit, 2)
+    const bill = await run((tx) => issueInvoice(tx, { accountId }))
+    const input = { creditNoteId: note.id, invoiceId: bill.id, amount: '100', key: 'use' }
+
+    const used = await run((tx) => allocateCredit(tx, input))
+    const again = await run((tx) => allocateCredit(tx, input))
+
+    assert.deepEqual(again, used)
+    await assert.rejects(
+      run((tx) => allocateCredit(tx, { ...input, key: 'more', amount: '1' })),
+      SourceExhaustedError,
+    )
+    await assert.rejects(
+      run((tx) => allocateCredit(tx, { ...input, amount: '50' })),
+      IdempotencyKeyReusedError,
+    )
+    const back = await run((tx) => reverseCredit(tx, used.id, 'other bill'))
+    assert.equal(back.amount, '-100.00')
+    await assert.rejects(
+      run((tx) => allocateCredit(tx, { ...input, creditNoteId: bill.id, key: 'wrong' })),
+      NotFoundError,
+    )
+    assert.equal(await balance(hospital, accountId), '100.00')
+    assert.deepEqual(await accountsOutOfStep(hospital), [])
+  }))
+
+test('closeAccount: only when everything is billed and paid or written off, by two people; then nothing is added', () =>
+  withHospital(async (hospital) => {
+    const { run, users } = hospital
+    const accountId = await addAccount(hospital)
+    const visit = await addChargeCode(hospital, 'VISIT', '100')
+    await charge(hospital, accountId, visit)
+
+    await assert.rejects(
+      run((tx) => closeAccount(tx, accountId)),
+      AccountNotSettledError,
+    )
+    const bill = await run((tx) => issueInvoice(tx, { accountId }))
+    await assert.rejects(
+      run((tx) => closeAccount(tx, accountId)),
+      AccountNotSettledError,
+    )
+    await assert.rejects(
+      run((tx) => writeOff(tx, bill.id, 'poor', users[0])),
+      NotPermittedError,
+    )
+    const lost = await run((tx) => writeOff(tx, bill.id, 'poor', users[1]))
+    const again = await run((tx) => writeOff(tx, bill.id, 'poor', users[1]))
+    const closed = await run((tx) => closeAccount(tx, accountId))
+
+    assert.deepEqual(again, lost)
+    assert.deepEqual([lost.status, lost.writtenOff], ['written_off', '100.00'])
+    assert.deepEqual([closed.status, closed.balance, closed.totalWrittenOff], ['closed', '0.00', '100.00'])
+    assert.deepEqual(await ledger(hospital), { revenue: -100, write_off: 100 })
+    await assert.rejects(charge(hospital, accountId, visit), AccountClosedError)
+    await assert.rejects(
+      run((tx) => setAccountStatus(tx, accountId, 'active')),
+      ReasonRequiredError,
+    )
+    assert.equal((await run((tx) => setAccountStatus(tx, accountId, 'active', 'late charge'))).status, 'active')
+    await assert.rejects(
+      run((tx) => setCreditLimit(tx, accountId, '500', '')),
+      ReasonRequiredError,
+    )
+    assert.equal((await run((tx) => setCreditLimit(tx, accountId, '500', 'employer pays'))).creditLimit, '500.00')
+  }))
+
+test('receipts: more than a bill has open is refused as a whole', () =>
+  withHospital(async (hospital) => {
+    const { run } = hospital
+    const accountId = await addAccount(hospital)
+    await charge(hospital, accountId, await addChargeCode(hospital, 'VISIT', '100'))
+    const bill = await run((tx) => issueInvoice(tx, { accountId }))
+
+    await assert.rejects(
+      run((tx) =>
+        receivePayment(tx, {
+          key: 'too-much-cash',
+          mode: 'cash',
+          amount: '150',
+          accountId,
+          items: [{ purpose: 'invoice', invoiceId: bill.id, amount: '150' }],
+        }),
+      ),
+      OverAllocatedError,
+    )
+
+    assert.equal(await balance(hospital, accountId), '100.00')
+  }))
+
+async function balance({ run }: Hospital, accountId: string): Promise<string | undefined> {
+  const rows = await run((tx) =>
+    tx.query<{ balance: string }>('select balance from billing.accounts where id = $1', [accountId]),
+  )
+  return rows[0]?.balance
+}
+
+async function addEncounter(hospital: Hospital): Promise<{ encounterId: string; patientId: string }> {
+  const { tenant, clinicId, departmentId } = hospital
+  const encounterId = randomUUID()
+  const patientId = await addPatient(hospital, 'Asha')
+  await asAdmin(
+    hospital,
+    `insert into clinical.encounters
+      (tenant_id, id, encounter_number, patient_id, clinic_id, department_id, class, priority, period, payer_class)
+    values ($1, $2, 'ENC-1', $3, $4, $5, 'AMB', 'routine', tstzrange(now(), null), 'insurance')`,
+    [tenant, encounterId, patientId, clinicId, departmentId],
+  )
+  return { encounterId, patientId }
+}
+
+async function addStaff(hospital: Hospital): Promise<string> {
+  const { tenant, departmentId } = hospital
+  const id = randomUUID()
+  await asAdmin(
+    hospital,
+    `insert into workforce.staff
+      (tenant_id, id, employee_code, given_name, sex, phone_enc, phone_bidx, kind, department_id, designation,
+      employment_type, joined_on)
+    values ($1, $2, 'E-ONE', 'Test', 'unknown', '\\x01', sha256('x'), 'administrator', $3, 'Manager', 'full_time', '2020-01-01')
+    on conflict do nothing`,
+    [tenant, id, departmentId],
+  )
+  return id
+}
+
+async function addPayer(hospital: Hospital): Promise<string> {
+  const { tenant } = hospital
+  const id = randomUUID()
+  await asAdmin(
+    hospital,
+    `insert into insurance.payers
+      (tenant_id, id, code, name, kind, preauth_tat_minutes, query_response_hours, claim_submit_days, settle_days,
+      rules_effective)
+    values ($1, $2, 'TEST', 'Test', 'insurer', 60, 24, 7, 15, '[2020-01-01,)')`,
+    [tenant, id],
+  )
+  return id
+}
+
+interface Tariff {
+  readonly price: string
+  readonly payerId?: string
+  readonly careClass?: string
+  readonly clinicId?: string
+  readonly discountPct?: number
+}
+
+async function addTariff(hospital: Hospital, chargeId: string, tariff: Tariff): Promise<void> {
+  const staff =
+    (
+      await hospital.admin.query<{ id: string }>('select id from workforce.staff where tenant_id = $1', [
+        hospital.tenant,
+      ])
+    )[0]?.id ?? (await addStaff(hospital))
+  const { price, payerId = null, careClass = null, clinicId = null, discountPct = 0 } = tariff
+  await hospital.run((tx) =>
+    tx.query(
+      `insert into billing.tariffs
+        (tenant_id, charge_id, price, payer_id, care_class, clinic_id, discount_pct, valid_during, approved_by)
+      values ($1, $2, $3, $4, $5, $6, $7, '[2020-01-01,)', $8)`,
+      [hospital.tenant, chargeId, price, payerId, careClass, clinicId, discountPct, staff],
+    ),
+  )
+}

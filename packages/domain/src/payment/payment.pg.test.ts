@@ -1,0 +1,475 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { test } from 'node:test'
+import {
+  IdempotencyKeyReusedError,
+  IllegalTransitionError,
+  IntentExpiredError,
+  NotFoundError,
+  NotPermittedError,
+  OverAllocatedError,
+  ProviderRefConflictError,
+  ReasonRequiredError,
+  RefundTooMuchError,
+  SourceExhaustedError,
+  TotalsMismatchError,
+} from '@imhotep/postgres'
+import { accountsOutOfStep, addAccount, addChargeCode, asAdmin, charge, ledger } from '../billing/billing.fixture.ts'
+import { issueCreditNote, issueInvoice, type Invoice } from '../billing/invoices.ts'
+import { withHospital, type Hospital } from '../hospital.fixture.ts'
+import { decideDispute, openDispute, submitEvidence } from './disputes.ts'
+import { beginAttempt, cancelIntent, createIntent, expireIntents, recordProviderResult } from './intents.ts'
+import {
+  allocatePayment,
+  receivePayment,
+  reverseAllocation,
+  settleCheque,
+  voidPayment,
+  type Payment,
+} from './payments.ts'
+import { approveRefund, recordRefundResult, rejectRefund, requestRefund } from './refunds.ts'
+import { importSettlement, reconcileSettlement } from './settlements.ts'
+
+test('receivePayment: pays the bills that its items name, keeps advances, and answers the same again', () =>
+  withHospital(async (hospital) => {
+    const { run, clinicId } = hospital
+    const { accountId, bill } = await addBill(hospital, '300')
+    const input = {
+      key: 'counter-1',
+      mode: 'cash' as const,
+      amount: '500',
+      accountId,
+      items: [
+        { purpose: 'invoice' as const, invoiceId: bill.id, amount: '300' },
+        { purpose: 'advance' as const, amount: '200' },
+      ],
+    }
+
+    const paid = await run((tx) => receivePayment(tx, input))
+    const again = await run((tx) => receivePayment(tx, input))
+
+    assert.deepEqual(again, paid)
+    assert.deepEqual([paid.status, paid.allocated], ['completed', '300.00'])
+    assert.match(paid.receiptNumber ?? '', /^RCP-\d\d-000001$/)
+    assert.deepEqual(await ledger(hospital), { advance: -200, cash: 500, revenue: -300 })
+    await assert.rejects(
+      run((tx) => receivePayment(tx, { ...input, amount: '501' })),
+      IdempotencyKeyReusedError,
+    )
+    await assert.rejects(
+      run((tx) => receivePayment(tx, { ...input, key: 'counter-2', amount: '501' })),
+      TotalsMismatchError,
+    )
+    await assert.rejects(
+      run((tx) =>
+        receivePayment(tx, { key: 'counter-3', mode: 'cash', amount: '1', accountId: randomUUID(), clinicId }),
+      ),
+      NotFoundError,
+    )
+    assert.deepEqual(await accountsOutOfStep(hospital), [])
+  }))
+
+test('a cheque counts when the bank has paid it; a receipt by mistake is voided', () =>
+  withHospital(async (hospital) => {
+    const { run } = hospital
+    const { accountId, bill } = await addBill(hospital, '300')
+    const cheque = (key: string, chequeNo: string) =>
+      run((tx) =>
+        receivePayment(tx, {
+          key,
+          mode: 'cheque',
+          amount: '300',
+          accountId,
+          chequeNo,
+          items: [{ purpose: 'invoice', invoiceId: bill.id, amount: '300' }],
+        }),
+      )
+    const [bad, good] = [await cheque('cheque-1', '000111'), await cheque('cheque-2', '000112')]
+
+    await assert.rejects(
+      run((tx) => settleCheque(tx, bad.id, false)),
+      ReasonRequiredError,
+    )
+    const bounced = await run((tx) => settleCheque(tx, bad.id, false, 'no funds'))
+    const cleared = await run((tx) => settleCheque(tx, good.id, true))
+    const again = await run((tx) => settleCheque(tx, good.id, true))
+
+    assert.deepEqual([bad.status, bounced.status, cleared.status], ['pending', 'failed', 'completed'])
+    assert.deepEqual([cleared.allocated, again], ['300.00', cleared])
+    await assert.rejects(
+      run((tx) => settleCheque(tx, good.id, false, 'x')),
+      IllegalTransitionError,
+    )
+    await assert.rejects(
+      run((tx) => voidPayment(tx, good.id, 'x')),
+      IllegalTransitionError,
+    )
+    const mistake = await run((tx) => receivePayment(tx, { key: 'mistake-1', mode: 'cash', amount: '50', accountId }))
+    const voided = await run((tx) => voidPayment(tx, mistake.id, 'typed twice'))
+    assert.deepEqual(await run((tx) => voidPayment(tx, mistake.id, 'typed twice')), voided)
+    assert.deepEqual(await ledger(hospital), { bank: 300, revenue: -300 })
+    assert.deepEqual(await accountsOutOfStep(hospital), [])
+  }))
+
+test('allocatePayment and reverseAllocation: never more than the bill has open or the payment has left', () =>
+  withHospital(async (hospital) => {
+    const { run } = hospital
+    const { accountId, bill } = await addBill(hospital, '300')
+    const payment = await advance(hospital, accountId, '350')
+    const input = { paymentId: payment.id, invoiceId: bill.id, amount: '120', key: 'allocate-1' }
+
+    const first = await run((tx) => allocatePayment(tx, input))
+    const again = await run((tx) => allocatePayment(tx, input))
+
+    assert.deepEqual([first.allocated, again.allocated], ['120.00', '120.00'])
+    await assert.rejects(
+      run((tx) => allocatePayment(tx, { ...input, amount: '121' })),
+      IdempotencyKeyReusedError,
+    )
+    await assert.rejects(
+      run((tx) => allocatePayment(tx, { ...input, key: 'allocate-2', amount: '181' })),
+      OverAllocatedError,
+    )
+    await assert.rejects(
+      run((tx) => allocatePayment(tx, { ...input, key: 'allocate-3', amount: '231' })),
+      SourceExhaustedError,
+    )
+    const allocation = await onlyAllocation(hospital, payment.id)
+    await assert.rejects(
+      run((tx) => reverseAllocation(tx, allocation, '')),
+      ReasonRequiredError,
+    )
+    const back = await run((tx) => reverseAllocation(tx, allocation, 'wrong bill'))
+    const backAgain = await run((tx) => reverseAllocation(tx, allocation, 'wrong bill'))
+    assert.deepEqual([back.allocated, backAgain.allocated], ['0.00', '0.00'])
+    assert.equal(await statusOf(hospital, 'billing.invoices', bill.id), 'issued')
+    await assert.rejects(
+      run((tx) => reverseAllocation(tx, randomUUID(), 'x')),
+      NotFoundError,
+    )
+  }))
+
+test('recordProviderResult: webhook, poll and return page report one payment, whoever is first', () =>
+  withHospital(async (hospital) => {
+    const { run } = hospital
+    const { accountId, bill } = await addBill(hospital, '300')
+    const providerId = await addProvider(hospital)
+    const intent = await run((tx) =>
+      createIntent(tx, {
+        key: 'intent-01',
+        purpose: 'invoice',
+        amount: '300',
+        channel: 'portal',
+        accountId,
+        providerId,
+        items: [{ purpose: 'invoice', invoiceId: bill.id, amount: '300' }],
+      }),
+    )
+    await run((tx) => beginAttempt(tx, { intentId: intent.id }))
+    const report = {
+      providerId,
+      providerRef: 'pay_A1',
+      outcome: 'captured' as const,
+      intentId: intent.id,
+      amount: '300',
+      response: {
+        status: 'ok',
+        card: { card_number: '4111111111111111', network: 'Visa' },
+        note: '4111 1111 1111 1111',
+      },
+    }
+
+    await run((tx) => recordProviderResult(tx, { ...report, outcome: 'authorised' }))
+    const answers = await Promise.all([1, 2, 3].map(() => run((tx) => recordProviderResult(tx, report))))
+    const poll = await run((tx) =>
+      recordProviderResult(tx, { providerId, providerRef: 'pay_A1', outcome: 'captured', amount: '300' }),
+    )
+
+    assert.equal(new Set([...answers, poll].map(({ paymentId }) => paymentId)).size, 1)
+    assert.equal(answers.filter(({ isNew }) => isNew).length, 1)
+    assert.deepEqual([poll.intentStatus, poll.isNew], ['succeeded', false])
+    assert.equal(await statusOf(hospital, 'billing.invoices', bill.id), 'paid')
+    const [attempt] = await run((tx) =>
+      tx.query<{ response: unknown }>(
+        `select response_redacted as response from payment.payment_attempts where outcome = 'captured'`,
+      ),
+    )
+    assert.deepEqual(attempt?.response, {
+      status: 'ok',
+      card: { card_number: '[redacted]', network: 'Visa' },
+      note: '[redacted]',
+    })
+    await assert.rejects(
+      run((tx) => recordProviderResult(tx, { ...report, amount: '301' })),
+      ProviderRefConflictError,
+    )
+    await assert.rejects(
+      run((tx) => recordProviderResult(tx, { ...report, providerRef: 'pay_B1', outcome: 'authorised' })),
+      IntentExpiredError,
+    )
+    await assert.rejects(
+      run((tx) => recordProviderResult(tx, { providerId, providerRef: 'pay_X', outcome: 'captured', amount: '1' })),
+      NotFoundError,
+    )
+    // paid twice by the customer, and the bill is paid: the second is an advance
+    const second = await run((tx) => recordProviderResult(tx, { ...report, providerRef: 'pay_A2' }))
+    assert.notEqual(second.paymentId, poll.paymentId)
+    assert.deepEqual(await ledger(hospital), { advance: -300, gateway_clearing: 600, revenue: -300 })
+    assert.deepEqual(await accountsOutOfStep(hospital), [])
+  }))
+
+test('intents: idempotent, declined and tried again, cancelled, expired; money that comes late is kept', () =>
+  withHospital(async (hospital) => {
+    const { run, clinicId } = hospital
+    const providerId = await addProvider(hospital)
+    const make = (key: string, amount = '100') =>
+      run((tx) => createIntent(tx, { key, purpose: 'advance', amount, channel: 'link', clinicId, providerId }))
+    const intent = await make('intent-01')
+
+    assert.deepEqual(await make('intent-01'), intent)
+    await assert.rejects(make('intent-01', '101'), IdempotencyKeyReusedError)
+    await run((tx) => beginAttempt(tx, { intentId: intent.id, requiresAction: true }))
+    const declined = await run((tx) =>
+      recordProviderResult(tx, {
+        providerId,
+        providerRef: 'pay_D1',
+        outcome: 'declined',
+        intentId: intent.id,
+        errorCode: 'no_funds',
+      }),
+    )
+    const retried = await run((tx) => beginAttempt(tx, { intentId: intent.id }))
+    assert.deepEqual([declined.intentStatus, retried.status], ['failed', 'processing'])
+    await assert.rejects(
+      run((tx) => cancelIntent(tx, intent.id)),
+      IllegalTransitionError,
+    )
+    const other = await make('intent-02')
+    const cancelled = await run((tx) => cancelIntent(tx, other.id))
+    assert.deepEqual(await run((tx) => cancelIntent(tx, other.id)), cancelled)
+    const lapsed = await make('intent-03')
+    await asAdmin(hospital, `update payment.payment_intents set expires_at = now() where id = $1`, [lapsed.id])
+    assert.deepEqual([await run((tx) => expireIntents(tx)), await run((tx) => expireIntents(tx))], [1, 0])
+    await assert.rejects(
+      run((tx) => beginAttempt(tx, { intentId: lapsed.id })),
+      IntentExpiredError,
+    )
+    const late = await run((tx) =>
+      recordProviderResult(tx, {
+        providerId,
+        providerRef: 'pay_L1',
+        outcome: 'captured',
+        intentId: lapsed.id,
+        amount: '100',
+      }),
+    )
+    const short = await run((tx) =>
+      recordProviderResult(tx, {
+        providerId,
+        providerRef: 'pay_S1',
+        outcome: 'captured',
+        intentId: intent.id,
+        amount: '60',
+      }),
+    )
+    assert.deepEqual([late.intentStatus, short.intentStatus], ['expired', 'failed'])
+    assert.deepEqual(await ledger(hospital), { advance: -160, gateway_clearing: 160 })
+  }))
+
+test('refunds: reserved when asked for, approved by another user, counted when completed', () =>
+  withHospital(async (hospital) => {
+    const { run, users } = hospital
+    const { accountId, bill } = await addBill(hospital, '300')
+    const payment = await advance(hospital, accountId, '350')
+    const ask = (key: string, amount: string) =>
+      run((tx) => requestRefund(tx, { key, paymentId: payment.id, amount, reason: 'left over' }))
+    const second = <T>(work: Parameters<typeof run<T>>[0]) => run(work, { user: users[1] })
+
+    const refund = await ask('refund-01', '50')
+    assert.deepEqual(await ask('refund-01', '50'), refund)
+    await assert.rejects(ask('refund-01', '51'), IdempotencyKeyReusedError)
+    await assert.rejects(ask('refund-02', '301'), RefundTooMuchError)
+    await assert.rejects(
+      run((tx) => allocatePayment(tx, { paymentId: payment.id, invoiceId: bill.id, amount: '301' })),
+      SourceExhaustedError,
+    )
+    await assert.rejects(
+      run((tx) => approveRefund(tx, refund.id)),
+      NotPermittedError,
+    )
+    await assert.rejects(
+      run((tx) => recordRefundResult(tx, { refundId: refund.id, outcome: 'completed' })),
+      IllegalTransitionError,
+    )
+    const approved = await second((tx) => approveRefund(tx, refund.id))
+    assert.deepEqual(await second((tx) => approveRefund(tx, refund.id)), approved)
+    assert.deepEqual((await ledger(hospital))['refund_payable'], -50)
+    await run((tx) => recordRefundResult(tx, { refundId: refund.id, outcome: 'failed', failureCode: 'offline' }))
+    const done = await run((tx) => recordRefundResult(tx, { refundId: refund.id, outcome: 'completed' }))
+    assert.deepEqual(await run((tx) => recordRefundResult(tx, { refundId: refund.id, outcome: 'completed' })), done)
+
+    const rejected = await ask('refund-03', '10')
+    await assert.rejects(
+      run((tx) => rejectRefund(tx, rejected.id, '')),
+      ReasonRequiredError,
+    )
+    assert.equal((await run((tx) => rejectRefund(tx, rejected.id, 'not due'))).status, 'rejected')
+    await run((tx) => allocatePayment(tx, { paymentId: payment.id, invoiceId: bill.id, amount: '300' }))
+    await assert.rejects(ask('refund-04', '1'), RefundTooMuchError)
+    assert.equal(await statusOf(hospital, 'payment.payments', payment.id), 'partially_refunded')
+    assert.deepEqual(await ledger(hospital), { cash: 300, revenue: -300 })
+    assert.deepEqual(await accountsOutOfStep(hospital), [])
+  }))
+
+test('a paid bill that is credited: the payment is freed, refunded, and everything is at zero', () =>
+  withHospital(async (hospital) => {
+    const { run, users } = hospital
+    const { accountId, bill } = await addBill(hospital, '300')
+    const payment = await advance(hospital, accountId, '300')
+    await run((tx) => allocatePayment(tx, { paymentId: payment.id, invoiceId: bill.id, amount: '300' }))
+    await run((tx) => issueCreditNote(tx, { invoiceId: bill.id, reason: 'not done' }))
+
+    await run(async (tx) => reverseAllocation(tx, await onlyAllocation(hospital, payment.id), 'bill was credited'))
+    const refund = await run((tx) =>
+      requestRefund(tx, { key: 'refund-01', paymentId: payment.id, amount: '300', reason: 'bill was credited' }),
+    )
+    await run((tx) => approveRefund(tx, refund.id), { user: users[1] })
+    await run((tx) => recordRefundResult(tx, { refundId: refund.id, outcome: 'completed' }))
+
+    assert.equal(await statusOf(hospital, 'billing.invoices', bill.id), 'credited')
+    assert.equal(await statusOf(hospital, 'payment.payments', payment.id), 'refunded')
+    assert.deepEqual(await ledger(hospital), {})
+    assert.deepEqual(await accountsOutOfStep(hospital), [])
+  }))
+
+test('settlements: reconciled when every line is ours and none is missing, an exception until then', () =>
+  withHospital(async (hospital) => {
+    const { run, clinicId } = hospital
+    const providerId = await addProvider(hospital)
+    const take = (ref: string, amount: string) =>
+      run((tx) =>
+        receivePayment(tx, { key: `key-${ref}`, mode: 'upi', amount, clinicId, providerId, providerRef: ref }),
+      )
+    await take('ref-001', '100')
+    await take('ref-002', '200')
+    const covers = { from: new Date(Date.now() - 3_600_000), to: new Date(Date.now() + 3_600_000) }
+    const file = {
+      providerId,
+      settlementRef: 'setl-1',
+      settledOn: '2031-01-02',
+      lines: [
+        { providerRef: 'ref-001', gross: '100', fee: '2', tax: '0.36' },
+        { providerRef: 'ref-003', gross: '50', fee: '1', tax: '0.18' },
+      ],
+      covers,
+    }
+
+    const imported = await run((tx) => importSettlement(tx, file))
+    assert.deepEqual(await run((tx) => importSettlement(tx, file)), imported)
+    await assert.rejects(
+      run((tx) => importSettlement(tx, { ...file, lines: [] })),
+      ProviderRefConflictError,
+    )
+    const exception = await run((tx) => reconcileSettlement(tx, imported.id))
+    assert.deepEqual([exception.status, exception.variance], ['exception', '250.00'])
+    const matches = await run((tx) => tx.query('select match from payment.settlement_items order by line_no'))
+    assert.deepEqual(matches, [{ match: 'matched' }, { match: 'missing_here' }, { match: 'missing_there' }])
+
+    await take('ref-003', '50')
+    const next = await run((tx) =>
+      importSettlement(tx, {
+        providerId,
+        settlementRef: 'setl-2',
+        settledOn: '2031-01-03',
+        lines: [{ providerRef: 'ref-002', gross: '200' }],
+      }),
+    )
+    const reconciled = await run((tx) => reconcileSettlement(tx, imported.id))
+    const both = await run((tx) => reconcileSettlement(tx, next.id))
+
+    assert.deepEqual([reconciled.status, both.status, reconciled.net], ['reconciled', 'reconciled', '146.46'])
+    assert.deepEqual(await ledger(hospital), { advance: -350, bank: 346.46, gateway_charges: 3.54 })
+  }))
+
+test('disputes: the payment stands when won; when lost the money is gone and its bills are open again', () =>
+  withHospital(async (hospital) => {
+    const { run } = hospital
+    const { accountId, bill } = await addBill(hospital, '300')
+    const payment = await advance(hospital, accountId, '400')
+    await run((tx) => allocatePayment(tx, { paymentId: payment.id, invoiceId: bill.id, amount: '300' }))
+    const input = { paymentId: payment.id, reasonCode: '10.4', amount: '250', respondBy: new Date('2031-01-01') }
+    const documentId = await addDocument(hospital)
+
+    const first = await run((tx) => openDispute(tx, { ...input, providerRef: 'dp-1' }))
+    assert.deepEqual(await run((tx) => openDispute(tx, { ...input, providerRef: 'dp-1' })), first)
+    await assert.rejects(
+      run((tx) => allocatePayment(tx, { paymentId: payment.id, invoiceId: bill.id, amount: '1' })),
+      IllegalTransitionError,
+    )
+    await run((tx) => submitEvidence(tx, first.id, documentId))
+    await run((tx) => decideDispute(tx, first.id, 'won', 'signed receipt'))
+    assert.equal(await statusOf(hospital, 'payment.payments', payment.id), 'completed')
+
+    const lost = await run((tx) => openDispute(tx, { ...input, providerRef: 'dp-2' }))
+    const decided = await run((tx) => decideDispute(tx, lost.id, 'accepted', 'not contested'))
+    assert.deepEqual(await run((tx) => decideDispute(tx, lost.id, 'accepted', 'not contested')), decided)
+    await assert.rejects(
+      run((tx) => openDispute(tx, { ...input, providerRef: 'dp-3' })),
+      RefundTooMuchError,
+    )
+    assert.equal(await statusOf(hospital, 'payment.payments', payment.id), 'partially_refunded')
+    assert.equal(await statusOf(hospital, 'billing.invoices', bill.id), 'partially_paid')
+    assert.deepEqual(await ledger(hospital), { cash: 150, patient_receivable: 150, revenue: -300 })
+    assert.deepEqual(await accountsOutOfStep(hospital), [])
+  }))
+
+/** An account with one bill over the amount. */
+async function addBill(hospital: Hospital, amount: string): Promise<{ accountId: string; bill: Invoice }> {
+  const accountId = await addAccount(hospital)
+  await charge(hospital, accountId, await addChargeCode(hospital, 'VISIT', amount))
+  return { accountId, bill: await hospital.run((tx) => issueInvoice(tx, { accountId })) }
+}
+
+function advance({ run }: Hospital, accountId: string, amount: string): Promise<Payment> {
+  return run((tx) => receivePayment(tx, { key: 'advance-01', mode: 'cash', amount, accountId }))
+}
+
+async function addProvider({ run, tenant }: Hospital): Promise<string> {
+  const id = randomUUID()
+  await run((tx) =>
+    tx.query(
+      `insert into payment.payment_providers (tenant_id, id, code, kind, display, secret_ref)
+      values ($1, $2, 'gateway', 'upi', 'Gateway', 'vault://payments/gateway')`,
+      [tenant, id],
+    ),
+  )
+  return id
+}
+
+async function addDocument(hospital: Hospital): Promise<string> {
+  const id = randomUUID()
+  await asAdmin(
+    hospital,
+    `insert into ehr.documents
+      (tenant_id, id, document_number, type_code, title, category, version, storage_uri, mime, size_bytes, sha256, key_kid,
+      confidentiality, source, virus_scan)
+    values ($1, $2, 'DOC-1', 'receipt', 'Receipt', 'billing', 1, 's3://x/y', 'application/pdf', 1, sha256('x'), 'k1', 'N',
+      'uploaded', 'clean')`,
+    [hospital.tenant, id],
+  )
+  return id
+}
+
+async function onlyAllocation({ admin }: Hospital, paymentId: string): Promise<string> {
+  const rows = await admin.query<{ id: string }>(
+    'select id from billing.payment_allocations where payment_id = $1 and amount > 0',
+    [paymentId],
+  )
+  assert.equal(rows.length, 1)
+  return rows[0]?.id ?? ''
+}
+
+async function statusOf({ admin }: Hospital, table: string, id: string): Promise<string | undefined> {
+  const rows = await admin.query<{ status: string }>(`select status::text from ${table} where id = $1`, [id])
+  return rows[0]?.status
+}

@@ -1,0 +1,2 @@
+export { schemaPage } from './docs/schema-page.ts'
+export { entityDiagram } from './diagram/entity-diagram.ts'

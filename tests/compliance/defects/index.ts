@@ -1,0 +1,16 @@
+import type { Defect, Harmless } from './defect.ts'
+import * as foundation from './foundation.ts'
+import * as hipaa from './hipaa.ts'
+
+const families: Readonly<Record<string, { defects: readonly Defect[]; harmless: readonly Harmless[] }>> = {
+  foundation,
+  hipaa,
+}
+
+export function defectsOf(family: string): readonly Defect[] {
+  return families[family]?.defects ?? []
+}
+
+export function harmlessOf(family: string): readonly Harmless[] {
+  return families[family]?.harmless ?? []
+}
