@@ -11,9 +11,9 @@ import {
 } from '@imhotep/postgres'
 import { configureSeries } from '../../packages/domain/src/core/numbers.ts'
 import { openLaboratory, orderTests, type Laboratory } from '../../packages/domain/src/laboratory/laboratory.fixture.ts'
-import { placeOrder } from '../../packages/domain/src/laboratory/orders.ts'
+import { placeLabOrder } from '../../packages/domain/src/laboratory/orders.ts'
 import {
-  accession,
+  accessionOrder,
   changeSampleState,
   type ChangeSampleStateInput,
 } from '../../packages/domain/src/laboratory/samples.ts'
@@ -128,14 +128,14 @@ test('accession: 150 orders at once, many killed: every number once, without gap
   const samples = await Promise.all(
     Array.from({ length: clients }, (_, index) =>
       untilAnswered(index, async (tx) => {
-        const order = await placeOrder(tx, {
+        const order = await placeLabOrder(tx, {
           patientId,
           codes: ['HB', 'K'],
           clinicId: hospital.clinicId,
           orderingDoctorId: doctorId,
           key: `race-order-${index}`,
         })
-        return accession(tx, order.id)
+        return accessionOrder(tx, order.id)
       }),
     ),
   )
