@@ -310,7 +310,7 @@ begin
   for v_sample in
     select s.*
     from laboratory.samples s
-    where s.tenant_id = v_tenant and p_sample_id in (s.id, s.parent_sample_id) and s.status = 'in_process'
+    where s.tenant_id = v_tenant and (s.id = p_sample_id or s.parent_sample_id = p_sample_id) and s.status = 'in_process'
     order by s.id
     for no key update
   loop
