@@ -11,7 +11,7 @@ const STATES = ['built', 'partly', 'later'] as const
  * @throws Error that lists every object and test that does not exist, and every id that is missing or told twice.
  */
 export function coveragePage(root: string, catalog: Catalog, sections: readonly Section[] = allSections): string {
-  const problems = [...sections.flatMap(problemsOfIds)]
+  const problems = sections.flatMap(problemsOfIds)
   const texts = sections.map((section) => sectionText(root, catalog, section, problems))
   if (problems.length > 0) throw new Error(`coverage:\n${problems.map((problem) => `  ${problem}`).join('\n')}`)
   return `# Coverage of the requirements
