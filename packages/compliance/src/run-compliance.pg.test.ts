@@ -45,10 +45,10 @@ test('runCompliance: counts the verdicts of each family', () => {
   }
 })
 
-test('runCompliance: ids and rules are unique, a rule is one clause', () => {
+test('runCompliance: ids and rules are unique, a rule is a clause without a full stop', () => {
   assert.equal(new Set(rules.map(({ id }) => id)).size, rules.length)
   assert.equal(new Set(rules.map(({ rule }) => rule)).size, rules.length)
-  for (const { rule } of rules) assert.doesNotMatch(rule, /^[A-Z][a-z]+ |\.$/)
+  for (const { rule } of rules) assert.doesNotMatch(rule, /\.$/)
 })
 
 test('runCompliance: only chosen families, told as it goes', async () => {
