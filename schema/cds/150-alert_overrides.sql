@@ -52,6 +52,8 @@ create policy tenant_isolation on cds.alert_overrides
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create trigger alert_overrides_no_aadhaar before insert on cds.alert_overrides
+  for each row execute function core.reject_aadhaar_like('reason_text');
 create trigger alert_overrides_second_approver before insert on cds.alert_overrides
   for each row execute function cds.check_second_approver();
 create trigger alert_overrides_append_only before update or delete on cds.alert_overrides

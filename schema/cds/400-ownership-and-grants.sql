@@ -16,6 +16,8 @@ grant select (
 ) on clinical.observations to cds_owner;
 grant select (tenant_id, id, status, primary_role) on auth.users to cds_owner;
 
+grant select on cds.open_alerts, cds.alert_statistics to cds_app, cds_ro;
+
 grant execute on function
   cds.check_medication(uuid, uuid, text, uuid, jsonb),
   cds.run_rules(text, uuid, uuid, text, uuid, jsonb),

@@ -85,8 +85,8 @@ create policy tenant_isolation on inventory.items
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-create trigger items_no_aadhaar before insert or update of sku, name on inventory.items
-  for each row execute function core.reject_aadhaar_like('sku', 'name');
+create trigger items_no_aadhaar before insert or update of name on inventory.items
+  for each row execute function core.reject_aadhaar_like('name');
 create trigger items_touch before update on inventory.items
   for each row execute function core.update_updated_at_column('row_version');
 

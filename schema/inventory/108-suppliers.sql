@@ -59,8 +59,8 @@ create policy tenant_isolation on inventory.suppliers
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-create trigger suppliers_no_aadhaar before insert or update of code, name, drug_licence_no on inventory.suppliers
-  for each row execute function core.reject_aadhaar_like('code', 'name', 'drug_licence_no');
+create trigger suppliers_no_aadhaar before insert or update of name on inventory.suppliers
+  for each row execute function core.reject_aadhaar_like('name');
 create trigger suppliers_touch before update on inventory.suppliers
   for each row execute function core.update_updated_at_column('row_version');
 create trigger suppliers_transition before insert or update of status on inventory.suppliers

@@ -82,8 +82,9 @@ create policy tenant_isolation on inventory.batches
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-create trigger batches_no_aadhaar before insert or update of batch_no, manufacturer, recall_ref on inventory.batches
-  for each row execute function core.reject_aadhaar_like('batch_no', 'manufacturer', 'recall_ref');
+-- not the numbers that makers print: one in ten of twelve digits would be taken for an Aadhaar number
+create trigger batches_no_aadhaar before insert or update of manufacturer, hold_reason on inventory.batches
+  for each row execute function core.reject_aadhaar_like('manufacturer', 'hold_reason');
 create trigger batches_touch before update on inventory.batches
   for each row execute function core.update_updated_at_column('row_version');
 create trigger batches_transition before insert or update of status on inventory.batches

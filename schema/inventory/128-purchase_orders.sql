@@ -12,7 +12,7 @@ create table inventory.purchase_orders (
   ordered_at timestamptz not null default now(),
   expected_on date,
   total numeric(14, 2) not null default 0,
-  currency text not null default 'INR',
+  currency text not null,
   approved_by uuid,
   approved_at timestamptz,
   terms jsonb not null default '{}',

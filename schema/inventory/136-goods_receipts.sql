@@ -78,8 +78,6 @@ create policy tenant_isolation on inventory.goods_receipts
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-create trigger goods_receipts_no_aadhaar before insert or update of invoice_no on inventory.goods_receipts
-  for each row execute function core.reject_aadhaar_like('invoice_no');
 create trigger goods_receipts_touch before update on inventory.goods_receipts
   for each row execute function core.update_updated_at_column('row_version');
 create trigger goods_receipts_transition before insert or update of status on inventory.goods_receipts

@@ -71,7 +71,7 @@ create policy tenant_isolation on inventory.goods_receipt_items
   with check (tenant_id = (select core.current_tenant_id()));
 
 create trigger goods_receipt_items_no_aadhaar before insert on inventory.goods_receipt_items
-  for each row execute function core.reject_aadhaar_like('batch_no', 'reject_reason');
+  for each row execute function core.reject_aadhaar_like('reject_reason');
 create trigger goods_receipt_items_shelf_life before insert on inventory.goods_receipt_items
   for each row execute function inventory.check_shelf_life();
 create trigger goods_receipt_items_append_only before update or delete on inventory.goods_receipt_items

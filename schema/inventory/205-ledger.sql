@@ -64,6 +64,7 @@ create function inventory.write_movement(
   set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_unit_cost numeric;
   v_movement inventory.stock_movements;
 begin
   if p_balance.on_hand + p_movement.quantity < p_balance.reserved - p_from_reserved then
@@ -82,18 +83,16 @@ begin
       using errcode = 'IM011', hint = 'repeat it with its first key, or refer to the line that is new';
   end if;
 
+  select b.purchase_price into v_unit_cost
+  from inventory.batches b
+  where b.tenant_id = p_movement.tenant_id and b.id = p_balance.batch_id;
   insert into inventory.stock_movements as m (
     tenant_id, kind, store_location_id, item_id, batch_id, quantity, balance_after, unit_cost, ref_type, ref_id, part,
     counter_movement_id, patient_id, reason_code, approved_by, witness_id, idempotency_key
   )
   values (
     p_movement.tenant_id, p_movement.kind, p_balance.store_location_id, p_balance.item_id, p_balance.batch_id,
-    p_movement.quantity, p_balance.on_hand + p_movement.quantity,
-    (
-      select b.purchase_price
-      from inventory.batches b
-      where b.tenant_id = p_movement.tenant_id and b.id = p_balance.batch_id
-    ),
+    p_movement.quantity, p_balance.on_hand + p_movement.quantity, v_unit_cost,
     p_movement.ref_type, p_movement.ref_id, coalesce(p_movement.part, 1), p_movement.counter_movement_id,
     p_movement.patient_id, p_movement.reason_code, p_movement.approved_by, p_movement.witness_id,
     p_movement.idempotency_key

@@ -41,6 +41,7 @@ declare
   v_receipt inventory.goods_receipts;
   v_order inventory.purchase_orders;
   v_line record;
+  v_po_item_id uuid;
 begin
   select r.* into v_receipt
   from inventory.goods_receipts r
@@ -66,7 +67,7 @@ begin
   )
   values (
     v_tenant, p_id, core.next_default_number('goods_receipt', '', 'GRN-{YY}-'), p_po_id, p_supplier_id,
-    p_store_location_id, p_invoice_no, p_invoice_on, inventory.current_staff(), p_temperature_ok
+    p_store_location_id, p_invoice_no, p_invoice_on, workforce.acting_staff_id(), p_temperature_ok
   )
   on conflict (tenant_id, id) do nothing
   returning r.* into v_receipt;
@@ -78,22 +79,20 @@ begin
     select l.ordinality as line_no, l.value as data
     from jsonb_array_elements(p_lines) with ordinality l
   loop
+    v_po_item_id := (
+      select o.id
+      from inventory.purchase_order_items o
+      where o.tenant_id = v_tenant and o.po_id = p_po_id and o.item_id = (v_line.data ->> 'item_id')::uuid
+      order by o.received_qty < o.quantity desc, o.line_no
+      limit 1
+    );
     insert into inventory.goods_receipt_items (
       tenant_id, grn_id, line_no, po_item_id, item_id, batch_no, mfg_on, expiry_on, accepted_qty, rejected_qty,
       free_qty, unit_price, mrp, tax_rate, reject_reason
     )
     values (
       v_tenant, p_id, v_line.line_no,
-      coalesce(
-        (v_line.data ->> 'po_item_id')::uuid,
-        (
-          select o.id
-          from inventory.purchase_order_items o
-          where o.tenant_id = v_tenant and o.po_id = p_po_id and o.item_id = (v_line.data ->> 'item_id')::uuid
-          order by o.received_qty < o.quantity desc, o.line_no
-          limit 1
-        )
-      ),
+      coalesce((v_line.data ->> 'po_item_id')::uuid, v_po_item_id),
       (v_line.data ->> 'item_id')::uuid, v_line.data ->> 'batch_no', (v_line.data ->> 'mfg_on')::date,
       (v_line.data ->> 'expiry_on')::date, coalesce((v_line.data ->> 'accepted_qty')::numeric, 0),
       coalesce((v_line.data ->> 'rejected_qty')::numeric, 0), coalesce((v_line.data ->> 'free_qty')::numeric, 0),
@@ -123,13 +122,14 @@ create function inventory.inspect_goods(p_grn_id uuid, p_temperature_ok boolean 
 as $$
 declare
   v_receipt inventory.goods_receipts := inventory.lock_goods_receipt(p_grn_id);
+  v_inspector uuid := workforce.acting_staff_id();
 begin
   if v_receipt.status = 'inspected' then
     return v_receipt;
   end if;
   update inventory.goods_receipts r
   set
-    status = 'inspected', inspected_by = inventory.current_staff(),
+    status = 'inspected', inspected_by = v_inspector,
     temperature_ok = coalesce(p_temperature_ok, r.temperature_ok)
   where r.tenant_id = v_receipt.tenant_id and r.id = v_receipt.id
   returning r.* into v_receipt;

@@ -11,6 +11,8 @@ grant select (tenant_id, id, user_id, status, deleted_at) on workforce.staff to 
 -- the name that inventory.expiring_stock shows
 grant select (tenant_id, id, name) on facility.locations to inventory_app, inventory_ro;
 
+grant select on inventory.expiring_stock, inventory.stock_levels to inventory_app, inventory_ro;
+
 grant execute on function
   inventory.post_movement(text, uuid, uuid, numeric, text, uuid, text, text, uuid, uuid, uuid),
   inventory.reserve_fefo(uuid, uuid, numeric, text, uuid, interval, date, boolean),
