@@ -16,29 +16,6 @@ $$;
 
 comment on function compliance.acting_user_id() is 'about=The user who is signed in. IM006 nobody.';
 
-create function compliance.acting_staff_id() returns uuid
-  language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_staff uuid;
-begin
-  select s.id into v_staff
-  from workforce.staff s
-  where
-    s.tenant_id = core.require_tenant() and s.user_id = core.current_user_id() and s.status <> 'left'
-    and s.deleted_at is null;
-  if not found then
-    raise exception 'user % is no member of staff', core.current_user_id()
-      using errcode = 'IM006', hint = 'link the account to a row of workforce.staff';
-  end if;
-  return v_staff;
-end
-$$;
-
-comment on function compliance.acting_staff_id() is 'about=The member of staff who is signed in. IM006 the user is no member of staff.';
-
 create function compliance.require_reason(p_reason text, p_what text) returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp

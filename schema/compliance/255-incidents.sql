@@ -55,7 +55,7 @@ begin
   values (
     v_tenant, coalesce(p_id, core.uuid_v7()), core.next_default_number('incident', '', 'INC-{YY}-'), p_kind,
     p_patient_id, p_encounter_id, p_department_id, p_occurred_at,
-    case when not p_anonymous then compliance.acting_staff_id() end, p_anonymous, p_severity, p_description_enc,
+    case when not p_anonymous then workforce.acting_staff_id() end, p_anonymous, p_severity, p_description_enc,
     p_subject_type, p_subject_id, p_immediate_action, case when not p_anonymous then core.current_user_id() end
   )
   returning * into v_incident;
