@@ -18,7 +18,7 @@ create table payment.payments (
   amount numeric(14, 2) not null,
   allocated numeric(14, 2) not null default 0,
   refunded numeric(14, 2) not null default 0,
-  currency text not null default 'INR',
+  currency text not null,
   received_at timestamptz not null default now(),
   received_by uuid,
   cheque_no text,
