@@ -1,6 +1,9 @@
--- blood_bank.blood_components: A unit that can be transfused.
--- RULE to build: expires_at within the component's maximum shelf life (settings, defaults: WB and PRBC in CPDA-1 35 d, PRBC in SAGM 42 d, platelets 5 d, FFP and CRYO 365 d)
--- RULE to build: status not in (available,reserved,crossmatched,issued,transfused) or all five TTI tests verified non_reactive and both ABO tests agree (trigger)
+-- blood_bank.blood_components: the units that can be transfused.
+--
+-- Invariants: a unit can be given only when its donation is clear (trigger blood_components_donation_is_clear), never
+-- beyond its shelf life (trigger blood_components_within_shelf_life), and to one patient only: the unit's row is the lock
+-- of reservation, crossmatch and issue, and blood_issues_one_live_issue is the last guard. Every move has its row in
+-- component_events; both are written by blood_bank.move_unit alone.
 
 create table blood_bank.blood_components (
   tenant_id uuid not null,
@@ -8,12 +11,12 @@ create table blood_bank.blood_components (
   donation_id uuid not null,
   din text not null,
   product_code text not null,
-  division text not null,
+  division text not null default '00',
   component text not null,
-  abo text not null,
-  rhd text not null,
+  abo text,
+  rhd text,
   volume_ml smallint not null,
-  prepared_at timestamptz not null,
+  prepared_at timestamptz not null default now(),
   expires_at timestamptz not null,
   storage_location_id uuid not null,
   storage_temp numrange not null,
@@ -29,7 +32,7 @@ create table blood_bank.blood_components (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint blood_components_pkey primary key (tenant_id, id),
-  constraint blood_components_din_product_code_key unique (tenant_id, din, product_code, division),
+  constraint blood_components_label_key unique (tenant_id, din, product_code, division),
   constraint blood_components_component_check check (
     component in ('WB', 'PRBC', 'PRBC_SAGM', 'FFP', 'PLT_RDP', 'PLT_SDP', 'CRYO', 'CPP', 'LR_PRBC', 'IRRAD_PRBC')
   ),
@@ -38,8 +41,16 @@ create table blood_bank.blood_components (
   constraint blood_components_status_check check (
     status in ('quarantined', 'available', 'discarded', 'reserved', 'split', 'expired', 'crossmatched', 'issued', 'transfused', 'returned')
   ),
-  constraint blood_components_expires_at_rule check (expires_at > prepared_at),
-  constraint blood_components_discarded_complete check (status <> 'discarded' or discard_reason is not null)
+  constraint blood_components_volume_positive check (volume_ml > 0),
+  constraint blood_components_expires_after_preparation check (expires_at > prepared_at),
+  constraint blood_components_discarded_for_a_reason check ((status = 'discarded') = (discard_reason is not null)),
+  constraint blood_components_group_known_before_use check (
+    status in ('quarantined', 'discarded') or num_nulls(abo, rhd) = 0
+  ),
+  constraint blood_components_kept_for_one_request check (
+    (status in ('reserved', 'crossmatched')) = (num_nulls(reserved_for_request_id, reserved_until) = 0)
+    and num_nulls(reserved_for_request_id, reserved_until) in (0, 2)
+  )
 );
 
 alter table blood_bank.blood_components add constraint blood_components_tenant_fkey
@@ -50,9 +61,14 @@ alter table blood_bank.blood_components add constraint blood_components_storage_
   foreign key (tenant_id, storage_location_id) references facility.locations (tenant_id, id);
 alter table blood_bank.blood_components add constraint blood_components_parent_component_fkey
   foreign key (tenant_id, parent_component_id) references blood_bank.blood_components (tenant_id, id);
-alter table blood_bank.blood_components add constraint blood_components_reserved_for_request_fkey
-  foreign key (tenant_id, reserved_for_request_id) references blood_bank.blood_requests (tenant_id, id);
 
+-- first expired, first out among units of one group; also the stock view
+create index blood_components_fefo_idx on blood_bank.blood_components (tenant_id, component, abo, rhd, expires_at)
+  where status = 'available';
+create index blood_components_to_expire_idx on blood_bank.blood_components (tenant_id, expires_at)
+  where status in ('available', 'reserved', 'crossmatched');
+create index blood_components_to_free_idx on blood_bank.blood_components (tenant_id, reserved_until)
+  where status in ('reserved', 'crossmatched');
 create index blood_components_donation_idx on blood_bank.blood_components (tenant_id, donation_id);
 create index blood_components_storage_location_idx on blood_bank.blood_components (tenant_id, storage_location_id);
 create index blood_components_parent_component_idx on blood_bank.blood_components (tenant_id, parent_component_id)
@@ -61,24 +77,24 @@ create index blood_components_reserved_for_request_idx on blood_bank.blood_compo
   where reserved_for_request_id is not null;
 
 comment on table blood_bank.blood_components is 'class=phi;scope=tenant;owner=lab;fhir=BiologicallyDerivedProduct;retention=medical_record;about=A unit that can be transfused.';
-comment on column blood_bank.blood_components.donation_id is 'class=phi;about=?';
-comment on column blood_bank.blood_components.din is 'class=phi;about=?';
-comment on column blood_bank.blood_components.product_code is 'class=phi;about=?';
-comment on column blood_bank.blood_components.division is 'class=phi;about=?';
-comment on column blood_bank.blood_components.component is 'class=phi;about=?';
-comment on column blood_bank.blood_components.abo is 'class=phi;about=?';
-comment on column blood_bank.blood_components.rhd is 'class=phi;about=?';
-comment on column blood_bank.blood_components.volume_ml is 'class=phi;about=?';
-comment on column blood_bank.blood_components.prepared_at is 'class=phi;about=?';
-comment on column blood_bank.blood_components.expires_at is 'class=phi;about=?';
-comment on column blood_bank.blood_components.storage_location_id is 'class=phi;about=?';
-comment on column blood_bank.blood_components.storage_temp is 'class=phi;about=?';
-comment on column blood_bank.blood_components.modifications is 'class=phi;about=?';
-comment on column blood_bank.blood_components.parent_component_id is 'class=phi;about=?';
-comment on column blood_bank.blood_components.reserved_for_request_id is 'class=phi;about=?';
-comment on column blood_bank.blood_components.reserved_until is 'class=phi;about=?';
-comment on column blood_bank.blood_components.discard_reason is 'class=phi;about=?';
-comment on column blood_bank.blood_components.status is 'class=phi;about=?';
+comment on column blood_bank.blood_components.donation_id is 'class=phi;about=The donation that the unit was made of.';
+comment on column blood_bank.blood_components.din is 'class=phi;about=Donation identification number on the label.';
+comment on column blood_bank.blood_components.product_code is 'class=operational;about=ISBT 128 product code on the label.';
+comment on column blood_bank.blood_components.division is 'class=operational;about=Division of the product: 00 for a whole unit, A0, B0 for parts.';
+comment on column blood_bank.blood_components.component is 'class=operational;about=WB, PRBC (CPDA-1), PRBC_SAGM, LR_PRBC (leucoreduced), IRRAD_PRBC (irradiated), FFP, CPP (cryo-poor plasma), CRYO, PLT_RDP (random donor) or PLT_SDP (single donor).';
+comment on column blood_bank.blood_components.abo is 'class=phi;about=ABO group from the verified tests of the donation; null until the release.';
+comment on column blood_bank.blood_components.rhd is 'class=phi;about=RhD pos or neg; null until the release.';
+comment on column blood_bank.blood_components.volume_ml is 'class=operational;about=Volume in ml.';
+comment on column blood_bank.blood_components.prepared_at is 'class=operational;about=When the unit was made.';
+comment on column blood_bank.blood_components.expires_at is 'class=operational;about=End of the shelf life, which counts from the end of the collection.';
+comment on column blood_bank.blood_components.storage_location_id is 'class=operational;about=Refrigerator, freezer or agitator where the unit belongs.';
+comment on column blood_bank.blood_components.storage_temp is 'class=operational;about=Storage temperature in degrees Celsius.';
+comment on column blood_bank.blood_components.modifications is 'class=operational;about=What was done to the unit: irradiated, washed, pooled.';
+comment on column blood_bank.blood_components.parent_component_id is 'class=phi;about=The unit that this one is a part of.';
+comment on column blood_bank.blood_components.reserved_for_request_id is 'class=phi;about=Request that the unit is kept for while reserved or crossmatched.';
+comment on column blood_bank.blood_components.reserved_until is 'class=operational;about=When the reservation lapses.';
+comment on column blood_bank.blood_components.discard_reason is 'class=operational;about=Why the unit was discarded: reactive, expired, seal_broken, out_too_long, leak, ...';
+comment on column blood_bank.blood_components.status is 'class=operational;about=quarantined, available, reserved, crossmatched, issued, transfused, returned, expired, split or discarded.';
 select core.comment_standard_columns('blood_bank.blood_components');
 
 alter table blood_bank.blood_components enable row level security;
@@ -87,6 +103,11 @@ create policy tenant_isolation on blood_bank.blood_components
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create trigger blood_components_donation_is_clear before insert or update of status on blood_bank.blood_components
+  for each row execute function blood_bank.check_unit_is_clear();
+create trigger blood_components_within_shelf_life before insert or update of expires_at, component, donation_id
+  on blood_bank.blood_components
+  for each row execute function blood_bank.check_shelf_life();
 create trigger blood_components_touch before update on blood_bank.blood_components
   for each row execute function core.update_updated_at_column('row_version');
 create trigger blood_components_transition before insert or update of status on blood_bank.blood_components
@@ -95,13 +116,14 @@ select audit.track('blood_bank.blood_components');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('blood_bank.blood_components', '', 'quarantined', false, null),
-  ('blood_bank.blood_components', 'quarantined', 'available', false, null),
+  ('blood_bank.blood_components', 'quarantined', 'available', false, 'blood.unit_released.v1'),
   ('blood_bank.blood_components', 'quarantined', 'discarded', false, null),
   ('blood_bank.blood_components', 'available', 'reserved', false, null),
   ('blood_bank.blood_components', 'available', 'split', false, null),
   ('blood_bank.blood_components', 'available', 'discarded', false, null),
   ('blood_bank.blood_components', 'available', 'expired', false, null),
   ('blood_bank.blood_components', 'reserved', 'crossmatched', false, null),
+  ('blood_bank.blood_components', 'reserved', 'issued', false, null),
   ('blood_bank.blood_components', 'reserved', 'available', false, null),
   ('blood_bank.blood_components', 'reserved', 'expired', false, null),
   ('blood_bank.blood_components', 'reserved', 'discarded', false, null),
@@ -117,5 +139,5 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('blood_bank.blood_components', 'expired', 'discarded', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on blood_bank.blood_components to lab_app;
+grant select on blood_bank.blood_components to lab_app;
 grant select on blood_bank.blood_components to lab_ro;

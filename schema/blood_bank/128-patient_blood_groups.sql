@@ -1,5 +1,8 @@
--- blood_bank.patient_blood_groups: Confirmed recipient group: two independent samples before group-specific issue.
--- RULE to build: second result differing from a confirmed one goes to 'discrepant' (trigger)
+-- blood_bank.patient_blood_groups: what each sample of a patient said about the blood group.
+--
+-- A group counts only when two samples that were taken independently agree (state confirmed). A sample that disagrees
+-- makes every row of the patient that it contradicts discrepant (trigger patient_blood_groups_compared), and until a
+-- person has resolved that the group is unconfirmed: O red cells and AB plasma only.
 
 create table blood_bank.patient_blood_groups (
   tenant_id uuid not null,
@@ -10,7 +13,7 @@ create table blood_bank.patient_blood_groups (
   antibody_screen text not null,
   antibodies text[] not null default '{}',
   sample_id uuid not null,
-  tested_at timestamptz not null,
+  tested_at timestamptz not null default now(),
   tested_by uuid not null,
   verified_by uuid,
   discrepancy_note text,
@@ -27,8 +30,16 @@ create table blood_bank.patient_blood_groups (
   constraint patient_blood_groups_antibody_screen_check check (
     antibody_screen in ('negative', 'positive', 'not_done')
   ),
-  constraint patient_blood_groups_status_check check (status in ('first_sample', 'confirmed', 'discrepant')),
-  constraint patient_blood_groups_confirmed_complete check (status <> 'confirmed' or verified_by is not null)
+  constraint patient_blood_groups_status_check check (
+    status in ('first_sample', 'confirmed', 'discrepant', 'rejected')
+  ),
+  constraint patient_blood_groups_confirmed_by_second_person check (
+    status <> 'confirmed' or (verified_by is not null and verified_by <> tested_by)
+  ),
+  constraint patient_blood_groups_rejected_with_note check (status <> 'rejected' or discrepancy_note is not null),
+  constraint patient_blood_groups_antibodies_of_positive_screen check (
+    antibodies = '{}' or antibody_screen = 'positive'
+  )
 );
 
 alter table blood_bank.patient_blood_groups add constraint patient_blood_groups_tenant_fkey
@@ -42,6 +53,8 @@ alter table blood_bank.patient_blood_groups add constraint patient_blood_groups_
 alter table blood_bank.patient_blood_groups add constraint patient_blood_groups_verified_by_fkey
   foreign key (tenant_id, verified_by) references workforce.staff (tenant_id, id);
 
+create index patient_blood_groups_discrepant_idx on blood_bank.patient_blood_groups (tenant_id, tested_at)
+  where status = 'discrepant';
 create index patient_blood_groups_sample_idx on blood_bank.patient_blood_groups (tenant_id, sample_id);
 create index patient_blood_groups_tested_by_idx on blood_bank.patient_blood_groups (tenant_id, tested_by);
 create index patient_blood_groups_verified_by_idx on blood_bank.patient_blood_groups (tenant_id, verified_by)
@@ -49,16 +62,16 @@ create index patient_blood_groups_verified_by_idx on blood_bank.patient_blood_gr
 
 comment on table blood_bank.patient_blood_groups is 'class=phi;scope=tenant;owner=lab;fhir=Observation;retention=medical_record;about=Confirmed recipient group: two independent samples before group-specific issue.';
 comment on column blood_bank.patient_blood_groups.patient_id is 'class=phi;about=The patient.';
-comment on column blood_bank.patient_blood_groups.abo is 'class=phi;about=?';
-comment on column blood_bank.patient_blood_groups.rhd is 'class=phi;about=?';
-comment on column blood_bank.patient_blood_groups.antibody_screen is 'class=phi;about=?';
-comment on column blood_bank.patient_blood_groups.antibodies is 'class=phi;about=?';
-comment on column blood_bank.patient_blood_groups.sample_id is 'class=phi;about=?';
-comment on column blood_bank.patient_blood_groups.tested_at is 'class=phi;about=?';
-comment on column blood_bank.patient_blood_groups.tested_by is 'class=phi;about=?';
-comment on column blood_bank.patient_blood_groups.verified_by is 'class=phi;about=?';
-comment on column blood_bank.patient_blood_groups.discrepancy_note is 'class=phi;about=?';
-comment on column blood_bank.patient_blood_groups.status is 'class=phi;about=?';
+comment on column blood_bank.patient_blood_groups.abo is 'class=phi;about=A, B, AB or O.';
+comment on column blood_bank.patient_blood_groups.rhd is 'class=phi;about=pos, neg or weak; weak counts as negative for a recipient.';
+comment on column blood_bank.patient_blood_groups.antibody_screen is 'class=phi;about=negative, positive or not_done.';
+comment on column blood_bank.patient_blood_groups.antibodies is 'class=phi;about=Antibodies that were identified, such as anti-K.';
+comment on column blood_bank.patient_blood_groups.sample_id is 'class=phi;about=Sample that was tested.';
+comment on column blood_bank.patient_blood_groups.tested_at is 'class=phi;about=When it was tested.';
+comment on column blood_bank.patient_blood_groups.tested_by is 'class=operational;about=Member of staff who tested.';
+comment on column blood_bank.patient_blood_groups.verified_by is 'class=operational;about=Second member of staff who confirmed or resolved.';
+comment on column blood_bank.patient_blood_groups.discrepancy_note is 'class=phi;about=How a discrepancy was resolved.';
+comment on column blood_bank.patient_blood_groups.status is 'class=phi;about=first_sample, confirmed (a second sample agrees), discrepant (samples disagree) or rejected (found wrong, such as blood of somebody else in the tube).';
 select core.comment_standard_columns('blood_bank.patient_blood_groups');
 
 alter table blood_bank.patient_blood_groups enable row level security;
@@ -67,6 +80,8 @@ create policy tenant_isolation on blood_bank.patient_blood_groups
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create trigger patient_blood_groups_compared before insert on blood_bank.patient_blood_groups
+  for each row execute function blood_bank.compare_blood_groups();
 create trigger patient_blood_groups_touch before update on blood_bank.patient_blood_groups
   for each row execute function core.update_updated_at_column('row_version');
 create trigger patient_blood_groups_transition before insert or update of status on blood_bank.patient_blood_groups
@@ -75,12 +90,14 @@ select audit.track('blood_bank.patient_blood_groups');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('blood_bank.patient_blood_groups', '', 'first_sample', false, null),
+  ('blood_bank.patient_blood_groups', '', 'discrepant', false, null),
   ('blood_bank.patient_blood_groups', 'first_sample', 'confirmed', false, null),
   ('blood_bank.patient_blood_groups', 'first_sample', 'discrepant', false, null),
   ('blood_bank.patient_blood_groups', 'confirmed', 'discrepant', false, null),
   ('blood_bank.patient_blood_groups', 'discrepant', 'confirmed', false, null),
-  ('blood_bank.patient_blood_groups', 'discrepant', 'first_sample', false, null)
+  ('blood_bank.patient_blood_groups', 'discrepant', 'first_sample', false, null),
+  ('blood_bank.patient_blood_groups', 'discrepant', 'rejected', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on blood_bank.patient_blood_groups to lab_app;
+grant select on blood_bank.patient_blood_groups to lab_app;
 grant select on blood_bank.patient_blood_groups to lab_ro;

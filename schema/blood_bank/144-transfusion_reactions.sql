@@ -1,4 +1,5 @@
--- blood_bank.transfusion_reactions: Haemovigilance.
+-- blood_bank.transfusion_reactions: haemovigilance. What happened to the patient during or after a transfusion, what was
+-- found out and what was reported to the national programme.
 
 create table blood_bank.transfusion_reactions (
   tenant_id uuid not null,
@@ -34,8 +35,9 @@ create table blood_bank.transfusion_reactions (
     imputability in ('definite', 'probable', 'possible', 'unlikely', 'excluded', 'not_assessable')
   ),
   constraint transfusion_reactions_status_check check (status in ('reported', 'investigating', 'concluded', 'closed')),
-  constraint transfusion_reactions_severity_rule check (
-    severity not in ('severe', 'life_threatening', 'fatal') or status = 'reported' or imputability is not null
+  constraint transfusion_reactions_severe_is_assessed check (
+    severity not in ('severe', 'life_threatening', 'fatal') or status in ('reported', 'investigating')
+    or imputability is not null
   )
 );
 
@@ -48,25 +50,27 @@ alter table blood_bank.transfusion_reactions add constraint transfusion_reaction
 alter table blood_bank.transfusion_reactions add constraint transfusion_reactions_reported_by_fkey
   foreign key (tenant_id, reported_by) references workforce.staff (tenant_id, id);
 
+create index transfusion_reactions_open_idx on blood_bank.transfusion_reactions (tenant_id, onset_at)
+  where status <> 'closed';
 create index transfusion_reactions_issue_idx on blood_bank.transfusion_reactions (tenant_id, issue_id);
 create index transfusion_reactions_patient_idx on blood_bank.transfusion_reactions (tenant_id, patient_id);
 create index transfusion_reactions_reported_by_idx on blood_bank.transfusion_reactions (tenant_id, reported_by);
 
 comment on table blood_bank.transfusion_reactions is 'class=phi;scope=tenant;owner=lab;fhir=AdverseEvent;retention=medical_record;about=Haemovigilance.';
-comment on column blood_bank.transfusion_reactions.reaction_number is 'class=phi;about=?';
-comment on column blood_bank.transfusion_reactions.issue_id is 'class=phi;about=?';
+comment on column blood_bank.transfusion_reactions.reaction_number is 'class=operational;about=Number of the report, series transfusion_reaction.';
+comment on column blood_bank.transfusion_reactions.issue_id is 'class=phi;about=Issue of the unit.';
 comment on column blood_bank.transfusion_reactions.patient_id is 'class=phi;about=The patient.';
-comment on column blood_bank.transfusion_reactions.onset_at is 'class=phi;about=?';
-comment on column blood_bank.transfusion_reactions.kind is 'class=phi;about=?';
-comment on column blood_bank.transfusion_reactions.severity is 'class=phi;about=?';
-comment on column blood_bank.transfusion_reactions.signs is 'class=phi;about=?';
-comment on column blood_bank.transfusion_reactions.actions is 'class=phi;about=?';
-comment on column blood_bank.transfusion_reactions.workup is 'class=phi;about=?';
-comment on column blood_bank.transfusion_reactions.imputability is 'class=phi;about=?';
-comment on column blood_bank.transfusion_reactions.hvpi_reported_at is 'class=phi;about=?';
-comment on column blood_bank.transfusion_reactions.hvpi_ref is 'class=phi;about=?';
-comment on column blood_bank.transfusion_reactions.reported_by is 'class=phi;about=?';
-comment on column blood_bank.transfusion_reactions.status is 'class=phi;about=?';
+comment on column blood_bank.transfusion_reactions.onset_at is 'class=phi;about=When it began.';
+comment on column blood_bank.transfusion_reactions.kind is 'class=phi;about=febrile, allergic, anaphylaxis, acute_haemolytic, delayed_haemolytic, taco, trali, septic or other.';
+comment on column blood_bank.transfusion_reactions.severity is 'class=phi;about=mild, moderate, severe, life_threatening or fatal.';
+comment on column blood_bank.transfusion_reactions.signs is 'class=phi;about=Signs and symptoms.';
+comment on column blood_bank.transfusion_reactions.actions is 'class=phi;about=What was done for the patient.';
+comment on column blood_bank.transfusion_reactions.workup is 'class=phi;about=Findings of the blood bank: clerical check, repeat grouping, culture.';
+comment on column blood_bank.transfusion_reactions.imputability is 'class=phi;about=definite, probable, possible, unlikely, excluded or not_assessable: was it the transfusion?';
+comment on column blood_bank.transfusion_reactions.hvpi_reported_at is 'class=operational;about=When it was reported to the haemovigilance programme.';
+comment on column blood_bank.transfusion_reactions.hvpi_ref is 'class=operational;about=Reference of that report.';
+comment on column blood_bank.transfusion_reactions.reported_by is 'class=operational;about=Member of staff who reported it.';
+comment on column blood_bank.transfusion_reactions.status is 'class=phi;about=reported, investigating, concluded or closed.';
 select core.comment_standard_columns('blood_bank.transfusion_reactions');
 
 alter table blood_bank.transfusion_reactions enable row level security;
@@ -79,14 +83,16 @@ create trigger transfusion_reactions_touch before update on blood_bank.transfusi
   for each row execute function core.update_updated_at_column('row_version');
 create trigger transfusion_reactions_transition before insert or update of status on blood_bank.transfusion_reactions
   for each row execute function core.enforce_transition('blood_bank.transfusion_reactions', 'status');
+create trigger transfusion_reactions_announced after insert on blood_bank.transfusion_reactions
+  for each row execute function core.announce_first_state('blood_bank.transfusion_reactions');
 select audit.track('blood_bank.transfusion_reactions');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
-  ('blood_bank.transfusion_reactions', '', 'reported', false, null),
+  ('blood_bank.transfusion_reactions', '', 'reported', false, 'blood.reaction.v1'),
   ('blood_bank.transfusion_reactions', 'reported', 'investigating', false, null),
   ('blood_bank.transfusion_reactions', 'investigating', 'concluded', false, null),
   ('blood_bank.transfusion_reactions', 'concluded', 'closed', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on blood_bank.transfusion_reactions to lab_app;
+grant select on blood_bank.transfusion_reactions to lab_app;
 grant select on blood_bank.transfusion_reactions to lab_ro;

@@ -1,2 +1,122 @@
+import {
+  findCompatibleUnits,
+  findCompatibleUnitsSql,
+  reserveUnit,
+  reserveUnitSql,
+  freeUnit,
+  freeUnitSql,
+  recordCrossmatch,
+  recordCrossmatchSql,
+} from './crossmatch.ts'
+import {
+  enterTest,
+  enterTestSql,
+  verifyTest,
+  verifyTestSql,
+  invalidateTest,
+  invalidateTestSql,
+} from './donation-tests.ts'
+import {
+  screenDonor,
+  screenDonorSql,
+  startCollection,
+  startCollectionSql,
+  finishCollection,
+  finishCollectionSql,
+} from './donations.ts'
+import { registerDonor, registerDonorSql, deferDonor, deferDonorSql } from './donors.ts'
+import { issueUnit, issueUnitSql, returnUnit, returnUnitSql } from './issue.ts'
+import {
+  recordPatientGroup,
+  recordPatientGroupSql,
+  confirmPatientGroup,
+  confirmPatientGroupSql,
+  resolveDiscrepancy,
+  resolveDiscrepancySql,
+} from './patient-groups.ts'
+import {
+  reportReaction,
+  reportReactionSql,
+  investigateReaction,
+  investigateReactionSql,
+  concludeReaction,
+  concludeReactionSql,
+  closeReaction,
+  closeReactionSql,
+} from './reactions.ts'
+import {
+  requestBlood,
+  requestBloodSql,
+  orderEmergencyRelease,
+  orderEmergencyReleaseSql,
+  acceptRequest,
+  acceptRequestSql,
+  rejectRequest,
+  rejectRequestSql,
+  cancelRequest,
+  cancelRequestSql,
+  closeRequest,
+  closeRequestSql,
+} from './requests.ts'
+import {
+  startTransfusion,
+  startTransfusionSql,
+  stopTransfusion,
+  stopTransfusionSql,
+  completeTransfusion,
+  completeTransfusionSql,
+} from './transfusion.ts'
+import {
+  prepareUnit,
+  prepareUnitSql,
+  releaseDonation,
+  releaseDonationSql,
+  lookBack,
+  lookBackSql,
+  discardUnit,
+  discardUnitSql,
+  expireUnits,
+  expireUnitsSql,
+  freeLapsedUnits,
+  freeLapsedUnitsSql,
+} from './units.ts'
+
 /** The operations of schema/blood_bank that an application may call. */
-export const bloodBankOperations = {} as const
+export const bloodBankOperations = {
+  'blood_bank.register_donor': { sql: registerDonorSql, call: registerDonor },
+  'blood_bank.defer_donor': { sql: deferDonorSql, call: deferDonor },
+  'blood_bank.screen_donor': { sql: screenDonorSql, call: screenDonor },
+  'blood_bank.start_collection': { sql: startCollectionSql, call: startCollection },
+  'blood_bank.finish_collection': { sql: finishCollectionSql, call: finishCollection },
+  'blood_bank.enter_test': { sql: enterTestSql, call: enterTest },
+  'blood_bank.verify_test': { sql: verifyTestSql, call: verifyTest },
+  'blood_bank.invalidate_test': { sql: invalidateTestSql, call: invalidateTest },
+  'blood_bank.prepare_unit': { sql: prepareUnitSql, call: prepareUnit },
+  'blood_bank.release_donation': { sql: releaseDonationSql, call: releaseDonation },
+  'blood_bank.look_back': { sql: lookBackSql, call: lookBack },
+  'blood_bank.discard_unit': { sql: discardUnitSql, call: discardUnit },
+  'blood_bank.expire_units': { sql: expireUnitsSql, call: expireUnits },
+  'blood_bank.free_lapsed_units': { sql: freeLapsedUnitsSql, call: freeLapsedUnits },
+  'blood_bank.record_patient_group': { sql: recordPatientGroupSql, call: recordPatientGroup },
+  'blood_bank.confirm_patient_group': { sql: confirmPatientGroupSql, call: confirmPatientGroup },
+  'blood_bank.resolve_discrepancy': { sql: resolveDiscrepancySql, call: resolveDiscrepancy },
+  'blood_bank.request_blood': { sql: requestBloodSql, call: requestBlood },
+  'blood_bank.order_emergency_release': { sql: orderEmergencyReleaseSql, call: orderEmergencyRelease },
+  'blood_bank.accept_request': { sql: acceptRequestSql, call: acceptRequest },
+  'blood_bank.reject_request': { sql: rejectRequestSql, call: rejectRequest },
+  'blood_bank.cancel_request': { sql: cancelRequestSql, call: cancelRequest },
+  'blood_bank.close_request': { sql: closeRequestSql, call: closeRequest },
+  'blood_bank.find_compatible_units': { sql: findCompatibleUnitsSql, call: findCompatibleUnits },
+  'blood_bank.reserve_unit': { sql: reserveUnitSql, call: reserveUnit },
+  'blood_bank.free_unit': { sql: freeUnitSql, call: freeUnit },
+  'blood_bank.record_crossmatch': { sql: recordCrossmatchSql, call: recordCrossmatch },
+  'blood_bank.issue_unit': { sql: issueUnitSql, call: issueUnit },
+  'blood_bank.return_unit': { sql: returnUnitSql, call: returnUnit },
+  'blood_bank.start_transfusion': { sql: startTransfusionSql, call: startTransfusion },
+  'blood_bank.stop_transfusion': { sql: stopTransfusionSql, call: stopTransfusion },
+  'blood_bank.complete_transfusion': { sql: completeTransfusionSql, call: completeTransfusion },
+  'blood_bank.report_reaction': { sql: reportReactionSql, call: reportReaction },
+  'blood_bank.investigate_reaction': { sql: investigateReactionSql, call: investigateReaction },
+  'blood_bank.conclude_reaction': { sql: concludeReactionSql, call: concludeReaction },
+  'blood_bank.close_reaction': { sql: closeReactionSql, call: closeReaction },
+} as const

@@ -1,6 +1,6 @@
 import { refuse } from '../define.ts'
 
-// Blood bank: IM35x.
+// Blood bank: IM35x and IM36x.
 export const DonationIncompleteError = refuse(
   'IM350',
   'DonationIncompleteError',
@@ -70,4 +70,11 @@ export const DonorNotEligibleError = refuse(
   'IMH_DONOR_NOT_ELIGIBLE',
   'the donor may not donate now',
   'defer the donor; the message says which rule',
+)
+export const RequestTakesNoMoreError = refuse(
+  'IM360',
+  'RequestTakesNoMoreError',
+  'IMH_REQUEST_TAKES_NO_MORE',
+  'the blood request is not open, or has all its units',
+  'accept the request first, free a unit that is kept for it, or make a new request',
 )
