@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { ruleFamilies, runComplianceInside } from '@imhotep/compliance'
+import { ruleFamilies, runComplianceInside, type ComplianceOptions } from '@imhotep/compliance'
 import { connect, type Database, type Transaction } from '@imhotep/postgres'
 import { demoDatabase, type TestDatabase } from '../support/database.ts'
 import type { Defect, Harmless } from './defects/defect.ts'
@@ -23,14 +23,14 @@ after(async () => {
 
 class Undo extends Error {}
 
-/** The rules of a family that fail after the statements; everything is taken back. */
-async function failuresAfter(sql: string, families: readonly string[]): Promise<Set<string>> {
+/** The chosen rules that fail after the statements; everything is taken back. */
+async function failuresAfter(sql: string, options: ComplianceOptions): Promise<Set<string>> {
   let failures = new Set<string>()
   try {
     await db.transaction(
       async (tx) => {
         await runScript(tx, sql)
-        const { results } = await runComplianceInside(tx, { families })
+        const { results } = await runComplianceInside(tx, options)
         failures = new Set(results.filter(({ verdict }) => verdict === 'fail').map(({ id }) => id))
         throw new Undo()
       },
@@ -55,16 +55,16 @@ for (const { name } of ruleFamilies) {
   test(`the checker: ${name}: reports every defect and no harmless change`, async () => {
     const defects: readonly Defect[] = defectsOf(name)
     const harmless: readonly Harmless[] = harmlessOf(name)
-    const before = await failuresAfter('select 1;', [name])
+    const before = await failuresAfter('select 1;', { families: [name] })
 
     const missed: string[] = []
     for (const defect of defects) {
-      const failures = await failuresAfter(defect.sql, [name])
+      const failures = await failuresAfter(defect.sql, { families: [name], rules: [defect.rule] })
       if (!failures.has(defect.rule)) missed.push(`${defect.rule}: ${defect.name}`)
     }
     const falseAlarms: string[] = []
     for (const change of harmless) {
-      const failures = [...(await failuresAfter(change.sql, [name]))].filter((id) => !before.has(id))
+      const failures = [...(await failuresAfter(change.sql, { families: [name] }))].filter((id) => !before.has(id))
       if (failures.length > 0) falseAlarms.push(`${failures.join()}: ${change.name}`)
     }
 

@@ -203,6 +203,8 @@ export interface Refusal {
   readonly given?: readonly string[]
   /** What must be refused; `$1` is the tenant. */
   readonly statement: string
+  /** The same but for what the rule forbids: it must succeed, so that the refusal is the rule's and no other's. */
+  readonly control?: string
   /** SQLSTATEs that count as the refusal. */
   readonly with: readonly string[]
   /** Database role that tries it. Default: the installer, for rules that hold even for it. */
@@ -216,8 +218,9 @@ export function refuses(...refusals: readonly Refusal[]): Check {
     if (tenant === undefined) return notApplicable('there is no active tenant to try it in')
     const offenders: string[] = []
     for (const refusal of refusals) {
-      const sqlstate = await trial(inspection, () => attemptOf(inspection, tenant, refusal))
-      if (!refusal.with.includes(sqlstate)) offenders.push(`${refusal.attempt}: ended with ${sqlstate}`)
+      const { refused, control } = await trial(inspection, () => attemptOf(inspection, tenant, refusal))
+      if (!refusal.with.includes(refused)) offenders.push(`${refusal.attempt}: ended with ${refused}`)
+      if (control !== '00000') offenders.push(`${refusal.attempt}: what is allowed ended with ${control}`)
     }
     return summary(
       `${refusals.length} attempts, each refused: ${refusals.map(({ attempt }) => attempt).join('; ')}`,
@@ -227,12 +230,20 @@ export function refuses(...refusals: readonly Refusal[]): Check {
   }
 }
 
-async function attemptOf(inspection: Inspection, tenant: string, refusal: Refusal): Promise<string> {
+async function attemptOf(
+  inspection: Inspection,
+  tenant: string,
+  refusal: Refusal,
+): Promise<{ refused: string; control: string }> {
   const { tx } = inspection
   await beginRequest(inspection, tenant)
   for (const statement of refusal.given ?? []) await tx.query(statement, paramsOf(statement, tenant))
   if (refusal.as !== undefined) await tx.query(`set local role ${refusal.as}`)
-  return outcomeOf(inspection, refusal.statement, paramsOf(refusal.statement, tenant))
+  const outcome = (statement: string) => outcomeOf(inspection, statement, paramsOf(statement, tenant))
+  return {
+    refused: await outcome(refusal.statement),
+    control: refusal.control === undefined ? '00000' : await outcome(refusal.control),
+  }
 }
 
 /** A request of the tenant's, made by its first user. */
