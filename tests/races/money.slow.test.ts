@@ -177,6 +177,6 @@ function mayTryAgain(error: unknown): boolean {
 
 function tally(outcomes: readonly (string | undefined)[]): Record<string, number> {
   const counts: Record<string, number> = {}
-  for (const outcome of outcomes.toSorted()) counts[String(outcome)] = (counts[String(outcome)] ?? 0) + 1
+  for (const outcome of outcomes) counts[String(outcome)] = (counts[String(outcome)] ?? 0) + 1
   return counts
 }

@@ -495,7 +495,7 @@ async function openLot({ asFirst, hospital, tests, analyserId }: Laboratory): Pr
 async function statesOfSample({ asFirst }: Laboratory, sampleId: string): Promise<string[]> {
   const rows = await asFirst((tx) =>
     tx.query<{ state: string }>(
-      'select to_status as state from laboratory.sample_events where sample_id = $1 order by created_at, id',
+      'select to_status as state from laboratory.sample_events where sample_id = $1 order by occurred_at',
       [sampleId],
     ),
   )
