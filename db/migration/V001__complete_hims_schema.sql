@@ -3017,7 +3017,155 @@ begin
 end
 $$;
 
-comment on type laboratory.sample_status is 'about=?';
+comment on type laboratory.sample_status is 'about=The life of a sample, from planned to disposed; core.transition_rules lists the moves.';
+
+-- Trigger functions of this module's tables. They run as whoever writes: the operations, since applications hold no
+-- UPDATE on what they guard.
+create or replace function laboratory.check_panel_member() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- a reference that is not visible is refused by the triggers that come after
+  if exists (select from laboratory.lab_tests t where t.id = new.panel_id and t.kind <> 'panel') then
+    raise exception 'test % is no panel', new.panel_id
+      using errcode = '23514', constraint = 'lab_panel_members_of_panel', hint = 'give a row of kind panel as panel_id';
+  end if;
+  if exists (select from laboratory.lab_tests t where t.id = new.test_id and t.kind = 'panel') then
+    raise exception 'panel % cannot be part of a panel', new.test_id
+      using errcode = '23514', constraint = 'lab_panel_members_no_panel_inside', hint = 'add its tests instead';
+  end if;
+  return new;
+end
+$$;
+
+comment on function laboratory.check_panel_member() is 'about=Before insert or update of laboratory.lab_panel_members: a panel holds tests and calculated tests, no panels (23514).';
+
+create or replace function laboratory.check_aliquot_volume() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_volume numeric;
+  v_taken numeric;
+begin
+  if new.parent_sample_id is not null then
+    -- the lock makes two aliquots that are made at once see each other
+    select s.volume_ml into v_volume
+    from laboratory.samples s
+    where s.tenant_id = new.tenant_id and s.id = new.parent_sample_id
+    for no key update;
+    select coalesce(pg_catalog.sum(s.volume_ml), 0) + coalesce(new.volume_ml, 0) into v_taken
+    from laboratory.samples s
+    where s.tenant_id = new.tenant_id and s.parent_sample_id = new.parent_sample_id and s.id <> new.id;
+  else
+    v_volume := new.volume_ml;
+    select coalesce(pg_catalog.sum(s.volume_ml), 0) into v_taken
+    from laboratory.samples s
+    where s.tenant_id = new.tenant_id and s.parent_sample_id = new.id;
+  end if;
+  if v_taken > v_volume then
+    raise exception 'the aliquots of sample % hold % ml of % ml', coalesce(new.parent_sample_id, new.id), v_taken, v_volume
+      using errcode = 'IM304', hint = 'reduce the volumes';
+  end if;
+  return new;
+end
+$$;
+
+comment on function laboratory.check_aliquot_volume() is 'about=Before insert or update of laboratory.samples: the aliquots of a sample whose volume is known hold no more than it does (IM304).';
+
+create or replace function laboratory.keep_released_result() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if old.status not in ('final', 'corrected', 'superseded', 'entered_in_error') then
+    return new;
+  end if;
+  -- what may still change: that it was superseded or entered in error
+  if pg_catalog.to_jsonb(new) - array['status', 'row_version', 'updated_at', 'updated_by']
+    <> pg_catalog.to_jsonb(old) - array['status', 'row_version', 'updated_at', 'updated_by']
+  then
+    raise exception 'result % was released and stays as it is', old.id
+      using errcode = 'IM311', hint = 'use laboratory.correct_result: it adds a corrected row';
+  end if;
+  return new;
+end
+$$;
+
+comment on function laboratory.keep_released_result() is 'about=Before update of laboratory.lab_results: nothing but the status of a released result changes (IM311).';
+
+create or replace function laboratory.check_release() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_state text;
+begin
+  if new.device_id is null or new.status not in ('final', 'corrected') then
+    return new;
+  end if;
+  if tg_op = 'UPDATE' and old.status = new.status then
+    return new;
+  end if;
+  -- when it was measured, and before the first release also now: a control that failed since makes what came before it
+  -- doubtful as well
+  v_state := laboratory.qc_state(new.device_id, new.test_id, new.resulted_at);
+  if
+    v_state = 'accepted' and new.status = 'final'
+    and laboratory.qc_state(new.device_id, new.test_id, now()) = 'rejected'
+  then
+    v_state := 'rejected';
+  end if;
+  if v_state <> 'accepted' then
+    raise exception 'quality control of device % and test % is %', new.device_id, new.test_id, v_state
+      using errcode = 'IM310', hint = 'run quality control, and measure again what was measured without it';
+  end if;
+  return new;
+end
+$$;
+
+comment on function laboratory.check_release() is 'about=Before a result of an analyser becomes final or corrected: quality control of the device and test was accepted when it was measured and, for the first release, is not rejected now (IM310).';
+
+create or replace function laboratory.keep_issued_report() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- where the document is and where it went are found out later; a later version takes over as the current one
+  v_free constant text[] := array[
+    'status', 'is_current', 'document_id', 'delivered', 'row_version', 'updated_at', 'updated_by'
+  ];
+begin
+  if old.status in ('registered', 'partial') then
+    return new;
+  end if;
+  if pg_catalog.to_jsonb(new) - v_free <> pg_catalog.to_jsonb(old) - v_free then
+    raise exception 'version % of report % was issued and stays as it is', old.version, old.id
+      using errcode = 'IM311', hint = 'use laboratory.amend_report or laboratory.correct_result: they add a version';
+  end if;
+  return new;
+end
+$$;
+
+comment on function laboratory.keep_issued_report() is 'about=Before update of laboratory.diagnostic_reports: what a final, amended or corrected version states never changes (IM311).';
+
+create or replace function laboratory.keep_qc_result() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_review constant text[] := array['incident_id', 'reviewed_by', 'reviewed_at'];
+begin
+  if old.reviewed_at is not null or pg_catalog.to_jsonb(new) - v_review <> pg_catalog.to_jsonb(old) - v_review then
+    raise exception 'quality control run % stays as it is', old.id
+      using errcode = 'IM311', hint = 'record another run';
+  end if;
+  return new;
+end
+$$;
+
+comment on function laboratory.keep_qc_result() is 'about=Before update of laboratory.qc_results: a run is evidence, only its review is filled in, once (IM311).';
 
 -- blood_bank: foundation
 
@@ -11210,7 +11358,10 @@ create index if not exists contact_preferences_consent_idx on communication.cont
 
 -- device: tables
 
--- device.devices: Monitors, analysers, pumps, fridges, imaging machines, gateways.
+-- device.devices: monitors, analysers, pumps, fridges, imaging machines, gateways.
+--
+-- A device starts in commissioning and becomes active by a passed acceptance (device.record_maintenance); only an active
+-- device is assigned or sends readings. Status, due dates and last_seen_at belong to the operations.
 create table if not exists device.devices (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -11244,13 +11395,19 @@ create table if not exists device.devices (
   constraint devices_protocol_check check (
     protocol in ('hl7', 'astm', 'mqtt', 'ieee11073', 'dicom', 'modbus', 'manual')
   ),
-  constraint devices_status_check check (status in ('commissioning', 'active', 'maintenance', 'offline', 'retired'))
+  constraint devices_status_check check (status in ('commissioning', 'active', 'maintenance', 'offline', 'retired')),
+  constraint devices_live_not_deleted check (deleted_at is null or status in ('commissioning', 'retired'))
 );
 
 create unique index if not exists devices_asset_tag_key on device.devices (tenant_id, asset_tag)
   where deleted_at is null;
 create unique index if not exists devices_manufacturer_serial_number_key on device.devices (tenant_id, manufacturer, serial_number)
   where deleted_at is null;
+-- what is due, over the devices that are in use
+create index if not exists devices_calibration_due_idx on device.devices (tenant_id, calibration_due_on)
+  where calibration_due_on is not null and status in ('active', 'maintenance', 'offline');
+create index if not exists devices_pm_due_idx on device.devices (tenant_id, pm_due_on)
+  where pm_due_on is not null and status in ('active', 'maintenance', 'offline');
 create index if not exists devices_location_idx on device.devices (tenant_id, location_id)
   where location_id is not null;
 create index if not exists devices_department_idx on device.devices (tenant_id, department_id)
@@ -11259,21 +11416,21 @@ create index if not exists devices_api_client_idx on device.devices (tenant_id, 
   where api_client_id is not null;
 
 comment on table device.devices is 'class=operational;scope=tenant;owner=device;fhir=Device;retention=operational;about=Monitors, analysers, pumps, fridges, imaging machines, gateways.';
-comment on column device.devices.asset_tag is 'class=operational;about=?';
-comment on column device.devices.udi is 'class=operational;about=?';
-comment on column device.devices.serial_number is 'class=operational;about=?';
-comment on column device.devices.manufacturer is 'class=operational;about=?';
-comment on column device.devices.model is 'class=operational;about=?';
-comment on column device.devices.kind is 'class=operational;about=?';
-comment on column device.devices.location_id is 'class=operational;about=?';
-comment on column device.devices.department_id is 'class=operational;about=The department.';
-comment on column device.devices.protocol is 'class=operational;about=?';
-comment on column device.devices.api_client_id is 'class=operational;about=?';
-comment on column device.devices.firmware is 'class=operational;about=?';
-comment on column device.devices.calibration_due_on is 'class=operational;about=?';
-comment on column device.devices.pm_due_on is 'class=operational;about=?';
-comment on column device.devices.last_seen_at is 'class=operational;about=?';
-comment on column device.devices.status is 'class=operational;about=?';
+comment on column device.devices.asset_tag is 'class=operational;about=Number on the hospital''s own label.';
+comment on column device.devices.udi is 'class=operational;about=Unique device identification of the manufacturer, as scanned.';
+comment on column device.devices.serial_number is 'class=operational;about=Serial number; unique for a manufacturer.';
+comment on column device.devices.manufacturer is 'class=operational;about=Who made it.';
+comment on column device.devices.model is 'class=operational;about=Model as on the plate.';
+comment on column device.devices.kind is 'class=operational;about=What it is; fridges and freezers raise cold_chain alarms, analysers need quality control before results are released.';
+comment on column device.devices.location_id is 'class=operational;about=Where it stands.';
+comment on column device.devices.department_id is 'class=operational;about=The department that answers for it.';
+comment on column device.devices.protocol is 'class=operational;about=How it talks; manual when its readings are typed.';
+comment on column device.devices.api_client_id is 'class=operational;about=The machine account that it, or its gateway, signs in with.';
+comment on column device.devices.firmware is 'class=operational;about=Firmware or software version.';
+comment on column device.devices.calibration_due_on is 'class=operational;about=Next calibration; kept by device.record_maintenance.';
+comment on column device.devices.pm_due_on is 'class=operational;about=Next preventive maintenance; kept by device.record_maintenance.';
+comment on column device.devices.last_seen_at is 'class=operational;about=When its last batch of readings arrived.';
+comment on column device.devices.status is 'class=operational;about=commissioning, active, maintenance, offline (no signal) or retired.';
 select core.comment_standard_columns('device.devices');
 
 alter table device.devices enable row level security;
@@ -11293,18 +11450,30 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('device.devices', 'commissioning', 'active', false, null),
   ('device.devices', 'active', 'maintenance', false, null),
   ('device.devices', 'active', 'offline', false, null),
-  ('device.devices', 'active', 'retired', false, null),
+  ('device.devices', 'active', 'retired', true, null),
   ('device.devices', 'maintenance', 'active', false, null),
-  ('device.devices', 'maintenance', 'retired', false, null),
+  ('device.devices', 'maintenance', 'retired', true, null),
   ('device.devices', 'offline', 'active', false, null),
   ('device.devices', 'offline', 'maintenance', false, null),
-  ('device.devices', 'offline', 'retired', false, null)
+  ('device.devices', 'offline', 'retired', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on device.devices to device_app;
+grant select on device.devices to device_app;
+grant insert (
+  tenant_id, id, asset_tag, udi, serial_number, manufacturer, model, kind, location_id, department_id, protocol,
+  api_client_id, firmware
+) on device.devices to device_app;
+grant update (
+  asset_tag, udi, serial_number, manufacturer, model, location_id, department_id, protocol, api_client_id, firmware,
+  row_version, deleted_at, deleted_by, delete_reason
+) on device.devices to device_app;
 grant select on device.devices to device_ro;
 
--- device.device_assignments: Which patient or bed a device serves, with that patient's alarm limits.
+-- device.device_assignments: which patient or bed a device serves, with the limits that its readings are held against.
+--
+-- A reading belongs to the patient whose assignment covers its time: nothing that a device sends can say otherwise. Two
+-- exclusive assignments of a device never overlap (constraint); device.assign keeps shared ones apart from exclusive ones
+-- under the lock of the device. No patient and no bed: the device watches the place where it stands, as a fridge does.
 create table if not exists device.device_assignments (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -11323,10 +11492,14 @@ create table if not exists device.device_assignments (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint device_assignments_pkey primary key (tenant_id, id),
-  constraint device_assignments_not_overlapping exclude using gist (
+  constraint device_assignments_one_at_a_time exclude using gist (
     tenant_id with =, device_id with =, period with &&
   ) where (status = 'active' and is_exclusive),
-  constraint device_assignments_status_check check (status in ('active', 'ended'))
+  constraint device_assignments_status_check check (status in ('active', 'ended')),
+  constraint device_assignments_starts check (lower(period) is not null),
+  constraint device_assignments_ended_has_end check ((status = 'ended') = (upper(period) is not null)),
+  constraint device_assignments_encounter_of_patient check (encounter_id is null or patient_id is not null),
+  constraint device_assignments_limits_are_object check (jsonb_typeof(alarm_limits) = 'object')
 );
 
 create index if not exists device_assignments_device_idx on device.device_assignments (tenant_id, device_id);
@@ -11339,15 +11512,15 @@ create index if not exists device_assignments_bed_idx on device.device_assignmen
 create index if not exists device_assignments_assigned_by_idx on device.device_assignments (tenant_id, assigned_by);
 
 comment on table device.device_assignments is 'class=phi;scope=tenant;owner=device;fhir=DeviceUseStatement;retention=medical_record;about=Which patient or bed a device serves, with that patient''s alarm limits.';
-comment on column device.device_assignments.device_id is 'class=phi;about=?';
-comment on column device.device_assignments.is_exclusive is 'class=phi;about=?';
-comment on column device.device_assignments.patient_id is 'class=phi;about=The patient.';
-comment on column device.device_assignments.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column device.device_assignments.bed_id is 'class=phi;about=?';
-comment on column device.device_assignments.period is 'class=phi;about=?';
-comment on column device.device_assignments.alarm_limits is 'class=phi;about=?';
-comment on column device.device_assignments.assigned_by is 'class=phi;about=?';
-comment on column device.device_assignments.status is 'class=phi;about=?';
+comment on column device.device_assignments.device_id is 'class=phi;about=The device.';
+comment on column device.device_assignments.is_exclusive is 'class=phi;about=True: nobody else has the device at the same time. False for a device that serves several, such as a glucometer.';
+comment on column device.device_assignments.patient_id is 'class=phi;about=The patient whose readings these are; null for a bed or a place.';
+comment on column device.device_assignments.encounter_id is 'class=phi;about=The encounter during which the patient has the device.';
+comment on column device.device_assignments.bed_id is 'class=phi;about=The bed that the device is fixed to.';
+comment on column device.device_assignments.period is 'class=phi;about=From when to when, end exclusive and open while the device is assigned.';
+comment on column device.device_assignments.alarm_limits is 'class=phi;about=Object of metric code to {low, high, priority}, numbers in the unit of the metric; empty for no alarms.';
+comment on column device.device_assignments.assigned_by is 'class=operational;about=Who connected it.';
+comment on column device.device_assignments.status is 'class=phi;about=active or ended.';
 select core.comment_standard_columns('device.device_assignments');
 
 alter table device.device_assignments enable row level security;
@@ -11368,10 +11541,13 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('device.device_assignments', 'active', 'ended', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on device.device_assignments to device_app;
+grant select on device.device_assignments to device_app;
 grant select on device.device_assignments to device_ro;
 
--- device.device_maintenance: Calibration, preventive maintenance, breakdown and acceptance records.
+-- device.device_maintenance: acceptance, calibration, preventive maintenance, breakdown, recall, decommissioning.
+--
+-- Evidence: rows are added by device.record_maintenance and never changed. A device that was out of tolerance needs a
+-- review of the results that it gave meanwhile.
 create table if not exists device.device_maintenance (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -11388,28 +11564,28 @@ create table if not exists device.device_maintenance (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint device_maintenance_pkey primary key (tenant_id, id),
+  constraint device_maintenance_recorded_once unique (tenant_id, device_id, kind, performed_at),
   constraint device_maintenance_kind_check check (
     kind in ('acceptance', 'calibration', 'preventive', 'breakdown', 'recall', 'decommission')
   ),
   constraint device_maintenance_result_check check (result in ('pass', 'fail', 'limited')),
-  constraint device_maintenance_out_of_tolerance_rule check (not out_of_tolerance or impact_review is not null)
+  constraint device_maintenance_out_of_tolerance_reviewed check (not out_of_tolerance or impact_review is not null)
 );
 
-create index if not exists device_maintenance_device_idx on device.device_maintenance (tenant_id, device_id);
 create index if not exists device_maintenance_certificate_document_idx on device.device_maintenance (tenant_id, certificate_document_id)
   where certificate_document_id is not null;
 
 comment on table device.device_maintenance is 'class=operational;scope=tenant;owner=device;fhir=DeviceMetric.calibration;retention=operational;append_only=1;about=Calibration, preventive maintenance, breakdown and acceptance records.';
-comment on column device.device_maintenance.device_id is 'class=operational;about=?';
-comment on column device.device_maintenance.kind is 'class=operational;about=?';
-comment on column device.device_maintenance.performed_at is 'class=operational;about=?';
-comment on column device.device_maintenance.performed_by is 'class=operational;about=?';
-comment on column device.device_maintenance.certificate_document_id is 'class=operational;about=?';
-comment on column device.device_maintenance.result is 'class=operational;about=?';
-comment on column device.device_maintenance.traceability is 'class=operational;about=?';
-comment on column device.device_maintenance.next_due_on is 'class=operational;about=?';
-comment on column device.device_maintenance.out_of_tolerance is 'class=operational;about=?';
-comment on column device.device_maintenance.impact_review is 'class=operational;about=?';
+comment on column device.device_maintenance.device_id is 'class=operational;about=The device.';
+comment on column device.device_maintenance.kind is 'class=operational;about=What was done: acceptance, calibration, preventive, breakdown, recall or decommission.';
+comment on column device.device_maintenance.performed_at is 'class=operational;about=When; one record a device, kind and time.';
+comment on column device.device_maintenance.performed_by is 'class=operational;about=Engineer or firm.';
+comment on column device.device_maintenance.certificate_document_id is 'class=operational;about=The certificate.';
+comment on column device.device_maintenance.result is 'class=operational;about=pass, fail, or limited when it may be used with restrictions.';
+comment on column device.device_maintenance.traceability is 'class=operational;about=Reference standard that the calibration is traceable to.';
+comment on column device.device_maintenance.next_due_on is 'class=operational;about=When the same is due again.';
+comment on column device.device_maintenance.out_of_tolerance is 'class=operational;about=Whether the device was found measuring outside its tolerance.';
+comment on column device.device_maintenance.impact_review is 'class=operational;about=What was found about results given since the last good calibration.';
 select core.comment_standard_columns('device.device_maintenance');
 
 alter table device.device_maintenance enable row level security;
@@ -11424,11 +11600,15 @@ create or replace trigger device_maintenance_append_only before update or delete
 create or replace trigger device_maintenance_no_truncate before truncate on device.device_maintenance
   for each statement execute function core.refuse_change();
 
-grant select, insert on device.device_maintenance to device_app;
+grant select on device.device_maintenance to device_app;
 grant select on device.device_maintenance to device_ro;
 
--- device.telemetry: Raw measurements; continuous aggregates telemetry_1m, telemetry_1h.
--- NOTE: No foreign keys on the hot path; ids are checked at the gateway against device_assignments. Fridge temperatures of blood bank, vaccines and samples live here too.
+-- device.telemetry: raw readings, one row a device, metric and instant; partitions by day. Temperatures of the fridges of
+-- blood bank, vaccines and samples live here too.
+--
+-- The hot path: no foreign keys and two indexes. device.ingest_telemetry checks device and assignment once a batch and sets
+-- the patient from the assignment that covers the reading. A patient's curve is read by device and period of their
+-- assignments, so it needs no index of its own. A reading that is sent again is the same row (key with seq).
 create table if not exists device.telemetry (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -11443,23 +11623,23 @@ create table if not exists device.telemetry (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint telemetry_pkey primary key (tenant_id, id, measured_at),
-  constraint telemetry_device_metric_code_key unique (tenant_id, device_id, metric_code, measured_at, seq),
+  constraint telemetry_reading_once unique (tenant_id, device_id, metric_code, measured_at, seq),
   constraint telemetry_quality_check check (quality in ('good', 'suspect', 'artefact', 'simulated')),
-  constraint telemetry_value_range check (value between -1e15 and 1e15),
-  constraint telemetry_measured_at_rule check (measured_at <= now() + interval '5 minutes')
+  constraint telemetry_value_in_range check (value between -1e15 and 1e15),
+  constraint telemetry_not_from_the_future check (measured_at <= now() + interval '5 minutes')
 ) partition by range (measured_at);
 
 create table if not exists device.telemetry_default partition of device.telemetry default;
 
-comment on table device.telemetry is 'class=phi;scope=tenant;owner=device;fhir=Observation;retention=medical_record;append_only=1;partition=day;about=Raw measurements; continuous aggregates telemetry_1m, telemetry_1h.';
-comment on column device.telemetry.measured_at is 'class=phi;about=?';
-comment on column device.telemetry.device_id is 'class=phi;about=?';
-comment on column device.telemetry.patient_id is 'class=phi;about=The patient.';
-comment on column device.telemetry.metric_code is 'class=phi;about=?';
-comment on column device.telemetry.value is 'class=phi;about=?';
-comment on column device.telemetry.unit is 'class=phi;about=?';
-comment on column device.telemetry.quality is 'class=phi;about=?';
-comment on column device.telemetry.seq is 'class=phi;about=?';
+comment on table device.telemetry is 'class=phi;scope=tenant;owner=device;fhir=Observation;retention=medical_record;append_only=1;partition=day;about=Raw readings of devices; views telemetry_1m and telemetry_1h sum them up.';
+comment on column device.telemetry.measured_at is 'class=phi;about=When the device measured, by its own clock; at most five minutes ahead of the server.';
+comment on column device.telemetry.device_id is 'class=phi;about=The device; no foreign key, checked on ingestion.';
+comment on column device.telemetry.patient_id is 'class=phi;about=Whose reading it is, from the assignment at measured_at; null for a bed or a place.';
+comment on column device.telemetry.metric_code is 'class=phi;about=What was measured, a LOINC or IEEE 11073 code or a name of the tenant: heart_rate, spo2, temperature.';
+comment on column device.telemetry.value is 'class=phi;about=Measured value in unit; binary floating point, as devices send it.';
+comment on column device.telemetry.unit is 'class=phi;about=UCUM unit.';
+comment on column device.telemetry.quality is 'class=phi;about=good, suspect, artefact or simulated; only good readings raise alarms.';
+comment on column device.telemetry.seq is 'class=phi;about=Counter of the device that tells readings of the same instant apart; 0 when it has none.';
 select core.comment_standard_columns('device.telemetry');
 
 alter table device.telemetry enable row level security;
@@ -11483,10 +11663,13 @@ create or replace trigger telemetry_default_no_truncate before truncate on devic
   for each statement execute function core.refuse_change();
 select audit.track('device.telemetry');
 
-grant select, insert on device.telemetry to device_app;
+grant select on device.telemetry to device_app;
 grant select on device.telemetry to device_ro;
 
--- device.alarms: Threshold and technical alarms with acknowledgement.
+-- device.alarms: threshold and technical alarms with acknowledgement.
+--
+-- One live alarm a device, metric and kind: a condition that goes on does not ring twice, it raises the priority of the
+-- alarm that is there. Rows belong to the operations.
 create table if not exists device.alarms (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -11513,13 +11696,14 @@ create table if not exists device.alarms (
   constraint alarms_limit_kind_check check (limit_kind in ('high', 'low', 'technical', 'disconnect', 'cold_chain')),
   constraint alarms_priority_check check (priority in ('low', 'medium', 'high', 'crisis')),
   constraint alarms_status_check check (status in ('active', 'acknowledged', 'resolved')),
-  constraint alarms_acknowledged_at_rule check (acknowledged_at >= raised_at),
-  constraint alarms_resolved_at_rule check (resolved_at >= raised_at),
-  constraint alarms_acknowledged_at_rule_2 check ((acknowledged_at is null) = (acknowledged_by is null))
+  constraint alarms_acknowledged_after_raised check (acknowledged_at >= raised_at),
+  constraint alarms_resolved_after_raised check (resolved_at >= raised_at),
+  constraint alarms_acknowledged_by_someone check ((acknowledged_at is null) = (acknowledged_by is null))
 );
 
-create unique index if not exists alarms_device_metric_code_key on device.alarms (tenant_id, device_id, metric_code, limit_kind)
+create unique index if not exists alarms_one_live_per_condition on device.alarms (tenant_id, device_id, metric_code, limit_kind)
   where status in ('active', 'acknowledged');
+create index if not exists alarms_live_idx on device.alarms (tenant_id, raised_at) where status in ('active', 'acknowledged');
 create index if not exists alarms_device_idx on device.alarms (tenant_id, device_id);
 create index if not exists alarms_patient_idx on device.alarms (tenant_id, patient_id)
   where patient_id is not null;
@@ -11527,20 +11711,20 @@ create index if not exists alarms_acknowledged_by_idx on device.alarms (tenant_i
   where acknowledged_by is not null;
 
 comment on table device.alarms is 'class=phi;scope=tenant;owner=device;fhir=DetectedIssue,Flag;retention=medical_record;about=Threshold and technical alarms with acknowledgement.';
-comment on column device.alarms.device_id is 'class=phi;about=?';
-comment on column device.alarms.patient_id is 'class=phi;about=The patient.';
-comment on column device.alarms.metric_code is 'class=phi;about=?';
-comment on column device.alarms.limit_kind is 'class=phi;about=?';
-comment on column device.alarms.limit_value is 'class=phi;about=?';
-comment on column device.alarms.observed_value is 'class=phi;about=?';
-comment on column device.alarms.priority is 'class=phi;about=?';
-comment on column device.alarms.raised_at is 'class=phi;about=?';
-comment on column device.alarms.acknowledged_at is 'class=phi;about=?';
-comment on column device.alarms.acknowledged_by is 'class=phi;about=?';
-comment on column device.alarms.resolved_at is 'class=phi;about=?';
-comment on column device.alarms.escalation_level is 'class=phi;about=?';
-comment on column device.alarms.action_note is 'class=phi;about=?';
-comment on column device.alarms.status is 'class=phi;about=?';
+comment on column device.alarms.device_id is 'class=phi;about=The device that the alarm is about.';
+comment on column device.alarms.patient_id is 'class=phi;about=The patient who had the device when the alarm was raised.';
+comment on column device.alarms.metric_code is 'class=phi;about=What was measured; the device''s own code for a technical alarm.';
+comment on column device.alarms.limit_kind is 'class=phi;about=high, low, technical, disconnect or cold_chain.';
+comment on column device.alarms.limit_value is 'class=phi;about=The limit that was crossed, in the unit of the metric.';
+comment on column device.alarms.observed_value is 'class=phi;about=The reading that raised the alarm.';
+comment on column device.alarms.priority is 'class=phi;about=low, medium, high or crisis; grows while the alarm is live, never falls.';
+comment on column device.alarms.raised_at is 'class=phi;about=When the condition began.';
+comment on column device.alarms.acknowledged_at is 'class=phi;about=When somebody took it on.';
+comment on column device.alarms.acknowledged_by is 'class=operational;about=The user who took it on.';
+comment on column device.alarms.resolved_at is 'class=phi;about=When the condition was over.';
+comment on column device.alarms.escalation_level is 'class=phi;about=How many times the alarm was passed on because nobody took it on.';
+comment on column device.alarms.action_note is 'class=phi;about=What was done.';
+comment on column device.alarms.status is 'class=phi;about=active, acknowledged or resolved.';
 select core.comment_standard_columns('device.alarms');
 
 alter table device.alarms enable row level security;
@@ -11554,17 +11738,20 @@ create or replace trigger alarms_touch before update on device.alarms
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger alarms_transition before insert or update of status on device.alarms
   for each row execute function core.enforce_transition('device.alarms', 'status');
+create or replace trigger alarms_first_state after insert on device.alarms
+  for each row execute function core.announce_first_state('device.alarms');
 select audit.track('device.alarms');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
-  ('device.alarms', '', 'active', false, null),
+  ('device.alarms', '', 'active', false, 'device.alarm.v1'),
   ('device.alarms', 'active', 'acknowledged', false, null),
   ('device.alarms', 'active', 'resolved', false, null),
   ('device.alarms', 'acknowledged', 'resolved', false, null),
-  ('device.alarms', 'acknowledged', 'active', false, null)
+  -- the condition grew worse after somebody had taken it on
+  ('device.alarms', 'acknowledged', 'active', false, 'device.alarm.v1')
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on device.alarms to device_app;
+grant select on device.alarms to device_app;
 grant select on device.alarms to device_ro;
 
 -- clinical: tables
@@ -17384,7 +17571,8 @@ grant select on insurance.nhcx_messages to billing_app, billing_ro;
 
 -- laboratory: tables
 
--- laboratory.lab_tests: Test and panel catalogue.
+-- laboratory.lab_tests: the catalogue of tests and panels. Rows without a tenant are shared by all; a tenant's own row with
+-- the same code stands before it.
 create table if not exists laboratory.lab_tests (
   tenant_id uuid,
   id uuid not null default core.uuid_v7(),
@@ -17393,17 +17581,17 @@ create table if not exists laboratory.lab_tests (
   loinc text,
   kind text not null,
   department_code text not null,
-  specimen_type text not null,
-  container text not null,
+  specimen_type text,
+  container text,
   min_volume_ml numeric(6, 2),
   method text,
-  result_type text not null,
+  result_type text,
   unit_ucum text,
   decimals smallint,
   tat_minutes integer not null,
   stat_tat_minutes integer,
   stability_hours integer,
-  transport_temp text not null,
+  transport_temp text not null default 'ambient',
   delta_check_pct numeric(5, 2),
   nabl_scope boolean not null default false,
   requires_authorisation boolean not null default false,
@@ -17419,34 +17607,38 @@ create table if not exists laboratory.lab_tests (
   constraint lab_tests_kind_check check (kind in ('test', 'panel', 'calculated')),
   constraint lab_tests_result_type_check check (result_type in ('numeric', 'coded', 'text', 'titre', 'image')),
   constraint lab_tests_transport_temp_check check (transport_temp in ('ambient', 'refrigerated', 'frozen')),
-  constraint lab_tests_core_rule check (core.valid_loinc(loinc)),
-  constraint lab_tests_calculated_complete check (kind <> 'calculated' or formula is not null),
-  constraint lab_tests_tat_minutes_rule check (tat_minutes > 0),
-  constraint lab_tests_numeric_complete check (result_type <> 'numeric' or unit_ucum is not null)
+  constraint lab_tests_code_form check (code ~ '^[A-Z0-9][A-Z0-9_-]{0,19}$'),
+  constraint lab_tests_loinc_valid check (core.valid_loinc(loinc)),
+  constraint lab_tests_calculated_has_formula check (kind <> 'calculated' or formula is not null),
+  constraint lab_tests_turnaround_positive check (tat_minutes > 0 and stat_tat_minutes > 0),
+  constraint lab_tests_panel_or_specimen check (
+    kind = 'panel' or (specimen_type is not null and container is not null and result_type is not null)
+  ),
+  constraint lab_tests_numeric_has_unit check (result_type <> 'numeric' or unit_ucum is not null)
 );
 
 comment on table laboratory.lab_tests is 'class=reference;scope=shared;owner=lab;fhir=ActivityDefinition,ObservationDefinition;retention=reference;about=Test and panel catalogue.';
-comment on column laboratory.lab_tests.code is 'class=reference;about=?';
-comment on column laboratory.lab_tests.name is 'class=reference;about=?';
-comment on column laboratory.lab_tests.loinc is 'class=reference;about=?';
-comment on column laboratory.lab_tests.kind is 'class=reference;about=?';
-comment on column laboratory.lab_tests.department_code is 'class=reference;about=?';
-comment on column laboratory.lab_tests.specimen_type is 'class=reference;about=?';
-comment on column laboratory.lab_tests.container is 'class=reference;about=?';
-comment on column laboratory.lab_tests.min_volume_ml is 'class=reference;about=?';
-comment on column laboratory.lab_tests.method is 'class=reference;about=?';
-comment on column laboratory.lab_tests.result_type is 'class=reference;about=?';
-comment on column laboratory.lab_tests.unit_ucum is 'class=reference;about=?';
-comment on column laboratory.lab_tests.decimals is 'class=reference;about=?';
-comment on column laboratory.lab_tests.tat_minutes is 'class=reference;about=?';
-comment on column laboratory.lab_tests.stat_tat_minutes is 'class=reference;about=?';
-comment on column laboratory.lab_tests.stability_hours is 'class=reference;about=?';
-comment on column laboratory.lab_tests.transport_temp is 'class=reference;about=?';
-comment on column laboratory.lab_tests.delta_check_pct is 'class=reference;about=?';
-comment on column laboratory.lab_tests.nabl_scope is 'class=reference;about=?';
-comment on column laboratory.lab_tests.requires_authorisation is 'class=reference;about=?';
-comment on column laboratory.lab_tests.formula is 'class=reference;about=?';
-comment on column laboratory.lab_tests.active is 'class=reference;about=?';
+comment on column laboratory.lab_tests.code is 'class=reference;about=Short code for people and orders, and the charge code of the test: HB, LFT. A tenant''s own test takes precedence over a shared one.';
+comment on column laboratory.lab_tests.name is 'class=reference;about=Name as printed.';
+comment on column laboratory.lab_tests.loinc is 'class=reference;about=LOINC code; the check digit is tested, whether it exists is not.';
+comment on column laboratory.lab_tests.kind is 'class=reference;about=test, panel (a list of tests) or calculated (from other results).';
+comment on column laboratory.lab_tests.department_code is 'class=reference;about=Section of the laboratory: haematology, biochemistry, microbiology.';
+comment on column laboratory.lab_tests.specimen_type is 'class=reference;about=What is taken: blood, serum, urine. Tests of one specimen type and container share a sample.';
+comment on column laboratory.lab_tests.container is 'class=reference;about=Tube or vessel: edta, plain, fluoride, sterile_cup.';
+comment on column laboratory.lab_tests.min_volume_ml is 'class=reference;about=Least volume in ml that the test needs.';
+comment on column laboratory.lab_tests.method is 'class=reference;about=Method, printed on the report.';
+comment on column laboratory.lab_tests.result_type is 'class=reference;about=numeric, coded, text, titre or image: which value column a result must fill.';
+comment on column laboratory.lab_tests.unit_ucum is 'class=reference;about=UCUM unit of numeric results.';
+comment on column laboratory.lab_tests.decimals is 'class=reference;about=Digits after the point when printed.';
+comment on column laboratory.lab_tests.tat_minutes is 'class=reference;about=Turnaround that is promised, minutes from order to report.';
+comment on column laboratory.lab_tests.stat_tat_minutes is 'class=reference;about=The same for stat orders.';
+comment on column laboratory.lab_tests.stability_hours is 'class=reference;about=How old a sample may be at receipt, hours from collection; null for no limit.';
+comment on column laboratory.lab_tests.transport_temp is 'class=reference;about=ambient, refrigerated or frozen; limits in setting laboratory.transport_limits.';
+comment on column laboratory.lab_tests.delta_check_pct is 'class=reference;about=Change against the patient''s previous result that is flagged, per cent.';
+comment on column laboratory.lab_tests.nabl_scope is 'class=reference;about=Whether the test is in the scope of accreditation, and so needs external quality assessment.';
+comment on column laboratory.lab_tests.requires_authorisation is 'class=reference;about=Whether author, verifier and authoriser must be different people, one after the other.';
+comment on column laboratory.lab_tests.formula is 'class=reference;about=For calculated tests: {"expression": .., "inputs": [codes]}; evaluated by the application, entered like a result.';
+comment on column laboratory.lab_tests.active is 'class=reference;about=Whether the test can be ordered.';
 select core.comment_standard_columns('laboratory.lab_tests');
 
 alter table laboratory.lab_tests enable row level security;
@@ -17464,7 +17656,7 @@ create or replace trigger lab_tests_touch before update on laboratory.lab_tests
 grant select, insert, update on laboratory.lab_tests to lab_app;
 grant select on laboratory.lab_tests to lab_ro;
 
--- laboratory.lab_panel_members: Tests of a panel in print order.
+-- laboratory.lab_panel_members: the tests of a panel, in print order. Panels hold tests, never panels (trigger).
 create table if not exists laboratory.lab_panel_members (
   tenant_id uuid,
   id uuid not null default core.uuid_v7(),
@@ -17478,7 +17670,7 @@ create table if not exists laboratory.lab_panel_members (
   updated_by uuid,
   constraint lab_panel_members_pkey primary key (id),
   constraint lab_panel_members_panel_test_key unique nulls not distinct (tenant_id, panel_id, test_id),
-  constraint lab_panel_members_panel_id_rule check (panel_id <> test_id)
+  constraint lab_panel_members_not_itself check (panel_id <> test_id)
 );
 
 create index if not exists lab_panel_members_panel_idx on laboratory.lab_panel_members (panel_id, tenant_id);
@@ -17487,10 +17679,10 @@ create index if not exists lab_panel_members_test_idx on laboratory.lab_panel_me
 comment on index laboratory.lab_panel_members_test_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
 
 comment on table laboratory.lab_panel_members is 'class=reference;scope=shared;owner=lab;fhir=ActivityDefinition;retention=reference;about=Tests of a panel in print order.';
-comment on column laboratory.lab_panel_members.panel_id is 'class=reference;about=?';
-comment on column laboratory.lab_panel_members.test_id is 'class=reference;about=?';
-comment on column laboratory.lab_panel_members.seq is 'class=reference;about=?';
-comment on column laboratory.lab_panel_members.required is 'class=reference;about=?';
+comment on column laboratory.lab_panel_members.panel_id is 'class=reference;about=The panel.';
+comment on column laboratory.lab_panel_members.test_id is 'class=reference;about=A test of it.';
+comment on column laboratory.lab_panel_members.seq is 'class=reference;about=Place on the report.';
+comment on column laboratory.lab_panel_members.required is 'class=reference;about=Whether the panel is incomplete without the test.';
 select core.comment_standard_columns('laboratory.lab_panel_members');
 
 alter table laboratory.lab_panel_members enable row level security;
@@ -17504,15 +17696,21 @@ create policy shared_rows on laboratory.lab_panel_members for select using (tena
 
 create or replace trigger lab_panel_members_touch before update on laboratory.lab_panel_members
   for each row execute function core.update_updated_at_column();
+create or replace trigger lab_panel_members_kinds before insert or update of panel_id, test_id on laboratory.lab_panel_members
+  for each row execute function laboratory.check_panel_member();
 create or replace trigger lab_panel_members_panel_visible before insert or update of panel_id on laboratory.lab_panel_members
   for each row execute function core.check_shared_reference('panel_id', 'laboratory.lab_tests');
 create or replace trigger lab_panel_members_test_visible before insert or update of test_id on laboratory.lab_panel_members
   for each row execute function core.check_shared_reference('test_id', 'laboratory.lab_tests');
 
-grant select, insert, update on laboratory.lab_panel_members to lab_app;
+grant select, insert, update, delete on laboratory.lab_panel_members to lab_app;
 grant select on laboratory.lab_panel_members to lab_ro;
 
--- laboratory.reference_ranges: Normal, critical and reportable limits by sex, age and state.
+-- laboratory.reference_ranges: normal, critical and reportable limits by sex, age and pregnancy.
+--
+-- For one test, sex and pregnancy, ranges never overlap in age and validity (constraint), so a result has one range; a range
+-- for the sex stands before one for any. A tenant's own range names who approved it (ISO 15189, 7.3.5); shared ones are
+-- defaults that nobody has approved.
 create table if not exists laboratory.reference_ranges (
   tenant_id uuid,
   id uuid not null default core.uuid_v7(),
@@ -17528,41 +17726,42 @@ create table if not exists laboratory.reference_ranges (
   reportable_high numeric,
   text_range text,
   valid_during daterange not null,
-  approved_by uuid not null,
+  approved_by uuid,
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint reference_ranges_pkey primary key (id),
-  constraint reference_ranges_not_overlapping exclude using gist (
+  constraint reference_ranges_one_at_a_time exclude using gist (
     (coalesce(tenant_id, core.zero_uuid())) with =, test_id with =, sex with =, pregnancy with =, age_days with &&, valid_during with &&
   ),
+  constraint reference_ranges_approved check (tenant_id is null or approved_by is not null),
   constraint reference_ranges_sex_check check (sex in ('any', 'male', 'female')),
   constraint reference_ranges_pregnancy_check check (pregnancy in ('any', 'yes', 'no')),
-  constraint reference_ranges_low_rule check (low <= high),
-  constraint reference_ranges_critical_low_rule check (critical_low <= low),
-  constraint reference_ranges_critical_high_rule check (critical_high >= high)
+  constraint reference_ranges_low_below_high check (low <= high),
+  constraint reference_ranges_critical_below_low check (critical_low <= low),
+  constraint reference_ranges_critical_above_high check (critical_high >= high)
 );
 
-create index if not exists reference_ranges_tenant_idx on laboratory.reference_ranges (tenant_id);
+create index if not exists reference_ranges_approved_by_idx on laboratory.reference_ranges (tenant_id, approved_by);
 create index if not exists reference_ranges_test_idx on laboratory.reference_ranges (test_id, tenant_id);
 comment on index laboratory.reference_ranges_test_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
 
 comment on table laboratory.reference_ranges is 'class=reference;scope=shared;owner=lab;fhir=ObservationDefinition.qualifiedInterval;retention=reference;about=Normal, critical and reportable limits by sex, age and state.';
-comment on column laboratory.reference_ranges.test_id is 'class=reference;about=?';
-comment on column laboratory.reference_ranges.sex is 'class=reference;about=?';
-comment on column laboratory.reference_ranges.age_days is 'class=reference;about=?';
-comment on column laboratory.reference_ranges.pregnancy is 'class=reference;about=?';
-comment on column laboratory.reference_ranges.low is 'class=reference;about=?';
-comment on column laboratory.reference_ranges.high is 'class=reference;about=?';
-comment on column laboratory.reference_ranges.critical_low is 'class=reference;about=?';
-comment on column laboratory.reference_ranges.critical_high is 'class=reference;about=?';
-comment on column laboratory.reference_ranges.reportable_low is 'class=reference;about=?';
-comment on column laboratory.reference_ranges.reportable_high is 'class=reference;about=?';
-comment on column laboratory.reference_ranges.text_range is 'class=reference;about=?';
-comment on column laboratory.reference_ranges.valid_during is 'class=reference;about=?';
-comment on column laboratory.reference_ranges.approved_by is 'class=reference;about=?';
+comment on column laboratory.reference_ranges.test_id is 'class=reference;about=The test.';
+comment on column laboratory.reference_ranges.sex is 'class=reference;about=any, male or female, by the sex that the patient is registered with.';
+comment on column laboratory.reference_ranges.age_days is 'class=reference;about=Age in days, upper end exclusive.';
+comment on column laboratory.reference_ranges.pregnancy is 'class=reference;about=any, yes or no.';
+comment on column laboratory.reference_ranges.low is 'class=reference;about=Lower reference limit, in the unit of the test.';
+comment on column laboratory.reference_ranges.high is 'class=reference;about=Upper reference limit.';
+comment on column laboratory.reference_ranges.critical_low is 'class=reference;about=Below this somebody must be told at once.';
+comment on column laboratory.reference_ranges.critical_high is 'class=reference;about=Above this somebody must be told at once.';
+comment on column laboratory.reference_ranges.reportable_low is 'class=reference;about=Lower end of what the method can measure; a value below needs a comparator.';
+comment on column laboratory.reference_ranges.reportable_high is 'class=reference;about=Upper end of what the method can measure; a value above needs a comparator or a dilution.';
+comment on column laboratory.reference_ranges.text_range is 'class=reference;about=Range as printed when it is not two numbers.';
+comment on column laboratory.reference_ranges.valid_during is 'class=reference;about=Dates on which the range holds, end exclusive.';
+comment on column laboratory.reference_ranges.approved_by is 'class=reference;about=The person who approved it; null for shared defaults only.';
 select core.comment_standard_columns('laboratory.reference_ranges');
 
 alter table laboratory.reference_ranges enable row level security;
@@ -17582,7 +17781,9 @@ create or replace trigger reference_ranges_test_visible before insert or update 
 grant select, insert, update on laboratory.reference_ranges to lab_app;
 grant select on laboratory.reference_ranges to lab_ro;
 
--- laboratory.lab_orders: The laboratory's copy of an order (or an outside referral).
+-- laboratory.lab_orders: the laboratory's copy of an order, or a referral from outside.
+--
+-- Its row is the lock of everything below it: samples, items, results and report of one order move one at a time.
 create table if not exists laboratory.lab_orders (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -17614,13 +17815,15 @@ create table if not exists laboratory.lab_orders (
   constraint lab_orders_status_check check (
     status in ('registered', 'in_progress', 'cancelled', 'partially_reported', 'completed', 'amended')
   ),
-  constraint lab_orders_num_nonnulls_rule check (num_nonnulls(ordering_doctor_id,external_doctor) >= 1),
-  constraint lab_orders_due_at_rule check (due_at > ordered_at)
+  constraint lab_orders_names_a_requester check (num_nonnulls(ordering_doctor_id, external_doctor) >= 1),
+  constraint lab_orders_due_after_order check (due_at > ordered_at)
 );
 
-create index if not exists lab_orders_service_request_idx on laboratory.lab_orders (tenant_id, service_request_id)
+create unique index if not exists lab_orders_one_per_service_request on laboratory.lab_orders (tenant_id, service_request_id)
   where service_request_id is not null;
-create index if not exists lab_orders_patient_idx on laboratory.lab_orders (tenant_id, patient_id);
+create index if not exists lab_orders_patient_idx on laboratory.lab_orders (tenant_id, patient_id, ordered_at);
+create index if not exists lab_orders_live_idx on laboratory.lab_orders (tenant_id, due_at)
+  where status in ('registered', 'in_progress', 'partially_reported');
 create index if not exists lab_orders_encounter_idx on laboratory.lab_orders (tenant_id, encounter_id)
   where encounter_id is not null;
 create index if not exists lab_orders_clinic_idx on laboratory.lab_orders (tenant_id, clinic_id);
@@ -17628,21 +17831,21 @@ create index if not exists lab_orders_ordering_doctor_idx on laboratory.lab_orde
   where ordering_doctor_id is not null;
 
 comment on table laboratory.lab_orders is 'class=phi;scope=tenant;owner=lab;fhir=ServiceRequest;retention=medical_record;about=The laboratory''s copy of an order (or an outside referral).';
-comment on column laboratory.lab_orders.order_number is 'class=phi;about=?';
-comment on column laboratory.lab_orders.service_request_id is 'class=phi;about=?';
+comment on column laboratory.lab_orders.order_number is 'class=phi;about=Number for people.';
+comment on column laboratory.lab_orders.service_request_id is 'class=phi;about=The clinical order that it carries out; at most one laboratory order each.';
 comment on column laboratory.lab_orders.patient_id is 'class=phi;about=The patient.';
-comment on column laboratory.lab_orders.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column laboratory.lab_orders.clinic_id is 'class=phi;about=The clinic.';
-comment on column laboratory.lab_orders.source is 'class=phi;about=?';
-comment on column laboratory.lab_orders.ordering_doctor_id is 'class=phi;about=?';
-comment on column laboratory.lab_orders.external_doctor is 'class=phi;about=?';
-comment on column laboratory.lab_orders.clinical_info_enc is 'class=phi;enc=1;about=?';
-comment on column laboratory.lab_orders.fasting is 'class=phi;about=?';
-comment on column laboratory.lab_orders.priority is 'class=phi;about=?';
-comment on column laboratory.lab_orders.ordered_at is 'class=phi;about=?';
-comment on column laboratory.lab_orders.due_at is 'class=phi;about=?';
-comment on column laboratory.lab_orders.billed_at is 'class=phi;about=?';
-comment on column laboratory.lab_orders.status is 'class=phi;about=?';
+comment on column laboratory.lab_orders.encounter_id is 'class=phi;about=The visit or stay; null for a referral from outside.';
+comment on column laboratory.lab_orders.clinic_id is 'class=operational;about=The clinic whose laboratory works on it.';
+comment on column laboratory.lab_orders.source is 'class=operational;about=opd, ipd, emergency, outside or camp.';
+comment on column laboratory.lab_orders.ordering_doctor_id is 'class=operational;about=Who ordered, when a doctor of the house.';
+comment on column laboratory.lab_orders.external_doctor is 'class=phi;about=Who ordered, when from outside; printed on the report.';
+comment on column laboratory.lab_orders.clinical_info_enc is 'class=phi;enc=1;about=Clinical information for the laboratory, encrypted by the application.';
+comment on column laboratory.lab_orders.fasting is 'class=phi;about=yes, no or unknown.';
+comment on column laboratory.lab_orders.priority is 'class=phi;about=routine, urgent or stat; stat orders have their own turnaround.';
+comment on column laboratory.lab_orders.ordered_at is 'class=phi;about=When it was ordered.';
+comment on column laboratory.lab_orders.due_at is 'class=phi;about=When the last result is promised.';
+comment on column laboratory.lab_orders.billed_at is 'class=operational;about=When its charges were put on the account; null when billing had none.';
+comment on column laboratory.lab_orders.status is 'class=phi;about=Where the order stands; follows its items.';
 select core.comment_standard_columns('laboratory.lab_orders');
 
 alter table laboratory.lab_orders enable row level security;
@@ -17654,6 +17857,8 @@ create policy tenant_isolation on laboratory.lab_orders
 
 create or replace trigger lab_orders_touch before update on laboratory.lab_orders
   for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger lab_orders_no_aadhaar before insert or update of external_doctor on laboratory.lab_orders
+  for each row execute function core.reject_aadhaar_like('external_doctor');
 create or replace trigger lab_orders_transition before insert or update of status on laboratory.lab_orders
   for each row execute function core.enforce_transition('laboratory.lab_orders', 'status');
 select audit.track('laboratory.lab_orders');
@@ -17661,22 +17866,25 @@ select audit.track('laboratory.lab_orders');
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('laboratory.lab_orders', '', 'registered', false, null),
   ('laboratory.lab_orders', 'registered', 'in_progress', false, null),
-  ('laboratory.lab_orders', 'registered', 'cancelled', false, null),
+  ('laboratory.lab_orders', 'registered', 'cancelled', true, null),
   ('laboratory.lab_orders', 'in_progress', 'partially_reported', false, null),
   ('laboratory.lab_orders', 'in_progress', 'completed', false, null),
-  ('laboratory.lab_orders', 'in_progress', 'cancelled', false, null),
+  ('laboratory.lab_orders', 'in_progress', 'cancelled', true, null),
   ('laboratory.lab_orders', 'partially_reported', 'completed', false, null),
   ('laboratory.lab_orders', 'completed', 'amended', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on laboratory.lab_orders to lab_app;
+grant select on laboratory.lab_orders to lab_app;
+grant update (clinical_info_enc, fasting, row_version) on laboratory.lab_orders to lab_app;
 grant select on laboratory.lab_orders to lab_ro;
 
--- laboratory.lab_order_items: One ordered test and where it stands.
+-- laboratory.lab_order_items: one ordered test and where it stands. A test stands once in an order; a repeat names the item
+-- that it repeats.
 create table if not exists laboratory.lab_order_items (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
   order_id uuid not null,
+  position smallint not null,
   test_id uuid not null,
   panel_id uuid,
   sample_id uuid,
@@ -17695,14 +17903,17 @@ create table if not exists laboratory.lab_order_items (
   constraint lab_order_items_status_check check (
     status in ('ordered', 'sampled', 'cancelled', 'in_process', 'recollect', 'resulted', 'verified', 'authorised', 'reported', 'amended')
   ),
-  constraint lab_order_items_cancelled_complete check (status <> 'cancelled' or cancel_reason is not null),
-  constraint lab_order_items_status_rule check (
+  constraint lab_order_items_cancelled_with_reason check (status <> 'cancelled' or cancel_reason is not null),
+  constraint lab_order_items_has_sample_or_partner check (
     status in ('ordered', 'cancelled') or sample_id is not null or outsourced_to is not null
   )
 );
 
-create unique index if not exists lab_order_items_order_test_key on laboratory.lab_order_items (tenant_id, order_id, test_id)
+create unique index if not exists lab_order_items_test_once_per_order on laboratory.lab_order_items (tenant_id, order_id, test_id)
   where status <> 'cancelled' and repeat_of_id is null;
+-- the worklist, by what is due first
+create index if not exists lab_order_items_open_idx on laboratory.lab_order_items (tenant_id, due_at)
+  where status in ('ordered', 'sampled', 'recollect', 'in_process', 'resulted', 'verified', 'authorised');
 create index if not exists lab_order_items_order_idx on laboratory.lab_order_items (tenant_id, order_id);
 create index if not exists lab_order_items_test_idx on laboratory.lab_order_items (test_id, tenant_id);
 comment on index laboratory.lab_order_items_test_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
@@ -17717,16 +17928,17 @@ create index if not exists lab_order_items_repeat_of_idx on laboratory.lab_order
   where repeat_of_id is not null;
 
 comment on table laboratory.lab_order_items is 'class=phi;scope=tenant;owner=lab;fhir=ServiceRequest;retention=medical_record;about=One ordered test and where it stands.';
-comment on column laboratory.lab_order_items.order_id is 'class=phi;about=?';
-comment on column laboratory.lab_order_items.test_id is 'class=phi;about=?';
-comment on column laboratory.lab_order_items.panel_id is 'class=phi;about=?';
-comment on column laboratory.lab_order_items.sample_id is 'class=phi;about=?';
-comment on column laboratory.lab_order_items.charge_item_id is 'class=phi;about=?';
-comment on column laboratory.lab_order_items.outsourced_to is 'class=phi;about=?';
-comment on column laboratory.lab_order_items.cancel_reason is 'class=phi;about=?';
-comment on column laboratory.lab_order_items.repeat_of_id is 'class=phi;about=?';
-comment on column laboratory.lab_order_items.due_at is 'class=phi;about=?';
-comment on column laboratory.lab_order_items.status is 'class=phi;about=?';
+comment on column laboratory.lab_order_items.order_id is 'class=phi;about=The order.';
+comment on column laboratory.lab_order_items.position is 'class=operational;about=Place on the order and the report, from 1.';
+comment on column laboratory.lab_order_items.test_id is 'class=phi;about=The test, never a panel.';
+comment on column laboratory.lab_order_items.panel_id is 'class=phi;about=The panel that it was ordered with.';
+comment on column laboratory.lab_order_items.sample_id is 'class=phi;about=The sample that it is made from: after a rejection the one that replaces it.';
+comment on column laboratory.lab_order_items.charge_item_id is 'class=financial;about=The charge; items of a panel share it. Null when billing had no price or no open account.';
+comment on column laboratory.lab_order_items.outsourced_to is 'class=operational;about=The laboratory that the test was sent to.';
+comment on column laboratory.lab_order_items.cancel_reason is 'class=phi;about=Why it was cancelled.';
+comment on column laboratory.lab_order_items.repeat_of_id is 'class=phi;about=The item that this one repeats.';
+comment on column laboratory.lab_order_items.due_at is 'class=phi;about=When the result is promised.';
+comment on column laboratory.lab_order_items.status is 'class=phi;about=ordered, sampled, in_process, resulted, verified, authorised, reported; recollect, cancelled, amended.';
 select core.comment_standard_columns('laboratory.lab_order_items');
 
 alter table laboratory.lab_order_items enable row level security;
@@ -17765,11 +17977,14 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('laboratory.lab_order_items', 'reported', 'amended', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on laboratory.lab_order_items to lab_app;
+grant select on laboratory.lab_order_items to lab_app;
+grant update (outsourced_to, row_version) on laboratory.lab_order_items to lab_app;
 grant select on laboratory.lab_order_items to lab_ro;
 
--- laboratory.samples: A primary sample or aliquot with its whole life.
--- RULE to build: sum(aliquot volumes) <= parent volume (trigger)
+-- laboratory.samples: a primary sample or an aliquot, with its whole life.
+--
+-- laboratory.change_sample_state moves a sample and writes the event of the move in the same transaction; nothing else
+-- does. The aliquots of a sample hold no more than it does (trigger).
 create table if not exists laboratory.samples (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -17812,28 +18027,36 @@ create table if not exists laboratory.samples (
   constraint samples_pkey primary key (tenant_id, id),
   constraint samples_accession_number_key unique (tenant_id, accession_number),
   constraint samples_barcode_key unique (tenant_id, barcode),
-  constraint samples_patient_id_check_check check (
+  constraint samples_patient_id_check_known check (
     patient_id_check in ('two_identifiers', 'wristband_scan', 'not_done')
   ),
   constraint samples_receipt_condition_check check (
     receipt_condition in ('good', 'haemolysed', 'lipaemic', 'icteric', 'clotted', 'leaked', 'insufficient', 'unlabelled', 'mislabelled', 'wrong_container', 'delayed', 'temperature_breach')
   ),
-  constraint samples_status_rule check (
+  constraint samples_collected_from_identified_patient check (
     status in ('planned', 'cancelled') or (collected_at is not null and collected_by is not null and patient_id_check <> 'not_done')
   ),
-  constraint samples_received_at_rule check (received_at >= collected_at),
-  constraint samples_rejected_complete check (status <> 'rejected' or rejection_reason_code is not null),
-  constraint samples_rejection_reason_code_rule check (
+  constraint samples_received_after_collection check (received_at >= collected_at),
+  constraint samples_rejected_with_reason check (status <> 'rejected' or rejection_reason_code is not null),
+  constraint samples_rejection_whole check (
     (rejection_reason_code is null) = (rejected_by is null) and (rejected_by is null) = (rejected_at is null)
   ),
-  constraint samples_parent_sample_id_rule check ((parent_sample_id is null) = (aliquot_no is null)),
-  constraint samples_receipt_condition_rule check (
+  constraint samples_aliquot_numbered check ((parent_sample_id is null) = (aliquot_no is null)),
+  constraint samples_exception_stated check (
     receipt_condition is null or receipt_condition = 'good' or status = 'rejected' or accepted_with_exception is not null
   )
 );
 
-create unique index if not exists samples_storage_location_storage_position_key on laboratory.samples (tenant_id, storage_location_id, storage_position)
+create unique index if not exists samples_one_per_position on laboratory.samples (tenant_id, storage_location_id, storage_position)
   where status = 'stored';
+-- lists of live states: to be collected, on their way, in the laboratory, kept
+create index if not exists samples_planned_idx on laboratory.samples (tenant_id, created_at) where status = 'planned';
+create index if not exists samples_on_their_way_idx on laboratory.samples (tenant_id, collected_at)
+  where status in ('collected', 'in_transit');
+create index if not exists samples_in_laboratory_idx on laboratory.samples (tenant_id, received_at)
+  where status in ('received', 'accessioned', 'aliquoted', 'in_process');
+create index if not exists samples_kept_idx on laboratory.samples (tenant_id, retain_until)
+  where status in ('tested', 'stored', 'rejected');
 create index if not exists samples_order_idx on laboratory.samples (tenant_id, order_id);
 create index if not exists samples_patient_idx on laboratory.samples (tenant_id, patient_id);
 create index if not exists samples_parent_sample_idx on laboratory.samples (tenant_id, parent_sample_id)
@@ -17854,37 +18077,37 @@ create index if not exists samples_recollection_of_idx on laboratory.samples (te
   where recollection_of_id is not null;
 
 comment on table laboratory.samples is 'class=phi;scope=tenant;owner=lab;fhir=Specimen;retention=medical_record;about=A primary sample or aliquot with its whole life.';
-comment on column laboratory.samples.accession_number is 'class=phi;about=?';
-comment on column laboratory.samples.barcode is 'class=phi;about=?';
-comment on column laboratory.samples.order_id is 'class=phi;about=?';
+comment on column laboratory.samples.accession_number is 'class=phi;about=The laboratory''s number of the sample; aliquots add -A1, -A2.';
+comment on column laboratory.samples.barcode is 'class=phi;about=What the label says; never used twice in a tenant.';
+comment on column laboratory.samples.order_id is 'class=phi;about=The order.';
 comment on column laboratory.samples.patient_id is 'class=phi;about=The patient.';
-comment on column laboratory.samples.specimen_type is 'class=phi;about=?';
-comment on column laboratory.samples.container is 'class=phi;about=?';
-comment on column laboratory.samples.volume_ml is 'class=phi;about=?';
-comment on column laboratory.samples.body_site is 'class=phi;about=?';
-comment on column laboratory.samples.collection_method is 'class=phi;about=?';
-comment on column laboratory.samples.parent_sample_id is 'class=phi;about=?';
-comment on column laboratory.samples.aliquot_no is 'class=phi;about=?';
-comment on column laboratory.samples.collected_at is 'class=phi;about=?';
-comment on column laboratory.samples.collected_by is 'class=phi;about=?';
-comment on column laboratory.samples.collection_location_id is 'class=phi;about=?';
-comment on column laboratory.samples.patient_id_check is 'class=phi;about=?';
-comment on column laboratory.samples.shipment_ref is 'class=phi;about=?';
-comment on column laboratory.samples.shipped_at is 'class=phi;about=?';
-comment on column laboratory.samples.received_at is 'class=phi;about=?';
-comment on column laboratory.samples.received_by is 'class=phi;about=?';
-comment on column laboratory.samples.receipt_condition is 'class=phi;about=?';
-comment on column laboratory.samples.accepted_with_exception is 'class=phi;about=?';
-comment on column laboratory.samples.rejection_reason_code is 'class=phi;about=?';
-comment on column laboratory.samples.rejected_by is 'class=phi;about=?';
-comment on column laboratory.samples.rejected_at is 'class=phi;about=?';
-comment on column laboratory.samples.recollection_of_id is 'class=phi;about=?';
-comment on column laboratory.samples.storage_location_id is 'class=phi;about=?';
-comment on column laboratory.samples.storage_position is 'class=phi;about=?';
-comment on column laboratory.samples.retain_until is 'class=phi;about=?';
-comment on column laboratory.samples.disposed_at is 'class=phi;about=?';
-comment on column laboratory.samples.disposed_by is 'class=phi;about=?';
-comment on column laboratory.samples.status is 'class=phi;about=?';
+comment on column laboratory.samples.specimen_type is 'class=phi;about=What it is: blood, serum, urine.';
+comment on column laboratory.samples.container is 'class=phi;about=Tube or vessel.';
+comment on column laboratory.samples.volume_ml is 'class=phi;about=Volume in ml.';
+comment on column laboratory.samples.body_site is 'class=phi;about=Where on the body it was taken.';
+comment on column laboratory.samples.collection_method is 'class=phi;about=How it was taken: venepuncture, midstream.';
+comment on column laboratory.samples.parent_sample_id is 'class=phi;about=The sample that an aliquot was taken from.';
+comment on column laboratory.samples.aliquot_no is 'class=phi;about=Counts the aliquots of a sample.';
+comment on column laboratory.samples.collected_at is 'class=phi;about=When it was taken.';
+comment on column laboratory.samples.collected_by is 'class=operational;about=Who took it.';
+comment on column laboratory.samples.collection_location_id is 'class=operational;about=Where it was taken.';
+comment on column laboratory.samples.patient_id_check is 'class=phi;about=How the patient was identified: two_identifiers or wristband_scan; not_done does not go past planned.';
+comment on column laboratory.samples.shipment_ref is 'class=operational;about=Box or consignment that it travelled with.';
+comment on column laboratory.samples.shipped_at is 'class=operational;about=When it left.';
+comment on column laboratory.samples.received_at is 'class=phi;about=When the laboratory received it.';
+comment on column laboratory.samples.received_by is 'class=operational;about=Who received it.';
+comment on column laboratory.samples.receipt_condition is 'class=phi;about=What it looked like on receipt; anything but good needs an exception or a rejection.';
+comment on column laboratory.samples.accepted_with_exception is 'class=phi;about=Why a compromised sample was accepted; printed on the report (ISO 15189, 7.2.6.2).';
+comment on column laboratory.samples.rejection_reason_code is 'class=phi;about=Coded reason of the rejection.';
+comment on column laboratory.samples.rejected_by is 'class=operational;about=Who rejected it.';
+comment on column laboratory.samples.rejected_at is 'class=phi;about=When it was rejected.';
+comment on column laboratory.samples.recollection_of_id is 'class=phi;about=The rejected or lost sample that this one replaces.';
+comment on column laboratory.samples.storage_location_id is 'class=operational;about=Rack, fridge or room that it is kept in.';
+comment on column laboratory.samples.storage_position is 'class=operational;about=Position there; one stored sample each.';
+comment on column laboratory.samples.retain_until is 'class=operational;about=Kept at least until this date.';
+comment on column laboratory.samples.disposed_at is 'class=phi;about=When it was destroyed.';
+comment on column laboratory.samples.disposed_by is 'class=operational;about=Who destroyed it.';
+comment on column laboratory.samples.status is 'class=phi;about=Where the sample is in its life.';
 select core.comment_standard_columns('laboratory.samples');
 
 alter table laboratory.samples enable row level security;
@@ -17898,29 +18121,34 @@ create or replace trigger samples_touch before update on laboratory.samples
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger samples_transition before insert or update of status on laboratory.samples
   for each row execute function core.enforce_transition('laboratory.samples', 'status');
+create or replace trigger samples_aliquots_fit before insert or update of volume_ml, parent_sample_id on laboratory.samples
+  for each row execute function laboratory.check_aliquot_volume();
+create or replace trigger samples_no_aadhaar before insert or update of accepted_with_exception on laboratory.samples
+  for each row execute function core.reject_aadhaar_like('accepted_with_exception');
 select audit.track('laboratory.samples');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('laboratory.samples', '', 'planned', false, null),
-  ('laboratory.samples', 'planned', 'collected', false, null),
+  ('laboratory.samples', '', 'accessioned', false, null), -- an aliquot was never planned
+  ('laboratory.samples', 'planned', 'collected', false, 'sample.collected.v1'),
   ('laboratory.samples', 'planned', 'cancelled', false, null),
   ('laboratory.samples', 'collected', 'in_transit', false, null),
-  ('laboratory.samples', 'collected', 'received', false, null),
+  ('laboratory.samples', 'collected', 'received', false, 'sample.received.v1'),
   ('laboratory.samples', 'collected', 'lost', false, null),
-  ('laboratory.samples', 'collected', 'rejected', false, null),
-  ('laboratory.samples', 'in_transit', 'received', false, null),
+  ('laboratory.samples', 'collected', 'rejected', false, 'sample.rejected.v1'),
+  ('laboratory.samples', 'in_transit', 'received', false, 'sample.received.v1'),
   ('laboratory.samples', 'in_transit', 'lost', false, null),
-  ('laboratory.samples', 'in_transit', 'rejected', false, null),
+  ('laboratory.samples', 'in_transit', 'rejected', false, 'sample.rejected.v1'),
   ('laboratory.samples', 'received', 'accessioned', false, null),
-  ('laboratory.samples', 'received', 'rejected', false, null),
+  ('laboratory.samples', 'received', 'rejected', false, 'sample.rejected.v1'),
   ('laboratory.samples', 'accessioned', 'in_process', false, null),
   ('laboratory.samples', 'accessioned', 'aliquoted', false, null),
-  ('laboratory.samples', 'accessioned', 'rejected', false, null),
+  ('laboratory.samples', 'accessioned', 'rejected', false, 'sample.rejected.v1'),
   ('laboratory.samples', 'accessioned', 'stored', false, null),
   ('laboratory.samples', 'aliquoted', 'in_process', false, null),
   ('laboratory.samples', 'aliquoted', 'stored', false, null),
   ('laboratory.samples', 'in_process', 'tested', false, null),
-  ('laboratory.samples', 'in_process', 'rejected', false, null),
+  ('laboratory.samples', 'in_process', 'rejected', false, 'sample.rejected.v1'),
   ('laboratory.samples', 'tested', 'stored', false, null),
   ('laboratory.samples', 'tested', 'disposed', false, null),
   ('laboratory.samples', 'stored', 'in_process', false, null),
@@ -17928,11 +18156,11 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('laboratory.samples', 'rejected', 'disposed', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on laboratory.samples to lab_app;
+grant select on laboratory.samples to lab_app;
 grant select on laboratory.samples to lab_ro;
 
--- laboratory.sample_events: Chain of custody: every change of state, hands, place or temperature.
--- NOTE: Only laboratory.change_sample_state() inserts here and updates samples.status, in one transaction.
+-- laboratory.sample_events: chain of custody. One row for every state that a sample enters, written with the move by
+-- laboratory.change_sample_state; the newest by occurred_at agrees with the sample.
 create table if not exists laboratory.sample_events (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -17952,7 +18180,7 @@ create table if not exists laboratory.sample_events (
   created_by uuid default core.current_user_id(),
   constraint sample_events_pkey primary key (tenant_id, id),
   constraint sample_events_sample_occurred_at_key unique (tenant_id, sample_id, occurred_at, id),
-  constraint sample_events_rejected_complete check (to_status <> 'rejected' or reason_code is not null)
+  constraint sample_events_rejected_with_reason check (to_status <> 'rejected' or reason_code is not null)
 );
 
 create unique index if not exists sample_events_client_op_key on laboratory.sample_events (tenant_id, client_op_id)
@@ -17964,18 +18192,18 @@ create index if not exists sample_events_device_idx on laboratory.sample_events 
   where device_id is not null;
 
 comment on table laboratory.sample_events is 'class=phi;scope=tenant;owner=lab;fhir=Specimen.processing,Provenance;retention=medical_record;append_only=1;about=Chain of custody: every change of state, hands, place or temperature.';
-comment on column laboratory.sample_events.sample_id is 'class=phi;about=?';
-comment on column laboratory.sample_events.occurred_at is 'class=phi;about=?';
-comment on column laboratory.sample_events.from_status is 'class=phi;about=?';
-comment on column laboratory.sample_events.to_status is 'class=phi;about=?';
-comment on column laboratory.sample_events.actor_id is 'class=phi;about=?';
-comment on column laboratory.sample_events.location_id is 'class=phi;about=?';
-comment on column laboratory.sample_events.temperature_c is 'class=phi;about=?';
-comment on column laboratory.sample_events.transport_box is 'class=phi;about=?';
-comment on column laboratory.sample_events.reason_code is 'class=phi;about=?';
-comment on column laboratory.sample_events.note is 'class=phi;about=?';
-comment on column laboratory.sample_events.device_id is 'class=phi;about=?';
-comment on column laboratory.sample_events.client_op_id is 'class=phi;about=?';
+comment on column laboratory.sample_events.sample_id is 'class=phi;about=The sample.';
+comment on column laboratory.sample_events.occurred_at is 'class=phi;about=When it happened, as the one who did it says; offline work arrives later.';
+comment on column laboratory.sample_events.from_status is 'class=phi;about=State before; null for the first.';
+comment on column laboratory.sample_events.to_status is 'class=phi;about=State after.';
+comment on column laboratory.sample_events.actor_id is 'class=operational;about=Who had it in hand.';
+comment on column laboratory.sample_events.location_id is 'class=operational;about=Where.';
+comment on column laboratory.sample_events.temperature_c is 'class=phi;about=Temperature of the sample or its box, degrees Celsius.';
+comment on column laboratory.sample_events.transport_box is 'class=operational;about=Box that it travelled in.';
+comment on column laboratory.sample_events.reason_code is 'class=phi;about=Coded reason of a rejection or loss.';
+comment on column laboratory.sample_events.note is 'class=phi;about=Remark.';
+comment on column laboratory.sample_events.device_id is 'class=operational;about=Machine that made the move: sorter, analyser, fridge.';
+comment on column laboratory.sample_events.client_op_id is 'class=operational;about=Id that the client gave the move; sent again it gets this row.';
 select core.comment_standard_columns('laboratory.sample_events');
 
 alter table laboratory.sample_events enable row level security;
@@ -17989,15 +18217,18 @@ create or replace trigger sample_events_append_only before update or delete on l
   for each row execute function core.refuse_change();
 create or replace trigger sample_events_no_truncate before truncate on laboratory.sample_events
   for each statement execute function core.refuse_change();
+create or replace trigger sample_events_no_aadhaar before insert on laboratory.sample_events
+  for each row execute function core.reject_aadhaar_like('note');
 select audit.track('laboratory.sample_events');
 
-grant select, insert on laboratory.sample_events to lab_app;
+grant select on laboratory.sample_events to lab_app;
 grant select on laboratory.sample_events to lab_ro;
 
--- laboratory.lab_results: Result of one test on one sample; a correction is a new row.
--- RULE to build: value immutable once final (trigger)
--- RULE to build: analyser QC for (device_id,test_id) not in rejected state at resulted_at (trigger, IM310)
--- NOTE: A correcting row starts registered and goes to corrected in the transaction that marks the old one superseded. Organism growth and each antibiotic susceptibility are child rows (parent_result_id).
+-- laboratory.lab_results: the result of one test on one sample. Entered, verified, authorised; then its value never
+-- changes (IM311): a correction is a new row that supersedes it. What an analyser measured is released only while its
+-- quality control is accepted (IM310, trigger).
+--
+-- Growth of an organism and each antibiotic susceptibility are child rows (parent_result_id).
 create table if not exists laboratory.lab_results (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -18041,22 +18272,25 @@ create table if not exists laboratory.lab_results (
   constraint lab_results_status_check check (
     status in ('registered', 'preliminary', 'cancelled', 'corrected', 'verified', 'final', 'superseded', 'entered_in_error')
   ),
-  constraint lab_results_num_nonnulls_rule check (
-    num_nonnulls(value_num,value_text,value_code) >= 1 or status in ('registered', 'cancelled')
+  constraint lab_results_has_value check (
+    num_nonnulls(value_num, value_text, value_code) >= 1 or status in ('registered', 'cancelled')
   ),
-  constraint lab_results_status_rule check (
+  constraint lab_results_released_by_two_steps check (
     status not in ('final', 'corrected') or (verified_by is not null and authorised_by is not null)
   ),
-  constraint lab_results_supersedes_id_rule check ((supersedes_id is null) = (amendment_reason is null))
+  constraint lab_results_correction_with_reason check ((supersedes_id is null) = (amendment_reason is null))
 );
 
-create unique index if not exists lab_results_order_item_test_key on laboratory.lab_results (tenant_id, order_item_id, test_id, parent_result_id) nulls not distinct
+create unique index if not exists lab_results_one_live_per_test on laboratory.lab_results (tenant_id, order_item_id, test_id, parent_result_id) nulls not distinct
   where status not in ('superseded', 'cancelled', 'entered_in_error');
 create index if not exists lab_results_order_item_idx on laboratory.lab_results (tenant_id, order_item_id);
 create index if not exists lab_results_sample_idx on laboratory.lab_results (tenant_id, sample_id);
 create index if not exists lab_results_test_idx on laboratory.lab_results (test_id, tenant_id);
 comment on index laboratory.lab_results_test_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
-create index if not exists lab_results_patient_idx on laboratory.lab_results (tenant_id, patient_id);
+create index if not exists lab_results_patient_idx on laboratory.lab_results (tenant_id, patient_id, test_id, resulted_at);
+create index if not exists lab_results_pending_idx on laboratory.lab_results (tenant_id, resulted_at)
+  where status in ('preliminary', 'verified');
+create index if not exists lab_results_critical_idx on laboratory.lab_results (tenant_id, resulted_at) where is_critical;
 create index if not exists lab_results_reference_range_idx on laboratory.lab_results (reference_range_id, tenant_id)
   where reference_range_id is not null;
 comment on index laboratory.lab_results_reference_range_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
@@ -18072,39 +18306,39 @@ create index if not exists lab_results_verified_by_idx on laboratory.lab_results
   where verified_by is not null;
 create index if not exists lab_results_authorised_by_idx on laboratory.lab_results (tenant_id, authorised_by)
   where authorised_by is not null;
-create index if not exists lab_results_supersedes_idx on laboratory.lab_results (tenant_id, supersedes_id)
+create unique index if not exists lab_results_corrected_once on laboratory.lab_results (tenant_id, supersedes_id)
   where supersedes_id is not null;
 
 comment on table laboratory.lab_results is 'class=phi;scope=tenant;owner=lab;fhir=Observation (laboratory);retention=medical_record;about=Result of one test on one sample; a correction is a new row.';
-comment on column laboratory.lab_results.order_item_id is 'class=phi;about=?';
-comment on column laboratory.lab_results.sample_id is 'class=phi;about=?';
-comment on column laboratory.lab_results.test_id is 'class=phi;about=?';
+comment on column laboratory.lab_results.order_item_id is 'class=phi;about=The ordered test.';
+comment on column laboratory.lab_results.sample_id is 'class=phi;about=The sample or aliquot that was measured.';
+comment on column laboratory.lab_results.test_id is 'class=phi;about=The test; for child rows it may be another than the item''s.';
 comment on column laboratory.lab_results.patient_id is 'class=phi;about=The patient.';
-comment on column laboratory.lab_results.resulted_at is 'class=phi;about=?';
-comment on column laboratory.lab_results.value_num is 'class=phi;about=?';
-comment on column laboratory.lab_results.comparator is 'class=phi;about=?';
-comment on column laboratory.lab_results.value_text is 'class=phi;about=?';
-comment on column laboratory.lab_results.value_code is 'class=phi;about=?';
-comment on column laboratory.lab_results.unit_ucum is 'class=phi;about=?';
-comment on column laboratory.lab_results.reference_range_id is 'class=phi;about=?';
-comment on column laboratory.lab_results.reference_text is 'class=phi;about=?';
-comment on column laboratory.lab_results.flag is 'class=phi;about=?';
-comment on column laboratory.lab_results.is_critical is 'class=phi;about=?';
-comment on column laboratory.lab_results.delta_flag is 'class=phi;about=?';
-comment on column laboratory.lab_results.device_id is 'class=phi;about=?';
-comment on column laboratory.lab_results.run_ref is 'class=phi;about=?';
-comment on column laboratory.lab_results.method is 'class=phi;about=?';
-comment on column laboratory.lab_results.reagent_batch_id is 'class=phi;about=?';
-comment on column laboratory.lab_results.dilution is 'class=phi;about=?';
-comment on column laboratory.lab_results.parent_result_id is 'class=phi;about=?';
-comment on column laboratory.lab_results.entered_by is 'class=phi;about=?';
-comment on column laboratory.lab_results.verified_by is 'class=phi;about=?';
-comment on column laboratory.lab_results.verified_at is 'class=phi;about=?';
-comment on column laboratory.lab_results.authorised_by is 'class=phi;about=?';
-comment on column laboratory.lab_results.authorised_at is 'class=phi;about=?';
-comment on column laboratory.lab_results.supersedes_id is 'class=phi;about=?';
-comment on column laboratory.lab_results.amendment_reason is 'class=phi;about=?';
-comment on column laboratory.lab_results.status is 'class=phi;about=?';
+comment on column laboratory.lab_results.resulted_at is 'class=phi;about=When it was measured.';
+comment on column laboratory.lab_results.value_num is 'class=phi;about=Numeric value in unit_ucum.';
+comment on column laboratory.lab_results.comparator is 'class=phi;about=lt, le, ge, gt when the value is a limit of the method: <5.';
+comment on column laboratory.lab_results.value_text is 'class=phi;about=Text, titre or description.';
+comment on column laboratory.lab_results.value_code is 'class=phi;about=Coded value: positive, negative, an organism.';
+comment on column laboratory.lab_results.unit_ucum is 'class=phi;about=Unit of the value, copied from the test.';
+comment on column laboratory.lab_results.reference_range_id is 'class=phi;about=The range that it was judged by.';
+comment on column laboratory.lab_results.reference_text is 'class=phi;about=That range as printed, kept as it was.';
+comment on column laboratory.lab_results.flag is 'class=phi;about=N normal, L low, H high, LL and HH critical, A abnormal, POS, NEG, IND.';
+comment on column laboratory.lab_results.is_critical is 'class=phi;about=Whether somebody must be told at once.';
+comment on column laboratory.lab_results.delta_flag is 'class=phi;about=Whether it differs from the patient''s previous result by more than the test allows; null without one.';
+comment on column laboratory.lab_results.device_id is 'class=operational;about=The analyser; null for work by hand.';
+comment on column laboratory.lab_results.run_ref is 'class=operational;about=The analyser''s number of the run.';
+comment on column laboratory.lab_results.method is 'class=phi;about=Method, copied from the test.';
+comment on column laboratory.lab_results.reagent_batch_id is 'class=operational;about=Reagent lot.';
+comment on column laboratory.lab_results.dilution is 'class=phi;about=Factor of dilution; the value is already multiplied by it.';
+comment on column laboratory.lab_results.parent_result_id is 'class=phi;about=The result that this one details.';
+comment on column laboratory.lab_results.entered_by is 'class=operational;about=Who entered it.';
+comment on column laboratory.lab_results.verified_by is 'class=operational;about=Who checked it technically.';
+comment on column laboratory.lab_results.verified_at is 'class=phi;about=When it was checked.';
+comment on column laboratory.lab_results.authorised_by is 'class=operational;about=Who released it.';
+comment on column laboratory.lab_results.authorised_at is 'class=phi;about=When it was released.';
+comment on column laboratory.lab_results.supersedes_id is 'class=phi;about=The result that it corrects.';
+comment on column laboratory.lab_results.amendment_reason is 'class=phi;about=Why it was corrected.';
+comment on column laboratory.lab_results.status is 'class=phi;about=registered, preliminary, verified, final, corrected; superseded, cancelled, entered_in_error.';
 select core.comment_standard_columns('laboratory.lab_results');
 
 alter table laboratory.lab_results enable row level security;
@@ -18122,27 +18356,35 @@ create or replace trigger lab_results_reference_range_visible before insert or u
   for each row execute function core.check_shared_reference('reference_range_id', 'laboratory.reference_ranges');
 create or replace trigger lab_results_transition before insert or update of status on laboratory.lab_results
   for each row execute function core.enforce_transition('laboratory.lab_results', 'status');
+create or replace trigger lab_results_first_state after insert on laboratory.lab_results
+  for each row execute function core.announce_first_state('laboratory.lab_results');
+create or replace trigger lab_results_final_stays before update on laboratory.lab_results
+  for each row execute function laboratory.keep_released_result();
+create or replace trigger lab_results_qc_accepted before insert or update of status on laboratory.lab_results
+  for each row execute function laboratory.check_release();
 select audit.track('laboratory.lab_results');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('laboratory.lab_results', '', 'registered', false, null),
+  ('laboratory.lab_results', '', 'preliminary', false, null), -- entered with its value
+  ('laboratory.lab_results', '', 'corrected', false, 'result.corrected.v1'), -- in the transaction that supersedes the old
   ('laboratory.lab_results', 'registered', 'preliminary', false, null),
-  ('laboratory.lab_results', 'registered', 'cancelled', false, null),
-  ('laboratory.lab_results', 'registered', 'corrected', false, null),
+  ('laboratory.lab_results', 'registered', 'cancelled', true, null),
   ('laboratory.lab_results', 'preliminary', 'verified', false, null),
-  ('laboratory.lab_results', 'preliminary', 'cancelled', false, null),
-  ('laboratory.lab_results', 'verified', 'final', false, null),
+  ('laboratory.lab_results', 'preliminary', 'cancelled', true, null),
+  ('laboratory.lab_results', 'verified', 'final', false, 'result.final.v1'),
   ('laboratory.lab_results', 'verified', 'preliminary', false, null),
   ('laboratory.lab_results', 'final', 'superseded', false, null),
-  ('laboratory.lab_results', 'final', 'entered_in_error', false, null),
+  ('laboratory.lab_results', 'final', 'entered_in_error', true, null),
   ('laboratory.lab_results', 'corrected', 'superseded', false, null),
-  ('laboratory.lab_results', 'corrected', 'entered_in_error', false, null)
+  ('laboratory.lab_results', 'corrected', 'entered_in_error', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on laboratory.lab_results to lab_app;
+grant select on laboratory.lab_results to lab_app;
 grant select on laboratory.lab_results to lab_ro;
 
--- laboratory.critical_notifications: Proof that a critical value reached someone who can act, with read-back.
+-- laboratory.critical_notifications: proof that a critical value reached someone who can act. Only one with read-back counts:
+-- without it the report is not issued (IM313). Attempts that reached nobody are rows too.
 create table if not exists laboratory.critical_notifications (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -18163,8 +18405,8 @@ create table if not exists laboratory.critical_notifications (
   created_by uuid default core.current_user_id(),
   constraint critical_notifications_pkey primary key (tenant_id, id),
   constraint critical_notifications_channel_check check (channel in ('phone', 'in_person', 'app')),
-  constraint critical_notifications_num_nonnulls_rule check (num_nonnulls(result_id,imaging_result_id) = 1),
-  constraint critical_notifications_notified_at_rule check (notified_at >= detected_at)
+  constraint critical_notifications_one_subject check (num_nonnulls(result_id, imaging_result_id) = 1),
+  constraint critical_notifications_told_after_detection check (notified_at >= detected_at)
 );
 
 create index if not exists critical_notifications_result_idx on laboratory.critical_notifications (tenant_id, result_id)
@@ -18177,19 +18419,19 @@ create index if not exists critical_notifications_notified_staff_idx on laborato
 create index if not exists critical_notifications_notified_by_idx on laboratory.critical_notifications (tenant_id, notified_by);
 
 comment on table laboratory.critical_notifications is 'class=phi;scope=tenant;owner=lab;fhir=Communication;retention=medical_record;append_only=1;about=Proof that a critical value reached someone who can act, with read-back.';
-comment on column laboratory.critical_notifications.result_id is 'class=phi;about=?';
-comment on column laboratory.critical_notifications.imaging_result_id is 'class=phi;about=?';
+comment on column laboratory.critical_notifications.result_id is 'class=phi;about=The critical laboratory result.';
+comment on column laboratory.critical_notifications.imaging_result_id is 'class=phi;about=The critical finding of imaging.';
 comment on column laboratory.critical_notifications.patient_id is 'class=phi;about=The patient.';
-comment on column laboratory.critical_notifications.notified_to is 'class=phi;about=?';
-comment on column laboratory.critical_notifications.notified_staff_id is 'class=phi;about=?';
-comment on column laboratory.critical_notifications.notified_by is 'class=phi;about=?';
-comment on column laboratory.critical_notifications.channel is 'class=phi;about=?';
-comment on column laboratory.critical_notifications.detected_at is 'class=phi;about=?';
-comment on column laboratory.critical_notifications.notified_at is 'class=phi;about=?';
-comment on column laboratory.critical_notifications.read_back is 'class=phi;about=?';
-comment on column laboratory.critical_notifications.within_target is 'class=phi;about=?';
-comment on column laboratory.critical_notifications.escalation_level is 'class=phi;about=?';
-comment on column laboratory.critical_notifications.outcome is 'class=phi;about=?';
+comment on column laboratory.critical_notifications.notified_to is 'class=operational;about=Who was told: role or name.';
+comment on column laboratory.critical_notifications.notified_staff_id is 'class=operational;about=The same as a member of staff, when it is one.';
+comment on column laboratory.critical_notifications.notified_by is 'class=operational;about=Who told.';
+comment on column laboratory.critical_notifications.channel is 'class=operational;about=phone, in_person or app.';
+comment on column laboratory.critical_notifications.detected_at is 'class=phi;about=When the value was known to be critical.';
+comment on column laboratory.critical_notifications.notified_at is 'class=phi;about=When it was told.';
+comment on column laboratory.critical_notifications.read_back is 'class=phi;about=Whether the listener read the value back.';
+comment on column laboratory.critical_notifications.within_target is 'class=phi;about=Whether it was told within 30 minutes.';
+comment on column laboratory.critical_notifications.escalation_level is 'class=operational;about=How many were asked before.';
+comment on column laboratory.critical_notifications.outcome is 'class=phi;about=What the listener said or will do.';
 select core.comment_standard_columns('laboratory.critical_notifications');
 
 alter table laboratory.critical_notifications enable row level security;
@@ -18203,12 +18445,16 @@ create or replace trigger critical_notifications_append_only before update or de
   for each row execute function core.refuse_change();
 create or replace trigger critical_notifications_no_truncate before truncate on laboratory.critical_notifications
   for each statement execute function core.refuse_change();
+create or replace trigger critical_notifications_no_aadhaar before insert on laboratory.critical_notifications
+  for each row execute function core.reject_aadhaar_like('notified_to', 'outcome');
 select audit.track('laboratory.critical_notifications');
 
-grant select, insert on laboratory.critical_notifications to lab_app;
+grant select on laboratory.critical_notifications to lab_app;
 grant select on laboratory.critical_notifications to lab_ro;
 
--- laboratory.diagnostic_reports: The issued laboratory report.
+-- laboratory.diagnostic_reports: the issued report of an order. A partial report grows into the final one; a final one is
+-- never changed (IM311): an amendment or correction is a new version that names the version before it and why.
+-- One version of an order's report is current (unique index).
 create table if not exists laboratory.diagnostic_reports (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -18221,7 +18467,9 @@ create table if not exists laboratory.diagnostic_reports (
   signed_at timestamptz,
   conclusion_enc bytea,
   result_ids uuid[] not null default '{}',
+  exceptions text[] not null default '{}',
   interim boolean not null default false,
+  is_current boolean not null default true,
   amends_id uuid,
   amendment_reason text,
   document_id uuid,
@@ -18233,43 +18481,46 @@ create table if not exists laboratory.diagnostic_reports (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint diagnostic_reports_pkey primary key (tenant_id, id),
-  constraint diagnostic_reports_report_number_version_key unique (tenant_id, report_number, version),
+  constraint diagnostic_reports_number_key unique (tenant_id, report_number, version),
   constraint diagnostic_reports_status_check check (
     status in ('registered', 'partial', 'final', 'cancelled', 'amended', 'corrected', 'entered_in_error')
   ),
-  constraint diagnostic_reports_status_rule check (
+  constraint diagnostic_reports_signed check (
     status not in ('final', 'amended', 'corrected') or (signed_by is not null and issued_at is not null)
   ),
-  constraint diagnostic_reports_version_rule check (
+  constraint diagnostic_reports_amended_with_reason check (
     version = 1 or (amends_id is not null and amendment_reason is not null)
   )
 );
 
+create unique index if not exists diagnostic_reports_one_current on laboratory.diagnostic_reports (tenant_id, order_id) where is_current;
 create index if not exists diagnostic_reports_order_idx on laboratory.diagnostic_reports (tenant_id, order_id);
 create index if not exists diagnostic_reports_patient_idx on laboratory.diagnostic_reports (tenant_id, patient_id);
 create index if not exists diagnostic_reports_signed_by_idx on laboratory.diagnostic_reports (tenant_id, signed_by)
   where signed_by is not null;
-create index if not exists diagnostic_reports_amends_idx on laboratory.diagnostic_reports (tenant_id, amends_id)
+create unique index if not exists diagnostic_reports_amended_once on laboratory.diagnostic_reports (tenant_id, amends_id)
   where amends_id is not null;
 create index if not exists diagnostic_reports_document_idx on laboratory.diagnostic_reports (tenant_id, document_id)
   where document_id is not null;
 
 comment on table laboratory.diagnostic_reports is 'class=phi;scope=tenant;owner=lab;fhir=DiagnosticReport (lab);retention=medical_record;about=The issued laboratory report.';
-comment on column laboratory.diagnostic_reports.report_number is 'class=phi;about=?';
-comment on column laboratory.diagnostic_reports.order_id is 'class=phi;about=?';
+comment on column laboratory.diagnostic_reports.report_number is 'class=phi;about=Number for people; versions share it.';
+comment on column laboratory.diagnostic_reports.order_id is 'class=phi;about=The order.';
 comment on column laboratory.diagnostic_reports.patient_id is 'class=phi;about=The patient.';
-comment on column laboratory.diagnostic_reports.version is 'class=phi;about=?';
-comment on column laboratory.diagnostic_reports.issued_at is 'class=phi;about=?';
-comment on column laboratory.diagnostic_reports.signed_by is 'class=phi;about=?';
-comment on column laboratory.diagnostic_reports.signed_at is 'class=phi;about=?';
-comment on column laboratory.diagnostic_reports.conclusion_enc is 'class=phi;enc=1;about=?';
-comment on column laboratory.diagnostic_reports.result_ids is 'class=phi;about=?';
-comment on column laboratory.diagnostic_reports.interim is 'class=phi;about=?';
-comment on column laboratory.diagnostic_reports.amends_id is 'class=phi;about=?';
-comment on column laboratory.diagnostic_reports.amendment_reason is 'class=phi;about=?';
+comment on column laboratory.diagnostic_reports.version is 'class=phi;about=Counts the versions.';
+comment on column laboratory.diagnostic_reports.issued_at is 'class=phi;about=When it was issued.';
+comment on column laboratory.diagnostic_reports.signed_by is 'class=operational;about=Who signed it.';
+comment on column laboratory.diagnostic_reports.signed_at is 'class=phi;about=When it was signed.';
+comment on column laboratory.diagnostic_reports.conclusion_enc is 'class=phi;enc=1;about=Conclusion, encrypted by the application.';
+comment on column laboratory.diagnostic_reports.result_ids is 'class=phi;about=The results that it states, in print order.';
+comment on column laboratory.diagnostic_reports.exceptions is 'class=phi;about=Why compromised samples were accepted, as stated on the report (ISO 15189, 7.2.6.2).';
+comment on column laboratory.diagnostic_reports.is_current is 'class=phi;about=Whether this is the newest version.';
+comment on column laboratory.diagnostic_reports.interim is 'class=phi;about=Whether results are still to come.';
+comment on column laboratory.diagnostic_reports.amends_id is 'class=phi;about=The version that this one replaces.';
+comment on column laboratory.diagnostic_reports.amendment_reason is 'class=phi;about=Why it replaces it; printed.';
 comment on column laboratory.diagnostic_reports.document_id is 'class=phi;about=The stored document.';
-comment on column laboratory.diagnostic_reports.delivered is 'class=phi;about=?';
-comment on column laboratory.diagnostic_reports.status is 'class=phi;about=?';
+comment on column laboratory.diagnostic_reports.delivered is 'class=phi;about=When it went where: {"portal": .., "abdm": ..}.';
+comment on column laboratory.diagnostic_reports.status is 'class=phi;about=registered, partial, final, amended, corrected; cancelled, entered_in_error.';
 select core.comment_standard_columns('laboratory.diagnostic_reports');
 
 alter table laboratory.diagnostic_reports enable row level security;
@@ -18283,26 +18534,35 @@ create or replace trigger diagnostic_reports_touch before update on laboratory.d
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger diagnostic_reports_transition before insert or update of status on laboratory.diagnostic_reports
   for each row execute function core.enforce_transition('laboratory.diagnostic_reports', 'status');
+create or replace trigger diagnostic_reports_first_state after insert on laboratory.diagnostic_reports
+  for each row execute function core.announce_first_state('laboratory.diagnostic_reports');
+create or replace trigger diagnostic_reports_final_stays before update on laboratory.diagnostic_reports
+  for each row execute function laboratory.keep_issued_report();
 select audit.track('laboratory.diagnostic_reports');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('laboratory.diagnostic_reports', '', 'registered', false, null),
-  ('laboratory.diagnostic_reports', 'registered', 'partial', false, null),
-  ('laboratory.diagnostic_reports', 'registered', 'final', false, null),
+  -- a report is issued as it is made; a later version begins as what it is
+  ('laboratory.diagnostic_reports', '', 'partial', false, 'report.issued.v1'),
+  ('laboratory.diagnostic_reports', '', 'final', false, 'report.issued.v1'),
+  ('laboratory.diagnostic_reports', '', 'amended', false, 'report.issued.v1'),
+  ('laboratory.diagnostic_reports', '', 'corrected', false, 'report.issued.v1'),
+  ('laboratory.diagnostic_reports', 'registered', 'partial', false, 'report.issued.v1'),
+  ('laboratory.diagnostic_reports', 'registered', 'final', false, 'report.issued.v1'),
   ('laboratory.diagnostic_reports', 'registered', 'cancelled', false, null),
-  ('laboratory.diagnostic_reports', 'partial', 'final', false, null),
+  ('laboratory.diagnostic_reports', 'partial', 'final', false, 'report.issued.v1'),
   ('laboratory.diagnostic_reports', 'partial', 'cancelled', false, null),
-  ('laboratory.diagnostic_reports', 'final', 'amended', false, null),
-  ('laboratory.diagnostic_reports', 'final', 'corrected', false, null),
-  ('laboratory.diagnostic_reports', 'final', 'entered_in_error', false, null),
-  ('laboratory.diagnostic_reports', 'amended', 'corrected', false, null),
-  ('laboratory.diagnostic_reports', 'corrected', 'amended', false, null)
+  ('laboratory.diagnostic_reports', 'final', 'entered_in_error', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on laboratory.diagnostic_reports to lab_app;
+grant select on laboratory.diagnostic_reports to lab_app;
+grant update (document_id, delivered, row_version) on laboratory.diagnostic_reports to lab_app;
 grant select on laboratory.diagnostic_reports to lab_ro;
 
--- laboratory.qc_lots: Control material lots with target mean and SD per test and analyser.
+-- laboratory.qc_lots: lots of control material with mean and standard deviation per test and analyser.
+--
+-- A lot is established by runs of its own and then accepted (laboratory.accept_qc_lot); only runs after that count for the
+-- release of results.
 create table if not exists laboratory.qc_lots (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -18317,7 +18577,9 @@ create table if not exists laboratory.qc_lots (
   runs_for_establishment smallint not null,
   opened_on date not null,
   expires_on date not null,
-  rules text[] not null default '{}',
+  rules text[] not null default '{1_2s,1_3s,2_2s,R_4s,4_1s,10_x}',
+  accepted_by uuid,
+  accepted_at timestamptz,
   status text not null default 'establishing',
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
@@ -18325,33 +18587,42 @@ create table if not exists laboratory.qc_lots (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint qc_lots_pkey primary key (tenant_id, id),
-  constraint qc_lots_lot_number_level_key unique (tenant_id, lot_number, level, test_id, device_id),
+  constraint qc_lots_lot_once unique (tenant_id, lot_number, level, test_id, device_id),
   constraint qc_lots_level_check check (level in ('L1', 'L2', 'L3')),
   constraint qc_lots_source_check check (source in ('manufacturer', 'established')),
   constraint qc_lots_status_check check (status in ('establishing', 'active', 'retired')),
-  constraint qc_lots_sd_rule check (sd > 0),
-  constraint qc_lots_expires_on_rule check (expires_on > opened_on),
-  constraint qc_lots_rules_rule check (rules <@ array['1_2s','1_3s','2_2s','R_4s','4_1s','10_x'])
+  constraint qc_lots_accepted_by_someone check ((accepted_at is null) = (accepted_by is null)),
+  constraint qc_lots_active_was_accepted check (
+    case status when 'establishing' then accepted_at is null when 'active' then accepted_at is not null else true end
+  ),
+  constraint qc_lots_runs_positive check (runs_for_establishment > 0),
+  constraint qc_lots_sd_positive check (sd > 0),
+  constraint qc_lots_expires_after_opening check (expires_on > opened_on),
+  constraint qc_lots_rules_known check (rules <@ array['1_2s', '1_3s', '2_2s', 'R_4s', '4_1s', '10_x'])
 );
 
 create index if not exists qc_lots_test_idx on laboratory.qc_lots (test_id, tenant_id);
 comment on index laboratory.qc_lots_test_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+
+create index if not exists qc_lots_accepted_by_idx on laboratory.qc_lots (tenant_id, accepted_by) where accepted_by is not null;
 create index if not exists qc_lots_device_idx on laboratory.qc_lots (tenant_id, device_id);
 
 comment on table laboratory.qc_lots is 'class=operational;scope=tenant;owner=lab;fhir=Substance;retention=operational;about=Control material lots with target mean and SD per test and analyser.';
-comment on column laboratory.qc_lots.material is 'class=operational;about=?';
-comment on column laboratory.qc_lots.lot_number is 'class=operational;about=?';
-comment on column laboratory.qc_lots.level is 'class=operational;about=?';
-comment on column laboratory.qc_lots.test_id is 'class=operational;about=?';
-comment on column laboratory.qc_lots.device_id is 'class=operational;about=?';
-comment on column laboratory.qc_lots.mean is 'class=operational;about=?';
-comment on column laboratory.qc_lots.sd is 'class=operational;about=?';
-comment on column laboratory.qc_lots.source is 'class=operational;about=?';
-comment on column laboratory.qc_lots.runs_for_establishment is 'class=operational;about=?';
-comment on column laboratory.qc_lots.opened_on is 'class=operational;about=?';
-comment on column laboratory.qc_lots.expires_on is 'class=operational;about=?';
-comment on column laboratory.qc_lots.rules is 'class=operational;about=?';
-comment on column laboratory.qc_lots.status is 'class=operational;about=?';
+comment on column laboratory.qc_lots.material is 'class=operational;about=Name of the control material.';
+comment on column laboratory.qc_lots.lot_number is 'class=operational;about=Lot number of the manufacturer.';
+comment on column laboratory.qc_lots.level is 'class=operational;about=L1, L2 or L3: low, normal, high.';
+comment on column laboratory.qc_lots.test_id is 'class=operational;about=The test.';
+comment on column laboratory.qc_lots.device_id is 'class=operational;about=The analyser.';
+comment on column laboratory.qc_lots.mean is 'class=operational;about=Target mean, in the unit of the test.';
+comment on column laboratory.qc_lots.sd is 'class=operational;about=Standard deviation, in the unit of the test.';
+comment on column laboratory.qc_lots.source is 'class=operational;about=manufacturer, or established: then acceptance computes mean and SD from the runs.';
+comment on column laboratory.qc_lots.runs_for_establishment is 'class=operational;about=How many runs acceptance needs.';
+comment on column laboratory.qc_lots.opened_on is 'class=operational;about=First day of use.';
+comment on column laboratory.qc_lots.expires_on is 'class=operational;about=Last day of use.';
+comment on column laboratory.qc_lots.rules is 'class=operational;about=The Westgard rules that are evaluated; 1_2s warns, the others reject.';
+comment on column laboratory.qc_lots.accepted_by is 'class=operational;about=Who accepted the lot for use.';
+comment on column laboratory.qc_lots.accepted_at is 'class=operational;about=When; runs from then on count for the release of results.';
+comment on column laboratory.qc_lots.status is 'class=operational;about=establishing, active or retired.';
 select core.comment_standard_columns('laboratory.qc_lots');
 
 alter table laboratory.qc_lots enable row level security;
@@ -18375,10 +18646,17 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('laboratory.qc_lots', 'active', 'retired', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on laboratory.qc_lots to lab_app;
+grant select on laboratory.qc_lots to lab_app;
+grant insert (
+  tenant_id, id, material, lot_number, level, test_id, device_id, mean, sd, source, runs_for_establishment, opened_on,
+  expires_on, rules
+) on laboratory.qc_lots to lab_app;
 grant select on laboratory.qc_lots to lab_ro;
 
--- laboratory.qc_results: Internal QC runs with Westgard verdict, and external (EQA/PT) rounds.
+-- laboratory.qc_results: runs of internal quality control with their Westgard verdict, and rounds of external assessment.
+--
+-- The verdict is computed here, in laboratory.record_qc, never sent. A row is evidence: only its review (incident, reviewer,
+-- time) is filled in later, once (trigger); a rejected run is not reviewed without an incident.
 create table if not exists laboratory.qc_results (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -18406,41 +18684,43 @@ create table if not exists laboratory.qc_results (
   constraint qc_results_eqa_performance_check check (
     eqa_performance in ('acceptable', 'questionable', 'unacceptable')
   ),
-  constraint qc_results_scheme_rule check ((scheme = 'iqc') = (qc_lot_id is not null)),
-  constraint qc_results_eqa_complete check (scheme <> 'eqa' or eqa_round is not null),
-  constraint qc_results_reject_complete check (verdict <> 'reject' or reviewed_at is null or incident_id is not null)
+  constraint qc_results_internal_has_lot check ((scheme = 'iqc') = (qc_lot_id is not null)),
+  constraint qc_results_external_has_round check (scheme <> 'eqa' or eqa_round is not null),
+  constraint qc_results_reviewed_by_someone check ((reviewed_at is null) = (reviewed_by is null)),
+  constraint qc_results_reject_reviewed_with_incident check (verdict <> 'reject' or reviewed_at is null or incident_id is not null)
 ) partition by range (run_at);
 
 create table if not exists laboratory.qc_results_default partition of laboratory.qc_results default;
 
-create index if not exists qc_results_qc_lot_idx on laboratory.qc_results (tenant_id, qc_lot_id)
+-- a run is recorded once
+create unique index if not exists qc_results_run_once on laboratory.qc_results (tenant_id, qc_lot_id, run_at)
   where qc_lot_id is not null;
 create index if not exists qc_results_test_idx on laboratory.qc_results (test_id, tenant_id);
 comment on index laboratory.qc_results_test_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
-create index if not exists qc_results_device_idx on laboratory.qc_results (tenant_id, device_id);
+create index if not exists qc_results_device_idx on laboratory.qc_results (tenant_id, device_id, test_id, run_at);
 create index if not exists qc_results_operator_idx on laboratory.qc_results (tenant_id, operator_id);
 create index if not exists qc_results_incident_idx on laboratory.qc_results (tenant_id, incident_id)
   where incident_id is not null;
 create index if not exists qc_results_reviewed_by_idx on laboratory.qc_results (tenant_id, reviewed_by)
   where reviewed_by is not null;
 
-comment on table laboratory.qc_results is 'class=operational;scope=tenant;owner=lab;fhir=Observation;retention=operational;append_only=1;partition=month;about=Internal QC runs with Westgard verdict, and external (EQA/PT) rounds.';
-comment on column laboratory.qc_results.qc_lot_id is 'class=operational;about=?';
-comment on column laboratory.qc_results.scheme is 'class=operational;about=?';
-comment on column laboratory.qc_results.test_id is 'class=operational;about=?';
-comment on column laboratory.qc_results.device_id is 'class=operational;about=?';
-comment on column laboratory.qc_results.run_at is 'class=operational;about=?';
-comment on column laboratory.qc_results.value is 'class=operational;about=?';
-comment on column laboratory.qc_results.target is 'class=operational;about=?';
-comment on column laboratory.qc_results.z_score is 'class=operational;about=?';
-comment on column laboratory.qc_results.violated_rules is 'class=operational;about=?';
-comment on column laboratory.qc_results.verdict is 'class=operational;about=?';
-comment on column laboratory.qc_results.operator_id is 'class=operational;about=?';
-comment on column laboratory.qc_results.eqa_round is 'class=operational;about=?';
-comment on column laboratory.qc_results.eqa_performance is 'class=operational;about=?';
-comment on column laboratory.qc_results.incident_id is 'class=operational;about=?';
-comment on column laboratory.qc_results.reviewed_by is 'class=operational;about=?';
-comment on column laboratory.qc_results.reviewed_at is 'class=operational;about=?';
+comment on table laboratory.qc_results is 'class=operational;scope=tenant;owner=lab;fhir=Observation;retention=operational;partition=month;about=Internal QC runs with Westgard verdict, and external (EQA/PT) rounds.';
+comment on column laboratory.qc_results.qc_lot_id is 'class=operational;about=The control lot; null for an external round.';
+comment on column laboratory.qc_results.scheme is 'class=operational;about=iqc internal or eqa external.';
+comment on column laboratory.qc_results.test_id is 'class=operational;about=The test.';
+comment on column laboratory.qc_results.device_id is 'class=operational;about=The analyser.';
+comment on column laboratory.qc_results.run_at is 'class=operational;about=When it was measured; months are partitions.';
+comment on column laboratory.qc_results.value is 'class=operational;about=Measured value, in the unit of the test.';
+comment on column laboratory.qc_results.target is 'class=operational;about=Mean of the lot at that time, or assigned value of the round.';
+comment on column laboratory.qc_results.z_score is 'class=operational;about=(value - target) / SD.';
+comment on column laboratory.qc_results.violated_rules is 'class=operational;about=The Westgard rules that the run breaks.';
+comment on column laboratory.qc_results.verdict is 'class=operational;about=accept, warn (1_2s only) or reject.';
+comment on column laboratory.qc_results.operator_id is 'class=operational;about=Who ran it.';
+comment on column laboratory.qc_results.eqa_round is 'class=operational;about=Scheme and round of the external assessment.';
+comment on column laboratory.qc_results.eqa_performance is 'class=operational;about=acceptable (|z| at most 2), questionable (below 3) or unacceptable.';
+comment on column laboratory.qc_results.incident_id is 'class=operational;about=The nonconformity that a rejected run led to.';
+comment on column laboratory.qc_results.reviewed_by is 'class=operational;about=Who reviewed it.';
+comment on column laboratory.qc_results.reviewed_at is 'class=operational;about=When it was reviewed.';
 select core.comment_standard_columns('laboratory.qc_results');
 
 alter table laboratory.qc_results enable row level security;
@@ -18456,16 +18736,15 @@ create policy tenant_isolation on laboratory.qc_results_default
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-create or replace trigger qc_results_append_only before update or delete on laboratory.qc_results
+create or replace trigger qc_results_reviewed_once before update on laboratory.qc_results
+  for each row execute function laboratory.keep_qc_result();
+create or replace trigger qc_results_not_deleted before delete on laboratory.qc_results
   for each row execute function core.refuse_change();
-create or replace trigger qc_results_no_truncate before truncate on laboratory.qc_results
-  for each statement execute function core.refuse_change();
-create or replace trigger qc_results_default_no_truncate before truncate on laboratory.qc_results_default
-  for each statement execute function core.refuse_change();
 create or replace trigger qc_results_test_visible before insert or update of test_id on laboratory.qc_results
   for each row execute function core.check_shared_reference('test_id', 'laboratory.lab_tests');
+select audit.track('laboratory.qc_results');
 
-grant select, insert on laboratory.qc_results to lab_app;
+grant select on laboratory.qc_results to lab_app;
 grant select on laboratory.qc_results to lab_ro;
 
 -- blood_bank: tables
@@ -22994,15 +23273,6 @@ $$;
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.telemetry'::pg_catalog.regclass and conname = 'telemetry_tenant_fkey') then
-    alter table device.telemetry add constraint telemetry_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.alarms'::pg_catalog.regclass and conname = 'alarms_tenant_fkey') then
     alter table device.alarms add constraint alarms_tenant_fkey
   foreign key (tenant_id) references core.tenants (id);
@@ -24362,6 +24632,10 @@ begin
     alter table laboratory.reference_ranges add constraint reference_ranges_test_fkey
   foreign key (test_id) references laboratory.lab_tests (id);
   end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.reference_ranges'::pg_catalog.regclass and conname = 'reference_ranges_approved_by_fkey') then
+    alter table laboratory.reference_ranges add constraint reference_ranges_approved_by_fkey
+  foreign key (tenant_id, approved_by) references workforce.staff (tenant_id, id);
+  end if;
 end
 $$;
 
@@ -24629,6 +24903,10 @@ begin
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.qc_lots'::pg_catalog.regclass and conname = 'qc_lots_device_fkey') then
     alter table laboratory.qc_lots add constraint qc_lots_device_fkey
   foreign key (tenant_id, device_id) references device.devices (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.qc_lots'::pg_catalog.regclass and conname = 'qc_lots_accepted_by_fkey') then
+    alter table laboratory.qc_lots add constraint qc_lots_accepted_by_fkey
+  foreign key (tenant_id, accepted_by) references workforce.staff (tenant_id, id);
   end if;
 end
 $$;
@@ -34731,6 +35009,606 @@ end
 $$;
 
 comment on function ehr.withdraw_template(uuid, text) is 'about=Takes a template out of use: a draft is withdrawn, an active one retired. IM002 no reason for a draft, IM005 no such template of the tenant.';
+
+-- device: functions
+
+-- Devices in and out of service. A device is locked before its assignments.
+create or replace function device.lock_device(p_device_id uuid) returns device.devices
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_device device.devices;
+begin
+  select d.* into v_device
+  from device.devices d
+  where d.tenant_id = v_tenant and d.id = p_device_id and d.deleted_at is null
+  for no key update;
+  if not found then
+    raise exception 'device % does not exist', p_device_id
+      using errcode = 'IM005', hint = 'choose a device of the tenant that is not deleted';
+  end if;
+  return v_device;
+end
+$$;
+
+comment on function device.lock_device(uuid) is 'about=The device, locked until the transaction ends. IM005 no such device.';
+
+create or replace function device.move_device(p_device device.devices, p_status text) returns device.devices
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_device device.devices := p_device;
+begin
+  if p_device.status = p_status then
+    return p_device;
+  end if;
+  if p_status = 'retired' and exists (
+    select
+    from device.device_assignments a
+    where a.tenant_id = p_device.tenant_id and a.device_id = p_device.id and a.status = 'active'
+  ) then
+    raise exception 'device % is in use', p_device.id
+      using errcode = 'IM880', hint = 'end its assignments first';
+  end if;
+  update device.devices d
+  set status = p_status
+  where d.tenant_id = p_device.tenant_id and d.id = p_device.id
+  returning d.* into v_device;
+  return v_device;
+end
+$$;
+
+comment on function device.move_device(device.devices, text) is 'about=Moves a device that the caller has locked. IM001 no such move, IM002 retired without a reason, IM880 still assigned.';
+
+create or replace function device.change_status(p_device_id uuid, p_status text, p_reason text default null)
+  returns device.devices
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_device device.devices := device.lock_device(p_device_id);
+begin
+  if v_device.status = 'commissioning' and p_status = 'active' then
+    raise exception 'device % has not passed its acceptance', p_device_id
+      using errcode = 'IM001', hint = 'record it with device.record_maintenance, kind acceptance';
+  end if;
+  if p_reason is not null then
+    perform core.set_reason(p_reason);
+  end if;
+  return device.move_device(v_device, p_status);
+end
+$$;
+
+comment on function device.change_status(uuid, text, text) is 'about=Takes a device out of service (maintenance, offline, retired) or back into it (active). IM001 no such move, or not accepted yet, IM002 retired without a reason, IM005 no such device, IM880 retired while assigned.';
+
+create or replace function device.record_maintenance(
+  p_device_id uuid,
+  p_kind text,
+  p_result text,
+  p_performed_at timestamptz,
+  p_performed_by text,
+  p_next_due_on date default null,
+  p_out_of_tolerance boolean default false,
+  p_impact_review text default null,
+  p_traceability text default null,
+  p_certificate_document_id uuid default null
+) returns device.device_maintenance
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_device device.devices := device.lock_device(p_device_id);
+  v_row device.device_maintenance;
+  v_status text;
+begin
+  select m.* into v_row
+  from device.device_maintenance m
+  where
+    m.tenant_id = v_tenant and m.device_id = p_device_id and m.kind = p_kind and m.performed_at = p_performed_at;
+  if found then
+    return v_row;
+  end if;
+  if p_performed_at > now() + interval '5 minutes' then
+    raise exception 'maintenance of device % lies in the future', p_device_id
+      using errcode = '22023', hint = 'record it when it is done';
+  end if;
+  insert into device.device_maintenance (
+    tenant_id, device_id, kind, performed_at, performed_by, certificate_document_id, result, traceability, next_due_on,
+    out_of_tolerance, impact_review
+  )
+  values (
+    v_tenant, p_device_id, p_kind, p_performed_at, p_performed_by, p_certificate_document_id, p_result,
+    p_traceability, p_next_due_on, p_out_of_tolerance, p_impact_review
+  )
+  returning * into v_row;
+
+  update device.devices d
+  set
+    calibration_due_on = case when p_kind in ('acceptance', 'calibration') then coalesce(p_next_due_on, d.calibration_due_on)
+      else d.calibration_due_on end,
+    pm_due_on = case when p_kind = 'preventive' then coalesce(p_next_due_on, d.pm_due_on) else d.pm_due_on end
+  where d.tenant_id = v_tenant and d.id = p_device_id and p_next_due_on is not null
+    and p_kind in ('acceptance', 'calibration', 'preventive');
+  v_status := case
+    when p_kind = 'decommission' then 'retired'
+    when v_device.status = 'commissioning' and (p_kind <> 'acceptance' or p_result = 'fail') then null
+    when p_kind = 'recall' or p_result = 'fail' then 'maintenance'
+    else 'active'
+  end;
+  if v_status is not null then
+    if p_kind = 'decommission' then
+      perform core.set_reason('decommissioned');
+    end if;
+    perform device.move_device(device.lock_device(p_device_id), v_status);
+  end if;
+  return v_row;
+end
+$$;
+
+comment on function device.record_maintenance(uuid, text, text, timestamptz, text, date, boolean, text, text, uuid) is 'about=Records acceptance, calibration, preventive maintenance, breakdown, recall or decommissioning, keeps the due dates, and moves the device: in use when passed or limited, in maintenance when failed or recalled, retired when decommissioned. The same record again is the same row. IM001 retired already, IM005 no such device, IM880 decommissioned while assigned.';
+
+-- Who or what a device serves.
+create or replace function device.assign(
+  p_device_id uuid,
+  p_assigned_by uuid,
+  p_patient_id uuid default null,
+  p_encounter_id uuid default null,
+  p_bed_id uuid default null,
+  p_is_exclusive boolean default true,
+  p_alarm_limits jsonb default '{}',
+  p_from timestamptz default null
+) returns device.device_assignments
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+  set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_device device.devices := device.lock_device(p_device_id);
+  v_row device.device_assignments;
+begin
+  select a.* into v_row
+  from device.device_assignments a
+  where
+    a.tenant_id = v_tenant and a.device_id = p_device_id and a.status = 'active'
+    and (a.patient_id, a.encounter_id, a.bed_id, a.is_exclusive)
+      is not distinct from (p_patient_id, p_encounter_id, p_bed_id, p_is_exclusive);
+  if found then
+    return v_row;
+  end if;
+  if v_device.status <> 'active' then
+    raise exception 'device % is % and cannot be assigned', p_device_id, v_device.status
+      using errcode = 'IM881', hint = 'choose a device that is active';
+  end if;
+  -- the lock of the device decides between two who ask at once; the exclusion constraint is the last guard
+  if exists (
+    select
+    from device.device_assignments a
+    where
+      a.tenant_id = v_tenant and a.device_id = p_device_id
+      and a.period && pg_catalog.tstzrange(coalesce(p_from, now()), null) and (a.is_exclusive or p_is_exclusive)
+  ) then
+    raise exception 'device % serves somebody else', p_device_id
+      using errcode = 'IM880', hint = 'end that assignment first, or choose another device';
+  end if;
+  insert into device.device_assignments (
+    tenant_id, device_id, is_exclusive, patient_id, encounter_id, bed_id, period, alarm_limits, assigned_by
+  )
+  values (
+    v_tenant, p_device_id, p_is_exclusive, p_patient_id, p_encounter_id, p_bed_id,
+    pg_catalog.tstzrange(coalesce(p_from, now()), null), p_alarm_limits, p_assigned_by
+  )
+  returning * into v_row;
+  return v_row;
+end
+$$;
+
+comment on function device.assign(uuid, uuid, uuid, uuid, uuid, boolean, jsonb, timestamptz) is 'about=Connects an active device to a patient, a bed or the place where it stands, by default for nobody else, with alarm limits {metric: {low, high, priority}}. The same again is the same assignment. IM005 no such device, IM880 the device serves somebody else, IM881 not in service.';
+
+create or replace function device.lock_assignment(p_assignment_id uuid) returns device.device_assignments
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_row device.device_assignments;
+begin
+  select a.* into v_row
+  from device.device_assignments a
+  where a.tenant_id = v_tenant and a.id = p_assignment_id
+  for no key update;
+  if not found then
+    raise exception 'device assignment % does not exist', p_assignment_id
+      using errcode = 'IM005', hint = 'choose an assignment of the tenant';
+  end if;
+  return v_row;
+end
+$$;
+
+comment on function device.lock_assignment(uuid) is 'about=The assignment, locked until the transaction ends. IM005 no such assignment.';
+
+create or replace function device.unassign(p_assignment_id uuid, p_at timestamptz default null)
+  returns device.device_assignments
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_row device.device_assignments := device.lock_assignment(p_assignment_id);
+begin
+  if v_row.status = 'ended' then
+    return v_row;
+  end if;
+  update device.device_assignments a
+  set status = 'ended', period = pg_catalog.tstzrange(lower(a.period), greatest(coalesce(p_at, now()), lower(a.period) + interval '1 millisecond'))
+  where a.tenant_id = v_tenant and a.id = p_assignment_id
+  returning a.* into v_row;
+  return v_row;
+end
+$$;
+
+comment on function device.unassign(uuid, timestamptz) is 'about=Ends an assignment; ended already, it is returned as it is. IM005 no such assignment.';
+
+create or replace function device.set_alarm_limits(p_assignment_id uuid, p_alarm_limits jsonb)
+  returns device.device_assignments
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_row device.device_assignments := device.lock_assignment(p_assignment_id);
+begin
+  if v_row.status = 'ended' then
+    raise exception 'device assignment % has ended', p_assignment_id
+      using errcode = 'IM001', hint = 'assign the device again with the limits';
+  end if;
+  update device.device_assignments a
+  set alarm_limits = p_alarm_limits
+  where a.tenant_id = v_tenant and a.id = p_assignment_id
+  returning a.* into v_row;
+  return v_row;
+end
+$$;
+
+comment on function device.set_alarm_limits(uuid, jsonb) is 'about=Sets the alarm limits of an assignment: {metric: {low, high, priority}}. IM001 it has ended, IM005 no such assignment.';
+
+-- Alarms: one live alarm a condition, taken on by a person, passed on when nobody does.
+create or replace function device.priority_rank(p_priority text) returns int
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$ select array_position(array['low', 'medium', 'high', 'crisis'], p_priority) $$;
+
+comment on function device.priority_rank(text) is 'about=1 low to 4 crisis.';
+
+create or replace function device.ring(
+  p_device_id uuid,
+  p_patient_id uuid,
+  p_metric_code text,
+  p_limit_kind text,
+  p_priority text,
+  p_limit_value numeric,
+  p_observed_value numeric,
+  p_raised_at timestamptz
+) returns device.alarms
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_alarm device.alarms;
+begin
+  -- the live alarm of the condition may be resolved between insert and select: then the next round inserts
+  loop
+    insert into device.alarms (
+      tenant_id, device_id, patient_id, metric_code, limit_kind, limit_value, observed_value, priority, raised_at
+    )
+    values (
+      v_tenant, p_device_id, p_patient_id, p_metric_code, p_limit_kind, p_limit_value, p_observed_value, p_priority,
+      p_raised_at
+    )
+    on conflict (tenant_id, device_id, metric_code, limit_kind) where status in ('active', 'acknowledged') do nothing
+    returning * into v_alarm;
+    exit when found;
+    select a.* into v_alarm
+    from device.alarms a
+    where
+      a.tenant_id = v_tenant and a.device_id = p_device_id and a.metric_code = p_metric_code
+      and a.limit_kind = p_limit_kind and a.status in ('active', 'acknowledged')
+    for no key update;
+    continue when not found;
+    if device.priority_rank(p_priority) > device.priority_rank(v_alarm.priority) then
+      update device.alarms a
+      set
+        priority = p_priority, observed_value = p_observed_value, status = 'active', acknowledged_at = null,
+        acknowledged_by = null
+      where a.tenant_id = v_tenant and a.id = v_alarm.id
+      returning a.* into v_alarm;
+    end if;
+    exit;
+  end loop;
+  return v_alarm;
+end
+$$;
+
+comment on function device.ring(uuid, uuid, text, text, text, numeric, numeric, timestamptz) is 'about=The live alarm of a condition, raised when there is none. A higher priority makes an acknowledged alarm active again.';
+
+create or replace function device.patient_of(p_device_id uuid, p_at timestamptz) returns uuid
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+begin
+  return (
+    select a.patient_id
+    from device.device_assignments a
+    where a.tenant_id = v_tenant and a.device_id = p_device_id and a.is_exclusive and a.period @> p_at
+  );
+end
+$$;
+
+comment on function device.patient_of(uuid, timestamptz) is 'about=The patient who had the device for themselves at an instant; null nobody.';
+
+create or replace function device.raise_alarm(
+  p_device_id uuid,
+  p_metric_code text,
+  p_limit_kind text,
+  p_priority text,
+  p_limit_value numeric default null,
+  p_observed_value numeric default null,
+  p_raised_at timestamptz default null
+) returns device.alarms
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+begin
+  if not exists (
+    select from device.devices d where d.tenant_id = v_tenant and d.id = p_device_id and d.deleted_at is null
+  ) then
+    raise exception 'device % does not exist', p_device_id
+      using errcode = 'IM005', hint = 'choose a device of the tenant that is not deleted';
+  end if;
+  return device.ring(
+    p_device_id, device.patient_of(p_device_id, coalesce(p_raised_at, now())), p_metric_code, p_limit_kind, p_priority,
+    p_limit_value, p_observed_value, coalesce(p_raised_at, now())
+  );
+end
+$$;
+
+comment on function device.raise_alarm(uuid, text, text, text, numeric, numeric, timestamptz) is 'about=Raises an alarm that the device itself gives (technical, disconnect, or a limit of its own), for the patient who has it. A condition that has a live alarm gets that one, with the higher priority of the two. IM005 no such device.';
+
+create or replace function device.lock_alarm(p_alarm_id uuid) returns device.alarms
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_alarm device.alarms;
+begin
+  select a.* into v_alarm
+  from device.alarms a
+  where a.tenant_id = v_tenant and a.id = p_alarm_id
+  for no key update;
+  if not found then
+    raise exception 'alarm % does not exist', p_alarm_id
+      using errcode = 'IM005', hint = 'choose an alarm of the tenant';
+  end if;
+  return v_alarm;
+end
+$$;
+
+comment on function device.lock_alarm(uuid) is 'about=The alarm, locked until the transaction ends. IM005 no such alarm.';
+
+create or replace function device.acknowledge_alarm(p_alarm_id uuid, p_note text default null) returns device.alarms
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_alarm device.alarms := device.lock_alarm(p_alarm_id);
+begin
+  if v_alarm.status = 'acknowledged' then
+    return v_alarm;
+  end if;
+  if core.current_user_id() is null then
+    raise exception 'alarm % is acknowledged by a person', p_alarm_id
+      using errcode = 'IM006', hint = 'sign in';
+  end if;
+  update device.alarms a
+  set
+    status = 'acknowledged', acknowledged_at = greatest(now(), a.raised_at), acknowledged_by = core.current_user_id(),
+    action_note = coalesce(p_note, a.action_note)
+  where a.tenant_id = v_tenant and a.id = p_alarm_id
+  returning a.* into v_alarm;
+  return v_alarm;
+end
+$$;
+
+comment on function device.acknowledge_alarm(uuid, text) is 'about=The signed-in user takes the alarm on; the first one stays. IM001 resolved, IM005 no such alarm, IM006 nobody is signed in.';
+
+create or replace function device.resolve_alarm(p_alarm_id uuid, p_note text default null) returns device.alarms
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_alarm device.alarms := device.lock_alarm(p_alarm_id);
+begin
+  if v_alarm.status = 'resolved' then
+    return v_alarm;
+  end if;
+  update device.alarms a
+  set
+    status = 'resolved', resolved_at = greatest(now(), a.raised_at), action_note = coalesce(p_note, a.action_note)
+  where a.tenant_id = v_tenant and a.id = p_alarm_id
+  returning a.* into v_alarm;
+  return v_alarm;
+end
+$$;
+
+comment on function device.resolve_alarm(uuid, text) is 'about=The condition is over. IM005 no such alarm.';
+
+create or replace function device.escalate_alarms(p_limit int default 100) returns setof device.alarms
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_minutes int := coalesce((core.setting('device.escalate_after_minutes') #>> '{}')::int, 5);
+  v_id uuid;
+  v_alarm device.alarms;
+begin
+  for v_id in
+    select a.id
+    from device.alarms a
+    where
+      a.tenant_id = v_tenant and a.status = 'active'
+      and a.raised_at + pg_catalog.make_interval(mins => v_minutes * (a.escalation_level + 1)) <= now()
+    order by a.raised_at, a.id
+    limit p_limit
+    for no key update skip locked
+  loop
+    update device.alarms a
+    set escalation_level = a.escalation_level + 1
+    where a.tenant_id = v_tenant and a.id = v_id
+    returning a.* into v_alarm;
+    return next v_alarm;
+  end loop;
+end
+$$;
+
+comment on function device.escalate_alarms(int) is 'about=Job: passes on up to p_limit alarms that nobody took on within device.escalate_after_minutes, once for each such time, and returns them.';
+
+-- Readings in batches. One lookup of the device and, as a rule, one of its assignment serve a whole batch.
+create or replace function device.ingest_telemetry(
+  p_device_id uuid,
+  p_readings jsonb,
+  out accepted int,
+  out repeated int,
+  out refused jsonb,
+  out alarms int
+) returns record
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+  set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_device record;
+  v_reading record;
+  v_assignment device.device_assignments;
+  v_limit jsonb;
+  v_crossed text;
+begin
+  accepted := 0;
+  repeated := 0;
+  refused := '[]';
+  alarms := 0;
+  select d.status, d.last_seen_at, d.kind in ('fridge', 'freezer') as is_cold into v_device
+  from device.devices d
+  where d.tenant_id = v_tenant and d.id = p_device_id and d.deleted_at is null;
+  if not found then
+    raise exception 'device % does not exist', p_device_id
+      using errcode = 'IM005', hint = 'choose a device of the tenant that is not deleted';
+  end if;
+  if v_device.status not in ('active', 'offline') then
+    raise exception 'device % is % and its readings are not taken', p_device_id, v_device.status
+      using errcode = 'IM881', hint = 'record its acceptance or repair first';
+  end if;
+  -- not every batch writes the device's row: it would be the one that all batches wait for
+  if v_device.last_seen_at is null or v_device.last_seen_at < now() - interval '1 minute' or v_device.status = 'offline' then
+    update device.devices d
+    set last_seen_at = now(), status = 'active'
+    where d.tenant_id = v_tenant and d.id = p_device_id and d.status in ('active', 'offline');
+  end if;
+
+  for v_reading in
+    select
+      r.place - 1 as index, (r.reading ->> 'measured_at')::timestamptz as measured_at,
+      r.reading ->> 'metric_code' as metric_code, (r.reading ->> 'value')::float8 as value, r.reading ->> 'unit' as unit,
+      coalesce(r.reading ->> 'quality', 'good') as quality, coalesce((r.reading ->> 'seq')::bigint, 0) as seq,
+      (r.reading ->> 'patient_id')::uuid as patient_id
+    from pg_catalog.jsonb_array_elements(p_readings) with ordinality as r (reading, place)
+  loop
+    if v_reading.measured_at > now() + interval '5 minutes' then
+      refused := refused || pg_catalog.jsonb_build_object('index', v_reading.index, 'reason', 'from_the_future');
+      continue;
+    end if;
+    if
+      v_assignment.id is null or not v_assignment.period @> v_reading.measured_at or not v_assignment.is_exclusive
+    then
+      select a.* into v_assignment
+      from device.device_assignments a
+      where
+        a.tenant_id = v_tenant and a.device_id = p_device_id and a.period @> v_reading.measured_at
+        and (a.is_exclusive or a.patient_id = v_reading.patient_id);
+    end if;
+    if v_reading.patient_id is distinct from v_assignment.patient_id and v_reading.patient_id is not null then
+      refused := refused || pg_catalog.jsonb_build_object('index', v_reading.index, 'reason', 'not_assigned_to_patient');
+      continue;
+    end if;
+
+    insert into device.telemetry (
+      tenant_id, measured_at, device_id, patient_id, metric_code, value, unit, quality, seq
+    )
+    values (
+      v_tenant, v_reading.measured_at, p_device_id, v_assignment.patient_id, v_reading.metric_code, v_reading.value,
+      v_reading.unit, v_reading.quality, v_reading.seq
+    )
+    on conflict do nothing;
+    if not found then
+      repeated := repeated + 1;
+      continue;
+    end if;
+    accepted := accepted + 1;
+
+    v_limit := v_assignment.alarm_limits -> v_reading.metric_code;
+    v_crossed := case
+      when v_reading.quality <> 'good' or v_limit is null then null
+      when v_reading.value < (v_limit ->> 'low')::float8 then 'low'
+      when v_reading.value > (v_limit ->> 'high')::float8 then 'high'
+    end;
+    if v_crossed is not null then
+      perform device.ring(
+        p_device_id, v_assignment.patient_id, v_reading.metric_code,
+        case when v_device.is_cold then 'cold_chain' else v_crossed end, coalesce(v_limit ->> 'priority', 'medium'),
+        (v_limit ->> v_crossed)::numeric, v_reading.value::numeric, v_reading.measured_at
+      );
+      alarms := alarms + 1;
+    end if;
+  end loop;
+end
+$$;
+
+comment on function device.ingest_telemetry(uuid, jsonb) is 'about=Stores readings [{measured_at, metric_code, value, unit, quality, seq, patient_id}] of one device. The patient is the one whose assignment covers the reading; a shared device names them. Returns how many are new, how many were there already, the refused ones [{index, reason: from_the_future or not_assigned_to_patient}] and how many crossed an alarm limit. Sent again, a batch changes nothing. IM005 no such device, IM881 not in service.';
 
 -- clinical: functions
 
@@ -45609,6 +46487,2199 @@ $$;
 
 comment on function insurance.dispute_claim_payment(uuid, text) is 'about=Objects to a payment that was noticed. IM001 settled already, IM002 no reason, IM005 no such payment.';
 
+-- laboratory: functions
+
+-- Who works, and what is locked. Order of locks: idempotency key, order, sample, items and results, numbers, outbox.
+-- Everything below an order is changed under the lock of the order, so its parts always agree.
+create or replace function laboratory.current_staff() returns uuid
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_staff_id uuid;
+begin
+  select s.id into v_staff_id
+  from workforce.staff s
+  where s.tenant_id = v_tenant and s.user_id = core.current_user_id() and s.deleted_at is null;
+  if not found then
+    raise exception 'user % is no member of staff', core.current_user_id()
+      using errcode = 'IM006', hint = 'sign in as the person who does the work';
+  end if;
+  return v_staff_id;
+end
+$$;
+
+comment on function laboratory.current_staff() is 'about=The member of staff that the signed-in user is. IM006 none: results are signed by people.';
+
+create or replace function laboratory.lock_order(p_order_id uuid) returns laboratory.lab_orders
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_order laboratory.lab_orders;
+begin
+  select o.* into v_order
+  from laboratory.lab_orders o
+  where o.tenant_id = v_tenant and o.id = p_order_id
+  for no key update;
+  if not found then
+    raise exception 'laboratory order % does not exist', p_order_id
+      using errcode = 'IM005', hint = 'choose an order of the tenant';
+  end if;
+  return v_order;
+end
+$$;
+
+comment on function laboratory.lock_order(uuid) is 'about=The order, locked until the transaction ends. IM005 no such order.';
+
+create or replace function laboratory.lock_sample(p_sample_id uuid) returns laboratory.samples
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_order_id uuid;
+  v_sample laboratory.samples;
+begin
+  -- a sample never changes its order, so that can be read before anything is locked
+  select s.order_id into v_order_id
+  from laboratory.samples s
+  where s.tenant_id = v_tenant and s.id = p_sample_id;
+  if not found then
+    raise exception 'sample % does not exist', p_sample_id
+      using errcode = 'IM005', hint = 'choose a sample of the tenant';
+  end if;
+  perform laboratory.lock_order(v_order_id);
+  select s.* into v_sample
+  from laboratory.samples s
+  where s.tenant_id = v_tenant and s.id = p_sample_id
+  for no key update;
+  return v_sample;
+end
+$$;
+
+comment on function laboratory.lock_sample(uuid) is 'about=The sample, locked behind its order. IM005 no such sample.';
+
+create or replace function laboratory.lock_item(p_order_item_id uuid) returns laboratory.lab_order_items
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_item laboratory.lab_order_items;
+begin
+  select i.* into v_item
+  from laboratory.lab_order_items i
+  where i.tenant_id = v_tenant and i.id = p_order_item_id;
+  if not found then
+    raise exception 'order item % does not exist', p_order_item_id
+      using errcode = 'IM005', hint = 'choose an item of an order of the tenant';
+  end if;
+  perform laboratory.lock_order(v_item.order_id);
+  select i.* into v_item
+  from laboratory.lab_order_items i
+  where i.tenant_id = v_tenant and i.id = p_order_item_id
+  for no key update;
+  return v_item;
+end
+$$;
+
+comment on function laboratory.lock_item(uuid) is 'about=The ordered test, locked behind its order. IM005 no such item.';
+
+create or replace function laboratory.lock_result(p_result_id uuid) returns laboratory.lab_results
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_result laboratory.lab_results;
+begin
+  select r.* into v_result
+  from laboratory.lab_results r
+  where r.tenant_id = v_tenant and r.id = p_result_id;
+  if not found then
+    raise exception 'result % does not exist', p_result_id
+      using errcode = 'IM005', hint = 'choose a result of the tenant';
+  end if;
+  perform laboratory.lock_item(v_result.order_item_id);
+  select r.* into v_result
+  from laboratory.lab_results r
+  where r.tenant_id = v_tenant and r.id = p_result_id
+  for no key update;
+  return v_result;
+end
+$$;
+
+comment on function laboratory.lock_result(uuid) is 'about=The result, locked behind its item and order. IM005 no such result.';
+
+-- Orders: tests by code, panels opened, charges made once. Billing that has no price or no open account stops nothing.
+create or replace function laboratory.find_test(p_code text) returns laboratory.lab_tests
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_test laboratory.lab_tests;
+begin
+  select t.* into v_test
+  from laboratory.lab_tests t
+  where t.code = p_code and (t.tenant_id = v_tenant or t.tenant_id is null)
+  order by t.tenant_id nulls last
+  limit 1;
+  if v_test.active is not true then
+    raise exception 'there is no test "%"', p_code
+      using errcode = 'IM005', hint = 'order a code of laboratory.lab_tests that is active';
+  end if;
+  return v_test;
+end
+$$;
+
+comment on function laboratory.find_test(text) is 'about=The test or panel with a code, the tenant''s own before a shared one. IM005 none that is active.';
+
+create or replace function laboratory.charge(
+  p_encounter_id uuid,
+  p_code text,
+  p_source_type text,
+  p_source_id uuid
+) returns uuid
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_encounter_id is null then -- from outside: billed at the counter
+    return null;
+  end if;
+  return billing.charge_encounter(p_encounter_id, p_code, p_source_type, p_source_id);
+end
+$$;
+
+comment on function laboratory.charge(uuid, text, text, uuid) is 'about=Puts the price of a test or panel on the account of the encounter, once; null when billing has none.';
+
+create or replace function laboratory.check_requester(
+  p_patient_id uuid,
+  p_encounter_id uuid,
+  p_service_request_id uuid
+) returns uuid
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_clinic_id uuid;
+begin
+  if not exists (
+    select
+    from patient.patients p
+    where p.tenant_id = v_tenant and p.id = p_patient_id and p.deleted_at is null and p.status <> 'merged'
+  ) then
+    raise exception 'patient % does not exist', p_patient_id
+      using errcode = 'IM005', hint = 'choose a patient of the tenant that is not merged or deleted';
+  end if;
+  if p_encounter_id is not null then
+    select e.clinic_id into v_clinic_id
+    from clinical.encounters e
+    where e.tenant_id = v_tenant and e.id = p_encounter_id and e.patient_id = p_patient_id;
+    if not found then
+      raise exception 'patient % has no encounter %', p_patient_id, p_encounter_id
+        using errcode = 'IM005', hint = 'choose an encounter of the patient';
+    end if;
+  end if;
+  if p_service_request_id is not null and not exists (
+    select
+    from clinical.service_requests r
+    where
+      r.tenant_id = v_tenant and r.id = p_service_request_id and r.patient_id = p_patient_id
+      and r.category = 'laboratory' and r.status in ('active', 'completed')
+  ) then
+    raise exception 'patient % has no active laboratory request %', p_patient_id, p_service_request_id
+      using errcode = 'IM005', hint = 'activate the request first';
+  end if;
+  return v_clinic_id;
+end
+$$;
+
+comment on function laboratory.check_requester(uuid, uuid, uuid) is 'about=Patient, encounter and request belong together; returns the clinic of the encounter. IM005 they do not.';
+
+create or replace function laboratory.place_order(
+  p_patient_id uuid,
+  p_codes text[],
+  p_encounter_id uuid default null,
+  p_clinic_id uuid default null,
+  p_ordering_doctor_id uuid default null,
+  p_external_doctor text default null,
+  p_source text default 'opd',
+  p_priority text default 'routine',
+  p_fasting text default null,
+  p_clinical_info_enc bytea default null,
+  p_service_request_id uuid default null,
+  p_ordered_at timestamptz default null,
+  p_key text default null
+) returns laboratory.lab_orders
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_order laboratory.lab_orders;
+  v_claim record;
+  v_clinic_id uuid;
+  v_order_id uuid := core.uuid_v7();
+  v_ordered_at timestamptz := coalesce(p_ordered_at, now());
+  v_code text;
+  v_test laboratory.lab_tests;
+  v_member record;
+  v_item record;
+  v_items jsonb := '[]';
+  v_tests uuid[] := '{}';
+  v_item_id uuid;
+  v_charge_id uuid;
+  v_charged boolean := false;
+  v_minutes int := 0;
+begin
+  if p_key is not null then
+    v_claim := core.idempotent_begin('laboratory.place_order', p_key, pg_catalog.sha256(pg_catalog.convert_to(
+      pg_catalog.jsonb_build_array(
+        p_patient_id, p_codes, p_encounter_id, p_clinic_id, p_ordering_doctor_id, p_external_doctor, p_source,
+        p_priority, p_fasting, p_service_request_id, p_ordered_at
+      )::text, 'UTF8'
+    )));
+    if v_claim.state = 'done' then
+      select o.* into v_order
+      from laboratory.lab_orders o
+      where o.tenant_id = v_tenant and o.id = (v_claim.response ->> 'order_id')::uuid;
+      return v_order;
+    end if;
+  end if;
+  if p_service_request_id is not null then
+    -- one order a request: whoever comes second finds the first
+    perform pg_catalog.pg_advisory_xact_lock(
+      pg_catalog.hashtextextended('laboratory.lab_orders' || v_tenant || p_service_request_id, 0)
+    );
+    select o.* into v_order
+    from laboratory.lab_orders o
+    where o.tenant_id = v_tenant and o.service_request_id = p_service_request_id;
+    if found then
+      return laboratory.answer_order(v_order, p_key);
+    end if;
+  end if;
+  if coalesce(pg_catalog.cardinality(p_codes), 0) = 0 then
+    raise exception 'an order needs at least one test' using errcode = '22023', hint = 'give codes of laboratory.lab_tests';
+  end if;
+  v_clinic_id := coalesce(laboratory.check_requester(p_patient_id, p_encounter_id, p_service_request_id), p_clinic_id);
+  if v_clinic_id is null then
+    raise exception 'an order without an encounter needs a clinic'
+      using errcode = '22023', hint = 'give the clinic whose laboratory works on it';
+  end if;
+
+  -- what is ordered: panels opened, a test once
+  foreach v_code in array p_codes loop
+    v_test := laboratory.find_test(v_code);
+    if v_test.kind = 'panel' then
+      v_charge_id := laboratory.charge(p_encounter_id, v_code, 'laboratory.lab_orders', v_order_id);
+    end if;
+    for v_member in
+      select t.id, t.tat_minutes, t.stat_tat_minutes, m.panel_id, m.seq
+      from laboratory.lab_panel_members m
+      join laboratory.lab_tests t on t.id = m.test_id
+      where m.panel_id = v_test.id and (m.tenant_id = v_tenant or m.tenant_id is null) and t.active
+      union all
+      select v_test.id, v_test.tat_minutes, v_test.stat_tat_minutes, null, 0
+      where v_test.kind <> 'panel'
+      order by seq
+    loop
+      continue when v_member.id = any (v_tests);
+      v_tests := v_tests || v_member.id;
+      v_item_id := core.uuid_v7();
+      if v_test.kind <> 'panel' then
+        v_charge_id := laboratory.charge(p_encounter_id, v_code, 'laboratory.lab_order_items', v_item_id);
+      end if;
+      v_charged := v_charged or v_charge_id is not null;
+      v_items := v_items || pg_catalog.jsonb_build_object(
+        'id', v_item_id, 'position', pg_catalog.cardinality(v_tests), 'test_id', v_member.id, 'panel_id', v_member.panel_id, 'charge_item_id', v_charge_id,
+        'minutes', case when p_priority = 'stat' then coalesce(v_member.stat_tat_minutes, v_member.tat_minutes)
+          else v_member.tat_minutes end
+      );
+      v_minutes := greatest(v_minutes, (v_items -> -1 ->> 'minutes')::int);
+    end loop;
+  end loop;
+  if v_minutes = 0 then
+    raise exception 'the panel "%" holds no tests', v_code
+      using errcode = 'IM005', hint = 'add members to laboratory.lab_panel_members';
+  end if;
+
+  insert into laboratory.lab_orders (
+    tenant_id, id, order_number, service_request_id, patient_id, encounter_id, clinic_id, source, ordering_doctor_id,
+    external_doctor, clinical_info_enc, fasting, priority, ordered_at, due_at, billed_at
+  )
+  values (
+    v_tenant, v_order_id, core.next_default_number('lab_order', '', 'LO{YY}-'), p_service_request_id, p_patient_id,
+    p_encounter_id, v_clinic_id, p_source, p_ordering_doctor_id, p_external_doctor, p_clinical_info_enc, p_fasting,
+    p_priority, v_ordered_at, v_ordered_at + pg_catalog.make_interval(mins => v_minutes),
+    case when v_charged then now() end
+  )
+  returning * into v_order;
+  for v_item in
+    select x.*
+    from pg_catalog.jsonb_to_recordset(v_items)
+      as x (id uuid, position smallint, test_id uuid, panel_id uuid, charge_item_id uuid, minutes int)
+  loop
+    insert into laboratory.lab_order_items (
+      tenant_id, id, order_id, position, test_id, panel_id, charge_item_id, due_at
+    )
+    values (
+      v_tenant, v_item.id, v_order_id, v_item.position, v_item.test_id, v_item.panel_id, v_item.charge_item_id,
+      v_ordered_at + pg_catalog.make_interval(mins => v_item.minutes)
+    );
+  end loop;
+  return laboratory.answer_order(v_order, p_key);
+end
+$$;
+
+comment on function laboratory.place_order(uuid, text[], uuid, uuid, uuid, text, text, text, text, bytea, uuid, timestamptz, text) is 'about=Orders tests and panels by code for a patient, with a doctor of the house or from outside, and charges the encounter. One order for a service request; p_key makes other calls repeatable. IM005 no such test, patient, encounter or request, IM010, IM011 key used for another order.';
+
+create or replace function laboratory.answer_order(p_order laboratory.lab_orders, p_key text) returns laboratory.lab_orders
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_key is not null then
+    perform core.idempotent_finish(
+      'laboratory.place_order', p_key, pg_catalog.jsonb_build_object('order_id', p_order.id)
+    );
+  end if;
+  return p_order;
+end
+$$;
+
+comment on function laboratory.answer_order(laboratory.lab_orders, text) is 'about=Keeps the answer of laboratory.place_order for its key, and gives it.';
+
+create or replace function laboratory.settle_order(p_order_id uuid) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_status text;
+  v_next text;
+  v_open int;
+  v_begun int;
+  v_reported int;
+  v_amended int;
+begin
+  select o.status into v_status from laboratory.lab_orders o where o.tenant_id = v_tenant and o.id = p_order_id;
+  select
+    pg_catalog.count(*) filter (where i.status not in ('reported', 'amended', 'cancelled')),
+    pg_catalog.count(*) filter (where i.status not in ('ordered', 'cancelled')),
+    pg_catalog.count(*) filter (where i.status in ('reported', 'amended')),
+    pg_catalog.count(*) filter (where i.status = 'amended')
+  into v_open, v_begun, v_reported, v_amended
+  from laboratory.lab_order_items i
+  where i.tenant_id = v_tenant and i.order_id = p_order_id;
+
+  -- one move after the other, as the state machine has them
+  loop
+    v_next := case
+      when v_status in ('registered', 'in_progress') and v_begun = 0 and v_open = 0 then 'cancelled'
+      when v_status = 'registered' and v_begun > 0 then 'in_progress'
+      when v_status = 'in_progress' and v_reported > 0 and v_open > 0 then 'partially_reported'
+      when v_status in ('in_progress', 'partially_reported') and v_reported > 0 and v_open = 0 then 'completed'
+      when v_status = 'completed' and v_amended > 0 then 'amended'
+    end;
+    exit when v_next is null;
+    update laboratory.lab_orders o set status = v_next where o.tenant_id = v_tenant and o.id = p_order_id;
+    v_status := v_next;
+  end loop;
+end
+$$;
+
+comment on function laboratory.settle_order(uuid) is 'about=Moves an order that the caller has locked to where its items are.';
+
+create or replace function laboratory.cancel_order_item(p_order_item_id uuid, p_reason text) returns laboratory.lab_order_items
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_item laboratory.lab_order_items := laboratory.lock_item(p_order_item_id);
+  v_sample_id uuid := v_item.sample_id;
+begin
+  if v_item.status = 'cancelled' then
+    return v_item;
+  end if;
+  if coalesce(pg_catalog.btrim(p_reason), '') = '' then
+    raise exception 'order item % needs a reason to be cancelled', p_order_item_id
+      using errcode = 'IM002', hint = 'say why in p_reason';
+  end if;
+  perform core.set_reason(p_reason);
+  update laboratory.lab_order_items i
+  set status = 'cancelled', cancel_reason = p_reason
+  where i.tenant_id = v_tenant and i.id = p_order_item_id
+  returning i.* into v_item;
+
+  -- a sample that nobody needs any more is not collected
+  if exists (
+    select from laboratory.samples s where s.tenant_id = v_tenant and s.id = v_sample_id and s.status = 'planned'
+  ) and not exists (
+    select
+    from laboratory.lab_order_items i
+    where i.tenant_id = v_tenant and i.sample_id = v_sample_id and i.status <> 'cancelled'
+  ) then
+    perform laboratory.move_sample(laboratory.lock_sample(v_sample_id), 'cancelled');
+  end if;
+  perform laboratory.settle_order(v_item.order_id);
+  return v_item;
+end
+$$;
+
+comment on function laboratory.cancel_order_item(uuid, text) is 'about=Cancels a test that is not in process yet, its planned sample when nothing else needs it, and the order when nothing is left. The charge stays: billing decides about it. IM001 too far on, IM002 no reason, IM005 no such item.';
+
+create or replace function laboratory.cancel_order(p_order_id uuid, p_reason text) returns laboratory.lab_orders
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_order laboratory.lab_orders := laboratory.lock_order(p_order_id);
+  v_item_id uuid;
+begin
+  for v_item_id in
+    select i.id
+    from laboratory.lab_order_items i
+    where i.tenant_id = v_tenant and i.order_id = p_order_id and i.status <> 'cancelled'
+    order by i.id
+  loop
+    perform laboratory.cancel_order_item(v_item_id, p_reason);
+  end loop;
+  select o.* into v_order from laboratory.lab_orders o where o.tenant_id = v_tenant and o.id = p_order_id;
+  return v_order;
+end
+$$;
+
+comment on function laboratory.cancel_order(uuid, text) is 'about=Cancels all tests of an order, or none when one is in process. IM001 one is too far on, IM002 no reason, IM005 no such order.';
+
+-- From an order to labelled samples, and from a sample to its aliquots.
+create or replace function laboratory.add_sample(
+  p_order laboratory.lab_orders,
+  p_specimen_type text,
+  p_container text,
+  p_barcode text,
+  p_recollection_of_id uuid
+) returns laboratory.samples
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_number text := core.next_default_number('accession', '', 'L{YY}-');
+  v_sample laboratory.samples;
+begin
+  insert into laboratory.samples (
+    tenant_id, accession_number, barcode, order_id, patient_id, specimen_type, container, recollection_of_id
+  )
+  values (
+    p_order.tenant_id, v_number, coalesce(p_barcode, v_number), p_order.id, p_order.patient_id, p_specimen_type,
+    p_container, p_recollection_of_id
+  )
+  on conflict on constraint samples_barcode_key do nothing
+  returning * into v_sample;
+  if not found then
+    raise exception 'the barcode for order % is on another sample', p_order.id
+      using errcode = 'IM303', hint = 'print a new label';
+  end if;
+  insert into laboratory.sample_events (tenant_id, sample_id, occurred_at, to_status, actor_id)
+  values (p_order.tenant_id, v_sample.id, now(), 'planned', laboratory.current_staff());
+  return v_sample;
+end
+$$;
+
+comment on function laboratory.add_sample(laboratory.lab_orders, text, text, text, uuid) is 'about=A planned sample of an order that the caller has locked, with its number, label and first event. IM303 the barcode is taken.';
+
+create or replace function laboratory.accession(p_order_id uuid, p_labels jsonb default '[]') returns setof laboratory.samples
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_order laboratory.lab_orders := laboratory.lock_order(p_order_id);
+  v_specimen record;
+  v_sample laboratory.samples;
+begin
+  for v_specimen in
+    select t.specimen_type, t.container
+    from laboratory.lab_order_items i
+    join laboratory.lab_tests t on t.id = i.test_id
+    where i.tenant_id = v_tenant and i.order_id = p_order_id and i.status = 'ordered' and i.sample_id is null
+    group by t.specimen_type, t.container
+    order by t.specimen_type, t.container
+  loop
+    v_sample := laboratory.add_sample(
+      v_order, v_specimen.specimen_type, v_specimen.container,
+      (
+        select l.label ->> 'barcode'
+        from pg_catalog.jsonb_array_elements(p_labels) as l (label)
+        where
+          l.label ->> 'specimen_type' = v_specimen.specimen_type
+          and coalesce(l.label ->> 'container', v_specimen.container) = v_specimen.container
+        limit 1
+      ),
+      null
+    );
+    update laboratory.lab_order_items i
+    set sample_id = v_sample.id
+    where
+      i.tenant_id = v_tenant and i.order_id = p_order_id and i.status = 'ordered' and i.sample_id is null
+      and i.test_id in (
+        select t.id
+        from laboratory.lab_tests t
+        where t.specimen_type = v_specimen.specimen_type and t.container = v_specimen.container
+      );
+  end loop;
+  return query
+  select s.*
+  from laboratory.samples s
+  where s.tenant_id = v_tenant and s.order_id = p_order_id and s.parent_sample_id is null
+  order by s.accession_number;
+end
+$$;
+
+comment on function laboratory.accession(uuid, jsonb) is 'about=Plans the samples of an order: one for each specimen type and container that its tests need, with accession number and barcode. p_labels names preprinted barcodes: [{specimen_type, container, barcode}]. Returns all primary samples of the order; asked again it makes none twice. IM005 no such order, IM006, IM303 barcode taken.';
+
+create or replace function laboratory.create_aliquots(
+  p_sample_id uuid,
+  p_volumes_ml numeric[],
+  p_client_op_id uuid,
+  p_actor_id uuid default null,
+  p_location_id uuid default null
+) returns setof laboratory.samples
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_sample laboratory.samples := laboratory.lock_sample(p_sample_id);
+  v_actor_id uuid := coalesce(p_actor_id, laboratory.current_staff());
+  v_first smallint;
+  v_no smallint;
+  v_aliquot laboratory.samples;
+begin
+  if p_client_op_id is null or coalesce(pg_catalog.cardinality(p_volumes_ml), 0) = 0 or 0 >= any (p_volumes_ml) then
+    raise exception 'aliquots of sample % need volumes above zero and an operation id', p_sample_id
+      using errcode = '22023', hint = 'give the volumes in ml, and one new id for the whole call';
+  end if;
+  -- the id of the call is on the event of its first aliquot
+  select a.aliquot_no into v_first
+  from laboratory.sample_events e
+  join laboratory.samples a on a.tenant_id = e.tenant_id and a.id = e.sample_id
+  where e.tenant_id = v_tenant and e.client_op_id = p_client_op_id and a.parent_sample_id = p_sample_id;
+
+  if v_first is null then
+    if v_sample.status not in ('accessioned', 'aliquoted') or v_sample.parent_sample_id is not null then
+      raise exception 'sample % is % and cannot be divided', p_sample_id, v_sample.status
+        using errcode = 'IM300', hint = 'divide a primary sample that is accessioned';
+    end if;
+    if v_sample.status = 'accessioned' then
+      perform laboratory.move_sample(v_sample, 'aliquoted', v_actor_id, p_location_id);
+    end if;
+    select coalesce(pg_catalog.max(s.aliquot_no), 0) + 1 into v_first
+    from laboratory.samples s
+    where s.tenant_id = v_tenant and s.parent_sample_id = p_sample_id;
+
+    for v_index in 1..pg_catalog.cardinality(p_volumes_ml) loop
+      v_no := v_first + v_index - 1;
+      v_aliquot := v_sample;
+      v_aliquot.id := core.uuid_v7();
+      v_aliquot.accession_number := v_sample.accession_number || '-A' || v_no;
+      v_aliquot.barcode := v_aliquot.accession_number;
+      v_aliquot.parent_sample_id := p_sample_id;
+      v_aliquot.aliquot_no := v_no;
+      v_aliquot.volume_ml := p_volumes_ml[v_index];
+      v_aliquot.recollection_of_id := null;
+      v_aliquot.status := 'accessioned';
+      v_aliquot.row_version := 1;
+      v_aliquot.created_at := now();
+      v_aliquot.created_by := core.current_user_id();
+      v_aliquot.updated_at := now();
+      v_aliquot.updated_by := null;
+      insert into laboratory.samples values (v_aliquot.*) on conflict on constraint samples_barcode_key do nothing;
+      if not found then
+        raise exception 'the barcode of an aliquot of sample % is on another sample', p_sample_id
+          using errcode = 'IM303', hint = 'print a new label';
+      end if;
+      insert into laboratory.sample_events (
+        tenant_id, sample_id, occurred_at, to_status, actor_id, location_id, client_op_id
+      )
+      values (
+        v_tenant, v_aliquot.id, now(), 'accessioned', v_actor_id, p_location_id,
+        case when v_index = 1 then p_client_op_id end
+      );
+    end loop;
+  end if;
+  return query
+  select s.*
+  from laboratory.samples s
+  where
+    s.tenant_id = v_tenant and s.parent_sample_id = p_sample_id
+    and s.aliquot_no between v_first and v_first + pg_catalog.cardinality(p_volumes_ml) - 1
+  order by s.aliquot_no;
+end
+$$;
+
+comment on function laboratory.create_aliquots(uuid, numeric[], uuid, uuid, uuid) is 'about=Divides an accessioned sample into aliquots of so many ml each; the same p_client_op_id again returns the same aliquots. IM005 no such sample, IM006, IM300 it cannot be divided, IM303 barcode taken, IM304 more than the sample holds.';
+
+-- The life of a sample: one function moves it, and writes one event a move in the same transaction.
+create or replace function laboratory.move_sample(
+  p_sample laboratory.samples,
+  p_to laboratory.sample_status,
+  p_actor_id uuid default null,
+  p_location_id uuid default null,
+  p_reason_code text default null,
+  p_temperature_c numeric default null,
+  p_client_op_id uuid default null,
+  p_occurred_at timestamptz default null,
+  p_details jsonb default '{}'
+) returns laboratory.sample_events
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_sample laboratory.samples := p_sample;
+  v_at timestamptz := coalesce(p_occurred_at, now());
+  v_last timestamptz;
+  v_actor_id uuid := coalesce(p_actor_id, laboratory.current_staff());
+  v_event laboratory.sample_events;
+begin
+  if not exists (
+    select
+    from core.transition_rules r
+    where r.machine = 'laboratory.samples' and r.from_state = p_sample.status::text and r.to_state = p_to::text
+  ) then
+    raise exception 'sample % cannot go from "%" to "%"', p_sample.id, p_sample.status, p_to
+      using errcode = 'IM300', hint = 'core.transition_rules lists the moves of laboratory.samples';
+  end if;
+  -- a sample may be taken before anybody planned it; from then on time goes forward
+  if p_to <> 'collected' then
+    select pg_catalog.max(e.occurred_at) into v_last
+    from laboratory.sample_events e
+    where e.tenant_id = p_sample.tenant_id and e.sample_id = p_sample.id and e.to_status <> 'planned';
+  end if;
+  if p_occurred_at is null then -- this transaction may have begun before the one that it waited for: the order is kept
+    v_at := greatest(v_at, v_last + interval '1 microsecond');
+  elsif p_occurred_at > now() + interval '5 minutes' or p_occurred_at < v_last then
+    raise exception 'sample % cannot become "%" at that time', p_sample.id, p_to
+      using errcode = 'IM300', hint = 'the time lies in the future, or before the last event of the sample';
+  end if;
+
+  v_sample.status := p_to;
+  case p_to
+    when 'collected' then
+      if coalesce(p_details ->> 'patient_id_check', 'not_done') = 'not_done' then
+        raise exception 'the patient of sample % was not identified', p_sample.id
+          using errcode = 'IM302', hint = 'check two identifiers at the bedside, then collect';
+      end if;
+      v_sample.patient_id_check := p_details ->> 'patient_id_check';
+      v_sample.collected_at := v_at;
+      v_sample.collected_by := v_actor_id;
+      v_sample.collection_location_id := p_location_id;
+      v_sample.volume_ml := (p_details ->> 'volume_ml')::numeric;
+      v_sample.body_site := p_details ->> 'body_site';
+      v_sample.collection_method := p_details ->> 'collection_method';
+    when 'in_transit' then
+      v_sample.shipment_ref := p_details ->> 'shipment_ref';
+      v_sample.shipped_at := v_at;
+    when 'received' then
+      v_sample.received_at := v_at;
+      v_sample.received_by := v_actor_id;
+      v_sample.accepted_with_exception := p_details ->> 'accepted_with_exception';
+      v_sample.receipt_condition := laboratory.condition_on_receipt(
+        v_sample, coalesce(p_details ->> 'receipt_condition', 'good'), p_temperature_c
+      );
+    when 'rejected', 'lost' then
+      if p_reason_code is null then
+        raise exception 'sample % needs a coded reason to be %', p_sample.id, p_to
+          using errcode = 'IM301', hint = 'send the reason code';
+      end if;
+      if p_to = 'rejected' then
+        v_sample.rejection_reason_code := p_reason_code;
+        v_sample.rejected_by := v_actor_id;
+        v_sample.rejected_at := v_at;
+        v_sample.receipt_condition := coalesce(p_details ->> 'receipt_condition', v_sample.receipt_condition);
+      end if;
+    when 'stored' then
+      v_sample.storage_location_id := p_location_id;
+      v_sample.storage_position := p_details ->> 'storage_position';
+      v_sample.retain_until := coalesce(
+        (p_details ->> 'retain_until')::date, v_sample.retain_until,
+        (v_at at time zone 'UTC')::date + coalesce((core.setting('laboratory.retain_days') #>> '{}')::int, 7)
+      );
+    when 'disposed' then
+      if compliance.is_under_hold('laboratory', 'samples', p_sample.id, p_sample.patient_id) then
+        raise exception 'sample % is under a legal hold', p_sample.id
+          using errcode = 'IM007', hint = 'keep it until the hold is lifted';
+      end if;
+      if v_sample.retain_until > current_date and p_reason_code is null then
+        raise exception 'sample % is to be kept until %', p_sample.id, v_sample.retain_until
+          using errcode = 'IM002', hint = 'wait, or send the reason code of the early disposal';
+      end if;
+      v_sample.disposed_at := v_at;
+      v_sample.disposed_by := v_actor_id;
+    else
+      null;
+  end case;
+
+  if p_reason_code is not null then
+    perform core.set_reason(p_reason_code);
+  end if;
+  update laboratory.samples s
+  set
+    status = v_sample.status, patient_id_check = v_sample.patient_id_check, collected_at = v_sample.collected_at,
+    collected_by = v_sample.collected_by, collection_location_id = v_sample.collection_location_id,
+    volume_ml = v_sample.volume_ml, body_site = v_sample.body_site, collection_method = v_sample.collection_method,
+    shipment_ref = v_sample.shipment_ref, shipped_at = v_sample.shipped_at, received_at = v_sample.received_at,
+    received_by = v_sample.received_by, receipt_condition = v_sample.receipt_condition,
+    accepted_with_exception = v_sample.accepted_with_exception,
+    rejection_reason_code = v_sample.rejection_reason_code, rejected_by = v_sample.rejected_by,
+    rejected_at = v_sample.rejected_at, storage_location_id = v_sample.storage_location_id,
+    storage_position = v_sample.storage_position, retain_until = v_sample.retain_until,
+    disposed_at = v_sample.disposed_at, disposed_by = v_sample.disposed_by
+  where s.tenant_id = p_sample.tenant_id and s.id = p_sample.id;
+  insert into laboratory.sample_events (
+    tenant_id, sample_id, occurred_at, from_status, to_status, actor_id, location_id, temperature_c, transport_box,
+    reason_code, note, device_id, client_op_id
+  )
+  values (
+    p_sample.tenant_id, p_sample.id, v_at, p_sample.status, p_to, v_actor_id, p_location_id, p_temperature_c,
+    p_details ->> 'transport_box', p_reason_code, p_details ->> 'note', (p_details ->> 'device_id')::uuid, p_client_op_id
+  )
+  returning * into v_event;
+  perform laboratory.follow_sample(v_sample, p_reason_code);
+  return v_event;
+end
+$$;
+
+comment on function laboratory.move_sample(laboratory.samples, laboratory.sample_status, uuid, uuid, text, numeric, uuid, timestamptz, jsonb) is 'about=Moves a sample that the caller has locked: checks the move, fills in what the new state records, writes the event and lets the order items follow. Codes as laboratory.change_sample_state.';
+
+create or replace function laboratory.condition_on_receipt(
+  p_sample laboratory.samples,
+  p_condition text,
+  p_temperature_c numeric
+) returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_limits jsonb := coalesce(
+    core.setting('laboratory.transport_limits'), '{"ambient": [15, 30], "refrigerated": [2, 8], "frozen": [-90, -15]}'
+  );
+  v_age_hours numeric := extract(epoch from p_sample.received_at - p_sample.collected_at) / 3600;
+  v_flaw text;
+begin
+  select
+    case
+      when v_age_hours > t.stability_hours then 'delayed'
+      when p_temperature_c not between (v_limits -> t.transport_temp ->> 0)::numeric and (v_limits -> t.transport_temp ->> 1)::numeric
+        then 'temperature_breach'
+    end
+  into v_flaw
+  from laboratory.lab_order_items i
+  join laboratory.lab_tests t on t.id = i.test_id
+  where i.tenant_id = p_sample.tenant_id and i.sample_id = p_sample.id and i.status <> 'cancelled'
+  order by 1 nulls last
+  limit 1;
+  if v_flaw is not null and p_sample.accepted_with_exception is null then
+    raise exception 'sample % does not keep the limits of its tests: %', p_sample.id, v_flaw
+      using errcode = 'IM305', hint = 'reject it, or say in accepted_with_exception why it is accepted';
+  end if;
+  return case when p_condition = 'good' and v_flaw is not null then v_flaw else p_condition end;
+end
+$$;
+
+comment on function laboratory.condition_on_receipt(laboratory.samples, text, numeric) is 'about=The condition of a received sample: what was seen, or delayed or temperature_breach when a test''s stability or transport limits (setting laboratory.transport_limits) are not kept. IM305 they are not, and no exception is stated.';
+
+create or replace function laboratory.follow_sample(p_sample laboratory.samples, p_reason_code text) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := p_sample.tenant_id;
+  -- tests are ordered on the primary sample, whichever aliquot they are made from
+  v_sample_id uuid := coalesce(p_sample.parent_sample_id, p_sample.id);
+begin
+  case p_sample.status
+    when 'collected' then
+      update laboratory.lab_order_items i
+      set status = 'sampled'
+      where i.tenant_id = v_tenant and i.sample_id = v_sample_id and i.status in ('ordered', 'recollect');
+      perform laboratory.settle_order(p_sample.order_id);
+    when 'in_process' then
+      update laboratory.lab_order_items i
+      set status = 'in_process'
+      where i.tenant_id = v_tenant and i.sample_id = v_sample_id and i.status = 'sampled';
+    when 'rejected', 'lost' then
+      -- a spoilt aliquot is replaced by another one of its sample
+      if p_sample.parent_sample_id is null then
+        perform laboratory.recollect(p_sample, p_reason_code);
+      end if;
+    when 'cancelled' then
+      if exists (
+        select
+        from laboratory.lab_order_items i
+        where i.tenant_id = v_tenant and i.sample_id = v_sample_id and i.status = 'recollect'
+      ) then
+        raise exception 'tests wait for sample %', p_sample.id
+          using errcode = 'IM300', hint = 'cancel the order items instead';
+      end if;
+      update laboratory.lab_order_items i
+      set sample_id = null
+      where i.tenant_id = v_tenant and i.sample_id = v_sample_id and i.status = 'ordered';
+    else
+      null;
+  end case;
+end
+$$;
+
+comment on function laboratory.follow_sample(laboratory.samples, text) is 'about=After a move of a sample: its order items and the order follow. IM300 a planned sample that is still needed cannot be cancelled.';
+
+create or replace function laboratory.recollect(p_sample laboratory.samples, p_reason_code text) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := p_sample.tenant_id;
+  v_item_id uuid;
+  v_items uuid[];
+  v_new laboratory.samples;
+begin
+  select pg_catalog.array_agg(i.id order by i.id) into v_items
+  from laboratory.lab_order_items i
+  where
+    i.tenant_id = v_tenant and i.sample_id = p_sample.id
+    and i.status in ('sampled', 'in_process', 'resulted', 'verified');
+  if v_items is null then -- nothing waits for it any more
+    return;
+  end if;
+  foreach v_item_id in array v_items loop
+    perform laboratory.drop_results(v_item_id, p_reason_code);
+  end loop;
+  v_new := laboratory.add_sample(
+    laboratory.lock_order(p_sample.order_id), p_sample.specimen_type, p_sample.container, null, p_sample.id
+  );
+  update laboratory.lab_order_items i
+  set status = 'recollect', sample_id = v_new.id
+  where i.tenant_id = v_tenant and i.id = any (v_items);
+end
+$$;
+
+comment on function laboratory.recollect(laboratory.samples, text) is 'about=After a primary sample was rejected or lost: results of it that are not released are dropped, and a planned sample takes its place in the open tests.';
+
+create or replace function laboratory.change_sample_state(
+  p_sample_id uuid,
+  p_to laboratory.sample_status,
+  p_actor_id uuid default null,
+  p_location_id uuid default null,
+  p_reason_code text default null,
+  p_temperature_c numeric default null,
+  p_client_op_id uuid default null,
+  p_occurred_at timestamptz default null,
+  p_details jsonb default '{}'
+) returns laboratory.sample_events
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+  set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_known constant text[] := array[
+    'patient_id_check', 'volume_ml', 'body_site', 'collection_method', 'shipment_ref', 'transport_box',
+    'receipt_condition', 'accepted_with_exception', 'storage_position', 'retain_until', 'note', 'device_id'
+  ];
+  v_sample laboratory.samples := laboratory.lock_sample(p_sample_id);
+  v_event laboratory.sample_events;
+begin
+  if p_client_op_id is not null then
+    select e.* into v_event
+    from laboratory.sample_events e
+    where e.tenant_id = v_tenant and e.client_op_id = p_client_op_id;
+    if found then
+      if v_event.sample_id <> p_sample_id or v_event.to_status <> p_to::text then
+        raise exception 'operation % was another move', p_client_op_id
+          using errcode = 'IM011', hint = 'give each move an id of its own';
+      end if;
+      return v_event;
+    end if;
+  elsif v_sample.status = p_to then
+    -- without an id of the call: whoever comes second is told how it came about
+    select e.* into v_event
+    from laboratory.sample_events e
+    where e.tenant_id = v_tenant and e.sample_id = p_sample_id and e.to_status = p_to::text
+    order by e.occurred_at desc, e.id desc
+    limit 1;
+    return v_event;
+  end if;
+  if p_details - v_known <> '{}' then
+    raise exception 'unknown details of a move of sample %', p_sample_id
+      using errcode = '22023', hint = 'known: ' || pg_catalog.array_to_string(v_known, ', ');
+  end if;
+  if p_to = 'aliquoted' then
+    raise exception 'sample % is divided by laboratory.create_aliquots', p_sample_id
+      using errcode = 'IM300', hint = 'call it with the volumes';
+  end if;
+  return laboratory.move_sample(
+    v_sample, p_to, p_actor_id, p_location_id, p_reason_code, p_temperature_c, p_client_op_id, p_occurred_at, p_details
+  );
+end
+$$;
+
+comment on function laboratory.change_sample_state(uuid, laboratory.sample_status, uuid, uuid, text, numeric, uuid, timestamptz, jsonb) is 'about=Moves a sample and returns the event of the move. Actor: the signed-in member of staff unless another is named. p_details by state: collected patient_id_check, volume_ml, body_site, collection_method; in_transit shipment_ref, transport_box; received receipt_condition, accepted_with_exception; stored storage_position, retain_until; always note, device_id. A rejected or lost sample is replaced by a planned one and its open tests wait for it. The same p_client_op_id again, or the same state without one, returns the first event. IM002 disposed too early without a reason, IM005 no such sample, IM006 no member of staff, IM007 legal hold, IM011 id used for another move, IM300 no such move, IM301 no coded reason, IM302 patient not identified, IM305 limits of the tests not kept.';
+
+-- Results: judged when they are entered, verified, authorised. Whoever enters, verifies and authorises is the signed-in
+-- member of staff; nobody signs for somebody else.
+create or replace function laboratory.find_reference_range(
+  p_test_id uuid,
+  p_patient_id uuid,
+  p_pregnant boolean,
+  p_on date
+) returns laboratory.reference_ranges
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_range laboratory.reference_ranges;
+begin
+  select g.* into v_range
+  from laboratory.reference_ranges g
+  join patient.patients p on p.tenant_id = v_tenant and p.id = p_patient_id
+  where
+    g.test_id = p_test_id and (g.tenant_id = v_tenant or g.tenant_id is null)
+    and g.sex in ('any', p.sex)
+    and g.pregnancy in ('any', case when p_pregnant then 'yes' else 'no' end)
+    and g.valid_during @> p_on
+    -- of a patient of unknown age only a range for all ages is known to apply
+    and case
+      when p.birth_date is null then lower_inf(g.age_days) and upper_inf(g.age_days)
+      else g.age_days @> p_on - p.birth_date
+    end
+  order by g.tenant_id nulls last, g.sex = 'any', g.pregnancy = 'any', g.id
+  limit 1;
+  return v_range;
+end
+$$;
+
+comment on function laboratory.find_reference_range(uuid, uuid, boolean, date) is 'about=The reference range of a test for a patient on a day: the tenant''s before shared ones, one for the sex before one for any; null when there is none.';
+
+create or replace function laboratory.judge(p_result laboratory.lab_results, p_test laboratory.lab_tests, p_pregnant boolean)
+  returns laboratory.lab_results
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_result laboratory.lab_results := p_result;
+  v_range laboratory.reference_ranges;
+  v_previous numeric;
+begin
+  v_range := laboratory.find_reference_range(
+    p_test.id, p_result.patient_id, p_pregnant, (p_result.resulted_at at time zone 'UTC')::date
+  );
+  v_result.reference_range_id := v_range.id;
+  v_result.reference_text := coalesce(
+    v_range.text_range,
+    case when v_range.id is not null then
+      pg_catalog.concat_ws(' - ', v_range.low, v_range.high)
+    end
+  );
+  v_result.flag := case pg_catalog.lower(p_result.value_code)
+    when 'positive' then 'POS' when 'negative' then 'NEG' when 'indeterminate' then 'IND'
+  end;
+  v_result.delta_flag := null;
+  if p_result.value_num is null then
+    return v_result;
+  end if;
+
+  if
+    p_result.comparator is null and p_result.dilution is null
+    and (p_result.value_num < v_range.reportable_low or p_result.value_num > v_range.reportable_high)
+  then
+    raise exception 'the value of order item % is outside what the method can measure', p_result.order_item_id
+      using errcode = '22023', hint = 'dilute and give the factor, or report the limit with a comparator';
+  end if;
+  if v_range.id is not null then
+    v_result.flag := case
+      when p_result.value_num < v_range.critical_low then 'LL'
+      when p_result.value_num > v_range.critical_high then 'HH'
+      when p_result.value_num < v_range.low then 'L'
+      when p_result.value_num > v_range.high then 'H'
+      else 'N'
+    end;
+    v_result.is_critical := p_result.is_critical or v_result.flag in ('LL', 'HH');
+  end if;
+  if p_test.delta_check_pct is not null then
+    select r.value_num into v_previous
+    from laboratory.lab_results r
+    where
+      r.tenant_id = p_result.tenant_id and r.patient_id = p_result.patient_id and r.test_id = p_test.id
+      and r.resulted_at < p_result.resulted_at
+      and r.resulted_at > p_result.resulted_at - pg_catalog.make_interval(
+        days => coalesce((core.setting('laboratory.delta_days') #>> '{}')::int, 30)
+      )
+      and r.status in ('final', 'corrected')
+      and r.value_num <> 0
+    order by r.resulted_at desc
+    limit 1;
+    v_result.delta_flag := pg_catalog.abs(p_result.value_num - v_previous) * 100 > p_test.delta_check_pct * pg_catalog.abs(v_previous);
+  end if;
+  return v_result;
+end
+$$;
+
+comment on function laboratory.judge(laboratory.lab_results, laboratory.lab_tests, boolean) is 'about=A result with its reference range, flag, whether it is critical, and the delta check against the patient''s previous result of the last laboratory.delta_days. 22023 the value is outside what the method can measure, without comparator or dilution.';
+
+create or replace function laboratory.settle_item(p_order_item_id uuid) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_open int;
+  v_verified int;
+begin
+  select
+    pg_catalog.count(*) filter (where r.status in ('registered', 'preliminary')),
+    pg_catalog.count(*) filter (where r.status = 'verified')
+  into v_open, v_verified
+  from laboratory.lab_results r
+  where r.tenant_id = v_tenant and r.order_item_id = p_order_item_id;
+  if v_open > 0 then
+    return;
+  end if;
+  update laboratory.lab_order_items i
+  set status = 'verified'
+  where i.tenant_id = v_tenant and i.id = p_order_item_id and i.status = 'resulted';
+  if v_verified = 0 then
+    update laboratory.lab_order_items i
+    set status = 'authorised'
+    where i.tenant_id = v_tenant and i.id = p_order_item_id and i.status = 'verified';
+  end if;
+end
+$$;
+
+comment on function laboratory.settle_item(uuid) is 'about=Moves a test whose results are all verified, or all released, on with them.';
+
+create or replace function laboratory.enter_result(
+  p_order_item_id uuid,
+  p_value_num numeric default null,
+  p_value_text text default null,
+  p_value_code text default null,
+  p_comparator text default null,
+  p_sample_id uuid default null,
+  p_device_id uuid default null,
+  p_run_ref text default null,
+  p_reagent_batch_id uuid default null,
+  p_dilution numeric default null,
+  p_resulted_at timestamptz default null,
+  p_pregnant boolean default false,
+  p_is_critical boolean default false,
+  p_parent_result_id uuid default null,
+  p_test_code text default null
+) returns laboratory.lab_results
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_item laboratory.lab_order_items := laboratory.lock_item(p_order_item_id);
+  v_test laboratory.lab_tests;
+  v_sample laboratory.samples;
+  v_old laboratory.lab_results;
+  v_new laboratory.lab_results;
+begin
+  if p_test_code is null then
+    select t.* into v_test from laboratory.lab_tests t where t.id = v_item.test_id;
+  else
+    v_test := laboratory.find_test(p_test_code);
+  end if;
+  if
+    pg_catalog.num_nonnulls(p_value_num, p_value_text, p_value_code) = 0
+    or (v_test.result_type = 'numeric' and p_value_num is null)
+    or (v_test.result_type = 'coded' and p_value_code is null)
+  then
+    raise exception 'test % needs a value that is %', v_test.id, v_test.result_type
+      using errcode = '22023', hint = 'fill value_num for numeric, value_code for coded tests';
+  end if;
+
+  v_new.tenant_id := v_tenant;
+  v_new.order_item_id := v_item.id;
+  v_new.sample_id := coalesce(p_sample_id, v_item.sample_id);
+  v_new.test_id := v_test.id;
+  v_new.value_num := p_value_num;
+  v_new.value_text := p_value_text;
+  v_new.value_code := p_value_code;
+  v_new.comparator := p_comparator;
+  v_new.unit_ucum := v_test.unit_ucum;
+  v_new.device_id := p_device_id;
+  v_new.run_ref := p_run_ref;
+  v_new.method := v_test.method;
+  v_new.reagent_batch_id := p_reagent_batch_id;
+  v_new.dilution := p_dilution;
+  v_new.is_critical := p_is_critical;
+  v_new.parent_result_id := p_parent_result_id;
+
+  select r.* into v_old
+  from laboratory.lab_results r
+  where
+    r.tenant_id = v_tenant and r.order_item_id = v_item.id and r.test_id = v_test.id
+    and r.parent_result_id is not distinct from p_parent_result_id
+    and r.status not in ('superseded', 'cancelled', 'entered_in_error');
+  if
+    v_old.id is not null
+    and (v_old.value_num, v_old.value_text, v_old.value_code, v_old.comparator, v_old.sample_id, v_old.device_id)
+      is not distinct from
+      (p_value_num, p_value_text, p_value_code, p_comparator, v_new.sample_id, p_device_id)
+  then
+    return v_old;
+  end if;
+  if v_old.status not in ('registered', 'preliminary') then
+    raise exception 'order item % has a result that is %', v_item.id, v_old.status
+      using errcode = 'IM311', hint = 'cancel it before its release, or use laboratory.correct_result after';
+  end if;
+
+  v_sample := laboratory.sample_for_test(v_item, v_new.sample_id);
+  select i.* into v_item -- it followed the sample
+  from laboratory.lab_order_items i
+  where i.tenant_id = v_tenant and i.id = p_order_item_id;
+  v_new.patient_id := v_sample.patient_id;
+  v_new.resulted_at := coalesce(p_resulted_at, greatest(now(), v_sample.collected_at));
+  if v_new.resulted_at > now() + interval '5 minutes' or v_new.resulted_at < v_sample.collected_at then
+    raise exception 'the result of order item % is from a time that cannot be', v_item.id
+      using errcode = '22023', hint = 'a result is measured after the sample was taken, and not in the future';
+  end if;
+  v_new := laboratory.judge(v_new, v_test, p_pregnant);
+
+  if v_old.id is not null then -- typed again before anybody verified it
+    update laboratory.lab_results r
+    set
+      sample_id = v_new.sample_id, resulted_at = v_new.resulted_at, value_num = v_new.value_num,
+      value_text = v_new.value_text, value_code = v_new.value_code, comparator = v_new.comparator,
+      reference_range_id = v_new.reference_range_id, reference_text = v_new.reference_text, flag = v_new.flag,
+      is_critical = v_new.is_critical, delta_flag = v_new.delta_flag, device_id = v_new.device_id,
+      run_ref = v_new.run_ref, reagent_batch_id = v_new.reagent_batch_id, dilution = v_new.dilution,
+      entered_by = laboratory.current_staff(), status = 'preliminary'
+    where r.tenant_id = v_tenant and r.id = v_old.id
+    returning r.* into v_new;
+  else
+    insert into laboratory.lab_results (
+      tenant_id, order_item_id, sample_id, test_id, patient_id, resulted_at, value_num, comparator, value_text,
+      value_code, unit_ucum, reference_range_id, reference_text, flag, is_critical, delta_flag, device_id, run_ref,
+      method, reagent_batch_id, dilution, parent_result_id, entered_by, status
+    )
+    values (
+      v_tenant, v_new.order_item_id, v_new.sample_id, v_new.test_id, v_new.patient_id, v_new.resulted_at,
+      v_new.value_num, v_new.comparator, v_new.value_text, v_new.value_code, v_new.unit_ucum,
+      v_new.reference_range_id, v_new.reference_text, v_new.flag, v_new.is_critical, v_new.delta_flag,
+      v_new.device_id, v_new.run_ref, v_new.method, v_new.reagent_batch_id, v_new.dilution, v_new.parent_result_id,
+      laboratory.current_staff(), 'preliminary'
+    )
+    returning * into v_new;
+  end if;
+  update laboratory.lab_order_items i
+  set status = 'resulted'
+  where i.tenant_id = v_tenant and i.id = v_item.id and i.status <> 'resulted';
+  perform laboratory.finish_samples(coalesce(v_sample.parent_sample_id, v_sample.id));
+  return v_new;
+end
+$$;
+
+comment on function laboratory.enter_result(uuid, numeric, text, text, text, uuid, uuid, text, uuid, numeric, timestamptz, boolean, boolean, uuid, text) is 'about=Enters the result of an ordered test, or of a part of it (p_parent_result_id, p_test_code), and judges it: range, flag, critical, delta. Before verification a new value replaces the old one; the same again is the same row. The sample goes into process, and is tested when nothing else waits for it. IM001 the test is too far on, IM005 no such item or test, IM006 no member of staff, IM300 the sample is not ready, IM311 verified or released already.';
+
+create or replace function laboratory.sample_for_test(p_item laboratory.lab_order_items, p_sample_id uuid)
+  returns laboratory.samples
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_sample laboratory.samples;
+begin
+  if p_sample_id is null then
+    raise exception 'order item % has no sample', p_item.id
+      using errcode = 'IM300', hint = 'plan it with laboratory.accession, collect and receive it';
+  end if;
+  v_sample := laboratory.lock_sample(p_sample_id);
+  if p_item.sample_id not in (v_sample.id, coalesce(v_sample.parent_sample_id, v_sample.id)) then
+    raise exception 'sample % is not the sample of order item %', p_sample_id, p_item.id
+      using errcode = 'IM005', hint = 'measure the sample of the item, or an aliquot of it';
+  end if;
+  if v_sample.status in ('accessioned', 'aliquoted', 'stored') then
+    perform laboratory.move_sample(v_sample, 'in_process');
+  elsif v_sample.status not in ('in_process', 'tested') then
+    raise exception 'sample % is %', p_sample_id, v_sample.status
+      using errcode = 'IM300', hint = 'receive and accession it first';
+  end if;
+  return v_sample;
+end
+$$;
+
+comment on function laboratory.sample_for_test(laboratory.lab_order_items, uuid) is 'about=The sample or aliquot that a test is made from, locked and in process. IM005 of another test, IM300 not ready.';
+
+create or replace function laboratory.finish_samples(p_sample_id uuid) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_sample laboratory.samples;
+begin
+  if exists (
+    select
+    from laboratory.lab_order_items i
+    where
+      i.tenant_id = v_tenant and i.sample_id = p_sample_id and i.status in ('ordered', 'sampled', 'recollect', 'in_process')
+  ) then
+    return;
+  end if;
+  for v_sample in
+    select s.*
+    from laboratory.samples s
+    where s.tenant_id = v_tenant and (s.id = p_sample_id or s.parent_sample_id = p_sample_id) and s.status = 'in_process'
+    order by s.id
+    for no key update
+  loop
+    perform laboratory.move_sample(v_sample, 'tested');
+  end loop;
+end
+$$;
+
+comment on function laboratory.finish_samples(uuid) is 'about=When no test waits for a primary sample any more: it and its aliquots that are in process are tested.';
+
+create or replace function laboratory.verify_result(p_result_id uuid) returns laboratory.lab_results
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_result laboratory.lab_results := laboratory.lock_result(p_result_id);
+  v_staff_id uuid := laboratory.current_staff();
+begin
+  if v_result.status in ('verified', 'final') then
+    return v_result;
+  end if;
+  perform laboratory.check_second_person(v_result.test_id, v_result.id, v_staff_id, v_result.entered_by);
+  update laboratory.lab_results r
+  set status = 'verified', verified_by = v_staff_id, verified_at = now()
+  where r.tenant_id = v_tenant and r.id = p_result_id
+  returning r.* into v_result;
+  if v_result.is_critical then
+    perform core.enqueue(
+      'result', v_result.id, 'result.critical.v1', pg_catalog.jsonb_build_object('id', v_result.id)
+    );
+  end if;
+  perform laboratory.settle_item(v_result.order_item_id);
+  return v_result;
+end
+$$;
+
+comment on function laboratory.verify_result(uuid) is 'about=Technical check by the signed-in member of staff; a critical result sends result.critical.v1. IM001 not preliminary, IM005 no such result, IM006, IM312 by the person who entered it, where the test asks for another.';
+
+create or replace function laboratory.check_second_person(
+  p_test_id uuid,
+  p_result_id uuid,
+  p_staff_id uuid,
+  p_before uuid
+) returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_staff_id = p_before and (
+    select t.requires_authorisation from laboratory.lab_tests t where t.id = p_test_id
+  ) then
+    raise exception 'the step before on result % was done by the same person', p_result_id
+      using errcode = 'IM312', hint = 'ask a second person';
+  end if;
+end
+$$;
+
+comment on function laboratory.check_second_person(uuid, uuid, uuid, uuid) is 'about=Refuses the person who did the step before, where the test requires authorisation (IM312).';
+
+create or replace function laboratory.authorise_result(p_result_id uuid) returns laboratory.lab_results
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_result laboratory.lab_results := laboratory.lock_result(p_result_id);
+  v_staff_id uuid := laboratory.current_staff();
+begin
+  if v_result.status = 'final' then
+    return v_result;
+  end if;
+  perform laboratory.check_second_person(v_result.test_id, v_result.id, v_staff_id, v_result.verified_by);
+  update laboratory.lab_results r
+  set status = 'final', authorised_by = v_staff_id, authorised_at = now()
+  where r.tenant_id = v_tenant and r.id = p_result_id
+  returning r.* into v_result;
+  perform laboratory.settle_item(v_result.order_item_id);
+  return v_result;
+end
+$$;
+
+comment on function laboratory.authorise_result(uuid) is 'about=Releases a verified result; from now on its value stays. IM001 not verified, IM005 no such result, IM006, IM310 quality control of the analyser is rejected or missing, IM312 by the person who verified it, where the test asks for another.';
+
+create or replace function laboratory.drop_results(p_order_item_id uuid, p_reason text) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+begin
+  perform core.set_reason(p_reason);
+  update laboratory.lab_results r
+  set status = 'preliminary', verified_by = null, verified_at = null
+  where r.tenant_id = v_tenant and r.order_item_id = p_order_item_id and r.status = 'verified';
+  update laboratory.lab_results r
+  set status = 'cancelled'
+  where r.tenant_id = v_tenant and r.order_item_id = p_order_item_id and r.status in ('registered', 'preliminary');
+  update laboratory.lab_order_items i
+  set status = 'in_process'
+  where i.tenant_id = v_tenant and i.id = p_order_item_id and i.status in ('resulted', 'verified');
+end
+$$;
+
+comment on function laboratory.drop_results(uuid, text) is 'about=Cancels the results of a test that are not released, and puts it back into process.';
+
+create or replace function laboratory.cancel_result(p_result_id uuid, p_reason text) returns laboratory.lab_results
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_result laboratory.lab_results := laboratory.lock_result(p_result_id);
+begin
+  if v_result.status = 'cancelled' then
+    return v_result;
+  end if;
+  if coalesce(pg_catalog.btrim(p_reason), '') = '' then
+    raise exception 'result % needs a reason to be cancelled', p_result_id
+      using errcode = 'IM002', hint = 'say why in p_reason';
+  end if;
+  if v_result.status not in ('registered', 'preliminary', 'verified') then
+    raise exception 'result % was released', p_result_id
+      using errcode = 'IM311', hint = 'use laboratory.correct_result';
+  end if;
+  perform laboratory.drop_results(v_result.order_item_id, p_reason);
+  select r.* into v_result
+  from laboratory.lab_results r
+  where r.tenant_id = v_tenant and r.id = p_result_id;
+  return v_result;
+end
+$$;
+
+comment on function laboratory.cancel_result(uuid, text) is 'about=Drops the results of a test before their release, parts included: it is measured again. IM002 no reason, IM005 no such result, IM311 released already.';
+
+-- Reports: partial, final, then new versions. What is current is one row; what was issued stays.
+create or replace function laboratory.released_results(p_order_id uuid) returns uuid[]
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_ids uuid[];
+begin
+  select pg_catalog.array_agg(r.id order by i.position, r.parent_result_id nulls first, r.created_at, r.id) into v_ids
+  from laboratory.lab_order_items i
+  join laboratory.lab_results r on r.tenant_id = i.tenant_id and r.order_item_id = i.id
+  where i.tenant_id = v_tenant and i.order_id = p_order_id and r.status in ('final', 'corrected');
+  return coalesce(v_ids, '{}');
+end
+$$;
+
+comment on function laboratory.released_results(uuid) is 'about=Ids of the released results of an order, in print order.';
+
+create or replace function laboratory.stated_exceptions(p_result_ids uuid[]) returns text[]
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_texts text[];
+begin
+  select pg_catalog.array_agg(distinct s.accepted_with_exception order by s.accepted_with_exception) into v_texts
+  from laboratory.lab_results r
+  join laboratory.samples s on s.tenant_id = r.tenant_id and s.id = r.sample_id
+  where r.tenant_id = v_tenant and r.id = any (p_result_ids) and s.accepted_with_exception is not null;
+  return coalesce(v_texts, '{}');
+end
+$$;
+
+comment on function laboratory.stated_exceptions(uuid[]) is 'about=What a report says of compromised samples that its results were measured from.';
+
+create or replace function laboratory.check_critical_told(p_result_ids uuid[]) returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_result_id uuid;
+begin
+  select r.id into v_result_id
+  from laboratory.lab_results r
+  where
+    r.tenant_id = v_tenant and r.id = any (p_result_ids) and r.is_critical
+    and not exists (
+      select
+      from laboratory.critical_notifications n
+      where n.tenant_id = v_tenant and n.result_id = r.id and n.read_back
+    )
+  limit 1;
+  if found then
+    raise exception 'nobody was told of critical result %', v_result_id
+      using errcode = 'IM313', hint = 'tell someone who can act, and record it with laboratory.notify_critical';
+  end if;
+end
+$$;
+
+comment on function laboratory.check_critical_told(uuid[]) is 'about=Refuses a report with a critical result that nobody has read back (IM313).';
+
+create or replace function laboratory.mark_reported(p_order_id uuid) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+begin
+  update laboratory.lab_order_items i
+  set status = 'reported'
+  where i.tenant_id = v_tenant and i.order_id = p_order_id and i.status = 'authorised';
+  perform laboratory.settle_order(p_order_id);
+end
+$$;
+
+comment on function laboratory.mark_reported(uuid) is 'about=After a report: its tests are reported, and the order follows.';
+
+create or replace function laboratory.issue_report(p_order_id uuid, p_conclusion_enc bytea default null)
+  returns laboratory.diagnostic_reports
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_order laboratory.lab_orders := laboratory.lock_order(p_order_id);
+  v_staff_id uuid := laboratory.current_staff();
+  v_results uuid[] := laboratory.released_results(p_order_id);
+  v_report laboratory.diagnostic_reports;
+  v_interim boolean;
+begin
+  select d.* into v_report
+  from laboratory.diagnostic_reports d
+  where d.tenant_id = v_tenant and d.order_id = p_order_id and d.is_current;
+  v_interim := exists (
+    select
+    from laboratory.lab_order_items i
+    where
+      i.tenant_id = v_tenant and i.order_id = p_order_id
+      and i.status not in ('authorised', 'reported', 'amended', 'cancelled')
+  );
+  if v_report.result_ids = v_results and v_report.interim = v_interim then
+    return v_report;
+  end if;
+  if v_results = '{}' then
+    raise exception 'order % has no released result', p_order_id
+      using errcode = 'IM005', hint = 'authorise results first';
+  end if;
+  perform laboratory.check_critical_told(v_results);
+
+  if v_report.id is null then
+    insert into laboratory.diagnostic_reports (
+      tenant_id, report_number, order_id, patient_id, issued_at, signed_by, signed_at, conclusion_enc, result_ids,
+      exceptions, interim, status
+    )
+    values (
+      v_tenant, core.next_default_number('lab_report', '', 'LR{YY}-'), p_order_id, v_order.patient_id, now(),
+      v_staff_id, now(), p_conclusion_enc, v_results, laboratory.stated_exceptions(v_results), v_interim,
+      case when v_interim then 'partial' else 'final' end
+    )
+    returning * into v_report;
+  else
+    update laboratory.diagnostic_reports d
+    set
+      issued_at = now(), signed_by = v_staff_id, signed_at = now(),
+      conclusion_enc = coalesce(p_conclusion_enc, d.conclusion_enc), result_ids = v_results,
+      exceptions = laboratory.stated_exceptions(v_results), interim = v_interim,
+      status = case when v_interim then 'partial' else 'final' end
+    where d.tenant_id = v_tenant and d.id = v_report.id
+    returning d.* into v_report;
+    if v_interim then -- a partial report that grew makes no move
+      perform core.enqueue('report', v_report.id, 'report.issued.v1', pg_catalog.jsonb_build_object(
+        'id', v_report.id, 'from', 'partial', 'to', 'partial'
+      ));
+    end if;
+  end if;
+  perform laboratory.mark_reported(p_order_id);
+  return v_report;
+end
+$$;
+
+comment on function laboratory.issue_report(uuid, bytea) is 'about=Issues the released results of an order, signed by the caller: partial while tests are open, else final. A partial report grows until it is final; without anything new the report is returned as it is (for another conclusion: laboratory.amend_report). IM005 no such order or nothing released, IM006, IM311 final already, IM313 nobody was told of a critical result.';
+
+create or replace function laboratory.add_report_version(
+  p_report laboratory.diagnostic_reports,
+  p_status text,
+  p_reason text,
+  p_conclusion_enc bytea
+) returns laboratory.diagnostic_reports
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_results uuid[] := laboratory.released_results(p_report.order_id);
+  v_staff_id uuid := laboratory.current_staff();
+  v_report laboratory.diagnostic_reports;
+begin
+  -- a partial report goes on stating what it stated: what was released since waits for the next issue
+  if p_report.status = 'partial' then
+    select pg_catalog.array_agg(coalesce(r.id, stated.id) order by stated.place) into v_results
+    from pg_catalog.unnest(p_report.result_ids) with ordinality as stated (id, place)
+    left join laboratory.lab_results r on r.tenant_id = p_report.tenant_id and r.supersedes_id = stated.id;
+  end if;
+  perform laboratory.check_critical_told(v_results);
+  update laboratory.diagnostic_reports d
+  set is_current = false
+  where d.tenant_id = p_report.tenant_id and d.id = p_report.id;
+  insert into laboratory.diagnostic_reports (
+    tenant_id, report_number, order_id, patient_id, version, issued_at, signed_by, signed_at, conclusion_enc,
+    result_ids, exceptions, interim, amends_id, amendment_reason, status
+  )
+  values (
+    p_report.tenant_id, p_report.report_number, p_report.order_id, p_report.patient_id, p_report.version + 1, now(),
+    v_staff_id, now(), coalesce(p_conclusion_enc, p_report.conclusion_enc), v_results,
+    laboratory.stated_exceptions(v_results), p_report.interim, p_report.id, p_reason, p_status
+  )
+  returning * into v_report;
+  return v_report;
+end
+$$;
+
+comment on function laboratory.add_report_version(laboratory.diagnostic_reports, text, text, bytea) is 'about=The next version of a report, signed by the caller; it becomes the current one. IM006, IM313.';
+
+create or replace function laboratory.amend_report(p_report_id uuid, p_reason text, p_conclusion_enc bytea default null)
+  returns laboratory.diagnostic_reports
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_report laboratory.diagnostic_reports;
+  v_next laboratory.diagnostic_reports;
+begin
+  select d.* into v_report from laboratory.diagnostic_reports d where d.tenant_id = v_tenant and d.id = p_report_id;
+  if not found then
+    raise exception 'report % does not exist', p_report_id
+      using errcode = 'IM005', hint = 'choose a report of the tenant';
+  end if;
+  if coalesce(pg_catalog.btrim(p_reason), '') = '' then
+    raise exception 'report % needs a reason to be amended', p_report_id
+      using errcode = 'IM002', hint = 'say why in p_reason: it is printed';
+  end if;
+  perform laboratory.lock_order(v_report.order_id);
+  select d.* into v_next
+  from laboratory.diagnostic_reports d
+  where d.tenant_id = v_tenant and d.amends_id = p_report_id;
+  if found and v_next.status = 'amended' and v_next.amendment_reason = p_reason then
+    return v_next;
+  end if;
+  if found or v_report.status not in ('final', 'amended', 'corrected') then
+    raise exception 'version % of report % cannot be amended', v_report.version, p_report_id
+      using errcode = 'IM311', hint = 'amend the current version, once it is final';
+  end if;
+  return laboratory.add_report_version(v_report, 'amended', p_reason, p_conclusion_enc);
+end
+$$;
+
+comment on function laboratory.amend_report(uuid, text, bytea) is 'about=A new version of an issued report with a new conclusion, and a reason that is printed; the version before stays. IM002 no reason, IM005 no such report, IM006, IM311 not the current final version, IM313.';
+
+-- A released result is corrected by a new row, and what was reported is reported again, in one transaction.
+create or replace function laboratory.correct_result(
+  p_result_id uuid,
+  p_reason text,
+  p_value_num numeric default null,
+  p_value_text text default null,
+  p_value_code text default null,
+  p_comparator text default null,
+  p_verified_by uuid default null,
+  p_notification jsonb default null
+) returns laboratory.lab_results
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_old laboratory.lab_results := laboratory.lock_result(p_result_id);
+  v_staff_id uuid := laboratory.current_staff();
+  v_verifier_id uuid := coalesce(p_verified_by, v_staff_id);
+  v_test laboratory.lab_tests;
+  v_new laboratory.lab_results;
+begin
+  select r.* into v_new from laboratory.lab_results r where r.tenant_id = v_tenant and r.supersedes_id = p_result_id;
+  if found and (v_new.value_num, v_new.value_text, v_new.value_code, v_new.comparator, v_new.amendment_reason)
+    is not distinct from (p_value_num, p_value_text, p_value_code, p_comparator, p_reason)
+  then
+    return v_new;
+  end if;
+  if coalesce(pg_catalog.btrim(p_reason), '') = '' then
+    raise exception 'result % needs a reason to be corrected', p_result_id
+      using errcode = 'IM002', hint = 'say why in p_reason: it is printed';
+  end if;
+  if v_old.status not in ('final', 'corrected') then
+    raise exception 'result % is % and cannot be corrected', p_result_id, v_old.status
+      using errcode = 'IM311', hint = 'correct the newest released result; before release enter the value again';
+  end if;
+  perform laboratory.check_second_person(v_old.test_id, v_old.id, v_staff_id, v_verifier_id);
+
+  select t.* into v_test from laboratory.lab_tests t where t.id = v_old.test_id;
+  v_new := v_old;
+  v_new.value_num := p_value_num;
+  v_new.value_text := p_value_text;
+  v_new.value_code := p_value_code;
+  v_new.comparator := p_comparator;
+  v_new.is_critical := false;
+  v_new := laboratory.judge(v_new, v_test, false);
+
+  update laboratory.lab_results r set status = 'superseded' where r.tenant_id = v_tenant and r.id = p_result_id;
+  insert into laboratory.lab_results (
+    tenant_id, order_item_id, sample_id, test_id, patient_id, resulted_at, value_num, comparator, value_text,
+    value_code, unit_ucum, reference_range_id, reference_text, flag, is_critical, delta_flag, device_id, run_ref, method,
+    reagent_batch_id, dilution, parent_result_id, entered_by, verified_by, verified_at, authorised_by, authorised_at,
+    supersedes_id, amendment_reason, status
+  )
+  values (
+    v_tenant, v_old.order_item_id, v_old.sample_id, v_old.test_id, v_old.patient_id, v_old.resulted_at,
+    v_new.value_num, v_new.comparator, v_new.value_text, v_new.value_code, v_old.unit_ucum, v_new.reference_range_id,
+    v_new.reference_text, v_new.flag, v_new.is_critical, v_new.delta_flag, v_old.device_id, v_old.run_ref,
+    v_old.method, v_old.reagent_batch_id, v_old.dilution, v_old.parent_result_id, v_staff_id, v_verifier_id, now(),
+    v_staff_id, now(), p_result_id, p_reason, 'corrected'
+  )
+  returning * into v_new;
+  if v_new.is_critical then
+    perform core.enqueue(
+      'result', v_new.id, 'result.critical.v1', pg_catalog.jsonb_build_object('id', v_new.id)
+    );
+    if p_notification is not null then
+      perform laboratory.notify_critical(
+        v_new.id, p_notification ->> 'notified_to', p_notification ->> 'channel',
+        (p_notification ->> 'read_back')::boolean, (p_notification ->> 'notified_staff_id')::uuid, null,
+        p_notification ->> 'outcome'
+      );
+    end if;
+  end if;
+  perform laboratory.reissue_report(v_old, p_reason);
+  return v_new;
+end
+$$;
+
+comment on function laboratory.correct_result(uuid, text, numeric, text, text, text, uuid, jsonb) is 'about=Supersedes a released result by a corrected one and issues what was reported again, as a higher version with the reason. p_verified_by names who checked the correction, another person where the test asks for one. A correction that is critical must have been told before: p_notification {notified_to, channel, read_back, notified_staff_id, outcome}. A result of the wrong patient is corrected to a text that withdraws it. IM002 no reason, IM005 no such result, IM006, IM311 not the newest released result, IM312 same person, IM313 critical and nobody was told.';
+
+create or replace function laboratory.reissue_report(p_old laboratory.lab_results, p_reason text) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_item laboratory.lab_order_items;
+  v_report laboratory.diagnostic_reports;
+begin
+  select i.* into v_item
+  from laboratory.lab_order_items i
+  where i.tenant_id = p_old.tenant_id and i.id = p_old.order_item_id;
+  select d.* into v_report
+  from laboratory.diagnostic_reports d
+  where d.tenant_id = p_old.tenant_id and d.order_id = v_item.order_id and d.is_current;
+  if not found or p_old.id <> all (v_report.result_ids) then -- not reported yet
+    return;
+  end if;
+  perform laboratory.add_report_version(
+    v_report, case when v_report.status = 'partial' then 'partial' else 'corrected' end, p_reason, null
+  );
+  update laboratory.lab_order_items i
+  set status = 'amended'
+  where i.tenant_id = p_old.tenant_id and i.id = p_old.order_item_id and i.status = 'reported';
+  perform laboratory.settle_order(v_item.order_id);
+end
+$$;
+
+comment on function laboratory.reissue_report(laboratory.lab_results, text) is 'about=After a correction: the report that stated the old result gets a new version. IM313.';
+
+-- Critical values are told to someone who can act, and read back.
+create or replace function laboratory.notify_critical(
+  p_result_id uuid,
+  p_notified_to text,
+  p_channel text,
+  p_read_back boolean,
+  p_notified_staff_id uuid default null,
+  p_notified_at timestamptz default null,
+  p_outcome text default null,
+  p_escalation_level smallint default 0,
+  p_imaging_result_id uuid default null
+) returns laboratory.critical_notifications
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_subject record;
+  v_row laboratory.critical_notifications;
+begin
+  if p_result_id is not null then
+    select r.patient_id, r.created_at as detected_at, r.is_critical into v_subject
+    from laboratory.lab_results r
+    where r.tenant_id = v_tenant and r.id = p_result_id;
+  else
+    select r.patient_id, r.created_at as detected_at, r.is_critical into v_subject
+    from clinical.imaging_results r
+    where r.tenant_id = v_tenant and r.id = p_imaging_result_id;
+  end if;
+  if v_subject.is_critical is not true then
+    raise exception 'there is no critical result %', coalesce(p_result_id, p_imaging_result_id)
+      using errcode = 'IM005', hint = 'give a result that is critical';
+  end if;
+  -- one after the other, so that the same notification sent twice is found
+  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(
+    'laboratory.critical_notifications' || coalesce(p_result_id, p_imaging_result_id), 0
+  ));
+  select n.* into v_row
+  from laboratory.critical_notifications n
+  where
+    n.tenant_id = v_tenant
+    and (n.result_id = p_result_id or n.imaging_result_id = p_imaging_result_id)
+    and n.notified_to = p_notified_to and n.channel = p_channel and n.read_back = p_read_back
+    and n.escalation_level = p_escalation_level
+    and (p_notified_at is null or n.notified_at = p_notified_at)
+  limit 1;
+  if found then
+    return v_row;
+  end if;
+  insert into laboratory.critical_notifications (
+    tenant_id, result_id, imaging_result_id, patient_id, notified_to, notified_staff_id, notified_by, channel,
+    detected_at, notified_at, read_back, escalation_level, outcome
+  )
+  values (
+    v_tenant, p_result_id, p_imaging_result_id, v_subject.patient_id, p_notified_to, p_notified_staff_id,
+    laboratory.current_staff(), p_channel, v_subject.detected_at, coalesce(p_notified_at, now()), p_read_back,
+    p_escalation_level, p_outcome
+  )
+  returning * into v_row;
+  return v_row;
+end
+$$;
+
+comment on function laboratory.notify_critical(uuid, text, text, boolean, uuid, timestamptz, text, smallint, uuid) is 'about=Records that a critical laboratory result (or imaging finding) was told to someone, and whether it was read back; attempts in vain are recorded too, and the next try has a higher p_escalation_level. The same again is the same row. IM005 no such critical result, IM006.';
+
+-- Quality control: the verdict is computed where the run is stored. Westgard, Barry, Hunt and Groth, Clin Chem 1981;27:493.
+create or replace function laboratory.westgard(p_own numeric[], p_all numeric[], p_run numeric[], p_rules text[]) returns text[]
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(array_agg(r.rule order by r.place), '{}')
+  from (
+    values
+      (1, '1_2s', abs(p_own[1]) > 2),
+      (2, '1_3s', abs(p_own[1]) > 3),
+      (
+        3, '2_2s',
+        (p_own[1] > 2 and (p_own[2] > 2 or 2 < any (p_run))) or (p_own[1] < -2 and (p_own[2] < -2 or -2 > any (p_run)))
+      ),
+      (4, 'R_4s', (p_own[1] > 2 and -2 > any (p_run)) or (p_own[1] < -2 and 2 < any (p_run))),
+      (
+        5, '4_1s',
+        (cardinality(p_own) >= 4 and (1 < all (p_own[1:4]) or -1 > all (p_own[1:4])))
+          or (cardinality(p_all) >= 4 and (1 < all (p_all[1:4]) or -1 > all (p_all[1:4])))
+      ),
+      (
+        6, '10_x',
+        (cardinality(p_own) >= 10 and (0 < all (p_own[1:10]) or 0 > all (p_own[1:10])))
+          or (cardinality(p_all) >= 10 and (0 < all (p_all[1:10]) or 0 > all (p_all[1:10])))
+      )
+  ) as r (place, rule, broken)
+  where r.broken and r.rule = any (p_rules)
+$$;
+
+comment on function laboratory.westgard(numeric[], numeric[], numeric[], text[]) is 'about=The rules that the newest control value breaks. z scores, newest first: of the same lot, of all levels of the analyser and test, and of the other levels of the same run. 1_2s one beyond 2 SD, 1_3s beyond 3 SD, 2_2s two in a row or in a run beyond 2 SD on one side, R_4s two of a run beyond 2 SD on opposite sides, 4_1s four in a row beyond 1 SD, 10_x ten in a row on one side of the mean.';
+
+create or replace function laboratory.last_maintenance(p_device_id uuid, p_at timestamptz) returns timestamptz
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+begin
+  return (
+    select pg_catalog.max(m.performed_at)
+    from device.device_maintenance m
+    where m.tenant_id = v_tenant and m.device_id = p_device_id and m.performed_at <= p_at
+  );
+end
+$$;
+
+comment on function laboratory.last_maintenance(uuid, timestamptz) is 'about=When the device was last calibrated, serviced or repaired before an instant; null never.';
+
+create or replace function laboratory.qc_state(p_device_id uuid, p_test_id uuid, p_at timestamptz) returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_since timestamptz := p_at - pg_catalog.make_interval(
+    hours => coalesce((core.setting('laboratory.qc_valid_hours') #>> '{}')::int, 24)
+  );
+  v_levels int;
+  v_rejected int;
+  v_accepted int;
+begin
+  v_since := greatest(v_since, laboratory.last_maintenance(p_device_id, p_at));
+  select
+    pg_catalog.count(*),
+    pg_catalog.count(*) filter (where newest.verdict = 'reject'),
+    pg_catalog.count(*) filter (where newest.verdict <> 'reject' and newest.run_at >= v_since)
+  into v_levels, v_rejected, v_accepted
+  from (
+    select distinct on (l.level) q.verdict, q.run_at
+    from laboratory.qc_lots l
+    cross join lateral (
+      select r.verdict, r.run_at
+      from laboratory.qc_results r
+      where r.tenant_id = v_tenant and r.qc_lot_id = l.id and r.run_at >= l.accepted_at and r.run_at <= p_at
+      order by r.run_at desc
+      limit 1
+    ) q
+    where l.tenant_id = v_tenant and l.device_id = p_device_id and l.test_id = p_test_id
+    order by l.level, q.run_at desc
+  ) newest;
+  if v_rejected > 0 then
+    return 'rejected';
+  end if;
+  if v_accepted > 0 or (v_levels = 0 and not laboratory.needs_qc(p_device_id)) then
+    return 'accepted';
+  end if;
+  return 'missing';
+end
+$$;
+
+comment on function laboratory.qc_state(uuid, uuid, timestamptz) is 'about=Quality control of an analyser and test at an instant: rejected when the newest run of a level was, accepted when one was accepted since the last maintenance and within laboratory.qc_valid_hours, else missing. A device that needs none is accepted until it has runs.';
+
+create or replace function laboratory.needs_qc(p_device_id uuid) returns boolean
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+begin
+  return coalesce((core.setting('laboratory.qc_required') #>> '{}')::boolean, true) and exists (
+    select from device.devices d where d.tenant_id = v_tenant and d.id = p_device_id and d.kind = 'analyser'
+  );
+end
+$$;
+
+comment on function laboratory.needs_qc(uuid) is 'about=Whether results of the device wait for quality control even when no control lot was ever run: analysers, unless setting laboratory.qc_required is false.';
+
+create or replace function laboratory.lock_lots(p_qc_lot_id uuid) returns laboratory.qc_lots
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_lot laboratory.qc_lots;
+begin
+  -- all levels of the analyser and test: the rules look across them
+  perform
+  from laboratory.qc_lots l
+  join laboratory.qc_lots asked on asked.tenant_id = l.tenant_id and asked.device_id = l.device_id and asked.test_id = l.test_id
+  where asked.tenant_id = v_tenant and asked.id = p_qc_lot_id
+  order by l.id
+  for no key update of l;
+  select l.* into v_lot from laboratory.qc_lots l where l.tenant_id = v_tenant and l.id = p_qc_lot_id;
+  if not found then
+    raise exception 'control lot % does not exist', p_qc_lot_id
+      using errcode = 'IM005', hint = 'choose a control lot of the tenant';
+  end if;
+  return v_lot;
+end
+$$;
+
+comment on function laboratory.lock_lots(uuid) is 'about=The control lot, locked with the other levels of its analyser and test. IM005 no such lot.';
+
+create or replace function laboratory.record_qc(p_qc_lot_id uuid, p_value numeric, p_run_at timestamptz)
+  returns laboratory.qc_results
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_lot laboratory.qc_lots := laboratory.lock_lots(p_qc_lot_id);
+  v_z numeric := pg_catalog.round((p_value - v_lot.mean) / v_lot.sd, 4);
+  v_own numeric[];
+  v_all numeric[];
+  v_run numeric[];
+  v_broken text[] := '{}';
+  v_row laboratory.qc_results;
+  v_since timestamptz;
+begin
+  select q.* into v_row
+  from laboratory.qc_results q
+  where q.tenant_id = v_tenant and q.qc_lot_id = p_qc_lot_id and q.run_at = p_run_at;
+  if found then
+    if v_row.value <> p_value then
+      raise exception 'control lot % was run at that time with another value', p_qc_lot_id
+        using errcode = 'IM011', hint = 'a run stays as it is: record another one';
+    end if;
+    return v_row;
+  end if;
+  if p_run_at > now() + interval '5 minutes' then
+    raise exception 'a run of control lot % lies in the future', p_qc_lot_id
+      using errcode = '22023', hint = 'set the clock of the analyser';
+  end if;
+  if v_lot.status = 'retired' or (p_run_at at time zone 'UTC')::date > v_lot.expires_on then
+    raise exception 'control lot % is retired or expired', p_qc_lot_id
+      using errcode = 'IM310', hint = 'open another lot';
+  end if;
+
+  -- a lot that is being established has no limits yet: its runs are kept, and judge nothing
+  if v_lot.status = 'active' then
+    v_since := laboratory.last_maintenance(v_lot.device_id, p_run_at);
+    -- runs that were rejected were dealt with; what is looked back on begins after the last maintenance
+    select
+      pg_catalog.array_agg(h.z_score order by h.run_at desc, h.id desc) filter (where h.qc_lot_id = p_qc_lot_id),
+      pg_catalog.array_agg(h.z_score order by h.run_at desc, h.id desc)
+    into v_own, v_all
+    from (
+      select q.id, q.qc_lot_id, q.run_at, q.z_score
+      from laboratory.qc_results q
+      join laboratory.qc_lots l on l.tenant_id = q.tenant_id and l.id = q.qc_lot_id
+      where
+        q.tenant_id = v_tenant and q.device_id = v_lot.device_id and q.test_id = v_lot.test_id
+        and q.run_at < p_run_at and q.run_at > p_run_at - interval '60 days'
+        and (v_since is null or q.run_at >= v_since)
+        and q.run_at >= l.accepted_at and q.verdict <> 'reject'
+      order by q.run_at desc, q.id desc
+      limit 100
+    ) h;
+    select pg_catalog.array_agg(other.z_score) into v_run
+    from (
+      select distinct on (l.level) q.z_score
+      from laboratory.qc_results q
+      join laboratory.qc_lots l on l.tenant_id = q.tenant_id and l.id = q.qc_lot_id
+      where
+        q.tenant_id = v_tenant and q.device_id = v_lot.device_id and q.test_id = v_lot.test_id
+        and l.level <> v_lot.level and q.run_at >= l.accepted_at
+        and q.run_at <= p_run_at
+        and q.run_at >= p_run_at - pg_catalog.make_interval(
+          mins => coalesce((core.setting('laboratory.qc_run_minutes') #>> '{}')::int, 60)
+        )
+      order by l.level, q.run_at desc
+    ) other;
+    v_broken := laboratory.westgard(v_z || v_own, v_z || v_all, coalesce(v_run, '{}'), v_lot.rules);
+  end if;
+
+  insert into laboratory.qc_results (
+    tenant_id, qc_lot_id, scheme, test_id, device_id, run_at, value, target, z_score, violated_rules, verdict,
+    operator_id
+  )
+  values (
+    v_tenant, p_qc_lot_id, 'iqc', v_lot.test_id, v_lot.device_id, p_run_at, p_value, v_lot.mean, v_z, v_broken,
+    case when v_broken = '{}' then 'accept' when v_broken = '{1_2s}' then 'warn' else 'reject' end,
+    laboratory.current_staff()
+  )
+  returning * into v_row;
+  return v_row;
+end
+$$;
+
+comment on function laboratory.record_qc(uuid, numeric, timestamptz) is 'about=Stores a run of a control lot with its z score, the Westgard rules it breaks and the verdict: reject, warn (1_2s alone) or accept. The same run again is the same row. Levels of one run are those within laboratory.qc_run_minutes. IM005 no such lot, IM006, IM011 the run had another value, IM310 lot retired or expired.';
+
+create or replace function laboratory.accept_qc_lot(p_qc_lot_id uuid) returns laboratory.qc_lots
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_lot laboratory.qc_lots := laboratory.lock_lots(p_qc_lot_id);
+  v_runs record;
+begin
+  if v_lot.status = 'active' then
+    return v_lot;
+  end if;
+  select pg_catalog.count(*) as n, pg_catalog.avg(q.value) as mean, pg_catalog.stddev_samp(q.value) as sd into v_runs
+  from laboratory.qc_results q
+  where q.tenant_id = v_tenant and q.qc_lot_id = p_qc_lot_id;
+  if v_runs.n < v_lot.runs_for_establishment or (v_lot.source = 'established' and coalesce(v_runs.sd, 0) = 0) then
+    raise exception 'control lot % has % of % runs', p_qc_lot_id, v_runs.n, v_lot.runs_for_establishment
+      using errcode = 'IM310', hint = 'run it as often as its establishment asks for, over more than one value';
+  end if;
+  update laboratory.qc_lots l
+  set
+    status = 'active', accepted_at = now(), accepted_by = laboratory.current_staff(),
+    mean = case when l.source = 'established' then pg_catalog.round(v_runs.mean, 4) else l.mean end,
+    sd = case when l.source = 'established' then pg_catalog.round(v_runs.sd, 4) else l.sd end
+  where l.tenant_id = v_tenant and l.id = p_qc_lot_id
+  returning l.* into v_lot;
+  return v_lot;
+end
+$$;
+
+comment on function laboratory.accept_qc_lot(uuid) is 'about=Takes a control lot into use; one of source established gets mean and SD of its runs. Runs from now on are judged and count. IM001 retired, IM005 no such lot, IM006, IM310 too few runs.';
+
+create or replace function laboratory.retire_qc_lot(p_qc_lot_id uuid) returns laboratory.qc_lots
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_lot laboratory.qc_lots := laboratory.lock_lots(p_qc_lot_id);
+begin
+  update laboratory.qc_lots l
+  set status = 'retired'
+  where l.tenant_id = v_tenant and l.id = p_qc_lot_id and l.status <> 'retired'
+  returning l.* into v_lot;
+  select l.* into v_lot from laboratory.qc_lots l where l.tenant_id = v_tenant and l.id = p_qc_lot_id;
+  return v_lot;
+end
+$$;
+
+comment on function laboratory.retire_qc_lot(uuid) is 'about=Takes a control lot out of use; its runs stay. IM005 no such lot.';
+
+create or replace function laboratory.review_qc(p_qc_result_id uuid, p_incident_id uuid default null)
+  returns laboratory.qc_results
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_row laboratory.qc_results;
+begin
+  select q.* into v_row
+  from laboratory.qc_results q
+  where q.tenant_id = v_tenant and q.id = p_qc_result_id
+  for no key update;
+  if not found then
+    raise exception 'quality control run % does not exist', p_qc_result_id
+      using errcode = 'IM005', hint = 'choose a run of the tenant';
+  end if;
+  if v_row.reviewed_at is not null and v_row.incident_id is not distinct from p_incident_id then
+    return v_row;
+  end if;
+  update laboratory.qc_results q
+  set reviewed_by = laboratory.current_staff(), reviewed_at = now(), incident_id = p_incident_id
+  where q.tenant_id = v_tenant and q.id = p_qc_result_id and q.run_at = v_row.run_at
+  returning q.* into v_row;
+  return v_row;
+end
+$$;
+
+comment on function laboratory.review_qc(uuid, uuid) is 'about=Signs the review of a run, with the incident that it led to: a rejected run needs one (23514). IM005 no such run, IM006, IM311 reviewed already.';
+
+create or replace function laboratory.record_eqa(
+  p_test_id uuid,
+  p_device_id uuid,
+  p_round text,
+  p_value numeric,
+  p_target numeric,
+  p_sd numeric,
+  p_run_at timestamptz
+) returns laboratory.qc_results
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_z numeric := pg_catalog.round((p_value - p_target) / nullif(p_sd, 0), 4);
+  v_row laboratory.qc_results;
+begin
+  if v_z is null then
+    raise exception 'a round needs value, target and standard deviation'
+      using errcode = '22023', hint = 'take them from the report of the scheme';
+  end if;
+  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(
+    'laboratory.qc_results' || v_tenant || p_device_id || p_test_id || p_round, 0
+  ));
+  select q.* into v_row
+  from laboratory.qc_results q
+  where
+    q.tenant_id = v_tenant and q.device_id = p_device_id and q.test_id = p_test_id and q.scheme = 'eqa'
+    and q.eqa_round = p_round;
+  if found then
+    if (v_row.value, v_row.target) <> (p_value, p_target) then
+      raise exception 'the round of device % and test % is recorded with other values', p_device_id, p_test_id
+        using errcode = 'IM011', hint = 'a round is recorded once';
+    end if;
+    return v_row;
+  end if;
+  insert into laboratory.qc_results (
+    tenant_id, scheme, test_id, device_id, run_at, value, target, z_score, verdict, operator_id, eqa_round,
+    eqa_performance
+  )
+  values (
+    v_tenant, 'eqa', p_test_id, p_device_id, p_run_at, p_value, p_target, v_z,
+    case when pg_catalog.abs(v_z) <= 2 then 'accept' when pg_catalog.abs(v_z) < 3 then 'warn' else 'reject' end,
+    laboratory.current_staff(), p_round,
+    case when pg_catalog.abs(v_z) <= 2 then 'acceptable' when pg_catalog.abs(v_z) < 3 then 'questionable'
+      else 'unacceptable' end
+  )
+  returning * into v_row;
+  return v_row;
+end
+$$;
+
+comment on function laboratory.record_eqa(uuid, uuid, text, numeric, numeric, numeric, timestamptz) is 'about=Stores a round of external quality assessment with its z score: up to 2 acceptable, below 3 questionable, else unacceptable (ISO 13528). A round is recorded once. IM006, IM011 other values.';
+
 -- blood_bank: functions
 
 -- What the operations ask and how they lock. Order of locks: donor, donation, unit, request, issue or crossmatch, number.
@@ -51733,6 +54804,102 @@ where
 
 comment on view scheduling.queue_board is 'class=operational;scope=tenant;owner=appointment;about=Today''s live tokens of every queue with counter and place in line; labels only, no patient.';
 
+-- device: views
+
+-- Calibration and preventive maintenance that is due within 30 days, or overdue (NABH FMS, ISO 15189 6.4 and 6.5).
+create or replace view device.due_maintenance
+  with (security_invoker = true)
+as
+select
+  d.tenant_id,
+  d.id as device_id,
+  d.asset_tag,
+  d.kind as device_kind,
+  d.department_id,
+  d.location_id,
+  d.status,
+  due.kind,
+  due.due_on,
+  due.due_on < current_date as is_overdue
+from device.devices d
+cross join lateral (values ('calibration', d.calibration_due_on), ('preventive', d.pm_due_on)) as due (kind, due_on)
+where
+  d.deleted_at is null
+  and d.status in ('active', 'maintenance', 'offline')
+  and due.due_on <= current_date + 30;
+
+comment on view device.due_maintenance is 'class=operational;scope=tenant;owner=device;about=Devices in use whose calibration or preventive maintenance is due within 30 days or overdue.';
+
+-- Live alarms, the most urgent and oldest first.
+create or replace view device.active_alarms
+  with (security_invoker = true)
+as
+select
+  a.tenant_id,
+  a.id as alarm_id,
+  a.device_id,
+  d.asset_tag,
+  d.kind as device_kind,
+  d.location_id,
+  a.patient_id,
+  a.metric_code,
+  a.limit_kind,
+  a.limit_value,
+  a.observed_value,
+  a.priority,
+  a.raised_at,
+  a.status,
+  a.acknowledged_by,
+  a.escalation_level
+from device.alarms a
+join device.devices d on d.tenant_id = a.tenant_id and d.id = a.device_id
+where a.status in ('active', 'acknowledged')
+order by array_position(array['crisis', 'high', 'medium', 'low'], a.priority), a.raised_at;
+
+comment on view device.active_alarms is 'class=phi;scope=tenant;owner=device;about=Alarms that are not resolved, with the device and where it is.';
+
+-- Readings summed up by minute and by hour; artefacts and simulations are left out. Ask for a device and a time, as every
+-- view over partitions: select .. from device.telemetry_1m where device_id = $1 and bucket >= $2.
+create or replace view device.telemetry_1m
+  with (security_invoker = true)
+as
+select
+  t.tenant_id,
+  t.device_id,
+  t.metric_code,
+  t.patient_id,
+  t.unit,
+  date_trunc('minute', t.measured_at) as bucket,
+  count(*) as readings,
+  min(t.value) as lowest,
+  avg(t.value) as average,
+  max(t.value) as highest
+from device.telemetry t
+where t.quality in ('good', 'suspect')
+group by t.tenant_id, t.device_id, t.metric_code, t.patient_id, t.unit, date_trunc('minute', t.measured_at);
+
+comment on view device.telemetry_1m is 'class=phi;scope=tenant;owner=device;about=Readings of a device and metric by minute.';
+
+create or replace view device.telemetry_1h
+  with (security_invoker = true)
+as
+select
+  t.tenant_id,
+  t.device_id,
+  t.metric_code,
+  t.patient_id,
+  t.unit,
+  date_trunc('hour', t.measured_at) as bucket,
+  count(*) as readings,
+  min(t.value) as lowest,
+  avg(t.value) as average,
+  max(t.value) as highest
+from device.telemetry t
+where t.quality in ('good', 'suspect')
+group by t.tenant_id, t.device_id, t.metric_code, t.patient_id, t.unit, date_trunc('hour', t.measured_at);
+
+comment on view device.telemetry_1h is 'class=phi;scope=tenant;owner=device;about=Readings of a device and metric by hour.';
+
 -- clinical: views
 
 -- Who is in the house: one row a stay, with the bed, the doctor, the last vital signs and what discharge waits for. Ids of
@@ -52080,6 +55247,104 @@ join insurance.adjudication_events e
 where k.status = 'discharged';
 
 comment on view insurance.claim_clocks is 'class=phi;scope=tenant;owner=billing;about=Clocks that run: decision and payment (the payer''s turn), query and claim (the hospital''s), with due_at and is_overdue.';
+
+-- laboratory: views
+
+-- Tests that are not reported yet, by what is due first: how far each is and how much time is left.
+create or replace view laboratory.tat_monitor
+  with (security_invoker = true)
+as
+select
+  i.tenant_id,
+  i.id as order_item_id,
+  o.id as order_id,
+  o.order_number,
+  o.clinic_id,
+  o.patient_id,
+  o.priority,
+  t.code as test_code,
+  t.department_code,
+  i.status,
+  o.ordered_at,
+  s.accession_number,
+  s.status as sample_status,
+  s.collected_at,
+  s.received_at,
+  i.due_at,
+  extract(epoch from i.due_at - now())::bigint / 60 as minutes_left,
+  i.due_at < now() as is_late
+from laboratory.lab_order_items i
+join laboratory.lab_orders o on o.tenant_id = i.tenant_id and o.id = i.order_id
+join laboratory.lab_tests t on t.id = i.test_id
+left join laboratory.samples s on s.tenant_id = i.tenant_id and s.id = i.sample_id
+where i.status in ('ordered', 'sampled', 'recollect', 'in_process', 'resulted', 'verified', 'authorised');
+
+comment on view laboratory.tat_monitor is 'class=phi;scope=tenant;owner=lab;about=Turnaround: every test that is not reported, its sample, when it is due and the minutes left, negative when late.';
+
+-- Critical results that nobody has read back yet: the list of calls to make (ISO 15189, 7.4.1.3).
+create or replace view laboratory.unnotified_criticals
+  with (security_invoker = true)
+as
+select
+  r.tenant_id,
+  r.id as result_id,
+  r.order_item_id,
+  r.patient_id,
+  o.id as order_id,
+  o.ordering_doctor_id,
+  t.code as test_code,
+  r.flag,
+  r.status,
+  r.created_at as detected_at,
+  (
+    select count(*)
+    from laboratory.critical_notifications n
+    where n.tenant_id = r.tenant_id and n.result_id = r.id
+  ) as attempts
+from laboratory.lab_results r
+join laboratory.lab_order_items i on i.tenant_id = r.tenant_id and i.id = r.order_item_id
+join laboratory.lab_orders o on o.tenant_id = i.tenant_id and o.id = i.order_id
+join laboratory.lab_tests t on t.id = r.test_id
+where
+  r.is_critical
+  and r.status in ('preliminary', 'verified', 'final', 'corrected')
+  and not exists (
+    select
+    from laboratory.critical_notifications n
+    where n.tenant_id = r.tenant_id and n.result_id = r.id and n.read_back
+  );
+
+comment on view laboratory.unnotified_criticals is 'class=phi;scope=tenant;owner=lab;about=Critical results without a notification that was read back, and how often somebody tried.';
+
+-- Control lots in use with their newest run.
+create or replace view laboratory.qc_status
+  with (security_invoker = true)
+as
+select
+  l.tenant_id,
+  l.id as qc_lot_id,
+  l.device_id,
+  l.test_id,
+  t.code as test_code,
+  l.level,
+  l.lot_number,
+  l.expires_on,
+  q.run_at as last_run_at,
+  q.z_score,
+  q.violated_rules,
+  q.verdict
+from laboratory.qc_lots l
+join laboratory.lab_tests t on t.id = l.test_id
+left join lateral (
+  select r.run_at, r.z_score, r.violated_rules, r.verdict
+  from laboratory.qc_results r
+  where r.tenant_id = l.tenant_id and r.qc_lot_id = l.id and r.run_at >= l.accepted_at
+  order by r.run_at desc
+  limit 1
+) q on true
+where l.status = 'active';
+
+comment on view laboratory.qc_status is 'class=operational;scope=tenant;owner=lab;about=Every control lot in use, its newest run and the verdict.';
 
 -- blood_bank: views
 
@@ -52551,10 +55816,27 @@ select core.ensure_partitions('compliance.compliance_checks', 'month', 3);
 
 -- device: grants
 
--- device_owner owns the module.
+-- The module belongs to device_owner. Its operations read nothing of other services.
 select core.hand_over('device', 'device');
 
 select core.ensure_partitions('device.telemetry', 'day', 7);
+
+grant select on
+  device.due_maintenance, device.active_alarms, device.telemetry_1m, device.telemetry_1h
+to device_app, device_ro;
+
+grant execute on function
+  device.change_status(uuid, text, text),
+  device.record_maintenance(uuid, text, text, timestamptz, text, date, boolean, text, text, uuid),
+  device.assign(uuid, uuid, uuid, uuid, uuid, boolean, jsonb, timestamptz),
+  device.unassign(uuid, timestamptz),
+  device.set_alarm_limits(uuid, jsonb),
+  device.raise_alarm(uuid, text, text, text, numeric, numeric, timestamptz),
+  device.acknowledge_alarm(uuid, text),
+  device.resolve_alarm(uuid, text),
+  device.escalate_alarms(int),
+  device.ingest_telemetry(uuid, jsonb)
+to device_app;
 
 -- clinical: grants
 
@@ -52869,10 +56151,57 @@ to billing_app;
 
 -- laboratory: grants
 
--- lab_owner owns the module.
+-- The module belongs to lab_owner. Its operations read a few columns of other services' tables; those are the grants that a
+-- service of its own replaces by projections.
 select core.hand_over('laboratory', 'lab');
 
 select core.ensure_partitions('laboratory.qc_results', 'month', 3);
+
+grant usage on schema patient, clinical, workforce, device, billing, compliance to lab_owner;
+grant select (tenant_id, id, sex, birth_date, status, deleted_at) on patient.patients to lab_owner;
+grant select (tenant_id, id, patient_id, clinic_id) on clinical.encounters to lab_owner;
+grant select (tenant_id, id, patient_id, category, status) on clinical.service_requests to lab_owner;
+grant select (tenant_id, id, patient_id, is_critical, created_at) on clinical.imaging_results to lab_owner;
+grant select (tenant_id, id, user_id, deleted_at) on workforce.staff to lab_owner;
+grant select (tenant_id, id, kind) on device.devices to lab_owner;
+grant select (tenant_id, device_id, performed_at) on device.device_maintenance to lab_owner;
+grant select on core.transition_rules to lab_owner;
+grant execute on function billing.charge_encounter(uuid, text, text, uuid, numeric) to lab_owner;
+-- whether a sample must be kept: asked before it is disposed of
+do $$
+begin
+  if to_regprocedure('compliance.is_under_hold(text, text, uuid, uuid)') is not null then
+    grant execute on function compliance.is_under_hold(text, text, uuid, uuid) to lab_owner;
+  end if;
+end
+$$;
+
+grant select on laboratory.tat_monitor, laboratory.unnotified_criticals, laboratory.qc_status to lab_app, lab_ro;
+
+-- Operations; the helpers that lock, judge and move are nobody else's.
+grant execute on function
+  laboratory.place_order(uuid, text[], uuid, uuid, uuid, text, text, text, text, bytea, uuid, timestamptz, text),
+  laboratory.cancel_order_item(uuid, text),
+  laboratory.cancel_order(uuid, text),
+  laboratory.accession(uuid, jsonb),
+  laboratory.create_aliquots(uuid, numeric[], uuid, uuid, uuid),
+  laboratory.change_sample_state(uuid, laboratory.sample_status, uuid, uuid, text, numeric, uuid, timestamptz, jsonb),
+  laboratory.enter_result(
+    uuid, numeric, text, text, text, uuid, uuid, text, uuid, numeric, timestamptz, boolean, boolean, uuid, text
+  ),
+  laboratory.verify_result(uuid),
+  laboratory.authorise_result(uuid),
+  laboratory.cancel_result(uuid, text),
+  laboratory.correct_result(uuid, text, numeric, text, text, text, uuid, jsonb),
+  laboratory.issue_report(uuid, bytea),
+  laboratory.amend_report(uuid, text, bytea),
+  laboratory.notify_critical(uuid, text, text, boolean, uuid, timestamptz, text, smallint, uuid),
+  laboratory.record_qc(uuid, numeric, timestamptz),
+  laboratory.accept_qc_lot(uuid),
+  laboratory.retire_qc_lot(uuid),
+  laboratory.review_qc(uuid, uuid),
+  laboratory.record_eqa(uuid, uuid, text, numeric, numeric, numeric, timestamptz)
+to lab_app;
 
 -- blood_bank: grants
 
