@@ -2,6 +2,7 @@
 -- through every step, and stock of all ages. Items 1 to 10 and their batches keep their ids for the other modules.
 
 select core.assert_not_production();
+select set_config('app.field_key', 'demo field key, not a secret', true);
 
 do $$
 declare
@@ -57,7 +58,7 @@ begin
       v_tenant, (v_id || '-0702-7000-8000-00000000000' || s.n)::uuid, s.code, s.name,
       case when v_id = 'da000000' and s.n = 1 then '27AAPFU0939F1ZV' end, s.licence, current_date + s.days,
       jsonb_build_object('name', 'Sales desk', 'phone', '+000000000' || s.n), 30,
-      convert_to('demo ciphertext ' || s.n, 'UTF8'), case when v_id = 'da000000' then 'SBIN0000300' end, s.rating
+      core.encrypt_text('00000000' || s.n), case when v_id = 'da000000' then 'SBIN0000300' end, s.rating
     from (
       values
         (1, 'MEDI', 'Meditrade Distributors', 'DL-DEMO-1', 400, 4.5),
