@@ -1,6 +1,6 @@
 import { parseTags, type Table } from '@imhotep/engine'
 import { outcomeOf, rowsOfTenants, trial, type Inspection } from './inspection.ts'
-import { fail, notApplicable, pass, type ComplianceRule, type Verdict } from './rule.ts'
+import { fail, notApplicable, pass, type ComplianceRule, type RuleFamily, type Verdict } from './rule.ts'
 
 // The few shapes that almost every check has. Each says how much it looked at, and looking at nothing is no pass.
 
@@ -39,6 +39,13 @@ export function all(...checks: readonly Check[]): Check {
     }
     return pass(evidence.join('; '))
   }
+}
+
+/** Another family asks the same. */
+export function sameAs({ rules }: RuleFamily, id: string): Check {
+  const rule = rules.find((one) => one.id === id)
+  if (!rule) throw new Error(`there is no rule ${id}`)
+  return (inspection) => rule.check(inspection)
 }
 
 /** Every table that `which` chooses satisfies `flaw` with null; else `flaw` says what is wrong. */
