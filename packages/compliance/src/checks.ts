@@ -20,6 +20,13 @@ export function columnTag(table: Table, column: string, tag: string): string | u
   return parseTags(table.columns.get(column)?.comment ?? null).get(tag)
 }
 
+/** The columns that can hold words: text, lists of text, documents. */
+export function textColumns(table: Table): string[] {
+  return [...table.columns.values()]
+    .filter(({ type, generated }) => /^(text|jsonb|character varying|text\[\])/.test(type) && generated === null)
+    .map(({ name }) => name)
+}
+
 export function hasClass(...classes: readonly string[]): (table: Table) => boolean {
   return (table) => classes.includes(tagOf(table, 'class') ?? '')
 }

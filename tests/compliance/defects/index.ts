@@ -1,4 +1,5 @@
 import type { Defect, Harmless } from './defect.ts'
+import * as dpdp from './dpdp.ts'
 import * as foundation from './foundation.ts'
 import * as hipaa from './hipaa.ts'
 import * as pci from './pci.ts'
@@ -6,6 +7,7 @@ import * as pci from './pci.ts'
 const families: Readonly<Record<string, { defects: readonly Defect[]; harmless: readonly Harmless[] }>> = {
   foundation,
   hipaa,
+  dpdp,
   pci,
 }
 

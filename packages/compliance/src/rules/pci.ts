@@ -1,4 +1,3 @@
-import type { Table } from '@imhotep/engine'
 import {
   all,
   beginRequest,
@@ -11,6 +10,7 @@ import {
   refuses,
   sameAs,
   tagOf,
+  textColumns,
 } from '../checks.ts'
 import { outcomeOf, rowsOfTenants, trial } from '../inspection.ts'
 import { fail, notApplicable, pass, type RuleFamily } from '../rule.ts'
@@ -26,12 +26,6 @@ const scanned = inSchemas('payment', 'billing', 'webhook', 'communication', 'aud
 const testNumber = '4111 1111 1111 1111'
 /** Rows of a table that are scanned, the newest partitions first. */
 const scanLimit = 100_000
-
-function textColumns(table: Table): string[] {
-  return [...table.columns.values()]
-    .filter(({ type, generated }) => /^(text|jsonb|character varying|text\[\])/.test(type) && generated === null)
-    .map(({ name }) => name)
-}
 
 /** Payment Card Industry Data Security Standard, the part that a hospital keeps when it stores tokens only. */
 export const pci: RuleFamily = {
