@@ -284,6 +284,20 @@ grant select on scheduling.money_of_patients to appointment_app;`,
     rule: 'COR-17',
     sql: `comment on column patient.patients.given_name is 'class=secret;about=The name.';`,
   },
+  {
+    name: 'a task was written without a clock',
+    rule: 'COR-18',
+    sql: pastTriggers(`
+alter table tasking.tasks alter column hlc_physical_us drop not null;
+update tasking.tasks set hlc_physical_us = null where id = (select min(id::text)::uuid from tasking.tasks);`),
+  },
+  {
+    name: 'the vector clock of a handover is empty',
+    rule: 'COR-18',
+    sql: pastTriggers(
+      `update tasking.handovers set vector_clock = '{}' where id = (select min(id::text)::uuid from tasking.handovers);`,
+    ),
+  },
 ]
 
 export const harmless: readonly Harmless[] = [

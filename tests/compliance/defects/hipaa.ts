@@ -178,7 +178,7 @@ delete from auth.mfa_factors f using auth.users u where u.tenant_id = f.tenant_i
   {
     name: 'a policy may keep the log for a year',
     rule: 'HIP-14',
-    sql: `alter table compliance.retention_policies drop constraint retention_policies_class_rule;`,
+    sql: `alter table compliance.retention_policies drop constraint retention_policies_audit_7_years;`,
   },
   {
     name: 'a disclosure needs neither recipient nor basis',
@@ -261,7 +261,38 @@ update core.system_settings set value = '50' where key = 'auth.max_failed_attemp
   {
     name: 'a breach may be closed without its cause',
     rule: 'HIP-24',
-    sql: `alter table compliance.breaches drop constraint breaches_closed_complete;`,
+    sql: `alter table compliance.breaches drop constraint breaches_closed_when_all_is_done;`,
+  },
+  {
+    name: 'there is no way to open a breach',
+    rule: 'HIP-24',
+    sql: `drop function compliance.open_breach cascade;`,
+  },
+  {
+    name: 'disclosures are left out of the account',
+    rule: 'HIP-15',
+    sql: `create or replace function audit.log_disclosure(p_resource_type text, p_resource_id uuid, p_patient_id uuid, p_recipient text, p_legal_basis text, p_consent_id uuid default null) returns void ${application} as $$ insert into audit.phi_access_logs (tenant_id, resource_type, access_kind, purpose_of_use, recipient, legal_basis) values (core.require_tenant(), p_resource_type, 'disclosure', 'TREAT', p_recipient, p_legal_basis) $$;`,
+  },
+  {
+    name: 'the contract of a processor has run out',
+    rule: 'HIP-21',
+    sql: pastTriggers(
+      `update compliance.data_processors set signed_on = '2020-01-01', expires_on = current_date - 1 where status = 'active';`,
+    ),
+  },
+  {
+    name: 'a processor works without a contract',
+    rule: 'HIP-21',
+    sql: pastTriggers(`
+alter table compliance.data_processors drop constraint data_processors_active_under_contract;
+update compliance.data_processors set contract_document_id = null where status = 'active';`),
+  },
+  {
+    name: 'no backup was restored for four months',
+    rule: 'HIP-25',
+    sql: pastTriggers(
+      `update compliance.compliance_checks set ran_at = now() - interval '120 days' where rule_id = 'HIP-25';`,
+    ),
   },
 ]
 
@@ -385,6 +416,6 @@ alter table auth.users validate constraint users_password_is_argon2id;`,
   },
   {
     name: 'retention of logs is at least eight years',
-    sql: `alter table compliance.retention_policies add constraint retention_policies_logs_longer check (class not in ('audit', 'access_log') or keep_for >= interval '8 years');`,
+    sql: `alter table compliance.retention_policies add constraint retention_policies_logs_longer check (class not in ('audit', 'access_log') or keep_for >= interval '8 years') not valid;`,
   },
 ]

@@ -403,6 +403,25 @@ export const hipaa: RuleFamily = {
             with: ['23514'],
           },
         ),
+        async (inspection) => {
+          const [tenant] = inspection.tenants
+          const [patient] = await rowsOfTenants<{ id: string }>(
+            inspection,
+            `select id from patient.patients where tenant_id = $1 order by id limit 1`,
+          )
+          if (tenant === undefined || !patient) return notApplicable('there is no patient to try it on')
+          await beginRequest(inspection, tenant)
+          await inspection.tx.query(`select audit.log_disclosure('Patient', $1, $1, 'a probe', 'consent')`, [
+            patient.id,
+          ])
+          const [account] = await inspection.tx.query<{ n: number }>(
+            `select count(*)::int as n from compliance.disclosure_accounting($1) where recipient = 'a probe'`,
+            [patient.id],
+          )
+          return account?.n === 1
+            ? pass('a disclosure is in the account of the patient')
+            : fail('a disclosure is missing in the account of the patient')
+        },
       ),
     },
     {
