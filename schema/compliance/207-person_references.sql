@@ -3,7 +3,7 @@
 -- such a row and names no patient itself. Kernel and log are left out: compliance.disclosure_accounting answers for the log.
 
 create view compliance.person_references with (security_invoker = true) as
-with tables as (
+with tables as materialized (
   select
     c.oid,
     n.nspname::text as schema_name,
@@ -23,7 +23,7 @@ with tables as (
       where a.attrelid = c.oid and a.attname = 'id' and not a.attisdropped
     )
 ),
-keys as (
+keys as materialized (
   select k.conrelid, k.confrelid, a.attname::text as column_name
   from pg_catalog.pg_constraint k
   join pg_catalog.pg_attribute a on a.attrelid = k.conrelid and a.attnum = any (k.conkey) and a.attname <> 'tenant_id'
@@ -37,6 +37,12 @@ named as (
   select a.attrelid, a.attname::text
   from pg_catalog.pg_attribute a
   where a.attname = 'patient_id' and a.atttypid = 'pg_catalog.uuid'::pg_catalog.regtype and not a.attisdropped
+),
+-- tables each row of which names its patient; as an array, because the planner misjudges the catalog
+always_named as (
+  select pg_catalog.array_agg(n.oid) as oids
+  from named n
+  join pg_catalog.pg_attribute a on a.attrelid = n.oid and a.attname = n.column_name and a.attnotnull
 )
 select t.schema_name, t.table_name, t.class, t.retention, 'patient' as found_by, n.column_name, null as type_column,
   null::oid as parent
@@ -55,13 +61,6 @@ select t.schema_name, t.table_name, t.class, t.retention, 'parent', k.column_nam
 from tables t
 join keys k on k.conrelid = t.oid and k.confrelid <> 'patient.patients'::pg_catalog.regclass
 join tables p on p.oid = k.confrelid and p.class in ('phi', 'pii', 'financial')
-where
-  t.class in ('phi', 'pii', 'financial')
-  and not exists (
-    select
-    from named n
-    join pg_catalog.pg_attribute a on a.attrelid = n.oid and a.attname = n.column_name
-    where n.oid = t.oid and a.attnotnull
-  );
+where t.class in ('phi', 'pii', 'financial') and t.oid <> all ((select a.oids from always_named a)::oid[]);
 
 comment on view compliance.person_references is 'about=By which column the rows of a table may belong to a patient. found_by: patient (column_name holds the patient''s id), type (so it does where type_column says patient), parent (column_name holds the id of a row of table parent that belongs to the patient).';

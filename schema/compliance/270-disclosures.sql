@@ -1,33 +1,4 @@
--- Disclosures: health data that left the hospital, and the account of them that a person may ask for (45 CFR 164.528: six years).
-
-create function compliance.record_disclosure(
-  p_patient_id uuid,
-  p_resource_type text,
-  p_resource_id uuid,
-  p_recipient text,
-  p_legal_basis text,
-  p_fields text[] default null,
-  p_consent_id uuid default null
-) returns void
-  language plpgsql
-  security definer -- belongs to audit_writer, which alone writes the log
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  insert into audit.phi_access_logs (
-    tenant_id, patient_id, resource_type, resource_id, access_kind, fields, purpose_of_use, recipient, legal_basis,
-    consent_id
-  )
-  values (
-    core.require_tenant(), p_patient_id, p_resource_type, p_resource_id, 'disclosure', p_fields,
-    nullif(current_setting('app.purpose', true), ''), p_recipient, p_legal_basis, p_consent_id
-  );
-end
-$$;
-
-comment on function compliance.record_disclosure(uuid, text, uuid, text, text, text[], uuid) is 'about=Logs that data of a patient went to p_recipient, on what basis, in the transaction that sends it. IM003 no tenant; a recipient and a basis are required (phi_access_logs_disclosure_has_basis).';
-
-alter function compliance.record_disclosure(uuid, text, uuid, text, text, text[], uuid) owner to audit_writer;
+-- The account of disclosures that a person may ask for (45 CFR 164.528: six years). audit.log_disclosure writes them.
 
 create function compliance.disclosure_accounting(
   p_patient_id uuid,

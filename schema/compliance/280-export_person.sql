@@ -6,14 +6,15 @@ create function compliance.rows_of_person(
   p_reference compliance.person_references,
   p_tenant_id uuid,
   p_people uuid[],
-  p_ids jsonb
+  p_ids jsonb,
+  p_named jsonb
 ) returns uuid[]
   language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_table text := format('%I.%I', p_reference.schema_name, p_reference.table_name);
+  v_table text := p_reference.schema_name || '.' || p_reference.table_name;
   v_wanted uuid[] := p_people;
   v_condition text := '';
   v_found uuid[];
@@ -21,20 +22,19 @@ begin
   if p_reference.found_by = 'type' then
     v_condition := format(' and t.%I in (''patient'', ''patient.patients'')', p_reference.type_column);
   elsif p_reference.found_by = 'parent' then
-    select array_agg(i::uuid) into v_wanted
-    from jsonb_array_elements_text(p_ids -> p_reference.parent::regclass::text) as i;
-    if v_wanted is null then
-      return '{}';
+    v_wanted := array(
+      select i::uuid from jsonb_array_elements_text(p_ids -> p_reference.parent::regclass::text) as i
+    );
+    if v_wanted = '{}' then
+      return v_wanted;
     end if;
     -- a row that names another patient is that patient's
-    select coalesce(string_agg(format(' and t.%I is null', r.column_name), ''), '') into v_condition
-    from compliance.person_references r
-    where
-      r.schema_name = p_reference.schema_name and r.table_name = p_reference.table_name and r.found_by = 'patient';
+    select coalesce(string_agg(format(' and t.%I is null', c), ''), '') into v_condition
+    from jsonb_array_elements_text(p_named -> v_table) as c;
   end if;
   execute format(
-    'select array_agg(t.id) from %s t where t.tenant_id = $1 and t.%I = any ($2)%s', v_table, p_reference.column_name,
-    v_condition
+    'select array_agg(t.id) from %I.%I t where t.tenant_id = $1 and t.%I = any ($2)%s', p_reference.schema_name,
+    p_reference.table_name, p_reference.column_name, v_condition
   )
   into v_found
   using p_tenant_id, v_wanted;
@@ -42,7 +42,72 @@ begin
 end
 $$;
 
-comment on function compliance.rows_of_person(compliance.person_references, uuid, uuid[], jsonb) is 'about=Ids of the rows that one reference finds: p_people are the patient and whoever was merged into them, p_ids the ids found so far by table.';
+comment on function compliance.rows_of_person(compliance.person_references, uuid, uuid[], jsonb, jsonb) is 'about=Ids of the rows that one reference finds: p_people are the patient and whoever was merged into them, p_ids the ids found so far by table, p_named the columns of each table that name a patient.';
+
+create function compliance.find_person(
+  p_tenant_id uuid,
+  p_people uuid[],
+  out ids jsonb,
+  out not_readable text[]
+) returns record
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_references compliance.person_references[];
+  v_reference compliance.person_references;
+  v_named jsonb;
+  v_table text;
+  v_found uuid[];
+  v_before jsonb;
+  v_round int := 0;
+begin
+  select array_agg(r order by r.schema_name, r.table_name, r.column_name) into v_references
+  from compliance.person_references r;
+  select jsonb_object_agg(n.name, n.columns) into v_named
+  from (
+    select r.schema_name || '.' || r.table_name as name, jsonb_agg(r.column_name) as columns
+    from unnest(v_references) as r
+    where r.found_by = 'patient'
+    group by 1
+  ) as n;
+  ids := jsonb_build_object('patient.patients', to_jsonb(p_people));
+  not_readable := '{}';
+  loop -- the rows that name the person first; then what hangs on rows that were found, until nothing new is
+    v_before := ids;
+    foreach v_reference in array v_references loop
+      continue when (v_reference.found_by = 'parent') <> (v_round > 0);
+      v_table := v_reference.schema_name || '.' || v_reference.table_name;
+      begin
+        v_found := compliance.rows_of_person(v_reference, p_tenant_id, p_people, ids, v_named);
+        if v_found <> '{}' then
+          ids := ids || jsonb_build_object(
+            v_table,
+            (
+              select jsonb_agg(distinct i)
+              from (
+                select u::text as i from unnest(v_found) as u
+                union all
+                select jsonb_array_elements_text(ids -> v_table)
+              ) as f
+            )
+          );
+        end if;
+      exception
+        when insufficient_privilege then
+          if v_table <> all (not_readable) then
+            not_readable := not_readable || v_table;
+          end if;
+      end;
+    end loop;
+    exit when v_round > 0 and ids = v_before;
+    v_round := v_round + 1;
+  end loop;
+end
+$$;
+
+comment on function compliance.find_person(uuid, uuid[]) is 'about=Ids of all rows of a person by table (schema.table), and the tables that the caller may not read.';
 
 create function compliance.export_person(p_patient_id uuid) returns jsonb
   language plpgsql
@@ -51,11 +116,8 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_people uuid[];
-  v_reference compliance.person_references;
-  v_name text;
-  v_ids jsonb := '{}';
-  v_before jsonb;
-  v_closed text[] := '{}';
+  v_found record;
+  v_table text;
   v_columns text;
   v_rows jsonb;
   v_tables jsonb := '{}';
@@ -72,51 +134,26 @@ begin
       using errcode = 'IM005', hint = 'choose a patient of the tenant';
   end if;
 
-  v_ids := jsonb_build_object('patient.patients', to_jsonb(v_people));
-  loop -- rows that hang on rows that were found: until nothing new is
-    v_before := v_ids;
-    for v_reference in select * from compliance.person_references r order by r.found_by, r.schema_name, r.table_name loop
-      -- the named ones are found in the first round
-      continue when v_reference.found_by <> 'parent' and v_before <> jsonb_build_object('patient.patients', to_jsonb(v_people));
-      v_name := v_reference.schema_name || '.' || v_reference.table_name;
-      begin
-        v_ids := v_ids || (
-          select jsonb_build_object(v_name, coalesce(jsonb_agg(distinct i order by i), '[]'))
-          from (
-            select u::text as i from unnest(compliance.rows_of_person(v_reference, v_tenant, v_people, v_ids)) as u
-            union
-            select jsonb_array_elements_text(v_ids -> v_name)
-          ) as f
-        );
-      exception
-        when insufficient_privilege then
-          if v_name <> all (v_closed) then
-            v_closed := v_closed || v_name;
-          end if;
-      end;
-    end loop;
-    exit when v_ids = v_before;
-  end loop;
-
-  for v_name in select k from jsonb_object_keys(v_ids) as k where v_ids -> k <> '[]' order by k loop
+  select * into v_found from compliance.find_person(v_tenant, v_people);
+  for v_table in select k from jsonb_object_keys(v_found.ids) as k order by k loop
     select string_agg(quote_ident(a.attname), ', ' order by a.attnum) into v_columns
     from pg_attribute a
     where
-      a.attrelid = v_name::regclass and a.attnum > 0 and not a.attisdropped
+      a.attrelid = v_table::regclass and a.attnum > 0 and not a.attisdropped
       and has_column_privilege(a.attrelid, a.attnum, 'select');
     execute format(
       'select jsonb_agg(to_jsonb(x)) from (select %s from %s where tenant_id = $1 and id = any ($2) order by id) as x',
-      v_columns, v_name::regclass
+      v_columns, v_table::regclass
     )
     into v_rows
-    using v_tenant, array(select i::uuid from jsonb_array_elements_text(v_ids -> v_name) as i);
-    v_tables := v_tables || jsonb_build_object(v_name, v_rows);
+    using v_tenant, array(select i::uuid from jsonb_array_elements_text(v_found.ids -> v_table) as i);
+    v_tables := v_tables || jsonb_build_object(v_table, v_rows);
     v_count := v_count + jsonb_array_length(v_rows);
   end loop;
   perform audit.log_access('Person', p_patient_id, p_patient_id, 'export', null, v_count);
   return jsonb_build_object(
     'patient_id', p_patient_id, 'taken_at', now(), 'row_count', v_count, 'tables', v_tables,
-    'not_readable', to_jsonb(v_closed)
+    'not_readable', to_jsonb(v_found.not_readable)
   );
 end
 $$;

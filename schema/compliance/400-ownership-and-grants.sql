@@ -3,7 +3,7 @@
 
 select core.hand_over('compliance', 'business');
 
--- the log is read by audit_reader alone (compliance.record_disclosure is audit_writer's already)
+-- the log is read by audit_reader alone
 alter function compliance.disclosure_accounting(uuid, timestamptz, timestamptz) owner to audit_reader;
 
 select core.ensure_partitions('compliance.compliance_checks', 'month', 3);
@@ -60,14 +60,14 @@ grant select on compliance.clocks_due, compliance.person_references to business_
 grant usage on schema compliance to kernel_app;
 grant execute on function
   compliance.is_under_hold(text, text, uuid, uuid),
-  compliance.active_consent(uuid, text, text),
-  compliance.record_disclosure(uuid, text, uuid, text, text, text[], uuid)
+  compliance.active_consent(uuid, text, text)
 to kernel_app;
 
 -- read by generated columns and by functions that run as their caller
 grant execute on function
   compliance.text_hash(text),
-  compliance.rows_of_person(compliance.person_references, uuid, uuid[], jsonb)
+  compliance.rows_of_person(compliance.person_references, uuid, uuid[], jsonb, jsonb),
+  compliance.find_person(uuid, uuid[])
 to public;
 grant execute on function
   compliance.publish_notice(text, text, text[], text[], text, text, text, int, timestamptz),

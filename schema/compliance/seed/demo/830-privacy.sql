@@ -123,8 +123,8 @@ begin
         perform compliance.hold_request(v_row, 'proof of the new name is missing');
       end if;
     end loop;
-    perform compliance.record_disclosure(
-      v_patient, 'discharge_summary', v_stay, 'District hospital', 'request of the patient', array['diagnosis', 'procedures']
+    perform audit.log_disclosure(
+      'clinical.discharge_summaries', v_stay, v_patient, 'District hospital', 'request of the patient'
     );
 
     -- a breach that is over, one that was found an hour ago
