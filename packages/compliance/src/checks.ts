@@ -1,6 +1,6 @@
 import { parseTags, type Table } from '@imhotep/engine'
 import { outcomeOf, rowsOfTenants, trial, type Inspection } from './inspection.ts'
-import { fail, notApplicable, pass, type ComplianceRule, type Verdict } from './rule.ts'
+import { fail, notApplicable, pass, type ComplianceRule, type RuleFamily, type Verdict } from './rule.ts'
 
 // The few shapes that almost every check has. Each says how much it looked at, and looking at nothing is no pass.
 
@@ -18,6 +18,13 @@ export function tagOf(table: Table, tag: string): string | undefined {
 /** The tag of a column's comment. */
 export function columnTag(table: Table, column: string, tag: string): string | undefined {
   return parseTags(table.columns.get(column)?.comment ?? null).get(tag)
+}
+
+/** The columns that can hold words: text, lists of text, documents. */
+export function textColumns(table: Table): string[] {
+  return [...table.columns.values()]
+    .filter(({ type, generated }) => /^(text|jsonb|character varying|text\[\])/.test(type) && generated === null)
+    .map(({ name }) => name)
 }
 
 export function hasClass(...classes: readonly string[]): (table: Table) => boolean {
@@ -39,6 +46,13 @@ export function all(...checks: readonly Check[]): Check {
     }
     return pass(evidence.join('; '))
   }
+}
+
+/** Another family asks the same. */
+export function sameAs({ rules }: RuleFamily, id: string): Check {
+  const rule = rules.find((one) => one.id === id)
+  if (!rule) throw new Error(`there is no rule ${id}`)
+  return (inspection) => rule.check(inspection)
 }
 
 /** Every table that `which` chooses satisfies `flaw` with null; else `flaw` says what is wrong. */
@@ -203,6 +217,8 @@ export interface Refusal {
   readonly given?: readonly string[]
   /** What must be refused; `$1` is the tenant. */
   readonly statement: string
+  /** The same but for what the rule forbids: it must succeed, so that the refusal is the rule's and no other's. */
+  readonly control?: string
   /** SQLSTATEs that count as the refusal. */
   readonly with: readonly string[]
   /** Database role that tries it. Default: the installer, for rules that hold even for it. */
@@ -216,8 +232,9 @@ export function refuses(...refusals: readonly Refusal[]): Check {
     if (tenant === undefined) return notApplicable('there is no active tenant to try it in')
     const offenders: string[] = []
     for (const refusal of refusals) {
-      const sqlstate = await trial(inspection, () => attemptOf(inspection, tenant, refusal))
-      if (!refusal.with.includes(sqlstate)) offenders.push(`${refusal.attempt}: ended with ${sqlstate}`)
+      const { refused, control } = await trial(inspection, () => attemptOf(inspection, tenant, refusal))
+      if (!refusal.with.includes(refused)) offenders.push(`${refusal.attempt}: ended with ${refused}`)
+      if (control !== '00000') offenders.push(`${refusal.attempt}: what is allowed ended with ${control}`)
     }
     return summary(
       `${refusals.length} attempts, each refused: ${refusals.map(({ attempt }) => attempt).join('; ')}`,
@@ -227,12 +244,20 @@ export function refuses(...refusals: readonly Refusal[]): Check {
   }
 }
 
-async function attemptOf(inspection: Inspection, tenant: string, refusal: Refusal): Promise<string> {
+async function attemptOf(
+  inspection: Inspection,
+  tenant: string,
+  refusal: Refusal,
+): Promise<{ refused: string; control: string }> {
   const { tx } = inspection
   await beginRequest(inspection, tenant)
   for (const statement of refusal.given ?? []) await tx.query(statement, paramsOf(statement, tenant))
   if (refusal.as !== undefined) await tx.query(`set local role ${refusal.as}`)
-  return outcomeOf(inspection, refusal.statement, paramsOf(refusal.statement, tenant))
+  const outcome = (statement: string) => outcomeOf(inspection, statement, paramsOf(statement, tenant))
+  return {
+    refused: await outcome(refusal.statement),
+    control: refusal.control === undefined ? '00000' : await outcome(refusal.control),
+  }
 }
 
 /** A request of the tenant's, made by its first user. */

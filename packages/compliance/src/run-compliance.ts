@@ -6,6 +6,8 @@ import { ruleFamilies } from './rules/index.ts'
 export interface ComplianceOptions {
   /** Names of families. Default: all. */
   readonly families?: readonly string[] | undefined
+  /** Ids of rules, of the chosen families. Default: all. */
+  readonly rules?: readonly string[] | undefined
   readonly onProgress?: (text: string) => void
 }
 
@@ -60,12 +62,13 @@ export async function runCompliance(db: Database, options: ComplianceOptions = {
 
 /** The same inside an open transaction, which sees what it has changed itself and is left as it was found. */
 export async function runComplianceInside(tx: Transaction, options: ComplianceOptions = {}): Promise<ComplianceReport> {
-  const { families = ruleFamilies.map(({ name }) => name), onProgress = () => {} } = options
+  const { families = ruleFamilies.map(({ name }) => name), rules, onProgress = () => {} } = options
   const started = performance.now()
   const inspection = await openInspection(tx)
   const results: RuleResult[] = []
   for (const family of ruleFamilies.filter(({ name }) => families.includes(name))) {
     for (const rule of family.rules) {
+      if (rules && !rules.includes(rule.id)) continue
       onProgress(`${rule.id} ${rule.rule}`)
       const verdict = await trial(inspection, () => answerOf(rule, inspection))
       results.push(toResult(family, rule, verdict))

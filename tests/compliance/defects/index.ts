@@ -1,10 +1,14 @@
 import type { Defect, Harmless } from './defect.ts'
+import * as dpdp from './dpdp.ts'
 import * as foundation from './foundation.ts'
 import * as hipaa from './hipaa.ts'
+import * as pci from './pci.ts'
 
 const families: Readonly<Record<string, { defects: readonly Defect[]; harmless: readonly Harmless[] }>> = {
   foundation,
   hipaa,
+  dpdp,
+  pci,
 }
 
 export function defectsOf(family: string): readonly Defect[] {
