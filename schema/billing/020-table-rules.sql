@@ -101,13 +101,17 @@ create function billing.check_ledger_balance() returns trigger
   security definer
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_balanced boolean;
 begin
-  perform
-  from billing.ledger_entries e
-  where e.tenant_id = new.tenant_id and e.txn_id = new.txn_id
-  group by e.currency
-  having sum(case e.direction when 'debit' then e.amount else -e.amount end) <> 0;
-  if found then
+  select bool_and(c.difference = 0) into v_balanced
+  from (
+    select sum(case e.direction when 'debit' then e.amount else -e.amount end) as difference
+    from billing.ledger_entries e
+    where e.tenant_id = new.tenant_id and e.txn_id = new.txn_id
+    group by e.currency
+  ) c;
+  if v_balanced is not true then -- null: the transaction ends in another tenant, whose rows are not these
     raise exception 'ledger transaction % does not balance', new.txn_id
       using errcode = 'IM553', hint = 'post as much debit as credit in each currency';
   end if;

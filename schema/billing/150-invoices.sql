@@ -28,7 +28,7 @@ create table billing.invoices (
   allocated numeric(14, 2) not null default 0,
   credited numeric(14, 2) not null default 0,
   written_off numeric(14, 2) not null default 0,
-  currency text not null default 'INR',
+  currency text not null,
   original_invoice_id uuid,
   credit_reason text,
   write_off_reason text,
@@ -153,8 +153,6 @@ create trigger invoices_touch before update on billing.invoices
   for each row execute function core.update_updated_at_column('row_version');
 create trigger invoices_transition before insert or update on billing.invoices
   for each row execute function core.enforce_transition('billing.invoices', 'status');
-create trigger invoices_no_truncate before truncate on billing.invoices
-  for each statement execute function core.refuse_change();
 -- lines come to drafts only, so the sum is checked once: when the bill leaves that state
 create constraint trigger invoices_lines_add_up after update on billing.invoices
   deferrable initially deferred

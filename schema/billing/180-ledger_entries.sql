@@ -13,7 +13,7 @@ create table billing.ledger_entries (
   account_code text not null,
   direction text not null,
   amount numeric(14, 2) not null,
-  currency text not null default 'INR',
+  currency text not null,
   ref_type text not null,
   ref_id uuid not null,
   patient_id uuid,

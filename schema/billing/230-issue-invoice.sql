@@ -123,6 +123,7 @@ declare
   v_claim record;
   v_item record;
   v_items uuid[];
+  v_count int := 0;
   v_sum record;
   v_total numeric;
   v_clinic record;
@@ -154,16 +155,17 @@ begin
       using errcode = 'IM001', hint = 'make it active with billing.set_account_status first';
   end if;
 
-  -- lock what is billed, and see what is in the way
+  if p_charge_item_ids is null then -- the account is locked: nobody adds to it now
+    select array_agg(i.id) into v_items
+    from billing.charge_items i
+    where i.tenant_id = v_tenant and i.account_id = p_account_id and i.status = 'billable';
+  else
+    v_items := p_charge_item_ids;
+  end if;
   for v_item in
     select i.id, i.status, i.account_id
     from billing.charge_items i
-    where
-      i.tenant_id = v_tenant
-      and case
-        when p_charge_item_ids is null then i.account_id = p_account_id and i.status = 'billable'
-        else i.id = any (p_charge_item_ids)
-      end
+    where i.tenant_id = v_tenant and i.id = any (v_items)
     order by i.id
     for no key update
   loop
@@ -175,9 +177,9 @@ begin
       raise exception 'charge item % cannot be billed on account %', v_item.id, p_account_id
         using errcode = 'IM559', hint = 'choose billable charges of the account';
     end if;
-    v_items := v_items || v_item.id;
+    v_count := v_count + 1;
   end loop;
-  if v_items is null or cardinality(v_items) < cardinality(p_charge_item_ids) then
+  if v_count = 0 or v_count < cardinality(v_items) then
     raise exception 'there is nothing to bill on account %, or a charge item does not exist', p_account_id
       using errcode = 'IM559', hint = 'choose billable charges of the account, each once';
   end if;

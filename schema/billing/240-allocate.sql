@@ -49,6 +49,38 @@ $$;
 
 comment on function billing.add_allocation(billing.invoices, text, uuid, numeric, text, uuid, text) is 'about=Writes an allocation, or its reversal below zero, to a bill and source that the caller has locked and checked.';
 
+create function billing.used_of(p_source_kind text, p_source_id uuid) returns numeric
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_used numeric;
+begin
+  case p_source_kind -- a query each: every kind has an index of its own
+    when 'payment' then
+      select sum(a.amount) into v_used
+      from billing.payment_allocations a
+      where a.tenant_id = v_tenant and a.payment_id = p_source_id;
+    when 'claim_payment' then
+      select sum(a.amount) into v_used
+      from billing.payment_allocations a
+      where a.tenant_id = v_tenant and a.claim_payment_id = p_source_id;
+    when 'credit_note' then
+      select sum(a.amount) into v_used
+      from billing.payment_allocations a
+      where a.tenant_id = v_tenant and a.credit_note_id = p_source_id;
+    else
+      raise exception 'money comes from a payment, claim_payment or credit_note, not from "%"', p_source_kind
+        using errcode = '22023', hint = 'pass one of the three';
+  end case;
+  return coalesce(v_used, 0);
+end
+$$;
+
+comment on function billing.used_of(text, uuid) is 'about=How much of a source is allocated, reversals deducted.';
+
 create function billing.allocate(
   p_source_kind text,
   p_source_id uuid,
@@ -111,15 +143,7 @@ begin
       using errcode = 'IM006', hint = 'a patient of the scheme does not pay what it covers; refund the payment';
   end if;
 
-  select coalesce(sum(a.amount), 0) into v_used
-  from billing.payment_allocations a
-  where
-    a.tenant_id = v_tenant
-    and case p_source_kind
-      when 'payment' then a.payment_id = p_source_id
-      when 'claim_payment' then a.claim_payment_id = p_source_id
-      else a.credit_note_id = p_source_id
-    end;
+  v_used := billing.used_of(p_source_kind, p_source_id);
   if v_used + p_amount > p_source_amount then
     raise exception '% % has % left to allocate', p_source_kind, p_source_id, p_source_amount - v_used
       using errcode = 'IM555', hint = 'allocate at most what is left';

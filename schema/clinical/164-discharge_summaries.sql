@@ -12,8 +12,8 @@ create table clinical.discharge_summaries (
   sections jsonb not null default '{}',
   final_diagnoses jsonb not null default '[]',
   procedures jsonb not null default '[]',
-  course_enc bytea not null,
-  condition_at_discharge text not null,
+  course_enc bytea,
+  condition_at_discharge text,
   medications jsonb not null default '[]',
   follow_up jsonb not null default '[]',
   advice_enc bytea,
@@ -52,8 +52,10 @@ create table clinical.discharge_summaries (
   constraint discharge_summaries_discharge_kind_check check (
     discharge_kind in ('normal', 'lama', 'dama', 'transfer', 'death', 'absconded')
   ),
-  constraint discharge_summaries_final_has_diagnosis check (
-    status <> 'final' or jsonb_array_length(final_diagnoses) > 0
+  constraint discharge_summaries_final_is_complete check (
+    status <> 'final' or (
+      jsonb_array_length(final_diagnoses) > 0 and course_enc is not null and condition_at_discharge is not null
+    )
   ),
   constraint discharge_summaries_final_approved_by_another check (
     status <> 'final' or (approved_by is not null and approved_at is not null and approved_by <> prepared_by)

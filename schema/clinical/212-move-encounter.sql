@@ -137,7 +137,7 @@ begin
   update clinical.care_team_members m
   set period = tstzrange(lower(m.period), greatest(now(), lower(m.period) + interval '1 microsecond'))
   where m.tenant_id = p_encounter.tenant_id and m.encounter_id = p_encounter.id and upper_inf(m.period);
-  perform facility.vacate_beds(p_encounter.id);
+  perform facility.vacate_beds(p_encounter.id, p_encounter.patient_id);
   return v_encounter;
 end
 $$;
@@ -164,7 +164,7 @@ begin
   set status = 'cancelled'
   where e.tenant_id = v_encounter.tenant_id and e.id = p_encounter_id
   returning e.* into v_encounter;
-  perform facility.vacate_beds(p_encounter_id);
+  perform facility.vacate_beds(p_encounter_id, v_encounter.patient_id);
   return v_encounter;
 end
 $$;
@@ -179,16 +179,20 @@ create function clinical.register_medico_legal_case(p_encounter_id uuid, p_polic
 as $$
 declare
   v_encounter clinical.encounters := clinical.lock_encounter(p_encounter_id);
+  v_number text := v_encounter.mlc_number;
 begin
   if v_encounter.is_mlc
     and v_encounter.police_intimated_at is not distinct from coalesce(p_police_intimated_at, v_encounter.police_intimated_at)
   then
     return v_encounter;
   end if;
+  if v_number is null then
+    v_number := core.next_default_number('mlc', '', 'MLC-{YY}-');
+  end if;
   update clinical.encounters e
   set
     is_mlc = true,
-    mlc_number = coalesce(v_encounter.mlc_number, core.next_default_number('mlc', '', 'MLC-{YY}-')),
+    mlc_number = v_number,
     police_intimated_at = coalesce(p_police_intimated_at, e.police_intimated_at)
   where e.tenant_id = v_encounter.tenant_id and e.id = p_encounter_id
   returning e.* into v_encounter;

@@ -108,7 +108,9 @@ begin
   set status = 'cancelled'
   where a.tenant_id = v_admission.tenant_id and a.id = p_admission_id
   returning a.* into v_admission;
-  perform facility.vacate_beds(v_admission.encounter_id);
+  perform facility.vacate_beds(e.id, e.patient_id)
+  from clinical.encounters e
+  where e.tenant_id = v_admission.tenant_id and e.id = v_admission.encounter_id;
   return v_admission;
 end
 $$;

@@ -187,7 +187,7 @@ begin
 end
 $$;
 
-comment on function clinical.approve_discharge_summary(uuid) is 'about=A doctor, not the person who prepared it, approves a summary in review: it is final. The guidelines that apply are evaluated once more. A summary that amends another replaces it now. Asked again: nothing changes. IM001 not in review, IM005 no such summary, IM006 no doctor, or prepared by the same person, IM610 a guideline is not met, 23514 no diagnosis.';
+comment on function clinical.approve_discharge_summary(uuid) is 'about=A doctor, not the person who prepared it, approves a summary in review: it is final. The guidelines that apply are evaluated once more. A summary that amends another replaces it now. Asked again: nothing changes. IM001 not in review, IM005 no such summary, IM006 no doctor, or prepared by the same person, IM610 a guideline is not met, 23514 no diagnosis, course or condition.';
 
 create function clinical.amend_discharge_summary(p_summary_id uuid, p_content jsonb, p_reason text)
   returns clinical.discharge_summaries

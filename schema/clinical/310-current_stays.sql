@@ -40,8 +40,13 @@ left join lateral (
   order by v.measured_at desc, v.id desc
   limit 1
 ) v on true
-left join clinical.discharge_summaries s
-  on s.tenant_id = a.tenant_id and s.encounter_id = a.encounter_id and s.status in ('draft', 'in_review')
+left join lateral (
+  select s.id, s.status, s.stg_status
+  from clinical.discharge_summaries s
+  where s.tenant_id = a.tenant_id and s.encounter_id = a.encounter_id and s.status in ('draft', 'in_review', 'final')
+  order by s.status = 'final', s.id
+  limit 1
+) s on true
 where a.status in ('admitted', 'discharge_ordered', 'clinically_discharged', 'billing_cleared');
 
-comment on view clinical.current_stays is 'class=phi;scope=tenant;owner=clinical;about=Patients who are admitted now: bed, doctor, last early-warning score, discharge summary in work and clearances.';
+comment on view clinical.current_stays is 'class=phi;scope=tenant;owner=clinical;about=Patients who are admitted now: bed, doctor, last early-warning score, discharge summary (the one in work before the final one) and clearances.';

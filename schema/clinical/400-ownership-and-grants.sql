@@ -26,7 +26,7 @@ grant select
 -- stays take and free beds
 grant execute on function
   facility.allocate_bed(uuid, uuid, uuid, text),
-  facility.vacate_beds(uuid, text)
+  facility.vacate_beds(uuid, uuid, text)
 to clinical_owner;
 
 -- Operations. clinical.evaluate_stg_claim and stg_claim_status are the claims service's: it grants them to its owner.

@@ -31,7 +31,7 @@ as $$
   )
 $$;
 
-comment on function facility.lock_patient(uuid) is 'about=Two that put one patient into two beds meet here, before either holds a bed.';
+comment on function facility.lock_patient(uuid) is 'about=Two that put one patient into two beds meet here, and so do allocating a bed and ending the stay, before either holds a bed.';
 
 create function facility.end_reservation(p_bed_id uuid, p_status text) returns void
   language plpgsql

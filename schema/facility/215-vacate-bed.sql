@@ -18,7 +18,7 @@ $$;
 
 comment on function facility.leave_bed(facility.bed_allocations, timestamptz, text) is 'about=Ends an occupancy at p_at; its bed, which the caller has locked, goes to cleaning.';
 
-create function facility.vacate_beds(p_encounter_id uuid, p_reason text default null) returns uuid
+create function facility.vacate_beds(p_encounter_id uuid, p_patient_id uuid, p_reason text default null) returns uuid
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -30,9 +30,8 @@ declare
   v_allocation facility.bed_allocations;
   v_left uuid;
 begin
-  perform facility.lock_patient(a.patient_id)
-  from facility.bed_allocations a
-  where a.tenant_id = v_tenant and a.encounter_id = p_encounter_id and a.status in ('reserved', 'active');
+  -- even when there is no bed yet: somebody may be about to allocate one, and then we find it here
+  perform facility.lock_patient(p_patient_id);
   for v_allocation in
     select a.*
     from facility.bed_allocations a
@@ -54,4 +53,4 @@ begin
 end
 $$;
 
-comment on function facility.vacate_beds(uuid, text) is 'about=The patient of an encounter has left: an occupied bed goes to cleaning, a reserved one is vacant. Returns the bed that was left, null when there was none. For the services that end a stay, not for applications.';
+comment on function facility.vacate_beds(uuid, uuid, text) is 'about=The patient of an encounter, which has ended in this transaction, has left: an occupied bed goes to cleaning, a reserved one is vacant. Returns the bed that was left, null when there was none. For the services that end a stay, not for applications.';

@@ -15,14 +15,18 @@ create function facility.reserve_bed(
 as $$
 declare
   v_tenant uuid := core.require_tenant();
-  v_bed facility.beds := facility.lock_bed(p_bed_id);
-  v_at timestamptz := clock_timestamp();
-  v_until timestamptz := coalesce(
+  v_bed facility.beds;
+  v_at timestamptz;
+  v_until timestamptz;
+  v_held facility.bed_allocations;
+begin
+  perform facility.lock_patient(p_patient_id);
+  v_bed := facility.lock_bed(p_bed_id);
+  v_at := clock_timestamp();
+  v_until := coalesce(
     p_until,
     v_at + make_interval(mins => coalesce((core.setting('facility.bed_reservation_minutes') #>> '{}')::int, 120))
   );
-  v_held facility.bed_allocations;
-begin
   if v_until <= v_at then
     raise exception 'bed % cannot be reserved until a time that is past', p_bed_id
       using errcode = '22023', hint = 'choose a later time';

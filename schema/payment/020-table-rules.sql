@@ -20,7 +20,7 @@ begin
   into v_missing
   from payment.payments p
   where p.tenant_id = new.tenant_id and p.id = v_payment_id;
-  if v_missing <> 0 then
+  if v_missing is distinct from 0 then -- null: the transaction ends in another tenant, whose rows are not these
     raise exception 'the items of payment % do not add up to its amount', v_payment_id
       using errcode = 'IM553', hint = 'let the items add up to the amount';
   end if;

@@ -13,7 +13,7 @@ create table payment.payment_intents (
   clinic_id uuid not null,
   purpose text not null,
   amount numeric(14, 2) not null,
-  currency text not null default 'INR',
+  currency text not null,
   items jsonb not null,
   provider_id uuid,
   channel text not null,

@@ -18,7 +18,7 @@ create table payment.payments (
   amount numeric(14, 2) not null,
   allocated numeric(14, 2) not null default 0,
   refunded numeric(14, 2) not null default 0,
-  currency text not null default 'INR',
+  currency text not null,
   received_at timestamptz not null default now(),
   received_by uuid,
   cheque_no text,
@@ -72,7 +72,7 @@ create index payments_patient_idx on payment.payments (tenant_id, patient_id)
 create index payments_account_idx on payment.payments (tenant_id, account_id)
   where account_id is not null;
 create index payments_clinic_idx on payment.payments (tenant_id, clinic_id);
-create index payments_provider_idx on payment.payments (tenant_id, provider_id)
+create index payments_provider_idx on payment.payments (tenant_id, provider_id, received_at)
   where provider_id is not null;
 create index payments_received_by_idx on payment.payments (tenant_id, received_by)
   where received_by is not null;

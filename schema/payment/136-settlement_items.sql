@@ -34,6 +34,7 @@ alter table payment.settlement_items add constraint settlement_items_payment_fke
 alter table payment.settlement_items add constraint settlement_items_refund_fkey
   foreign key (tenant_id, refund_id) references payment.refunds (tenant_id, id);
 
+create index settlement_items_provider_ref_idx on payment.settlement_items (tenant_id, provider_ref);
 create index settlement_items_payment_idx on payment.settlement_items (tenant_id, payment_id)
   where payment_id is not null;
 create index settlement_items_refund_idx on payment.settlement_items (tenant_id, refund_id)

@@ -252,7 +252,7 @@ create function payment.receive(
   p_provider_ref text default null,
   p_cheque_no text default null,
   p_cheque_on date default null,
-  p_currency text default 'INR'
+  p_currency text default null
 ) returns payment.payments
   language plpgsql
   security definer
@@ -297,7 +297,7 @@ begin
     jsonb_build_object(
       'kind', case when v_items @> '[{"purpose": "advance"}]' then 'advance' else 'receipt' end,
       'patient_id', v_place.patient_id, 'account_id', v_place.account_id, 'clinic_id', v_place.clinic_id, 'mode', p_mode,
-      'provider_id', p_provider_id, 'provider_ref', p_provider_ref, 'amount', p_amount, 'currency', p_currency,
+      'provider_id', p_provider_id, 'provider_ref', p_provider_ref, 'amount', p_amount, 'currency', coalesce(p_currency, billing.currency_of_tenant()),
       'received_by', core.current_user_id(), 'cheque_no', p_cheque_no, 'cheque_on', p_cheque_on
     ),
     v_items
@@ -315,7 +315,7 @@ begin
 end
 $$;
 
-comment on function payment.receive(text, text, numeric, jsonb, uuid, uuid, uuid, uuid, text, text, date, text) is 'about=A receipt at the counter. Items [{"purpose", "invoice_id", "appointment_id", "description", "amount"}] add up to the amount; without items it is an advance; those of purpose invoice pay their bills at once. A cheque stays pending until payment.settle_cheque. Same p_key and content, same payment. IM001 a bill that cannot be paid, IM003, IM005 no such account or bill, IM006, IM010, IM011, IM553 items do not add up, IM554 more than a bill has open, IM556 other currency, IM581 reference known.';
+comment on function payment.receive(text, text, numeric, jsonb, uuid, uuid, uuid, uuid, text, text, date, text) is 'about=A receipt at the counter, in the tenant''s currency unless another is given. Items [{"purpose", "invoice_id", "appointment_id", "description", "amount"}] add up to the amount; without items it is an advance; those of purpose invoice pay their bills at once. A cheque stays pending until payment.settle_cheque. Same p_key and content, same payment. IM001 a bill that cannot be paid, IM003, IM005 no such account or bill, IM006, IM010, IM011, IM553 items do not add up, IM554 more than a bill has open, IM556 other currency, IM581 reference known.';
 
 create function payment.settle_cheque(p_payment_id uuid, p_cleared boolean, p_reason text default null)
   returns payment.payments

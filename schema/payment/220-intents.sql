@@ -51,7 +51,7 @@ create function payment.create_intent(
   p_provider_id uuid default null,
   p_return_url text default null,
   p_ttl interval default '30 minutes',
-  p_currency text default 'INR'
+  p_currency text default null
 ) returns payment.payment_intents
   language plpgsql
   security definer
@@ -61,6 +61,7 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_items jsonb := coalesce(p_items, jsonb_build_array(jsonb_build_object('purpose', p_purpose, 'amount', p_amount)));
+  v_currency text := coalesce(p_currency, billing.currency_of_tenant());
   v_place record;
   v_intent payment.payment_intents;
 begin
@@ -71,7 +72,7 @@ begin
   where i.tenant_id = v_tenant and i.idempotency_key = p_key;
   if found then
     if
-      v_intent.amount = p_amount and v_intent.currency = p_currency and v_intent.purpose = p_purpose
+      v_intent.amount = p_amount and v_intent.currency = v_currency and v_intent.purpose = p_purpose
       and v_intent.items = v_items and (p_account_id is null or v_intent.account_id = p_account_id)
     then
       return v_intent;
@@ -98,7 +99,7 @@ begin
   )
   values (
     v_tenant, core.next_default_number('payment_intent', '', 'PAY-{YY}-'), p_key, v_place.patient_id,
-    coalesce(v_place.account_id, p_account_id), v_place.clinic_id, p_purpose, p_amount, p_currency, v_items, p_provider_id,
+    coalesce(v_place.account_id, p_account_id), v_place.clinic_id, p_purpose, p_amount, v_currency, v_items, p_provider_id,
     p_channel, p_return_url, now() + p_ttl
   )
   returning * into v_intent;

@@ -40,7 +40,7 @@ create function payment.record_provider_result(
   p_outcome text,
   p_intent_id uuid default null,
   p_amount numeric default null,
-  p_currency text default 'INR',
+  p_currency text default null,
   p_response jsonb default '{}',
   p_error_code text default null,
   p_finished_at timestamptz default null
@@ -105,7 +105,7 @@ begin
       v_intent := payment.move_intent(v_intent.id, 'processing');
     end if;
     if p_outcome = 'captured' then
-      v_payment := payment.take_captured(v_intent, v_provider, p_provider_ref, p_amount, p_currency);
+      v_payment := payment.take_captured(v_intent, v_provider, p_provider_ref, p_amount, coalesce(p_currency, v_intent.currency));
     elsif p_outcome in ('declined', 'error') and v_intent.status = 'processing' then
       perform payment.move_intent(v_intent.id, 'failed', coalesce(p_error_code, p_outcome));
     end if;

@@ -94,7 +94,8 @@ begin
     from payment.payments p
     where
       p.tenant_id = v_tenant and p.provider_id = p_provider_id and p.provider_ref is not null
-      and p.status not in ('pending', 'failed', 'voided') and p.received_at <@ p_covers
+      and p.status not in ('pending', 'failed', 'voided') and p.received_at >= lower(p_covers)
+      and p.received_at < upper(p_covers)
       and not exists (
         select from payment.settlement_items i where i.tenant_id = v_tenant and i.payment_id = p.id and i.gross > 0
       )

@@ -38,7 +38,7 @@ export interface CreateIntentInput {
   readonly returnUrl?: string
   /** Default 30 minutes. */
   readonly ttlMinutes?: number
-  /** ISO 4217. Default INR. */
+  /** ISO 4217. Default: that of the tenant. */
   readonly currency?: string
 }
 
@@ -63,7 +63,7 @@ export async function createIntent(tx: Transaction, input: CreateIntentInput): P
     input.providerId ?? null,
     input.returnUrl ?? null,
     input.ttlMinutes ?? 30,
-    input.currency ?? 'INR',
+    input.currency ?? null,
   ])
   return single(rows)
 }
@@ -112,7 +112,7 @@ export interface ProviderResultInput {
   readonly intentId?: string
   /** Needed when captured. */
   readonly amount?: string
-  /** ISO 4217. Default INR. */
+  /** ISO 4217. Default: that of the intent. */
   readonly currency?: string
   /** What the provider sent; kept without card data. */
   readonly response?: Readonly<Record<string, unknown>>
@@ -146,7 +146,7 @@ export async function recordProviderResult(tx: Transaction, input: ProviderResul
     input.outcome,
     input.intentId ?? null,
     input.amount ?? null,
-    input.currency ?? 'INR',
+    input.currency ?? null,
     input.response ?? {},
     input.errorCode ?? null,
     input.finishedAt ?? null,

@@ -56,7 +56,7 @@ export interface ReceivePaymentInput {
   readonly chequeNo?: string
   /** Calendar date, YYYY-MM-DD. */
   readonly chequeOn?: string
-  /** ISO 4217. Default INR. */
+  /** ISO 4217. Default: that of the tenant. */
   readonly currency?: string
 }
 
@@ -82,7 +82,7 @@ export async function receivePayment(tx: Transaction, input: ReceivePaymentInput
     input.providerRef ?? null,
     input.chequeNo ?? null,
     input.chequeOn ?? null,
-    input.currency ?? 'INR',
+    input.currency ?? null,
   ])
   return single(rows)
 }
