@@ -1601,6 +1601,55 @@ comment on schema inventory is 'owner=inventory;about=Items, batches, stock ledg
 
 select core.create_service_roles('inventory');
 
+-- Rules that look at another table; their triggers stand with the tables.
+create or replace function inventory.check_witness() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if new.kind = 'destroy' and new.witness_id is null and exists (
+    select
+    from inventory.items i
+    where i.tenant_id = new.tenant_id and i.id = new.item_id and i.is_controlled
+  ) then
+    raise exception 'item % is a controlled drug: its destruction needs a witness', new.item_id
+      using errcode = 'IM403', hint = 'name another member of staff in witness_id';
+  end if;
+  return new;
+end
+$$;
+
+comment on function inventory.check_witness() is 'about=Before insert of a movement: a controlled drug is destroyed before a witness only. IM403 no witness.';
+
+create or replace function inventory.check_shelf_life() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_days int;
+  v_received_on date;
+begin
+  if new.accepted_qty + new.free_qty = 0 then -- the line only records what was sent back
+    return new;
+  end if;
+  select coalesce(i.min_shelf_life_days, (core.setting('inventory.min_shelf_life_days') #>> '{}')::int, 0) into v_days
+  from inventory.items i
+  where i.tenant_id = new.tenant_id and i.id = new.item_id;
+  select (r.received_at at time zone c.timezone)::date into v_received_on
+  from inventory.goods_receipts r
+  join facility.locations l on l.tenant_id = r.tenant_id and l.id = r.store_location_id
+  join facility.clinics c on c.tenant_id = l.tenant_id and c.id = l.clinic_id
+  where r.tenant_id = new.tenant_id and r.id = new.grn_id;
+  if new.expiry_on < v_received_on + v_days then
+    raise exception 'line % expires on %, less than % days after its receipt', new.line_no, new.expiry_on, v_days
+      using errcode = 'IM530', hint = 'reject the quantity, or change min_shelf_life_days of the item';
+  end if;
+  return new;
+end
+$$;
+
+comment on function inventory.check_shelf_life() is 'about=Before insert of a line of a goods receipt: what is accepted must be good for the days that the item asks for (min_shelf_life_days, else setting inventory.min_shelf_life_days, else 0). IM530 it expires sooner.';
+
 -- scheduling: foundation
 
 -- Availability, appointments, queues and virtual visits; owned by the appointment service together with booking.
@@ -1677,6 +1726,44 @@ create schema if not exists ehr;
 comment on schema ehr is 'owner=ehr;about=Documents, templates, signatures.';
 
 select core.create_service_roles('ehr');
+
+-- Rules of the tables that a CHECK cannot hold.
+create or replace function ehr.keep_approved_template() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if old.status <> 'draft' and (
+    (new.tenant_id, new.code, new.version, new.kind, new.name, new.locale, new.schema, new.body, new.approved_by)
+    is distinct from
+    (old.tenant_id, old.code, old.version, old.kind, old.name, old.locale, old.schema, old.body, old.approved_by)
+  ) then
+    raise exception 'template % is % and cannot change', old.id, old.status
+      using errcode = 'IM006', hint = 'add a new version, then ehr.activate_template';
+  end if;
+  return new;
+end
+$$;
+
+comment on function ehr.keep_approved_template() is 'about=Before update of ehr.document_templates: what was approved stays as it was (IM006), because documents name the template that made them.';
+
+create or replace function ehr.keep_stored_file() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if (new.document_number, new.version, new.patient_id, new.supersedes_id, new.size_bytes, new.sha256)
+    is distinct from
+    (old.document_number, old.version, old.patient_id, old.supersedes_id, old.size_bytes, old.sha256)
+  then
+    raise exception 'the file of document % cannot change', old.id
+      using errcode = 'IM006', hint = 'add a new version that supersedes it';
+  end if;
+  return new;
+end
+$$;
+
+comment on function ehr.keep_stored_file() is 'about=Before update of ehr.documents: number, version, patient and content of a row are for ever (IM006); the place and the key of the bytes may move.';
 
 -- compliance: foundation
 
@@ -2063,6 +2150,160 @@ comment on schema billing is 'owner=billing;about=Charges, invoices, allocations
 
 select core.create_service_roles('billing');
 
+-- Rules that span rows or tables, as trigger functions. They read with the rights of billing_owner: a deferred one runs at
+-- commit, as whoever commits.
+create or replace function billing.follow_invoice_counts() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if old.status not in ('draft', 'quoted', 'discarded') and new.kind <> 'credit_note' then
+    new.status := case
+      when new.credited = new.total and new.credited > 0 then 'credited'
+      when new.allocated + new.written_off = new.total then case when new.written_off > 0 then 'written_off' else 'paid' end
+      when new.allocated > 0 then 'partially_paid'
+      else 'issued'
+    end;
+  end if;
+  return new;
+end
+$$;
+
+comment on function billing.follow_invoice_counts() is 'about=Before update: the state of an issued bill follows what is allocated, credited and written off; nobody sets it.';
+
+create or replace function billing.keep_issued_invoice() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- counters and what comes to a bill later; everything else is what was printed
+  v_moving constant text[] := array[
+    'allocated', 'credited', 'written_off', 'write_off_reason', 'write_off_approved_by', 'status', 'irn', 'document_id',
+    'cancelled_reason', 'row_version', 'updated_at', 'updated_by'
+  ];
+begin
+  if tg_op = 'UPDATE' then
+    if old.status = 'draft' then
+      return new;
+    end if;
+    if to_jsonb(new) - v_moving = to_jsonb(old) - v_moving and (old.irn is null or new.irn = old.irn) then
+      return new;
+    end if;
+  end if;
+  raise exception 'invoice % cannot be changed', old.id
+    using errcode = 'IM550', hint = 'write a credit note and a new bill';
+end
+$$;
+
+comment on function billing.keep_issued_invoice() is 'about=Before update or delete: an issued bill keeps what was printed; only its counters, state, document and e-invoice reference move (IM550). No bill is ever deleted.';
+
+create or replace function billing.check_invoice_line() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform
+  from billing.invoices i
+  where i.tenant_id = new.tenant_id and i.id = new.invoice_id and i.status = 'draft';
+  if not found then
+    raise exception 'invoice % takes no more lines', new.invoice_id
+      using errcode = 'IM550', hint = 'write another bill or a credit note';
+  end if;
+  return new;
+end
+$$;
+
+comment on function billing.check_invoice_line() is 'about=Before insert: lines are added to drafts only (IM550).';
+
+create or replace function billing.check_invoice_totals() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_lines record;
+begin
+  select
+    coalesce(sum(round(l.quantity * l.unit_price, 2)), 0) as subtotal,
+    coalesce(sum(l.discount), 0) as discount,
+    coalesce(sum(l.tax), 0) as tax,
+    coalesce(sum(l.net), 0) as net,
+    count(*) as count
+  into v_lines
+  from billing.invoice_items l
+  where l.tenant_id = new.tenant_id and l.invoice_id = new.id;
+  if
+    v_lines.count = 0
+    or (v_lines.subtotal, v_lines.discount, v_lines.tax) <> (new.subtotal, new.discount, new.tax)
+    or v_lines.net <> new.total - new.round_off
+  then
+    raise exception 'the lines of invoice % do not add up to its totals', new.id
+      using errcode = 'IM553', hint = 'compute the totals from the lines';
+  end if;
+  return null;
+end
+$$;
+
+comment on function billing.check_invoice_totals() is 'about=At commit: the lines of a bill that left the draft state add up to its subtotal, discount, tax and total (IM553).';
+
+create or replace function billing.check_ledger_balance() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform
+  from billing.ledger_entries e
+  where e.tenant_id = new.tenant_id and e.txn_id = new.txn_id
+  group by e.currency
+  having sum(case e.direction when 'debit' then e.amount else -e.amount end) <> 0;
+  if found then
+    raise exception 'ledger transaction % does not balance', new.txn_id
+      using errcode = 'IM553', hint = 'post as much debit as credit in each currency';
+  end if;
+  return null;
+end
+$$;
+
+comment on function billing.check_ledger_balance() is 'about=At commit: debit and credit of a ledger transaction are equal in each currency (IM553).';
+
+create or replace function billing.check_discharge_clearance() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_account record;
+begin
+  -- who is gone, and who died, is not kept back for money
+  if new.status = old.status or new.discharge_kind in ('absconded', 'death') then
+    return new;
+  end if;
+  for v_account in
+    select
+      a.id,
+      a.balance > a.credit_limit as owes,
+      exists (
+        select
+        from billing.charge_items i
+        where i.tenant_id = a.tenant_id and i.account_id = a.id and i.status in ('planned', 'billable')
+      ) as has_unbilled
+    from billing.accounts a
+    where a.tenant_id = new.tenant_id and a.encounter_id = new.encounter_id and a.status <> 'closed'
+  loop
+    if v_account.has_unbilled or v_account.owes then
+      raise exception 'admission % is not cleared by billing: account % %', new.id, v_account.id,
+        case when v_account.has_unbilled then 'has charges that are not billed' else 'is not paid' end
+        using errcode = 'IM203', hint = 'make the final bill and collect it, or grant credit with billing.set_credit_limit';
+    end if;
+  end loop;
+  return new;
+end
+$$;
+
+comment on function billing.check_discharge_clearance() is 'about=Before an admission becomes billing_cleared or discharged: its account has nothing unbilled and owes no more than its credit limit (IM203). Not asked after death or when the patient absconded.';
+
 -- cds: foundation
 
 -- Clinical decision support: rules, knowledge, alerts, overrides.
@@ -2071,6 +2312,159 @@ create schema if not exists cds;
 comment on schema cds is 'owner=cds;about=Clinical decision support: rules, knowledge, alerts, overrides.';
 
 select core.create_service_roles('cds');
+
+-- Rules that look at another table or at the old row; their triggers stand with the tables.
+create or replace function cds.check_second_approver() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if new.second_approver_id is null and exists (
+    select
+    from cds.alerts a
+    where a.tenant_id = new.tenant_id and a.id = new.alert_id and a.severity = 'hard_stop'
+  ) then
+    raise exception 'alert % is a hard stop: overriding it needs a second approver', new.alert_id
+      using errcode = 'IM506', hint = 'ask another person and name them in second_approver_id';
+  end if;
+  return new;
+end
+$$;
+
+comment on function cds.check_second_approver() is 'about=Before insert of an override: a hard stop needs a second approver. IM506 none given.';
+
+create or replace function cds.keep_tested_logic() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if old.status <> 'draft' and (
+    new.code, new.version, new.hook, new.logic, new.severity, new.category, new.test_cases
+  ) is distinct from (
+    old.code, old.version, old.hook, old.logic, old.severity, old.category, old.test_cases
+  ) then
+    raise exception 'rule % is % and stays as it was tested', new.id, old.status
+      using errcode = 'IM006', hint = 'draft a new version with cds.draft_rule';
+  end if;
+  return new;
+end
+$$;
+
+comment on function cds.keep_tested_logic() is 'about=Before update of a rule: once it left draft, its logic and test cases stay. IM006 a change of them.';
+
+-- The language of rules: small enough to read in a review, without a way to run code.
+--
+--   {"all": [..]}, {"any": [..]}, {"not": ..}
+--   {"fact": "egfr", "op": "<", "value": 30}            = <> < <= > >=
+--   {"fact": "route", "op": "in", "value": ["iv"]}      the fact is one of
+--   {"fact": "conditions", "op": "has", "value": "N18"} the list has
+--   {"fact": "weight_kg", "op": "unknown"}              known, unknown
+--
+-- A comparison with a fact that is not known is false, and so is its negation by <>: rules say with unknown what they want.
+create or replace function cds.valid_logic(p_logic jsonb) returns boolean
+  language plpgsql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_part jsonb;
+  v_value jsonb := p_logic -> 'value';
+begin
+  if jsonb_typeof(p_logic) is distinct from 'object' then
+    return false;
+  end if;
+  if p_logic ?| array['all', 'any'] then
+    v_part := coalesce(p_logic -> 'all', p_logic -> 'any');
+    if (select count(*) from jsonb_object_keys(p_logic)) <> 1 or jsonb_typeof(v_part) <> 'array' then
+      return false;
+    end if;
+    return jsonb_array_length(v_part) > 0
+      and not exists (select from jsonb_array_elements(v_part) e where not cds.valid_logic(e.value));
+  end if;
+  if p_logic ? 'not' then
+    return (select count(*) from jsonb_object_keys(p_logic)) = 1 and cds.valid_logic(p_logic -> 'not');
+  end if;
+  return jsonb_typeof(p_logic -> 'fact') = 'string' and coalesce(
+    case
+      when p_logic ->> 'op' in ('=', '<>', 'has') then jsonb_typeof(v_value) in ('string', 'number', 'boolean')
+      when p_logic ->> 'op' in ('<', '<=', '>', '>=') then jsonb_typeof(v_value) = 'number'
+      when p_logic ->> 'op' = 'in' then jsonb_typeof(v_value) = 'array'
+      when p_logic ->> 'op' in ('known', 'unknown') then v_value is null
+    end,
+    false
+  );
+end
+$$;
+
+comment on function cds.valid_logic(jsonb) is 'about=Whether a condition has the form that cds.evaluate reads.';
+
+create or replace function cds.evaluate(p_logic jsonb, p_facts jsonb) returns boolean
+  language plpgsql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_fact jsonb := p_facts -> (p_logic ->> 'fact');
+  v_op text := p_logic ->> 'op';
+  v_value jsonb := p_logic -> 'value';
+begin
+  if p_logic ? 'all' then
+    return not exists (select from jsonb_array_elements(p_logic -> 'all') e where not cds.evaluate(e.value, p_facts));
+  end if;
+  if p_logic ? 'any' then
+    return exists (select from jsonb_array_elements(p_logic -> 'any') e where cds.evaluate(e.value, p_facts));
+  end if;
+  if p_logic ? 'not' then
+    return not cds.evaluate(p_logic -> 'not', p_facts);
+  end if;
+  v_fact := nullif(v_fact, 'null');
+  if v_op in ('known', 'unknown') then
+    return (v_fact is null) = (v_op = 'unknown');
+  end if;
+  if v_fact is null then
+    return false;
+  end if;
+  return case v_op
+    when '=' then v_fact = v_value
+    when '<>' then v_fact <> v_value
+    when 'in' then v_value @> v_fact
+    when 'has' then jsonb_typeof(v_fact) = 'array' and v_fact @> v_value
+    else
+      case
+        when jsonb_typeof(v_fact) <> 'number' then false
+        when v_op = '<' then (v_fact #>> '{}')::numeric < (v_value #>> '{}')::numeric
+        when v_op = '<=' then (v_fact #>> '{}')::numeric <= (v_value #>> '{}')::numeric
+        when v_op = '>' then (v_fact #>> '{}')::numeric > (v_value #>> '{}')::numeric
+        when v_op = '>=' then (v_fact #>> '{}')::numeric >= (v_value #>> '{}')::numeric
+      end
+  end;
+end
+$$;
+
+comment on function cds.evaluate(jsonb, jsonb) is 'about=Whether a condition holds for facts {name: value}. all, any, not; op =, <>, <, <=, >, >=, in, has, known, unknown. A comparison with an unknown fact is false.';
+
+create or replace function cds.convert_dose(p_value numeric, p_from text, p_to text) returns numeric
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  with factor (unit, of_mg) as (
+    values ('g', 1000.0), ('mg', 1.0), ('ug', 0.001), ('mcg', 0.001), ('ng', 0.000001)
+  )
+  select case
+    when p_from = p_to then p_value
+    else (
+      select p_value * f.of_mg / t.of_mg
+      from factor f, factor t
+      where f.unit = p_from and t.unit = p_to
+    )
+  end
+$$;
+
+comment on function cds.convert_dose(numeric, text, text) is 'about=A dose in another unit of mass (g, mg, ug or mcg, ng); null when the units cannot be compared.';
 
 -- insurance: foundation
 
@@ -2136,6 +2530,207 @@ comment on schema medication is 'owner=medication;about=Drug knowledge, prescrib
 
 select core.create_service_roles('medication');
 
+-- Rules that look at another table; their triggers stand with the tables. Each is the last guard behind an operation, so
+-- that no road into the table goes around it.
+create or replace function medication.needs_second_person(p_drug_id uuid) returns boolean
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return exists (
+    select
+    from medication.drugs d
+    where d.id = p_drug_id and (d.is_high_alert or d.schedule in ('X', 'NDPS'))
+  );
+end
+$$;
+
+comment on function medication.needs_second_person(uuid) is 'about=Whether two people must handle the drug: high alert, or controlled (Schedule X, NDPS).';
+
+create or replace function medication.check_telemedicine_list() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if exists (
+    select
+    from medication.prescriptions p
+    join medication.drugs d on d.id = new.drug_id
+    where
+      p.tenant_id = new.tenant_id and p.id = new.prescription_id and p.context = 'teleconsult'
+      and d.telemedicine_list = 'prohibited'
+  ) then
+    raise exception 'drug % may not be prescribed in a teleconsultation', new.drug_id
+      using errcode = 'IM402', hint = 'see the patient in person, or choose another drug';
+  end if;
+  return new;
+end
+$$;
+
+comment on function medication.check_telemedicine_list() is 'about=Before insert or change of drug of an item: IM402 the drug is prohibited and the prescription comes from a teleconsultation.';
+
+create or replace function medication.check_hard_stops() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if new.status = 'active' and old.status = 'draft'
+    and cds.count_open_hard_stops('medication.prescriptions', new.id) > 0
+  then
+    raise exception 'a hard-stop alert of prescription % is open', new.id
+      using errcode = 'IM401', hint = 'change the prescription, or override the alert with a second approver';
+  end if;
+  return new;
+end
+$$;
+
+comment on function medication.check_hard_stops() is 'about=Before a prescription becomes active: IM401 a hard-stop alert of decision support is neither resolved nor overridden by two people.';
+
+create or replace function medication.check_second_person() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if new.status = 'completed' and old.status <> 'completed'
+    and (new.checked_by is null or new.checked_by = new.prepared_by)
+    and exists (
+      select
+      from medication.dispense_items l
+      join inventory.items i on i.tenant_id = l.tenant_id and i.id = l.item_id
+      where l.tenant_id = new.tenant_id and l.dispense_id = new.id and medication.needs_second_person(i.drug_id)
+    )
+  then
+    raise exception 'dispense % has a high-alert or controlled drug that nobody else checked', new.id
+      using errcode = 'IM403', hint = 'a second member of staff checks it and completes the dispense';
+  end if;
+  return new;
+end
+$$;
+
+comment on function medication.check_second_person() is 'about=Before a dispense is completed: high-alert and controlled drugs were checked by another person than the one who prepared them. IM403.';
+
+create or replace function medication.check_batch_choice() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_store record;
+begin
+  if new.quantity < 0 then -- goods that come back
+    return new;
+  end if;
+  select d.store_location_id as id, (now() at time zone c.timezone)::date as today into v_store
+  from medication.dispenses d
+  join facility.locations l on l.tenant_id = d.tenant_id and l.id = d.store_location_id
+  join facility.clinics c on c.tenant_id = l.tenant_id and c.id = l.clinic_id
+  where d.tenant_id = new.tenant_id and d.id = new.dispense_id;
+  if new.expiry_on <= v_store.today then
+    raise exception 'batch % expires on %', new.batch_id, new.expiry_on
+      using errcode = 'IM501', hint = 'dispense a batch that expires after today';
+  end if;
+  -- a reservation took the earliest batch of its day; what came back to stock since then does not undo that
+  if new.reservation_id is null and new.fefo_override_reason is null and exists (
+    select
+    from inventory.stock_balances s
+    join inventory.batches b on b.tenant_id = s.tenant_id and b.id = s.batch_id
+    where
+      s.tenant_id = new.tenant_id and s.store_location_id = v_store.id and s.item_id = new.item_id
+      and s.on_hand > s.reserved and s.expiry_on > v_store.today and s.expiry_on < new.expiry_on
+      and b.status = 'available'
+  ) then
+    raise exception 'store % has an earlier batch of item % than %', v_store.id, new.item_id, new.batch_id
+      using errcode = 'IM503', hint = 'take the batch that expires first, or say why in fefo_override_reason';
+  end if;
+  return new;
+end
+$$;
+
+comment on function medication.check_batch_choice() is 'about=Before insert of a dispensed line: the batch expires after today (IM501), and when an earlier one with free stock was passed over the line says why (IM503).';
+
+create or replace function medication.check_witness() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if new.status = 'given' and new.witness_id is null and exists (
+    select
+    from medication.prescription_items i
+    where
+      i.tenant_id = new.tenant_id and i.id = new.prescription_item_id and medication.needs_second_person(i.drug_id)
+  ) then
+    raise exception 'a dose of item % needs a witness', new.prescription_item_id
+      using errcode = 'IM403', hint = 'name another member of staff in witness_id';
+  end if;
+  return new;
+end
+$$;
+
+comment on function medication.check_witness() is 'about=Before a dose is recorded as given: high-alert and controlled drugs are given before a witness. IM403.';
+
+create or replace function medication.check_pharmacy_clearance() returns trigger
+  language plpgsql
+  security definer -- the discharge runs as another service, which cannot read doses
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_doses int;
+begin
+  if new.pharmacy_cleared_at is not distinct from old.pharmacy_cleared_at
+    and (new.status = old.status or new.status not in ('clinically_discharged', 'billing_cleared', 'discharged'))
+  then
+    return new;
+  end if;
+  select count(*) into v_doses
+  from medication.medication_administrations a
+  where
+    a.tenant_id = new.tenant_id and a.encounter_id = new.encounter_id and a.status = 'due' and a.scheduled_at <= now();
+  if v_doses > 0 then
+    raise exception 'admission %: % due doses are not explained', new.id, v_doses
+      using errcode = 'IM203', hint = 'record each as given, missed, refused or held';
+  end if;
+  if new.pharmacy_cleared_at is not null and new.pharmacy_waiver_reason is null and exists (
+    select
+    from medication.prescriptions p
+    join medication.dispenses d on d.tenant_id = p.tenant_id and d.prescription_id = p.id
+    where
+      p.tenant_id = new.tenant_id and p.encounter_id = new.encounter_id and d.status in ('preparing', 'ready')
+  ) then
+    raise exception 'admission %: a dispense waits at the pharmacy', new.id
+      using errcode = 'IM203', hint = 'hand it over, cancel it, or waive the clearance';
+  end if;
+  return new;
+end
+$$;
+
+comment on function medication.check_pharmacy_clearance() is 'about=Before the pharmacy clears an admission, and before each step of a discharge: every due dose is explained, and nothing waits at the counter unless that is waived. IM203.';
+
+create or replace function medication.end_inpatient_orders() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_prescription record;
+begin
+  if new.status = 'discharged' and old.status <> 'discharged' then
+    for v_prescription in
+      select p.id
+      from medication.prescriptions p
+      where
+        p.tenant_id = new.tenant_id and p.encounter_id = new.encounter_id and p.context in ('ipd', 'emergency')
+        and p.status in ('active', 'partially_dispensed')
+      order by p.id
+    loop
+      perform medication.stop_prescription(v_prescription.id, 'discharged');
+    end loop;
+  end if;
+  return null;
+end
+$$;
+
+comment on function medication.end_inpatient_orders() is 'about=After the patient has left: stops the orders of the stay, so that no dose falls due any more. The prescription for home goes on.';
+
 -- payment: foundation
 
 -- Money movement and providers; no card data ever.
@@ -2145,8 +2740,7 @@ comment on schema payment is 'owner=payment_gateway;about=Money movement and pro
 
 select core.create_service_roles('payment_gateway');
 
--- Enumerated types of the module. Enum equality is not leakproof, so row level security keeps it away from ordinary
--- indexes: every list by status has a partial index over the live states instead.
+-- Enum comparison is not leakproof under row security: lists by status filter after an index, or have a partial one.
 do $$
 begin
   if pg_catalog.to_regtype('payment.payment_status') is null then
@@ -2157,7 +2751,38 @@ begin
 end
 $$;
 
-comment on type payment.payment_status is 'about=?';
+comment on type payment.payment_status is 'about=Where a payment stands, from pending to completed and back to the payer.';
+
+-- Rules that span rows, as trigger functions.
+create or replace function payment.check_payment_items() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_payment_id uuid := (to_jsonb(new) ->> tg_argv[0])::uuid;
+  v_missing numeric;
+begin
+  select p.amount - coalesce(
+    (
+      select sum(i.amount)
+      from payment.payment_items i
+      where i.tenant_id = p.tenant_id and i.payment_id = p.id
+    ),
+    0
+  )
+  into v_missing
+  from payment.payments p
+  where p.tenant_id = new.tenant_id and p.id = v_payment_id;
+  if v_missing <> 0 then
+    raise exception 'the items of payment % do not add up to its amount', v_payment_id
+      using errcode = 'IM553', hint = 'let the items add up to the amount';
+  end if;
+  return null;
+end
+$$;
+
+comment on function payment.check_payment_items() is 'about=At commit: the items of a payment add up to its amount (IM553). Argument: the column that holds the payment''s id.';
 
 -- tasking: foundation
 
@@ -4734,12 +5359,15 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('facility.beds', 'maintenance', 'vacant', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on facility.beds to facility_app;
+-- the status and the present allocation belong to the operations
+grant select, insert on facility.beds to facility_app;
+grant update (location_id, code, bed_type, charge_code, row_version, deleted_at, deleted_by, delete_reason)
+  on facility.beds to facility_app;
 grant select on facility.beds to facility_ro;
 
 -- Who lies, lay or will lie in which bed, as ranges of time. The exclusion constraints are the last word: no bed holds
--- two patients at one instant, no encounter occupies two beds. The clinical module adds the foreign key of
--- encounter_id.
+-- two patients at one instant, no encounter and no patient occupies two beds. Only operations write here. The clinical
+-- module adds the foreign key of encounter_id and the policy of beds (sex, age, isolation, class).
 create table if not exists facility.bed_allocations (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -4764,6 +5392,9 @@ create table if not exists facility.bed_allocations (
   constraint bed_allocations_one_bed_per_encounter exclude using gist (
     tenant_id with =, encounter_id with =, period with &&
   ) where (status = 'active' and kind = 'occupancy'),
+  constraint bed_allocations_one_bed_per_patient exclude using gist (
+    tenant_id with =, patient_id with =, period with &&
+  ) where (status = 'active' and kind = 'occupancy'),
   constraint bed_allocations_kind_check check (kind in ('reservation', 'occupancy')),
   constraint bed_allocations_status_check check (status in ('reserved', 'active', 'completed', 'released', 'expired')),
   constraint bed_allocations_period_not_empty check (not isempty(period)),
@@ -4776,6 +5407,8 @@ create index if not exists bed_allocations_encounter_idx on facility.bed_allocat
 create index if not exists bed_allocations_patient_idx on facility.bed_allocations (tenant_id, patient_id);
 create index if not exists bed_allocations_transfer_from_idx on facility.bed_allocations (tenant_id, transfer_from_id)
   where transfer_from_id is not null;
+create unique index if not exists bed_allocations_one_live_per_bed on facility.bed_allocations (tenant_id, bed_id)
+  where status in ('reserved', 'active');
 create index if not exists bed_allocations_lapsing_idx on facility.bed_allocations (tenant_id, reserved_until)
   where status = 'reserved';
 
@@ -4807,13 +5440,14 @@ select audit.track('facility.bed_allocations');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('facility.bed_allocations', '', 'reserved', false, null),
+  ('facility.bed_allocations', '', 'active', false, null),
   ('facility.bed_allocations', 'reserved', 'active', false, null),
   ('facility.bed_allocations', 'reserved', 'released', false, null),
   ('facility.bed_allocations', 'reserved', 'expired', false, null),
   ('facility.bed_allocations', 'active', 'completed', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on facility.bed_allocations to facility_app;
+grant select on facility.bed_allocations to facility_app;
 grant select on facility.bed_allocations to facility_ro;
 
 -- patient: tables
@@ -6532,7 +7166,10 @@ grant select on workforce.shift_assignments to business_ro;
 
 -- inventory: tables
 
--- inventory.items: Stockable item: drug, consumable, implant, reagent.
+-- inventory.items: what can be in stock: drugs, consumables, implants, reagents, linen, spare parts.
+--
+-- Quantities everywhere count in the base unit (tablet, ampoule, piece); packs exist for ordering only. Drugs, implants,
+-- reagents and blood bags are always tracked by batch, because a recall must find who got them.
 create table if not exists inventory.items (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -6541,19 +7178,20 @@ create table if not exists inventory.items (
   kind text not null,
   drug_id uuid,
   hsn text,
-  gst_rate numeric(5, 2) not null,
+  gst_rate numeric(5, 2) not null default 0,
   base_unit text not null,
   pack_unit text,
-  pack_size numeric,
-  is_batch_tracked boolean not null default false,
+  pack_size numeric(14, 3),
+  is_batch_tracked boolean not null default true,
   is_serial_tracked boolean not null default false,
   is_formulary boolean not null default false,
   restricted_approval boolean not null default false,
+  is_controlled boolean not null default false,
   reorder_level numeric(14, 3),
   reorder_qty numeric(14, 3),
   min_shelf_life_days integer,
   storage text,
-  active boolean not null default false,
+  active boolean not null default true,
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
@@ -6566,9 +7204,13 @@ create table if not exists inventory.items (
   constraint items_kind_check check (
     kind in ('drug', 'consumable', 'implant', 'reagent', 'blood_bag', 'linen', 'stationery', 'asset_spare')
   ),
-  constraint items_kind_rule check (kind not in ('drug', 'implant', 'reagent', 'blood_bag') or is_batch_tracked),
-  constraint items_pack_size_rule check (pack_size > 0),
-  constraint items_gst_rate_range check (gst_rate between 0 and 40)
+  constraint items_traceable_kinds_have_batches check (kind not in ('drug', 'implant', 'reagent', 'blood_bag') or is_batch_tracked),
+  constraint items_pack_has_unit_and_size check ((pack_unit is null) = (pack_size is null) and pack_size > 0),
+  constraint items_gst_rate_check check (gst_rate between 0 and 40),
+  constraint items_hsn_format check (hsn ~ '^[0-9]{4,8}$'),
+  constraint items_reorder_not_negative check (reorder_level >= 0 and reorder_qty > 0),
+  constraint items_min_shelf_life_not_negative check (min_shelf_life_days >= 0),
+  constraint items_controlled_are_drugs check (not is_controlled or kind = 'drug')
 );
 
 create unique index if not exists items_sku_key on inventory.items (tenant_id, sku)
@@ -6577,25 +7219,26 @@ create index if not exists items_drug_idx on inventory.items (drug_id, tenant_id
   where drug_id is not null;
 comment on index inventory.items_drug_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
 
-comment on table inventory.items is 'class=operational;scope=tenant;owner=inventory;fhir=Medication,SupplyItem;retention=operational;about=Stockable item: drug, consumable, implant, reagent.';
-comment on column inventory.items.sku is 'class=operational;about=?';
-comment on column inventory.items.name is 'class=operational;about=?';
-comment on column inventory.items.kind is 'class=operational;about=?';
-comment on column inventory.items.drug_id is 'class=operational;about=?';
-comment on column inventory.items.hsn is 'class=operational;about=?';
-comment on column inventory.items.gst_rate is 'class=operational;about=?';
-comment on column inventory.items.base_unit is 'class=operational;about=?';
-comment on column inventory.items.pack_unit is 'class=operational;about=?';
-comment on column inventory.items.pack_size is 'class=operational;about=?';
-comment on column inventory.items.is_batch_tracked is 'class=operational;about=?';
-comment on column inventory.items.is_serial_tracked is 'class=operational;about=?';
-comment on column inventory.items.is_formulary is 'class=operational;about=?';
-comment on column inventory.items.restricted_approval is 'class=operational;about=?';
-comment on column inventory.items.reorder_level is 'class=operational;about=?';
-comment on column inventory.items.reorder_qty is 'class=operational;about=?';
-comment on column inventory.items.min_shelf_life_days is 'class=operational;about=?';
-comment on column inventory.items.storage is 'class=operational;about=?';
-comment on column inventory.items.active is 'class=operational;about=?';
+comment on table inventory.items is 'class=operational;scope=tenant;owner=inventory;fhir=Medication,SupplyItem;retention=operational;about=What can be in stock: drugs, consumables, implants, reagents, linen, spare parts.';
+comment on column inventory.items.sku is 'class=operational;about=Stock-keeping code of the hospital, unique while the item is not deleted.';
+comment on column inventory.items.name is 'class=operational;about=What storekeepers call it, with strength and form for a drug.';
+comment on column inventory.items.kind is 'class=operational;about=What it is: drug, consumable, implant, reagent, blood_bag, linen, stationery or asset_spare.';
+comment on column inventory.items.drug_id is 'class=operational;about=The drug of the catalogue that it is; null for everything that is no drug.';
+comment on column inventory.items.hsn is 'class=operational;about=HSN code of the goods for tax, 4 to 8 digits.';
+comment on column inventory.items.gst_rate is 'class=operational;about=Tax rate in percent.';
+comment on column inventory.items.base_unit is 'class=operational;about=The unit that quantities count, such as tablet, ml or piece.';
+comment on column inventory.items.pack_unit is 'class=operational;about=The unit that suppliers sell, such as strip or box.';
+comment on column inventory.items.pack_size is 'class=operational;about=How many base units a pack holds.';
+comment on column inventory.items.is_batch_tracked is 'class=operational;about=Whether movements name a real batch of the maker; an item without has one batch that stands for all.';
+comment on column inventory.items.is_serial_tracked is 'class=operational;about=Whether each piece has a serial number, as implants do.';
+comment on column inventory.items.is_formulary is 'class=operational;about=Whether the item is on the hospitals list of preferred items.';
+comment on column inventory.items.restricted_approval is 'class=operational;about=Whether issuing it needs the approval of a specialist.';
+comment on column inventory.items.is_controlled is 'class=operational;about=Narcotic or psychotropic: destroying it needs a witness. Kept here because the drug catalogue belongs to another service.';
+comment on column inventory.items.reorder_level is 'class=operational;about=When usable stock of the tenant falls below this, event stock.low.v1 is written; null for never.';
+comment on column inventory.items.reorder_qty is 'class=operational;about=How much is usually ordered.';
+comment on column inventory.items.min_shelf_life_days is 'class=operational;about=Days that goods must still be good for on the day of receipt; null for setting inventory.min_shelf_life_days.';
+comment on column inventory.items.storage is 'class=operational;about=How to store it, such as 2-8 °C or locked cupboard.';
+comment on column inventory.items.active is 'class=operational;about=Whether it may be ordered.';
 select core.comment_standard_columns('inventory.items');
 
 alter table inventory.items enable row level security;
@@ -6605,13 +7248,17 @@ create policy tenant_isolation on inventory.items
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger items_no_aadhaar before insert or update of sku, name on inventory.items
+  for each row execute function core.reject_aadhaar_like('sku', 'name');
 create or replace trigger items_touch before update on inventory.items
   for each row execute function core.update_updated_at_column('row_version');
 
 grant select, insert, update on inventory.items to inventory_app;
 grant select on inventory.items to inventory_ro;
 
--- inventory.suppliers: Vendors.
+-- inventory.suppliers: whom the hospital buys from. A blocked supplier gets no new orders; blocking needs a reason.
+--
+-- The bank account is encrypted; the GSTIN is checked by its check character.
 create table if not exists inventory.suppliers (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -6621,7 +7268,7 @@ create table if not exists inventory.suppliers (
   drug_licence_no text,
   licence_valid_to date,
   contact jsonb not null default '{}',
-  payment_terms_days smallint not null,
+  payment_terms_days smallint not null default 30,
   bank_enc bytea,
   ifsc text,
   rating numeric(3, 2),
@@ -6636,25 +7283,28 @@ create table if not exists inventory.suppliers (
   delete_reason text,
   constraint suppliers_pkey primary key (tenant_id, id),
   constraint suppliers_status_check check (status in ('active', 'blocked', 'inactive')),
-  constraint suppliers_core_rule check (core.valid_gstin(gstin)),
-  constraint suppliers_ifsc_rule check (ifsc ~ '^[A-Z]{4}0[A-Z0-9]{6}$')
+  constraint suppliers_gstin_valid check (core.valid_gstin(gstin)),
+  constraint suppliers_ifsc_valid check (core.valid_ifsc(ifsc)),
+  constraint suppliers_payment_terms_check check (payment_terms_days between 0 and 365),
+  constraint suppliers_rating_check check (rating between 0 and 5),
+  constraint suppliers_contact_is_object check (jsonb_typeof(contact) = 'object')
 );
 
 create unique index if not exists suppliers_code_key on inventory.suppliers (tenant_id, code)
   where deleted_at is null;
 
-comment on table inventory.suppliers is 'class=financial;scope=tenant;owner=inventory;fhir=Organization;retention=financial;about=Vendors.';
-comment on column inventory.suppliers.code is 'class=financial;about=?';
-comment on column inventory.suppliers.name is 'class=financial;about=?';
-comment on column inventory.suppliers.gstin is 'class=financial;about=?';
-comment on column inventory.suppliers.drug_licence_no is 'class=financial;about=?';
-comment on column inventory.suppliers.licence_valid_to is 'class=financial;about=?';
-comment on column inventory.suppliers.contact is 'class=financial;about=?';
-comment on column inventory.suppliers.payment_terms_days is 'class=financial;about=?';
-comment on column inventory.suppliers.bank_enc is 'class=financial;enc=1;about=?';
-comment on column inventory.suppliers.ifsc is 'class=financial;about=?';
-comment on column inventory.suppliers.rating is 'class=financial;about=?';
-comment on column inventory.suppliers.status is 'class=financial;about=?';
+comment on table inventory.suppliers is 'class=financial;scope=tenant;owner=inventory;fhir=Organization;retention=financial;about=Whom the hospital buys from.';
+comment on column inventory.suppliers.code is 'class=operational;about=Code of the hospital, unique while the supplier is not deleted.';
+comment on column inventory.suppliers.name is 'class=operational;about=Registered name.';
+comment on column inventory.suppliers.gstin is 'class=financial;about=GST identification number (India).';
+comment on column inventory.suppliers.drug_licence_no is 'class=operational;about=Wholesale drug licence.';
+comment on column inventory.suppliers.licence_valid_to is 'class=operational;about=Last day of the drug licence; drugs are not ordered after it.';
+comment on column inventory.suppliers.contact is 'class=pii;about=Contact persons and addresses: {name, phone, email, address}.';
+comment on column inventory.suppliers.payment_terms_days is 'class=financial;about=Days until an invoice is due.';
+comment on column inventory.suppliers.bank_enc is 'class=financial;enc=1;about=Bank account, encrypted.';
+comment on column inventory.suppliers.ifsc is 'class=financial;about=Branch code of the bank account (India).';
+comment on column inventory.suppliers.rating is 'class=operational;about=Score of the supplier, 0 to 5.';
+comment on column inventory.suppliers.status is 'class=operational;about=active, blocked (a reason is required) or inactive.';
 select core.comment_standard_columns('inventory.suppliers');
 
 alter table inventory.suppliers enable row level security;
@@ -6664,6 +7314,8 @@ create policy tenant_isolation on inventory.suppliers
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger suppliers_no_aadhaar before insert or update of code, name, drug_licence_no on inventory.suppliers
+  for each row execute function core.reject_aadhaar_like('code', 'name', 'drug_licence_no');
 create or replace trigger suppliers_touch before update on inventory.suppliers
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger suppliers_transition before insert or update of status on inventory.suppliers
@@ -6672,7 +7324,7 @@ select audit.track('inventory.suppliers');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('inventory.suppliers', '', 'active', false, null),
-  ('inventory.suppliers', 'active', 'blocked', false, null),
+  ('inventory.suppliers', 'active', 'blocked', true, null),
   ('inventory.suppliers', 'active', 'inactive', false, null),
   ('inventory.suppliers', 'blocked', 'active', false, null),
   ('inventory.suppliers', 'inactive', 'active', false, null)
@@ -6681,7 +7333,11 @@ on conflict (machine, from_state, to_state) do nothing;
 grant select, insert, update on inventory.suppliers to inventory_app;
 grant select on inventory.suppliers to inventory_ro;
 
--- inventory.batches: Manufacturer batch with expiry; the unit of traceability and recall.
+-- inventory.batches: a manufacturer's batch with its expiry; the unit of traceability and recall.
+--
+-- Only available batches leave a store. A batch that is dearer or expires on another day is another batch, even when the
+-- maker printed the same number. The expiry never changes once there is stock: balances refer to it by foreign key.
+-- Whoever changes the state locks the batch's balances first, so that no reservation overtakes a recall.
 create table if not exists inventory.batches (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -6691,14 +7347,15 @@ create table if not exists inventory.batches (
   mfg_on date,
   expiry_on date not null,
   mrp numeric(14, 2),
-  purchase_price numeric(14, 2) not null,
-  tax_rate numeric(5, 2) not null,
+  purchase_price numeric(14, 2) not null default 0,
+  tax_rate numeric(5, 2) not null default 0,
   manufacturer text,
   goods_receipt_item_id uuid,
   recall_ref text,
   recall_class text,
   recalled_at timestamptz,
   hold_reason text,
+  expiry_announced_at timestamptz,
   status text not null default 'quarantine',
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
@@ -6706,36 +7363,44 @@ create table if not exists inventory.batches (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint batches_pkey primary key (tenant_id, id),
-  constraint batches_item_batch_no_key unique (tenant_id, item_id, batch_no, expiry_on, mrp),
+  -- what balances refer to: item and expiry of a batch with stock stay as they are
+  constraint batches_item_expiry_key unique (tenant_id, id, item_id, expiry_on),
+  constraint batches_item_batch_no_key unique nulls not distinct (tenant_id, item_id, batch_no, expiry_on, mrp),
   constraint batches_recall_class_check check (recall_class in ('I', 'II', 'III')),
   constraint batches_status_check check (
     status in ('quarantine', 'available', 'rejected', 'hold', 'recalled', 'expired', 'destroyed', 'returned_to_vendor')
   ),
-  constraint batches_expiry_on_rule check (expiry_on > mfg_on),
-  constraint batches_core_rule check (core.valid_gtin(gtin)),
-  constraint batches_recalled_complete check (status <> 'recalled' or recall_ref is not null),
-  constraint batches_purchase_price_rule check (purchase_price >= 0)
+  constraint batches_expire_after_manufacture check (expiry_on > mfg_on),
+  constraint batches_gtin_valid check (core.valid_gtin(gtin)),
+  constraint batches_recalled_by_notice check (status <> 'recalled' or (recall_ref is not null and recalled_at is not null)),
+  constraint batches_hold_has_reason check (status <> 'hold' or hold_reason is not null),
+  constraint batches_prices_not_negative check (purchase_price >= 0 and mrp >= 0),
+  constraint batches_tax_rate_check check (tax_rate between 0 and 40),
+  constraint batches_batch_no_not_blank check (btrim(batch_no) <> '')
 );
 
+-- what the job that expires batches looks for
+create index if not exists batches_to_expire_idx on inventory.batches (tenant_id, expiry_on) where status in ('available', 'hold');
 create index if not exists batches_goods_receipt_item_idx on inventory.batches (tenant_id, goods_receipt_item_id)
   where goods_receipt_item_id is not null;
 
-comment on table inventory.batches is 'class=operational;scope=tenant;owner=inventory;fhir=Medication.batch;retention=operational;about=Manufacturer batch with expiry; the unit of traceability and recall.';
-comment on column inventory.batches.item_id is 'class=operational;about=?';
-comment on column inventory.batches.batch_no is 'class=operational;about=?';
-comment on column inventory.batches.gtin is 'class=operational;about=?';
-comment on column inventory.batches.mfg_on is 'class=operational;about=?';
-comment on column inventory.batches.expiry_on is 'class=operational;about=?';
-comment on column inventory.batches.mrp is 'class=operational;about=?';
-comment on column inventory.batches.purchase_price is 'class=operational;about=?';
-comment on column inventory.batches.tax_rate is 'class=operational;about=?';
-comment on column inventory.batches.manufacturer is 'class=operational;about=?';
-comment on column inventory.batches.goods_receipt_item_id is 'class=operational;about=?';
-comment on column inventory.batches.recall_ref is 'class=operational;about=?';
-comment on column inventory.batches.recall_class is 'class=operational;about=?';
-comment on column inventory.batches.recalled_at is 'class=operational;about=?';
-comment on column inventory.batches.hold_reason is 'class=operational;about=?';
-comment on column inventory.batches.status is 'class=operational;about=?';
+comment on table inventory.batches is 'class=operational;scope=tenant;owner=inventory;fhir=Medication.batch;retention=operational;about=A manufacturer''s batch with its expiry; the unit of traceability and recall.';
+comment on column inventory.batches.item_id is 'class=operational;about=The item.';
+comment on column inventory.batches.batch_no is 'class=operational;about=Batch or lot number as printed.';
+comment on column inventory.batches.gtin is 'class=operational;about=GS1 number of the trade item.';
+comment on column inventory.batches.mfg_on is 'class=operational;about=Day of manufacture.';
+comment on column inventory.batches.expiry_on is 'class=operational;about=Last day of use.';
+comment on column inventory.batches.mrp is 'class=operational;about=Maximum retail price of a base unit, where the law knows one.';
+comment on column inventory.batches.purchase_price is 'class=operational;about=Price paid for a base unit, without tax.';
+comment on column inventory.batches.tax_rate is 'class=operational;about=Tax rate at purchase, in percent.';
+comment on column inventory.batches.manufacturer is 'class=operational;about=Who made it.';
+comment on column inventory.batches.goods_receipt_item_id is 'class=operational;about=The line of the goods receipt that the batch came with first.';
+comment on column inventory.batches.recall_ref is 'class=operational;about=Number of the recall notice.';
+comment on column inventory.batches.recall_class is 'class=operational;about=Urgency of the recall: I (danger to life), II, III.';
+comment on column inventory.batches.recalled_at is 'class=operational;about=When it was recalled.';
+comment on column inventory.batches.hold_reason is 'class=operational;about=Why the batch is on hold.';
+comment on column inventory.batches.expiry_announced_at is 'class=operational;about=When event stock.expiring.v1 was written.';
+comment on column inventory.batches.status is 'class=operational;about=quarantine (not released yet), available, hold, recalled, expired, rejected, destroyed or returned_to_vendor; changed by operations.';
 select core.comment_standard_columns('inventory.batches');
 
 alter table inventory.batches enable row level security;
@@ -6745,33 +7410,48 @@ create policy tenant_isolation on inventory.batches
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger batches_no_aadhaar before insert or update of batch_no, manufacturer, recall_ref on inventory.batches
+  for each row execute function core.reject_aadhaar_like('batch_no', 'manufacturer', 'recall_ref');
 create or replace trigger batches_touch before update on inventory.batches
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger batches_transition before insert or update of status on inventory.batches
   for each row execute function core.enforce_transition('inventory.batches', 'status');
+select audit.track('inventory.batches');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('inventory.batches', '', 'quarantine', false, null),
+  ('inventory.batches', 'quarantine', 'recalled', true, 'stock.recalled.v1'),
   ('inventory.batches', 'quarantine', 'available', false, null),
-  ('inventory.batches', 'quarantine', 'rejected', false, null),
-  ('inventory.batches', 'available', 'hold', false, null),
-  ('inventory.batches', 'available', 'recalled', false, null),
+  ('inventory.batches', 'quarantine', 'rejected', true, null),
+  ('inventory.batches', 'available', 'hold', true, null),
+  ('inventory.batches', 'available', 'recalled', true, 'stock.recalled.v1'),
   ('inventory.batches', 'available', 'expired', false, null),
   ('inventory.batches', 'hold', 'available', false, null),
-  ('inventory.batches', 'hold', 'recalled', false, null),
+  ('inventory.batches', 'hold', 'recalled', true, 'stock.recalled.v1'),
   ('inventory.batches', 'hold', 'expired', false, null),
   ('inventory.batches', 'recalled', 'destroyed', false, null),
+  ('inventory.batches', 'recalled', 'returned_to_vendor', false, null),
+  ('inventory.batches', 'expired', 'recalled', true, 'stock.recalled.v1'),
   ('inventory.batches', 'expired', 'destroyed', false, null),
   ('inventory.batches', 'expired', 'returned_to_vendor', false, null),
   ('inventory.batches', 'rejected', 'returned_to_vendor', false, null),
   ('inventory.batches', 'rejected', 'destroyed', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on inventory.batches to inventory_app;
+grant select on inventory.batches to inventory_app;
+grant
+  insert (
+    tenant_id, id, item_id, batch_no, gtin, mfg_on, expiry_on, mrp, purchase_price, tax_rate, manufacturer
+  ),
+  update (gtin, mfg_on, manufacturer, row_version)
+on inventory.batches to inventory_app;
 grant select on inventory.batches to inventory_ro;
 
--- inventory.stock_balances: On-hand and reserved per store and batch; the row that is locked.
--- NOTE: Only inventory.post_movement() and the reserve functions may UPDATE it.
+-- inventory.stock_balances: on hand and reserved, per store and batch. This row is the lock of every movement.
+--
+-- on_hand is the sum of the ledger of its store and batch, reserved the open rest of its active reservations, and neither
+-- is ever negative: the checks are the last word. Only operations write here. Whoever locks several balances does it in
+-- one order: store, item, expiry, batch (the order of the index below).
 create table if not exists inventory.stock_balances (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -6790,26 +7470,27 @@ create table if not exists inventory.stock_balances (
   updated_by uuid,
   constraint stock_balances_pkey primary key (tenant_id, id),
   constraint stock_balances_store_location_batch_key unique (tenant_id, store_location_id, batch_id),
-  constraint stock_balances_on_hand_rule check (on_hand >= 0),
-  constraint stock_balances_reserved_rule check (reserved >= 0),
-  constraint stock_balances_reserved_rule_2 check (reserved <= on_hand)
+  constraint stock_balances_on_hand_not_negative check (on_hand >= 0),
+  constraint stock_balances_reserved_not_negative check (reserved >= 0),
+  constraint stock_balances_reserved_is_on_hand check (reserved <= on_hand)
 );
 
--- KEY to build: index: FEFO btree (tenant_id,store_location_id,item_id,expiry_on,batch_id) where on_hand > reserved
+-- First expired, first out. Not partial on the quantities: those change with every movement, and a column that an index
+-- names would take the updates off the heap-only path.
+create index if not exists stock_balances_fefo_idx
+  on inventory.stock_balances (tenant_id, store_location_id, item_id, expiry_on, batch_id);
 create index if not exists stock_balances_item_idx on inventory.stock_balances (tenant_id, item_id);
-create index if not exists stock_balances_batch_idx on inventory.stock_balances (tenant_id, batch_id);
-create index if not exists stock_balances_last_movement_idx on inventory.stock_balances (tenant_id, last_movement_id)
-  where last_movement_id is not null;
+create index if not exists stock_balances_batch_idx on inventory.stock_balances (tenant_id, batch_id, item_id, expiry_on);
 
-comment on table inventory.stock_balances is 'class=operational;scope=tenant;owner=inventory;fhir=InventoryReport;retention=operational;about=On-hand and reserved per store and batch; the row that is locked.';
-comment on column inventory.stock_balances.store_location_id is 'class=operational;about=?';
-comment on column inventory.stock_balances.item_id is 'class=operational;about=?';
-comment on column inventory.stock_balances.batch_id is 'class=operational;about=?';
-comment on column inventory.stock_balances.expiry_on is 'class=operational;about=?';
-comment on column inventory.stock_balances.on_hand is 'class=operational;about=?';
-comment on column inventory.stock_balances.reserved is 'class=operational;about=?';
-comment on column inventory.stock_balances.bin is 'class=operational;about=?';
-comment on column inventory.stock_balances.last_movement_id is 'class=operational;about=?';
+comment on table inventory.stock_balances is 'class=operational;scope=tenant;owner=inventory;fhir=InventoryReport;retention=operational;about=On hand and reserved per store and batch; the row that every movement locks.';
+comment on column inventory.stock_balances.store_location_id is 'class=operational;about=The place that holds the stock: store, ward, theatre.';
+comment on column inventory.stock_balances.item_id is 'class=operational;about=The item of the batch.';
+comment on column inventory.stock_balances.batch_id is 'class=operational;about=The batch.';
+comment on column inventory.stock_balances.expiry_on is 'class=operational;about=Expiry of the batch, repeated here so that FEFO reads one index.';
+comment on column inventory.stock_balances.on_hand is 'class=operational;about=Quantity in the place, in base units, promised or not.';
+comment on column inventory.stock_balances.reserved is 'class=operational;about=Part of on_hand that active reservations promise.';
+comment on column inventory.stock_balances.bin is 'class=operational;about=Shelf or bin within the place.';
+comment on column inventory.stock_balances.last_movement_id is 'class=operational;about=The movement that set on_hand. No foreign key: the ledger keeps its rows for ever, and the index that a key needs would be rewritten by every movement.';
 select core.comment_standard_columns('inventory.stock_balances');
 
 alter table inventory.stock_balances enable row level security;
@@ -6822,16 +7503,17 @@ create policy tenant_isolation on inventory.stock_balances
 create or replace trigger stock_balances_touch before update on inventory.stock_balances
   for each row execute function core.update_updated_at_column('row_version');
 
-grant select, insert, update on inventory.stock_balances to inventory_app;
-grant select on inventory.stock_balances to inventory_ro;
+grant select on inventory.stock_balances to inventory_app, inventory_ro;
+grant update (bin, row_version) on inventory.stock_balances to inventory_app;
 
--- inventory.stock_movements: The ledger: every quantity in or out, never edited.
--- RULE to build: controlled drug destroy => witness_id is not null
--- NOTE: Stock counts post here as adjust_* with ref_type='count'. View medication.controlled_drug_register (Schedule H1/X/NDPS running balance with patient and prescriber) reads this.
+-- inventory.stock_movements: the ledger: every quantity in or out, never edited. A mistake is corrected by another row.
+--
+-- quantity has the sign of its effect, balance_after is on_hand of the store and batch after it, and key and reference
+-- each appear once: a repeated call cannot move stock twice. Stock counts post as adjust_* with ref_type 'count'.
 create table if not exists inventory.stock_movements (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
-  moved_at timestamptz not null,
+  moved_at timestamptz not null default clock_timestamp(),
   kind text not null,
   store_location_id uuid not null,
   item_id uuid not null,
@@ -6841,6 +7523,7 @@ create table if not exists inventory.stock_movements (
   unit_cost numeric(14, 2) not null,
   ref_type text not null,
   ref_id uuid not null,
+  part smallint not null default 1,
   counter_movement_id uuid,
   patient_id uuid,
   reason_code text,
@@ -6851,23 +7534,29 @@ create table if not exists inventory.stock_movements (
   created_by uuid default core.current_user_id(),
   constraint stock_movements_pkey primary key (tenant_id, id),
   constraint stock_movements_idempotency_key_key unique (tenant_id, idempotency_key),
-  constraint stock_movements_ref_type_ref_key unique (tenant_id, ref_type, ref_id, batch_id, kind),
+  constraint stock_movements_reference_once unique (tenant_id, ref_type, ref_id, batch_id, kind, part),
   constraint stock_movements_kind_check check (
     kind in ('opening', 'receipt', 'issue', 'dispense', 'return_in', 'return_out', 'transfer_out', 'transfer_in', 'adjust_up', 'adjust_down', 'expiry_writeoff', 'destroy', 'consume')
   ),
-  constraint stock_movements_quantity_rule check (quantity <> 0),
-  constraint stock_movements_kind_rule check (
+  constraint stock_movements_quantity_not_zero check (quantity <> 0),
+  constraint stock_movements_sign_of_kind check (
     (kind in ('opening', 'receipt', 'return_in', 'transfer_in', 'adjust_up')) = (quantity > 0)
   ),
-  constraint stock_movements_balance_after_rule check (balance_after >= 0),
-  constraint stock_movements_kind_rule_3 check (
+  constraint stock_movements_balance_not_negative check (balance_after >= 0),
+  constraint stock_movements_losses_are_approved check (
     kind not in ('adjust_up', 'adjust_down', 'expiry_writeoff', 'destroy') or (reason_code is not null and approved_by is not null)
-  )
+  ),
+  constraint stock_movements_idempotency_key_length check (length(idempotency_key) between 8 and 200),
+  constraint stock_movements_part_check check (part >= 1),
+  constraint stock_movements_witness_is_another check (witness_id <> approved_by)
 );
 
-create index if not exists stock_movements_store_location_idx on inventory.stock_movements (tenant_id, store_location_id);
+-- the ledger of a balance, in order
+create index if not exists stock_movements_store_location_idx
+  on inventory.stock_movements (tenant_id, store_location_id, batch_id, moved_at);
 create index if not exists stock_movements_item_idx on inventory.stock_movements (tenant_id, item_id);
-create index if not exists stock_movements_batch_idx on inventory.stock_movements (tenant_id, batch_id);
+-- who got a batch
+create index if not exists stock_movements_batch_idx on inventory.stock_movements (tenant_id, batch_id, patient_id);
 create index if not exists stock_movements_counter_movement_idx on inventory.stock_movements (tenant_id, counter_movement_id)
   where counter_movement_id is not null;
 create index if not exists stock_movements_patient_idx on inventory.stock_movements (tenant_id, patient_id)
@@ -6878,22 +7567,23 @@ create index if not exists stock_movements_witness_idx on inventory.stock_moveme
   where witness_id is not null;
 
 comment on table inventory.stock_movements is 'class=operational;scope=tenant;owner=inventory;fhir=SupplyDelivery;retention=operational;append_only=1;about=The ledger: every quantity in or out, never edited.';
-comment on column inventory.stock_movements.moved_at is 'class=operational;about=?';
-comment on column inventory.stock_movements.kind is 'class=operational;about=?';
-comment on column inventory.stock_movements.store_location_id is 'class=operational;about=?';
-comment on column inventory.stock_movements.item_id is 'class=operational;about=?';
-comment on column inventory.stock_movements.batch_id is 'class=operational;about=?';
-comment on column inventory.stock_movements.quantity is 'class=operational;about=?';
-comment on column inventory.stock_movements.balance_after is 'class=operational;about=?';
-comment on column inventory.stock_movements.unit_cost is 'class=operational;about=?';
-comment on column inventory.stock_movements.ref_type is 'class=operational;about=?';
-comment on column inventory.stock_movements.ref_id is 'class=operational;about=?';
-comment on column inventory.stock_movements.counter_movement_id is 'class=operational;about=?';
-comment on column inventory.stock_movements.patient_id is 'class=operational;about=The patient.';
-comment on column inventory.stock_movements.reason_code is 'class=operational;about=?';
-comment on column inventory.stock_movements.approved_by is 'class=operational;about=?';
-comment on column inventory.stock_movements.witness_id is 'class=operational;about=?';
-comment on column inventory.stock_movements.idempotency_key is 'class=operational;about=Same key, same answer.';
+comment on column inventory.stock_movements.moved_at is 'class=operational;about=When it was posted; later rows of one balance have later times.';
+comment on column inventory.stock_movements.kind is 'class=operational;about=Why stock came (opening, receipt, return_in, transfer_in, adjust_up) or went (issue, dispense, return_out, transfer_out, adjust_down, expiry_writeoff, destroy, consume).';
+comment on column inventory.stock_movements.store_location_id is 'class=operational;about=The place whose stock changed.';
+comment on column inventory.stock_movements.item_id is 'class=operational;about=The item of the batch.';
+comment on column inventory.stock_movements.batch_id is 'class=operational;about=The batch.';
+comment on column inventory.stock_movements.quantity is 'class=operational;about=Base units, positive in, negative out.';
+comment on column inventory.stock_movements.balance_after is 'class=operational;about=on_hand of the store and batch after this movement.';
+comment on column inventory.stock_movements.unit_cost is 'class=operational;about=Purchase price of a base unit of the batch at that time.';
+comment on column inventory.stock_movements.ref_type is 'class=operational;about=What it was for: dispense_item, goods_receipt_item, indent_item, count, ...';
+comment on column inventory.stock_movements.ref_id is 'class=operational;about=Id of what it was for.';
+comment on column inventory.stock_movements.part is 'class=operational;about=1, 2, 3 when one reference moves the same batch in parts, as an indent does that is issued twice.';
+comment on column inventory.stock_movements.counter_movement_id is 'class=operational;about=The other half: a transfer_in names its transfer_out.';
+comment on column inventory.stock_movements.patient_id is 'class=phi;about=Who got the goods; what a recall looks for.';
+comment on column inventory.stock_movements.reason_code is 'class=operational;about=Why stock was adjusted, destroyed or written off.';
+comment on column inventory.stock_movements.approved_by is 'class=operational;about=The staff member who approved that, never the one who asked.';
+comment on column inventory.stock_movements.witness_id is 'class=operational;about=The staff member who watched a controlled drug being destroyed.';
+comment on column inventory.stock_movements.idempotency_key is 'class=operational;about=Same key and content, same movement.';
 select core.comment_standard_columns('inventory.stock_movements');
 
 alter table inventory.stock_movements enable row level security;
@@ -6903,15 +7593,21 @@ create policy tenant_isolation on inventory.stock_movements
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger stock_movements_no_aadhaar before insert on inventory.stock_movements
+  for each row execute function core.reject_aadhaar_like('idempotency_key', 'reason_code');
+create or replace trigger stock_movements_witness before insert on inventory.stock_movements
+  for each row execute function inventory.check_witness();
 create or replace trigger stock_movements_append_only before update or delete on inventory.stock_movements
   for each row execute function core.refuse_change();
 create or replace trigger stock_movements_no_truncate before truncate on inventory.stock_movements
   for each statement execute function core.refuse_change();
 
-grant select, insert on inventory.stock_movements to inventory_app;
-grant select on inventory.stock_movements to inventory_ro;
+grant select on inventory.stock_movements to inventory_app, inventory_ro;
 
--- inventory.stock_reservations: Batch quantity promised to a prescription, surgery or indent.
+-- inventory.stock_reservations: quantity of a batch that is promised to a prescription, an operation or an indent.
+--
+-- quantity - consumed of the active rows is what stock_balances.reserved says. Every change holds the lock of the balance.
+-- A reservation that is not used by expires_at makes room for others; its holder then gets IM504.
 create table if not exists inventory.stock_reservations (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -6931,26 +7627,34 @@ create table if not exists inventory.stock_reservations (
   updated_by uuid,
   constraint stock_reservations_pkey primary key (tenant_id, id),
   constraint stock_reservations_status_check check (status in ('active', 'consumed', 'released', 'expired')),
-  constraint stock_reservations_quantity_rule check (quantity > 0),
-  constraint stock_reservations_consumed_range check (consumed between 0 and quantity)
+  constraint stock_reservations_quantity_positive check (quantity > 0),
+  constraint stock_reservations_consumed_within_quantity check (consumed between 0 and quantity),
+  constraint stock_reservations_consumed_means_all check ((status = 'consumed') = (consumed = quantity))
 );
 
-create unique index if not exists stock_reservations_ref_type_ref_key on inventory.stock_reservations (tenant_id, ref_type, ref_id, batch_id)
+create unique index if not exists stock_reservations_one_active_per_batch
+  on inventory.stock_reservations (tenant_id, ref_type, ref_id, store_location_id, batch_id)
+  where status = 'active';
+-- what of a balance has lapsed
+create index if not exists stock_reservations_of_balance_idx
+  on inventory.stock_reservations (tenant_id, store_location_id, batch_id, expires_at)
+  where status = 'active';
+create index if not exists stock_reservations_to_expire_idx on inventory.stock_reservations (tenant_id, expires_at)
   where status = 'active';
 create index if not exists stock_reservations_store_location_idx on inventory.stock_reservations (tenant_id, store_location_id);
 create index if not exists stock_reservations_item_idx on inventory.stock_reservations (tenant_id, item_id);
 create index if not exists stock_reservations_batch_idx on inventory.stock_reservations (tenant_id, batch_id);
 
-comment on table inventory.stock_reservations is 'class=operational;scope=tenant;owner=inventory;fhir=SupplyRequest;retention=operational;about=Batch quantity promised to a prescription, surgery or indent.';
-comment on column inventory.stock_reservations.store_location_id is 'class=operational;about=?';
-comment on column inventory.stock_reservations.item_id is 'class=operational;about=?';
-comment on column inventory.stock_reservations.batch_id is 'class=operational;about=?';
-comment on column inventory.stock_reservations.quantity is 'class=operational;about=?';
-comment on column inventory.stock_reservations.consumed is 'class=operational;about=?';
-comment on column inventory.stock_reservations.ref_type is 'class=operational;about=?';
-comment on column inventory.stock_reservations.ref_id is 'class=operational;about=?';
-comment on column inventory.stock_reservations.expires_at is 'class=operational;about=?';
-comment on column inventory.stock_reservations.status is 'class=operational;about=?';
+comment on table inventory.stock_reservations is 'class=operational;scope=tenant;owner=inventory;fhir=SupplyRequest;retention=operational;about=Quantity of a batch that is promised to a prescription, an operation or an indent.';
+comment on column inventory.stock_reservations.store_location_id is 'class=operational;about=The place that holds the stock.';
+comment on column inventory.stock_reservations.item_id is 'class=operational;about=The item of the batch.';
+comment on column inventory.stock_reservations.batch_id is 'class=operational;about=The batch that is promised.';
+comment on column inventory.stock_reservations.quantity is 'class=operational;about=Base units promised.';
+comment on column inventory.stock_reservations.consumed is 'class=operational;about=Base units taken already.';
+comment on column inventory.stock_reservations.ref_type is 'class=operational;about=What it is for: prescription_item, procedure, indent_item, ...';
+comment on column inventory.stock_reservations.ref_id is 'class=operational;about=Id of what it is for.';
+comment on column inventory.stock_reservations.expires_at is 'class=operational;about=When the promise lapses.';
+comment on column inventory.stock_reservations.status is 'class=operational;about=active, consumed (all taken), released or expired.';
 select core.comment_standard_columns('inventory.stock_reservations');
 
 alter table inventory.stock_reservations enable row level security;
@@ -6972,19 +7676,21 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('inventory.stock_reservations', 'active', 'expired', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on inventory.stock_reservations to inventory_app;
-grant select on inventory.stock_reservations to inventory_ro;
+grant select on inventory.stock_reservations to inventory_app, inventory_ro;
 
--- inventory.purchase_orders: Orders to suppliers.
+-- inventory.purchase_orders: what was ordered from suppliers. Who orders does not approve: a constraint says so.
+--
+-- The total is computed from the lines. Receipts move the state on; the rest of an order that will not come is closed short.
 create table if not exists inventory.purchase_orders (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
   po_number text not null,
   supplier_id uuid not null,
   store_location_id uuid not null,
-  ordered_at timestamptz not null,
+  ordered_by uuid not null,
+  ordered_at timestamptz not null default now(),
   expected_on date,
-  total numeric(14, 2) not null,
+  total numeric(14, 2) not null default 0,
   currency text not null default 'INR',
   approved_by uuid,
   approved_at timestamptz,
@@ -7001,29 +7707,35 @@ create table if not exists inventory.purchase_orders (
   constraint purchase_orders_status_check check (
     status in ('draft', 'submitted', 'cancelled', 'approved', 'rejected', 'sent', 'partially_received', 'received', 'closed_short')
   ),
-  constraint purchase_orders_status_rule check (
-    status in ('draft', 'submitted', 'cancelled', 'rejected') or (approved_by is not null and approved_by <> created_by)
+  constraint purchase_orders_approved_before_sent check (
+    status in ('draft', 'submitted', 'cancelled', 'rejected') or (approved_by is not null and approved_at is not null)
   ),
-  constraint purchase_orders_total_rule check (total >= 0)
+  constraint purchase_orders_approved_by_another check (approved_by <> ordered_by),
+  constraint purchase_orders_total_not_negative check (total >= 0)
 );
 
 create index if not exists purchase_orders_supplier_idx on inventory.purchase_orders (tenant_id, supplier_id);
 create index if not exists purchase_orders_store_location_idx on inventory.purchase_orders (tenant_id, store_location_id);
+create index if not exists purchase_orders_ordered_by_idx on inventory.purchase_orders (tenant_id, ordered_by);
+-- the work list: what waits for approval, for the supplier, for the rest of the goods
+create index if not exists purchase_orders_open_idx on inventory.purchase_orders (tenant_id, status, ordered_at)
+  where status in ('submitted', 'approved', 'sent', 'partially_received');
 create index if not exists purchase_orders_approved_by_idx on inventory.purchase_orders (tenant_id, approved_by)
   where approved_by is not null;
 
-comment on table inventory.purchase_orders is 'class=financial;scope=tenant;owner=inventory;fhir=SupplyRequest;retention=financial;about=Orders to suppliers.';
-comment on column inventory.purchase_orders.po_number is 'class=financial;about=?';
-comment on column inventory.purchase_orders.supplier_id is 'class=financial;about=?';
-comment on column inventory.purchase_orders.store_location_id is 'class=financial;about=?';
-comment on column inventory.purchase_orders.ordered_at is 'class=financial;about=?';
-comment on column inventory.purchase_orders.expected_on is 'class=financial;about=?';
-comment on column inventory.purchase_orders.total is 'class=financial;about=?';
+comment on table inventory.purchase_orders is 'class=financial;scope=tenant;owner=inventory;fhir=SupplyRequest;retention=financial;about=What was ordered from suppliers.';
+comment on column inventory.purchase_orders.po_number is 'class=operational;about=Number of the order, one series a tenant.';
+comment on column inventory.purchase_orders.supplier_id is 'class=operational;about=From whom.';
+comment on column inventory.purchase_orders.store_location_id is 'class=operational;about=Where the goods go.';
+comment on column inventory.purchase_orders.ordered_by is 'class=operational;about=The staff member who drafted it.';
+comment on column inventory.purchase_orders.ordered_at is 'class=operational;about=When the order was drafted.';
+comment on column inventory.purchase_orders.expected_on is 'class=operational;about=When the goods should come.';
+comment on column inventory.purchase_orders.total is 'class=financial;about=Sum of the lines with tax.';
 comment on column inventory.purchase_orders.currency is 'class=financial;about=Currency (ISO 4217).';
-comment on column inventory.purchase_orders.approved_by is 'class=financial;about=?';
-comment on column inventory.purchase_orders.approved_at is 'class=financial;about=?';
-comment on column inventory.purchase_orders.terms is 'class=financial;about=?';
-comment on column inventory.purchase_orders.status is 'class=financial;about=?';
+comment on column inventory.purchase_orders.approved_by is 'class=operational;about=The staff member who approved or rejected it.';
+comment on column inventory.purchase_orders.approved_at is 'class=operational;about=When it was approved or rejected.';
+comment on column inventory.purchase_orders.terms is 'class=financial;about=Conditions that were agreed, as {key: text}.';
+comment on column inventory.purchase_orders.status is 'class=operational;about=Where the order stands, from draft to received.';
 select core.comment_standard_columns('inventory.purchase_orders');
 
 alter table inventory.purchase_orders enable row level security;
@@ -7042,22 +7754,23 @@ select audit.track('inventory.purchase_orders');
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('inventory.purchase_orders', '', 'draft', false, null),
   ('inventory.purchase_orders', 'draft', 'submitted', false, null),
-  ('inventory.purchase_orders', 'draft', 'cancelled', false, null),
+  ('inventory.purchase_orders', 'draft', 'cancelled', true, null),
   ('inventory.purchase_orders', 'submitted', 'approved', false, null),
-  ('inventory.purchase_orders', 'submitted', 'rejected', false, null),
+  ('inventory.purchase_orders', 'submitted', 'rejected', true, null),
   ('inventory.purchase_orders', 'approved', 'sent', false, null),
-  ('inventory.purchase_orders', 'approved', 'cancelled', false, null),
+  ('inventory.purchase_orders', 'approved', 'cancelled', true, null),
   ('inventory.purchase_orders', 'sent', 'partially_received', false, null),
   ('inventory.purchase_orders', 'sent', 'received', false, null),
-  ('inventory.purchase_orders', 'sent', 'cancelled', false, null),
+  ('inventory.purchase_orders', 'sent', 'cancelled', true, null),
   ('inventory.purchase_orders', 'partially_received', 'received', false, null),
-  ('inventory.purchase_orders', 'partially_received', 'closed_short', false, null)
+  ('inventory.purchase_orders', 'partially_received', 'closed_short', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on inventory.purchase_orders to inventory_app;
-grant select on inventory.purchase_orders to inventory_ro;
+grant select on inventory.purchase_orders to inventory_app, inventory_ro;
+grant update (expected_on, terms, row_version) on inventory.purchase_orders to inventory_app;
 
--- inventory.purchase_order_items: Lines of a purchase order.
+-- inventory.purchase_order_items: the lines of a purchase order. received_qty counts what goods receipts accepted, without
+-- free goods; suppliers may deliver 5 % more than was ordered, never more.
 create table if not exists inventory.purchase_order_items (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -7067,8 +7780,8 @@ create table if not exists inventory.purchase_order_items (
   quantity numeric(14, 3) not null,
   received_qty numeric(14, 3) not null default 0,
   unit_price numeric(14, 2) not null,
-  tax_rate numeric(5, 2) not null,
-  free_qty numeric(14, 3) not null,
+  tax_rate numeric(5, 2) not null default 0,
+  free_qty numeric(14, 3) not null default 0,
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
@@ -7076,22 +7789,25 @@ create table if not exists inventory.purchase_order_items (
   updated_by uuid,
   constraint purchase_order_items_pkey primary key (tenant_id, id),
   constraint purchase_order_items_po_line_no_key unique (tenant_id, po_id, line_no),
-  constraint purchase_order_items_quantity_rule check (quantity > 0),
-  constraint purchase_order_items_received_qty_range check (received_qty between 0 and quantity * 1.05),
-  constraint purchase_order_items_unit_price_rule check (unit_price >= 0)
+  constraint purchase_order_items_quantity_positive check (quantity > 0),
+  constraint purchase_order_items_received_at_most_105_percent check (received_qty between 0 and quantity * 1.05),
+  constraint purchase_order_items_unit_price_not_negative check (unit_price >= 0),
+  constraint purchase_order_items_tax_rate_check check (tax_rate between 0 and 40),
+  constraint purchase_order_items_free_qty_not_negative check (free_qty >= 0),
+  constraint purchase_order_items_line_no_check check (line_no >= 1)
 );
 
 create index if not exists purchase_order_items_item_idx on inventory.purchase_order_items (tenant_id, item_id);
 
-comment on table inventory.purchase_order_items is 'class=financial;scope=tenant;owner=inventory;fhir=SupplyRequest;retention=financial;about=Lines of a purchase order.';
-comment on column inventory.purchase_order_items.po_id is 'class=financial;about=?';
-comment on column inventory.purchase_order_items.line_no is 'class=financial;about=Line, counted from 1.';
-comment on column inventory.purchase_order_items.item_id is 'class=financial;about=?';
-comment on column inventory.purchase_order_items.quantity is 'class=financial;about=?';
-comment on column inventory.purchase_order_items.received_qty is 'class=financial;about=?';
-comment on column inventory.purchase_order_items.unit_price is 'class=financial;about=?';
-comment on column inventory.purchase_order_items.tax_rate is 'class=financial;about=?';
-comment on column inventory.purchase_order_items.free_qty is 'class=financial;about=?';
+comment on table inventory.purchase_order_items is 'class=financial;scope=tenant;owner=inventory;fhir=SupplyRequest;retention=financial;about=The lines of a purchase order.';
+comment on column inventory.purchase_order_items.po_id is 'class=operational;about=The order.';
+comment on column inventory.purchase_order_items.line_no is 'class=operational;about=Line, counted from 1.';
+comment on column inventory.purchase_order_items.item_id is 'class=operational;about=The item.';
+comment on column inventory.purchase_order_items.quantity is 'class=operational;about=Base units ordered.';
+comment on column inventory.purchase_order_items.received_qty is 'class=operational;about=Base units accepted so far.';
+comment on column inventory.purchase_order_items.unit_price is 'class=financial;about=Price of a base unit without tax.';
+comment on column inventory.purchase_order_items.tax_rate is 'class=financial;about=Tax rate in percent.';
+comment on column inventory.purchase_order_items.free_qty is 'class=operational;about=Base units that the supplier adds free of charge.';
 select core.comment_standard_columns('inventory.purchase_order_items');
 
 alter table inventory.purchase_order_items enable row level security;
@@ -7105,10 +7821,10 @@ create or replace trigger purchase_order_items_touch before update on inventory.
   for each row execute function core.update_updated_at_column('row_version');
 select audit.track('inventory.purchase_order_items');
 
-grant select, insert, update on inventory.purchase_order_items to inventory_app;
-grant select on inventory.purchase_order_items to inventory_ro;
+grant select on inventory.purchase_order_items to inventory_app, inventory_ro;
 
--- inventory.goods_receipts: Goods received notes.
+-- inventory.goods_receipts: goods received notes. Stock appears when a note is posted, not before, and goods whose cold
+-- chain broke are never posted. An invoice of a supplier is received once.
 create table if not exists inventory.goods_receipts (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -7118,10 +7834,10 @@ create table if not exists inventory.goods_receipts (
   store_location_id uuid not null,
   invoice_no text not null,
   invoice_on date not null,
-  received_at timestamptz not null,
+  received_at timestamptz not null default now(),
   received_by uuid not null,
   inspected_by uuid,
-  total numeric(14, 2) not null,
+  total numeric(14, 2) not null default 0,
   temperature_ok boolean,
   status text not null default 'draft',
   row_version integer not null default 1,
@@ -7131,11 +7847,20 @@ create table if not exists inventory.goods_receipts (
   updated_by uuid,
   constraint goods_receipts_pkey primary key (tenant_id, id),
   constraint goods_receipts_grn_number_key unique (tenant_id, grn_number),
-  constraint goods_receipts_supplier_invoice_no_key unique (tenant_id, supplier_id, invoice_no),
+  constraint goods_receipts_invoice_not_blank check (btrim(invoice_no) <> ''),
   constraint goods_receipts_status_check check (status in ('draft', 'inspected', 'cancelled', 'posted', 'rejected')),
-  constraint goods_receipts_posted_complete check (status <> 'posted' or inspected_by is not null)
+  constraint goods_receipts_posted_is_inspected check (status <> 'posted' or inspected_by is not null),
+  constraint goods_receipts_posted_kept_cold check (status <> 'posted' or temperature_ok is not false),
+  constraint goods_receipts_total_not_negative check (total >= 0)
 );
 
+-- an invoice is received once; a note that was cancelled or rejected makes room for another
+create unique index if not exists goods_receipts_supplier_invoice_no_key
+  on inventory.goods_receipts (tenant_id, supplier_id, invoice_no)
+  where status not in ('cancelled', 'rejected');
+create index if not exists goods_receipts_supplier_idx on inventory.goods_receipts (tenant_id, supplier_id);
+create index if not exists goods_receipts_open_idx on inventory.goods_receipts (tenant_id, received_at)
+  where status in ('draft', 'inspected');
 create index if not exists goods_receipts_po_idx on inventory.goods_receipts (tenant_id, po_id)
   where po_id is not null;
 create index if not exists goods_receipts_store_location_idx on inventory.goods_receipts (tenant_id, store_location_id);
@@ -7143,19 +7868,19 @@ create index if not exists goods_receipts_received_by_idx on inventory.goods_rec
 create index if not exists goods_receipts_inspected_by_idx on inventory.goods_receipts (tenant_id, inspected_by)
   where inspected_by is not null;
 
-comment on table inventory.goods_receipts is 'class=financial;scope=tenant;owner=inventory;fhir=SupplyDelivery;retention=financial;about=Goods received notes.';
-comment on column inventory.goods_receipts.grn_number is 'class=financial;about=?';
-comment on column inventory.goods_receipts.po_id is 'class=financial;about=?';
-comment on column inventory.goods_receipts.supplier_id is 'class=financial;about=?';
-comment on column inventory.goods_receipts.store_location_id is 'class=financial;about=?';
-comment on column inventory.goods_receipts.invoice_no is 'class=financial;about=?';
-comment on column inventory.goods_receipts.invoice_on is 'class=financial;about=?';
-comment on column inventory.goods_receipts.received_at is 'class=financial;about=?';
-comment on column inventory.goods_receipts.received_by is 'class=financial;about=?';
-comment on column inventory.goods_receipts.inspected_by is 'class=financial;about=?';
-comment on column inventory.goods_receipts.total is 'class=financial;about=?';
-comment on column inventory.goods_receipts.temperature_ok is 'class=financial;about=?';
-comment on column inventory.goods_receipts.status is 'class=financial;about=?';
+comment on table inventory.goods_receipts is 'class=financial;scope=tenant;owner=inventory;fhir=SupplyDelivery;retention=financial;about=Goods received notes; stock appears when one is posted.';
+comment on column inventory.goods_receipts.grn_number is 'class=operational;about=Number of the note, one series a tenant.';
+comment on column inventory.goods_receipts.po_id is 'class=operational;about=The order that the goods answer; null for goods without one.';
+comment on column inventory.goods_receipts.supplier_id is 'class=operational;about=From whom.';
+comment on column inventory.goods_receipts.store_location_id is 'class=operational;about=Where the goods went.';
+comment on column inventory.goods_receipts.invoice_no is 'class=financial;about=Invoice number of the supplier.';
+comment on column inventory.goods_receipts.invoice_on is 'class=financial;about=Date of the invoice.';
+comment on column inventory.goods_receipts.received_at is 'class=operational;about=When the goods arrived.';
+comment on column inventory.goods_receipts.received_by is 'class=operational;about=The staff member who took them in.';
+comment on column inventory.goods_receipts.inspected_by is 'class=operational;about=The staff member who checked them.';
+comment on column inventory.goods_receipts.total is 'class=financial;about=Sum of the accepted lines with tax.';
+comment on column inventory.goods_receipts.temperature_ok is 'class=operational;about=Whether the cold chain held; null when the goods need none.';
+comment on column inventory.goods_receipts.status is 'class=operational;about=draft, inspected, posted (in stock), rejected or cancelled.';
 select core.comment_standard_columns('inventory.goods_receipts');
 
 alter table inventory.goods_receipts enable row level security;
@@ -7165,6 +7890,8 @@ create policy tenant_isolation on inventory.goods_receipts
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger goods_receipts_no_aadhaar before insert or update of invoice_no on inventory.goods_receipts
+  for each row execute function core.reject_aadhaar_like('invoice_no');
 create or replace trigger goods_receipts_touch before update on inventory.goods_receipts
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger goods_receipts_transition before insert or update of status on inventory.goods_receipts
@@ -7174,16 +7901,16 @@ select audit.track('inventory.goods_receipts');
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('inventory.goods_receipts', '', 'draft', false, null),
   ('inventory.goods_receipts', 'draft', 'inspected', false, null),
-  ('inventory.goods_receipts', 'draft', 'cancelled', false, null),
+  ('inventory.goods_receipts', 'draft', 'cancelled', true, null),
   ('inventory.goods_receipts', 'inspected', 'posted', false, null),
-  ('inventory.goods_receipts', 'inspected', 'rejected', false, null)
+  ('inventory.goods_receipts', 'inspected', 'rejected', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on inventory.goods_receipts to inventory_app;
-grant select on inventory.goods_receipts to inventory_ro;
+grant select on inventory.goods_receipts to inventory_app, inventory_ro;
 
--- inventory.goods_receipt_items: Lines of a GRN, each creating or topping up a batch.
--- RULE to build: expiry_on >= received date + item.min_shelf_life_days (trigger IM530)
+-- inventory.goods_receipt_items: the lines of a goods received note; each makes a batch or adds to one.
+--
+-- What expires sooner than the item allows may be recorded as rejected, never as accepted (IM530).
 create table if not exists inventory.goods_receipt_items (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -7194,40 +7921,47 @@ create table if not exists inventory.goods_receipt_items (
   batch_no text not null,
   mfg_on date,
   expiry_on date not null,
-  accepted_qty numeric(14, 3) not null,
-  rejected_qty numeric(14, 3) not null,
-  free_qty numeric(14, 3) not null,
+  accepted_qty numeric(14, 3) not null default 0,
+  rejected_qty numeric(14, 3) not null default 0,
+  free_qty numeric(14, 3) not null default 0,
   unit_price numeric(14, 2) not null,
   mrp numeric(14, 2),
-  tax_rate numeric(5, 2) not null,
+  tax_rate numeric(5, 2) not null default 0,
   reject_reason text,
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint goods_receipt_items_pkey primary key (tenant_id, id),
   constraint goods_receipt_items_grn_line_no_key unique (tenant_id, grn_id, line_no),
-  constraint goods_receipt_items_rejected_qty_rule check (rejected_qty = 0 or reject_reason is not null),
-  constraint goods_receipt_items_accepted_qty_rule check (accepted_qty >= 0)
+  constraint goods_receipt_items_rejected_with_reason check (rejected_qty = 0 or reject_reason is not null),
+  constraint goods_receipt_items_quantities_not_negative check (
+    accepted_qty >= 0 and rejected_qty >= 0 and free_qty >= 0 and accepted_qty + rejected_qty + free_qty > 0
+  ),
+  constraint goods_receipt_items_prices_not_negative check (unit_price >= 0 and mrp >= 0),
+  constraint goods_receipt_items_tax_rate_check check (tax_rate between 0 and 40),
+  constraint goods_receipt_items_expire_after_manufacture check (expiry_on > mfg_on),
+  constraint goods_receipt_items_batch_no_not_blank check (btrim(batch_no) <> ''),
+  constraint goods_receipt_items_line_no_check check (line_no >= 1)
 );
 
 create index if not exists goods_receipt_items_po_item_idx on inventory.goods_receipt_items (tenant_id, po_item_id)
   where po_item_id is not null;
 create index if not exists goods_receipt_items_item_idx on inventory.goods_receipt_items (tenant_id, item_id);
 
-comment on table inventory.goods_receipt_items is 'class=financial;scope=tenant;owner=inventory;fhir=SupplyDelivery;retention=financial;append_only=1;about=Lines of a GRN, each creating or topping up a batch.';
-comment on column inventory.goods_receipt_items.grn_id is 'class=financial;about=?';
-comment on column inventory.goods_receipt_items.line_no is 'class=financial;about=Line, counted from 1.';
-comment on column inventory.goods_receipt_items.po_item_id is 'class=financial;about=?';
-comment on column inventory.goods_receipt_items.item_id is 'class=financial;about=?';
-comment on column inventory.goods_receipt_items.batch_no is 'class=financial;about=?';
-comment on column inventory.goods_receipt_items.mfg_on is 'class=financial;about=?';
-comment on column inventory.goods_receipt_items.expiry_on is 'class=financial;about=?';
-comment on column inventory.goods_receipt_items.accepted_qty is 'class=financial;about=?';
-comment on column inventory.goods_receipt_items.rejected_qty is 'class=financial;about=?';
-comment on column inventory.goods_receipt_items.free_qty is 'class=financial;about=?';
-comment on column inventory.goods_receipt_items.unit_price is 'class=financial;about=?';
-comment on column inventory.goods_receipt_items.mrp is 'class=financial;about=?';
-comment on column inventory.goods_receipt_items.tax_rate is 'class=financial;about=?';
-comment on column inventory.goods_receipt_items.reject_reason is 'class=financial;about=?';
+comment on table inventory.goods_receipt_items is 'class=financial;scope=tenant;owner=inventory;fhir=SupplyDelivery;retention=financial;append_only=1;about=The lines of a goods received note; each makes a batch or adds to one.';
+comment on column inventory.goods_receipt_items.grn_id is 'class=operational;about=The note.';
+comment on column inventory.goods_receipt_items.line_no is 'class=operational;about=Line, counted from 1.';
+comment on column inventory.goods_receipt_items.po_item_id is 'class=operational;about=The line of the order that it answers.';
+comment on column inventory.goods_receipt_items.item_id is 'class=operational;about=The item.';
+comment on column inventory.goods_receipt_items.batch_no is 'class=operational;about=Batch number as printed.';
+comment on column inventory.goods_receipt_items.mfg_on is 'class=operational;about=Day of manufacture.';
+comment on column inventory.goods_receipt_items.expiry_on is 'class=operational;about=Last day of use.';
+comment on column inventory.goods_receipt_items.accepted_qty is 'class=operational;about=Base units taken into stock and paid.';
+comment on column inventory.goods_receipt_items.rejected_qty is 'class=operational;about=Base units sent back.';
+comment on column inventory.goods_receipt_items.free_qty is 'class=operational;about=Base units taken into stock free of charge.';
+comment on column inventory.goods_receipt_items.unit_price is 'class=financial;about=Price of a base unit without tax.';
+comment on column inventory.goods_receipt_items.mrp is 'class=financial;about=Maximum retail price of a base unit.';
+comment on column inventory.goods_receipt_items.tax_rate is 'class=financial;about=Tax rate in percent.';
+comment on column inventory.goods_receipt_items.reject_reason is 'class=operational;about=Why goods were sent back.';
 select core.comment_standard_columns('inventory.goods_receipt_items');
 
 alter table inventory.goods_receipt_items enable row level security;
@@ -7237,16 +7971,22 @@ create policy tenant_isolation on inventory.goods_receipt_items
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger goods_receipt_items_no_aadhaar before insert on inventory.goods_receipt_items
+  for each row execute function core.reject_aadhaar_like('batch_no', 'reject_reason');
+create or replace trigger goods_receipt_items_shelf_life before insert on inventory.goods_receipt_items
+  for each row execute function inventory.check_shelf_life();
 create or replace trigger goods_receipt_items_append_only before update or delete on inventory.goods_receipt_items
   for each row execute function core.refuse_change();
 create or replace trigger goods_receipt_items_no_truncate before truncate on inventory.goods_receipt_items
   for each statement execute function core.refuse_change();
 select audit.track('inventory.goods_receipt_items');
 
-grant select, insert on inventory.goods_receipt_items to inventory_app;
-grant select on inventory.goods_receipt_items to inventory_ro;
+grant select on inventory.goods_receipt_items to inventory_app, inventory_ro;
 
--- inventory.indents: Ward or sub-store requisitions and transfers.
+-- inventory.indents: a ward or sub-store asks a store for goods. Goods go from from_location_id to to_location_id; between
+-- issue and receipt they are in no balance, the ledger shows them as a transfer_out without its transfer_in.
+--
+-- Who asks does not approve: a constraint says so.
 create table if not exists inventory.indents (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -7256,7 +7996,7 @@ create table if not exists inventory.indents (
   requested_by uuid not null,
   approved_by uuid,
   needed_by timestamptz,
-  priority text not null,
+  priority text not null default 'routine',
   status text not null default 'draft',
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
@@ -7269,24 +8009,34 @@ create table if not exists inventory.indents (
   constraint indents_status_check check (
     status in ('draft', 'submitted', 'cancelled', 'approved', 'rejected', 'partially_issued', 'issued', 'closed_short', 'received')
   ),
-  constraint indents_from_location_id_rule check (from_location_id <> to_location_id)
+  constraint indents_between_two_places check (from_location_id <> to_location_id),
+  constraint indents_approved_by_another check (approved_by <> requested_by),
+  constraint indents_approved_before_issued check (
+    status in ('draft', 'submitted', 'cancelled', 'rejected') or approved_by is not null
+  )
 );
 
+-- what a store has to approve and issue
+create index if not exists indents_open_idx on inventory.indents (tenant_id, from_location_id, created_at)
+  where status in ('submitted', 'approved', 'partially_issued');
+-- what a ward waits for
+create index if not exists indents_to_receive_idx on inventory.indents (tenant_id, to_location_id, created_at)
+  where status in ('partially_issued', 'issued');
 create index if not exists indents_from_location_idx on inventory.indents (tenant_id, from_location_id);
 create index if not exists indents_to_location_idx on inventory.indents (tenant_id, to_location_id);
 create index if not exists indents_requested_by_idx on inventory.indents (tenant_id, requested_by);
 create index if not exists indents_approved_by_idx on inventory.indents (tenant_id, approved_by)
   where approved_by is not null;
 
-comment on table inventory.indents is 'class=operational;scope=tenant;owner=inventory;fhir=SupplyRequest;retention=operational;about=Ward or sub-store requisitions and transfers.';
-comment on column inventory.indents.indent_number is 'class=operational;about=?';
-comment on column inventory.indents.from_location_id is 'class=operational;about=?';
-comment on column inventory.indents.to_location_id is 'class=operational;about=?';
-comment on column inventory.indents.requested_by is 'class=operational;about=?';
-comment on column inventory.indents.approved_by is 'class=operational;about=?';
-comment on column inventory.indents.needed_by is 'class=operational;about=?';
-comment on column inventory.indents.priority is 'class=operational;about=?';
-comment on column inventory.indents.status is 'class=operational;about=?';
+comment on table inventory.indents is 'class=operational;scope=tenant;owner=inventory;fhir=SupplyRequest;retention=operational;about=What a ward or sub-store asks a store for.';
+comment on column inventory.indents.indent_number is 'class=operational;about=Number of the indent, one series a tenant.';
+comment on column inventory.indents.from_location_id is 'class=operational;about=The store that gives.';
+comment on column inventory.indents.to_location_id is 'class=operational;about=The ward or sub-store that asked and gets.';
+comment on column inventory.indents.requested_by is 'class=operational;about=The staff member who asked.';
+comment on column inventory.indents.approved_by is 'class=operational;about=The staff member who approved or rejected it.';
+comment on column inventory.indents.needed_by is 'class=operational;about=When the goods are needed.';
+comment on column inventory.indents.priority is 'class=operational;about=routine, urgent or emergency.';
+comment on column inventory.indents.status is 'class=operational;about=Where the indent stands, from submitted to received.';
 select core.comment_standard_columns('inventory.indents');
 
 alter table inventory.indents enable row level security;
@@ -7304,21 +8054,23 @@ create or replace trigger indents_transition before insert or update of status o
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('inventory.indents', '', 'draft', false, null),
   ('inventory.indents', 'draft', 'submitted', false, null),
-  ('inventory.indents', 'draft', 'cancelled', false, null),
+  ('inventory.indents', 'draft', 'cancelled', true, null),
   ('inventory.indents', 'submitted', 'approved', false, null),
-  ('inventory.indents', 'submitted', 'rejected', false, null),
+  ('inventory.indents', 'submitted', 'rejected', true, null),
+  ('inventory.indents', 'submitted', 'cancelled', true, null),
   ('inventory.indents', 'approved', 'partially_issued', false, null),
   ('inventory.indents', 'approved', 'issued', false, null),
-  ('inventory.indents', 'approved', 'cancelled', false, null),
+  ('inventory.indents', 'approved', 'cancelled', true, null),
   ('inventory.indents', 'partially_issued', 'issued', false, null),
-  ('inventory.indents', 'partially_issued', 'closed_short', false, null),
+  ('inventory.indents', 'partially_issued', 'closed_short', true, null),
   ('inventory.indents', 'issued', 'received', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on inventory.indents to inventory_app;
-grant select on inventory.indents to inventory_ro;
+grant select on inventory.indents to inventory_app, inventory_ro;
+grant update (needed_by, priority, row_version) on inventory.indents to inventory_app;
 
--- inventory.indent_items: Lines of an indent.
+-- inventory.indent_items: the lines of an indent, one an item. Received is at most issued, issued at most approved, approved
+-- at most requested.
 create table if not exists inventory.indent_items (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -7327,7 +8079,7 @@ create table if not exists inventory.indent_items (
   item_id uuid not null,
   requested_qty numeric(14, 3) not null,
   approved_qty numeric(14, 3),
-  issued_qty numeric(14, 3) not null,
+  issued_qty numeric(14, 3) not null default 0,
   received_qty numeric(14, 3) not null default 0,
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
@@ -7336,22 +8088,24 @@ create table if not exists inventory.indent_items (
   updated_by uuid,
   constraint indent_items_pkey primary key (tenant_id, id),
   constraint indent_items_indent_line_no_key unique (tenant_id, indent_id, line_no),
-  constraint indent_items_requested_qty_rule check (requested_qty > 0),
-  constraint indent_items_approved_qty_rule check (approved_qty <= requested_qty),
-  constraint indent_items_issued_qty_rule check (issued_qty <= coalesce(approved_qty,0)),
-  constraint indent_items_received_qty_rule check (received_qty <= issued_qty)
+  constraint indent_items_indent_item_key unique (tenant_id, indent_id, item_id),
+  constraint indent_items_requested_positive check (requested_qty > 0),
+  constraint indent_items_approved_at_most_requested check (approved_qty between 0 and requested_qty),
+  constraint indent_items_issued_at_most_approved check (issued_qty between 0 and coalesce(approved_qty, 0)),
+  constraint indent_items_received_at_most_issued check (received_qty between 0 and issued_qty),
+  constraint indent_items_line_no_check check (line_no >= 1)
 );
 
 create index if not exists indent_items_item_idx on inventory.indent_items (tenant_id, item_id);
 
-comment on table inventory.indent_items is 'class=operational;scope=tenant;owner=inventory;fhir=SupplyRequest;retention=operational;about=Lines of an indent.';
-comment on column inventory.indent_items.indent_id is 'class=operational;about=?';
+comment on table inventory.indent_items is 'class=operational;scope=tenant;owner=inventory;fhir=SupplyRequest;retention=operational;about=The lines of an indent.';
+comment on column inventory.indent_items.indent_id is 'class=operational;about=The indent.';
 comment on column inventory.indent_items.line_no is 'class=operational;about=Line, counted from 1.';
-comment on column inventory.indent_items.item_id is 'class=operational;about=?';
-comment on column inventory.indent_items.requested_qty is 'class=operational;about=?';
-comment on column inventory.indent_items.approved_qty is 'class=operational;about=?';
-comment on column inventory.indent_items.issued_qty is 'class=operational;about=?';
-comment on column inventory.indent_items.received_qty is 'class=operational;about=?';
+comment on column inventory.indent_items.item_id is 'class=operational;about=The item.';
+comment on column inventory.indent_items.requested_qty is 'class=operational;about=Base units asked for.';
+comment on column inventory.indent_items.approved_qty is 'class=operational;about=Base units approved; null until then.';
+comment on column inventory.indent_items.issued_qty is 'class=operational;about=Base units that left the store.';
+comment on column inventory.indent_items.received_qty is 'class=operational;about=Base units that arrived; what is missing was lost on the way.';
 select core.comment_standard_columns('inventory.indent_items');
 
 alter table inventory.indent_items enable row level security;
@@ -7364,8 +8118,7 @@ create policy tenant_isolation on inventory.indent_items
 create or replace trigger indent_items_touch before update on inventory.indent_items
   for each row execute function core.update_updated_at_column('row_version');
 
-grant select, insert, update on inventory.indent_items to inventory_app;
-grant select on inventory.indent_items to inventory_ro;
+grant select on inventory.indent_items to inventory_app, inventory_ro;
 
 -- scheduling: tables
 
@@ -8097,7 +8850,8 @@ grant select on booking.booking_requests to appointment_app, appointment_ro;
 
 -- ehr: tables
 
--- ehr.document_templates: Versioned print layouts, forms and instruments.
+-- Print layouts, forms and instruments in versions. A shared template has no tenant; a hospital's own one of the same
+-- code stands beside it. Of a code and language one version is active, and what was approved never changes.
 create table if not exists ehr.document_templates (
   tenant_id uuid,
   id uuid not null default core.uuid_v7(),
@@ -8117,24 +8871,38 @@ create table if not exists ehr.document_templates (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint document_templates_pkey primary key (id),
-  constraint document_templates_code_version_key unique nulls not distinct (tenant_id, code, version, locale),
+  constraint document_templates_version_key unique nulls not distinct (tenant_id, code, version, locale),
   constraint document_templates_kind_check check (
     kind in ('print', 'form', 'letter', 'consent', 'certificate', 'label')
   ),
-  constraint document_templates_status_check check (status in ('draft', 'active', 'withdrawn', 'retired'))
+  constraint document_templates_status_check check (status in ('draft', 'active', 'withdrawn', 'retired')),
+  constraint document_templates_code_format check (code ~ '^[a-z][a-z0-9_.]{1,59}$'),
+  constraint document_templates_version_from_1 check (version >= 1),
+  constraint document_templates_locale_format check (locale ~ '^[a-z]{2,3}(-[A-Z][A-Za-z]{1,3})?$'),
+  constraint document_templates_has_content check (body is not null or schema <> '{}'),
+  constraint document_templates_in_use_is_dated check (status not in ('active', 'retired') or effective_from is not null),
+  -- shared templates are approved by whoever ships them
+  constraint document_templates_in_use_is_approved check (
+    status not in ('active', 'retired') or tenant_id is null or approved_by is not null
+  ),
+  constraint document_templates_approved_by_another check (approved_by <> created_by)
 );
 
+create unique index if not exists document_templates_one_active_version
+  on ehr.document_templates (tenant_id, code, locale) nulls not distinct
+  where status = 'active';
+
 comment on table ehr.document_templates is 'class=operational;scope=shared;owner=ehr;fhir=Questionnaire;retention=operational;about=Versioned print layouts, forms and instruments.';
-comment on column ehr.document_templates.code is 'class=operational;about=?';
-comment on column ehr.document_templates.version is 'class=operational;about=?';
-comment on column ehr.document_templates.kind is 'class=operational;about=?';
-comment on column ehr.document_templates.name is 'class=operational;about=?';
-comment on column ehr.document_templates.locale is 'class=operational;about=?';
-comment on column ehr.document_templates.schema is 'class=operational;about=?';
-comment on column ehr.document_templates.body is 'class=operational;about=?';
-comment on column ehr.document_templates.approved_by is 'class=operational;about=?';
-comment on column ehr.document_templates.effective_from is 'class=operational;about=?';
-comment on column ehr.document_templates.status is 'class=operational;about=?';
+comment on column ehr.document_templates.code is 'class=operational;about=Stable name that programs use, such as discharge_summary or consent.surgery.';
+comment on column ehr.document_templates.version is 'class=operational;about=Counts 1, 2, 3 within a code and language.';
+comment on column ehr.document_templates.kind is 'class=operational;about=print layout, form to fill in, letter, consent, certificate or label.';
+comment on column ehr.document_templates.name is 'class=operational;about=Title that people choose it by.';
+comment on column ehr.document_templates.locale is 'class=operational;about=Language of the text, BCP 47: en-IN, hi-IN, ar.';
+comment on column ehr.document_templates.schema is 'class=operational;about=Fields of a form as JSON Schema; empty for a layout without questions.';
+comment on column ehr.document_templates.body is 'class=operational;about=Text with placeholders in double braces; null for a form that is drawn from its schema.';
+comment on column ehr.document_templates.approved_by is 'class=operational;about=User who approved the version, never its author; null for shared templates.';
+comment on column ehr.document_templates.effective_from is 'class=operational;about=First day on which the version is used.';
+comment on column ehr.document_templates.status is 'class=operational;about=draft, active, withdrawn (never used) or retired (replaced).';
 select core.comment_standard_columns('ehr.document_templates');
 
 alter table ehr.document_templates enable row level security;
@@ -8146,6 +8914,8 @@ create policy tenant_isolation on ehr.document_templates
 drop policy if exists shared_rows on ehr.document_templates;
 create policy shared_rows on ehr.document_templates for select using (tenant_id is null);
 
+create or replace trigger document_templates_approved before update on ehr.document_templates
+  for each row execute function ehr.keep_approved_template();
 create or replace trigger document_templates_touch before update on ehr.document_templates
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger document_templates_transition before insert or update of status on ehr.document_templates
@@ -8154,14 +8924,20 @@ create or replace trigger document_templates_transition before insert or update 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('ehr.document_templates', '', 'draft', false, null),
   ('ehr.document_templates', 'draft', 'active', false, null),
-  ('ehr.document_templates', 'draft', 'withdrawn', false, null),
+  ('ehr.document_templates', 'draft', 'withdrawn', true, null),
   ('ehr.document_templates', 'active', 'retired', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on ehr.document_templates to ehr_app;
-grant select on ehr.document_templates to ehr_ro;
+-- status and approval belong to the operations
+grant select on ehr.document_templates to ehr_app, ehr_ro;
+grant insert (tenant_id, id, code, version, kind, name, locale, schema, body),
+  update (kind, name, schema, body, row_version)
+  on ehr.document_templates to ehr_app;
 
--- ehr.documents: Every stored file: reports, scans, consents, claim attachments, exported bundles. Rows are versions; a change supersedes.
+-- Every stored file: reports, scans, consents, claim attachments, exported bundles. The bytes live in object storage,
+-- encrypted; a row says what they are and proves by hash that they are still the same. A row is one version: another
+-- content is another row that supersedes it. Nothing is current before a virus scan found it clean, and of a document
+-- number one version is current.
 create table if not exists ehr.documents (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -8174,17 +8950,19 @@ create table if not exists ehr.documents (
   template_id uuid,
   version integer not null default 1,
   supersedes_id uuid,
+  duplicate_of_id uuid,
   storage_uri text not null,
   mime text not null,
   size_bytes bigint not null,
   sha256 bytea not null,
   key_kid text not null,
   original_filename text,
-  confidentiality text not null,
+  confidentiality text not null default 'N',
   source text not null,
   captured_at timestamptz,
   retention_until date,
-  virus_scan text not null,
+  virus_scan text not null default 'pending',
+  scanned_at timestamptz,
   status text not null default 'preliminary',
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
@@ -8204,16 +8982,26 @@ create table if not exists ehr.documents (
   constraint documents_status_check check (
     status in ('preliminary', 'current', 'discarded', 'superseded', 'entered_in_error')
   ),
-  constraint documents_size_bytes_range check (size_bytes between 1 and 524288000),
-  constraint documents_octet_length_rule check (octet_length(sha256) = 32),
-  constraint documents_storage_uri_rule check (storage_uri ~ '^(s3|file|azure|gs)://'),
-  constraint documents_current_complete check (status <> 'current' or virus_scan = 'clean')
+  constraint documents_size_up_to_500_mb check (size_bytes between 1 and 524288000),
+  constraint documents_sha256_is_32_bytes check (octet_length(sha256) = 32),
+  constraint documents_storage_uri_scheme check (storage_uri ~ '^(s3|file|azure|gs)://'),
+  constraint documents_mime_format check (mime ~ '^[a-z]+/[A-Za-z0-9.+-]+$'),
+  constraint documents_current_is_clean check (
+    status not in ('current', 'superseded', 'entered_in_error') or virus_scan = 'clean'
+  ),
+  constraint documents_scan_is_dated check (virus_scan = 'pending' or scanned_at is not null),
+  constraint documents_later_version_supersedes check ((version = 1) = (supersedes_id is null)),
+  constraint documents_encounter_names_patient check (encounter_id is null or patient_id is not null)
 );
 
-create unique index if not exists documents_document_number_version_key on ehr.documents (tenant_id, document_number, version)
+create unique index if not exists documents_version_key on ehr.documents (tenant_id, document_number, version);
+create unique index if not exists documents_one_current_version on ehr.documents (tenant_id, document_number)
+  where status = 'current' and deleted_at is null;
+-- a stored object is registered once: that makes ehr.add_document safe to repeat
+create unique index if not exists documents_storage_uri_key on ehr.documents (tenant_id, storage_uri);
+create index if not exists documents_same_content_idx on ehr.documents (tenant_id, sha256)
   where deleted_at is null;
--- KEY to build: (tenant_id,sha256,patient_id) advisory duplicate check
-create index if not exists documents_patient_idx on ehr.documents (tenant_id, patient_id)
+create index if not exists documents_patient_idx on ehr.documents (tenant_id, patient_id, created_at)
   where patient_id is not null;
 create index if not exists documents_encounter_idx on ehr.documents (tenant_id, encounter_id)
   where encounter_id is not null;
@@ -8222,29 +9010,35 @@ create index if not exists documents_template_idx on ehr.documents (template_id,
 comment on index ehr.documents_template_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
 create index if not exists documents_supersedes_idx on ehr.documents (tenant_id, supersedes_id)
   where supersedes_id is not null;
+create index if not exists documents_duplicate_of_idx on ehr.documents (tenant_id, duplicate_of_id)
+  where duplicate_of_id is not null;
+create index if not exists documents_to_scan_idx on ehr.documents (tenant_id, created_at)
+  where virus_scan = 'pending' and status = 'preliminary';
 
 comment on table ehr.documents is 'class=phi;scope=tenant;owner=ehr;fhir=DocumentReference,Binary;retention=medical_record;about=Every stored file: reports, scans, consents, claim attachments, exported bundles. Rows are versions; a change supersedes.';
-comment on column ehr.documents.document_number is 'class=phi;about=?';
-comment on column ehr.documents.patient_id is 'class=phi;about=The patient.';
-comment on column ehr.documents.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column ehr.documents.type_code is 'class=phi;about=?';
-comment on column ehr.documents.title is 'class=phi;about=?';
-comment on column ehr.documents.category is 'class=phi;about=?';
-comment on column ehr.documents.template_id is 'class=phi;about=?';
-comment on column ehr.documents.version is 'class=phi;about=?';
-comment on column ehr.documents.supersedes_id is 'class=phi;about=?';
-comment on column ehr.documents.storage_uri is 'class=phi;about=?';
-comment on column ehr.documents.mime is 'class=phi;about=?';
-comment on column ehr.documents.size_bytes is 'class=phi;about=?';
-comment on column ehr.documents.sha256 is 'class=phi;about=?';
-comment on column ehr.documents.key_kid is 'class=phi;about=?';
-comment on column ehr.documents.original_filename is 'class=phi;about=?';
-comment on column ehr.documents.confidentiality is 'class=phi;about=?';
-comment on column ehr.documents.source is 'class=phi;about=?';
-comment on column ehr.documents.captured_at is 'class=phi;about=?';
-comment on column ehr.documents.retention_until is 'class=phi;about=?';
-comment on column ehr.documents.virus_scan is 'class=phi;about=?';
-comment on column ehr.documents.status is 'class=phi;about=?';
+comment on column ehr.documents.document_number is 'class=phi;about=Number for people, DOC-<year>-<n>; all versions of a document share it.';
+comment on column ehr.documents.patient_id is 'class=phi;about=The patient whom it is about; null for papers of the hospital.';
+comment on column ehr.documents.encounter_id is 'class=phi;about=The visit or stay that it belongs to.';
+comment on column ehr.documents.type_code is 'class=phi;about=What it is, a code of the hospital''s list of document types, such as discharge_summary, lab_report, id_proof.';
+comment on column ehr.documents.title is 'class=phi;about=Title that people see in lists.';
+comment on column ehr.documents.category is 'class=operational;about=clinical, consent, identity, insurance, billing, administrative or imaging.';
+comment on column ehr.documents.template_id is 'class=operational;about=Template version that it was made from.';
+comment on column ehr.documents.version is 'class=operational;about=Counts 1, 2, 3 within a document number.';
+comment on column ehr.documents.supersedes_id is 'class=operational;about=The version that this one replaces.';
+comment on column ehr.documents.duplicate_of_id is 'class=operational;about=An earlier document of the same patient with the same content: a hint for a person, not a refusal.';
+comment on column ehr.documents.storage_uri is 'class=operational;about=Where the encrypted bytes are: s3://, gs://, azure:// or file://. One row an object.';
+comment on column ehr.documents.mime is 'class=operational;about=Media type of the content, such as application/pdf.';
+comment on column ehr.documents.size_bytes is 'class=operational;about=Size of the content in bytes, 1 to 524,288,000.';
+comment on column ehr.documents.sha256 is 'class=phi;about=SHA-256 of the plain content: proves that it is unchanged, and is what signatures sign.';
+comment on column ehr.documents.key_kid is 'class=operational;about=Key that the bytes are encrypted with, a kid of core.encryption_keys.';
+comment on column ehr.documents.original_filename is 'class=phi;about=Name of the file as it was uploaded.';
+comment on column ehr.documents.confidentiality is 'class=operational;about=HL7 confidentiality: N normal, R restricted, V very restricted.';
+comment on column ehr.documents.source is 'class=operational;about=generated here, uploaded, scanned, received from a health information exchange (hie) or from a device.';
+comment on column ehr.documents.captured_at is 'class=phi;about=When the paper or picture was made, if that is known.';
+comment on column ehr.documents.retention_until is 'class=operational;about=Kept at least until this day; null: the retention policy of its class decides.';
+comment on column ehr.documents.virus_scan is 'class=operational;about=pending, clean or infected; an infected file is discarded at once.';
+comment on column ehr.documents.scanned_at is 'class=operational;about=When the scanner answered.';
+comment on column ehr.documents.status is 'class=operational;about=preliminary, current, superseded, entered_in_error or discarded (never was current).';
 select core.comment_standard_columns('ehr.documents');
 
 alter table ehr.documents enable row level security;
@@ -8254,6 +9048,11 @@ create policy tenant_isolation on ehr.documents
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger documents_file before update on ehr.documents
+  for each row execute function ehr.keep_stored_file();
+-- not storage_uri: programs name objects, and the digits of a UUID look like an Aadhaar number once in some thousands
+create or replace trigger documents_no_aadhaar before insert or update of title, original_filename on ehr.documents
+  for each row execute function core.reject_aadhaar_like('title', 'original_filename');
 create or replace trigger documents_touch before update on ehr.documents
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger documents_template_visible before insert or update of template_id on ehr.documents
@@ -8265,15 +9064,19 @@ select audit.track('ehr.documents');
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('ehr.documents', '', 'preliminary', false, null),
   ('ehr.documents', 'preliminary', 'current', false, null),
-  ('ehr.documents', 'preliminary', 'discarded', false, null),
+  ('ehr.documents', 'preliminary', 'discarded', true, null),
   ('ehr.documents', 'current', 'superseded', false, null),
-  ('ehr.documents', 'current', 'entered_in_error', false, null)
+  ('ehr.documents', 'current', 'entered_in_error', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on ehr.documents to ehr_app;
-grant select on ehr.documents to ehr_ro;
+-- rows come and move by operations; how a document is described may be corrected
+grant select on ehr.documents to ehr_app, ehr_ro;
+grant update (type_code, title, category, confidentiality, captured_at, retention_until, row_version)
+  on ehr.documents to ehr_app;
 
--- ehr.document_signatures: Electronic signatures over documents or signed rows.
+-- Electronic signatures over a stored document, or over a row of another table (a prescription, a report). A signature
+-- names the digest that was signed: the hash of the document, or of the row's canonical text. It is never changed; a
+-- new version of the document needs new signatures.
 create table if not exists ehr.document_signatures (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -8287,7 +9090,7 @@ create table if not exists ehr.document_signatures (
   digest bytea not null,
   signature bytea,
   certificate_ref text,
-  signed_at timestamptz not null,
+  signed_at timestamptz not null default now(),
   ip inet,
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
@@ -8298,29 +9101,36 @@ create table if not exists ehr.document_signatures (
   constraint document_signatures_method_check check (
     method in ('password_reauth', 'totp', 'aadhaar_esign', 'dsc', 'drawn', 'biometric')
   ),
-  constraint document_signatures_num_nonnulls_rule check (num_nonnulls(document_id,subject_id) = 1),
-  constraint document_signatures_octet_length_rule check (octet_length(digest) = 32)
+  constraint document_signatures_document_or_row check (num_nonnulls(document_id, subject_id) = 1),
+  constraint document_signatures_row_is_typed check ((subject_type is null) = (subject_id is null)),
+  constraint document_signatures_subject_type_format check (subject_type ~ '^[a-z_]+\.[a-z_]+$'),
+  constraint document_signatures_digest_is_32_bytes check (octet_length(digest) = 32),
+  constraint document_signatures_certificate_carries_bytes check (
+    method not in ('aadhaar_esign', 'dsc') or (signature is not null and certificate_ref is not null)
+  )
 );
 
-create unique index if not exists document_signatures_document_signer_user_key on ehr.document_signatures (tenant_id, document_id, signer_user_id, meaning)
+create unique index if not exists document_signatures_once_a_document
+  on ehr.document_signatures (tenant_id, document_id, signer_user_id, meaning)
   where document_id is not null;
-create index if not exists document_signatures_document_idx on ehr.document_signatures (tenant_id, document_id)
-  where document_id is not null;
-create index if not exists document_signatures_signer_user_idx on ehr.document_signatures (tenant_id, signer_user_id);
+create unique index if not exists document_signatures_once_a_row
+  on ehr.document_signatures (tenant_id, subject_id, subject_type, signer_user_id, meaning, digest)
+  where subject_id is not null;
+create index if not exists document_signatures_signer_user_idx on ehr.document_signatures (tenant_id, signer_user_id, signed_at);
 
 comment on table ehr.document_signatures is 'class=phi;scope=tenant;owner=ehr;fhir=Provenance.signature;retention=medical_record;append_only=1;about=Electronic signatures over documents or signed rows.';
-comment on column ehr.document_signatures.document_id is 'class=phi;about=The stored document.';
-comment on column ehr.document_signatures.subject_type is 'class=phi;about=?';
-comment on column ehr.document_signatures.subject_id is 'class=phi;about=?';
-comment on column ehr.document_signatures.signer_user_id is 'class=phi;about=?';
-comment on column ehr.document_signatures.signer_role is 'class=phi;about=?';
-comment on column ehr.document_signatures.meaning is 'class=phi;about=?';
-comment on column ehr.document_signatures.method is 'class=phi;about=?';
-comment on column ehr.document_signatures.digest is 'class=phi;about=?';
-comment on column ehr.document_signatures.signature is 'class=phi;about=?';
-comment on column ehr.document_signatures.certificate_ref is 'class=phi;about=?';
-comment on column ehr.document_signatures.signed_at is 'class=phi;about=?';
-comment on column ehr.document_signatures.ip is 'class=phi;about=?';
+comment on column ehr.document_signatures.document_id is 'class=phi;about=The signed document version; null when a row was signed.';
+comment on column ehr.document_signatures.subject_type is 'class=phi;about=Table of the signed row, such as medication.prescriptions.';
+comment on column ehr.document_signatures.subject_id is 'class=phi;about=The signed row.';
+comment on column ehr.document_signatures.signer_user_id is 'class=operational;about=User who signed, always the one who is signed in.';
+comment on column ehr.document_signatures.signer_role is 'class=operational;about=Hospital role that the signer acted in.';
+comment on column ehr.document_signatures.meaning is 'class=operational;about=author, verify, approve, witness, consent or receive.';
+comment on column ehr.document_signatures.method is 'class=operational;about=How the signer proved who they are: password_reauth, totp, aadhaar_esign, dsc (digital signature certificate), drawn or biometric.';
+comment on column ehr.document_signatures.digest is 'class=phi;about=SHA-256 of what was signed.';
+comment on column ehr.document_signatures.signature is 'class=operational;about=Signature bytes of a certificate or a drawn signature; null where re-authentication is the signature.';
+comment on column ehr.document_signatures.certificate_ref is 'class=operational;about=Serial number of the certificate or reference of the signing service; never a national number.';
+comment on column ehr.document_signatures.signed_at is 'class=operational;about=When it was signed.';
+comment on column ehr.document_signatures.ip is 'class=pii;about=Address that the signer worked from.';
 select core.comment_standard_columns('ehr.document_signatures');
 
 alter table ehr.document_signatures enable row level security;
@@ -8330,14 +9140,16 @@ create policy tenant_isolation on ehr.document_signatures
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger document_signatures_no_aadhaar before insert on ehr.document_signatures
+  for each row execute function core.reject_aadhaar_like('certificate_ref');
 create or replace trigger document_signatures_append_only before update or delete on ehr.document_signatures
   for each row execute function core.refuse_change();
 create or replace trigger document_signatures_no_truncate before truncate on ehr.document_signatures
   for each statement execute function core.refuse_change();
 select audit.track('ehr.document_signatures');
 
-grant select, insert on ehr.document_signatures to ehr_app;
-grant select on ehr.document_signatures to ehr_ro;
+-- only ehr.sign_document and ehr.sign_record write: the signer is the session's user, the digest is checked
+grant select on ehr.document_signatures to ehr_app, ehr_ro;
 
 create index if not exists staff_credentials_document_idx on workforce.staff_credentials (tenant_id, document_id) where document_id is not null;
 create index if not exists patient_contacts_guardian_proof_document_idx on patient.patient_contacts (tenant_id, guardian_proof_document_id) where guardian_proof_document_id is not null;
@@ -10252,7 +11064,7 @@ create or replace trigger observations_touch before update on clinical.observati
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger observations_transition before insert or update of status on clinical.observations
   for each row execute function core.enforce_transition('clinical.observations', 'status');
-create or replace trigger observations_final_stays before update on clinical.observations
+create or replace trigger observations_unchanged_once_final before update on clinical.observations
   for each row when (old.status <> 'preliminary') execute function clinical.keep_content('');
 create or replace trigger observations_no_aadhaar before insert on clinical.observations
   for each row execute function core.reject_aadhaar_like('display', 'value_code', 'body_site', 'method');
@@ -10340,7 +11152,7 @@ create or replace trigger clinical_assessments_transition before insert or updat
 create or replace trigger clinical_assessments_scored before insert or update on clinical.clinical_assessments
   for each row when (new.status = 'completed' and new.score is null)
   execute function clinical.check_assessment_score();
-create or replace trigger clinical_assessments_completed_stays before update on clinical.clinical_assessments
+create or replace trigger clinical_assessments_unchanged_once_completed before update on clinical.clinical_assessments
   for each row when (old.status <> 'in_progress') execute function clinical.keep_content('');
 create or replace trigger clinical_assessments_patient_of_encounter
   before insert or update of patient_id, encounter_id on clinical.clinical_assessments
@@ -10445,7 +11257,7 @@ create or replace trigger medical_records_touch before update on clinical.medica
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger medical_records_transition before insert or update of status on clinical.medical_records
   for each row execute function core.enforce_transition('clinical.medical_records', 'status');
-create or replace trigger medical_records_signed_stays before update on clinical.medical_records
+create or replace trigger medical_records_unchanged_once_signed before update on clinical.medical_records
   for each row when (old.status <> 'draft') execute function clinical.keep_content('cosigned_at');
 create or replace trigger medical_records_patient_of_encounter
   before insert or update of patient_id, encounter_id on clinical.medical_records
@@ -10586,7 +11398,7 @@ create or replace trigger procedures_touch before update on clinical.procedures
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger procedures_transition before insert or update of status on clinical.procedures
   for each row execute function core.enforce_transition('clinical.procedures', 'status');
-create or replace trigger procedures_completed_stays before update on clinical.procedures
+create or replace trigger procedures_unchanged_once_ended before update on clinical.procedures
   for each row when (old.status not in ('preparation', 'in_progress'))
   execute function clinical.keep_content('complications');
 create or replace trigger procedures_patient_of_encounter before insert or update of patient_id, encounter_id on clinical.procedures
@@ -10772,7 +11584,7 @@ create or replace trigger vaccination_records_touch before update on clinical.va
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger vaccination_records_transition before insert or update of status on clinical.vaccination_records
   for each row execute function core.enforce_transition('clinical.vaccination_records', 'status');
-create or replace trigger vaccination_records_given_stays before update on clinical.vaccination_records
+create or replace trigger vaccination_records_unchanged_once_given before update on clinical.vaccination_records
   for each row when (old.status = 'completed') execute function clinical.keep_content('next_due_on');
 create or replace trigger vaccination_records_no_aadhaar before insert or update of external_ref, not_done_reason on clinical.vaccination_records
   for each row execute function core.reject_aadhaar_like('external_ref', 'not_done_reason');
@@ -10879,7 +11691,7 @@ create or replace trigger service_requests_touch before update on clinical.servi
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger service_requests_transition before insert or update of status on clinical.service_requests
   for each row execute function core.enforce_transition('clinical.service_requests', 'status');
-create or replace trigger service_requests_ended_stays before update on clinical.service_requests
+create or replace trigger service_requests_unchanged_once_ended before update on clinical.service_requests
   for each row when (old.status in ('completed', 'revoked', 'cancelled', 'entered_in_error'))
   execute function clinical.keep_content('');
 create or replace trigger service_requests_patient_of_encounter
@@ -10954,7 +11766,7 @@ create table if not exists clinical.imaging_studies (
   constraint imaging_studies_laterality_check check (laterality in ('left', 'right', 'bilateral', 'na')),
   constraint imaging_studies_obstetric_is_ultrasound check (not is_obstetric or modality = 'US'),
   constraint imaging_studies_obstetric_has_form_f check (
-    not is_obstetric or status not in ('acquired', 'reported', 'archived') or jsonb_typeof(pcpndt_form_f) = 'object'
+    not is_obstetric or status not in ('acquired', 'reported', 'archived') or coalesce(jsonb_typeof(pcpndt_form_f) = 'object', false)
   ),
   constraint imaging_studies_ends_after_start check (ended_at >= started_at)
 );
@@ -11115,7 +11927,7 @@ create or replace trigger imaging_results_touch before update on clinical.imagin
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger imaging_results_transition before insert or update of status on clinical.imaging_results
   for each row execute function core.enforce_transition('clinical.imaging_results', 'status');
-create or replace trigger imaging_results_final_stays before update on clinical.imaging_results
+create or replace trigger imaging_results_unchanged_once_final before update on clinical.imaging_results
   for each row when (old.status not in ('registered', 'preliminary')) execute function clinical.keep_content('document_id');
 create or replace trigger imaging_results_no_aadhaar before insert or update of critical_notified_to on clinical.imaging_results
   for each row execute function core.reject_aadhaar_like('critical_notified_to');
@@ -11266,7 +12078,7 @@ create or replace trigger discharge_summaries_touch before update on clinical.di
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger discharge_summaries_transition before insert or update of status on clinical.discharge_summaries
   for each row execute function core.enforce_transition('clinical.discharge_summaries', 'status');
-create or replace trigger discharge_summaries_final_stays before update on clinical.discharge_summaries
+create or replace trigger discharge_summaries_unchanged_once_final before update on clinical.discharge_summaries
   for each row when (old.status not in ('draft', 'in_review'))
   execute function clinical.keep_content('document_id', 'handed_over_at');
 create or replace trigger discharge_summaries_check_again before update on clinical.discharge_summaries
@@ -12531,7 +13343,10 @@ grant select on abdm.gateway_messages to fhir_ro;
 
 -- billing: tables
 
--- billing.charge_master: Everything that can be charged, including hospital packages.
+-- billing.charge_master: everything that can be charged, hospital packages included.
+--
+-- The base price is what a patient pays who falls under no tariff. A charge that is no longer sold is made inactive; one
+-- that was ever charged is never deleted, because its bills name it.
 create table if not exists billing.charge_master (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -12540,13 +13355,13 @@ create table if not exists billing.charge_master (
   kind text not null,
   department_id uuid,
   sac_hsn text,
-  gst_rate numeric(5, 2) not null,
+  gst_rate numeric(5, 2) not null default 0,
   is_exempt boolean not null default false,
   base_price numeric(14, 2) not null,
-  unit text not null,
+  unit text not null default 'each',
   package_components jsonb,
   hbp_package_code text,
-  active boolean not null default false,
+  active boolean not null default true,
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
@@ -12556,32 +13371,34 @@ create table if not exists billing.charge_master (
   deleted_by uuid,
   delete_reason text,
   constraint charge_master_pkey primary key (tenant_id, id),
+  constraint charge_master_code_format check (code ~ '^[A-Za-z0-9][A-Za-z0-9._/-]{0,39}$'),
   constraint charge_master_kind_check check (
     kind in ('service', 'room', 'procedure', 'lab', 'imaging', 'drug', 'consumable', 'package', 'registration')
   ),
-  constraint charge_master_base_price_rule check (base_price >= 0),
-  constraint charge_master_package_complete check (kind <> 'package' or package_components is not null),
-  constraint charge_master_is_exempt_rule check (not is_exempt or gst_rate = 0)
+  constraint charge_master_sac_hsn_digits check (sac_hsn ~ '^[0-9]{4,8}$'),
+  constraint charge_master_gst_rate_range check (gst_rate between 0 and 100),
+  constraint charge_master_price_not_negative check (base_price >= 0),
+  constraint charge_master_exempt_has_no_gst check (not is_exempt or gst_rate = 0),
+  constraint charge_master_package_names_components check ((kind = 'package') = (package_components is not null)),
+  constraint charge_master_components_are_a_list check (jsonb_typeof(package_components) = 'array')
 );
 
-create unique index if not exists charge_master_code_key on billing.charge_master (tenant_id, code)
-  where deleted_at is null;
-create index if not exists charge_master_department_idx on billing.charge_master (tenant_id, department_id)
-  where department_id is not null;
+create unique index if not exists charge_master_code_key on billing.charge_master (tenant_id, code) where deleted_at is null;
+create index if not exists charge_master_department_idx on billing.charge_master (tenant_id, department_id) where department_id is not null;
 
-comment on table billing.charge_master is 'class=financial;scope=tenant;owner=billing;fhir=ChargeItemDefinition;retention=financial;about=Everything that can be charged, including hospital packages.';
-comment on column billing.charge_master.code is 'class=financial;about=?';
-comment on column billing.charge_master.name is 'class=financial;about=?';
-comment on column billing.charge_master.kind is 'class=financial;about=?';
-comment on column billing.charge_master.department_id is 'class=financial;about=The department.';
-comment on column billing.charge_master.sac_hsn is 'class=financial;about=?';
-comment on column billing.charge_master.gst_rate is 'class=financial;about=?';
-comment on column billing.charge_master.is_exempt is 'class=financial;about=?';
-comment on column billing.charge_master.base_price is 'class=financial;about=?';
-comment on column billing.charge_master.unit is 'class=financial;about=?';
-comment on column billing.charge_master.package_components is 'class=financial;about=?';
-comment on column billing.charge_master.hbp_package_code is 'class=financial;about=?';
-comment on column billing.charge_master.active is 'class=financial;about=?';
+comment on table billing.charge_master is 'class=reference;scope=tenant;owner=billing;fhir=ChargeItemDefinition;retention=financial;about=Everything that can be charged, hospital packages included.';
+comment on column billing.charge_master.code is 'class=reference;about=The hospital''s code, the one that charge_encounter takes.';
+comment on column billing.charge_master.name is 'class=reference;about=Text of the line on a bill.';
+comment on column billing.charge_master.kind is 'class=reference;about=service, room, procedure, lab, imaging, drug, consumable, package or registration. Drugs and consumables may be charged at the price of their batch.';
+comment on column billing.charge_master.department_id is 'class=operational;about=The department whose revenue it is.';
+comment on column billing.charge_master.sac_hsn is 'class=reference;about=Service or goods code of Indian GST, 4 to 8 digits; 9993 is human health care.';
+comment on column billing.charge_master.gst_rate is 'class=financial;about=GST in percent.';
+comment on column billing.charge_master.is_exempt is 'class=financial;about=True when the law exempts it from GST: it goes on a bill of supply.';
+comment on column billing.charge_master.base_price is 'class=financial;about=Price of one unit before GST where no tariff applies.';
+comment on column billing.charge_master.unit is 'class=reference;about=What a quantity of 1 is: each, day, hour, strip.';
+comment on column billing.charge_master.package_components is 'class=reference;about=What a package includes: [{"code": charge code, "quantity": number, or null for as much as it takes}].';
+comment on column billing.charge_master.hbp_package_code is 'class=reference;about=Code of the scheme''s health benefit package that it is claimed as.';
+comment on column billing.charge_master.active is 'class=operational;about=False when it is no longer charged.';
 select core.comment_standard_columns('billing.charge_master');
 
 alter table billing.charge_master enable row level security;
@@ -12598,7 +13415,10 @@ select audit.track('billing.charge_master');
 grant select, insert, update on billing.charge_master to billing_app;
 grant select on billing.charge_master to billing_ro;
 
--- billing.tariffs: Prices by payer, care class and date.
+-- billing.tariffs: prices by payer, class of care, clinic and date.
+--
+-- An empty payer, class or clinic means any. Two tariffs for the same charge, payer, class and clinic never overlap in
+-- time, so a date has one price; billing.find_price chooses the most particular.
 create table if not exists billing.tariffs (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -12607,7 +13427,7 @@ create table if not exists billing.tariffs (
   care_class text,
   clinic_id uuid,
   price numeric(14, 2) not null,
-  discount_pct numeric(5, 2) not null,
+  discount_pct numeric(5, 2) not null default 0,
   valid_during daterange not null,
   approved_by uuid not null,
   row_version integer not null default 1,
@@ -12616,30 +13436,35 @@ create table if not exists billing.tariffs (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint tariffs_pkey primary key (tenant_id, id),
-  constraint tariffs_not_overlapping exclude using gist (
-    tenant_id with =, charge_id with =, (coalesce(payer_id, core.zero_uuid())) with =, (coalesce(care_class, '')) with =, (coalesce(clinic_id, core.zero_uuid())) with =, valid_during with &&
+  constraint tariffs_one_price_a_day exclude using gist (
+    tenant_id with =,
+    charge_id with =,
+    (coalesce(payer_id, core.zero_uuid())) with =,
+    (coalesce(care_class, '')) with =,
+    (coalesce(clinic_id, core.zero_uuid())) with =,
+    valid_during with &&
   ),
-  constraint tariffs_price_rule check (price >= 0),
-  constraint tariffs_discount_pct_range check (discount_pct between 0 and 100)
+  constraint tariffs_price_not_negative check (price >= 0),
+  constraint tariffs_discount_pct_range check (discount_pct between 0 and 100),
+  constraint tariffs_valid_from_a_day check (not isempty(valid_during) and not lower_inf(valid_during))
 );
 
+comment on index billing.tariffs_one_price_a_day is 'about=Guards writes only; billing.find_price reads the few tariffs of a charge by tariffs_charge_idx.';
 create index if not exists tariffs_charge_idx on billing.tariffs (tenant_id, charge_id);
-create index if not exists tariffs_payer_idx on billing.tariffs (payer_id, tenant_id)
-  where payer_id is not null;
+create index if not exists tariffs_payer_idx on billing.tariffs (payer_id, tenant_id) where payer_id is not null;
 comment on index billing.tariffs_payer_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
-create index if not exists tariffs_clinic_idx on billing.tariffs (tenant_id, clinic_id)
-  where clinic_id is not null;
+create index if not exists tariffs_clinic_idx on billing.tariffs (tenant_id, clinic_id) where clinic_id is not null;
 create index if not exists tariffs_approved_by_idx on billing.tariffs (tenant_id, approved_by);
 
-comment on table billing.tariffs is 'class=financial;scope=tenant;owner=billing;fhir=ChargeItemDefinition.propertyGroup;retention=financial;about=Prices by payer, care class and date.';
-comment on column billing.tariffs.charge_id is 'class=financial;about=?';
-comment on column billing.tariffs.payer_id is 'class=financial;about=?';
-comment on column billing.tariffs.care_class is 'class=financial;about=?';
-comment on column billing.tariffs.clinic_id is 'class=financial;about=The clinic.';
-comment on column billing.tariffs.price is 'class=financial;about=?';
-comment on column billing.tariffs.discount_pct is 'class=financial;about=?';
-comment on column billing.tariffs.valid_during is 'class=financial;about=?';
-comment on column billing.tariffs.approved_by is 'class=financial;about=?';
+comment on table billing.tariffs is 'class=financial;scope=tenant;owner=billing;fhir=ChargeItemDefinition.propertyGroup;retention=financial;about=Prices by payer, class of care, clinic and date.';
+comment on column billing.tariffs.charge_id is 'class=reference;about=What is priced.';
+comment on column billing.tariffs.payer_id is 'class=financial;about=The payer whose price it is; empty for any.';
+comment on column billing.tariffs.care_class is 'class=financial;about=Class of care as on the admission (general, semi_private, private); empty for any.';
+comment on column billing.tariffs.clinic_id is 'class=operational;about=The clinic that it holds for; empty for any.';
+comment on column billing.tariffs.price is 'class=financial;about=Price of one unit before GST.';
+comment on column billing.tariffs.discount_pct is 'class=financial;about=Agreed discount on that price, in percent; shown on the bill.';
+comment on column billing.tariffs.valid_during is 'class=financial;about=The days on which it holds.';
+comment on column billing.tariffs.approved_by is 'class=operational;about=The member of staff who approved the price.';
 select core.comment_standard_columns('billing.tariffs');
 
 alter table billing.tariffs enable row level security;
@@ -12658,22 +13483,31 @@ select audit.track('billing.tariffs');
 grant select, insert, update on billing.tariffs to billing_app;
 grant select on billing.tariffs to billing_ro;
 
--- billing.accounts: Billing account of a stay or visit.
+-- billing.accounts: the account of a stay or visit; its row is the lock of everything that changes its totals.
+--
+-- total_charged   what is to be paid: unbilled charges and issued bills, less credit notes
+-- total_paid      what the patient paid, advances included, less refunds
+-- total_claimed   the part of the bills that a payer owes
+-- total_written_off  the part of the patient's bills that was given up
+-- balance = charged - paid - claimed - written off is what the patient owes; below zero the hospital owes it. The totals
+-- are counters that only operations keep. An account is closed at zero, never above.
 create table if not exists billing.accounts (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
   account_number text not null,
   patient_id uuid not null,
   encounter_id uuid,
+  clinic_id uuid not null,
   payer_class text not null,
+  payer_id uuid,
   coverage_id uuid,
-  credit_limit numeric(14, 2) not null,
+  credit_limit numeric(14, 2) not null default 0,
   total_charged numeric(14, 2) not null default 0,
   total_paid numeric(14, 2) not null default 0,
   total_claimed numeric(14, 2) not null default 0,
-  balance numeric(14, 2) generated always as (total_charged - total_paid - total_claimed) stored,
+  total_written_off numeric(14, 2) not null default 0,
+  balance numeric(14, 2) generated always as (total_charged - total_paid - total_claimed - total_written_off) stored,
   closed_at timestamptz,
-  written_off_reason text,
   status text not null default 'active',
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
@@ -12681,33 +13515,38 @@ create table if not exists billing.accounts (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint accounts_pkey primary key (tenant_id, id),
-  constraint accounts_account_number_key unique (tenant_id, account_number),
+  constraint accounts_number_key unique (tenant_id, account_number),
+  constraint accounts_payer_class_check check (payer_class in ('self', 'insurance', 'pmjay', 'corporate', 'free')),
   constraint accounts_status_check check (status in ('active', 'on_hold', 'settling', 'closed')),
-  constraint accounts_closed_complete check (status <> 'closed' or balance = 0 or written_off_reason is not null)
+  constraint accounts_coverage_names_payer check (coverage_id is null or payer_id is not null),
+  constraint accounts_credit_limit_not_negative check (credit_limit >= 0),
+  constraint accounts_closed_at_zero check (status <> 'closed' or (balance = 0 and closed_at is not null))
 );
 
-create unique index if not exists accounts_encounter_key on billing.accounts (tenant_id, encounter_id)
-  where status <> 'closed';
+create unique index if not exists accounts_one_open_per_encounter on billing.accounts (tenant_id, encounter_id) where status <> 'closed';
 create index if not exists accounts_patient_idx on billing.accounts (tenant_id, patient_id);
-create index if not exists accounts_encounter_idx on billing.accounts (tenant_id, encounter_id)
-  where encounter_id is not null;
-create index if not exists accounts_coverage_idx on billing.accounts (tenant_id, coverage_id)
-  where coverage_id is not null;
+create index if not exists accounts_encounter_idx on billing.accounts (tenant_id, encounter_id) where encounter_id is not null;
+create index if not exists accounts_clinic_idx on billing.accounts (tenant_id, clinic_id);
+create index if not exists accounts_payer_idx on billing.accounts (payer_id, tenant_id) where payer_id is not null;
+comment on index billing.accounts_payer_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+create index if not exists accounts_coverage_idx on billing.accounts (tenant_id, coverage_id) where coverage_id is not null;
 
-comment on table billing.accounts is 'class=financial;scope=tenant;owner=billing;fhir=Account;retention=financial;about=Billing account of a stay or visit.';
-comment on column billing.accounts.account_number is 'class=financial;about=?';
-comment on column billing.accounts.patient_id is 'class=financial;about=The patient.';
-comment on column billing.accounts.encounter_id is 'class=financial;about=The encounter that it belongs to.';
-comment on column billing.accounts.payer_class is 'class=financial;about=?';
-comment on column billing.accounts.coverage_id is 'class=financial;about=?';
-comment on column billing.accounts.credit_limit is 'class=financial;about=?';
-comment on column billing.accounts.total_charged is 'class=financial;about=?';
-comment on column billing.accounts.total_paid is 'class=financial;about=?';
-comment on column billing.accounts.total_claimed is 'class=financial;about=?';
-comment on column billing.accounts.balance is 'class=financial;about=?';
-comment on column billing.accounts.closed_at is 'class=financial;about=?';
-comment on column billing.accounts.written_off_reason is 'class=financial;about=?';
-comment on column billing.accounts.status is 'class=financial;about=?';
+comment on table billing.accounts is 'class=financial;scope=tenant;owner=billing;fhir=Account;retention=financial;about=The billing account of a stay or visit.';
+comment on column billing.accounts.account_number is 'class=financial;about=Number for people, ACC-<yy>-<n>.';
+comment on column billing.accounts.patient_id is 'class=financial;about=Whose account it is.';
+comment on column billing.accounts.encounter_id is 'class=financial;about=The stay or visit; empty for sales at the counter.';
+comment on column billing.accounts.clinic_id is 'class=operational;about=The clinic that bills.';
+comment on column billing.accounts.payer_class is 'class=financial;about=Who pays in the main: self, insurance, pmjay, corporate, or free.';
+comment on column billing.accounts.payer_id is 'class=financial;about=The payer whose tariffs apply.';
+comment on column billing.accounts.coverage_id is 'class=financial;about=The policy or scheme membership behind the payer.';
+comment on column billing.accounts.credit_limit is 'class=financial;about=How much the patient may owe and still leave.';
+comment on column billing.accounts.total_charged is 'class=financial;about=Unbilled charges and issued bills, less credit notes.';
+comment on column billing.accounts.total_paid is 'class=financial;about=Payments of the patient, advances included, less refunds.';
+comment on column billing.accounts.total_claimed is 'class=financial;about=Issued bills to payers, less their credit notes.';
+comment on column billing.accounts.total_written_off is 'class=financial;about=What was given up of bills to the patient.';
+comment on column billing.accounts.balance is 'class=financial;about=What the patient owes; below zero, what the hospital owes.';
+comment on column billing.accounts.closed_at is 'class=financial;about=When it was last closed.';
+comment on column billing.accounts.status is 'class=financial;about=active; on_hold: charges are taken, bills are not made; settling: the final bill; closed.';
 select core.comment_standard_columns('billing.accounts');
 
 alter table billing.accounts enable row level security;
@@ -12719,24 +13558,28 @@ create policy tenant_isolation on billing.accounts
 
 create or replace trigger accounts_touch before update on billing.accounts
   for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger accounts_payer_visible before insert or update of payer_id on billing.accounts
+  for each row execute function core.check_shared_reference('payer_id', 'insurance.payers');
 create or replace trigger accounts_transition before insert or update of status on billing.accounts
   for each row execute function core.enforce_transition('billing.accounts', 'status');
 select audit.track('billing.accounts');
 
-insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
-  ('billing.accounts', '', 'active', false, null),
-  ('billing.accounts', 'active', 'on_hold', false, null),
-  ('billing.accounts', 'active', 'settling', false, null),
-  ('billing.accounts', 'on_hold', 'active', false, null),
-  ('billing.accounts', 'settling', 'closed', false, null),
-  ('billing.accounts', 'settling', 'active', false, null),
-  ('billing.accounts', 'closed', 'active', false, null)
+insert into core.transition_rules (machine, from_state, to_state, requires_reason) values
+  ('billing.accounts', '', 'active', false),
+  ('billing.accounts', 'active', 'on_hold', true),
+  ('billing.accounts', 'active', 'settling', false),
+  ('billing.accounts', 'on_hold', 'active', false),
+  ('billing.accounts', 'settling', 'closed', false),
+  ('billing.accounts', 'settling', 'active', false),
+  ('billing.accounts', 'closed', 'active', true)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on billing.accounts to billing_app;
-grant select on billing.accounts to billing_ro;
+grant select on billing.accounts to billing_app, billing_ro;
 
--- billing.charge_items: One billable event; exactly one per source event.
+-- billing.charge_items: one billable event, and exactly one per source event and charge.
+--
+-- The unique key over the source is what makes charging safe to repeat: a dispense, a result, a day in a bed is charged
+-- once however often its module says so. A charge that a package includes is not_billable and names the package's charge.
 create table if not exists billing.charge_items (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -12758,7 +13601,7 @@ create table if not exists billing.charge_items (
   package_charge_item_id uuid,
   invoice_item_id uuid,
   cancel_reason text,
-  status text not null default 'planned',
+  status text not null default 'billable',
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
@@ -12766,47 +13609,58 @@ create table if not exists billing.charge_items (
   updated_by uuid,
   constraint charge_items_pkey primary key (tenant_id, id),
   constraint charge_items_status_check check (status in ('planned', 'billable', 'aborted', 'billed', 'not_billable')),
-  constraint charge_items_net_rule check (net = round(quantity*unit_price - discount + tax,2)),
-  constraint charge_items_discount_range check (discount between 0 and quantity*unit_price),
-  constraint charge_items_discount_rule check (discount = 0 or concession_reason is not null),
-  constraint charge_items_status_rule check ((status = 'billed') = (invoice_item_id is not null)),
-  constraint charge_items_aborted_complete check (status <> 'aborted' or cancel_reason is not null)
+  constraint charge_items_source_type_form check (source_type ~ '^[a-z_]+(\.[a-z_]+)?$'),
+  constraint charge_items_quantity_positive check (quantity > 0),
+  constraint charge_items_price_not_negative check (unit_price >= 0),
+  constraint charge_items_discount_within_price check (discount between 0 and quantity * unit_price),
+  constraint charge_items_discount_has_reason check (discount = 0 or concession_reason is not null),
+  constraint charge_items_tax_follows_rate check (tax = round((quantity * unit_price - discount) * tax_rate / 100, 2)),
+  constraint charge_items_net_adds_up check (net = round(quantity * unit_price - discount + tax, 2)),
+  constraint charge_items_billed_has_invoice_line check ((status = 'billed') = (invoice_item_id is not null)),
+  constraint charge_items_aborted_has_reason check (status <> 'aborted' or cancel_reason is not null),
+  constraint charge_items_in_package_not_billable check (package_charge_item_id is null or status in ('not_billable', 'aborted')),
+  constraint charge_items_not_in_itself check (package_charge_item_id <> id)
 );
 
-create unique index if not exists charge_items_source_type_source_key on billing.charge_items (tenant_id, source_type, source_id, charge_id)
+create unique index if not exists charge_items_once_per_source
+  on billing.charge_items (tenant_id, source_type, source_id, charge_id)
   where status <> 'aborted';
 create index if not exists charge_items_account_idx on billing.charge_items (tenant_id, account_id);
+-- what the next bill of an account is made of
+create index if not exists charge_items_unbilled_idx on billing.charge_items (tenant_id, account_id) where status in ('planned', 'billable');
 create index if not exists charge_items_charge_idx on billing.charge_items (tenant_id, charge_id);
 create index if not exists charge_items_patient_idx on billing.charge_items (tenant_id, patient_id);
-create index if not exists charge_items_encounter_idx on billing.charge_items (tenant_id, encounter_id)
-  where encounter_id is not null;
-create index if not exists charge_items_concession_approved_by_idx on billing.charge_items (tenant_id, concession_approved_by)
+create index if not exists charge_items_encounter_idx on billing.charge_items (tenant_id, encounter_id) where encounter_id is not null;
+create index if not exists charge_items_concession_approved_by_idx
+  on billing.charge_items (tenant_id, concession_approved_by)
   where concession_approved_by is not null;
-create index if not exists charge_items_package_charge_item_idx on billing.charge_items (tenant_id, package_charge_item_id)
+create index if not exists charge_items_package_charge_item_idx
+  on billing.charge_items (tenant_id, package_charge_item_id)
   where package_charge_item_id is not null;
-create index if not exists charge_items_invoice_item_idx on billing.charge_items (tenant_id, invoice_item_id)
+create index if not exists charge_items_invoice_item_idx
+  on billing.charge_items (tenant_id, invoice_item_id)
   where invoice_item_id is not null;
 
-comment on table billing.charge_items is 'class=financial;scope=tenant;owner=billing;fhir=ChargeItem;retention=financial;about=One billable event; exactly one per source event.';
-comment on column billing.charge_items.account_id is 'class=financial;about=?';
-comment on column billing.charge_items.charge_id is 'class=financial;about=?';
-comment on column billing.charge_items.patient_id is 'class=financial;about=The patient.';
-comment on column billing.charge_items.encounter_id is 'class=financial;about=The encounter that it belongs to.';
-comment on column billing.charge_items.source_type is 'class=financial;about=?';
-comment on column billing.charge_items.source_id is 'class=financial;about=?';
-comment on column billing.charge_items.occurred_at is 'class=financial;about=?';
-comment on column billing.charge_items.quantity is 'class=financial;about=?';
-comment on column billing.charge_items.unit_price is 'class=financial;about=?';
-comment on column billing.charge_items.discount is 'class=financial;about=?';
-comment on column billing.charge_items.tax_rate is 'class=financial;about=?';
-comment on column billing.charge_items.tax is 'class=financial;about=?';
-comment on column billing.charge_items.net is 'class=financial;about=?';
-comment on column billing.charge_items.concession_reason is 'class=financial;about=?';
-comment on column billing.charge_items.concession_approved_by is 'class=financial;about=?';
-comment on column billing.charge_items.package_charge_item_id is 'class=financial;about=?';
-comment on column billing.charge_items.invoice_item_id is 'class=financial;about=?';
-comment on column billing.charge_items.cancel_reason is 'class=financial;about=?';
-comment on column billing.charge_items.status is 'class=financial;about=?';
+comment on table billing.charge_items is 'class=financial;scope=tenant;owner=billing;fhir=ChargeItem;retention=financial;about=One billable event; exactly one per source event and charge.';
+comment on column billing.charge_items.account_id is 'class=financial;about=The account that it is charged to.';
+comment on column billing.charge_items.charge_id is 'class=financial;about=What is charged.';
+comment on column billing.charge_items.patient_id is 'class=financial;about=For whom.';
+comment on column billing.charge_items.encounter_id is 'class=financial;about=The stay or visit that it belongs to.';
+comment on column billing.charge_items.source_type is 'class=operational;about=Table of the row that caused it, such as laboratory.lab_order_items, or manual.';
+comment on column billing.charge_items.source_id is 'class=financial;about=Id of the row that caused it.';
+comment on column billing.charge_items.occurred_at is 'class=financial;about=When the service was given; its day decides the price.';
+comment on column billing.charge_items.quantity is 'class=financial;about=How many units of the charge.';
+comment on column billing.charge_items.unit_price is 'class=financial;about=Price of one unit before discount and GST, fixed when it was charged.';
+comment on column billing.charge_items.discount is 'class=financial;about=Discount of the tariff and concession, for the whole quantity.';
+comment on column billing.charge_items.tax_rate is 'class=financial;about=GST in percent.';
+comment on column billing.charge_items.tax is 'class=financial;about=GST on price less discount.';
+comment on column billing.charge_items.net is 'class=financial;about=Quantity x price - discount + tax.';
+comment on column billing.charge_items.concession_reason is 'class=financial;about=Why there is a discount: the word tariff, or a person''s reason.';
+comment on column billing.charge_items.concession_approved_by is 'class=operational;about=The member of staff who granted the concession; empty for the discount of a tariff.';
+comment on column billing.charge_items.package_charge_item_id is 'class=financial;about=The charge of the package that includes this one.';
+comment on column billing.charge_items.invoice_item_id is 'class=financial;about=The line of the bill that it is on.';
+comment on column billing.charge_items.cancel_reason is 'class=financial;about=Why it was cancelled.';
+comment on column billing.charge_items.status is 'class=financial;about=planned, billable, billed, not_billable (in a package, or free), aborted (cancelled).';
 select core.comment_standard_columns('billing.charge_items');
 
 alter table billing.charge_items enable row level security;
@@ -12820,30 +13674,38 @@ create or replace trigger charge_items_touch before update on billing.charge_ite
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger charge_items_transition before insert or update of status on billing.charge_items
   for each row execute function core.enforce_transition('billing.charge_items', 'status');
+create or replace trigger charge_items_first_state after insert on billing.charge_items
+  for each row execute function core.announce_first_state('billing.charge_items');
 select audit.track('billing.charge_items');
 
+-- billable and not_billable are initial states too: most charges are made for what was done already
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('billing.charge_items', '', 'planned', false, null),
-  ('billing.charge_items', 'planned', 'billable', false, null),
-  ('billing.charge_items', 'planned', 'aborted', false, null),
+  ('billing.charge_items', '', 'billable', false, 'charge.added.v1'),
+  ('billing.charge_items', '', 'not_billable', false, 'charge.added.v1'),
+  ('billing.charge_items', 'planned', 'billable', false, 'charge.added.v1'),
+  ('billing.charge_items', 'planned', 'aborted', true, null),
   ('billing.charge_items', 'billable', 'billed', false, null),
-  ('billing.charge_items', 'billable', 'aborted', false, null),
+  ('billing.charge_items', 'billable', 'aborted', true, null),
   ('billing.charge_items', 'billable', 'not_billable', false, null),
-  ('billing.charge_items', 'billed', 'billable', false, null),
-  ('billing.charge_items', 'not_billable', 'billable', false, null)
+  ('billing.charge_items', 'billed', 'billable', true, null),
+  ('billing.charge_items', 'not_billable', 'billable', true, null),
+  ('billing.charge_items', 'not_billable', 'aborted', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on billing.charge_items to billing_app;
-grant select on billing.charge_items to billing_ro;
+grant select on billing.charge_items to billing_app, billing_ro;
 
--- billing.invoices: Bills of supply, tax invoices, proformas and credit notes; frozen once issued.
--- RULE to build: issued rows immutable except allocated, status, irn (trigger)
--- NOTE: Number is taken from core.id_sequences inside the issuing transaction, so a rollback leaves no gap (CGST Rule 46(b): consecutive, at most 16 characters, unique per financial year). An issued bill is never deleted: it is credited.
+-- billing.invoices: bills of supply, tax invoices, proformas and credit notes. Frozen once issued.
+--
+-- CGST Rule 46(b): consecutive numbers of at most 16 characters, unique in a financial year. The number is taken inside
+-- the issuing transaction, so a rollback leaves no gap; an issued bill is never deleted but credited. A proforma has no
+-- number, is owed by nobody, and ends as quoted.
+-- Open is total - allocated - written_off. On a credit note, allocated is what was used of it.
 create table if not exists billing.invoices (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
   kind text not null,
-  series text not null,
+  series text not null default '',
   invoice_number text,
   fiscal_year text,
   account_id uuid not null,
@@ -12860,9 +13722,13 @@ create table if not exists billing.invoices (
   round_off numeric(14, 2) not null default 0,
   total numeric(14, 2) not null,
   allocated numeric(14, 2) not null default 0,
+  credited numeric(14, 2) not null default 0,
+  written_off numeric(14, 2) not null default 0,
   currency text not null default 'INR',
   original_invoice_id uuid,
   credit_reason text,
+  write_off_reason text,
+  write_off_approved_by uuid,
   irn text,
   cancelled_reason text,
   document_id uuid,
@@ -12873,60 +13739,80 @@ create table if not exists billing.invoices (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint invoices_pkey primary key (tenant_id, id),
-  constraint invoices_kind_series_key unique (tenant_id, kind, series, fiscal_year, invoice_number),
+  constraint invoices_number_once_a_year unique (tenant_id, kind, series, fiscal_year, invoice_number),
   constraint invoices_kind_check check (kind in ('bill_of_supply', 'tax_invoice', 'credit_note', 'proforma')),
-  constraint invoices_currency_form check (currency ~ '^[A-Z]{3}$'),
   constraint invoices_status_check check (
-    status in ('draft', 'issued', 'discarded', 'partially_paid', 'paid', 'credited')
+    status in ('draft', 'quoted', 'issued', 'discarded', 'partially_paid', 'paid', 'credited', 'written_off')
   ),
-  constraint invoices_total_rule check (total = subtotal - discount + tax + round_off),
-  constraint invoices_abs_rule check (abs(round_off) < 1),
-  constraint invoices_allocated_range check (allocated between 0 and total),
-  constraint invoices_kind_rule check (
-    kind = 'proforma' or status = 'draft' or (invoice_number is not null and issued_at is not null)
+  constraint invoices_series_form check (series ~ '^[A-Za-z0-9]{0,8}$'),
+  constraint invoices_number_form check (invoice_number ~ '^[A-Za-z0-9/-]{1,16}$'),
+  constraint invoices_currency_form check (currency ~ '^[A-Z]{3}$'),
+  constraint invoices_gstin_valid check (gstin is null or core.valid_gstin(gstin)),
+  constraint invoices_total_adds_up check (total = subtotal - discount + tax + round_off),
+  constraint invoices_round_off_below_one check (abs(round_off) < 1),
+  constraint invoices_bill_of_supply_without_tax check (kind <> 'bill_of_supply' or tax = 0),
+  constraint invoices_not_over_allocated check (allocated >= 0 and written_off >= 0 and allocated + written_off <= total),
+  constraint invoices_not_over_credited check (credited between 0 and total),
+  constraint invoices_issued_has_number check (
+    status in ('draft', 'quoted', 'discarded')
+    or (invoice_number is not null and fiscal_year is not null and issued_at is not null)
   ),
-  constraint invoices_invoice_number_rule check (invoice_number ~ '^[A-Za-z0-9/-]{1,16}$'),
-  constraint invoices_kind_rule_5 check ((kind = 'credit_note') = (original_invoice_id is not null)),
-  constraint invoices_credit_note_complete check (kind <> 'credit_note' or credit_reason is not null)
+  constraint invoices_proforma_is_quoted check (
+    case kind when 'proforma' then status in ('draft', 'quoted', 'discarded') and invoice_number is null else status <> 'quoted' end
+  ),
+  constraint invoices_credit_note_names_bill check ((kind = 'credit_note') = (original_invoice_id is not null)),
+  constraint invoices_credit_note_has_reason check (kind <> 'credit_note' or credit_reason is not null),
+  constraint invoices_write_off_approved check (
+    written_off = 0 or (write_off_reason is not null and write_off_approved_by is not null)
+  ),
+  constraint invoices_discarded_has_reason check (status <> 'discarded' or cancelled_reason is not null)
 );
 
 create index if not exists invoices_account_idx on billing.invoices (tenant_id, account_id);
 create index if not exists invoices_patient_idx on billing.invoices (tenant_id, patient_id);
-create index if not exists invoices_payer_idx on billing.invoices (payer_id, tenant_id)
-  where payer_id is not null;
+-- what billing.ageing lists
+create index if not exists invoices_open_idx on billing.invoices (tenant_id, due_on) where status in ('issued', 'partially_paid');
+create index if not exists invoices_payer_idx on billing.invoices (payer_id, tenant_id) where payer_id is not null;
 comment on index billing.invoices_payer_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
 create index if not exists invoices_clinic_idx on billing.invoices (tenant_id, clinic_id);
-create index if not exists invoices_original_invoice_idx on billing.invoices (tenant_id, original_invoice_id)
+create index if not exists invoices_original_invoice_idx
+  on billing.invoices (tenant_id, original_invoice_id)
   where original_invoice_id is not null;
-create index if not exists invoices_document_idx on billing.invoices (tenant_id, document_id)
-  where document_id is not null;
+create index if not exists invoices_write_off_approved_by_idx
+  on billing.invoices (tenant_id, write_off_approved_by)
+  where write_off_approved_by is not null;
+create index if not exists invoices_document_idx on billing.invoices (tenant_id, document_id) where document_id is not null;
 
 comment on table billing.invoices is 'class=financial;scope=tenant;owner=billing;fhir=Invoice;retention=financial;about=Bills of supply, tax invoices, proformas and credit notes; frozen once issued.';
-comment on column billing.invoices.kind is 'class=financial;about=?';
-comment on column billing.invoices.series is 'class=financial;about=?';
-comment on column billing.invoices.invoice_number is 'class=financial;about=?';
-comment on column billing.invoices.fiscal_year is 'class=financial;about=?';
-comment on column billing.invoices.account_id is 'class=financial;about=?';
-comment on column billing.invoices.patient_id is 'class=financial;about=The patient.';
-comment on column billing.invoices.payer_id is 'class=financial;about=?';
-comment on column billing.invoices.clinic_id is 'class=financial;about=The clinic.';
-comment on column billing.invoices.issued_at is 'class=financial;about=?';
-comment on column billing.invoices.due_on is 'class=financial;about=?';
-comment on column billing.invoices.gstin is 'class=financial;about=?';
-comment on column billing.invoices.place_of_supply is 'class=financial;about=?';
-comment on column billing.invoices.subtotal is 'class=financial;about=?';
-comment on column billing.invoices.discount is 'class=financial;about=?';
-comment on column billing.invoices.tax is 'class=financial;about=?';
-comment on column billing.invoices.round_off is 'class=financial;about=?';
-comment on column billing.invoices.total is 'class=financial;about=?';
-comment on column billing.invoices.allocated is 'class=financial;about=?';
-comment on column billing.invoices.currency is 'class=financial;about=Currency (ISO 4217).';
-comment on column billing.invoices.original_invoice_id is 'class=financial;about=?';
-comment on column billing.invoices.credit_reason is 'class=financial;about=?';
-comment on column billing.invoices.irn is 'class=financial;about=?';
-comment on column billing.invoices.cancelled_reason is 'class=financial;about=?';
-comment on column billing.invoices.document_id is 'class=financial;about=The stored document.';
-comment on column billing.invoices.status is 'class=financial;about=?';
+comment on column billing.invoices.kind is 'class=financial;about=bill_of_supply (exempt from GST), tax_invoice, credit_note or proforma.';
+comment on column billing.invoices.series is 'class=operational;about=Series of numbers, such as one of a counter or registration; empty for the main one.';
+comment on column billing.invoices.invoice_number is 'class=financial;about=Consecutive per kind, series and fiscal year; at most 16 characters.';
+comment on column billing.invoices.fiscal_year is 'class=operational;about=The fiscal year that the number counts in, such as FY2026-27.';
+comment on column billing.invoices.account_id is 'class=financial;about=The account that is billed.';
+comment on column billing.invoices.patient_id is 'class=financial;about=The patient who was treated.';
+comment on column billing.invoices.payer_id is 'class=financial;about=The payer who owes it; empty when the patient does.';
+comment on column billing.invoices.clinic_id is 'class=operational;about=The clinic that bills.';
+comment on column billing.invoices.issued_at is 'class=financial;about=When it was issued.';
+comment on column billing.invoices.due_on is 'class=financial;about=The day by which it is to be paid.';
+comment on column billing.invoices.gstin is 'class=operational;about=GST registration of the clinic when it was issued.';
+comment on column billing.invoices.place_of_supply is 'class=operational;about=Code of the state of supply.';
+comment on column billing.invoices.subtotal is 'class=financial;about=Sum of quantity x price of the lines.';
+comment on column billing.invoices.discount is 'class=financial;about=Sum of the discounts of the lines.';
+comment on column billing.invoices.tax is 'class=financial;about=Sum of the GST of the lines.';
+comment on column billing.invoices.round_off is 'class=financial;about=What rounds the total (setting billing.round_to).';
+comment on column billing.invoices.total is 'class=financial;about=What is to be paid.';
+comment on column billing.invoices.allocated is 'class=financial;about=What payments and credit notes cover; on a credit note, what was used of it.';
+comment on column billing.invoices.credited is 'class=financial;about=Sum of the credit notes on it.';
+comment on column billing.invoices.written_off is 'class=financial;about=What was given up.';
+comment on column billing.invoices.currency is 'class=financial;about=Currency, ISO 4217.';
+comment on column billing.invoices.original_invoice_id is 'class=financial;about=The bill that a credit note takes back.';
+comment on column billing.invoices.credit_reason is 'class=financial;about=Why it is credited.';
+comment on column billing.invoices.write_off_reason is 'class=financial;about=Why the rest was given up.';
+comment on column billing.invoices.write_off_approved_by is 'class=operational;about=The user who approved giving it up.';
+comment on column billing.invoices.irn is 'class=operational;about=Invoice reference number of the e-invoice portal; set once.';
+comment on column billing.invoices.cancelled_reason is 'class=financial;about=Why a proforma was discarded.';
+comment on column billing.invoices.document_id is 'class=financial;about=The printed bill.';
+comment on column billing.invoices.status is 'class=financial;about=draft, quoted (a proforma), issued, partially_paid, paid, credited, written_off, discarded; follows the counters.';
 select core.comment_standard_columns('billing.invoices');
 
 alter table billing.invoices enable row level security;
@@ -12936,31 +13822,52 @@ create policy tenant_isolation on billing.invoices
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-create or replace trigger invoices_touch before update on billing.invoices
-  for each row execute function core.update_updated_at_column('row_version');
+-- in this order: PostgreSQL fires triggers by name, and the transition must see the state that follows the counts
+create or replace trigger invoices_follow_counts before update on billing.invoices
+  for each row execute function billing.follow_invoice_counts();
+create or replace trigger invoices_frozen before update or delete on billing.invoices
+  for each row execute function billing.keep_issued_invoice();
 create or replace trigger invoices_payer_visible before insert or update of payer_id on billing.invoices
   for each row execute function core.check_shared_reference('payer_id', 'insurance.payers');
-create or replace trigger invoices_transition before insert or update of status on billing.invoices
+create or replace trigger invoices_touch before update on billing.invoices
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger invoices_transition before insert or update on billing.invoices
   for each row execute function core.enforce_transition('billing.invoices', 'status');
+create or replace trigger invoices_no_truncate before truncate on billing.invoices
+  for each statement execute function core.refuse_change();
+-- lines come to drafts only, so the sum is checked once: when the bill leaves that state
+drop trigger if exists invoices_lines_add_up on billing.invoices;
+create constraint trigger invoices_lines_add_up after update on billing.invoices
+  deferrable initially deferred
+  for each row when (old.status = 'draft' and new.status <> 'draft') execute function billing.check_invoice_totals();
 select audit.track('billing.invoices');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('billing.invoices', '', 'draft', false, null),
-  ('billing.invoices', 'draft', 'issued', false, null),
+  ('billing.invoices', 'draft', 'issued', false, 'invoice.issued.v1'),
+  ('billing.invoices', 'draft', 'quoted', false, null),
   ('billing.invoices', 'draft', 'discarded', false, null),
+  ('billing.invoices', 'quoted', 'discarded', false, null),
   ('billing.invoices', 'issued', 'partially_paid', false, null),
-  ('billing.invoices', 'issued', 'paid', false, null),
-  ('billing.invoices', 'issued', 'credited', false, null),
-  ('billing.invoices', 'partially_paid', 'paid', false, null),
-  ('billing.invoices', 'partially_paid', 'credited', false, null),
-  ('billing.invoices', 'paid', 'credited', false, null)
+  ('billing.invoices', 'issued', 'paid', false, 'invoice.paid.v1'),
+  ('billing.invoices', 'issued', 'credited', false, 'invoice.credited.v1'),
+  ('billing.invoices', 'issued', 'written_off', true, null),
+  ('billing.invoices', 'partially_paid', 'paid', false, 'invoice.paid.v1'),
+  ('billing.invoices', 'partially_paid', 'credited', false, 'invoice.credited.v1'),
+  ('billing.invoices', 'partially_paid', 'written_off', true, null),
+  ('billing.invoices', 'partially_paid', 'issued', true, null),
+  ('billing.invoices', 'paid', 'credited', false, 'invoice.credited.v1'),
+  ('billing.invoices', 'paid', 'partially_paid', true, null),
+  ('billing.invoices', 'paid', 'issued', true, null),
+  ('billing.invoices', 'written_off', 'partially_paid', true, null),
+  ('billing.invoices', 'written_off', 'issued', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on billing.invoices to billing_app;
-grant select on billing.invoices to billing_ro;
+grant select on billing.invoices to billing_app, billing_ro;
+grant update (irn, document_id, row_version) on billing.invoices to billing_app;
 
--- billing.invoice_items: Lines of an invoice.
--- RULE to build: sum of lines equals invoice (deferred constraint trigger)
+-- billing.invoice_items: the lines of a bill. They come to a draft and never change; a credit note's line names the line
+-- that it takes back.
 create table if not exists billing.invoice_items (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -12975,27 +13882,36 @@ create table if not exists billing.invoice_items (
   tax_rate numeric(5, 2) not null,
   tax numeric(14, 2) not null default 0,
   net numeric(14, 2) not null,
+  credits_item_id uuid,
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint invoice_items_pkey primary key (tenant_id, id),
-  constraint invoice_items_invoice_line_no_key unique (tenant_id, invoice_id, line_no),
-  constraint invoice_items_net_rule check (net = round(quantity*unit_price - discount + tax,2))
+  constraint invoice_items_line_no_key unique (tenant_id, invoice_id, line_no),
+  constraint invoice_items_line_no_positive check (line_no >= 1),
+  constraint invoice_items_quantity_positive check (quantity > 0),
+  constraint invoice_items_discount_within_price check (discount between 0 and quantity * unit_price),
+  constraint invoice_items_net_adds_up check (net = round(quantity * unit_price - discount + tax, 2)),
+  constraint invoice_items_not_credit_of_itself check (credits_item_id <> id)
 );
 
 create index if not exists invoice_items_charge_idx on billing.invoice_items (tenant_id, charge_id);
+create index if not exists invoice_items_credits_item_idx
+  on billing.invoice_items (tenant_id, credits_item_id)
+  where credits_item_id is not null;
 
-comment on table billing.invoice_items is 'class=financial;scope=tenant;owner=billing;fhir=Invoice.lineItem;retention=financial;append_only=1;about=Lines of an invoice.';
-comment on column billing.invoice_items.invoice_id is 'class=financial;about=?';
-comment on column billing.invoice_items.line_no is 'class=financial;about=Line, counted from 1.';
-comment on column billing.invoice_items.charge_id is 'class=financial;about=?';
-comment on column billing.invoice_items.description is 'class=financial;about=?';
-comment on column billing.invoice_items.sac_hsn is 'class=financial;about=?';
-comment on column billing.invoice_items.quantity is 'class=financial;about=?';
-comment on column billing.invoice_items.unit_price is 'class=financial;about=?';
-comment on column billing.invoice_items.discount is 'class=financial;about=?';
-comment on column billing.invoice_items.tax_rate is 'class=financial;about=?';
-comment on column billing.invoice_items.tax is 'class=financial;about=?';
-comment on column billing.invoice_items.net is 'class=financial;about=?';
+comment on table billing.invoice_items is 'class=financial;scope=tenant;owner=billing;fhir=Invoice.lineItem;retention=financial;append_only=1;about=Lines of a bill.';
+comment on column billing.invoice_items.invoice_id is 'class=financial;about=The bill.';
+comment on column billing.invoice_items.line_no is 'class=operational;about=Line, counted from 1.';
+comment on column billing.invoice_items.charge_id is 'class=financial;about=What is billed.';
+comment on column billing.invoice_items.description is 'class=financial;about=Its name when it was billed.';
+comment on column billing.invoice_items.sac_hsn is 'class=reference;about=Its GST code when it was billed.';
+comment on column billing.invoice_items.quantity is 'class=financial;about=How many units.';
+comment on column billing.invoice_items.unit_price is 'class=financial;about=Price of one unit before discount and GST.';
+comment on column billing.invoice_items.discount is 'class=financial;about=Discount on the line.';
+comment on column billing.invoice_items.tax_rate is 'class=financial;about=GST in percent.';
+comment on column billing.invoice_items.tax is 'class=financial;about=GST of the line.';
+comment on column billing.invoice_items.net is 'class=financial;about=Quantity x price - discount + tax.';
+comment on column billing.invoice_items.credits_item_id is 'class=financial;about=On a credit note: the line that it takes back.';
 select core.comment_standard_columns('billing.invoice_items');
 
 alter table billing.invoice_items enable row level security;
@@ -13005,17 +13921,20 @@ create policy tenant_isolation on billing.invoice_items
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger invoice_items_to_drafts_only before insert on billing.invoice_items
+  for each row execute function billing.check_invoice_line();
 create or replace trigger invoice_items_append_only before update or delete on billing.invoice_items
   for each row execute function core.refuse_change();
 create or replace trigger invoice_items_no_truncate before truncate on billing.invoice_items
   for each statement execute function core.refuse_change();
 select audit.track('billing.invoice_items');
 
-grant select, insert on billing.invoice_items to billing_app;
-grant select on billing.invoice_items to billing_ro;
+grant select on billing.invoice_items to billing_app, billing_ro;
 
--- billing.payment_allocations: Which money pays which bill; reversals are negative rows.
--- RULE to build: sum(invoice) <= invoice.total and sum(source) <= source.amount (function under row locks)
+-- billing.payment_allocations: which money pays which bill. A reversal is a second row with the amount below zero.
+--
+-- The sum over a bill never exceeds its total (invoices_not_over_allocated is the last guard) and the sum over a source
+-- never exceeds what the source has to give: both are kept by billing.allocate under the locks of source and bill.
 create table if not exists billing.payment_allocations (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -13024,41 +13943,51 @@ create table if not exists billing.payment_allocations (
   claim_payment_id uuid,
   credit_note_id uuid,
   amount numeric(14, 2) not null,
-  allocated_at timestamptz not null,
-  allocated_by uuid not null,
+  allocated_at timestamptz not null default now(),
+  allocated_by uuid default core.current_user_id(),
   reverses_id uuid,
   reason text,
+  idempotency_key text,
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint payment_allocations_pkey primary key (tenant_id, id),
-  constraint payment_allocations_amount_rule check (amount <> 0),
-  constraint payment_allocations_num_nonnulls_rule check (
-    num_nonnulls(payment_id,claim_payment_id,credit_note_id) = 1
-  ),
-  constraint payment_allocations_amount_rule_2 check ((amount < 0) = (reverses_id is not null))
+  constraint payment_allocations_amount_not_zero check (amount <> 0),
+  constraint payment_allocations_one_source check (num_nonnulls(payment_id, claim_payment_id, credit_note_id) = 1),
+  constraint payment_allocations_below_zero_reverses check ((amount < 0) = (reverses_id is not null)),
+  constraint payment_allocations_reversal_has_reason check (reverses_id is null or reason is not null)
 );
 
-create index if not exists payment_allocations_invoice_idx on billing.payment_allocations (tenant_id, invoice_id);
-create index if not exists payment_allocations_payment_idx on billing.payment_allocations (tenant_id, payment_id)
-  where payment_id is not null;
-create index if not exists payment_allocations_claim_payment_idx on billing.payment_allocations (tenant_id, claim_payment_id)
-  where claim_payment_id is not null;
-create index if not exists payment_allocations_credit_note_idx on billing.payment_allocations (tenant_id, credit_note_id)
-  where credit_note_id is not null;
-create index if not exists payment_allocations_allocated_by_idx on billing.payment_allocations (tenant_id, allocated_by);
-create index if not exists payment_allocations_reverses_idx on billing.payment_allocations (tenant_id, reverses_id)
+create unique index if not exists payment_allocations_idempotency_key
+  on billing.payment_allocations (tenant_id, idempotency_key)
+  where idempotency_key is not null;
+create unique index if not exists payment_allocations_reversed_once
+  on billing.payment_allocations (tenant_id, reverses_id)
   where reverses_id is not null;
+create index if not exists payment_allocations_invoice_idx on billing.payment_allocations (tenant_id, invoice_id);
+create index if not exists payment_allocations_payment_idx
+  on billing.payment_allocations (tenant_id, payment_id)
+  where payment_id is not null;
+create index if not exists payment_allocations_claim_payment_idx
+  on billing.payment_allocations (tenant_id, claim_payment_id)
+  where claim_payment_id is not null;
+create index if not exists payment_allocations_credit_note_idx
+  on billing.payment_allocations (tenant_id, credit_note_id)
+  where credit_note_id is not null;
+create index if not exists payment_allocations_allocated_by_idx
+  on billing.payment_allocations (tenant_id, allocated_by)
+  where allocated_by is not null;
 
-comment on table billing.payment_allocations is 'class=financial;scope=tenant;owner=billing;fhir=PaymentReconciliation.detail;retention=financial;append_only=1;about=Which money pays which bill; reversals are negative rows.';
-comment on column billing.payment_allocations.invoice_id is 'class=financial;about=?';
-comment on column billing.payment_allocations.payment_id is 'class=financial;about=?';
-comment on column billing.payment_allocations.claim_payment_id is 'class=financial;about=?';
-comment on column billing.payment_allocations.credit_note_id is 'class=financial;about=?';
-comment on column billing.payment_allocations.amount is 'class=financial;about=?';
-comment on column billing.payment_allocations.allocated_at is 'class=financial;about=?';
-comment on column billing.payment_allocations.allocated_by is 'class=financial;about=?';
-comment on column billing.payment_allocations.reverses_id is 'class=financial;about=?';
-comment on column billing.payment_allocations.reason is 'class=financial;about=?';
+comment on table billing.payment_allocations is 'class=financial;scope=tenant;owner=billing;fhir=PaymentReconciliation.detail;retention=financial;append_only=1;about=Which money pays which bill; reversals are rows below zero.';
+comment on column billing.payment_allocations.invoice_id is 'class=financial;about=The bill that is paid.';
+comment on column billing.payment_allocations.payment_id is 'class=financial;about=The payment that pays it.';
+comment on column billing.payment_allocations.claim_payment_id is 'class=financial;about=The payer''s payment that pays it.';
+comment on column billing.payment_allocations.credit_note_id is 'class=financial;about=The credit note that covers it.';
+comment on column billing.payment_allocations.amount is 'class=financial;about=How much; below zero takes an earlier row back.';
+comment on column billing.payment_allocations.allocated_at is 'class=financial;about=When.';
+comment on column billing.payment_allocations.allocated_by is 'class=operational;about=By whom; empty for a system task, such as a provider''s webhook.';
+comment on column billing.payment_allocations.reverses_id is 'class=financial;about=The row that this one takes back.';
+comment on column billing.payment_allocations.reason is 'class=financial;about=Why it was taken back.';
+comment on column billing.payment_allocations.idempotency_key is 'class=operational;about=Same key, same row.';
 select core.comment_standard_columns('billing.payment_allocations');
 
 alter table billing.payment_allocations enable row level security;
@@ -13074,17 +14003,19 @@ create or replace trigger payment_allocations_no_truncate before truncate on bil
   for each statement execute function core.refuse_change();
 select audit.track('billing.payment_allocations');
 
-grant select, insert on billing.payment_allocations to billing_app;
-grant select on billing.payment_allocations to billing_ro;
+grant select on billing.payment_allocations to billing_app, billing_ro;
 
--- billing.ledger_entries: Double-entry lines; every money event balances to zero.
--- RULE to build: sum(debit)=sum(credit) per txn_id and currency (deferred constraint trigger)
+-- billing.ledger_entries: double entry. Every money event is one transaction whose debit equals its credit, which a
+-- deferred trigger checks at commit; a correction is a transaction the other way round.
+--
+-- Money that came in and pays no bill yet is an advance (a debt of the hospital); an allocation turns advance into a
+-- smaller receivable.
 create table if not exists billing.ledger_entries (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
   txn_id uuid not null,
   line_no smallint not null,
-  posted_at timestamptz not null,
+  posted_at timestamptz not null default now(),
   account_code text not null,
   direction text not null,
   amount numeric(14, 2) not null,
@@ -13097,33 +14028,36 @@ create table if not exists billing.ledger_entries (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint ledger_entries_pkey primary key (tenant_id, id),
-  constraint ledger_entries_txn_line_no_key unique (tenant_id, txn_id, line_no),
-  constraint ledger_entries_ref_type_ref_key unique (tenant_id, ref_type, ref_id, line_no),
+  constraint ledger_entries_txn_line_key unique (tenant_id, txn_id, line_no),
+  constraint ledger_entries_posted_once unique (tenant_id, ref_type, ref_id, line_no),
   constraint ledger_entries_account_code_check check (
-    account_code in ('cash', 'bank', 'gateway_clearing', 'patient_receivable', 'payer_receivable', 'advance', 'revenue', 'tax_payable', 'discount', 'write_off', 'refund_payable', 'tds_receivable')
+    account_code in (
+      'cash', 'bank', 'gateway_clearing', 'gateway_charges', 'patient_receivable', 'payer_receivable', 'advance', 'revenue',
+      'tax_payable', 'discount', 'write_off', 'refund_payable', 'tds_receivable'
+    )
   ),
   constraint ledger_entries_direction_check check (direction in ('debit', 'credit')),
   constraint ledger_entries_currency_form check (currency ~ '^[A-Z]{3}$'),
-  constraint ledger_entries_amount_rule check (amount > 0)
+  constraint ledger_entries_amount_positive check (amount > 0)
 );
 
-create index if not exists ledger_entries_patient_idx on billing.ledger_entries (tenant_id, patient_id)
-  where patient_id is not null;
+create index if not exists ledger_entries_day_idx on billing.ledger_entries (tenant_id, posted_at);
+create index if not exists ledger_entries_patient_idx on billing.ledger_entries (tenant_id, patient_id) where patient_id is not null;
 create index if not exists ledger_entries_clinic_idx on billing.ledger_entries (tenant_id, clinic_id);
 
 comment on table billing.ledger_entries is 'class=financial;scope=tenant;owner=billing;fhir=none;retention=financial;append_only=1;about=Double-entry lines; every money event balances to zero.';
-comment on column billing.ledger_entries.txn_id is 'class=financial;about=?';
-comment on column billing.ledger_entries.line_no is 'class=financial;about=Line, counted from 1.';
-comment on column billing.ledger_entries.posted_at is 'class=financial;about=?';
-comment on column billing.ledger_entries.account_code is 'class=financial;about=?';
-comment on column billing.ledger_entries.direction is 'class=financial;about=?';
-comment on column billing.ledger_entries.amount is 'class=financial;about=?';
-comment on column billing.ledger_entries.currency is 'class=financial;about=Currency (ISO 4217).';
-comment on column billing.ledger_entries.ref_type is 'class=financial;about=?';
-comment on column billing.ledger_entries.ref_id is 'class=financial;about=?';
-comment on column billing.ledger_entries.patient_id is 'class=financial;about=The patient.';
-comment on column billing.ledger_entries.clinic_id is 'class=financial;about=The clinic.';
-comment on column billing.ledger_entries.reverses_txn_id is 'class=financial;about=?';
+comment on column billing.ledger_entries.txn_id is 'class=operational;about=The transaction; its debit equals its credit.';
+comment on column billing.ledger_entries.line_no is 'class=operational;about=Line, counted from 1.';
+comment on column billing.ledger_entries.posted_at is 'class=financial;about=When it was posted.';
+comment on column billing.ledger_entries.account_code is 'class=operational;about=Ledger account: cash, bank, gateway_clearing (money at a provider), gateway_charges, patient_receivable, payer_receivable, advance, revenue, tax_payable, discount, write_off, refund_payable, tds_receivable.';
+comment on column billing.ledger_entries.direction is 'class=operational;about=debit or credit.';
+comment on column billing.ledger_entries.amount is 'class=financial;about=Amount, above zero.';
+comment on column billing.ledger_entries.currency is 'class=financial;about=Currency, ISO 4217.';
+comment on column billing.ledger_entries.ref_type is 'class=operational;about=What was posted: invoice, credit_note, payment, payment.voided, allocation, write_off, refund.approved, claim_payment, ...';
+comment on column billing.ledger_entries.ref_id is 'class=financial;about=Id of the row that was posted.';
+comment on column billing.ledger_entries.patient_id is 'class=financial;about=The patient concerned.';
+comment on column billing.ledger_entries.clinic_id is 'class=operational;about=The clinic whose books it is in.';
+comment on column billing.ledger_entries.reverses_txn_id is 'class=operational;about=The transaction that this one takes back.';
 select core.comment_standard_columns('billing.ledger_entries');
 
 alter table billing.ledger_entries enable row level security;
@@ -13133,18 +14067,30 @@ create policy tenant_isolation on billing.ledger_entries
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+drop trigger if exists ledger_entries_balance on billing.ledger_entries;
+create constraint trigger ledger_entries_balance after insert on billing.ledger_entries
+  deferrable initially deferred
+  for each row execute function billing.check_ledger_balance();
 create or replace trigger ledger_entries_append_only before update or delete on billing.ledger_entries
   for each row execute function core.refuse_change();
 create or replace trigger ledger_entries_no_truncate before truncate on billing.ledger_entries
   for each statement execute function core.refuse_change();
 select audit.track('billing.ledger_entries');
 
-grant select, insert on billing.ledger_entries to billing_app;
-grant select on billing.ledger_entries to billing_ro;
+grant select on billing.ledger_entries to billing_app, billing_ro;
+
+-- A patient is cleared by billing before the discharge goes on.
+create or replace trigger admissions_cleared_by_billing before update of status on clinical.admissions
+  for each row when (new.status in ('billing_cleared', 'discharged'))
+  execute function billing.check_discharge_clearance();
 
 -- cds: tables
 
--- cds.rules: Executable rules with versions and approval.
+-- cds.rules: decision rules that are data: a condition over facts, tested before it may speak.
+--
+-- logic is {"all": [..]}, {"any": [..]}, {"not": ..} or {"fact": "age_years", "op": "<", "value": 12}; cds.evaluate says what it
+-- means. Each version is a row; one version of a code is active, and what was tested never changes: a change is a new
+-- version. Rows without a tenant come with the product and hold for all; a tenant's own rule of the same code replaces them.
 create table if not exists cds.rules (
   tenant_id uuid,
   id uuid not null default core.uuid_v7(),
@@ -13152,13 +14098,13 @@ create table if not exists cds.rules (
   version integer not null default 1,
   name text not null,
   hook text not null,
-  logic jsonb not null default '{}',
+  logic jsonb not null,
   severity text not null,
   category text not null,
   evidence text,
   approved_by uuid,
   approved_at timestamptz,
-  test_cases jsonb not null default '{}',
+  test_cases jsonb not null default '[]',
   status text not null default 'draft',
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
@@ -13175,27 +14121,39 @@ create table if not exists cds.rules (
     category in ('interaction', 'allergy', 'duplicate', 'dose', 'renal', 'pregnancy', 'early_warning', 'sepsis', 'stewardship', 'preventive', 'stg')
   ),
   constraint rules_status_check check (status in ('draft', 'testing', 'retired', 'active', 'suspended')),
-  constraint rules_active_complete check (
-    status <> 'active' or (approved_by is not null and jsonb_array_length(test_cases) > 0)
-  )
+  constraint rules_code_format check (code ~ '^[a-z][a-z0-9_.-]{1,59}$'),
+  constraint rules_version_check check (version >= 1),
+  constraint rules_logic_is_well_formed check (cds.valid_logic(logic)),
+  constraint rules_test_cases_are_list check (jsonb_typeof(test_cases) = 'array'),
+  constraint rules_active_is_approved_and_tested check (
+    status <> 'active' or (
+      (approved_by is not null or tenant_id is null)
+      and case jsonb_typeof(test_cases) when 'array' then jsonb_array_length(test_cases) > 0 end
+    )
+  ),
+  constraint rules_approved_by_another check (approved_by <> created_by)
 );
 
-create unique index if not exists rules_code_key on cds.rules (tenant_id, code) nulls not distinct
+create unique index if not exists rules_one_active_version on cds.rules (tenant_id, code) nulls not distinct
   where status = 'active';
 
-comment on table cds.rules is 'class=reference;scope=shared;owner=cds;fhir=PlanDefinition,Library;retention=reference;about=Executable rules with versions and approval.';
-comment on column cds.rules.code is 'class=reference;about=?';
-comment on column cds.rules.version is 'class=reference;about=?';
-comment on column cds.rules.name is 'class=reference;about=?';
-comment on column cds.rules.hook is 'class=reference;about=?';
-comment on column cds.rules.logic is 'class=reference;about=?';
-comment on column cds.rules.severity is 'class=reference;about=?';
-comment on column cds.rules.category is 'class=reference;about=?';
-comment on column cds.rules.evidence is 'class=reference;about=?';
-comment on column cds.rules.approved_by is 'class=reference;about=?';
-comment on column cds.rules.approved_at is 'class=reference;about=?';
-comment on column cds.rules.test_cases is 'class=reference;about=?';
-comment on column cds.rules.status is 'class=reference;about=?';
+create index if not exists rules_approved_by_idx on cds.rules (tenant_id, approved_by);
+create index if not exists rules_active_idx on cds.rules (hook, tenant_id) where status = 'active';
+comment on index cds.rules_active_idx is 'about=Asked by every order: the active rules of a moment, shared and own.';
+
+comment on table cds.rules is 'class=reference;scope=shared;owner=cds;fhir=PlanDefinition,Library;retention=reference;about=Decision rules: a condition over facts, versioned, tested and approved.';
+comment on column cds.rules.code is 'class=reference;about=Name of the rule over its versions.';
+comment on column cds.rules.version is 'class=reference;about=1, 2, 3 per code.';
+comment on column cds.rules.name is 'class=reference;about=What the rule watches, for people.';
+comment on column cds.rules.hook is 'class=reference;about=When it is asked.';
+comment on column cds.rules.logic is 'class=reference;about=The condition, see cds.evaluate.';
+comment on column cds.rules.severity is 'class=reference;about=info, warning or hard_stop; a hard stop blocks until it is overridden with a second approver.';
+comment on column cds.rules.category is 'class=reference;about=What kind of risk it is about.';
+comment on column cds.rules.evidence is 'class=reference;about=Source of the rule.';
+comment on column cds.rules.approved_by is 'class=reference;about=The user who activated it, never its author; null for rules of the product.';
+comment on column cds.rules.approved_at is 'class=reference;about=When it was activated.';
+comment on column cds.rules.test_cases is 'class=reference;about=[{"name", "facts": {..}, "fires": true}]; all must pass before activation.';
+comment on column cds.rules.status is 'class=reference;about=draft, testing, active, suspended or retired.';
 select core.comment_standard_columns('cds.rules');
 
 alter table cds.rules enable row level security;
@@ -13207,6 +14165,8 @@ create policy tenant_isolation on cds.rules
 drop policy if exists shared_rows on cds.rules;
 create policy shared_rows on cds.rules for select using (tenant_id is null);
 
+create or replace trigger rules_keep_tested before update on cds.rules
+  for each row execute function cds.keep_tested_logic();
 create or replace trigger rules_touch before update on cds.rules
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger rules_transition before insert or update of status on cds.rules
@@ -13219,27 +14179,27 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('cds.rules', 'testing', 'active', false, null),
   ('cds.rules', 'testing', 'draft', false, null),
   ('cds.rules', 'active', 'retired', false, null),
-  ('cds.rules', 'active', 'suspended', false, null),
+  ('cds.rules', 'active', 'suspended', true, null),
   ('cds.rules', 'suspended', 'active', false, null),
   ('cds.rules', 'suspended', 'retired', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on cds.rules to cds_app;
-grant select on cds.rules to cds_ro;
+grant select on cds.rules to cds_app, cds_ro;
 
--- cds.drug_interactions: Pairs that clash: drug-drug, drug-allergy class, drug-disease, drug-food.
+-- cds.drug_interactions: pairs that clash: drug with drug, with an allergy class, with a disease, with food; and drugs of one
+-- class. Knowledge for all tenants, loaded by the platform from a source that each row names.
 create table if not exists cds.drug_interactions (
   id uuid not null default core.uuid_v7(),
   kind text not null,
   subject_code text not null,
   object_code text not null,
   severity text not null,
-  onset text not null,
+  onset text not null default 'unknown',
   evidence_level text not null,
   effect text not null,
   management text not null,
   source text not null,
-  active boolean not null default false,
+  active boolean not null default true,
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
@@ -13252,20 +14212,22 @@ create table if not exists cds.drug_interactions (
   ),
   constraint drug_interactions_severity_check check (severity in ('contraindicated', 'major', 'moderate', 'minor')),
   constraint drug_interactions_onset_check check (onset in ('rapid', 'delayed', 'unknown')),
-  constraint drug_interactions_drug_drug_complete check (kind <> 'drug_drug' or subject_code < object_code)
+  constraint drug_interactions_pairs_stand_once check (kind not in ('drug_drug', 'duplicate_class') or subject_code < object_code)
 );
 
-comment on table cds.drug_interactions is 'class=reference;scope=global;owner=cds;fhir=ClinicalUseDefinition;retention=reference;about=Pairs that clash: drug-drug, drug-allergy class, drug-disease, drug-food.';
-comment on column cds.drug_interactions.kind is 'class=reference;about=?';
-comment on column cds.drug_interactions.subject_code is 'class=reference;about=?';
-comment on column cds.drug_interactions.object_code is 'class=reference;about=?';
-comment on column cds.drug_interactions.severity is 'class=reference;about=?';
-comment on column cds.drug_interactions.onset is 'class=reference;about=?';
-comment on column cds.drug_interactions.evidence_level is 'class=reference;about=?';
-comment on column cds.drug_interactions.effect is 'class=reference;about=?';
-comment on column cds.drug_interactions.management is 'class=reference;about=?';
-comment on column cds.drug_interactions.source is 'class=reference;about=?';
-comment on column cds.drug_interactions.active is 'class=reference;about=?';
+create index if not exists drug_interactions_object_idx on cds.drug_interactions (object_code, kind);
+
+comment on table cds.drug_interactions is 'class=reference;scope=global;owner=cds;fhir=ClinicalUseDefinition;retention=reference;about=Pairs that clash: drug and drug, allergy class, disease, food.';
+comment on column cds.drug_interactions.kind is 'class=reference;about=What the object is: drug_drug, drug_allergy_class, drug_disease, drug_food or duplicate_class (another drug of the same class).';
+comment on column cds.drug_interactions.subject_code is 'class=reference;about=Ingredient code.';
+comment on column cds.drug_interactions.object_code is 'class=reference;about=Ingredient, allergy class, disease (code or ICD-10) or food. Drug pairs stand in the order of their codes, once.';
+comment on column cds.drug_interactions.severity is 'class=reference;about=contraindicated (a hard stop), major (a warning), moderate or minor (information).';
+comment on column cds.drug_interactions.onset is 'class=reference;about=How soon the effect shows.';
+comment on column cds.drug_interactions.evidence_level is 'class=reference;about=How well it is documented, in the words of the source.';
+comment on column cds.drug_interactions.effect is 'class=reference;about=What happens.';
+comment on column cds.drug_interactions.management is 'class=reference;about=What to do about it.';
+comment on column cds.drug_interactions.source is 'class=reference;about=Where the row comes from.';
+comment on column cds.drug_interactions.active is 'class=reference;about=Whether it is used.';
 select core.comment_standard_columns('cds.drug_interactions');
 
 create or replace trigger drug_interactions_touch before update on cds.drug_interactions
@@ -13274,7 +14236,9 @@ create or replace trigger drug_interactions_touch before update on cds.drug_inte
 grant select on cds.drug_interactions to cds_app;
 grant select on cds.drug_interactions to cds_ro;
 
--- cds.dose_limits: Maximum single and daily dose by age, weight, route, renal function.
+-- cds.dose_limits: the most that is given at once and in a day, by age, weight and renal function. Knowledge for all tenants.
+--
+-- Two rows of one source never overlap: the exclusion constraint decides which limit holds for a patient.
 create table if not exists cds.dose_limits (
   id uuid not null default core.uuid_v7(),
   ingredient_code text not null,
@@ -13282,7 +14246,7 @@ create table if not exists cds.dose_limits (
   age_days int4range not null,
   weight_kg numrange,
   egfr numrange,
-  pregnancy text not null,
+  pregnancy text not null default 'any',
   max_single numeric,
   max_daily numeric,
   unit text not null,
@@ -13295,25 +14259,30 @@ create table if not exists cds.dose_limits (
   updated_by uuid,
   constraint dose_limits_pkey primary key (id),
   constraint dose_limits_not_overlapping exclude using gist (
-    ingredient_code with =, route with =, unit with =, source with =, pregnancy with =, age_days with &&, (coalesce(weight_kg, numrange(null, null))) with &&, (coalesce(egfr, numrange(null, null))) with &&
+    ingredient_code with =, route with =, unit with =, source with =, pregnancy with =, age_days with &&,
+    (coalesce(weight_kg, numrange(null, null))) with &&, (coalesce(egfr, numrange(null, null))) with &&
   ),
   constraint dose_limits_pregnancy_check check (pregnancy in ('any', 'avoid', 'allowed')),
-  constraint dose_limits_num_nonnulls_rule check (num_nonnulls(max_single,max_daily) >= 1),
-  constraint dose_limits_max_single_rule check (max_single <= max_daily)
+  constraint dose_limits_limit_something check (num_nonnulls(max_single, max_daily) >= 1),
+  constraint dose_limits_single_within_daily check (max_single <= max_daily),
+  constraint dose_limits_positive check (max_single > 0 and max_daily > 0),
+  constraint dose_limits_ranges_not_empty check (
+    not isempty(age_days) and not isempty(weight_kg) and not isempty(egfr)
+  )
 );
 
-comment on table cds.dose_limits is 'class=reference;scope=global;owner=cds;fhir=MedicationKnowledge.administrationGuidelines;retention=reference;about=Maximum single and daily dose by age, weight, route, renal function.';
-comment on column cds.dose_limits.ingredient_code is 'class=reference;about=?';
-comment on column cds.dose_limits.route is 'class=reference;about=?';
-comment on column cds.dose_limits.age_days is 'class=reference;about=?';
-comment on column cds.dose_limits.weight_kg is 'class=reference;about=?';
-comment on column cds.dose_limits.egfr is 'class=reference;about=?';
-comment on column cds.dose_limits.pregnancy is 'class=reference;about=?';
-comment on column cds.dose_limits.max_single is 'class=reference;about=?';
-comment on column cds.dose_limits.max_daily is 'class=reference;about=?';
-comment on column cds.dose_limits.unit is 'class=reference;about=?';
-comment on column cds.dose_limits.per_kg is 'class=reference;about=?';
-comment on column cds.dose_limits.source is 'class=reference;about=?';
+comment on table cds.dose_limits is 'class=reference;scope=global;owner=cds;fhir=MedicationKnowledge.administrationGuidelines;retention=reference;about=The most that is given at once and in a day, by age, weight and renal function.';
+comment on column cds.dose_limits.ingredient_code is 'class=reference;about=Ingredient code.';
+comment on column cds.dose_limits.route is 'class=reference;about=Route of administration, in the words of medication.drugs.route.';
+comment on column cds.dose_limits.age_days is 'class=reference;about=Age in days that the row holds for.';
+comment on column cds.dose_limits.weight_kg is 'class=reference;about=Body weight in kg that it holds for; null for any.';
+comment on column cds.dose_limits.egfr is 'class=reference;about=Estimated glomerular filtration rate in mL/min/1.73 m2 that it holds for; null for any.';
+comment on column cds.dose_limits.pregnancy is 'class=reference;about=any: holds for everybody. avoid: do not give in pregnancy, else as limits. allowed: holds for pregnant patients only.';
+comment on column cds.dose_limits.max_single is 'class=reference;about=Most at once, in unit.';
+comment on column cds.dose_limits.max_daily is 'class=reference;about=Most in 24 hours, in unit.';
+comment on column cds.dose_limits.unit is 'class=reference;about=Unit of the limits, such as mg.';
+comment on column cds.dose_limits.per_kg is 'class=reference;about=Whether the limits count per kg of body weight.';
+comment on column cds.dose_limits.source is 'class=reference;about=Where the row comes from.';
 select core.comment_standard_columns('cds.dose_limits');
 
 create or replace trigger dose_limits_touch before update on cds.dose_limits
@@ -13322,12 +14291,17 @@ create or replace trigger dose_limits_touch before update on cds.dose_limits
 grant select on cds.dose_limits to cds_app;
 grant select on cds.dose_limits to cds_ro;
 
--- cds.alerts: Every alert that fired, shown or suppressed.
+-- cds.alerts: every alert that fired, shown or suppressed. One live alert a risk and subject: dedupe_key decides, so that a
+-- repeated check neither nags nor multiplies. An alert that was accepted or no longer applies may fire again.
+--
+-- An open hard stop (fired or acknowledged) blocks its subject until it is overridden, or until a new check finds it gone.
 create table if not exists cds.alerts (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
   rule_id uuid,
   interaction_id uuid,
+  dose_limit_id uuid,
+  allergy_id uuid,
   patient_id uuid not null,
   encounter_id uuid,
   subject_type text not null,
@@ -13336,7 +14310,7 @@ create table if not exists cds.alerts (
   severity text not null,
   message text not null,
   evidence jsonb not null default '{}',
-  fired_at timestamptz not null,
+  fired_at timestamptz not null default now(),
   shown_to uuid,
   suppressed_reason text,
   responded_at timestamptz,
@@ -13348,21 +14322,41 @@ create table if not exists cds.alerts (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint alerts_pkey primary key (tenant_id, id),
-  constraint alerts_dedupe_key_key unique (tenant_id, dedupe_key),
   constraint alerts_severity_check check (severity in ('info', 'warning', 'hard_stop')),
   constraint alerts_status_check check (
     status in ('fired', 'acknowledged', 'accepted', 'overridden', 'suppressed', 'expired')
   ),
-  constraint alerts_num_nonnulls_rule check (num_nonnulls(rule_id,interaction_id) >= 1),
-  constraint alerts_responded_at_rule check (responded_at >= fired_at)
+  constraint alerts_category_check check (
+    category in (
+      'interaction', 'allergy', 'duplicate', 'dose', 'renal', 'pregnancy', 'early_warning', 'sepsis', 'stewardship',
+      'preventive', 'stg'
+    )
+  ),
+  constraint alerts_name_their_source check (
+    num_nonnulls(rule_id, interaction_id, dose_limit_id, allergy_id) >= 1 or category in ('duplicate', 'dose')
+  ),
+  constraint alerts_suppressed_with_reason check (status <> 'suppressed' or suppressed_reason is not null),
+  constraint alerts_answered_after_firing check (responded_at >= fired_at)
 );
 
+create unique index if not exists alerts_one_live_per_key on cds.alerts (tenant_id, dedupe_key)
+  where status not in ('accepted', 'expired');
+-- what still waits for an answer, of an order and of a patient
+create index if not exists alerts_open_of_subject_idx on cds.alerts (tenant_id, subject_type, subject_id)
+  where status in ('fired', 'acknowledged');
+create index if not exists alerts_open_of_patient_idx on cds.alerts (tenant_id, patient_id, fired_at)
+  where status in ('fired', 'acknowledged');
 create index if not exists alerts_rule_idx on cds.alerts (rule_id, tenant_id)
   where rule_id is not null;
 comment on index cds.alerts_rule_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
 create index if not exists alerts_interaction_idx on cds.alerts (interaction_id, tenant_id)
   where interaction_id is not null;
 comment on index cds.alerts_interaction_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+create index if not exists alerts_dose_limit_idx on cds.alerts (dose_limit_id, tenant_id)
+  where dose_limit_id is not null;
+comment on index cds.alerts_dose_limit_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+create index if not exists alerts_allergy_idx on cds.alerts (tenant_id, allergy_id)
+  where allergy_id is not null;
 create index if not exists alerts_patient_idx on cds.alerts (tenant_id, patient_id);
 create index if not exists alerts_encounter_idx on cds.alerts (tenant_id, encounter_id)
   where encounter_id is not null;
@@ -13370,22 +14364,24 @@ create index if not exists alerts_shown_to_idx on cds.alerts (tenant_id, shown_t
   where shown_to is not null;
 
 comment on table cds.alerts is 'class=phi;scope=tenant;owner=cds;fhir=DetectedIssue;retention=medical_record;about=Every alert that fired, shown or suppressed.';
-comment on column cds.alerts.rule_id is 'class=phi;about=?';
-comment on column cds.alerts.interaction_id is 'class=phi;about=?';
+comment on column cds.alerts.rule_id is 'class=operational;about=The rule that fired.';
+comment on column cds.alerts.interaction_id is 'class=phi;about=The pair that clashes.';
+comment on column cds.alerts.dose_limit_id is 'class=phi;about=The limit that the dose exceeds.';
+comment on column cds.alerts.allergy_id is 'class=phi;about=The allergy that the drug meets.';
 comment on column cds.alerts.patient_id is 'class=phi;about=The patient.';
-comment on column cds.alerts.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column cds.alerts.subject_type is 'class=phi;about=?';
-comment on column cds.alerts.subject_id is 'class=phi;about=?';
-comment on column cds.alerts.category is 'class=phi;about=?';
-comment on column cds.alerts.severity is 'class=phi;about=?';
-comment on column cds.alerts.message is 'class=phi;about=?';
-comment on column cds.alerts.evidence is 'class=phi;about=?';
-comment on column cds.alerts.fired_at is 'class=phi;about=?';
-comment on column cds.alerts.shown_to is 'class=phi;about=?';
-comment on column cds.alerts.suppressed_reason is 'class=phi;about=?';
-comment on column cds.alerts.responded_at is 'class=phi;about=?';
-comment on column cds.alerts.dedupe_key is 'class=phi;about=?';
-comment on column cds.alerts.status is 'class=phi;about=?';
+comment on column cds.alerts.encounter_id is 'class=operational;about=The encounter of the order.';
+comment on column cds.alerts.subject_type is 'class=operational;about=What it is about: prescription, service_request, ...';
+comment on column cds.alerts.subject_id is 'class=operational;about=Id of what it is about.';
+comment on column cds.alerts.category is 'class=phi;about=Kind of risk, as of cds.rules.';
+comment on column cds.alerts.severity is 'class=phi;about=info, warning or hard_stop.';
+comment on column cds.alerts.message is 'class=phi;about=What the user reads.';
+comment on column cds.alerts.evidence is 'class=phi;about=Facts that made it fire: ids, codes and numbers.';
+comment on column cds.alerts.fired_at is 'class=operational;about=When it fired.';
+comment on column cds.alerts.shown_to is 'class=operational;about=The user who saw it.';
+comment on column cds.alerts.suppressed_reason is 'class=operational;about=Why it was not shown.';
+comment on column cds.alerts.responded_at is 'class=operational;about=When somebody answered it.';
+comment on column cds.alerts.dedupe_key is 'class=phi;about=Risk and subject; one live alert has it.';
+comment on column cds.alerts.status is 'class=operational;about=fired, acknowledged, accepted (the order was changed), overridden, suppressed or expired (no longer applies).';
 select core.comment_standard_columns('cds.alerts');
 
 alter table cds.alerts enable row level security;
@@ -13399,27 +14395,30 @@ create or replace trigger alerts_touch before update on cds.alerts
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger alerts_rule_visible before insert or update of rule_id on cds.alerts
   for each row execute function core.check_shared_reference('rule_id', 'cds.rules');
+create or replace trigger alerts_first_state after insert on cds.alerts
+  for each row execute function core.announce_first_state('cds.alerts');
 create or replace trigger alerts_transition before insert or update of status on cds.alerts
   for each row execute function core.enforce_transition('cds.alerts', 'status');
 select audit.track('cds.alerts');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
-  ('cds.alerts', '', 'fired', false, null),
+  ('cds.alerts', '', 'fired', false, 'alert.fired.v1'),
+  ('cds.alerts', '', 'suppressed', false, null),
   ('cds.alerts', 'fired', 'acknowledged', false, null),
   ('cds.alerts', 'fired', 'accepted', false, null),
-  ('cds.alerts', 'fired', 'overridden', false, null),
+  ('cds.alerts', 'fired', 'overridden', false, 'alert.overridden.v1'),
   ('cds.alerts', 'fired', 'suppressed', false, null),
   ('cds.alerts', 'fired', 'expired', false, null),
   ('cds.alerts', 'acknowledged', 'accepted', false, null),
-  ('cds.alerts', 'acknowledged', 'overridden', false, null),
+  ('cds.alerts', 'acknowledged', 'overridden', false, 'alert.overridden.v1'),
   ('cds.alerts', 'acknowledged', 'expired', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on cds.alerts to cds_app;
-grant select on cds.alerts to cds_ro;
+grant select on cds.alerts to cds_app, cds_ro;
 
--- cds.alert_overrides: Who overrode an alert, with a coded reason that cannot be skipped.
--- RULE to build: hard_stop alert => second_approver_id is distinct from user_id and not null (trigger)
+-- cds.alert_overrides: who went on in spite of an alert, with a coded reason that cannot be skipped. One override an alert.
+--
+-- A hard stop needs a second approver who is somebody else (IM506).
 create table if not exists cds.alert_overrides (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -13428,7 +14427,7 @@ create table if not exists cds.alert_overrides (
   reason_code text not null,
   reason_text text,
   second_approver_id uuid,
-  overridden_at timestamptz not null,
+  overridden_at timestamptz not null default now(),
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint alert_overrides_pkey primary key (tenant_id, id),
@@ -13436,7 +14435,10 @@ create table if not exists cds.alert_overrides (
   constraint alert_overrides_reason_code_check check (
     reason_code in ('benefit_outweighs_risk', 'will_monitor', 'tolerated_before', 'dose_adjusted', 'not_applicable', 'inaccurate_alert', 'patient_choice', 'other')
   ),
-  constraint alert_overrides_other_complete check (reason_code <> 'other' or length(reason_text) >= 10)
+  constraint alert_overrides_other_is_explained check (
+    reason_code <> 'other' or coalesce(length(btrim(reason_text)), 0) >= 10
+  ),
+  constraint alert_overrides_approved_by_another check (second_approver_id <> user_id)
 );
 
 create index if not exists alert_overrides_user_idx on cds.alert_overrides (tenant_id, user_id);
@@ -13444,12 +14446,12 @@ create index if not exists alert_overrides_second_approver_idx on cds.alert_over
   where second_approver_id is not null;
 
 comment on table cds.alert_overrides is 'class=phi;scope=tenant;owner=cds;fhir=DetectedIssue.mitigation;retention=medical_record;append_only=1;about=Who overrode an alert, with a coded reason that cannot be skipped.';
-comment on column cds.alert_overrides.alert_id is 'class=phi;about=?';
-comment on column cds.alert_overrides.user_id is 'class=phi;about=?';
-comment on column cds.alert_overrides.reason_code is 'class=phi;about=?';
-comment on column cds.alert_overrides.reason_text is 'class=phi;about=?';
-comment on column cds.alert_overrides.second_approver_id is 'class=phi;about=?';
-comment on column cds.alert_overrides.overridden_at is 'class=phi;about=?';
+comment on column cds.alert_overrides.alert_id is 'class=operational;about=The alert.';
+comment on column cds.alert_overrides.user_id is 'class=operational;about=Who overrode it.';
+comment on column cds.alert_overrides.reason_code is 'class=phi;about=Why, as a code.';
+comment on column cds.alert_overrides.reason_text is 'class=phi;about=Why, in words; required with reason other.';
+comment on column cds.alert_overrides.second_approver_id is 'class=operational;about=Who agreed; required for a hard stop.';
+comment on column cds.alert_overrides.overridden_at is 'class=operational;about=When.';
 select core.comment_standard_columns('cds.alert_overrides');
 
 alter table cds.alert_overrides enable row level security;
@@ -13459,14 +14461,15 @@ create policy tenant_isolation on cds.alert_overrides
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger alert_overrides_second_approver before insert on cds.alert_overrides
+  for each row execute function cds.check_second_approver();
 create or replace trigger alert_overrides_append_only before update or delete on cds.alert_overrides
   for each row execute function core.refuse_change();
 create or replace trigger alert_overrides_no_truncate before truncate on cds.alert_overrides
   for each statement execute function core.refuse_change();
 select audit.track('cds.alert_overrides');
 
-grant select, insert on cds.alert_overrides to cds_app;
-grant select on cds.alert_overrides to cds_ro;
+grant select on cds.alert_overrides to cds_app, cds_ro;
 
 -- insurance: tables
 
@@ -16870,7 +17873,9 @@ grant select on blood_bank.transfusion_reactions to lab_ro;
 
 -- medication: tables
 
--- medication.drugs: Drug catalogue (generic and brand).
+-- The drug catalogue: one row a product or generic in one strength and form, the same for all hospitals. What a hospital
+-- stocks and sells is inventory.items; several items may be one drug. Controlled drugs (Schedule X, NDPS) are never
+-- prescribed over video.
 create table if not exists medication.drugs (
   id uuid not null default core.uuid_v7(),
   code text not null,
@@ -16887,10 +17892,10 @@ create table if not exists medication.drugs (
   is_high_alert boolean not null default false,
   is_lasa boolean not null default false,
   is_antimicrobial boolean not null default false,
-  aware_group text not null,
+  aware_group text not null default 'na',
   telemedicine_list text not null,
   storage text,
-  active boolean not null default false,
+  active boolean not null default true,
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
@@ -16901,39 +17906,41 @@ create table if not exists medication.drugs (
   constraint drugs_schedule_check check (schedule in ('OTC', 'G', 'H', 'H1', 'X', 'NDPS', 'none')),
   constraint drugs_aware_group_check check (aware_group in ('access', 'watch', 'reserve', 'na')),
   constraint drugs_telemedicine_list_check check (telemedicine_list in ('O', 'A', 'B', 'prohibited')),
-  constraint drugs_core_rule check (core.valid_sctid(snomed)),
-  constraint drugs_atc_rule check (atc ~ '^[A-Z][0-9]{2}[A-Z]{2}[0-9]{2}$'),
-  constraint drugs_schedule_rule check (schedule not in ('X', 'NDPS') or telemedicine_list = 'prohibited')
+  constraint drugs_snomed_valid check (core.valid_sctid(snomed)),
+  constraint drugs_atc_format check (atc ~ '^[A-Z][0-9]{2}[A-Z]{2}[0-9]{2}$'),
+  constraint drugs_controlled_not_by_video check (schedule not in ('X', 'NDPS') or telemedicine_list = 'prohibited'),
+  constraint drugs_aware_group_of_antimicrobials check (is_antimicrobial or aware_group = 'na')
 );
 
+create index if not exists drugs_generic_name_idx on medication.drugs (generic_name) where active;
+
 comment on table medication.drugs is 'class=reference;scope=global;owner=medication;fhir=Medication,MedicationKnowledge;retention=reference;about=Drug catalogue (generic and brand).';
-comment on column medication.drugs.code is 'class=reference;about=?';
-comment on column medication.drugs.generic_name is 'class=reference;about=?';
-comment on column medication.drugs.brand_name is 'class=reference;about=?';
-comment on column medication.drugs.manufacturer is 'class=reference;about=?';
-comment on column medication.drugs.form is 'class=reference;about=?';
-comment on column medication.drugs.strength is 'class=reference;about=?';
-comment on column medication.drugs.route is 'class=reference;about=?';
-comment on column medication.drugs.atc is 'class=reference;about=?';
-comment on column medication.drugs.snomed is 'class=reference;about=?';
-comment on column medication.drugs.schedule is 'class=reference;about=?';
-comment on column medication.drugs.hsn is 'class=reference;about=?';
-comment on column medication.drugs.is_high_alert is 'class=reference;about=?';
-comment on column medication.drugs.is_lasa is 'class=reference;about=?';
-comment on column medication.drugs.is_antimicrobial is 'class=reference;about=?';
-comment on column medication.drugs.aware_group is 'class=reference;about=?';
-comment on column medication.drugs.telemedicine_list is 'class=reference;about=?';
-comment on column medication.drugs.storage is 'class=reference;about=?';
-comment on column medication.drugs.active is 'class=reference;about=?';
+comment on column medication.drugs.code is 'class=reference;about=Code of the catalogue that the rows were loaded from.';
+comment on column medication.drugs.generic_name is 'class=reference;about=International nonproprietary name, or names joined by + for a combination.';
+comment on column medication.drugs.brand_name is 'class=reference;about=Brand; null for a generic entry.';
+comment on column medication.drugs.manufacturer is 'class=reference;about=Who makes the brand.';
+comment on column medication.drugs.form is 'class=reference;about=Dose form: tablet, capsule, syrup, injection, inhaler, ...';
+comment on column medication.drugs.strength is 'class=reference;about=Strength as printed, such as 500 mg or 125 mg/5 ml; the exact amounts are in drug_ingredients.';
+comment on column medication.drugs.route is 'class=reference;about=Routes it may be given by: oral, iv, im, sc, topical, inhaled, rectal, ...';
+comment on column medication.drugs.atc is 'class=reference;about=WHO ATC code, fifth level.';
+comment on column medication.drugs.snomed is 'class=reference;about=SNOMED CT concept id, where the hospital is licensed.';
+comment on column medication.drugs.schedule is 'class=reference;about=Indian drug schedule: OTC, G, H, H1, X, NDPS (narcotic or psychotropic), or none.';
+comment on column medication.drugs.hsn is 'class=reference;about=HSN code for tax.';
+comment on column medication.drugs.is_high_alert is 'class=reference;about=A mistake does grave harm (insulin, heparin, potassium, opioids): two people dispense and give it.';
+comment on column medication.drugs.is_lasa is 'class=reference;about=Looks or sounds like another drug: screens show the name in tall-man letters.';
+comment on column medication.drugs.is_antimicrobial is 'class=reference;about=Counts for antimicrobial stewardship.';
+comment on column medication.drugs.aware_group is 'class=reference;about=WHO AWaRe group of an antibiotic: access, watch, reserve; na for all other drugs.';
+comment on column medication.drugs.telemedicine_list is 'class=reference;about=List of the Indian telemedicine guidelines: O any consultation, A video or repeat, B repeat only, prohibited.';
+comment on column medication.drugs.storage is 'class=reference;about=How to store it, such as 2-8 degrees Celsius.';
+comment on column medication.drugs.active is 'class=reference;about=Whether it may be prescribed.';
 select core.comment_standard_columns('medication.drugs');
 
 create or replace trigger drugs_touch before update on medication.drugs
   for each row execute function core.update_updated_at_column('row_version');
 
-grant select on medication.drugs to medication_app;
-grant select on medication.drugs to medication_ro;
+grant select on medication.drugs to medication_app, medication_ro;
 
--- medication.drug_ingredients: Active ingredients of a drug; what interaction rules match on.
+-- Active and other ingredients of a drug. Interaction, allergy and dose rules match on the ingredient, never on the brand.
 create table if not exists medication.drug_ingredients (
   id uuid not null default core.uuid_v7(),
   drug_id uuid not null,
@@ -16941,31 +17948,36 @@ create table if not exists medication.drug_ingredients (
   ingredient_name text not null,
   strength_value numeric,
   strength_unit text,
-  is_active boolean not null default false,
+  is_active boolean not null default true,
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint drug_ingredients_pkey primary key (id),
-  constraint drug_ingredients_drug_ingredient_code_key unique (drug_id, ingredient_code)
+  constraint drug_ingredients_drug_ingredient_key unique (drug_id, ingredient_code),
+  constraint drug_ingredients_strength_has_unit check ((strength_value is null) = (strength_unit is null)),
+  constraint drug_ingredients_strength_positive check (strength_value > 0)
 );
 
+create index if not exists drug_ingredients_ingredient_idx on medication.drug_ingredients (ingredient_code);
+
 comment on table medication.drug_ingredients is 'class=reference;scope=global;owner=medication;fhir=Medication.ingredient;retention=reference;about=Active ingredients of a drug; what interaction rules match on.';
-comment on column medication.drug_ingredients.drug_id is 'class=reference;about=?';
-comment on column medication.drug_ingredients.ingredient_code is 'class=reference;about=?';
-comment on column medication.drug_ingredients.ingredient_name is 'class=reference;about=?';
-comment on column medication.drug_ingredients.strength_value is 'class=reference;about=?';
-comment on column medication.drug_ingredients.strength_unit is 'class=reference;about=?';
-comment on column medication.drug_ingredients.is_active is 'class=reference;about=?';
+comment on column medication.drug_ingredients.drug_id is 'class=reference;about=The drug that contains it.';
+comment on column medication.drug_ingredients.ingredient_code is 'class=reference;about=Code of the substance, the same as in cds.drug_interactions and cds.dose_limits.';
+comment on column medication.drug_ingredients.ingredient_name is 'class=reference;about=Name of the substance.';
+comment on column medication.drug_ingredients.strength_value is 'class=reference;about=Amount in one unit of the dose form: a tablet, a millilitre, a puff.';
+comment on column medication.drug_ingredients.strength_unit is 'class=reference;about=Unit of the amount, UCUM: mg, ug, g, [IU], mmol.';
+comment on column medication.drug_ingredients.is_active is 'class=reference;about=False for excipients, which matter for allergies only.';
 select core.comment_standard_columns('medication.drug_ingredients');
 
 create or replace trigger drug_ingredients_touch before update on medication.drug_ingredients
   for each row execute function core.update_updated_at_column();
 
-grant select on medication.drug_ingredients to medication_app;
-grant select on medication.drug_ingredients to medication_ro;
+grant select on medication.drug_ingredients to medication_app, medication_ro;
 
--- medication.prescriptions: A prescription.
+-- A prescription: what one doctor orders for a patient in one encounter. It is a draft until the doctor signs it; then
+-- its items do not change any more, they are held, stopped or replaced. Nothing becomes active without a signature,
+-- reviewed allergies, and with an open hard-stop alert of decision support.
 create table if not exists medication.prescriptions (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -16974,7 +17986,7 @@ create table if not exists medication.prescriptions (
   encounter_id uuid not null,
   doctor_id uuid not null,
   context text not null,
-  prescribed_at timestamptz not null,
+  prescribed_at timestamptz not null default now(),
   signed_at timestamptz,
   signature_id uuid,
   valid_until date,
@@ -16988,39 +18000,48 @@ create table if not exists medication.prescriptions (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint prescriptions_pkey primary key (tenant_id, id),
-  constraint prescriptions_prescription_number_key unique (tenant_id, prescription_number),
+  constraint prescriptions_number_key unique (tenant_id, prescription_number),
   constraint prescriptions_context_check check (context in ('opd', 'ipd', 'discharge', 'emergency', 'teleconsult')),
   constraint prescriptions_status_check check (
     status in ('draft', 'active', 'cancelled', 'partially_dispensed', 'completed', 'stopped', 'expired')
   ),
-  constraint prescriptions_status_rule check (
-    status in ('draft', 'cancelled') or (signed_at is not null and allergies_reviewed)
+  constraint prescriptions_active_is_signed check (
+    status in ('draft', 'cancelled') or (signed_at is not null and signature_id is not null)
   ),
-  constraint prescriptions_valid_until_rule check (valid_until >= prescribed_at::date)
+  constraint prescriptions_active_has_allergies_reviewed check (status in ('draft', 'cancelled') or allergies_reviewed),
+  constraint prescriptions_cancelled_has_reason check (status <> 'cancelled' or cancel_reason is not null),
+  -- the day is the clinic's: at most one before that of UTC
+  constraint prescriptions_valid_from_its_day check (valid_until >= (prescribed_at at time zone 'UTC')::date - 1),
+  constraint prescriptions_not_from_itself check (reconciled_from_id <> id)
 );
 
-create index if not exists prescriptions_patient_idx on medication.prescriptions (tenant_id, patient_id);
+create index if not exists prescriptions_patient_idx on medication.prescriptions (tenant_id, patient_id, prescribed_at);
 create index if not exists prescriptions_encounter_idx on medication.prescriptions (tenant_id, encounter_id);
-create index if not exists prescriptions_doctor_idx on medication.prescriptions (tenant_id, doctor_id);
+create index if not exists prescriptions_doctor_idx on medication.prescriptions (tenant_id, doctor_id, prescribed_at);
 create index if not exists prescriptions_signature_idx on medication.prescriptions (tenant_id, signature_id)
   where signature_id is not null;
 create index if not exists prescriptions_reconciled_from_idx on medication.prescriptions (tenant_id, reconciled_from_id)
   where reconciled_from_id is not null;
+-- the pharmacy's list, the list of what a patient takes, and the job that ends lapsed ones
+create index if not exists prescriptions_live_idx on medication.prescriptions (tenant_id, valid_until, prescribed_at)
+  where status in ('active', 'partially_dispensed');
+create index if not exists prescriptions_draft_idx on medication.prescriptions (tenant_id, doctor_id)
+  where status = 'draft';
 
 comment on table medication.prescriptions is 'class=phi;scope=tenant;owner=medication;fhir=MedicationRequest (group);retention=medical_record;about=A prescription.';
-comment on column medication.prescriptions.prescription_number is 'class=phi;about=?';
-comment on column medication.prescriptions.patient_id is 'class=phi;about=The patient.';
-comment on column medication.prescriptions.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column medication.prescriptions.doctor_id is 'class=phi;about=?';
-comment on column medication.prescriptions.context is 'class=phi;about=?';
-comment on column medication.prescriptions.prescribed_at is 'class=phi;about=?';
-comment on column medication.prescriptions.signed_at is 'class=phi;about=?';
-comment on column medication.prescriptions.signature_id is 'class=phi;about=?';
-comment on column medication.prescriptions.valid_until is 'class=phi;about=?';
-comment on column medication.prescriptions.reconciled_from_id is 'class=phi;about=?';
-comment on column medication.prescriptions.allergies_reviewed is 'class=phi;about=?';
-comment on column medication.prescriptions.cancel_reason is 'class=phi;about=?';
-comment on column medication.prescriptions.status is 'class=phi;about=?';
+comment on column medication.prescriptions.prescription_number is 'class=phi;about=Number for people, RX-<year>-<n>.';
+comment on column medication.prescriptions.patient_id is 'class=phi;about=For whom; the patient of the encounter.';
+comment on column medication.prescriptions.encounter_id is 'class=phi;about=The visit or stay in which it was ordered.';
+comment on column medication.prescriptions.doctor_id is 'class=operational;about=Who prescribes; the only one who can sign it.';
+comment on column medication.prescriptions.context is 'class=phi;about=opd, ipd and emergency (given by nurses), discharge (to take home) or teleconsult.';
+comment on column medication.prescriptions.prescribed_at is 'class=phi;about=When it was drafted.';
+comment on column medication.prescriptions.signed_at is 'class=phi;about=When the doctor signed it.';
+comment on column medication.prescriptions.signature_id is 'class=operational;about=The doctor''s signature over the prescription and its items.';
+comment on column medication.prescriptions.valid_until is 'class=phi;about=Last day on which it may be dispensed, in the clinic''s calendar; null: until it is stopped.';
+comment on column medication.prescriptions.reconciled_from_id is 'class=phi;about=Earlier prescription that was reviewed and continued or changed by this one.';
+comment on column medication.prescriptions.allergies_reviewed is 'class=phi;about=The doctor looked at the patient''s allergies before signing.';
+comment on column medication.prescriptions.cancel_reason is 'class=phi;about=Why it was cancelled or stopped.';
+comment on column medication.prescriptions.status is 'class=phi;about=draft, active, partially_dispensed, completed, stopped, cancelled or expired.';
 select core.comment_standard_columns('medication.prescriptions');
 
 alter table medication.prescriptions enable row level security;
@@ -17030,6 +18051,8 @@ create policy tenant_isolation on medication.prescriptions
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger prescriptions_hard_stops before update of status on medication.prescriptions
+  for each row execute function medication.check_hard_stops();
 create or replace trigger prescriptions_touch before update on medication.prescriptions
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger prescriptions_transition before insert or update of status on medication.prescriptions
@@ -17038,24 +18061,23 @@ select audit.track('medication.prescriptions');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('medication.prescriptions', '', 'draft', false, null),
-  ('medication.prescriptions', 'draft', 'active', false, null),
-  ('medication.prescriptions', 'draft', 'cancelled', false, null),
+  ('medication.prescriptions', 'draft', 'active', false, 'prescription.activated.v1'),
+  ('medication.prescriptions', 'draft', 'cancelled', true, null),
   ('medication.prescriptions', 'active', 'partially_dispensed', false, null),
   ('medication.prescriptions', 'active', 'completed', false, null),
-  ('medication.prescriptions', 'active', 'stopped', false, null),
-  ('medication.prescriptions', 'active', 'cancelled', false, null),
+  ('medication.prescriptions', 'active', 'stopped', true, 'prescription.stopped.v1'),
+  ('medication.prescriptions', 'active', 'cancelled', true, 'prescription.stopped.v1'),
   ('medication.prescriptions', 'active', 'expired', false, null),
   ('medication.prescriptions', 'partially_dispensed', 'completed', false, null),
-  ('medication.prescriptions', 'partially_dispensed', 'stopped', false, null),
+  ('medication.prescriptions', 'partially_dispensed', 'stopped', true, 'prescription.stopped.v1'),
   ('medication.prescriptions', 'partially_dispensed', 'expired', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on medication.prescriptions to medication_app;
-grant select on medication.prescriptions to medication_ro;
+-- only operations write
+grant select on medication.prescriptions to medication_app, medication_ro;
 
--- medication.prescription_items: One medicine with dose, route, timing and quantity.
--- RULE to build: teleconsult context => drug list is not prohibited (trigger IM402)
--- RULE to build: unresolved hard-stop CDS alert blocks activation (trigger IM401)
+-- One medicine of a prescription: dose, route, timing and quantity. After signing only status, stop and the quantity
+-- dispensed change. Never more is dispensed than quantity for each of 1 + refills fills.
 create table if not exists medication.prescription_items (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -17070,10 +18092,10 @@ create table if not exists medication.prescription_items (
   duration_days smallint,
   quantity numeric(14, 3) not null,
   quantity_dispensed numeric(14, 3) not null default 0,
-  refills smallint not null,
+  refills smallint not null default 0,
   is_prn boolean not null default false,
   prn_reason text,
-  start_at timestamptz not null,
+  start_at timestamptz not null default now(),
   stop_at timestamptz,
   instructions text,
   no_substitution boolean not null default false,
@@ -17086,17 +18108,28 @@ create table if not exists medication.prescription_items (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint prescription_items_pkey primary key (tenant_id, id),
-  constraint prescription_items_prescription_drug_key unique (tenant_id, prescription_id, drug_id, start_at),
   constraint prescription_items_status_check check (
     status in ('draft', 'active', 'cancelled', 'on_hold', 'completed', 'stopped', 'entered_in_error')
   ),
-  constraint prescription_items_dose_value_rule check (dose_value > 0),
-  constraint prescription_items_quantity_rule check (quantity > 0),
-  constraint prescription_items_quantity_dispensed_range check (quantity_dispensed between 0 and quantity),
-  constraint prescription_items_is_prn_rule check (not is_prn or prn_reason is not null),
-  constraint prescription_items_stop_at_rule check (stop_at >= start_at)
+  constraint prescription_items_dose_positive check (dose_value > 0),
+  constraint prescription_items_quantity_positive check (quantity > 0),
+  constraint prescription_items_refills_up_to_24 check (refills between 0 and 24),
+  constraint prescription_items_not_over_dispensed check (
+    quantity_dispensed between 0 and quantity * (1 + refills)
+  ),
+  constraint prescription_items_duration_up_to_2_years check (duration_days between 1 and 731),
+  constraint prescription_items_prn_has_reason check (not is_prn or prn_reason is not null),
+  constraint prescription_items_timing_is_object check (jsonb_typeof(timing) = 'object'),
+  constraint prescription_items_stops_after_start check (stop_at >= start_at),
+  constraint prescription_items_stopped_has_reason check (
+    status not in ('stopped', 'entered_in_error', 'on_hold') or stop_reason is not null
+  )
 );
 
+create unique index if not exists prescription_items_drug_once
+  on medication.prescription_items (tenant_id, prescription_id, drug_id, start_at)
+  where status <> 'cancelled';
+create index if not exists prescription_items_prescription_idx on medication.prescription_items (tenant_id, prescription_id);
 create index if not exists prescription_items_drug_idx on medication.prescription_items (drug_id, tenant_id);
 comment on index medication.prescription_items_drug_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
 create index if not exists prescription_items_substituted_for_idx on medication.prescription_items (substituted_for_id, tenant_id)
@@ -17104,27 +18137,27 @@ create index if not exists prescription_items_substituted_for_idx on medication.
 comment on index medication.prescription_items_substituted_for_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
 
 comment on table medication.prescription_items is 'class=phi;scope=tenant;owner=medication;fhir=MedicationRequest;retention=medical_record;about=One medicine with dose, route, timing and quantity.';
-comment on column medication.prescription_items.prescription_id is 'class=phi;about=?';
-comment on column medication.prescription_items.drug_id is 'class=phi;about=?';
-comment on column medication.prescription_items.substituted_for_id is 'class=phi;about=?';
-comment on column medication.prescription_items.dose_value is 'class=phi;about=?';
-comment on column medication.prescription_items.dose_unit is 'class=phi;about=?';
-comment on column medication.prescription_items.route is 'class=phi;about=?';
-comment on column medication.prescription_items.frequency_code is 'class=phi;about=?';
-comment on column medication.prescription_items.timing is 'class=phi;about=?';
-comment on column medication.prescription_items.duration_days is 'class=phi;about=?';
-comment on column medication.prescription_items.quantity is 'class=phi;about=?';
-comment on column medication.prescription_items.quantity_dispensed is 'class=phi;about=?';
-comment on column medication.prescription_items.refills is 'class=phi;about=?';
-comment on column medication.prescription_items.is_prn is 'class=phi;about=?';
-comment on column medication.prescription_items.prn_reason is 'class=phi;about=?';
-comment on column medication.prescription_items.start_at is 'class=phi;about=?';
-comment on column medication.prescription_items.stop_at is 'class=phi;about=?';
-comment on column medication.prescription_items.instructions is 'class=phi;about=?';
-comment on column medication.prescription_items.no_substitution is 'class=phi;about=?';
-comment on column medication.prescription_items.indication is 'class=phi;about=?';
-comment on column medication.prescription_items.stop_reason is 'class=phi;about=?';
-comment on column medication.prescription_items.status is 'class=phi;about=?';
+comment on column medication.prescription_items.prescription_id is 'class=phi;about=The prescription that it is a line of.';
+comment on column medication.prescription_items.drug_id is 'class=phi;about=What is prescribed.';
+comment on column medication.prescription_items.substituted_for_id is 'class=phi;about=Drug that the doctor wanted first and replaced by this one.';
+comment on column medication.prescription_items.dose_value is 'class=phi;about=Amount of one dose, in dose_unit.';
+comment on column medication.prescription_items.dose_unit is 'class=phi;about=Unit of the dose: of weight or volume in UCUM (mg, ml, [IU]) or a dose form (tablet, capsule, puff, drop).';
+comment on column medication.prescription_items.route is 'class=phi;about=oral, iv, im, sc, topical, inhaled, rectal, ...';
+comment on column medication.prescription_items.frequency_code is 'class=phi;about=How often: OD, BD, TDS, QID, HS, STAT, Q4H to Q24H, WEEKLY, PRN, or a code of setting medication.frequencies.';
+comment on column medication.prescription_items.timing is 'class=phi;about=Own plan in place of the code''s: {times: ["08:00"], every_days: 1}, {every_hours: 8}, {once: true}; max_per_day for as-needed doses. Empty: the code decides.';
+comment on column medication.prescription_items.duration_days is 'class=phi;about=Length of the course in days; null: until stopped.';
+comment on column medication.prescription_items.quantity is 'class=phi;about=Quantity of one fill, in the base unit of the stock item.';
+comment on column medication.prescription_items.quantity_dispensed is 'class=phi;about=Dispensed so far over all fills, less what came back.';
+comment on column medication.prescription_items.refills is 'class=phi;about=How many further fills are allowed, 0 to 24.';
+comment on column medication.prescription_items.is_prn is 'class=phi;about=Only when needed; such doses are not scheduled.';
+comment on column medication.prescription_items.prn_reason is 'class=phi;about=What it may be given for, needed when is_prn.';
+comment on column medication.prescription_items.start_at is 'class=phi;about=First moment at which it may be taken.';
+comment on column medication.prescription_items.stop_at is 'class=phi;about=When it ends or was ended.';
+comment on column medication.prescription_items.instructions is 'class=phi;about=Words for the patient, such as after food.';
+comment on column medication.prescription_items.no_substitution is 'class=phi;about=The pharmacy must give this drug and no equivalent.';
+comment on column medication.prescription_items.indication is 'class=phi;about=What it is for.';
+comment on column medication.prescription_items.stop_reason is 'class=phi;about=Why it was held, stopped or entered in error.';
+comment on column medication.prescription_items.status is 'class=phi;about=draft, active, on_hold, completed, stopped, cancelled or entered_in_error.';
 select core.comment_standard_columns('medication.prescription_items');
 
 alter table medication.prescription_items enable row level security;
@@ -17134,6 +18167,8 @@ create policy tenant_isolation on medication.prescription_items
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger prescription_items_telemedicine before insert or update of drug_id on medication.prescription_items
+  for each row execute function medication.check_telemedicine_list();
 create or replace trigger prescription_items_touch before update on medication.prescription_items
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger prescription_items_transition before insert or update of status on medication.prescription_items
@@ -17144,19 +18179,20 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('medication.prescription_items', '', 'draft', false, null),
   ('medication.prescription_items', 'draft', 'active', false, null),
   ('medication.prescription_items', 'draft', 'cancelled', false, null),
-  ('medication.prescription_items', 'active', 'on_hold', false, null),
+  ('medication.prescription_items', 'active', 'on_hold', true, null),
   ('medication.prescription_items', 'active', 'completed', false, null),
-  ('medication.prescription_items', 'active', 'stopped', false, null),
+  ('medication.prescription_items', 'active', 'stopped', true, null),
   ('medication.prescription_items', 'on_hold', 'active', false, null),
-  ('medication.prescription_items', 'on_hold', 'stopped', false, null),
-  ('medication.prescription_items', 'stopped', 'entered_in_error', false, null)
+  ('medication.prescription_items', 'on_hold', 'stopped', true, null),
+  ('medication.prescription_items', 'stopped', 'entered_in_error', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on medication.prescription_items to medication_app;
-grant select on medication.prescription_items to medication_ro;
+-- only operations write
+grant select on medication.prescription_items to medication_app, medication_ro;
 
--- medication.dispenses: One visit to the pharmacy counter or ward issue.
--- RULE to build: high-alert items require checked_by <> prepared_by (trigger)
+-- One visit to the pharmacy counter, one issue to a ward, or goods that come back. Stock has left the shelf when a
+-- dispense is ready; it is completed when the patient or ward has it. High-alert and controlled drugs are completed only
+-- after a second person checked them.
 create table if not exists medication.dispenses (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -17171,7 +18207,8 @@ create table if not exists medication.dispenses (
   received_by_name text,
   counselled boolean not null default false,
   return_of_id uuid,
-  charge_status text not null,
+  reason text,
+  charge_status text not null default 'pending',
   status text not null default 'preparing',
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
@@ -17179,39 +18216,46 @@ create table if not exists medication.dispenses (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint dispenses_pkey primary key (tenant_id, id),
-  constraint dispenses_dispense_number_key unique (tenant_id, dispense_number),
+  constraint dispenses_number_key unique (tenant_id, dispense_number),
   constraint dispenses_kind_check check (kind in ('opd', 'ipd', 'discharge', 'otc', 'return')),
   constraint dispenses_charge_status_check check (charge_status in ('pending', 'charged', 'free')),
   constraint dispenses_status_check check (status in ('preparing', 'ready', 'cancelled', 'completed', 'returned')),
-  constraint dispenses_kind_rule check (kind = 'otc' or prescription_id is not null or kind = 'return'),
-  constraint dispenses_completed_complete check (status <> 'completed' or handed_over_at is not null)
+  constraint dispenses_has_prescription check (kind in ('otc', 'return') or prescription_id is not null),
+  constraint dispenses_return_names_dispense check ((kind = 'return') = (return_of_id is not null)),
+  constraint dispenses_return_has_reason check (kind <> 'return' or reason is not null),
+  constraint dispenses_completed_is_handed_over check (
+    status not in ('completed', 'returned') or (handed_over_at is not null and prepared_by is not null)
+  )
 );
 
 create index if not exists dispenses_prescription_idx on medication.dispenses (tenant_id, prescription_id)
   where prescription_id is not null;
 create index if not exists dispenses_patient_idx on medication.dispenses (tenant_id, patient_id);
-create index if not exists dispenses_store_location_idx on medication.dispenses (tenant_id, store_location_id);
+create index if not exists dispenses_store_location_idx on medication.dispenses (tenant_id, store_location_id, created_at);
 create index if not exists dispenses_prepared_by_idx on medication.dispenses (tenant_id, prepared_by)
   where prepared_by is not null;
 create index if not exists dispenses_checked_by_idx on medication.dispenses (tenant_id, checked_by)
   where checked_by is not null;
 create index if not exists dispenses_return_of_idx on medication.dispenses (tenant_id, return_of_id)
   where return_of_id is not null;
+create index if not exists dispenses_waiting_idx on medication.dispenses (tenant_id, store_location_id)
+  where status in ('preparing', 'ready');
 
 comment on table medication.dispenses is 'class=phi;scope=tenant;owner=medication;fhir=MedicationDispense (group);retention=medical_record;about=One visit to the pharmacy counter or ward issue.';
-comment on column medication.dispenses.dispense_number is 'class=phi;about=?';
-comment on column medication.dispenses.prescription_id is 'class=phi;about=?';
-comment on column medication.dispenses.patient_id is 'class=phi;about=The patient.';
-comment on column medication.dispenses.store_location_id is 'class=phi;about=?';
-comment on column medication.dispenses.kind is 'class=phi;about=?';
-comment on column medication.dispenses.prepared_by is 'class=phi;about=?';
-comment on column medication.dispenses.checked_by is 'class=phi;about=?';
-comment on column medication.dispenses.handed_over_at is 'class=phi;about=?';
-comment on column medication.dispenses.received_by_name is 'class=phi;about=?';
-comment on column medication.dispenses.counselled is 'class=phi;about=?';
-comment on column medication.dispenses.return_of_id is 'class=phi;about=?';
-comment on column medication.dispenses.charge_status is 'class=phi;about=?';
-comment on column medication.dispenses.status is 'class=phi;about=?';
+comment on column medication.dispenses.dispense_number is 'class=phi;about=Number for people, DSP-<year>-<n>.';
+comment on column medication.dispenses.prescription_id is 'class=phi;about=What it is dispensed on; null for over-the-counter sales.';
+comment on column medication.dispenses.patient_id is 'class=phi;about=For whom.';
+comment on column medication.dispenses.store_location_id is 'class=operational;about=Store whose stock it is taken from or goes back to.';
+comment on column medication.dispenses.kind is 'class=operational;about=opd, ipd (to the ward), discharge, otc (without prescription) or return.';
+comment on column medication.dispenses.prepared_by is 'class=operational;about=Member of staff who picked the goods.';
+comment on column medication.dispenses.checked_by is 'class=operational;about=Second member of staff who checked them; the witness of controlled drugs.';
+comment on column medication.dispenses.handed_over_at is 'class=phi;about=When the patient, the ward or, for a return, the store received the goods.';
+comment on column medication.dispenses.received_by_name is 'class=phi;about=Who took them, when it was not the patient.';
+comment on column medication.dispenses.counselled is 'class=phi;about=The pharmacist explained how to take the medicines.';
+comment on column medication.dispenses.return_of_id is 'class=phi;about=The dispense whose goods come back.';
+comment on column medication.dispenses.reason is 'class=phi;about=Why goods come back, or why it was cancelled.';
+comment on column medication.dispenses.charge_status is 'class=financial;about=charged when every line is on the patient''s account, else pending; free when nothing is charged.';
+comment on column medication.dispenses.status is 'class=operational;about=preparing, ready (waits at the counter), completed, cancelled or returned (all of it came back).';
 select core.comment_standard_columns('medication.dispenses');
 
 alter table medication.dispenses enable row level security;
@@ -17221,6 +18265,10 @@ create policy tenant_isolation on medication.dispenses
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger dispenses_second_person before update of status on medication.dispenses
+  for each row execute function medication.check_second_person();
+create or replace trigger dispenses_no_aadhaar before insert or update of received_by_name on medication.dispenses
+  for each row execute function core.reject_aadhaar_like('received_by_name');
 create or replace trigger dispenses_touch before update on medication.dispenses
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger dispenses_transition before insert or update of status on medication.dispenses
@@ -17230,23 +18278,23 @@ select audit.track('medication.dispenses');
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('medication.dispenses', '', 'preparing', false, null),
   ('medication.dispenses', 'preparing', 'ready', false, null),
-  ('medication.dispenses', 'preparing', 'cancelled', false, null),
-  ('medication.dispenses', 'ready', 'completed', false, null),
-  ('medication.dispenses', 'ready', 'cancelled', false, null),
+  ('medication.dispenses', 'preparing', 'cancelled', true, null),
+  ('medication.dispenses', 'ready', 'completed', false, 'dispense.completed.v1'),
+  ('medication.dispenses', 'ready', 'cancelled', true, null),
   ('medication.dispenses', 'completed', 'returned', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on medication.dispenses to medication_app;
-grant select on medication.dispenses to medication_ro;
+-- only operations write
+grant select on medication.dispenses to medication_app, medication_ro;
 
--- medication.dispense_items: Batch-level lines chosen by FEFO.
--- RULE to build: expiry_on > dispensed date unless return
--- RULE to build: an older non-expired batch with stock exists => fefo_override_reason is not null (trigger)
+-- The lines of a dispense, one a batch: each is one movement of the stock ledger. Lines are never changed; goods that
+-- come back are lines of a return with a negative quantity that name the line they come from.
 create table if not exists medication.dispense_items (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
   dispense_id uuid not null,
   prescription_item_id uuid,
+  return_of_item_id uuid,
   item_id uuid not null,
   batch_id uuid not null,
   batch_no text not null,
@@ -17262,34 +18310,42 @@ create table if not exists medication.dispense_items (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint dispense_items_pkey primary key (tenant_id, id),
-  constraint dispense_items_dispense_batch_key unique (tenant_id, dispense_id, batch_id, prescription_item_id),
-  constraint dispense_items_quantity_rule check (quantity <> 0),
-  constraint dispense_items_unit_price_rule check (unit_price <= mrp)
+  constraint dispense_items_batch_once unique nulls not distinct (
+    tenant_id, dispense_id, batch_id, prescription_item_id, return_of_item_id
+  ),
+  constraint dispense_items_one_movement_each unique (tenant_id, movement_id),
+  constraint dispense_items_quantity_not_zero check (quantity <> 0),
+  constraint dispense_items_negative_is_return check ((quantity < 0) = (return_of_item_id is not null)),
+  constraint dispense_items_not_above_mrp check (unit_price between 0 and mrp),
+  constraint dispense_items_tax_rate_check check (tax_rate between 0 and 40)
 );
 
 create index if not exists dispense_items_prescription_item_idx on medication.dispense_items (tenant_id, prescription_item_id)
   where prescription_item_id is not null;
+create index if not exists dispense_items_return_of_item_idx on medication.dispense_items (tenant_id, return_of_item_id)
+  where return_of_item_id is not null;
 create index if not exists dispense_items_item_idx on medication.dispense_items (tenant_id, item_id);
+-- who received a batch that is recalled
 create index if not exists dispense_items_batch_idx on medication.dispense_items (tenant_id, batch_id);
 create index if not exists dispense_items_reservation_idx on medication.dispense_items (tenant_id, reservation_id)
   where reservation_id is not null;
-create index if not exists dispense_items_movement_idx on medication.dispense_items (tenant_id, movement_id);
 
 comment on table medication.dispense_items is 'class=phi;scope=tenant;owner=medication;fhir=MedicationDispense;retention=medical_record;append_only=1;about=Batch-level lines chosen by FEFO.';
-comment on column medication.dispense_items.dispense_id is 'class=phi;about=?';
-comment on column medication.dispense_items.prescription_item_id is 'class=phi;about=?';
-comment on column medication.dispense_items.item_id is 'class=phi;about=?';
-comment on column medication.dispense_items.batch_id is 'class=phi;about=?';
-comment on column medication.dispense_items.batch_no is 'class=phi;about=?';
-comment on column medication.dispense_items.expiry_on is 'class=phi;about=?';
-comment on column medication.dispense_items.quantity is 'class=phi;about=?';
-comment on column medication.dispense_items.mrp is 'class=phi;about=?';
-comment on column medication.dispense_items.unit_price is 'class=phi;about=?';
-comment on column medication.dispense_items.tax_rate is 'class=phi;about=?';
-comment on column medication.dispense_items.reservation_id is 'class=phi;about=?';
-comment on column medication.dispense_items.movement_id is 'class=phi;about=?';
-comment on column medication.dispense_items.fefo_override_reason is 'class=phi;about=?';
-comment on column medication.dispense_items.substitution_reason is 'class=phi;about=?';
+comment on column medication.dispense_items.dispense_id is 'class=phi;about=The dispense or return that it is a line of.';
+comment on column medication.dispense_items.prescription_item_id is 'class=phi;about=The prescribed medicine that it fulfils; null over the counter.';
+comment on column medication.dispense_items.return_of_item_id is 'class=phi;about=The line whose goods come back.';
+comment on column medication.dispense_items.item_id is 'class=phi;about=Stock item that was given.';
+comment on column medication.dispense_items.batch_id is 'class=phi;about=Batch that was given: who received it is asked when it is recalled.';
+comment on column medication.dispense_items.batch_no is 'class=operational;about=Batch number as printed on the label and the bill.';
+comment on column medication.dispense_items.expiry_on is 'class=operational;about=Expiry of the batch, as printed on the label and the bill.';
+comment on column medication.dispense_items.quantity is 'class=phi;about=In base units of the stock item; negative for goods that come back.';
+comment on column medication.dispense_items.mrp is 'class=financial;about=Maximum retail price of one base unit, taxes included.';
+comment on column medication.dispense_items.unit_price is 'class=financial;about=Price of one base unit, at most the MRP.';
+comment on column medication.dispense_items.tax_rate is 'class=financial;about=GST in percent, of the batch.';
+comment on column medication.dispense_items.reservation_id is 'class=operational;about=Reservation that it was taken from; FEFO was decided when that was made.';
+comment on column medication.dispense_items.movement_id is 'class=operational;about=The line of the stock ledger.';
+comment on column medication.dispense_items.fefo_override_reason is 'class=operational;about=Why a batch was passed over that expires earlier.';
+comment on column medication.dispense_items.substitution_reason is 'class=phi;about=Why an equivalent of the prescribed drug was given.';
 select core.comment_standard_columns('medication.dispense_items');
 
 alter table medication.dispense_items enable row level security;
@@ -17299,17 +18355,20 @@ create policy tenant_isolation on medication.dispense_items
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger dispense_items_batch_choice before insert on medication.dispense_items
+  for each row execute function medication.check_batch_choice();
 create or replace trigger dispense_items_append_only before update or delete on medication.dispense_items
   for each row execute function core.refuse_change();
 create or replace trigger dispense_items_no_truncate before truncate on medication.dispense_items
   for each statement execute function core.refuse_change();
 select audit.track('medication.dispense_items');
 
-grant select, insert on medication.dispense_items to medication_app;
-grant select on medication.dispense_items to medication_ro;
+-- only operations write
+grant select on medication.dispense_items to medication_app, medication_ro;
 
--- medication.medication_administrations: The MAR: each due dose and what happened.
--- RULE to build: controlled or high-alert drug => witness_id is distinct from given_by (trigger)
+-- The medication administration record: each dose that is due to a patient in a bed, and what happened. Every due dose is
+-- explained in the end: given, missed, refused, or cancelled because the order ended before its time. A dose that was
+-- recorded wrongly stays as entered_in_error, and the same dose is due again.
 create table if not exists medication.medication_administrations (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -17336,47 +18395,60 @@ create table if not exists medication.medication_administrations (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint medication_administrations_pkey primary key (tenant_id, id, scheduled_at),
-  constraint medication_administrations_prescription_item_scheduled__key unique (tenant_id, prescription_item_id, scheduled_at),
   constraint medication_administrations_status_check check (
-    status in ('due', 'given', 'missed', 'refused', 'held', 'entered_in_error')
+    status in ('due', 'given', 'missed', 'refused', 'held', 'cancelled', 'entered_in_error')
   ),
-  constraint medication_administrations_given_complete check (
-    status <> 'given' or (given_at is not null and given_by is not null and dose_given > 0)
+  constraint medication_administrations_given_is_complete check (
+    status <> 'given' or (given_at is not null and given_by is not null and dose_given > 0 and dose_unit is not null)
   ),
-  constraint medication_administrations_status_rule check (
-    status not in ('missed', 'refused', 'held') or not_given_reason is not null
-  )
+  constraint medication_administrations_not_given_has_reason check (
+    status not in ('missed', 'refused', 'held', 'cancelled', 'entered_in_error') or not_given_reason is not null
+  ),
+  constraint medication_administrations_witness_is_another check (witness_id <> given_by)
 ) partition by range (scheduled_at);
 
-create table if not exists medication.medication_administrations_default partition of medication.medication_administrations default;
+create table if not exists medication.medication_administrations_default
+  partition of medication.medication_administrations default;
 
-create index if not exists medication_administrations_patient_idx on medication.medication_administrations (tenant_id, patient_id);
-create index if not exists medication_administrations_encounter_idx on medication.medication_administrations (tenant_id, encounter_id);
+create index if not exists medication_administrations_item_idx
+  on medication.medication_administrations (tenant_id, prescription_item_id);
+-- one live record a dose
+create unique index if not exists medication_administrations_dose_once
+  on medication.medication_administrations (tenant_id, prescription_item_id, scheduled_at)
+  where status <> 'entered_in_error';
+create index if not exists medication_administrations_patient_idx
+  on medication.medication_administrations (tenant_id, patient_id, scheduled_at);
+create index if not exists medication_administrations_encounter_idx
+  on medication.medication_administrations (tenant_id, encounter_id, scheduled_at);
+-- who received a batch that is recalled
 create index if not exists medication_administrations_batch_idx on medication.medication_administrations (tenant_id, batch_id)
   where batch_id is not null;
 create index if not exists medication_administrations_given_by_idx on medication.medication_administrations (tenant_id, given_by)
   where given_by is not null;
 create index if not exists medication_administrations_witness_idx on medication.medication_administrations (tenant_id, witness_id)
   where witness_id is not null;
+-- the round: what is due now, over all wards
+create index if not exists medication_administrations_due_idx on medication.medication_administrations (tenant_id, scheduled_at)
+  where status in ('due', 'held');
 
 comment on table medication.medication_administrations is 'class=phi;scope=tenant;owner=medication;fhir=MedicationAdministration;retention=medical_record;partition=month;about=The MAR: each due dose and what happened.';
-comment on column medication.medication_administrations.prescription_item_id is 'class=phi;about=?';
-comment on column medication.medication_administrations.patient_id is 'class=phi;about=The patient.';
-comment on column medication.medication_administrations.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column medication.medication_administrations.scheduled_at is 'class=phi;about=?';
-comment on column medication.medication_administrations.given_at is 'class=phi;about=?';
-comment on column medication.medication_administrations.dose_given is 'class=phi;about=?';
-comment on column medication.medication_administrations.dose_unit is 'class=phi;about=?';
-comment on column medication.medication_administrations.route is 'class=phi;about=?';
-comment on column medication.medication_administrations.site is 'class=phi;about=?';
-comment on column medication.medication_administrations.batch_id is 'class=phi;about=?';
-comment on column medication.medication_administrations.given_by is 'class=phi;about=?';
-comment on column medication.medication_administrations.witness_id is 'class=phi;about=?';
-comment on column medication.medication_administrations.patient_scan is 'class=phi;about=?';
-comment on column medication.medication_administrations.drug_scan is 'class=phi;about=?';
-comment on column medication.medication_administrations.not_given_reason is 'class=phi;about=?';
-comment on column medication.medication_administrations.note_enc is 'class=phi;enc=1;about=?';
-comment on column medication.medication_administrations.status is 'class=phi;about=?';
+comment on column medication.medication_administrations.prescription_item_id is 'class=phi;about=The medicine that was ordered.';
+comment on column medication.medication_administrations.patient_id is 'class=phi;about=Who gets the dose.';
+comment on column medication.medication_administrations.encounter_id is 'class=phi;about=The stay in which it is given.';
+comment on column medication.medication_administrations.scheduled_at is 'class=phi;about=When the dose is due; for an as-needed dose when it was given.';
+comment on column medication.medication_administrations.given_at is 'class=phi;about=When it was given.';
+comment on column medication.medication_administrations.dose_given is 'class=phi;about=Amount that was given, in dose_unit.';
+comment on column medication.medication_administrations.dose_unit is 'class=phi;about=Unit of the dose, as ordered.';
+comment on column medication.medication_administrations.route is 'class=phi;about=Route that it was given by.';
+comment on column medication.medication_administrations.site is 'class=phi;about=Place on the body, such as left deltoid.';
+comment on column medication.medication_administrations.batch_id is 'class=phi;about=Batch that it came from, where it was scanned.';
+comment on column medication.medication_administrations.given_by is 'class=operational;about=Member of staff who gave it.';
+comment on column medication.medication_administrations.witness_id is 'class=operational;about=Second member of staff; needed for high-alert and controlled drugs.';
+comment on column medication.medication_administrations.patient_scan is 'class=operational;about=The patient''s wristband was scanned and matched.';
+comment on column medication.medication_administrations.drug_scan is 'class=operational;about=The drug''s barcode was scanned and matched.';
+comment on column medication.medication_administrations.not_given_reason is 'class=phi;about=Why it was missed, refused, held or cancelled, or what was recorded wrongly.';
+comment on column medication.medication_administrations.note_enc is 'class=phi;enc=1;about=Nurse''s note, encrypted by the application.';
+comment on column medication.medication_administrations.status is 'class=phi;about=due, given, missed, refused, held, cancelled (the order ended before) or entered_in_error.';
 select core.comment_standard_columns('medication.medication_administrations');
 
 alter table medication.medication_administrations enable row level security;
@@ -17392,9 +18464,13 @@ create policy tenant_isolation on medication.medication_administrations_default
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger medication_administrations_needs_witness before insert or update of status
+  on medication.medication_administrations
+  for each row execute function medication.check_witness();
 create or replace trigger medication_administrations_touch before update on medication.medication_administrations
   for each row execute function core.update_updated_at_column('row_version');
-create or replace trigger medication_administrations_transition before insert or update of status on medication.medication_administrations
+create or replace trigger medication_administrations_transition before insert or update of status
+  on medication.medication_administrations
   for each row execute function core.enforce_transition('medication.medication_administrations', 'status');
 select audit.track('medication.medication_administrations');
 
@@ -17404,17 +18480,28 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('medication.medication_administrations', 'due', 'missed', false, null),
   ('medication.medication_administrations', 'due', 'refused', false, null),
   ('medication.medication_administrations', 'due', 'held', false, null),
+  ('medication.medication_administrations', 'due', 'cancelled', false, null),
   ('medication.medication_administrations', 'held', 'given', false, null),
   ('medication.medication_administrations', 'held', 'missed', false, null),
-  ('medication.medication_administrations', 'given', 'entered_in_error', false, null)
+  ('medication.medication_administrations', 'held', 'cancelled', false, null),
+  ('medication.medication_administrations', 'given', 'entered_in_error', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on medication.medication_administrations to medication_app;
-grant select on medication.medication_administrations to medication_ro;
+-- only operations write
+grant select on medication.medication_administrations to medication_app, medication_ro;
+
+-- What medication asks of a discharge, which belongs to clinical.
+create or replace trigger admissions_pharmacy_clearance before update of status, pharmacy_cleared_at on clinical.admissions
+  for each row execute function medication.check_pharmacy_clearance();
+create or replace trigger admissions_end_orders after update of status on clinical.admissions
+  for each row execute function medication.end_inpatient_orders();
 
 -- payment: tables
 
--- payment.payment_providers: Configured gateways and rails.
+-- payment.payment_providers: the gateways, terminals and rails that money comes in by.
+--
+-- A provider is configured without secrets: secret_ref says where the vault keeps them, and the checks refuse a configuration
+-- that looks as if it carried one, or a card number.
 create table if not exists payment.payment_providers (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -17426,7 +18513,7 @@ create table if not exists payment.payment_providers (
   config jsonb not null default '{}',
   supports_refund boolean not null default false,
   currencies text[] not null default '{}',
-  priority smallint not null,
+  priority smallint not null default 1,
   status text not null default 'active',
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
@@ -17439,23 +18526,26 @@ create table if not exists payment.payment_providers (
     kind in ('card', 'upi', 'netbanking', 'wallet', 'cash', 'cheque', 'bank_transfer', 'mobile_money')
   ),
   constraint payment_providers_status_check check (status in ('active', 'disabled')),
-  constraint payment_providers_secret_ref_rule check (secret_ref ~ '^(vault|kms|env)://'),
-  constraint payment_providers_config_rule check (
-    not config ?| array['secret','password','key','token','private_key']
-  )
+  constraint payment_providers_code_form check (code ~ '^[a-z0-9_-]{2,40}$'),
+  constraint payment_providers_secret_by_reference check (secret_ref ~ '^(vault|kms|env)://[A-Za-z0-9_./:-]+$'),
+  constraint payment_providers_webhook_secret_by_reference check (webhook_secret_ref ~ '^(vault|kms|env)://[A-Za-z0-9_./:-]+$'),
+  constraint payment_providers_config_without_secrets check (
+    not config ?| array['secret', 'password', 'key', 'token', 'private_key', 'api_key', 'client_secret']
+  ),
+  constraint payment_providers_no_card_number check (core.assert_no_pan(config))
 );
 
 comment on table payment.payment_providers is 'class=financial;scope=tenant;owner=payment_gateway;fhir=none;retention=financial;about=Configured gateways and rails.';
-comment on column payment.payment_providers.code is 'class=financial;about=?';
-comment on column payment.payment_providers.kind is 'class=financial;about=?';
-comment on column payment.payment_providers.display is 'class=financial;about=?';
-comment on column payment.payment_providers.secret_ref is 'class=financial;about=?';
-comment on column payment.payment_providers.webhook_secret_ref is 'class=financial;about=?';
-comment on column payment.payment_providers.config is 'class=financial;about=?';
-comment on column payment.payment_providers.supports_refund is 'class=financial;about=?';
-comment on column payment.payment_providers.currencies is 'class=financial;about=?';
-comment on column payment.payment_providers.priority is 'class=financial;about=?';
-comment on column payment.payment_providers.status is 'class=financial;about=?';
+comment on column payment.payment_providers.code is 'class=operational;about=Short name, such as razorpay or counter-2-terminal.';
+comment on column payment.payment_providers.kind is 'class=operational;about=card, upi, netbanking, wallet, cash, cheque, bank_transfer or mobile_money: the main mode.';
+comment on column payment.payment_providers.display is 'class=operational;about=Name that people see.';
+comment on column payment.payment_providers.secret_ref is 'class=operational;about=Where the credentials are kept: vault://, kms:// or env:// and a path, never the credentials.';
+comment on column payment.payment_providers.webhook_secret_ref is 'class=operational;about=Where the secret is kept that signs the provider''s messages.';
+comment on column payment.payment_providers.config is 'class=operational;about=Settings without secrets, such as the merchants account.';
+comment on column payment.payment_providers.supports_refund is 'class=operational;about=True when refunds go through the provider.';
+comment on column payment.payment_providers.currencies is 'class=operational;about=Currencies that it takes, ISO 4217; empty for any.';
+comment on column payment.payment_providers.priority is 'class=operational;about=Order in which providers are offered, lowest first.';
+comment on column payment.payment_providers.status is 'class=operational;about=active or disabled.';
 select core.comment_standard_columns('payment.payment_providers');
 
 alter table payment.payment_providers enable row level security;
@@ -17471,17 +18561,19 @@ create or replace trigger payment_providers_transition before insert or update o
   for each row execute function core.enforce_transition('payment.payment_providers', 'status');
 select audit.track('payment.payment_providers');
 
-insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
-  ('payment.payment_providers', '', 'active', false, null),
-  ('payment.payment_providers', 'active', 'disabled', false, null),
-  ('payment.payment_providers', 'disabled', 'active', false, null)
+insert into core.transition_rules (machine, from_state, to_state, requires_reason) values
+  ('payment.payment_providers', '', 'active', false),
+  ('payment.payment_providers', 'active', 'disabled', true),
+  ('payment.payment_providers', 'disabled', 'active', false)
 on conflict (machine, from_state, to_state) do nothing;
 
 grant select, insert, update on payment.payment_providers to payment_gateway_app;
 grant select on payment.payment_providers to payment_gateway_ro;
 
--- payment.payment_methods: Saved instruments as provider tokens.
--- RULE to build: no column for CVV, track or PIN exists
+-- payment.payment_methods: instruments that a patient saved, as tokens of the provider.
+--
+-- No card number, verification value, track or PIN is ever kept, and no column could hold one: a token that looks like a
+-- card number is refused.
 create table if not exists payment.payment_methods (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -17503,27 +18595,31 @@ create table if not exists payment.payment_methods (
   deleted_by uuid,
   delete_reason text,
   constraint payment_methods_pkey primary key (tenant_id, id),
-  constraint payment_methods_last4_length check (length(last4) = 4),
-  constraint payment_methods_last4_rule check (last4 ~ '^[0-9]{4}$'),
-  constraint payment_methods_core_rule check (not core.looks_like_pan(token))
+  constraint payment_methods_last4_digits check (last4 ~ '^[0-9]{4}$'),
+  constraint payment_methods_token_is_no_card_number check (not core.looks_like_pan(token)),
+  constraint payment_methods_brand_is_no_card_number check (not core.looks_like_pan(brand)),
+  constraint payment_methods_exp_month_range check (exp_month between 1 and 12),
+  constraint payment_methods_exp_year_range check (exp_year between 2000 and 2100)
 );
 
 create unique index if not exists payment_methods_provider_token_key on payment.payment_methods (tenant_id, provider_id, token)
   where deleted_at is null;
+create unique index if not exists payment_methods_one_default on payment.payment_methods (tenant_id, patient_id)
+  where is_default and deleted_at is null;
 create index if not exists payment_methods_patient_idx on payment.payment_methods (tenant_id, patient_id);
 create index if not exists payment_methods_provider_idx on payment.payment_methods (tenant_id, provider_id);
 
 comment on table payment.payment_methods is 'class=financial;scope=tenant;owner=payment_gateway;fhir=none;retention=financial;about=Saved instruments as provider tokens.';
-comment on column payment.payment_methods.patient_id is 'class=financial;about=The patient.';
-comment on column payment.payment_methods.provider_id is 'class=financial;about=?';
-comment on column payment.payment_methods.token is 'class=financial;about=?';
-comment on column payment.payment_methods.brand is 'class=financial;about=?';
-comment on column payment.payment_methods.last4 is 'class=financial;about=?';
-comment on column payment.payment_methods.exp_month is 'class=financial;about=?';
-comment on column payment.payment_methods.exp_year is 'class=financial;about=?';
-comment on column payment.payment_methods.upi_vpa_enc is 'class=financial;enc=1;about=?';
-comment on column payment.payment_methods.consent_at is 'class=financial;about=?';
-comment on column payment.payment_methods.is_default is 'class=financial;about=?';
+comment on column payment.payment_methods.patient_id is 'class=financial;about=Whose instrument it is.';
+comment on column payment.payment_methods.provider_id is 'class=operational;about=The provider that gave the token.';
+comment on column payment.payment_methods.token is 'class=financial;about=The provider''s token for the instrument.';
+comment on column payment.payment_methods.brand is 'class=financial;about=Brand that people know it by, such as RuPay.';
+comment on column payment.payment_methods.last4 is 'class=financial;about=Last four digits, all that is kept of a card number.';
+comment on column payment.payment_methods.exp_month is 'class=financial;about=Month in which the card expires.';
+comment on column payment.payment_methods.exp_year is 'class=financial;about=Year in which the card expires.';
+comment on column payment.payment_methods.upi_vpa_enc is 'class=financial;enc=1;about=UPI address, encrypted by the application.';
+comment on column payment.payment_methods.consent_at is 'class=financial;about=When the patient agreed that it is saved.';
+comment on column payment.payment_methods.is_default is 'class=operational;about=True for the one that is offered first.';
 select core.comment_standard_columns('payment.payment_methods');
 
 alter table payment.payment_methods enable row level security;
@@ -17540,7 +18636,10 @@ select audit.track('payment.payment_methods');
 grant select, insert, update on payment.payment_methods to payment_gateway_app;
 grant select on payment.payment_methods to payment_gateway_ro;
 
--- payment.payment_intents: An intention to collect an amount; idempotent.
+-- payment.payment_intents: the intention to collect an amount, made before anybody is sent to a provider.
+--
+-- One key is one intent, so a payment page that is opened twice collects once. An intent ends in one payment, or cancelled
+-- or expired; money that comes in after its end is recorded all the same, as an advance.
 create table if not exists payment.payment_intents (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -17548,9 +18647,11 @@ create table if not exists payment.payment_intents (
   idempotency_key text not null,
   patient_id uuid,
   account_id uuid,
+  clinic_id uuid not null,
   purpose text not null,
   amount numeric(14, 2) not null,
   currency text not null default 'INR',
+  items jsonb not null,
   provider_id uuid,
   channel text not null,
   return_url text,
@@ -17564,41 +18665,49 @@ create table if not exists payment.payment_intents (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint payment_intents_pkey primary key (tenant_id, id),
-  constraint payment_intents_idempotency_key_key unique (tenant_id, idempotency_key),
-  constraint payment_intents_intent_number_key unique (tenant_id, intent_number),
+  constraint payment_intents_one_per_key unique (tenant_id, idempotency_key),
+  constraint payment_intents_number_key unique (tenant_id, intent_number),
   constraint payment_intents_purpose_check check (purpose in ('invoice', 'advance', 'appointment', 'pharmacy')),
   constraint payment_intents_currency_form check (currency ~ '^[A-Z]{3}$'),
   constraint payment_intents_status_check check (
     status in ('created', 'requires_action', 'processing', 'cancelled', 'expired', 'failed', 'succeeded')
   ),
-  constraint payment_intents_amount_rule check (amount > 0),
-  constraint payment_intents_succeeded_complete check (status <> 'succeeded' or payment_id is not null)
+  constraint payment_intents_amount_positive check (amount > 0),
+  constraint payment_intents_items_are_a_list check (jsonb_typeof(items) = 'array'),
+  constraint payment_intents_no_card_number check (not core.looks_like_pan(return_url) and core.assert_no_pan(items)),
+  constraint payment_intents_succeeded_has_payment check (status <> 'succeeded' or payment_id is not null)
 );
 
 create index if not exists payment_intents_patient_idx on payment.payment_intents (tenant_id, patient_id)
   where patient_id is not null;
 create index if not exists payment_intents_account_idx on payment.payment_intents (tenant_id, account_id)
   where account_id is not null;
+create index if not exists payment_intents_clinic_idx on payment.payment_intents (tenant_id, clinic_id);
+-- what the expiry job looks for
+create index if not exists payment_intents_lapsing_idx on payment.payment_intents (tenant_id, expires_at)
+  where status in ('created', 'requires_action', 'failed');
 create index if not exists payment_intents_provider_idx on payment.payment_intents (tenant_id, provider_id)
   where provider_id is not null;
 create index if not exists payment_intents_payment_idx on payment.payment_intents (tenant_id, payment_id)
   where payment_id is not null;
 
 comment on table payment.payment_intents is 'class=financial;scope=tenant;owner=payment_gateway;fhir=none;retention=financial;about=An intention to collect an amount; idempotent.';
-comment on column payment.payment_intents.intent_number is 'class=financial;about=?';
-comment on column payment.payment_intents.idempotency_key is 'class=financial;about=Same key, same answer.';
-comment on column payment.payment_intents.patient_id is 'class=financial;about=The patient.';
-comment on column payment.payment_intents.account_id is 'class=financial;about=?';
-comment on column payment.payment_intents.purpose is 'class=financial;about=?';
-comment on column payment.payment_intents.amount is 'class=financial;about=?';
-comment on column payment.payment_intents.currency is 'class=financial;about=Currency (ISO 4217).';
-comment on column payment.payment_intents.provider_id is 'class=financial;about=?';
-comment on column payment.payment_intents.channel is 'class=financial;about=?';
-comment on column payment.payment_intents.return_url is 'class=financial;about=?';
-comment on column payment.payment_intents.expires_at is 'class=financial;about=?';
-comment on column payment.payment_intents.failure_code is 'class=financial;about=?';
-comment on column payment.payment_intents.payment_id is 'class=financial;about=?';
-comment on column payment.payment_intents.status is 'class=financial;about=?';
+comment on column payment.payment_intents.intent_number is 'class=financial;about=Number for people, PAY-<yy>-<n>.';
+comment on column payment.payment_intents.idempotency_key is 'class=operational;about=Same key, same intent.';
+comment on column payment.payment_intents.patient_id is 'class=financial;about=Whose payment it is.';
+comment on column payment.payment_intents.account_id is 'class=financial;about=The account that it goes to.';
+comment on column payment.payment_intents.purpose is 'class=financial;about=invoice, advance, appointment or pharmacy.';
+comment on column payment.payment_intents.amount is 'class=financial;about=What is to be collected.';
+comment on column payment.payment_intents.currency is 'class=financial;about=Currency, ISO 4217.';
+comment on column payment.payment_intents.provider_id is 'class=operational;about=The provider that is to collect.';
+comment on column payment.payment_intents.channel is 'class=operational;about=How the patient pays: counter, portal, link, kiosk, qr.';
+comment on column payment.payment_intents.return_url is 'class=operational;about=Where the provider''s page sends the browser back to.';
+comment on column payment.payment_intents.expires_at is 'class=financial;about=When it can no longer be tried.';
+comment on column payment.payment_intents.failure_code is 'class=financial;about=Why the last try failed.';
+comment on column payment.payment_intents.payment_id is 'class=financial;about=The payment that it ended in.';
+comment on column payment.payment_intents.status is 'class=financial;about=created, requires_action, processing, succeeded, failed (may be tried again), cancelled, expired.';
+comment on column payment.payment_intents.clinic_id is 'class=operational;about=The clinic that collects.';
+comment on column payment.payment_intents.items is 'class=financial;about=What it is for: [{"purpose", "invoice_id", "appointment_id", "description", "amount"}], amounts adding up to the whole.';
 select core.comment_standard_columns('payment.payment_intents');
 
 alter table payment.payment_intents enable row level security;
@@ -17614,28 +18723,29 @@ create or replace trigger payment_intents_transition before insert or update of 
   for each row execute function core.enforce_transition('payment.payment_intents', 'status');
 select audit.track('payment.payment_intents');
 
-insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
-  ('payment.payment_intents', '', 'created', false, null),
-  ('payment.payment_intents', 'created', 'requires_action', false, null),
-  ('payment.payment_intents', 'created', 'processing', false, null),
-  ('payment.payment_intents', 'created', 'cancelled', false, null),
-  ('payment.payment_intents', 'created', 'expired', false, null),
-  ('payment.payment_intents', 'requires_action', 'processing', false, null),
-  ('payment.payment_intents', 'requires_action', 'cancelled', false, null),
-  ('payment.payment_intents', 'requires_action', 'expired', false, null),
-  ('payment.payment_intents', 'requires_action', 'failed', false, null),
-  ('payment.payment_intents', 'processing', 'succeeded', false, null),
-  ('payment.payment_intents', 'processing', 'failed', false, null),
-  ('payment.payment_intents', 'failed', 'processing', false, null),
-  ('payment.payment_intents', 'failed', 'cancelled', false, null),
-  ('payment.payment_intents', 'failed', 'expired', false, null)
+insert into core.transition_rules (machine, from_state, to_state) values
+  ('payment.payment_intents', '', 'created'),
+  ('payment.payment_intents', 'created', 'requires_action'),
+  ('payment.payment_intents', 'created', 'processing'),
+  ('payment.payment_intents', 'created', 'cancelled'),
+  ('payment.payment_intents', 'created', 'expired'),
+  ('payment.payment_intents', 'requires_action', 'processing'),
+  ('payment.payment_intents', 'requires_action', 'cancelled'),
+  ('payment.payment_intents', 'requires_action', 'expired'),
+  ('payment.payment_intents', 'requires_action', 'failed'),
+  ('payment.payment_intents', 'processing', 'succeeded'),
+  ('payment.payment_intents', 'processing', 'failed'),
+  ('payment.payment_intents', 'failed', 'processing'),
+  ('payment.payment_intents', 'failed', 'cancelled'),
+  ('payment.payment_intents', 'failed', 'expired')
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on payment.payment_intents to payment_gateway_app;
-grant select on payment.payment_intents to payment_gateway_ro;
+grant select on payment.payment_intents to payment_gateway_app, payment_gateway_ro;
 
--- payment.payment_attempts: Each try at a provider with its reference and redacted answer.
--- RULE to build: response_redacted passes core.assert_no_pan()
+-- payment.payment_attempts: each answer of a provider about an intent, with its reference and what it said, redacted.
+--
+-- A provider may answer twice about one reference (authorised, then captured): those are two rows. The same answer again is
+-- the same row.
 create table if not exists payment.payment_attempts (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -17643,9 +18753,10 @@ create table if not exists payment.payment_attempts (
   attempt_no smallint not null,
   provider_id uuid not null,
   provider_ref text,
-  started_at timestamptz not null,
+  started_at timestamptz not null default now(),
   finished_at timestamptz,
   outcome text not null,
+  amount numeric(14, 2),
   error_code text,
   response_redacted jsonb not null default '{}',
   created_at timestamptz not null default now(),
@@ -17654,23 +18765,29 @@ create table if not exists payment.payment_attempts (
   constraint payment_attempts_intent_attempt_no_key unique (tenant_id, intent_id, attempt_no),
   constraint payment_attempts_outcome_check check (
     outcome in ('authorised', 'captured', 'declined', 'error', 'timeout', 'unknown')
+  ),
+  constraint payment_attempts_amount_positive check (amount > 0),
+  constraint payment_attempts_captured_has_reference check (outcome <> 'captured' or (provider_ref is not null and amount is not null)),
+  constraint payment_attempts_no_card_number check (
+    core.assert_no_pan(response_redacted) and not core.looks_like_pan(error_code)
   )
 );
 
-create unique index if not exists payment_attempts_provider_provider_ref_key on payment.payment_attempts (tenant_id, provider_id, provider_ref)
+create unique index if not exists payment_attempts_answer_once on payment.payment_attempts (tenant_id, provider_id, provider_ref, outcome)
   where provider_ref is not null;
-create index if not exists payment_attempts_provider_idx on payment.payment_attempts (tenant_id, provider_id);
+create index if not exists payment_attempts_provider_idx on payment.payment_attempts (tenant_id, provider_id, provider_ref);
 
 comment on table payment.payment_attempts is 'class=financial;scope=tenant;owner=payment_gateway;fhir=none;retention=financial;append_only=1;about=Each try at a provider with its reference and redacted answer.';
-comment on column payment.payment_attempts.intent_id is 'class=financial;about=?';
-comment on column payment.payment_attempts.attempt_no is 'class=financial;about=?';
-comment on column payment.payment_attempts.provider_id is 'class=financial;about=?';
-comment on column payment.payment_attempts.provider_ref is 'class=financial;about=?';
-comment on column payment.payment_attempts.started_at is 'class=financial;about=?';
-comment on column payment.payment_attempts.finished_at is 'class=financial;about=?';
-comment on column payment.payment_attempts.outcome is 'class=financial;about=?';
-comment on column payment.payment_attempts.error_code is 'class=financial;about=?';
-comment on column payment.payment_attempts.response_redacted is 'class=financial;about=?';
+comment on column payment.payment_attempts.intent_id is 'class=financial;about=The intent that was tried.';
+comment on column payment.payment_attempts.attempt_no is 'class=operational;about=Answer, counted from 1.';
+comment on column payment.payment_attempts.provider_id is 'class=operational;about=The provider that answered.';
+comment on column payment.payment_attempts.provider_ref is 'class=financial;about=The provider''s reference of the try.';
+comment on column payment.payment_attempts.started_at is 'class=financial;about=When the answer was recorded.';
+comment on column payment.payment_attempts.finished_at is 'class=financial;about=When the provider decided, by its own clock.';
+comment on column payment.payment_attempts.outcome is 'class=financial;about=authorised, captured (the money is taken), declined, error, timeout or unknown.';
+comment on column payment.payment_attempts.error_code is 'class=operational;about=The provider''s code of a failure.';
+comment on column payment.payment_attempts.response_redacted is 'class=financial;about=What the provider sent, without card data.';
+comment on column payment.payment_attempts.amount is 'class=financial;about=The amount that the provider spoke of.';
 select core.comment_standard_columns('payment.payment_attempts');
 
 alter table payment.payment_attempts enable row level security;
@@ -17686,15 +18803,16 @@ create or replace trigger payment_attempts_no_truncate before truncate on paymen
   for each statement execute function core.refuse_change();
 select audit.track('payment.payment_attempts');
 
-grant select, insert on payment.payment_attempts to payment_gateway_app;
-grant select on payment.payment_attempts to payment_gateway_ro;
+grant select on payment.payment_attempts to payment_gateway_app, payment_gateway_ro;
 
--- payment.payments: Money received: receipts and advances.
--- NOTE: C2 payment_status values pending/completed/failed/refunded are these.
+-- payment.payments: money received, as receipts and advances. The enumerated type payment_status is its state.
+--
+-- One reference of a provider is one payment, whoever reports it (webhook, poll, return page). allocated and refunded are
+-- counters that operations keep, and never exceed the amount.
 create table if not exists payment.payments (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
-  receipt_number text not null,
+  receipt_number text,
   kind text not null,
   intent_id uuid,
   patient_id uuid,
@@ -17707,7 +18825,7 @@ create table if not exists payment.payments (
   allocated numeric(14, 2) not null default 0,
   refunded numeric(14, 2) not null default 0,
   currency text not null default 'INR',
-  received_at timestamptz not null,
+  received_at timestamptz not null default now(),
   received_by uuid,
   cheque_no text,
   cheque_on date,
@@ -17725,14 +18843,18 @@ create table if not exists payment.payments (
     mode in ('cash', 'card', 'upi', 'netbanking', 'cheque', 'bank_transfer', 'wallet', 'mobile_money')
   ),
   constraint payments_currency_form check (currency ~ '^[A-Z]{3}$'),
-  constraint payments_amount_rule check (amount > 0),
-  constraint payments_allocated_rule check (allocated + refunded <= amount),
-  constraint payments_cash_complete check (mode <> 'cash' or received_by is not null),
-  constraint payments_cheque_complete check (mode <> 'cheque' or cheque_no is not null),
-  constraint payments_voided_complete check (status <> 'voided' or (void_reason is not null and allocated = 0))
+  constraint payments_received_has_number check (status in ('pending', 'failed') or receipt_number is not null),
+  constraint payments_amount_positive check (amount > 0),
+  constraint payments_not_overspent check (allocated >= 0 and refunded >= 0 and allocated + refunded <= amount),
+  constraint payments_cash_has_receiver check (mode <> 'cash' or received_by is not null),
+  constraint payments_cheque_has_number check (mode <> 'cheque' or cheque_no is not null),
+  constraint payments_reference_names_provider check (provider_ref is null or provider_id is not null),
+  constraint payments_no_card_number check (not core.looks_like_pan(provider_ref) and not core.looks_like_pan(cheque_no)),
+  constraint payments_voided_is_unused check (status <> 'voided' or (void_reason is not null and allocated = 0)),
+  constraint payments_refunded_wholly check (status <> 'refunded' or refunded = amount)
 );
 
-create unique index if not exists payments_provider_provider_ref_key on payment.payments (tenant_id, provider_id, provider_ref)
+create unique index if not exists payments_one_per_provider_ref on payment.payments (tenant_id, provider_id, provider_ref)
   where provider_ref is not null;
 create index if not exists payments_intent_idx on payment.payments (tenant_id, intent_id)
   where intent_id is not null;
@@ -17747,25 +18869,25 @@ create index if not exists payments_received_by_idx on payment.payments (tenant_
   where received_by is not null;
 
 comment on table payment.payments is 'class=financial;scope=tenant;owner=payment_gateway;fhir=PaymentReconciliation;retention=financial;about=Money received: receipts and advances.';
-comment on column payment.payments.receipt_number is 'class=financial;about=?';
-comment on column payment.payments.kind is 'class=financial;about=?';
-comment on column payment.payments.intent_id is 'class=financial;about=?';
-comment on column payment.payments.patient_id is 'class=financial;about=The patient.';
-comment on column payment.payments.account_id is 'class=financial;about=?';
-comment on column payment.payments.clinic_id is 'class=financial;about=The clinic.';
-comment on column payment.payments.mode is 'class=financial;about=?';
-comment on column payment.payments.provider_id is 'class=financial;about=?';
-comment on column payment.payments.provider_ref is 'class=financial;about=?';
-comment on column payment.payments.amount is 'class=financial;about=?';
-comment on column payment.payments.allocated is 'class=financial;about=?';
-comment on column payment.payments.refunded is 'class=financial;about=?';
-comment on column payment.payments.currency is 'class=financial;about=Currency (ISO 4217).';
-comment on column payment.payments.received_at is 'class=financial;about=?';
-comment on column payment.payments.received_by is 'class=financial;about=?';
-comment on column payment.payments.cheque_no is 'class=financial;about=?';
-comment on column payment.payments.cheque_on is 'class=financial;about=?';
-comment on column payment.payments.void_reason is 'class=financial;about=?';
-comment on column payment.payments.status is 'class=financial;about=?';
+comment on column payment.payments.receipt_number is 'class=financial;about=Number of the receipt, RCP-<yy>-<n>; gapless, and taken last in the transaction that makes the payment.';
+comment on column payment.payments.kind is 'class=financial;about=receipt: for something that is due; advance: for what is to come.';
+comment on column payment.payments.intent_id is 'class=financial;about=The intent that it came of.';
+comment on column payment.payments.patient_id is 'class=financial;about=For whom.';
+comment on column payment.payments.account_id is 'class=financial;about=The account that it goes to.';
+comment on column payment.payments.clinic_id is 'class=operational;about=The clinic that received it.';
+comment on column payment.payments.mode is 'class=operational;about=cash, card, upi, netbanking, cheque, bank_transfer, wallet or mobile_money.';
+comment on column payment.payments.provider_id is 'class=operational;about=The provider that took it; empty at the counter.';
+comment on column payment.payments.provider_ref is 'class=financial;about=The provider''s reference of it.';
+comment on column payment.payments.amount is 'class=financial;about=Amount.';
+comment on column payment.payments.allocated is 'class=financial;about=How much of it pays bills.';
+comment on column payment.payments.refunded is 'class=financial;about=How much went back.';
+comment on column payment.payments.currency is 'class=financial;about=Currency, ISO 4217.';
+comment on column payment.payments.received_at is 'class=financial;about=When it was received.';
+comment on column payment.payments.received_by is 'class=operational;about=The user who received it; empty when a provider did.';
+comment on column payment.payments.cheque_no is 'class=financial;about=Number of the cheque.';
+comment on column payment.payments.cheque_on is 'class=financial;about=Date on the cheque.';
+comment on column payment.payments.void_reason is 'class=financial;about=Why it was voided, or why a cheque failed.';
+comment on column payment.payments.status is 'class=financial;about=Where it stands; the values are payment.payment_status.';
 select core.comment_standard_columns('payment.payments');
 
 alter table payment.payments enable row level security;
@@ -17779,27 +18901,32 @@ create or replace trigger payments_touch before update on payment.payments
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger payments_transition before insert or update of status on payment.payments
   for each row execute function core.enforce_transition('payment.payments', 'status');
+drop trigger if exists payments_items_add_up on payment.payments;
+create constraint trigger payments_items_add_up after insert on payment.payments
+  deferrable initially deferred
+  for each row execute function payment.check_payment_items('id');
 select audit.track('payment.payments');
 
+-- disputed to partially_refunded: a dispute over a part was lost; back to it as well when one was won
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('payment.payments', '', 'pending', false, null),
-  ('payment.payments', 'pending', 'completed', false, null),
+  ('payment.payments', 'pending', 'completed', false, 'payment.completed.v1'),
   ('payment.payments', 'pending', 'failed', false, null),
   ('payment.payments', 'completed', 'partially_refunded', false, null),
   ('payment.payments', 'completed', 'refunded', false, null),
   ('payment.payments', 'completed', 'disputed', false, null),
-  ('payment.payments', 'completed', 'voided', false, null),
+  ('payment.payments', 'completed', 'voided', true, null),
   ('payment.payments', 'partially_refunded', 'refunded', false, null),
   ('payment.payments', 'partially_refunded', 'disputed', false, null),
   ('payment.payments', 'disputed', 'completed', false, null),
+  ('payment.payments', 'disputed', 'partially_refunded', false, null),
   ('payment.payments', 'disputed', 'refunded', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on payment.payments to payment_gateway_app;
-grant select on payment.payments to payment_gateway_ro;
+grant select on payment.payments to payment_gateway_app, payment_gateway_ro;
 
--- payment.payment_items: What a payment was for at the counter (invoice, appointment fee, advance).
--- RULE to build: sum(amount) = payment.amount (deferred trigger)
+-- payment.payment_items: what a payment was for. The items of a payment add up to its amount, which a deferred trigger
+-- checks at commit.
 create table if not exists payment.payment_items (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -17813,10 +18940,11 @@ create table if not exists payment.payment_items (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint payment_items_pkey primary key (tenant_id, id),
-  constraint payment_items_payment_line_no_key unique (tenant_id, payment_id, line_no),
+  constraint payment_items_line_no_key unique (tenant_id, payment_id, line_no),
   constraint payment_items_purpose_check check (purpose in ('invoice', 'appointment', 'advance', 'pharmacy', 'other')),
-  constraint payment_items_amount_rule check (amount > 0),
-  constraint payment_items_invoice_complete check (purpose <> 'invoice' or invoice_id is not null)
+  constraint payment_items_amount_positive check (amount > 0),
+  constraint payment_items_invoice_is_named check (purpose <> 'invoice' or invoice_id is not null),
+  constraint payment_items_no_card_number check (not core.looks_like_pan(description))
 );
 
 create index if not exists payment_items_invoice_idx on payment.payment_items (tenant_id, invoice_id)
@@ -17825,13 +18953,13 @@ create index if not exists payment_items_appointment_idx on payment.payment_item
   where appointment_id is not null;
 
 comment on table payment.payment_items is 'class=financial;scope=tenant;owner=payment_gateway;fhir=PaymentReconciliation.detail;retention=financial;append_only=1;about=What a payment was for at the counter (invoice, appointment fee, advance).';
-comment on column payment.payment_items.payment_id is 'class=financial;about=?';
-comment on column payment.payment_items.line_no is 'class=financial;about=Line, counted from 1.';
-comment on column payment.payment_items.purpose is 'class=financial;about=?';
-comment on column payment.payment_items.invoice_id is 'class=financial;about=?';
-comment on column payment.payment_items.appointment_id is 'class=financial;about=?';
-comment on column payment.payment_items.description is 'class=financial;about=?';
-comment on column payment.payment_items.amount is 'class=financial;about=?';
+comment on column payment.payment_items.payment_id is 'class=financial;about=The payment.';
+comment on column payment.payment_items.line_no is 'class=operational;about=Line, counted from 1.';
+comment on column payment.payment_items.purpose is 'class=financial;about=invoice, appointment (its fee), advance, pharmacy or other.';
+comment on column payment.payment_items.invoice_id is 'class=financial;about=The bill that it is to pay.';
+comment on column payment.payment_items.appointment_id is 'class=financial;about=The appointment whose fee it is.';
+comment on column payment.payment_items.description is 'class=financial;about=Text of the line on the receipt.';
+comment on column payment.payment_items.amount is 'class=financial;about=How much of the payment.';
 select core.comment_standard_columns('payment.payment_items');
 
 alter table payment.payment_items enable row level security;
@@ -17841,17 +18969,22 @@ create policy tenant_isolation on payment.payment_items
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+drop trigger if exists payment_items_add_up on payment.payment_items;
+create constraint trigger payment_items_add_up after insert on payment.payment_items
+  deferrable initially deferred
+  for each row execute function payment.check_payment_items('payment_id');
 create or replace trigger payment_items_append_only before update or delete on payment.payment_items
   for each row execute function core.refuse_change();
 create or replace trigger payment_items_no_truncate before truncate on payment.payment_items
   for each statement execute function core.refuse_change();
 select audit.track('payment.payment_items');
 
-grant select, insert on payment.payment_items to payment_gateway_app;
-grant select on payment.payment_items to payment_gateway_ro;
+grant select on payment.payment_items to payment_gateway_app, payment_gateway_ro;
 
--- payment.refunds: Refunds with approval.
--- RULE to build: sum(refunds) <= payment.amount - payment.allocated (function)
+-- payment.refunds: money that goes back. Who asks for it never approves it.
+--
+-- What is asked for is reserved: the sum of the refunds of a payment that are not rejected never exceeds what is not
+-- allocated, which payment.request_refund and payment.allocate keep under the lock of the payment.
 create table if not exists payment.refunds (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -17872,32 +19005,39 @@ create table if not exists payment.refunds (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint refunds_pkey primary key (tenant_id, id),
-  constraint refunds_refund_number_key unique (tenant_id, refund_number),
-  constraint refunds_idempotency_key_key unique (tenant_id, idempotency_key),
+  constraint refunds_number_key unique (tenant_id, refund_number),
+  constraint refunds_one_per_key unique (tenant_id, idempotency_key),
   constraint refunds_status_check check (
     status in ('requested', 'approved', 'rejected', 'processing', 'completed', 'failed')
   ),
-  constraint refunds_amount_rule check (amount > 0),
-  constraint refunds_approved_by_rule check (approved_by is null or approved_by <> requested_by)
+  constraint refunds_amount_positive check (amount > 0),
+  constraint refunds_approved_by_another check (approved_by <> requested_by),
+  constraint refunds_approved_before_it_goes check (status in ('requested', 'rejected') or approved_by is not null),
+  constraint refunds_completed_has_time check ((status = 'completed') = (completed_at is not null)),
+  constraint refunds_no_card_number check (not core.looks_like_pan(reason) and not core.looks_like_pan(provider_ref))
 );
 
 create index if not exists refunds_payment_idx on payment.refunds (tenant_id, payment_id);
+-- settlement lines name the provider's reference
+create index if not exists refunds_provider_ref_idx on payment.refunds (tenant_id, provider_ref) where provider_ref is not null;
+-- what waits for an approver
+create index if not exists refunds_requested_idx on payment.refunds (tenant_id, created_at) where status = 'requested';
 create index if not exists refunds_requested_by_idx on payment.refunds (tenant_id, requested_by);
 create index if not exists refunds_approved_by_idx on payment.refunds (tenant_id, approved_by)
   where approved_by is not null;
 
 comment on table payment.refunds is 'class=financial;scope=tenant;owner=payment_gateway;fhir=none;retention=financial;about=Refunds with approval.';
-comment on column payment.refunds.refund_number is 'class=financial;about=?';
-comment on column payment.refunds.payment_id is 'class=financial;about=?';
-comment on column payment.refunds.amount is 'class=financial;about=?';
-comment on column payment.refunds.reason is 'class=financial;about=?';
-comment on column payment.refunds.requested_by is 'class=financial;about=?';
-comment on column payment.refunds.approved_by is 'class=financial;about=?';
-comment on column payment.refunds.provider_ref is 'class=financial;about=?';
-comment on column payment.refunds.idempotency_key is 'class=financial;about=Same key, same answer.';
-comment on column payment.refunds.completed_at is 'class=financial;about=?';
-comment on column payment.refunds.failure_code is 'class=financial;about=?';
-comment on column payment.refunds.status is 'class=financial;about=?';
+comment on column payment.refunds.refund_number is 'class=financial;about=Number for people, REF-<yy>-<n>.';
+comment on column payment.refunds.payment_id is 'class=financial;about=The payment that it goes back from.';
+comment on column payment.refunds.amount is 'class=financial;about=How much goes back.';
+comment on column payment.refunds.reason is 'class=financial;about=Why.';
+comment on column payment.refunds.requested_by is 'class=operational;about=The user who asked for it.';
+comment on column payment.refunds.approved_by is 'class=operational;about=The user who approved it, another one.';
+comment on column payment.refunds.provider_ref is 'class=financial;about=The provider''s reference of it.';
+comment on column payment.refunds.idempotency_key is 'class=operational;about=Same key, same refund.';
+comment on column payment.refunds.completed_at is 'class=financial;about=When the money was back.';
+comment on column payment.refunds.failure_code is 'class=operational;about=Why the last try failed.';
+comment on column payment.refunds.status is 'class=financial;about=requested, approved, processing, completed, failed (may be tried again), rejected.';
 select core.comment_standard_columns('payment.refunds');
 
 alter table payment.refunds enable row level security;
@@ -17913,21 +19053,23 @@ create or replace trigger refunds_transition before insert or update of status o
   for each row execute function core.enforce_transition('payment.refunds', 'status');
 select audit.track('payment.refunds');
 
-insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
-  ('payment.refunds', '', 'requested', false, null),
-  ('payment.refunds', 'requested', 'approved', false, null),
-  ('payment.refunds', 'requested', 'rejected', false, null),
-  ('payment.refunds', 'approved', 'processing', false, null),
-  ('payment.refunds', 'processing', 'completed', false, null),
-  ('payment.refunds', 'processing', 'failed', false, null),
-  ('payment.refunds', 'failed', 'processing', false, null),
-  ('payment.refunds', 'failed', 'rejected', false, null)
+insert into core.transition_rules (machine, from_state, to_state, requires_reason) values
+  ('payment.refunds', '', 'requested', false),
+  ('payment.refunds', 'requested', 'approved', false),
+  ('payment.refunds', 'requested', 'rejected', true),
+  ('payment.refunds', 'approved', 'processing', false),
+  ('payment.refunds', 'processing', 'completed', false),
+  ('payment.refunds', 'processing', 'failed', false),
+  ('payment.refunds', 'failed', 'processing', false),
+  ('payment.refunds', 'failed', 'rejected', true)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on payment.refunds to payment_gateway_app;
-grant select on payment.refunds to payment_gateway_ro;
+grant select on payment.refunds to payment_gateway_app, payment_gateway_ro;
 
--- payment.settlements: Provider payouts to the bank.
+-- payment.settlements: a provider's payout to the bank.
+--
+-- It is reconciled when every line is a payment or refund of ours with the same amount and none of ours is missing; until
+-- then it is an exception with a variance that people look into.
 create table if not exists payment.settlements (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -17935,11 +19077,11 @@ create table if not exists payment.settlements (
   settlement_ref text not null,
   settled_on date not null,
   gross numeric(14, 2) not null,
-  fees numeric(14, 2) not null,
+  fees numeric(14, 2) not null default 0,
   tax numeric(14, 2) not null default 0,
   net numeric(14, 2) not null,
   utr text,
-  variance numeric(14, 2) not null,
+  variance numeric(14, 2) not null default 0,
   status text not null default 'imported',
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
@@ -17947,23 +19089,27 @@ create table if not exists payment.settlements (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint settlements_pkey primary key (tenant_id, id),
-  constraint settlements_provider_settlement_ref_key unique (tenant_id, provider_id, settlement_ref),
+  constraint settlements_once_per_reference unique (tenant_id, provider_id, settlement_ref),
   constraint settlements_status_check check (status in ('imported', 'matching', 'reconciled', 'exception')),
-  constraint settlements_net_rule check (net = gross - fees - tax),
-  constraint settlements_reconciled_complete check (status <> 'reconciled' or variance = 0)
+  constraint settlements_net_adds_up check (net = gross - fees - tax),
+  constraint settlements_reconciled_without_variance check (status <> 'reconciled' or variance = 0),
+  constraint settlements_no_card_number check (not core.looks_like_pan(settlement_ref) and not core.looks_like_pan(utr))
 );
 
+-- what people have to look into
+create index if not exists settlements_open_idx on payment.settlements (tenant_id, settled_on) where status in ('imported', 'matching', 'exception');
+
 comment on table payment.settlements is 'class=financial;scope=tenant;owner=payment_gateway;fhir=PaymentReconciliation;retention=financial;about=Provider payouts to the bank.';
-comment on column payment.settlements.provider_id is 'class=financial;about=?';
-comment on column payment.settlements.settlement_ref is 'class=financial;about=?';
-comment on column payment.settlements.settled_on is 'class=financial;about=?';
-comment on column payment.settlements.gross is 'class=financial;about=?';
-comment on column payment.settlements.fees is 'class=financial;about=?';
-comment on column payment.settlements.tax is 'class=financial;about=?';
-comment on column payment.settlements.net is 'class=financial;about=?';
-comment on column payment.settlements.utr is 'class=financial;about=?';
-comment on column payment.settlements.variance is 'class=financial;about=?';
-comment on column payment.settlements.status is 'class=financial;about=?';
+comment on column payment.settlements.provider_id is 'class=operational;about=The provider that paid out.';
+comment on column payment.settlements.settlement_ref is 'class=financial;about=The provider''s reference of the payout.';
+comment on column payment.settlements.settled_on is 'class=financial;about=Date of the payout.';
+comment on column payment.settlements.gross is 'class=financial;about=Sum of the lines before fees; refunds count below zero.';
+comment on column payment.settlements.fees is 'class=financial;about=What the provider keeps.';
+comment on column payment.settlements.tax is 'class=financial;about=Tax on the fees.';
+comment on column payment.settlements.net is 'class=financial;about=gross - fees - tax: what arrived at the bank.';
+comment on column payment.settlements.utr is 'class=financial;about=The bank''s reference of the transfer.';
+comment on column payment.settlements.variance is 'class=financial;about=What the provider''s lines and our payments differ by, each difference counted above zero.';
+comment on column payment.settlements.status is 'class=financial;about=imported, matching, reconciled, exception.';
 select core.comment_standard_columns('payment.settlements');
 
 alter table payment.settlements enable row level security;
@@ -17979,19 +19125,18 @@ create or replace trigger settlements_transition before insert or update of stat
   for each row execute function core.enforce_transition('payment.settlements', 'status');
 select audit.track('payment.settlements');
 
-insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
-  ('payment.settlements', '', 'imported', false, null),
-  ('payment.settlements', 'imported', 'matching', false, null),
-  ('payment.settlements', 'matching', 'reconciled', false, null),
-  ('payment.settlements', 'matching', 'exception', false, null),
-  ('payment.settlements', 'exception', 'matching', false, null),
-  ('payment.settlements', 'exception', 'reconciled', false, null)
+insert into core.transition_rules (machine, from_state, to_state) values
+  ('payment.settlements', '', 'imported'),
+  ('payment.settlements', 'imported', 'matching'),
+  ('payment.settlements', 'matching', 'reconciled'),
+  ('payment.settlements', 'matching', 'exception'),
+  ('payment.settlements', 'exception', 'matching')
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on payment.settlements to payment_gateway_app;
-grant select on payment.settlements to payment_gateway_ro;
+grant select on payment.settlements to payment_gateway_app, payment_gateway_ro;
 
--- payment.settlement_items: Lines of a payout matched to payments and refunds.
+-- payment.settlement_items: the lines of a payout with what they matched when they were imported. A line never changes:
+-- payment.reconcile_settlement looks the references up again.
 create table if not exists payment.settlement_items (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -18001,16 +19146,19 @@ create table if not exists payment.settlement_items (
   payment_id uuid,
   refund_id uuid,
   gross numeric(14, 2) not null,
-  fee numeric(14, 2) not null,
+  fee numeric(14, 2) not null default 0,
   tax numeric(14, 2) not null default 0,
   match text not null,
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint settlement_items_pkey primary key (tenant_id, id),
-  constraint settlement_items_settlement_line_no_key unique (tenant_id, settlement_id, line_no),
+  constraint settlement_items_line_no_key unique (tenant_id, settlement_id, line_no),
   constraint settlement_items_match_check check (
     match in ('matched', 'amount_mismatch', 'missing_here', 'missing_there')
-  )
+  ),
+  constraint settlement_items_one_match check (num_nonnulls(payment_id, refund_id) <= 1),
+  constraint settlement_items_matched_names_row check (match = 'missing_here' or num_nonnulls(payment_id, refund_id) = 1),
+  constraint settlement_items_no_card_number check (not core.looks_like_pan(provider_ref))
 );
 
 create index if not exists settlement_items_payment_idx on payment.settlement_items (tenant_id, payment_id)
@@ -18019,15 +19167,15 @@ create index if not exists settlement_items_refund_idx on payment.settlement_ite
   where refund_id is not null;
 
 comment on table payment.settlement_items is 'class=financial;scope=tenant;owner=payment_gateway;fhir=PaymentReconciliation.detail;retention=financial;append_only=1;about=Lines of a payout matched to payments and refunds.';
-comment on column payment.settlement_items.settlement_id is 'class=financial;about=?';
-comment on column payment.settlement_items.line_no is 'class=financial;about=Line, counted from 1.';
-comment on column payment.settlement_items.provider_ref is 'class=financial;about=?';
-comment on column payment.settlement_items.payment_id is 'class=financial;about=?';
-comment on column payment.settlement_items.refund_id is 'class=financial;about=?';
-comment on column payment.settlement_items.gross is 'class=financial;about=?';
-comment on column payment.settlement_items.fee is 'class=financial;about=?';
-comment on column payment.settlement_items.tax is 'class=financial;about=?';
-comment on column payment.settlement_items.match is 'class=financial;about=?';
+comment on column payment.settlement_items.settlement_id is 'class=financial;about=The payout.';
+comment on column payment.settlement_items.line_no is 'class=operational;about=Line, counted from 1.';
+comment on column payment.settlement_items.provider_ref is 'class=financial;about=The provider''s reference of the payment or refund.';
+comment on column payment.settlement_items.payment_id is 'class=financial;about=Our payment with that reference.';
+comment on column payment.settlement_items.refund_id is 'class=financial;about=Our refund with that reference.';
+comment on column payment.settlement_items.gross is 'class=financial;about=Amount before fees; below zero for a refund; 0 on a line that is missing there.';
+comment on column payment.settlement_items.fee is 'class=financial;about=What the provider keeps of it.';
+comment on column payment.settlement_items.tax is 'class=financial;about=Tax on the fee.';
+comment on column payment.settlement_items.match is 'class=operational;about=matched, amount_mismatch, missing_here (not one of ours), missing_there (ours, not in the payout).';
 select core.comment_standard_columns('payment.settlement_items');
 
 alter table payment.settlement_items enable row level security;
@@ -18043,10 +19191,10 @@ create or replace trigger settlement_items_no_truncate before truncate on paymen
   for each statement execute function core.refuse_change();
 select audit.track('payment.settlement_items');
 
-grant select, insert on payment.settlement_items to payment_gateway_app;
-grant select on payment.settlement_items to payment_gateway_ro;
+grant select on payment.settlement_items to payment_gateway_app, payment_gateway_ro;
 
--- payment.disputes: Chargebacks.
+-- payment.disputes: chargebacks. The payment stays disputed until the dispute is decided; money that is lost counts as
+-- refunded.
 create table if not exists payment.disputes (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -18064,23 +19212,30 @@ create table if not exists payment.disputes (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint disputes_pkey primary key (tenant_id, id),
-  constraint disputes_provider_ref_key unique (tenant_id, provider_ref),
-  constraint disputes_status_check check (status in ('opened', 'evidence_submitted', 'accepted', 'won', 'lost'))
+  constraint disputes_once_per_reference unique (tenant_id, provider_ref),
+  constraint disputes_status_check check (status in ('opened', 'evidence_submitted', 'accepted', 'won', 'lost')),
+  constraint disputes_amount_positive check (amount > 0),
+  constraint disputes_evidence_is_named check (status <> 'evidence_submitted' or evidence_document_id is not null),
+  constraint disputes_decided_has_outcome check (status not in ('won', 'lost', 'accepted') or outcome is not null),
+  constraint disputes_no_card_number check (not core.looks_like_pan(provider_ref) and not core.looks_like_pan(outcome))
 );
 
+create unique index if not exists disputes_one_open_per_payment on payment.disputes (tenant_id, payment_id)
+  where status in ('opened', 'evidence_submitted');
+create index if not exists disputes_deadline_idx on payment.disputes (tenant_id, respond_by) where status = 'opened';
 create index if not exists disputes_payment_idx on payment.disputes (tenant_id, payment_id);
 create index if not exists disputes_evidence_document_idx on payment.disputes (tenant_id, evidence_document_id)
   where evidence_document_id is not null;
 
 comment on table payment.disputes is 'class=financial;scope=tenant;owner=payment_gateway;fhir=none;retention=financial;about=Chargebacks.';
-comment on column payment.disputes.payment_id is 'class=financial;about=?';
-comment on column payment.disputes.provider_ref is 'class=financial;about=?';
-comment on column payment.disputes.reason_code is 'class=financial;about=?';
-comment on column payment.disputes.amount is 'class=financial;about=?';
-comment on column payment.disputes.respond_by is 'class=financial;about=?';
-comment on column payment.disputes.evidence_document_id is 'class=financial;about=?';
-comment on column payment.disputes.outcome is 'class=financial;about=?';
-comment on column payment.disputes.status is 'class=financial;about=?';
+comment on column payment.disputes.payment_id is 'class=financial;about=The payment that is disputed.';
+comment on column payment.disputes.provider_ref is 'class=financial;about=The provider''s reference of the dispute.';
+comment on column payment.disputes.reason_code is 'class=operational;about=The provider''s code of the reason.';
+comment on column payment.disputes.amount is 'class=financial;about=How much is disputed.';
+comment on column payment.disputes.respond_by is 'class=financial;about=When the answer is due.';
+comment on column payment.disputes.evidence_document_id is 'class=financial;about=The document that was sent as evidence.';
+comment on column payment.disputes.outcome is 'class=financial;about=What was decided, in words.';
+comment on column payment.disputes.status is 'class=financial;about=opened, evidence_submitted, accepted (not contested), won, lost.';
 select core.comment_standard_columns('payment.disputes');
 
 alter table payment.disputes enable row level security;
@@ -18104,8 +19259,7 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('payment.disputes', 'evidence_submitted', 'lost', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on payment.disputes to payment_gateway_app;
-grant select on payment.disputes to payment_gateway_ro;
+grant select on payment.disputes to payment_gateway_app, payment_gateway_ro;
 
 -- tasking: tables
 
@@ -19334,11 +20488,7 @@ begin
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_balances'::pg_catalog.regclass and conname = 'stock_balances_batch_fkey') then
     alter table inventory.stock_balances add constraint stock_balances_batch_fkey
-  foreign key (tenant_id, batch_id) references inventory.batches (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_balances'::pg_catalog.regclass and conname = 'stock_balances_last_movement_fkey') then
-    alter table inventory.stock_balances add constraint stock_balances_last_movement_fkey
-  foreign key (tenant_id, last_movement_id) references inventory.stock_movements (tenant_id, id);
+  foreign key (tenant_id, batch_id, item_id, expiry_on) references inventory.batches (tenant_id, id, item_id, expiry_on);
   end if;
 end
 $$;
@@ -19414,6 +20564,10 @@ begin
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.purchase_orders'::pg_catalog.regclass and conname = 'purchase_orders_store_location_fkey') then
     alter table inventory.purchase_orders add constraint purchase_orders_store_location_fkey
   foreign key (tenant_id, store_location_id) references facility.locations (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.purchase_orders'::pg_catalog.regclass and conname = 'purchase_orders_ordered_by_fkey') then
+    alter table inventory.purchase_orders add constraint purchase_orders_ordered_by_fkey
+  foreign key (tenant_id, ordered_by) references workforce.staff (tenant_id, id);
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.purchase_orders'::pg_catalog.regclass and conname = 'purchase_orders_approved_by_fkey') then
     alter table inventory.purchase_orders add constraint purchase_orders_approved_by_fkey
@@ -19755,6 +20909,10 @@ begin
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'ehr.documents'::pg_catalog.regclass and conname = 'documents_supersedes_fkey') then
     alter table ehr.documents add constraint documents_supersedes_fkey
   foreign key (tenant_id, supersedes_id) references ehr.documents (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'ehr.documents'::pg_catalog.regclass and conname = 'documents_duplicate_of_fkey') then
+    alter table ehr.documents add constraint documents_duplicate_of_fkey
+  foreign key (tenant_id, duplicate_of_id) references ehr.documents (tenant_id, id);
   end if;
 end
 $$;
@@ -20823,12 +21981,13 @@ $$;
 do $$
 begin
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.charge_master'::pg_catalog.regclass and conname = 'charge_master_tenant_fkey') then
-    alter table billing.charge_master add constraint charge_master_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
+    alter table billing.charge_master
+  add constraint charge_master_tenant_fkey foreign key (tenant_id) references core.tenants (id);
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.charge_master'::pg_catalog.regclass and conname = 'charge_master_department_fkey') then
-    alter table billing.charge_master add constraint charge_master_department_fkey
-  foreign key (tenant_id, department_id) references facility.departments (tenant_id, id);
+    alter table billing.charge_master
+  add constraint charge_master_department_fkey foreign key (tenant_id, department_id)
+  references facility.departments (tenant_id, id);
   end if;
 end
 $$;
@@ -20836,24 +21995,22 @@ $$;
 do $$
 begin
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.tariffs'::pg_catalog.regclass and conname = 'tariffs_tenant_fkey') then
-    alter table billing.tariffs add constraint tariffs_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
+    alter table billing.tariffs add constraint tariffs_tenant_fkey foreign key (tenant_id) references core.tenants (id);
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.tariffs'::pg_catalog.regclass and conname = 'tariffs_charge_fkey') then
-    alter table billing.tariffs add constraint tariffs_charge_fkey
-  foreign key (tenant_id, charge_id) references billing.charge_master (tenant_id, id);
+    alter table billing.tariffs
+  add constraint tariffs_charge_fkey foreign key (tenant_id, charge_id) references billing.charge_master (tenant_id, id);
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.tariffs'::pg_catalog.regclass and conname = 'tariffs_payer_fkey') then
-    alter table billing.tariffs add constraint tariffs_payer_fkey
-  foreign key (payer_id) references insurance.payers (id);
+    alter table billing.tariffs add constraint tariffs_payer_fkey foreign key (payer_id) references insurance.payers (id);
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.tariffs'::pg_catalog.regclass and conname = 'tariffs_clinic_fkey') then
-    alter table billing.tariffs add constraint tariffs_clinic_fkey
-  foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id);
+    alter table billing.tariffs
+  add constraint tariffs_clinic_fkey foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id);
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.tariffs'::pg_catalog.regclass and conname = 'tariffs_approved_by_fkey') then
-    alter table billing.tariffs add constraint tariffs_approved_by_fkey
-  foreign key (tenant_id, approved_by) references workforce.staff (tenant_id, id);
+    alter table billing.tariffs
+  add constraint tariffs_approved_by_fkey foreign key (tenant_id, approved_by) references workforce.staff (tenant_id, id);
   end if;
 end
 $$;
@@ -20861,20 +22018,28 @@ $$;
 do $$
 begin
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.accounts'::pg_catalog.regclass and conname = 'accounts_tenant_fkey') then
-    alter table billing.accounts add constraint accounts_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
+    alter table billing.accounts add constraint accounts_tenant_fkey foreign key (tenant_id) references core.tenants (id);
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.accounts'::pg_catalog.regclass and conname = 'accounts_patient_fkey') then
-    alter table billing.accounts add constraint accounts_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+    alter table billing.accounts
+  add constraint accounts_patient_fkey foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.accounts'::pg_catalog.regclass and conname = 'accounts_encounter_fkey') then
-    alter table billing.accounts add constraint accounts_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+    alter table billing.accounts
+  add constraint accounts_encounter_fkey foreign key (tenant_id, encounter_id)
+  references clinical.encounters (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.accounts'::pg_catalog.regclass and conname = 'accounts_clinic_fkey') then
+    alter table billing.accounts
+  add constraint accounts_clinic_fkey foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.accounts'::pg_catalog.regclass and conname = 'accounts_payer_fkey') then
+    alter table billing.accounts add constraint accounts_payer_fkey foreign key (payer_id) references insurance.payers (id);
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.accounts'::pg_catalog.regclass and conname = 'accounts_coverage_fkey') then
-    alter table billing.accounts add constraint accounts_coverage_fkey
-  foreign key (tenant_id, coverage_id) references insurance.coverages (tenant_id, id);
+    alter table billing.accounts
+  add constraint accounts_coverage_fkey foreign key (tenant_id, coverage_id)
+  references insurance.coverages (tenant_id, id);
   end if;
 end
 $$;
@@ -20882,36 +22047,40 @@ $$;
 do $$
 begin
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.charge_items'::pg_catalog.regclass and conname = 'charge_items_tenant_fkey') then
-    alter table billing.charge_items add constraint charge_items_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
+    alter table billing.charge_items add constraint charge_items_tenant_fkey foreign key (tenant_id) references core.tenants (id);
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.charge_items'::pg_catalog.regclass and conname = 'charge_items_account_fkey') then
-    alter table billing.charge_items add constraint charge_items_account_fkey
-  foreign key (tenant_id, account_id) references billing.accounts (tenant_id, id);
+    alter table billing.charge_items
+  add constraint charge_items_account_fkey foreign key (tenant_id, account_id) references billing.accounts (tenant_id, id);
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.charge_items'::pg_catalog.regclass and conname = 'charge_items_charge_fkey') then
-    alter table billing.charge_items add constraint charge_items_charge_fkey
-  foreign key (tenant_id, charge_id) references billing.charge_master (tenant_id, id);
+    alter table billing.charge_items
+  add constraint charge_items_charge_fkey foreign key (tenant_id, charge_id)
+  references billing.charge_master (tenant_id, id);
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.charge_items'::pg_catalog.regclass and conname = 'charge_items_patient_fkey') then
-    alter table billing.charge_items add constraint charge_items_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+    alter table billing.charge_items
+  add constraint charge_items_patient_fkey foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.charge_items'::pg_catalog.regclass and conname = 'charge_items_encounter_fkey') then
-    alter table billing.charge_items add constraint charge_items_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
+    alter table billing.charge_items
+  add constraint charge_items_encounter_fkey foreign key (tenant_id, encounter_id)
+  references clinical.encounters (tenant_id, id);
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.charge_items'::pg_catalog.regclass and conname = 'charge_items_concession_approved_by_fkey') then
-    alter table billing.charge_items add constraint charge_items_concession_approved_by_fkey
-  foreign key (tenant_id, concession_approved_by) references workforce.staff (tenant_id, id);
+    alter table billing.charge_items
+  add constraint charge_items_concession_approved_by_fkey foreign key (tenant_id, concession_approved_by)
+  references workforce.staff (tenant_id, id);
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.charge_items'::pg_catalog.regclass and conname = 'charge_items_package_charge_item_fkey') then
-    alter table billing.charge_items add constraint charge_items_package_charge_item_fkey
-  foreign key (tenant_id, package_charge_item_id) references billing.charge_items (tenant_id, id);
+    alter table billing.charge_items
+  add constraint charge_items_package_charge_item_fkey foreign key (tenant_id, package_charge_item_id)
+  references billing.charge_items (tenant_id, id);
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.charge_items'::pg_catalog.regclass and conname = 'charge_items_invoice_item_fkey') then
-    alter table billing.charge_items add constraint charge_items_invoice_item_fkey
-  foreign key (tenant_id, invoice_item_id) references billing.invoice_items (tenant_id, id) deferrable initially deferred;
+    alter table billing.charge_items
+  add constraint charge_items_invoice_item_fkey foreign key (tenant_id, invoice_item_id)
+  references billing.invoice_items (tenant_id, id) deferrable initially deferred;
   end if;
 end
 $$;
@@ -20919,32 +22088,36 @@ $$;
 do $$
 begin
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoices'::pg_catalog.regclass and conname = 'invoices_tenant_fkey') then
-    alter table billing.invoices add constraint invoices_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
+    alter table billing.invoices add constraint invoices_tenant_fkey foreign key (tenant_id) references core.tenants (id);
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoices'::pg_catalog.regclass and conname = 'invoices_account_fkey') then
-    alter table billing.invoices add constraint invoices_account_fkey
-  foreign key (tenant_id, account_id) references billing.accounts (tenant_id, id);
+    alter table billing.invoices
+  add constraint invoices_account_fkey foreign key (tenant_id, account_id) references billing.accounts (tenant_id, id);
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoices'::pg_catalog.regclass and conname = 'invoices_patient_fkey') then
-    alter table billing.invoices add constraint invoices_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+    alter table billing.invoices
+  add constraint invoices_patient_fkey foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoices'::pg_catalog.regclass and conname = 'invoices_payer_fkey') then
-    alter table billing.invoices add constraint invoices_payer_fkey
-  foreign key (payer_id) references insurance.payers (id);
+    alter table billing.invoices add constraint invoices_payer_fkey foreign key (payer_id) references insurance.payers (id);
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoices'::pg_catalog.regclass and conname = 'invoices_clinic_fkey') then
-    alter table billing.invoices add constraint invoices_clinic_fkey
-  foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id);
+    alter table billing.invoices
+  add constraint invoices_clinic_fkey foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id);
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoices'::pg_catalog.regclass and conname = 'invoices_original_invoice_fkey') then
-    alter table billing.invoices add constraint invoices_original_invoice_fkey
-  foreign key (tenant_id, original_invoice_id) references billing.invoices (tenant_id, id);
+    alter table billing.invoices
+  add constraint invoices_original_invoice_fkey foreign key (tenant_id, original_invoice_id)
+  references billing.invoices (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoices'::pg_catalog.regclass and conname = 'invoices_write_off_approved_by_fkey') then
+    alter table billing.invoices
+  add constraint invoices_write_off_approved_by_fkey foreign key (tenant_id, write_off_approved_by)
+  references auth.users (tenant_id, id);
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoices'::pg_catalog.regclass and conname = 'invoices_document_fkey') then
-    alter table billing.invoices add constraint invoices_document_fkey
-  foreign key (tenant_id, document_id) references ehr.documents (tenant_id, id);
+    alter table billing.invoices
+  add constraint invoices_document_fkey foreign key (tenant_id, document_id) references ehr.documents (tenant_id, id);
   end if;
 end
 $$;
@@ -20952,16 +22125,21 @@ $$;
 do $$
 begin
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoice_items'::pg_catalog.regclass and conname = 'invoice_items_tenant_fkey') then
-    alter table billing.invoice_items add constraint invoice_items_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
+    alter table billing.invoice_items add constraint invoice_items_tenant_fkey foreign key (tenant_id) references core.tenants (id);
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoice_items'::pg_catalog.regclass and conname = 'invoice_items_invoice_fkey') then
-    alter table billing.invoice_items add constraint invoice_items_invoice_fkey
-  foreign key (tenant_id, invoice_id) references billing.invoices (tenant_id, id);
+    alter table billing.invoice_items
+  add constraint invoice_items_invoice_fkey foreign key (tenant_id, invoice_id) references billing.invoices (tenant_id, id);
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoice_items'::pg_catalog.regclass and conname = 'invoice_items_charge_fkey') then
-    alter table billing.invoice_items add constraint invoice_items_charge_fkey
-  foreign key (tenant_id, charge_id) references billing.charge_master (tenant_id, id);
+    alter table billing.invoice_items
+  add constraint invoice_items_charge_fkey foreign key (tenant_id, charge_id)
+  references billing.charge_master (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoice_items'::pg_catalog.regclass and conname = 'invoice_items_credits_item_fkey') then
+    alter table billing.invoice_items
+  add constraint invoice_items_credits_item_fkey foreign key (tenant_id, credits_item_id)
+  references billing.invoice_items (tenant_id, id);
   end if;
 end
 $$;
@@ -20969,32 +22147,38 @@ $$;
 do $$
 begin
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.payment_allocations'::pg_catalog.regclass and conname = 'payment_allocations_tenant_fkey') then
-    alter table billing.payment_allocations add constraint payment_allocations_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
+    alter table billing.payment_allocations
+  add constraint payment_allocations_tenant_fkey foreign key (tenant_id) references core.tenants (id);
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.payment_allocations'::pg_catalog.regclass and conname = 'payment_allocations_invoice_fkey') then
-    alter table billing.payment_allocations add constraint payment_allocations_invoice_fkey
-  foreign key (tenant_id, invoice_id) references billing.invoices (tenant_id, id);
+    alter table billing.payment_allocations
+  add constraint payment_allocations_invoice_fkey foreign key (tenant_id, invoice_id)
+  references billing.invoices (tenant_id, id);
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.payment_allocations'::pg_catalog.regclass and conname = 'payment_allocations_payment_fkey') then
-    alter table billing.payment_allocations add constraint payment_allocations_payment_fkey
-  foreign key (tenant_id, payment_id) references payment.payments (tenant_id, id);
+    alter table billing.payment_allocations
+  add constraint payment_allocations_payment_fkey foreign key (tenant_id, payment_id)
+  references payment.payments (tenant_id, id);
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.payment_allocations'::pg_catalog.regclass and conname = 'payment_allocations_claim_payment_fkey') then
-    alter table billing.payment_allocations add constraint payment_allocations_claim_payment_fkey
-  foreign key (tenant_id, claim_payment_id) references insurance.claim_payments (tenant_id, id);
+    alter table billing.payment_allocations
+  add constraint payment_allocations_claim_payment_fkey foreign key (tenant_id, claim_payment_id)
+  references insurance.claim_payments (tenant_id, id);
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.payment_allocations'::pg_catalog.regclass and conname = 'payment_allocations_credit_note_fkey') then
-    alter table billing.payment_allocations add constraint payment_allocations_credit_note_fkey
-  foreign key (tenant_id, credit_note_id) references billing.invoices (tenant_id, id);
+    alter table billing.payment_allocations
+  add constraint payment_allocations_credit_note_fkey foreign key (tenant_id, credit_note_id)
+  references billing.invoices (tenant_id, id);
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.payment_allocations'::pg_catalog.regclass and conname = 'payment_allocations_allocated_by_fkey') then
-    alter table billing.payment_allocations add constraint payment_allocations_allocated_by_fkey
-  foreign key (tenant_id, allocated_by) references auth.users (tenant_id, id);
+    alter table billing.payment_allocations
+  add constraint payment_allocations_allocated_by_fkey foreign key (tenant_id, allocated_by)
+  references auth.users (tenant_id, id);
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.payment_allocations'::pg_catalog.regclass and conname = 'payment_allocations_reverses_fkey') then
-    alter table billing.payment_allocations add constraint payment_allocations_reverses_fkey
-  foreign key (tenant_id, reverses_id) references billing.payment_allocations (tenant_id, id);
+    alter table billing.payment_allocations
+  add constraint payment_allocations_reverses_fkey foreign key (tenant_id, reverses_id)
+  references billing.payment_allocations (tenant_id, id);
   end if;
 end
 $$;
@@ -21002,16 +22186,15 @@ $$;
 do $$
 begin
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.ledger_entries'::pg_catalog.regclass and conname = 'ledger_entries_tenant_fkey') then
-    alter table billing.ledger_entries add constraint ledger_entries_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
+    alter table billing.ledger_entries add constraint ledger_entries_tenant_fkey foreign key (tenant_id) references core.tenants (id);
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.ledger_entries'::pg_catalog.regclass and conname = 'ledger_entries_patient_fkey') then
-    alter table billing.ledger_entries add constraint ledger_entries_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
+    alter table billing.ledger_entries
+  add constraint ledger_entries_patient_fkey foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.ledger_entries'::pg_catalog.regclass and conname = 'ledger_entries_clinic_fkey') then
-    alter table billing.ledger_entries add constraint ledger_entries_clinic_fkey
-  foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id);
+    alter table billing.ledger_entries
+  add constraint ledger_entries_clinic_fkey foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id);
   end if;
 end
 $$;
@@ -21023,6 +22206,10 @@ begin
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'cds.rules'::pg_catalog.regclass and conname = 'rules_tenant_fkey') then
     alter table cds.rules add constraint rules_tenant_fkey
   foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'cds.rules'::pg_catalog.regclass and conname = 'rules_approved_by_fkey') then
+    alter table cds.rules add constraint rules_approved_by_fkey
+  foreign key (tenant_id, approved_by) references auth.users (tenant_id, id);
   end if;
 end
 $$;
@@ -21040,6 +22227,14 @@ begin
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'cds.alerts'::pg_catalog.regclass and conname = 'alerts_interaction_fkey') then
     alter table cds.alerts add constraint alerts_interaction_fkey
   foreign key (interaction_id) references cds.drug_interactions (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'cds.alerts'::pg_catalog.regclass and conname = 'alerts_dose_limit_fkey') then
+    alter table cds.alerts add constraint alerts_dose_limit_fkey
+  foreign key (dose_limit_id) references cds.dose_limits (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'cds.alerts'::pg_catalog.regclass and conname = 'alerts_allergy_fkey') then
+    alter table cds.alerts add constraint alerts_allergy_fkey
+  foreign key (tenant_id, allergy_id) references clinical.allergies (tenant_id, id);
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'cds.alerts'::pg_catalog.regclass and conname = 'alerts_patient_fkey') then
     alter table cds.alerts add constraint alerts_patient_fkey
@@ -22116,6 +23311,10 @@ begin
     alter table medication.dispense_items add constraint dispense_items_prescription_item_fkey
   foreign key (tenant_id, prescription_item_id) references medication.prescription_items (tenant_id, id);
   end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.dispense_items'::pg_catalog.regclass and conname = 'dispense_items_return_of_item_fkey') then
+    alter table medication.dispense_items add constraint dispense_items_return_of_item_fkey
+  foreign key (tenant_id, return_of_item_id) references medication.dispense_items (tenant_id, id);
+  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.dispense_items'::pg_catalog.regclass and conname = 'dispense_items_item_fkey') then
     alter table medication.dispense_items add constraint dispense_items_item_fkey
   foreign key (tenant_id, item_id) references inventory.items (tenant_id, id);
@@ -22209,6 +23408,10 @@ begin
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_intents'::pg_catalog.regclass and conname = 'payment_intents_account_fkey') then
     alter table payment.payment_intents add constraint payment_intents_account_fkey
   foreign key (tenant_id, account_id) references billing.accounts (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_intents'::pg_catalog.regclass and conname = 'payment_intents_clinic_fkey') then
+    alter table payment.payment_intents add constraint payment_intents_clinic_fkey
+  foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id);
   end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_intents'::pg_catalog.regclass and conname = 'payment_intents_provider_fkey') then
     alter table payment.payment_intents add constraint payment_intents_provider_fkey
@@ -24829,6 +26032,488 @@ $$;
 
 comment on function communication.record_delivery(text, text, text, timestamptz, text, text) is 'about=Takes a provider''s delivery report (p_provider is needed for sms and email). False when the message is already further. IM005 no such message.';
 
+-- facility: functions
+
+-- What the operations of beds share. Order of locks: patient, beds by id, allocations.
+create or replace function facility.lock_bed(p_bed_id uuid) returns facility.beds
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_bed facility.beds;
+begin
+  select b.* into v_bed
+  from facility.beds b
+  where b.tenant_id = v_tenant and b.id = p_bed_id and b.deleted_at is null
+  for no key update;
+  if not found then
+    raise exception 'bed % does not exist', p_bed_id using errcode = 'IM005', hint = 'choose a bed of facility.bed_board';
+  end if;
+  return v_bed;
+end
+$$;
+
+comment on function facility.lock_bed(uuid) is 'about=A bed of the tenant, locked. IM005 no such bed.';
+
+create or replace function facility.lock_patient(p_patient_id uuid) returns void
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  select pg_advisory_xact_lock(
+    hashtextextended('facility.bed_of_patient' || core.require_tenant() || p_patient_id, 0)
+  )
+$$;
+
+comment on function facility.lock_patient(uuid) is 'about=Two that put one patient into two beds meet here, before either holds a bed.';
+
+create or replace function facility.end_reservation(p_bed_id uuid, p_status text) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+begin
+  update facility.bed_allocations a
+  set status = p_status, released_by = core.current_user_id()
+  where a.tenant_id = v_tenant and a.bed_id = p_bed_id and a.status = 'reserved';
+  update facility.beds b
+  set status = 'vacant'
+  where b.tenant_id = v_tenant and b.id = p_bed_id and b.status = 'reserved';
+end
+$$;
+
+comment on function facility.end_reservation(uuid, text) is 'about=Ends the reservation of a bed that the caller has locked, as released or expired; the bed is vacant.';
+
+create or replace function facility.take_bed(
+  p_bed facility.beds,
+  p_encounter_id uuid,
+  p_patient_id uuid,
+  p_at timestamptz,
+  p_reason text,
+  p_transfer_from_id uuid
+) returns facility.bed_allocations
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_bed facility.beds := p_bed;
+  v_held facility.bed_allocations;
+  v_allocation facility.bed_allocations;
+begin
+  if v_bed.status in ('cleaning', 'blocked', 'maintenance') then
+    raise exception 'bed % is %', v_bed.id,
+        case v_bed.status when 'cleaning' then 'being cleaned' when 'blocked' then 'blocked' else 'under maintenance' end
+      using errcode = 'IM204', hint = 'choose a vacant bed';
+  end if;
+  if v_bed.status = 'reserved' then
+    select a.* into v_held
+    from facility.bed_allocations a
+    where a.tenant_id = v_bed.tenant_id and a.bed_id = v_bed.id and a.status = 'reserved';
+    if v_held.encounter_id = p_encounter_id then
+      update facility.bed_allocations a
+      set
+        status = 'active', kind = 'occupancy', period = tstzrange(p_at, null),
+        transfer_from_id = p_transfer_from_id, reason = coalesce(p_reason, a.reason)
+      where a.tenant_id = v_bed.tenant_id and a.id = v_held.id
+      returning a.* into v_allocation;
+    elsif v_held.reserved_until <= p_at then
+      perform facility.end_reservation(v_bed.id, 'expired');
+      v_bed.status := 'vacant';
+    end if;
+  end if;
+  if v_bed.status = 'vacant' then
+    insert into facility.bed_allocations (
+      tenant_id, bed_id, encounter_id, patient_id, kind, status, period, transfer_from_id, reason
+    )
+    values (
+      v_bed.tenant_id, v_bed.id, p_encounter_id, p_patient_id, 'occupancy', 'active', tstzrange(p_at, null),
+      p_transfer_from_id, p_reason
+    )
+    on conflict do nothing -- the exclusion constraints decide, and do not wait in a deadlock
+    returning * into v_allocation;
+  end if;
+  if v_allocation.id is null then
+    raise exception 'bed % is taken', v_bed.id
+      using errcode = 'IM200', hint = 'choose a vacant bed of facility.bed_board';
+  end if;
+
+  update facility.beds b
+  set status = 'occupied', current_allocation_id = v_allocation.id
+  where b.tenant_id = v_bed.tenant_id and b.id = v_bed.id;
+  return v_allocation;
+end
+$$;
+
+comment on function facility.take_bed(facility.beds, uuid, uuid, timestamptz, text, uuid) is 'about=Puts a patient into a bed that the caller has locked, from p_at on; uses the encounter''s reservation, and ends one that has lapsed. IM200 taken, IM204 cleaning, blocked or under maintenance; IM202 by the policy of beds.';
+
+-- A patient is put into a bed, or moved to another one.
+create or replace function facility.allocate_bed(
+  p_bed_id uuid,
+  p_encounter_id uuid,
+  p_patient_id uuid,
+  p_reason text default null
+) returns facility.bed_allocations
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_bed facility.beds;
+  v_present facility.bed_allocations;
+begin
+  perform facility.lock_patient(p_patient_id);
+  v_bed := facility.lock_bed(p_bed_id);
+  select a.* into v_present
+  from facility.bed_allocations a
+  where a.tenant_id = v_tenant and a.patient_id = p_patient_id and a.status = 'active';
+  if found then
+    if v_present.bed_id = p_bed_id and v_present.encounter_id = p_encounter_id then
+      return v_present; -- asked again
+    end if;
+    raise exception 'patient % is in bed %', p_patient_id, v_present.bed_id
+      using errcode = 'IM201', hint = 'transfer the patient with facility.transfer_bed';
+  end if;
+  -- the clock, not the start of the transaction: whoever left the bed while we waited for it left before
+  return facility.take_bed(v_bed, p_encounter_id, p_patient_id, clock_timestamp(), p_reason, null);
+end
+$$;
+
+comment on function facility.allocate_bed(uuid, uuid, uuid, text) is 'about=Puts the patient of an encounter into a bed from now on, a bed that is vacant or reserved for that encounter. Asked again: the same allocation. IM005 no such bed, IM200 bed taken, IM201 the patient is in another bed, IM202 policy (sex, age, isolation, class), IM204 cleaning, blocked or under maintenance, IM001 the encounter has ended; 55P03 after 3 s behind others, then ask again.';
+
+create or replace function facility.transfer_bed(p_allocation_id uuid, p_new_bed_id uuid, p_reason text default null)
+  returns facility.bed_allocations
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_old facility.bed_allocations;
+  v_new facility.bed_allocations;
+  v_bed facility.beds;
+  v_at timestamptz;
+begin
+  select a.* into v_old
+  from facility.bed_allocations a
+  where a.tenant_id = v_tenant and a.id = p_allocation_id;
+  if not found then
+    raise exception 'bed allocation % does not exist', p_allocation_id
+      using errcode = 'IM005', hint = 'take allocation_id from facility.bed_board';
+  end if;
+  perform facility.lock_patient(v_old.patient_id);
+  -- both beds in the order of their ids, so that two moves in opposite directions cannot block each other
+  if v_old.bed_id < p_new_bed_id then
+    perform facility.lock_bed(v_old.bed_id);
+  end if;
+  v_bed := facility.lock_bed(p_new_bed_id);
+  if v_old.bed_id > p_new_bed_id then
+    perform facility.lock_bed(v_old.bed_id);
+  end if;
+
+  select a.* into v_old -- as it is now that the locks are held
+  from facility.bed_allocations a
+  where a.tenant_id = v_tenant and a.id = p_allocation_id;
+  if v_old.status = 'completed' then -- asked again: the same answer, if the bed is the same
+    select a.* into v_new
+    from facility.bed_allocations a
+    where a.tenant_id = v_tenant and a.transfer_from_id = v_old.id and a.bed_id = p_new_bed_id;
+    if found then
+      return v_new;
+    end if;
+  end if;
+  if v_old.status <> 'active' or v_old.bed_id = p_new_bed_id then
+    raise exception 'bed allocation % is % in bed %', p_allocation_id, v_old.status, v_old.bed_id
+      using errcode = 'IM001', hint = 'only a patient who is in a bed can move, to another bed';
+  end if;
+
+  v_at := clock_timestamp();
+  perform facility.leave_bed(v_old, v_at, p_reason);
+  return facility.take_bed(v_bed, v_old.encounter_id, v_old.patient_id, v_at, p_reason, v_old.id);
+end
+$$;
+
+comment on function facility.transfer_bed(uuid, uuid, text) is 'about=Moves a patient from one bed to another at one instant: the old allocation ends exactly when the new begins, and the old bed goes to cleaning. Asked again: the same allocation. IM001 the patient is not in that bed any more, IM005 no such allocation or bed, IM200 bed taken, IM202 policy, IM204 cleaning, blocked or under maintenance; 55P03 after 3 s behind others.';
+
+-- A bed is left. Only the end of a stay does that (clinical.record_departure, clinical.finish_encounter) and a transfer.
+create or replace function facility.leave_bed(p_allocation facility.bed_allocations, p_at timestamptz, p_reason text) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update facility.beds b
+  set status = 'cleaning', current_allocation_id = null
+  where b.tenant_id = p_allocation.tenant_id and b.id = p_allocation.bed_id and b.current_allocation_id = p_allocation.id;
+  update facility.bed_allocations a
+  set
+    status = 'completed', period = tstzrange(lower(a.period), p_at), released_by = core.current_user_id(),
+    reason = coalesce(p_reason, a.reason)
+  where a.tenant_id = p_allocation.tenant_id and a.id = p_allocation.id;
+end
+$$;
+
+comment on function facility.leave_bed(facility.bed_allocations, timestamptz, text) is 'about=Ends an occupancy at p_at; its bed, which the caller has locked, goes to cleaning.';
+
+create or replace function facility.vacate_beds(p_encounter_id uuid, p_reason text default null) returns uuid
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_allocation facility.bed_allocations;
+  v_left uuid;
+begin
+  perform facility.lock_patient(a.patient_id)
+  from facility.bed_allocations a
+  where a.tenant_id = v_tenant and a.encounter_id = p_encounter_id and a.status in ('reserved', 'active');
+  for v_allocation in
+    select a.*
+    from facility.bed_allocations a
+    where a.tenant_id = v_tenant and a.encounter_id = p_encounter_id and a.status in ('reserved', 'active')
+    order by a.bed_id
+  loop
+    perform facility.lock_bed(v_allocation.bed_id);
+    select a.* into v_allocation -- as it is now that the lock is held
+    from facility.bed_allocations a
+    where a.tenant_id = v_tenant and a.id = v_allocation.id;
+    if v_allocation.status = 'reserved' then
+      perform facility.end_reservation(v_allocation.bed_id, 'released');
+    elsif v_allocation.status = 'active' then
+      perform facility.leave_bed(v_allocation, clock_timestamp(), p_reason);
+      v_left := v_allocation.bed_id;
+    end if;
+  end loop;
+  return v_left;
+end
+$$;
+
+comment on function facility.vacate_beds(uuid, text) is 'about=The patient of an encounter has left: an occupied bed goes to cleaning, a reserved one is vacant. Returns the bed that was left, null when there was none. For the services that end a stay, not for applications.';
+
+-- A bed is kept for an encounter, until a time.
+create or replace function facility.reserve_bed(
+  p_bed_id uuid,
+  p_encounter_id uuid,
+  p_patient_id uuid,
+  p_until timestamptz default null,
+  p_reason text default null
+) returns facility.bed_allocations
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_bed facility.beds := facility.lock_bed(p_bed_id);
+  v_at timestamptz := clock_timestamp();
+  v_until timestamptz := coalesce(
+    p_until,
+    v_at + make_interval(mins => coalesce((core.setting('facility.bed_reservation_minutes') #>> '{}')::int, 120))
+  );
+  v_held facility.bed_allocations;
+begin
+  if v_until <= v_at then
+    raise exception 'bed % cannot be reserved until a time that is past', p_bed_id
+      using errcode = '22023', hint = 'choose a later time';
+  end if;
+  if v_bed.status = 'reserved' then
+    select a.* into v_held
+    from facility.bed_allocations a
+    where a.tenant_id = v_tenant and a.bed_id = p_bed_id and a.status = 'reserved';
+    if v_held.encounter_id = p_encounter_id and v_held.reserved_until > v_at then
+      return v_held; -- asked again
+    end if;
+    if v_held.reserved_until <= v_at then
+      perform facility.end_reservation(p_bed_id, 'expired');
+      v_bed.status := 'vacant';
+    end if;
+  end if;
+  if v_bed.status in ('reserved', 'occupied') then
+    raise exception 'bed % is %', p_bed_id, v_bed.status
+      using errcode = 'IM200', hint = 'choose a vacant bed of facility.bed_board';
+  end if;
+  if v_bed.status <> 'vacant' then
+    raise exception 'bed % is %', p_bed_id,
+        case v_bed.status when 'cleaning' then 'being cleaned' when 'blocked' then 'blocked' else 'under maintenance' end
+      using errcode = 'IM204', hint = 'choose a vacant bed';
+  end if;
+
+  insert into facility.bed_allocations (
+    tenant_id, bed_id, encounter_id, patient_id, kind, period, reserved_until, reason
+  )
+  values (
+    v_tenant, p_bed_id, p_encounter_id, p_patient_id, 'reservation', tstzrange(v_at, v_until), v_until, p_reason
+  )
+  returning * into v_held;
+  update facility.beds b set status = 'reserved' where b.tenant_id = v_tenant and b.id = p_bed_id;
+  return v_held;
+end
+$$;
+
+comment on function facility.reserve_bed(uuid, uuid, uuid, timestamptz, text) is 'about=Keeps a vacant bed for an encounter until p_until, by default for the minutes of setting facility.bed_reservation_minutes. Asked again: the same reservation. IM001 the encounter has ended, IM005 no such bed, IM200 taken, IM202 policy, IM204 cleaning, blocked or under maintenance, 22023 time in the past.';
+
+create or replace function facility.release_reservation(p_allocation_id uuid) returns facility.bed_allocations
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_held facility.bed_allocations;
+begin
+  perform facility.lock_bed(a.bed_id)
+  from facility.bed_allocations a
+  where a.tenant_id = v_tenant and a.id = p_allocation_id;
+  select a.* into v_held
+  from facility.bed_allocations a
+  where a.tenant_id = v_tenant and a.id = p_allocation_id;
+  if not found then
+    raise exception 'reservation % does not exist', p_allocation_id
+      using errcode = 'IM005', hint = 'take reservation_id from facility.bed_board';
+  end if;
+  if v_held.status in ('active', 'completed') then
+    raise exception 'reservation % was used', p_allocation_id
+      using errcode = 'IM001', hint = 'a bed that is occupied is freed when the patient leaves';
+  end if;
+  if v_held.status = 'reserved' then
+    perform facility.end_reservation(v_held.bed_id, 'released');
+    v_held.status := 'released';
+  end if;
+  return v_held;
+end
+$$;
+
+comment on function facility.release_reservation(uuid) is 'about=Gives a reserved bed back. A reservation that ended already stays as it is. IM001 it was used, IM005 no such reservation.';
+
+create or replace function facility.expire_reservations(p_limit int default 1000) returns int
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_lapsed record;
+  v_expired int := 0;
+begin
+  for v_lapsed in
+    select b.id as bed_id, a.id
+    from facility.bed_allocations a
+    join facility.beds b on b.tenant_id = a.tenant_id and b.id = a.bed_id
+    where a.tenant_id = v_tenant and a.status = 'reserved' and a.reserved_until <= now()
+    order by b.id
+    limit p_limit
+    for no key update of b skip locked
+  loop
+    -- between the read and the lock somebody may have used it
+    if exists (
+      select
+      from facility.bed_allocations a
+      where a.tenant_id = v_tenant and a.id = v_lapsed.id and a.status = 'reserved'
+    ) then
+      perform facility.end_reservation(v_lapsed.bed_id, 'expired');
+      v_expired := v_expired + 1;
+    end if;
+  end loop;
+  return v_expired;
+end
+$$;
+
+comment on function facility.expire_reservations(int) is 'about=Ends up to p_limit reservations whose time is over and returns how many; their beds are vacant. For a job.';
+
+-- Cleaning, blocking and repair. None of it touches a bed that somebody is in.
+create or replace function facility.finish_cleaning(p_bed_id uuid) returns facility.beds
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_bed facility.beds := facility.lock_bed(p_bed_id);
+begin
+  if v_bed.status = 'vacant' then
+    return v_bed; -- asked again
+  end if;
+  if v_bed.status <> 'cleaning' then
+    raise exception 'bed % is %', p_bed_id, v_bed.status
+      using errcode = 'IM001', hint = 'only a bed that is being cleaned is finished';
+  end if;
+  update facility.beds b
+  set status = 'vacant'
+  where b.tenant_id = v_bed.tenant_id and b.id = p_bed_id
+  returning b.* into v_bed;
+  return v_bed;
+end
+$$;
+
+comment on function facility.finish_cleaning(uuid) is 'about=A bed is clean and vacant. Asked again: nothing changes. IM001 it is not being cleaned, IM005 no such bed.';
+
+create or replace function facility.close_bed(p_bed_id uuid, p_status text, p_reason text) returns facility.beds
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_bed facility.beds := facility.lock_bed(p_bed_id);
+begin
+  if p_status not in ('blocked', 'maintenance') then
+    raise exception 'a bed cannot be closed as "%"', p_status
+      using errcode = '22023', hint = 'use blocked or maintenance';
+  end if;
+  if nullif(btrim(p_reason), '') is null then
+    raise exception 'closing bed % needs a reason', p_bed_id using errcode = 'IM002', hint = 'say why';
+  end if;
+  if v_bed.status = p_status then
+    return v_bed; -- asked again
+  end if;
+  perform core.set_reason(p_reason);
+  update facility.beds b
+  set status = p_status
+  where b.tenant_id = v_bed.tenant_id and b.id = p_bed_id
+  returning b.* into v_bed;
+  return v_bed;
+end
+$$;
+
+comment on function facility.close_bed(uuid, text, text) is 'about=Takes a vacant bed out of service, as blocked or for maintenance; one that is being cleaned for maintenance only. Asked again: nothing changes. IM001 somebody is in it, or it is kept for somebody, IM002 no reason, IM005 no such bed.';
+
+create or replace function facility.reopen_bed(p_bed_id uuid) returns facility.beds
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_bed facility.beds := facility.lock_bed(p_bed_id);
+begin
+  if v_bed.status = 'vacant' then
+    return v_bed; -- asked again
+  end if;
+  if v_bed.status not in ('blocked', 'maintenance') then
+    raise exception 'bed % is %', p_bed_id, v_bed.status
+      using errcode = 'IM001', hint = 'only a bed that is blocked or under maintenance is reopened';
+  end if;
+  update facility.beds b
+  set status = 'vacant'
+  where b.tenant_id = v_bed.tenant_id and b.id = p_bed_id
+  returning b.* into v_bed;
+  return v_bed;
+end
+$$;
+
+comment on function facility.reopen_bed(uuid) is 'about=A blocked or repaired bed is vacant again. Asked again: nothing changes. IM001 it is neither blocked nor under maintenance, IM005 no such bed.';
+
 -- patient: functions
 
 -- Registration: one person, one record. Likely duplicates are shown before a second record is made.
@@ -25914,6 +27599,2094 @@ end
 $$;
 
 comment on function webhook.mark_event_result(uuid, uuid, text, int, text, int, text, interval, jsonb) is 'about=Reports an attempt (success, retryable, timeout or permanent), writes the log and returns the event''s new status: succeeded, retry, or dead when attempts are used up, the failure is permanent or the endpoint answered 410, which also disables the endpoint. IM005 no such event, IM850 lock lost, IM851 not being processed.';
+
+-- inventory: functions
+
+-- Helpers of every operation: places, people and the lock of a balance. They are private to the module.
+--
+-- Order of locks: reference (advisory), order or indent, balances by (store, item, expiry, batch), batch, reservations,
+-- number, outbox. Every change of on_hand, reserved or a reservation, and every change of a batch's state, holds the lock
+-- of the balances that it touches; what must be current is therefore read by a new statement after the lock.
+create or replace function inventory.store_today(p_store_location_id uuid) returns date
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_today date;
+begin
+  select (now() at time zone c.timezone)::date into v_today
+  from facility.locations l
+  join facility.clinics c on c.tenant_id = l.tenant_id and c.id = l.clinic_id
+  where l.tenant_id = v_tenant and l.id = p_store_location_id and l.deleted_at is null;
+  if not found then
+    raise exception 'location % does not exist', p_store_location_id
+      using errcode = 'IM005', hint = 'choose a location of the tenant';
+  end if;
+  return v_today;
+end
+$$;
+
+comment on function inventory.store_today(uuid) is 'about=The date in the time zone of the clinic of a store. IM005 no such location.';
+
+create or replace function inventory.current_staff() returns uuid
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_staff uuid;
+begin
+  select s.id into v_staff
+  from workforce.staff s
+  where
+    s.tenant_id = v_tenant
+    and s.user_id = core.current_user_id()
+    and s.deleted_at is null
+    and s.status not in ('suspended', 'left');
+  if not found then
+    raise exception 'user % is no member of staff', core.current_user_id()
+      using errcode = 'IM006', hint = 'sign in as a member of staff';
+  end if;
+  return v_staff;
+end
+$$;
+
+comment on function inventory.current_staff() is 'about=The staff member who is signed in. IM006 the user is none.';
+
+create or replace function inventory.require_second_person(p_staff_id uuid) returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_user uuid;
+begin
+  select s.user_id into v_user
+  from workforce.staff s
+  where
+    s.tenant_id = v_tenant and s.id = p_staff_id and s.deleted_at is null and s.status not in ('suspended', 'left');
+  if not found or v_user = core.current_user_id() then
+    raise exception 'this needs the approval of another member of staff'
+      using errcode = 'IM506', hint = 'name somebody who is not the one who asks';
+  end if;
+end
+$$;
+
+comment on function inventory.require_second_person(uuid) is 'about=Passes when the staff member exists, works here and is not the signed-in user. IM506 otherwise.';
+
+create or replace function inventory.check_quantity(p_quantity numeric) returns void
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_quantity is null or p_quantity <= 0 or p_quantity <> round(p_quantity, 3) then
+    raise exception 'a quantity must be more than 0 and have at most three decimals'
+      using errcode = '22023', hint = 'count in base units of the item; the kind of movement gives the direction';
+  end if;
+end
+$$;
+
+comment on function inventory.check_quantity(numeric) is 'about=22023 unless the quantity is positive with at most three decimals.';
+
+create or replace function inventory.lock_balance(
+  p_tenant_id uuid,
+  p_store_location_id uuid,
+  p_batch_id uuid,
+  p_create boolean default false
+) returns inventory.stock_balances
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_batch record;
+  v_balance inventory.stock_balances;
+begin
+  select b.* into v_balance
+  from inventory.stock_balances b
+  where b.tenant_id = p_tenant_id and b.store_location_id = p_store_location_id and b.batch_id = p_batch_id
+  for update;
+  if found then
+    return v_balance;
+  end if;
+
+  select b.item_id, b.expiry_on into v_batch
+  from inventory.batches b
+  where b.tenant_id = p_tenant_id and b.id = p_batch_id;
+  if not found then
+    raise exception 'batch % does not exist', p_batch_id
+      using errcode = 'IM005', hint = 'choose a batch of the tenant';
+  end if;
+  if not p_create then
+    raise exception 'store % never had batch %', p_store_location_id, p_batch_id
+      using errcode = 'IM505', hint = 'choose a batch that inventory.stock_balances lists for the store';
+  end if;
+  insert into inventory.stock_balances (tenant_id, store_location_id, item_id, batch_id, expiry_on)
+  values (p_tenant_id, p_store_location_id, v_batch.item_id, p_batch_id, v_batch.expiry_on)
+  on conflict (tenant_id, store_location_id, batch_id) do nothing;
+  select b.* into v_balance
+  from inventory.stock_balances b
+  where b.tenant_id = p_tenant_id and b.store_location_id = p_store_location_id and b.batch_id = p_batch_id
+  for update;
+  return v_balance;
+end
+$$;
+
+comment on function inventory.lock_balance(uuid, uuid, uuid, boolean) is 'about=The balance of a store and batch, locked until the transaction ends; p_create makes an empty one where there is none. IM005 no such batch, IM505 no such balance.';
+
+create or replace function inventory.require_usable(p_balance inventory.stock_balances) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_status text;
+begin
+  select b.status into v_status
+  from inventory.batches b
+  where b.tenant_id = p_balance.tenant_id and b.id = p_balance.batch_id;
+  if v_status = 'expired' or p_balance.expiry_on < inventory.store_today(p_balance.store_location_id) then
+    raise exception 'batch % expired on %', p_balance.batch_id, p_balance.expiry_on
+      using errcode = 'IM501', hint = 'choose a later batch, and write this one off';
+  end if;
+  if v_status <> 'available' then
+    raise exception 'batch % is %', p_balance.batch_id, v_status
+      using errcode = 'IM502', hint = 'choose another batch';
+  end if;
+end
+$$;
+
+comment on function inventory.require_usable(inventory.stock_balances) is 'about=Passes when the batch of a locked balance may be given to patients and wards. IM501 expired, IM502 recalled, on hold, in quarantine or gone.';
+
+-- The two writers of stock: a line of the ledger with its balance, and a change of what is reserved. Callers hold the lock
+-- of the balance. Private to the module.
+create or replace function inventory.movement_of_key(p_wanted inventory.stock_movements) returns inventory.stock_movements
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_movement inventory.stock_movements;
+begin
+  select m.* into v_movement
+  from inventory.stock_movements m
+  where m.tenant_id = p_wanted.tenant_id and m.idempotency_key = p_wanted.idempotency_key;
+  if found and (
+    v_movement.kind, v_movement.store_location_id, v_movement.batch_id, v_movement.quantity, v_movement.ref_type,
+    v_movement.ref_id
+  ) is distinct from (
+    p_wanted.kind, p_wanted.store_location_id, p_wanted.batch_id, p_wanted.quantity, p_wanted.ref_type, p_wanted.ref_id
+  ) then
+    raise exception 'key "%" was used for movement %', p_wanted.idempotency_key, v_movement.id
+      using errcode = 'IM011', hint = 'choose a new key for a new movement';
+  end if;
+  return v_movement;
+end
+$$;
+
+comment on function inventory.movement_of_key(inventory.stock_movements) is 'about=The movement that was posted under the key of the wanted one, or null. IM011 the key was used for another movement.';
+
+create or replace function inventory.announce_low_stock(p_movement inventory.stock_movements) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_level numeric;
+  v_left numeric;
+begin
+  select i.reorder_level into v_level
+  from inventory.items i
+  where i.tenant_id = p_movement.tenant_id and i.id = p_movement.item_id;
+  if v_level is null then
+    return;
+  end if;
+  select coalesce(sum(b.on_hand), 0) into v_left
+  from inventory.stock_balances b
+  where b.tenant_id = p_movement.tenant_id and b.item_id = p_movement.item_id and b.expiry_on >= current_date;
+  if v_left < v_level and v_left - p_movement.quantity >= v_level then
+    perform core.enqueue(
+      'stock', p_movement.item_id, 'stock.low.v1',
+      pg_catalog.jsonb_build_object('item_id', p_movement.item_id, 'store_location_id', p_movement.store_location_id)
+    );
+  end if;
+end
+$$;
+
+comment on function inventory.announce_low_stock(inventory.stock_movements) is 'about=Writes event stock.low.v1 when a movement took the usable stock of an item below its reorder level.';
+
+create or replace function inventory.write_movement(
+  p_movement inventory.stock_movements,
+  p_balance inventory.stock_balances,
+  p_from_reserved numeric default 0
+) returns inventory.stock_movements
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_movement inventory.stock_movements;
+begin
+  if p_balance.on_hand + p_movement.quantity < p_balance.reserved - p_from_reserved then
+    raise exception 'store % has % of batch %, % of it reserved: % cannot be taken', p_balance.store_location_id,
+      p_balance.on_hand, p_balance.batch_id, p_balance.reserved, -p_movement.quantity
+      using errcode = 'IM505', hint = 'count the stock and adjust it, or take less';
+  end if;
+  if exists (
+    select
+    from inventory.stock_movements m
+    where
+      m.tenant_id = p_movement.tenant_id and m.ref_type = p_movement.ref_type and m.ref_id = p_movement.ref_id
+      and m.batch_id = p_balance.batch_id and m.kind = p_movement.kind and m.part = coalesce(p_movement.part, 1)
+  ) then
+    raise exception '% % moved batch % under another key', p_movement.ref_type, p_movement.ref_id, p_balance.batch_id
+      using errcode = 'IM011', hint = 'repeat it with its first key, or refer to the line that is new';
+  end if;
+
+  insert into inventory.stock_movements as m (
+    tenant_id, kind, store_location_id, item_id, batch_id, quantity, balance_after, unit_cost, ref_type, ref_id, part,
+    counter_movement_id, patient_id, reason_code, approved_by, witness_id, idempotency_key
+  )
+  values (
+    p_movement.tenant_id, p_movement.kind, p_balance.store_location_id, p_balance.item_id, p_balance.batch_id,
+    p_movement.quantity, p_balance.on_hand + p_movement.quantity,
+    (
+      select b.purchase_price
+      from inventory.batches b
+      where b.tenant_id = p_movement.tenant_id and b.id = p_balance.batch_id
+    ),
+    p_movement.ref_type, p_movement.ref_id, coalesce(p_movement.part, 1), p_movement.counter_movement_id,
+    p_movement.patient_id, p_movement.reason_code, p_movement.approved_by, p_movement.witness_id,
+    p_movement.idempotency_key
+  )
+  returning m.* into v_movement;
+  update inventory.stock_balances b
+  set on_hand = v_movement.balance_after, reserved = b.reserved - p_from_reserved, last_movement_id = v_movement.id
+  where b.tenant_id = p_balance.tenant_id and b.id = p_balance.id;
+  if v_movement.kind in ('issue', 'dispense', 'consume', 'adjust_down', 'destroy', 'expiry_writeoff') then
+    perform inventory.announce_low_stock(v_movement);
+  end if;
+  return v_movement;
+end
+$$;
+
+comment on function inventory.write_movement(inventory.stock_movements, inventory.stock_balances, numeric) is 'about=Writes a line of the ledger and its balance, which the caller has locked and not changed since; p_from_reserved is the part that a reservation had promised. IM011 the reference moved this batch already, IM505 more than is free.';
+
+create or replace function inventory.end_reservation(p_reservation inventory.stock_reservations, p_status text) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update inventory.stock_reservations r
+  set status = p_status
+  where r.tenant_id = p_reservation.tenant_id and r.id = p_reservation.id;
+  update inventory.stock_balances b
+  set reserved = b.reserved - (p_reservation.quantity - p_reservation.consumed)
+  where
+    b.tenant_id = p_reservation.tenant_id
+    and b.store_location_id = p_reservation.store_location_id
+    and b.batch_id = p_reservation.batch_id;
+end
+$$;
+
+comment on function inventory.end_reservation(inventory.stock_reservations, text) is 'about=Releases or expires an active reservation and gives the open rest back to its balance, which the caller has locked.';
+
+create or replace function inventory.end_lapsed(p_balance inventory.stock_balances) returns inventory.stock_balances
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_reservation inventory.stock_reservations;
+  v_balance inventory.stock_balances := p_balance;
+begin
+  if p_balance.reserved = 0 then
+    return p_balance;
+  end if;
+  for v_reservation in
+    select r.*
+    from inventory.stock_reservations r
+    where
+      r.tenant_id = p_balance.tenant_id
+      and r.store_location_id = p_balance.store_location_id
+      and r.batch_id = p_balance.batch_id
+      and r.status = 'active'
+      and r.expires_at <= now()
+    order by r.id
+  loop
+    perform inventory.end_reservation(v_reservation, 'expired');
+    v_balance.reserved := v_balance.reserved - (v_reservation.quantity - v_reservation.consumed);
+  end loop;
+  return v_balance;
+end
+$$;
+
+comment on function inventory.end_lapsed(inventory.stock_balances) is 'about=Expires the lapsed reservations of a locked balance and returns it with what is still reserved.';
+
+-- Every movement of one batch in one place, except transfers, which are two.
+create or replace function inventory.break_reservations(p_balance inventory.stock_balances, p_on_hand numeric)
+  returns inventory.stock_balances
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_reservation inventory.stock_reservations;
+  v_balance inventory.stock_balances := inventory.end_lapsed(p_balance);
+begin
+  for v_reservation in
+    select r.*
+    from inventory.stock_reservations r
+    where
+      r.tenant_id = p_balance.tenant_id
+      and r.store_location_id = p_balance.store_location_id
+      and r.batch_id = p_balance.batch_id
+      and r.status = 'active'
+    order by r.created_at desc, r.id desc
+  loop
+    exit when v_balance.reserved <= p_on_hand;
+    perform inventory.end_reservation(v_reservation, 'released');
+    v_balance.reserved := v_balance.reserved - (v_reservation.quantity - v_reservation.consumed);
+  end loop;
+  return v_balance;
+end
+$$;
+
+comment on function inventory.break_reservations(inventory.stock_balances, numeric) is 'about=Releases reservations of a locked balance, the newest first, until no more is promised than p_on_hand; goods that are gone cannot stay promised.';
+
+create or replace function inventory.close_empty_batch(p_movement inventory.stock_movements) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if exists (
+    select
+    from inventory.stock_balances b
+    where b.tenant_id = p_movement.tenant_id and b.batch_id = p_movement.batch_id and b.on_hand > 0
+  ) then
+    return;
+  end if;
+  update inventory.batches b
+  set status = case p_movement.kind when 'return_out' then 'returned_to_vendor' else 'destroyed' end
+  where
+    b.tenant_id = p_movement.tenant_id and b.id = p_movement.batch_id and b.status in ('recalled', 'expired', 'rejected');
+end
+$$;
+
+comment on function inventory.close_empty_batch(inventory.stock_movements) is 'about=A recalled, expired or rejected batch is destroyed or returned_to_vendor when the last of it has gone.';
+
+create or replace function inventory.post_movement(
+  p_kind text,
+  p_store_location_id uuid,
+  p_batch_id uuid,
+  p_quantity numeric,
+  p_ref_type text,
+  p_ref_id uuid,
+  p_idempotency_key text,
+  p_reason_code text default null,
+  p_approved_by uuid default null,
+  p_witness_id uuid default null,
+  p_patient_id uuid default null
+) returns inventory.stock_movements
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set lock_timeout = '3s'
+as $$
+declare
+  v_inbound boolean := p_kind in ('opening', 'receipt', 'return_in', 'adjust_up');
+  v_loss boolean := p_kind in ('adjust_down', 'expiry_writeoff', 'destroy', 'return_out');
+  v_wanted inventory.stock_movements;
+  v_balance inventory.stock_balances;
+  v_movement inventory.stock_movements;
+begin
+  if not coalesce(v_inbound or v_loss or p_kind in ('issue', 'dispense', 'consume'), false) then
+    raise exception 'kind "%" cannot be posted alone', p_kind
+      using errcode = '22023', hint = 'a transfer is two movements: use inventory.transfer or an indent';
+  end if;
+  perform inventory.check_quantity(p_quantity);
+  v_wanted.tenant_id := core.require_tenant();
+  v_wanted.kind := p_kind;
+  v_wanted.store_location_id := p_store_location_id;
+  v_wanted.batch_id := p_batch_id;
+  v_wanted.quantity := case when v_inbound then p_quantity else -p_quantity end;
+  v_wanted.ref_type := p_ref_type;
+  v_wanted.ref_id := p_ref_id;
+  v_wanted.idempotency_key := p_idempotency_key;
+  v_wanted.patient_id := p_patient_id;
+  v_wanted.reason_code := nullif(pg_catalog.btrim(p_reason_code), '');
+  v_wanted.approved_by := p_approved_by;
+  v_wanted.witness_id := p_witness_id;
+
+  v_balance := inventory.lock_balance(v_wanted.tenant_id, p_store_location_id, p_batch_id, v_inbound);
+  v_movement := inventory.movement_of_key(v_wanted); -- after the lock: a repetition waits for the first call
+  if v_movement.id is not null then
+    return v_movement;
+  end if;
+
+  if p_kind in ('adjust_up', 'adjust_down', 'expiry_writeoff', 'destroy') then
+    if v_wanted.reason_code is null then
+      raise exception 'a movement of kind % needs a reason', p_kind
+        using errcode = 'IM506', hint = 'pass p_reason_code and p_approved_by';
+    end if;
+    perform inventory.require_second_person(p_approved_by);
+  end if;
+  if v_loss then
+    v_balance := inventory.break_reservations(v_balance, greatest(v_balance.on_hand - p_quantity, 0));
+  elsif not v_inbound then
+    perform inventory.require_usable(v_balance);
+    v_balance := inventory.end_lapsed(v_balance);
+  end if;
+  v_movement := inventory.write_movement(v_wanted, v_balance);
+  if p_kind in ('destroy', 'return_out') then
+    perform inventory.close_empty_batch(v_movement);
+  end if;
+  return v_movement;
+end
+$$;
+
+comment on function inventory.post_movement(text, uuid, uuid, numeric, text, uuid, text, text, uuid, uuid, uuid) is 'about=Posts a movement of a batch in a store and returns it: in (opening, receipt, return_in, adjust_up) or out (issue, dispense, consume, return_out, adjust_down, expiry_writeoff, destroy). p_quantity is positive, the kind gives the sign. Reserved stock stays, but losses break the newest reservations. Same key, same answer. 22023 kind or quantity, IM005 no such batch or store, IM011 key or reference used for another movement, IM403 no witness, IM501 expired, IM502 batch blocked, IM505 more than is free, IM506 reason or second person missing.';
+
+-- First expired, first out, for everybody at the same time: whoever reserves waits for the lock of the batch that expires
+-- first. SKIP LOCKED would be faster and wrong, because it would hand out later batches before earlier ones.
+create or replace function inventory.shortage_code(p_store_location_id uuid, p_item_id uuid, p_min_expiry_on date) returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_there record;
+begin
+  select
+    count(*) filter (where b.expiry_on >= p_min_expiry_on and t.status = 'available') as usable,
+    count(*) filter (where b.expiry_on >= p_min_expiry_on and t.status <> 'available') as blocked,
+    count(*) filter (where b.expiry_on < p_min_expiry_on) as expiring
+  into v_there
+  from inventory.stock_balances b
+  join inventory.batches t on t.tenant_id = b.tenant_id and t.id = b.batch_id
+  where b.tenant_id = v_tenant and b.store_location_id = p_store_location_id and b.item_id = p_item_id and b.on_hand > 0;
+  return case
+    when v_there.usable > 0 then 'IM500'
+    when v_there.blocked > 0 then 'IM502'
+    when v_there.expiring > 0 then 'IM501'
+    else 'IM500'
+  end;
+end
+$$;
+
+comment on function inventory.shortage_code(uuid, uuid, date) is 'about=Why a store cannot give an item: IM501 all of it expires before p_min_expiry_on, IM502 what does not is blocked, IM500 there is too little.';
+
+create or replace function inventory.reserve_fefo(
+  p_store_location_id uuid,
+  p_item_id uuid,
+  p_quantity numeric,
+  p_ref_type text,
+  p_ref_id uuid,
+  p_ttl interval default '30 minutes',
+  p_min_expiry_on date default null,
+  p_partial boolean default false
+) returns setof inventory.stock_reservations
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_min_expiry_on date := greatest(p_min_expiry_on, inventory.store_today(p_store_location_id));
+  v_missing numeric := p_quantity;
+  v_take numeric;
+  v_held numeric;
+  v_balance inventory.stock_balances;
+  v_reservation inventory.stock_reservations;
+begin
+  perform inventory.check_quantity(p_quantity);
+  if p_ttl is null or p_ttl <= interval '0' then
+    raise exception 'a reservation must last some time' using errcode = '22023', hint = 'pass p_ttl, such as 30 minutes';
+  end if;
+  -- one request sent twice at the same time: the second waits here and finds what the first reserved
+  perform pg_catalog.pg_advisory_xact_lock(
+    pg_catalog.hashtextextended('inventory.reserve ' || v_tenant || p_ref_type || p_ref_id || p_item_id, 0)
+  );
+  select sum(r.quantity) into v_held
+  from inventory.stock_reservations r
+  where
+    r.tenant_id = v_tenant and r.ref_type = p_ref_type and r.ref_id = p_ref_id and r.status = 'active'
+    and r.store_location_id = p_store_location_id and r.item_id = p_item_id and r.expires_at > now();
+  if v_held = p_quantity or (p_partial and v_held < p_quantity) then
+    return query
+    select r.*
+    from inventory.stock_reservations r
+    where
+      r.tenant_id = v_tenant and r.ref_type = p_ref_type and r.ref_id = p_ref_id and r.status = 'active'
+      and r.store_location_id = p_store_location_id and r.item_id = p_item_id and r.expires_at > now()
+    order by r.id;
+    return;
+  end if;
+  if v_held is not null then
+    raise exception '% % holds a reservation of % of item % already', p_ref_type, p_ref_id, v_held, p_item_id
+      using errcode = 'IM011', hint = 'release its reservations first';
+  end if;
+
+  -- rows that are promised to the last piece are locked as well: what they get back while we wait is seen
+  for v_balance in
+    select b.*
+    from inventory.stock_balances b
+    where
+      b.tenant_id = v_tenant
+      and b.store_location_id = p_store_location_id
+      and b.item_id = p_item_id
+      and b.expiry_on >= v_min_expiry_on
+      and b.on_hand > 0
+    order by b.expiry_on, b.batch_id
+    for update
+  loop
+    v_balance := inventory.end_lapsed(v_balance);
+    v_take := least(v_balance.on_hand - v_balance.reserved, v_missing);
+    -- asked after the lock: a recall that was faster is visible now
+    continue when v_take <= 0 or not exists (
+      select
+      from inventory.batches t
+      where t.tenant_id = v_tenant and t.id = v_balance.batch_id and t.status = 'available'
+    );
+    insert into inventory.stock_reservations as r (
+      tenant_id, store_location_id, item_id, batch_id, quantity, ref_type, ref_id, expires_at
+    )
+    values (
+      v_tenant, p_store_location_id, p_item_id, v_balance.batch_id, v_take, p_ref_type, p_ref_id, now() + p_ttl
+    )
+    returning r.* into v_reservation;
+    update inventory.stock_balances b
+    set reserved = b.reserved + v_take
+    where b.tenant_id = v_tenant and b.id = v_balance.id;
+    return next v_reservation;
+    v_missing := v_missing - v_take;
+    exit when v_missing = 0;
+  end loop;
+
+  if v_missing > 0 and not p_partial then
+    raise exception 'store % lacks % of % of item %', p_store_location_id, v_missing, p_quantity, p_item_id
+      using
+        errcode = inventory.shortage_code(p_store_location_id, p_item_id, v_min_expiry_on),
+        hint = 'order or transfer more, or ask for a partial reservation';
+  end if;
+end
+$$;
+
+comment on function inventory.reserve_fefo(uuid, uuid, numeric, text, uuid, interval, date, boolean) is 'about=Reserves a quantity of an item in a store, batch by batch in the order of expiry, and returns a row a batch. Only available batches that expire on p_min_expiry_on (default today) or later. The whole quantity or nothing; with p_partial what there is, perhaps no row. A reference that holds the same reservation gets it again. 22023 quantity or ttl, IM005 no such store, IM011 the reference reserved another quantity, IM500 too little, IM501 all of it expires too soon, IM502 what is left is blocked.';
+
+-- What becomes of a reservation: goods are taken, or the promise ends.
+create or replace function inventory.lock_reservation(p_reservation_id uuid) returns inventory.stock_reservations
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_reservation inventory.stock_reservations;
+begin
+  select r.* into v_reservation
+  from inventory.stock_reservations r
+  where r.tenant_id = v_tenant and r.id = p_reservation_id;
+  if not found then
+    raise exception 'reservation % does not exist', p_reservation_id
+      using errcode = 'IM005', hint = 'choose a reservation of the tenant';
+  end if;
+  -- place and batch of a reservation never change; its state does, so it is read again after the lock of the balance
+  perform inventory.lock_balance(v_tenant, v_reservation.store_location_id, v_reservation.batch_id);
+  select r.* into v_reservation
+  from inventory.stock_reservations r
+  where r.tenant_id = v_tenant and r.id = p_reservation_id;
+  return v_reservation;
+end
+$$;
+
+comment on function inventory.lock_reservation(uuid) is 'about=A reservation whose balance is locked until the transaction ends. IM005 no such reservation.';
+
+create or replace function inventory.take_reserved(
+  p_reservation inventory.stock_reservations,
+  p_movement inventory.stock_movements
+) returns inventory.stock_movements
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_balance inventory.stock_balances;
+  v_taken numeric := -p_movement.quantity;
+begin
+  if p_reservation.status <> 'active' or p_reservation.expires_at <= now() then
+    raise exception 'reservation % is %', p_reservation.id,
+      case p_reservation.status when 'active' then 'over' else p_reservation.status end
+      using errcode = 'IM504', hint = 'reserve again';
+  end if;
+  if v_taken > p_reservation.quantity - p_reservation.consumed then
+    raise exception 'reservation % has only % left', p_reservation.id, p_reservation.quantity - p_reservation.consumed
+      using errcode = 'IM504', hint = 'take less, or reserve more';
+  end if;
+  v_balance := inventory.lock_balance(
+    p_reservation.tenant_id, p_reservation.store_location_id, p_reservation.batch_id
+  );
+  perform inventory.require_usable(v_balance);
+  update inventory.stock_reservations r
+  set
+    consumed = r.consumed + v_taken,
+    status = case when r.consumed + v_taken = r.quantity then 'consumed' else r.status end
+  where r.tenant_id = p_reservation.tenant_id and r.id = p_reservation.id;
+  return inventory.write_movement(p_movement, v_balance, v_taken);
+end
+$$;
+
+comment on function inventory.take_reserved(inventory.stock_reservations, inventory.stock_movements) is 'about=Writes a movement out of a reservation whose balance is locked. IM501 expired, IM502 batch blocked, IM504 the reservation is gone or has less left.';
+
+create or replace function inventory.consume_reservation(
+  p_reservation_id uuid,
+  p_quantity numeric,
+  p_ref_type text,
+  p_ref_id uuid,
+  p_idempotency_key text,
+  p_patient_id uuid default null
+) returns inventory.stock_movements
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set lock_timeout = '3s'
+as $$
+declare
+  v_reservation inventory.stock_reservations := inventory.lock_reservation(p_reservation_id);
+  v_wanted inventory.stock_movements;
+  v_movement inventory.stock_movements;
+begin
+  perform inventory.check_quantity(p_quantity);
+  v_wanted.tenant_id := v_reservation.tenant_id;
+  v_wanted.kind := case when p_patient_id is null then 'issue' else 'dispense' end;
+  v_wanted.store_location_id := v_reservation.store_location_id;
+  v_wanted.batch_id := v_reservation.batch_id;
+  v_wanted.quantity := -p_quantity;
+  v_wanted.ref_type := p_ref_type;
+  v_wanted.ref_id := p_ref_id;
+  v_wanted.idempotency_key := p_idempotency_key;
+  v_wanted.patient_id := p_patient_id;
+  v_movement := inventory.movement_of_key(v_wanted);
+  if v_movement.id is not null then
+    return v_movement;
+  end if;
+  return inventory.take_reserved(v_reservation, v_wanted);
+end
+$$;
+
+comment on function inventory.consume_reservation(uuid, numeric, text, uuid, text, uuid) is 'about=Takes all or part of a reservation out of stock: a movement of kind dispense to a patient, of kind issue without one. The rest stays reserved. Same key, same answer. 22023 quantity, IM005 no such reservation, IM011 key or reference used for another movement, IM501 the batch expired, IM502 it was blocked, IM504 the reservation is used up, released, lapsed or smaller.';
+
+create or replace function inventory.release_reservation(p_reservation_id uuid) returns inventory.stock_reservations
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_reservation inventory.stock_reservations := inventory.lock_reservation(p_reservation_id);
+begin
+  if v_reservation.status in ('released', 'expired') then
+    return v_reservation;
+  end if;
+  if v_reservation.status = 'consumed' then
+    raise exception 'reservation % is used up', p_reservation_id
+      using errcode = 'IM504', hint = 'post a movement of kind return_in for goods that come back';
+  end if;
+  perform inventory.end_reservation(v_reservation, 'released');
+  return inventory.lock_reservation(p_reservation_id);
+end
+$$;
+
+comment on function inventory.release_reservation(uuid) is 'about=Ends a reservation and gives its open rest back; one that is released or expired stays as it is. IM005 no such reservation, IM504 used up.';
+
+create or replace function inventory.expire_reservations(p_limit int default 500) returns int
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_balance inventory.stock_balances;
+  v_before int;
+  v_expired int := 0;
+begin
+  -- balances that somebody works on are left for the next run: this job decides nothing about FEFO
+  for v_balance in
+    select b.*
+    from inventory.stock_balances b
+    where
+      b.tenant_id = v_tenant
+      and (b.store_location_id, b.batch_id) in (
+        select r.store_location_id, r.batch_id
+        from inventory.stock_reservations r
+        where r.tenant_id = v_tenant and r.status = 'active' and r.expires_at <= now()
+        order by r.expires_at
+        limit p_limit
+      )
+    order by b.store_location_id, b.item_id, b.expiry_on, b.batch_id
+    for update skip locked
+  loop
+    select count(*) into v_before
+    from inventory.stock_reservations r
+    where
+      r.tenant_id = v_tenant and r.store_location_id = v_balance.store_location_id
+      and r.batch_id = v_balance.batch_id and r.status = 'active' and r.expires_at <= now();
+    perform inventory.end_lapsed(v_balance);
+    v_expired := v_expired + v_before;
+  end loop;
+  return v_expired;
+end
+$$;
+
+comment on function inventory.expire_reservations(int) is 'about=Ends reservations whose time is over, about p_limit at a time, and returns how many. For a job every minute.';
+
+-- From one place to another at once: two rows of the ledger a line, out before in.
+create or replace function inventory.transfer(
+  p_from_location_id uuid,
+  p_to_location_id uuid,
+  p_lines jsonb,
+  p_ref_type text,
+  p_ref_id uuid,
+  p_idempotency_key text,
+  p_reason_code text default null
+) returns setof inventory.stock_movements
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_place record;
+  v_line record;
+  v_wanted inventory.stock_movements;
+  v_out inventory.stock_movements;
+  v_in inventory.stock_movements;
+  v_found int := 0;
+  v_written int := 0;
+begin
+  if p_from_location_id = p_to_location_id or jsonb_typeof(p_lines) is distinct from 'array'
+    or jsonb_array_length(p_lines) = 0 then
+    raise exception 'a transfer has two places and at least one line'
+      using errcode = '22023', hint = 'pass p_lines as [{"batch_id", "quantity"}]';
+  end if;
+  perform inventory.store_today(p_from_location_id), inventory.store_today(p_to_location_id); -- IM005
+
+  -- every balance of both places, in the order in which everybody locks
+  for v_place in
+    select p.store_id, b.id as batch_id
+    from (values (p_from_location_id), (p_to_location_id)) as p (store_id)
+    cross join inventory.batches b
+    where b.tenant_id = v_tenant and b.id in (select (l.value ->> 'batch_id')::uuid from jsonb_array_elements(p_lines) l)
+    order by p.store_id, b.item_id, b.expiry_on, b.id
+  loop
+    perform inventory.lock_balance(v_tenant, v_place.store_id, v_place.batch_id, v_place.store_id = p_to_location_id);
+  end loop;
+
+  for v_line in
+    select (l.value ->> 'batch_id')::uuid as batch_id, (l.value ->> 'quantity')::numeric as quantity
+    from jsonb_array_elements(p_lines) with ordinality l
+    order by l.ordinality
+  loop
+    perform inventory.check_quantity(v_line.quantity);
+    v_wanted := null;
+    v_wanted.tenant_id := v_tenant;
+    v_wanted.kind := 'transfer_out';
+    v_wanted.store_location_id := p_from_location_id;
+    v_wanted.batch_id := v_line.batch_id;
+    v_wanted.quantity := -v_line.quantity;
+    v_wanted.ref_type := p_ref_type;
+    v_wanted.ref_id := p_ref_id;
+    v_wanted.reason_code := p_reason_code;
+    v_wanted.idempotency_key := p_idempotency_key || ':' || v_line.batch_id || ':out';
+    v_out := inventory.movement_of_key(v_wanted);
+    if v_out.id is null then
+      -- blocked batches may move as well: that is how they get to the cupboard for them
+      v_out := inventory.write_movement(
+        v_wanted, inventory.end_lapsed(inventory.lock_balance(v_tenant, p_from_location_id, v_line.batch_id))
+      );
+      v_written := v_written + 1;
+    else
+      v_found := v_found + 1;
+    end if;
+    return next v_out;
+
+    v_wanted.kind := 'transfer_in';
+    v_wanted.store_location_id := p_to_location_id;
+    v_wanted.quantity := v_line.quantity;
+    v_wanted.counter_movement_id := v_out.id;
+    v_wanted.idempotency_key := p_idempotency_key || ':' || v_line.batch_id || ':in';
+    v_in := inventory.movement_of_key(v_wanted);
+    if v_in.id is null then
+      v_in := inventory.write_movement(v_wanted, inventory.lock_balance(v_tenant, p_to_location_id, v_line.batch_id));
+    end if;
+    return next v_in;
+  end loop;
+  if v_found > 0 and v_written > 0 then
+    raise exception 'key "%" was used for a transfer of other lines', p_idempotency_key
+      using errcode = 'IM011', hint = 'choose a new key for a new transfer';
+  end if;
+end
+$$;
+
+comment on function inventory.transfer(uuid, uuid, jsonb, text, uuid, text, text) is 'about=Moves batches from one place to another: p_lines [{batch_id, quantity}], each batch once; returns the rows of the ledger, out before in. Reserved stock stays where it is. All lines or none. Same key, same answer. 22023 lines or places, IM005 no such place or batch, IM011 key or reference used for another transfer, IM505 more than is free.';
+
+-- Counting: somebody counts, somebody else approves the difference, and the book follows the shelf.
+create or replace function inventory.count_adjust(
+  p_store_location_id uuid,
+  p_batch_id uuid,
+  p_counted_qty numeric,
+  p_counted_by uuid,
+  p_reason_code text,
+  p_count_id uuid,
+  p_idempotency_key text,
+  p_book_qty numeric default null
+) returns inventory.stock_movements
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_approver uuid := inventory.current_staff();
+  v_claim record;
+  v_balance inventory.stock_balances;
+  v_difference numeric;
+  v_wanted inventory.stock_movements;
+  v_movement inventory.stock_movements;
+begin
+  if p_counted_qty is null or p_counted_qty < 0 or p_counted_qty <> round(p_counted_qty, 3) then
+    raise exception 'a count is 0 or more, with at most three decimals'
+      using errcode = '22023', hint = 'count in base units of the item';
+  end if;
+  -- a count that changes nothing leaves no row, so the key is remembered apart: repeated later it must change nothing
+  v_claim := core.idempotent_begin(
+    'inventory.count_adjust', p_idempotency_key,
+    sha256(convert_to(concat_ws('|', p_store_location_id, p_batch_id, p_counted_qty, p_counted_by, p_count_id), 'UTF8'))
+  );
+  if v_claim.state = 'done' then
+    select m.* into v_movement
+    from inventory.stock_movements m
+    where m.tenant_id = v_tenant and m.id = (v_claim.response ->> 'movement_id')::uuid;
+    return v_movement;
+  end if;
+  if p_counted_by is null or p_counted_by = v_approver or nullif(btrim(p_reason_code), '') is null then
+    raise exception 'a count is approved by somebody who did not count, with a reason'
+      using errcode = 'IM506', hint = 'ask another member of staff to approve it';
+  end if;
+
+  perform inventory.store_today(p_store_location_id);
+  v_balance := inventory.lock_balance(v_tenant, p_store_location_id, p_batch_id, true);
+  v_difference := p_counted_qty - coalesce(p_book_qty, v_balance.on_hand);
+  if v_difference <> 0 then
+    v_wanted.tenant_id := v_tenant;
+    v_wanted.kind := case when v_difference > 0 then 'adjust_up' else 'adjust_down' end;
+    v_wanted.quantity := v_difference;
+    v_wanted.ref_type := 'count';
+    v_wanted.ref_id := p_count_id;
+    v_wanted.reason_code := p_reason_code;
+    v_wanted.approved_by := v_approver;
+    v_wanted.idempotency_key := p_idempotency_key;
+    if v_difference < 0 then
+      v_balance := inventory.break_reservations(v_balance, greatest(v_balance.on_hand + v_difference, 0));
+    end if;
+    v_movement := inventory.write_movement(v_wanted, v_balance);
+  end if;
+  perform core.idempotent_finish(
+    'inventory.count_adjust', p_idempotency_key, jsonb_build_object('movement_id', v_movement.id)
+  );
+  return v_movement;
+end
+$$;
+
+comment on function inventory.count_adjust(uuid, uuid, numeric, uuid, text, uuid, text, numeric) is 'about=Brings the book of a batch in a store to what was counted and returns the adjustment, a row of nulls when nothing differs. The signed-in user approves and p_counted_by counted. p_book_qty is what the book said at the time of counting (default: now), so that movements since then stay. What is gone breaks the newest reservations. Same key, same answer. 22023 quantity, IM005 no such batch or store, IM006 no member of staff, IM010, IM011, IM505 less would be left than nothing, IM506 reason or second person missing.';
+
+-- Release, hold, rejection, expiry. Each locks the batch's balances first: a reservation that is being made either comes
+-- before and is seen here, or comes after and sees the new state.
+create or replace function inventory.lock_batch(p_batch_id uuid) returns inventory.batches
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_batch inventory.batches;
+begin
+  perform
+  from inventory.stock_balances b
+  where b.tenant_id = v_tenant and b.batch_id = p_batch_id
+  order by b.store_location_id
+  for update;
+  select b.* into v_batch
+  from inventory.batches b
+  where b.tenant_id = v_tenant and b.id = p_batch_id
+  for no key update;
+  if not found then
+    raise exception 'batch % does not exist', p_batch_id
+      using errcode = 'IM005', hint = 'choose a batch of the tenant';
+  end if;
+  return v_batch;
+end
+$$;
+
+comment on function inventory.lock_batch(uuid) is 'about=A batch whose balances, and then itself, are locked until the transaction ends. IM005 no such batch.';
+
+create or replace function inventory.release_batch(p_batch_id uuid) returns inventory.batches
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_batch inventory.batches := inventory.lock_batch(p_batch_id);
+begin
+  if v_batch.status = 'available' then
+    return v_batch;
+  end if;
+  if v_batch.expiry_on < current_date then
+    raise exception 'batch % expired on %', p_batch_id, v_batch.expiry_on
+      using errcode = 'IM501', hint = 'an expired batch is written off, not released';
+  end if;
+  update inventory.batches b
+  set status = 'available', hold_reason = null
+  where b.tenant_id = v_batch.tenant_id and b.id = v_batch.id
+  returning b.* into v_batch;
+  return v_batch;
+end
+$$;
+
+comment on function inventory.release_batch(uuid) is 'about=A batch in quarantine or on hold becomes available. IM001 neither, IM005 no such batch, IM501 expired.';
+
+create or replace function inventory.hold_batch(p_batch_id uuid, p_reason text) returns inventory.batches
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_batch inventory.batches := inventory.lock_batch(p_batch_id);
+begin
+  if v_batch.status = 'hold' then
+    return v_batch;
+  end if;
+  if nullif(btrim(p_reason), '') is null then
+    raise exception 'batch % needs a reason to be held', p_batch_id
+      using errcode = 'IM002', hint = 'say why in p_reason';
+  end if;
+  perform core.set_reason(p_reason);
+  update inventory.batches b
+  set status = 'hold', hold_reason = p_reason
+  where b.tenant_id = v_batch.tenant_id and b.id = v_batch.id
+  returning b.* into v_batch;
+  return v_batch;
+end
+$$;
+
+comment on function inventory.hold_batch(uuid, text) is 'about=Nothing of an available batch leaves a store until it is released; reservations stay but cannot be used. IM001 not available, IM002 no reason, IM005 no such batch.';
+
+create or replace function inventory.reject_batch(p_batch_id uuid, p_reason text) returns inventory.batches
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_batch inventory.batches := inventory.lock_batch(p_batch_id);
+begin
+  if v_batch.status = 'rejected' then
+    return v_batch;
+  end if;
+  perform core.set_reason(p_reason);
+  update inventory.batches b
+  set status = 'rejected'
+  where b.tenant_id = v_batch.tenant_id and b.id = v_batch.id
+  returning b.* into v_batch;
+  return v_batch;
+end
+$$;
+
+comment on function inventory.reject_batch(uuid, text) is 'about=A batch in quarantine fails its inspection; it is returned to the vendor or destroyed. IM001 not in quarantine, IM002 no reason, IM005 no such batch.';
+
+create or replace function inventory.expire_batches(p_limit int default 500) returns int
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_ids uuid[];
+  v_batch inventory.batches;
+  v_expired int := 0;
+begin
+  v_ids := array(
+    select b.id
+    from inventory.batches b
+    where b.tenant_id = v_tenant and b.status in ('available', 'hold') and b.expiry_on < current_date
+    order by b.expiry_on, b.id
+    limit p_limit
+  );
+  perform
+  from inventory.stock_balances b
+  where b.tenant_id = v_tenant and b.batch_id = any (v_ids)
+  order by b.store_location_id, b.item_id, b.expiry_on, b.batch_id
+  for update;
+  for v_batch in
+    select b.*
+    from inventory.batches b
+    where b.tenant_id = v_tenant and b.id = any (v_ids) and b.status in ('available', 'hold')
+    order by b.id
+    for no key update
+  loop
+    perform inventory.release_promises(v_batch);
+    update inventory.batches b
+    set status = 'expired'
+    where b.tenant_id = v_tenant and b.id = v_batch.id;
+    v_expired := v_expired + 1;
+  end loop;
+  return v_expired;
+end
+$$;
+
+comment on function inventory.expire_batches(int) is 'about=Marks batches whose last day is over, at most p_limit, releases what was promised of them and returns how many. For a job every day; movements check the date themselves.';
+
+create or replace function inventory.release_promises(p_batch inventory.batches) returns int
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_reservation inventory.stock_reservations;
+  v_released int := 0;
+begin
+  for v_reservation in
+    select r.*
+    from inventory.stock_reservations r
+    where r.tenant_id = p_batch.tenant_id and r.batch_id = p_batch.id and r.status = 'active'
+    order by r.id
+  loop
+    perform inventory.end_reservation(v_reservation, 'released');
+    v_released := v_released + 1;
+  end loop;
+  return v_released;
+end
+$$;
+
+comment on function inventory.release_promises(inventory.batches) is 'about=Releases every active reservation of a batch that inventory.lock_batch has locked; returns how many.';
+
+create or replace function inventory.announce_expiring(p_days int default null, p_limit int default 500) returns int
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_days int := coalesce(p_days, (core.setting('inventory.expiry_warning_days') #>> '{}')::int, 90);
+  v_batch record;
+  v_announced int := 0;
+begin
+  for v_batch in
+    select b.id
+    from inventory.batches b
+    where
+      b.tenant_id = v_tenant and b.status in ('available', 'hold') and b.expiry_announced_at is null
+      and b.expiry_on between current_date and current_date + v_days
+      and exists (
+        select
+        from inventory.stock_balances s
+        where s.tenant_id = v_tenant and s.batch_id = b.id and s.on_hand > 0
+      )
+    order by b.expiry_on, b.id
+    limit p_limit
+    for no key update skip locked
+  loop
+    update inventory.batches b
+    set expiry_announced_at = now()
+    where b.tenant_id = v_tenant and b.id = v_batch.id;
+    perform core.enqueue(
+      'stock', v_batch.id, 'stock.expiring.v1', jsonb_build_object('batch_id', v_batch.id)
+    );
+    v_announced := v_announced + 1;
+  end loop;
+  return v_announced;
+end
+$$;
+
+comment on function inventory.announce_expiring(int, int) is 'about=Writes event stock.expiring.v1 once for each batch in stock that expires within p_days (default setting inventory.expiry_warning_days, else 90); returns how many. For a job every day.';
+
+-- A recall: the batch stops at once, promises of it end, and everybody who got it is named.
+create or replace function inventory.batch_recipients(p_batch_id uuid)
+  returns table (patient_id uuid, quantity numeric, first_at timestamptz, last_at timestamptz)
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_rows int;
+begin
+  return query
+  select m.patient_id, -sum(m.quantity), min(m.moved_at), max(m.moved_at)
+  from inventory.stock_movements m
+  where m.tenant_id = v_tenant and m.batch_id = p_batch_id and m.patient_id is not null
+  group by m.patient_id
+  order by m.patient_id;
+  get diagnostics v_rows = row_count;
+  perform audit.log_access('Batch', p_batch_id, null, 'list', array['patient_id'], v_rows);
+end
+$$;
+
+comment on function inventory.batch_recipients(uuid) is 'about=The patients to whom the ledger says that a batch went, with the quantity that was not brought back. Other modules know more: implants, vaccinations, administrations. Logged as a read of health data.';
+
+create or replace function inventory.recall_batch(p_batch_id uuid, p_recall_ref text, p_recall_class text default 'II')
+  returns table (patient_id uuid, quantity numeric, first_at timestamptz, last_at timestamptz)
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_batch inventory.batches := inventory.lock_batch(p_batch_id);
+  v_recipient record;
+begin
+  if v_batch.status = 'recalled' and v_batch.recall_ref = p_recall_ref then
+    return query select r.* from inventory.batch_recipients(p_batch_id) r;
+    return;
+  end if;
+  if nullif(btrim(p_recall_ref), '') is null then
+    raise exception 'batch % is recalled by a notice', p_batch_id
+      using errcode = 'IM002', hint = 'pass the number of the recall notice in p_recall_ref';
+  end if;
+  if v_batch.status = 'recalled' then
+    raise exception 'batch % was recalled by notice "%"', p_batch_id, v_batch.recall_ref
+      using errcode = 'IM001', hint = 'repeat the recall with that notice to get its patients';
+  end if;
+  perform core.set_reason(p_recall_ref);
+  update inventory.batches b
+  set status = 'recalled', recall_ref = p_recall_ref, recall_class = p_recall_class, recalled_at = now(), hold_reason = null
+  where b.tenant_id = v_batch.tenant_id and b.id = v_batch.id;
+  perform inventory.release_promises(v_batch);
+  for v_recipient in select r.* from inventory.batch_recipients(p_batch_id) r
+  loop
+    perform core.enqueue(
+      'stock', p_batch_id, 'stock.recalled.v1',
+      jsonb_build_object('batch_id', p_batch_id, 'patient_id', v_recipient.patient_id)
+    );
+    patient_id := v_recipient.patient_id;
+    quantity := v_recipient.quantity;
+    first_at := v_recipient.first_at;
+    last_at := v_recipient.last_at;
+    return next;
+  end loop;
+end
+$$;
+
+comment on function inventory.recall_batch(uuid, text, text) is 'about=Recalls a batch by a notice (class I, II or III): nothing of it leaves a store any more, its reservations are released, and the patients who got it are returned, with an event for the batch and one for each patient. Repeated: the same patients. IM001 destroyed, sent back or recalled by another notice, IM002 no notice, IM005 no such batch.';
+
+-- Orders to suppliers: drafted, submitted, approved by somebody else, sent. The client chooses the id of an order, so that
+-- a request that is sent twice makes one.
+create or replace function inventory.lock_purchase_order(p_po_id uuid) returns inventory.purchase_orders
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_order inventory.purchase_orders;
+begin
+  select o.* into v_order
+  from inventory.purchase_orders o
+  where o.tenant_id = v_tenant and o.id = p_po_id
+  for no key update;
+  if not found then
+    raise exception 'purchase order % does not exist', p_po_id
+      using errcode = 'IM005', hint = 'choose an order of the tenant';
+  end if;
+  return v_order;
+end
+$$;
+
+comment on function inventory.lock_purchase_order(uuid) is 'about=The order, locked until the transaction ends. IM005 no such order.';
+
+create or replace function inventory.set_purchase_order_status(p_order inventory.purchase_orders, p_status text, p_reason text default null)
+  returns inventory.purchase_orders
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_order inventory.purchase_orders;
+begin
+  if p_reason is not null then
+    perform core.set_reason(p_reason);
+  end if;
+  update inventory.purchase_orders o
+  set status = p_status
+  where o.tenant_id = p_order.tenant_id and o.id = p_order.id
+  returning o.* into v_order;
+  return v_order;
+end
+$$;
+
+comment on function inventory.set_purchase_order_status(inventory.purchase_orders, text, text) is 'about=Moves a locked order. IM001 the state machine has no such move, IM002 the move needs a reason.';
+
+create or replace function inventory.require_supplier(p_supplier_id uuid) returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not exists (
+    select
+    from inventory.suppliers s
+    where s.tenant_id = core.require_tenant() and s.id = p_supplier_id and s.deleted_at is null
+  ) then
+    raise exception 'supplier % does not exist', p_supplier_id
+      using errcode = 'IM005', hint = 'choose a supplier of the tenant';
+  end if;
+end
+$$;
+
+comment on function inventory.require_supplier(uuid) is 'about=Passes when the tenant has the supplier. IM005 no such supplier.';
+
+create or replace function inventory.check_supplier(p_order inventory.purchase_orders) returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_supplier record;
+begin
+  select s.status, s.licence_valid_to, s.drug_licence_no into v_supplier
+  from inventory.suppliers s
+  where s.tenant_id = p_order.tenant_id and s.id = p_order.supplier_id;
+  if v_supplier.status <> 'active' then
+    raise exception 'supplier % is %', p_order.supplier_id, v_supplier.status
+      using errcode = 'IM006', hint = 'order from an active supplier';
+  end if;
+  if v_supplier.licence_valid_to < current_date and exists (
+    select
+    from inventory.purchase_order_items l
+    join inventory.items i on i.tenant_id = l.tenant_id and i.id = l.item_id
+    where l.tenant_id = p_order.tenant_id and l.po_id = p_order.id and i.kind = 'drug'
+  ) then
+    raise exception 'the drug licence of supplier % has run out', p_order.supplier_id
+      using errcode = 'IM006', hint = 'record the renewed licence, or order the drugs elsewhere';
+  end if;
+end
+$$;
+
+comment on function inventory.check_supplier(inventory.purchase_orders) is 'about=Passes when the supplier of an order is active and, for drugs, licensed. IM006 blocked or without licence.';
+
+create or replace function inventory.create_purchase_order(
+  p_id uuid,
+  p_supplier_id uuid,
+  p_store_location_id uuid,
+  p_lines jsonb,
+  p_expected_on date default null,
+  p_terms jsonb default '{}',
+  p_currency text default null
+) returns inventory.purchase_orders
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_order inventory.purchase_orders;
+  v_line record;
+begin
+  select o.* into v_order
+  from inventory.purchase_orders o
+  where o.tenant_id = v_tenant and o.id = p_id;
+  if found then
+    return v_order;
+  end if;
+  if jsonb_typeof(p_lines) is distinct from 'array' or jsonb_array_length(p_lines) = 0 then
+    raise exception 'an order has at least one line'
+      using errcode = '22023', hint = 'pass p_lines as [{"item_id", "quantity", "unit_price", "tax_rate", "free_qty"}]';
+  end if;
+  perform inventory.require_supplier(p_supplier_id);
+  insert into inventory.purchase_orders as o (
+    tenant_id, id, po_number, supplier_id, store_location_id, ordered_by, expected_on, terms, currency
+  )
+  values (
+    v_tenant, p_id, core.next_default_number('purchase_order', '', 'PO-{YY}-'), p_supplier_id, p_store_location_id,
+    inventory.current_staff(), p_expected_on, p_terms,
+    coalesce(p_currency, (select t.currency from core.tenants t where t.id = v_tenant), 'INR')
+  )
+  on conflict (tenant_id, id) do nothing
+  returning o.* into v_order;
+  if not found then -- the same request came twice at the same time
+    return inventory.lock_purchase_order(p_id);
+  end if;
+
+  for v_line in
+    select l.ordinality as line_no, l.value as data
+    from jsonb_array_elements(p_lines) with ordinality l
+  loop
+    insert into inventory.purchase_order_items (
+      tenant_id, po_id, line_no, item_id, quantity, unit_price, tax_rate, free_qty
+    )
+    values (
+      v_tenant, p_id, v_line.line_no, (v_line.data ->> 'item_id')::uuid, (v_line.data ->> 'quantity')::numeric,
+      (v_line.data ->> 'unit_price')::numeric, coalesce((v_line.data ->> 'tax_rate')::numeric, 0),
+      coalesce((v_line.data ->> 'free_qty')::numeric, 0)
+    );
+  end loop;
+  perform inventory.check_supplier(v_order);
+  update inventory.purchase_orders o
+  set total = (
+    select sum(round(l.quantity * l.unit_price * (1 + l.tax_rate / 100), 2))
+    from inventory.purchase_order_items l
+    where l.tenant_id = v_tenant and l.po_id = p_id
+  )
+  where o.tenant_id = v_tenant and o.id = p_id
+  returning o.* into v_order;
+  return v_order;
+end
+$$;
+
+comment on function inventory.create_purchase_order(uuid, uuid, uuid, jsonb, date, jsonb, text) is 'about=Drafts an order with the id that the client chose: p_lines [{item_id, quantity, unit_price, tax_rate, free_qty}], the total is computed. The same id again: the same order. 22023 no lines, IM005 no such supplier, IM006 supplier blocked or without licence, or the user is no member of staff.';
+
+create or replace function inventory.submit_purchase_order(p_po_id uuid) returns inventory.purchase_orders
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_order inventory.purchase_orders := inventory.lock_purchase_order(p_po_id);
+begin
+  if v_order.status = 'submitted' then
+    return v_order;
+  end if;
+  return inventory.set_purchase_order_status(v_order, 'submitted');
+end
+$$;
+
+comment on function inventory.submit_purchase_order(uuid) is 'about=Draft to submitted: it waits for approval. IM001 not a draft, IM005 no such order.';
+
+create or replace function inventory.decide_purchase_order(p_po_id uuid, p_approve boolean, p_reason text default null)
+  returns inventory.purchase_orders
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_order inventory.purchase_orders := inventory.lock_purchase_order(p_po_id);
+  v_approver uuid := inventory.current_staff();
+  v_status text := case when p_approve then 'approved' else 'rejected' end;
+begin
+  if v_order.status = v_status then
+    return v_order;
+  end if;
+  if v_approver = v_order.ordered_by then
+    raise exception 'purchase order % is decided by somebody who did not order it', p_po_id
+      using errcode = 'IM506', hint = 'ask another member of staff';
+  end if;
+  if p_approve then
+    perform inventory.check_supplier(v_order);
+  else
+    perform core.set_reason(p_reason);
+  end if;
+  update inventory.purchase_orders o
+  set status = v_status, approved_by = v_approver, approved_at = now()
+  where o.tenant_id = v_order.tenant_id and o.id = v_order.id
+  returning o.* into v_order;
+  return v_order;
+end
+$$;
+
+comment on function inventory.decide_purchase_order(uuid, boolean, text) is 'about=Approves or rejects a submitted order; the signed-in user must not be the one who ordered. IM001 not submitted, IM002 rejected without a reason, IM005 no such order, IM006 supplier blocked or without licence, IM506 the one who ordered.';
+
+create or replace function inventory.send_purchase_order(p_po_id uuid) returns inventory.purchase_orders
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_order inventory.purchase_orders := inventory.lock_purchase_order(p_po_id);
+begin
+  if v_order.status in ('sent', 'partially_received', 'received') then
+    return v_order;
+  end if;
+  return inventory.set_purchase_order_status(v_order, 'sent');
+end
+$$;
+
+comment on function inventory.send_purchase_order(uuid) is 'about=Approved to sent: the supplier has it. IM001 not approved, IM005 no such order.';
+
+create or replace function inventory.cancel_purchase_order(p_po_id uuid, p_reason text) returns inventory.purchase_orders
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_order inventory.purchase_orders := inventory.lock_purchase_order(p_po_id);
+begin
+  if v_order.status = 'cancelled' then
+    return v_order;
+  end if;
+  return inventory.set_purchase_order_status(v_order, 'cancelled', coalesce(p_reason, ''));
+end
+$$;
+
+comment on function inventory.cancel_purchase_order(uuid, text) is 'about=Cancels an order of which nothing was received. IM001 too far on, IM002 no reason, IM005 no such order.';
+
+create or replace function inventory.close_purchase_order(p_po_id uuid, p_reason text) returns inventory.purchase_orders
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_order inventory.purchase_orders := inventory.lock_purchase_order(p_po_id);
+begin
+  if v_order.status = 'closed_short' then
+    return v_order;
+  end if;
+  return inventory.set_purchase_order_status(v_order, 'closed_short', coalesce(p_reason, ''));
+end
+$$;
+
+comment on function inventory.close_purchase_order(uuid, text) is 'about=The rest of a partially received order will not come. IM001 not partially received, IM002 no reason, IM005 no such order.';
+
+-- Goods come in: taken in, inspected, posted. Only posting makes stock.
+create or replace function inventory.lock_goods_receipt(p_grn_id uuid) returns inventory.goods_receipts
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_receipt inventory.goods_receipts;
+begin
+  select r.* into v_receipt
+  from inventory.goods_receipts r
+  where r.tenant_id = v_tenant and r.id = p_grn_id
+  for no key update;
+  if not found then
+    raise exception 'goods receipt % does not exist', p_grn_id
+      using errcode = 'IM005', hint = 'choose a goods receipt of the tenant';
+  end if;
+  return v_receipt;
+end
+$$;
+
+comment on function inventory.lock_goods_receipt(uuid) is 'about=The goods receipt, locked until the transaction ends. IM005 no such receipt.';
+
+create or replace function inventory.receive_goods(
+  p_id uuid,
+  p_supplier_id uuid,
+  p_store_location_id uuid,
+  p_invoice_no text,
+  p_invoice_on date,
+  p_lines jsonb,
+  p_po_id uuid default null,
+  p_temperature_ok boolean default null
+) returns inventory.goods_receipts
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_receipt inventory.goods_receipts;
+  v_order inventory.purchase_orders;
+  v_line record;
+begin
+  select r.* into v_receipt
+  from inventory.goods_receipts r
+  where r.tenant_id = v_tenant and r.id = p_id;
+  if found then
+    return v_receipt;
+  end if;
+  if jsonb_typeof(p_lines) is distinct from 'array' or jsonb_array_length(p_lines) = 0 then
+    raise exception 'a goods receipt has at least one line'
+      using errcode = '22023', hint = 'pass p_lines as a list of objects with the columns of goods_receipt_items';
+  end if;
+  perform inventory.require_supplier(p_supplier_id);
+  if p_po_id is not null then
+    v_order := inventory.lock_purchase_order(p_po_id);
+    if v_order.status not in ('sent', 'partially_received') or v_order.supplier_id <> p_supplier_id then
+      raise exception 'purchase order % awaits no goods of supplier %', p_po_id, p_supplier_id
+        using errcode = 'IM001', hint = 'choose an order that was sent to this supplier, or receive without an order';
+    end if;
+  end if;
+
+  insert into inventory.goods_receipts as r (
+    tenant_id, id, grn_number, po_id, supplier_id, store_location_id, invoice_no, invoice_on, received_by, temperature_ok
+  )
+  values (
+    v_tenant, p_id, core.next_default_number('goods_receipt', '', 'GRN-{YY}-'), p_po_id, p_supplier_id,
+    p_store_location_id, p_invoice_no, p_invoice_on, inventory.current_staff(), p_temperature_ok
+  )
+  on conflict (tenant_id, id) do nothing
+  returning r.* into v_receipt;
+  if not found then -- the same request came twice at the same time
+    return inventory.lock_goods_receipt(p_id);
+  end if;
+
+  for v_line in
+    select l.ordinality as line_no, l.value as data
+    from jsonb_array_elements(p_lines) with ordinality l
+  loop
+    insert into inventory.goods_receipt_items (
+      tenant_id, grn_id, line_no, po_item_id, item_id, batch_no, mfg_on, expiry_on, accepted_qty, rejected_qty,
+      free_qty, unit_price, mrp, tax_rate, reject_reason
+    )
+    values (
+      v_tenant, p_id, v_line.line_no,
+      coalesce(
+        (v_line.data ->> 'po_item_id')::uuid,
+        (
+          select o.id
+          from inventory.purchase_order_items o
+          where o.tenant_id = v_tenant and o.po_id = p_po_id and o.item_id = (v_line.data ->> 'item_id')::uuid
+          order by o.received_qty < o.quantity desc, o.line_no
+          limit 1
+        )
+      ),
+      (v_line.data ->> 'item_id')::uuid, v_line.data ->> 'batch_no', (v_line.data ->> 'mfg_on')::date,
+      (v_line.data ->> 'expiry_on')::date, coalesce((v_line.data ->> 'accepted_qty')::numeric, 0),
+      coalesce((v_line.data ->> 'rejected_qty')::numeric, 0), coalesce((v_line.data ->> 'free_qty')::numeric, 0),
+      (v_line.data ->> 'unit_price')::numeric, (v_line.data ->> 'mrp')::numeric,
+      coalesce((v_line.data ->> 'tax_rate')::numeric, 0), v_line.data ->> 'reject_reason'
+    );
+  end loop;
+  update inventory.goods_receipts r
+  set total = (
+    select sum(round(l.accepted_qty * l.unit_price * (1 + l.tax_rate / 100), 2))
+    from inventory.goods_receipt_items l
+    where l.tenant_id = v_tenant and l.grn_id = p_id
+  )
+  where r.tenant_id = v_tenant and r.id = p_id
+  returning r.* into v_receipt;
+  return v_receipt;
+end
+$$;
+
+comment on function inventory.receive_goods(uuid, uuid, uuid, text, date, jsonb, uuid, boolean) is 'about=Takes goods in, as a draft with the id that the client chose; p_lines has the columns of goods_receipt_items by name. Nothing is in stock yet. The same id again: the same receipt. 22023 no lines, 23505 the invoice was received before, IM001 the order awaits no goods of this supplier, IM005 no such supplier or order, IM006 the user is no member of staff, IM530 goods expire too soon.';
+
+create or replace function inventory.inspect_goods(p_grn_id uuid, p_temperature_ok boolean default null)
+  returns inventory.goods_receipts
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_receipt inventory.goods_receipts := inventory.lock_goods_receipt(p_grn_id);
+begin
+  if v_receipt.status = 'inspected' then
+    return v_receipt;
+  end if;
+  update inventory.goods_receipts r
+  set
+    status = 'inspected', inspected_by = inventory.current_staff(),
+    temperature_ok = coalesce(p_temperature_ok, r.temperature_ok)
+  where r.tenant_id = v_receipt.tenant_id and r.id = v_receipt.id
+  returning r.* into v_receipt;
+  return v_receipt;
+end
+$$;
+
+comment on function inventory.inspect_goods(uuid, boolean) is 'about=The signed-in user checked the goods. IM001 not a draft, IM005 no such receipt, IM006 no member of staff.';
+
+create or replace function inventory.refuse_goods(p_grn_id uuid, p_reason text) returns inventory.goods_receipts
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_receipt inventory.goods_receipts := inventory.lock_goods_receipt(p_grn_id);
+begin
+  if v_receipt.status in ('rejected', 'cancelled') then
+    return v_receipt;
+  end if;
+  perform core.set_reason(p_reason);
+  update inventory.goods_receipts r
+  set status = case r.status when 'draft' then 'cancelled' else 'rejected' end
+  where r.tenant_id = v_receipt.tenant_id and r.id = v_receipt.id
+  returning r.* into v_receipt;
+  return v_receipt;
+end
+$$;
+
+comment on function inventory.refuse_goods(uuid, text) is 'about=Cancels a draft, or rejects goods that were inspected; the invoice may then be received again. IM001 posted already, IM002 no reason, IM005 no such receipt.';
+
+create or replace function inventory.batch_of_line(p_line inventory.goods_receipt_items) returns inventory.batches
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_batch inventory.batches;
+begin
+  insert into inventory.batches as b (
+    tenant_id, item_id, batch_no, mfg_on, expiry_on, mrp, purchase_price, tax_rate, goods_receipt_item_id
+  )
+  values (
+    p_line.tenant_id, p_line.item_id, p_line.batch_no, p_line.mfg_on, p_line.expiry_on, p_line.mrp, p_line.unit_price,
+    p_line.tax_rate, p_line.id
+  )
+  on conflict (tenant_id, item_id, batch_no, expiry_on, mrp) do nothing
+  returning b.* into v_batch;
+  if found then -- it was inspected with the receipt
+    update inventory.batches b
+    set status = 'available'
+    where b.tenant_id = v_batch.tenant_id and b.id = v_batch.id
+    returning b.* into v_batch;
+    return v_batch;
+  end if;
+  select b.* into v_batch
+  from inventory.batches b
+  where
+    b.tenant_id = p_line.tenant_id and b.item_id = p_line.item_id and b.batch_no = p_line.batch_no
+    and b.expiry_on = p_line.expiry_on and b.mrp is not distinct from p_line.mrp;
+  if v_batch.status not in ('quarantine', 'available', 'hold') then
+    raise exception 'batch % is % and takes no more goods', v_batch.id, v_batch.status
+      using errcode = 'IM502', hint = 'reject the goods';
+  end if;
+  return v_batch;
+end
+$$;
+
+comment on function inventory.batch_of_line(inventory.goods_receipt_items) is 'about=The batch of a line of a goods receipt, made available when it is new. IM502 it was recalled, rejected, destroyed or expired.';
+
+create or replace function inventory.post_goods_receipt(p_grn_id uuid) returns inventory.goods_receipts
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_receipt inventory.goods_receipts := inventory.lock_goods_receipt(p_grn_id);
+  v_order inventory.purchase_orders;
+  v_line inventory.goods_receipt_items;
+  v_batch inventory.batches;
+  v_lines jsonb := '{}'; -- batch of each line
+  v_wanted inventory.stock_movements;
+begin
+  if v_receipt.status = 'posted' then
+    return v_receipt;
+  end if;
+  if v_receipt.temperature_ok is false then
+    raise exception 'the cold chain of goods receipt % was broken', p_grn_id
+      using errcode = 'IM006', hint = 'reject the goods with inventory.refuse_goods';
+  end if;
+  if v_receipt.po_id is not null then
+    v_order := inventory.lock_purchase_order(v_receipt.po_id);
+  end if;
+  -- the state first: a receipt that was not inspected must fail before it makes batches
+  update inventory.goods_receipts r
+  set status = 'posted'
+  where r.tenant_id = v_receipt.tenant_id and r.id = v_receipt.id
+  returning r.* into v_receipt;
+
+  for v_line in
+    select l.*
+    from inventory.goods_receipt_items l
+    where l.tenant_id = v_receipt.tenant_id and l.grn_id = v_receipt.id and l.accepted_qty + l.free_qty > 0
+    order by l.line_no
+  loop
+    v_batch := inventory.batch_of_line(v_line);
+    v_lines := v_lines || jsonb_build_object(v_line.id, v_batch.id);
+  end loop;
+  for v_line in
+    select l.*
+    from inventory.goods_receipt_items l
+    where l.tenant_id = v_receipt.tenant_id and l.grn_id = v_receipt.id and v_lines ? l.id::text
+    order by l.item_id, l.expiry_on, (v_lines ->> l.id::text)::uuid
+  loop
+    v_wanted := null;
+    v_wanted.tenant_id := v_receipt.tenant_id;
+    v_wanted.kind := 'receipt';
+    v_wanted.quantity := v_line.accepted_qty + v_line.free_qty;
+    v_wanted.ref_type := 'goods_receipt_item';
+    v_wanted.ref_id := v_line.id;
+    v_wanted.idempotency_key := 'goods_receipt_item:' || v_line.id;
+    perform inventory.write_movement(
+      v_wanted,
+      inventory.lock_balance(
+        v_receipt.tenant_id, v_receipt.store_location_id, (v_lines ->> v_line.id::text)::uuid, true
+      )
+    );
+    update inventory.purchase_order_items o
+    set received_qty = o.received_qty + v_line.accepted_qty
+    where o.tenant_id = v_line.tenant_id and o.id = v_line.po_item_id;
+  end loop;
+
+  if v_order.id is not null then
+    perform inventory.set_purchase_order_status(
+      v_order,
+      case
+        when exists (
+          select
+          from inventory.purchase_order_items o
+          where o.tenant_id = v_order.tenant_id and o.po_id = v_order.id and o.received_qty < o.quantity
+        )
+        then 'partially_received'
+        else 'received'
+      end
+    );
+  end if;
+  return v_receipt;
+end
+$$;
+
+comment on function inventory.post_goods_receipt(uuid) is 'about=Puts inspected goods into stock: batches are made or topped up, a movement a line is posted, the order counts what came. Posted again: nothing more. 23514 more than 105 percent of what was ordered, IM001 not inspected, IM005 no such receipt, IM006 the cold chain was broken, IM502 a batch takes no more goods.';
+
+-- A ward asks its store: requested, approved by somebody else, issued first expired first out, received.
+create or replace function inventory.lock_indent(p_indent_id uuid) returns inventory.indents
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_indent inventory.indents;
+begin
+  select i.* into v_indent
+  from inventory.indents i
+  where i.tenant_id = v_tenant and i.id = p_indent_id
+  for no key update;
+  if not found then
+    raise exception 'indent % does not exist', p_indent_id
+      using errcode = 'IM005', hint = 'choose an indent of the tenant';
+  end if;
+  return v_indent;
+end
+$$;
+
+comment on function inventory.lock_indent(uuid) is 'about=The indent, locked until the transaction ends. IM005 no such indent.';
+
+create or replace function inventory.set_indent_status(p_indent inventory.indents, p_status text) returns inventory.indents
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_indent inventory.indents;
+begin
+  update inventory.indents i
+  set status = p_status
+  where i.tenant_id = p_indent.tenant_id and i.id = p_indent.id
+  returning i.* into v_indent;
+  return v_indent;
+end
+$$;
+
+comment on function inventory.set_indent_status(inventory.indents, text) is 'about=Moves a locked indent. IM001 the state machine has no such move, IM002 the move needs a reason.';
+
+create or replace function inventory.request_indent(
+  p_id uuid,
+  p_from_location_id uuid,
+  p_to_location_id uuid,
+  p_lines jsonb,
+  p_priority text default 'routine',
+  p_needed_by timestamptz default null
+) returns inventory.indents
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_indent inventory.indents;
+  v_line record;
+begin
+  select i.* into v_indent
+  from inventory.indents i
+  where i.tenant_id = v_tenant and i.id = p_id;
+  if found then
+    return v_indent;
+  end if;
+  if jsonb_typeof(p_lines) is distinct from 'array' or jsonb_array_length(p_lines) = 0 then
+    raise exception 'an indent has at least one line'
+      using errcode = '22023', hint = 'pass p_lines as [{"item_id", "quantity"}]';
+  end if;
+  perform inventory.store_today(p_from_location_id), inventory.store_today(p_to_location_id); -- IM005
+  insert into inventory.indents as i (
+    tenant_id, id, indent_number, from_location_id, to_location_id, requested_by, needed_by, priority
+  )
+  values (
+    v_tenant, p_id, core.next_default_number('indent', '', 'IND-{YY}-'), p_from_location_id, p_to_location_id,
+    inventory.current_staff(), p_needed_by, p_priority
+  )
+  on conflict (tenant_id, id) do nothing
+  returning i.* into v_indent;
+  if not found then -- the same request came twice at the same time
+    return inventory.lock_indent(p_id);
+  end if;
+  for v_line in
+    select l.ordinality as line_no, (l.value ->> 'item_id')::uuid as item_id, (l.value ->> 'quantity')::numeric as quantity
+    from jsonb_array_elements(p_lines) with ordinality l
+  loop
+    insert into inventory.indent_items (tenant_id, indent_id, line_no, item_id, requested_qty)
+    values (v_tenant, p_id, v_line.line_no, v_line.item_id, v_line.quantity);
+  end loop;
+  return inventory.set_indent_status(v_indent, 'submitted');
+end
+$$;
+
+comment on function inventory.request_indent(uuid, uuid, uuid, jsonb, text, timestamptz) is 'about=Asks a store for goods, with the id that the client chose: p_lines [{item_id, quantity}], an item once; the indent waits for approval. The same id again: the same indent. 22023 no lines, IM005 no such place, IM006 the user is no member of staff.';
+
+create or replace function inventory.decide_indent(
+  p_indent_id uuid,
+  p_approve boolean,
+  p_lines jsonb default null,
+  p_reason text default null
+) returns inventory.indents
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_indent inventory.indents := inventory.lock_indent(p_indent_id);
+  v_approver uuid := inventory.current_staff();
+  v_status text := case when p_approve then 'approved' else 'rejected' end;
+begin
+  if v_indent.status = v_status then
+    return v_indent;
+  end if;
+  if v_approver = v_indent.requested_by then
+    raise exception 'indent % is decided by somebody who did not ask for it', p_indent_id
+      using errcode = 'IM506', hint = 'ask another member of staff';
+  end if;
+  if not p_approve then
+    perform core.set_reason(p_reason);
+  end if;
+  update inventory.indents i
+  set status = v_status, approved_by = v_approver
+  where i.tenant_id = v_indent.tenant_id and i.id = v_indent.id
+  returning i.* into v_indent;
+  if p_approve then
+    update inventory.indent_items l
+    set approved_qty = case
+      when p_lines is null then l.requested_qty
+      else coalesce(
+        (
+          select (a.value ->> 'quantity')::numeric
+          from jsonb_array_elements(p_lines) a
+          where (a.value ->> 'item_id')::uuid = l.item_id
+        ),
+        0
+      )
+    end
+    where l.tenant_id = v_indent.tenant_id and l.indent_id = v_indent.id;
+  end if;
+  return v_indent;
+end
+$$;
+
+comment on function inventory.decide_indent(uuid, boolean, jsonb, text) is 'about=Approves an indent, whole or with the quantities of p_lines [{item_id, quantity}] (items that are not named get nothing), or rejects it. The signed-in user must not be the one who asked. IM001 not submitted, IM002 rejected without a reason, IM005 no such indent, IM506 the one who asked.';
+
+create or replace function inventory.cancel_indent(p_indent_id uuid, p_reason text) returns inventory.indents
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_indent inventory.indents := inventory.lock_indent(p_indent_id);
+begin
+  if v_indent.status in ('cancelled', 'closed_short') then
+    return v_indent;
+  end if;
+  perform core.set_reason(p_reason);
+  return inventory.set_indent_status(
+    v_indent, case v_indent.status when 'partially_issued' then 'closed_short' else 'cancelled' end
+  );
+end
+$$;
+
+comment on function inventory.cancel_indent(uuid, text) is 'about=Cancels an indent of which nothing was issued, or closes one short whose rest will not come. IM001 issued or finished, IM002 no reason, IM005 no such indent.';
+
+create or replace function inventory.issue_line(
+  p_indent inventory.indents,
+  p_line inventory.indent_items,
+  p_quantity numeric
+) returns setof inventory.stock_movements
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_part int;
+  v_reservation inventory.stock_reservations;
+  v_wanted inventory.stock_movements;
+  v_issued numeric := 0;
+begin
+  select coalesce(max(m.part), 0) + 1 into v_part
+  from inventory.stock_movements m
+  where m.tenant_id = p_line.tenant_id and m.ref_type = 'indent_item' and m.ref_id = p_line.id;
+  for v_reservation in
+    select r.*
+    from inventory.reserve_fefo(
+      p_indent.from_location_id, p_line.item_id, p_quantity, 'indent_item', p_line.id, p_partial => true
+    ) r
+  loop
+    v_wanted := null;
+    v_wanted.tenant_id := p_line.tenant_id;
+    v_wanted.kind := 'transfer_out';
+    v_wanted.quantity := -v_reservation.quantity;
+    v_wanted.ref_type := 'indent_item';
+    v_wanted.ref_id := p_line.id;
+    v_wanted.part := v_part;
+    v_wanted.idempotency_key := 'indent_out:' || v_reservation.id;
+    return next inventory.take_reserved(v_reservation, v_wanted);
+    v_issued := v_issued + v_reservation.quantity;
+  end loop;
+  update inventory.indent_items l
+  set issued_qty = l.issued_qty + v_issued
+  where l.tenant_id = p_line.tenant_id and l.id = p_line.id;
+end
+$$;
+
+comment on function inventory.issue_line(inventory.indents, inventory.indent_items, numeric) is 'about=Takes up to a quantity of a line''s item out of the store, the batches that expire first, and returns the movements.';
+
+create or replace function inventory.issue_indent(p_indent_id uuid, p_idempotency_key text, p_lines jsonb default null)
+  returns setof inventory.stock_movements
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_claim record;
+  v_indent inventory.indents;
+  v_line inventory.indent_items;
+  v_movement inventory.stock_movements;
+  v_quantity numeric;
+  v_ids uuid[] := '{}';
+begin
+  v_claim := core.idempotent_begin(
+    'inventory.issue_indent', p_idempotency_key,
+    sha256(convert_to(concat_ws('|', p_indent_id, p_lines), 'UTF8'))
+  );
+  if v_claim.state = 'done' then
+    return query
+    select m.*
+    from inventory.stock_movements m
+    where
+      m.tenant_id = v_tenant
+      and m.id in (select (i.value #>> '{}')::uuid from jsonb_array_elements(v_claim.response) i)
+    order by m.id;
+    return;
+  end if;
+  v_indent := inventory.lock_indent(p_indent_id);
+  if v_indent.status not in ('approved', 'partially_issued') then
+    raise exception 'indent % is %', p_indent_id, v_indent.status
+      using errcode = 'IM001', hint = 'only an approved or partially issued indent is issued';
+  end if;
+
+  for v_line in
+    select l.*
+    from inventory.indent_items l
+    where l.tenant_id = v_tenant and l.indent_id = p_indent_id and l.issued_qty < l.approved_qty
+    order by l.item_id -- the order in which balances are locked
+  loop
+    v_quantity := v_line.approved_qty - v_line.issued_qty;
+    if p_lines is not null then
+      select least(v_quantity, (a.value ->> 'quantity')::numeric) into v_quantity
+      from jsonb_array_elements(p_lines) a
+      where (a.value ->> 'item_id')::uuid = v_line.item_id;
+    end if;
+    continue when coalesce(v_quantity, 0) <= 0;
+    for v_movement in select m.* from inventory.issue_line(v_indent, v_line, v_quantity) m
+    loop
+      v_ids := v_ids || v_movement.id;
+      return next v_movement;
+    end loop;
+  end loop;
+  if cardinality(v_ids) = 0 then
+    raise exception 'store % has nothing for indent %', v_indent.from_location_id, p_indent_id
+      using errcode = 'IM500', hint = 'order goods, or close the indent short with inventory.cancel_indent';
+  end if;
+
+  perform inventory.set_indent_status(
+    v_indent,
+    case
+      when exists (
+        select
+        from inventory.indent_items l
+        where l.tenant_id = v_tenant and l.indent_id = p_indent_id and l.issued_qty < l.approved_qty
+      )
+      then 'partially_issued'
+      else 'issued'
+    end
+  );
+  perform core.idempotent_finish('inventory.issue_indent', p_idempotency_key, to_jsonb(v_ids));
+end
+$$;
+
+comment on function inventory.issue_indent(uuid, text, jsonb) is 'about=Takes what is approved and not issued yet out of the store, first expired first, as much as there is, or the quantities of p_lines [{item_id, quantity}]; returns the movements (transfer_out). The goods are on their way until they are received. Same key, same answer. IM001 not approved, IM005 no such indent, IM010, IM011, IM500 nothing is there.';
+
+create or replace function inventory.receive_indent(p_indent_id uuid, p_lines jsonb default null)
+  returns setof inventory.stock_movements
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_indent inventory.indents := inventory.lock_indent(p_indent_id);
+  v_out inventory.stock_movements;
+  v_quantity numeric;
+  v_wanted inventory.stock_movements;
+begin
+  if v_indent.status not in ('partially_issued', 'issued', 'received', 'closed_short') then
+    raise exception 'indent % is %: nothing of it was issued', p_indent_id, v_indent.status
+      using errcode = 'IM001', hint = 'issue it first';
+  end if;
+  for v_out in
+    select m.*
+    from inventory.stock_movements m
+    join inventory.indent_items l on l.tenant_id = m.tenant_id and l.id = m.ref_id
+    join inventory.batches b on b.tenant_id = m.tenant_id and b.id = m.batch_id
+    where
+      m.tenant_id = v_tenant and m.ref_type = 'indent_item' and m.kind = 'transfer_out' and l.indent_id = p_indent_id
+      and v_indent.status <> 'received'
+      and not exists (
+        select
+        from inventory.stock_movements r
+        where r.tenant_id = v_tenant and r.counter_movement_id = m.id
+      )
+    order by m.item_id, b.expiry_on, m.batch_id, m.part
+  loop
+    v_quantity := -v_out.quantity;
+    if p_lines is not null then
+      select least(v_quantity, (a.value ->> 'quantity')::numeric) into v_quantity
+      from jsonb_array_elements(p_lines) a
+      where (a.value ->> 'movement_id')::uuid = v_out.id;
+    end if;
+    continue when coalesce(v_quantity, 0) <= 0; -- nothing of it arrived
+    v_wanted := null;
+    v_wanted.tenant_id := v_tenant;
+    v_wanted.kind := 'transfer_in';
+    v_wanted.quantity := v_quantity;
+    v_wanted.ref_type := 'indent_item';
+    v_wanted.ref_id := v_out.ref_id;
+    v_wanted.part := v_out.part;
+    v_wanted.counter_movement_id := v_out.id;
+    v_wanted.idempotency_key := 'indent_in:' || v_out.id;
+    perform inventory.write_movement(
+      v_wanted, inventory.lock_balance(v_tenant, v_indent.to_location_id, v_out.batch_id, true)
+    );
+    update inventory.indent_items l
+    set received_qty = l.received_qty + v_quantity
+    where l.tenant_id = v_tenant and l.id = v_out.ref_id;
+  end loop;
+  if v_indent.status = 'issued' then
+    perform inventory.set_indent_status(v_indent, 'received');
+  end if;
+  return query
+  select m.*
+  from inventory.stock_movements m
+  join inventory.indent_items l on l.tenant_id = m.tenant_id and l.id = m.ref_id
+  where
+    m.tenant_id = v_tenant and m.ref_type = 'indent_item' and m.kind = 'transfer_in' and l.indent_id = p_indent_id
+  order by m.moved_at, m.id;
+end
+$$;
+
+comment on function inventory.receive_indent(uuid, jsonb) is 'about=Puts what was issued into the stock of the place that asked, all of it or the quantities of p_lines [{movement_id, quantity}]; what is missing stays visible as issued_qty - received_qty. Returns all receipts of the indent; repeated, nothing more is added. IM001 nothing was issued, IM005 no such indent.';
 
 -- scheduling: functions
 
@@ -27475,7 +31248,2790 @@ $$;
 
 comment on function booking.expire_holds(int) is 'about=Ends holds whose time is over, for the slots of the p_limit oldest ones, and returns how many. For a job that runs every minute; a request for a full slot ends that slot''s lapsed holds by itself.';
 
+-- ehr: functions
+
+-- The life of a document: registered when its bytes are stored, current after a clean scan, superseded by its next
+-- version. Lock order: the document that is replaced, then its successor, then the number.
+create or replace function ehr.lock_document(p_document_id uuid) returns ehr.documents
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_document ehr.documents;
+begin
+  select d.* into v_document
+  from ehr.documents d
+  where d.tenant_id = v_tenant and d.id = p_document_id and d.deleted_at is null
+  for no key update;
+  if not found then
+    raise exception 'document % does not exist', p_document_id
+      using errcode = 'IM005', hint = 'choose a document of the tenant that is not deleted';
+  end if;
+  return v_document;
+end
+$$;
+
+comment on function ehr.lock_document(uuid) is 'about=The document, locked until the transaction ends. IM005 no such document.';
+
+create or replace function ehr.same_object(p_stored ehr.documents, p_document jsonb) returns ehr.documents
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_stored.sha256 <> (p_document ->> 'sha256')::bytea
+    or p_stored.patient_id is distinct from (p_document ->> 'patient_id')::uuid
+    or p_stored.supersedes_id is distinct from (p_document ->> 'supersedes_id')::uuid
+  then
+    raise exception 'the stored object of document % was registered with other content', p_stored.id
+      using errcode = 'IM011', hint = 'store every file under a name of its own';
+  end if;
+  return p_stored;
+end
+$$;
+
+comment on function ehr.same_object(ehr.documents, jsonb) is 'about=The document that a stored object was registered as, when content, patient and predecessor are the same; else IM011.';
+
+create or replace function ehr.add_document(p_document jsonb) returns ehr.documents
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_known text[] := array[
+    'title', 'type_code', 'category', 'patient_id', 'encounter_id', 'template_id', 'supersedes_id', 'storage_uri', 'mime',
+    'size_bytes', 'sha256', 'key_kid', 'original_filename', 'confidentiality', 'source', 'captured_at', 'retention_until'
+  ];
+  v_unknown text;
+  v_patient_id uuid := (p_document ->> 'patient_id')::uuid;
+  v_replaced ehr.documents;
+  v_duplicate_id uuid;
+  v_document ehr.documents;
+begin
+  select k.key into v_unknown from jsonb_object_keys(p_document) as k (key) where k.key <> all (v_known) limit 1;
+  if v_unknown is not null then
+    raise exception 'the document has an unknown key "%"', v_unknown
+      using errcode = '22023', hint = 'known keys: ' || array_to_string(v_known, ', ');
+  end if;
+
+  select d.* into v_document
+  from ehr.documents d
+  where d.tenant_id = v_tenant and d.storage_uri = p_document ->> 'storage_uri';
+  if found then
+    return ehr.same_object(v_document, p_document);
+  end if;
+
+  if p_document ->> 'supersedes_id' is not null then
+    v_replaced := ehr.lock_document((p_document ->> 'supersedes_id')::uuid);
+    if v_replaced.status not in ('current', 'superseded') or v_replaced.patient_id is distinct from v_patient_id then
+      raise exception 'document % is % and cannot be replaced by this one', v_replaced.id, v_replaced.status
+        using errcode = 'IM006', hint = 'a version replaces a current one of the same patient';
+    end if;
+  end if;
+  select d.id into v_duplicate_id
+  from ehr.documents d
+  where
+    d.tenant_id = v_tenant
+    and d.sha256 = (p_document ->> 'sha256')::bytea
+    and d.patient_id is not distinct from v_patient_id
+    and d.status not in ('discarded', 'entered_in_error')
+    and d.deleted_at is null
+  order by d.created_at, d.id
+  limit 1;
+
+  insert into ehr.documents as d (
+    tenant_id, document_number, version, patient_id, encounter_id, type_code, title, category, template_id,
+    supersedes_id, duplicate_of_id, storage_uri, mime, size_bytes, sha256, key_kid, original_filename, confidentiality,
+    source, captured_at, retention_until
+  )
+  values (
+    v_tenant,
+    coalesce(v_replaced.document_number, core.next_default_number('document', '', 'DOC-{YYYY}-')),
+    coalesce(
+      (
+        select max(o.version) + 1
+        from ehr.documents o
+        where o.tenant_id = v_tenant and o.document_number = v_replaced.document_number
+      ),
+      1
+    ),
+    v_patient_id, (p_document ->> 'encounter_id')::uuid, p_document ->> 'type_code', p_document ->> 'title',
+    p_document ->> 'category', (p_document ->> 'template_id')::uuid, v_replaced.id, v_duplicate_id,
+    p_document ->> 'storage_uri', p_document ->> 'mime', (p_document ->> 'size_bytes')::bigint,
+    (p_document ->> 'sha256')::bytea, p_document ->> 'key_kid', p_document ->> 'original_filename',
+    coalesce(p_document ->> 'confidentiality', 'N'), coalesce(p_document ->> 'source', 'uploaded'),
+    (p_document ->> 'captured_at')::timestamptz, (p_document ->> 'retention_until')::date
+  )
+  on conflict (tenant_id, storage_uri) do nothing -- somebody else registers the same object: theirs is the answer
+  returning d.* into v_document;
+  if not found then
+    select d.* into v_document
+    from ehr.documents d
+    where d.tenant_id = v_tenant and d.storage_uri = p_document ->> 'storage_uri';
+    return ehr.same_object(v_document, p_document);
+  end if;
+  return v_document;
+end
+$$;
+
+comment on function ehr.add_document(jsonb) is 'about=Registers a stored file as preliminary: {title, type_code, category, storage_uri, mime, size_bytes, sha256 (bytes in hexadecimal), key_kid, and where known patient_id, encounter_id, template_id, source, confidentiality, original_filename, captured_at, retention_until}; with supersedes_id it is the next version of that document. The same storage_uri again returns the same row. duplicate_of_id names an earlier document of the patient with the same content. IM005 no such document to replace, IM006 that one cannot be replaced or a text looks like an Aadhaar number, IM011 the object was registered with other content, 22023 unknown key.';
+
+create or replace function ehr.record_virus_scan(p_document_id uuid, p_result text) returns ehr.documents
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_document ehr.documents := ehr.lock_document(p_document_id);
+begin
+  if coalesce(p_result, '') not in ('clean', 'infected') then
+    raise exception 'unknown scan result "%"', p_result using errcode = '22023', hint = 'use clean or infected';
+  end if;
+  if v_document.virus_scan = p_result then
+    return v_document;
+  end if;
+  if v_document.virus_scan <> 'pending' then
+    raise exception 'document % was scanned already', p_document_id
+      using errcode = 'IM001', hint = 'register the file again when its bytes have changed';
+  end if;
+  if p_result = 'infected' and v_document.status = 'preliminary' then
+    perform core.set_reason('virus found');
+    update ehr.documents d
+    set virus_scan = p_result, scanned_at = now(), status = 'discarded'
+    where d.tenant_id = v_document.tenant_id and d.id = v_document.id
+    returning d.* into v_document;
+  else
+    update ehr.documents d
+    set virus_scan = p_result, scanned_at = now()
+    where d.tenant_id = v_document.tenant_id and d.id = v_document.id
+    returning d.* into v_document;
+  end if;
+  return v_document;
+end
+$$;
+
+comment on function ehr.record_virus_scan(uuid, text) is 'about=The scanner''s answer, clean or infected; an infected file is discarded at once. IM001 it was scanned with another answer, IM005 no such document, 22023 unknown answer.';
+
+create or replace function ehr.finalise_document(p_document_id uuid) returns ehr.documents
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_number text;
+  v_old_id uuid;
+  v_document ehr.documents;
+begin
+  -- the version in use first, so that two successors of one document queue up here
+  select d.document_number into v_number
+  from ehr.documents d
+  where d.tenant_id = v_tenant and d.id = p_document_id;
+  select d.id into v_old_id
+  from ehr.documents d
+  where d.tenant_id = v_tenant and d.document_number = v_number and d.status = 'current' and d.deleted_at is null
+  for no key update;
+  v_document := ehr.lock_document(p_document_id);
+  if v_document.status = 'current' then
+    return v_document;
+  end if;
+  if v_document.status = 'preliminary' and v_document.virus_scan <> 'clean' then
+    raise exception 'document % is not scanned', p_document_id
+      using errcode = 'IM006', hint = 'wait for ehr.record_virus_scan with result clean';
+  end if;
+  if v_document.status = 'preliminary' and exists (
+    select
+    from ehr.documents d
+    where
+      d.tenant_id = v_tenant and d.document_number = v_number and d.version > v_document.version
+      and d.status in ('current', 'superseded')
+  ) then
+    raise exception 'a later version of document % is in use', p_document_id
+      using errcode = 'IM006', hint = 'discard this one, or add it again as the next version';
+  end if;
+  if v_old_id is not null and v_document.status = 'preliminary' then
+    update ehr.documents d set status = 'superseded' where d.tenant_id = v_tenant and d.id = v_old_id;
+  end if;
+  update ehr.documents d
+  set status = 'current'
+  where d.tenant_id = v_tenant and d.id = p_document_id
+  returning d.* into v_document;
+  return v_document;
+end
+$$;
+
+comment on function ehr.finalise_document(uuid) is 'about=Makes a clean document current; the version before it is superseded in the same moment. IM001 it is superseded, discarded or entered in error, IM005 no such document, IM006 not scanned clean, or a later version is in use.';
+
+create or replace function ehr.discard_document(p_document_id uuid, p_reason text) returns ehr.documents
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_document ehr.documents := ehr.lock_document(p_document_id);
+begin
+  if v_document.status = 'discarded' then
+    return v_document;
+  end if;
+  perform core.set_reason(btrim(p_reason));
+  update ehr.documents d
+  set status = 'discarded'
+  where d.tenant_id = v_document.tenant_id and d.id = v_document.id
+  returning d.* into v_document;
+  return v_document;
+end
+$$;
+
+comment on function ehr.discard_document(uuid, text) is 'about=Drops a document that never became current. IM001 it did, IM002 no reason, IM005 no such document.';
+
+create or replace function ehr.mark_document_in_error(p_document_id uuid, p_reason text) returns ehr.documents
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_document ehr.documents := ehr.lock_document(p_document_id);
+begin
+  if v_document.status = 'entered_in_error' then
+    return v_document;
+  end if;
+  perform core.set_reason(btrim(p_reason));
+  update ehr.documents d
+  set status = 'entered_in_error'
+  where d.tenant_id = v_document.tenant_id and d.id = v_document.id
+  returning d.* into v_document;
+  return v_document;
+end
+$$;
+
+comment on function ehr.mark_document_in_error(uuid, text) is 'about=A current document turns out to be wrong, such as filed under another patient; it stays readable as evidence. IM001 it is not current, IM002 no reason, IM005 no such document.';
+
+-- Signing. The signer is who is signed in; what is signed is named by its digest, so nobody signs something that changed
+-- while they read it.
+create or replace function ehr.require_signer() returns uuid
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if core.current_user_id() is null then
+    raise exception 'nobody is signed in, so nobody can sign'
+      using errcode = 'IM006', hint = 'pass the user to core.begin_request';
+  end if;
+  return core.current_user_id();
+end
+$$;
+
+comment on function ehr.require_signer() is 'about=The signed-in user; IM006 for a system task.';
+
+create or replace function ehr.sign_document(
+  p_document_id uuid,
+  p_digest bytea,
+  p_meaning text default 'author',
+  p_method text default 'password_reauth',
+  p_signature bytea default null,
+  p_certificate_ref text default null
+) returns ehr.document_signatures
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_signer uuid := ehr.require_signer();
+  v_document ehr.documents := ehr.lock_document(p_document_id);
+  v_signature ehr.document_signatures;
+begin
+  if v_document.status not in ('preliminary', 'current') then
+    raise exception 'document % is % and takes no signatures', p_document_id, v_document.status
+      using errcode = 'IM001', hint = 'sign its current version';
+  end if;
+  if p_digest is distinct from v_document.sha256 then
+    raise exception 'what was signed is not the content of document %', p_document_id
+      using errcode = 'IM004', hint = 'show the document again and sign the digest of what is shown';
+  end if;
+  insert into ehr.document_signatures as s (
+    tenant_id, document_id, signer_user_id, signer_role, meaning, method, digest, signature, certificate_ref, ip
+  )
+  values (
+    v_tenant, p_document_id, v_signer, coalesce(core.current_role_name(), 'unknown'), p_meaning, p_method, p_digest,
+    p_signature, p_certificate_ref, nullif(pg_catalog.current_setting('app.ip', true), '')::inet
+  )
+  on conflict do nothing
+  returning s.* into v_signature;
+  if not found then
+    select s.* into v_signature
+    from ehr.document_signatures s
+    where
+      s.tenant_id = v_tenant and s.document_id = p_document_id and s.signer_user_id = v_signer and s.meaning = p_meaning;
+  end if;
+  return v_signature;
+end
+$$;
+
+comment on function ehr.sign_document(uuid, bytea, text, text, bytea, text) is 'about=Signs the content of a document as the signed-in user: p_digest is the SHA-256 that the signer saw. Signing again with the same meaning returns the first signature. IM001 the document is superseded or gone, IM004 the digest is another one, IM005 no such document, IM006 nobody signed in.';
+
+create or replace function ehr.sign_record(
+  p_subject_type text,
+  p_subject_id uuid,
+  p_digest bytea,
+  p_meaning text default 'author',
+  p_method text default 'password_reauth',
+  p_signature bytea default null,
+  p_certificate_ref text default null
+) returns ehr.document_signatures
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_signer uuid := ehr.require_signer();
+  v_signature ehr.document_signatures;
+begin
+  insert into ehr.document_signatures as s (
+    tenant_id, subject_type, subject_id, signer_user_id, signer_role, meaning, method, digest, signature,
+    certificate_ref, ip
+  )
+  values (
+    v_tenant, p_subject_type, p_subject_id, v_signer, coalesce(core.current_role_name(), 'unknown'), p_meaning, p_method,
+    p_digest, p_signature, p_certificate_ref, nullif(pg_catalog.current_setting('app.ip', true), '')::inet
+  )
+  on conflict do nothing
+  returning s.* into v_signature;
+  if not found then
+    select s.* into v_signature
+    from ehr.document_signatures s
+    where
+      s.tenant_id = v_tenant and s.subject_type = p_subject_type and s.subject_id = p_subject_id
+      and s.signer_user_id = v_signer and s.meaning = p_meaning and s.digest = p_digest;
+  end if;
+  return v_signature;
+end
+$$;
+
+comment on function ehr.sign_record(text, uuid, bytea, text, text, bytea, text) is 'about=Signs a row of another table as the signed-in user; operations of that table compute the digest of what is signed. The same digest and meaning again return the first signature. IM006 nobody signed in.';
+
+-- Templates: a draft is approved by somebody else and takes the place of the version in use.
+create or replace function ehr.lock_template(p_template_id uuid) returns ehr.document_templates
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_template ehr.document_templates;
+begin
+  select t.* into v_template
+  from ehr.document_templates t
+  where t.tenant_id = v_tenant and t.id = p_template_id
+  for no key update;
+  if not found then
+    raise exception 'template % is not one of the tenant', p_template_id
+      using errcode = 'IM005', hint = 'shared templates are changed by a release; copy it to change it';
+  end if;
+  return v_template;
+end
+$$;
+
+comment on function ehr.lock_template(uuid) is 'about=The tenant''s template, locked until the transaction ends. IM005 no such template, or a shared one.';
+
+create or replace function ehr.activate_template(p_template_id uuid, p_effective_from date default current_date)
+  returns ehr.document_templates
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_template ehr.document_templates := ehr.lock_template(p_template_id);
+begin
+  if v_template.status = 'active' then
+    return v_template;
+  end if;
+  if core.current_user_id() is null or core.current_user_id() = v_template.created_by then
+    raise exception 'template % must be approved by another user than its author', p_template_id
+      using errcode = 'IM006', hint = 'ask a colleague to activate it';
+  end if;
+  update ehr.document_templates t
+  set status = 'retired'
+  where
+    t.tenant_id = v_template.tenant_id and t.code = v_template.code and t.locale = v_template.locale
+    and t.status = 'active' and v_template.status = 'draft';
+  update ehr.document_templates t
+  set status = 'active', approved_by = core.current_user_id(), effective_from = p_effective_from
+  where t.tenant_id = v_template.tenant_id and t.id = v_template.id
+  returning t.* into v_template;
+  return v_template;
+end
+$$;
+
+comment on function ehr.activate_template(uuid, date) is 'about=Approves a draft as the signed-in user and retires the version that was in use. IM001 it is not a draft, IM005 no such template of the tenant, IM006 its author cannot approve it.';
+
+create or replace function ehr.withdraw_template(p_template_id uuid, p_reason text) returns ehr.document_templates
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_template ehr.document_templates := ehr.lock_template(p_template_id);
+begin
+  if v_template.status in ('withdrawn', 'retired') then
+    return v_template;
+  end if;
+  perform core.set_reason(btrim(p_reason));
+  update ehr.document_templates t
+  set status = case t.status when 'draft' then 'withdrawn' else 'retired' end
+  where t.tenant_id = v_template.tenant_id and t.id = v_template.id
+  returning t.* into v_template;
+  return v_template;
+end
+$$;
+
+comment on function ehr.withdraw_template(uuid, text) is 'about=Takes a template out of use: a draft is withdrawn, an active one retired. IM002 no reason for a draft, IM005 no such template of the tenant.';
+
 -- clinical: functions
+
+-- Who acts. What is signed, ordered and approved is in the name of the person who is signed in, and of nobody else.
+create or replace function clinical.acting_staff_id() returns uuid
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_staff uuid;
+begin
+  select s.id into v_staff
+  from workforce.staff s
+  where
+    s.tenant_id = core.require_tenant() and s.user_id = core.current_user_id() and s.status <> 'left'
+    and s.deleted_at is null;
+  if not found then
+    raise exception 'user % is no member of staff', core.current_user_id()
+      using errcode = 'IM006', hint = 'link the account to a row of workforce.staff';
+  end if;
+  return v_staff;
+end
+$$;
+
+comment on function clinical.acting_staff_id() is 'about=The member of staff who is signed in. IM003 no tenant, IM006 the user is no member of staff.';
+
+create or replace function clinical.acting_doctor_id() returns uuid
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_staff uuid := clinical.acting_staff_id();
+  v_doctor uuid;
+begin
+  select d.id into v_doctor
+  from workforce.doctors d
+  where d.tenant_id = core.require_tenant() and d.staff_id = v_staff and d.deleted_at is null;
+  if not found then
+    raise exception 'member of staff % is no doctor', v_staff
+      using errcode = 'IM006', hint = 'this is done by a doctor';
+  end if;
+  return v_doctor;
+end
+$$;
+
+comment on function clinical.acting_doctor_id() is 'about=The doctor who is signed in. IM003 no tenant, IM006 the user is no doctor.';
+
+-- Order of locks: patient, encounter, admission, what hangs on the encounter, beds, numbers, outbox.
+create or replace function clinical.lock_encounter(p_encounter_id uuid) returns clinical.encounters
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_encounter clinical.encounters;
+begin
+  select e.* into v_encounter
+  from clinical.encounters e
+  where e.tenant_id = v_tenant and e.id = p_encounter_id and e.deleted_at is null
+  for no key update;
+  if not found then
+    raise exception 'encounter % does not exist', p_encounter_id
+      using errcode = 'IM005', hint = 'open it with clinical.open_encounter';
+  end if;
+  return v_encounter;
+end
+$$;
+
+comment on function clinical.lock_encounter(uuid) is 'about=An encounter of the tenant, locked. IM003 no tenant, IM005 no such encounter.';
+
+create or replace function clinical.lock_present_encounter(p_encounter_id uuid) returns clinical.encounters
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_encounter clinical.encounters := clinical.lock_encounter(p_encounter_id);
+begin
+  if v_encounter.status not in ('arrived', 'triaged', 'in_progress', 'on_leave') then
+    raise exception 'encounter % is %', p_encounter_id, v_encounter.status
+      using errcode = 'IM001', hint = 'this is done while the patient is here';
+  end if;
+  return v_encounter;
+end
+$$;
+
+comment on function clinical.lock_present_encounter(uuid) is 'about=An encounter whose patient is here, locked. IM001 not arrived, or over, IM003 no tenant, IM005 no such encounter.';
+
+create or replace function clinical.lock_admission(p_admission_id uuid) returns clinical.admissions
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_encounter_id uuid;
+  v_admission clinical.admissions;
+begin
+  select a.encounter_id into v_encounter_id
+  from clinical.admissions a
+  where a.tenant_id = v_tenant and a.id = p_admission_id;
+  if not found then
+    raise exception 'admission % does not exist', p_admission_id
+      using errcode = 'IM005', hint = 'ask for it with clinical.request_admission';
+  end if;
+  perform clinical.lock_encounter(v_encounter_id);
+  select a.* into v_admission
+  from clinical.admissions a
+  where a.tenant_id = v_tenant and a.id = p_admission_id
+  for no key update;
+  return v_admission;
+end
+$$;
+
+comment on function clinical.lock_admission(uuid) is 'about=An admission of the tenant, locked after its encounter. IM003 no tenant, IM005 no such admission.';
+
+create or replace function clinical.require_reason(p_reason text, p_what text) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if nullif(btrim(p_reason), '') is null then
+    raise exception '% needs a reason', p_what using errcode = 'IM002', hint = 'say why';
+  end if;
+  perform core.set_reason(p_reason);
+end
+$$;
+
+comment on function clinical.require_reason(text, text) is 'about=Arguments (reason, what): sets the reason that state machines and the audit log record. IM002 no reason.';
+
+-- A contact begins. The caller may choose the id: sent again, it is the same encounter.
+create or replace function clinical.open_encounter(
+  p_patient_id uuid,
+  p_class clinical.encounter_class,
+  p_department_id uuid,
+  p_attending_doctor_id uuid default null,
+  p_appointment_id uuid default null,
+  p_priority text default 'routine',
+  p_payer_class text default 'self',
+  p_parent_encounter_id uuid default null,
+  p_referred_by text default null,
+  p_chief_complaint_enc bytea default null,
+  p_id uuid default null
+) returns clinical.encounters
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_clinic uuid;
+  v_encounter clinical.encounters;
+begin
+  -- the patient is read and locked by nobody else; two requests for one encounter meet here
+  perform
+  from patient.patients p
+  where
+    p.tenant_id = v_tenant and p.id = p_patient_id and p.deleted_at is null and p.status not in ('merged', 'deceased')
+  for no key update;
+  if not found then
+    raise exception 'patient % does not exist, was merged or is deceased', p_patient_id
+      using errcode = 'IM005', hint = 'search the patient again';
+  end if;
+  select e.* into v_encounter
+  from clinical.encounters e
+  where
+    e.tenant_id = v_tenant
+    and (
+      e.id = p_id or (e.appointment_id = p_appointment_id and e.status not in ('cancelled', 'entered_in_error'))
+    );
+  if found then
+    if v_encounter.patient_id <> p_patient_id then
+      raise exception 'encounter % is of another patient', v_encounter.id
+        using errcode = 'IM011', hint = 'choose a new id for a new encounter';
+    end if;
+    return v_encounter; -- asked again
+  end if;
+  select d.clinic_id into v_clinic
+  from facility.departments d
+  where d.tenant_id = v_tenant and d.id = p_department_id and d.deleted_at is null;
+  if not found then
+    raise exception 'department % does not exist', p_department_id
+      using errcode = 'IM005', hint = 'choose a department of the tenant';
+  end if;
+
+  insert into clinical.encounters (
+    tenant_id, id, encounter_number, patient_id, clinic_id, department_id, class, priority, attending_doctor_id,
+    appointment_id, referred_by, parent_encounter_id, payer_class, chief_complaint_enc, period
+  )
+  values (
+    v_tenant, coalesce(p_id, core.uuid_v7()), core.next_default_number('encounter', '', 'ENC-{YY}-'), p_patient_id,
+    v_clinic, p_department_id, p_class, p_priority, p_attending_doctor_id, p_appointment_id, p_referred_by,
+    p_parent_encounter_id, p_payer_class, p_chief_complaint_enc, tstzrange(now(), null)
+  )
+  returning * into v_encounter;
+  return v_encounter;
+end
+$$;
+
+comment on function clinical.open_encounter(uuid, clinical.encounter_class, uuid, uuid, uuid, text, text, uuid, text, bytea, uuid) is 'about=Opens a planned encounter of a patient in a department. An appointment, and an id that the caller chose, give one encounter however often they are sent. IM003 no tenant, IM005 no such patient or department, IM011 the id or the appointment is of another patient''s encounter.';
+
+-- The course of an encounter. Each step answers the same when it is repeated.
+create or replace function clinical.arrive_encounter(p_encounter_id uuid) returns clinical.encounters
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_encounter clinical.encounters := clinical.lock_encounter(p_encounter_id);
+begin
+  if v_encounter.status = 'arrived' then
+    return v_encounter;
+  end if;
+  update clinical.encounters e
+  set status = 'arrived', period = tstzrange(now(), null)
+  where e.tenant_id = v_encounter.tenant_id and e.id = p_encounter_id
+  returning e.* into v_encounter;
+  return v_encounter;
+end
+$$;
+
+comment on function clinical.arrive_encounter(uuid) is 'about=The patient is here: planned to arrived. IM001 not planned, IM005 no such encounter.';
+
+create or replace function clinical.triage_encounter(p_encounter_id uuid, p_level int, p_isolation text default null)
+  returns clinical.encounters
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_encounter clinical.encounters := clinical.lock_encounter(p_encounter_id);
+begin
+  if v_encounter.status = 'triaged' and v_encounter.triage_level = p_level
+    and v_encounter.isolation is not distinct from coalesce(p_isolation, v_encounter.isolation) then
+    return v_encounter;
+  end if;
+  update clinical.encounters e
+  set status = 'triaged', triage_level = p_level, isolation = coalesce(p_isolation, e.isolation)
+  where e.tenant_id = v_encounter.tenant_id and e.id = p_encounter_id
+  returning e.* into v_encounter;
+  return v_encounter;
+end
+$$;
+
+comment on function clinical.triage_encounter(uuid, int, text) is 'about=Triage of a patient who arrived: level 1 (most urgent) to 5, and isolation where it is needed; may be repeated with another level. IM001 not arrived, IM005 no such encounter.';
+
+create or replace function clinical.start_encounter(p_encounter_id uuid, p_attending_doctor_id uuid default null)
+  returns clinical.encounters
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_encounter clinical.encounters := clinical.lock_encounter(p_encounter_id);
+begin
+  if v_encounter.status = 'in_progress' then
+    return v_encounter;
+  end if;
+  if v_encounter.status not in ('arrived', 'triaged', 'on_leave') then
+    raise exception 'encounter % is %', p_encounter_id, v_encounter.status
+      using errcode = 'IM001', hint = 'only a patient who is here can be seen';
+  end if;
+  update clinical.encounters e
+  set status = 'in_progress', attending_doctor_id = coalesce(p_attending_doctor_id, e.attending_doctor_id)
+  where e.tenant_id = v_encounter.tenant_id and e.id = p_encounter_id
+  returning e.* into v_encounter;
+  perform clinical.join_attending(v_encounter);
+  return v_encounter;
+end
+$$;
+
+comment on function clinical.start_encounter(uuid, uuid) is 'about=The patient is seen: arrived, triaged or on leave to in progress; the attending doctor joins the care team. IM001 not here, IM005 no such encounter.';
+
+create or replace function clinical.send_on_leave(p_encounter_id uuid) returns clinical.encounters
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_encounter clinical.encounters := clinical.lock_encounter(p_encounter_id);
+begin
+  if v_encounter.status = 'on_leave' then
+    return v_encounter;
+  end if;
+  update clinical.encounters e
+  set status = 'on_leave'
+  where e.tenant_id = v_encounter.tenant_id and e.id = p_encounter_id
+  returning e.* into v_encounter;
+  return v_encounter;
+end
+$$;
+
+comment on function clinical.send_on_leave(uuid) is 'about=The patient goes home for some hours and keeps the bed; clinical.start_encounter takes them back. IM001 not in progress, IM005 no such encounter.';
+
+create or replace function clinical.finish_encounter(p_encounter_id uuid, p_disposition text) returns clinical.encounters
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_encounter clinical.encounters := clinical.lock_encounter(p_encounter_id);
+begin
+  if v_encounter.status = 'finished' and v_encounter.disposition = p_disposition then
+    return v_encounter;
+  end if;
+  if exists (
+    select
+    from clinical.admissions a
+    where
+      a.tenant_id = v_encounter.tenant_id and a.encounter_id = p_encounter_id
+      and a.status not in ('discharged', 'cancelled')
+  ) then
+    raise exception 'encounter % is a stay that is not discharged', p_encounter_id
+      using errcode = 'IM001', hint = 'a stay ends with clinical.record_departure';
+  end if;
+  return clinical.end_encounter(v_encounter, p_disposition);
+end
+$$;
+
+comment on function clinical.finish_encounter(uuid, text) is 'about=The contact is over: in progress or on leave to finished, with its disposition; the care team ends, a bed goes to cleaning. IM001 not in progress, or a stay that is not discharged, IM005 no such encounter.';
+
+create or replace function clinical.end_encounter(p_encounter clinical.encounters, p_disposition text) returns clinical.encounters
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_encounter clinical.encounters;
+begin
+  update clinical.encounters e
+  set
+    status = 'finished', disposition = p_disposition,
+    period = tstzrange(lower(e.period), greatest(now(), lower(e.period) + interval '1 microsecond'))
+  where e.tenant_id = p_encounter.tenant_id and e.id = p_encounter.id
+  returning e.* into v_encounter;
+  -- who joins and ends at the same instant was there for no time
+  update clinical.care_team_members m
+  set period = tstzrange(lower(m.period), greatest(now(), lower(m.period) + interval '1 microsecond'))
+  where m.tenant_id = p_encounter.tenant_id and m.encounter_id = p_encounter.id and upper_inf(m.period);
+  perform facility.vacate_beds(p_encounter.id);
+  return v_encounter;
+end
+$$;
+
+comment on function clinical.end_encounter(clinical.encounters, text) is 'about=Finishes an encounter that the caller has locked: care team ends, beds are vacated. IM001 not in progress.';
+
+create or replace function clinical.cancel_encounter(p_encounter_id uuid, p_reason text) returns clinical.encounters
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_encounter clinical.encounters := clinical.lock_encounter(p_encounter_id);
+begin
+  if v_encounter.status = 'cancelled' then
+    return v_encounter;
+  end if;
+  perform clinical.require_reason(p_reason, 'cancelling an encounter');
+  update clinical.admissions a
+  set status = 'cancelled'
+  where a.tenant_id = v_encounter.tenant_id and a.encounter_id = p_encounter_id and a.status = 'requested';
+  update clinical.encounters e
+  set status = 'cancelled'
+  where e.tenant_id = v_encounter.tenant_id and e.id = p_encounter_id
+  returning e.* into v_encounter;
+  perform facility.vacate_beds(p_encounter_id);
+  return v_encounter;
+end
+$$;
+
+comment on function clinical.cancel_encounter(uuid, text) is 'about=Cancels an encounter that has not begun, with its request for admission and the bed that was kept for it. IM001 begun, IM002 no reason, IM005 no such encounter.';
+
+create or replace function clinical.register_medico_legal_case(p_encounter_id uuid, p_police_intimated_at timestamptz default null)
+  returns clinical.encounters
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_encounter clinical.encounters := clinical.lock_encounter(p_encounter_id);
+begin
+  if v_encounter.is_mlc
+    and v_encounter.police_intimated_at is not distinct from coalesce(p_police_intimated_at, v_encounter.police_intimated_at)
+  then
+    return v_encounter;
+  end if;
+  update clinical.encounters e
+  set
+    is_mlc = true,
+    mlc_number = coalesce(v_encounter.mlc_number, core.next_default_number('mlc', '', 'MLC-{YY}-')),
+    police_intimated_at = coalesce(p_police_intimated_at, e.police_intimated_at)
+  where e.tenant_id = v_encounter.tenant_id and e.id = p_encounter_id
+  returning e.* into v_encounter;
+  return v_encounter;
+end
+$$;
+
+comment on function clinical.register_medico_legal_case(uuid, timestamptz) is 'about=Makes an encounter a medico-legal case with a number of its own, and notes when the police was told. Asked again: the same number. IM005 no such encounter.';
+
+-- Who treats the patient.
+create or replace function clinical.add_care_team_member(p_encounter_id uuid, p_staff_id uuid, p_role text)
+  returns clinical.care_team_members
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_encounter clinical.encounters := clinical.lock_encounter(p_encounter_id);
+  v_member clinical.care_team_members;
+begin
+  if v_encounter.status in ('finished', 'cancelled', 'entered_in_error') then
+    raise exception 'encounter % is %', p_encounter_id, v_encounter.status
+      using errcode = 'IM001', hint = 'nobody joins the team of an encounter that is over';
+  end if;
+  select m.* into v_member
+  from clinical.care_team_members m
+  where
+    m.tenant_id = v_encounter.tenant_id and m.encounter_id = p_encounter_id and m.staff_id = p_staff_id
+    and m.role = p_role and upper_inf(m.period);
+  if found then
+    return v_member; -- asked again
+  end if;
+  insert into clinical.care_team_members (tenant_id, encounter_id, staff_id, role, period)
+  values (v_encounter.tenant_id, p_encounter_id, p_staff_id, p_role, tstzrange(clock_timestamp(), null))
+  returning * into v_member;
+  return v_member;
+end
+$$;
+
+comment on function clinical.add_care_team_member(uuid, uuid, text) is 'about=A member of staff joins the care team of an encounter in a role, from now on. Asked again: the same row. IM001 the encounter is over, IM005 no such encounter.';
+
+create or replace function clinical.end_care_team_member(p_member_id uuid) returns clinical.care_team_members
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_at timestamptz := clock_timestamp();
+  v_member clinical.care_team_members;
+begin
+  update clinical.care_team_members m
+  set period = tstzrange(lower(m.period), v_at)
+  where m.tenant_id = v_tenant and m.id = p_member_id and upper_inf(m.period)
+  returning m.* into v_member;
+  if not found then
+    select m.* into v_member
+    from clinical.care_team_members m
+    where m.tenant_id = v_tenant and m.id = p_member_id;
+    if not found then
+      raise exception 'member % of a care team does not exist', p_member_id
+        using errcode = 'IM005', hint = 'take the id from clinical.care_team_members';
+    end if;
+  end if;
+  return v_member;
+end
+$$;
+
+comment on function clinical.end_care_team_member(uuid) is 'about=A member of the care team treats the patient no longer, from now on. Asked again: nothing changes. IM005 no such member.';
+
+create or replace function clinical.join_attending(p_encounter clinical.encounters) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_staff uuid;
+begin
+  select d.staff_id into v_staff
+  from workforce.doctors d
+  where d.tenant_id = p_encounter.tenant_id and d.id = p_encounter.attending_doctor_id;
+  if found then
+    perform clinical.add_care_team_member(p_encounter.id, v_staff, 'attending');
+  end if;
+end
+$$;
+
+comment on function clinical.join_attending(clinical.encounters) is 'about=The attending doctor of an encounter joins its care team.';
+
+-- Admission of a patient, with the bed.
+create or replace function clinical.request_admission(
+  p_encounter_id uuid,
+  p_admission_type text,
+  p_care_class text,
+  p_admitting_doctor_id uuid,
+  p_expected_discharge_on date default null
+) returns clinical.admissions
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_encounter clinical.encounters := clinical.lock_encounter(p_encounter_id);
+  v_admission clinical.admissions;
+begin
+  select a.* into v_admission
+  from clinical.admissions a
+  where a.tenant_id = v_encounter.tenant_id and a.encounter_id = p_encounter_id;
+  if found then
+    return v_admission; -- asked again
+  end if;
+  if v_encounter.status not in ('planned', 'arrived', 'triaged', 'in_progress') then
+    raise exception 'encounter % is %', p_encounter_id, v_encounter.status
+      using errcode = 'IM001', hint = 'open a new encounter of class IMP';
+  end if;
+  if v_encounter.class <> 'IMP' and p_admission_type <> 'day_care' then
+    raise exception 'encounter % is of class %', p_encounter_id, v_encounter.class
+      using errcode = 'IM001', hint = 'admit with an encounter of class IMP whose parent is this one';
+  end if;
+  insert into clinical.admissions (
+    tenant_id, encounter_id, admission_number, admission_type, care_class, admitting_doctor_id, expected_discharge_on
+  )
+  values (
+    v_encounter.tenant_id, p_encounter_id, core.next_default_number('admission', '', 'IPD-{YY}-'), p_admission_type,
+    p_care_class, p_admitting_doctor_id, p_expected_discharge_on
+  )
+  returning * into v_admission;
+  return v_admission;
+end
+$$;
+
+comment on function clinical.request_admission(uuid, text, text, uuid, date) is 'about=Asks for the admission of an inpatient encounter (day care: of any class), as elective, emergency, transfer, newborn or day_care. Asked again: the same admission. IM001 the encounter is over or not of class IMP, IM005 no such encounter.';
+
+create or replace function clinical.admit(p_admission_id uuid, p_bed_id uuid default null) returns clinical.admissions
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set lock_timeout = '3s'
+as $$
+declare
+  v_admission clinical.admissions := clinical.lock_admission(p_admission_id);
+  v_encounter clinical.encounters := clinical.lock_encounter(v_admission.encounter_id);
+  v_other uuid;
+begin
+  if v_admission.status not in ('requested', 'admitted') then
+    raise exception 'admission % is %', p_admission_id, v_admission.status
+      using errcode = 'IM001', hint = 'only a requested admission can be admitted';
+  end if;
+  if v_admission.status = 'requested' then
+    -- two stays of one patient that are admitted at the same moment meet here
+    perform pg_advisory_xact_lock(
+      hashtextextended('clinical.stay' || v_encounter.tenant_id || v_encounter.patient_id, 0)
+    );
+    select e.id into v_other
+    from clinical.encounters e
+    where
+      e.tenant_id = v_encounter.tenant_id and e.patient_id = v_encounter.patient_id and e.id <> v_encounter.id
+      and e.class = 'IMP' and e.status in ('in_progress', 'on_leave');
+    if found and v_encounter.class = 'IMP' then
+      raise exception 'patient % is admitted with encounter %', v_encounter.patient_id, v_other
+        using errcode = 'IM201', hint = 'discharge that stay, or transfer the patient within it';
+    end if;
+    if v_encounter.status = 'planned' then
+      perform clinical.arrive_encounter(v_encounter.id);
+    end if;
+    perform clinical.start_encounter(v_encounter.id, v_admission.admitting_doctor_id);
+    update clinical.admissions a
+    set status = 'admitted', admitted_at = now()
+    where a.tenant_id = v_admission.tenant_id and a.id = p_admission_id
+    returning a.* into v_admission;
+  end if;
+  if p_bed_id is not null then
+    perform facility.allocate_bed(p_bed_id, v_encounter.id, v_encounter.patient_id);
+  end if;
+  return v_admission;
+end
+$$;
+
+comment on function clinical.admit(uuid, uuid) is 'about=Admits a patient: the encounter begins, the admitting doctor joins the care team, and the bed is taken when one is named; an admitted patient without a bed gets one the same way. Asked again: the same admission. IM001 cancelled or discharged, IM005 no such admission or bed, IM200 bed taken, IM201 the patient has another stay or another bed, IM202 policy, IM204 cleaning, blocked or under maintenance; 55P03 after 3 s behind others.';
+
+create or replace function clinical.cancel_admission(p_admission_id uuid, p_reason text) returns clinical.admissions
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_admission clinical.admissions := clinical.lock_admission(p_admission_id);
+begin
+  if v_admission.status = 'cancelled' then
+    return v_admission;
+  end if;
+  perform clinical.require_reason(p_reason, 'cancelling an admission');
+  update clinical.admissions a
+  set status = 'cancelled'
+  where a.tenant_id = v_admission.tenant_id and a.id = p_admission_id
+  returning a.* into v_admission;
+  perform facility.vacate_beds(v_admission.encounter_id);
+  return v_admission;
+end
+$$;
+
+comment on function clinical.cancel_admission(uuid, text) is 'about=Cancels a requested admission and gives a bed that was kept for it back. IM001 admitted already, IM002 no reason, IM005 no such admission.';
+
+-- Discharge in four steps: ordered, clinically complete, billing cleared, physically gone. Modules whose work must be done
+-- before a step refuse it by a trigger on clinical.admissions (IM203). The bed goes to cleaning at the last step only.
+create or replace function clinical.order_discharge(p_admission_id uuid, p_kind text default 'normal') returns clinical.admissions
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_admission clinical.admissions := clinical.lock_admission(p_admission_id);
+begin
+  if v_admission.status = 'discharge_ordered' and v_admission.discharge_kind = p_kind then
+    return v_admission;
+  end if;
+  if v_admission.status <> 'admitted' then
+    raise exception 'admission % is %', p_admission_id, v_admission.status
+      using errcode = 'IM001', hint = 'only a patient who is admitted can be discharged; withdraw an order to change its kind';
+  end if;
+  update clinical.admissions a
+  set
+    status = 'discharge_ordered', discharge_ordered_at = now(), discharge_ordered_by = clinical.acting_staff_id(),
+    discharge_kind = p_kind
+  where a.tenant_id = v_admission.tenant_id and a.id = p_admission_id
+  returning a.* into v_admission;
+  return v_admission;
+end
+$$;
+
+comment on function clinical.order_discharge(uuid, text) is 'about=Step 1: a member of staff orders discharge, as normal, lama, dama, transfer, death or absconded. IM001 not admitted, IM005 no such admission, IM006 the user is no member of staff.';
+
+create or replace function clinical.withdraw_discharge(p_admission_id uuid, p_reason text) returns clinical.admissions
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_admission clinical.admissions := clinical.lock_admission(p_admission_id);
+begin
+  if v_admission.status = 'admitted' then
+    return v_admission;
+  end if;
+  perform clinical.require_reason(p_reason, 'withdrawing a discharge');
+  update clinical.admissions a
+  set
+    status = 'admitted', discharge_ordered_at = null, discharge_ordered_by = null, discharge_kind = null,
+    pharmacy_cleared_at = null, pharmacy_waiver_reason = null, billing_cleared_at = null, billing_waiver_reason = null
+  where a.tenant_id = v_admission.tenant_id and a.id = p_admission_id
+  returning a.* into v_admission;
+  return v_admission;
+end
+$$;
+
+comment on function clinical.withdraw_discharge(uuid, text) is 'about=The patient stays after all: back to admitted, clearances are void. IM001 not in discharge, IM002 no reason, IM005 no such admission.';
+
+create or replace function clinical.complete_clinical_discharge(p_admission_id uuid) returns clinical.admissions
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_admission clinical.admissions := clinical.lock_admission(p_admission_id);
+  v_form text;
+begin
+  if v_admission.status = 'clinically_discharged' then
+    return v_admission;
+  end if;
+  if v_admission.status <> 'discharge_ordered' then
+    raise exception 'admission % is %', p_admission_id, v_admission.status
+      using errcode = 'IM001', hint = 'order discharge first';
+  end if;
+  v_form := core.setting('clinical.discharge_forms') ->> v_admission.discharge_kind;
+  if not exists (
+    select
+    from clinical.discharge_summaries s
+    where s.tenant_id = v_admission.tenant_id and s.encounter_id = v_admission.encounter_id and s.status = 'final'
+  ) and not exists (
+    select
+    from clinical.medical_records r
+    where
+      r.tenant_id = v_admission.tenant_id and r.encounter_id = v_admission.encounter_id and r.type_code = v_form
+      and r.status = 'signed'
+  ) then
+    raise exception 'stay % has no final discharge summary', v_admission.encounter_id
+      using errcode = 'IM205',
+        hint = coalesce('approve the summary, or sign the form ' || v_form, 'approve the summary first');
+  end if;
+  update clinical.admissions a
+  set status = 'clinically_discharged'
+  where a.tenant_id = v_admission.tenant_id and a.id = p_admission_id
+  returning a.* into v_admission;
+  return v_admission;
+end
+$$;
+
+comment on function clinical.complete_clinical_discharge(uuid) is 'about=Step 2: the clinical work is done. It needs a final discharge summary, or the signed form that setting clinical.discharge_forms names for the kind of discharge (death, left against advice, absconded). IM001 not ordered, IM005 no such admission, IM203 work of another module is open, IM205 no summary.';
+
+create or replace function clinical.clear_pharmacy(p_admission_id uuid, p_waiver_reason text default null)
+  returns clinical.admissions
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_admission clinical.admissions := clinical.lock_admission(p_admission_id);
+begin
+  if v_admission.pharmacy_cleared_at is not null then
+    return v_admission;
+  end if;
+  if v_admission.status not in ('discharge_ordered', 'clinically_discharged') then
+    raise exception 'admission % is %', p_admission_id, v_admission.status
+      using errcode = 'IM001', hint = 'order discharge first';
+  end if;
+  update clinical.admissions a
+  set pharmacy_cleared_at = now(), pharmacy_waiver_reason = nullif(btrim(p_waiver_reason), '')
+  where a.tenant_id = v_admission.tenant_id and a.id = p_admission_id
+  returning a.* into v_admission;
+  return v_admission;
+end
+$$;
+
+comment on function clinical.clear_pharmacy(uuid, text) is 'about=The pharmacy has nothing open for the stay, or its clearance is waived with a reason. IM001 discharge is not ordered, IM005 no such admission, IM203 the module of medicines has something open.';
+
+create or replace function clinical.clear_billing(p_admission_id uuid, p_waiver_reason text default null)
+  returns clinical.admissions
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_admission clinical.admissions := clinical.lock_admission(p_admission_id);
+begin
+  if v_admission.status = 'billing_cleared' then
+    return v_admission;
+  end if;
+  if v_admission.status <> 'clinically_discharged' then
+    raise exception 'admission % is %', p_admission_id, v_admission.status
+      using errcode = 'IM001', hint = 'complete the clinical discharge first';
+  end if;
+  if v_admission.pharmacy_cleared_at is null then
+    raise exception 'admission % is not cleared by the pharmacy', p_admission_id
+      using errcode = 'IM203', hint = 'clear the pharmacy first: its bill must be complete';
+  end if;
+  update clinical.admissions a
+  set
+    status = 'billing_cleared', billing_cleared_at = now(), billing_waiver_reason = nullif(btrim(p_waiver_reason), '')
+  where a.tenant_id = v_admission.tenant_id and a.id = p_admission_id
+  returning a.* into v_admission;
+  return v_admission;
+end
+$$;
+
+comment on function clinical.clear_billing(uuid, text) is 'about=Step 3: the bill is settled, or waived with a reason. IM001 not clinically discharged, IM005 no such admission, IM203 the pharmacy is not cleared, or the bill is open.';
+
+create or replace function clinical.record_departure(p_admission_id uuid) returns clinical.admissions
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set lock_timeout = '3s'
+as $$
+declare
+  v_admission clinical.admissions := clinical.lock_admission(p_admission_id);
+begin
+  if v_admission.status = 'discharged' then
+    return v_admission;
+  end if;
+  if v_admission.status <> 'billing_cleared' then
+    raise exception 'admission % is %', p_admission_id, v_admission.status
+      using errcode = 'IM203',
+        hint = 'open: ' || case v_admission.status
+          when 'clinically_discharged' then 'billing clearance'
+          when 'discharge_ordered' then 'clinical discharge and billing clearance'
+          else 'discharge is not ordered'
+        end;
+  end if;
+  update clinical.admissions a
+  set status = 'discharged', physically_left_at = now()
+  where a.tenant_id = v_admission.tenant_id and a.id = p_admission_id
+  returning a.* into v_admission;
+  perform clinical.end_encounter(
+    clinical.lock_encounter(v_admission.encounter_id),
+    case v_admission.discharge_kind
+      when 'normal' then 'home'
+      when 'transfer' then 'transferred'
+      when 'death' then 'expired'
+      else v_admission.discharge_kind
+    end
+  );
+  return v_admission;
+end
+$$;
+
+comment on function clinical.record_departure(uuid) is 'about=Step 4: the patient has left the building. The stay is discharged, its encounter finished, the care team ends and the bed goes to cleaning. Asked again: nothing changes. IM005 no such admission, IM203 a step before is open; 55P03 after 3 s behind others.';
+
+-- "No known allergies" is said, not assumed.
+create or replace function clinical.state_no_known_allergies(p_patient_id uuid, p_encounter_id uuid default null)
+  returns clinical.allergies
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_row clinical.allergies;
+begin
+  insert into clinical.allergies (
+    tenant_id, patient_id, encounter_id, kind, display, verification_status, recorded_by
+  )
+  values (
+    v_tenant, p_patient_id, p_encounter_id, 'none_known', 'No known allergies', 'confirmed', clinical.acting_staff_id()
+  )
+  on conflict (tenant_id, patient_id)
+    where kind = 'none_known' and clinical_status = 'active' and deleted_at is null
+    do nothing
+  returning * into v_row;
+  if not found then
+    select a.* into v_row
+    from clinical.allergies a
+    where
+      a.tenant_id = v_tenant and a.patient_id = p_patient_id and a.kind = 'none_known' and a.clinical_status = 'active'
+      and a.deleted_at is null;
+  end if;
+  return v_row;
+end
+$$;
+
+comment on function clinical.state_no_known_allergies(uuid, uuid) is 'about=States that a patient has no known allergies. Asked again: the same row. An allergy that is recorded later ends it. IM006 the user is no member of staff, 23514 (allergies_none_known_contradicts) the patient has active allergies.';
+
+-- Vital signs are recorded as a set. A wrong set is replaced by a new one; nothing is changed.
+create or replace function clinical.record_vital_signs(
+  p_patient_id uuid,
+  p_encounter_id uuid,
+  p_values jsonb,
+  p_measured_at timestamptz default now(),
+  p_device_id uuid default null,
+  p_id uuid default null,
+  p_replaces_id uuid default null
+) returns clinical.vital_signs
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_known constant text[] := array[
+    'temperature_c', 'pulse', 'resp_rate', 'systolic', 'diastolic', 'spo2', 'spo2_scale', 'on_oxygen', 'weight_kg',
+    'height_cm', 'pain_score', 'consciousness', 'glucose_mg_dl', 'is_error'
+  ];
+  v_unknown text;
+  v_patient uuid;
+  v_row clinical.vital_signs;
+begin
+  select k.key into v_unknown from jsonb_object_keys(p_values) as k (key) where k.key <> all (v_known) limit 1;
+  if found then
+    raise exception 'vital signs have no value "%"', v_unknown
+      using errcode = '22023', hint = 'known: ' || array_to_string(v_known, ', ');
+  end if;
+  select e.patient_id into v_patient
+  from clinical.encounters e
+  where e.tenant_id = v_tenant and e.id = p_encounter_id;
+  if v_patient <> p_patient_id then
+    raise exception 'encounter % is not of patient %', p_encounter_id, p_patient_id
+      using errcode = '23514', hint = 'take the patient from the encounter';
+  end if;
+  select r.patient_id into v_patient
+  from clinical.vital_signs r
+  where r.tenant_id = v_tenant and r.id = p_replaces_id;
+  if p_replaces_id is not null and v_patient is distinct from p_patient_id then
+    raise exception 'vital signs % of patient % do not exist', p_replaces_id, p_patient_id
+      using errcode = 'IM005', hint = 'correct a row of the same patient';
+  end if;
+
+  insert into clinical.vital_signs (
+    tenant_id, id, measured_at, patient_id, encounter_id, temperature_c, pulse, resp_rate, systolic, diastolic, spo2,
+    spo2_scale, on_oxygen, weight_kg, height_cm, pain_score, consciousness, glucose_mg_dl, device_id, recorded_by,
+    replaces_id, is_error
+  )
+  values (
+    v_tenant, coalesce(p_id, core.uuid_v7()), p_measured_at, p_patient_id, p_encounter_id,
+    (p_values ->> 'temperature_c')::numeric, (p_values ->> 'pulse')::smallint, (p_values ->> 'resp_rate')::smallint,
+    (p_values ->> 'systolic')::smallint, (p_values ->> 'diastolic')::smallint, (p_values ->> 'spo2')::smallint,
+    coalesce((p_values ->> 'spo2_scale')::smallint, 1), (p_values ->> 'on_oxygen')::boolean,
+    (p_values ->> 'weight_kg')::numeric, (p_values ->> 'height_cm')::numeric, (p_values ->> 'pain_score')::smallint,
+    p_values ->> 'consciousness', (p_values ->> 'glucose_mg_dl')::numeric, p_device_id, clinical.acting_staff_id(),
+    p_replaces_id, coalesce((p_values ->> 'is_error')::boolean, false)
+  )
+  on conflict (tenant_id, id, measured_at) do nothing
+  returning * into v_row;
+  if not found then -- sent again
+    select r.* into v_row
+    from clinical.vital_signs r
+    where r.tenant_id = v_tenant and r.id = p_id and r.measured_at = p_measured_at;
+    if v_row.patient_id <> p_patient_id then
+      raise exception 'vital signs % are of another patient', p_id
+        using errcode = 'IM011', hint = 'choose a new id for a new set';
+    end if;
+  end if;
+  return v_row;
+end
+$$;
+
+comment on function clinical.record_vital_signs(uuid, uuid, jsonb, timestamptz, uuid, uuid, uuid) is 'about=Records a set of vital signs: p_values has the columns of clinical.vital_signs by name. NEWS2 is computed. p_replaces_id corrects an earlier set; {"is_error": true} says that it should not exist. An id that the caller chose is recorded once. IM005 no such set to correct, IM006 the user is no member of staff, IM011 the id is of another patient''s set, 22023 unknown value, 23514 out of range or in the future.';
+
+-- Coded observations. A correction is a new row; the old one stays and says that it was amended.
+create or replace function clinical.record_observation(
+  p_patient_id uuid,
+  p_encounter_id uuid,
+  p_category text,
+  p_code_system text,
+  p_code text,
+  p_display text,
+  p_value jsonb,
+  p_effective_at timestamptz default now(),
+  p_parent_id uuid default null,
+  p_id uuid default null,
+  p_replaces_id uuid default null
+) returns clinical.observations
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_id uuid := coalesce(p_id, core.uuid_v7());
+  v_patient uuid;
+  v_row clinical.observations;
+begin
+  select o.* into v_row
+  from clinical.observations o
+  where o.tenant_id = v_tenant and o.id = v_id;
+  if found then
+    if v_row.patient_id <> p_patient_id then
+      raise exception 'observation % is of another patient', v_id
+        using errcode = 'IM011', hint = 'choose a new id for a new observation';
+    end if;
+    return v_row; -- sent again
+  end if;
+  select e.patient_id into v_patient
+  from clinical.encounters e
+  where e.tenant_id = v_tenant and e.id = p_encounter_id;
+  if v_patient <> p_patient_id then
+    raise exception 'encounter % is not of patient %', p_encounter_id, p_patient_id
+      using errcode = '23514', hint = 'take the patient from the encounter';
+  end if;
+  insert into clinical.observations (
+    tenant_id, id, effective_at, patient_id, encounter_id, category, code_system, code, display, value_num, unit_ucum,
+    value_code, value_text_enc, value_bool, interpretation, body_site, method, parent_id, replaces_id, performer_id
+  )
+  values (
+    v_tenant, v_id, p_effective_at, p_patient_id, p_encounter_id, p_category, p_code_system, p_code, p_display,
+    (p_value ->> 'num')::numeric, p_value ->> 'unit', p_value ->> 'code', patient.bytes_of(p_value, 'text_enc'),
+    (p_value ->> 'bool')::boolean, p_value ->> 'interpretation', p_value ->> 'body_site', p_value ->> 'method',
+    p_parent_id, p_replaces_id, clinical.acting_staff_id()
+  );
+  update clinical.observations o
+  set status = 'final'
+  where o.tenant_id = v_tenant and o.id = v_id and o.effective_at = p_effective_at
+  returning o.* into v_row;
+  return v_row;
+end
+$$;
+
+comment on function clinical.record_observation(uuid, uuid, text, text, text, text, jsonb, timestamptz, uuid, uuid, uuid) is 'about=Records a final observation. p_value: one of num (with unit, UCUM), code, bool, text_enc (bytes in hexadecimal); and interpretation, body_site, method. An id that the caller chose is recorded once. IM006 the user is no member of staff, IM011 the id is of another patient''s observation, 23514 two values, or a number without unit.';
+
+create or replace function clinical.amend_observation(p_observation_id uuid, p_value jsonb, p_reason text)
+  returns clinical.observations
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_old clinical.observations;
+  v_new clinical.observations;
+begin
+  select o.* into v_old
+  from clinical.observations o
+  where o.tenant_id = v_tenant and o.id = p_observation_id
+  for no key update;
+  if not found then
+    raise exception 'observation % does not exist', p_observation_id
+      using errcode = 'IM005', hint = 'take the id from clinical.observations';
+  end if;
+  if v_old.status = 'amended' then
+    select o.* into v_new
+    from clinical.observations o
+    where o.tenant_id = v_tenant and o.patient_id = v_old.patient_id and o.replaces_id = p_observation_id;
+    return v_new; -- asked again
+  end if;
+  perform clinical.require_reason(p_reason, 'amending an observation');
+  update clinical.observations o
+  set status = 'amended'
+  where o.tenant_id = v_tenant and o.id = p_observation_id and o.effective_at = v_old.effective_at;
+  return clinical.record_observation(
+    v_old.patient_id, v_old.encounter_id, v_old.category, v_old.code_system, v_old.code, v_old.display, p_value,
+    v_old.effective_at, v_old.parent_id, null, v_old.id
+  );
+end
+$$;
+
+comment on function clinical.amend_observation(uuid, jsonb, text) is 'about=Corrects the value of a final observation by a new row, which is returned; the old one is amended. Asked again: the same row. IM001 not final, IM002 no reason, IM005 no such observation, IM006 the user is no member of staff.';
+
+-- Clinical notes: written, signed, amended by an addendum.
+create or replace function clinical.lock_medical_record(p_record_id uuid) returns clinical.medical_records
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_record clinical.medical_records;
+begin
+  select r.* into v_record
+  from clinical.medical_records r
+  where r.tenant_id = core.require_tenant() and r.id = p_record_id
+  for no key update;
+  if not found then
+    raise exception 'medical record % does not exist', p_record_id
+      using errcode = 'IM005', hint = 'take the id from clinical.medical_records';
+  end if;
+  return v_record;
+end
+$$;
+
+comment on function clinical.lock_medical_record(uuid) is 'about=A note of the tenant, locked. IM003 no tenant, IM005 no such note.';
+
+create or replace function clinical.write_medical_record(
+  p_encounter_id uuid,
+  p_type_code text,
+  p_title text,
+  p_content_enc bytea,
+  p_content_hash bytea,
+  p_sections jsonb default null,
+  p_confidentiality text default 'N',
+  p_cosigner_id uuid default null,
+  p_id uuid default null,
+  p_amends_id uuid default null,
+  p_amendment_reason text default null
+) returns clinical.medical_records
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_encounter clinical.encounters := clinical.lock_encounter(p_encounter_id);
+  v_record clinical.medical_records;
+begin
+  select r.* into v_record
+  from clinical.medical_records r
+  where r.tenant_id = v_encounter.tenant_id and r.id = p_id;
+  if found then
+    if v_record.encounter_id <> p_encounter_id then
+      raise exception 'medical record % belongs to another encounter', p_id
+        using errcode = 'IM011', hint = 'choose a new id for a new note';
+    end if;
+    return v_record; -- sent again
+  end if;
+  insert into clinical.medical_records (
+    tenant_id, id, record_number, patient_id, encounter_id, type_code, title, content_enc, content_hash, sections,
+    author_id, cosigner_id, confidentiality, late_entry, amends_id, amendment_reason
+  )
+  values (
+    v_encounter.tenant_id, coalesce(p_id, core.uuid_v7()), core.next_default_number('medical_record', '', 'MR-{YY}-'),
+    v_encounter.patient_id, p_encounter_id, p_type_code, p_title, p_content_enc, p_content_hash, p_sections,
+    clinical.acting_staff_id(), p_cosigner_id, p_confidentiality,
+    v_encounter.status = 'finished', p_amends_id, p_amendment_reason
+  )
+  returning * into v_record;
+  return v_record;
+end
+$$;
+
+comment on function clinical.write_medical_record(uuid, text, text, bytea, bytea, jsonb, text, uuid, uuid, uuid, text) is 'about=Writes a draft note of the member of staff who is signed in: encrypted content and the SHA-256 of its text. A note that is written after the encounter is a late entry. An id that the caller chose is written once. IM005 no such encounter, IM006 the user is no member of staff, IM011 the id is of another encounter''s note.';
+
+create or replace function clinical.sign_medical_record(p_record_id uuid) returns clinical.medical_records
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_record clinical.medical_records := clinical.lock_medical_record(p_record_id);
+  v_signer uuid := clinical.acting_staff_id();
+begin
+  if v_record.status = 'signed' and v_record.signed_by = v_signer then
+    return v_record;
+  end if;
+  if v_record.author_id <> v_signer then
+    raise exception 'medical record % was written by somebody else', p_record_id
+      using errcode = 'IM006', hint = 'its author signs; a senior adds a signature with clinical.cosign_medical_record';
+  end if;
+  update clinical.medical_records r
+  set status = 'signed', signed_at = now(), signed_by = v_signer
+  where r.tenant_id = v_record.tenant_id and r.id = p_record_id
+  returning r.* into v_record;
+  if v_record.amends_id is not null then -- the addendum counts from its signature on
+    perform core.set_reason(v_record.amendment_reason);
+    update clinical.medical_records r
+    set status = 'amended'
+    where r.tenant_id = v_record.tenant_id and r.id = v_record.amends_id and r.status = 'signed';
+  end if;
+  return v_record;
+end
+$$;
+
+comment on function clinical.sign_medical_record(uuid) is 'about=The author signs a draft: from now on nobody changes it. Signing an addendum marks the note that it names as amended. IM001 not a draft, IM005 no such note, IM006 the user is not its author.';
+
+create or replace function clinical.cosign_medical_record(p_record_id uuid) returns clinical.medical_records
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_record clinical.medical_records := clinical.lock_medical_record(p_record_id);
+begin
+  if v_record.cosigner_id is distinct from clinical.acting_staff_id() then
+    raise exception 'medical record % names somebody else, or nobody, as cosigner', p_record_id
+      using errcode = 'IM006', hint = 'the senior who is named cosigns';
+  end if;
+  if v_record.cosigned_at is not null then
+    return v_record;
+  end if;
+  if v_record.status <> 'signed' then
+    raise exception 'medical record % is %', p_record_id, v_record.status
+      using errcode = 'IM001', hint = 'its author signs first';
+  end if;
+  update clinical.medical_records r
+  set cosigned_at = now()
+  where r.tenant_id = v_record.tenant_id and r.id = p_record_id
+  returning r.* into v_record;
+  return v_record;
+end
+$$;
+
+comment on function clinical.cosign_medical_record(uuid) is 'about=The senior who is named in a signed note signs it as well. IM001 not signed by its author, IM005 no such note, IM006 the user is not its cosigner.';
+
+create or replace function clinical.amend_medical_record(
+  p_record_id uuid,
+  p_content_enc bytea,
+  p_content_hash bytea,
+  p_reason text,
+  p_sections jsonb default null,
+  p_id uuid default null
+) returns clinical.medical_records
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_record clinical.medical_records;
+begin
+  select r.* into v_record
+  from clinical.medical_records r
+  where r.tenant_id = core.require_tenant() and r.id = p_record_id;
+  if not found then
+    raise exception 'medical record % does not exist', p_record_id
+      using errcode = 'IM005', hint = 'take the id from clinical.medical_records';
+  end if;
+  if v_record.status not in ('signed', 'amended') then
+    raise exception 'medical record % is %', p_record_id, v_record.status
+      using errcode = 'IM001', hint = 'a draft is edited, a signed note is amended';
+  end if;
+  perform clinical.require_reason(p_reason, 'an addendum');
+  return clinical.write_medical_record(
+    v_record.encounter_id, v_record.type_code, v_record.title, p_content_enc, p_content_hash, p_sections,
+    v_record.confidentiality, null, p_id, v_record.id, p_reason
+  );
+end
+$$;
+
+comment on function clinical.amend_medical_record(uuid, bytea, bytea, text, jsonb, uuid) is 'about=Writes an addendum to a signed note, as a draft note of its own that names it; sign it to let it count. IM001 the note is not signed, IM002 no reason, IM005 no such note, IM006 the user is no member of staff.';
+
+create or replace function clinical.discard_medical_record(p_record_id uuid) returns clinical.medical_records
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_record clinical.medical_records := clinical.lock_medical_record(p_record_id);
+begin
+  if v_record.status = 'discarded' then
+    return v_record;
+  end if;
+  if v_record.author_id <> clinical.acting_staff_id() then
+    raise exception 'medical record % was written by somebody else', p_record_id
+      using errcode = 'IM006', hint = 'its author discards it';
+  end if;
+  update clinical.medical_records r
+  set status = 'discarded'
+  where r.tenant_id = v_record.tenant_id and r.id = p_record_id
+  returning r.* into v_record;
+  return v_record;
+end
+$$;
+
+comment on function clinical.discard_medical_record(uuid) is 'about=The author discards a draft. IM001 signed already, IM005 no such note, IM006 the user is not its author.';
+
+create or replace function clinical.mark_medical_record_in_error(p_record_id uuid, p_reason text) returns clinical.medical_records
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_record clinical.medical_records := clinical.lock_medical_record(p_record_id);
+begin
+  if v_record.status = 'entered_in_error' then
+    return v_record;
+  end if;
+  if v_record.signed_by is distinct from clinical.acting_staff_id() then
+    raise exception 'medical record % was signed by somebody else', p_record_id
+      using errcode = 'IM006', hint = 'who signed it says that it was an error';
+  end if;
+  perform clinical.require_reason(p_reason, 'marking a note as an error');
+  update clinical.medical_records r
+  set status = 'entered_in_error'
+  where r.tenant_id = v_record.tenant_id and r.id = p_record_id
+  returning r.* into v_record;
+  return v_record;
+end
+$$;
+
+comment on function clinical.mark_medical_record_in_error(uuid, text) is 'about=Who signed a note says that it should not exist, for a wrong patient for example; it stays readable. IM001 not signed, IM002 no reason, IM005 no such note, IM006 somebody else signed it.';
+
+-- Orders. The services that carry them out (laboratory, imaging, blood) complete them.
+create or replace function clinical.lock_order(p_order_id uuid) returns clinical.service_requests
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_order clinical.service_requests;
+begin
+  select o.* into v_order
+  from clinical.service_requests o
+  where o.tenant_id = core.require_tenant() and o.id = p_order_id
+  for no key update;
+  if not found then
+    raise exception 'order % does not exist', p_order_id
+      using errcode = 'IM005', hint = 'take the id from clinical.open_orders';
+  end if;
+  return v_order;
+end
+$$;
+
+comment on function clinical.lock_order(uuid) is 'about=An order of the tenant, locked. IM003 no tenant, IM005 no such order.';
+
+create or replace function clinical.place_order(
+  p_encounter_id uuid,
+  p_category text,
+  p_code_system text,
+  p_code text,
+  p_display text,
+  p_priority text default 'routine',
+  p_instructions text default null,
+  p_target_department_id uuid default null,
+  p_occurrence_at timestamptz default null,
+  p_details jsonb default '{}',
+  p_id uuid default null
+) returns clinical.service_requests
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_encounter clinical.encounters := clinical.lock_encounter(p_encounter_id);
+  v_id uuid := coalesce(p_id, core.uuid_v7());
+  v_order clinical.service_requests;
+begin
+  select o.* into v_order
+  from clinical.service_requests o
+  where o.tenant_id = v_encounter.tenant_id and o.id = v_id;
+  if found then
+    if v_order.encounter_id <> p_encounter_id then
+      raise exception 'order % belongs to another encounter', v_id
+        using errcode = 'IM011', hint = 'choose a new id for a new order';
+    end if;
+    return v_order; -- sent again
+  end if;
+  if v_encounter.status not in ('planned', 'arrived', 'triaged', 'in_progress', 'on_leave') then
+    raise exception 'encounter % is %', p_encounter_id, v_encounter.status
+      using errcode = 'IM001', hint = 'orders are placed before the encounter is over';
+  end if;
+  insert into clinical.service_requests (
+    tenant_id, id, order_number, patient_id, encounter_id, category, code_system, code, display, intent, priority,
+    requester_id, occurrence_at, recurrence, reason_code, instructions, target_department_id, referral_to, group_id
+  )
+  values (
+    v_encounter.tenant_id, v_id, core.next_default_number('order', '', 'ORD-{YY}-'), v_encounter.patient_id,
+    p_encounter_id, p_category, p_code_system, p_code, p_display, coalesce(p_details ->> 'intent', 'order'), p_priority,
+    clinical.acting_staff_id(), p_occurrence_at, p_details -> 'recurrence', p_details ->> 'reason_code', p_instructions,
+    p_target_department_id, p_details ->> 'referral_to', (p_details ->> 'group_id')::uuid
+  );
+  update clinical.service_requests o
+  set status = 'active'
+  where o.tenant_id = v_encounter.tenant_id and o.id = v_id
+  returning o.* into v_order;
+  return v_order;
+end
+$$;
+
+comment on function clinical.place_order(uuid, text, text, text, text, text, text, uuid, timestamptz, jsonb, uuid) is 'about=Places an active order of the member of staff who is signed in; p_details may carry intent, recurrence, reason_code, referral_to, group_id. An id that the caller chose is placed once. IM001 the encounter is over, IM005 no such encounter, IM006 the user is no member of staff, IM011 the id is of another encounter''s order.';
+
+create or replace function clinical.hold_order(p_order_id uuid, p_reason text) returns clinical.service_requests
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_order clinical.service_requests := clinical.lock_order(p_order_id);
+begin
+  if v_order.status = 'on_hold' then
+    return v_order;
+  end if;
+  perform clinical.require_reason(p_reason, 'holding an order');
+  update clinical.service_requests o
+  set status = 'on_hold', hold_reason = p_reason
+  where o.tenant_id = v_order.tenant_id and o.id = p_order_id
+  returning o.* into v_order;
+  return v_order;
+end
+$$;
+
+comment on function clinical.hold_order(uuid, text) is 'about=An active order waits. IM001 not active, IM002 no reason, IM005 no such order.';
+
+create or replace function clinical.resume_order(p_order_id uuid) returns clinical.service_requests
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_order clinical.service_requests := clinical.lock_order(p_order_id);
+begin
+  if v_order.status = 'active' then
+    return v_order;
+  end if;
+  if v_order.status <> 'on_hold' then
+    raise exception 'order % is %', p_order_id, v_order.status
+      using errcode = 'IM001', hint = 'only an order on hold is resumed';
+  end if;
+  update clinical.service_requests o
+  set status = 'active', hold_reason = null
+  where o.tenant_id = v_order.tenant_id and o.id = p_order_id
+  returning o.* into v_order;
+  return v_order;
+end
+$$;
+
+comment on function clinical.resume_order(uuid) is 'about=An order on hold is active again. IM001 not on hold, IM005 no such order.';
+
+create or replace function clinical.complete_order(p_order_id uuid) returns clinical.service_requests
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_order clinical.service_requests := clinical.lock_order(p_order_id);
+begin
+  if v_order.status = 'completed' then
+    return v_order;
+  end if;
+  update clinical.service_requests o
+  set status = 'completed'
+  where o.tenant_id = v_order.tenant_id and o.id = p_order_id
+  returning o.* into v_order;
+  return v_order;
+end
+$$;
+
+comment on function clinical.complete_order(uuid) is 'about=What was ordered is done. IM001 not active, IM005 no such order.';
+
+create or replace function clinical.revoke_order(p_order_id uuid, p_reason text) returns clinical.service_requests
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_order clinical.service_requests := clinical.lock_order(p_order_id);
+begin
+  if v_order.status = 'revoked' then
+    return v_order;
+  end if;
+  perform clinical.require_reason(p_reason, 'revoking an order');
+  update clinical.service_requests o
+  set status = 'revoked', revoke_reason = p_reason
+  where o.tenant_id = v_order.tenant_id and o.id = p_order_id
+  returning o.* into v_order;
+  return v_order;
+end
+$$;
+
+comment on function clinical.revoke_order(uuid, text) is 'about=An order that is active or on hold is not carried out. IM001 completed or cancelled, IM002 no reason, IM005 no such order.';
+
+-- A procedure from plan to end, with the three stops of the WHO surgical safety checklist.
+create or replace function clinical.lock_procedure(p_procedure_id uuid) returns clinical.procedures
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_procedure clinical.procedures;
+begin
+  select p.* into v_procedure
+  from clinical.procedures p
+  where p.tenant_id = core.require_tenant() and p.id = p_procedure_id
+  for no key update;
+  if not found then
+    raise exception 'procedure % does not exist', p_procedure_id
+      using errcode = 'IM005', hint = 'plan it with clinical.plan_procedure';
+  end if;
+  return v_procedure;
+end
+$$;
+
+comment on function clinical.lock_procedure(uuid) is 'about=A procedure of the tenant, locked. IM003 no tenant, IM005 no such procedure.';
+
+create or replace function clinical.plan_procedure(
+  p_encounter_id uuid,
+  p_kind text,
+  p_code_system text,
+  p_code text,
+  p_display text,
+  p_laterality text default 'na',
+  p_primary_surgeon_id uuid default null,
+  p_anaesthetist_id uuid default null,
+  p_anaesthesia_type text default null,
+  p_asa_class int default null,
+  p_service_request_id uuid default null,
+  p_consent_id uuid default null,
+  p_id uuid default null
+) returns clinical.procedures
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_encounter clinical.encounters := clinical.lock_encounter(p_encounter_id);
+  v_procedure clinical.procedures;
+begin
+  select p.* into v_procedure
+  from clinical.procedures p
+  where p.tenant_id = v_encounter.tenant_id and p.id = p_id;
+  if found then
+    if v_procedure.encounter_id <> p_encounter_id then
+      raise exception 'procedure % belongs to another encounter', p_id
+        using errcode = 'IM011', hint = 'choose a new id for a new procedure';
+    end if;
+    return v_procedure; -- sent again
+  end if;
+  insert into clinical.procedures (
+    tenant_id, id, procedure_number, patient_id, encounter_id, service_request_id, code_system, code, display, kind,
+    laterality, asa_class, anaesthesia_type, primary_surgeon_id, anaesthetist_id, consent_id
+  )
+  values (
+    v_encounter.tenant_id, coalesce(p_id, core.uuid_v7()), core.next_default_number('procedure', '', 'PROC-{YY}-'),
+    v_encounter.patient_id, p_encounter_id, p_service_request_id, p_code_system, p_code, p_display, p_kind,
+    p_laterality, p_asa_class, p_anaesthesia_type, p_primary_surgeon_id, p_anaesthetist_id, p_consent_id
+  )
+  returning * into v_procedure;
+  return v_procedure;
+end
+$$;
+
+comment on function clinical.plan_procedure(uuid, text, text, text, text, text, uuid, uuid, text, int, uuid, uuid, uuid) is 'about=Plans a procedure: surgery, bedside, diagnostic or therapy. An id that the caller chose is planned once. IM005 no such encounter, IM011 the id is of another encounter''s procedure.';
+
+create or replace function clinical.sign_in_procedure(p_procedure_id uuid, p_answers jsonb default '{}')
+  returns clinical.procedures
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_procedure clinical.procedures := clinical.lock_procedure(p_procedure_id);
+begin
+  if v_procedure.sign_in_at is not null then
+    return v_procedure;
+  end if;
+  perform clinical.lock_present_encounter(v_procedure.encounter_id);
+  if v_procedure.kind = 'surgery' and not exists (
+    select
+    from compliance.consents c
+    where
+      c.tenant_id = v_procedure.tenant_id and c.id = v_procedure.consent_id and c.patient_id = v_procedure.patient_id
+      and c.kind = 'surgery' and c.decision = 'permit' and c.status = 'active'
+      and (c.expires_at is null or c.expires_at > now())
+  ) then
+    raise exception 'procedure % has no consent to surgery that is in force', p_procedure_id
+      using errcode = 'IM006', hint = 'record the consent of the patient and set consent_id';
+  end if;
+  update clinical.procedures p
+  set
+    status = 'in_progress', sign_in_at = now(), patient_in_at = coalesce(p.patient_in_at, now()),
+    checklist = coalesce(p.checklist, '{}') || jsonb_build_object('sign_in', p_answers)
+  where p.tenant_id = v_procedure.tenant_id and p.id = p_procedure_id
+  returning p.* into v_procedure;
+  return v_procedure;
+end
+$$;
+
+comment on function clinical.sign_in_procedure(uuid, jsonb) is 'about=Sign-in, before anaesthesia: the procedure begins. Surgery needs the patient''s active consent to surgery. Asked again: nothing changes. IM001 not in preparation, or the patient is not here, IM005 no such procedure, IM006 no consent.';
+
+create or replace function clinical.time_out_procedure(p_procedure_id uuid, p_answers jsonb default '{}')
+  returns clinical.procedures
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_procedure clinical.procedures := clinical.lock_procedure(p_procedure_id);
+begin
+  if v_procedure.time_out_at is not null then
+    return v_procedure;
+  end if;
+  if v_procedure.status <> 'in_progress' then
+    raise exception 'procedure % is %', p_procedure_id, v_procedure.status
+      using errcode = 'IM001', hint = 'sign in first';
+  end if;
+  update clinical.procedures p
+  set time_out_at = now(), checklist = p.checklist || jsonb_build_object('time_out', p_answers)
+  where p.tenant_id = v_procedure.tenant_id and p.id = p_procedure_id
+  returning p.* into v_procedure;
+  return v_procedure;
+end
+$$;
+
+comment on function clinical.time_out_procedure(uuid, jsonb) is 'about=Time-out, before incision: patient, site and procedure are confirmed by the team. Asked again: nothing changes. IM001 not signed in, or over, IM005 no such procedure.';
+
+create or replace function clinical.record_incision(p_procedure_id uuid) returns clinical.procedures
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_procedure clinical.procedures := clinical.lock_procedure(p_procedure_id);
+begin
+  if v_procedure.incision_at is not null then
+    return v_procedure;
+  end if;
+  if v_procedure.status <> 'in_progress' or v_procedure.time_out_at is null then
+    raise exception 'procedure % had no time-out', p_procedure_id
+      using errcode = 'IM001', hint = 'no incision before the time-out';
+  end if;
+  update clinical.procedures p
+  set incision_at = now()
+  where p.tenant_id = v_procedure.tenant_id and p.id = p_procedure_id
+  returning p.* into v_procedure;
+  return v_procedure;
+end
+$$;
+
+comment on function clinical.record_incision(uuid) is 'about=Incision. Asked again: nothing changes. IM001 no time-out yet, or over, IM005 no such procedure.';
+
+create or replace function clinical.sign_out_procedure(
+  p_procedure_id uuid,
+  p_counts_correct boolean,
+  p_answers jsonb default '{}',
+  p_blood_loss_ml int default null,
+  p_complications text default null
+) returns clinical.procedures
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_procedure clinical.procedures := clinical.lock_procedure(p_procedure_id);
+begin
+  if v_procedure.sign_out_at is not null then
+    return v_procedure;
+  end if;
+  if v_procedure.status <> 'in_progress' or v_procedure.time_out_at is null then
+    raise exception 'procedure % had no time-out', p_procedure_id
+      using errcode = 'IM001', hint = 'sign-in, time-out, sign-out: in this order';
+  end if;
+  update clinical.procedures p
+  set
+    sign_out_at = now(), closure_at = case when p.incision_at is not null then coalesce(p.closure_at, now()) end,
+    counts_correct = p_counts_correct, blood_loss_ml = coalesce(p_blood_loss_ml, p.blood_loss_ml),
+    complications = coalesce(p_complications, p.complications),
+    checklist = p.checklist || jsonb_build_object('sign_out', p_answers)
+  where p.tenant_id = v_procedure.tenant_id and p.id = p_procedure_id
+  returning p.* into v_procedure;
+  return v_procedure;
+end
+$$;
+
+comment on function clinical.sign_out_procedure(uuid, boolean, jsonb, int, text) is 'about=Sign-out, before the patient leaves the theatre: were the counts of swabs, needles and instruments right. Asked again: nothing changes. IM001 no time-out yet, or over, IM005 no such procedure.';
+
+create or replace function clinical.complete_procedure(p_procedure_id uuid) returns clinical.procedures
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_procedure clinical.procedures := clinical.lock_procedure(p_procedure_id);
+begin
+  if v_procedure.status = 'completed' then
+    return v_procedure;
+  end if;
+  if v_procedure.kind = 'surgery' and v_procedure.sign_out_at is null then
+    raise exception 'surgery % is not signed out', p_procedure_id
+      using errcode = 'IM001', hint = 'count and sign out first';
+  end if;
+  if v_procedure.status = 'preparation' and v_procedure.kind <> 'surgery' then -- no theatre, no checklist
+    update clinical.procedures p
+    set status = 'in_progress'
+    where p.tenant_id = v_procedure.tenant_id and p.id = p_procedure_id;
+  end if;
+  update clinical.procedures p
+  set status = 'completed', patient_out_at = coalesce(p.patient_out_at, now())
+  where p.tenant_id = v_procedure.tenant_id and p.id = p_procedure_id
+  returning p.* into v_procedure;
+  update clinical.service_requests o
+  set status = 'completed'
+  where o.tenant_id = v_procedure.tenant_id and o.id = v_procedure.service_request_id and o.status = 'active';
+  return v_procedure;
+end
+$$;
+
+comment on function clinical.complete_procedure(uuid) is 'about=The procedure is over, and so is its order. Surgery must be signed out; other procedures need no checklist. Asked again: nothing changes. IM001 not begun, stopped, or surgery not signed out, IM005 no such procedure.';
+
+create or replace function clinical.abandon_procedure(p_procedure_id uuid, p_reason text) returns clinical.procedures
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_procedure clinical.procedures := clinical.lock_procedure(p_procedure_id);
+begin
+  if v_procedure.status in ('not_done', 'stopped') then
+    return v_procedure;
+  end if;
+  perform clinical.require_reason(p_reason, 'abandoning a procedure');
+  update clinical.procedures p
+  set status = case p.status when 'preparation' then 'not_done' else 'stopped' end
+  where p.tenant_id = v_procedure.tenant_id and p.id = p_procedure_id
+  returning p.* into v_procedure;
+  return v_procedure;
+end
+$$;
+
+comment on function clinical.abandon_procedure(uuid, text) is 'about=A planned procedure is not done, or one that began is stopped. IM001 completed, IM002 no reason, IM005 no such procedure.';
+
+-- Implants, so that a recall finds the patients.
+create or replace function clinical.record_implant(
+  p_procedure_id uuid,
+  p_item_id uuid,
+  p_body_site text,
+  p_batch_id uuid default null,
+  p_udi text default null,
+  p_serial_number text default null,
+  p_sticker_document_id uuid default null,
+  p_id uuid default null
+) returns clinical.implants
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_procedure clinical.procedures := clinical.lock_procedure(p_procedure_id);
+  v_implant clinical.implants;
+begin
+  select i.* into v_implant
+  from clinical.implants i
+  where i.tenant_id = v_procedure.tenant_id and i.id = p_id;
+  if found then
+    if v_implant.procedure_id <> p_procedure_id then
+      raise exception 'implant % belongs to another procedure', p_id
+        using errcode = 'IM011', hint = 'choose a new id for a new implant';
+    end if;
+    return v_implant; -- sent again
+  end if;
+  if v_procedure.status not in ('in_progress', 'completed') then
+    raise exception 'procedure % is %', p_procedure_id, v_procedure.status
+      using errcode = 'IM001', hint = 'an implant is recorded during a procedure or after it';
+  end if;
+  insert into clinical.implants (
+    tenant_id, id, patient_id, procedure_id, item_id, batch_id, udi, serial_number, body_site, sticker_document_id
+  )
+  values (
+    v_procedure.tenant_id, coalesce(p_id, core.uuid_v7()), v_procedure.patient_id, p_procedure_id, p_item_id,
+    p_batch_id, p_udi, p_serial_number, p_body_site, p_sticker_document_id
+  )
+  returning * into v_implant;
+  return v_implant;
+end
+$$;
+
+comment on function clinical.record_implant(uuid, uuid, text, uuid, text, text, uuid, uuid) is 'about=Records an implant of a procedure, with its batch, UDI or serial number. An id that the caller chose is recorded once. IM001 the procedure has not begun or was abandoned, IM005 no such procedure, IM011 the id is of another procedure''s implant, 23505 the serial number is in a patient already, 23514 not traceable.';
+
+-- Vaccinations given and refused.
+create or replace function clinical.give_vaccination(
+  p_patient_id uuid,
+  p_vaccine_code text,
+  p_vaccine_name text,
+  p_dose_number int,
+  p_lot_number text,
+  p_expiry_on date,
+  p_series text default null,
+  p_encounter_id uuid default null,
+  p_batch_id uuid default null,
+  p_route text default null,
+  p_site text default null,
+  p_next_due_on date default null
+) returns clinical.vaccination_records
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_row clinical.vaccination_records;
+begin
+  -- two who give the same dose meet here
+  perform pg_advisory_xact_lock(
+    hashtextextended('clinical.vaccination' || v_tenant || p_patient_id || p_vaccine_code, 0)
+  );
+  select r.* into v_row
+  from clinical.vaccination_records r
+  where
+    r.tenant_id = v_tenant and r.patient_id = p_patient_id and r.vaccine_code = p_vaccine_code
+    and r.series is not distinct from p_series and r.dose_number = p_dose_number
+    and r.status in ('planned', 'completed', 'not_done') and r.deleted_at is null
+  order by case r.status when 'completed' then 1 when 'planned' then 2 else 3 end
+  limit 1;
+  if v_row.status = 'completed' then
+    return v_row; -- given already
+  end if;
+  if v_row.status = 'not_done' then -- refused once, given now
+    update clinical.vaccination_records r
+    set status = 'planned', not_done_reason = null
+    where r.tenant_id = v_tenant and r.id = v_row.id;
+  elsif v_row.id is null then
+    insert into clinical.vaccination_records (
+      tenant_id, patient_id, vaccine_code, vaccine_name, dose_number, series
+    )
+    values (v_tenant, p_patient_id, p_vaccine_code, p_vaccine_name, p_dose_number, p_series)
+    returning * into v_row;
+  end if;
+  update clinical.vaccination_records r
+  set
+    status = 'completed', given_at = now(), given_by = clinical.acting_staff_id(), lot_number = p_lot_number,
+    expiry_on = p_expiry_on, encounter_id = p_encounter_id, batch_id = p_batch_id, route = p_route, site = p_site,
+    next_due_on = p_next_due_on
+  where r.tenant_id = v_tenant and r.id = v_row.id
+  returning r.* into v_row;
+  return v_row;
+end
+$$;
+
+comment on function clinical.give_vaccination(uuid, text, text, int, text, date, text, uuid, uuid, text, text, date) is 'about=Gives a dose of a series; a planned one is completed. The same dose is given once: asked again, its record. IM006 the user is no member of staff, 23514 no lot, or an expired one.';
+
+create or replace function clinical.refuse_vaccination(
+  p_patient_id uuid,
+  p_vaccine_code text,
+  p_vaccine_name text,
+  p_dose_number int,
+  p_reason text,
+  p_series text default null
+) returns clinical.vaccination_records
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_row clinical.vaccination_records;
+begin
+  perform clinical.require_reason(p_reason, 'a vaccination that was not given');
+  perform pg_advisory_xact_lock(
+    hashtextextended('clinical.vaccination' || v_tenant || p_patient_id || p_vaccine_code, 0)
+  );
+  select r.* into v_row
+  from clinical.vaccination_records r
+  where
+    r.tenant_id = v_tenant and r.patient_id = p_patient_id and r.vaccine_code = p_vaccine_code
+    and r.series is not distinct from p_series and r.dose_number = p_dose_number
+    and r.status in ('planned', 'completed', 'not_done') and r.deleted_at is null
+  order by case r.status when 'completed' then 1 when 'not_done' then 2 else 3 end
+  limit 1;
+  if v_row.status = 'completed' then
+    raise exception 'dose % of patient % was given', p_dose_number, p_patient_id
+      using errcode = 'IM001', hint = 'what was given cannot be refused';
+  end if;
+  if v_row.status = 'not_done' then
+    return v_row; -- asked again
+  end if;
+  if v_row.id is null then
+    insert into clinical.vaccination_records (
+      tenant_id, patient_id, vaccine_code, vaccine_name, dose_number, series
+    )
+    values (v_tenant, p_patient_id, p_vaccine_code, p_vaccine_name, p_dose_number, p_series)
+    returning * into v_row;
+  end if;
+  update clinical.vaccination_records r
+  set status = 'not_done', not_done_reason = p_reason
+  where r.tenant_id = v_tenant and r.id = v_row.id
+  returning r.* into v_row;
+  return v_row;
+end
+$$;
+
+comment on function clinical.refuse_vaccination(uuid, text, text, int, text, text) is 'about=A dose was not given, with the reason; it may be given later. Asked again: the same record. IM001 it was given, IM002 no reason.';
+
+-- Imaging examinations, from the order to the pictures.
+create or replace function clinical.lock_imaging_study(p_study_id uuid) returns clinical.imaging_studies
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_study clinical.imaging_studies;
+begin
+  select s.* into v_study
+  from clinical.imaging_studies s
+  where s.tenant_id = core.require_tenant() and s.id = p_study_id
+  for no key update;
+  if not found then
+    raise exception 'imaging study % does not exist', p_study_id
+      using errcode = 'IM005', hint = 'register it with clinical.register_imaging_study';
+  end if;
+  return v_study;
+end
+$$;
+
+comment on function clinical.lock_imaging_study(uuid) is 'about=An imaging study of the tenant, locked. IM003 no tenant, IM005 no such study.';
+
+create or replace function clinical.register_imaging_study(
+  p_order_id uuid,
+  p_modality text,
+  p_body_site text,
+  p_laterality text default null,
+  p_is_obstetric boolean default false,
+  p_scheduled_at timestamptz default null
+) returns clinical.imaging_studies
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_order clinical.service_requests := clinical.lock_order(p_order_id);
+  v_study clinical.imaging_studies;
+begin
+  select s.* into v_study
+  from clinical.imaging_studies s
+  where
+    s.tenant_id = v_order.tenant_id and s.service_request_id = p_order_id and s.modality = p_modality
+    and s.body_site = p_body_site and s.status not in ('cancelled', 'discontinued');
+  if found then
+    return v_study; -- asked again
+  end if;
+  if v_order.category <> 'imaging' or v_order.status <> 'active' then
+    raise exception 'order % is % and of category "%"', p_order_id, v_order.status, v_order.category
+      using errcode = 'IM001', hint = 'a study is registered for an active order of imaging';
+  end if;
+  insert into clinical.imaging_studies (
+    tenant_id, accession_number, service_request_id, patient_id, encounter_id, modality, body_site, laterality,
+    is_obstetric, scheduled_at
+  )
+  values (
+    v_order.tenant_id, core.next_default_number('accession', 'imaging', 'RAD-{YY}-'), p_order_id, v_order.patient_id,
+    v_order.encounter_id, p_modality, p_body_site, p_laterality, p_is_obstetric, p_scheduled_at
+  )
+  returning * into v_study;
+  if p_scheduled_at is not null then
+    update clinical.imaging_studies s
+    set status = 'scheduled'
+    where s.tenant_id = v_study.tenant_id and s.id = v_study.id
+    returning s.* into v_study;
+  end if;
+  return v_study;
+end
+$$;
+
+comment on function clinical.register_imaging_study(uuid, text, text, text, boolean, timestamptz) is 'about=Registers an examination for an active order of imaging, scheduled when a time is given. Asked again for the same modality and part of the body: the same study. IM001 no active order of imaging, IM005 no such order.';
+
+create or replace function clinical.move_imaging_study(p_study_id uuid, p_status text, p_reason text default null)
+  returns clinical.imaging_studies
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_study clinical.imaging_studies := clinical.lock_imaging_study(p_study_id);
+begin
+  if v_study.status = p_status then
+    return v_study;
+  end if;
+  if p_status not in ('arrived', 'in_progress', 'acquired', 'archived', 'cancelled', 'discontinued') then
+    raise exception 'a study is not moved to "%"', p_status
+      using errcode = '22023', hint = 'use arrived, in_progress, acquired, archived, cancelled or discontinued';
+  end if;
+  if p_status in ('cancelled', 'discontinued') then
+    perform clinical.require_reason(p_reason, 'giving up an examination');
+  end if;
+  update clinical.imaging_studies s
+  set
+    status = p_status,
+    started_at = case when p_status = 'in_progress' then now() else s.started_at end,
+    ended_at = case when p_status in ('acquired', 'discontinued') then now() else s.ended_at end,
+    performed_by = case when p_status = 'in_progress' then clinical.acting_staff_id() else s.performed_by end
+  where s.tenant_id = v_study.tenant_id and s.id = p_study_id
+  returning s.* into v_study;
+  return v_study;
+end
+$$;
+
+comment on function clinical.move_imaging_study(uuid, text, text) is 'about=The patient arrived, the examination is in_progress, acquired, archived, cancelled or discontinued (both with a reason); who begins it is who performs it. Asked again: nothing changes. IM001 not from its state, IM002 no reason, IM005 no such study, IM006 the user is no member of staff, 23514 (imaging_studies_obstetric_has_form_f) an ultrasound of a pregnancy without Form F.';
+
+-- The report of a study: written, the critical finding told, verified, amended by a report of its own.
+create or replace function clinical.lock_imaging_report(p_report_id uuid) returns clinical.imaging_results
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_report clinical.imaging_results;
+begin
+  select r.* into v_report
+  from clinical.imaging_results r
+  where r.tenant_id = core.require_tenant() and r.id = p_report_id
+  for no key update;
+  if not found then
+    raise exception 'imaging report % does not exist', p_report_id
+      using errcode = 'IM005', hint = 'write it with clinical.report_imaging_study';
+  end if;
+  return v_report;
+end
+$$;
+
+comment on function clinical.lock_imaging_report(uuid) is 'about=An imaging report of the tenant, locked. IM003 no tenant, IM005 no such report.';
+
+create or replace function clinical.write_imaging_report(
+  p_study clinical.imaging_studies,
+  p_findings_enc bytea,
+  p_impression_enc bytea,
+  p_conclusion_codes text[],
+  p_is_critical boolean,
+  p_amends_id uuid,
+  p_amendment_reason text
+) returns clinical.imaging_results
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_report clinical.imaging_results;
+begin
+  insert into clinical.imaging_results (
+    tenant_id, report_number, study_id, patient_id, findings_enc, impression_enc, conclusion_codes, is_critical,
+    reported_by, amends_id, amendment_reason
+  )
+  values (
+    p_study.tenant_id, core.next_default_number('imaging_report', '', 'RPT-{YY}-'), p_study.id, p_study.patient_id,
+    p_findings_enc, p_impression_enc, p_conclusion_codes, p_is_critical, clinical.acting_doctor_id(), p_amends_id,
+    p_amendment_reason
+  )
+  returning * into v_report;
+  update clinical.imaging_results r
+  set status = 'preliminary'
+  where r.tenant_id = v_report.tenant_id and r.id = v_report.id
+  returning r.* into v_report;
+  if p_is_critical then
+    perform core.enqueue(
+      'result', v_report.id, 'result.critical.v1',
+      jsonb_build_object('id', v_report.id, 'study_id', v_report.study_id)
+    );
+  end if;
+  return v_report;
+end
+$$;
+
+comment on function clinical.write_imaging_report(clinical.imaging_studies, bytea, bytea, text[], boolean, uuid, text) is 'about=Writes a preliminary report of a study that the caller has locked; a critical one is announced.';
+
+create or replace function clinical.report_imaging_study(
+  p_study_id uuid,
+  p_findings_enc bytea,
+  p_impression_enc bytea,
+  p_is_critical boolean default false,
+  p_conclusion_codes text[] default null
+) returns clinical.imaging_results
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_study clinical.imaging_studies := clinical.lock_imaging_study(p_study_id);
+  v_report clinical.imaging_results;
+begin
+  select r.* into v_report
+  from clinical.imaging_results r
+  where
+    r.tenant_id = v_study.tenant_id and r.study_id = p_study_id and r.status in ('registered', 'preliminary', 'final');
+  if found then
+    return v_report; -- reported already
+  end if;
+  if v_study.status not in ('acquired', 'reported') then
+    raise exception 'imaging study % is %', p_study_id, v_study.status
+      using errcode = 'IM001', hint = 'there is nothing to report before the pictures are there';
+  end if;
+  return clinical.write_imaging_report(
+    v_study, p_findings_enc, p_impression_enc, p_conclusion_codes, p_is_critical, null, null
+  );
+end
+$$;
+
+comment on function clinical.report_imaging_study(uuid, bytea, bytea, boolean, text[]) is 'about=The doctor who is signed in reports a study, preliminarily; a critical finding is announced at once. A study that has a report: that report. IM001 no pictures yet, IM005 no such study, IM006 the user is no doctor.';
+
+create or replace function clinical.note_critical_told(p_report_id uuid, p_told_to text) returns clinical.imaging_results
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_report clinical.imaging_results := clinical.lock_imaging_report(p_report_id);
+begin
+  if v_report.critical_notified_at is not null then
+    return v_report;
+  end if;
+  update clinical.imaging_results r
+  set critical_notified_at = now(), critical_notified_to = p_told_to
+  where r.tenant_id = v_report.tenant_id and r.id = p_report_id
+  returning r.* into v_report;
+  return v_report;
+end
+$$;
+
+comment on function clinical.note_critical_told(uuid, text) is 'about=Notes who was told of a critical finding, and when. Asked again: the first is kept. IM005 no such report, IM006 the report is final.';
+
+create or replace function clinical.verify_imaging_report(p_report_id uuid) returns clinical.imaging_results
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_report clinical.imaging_results := clinical.lock_imaging_report(p_report_id);
+begin
+  if v_report.status = 'final' then
+    return v_report;
+  end if;
+  if v_report.is_critical and v_report.critical_notified_at is null then
+    raise exception 'nobody was told of the critical finding of report %', p_report_id
+      using errcode = 'IM313', hint = 'tell the doctor in charge, then clinical.note_critical_told';
+  end if;
+  if v_report.amends_id is not null then -- the corrected report counts from its verification on
+    perform core.set_reason(v_report.amendment_reason);
+    update clinical.imaging_results r
+    set status = 'amended'
+    where r.tenant_id = v_report.tenant_id and r.id = v_report.amends_id and r.status = 'final';
+  end if;
+  update clinical.imaging_results r
+  set status = 'final', verified_by = clinical.acting_doctor_id(), issued_at = now()
+  where r.tenant_id = v_report.tenant_id and r.id = p_report_id
+  returning r.* into v_report;
+  update clinical.imaging_studies s
+  set status = 'reported'
+  where s.tenant_id = v_report.tenant_id and s.id = v_report.study_id and s.status = 'acquired';
+  update clinical.service_requests o
+  set status = 'completed'
+  from clinical.imaging_studies s
+  where
+    o.tenant_id = v_report.tenant_id and s.tenant_id = v_report.tenant_id and s.id = v_report.study_id
+    and o.id = s.service_request_id and o.status = 'active';
+  return v_report;
+end
+$$;
+
+comment on function clinical.verify_imaging_report(uuid) is 'about=A doctor verifies a preliminary report: it is final and issued, the study reported, the order completed. A report that amends another replaces it now. Asked again: nothing changes. IM001 not preliminary, IM005 no such report, IM006 the user is no doctor, IM313 nobody was told of a critical finding.';
+
+create or replace function clinical.amend_imaging_report(
+  p_report_id uuid,
+  p_findings_enc bytea,
+  p_impression_enc bytea,
+  p_reason text,
+  p_is_critical boolean default false,
+  p_conclusion_codes text[] default null
+) returns clinical.imaging_results
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_old clinical.imaging_results := clinical.lock_imaging_report(p_report_id);
+  v_new clinical.imaging_results;
+begin
+  select r.* into v_new
+  from clinical.imaging_results r
+  where
+    r.tenant_id = v_old.tenant_id and r.amends_id = p_report_id and r.status in ('registered', 'preliminary', 'final');
+  if found then
+    return v_new; -- being amended already
+  end if;
+  if v_old.status <> 'final' then
+    raise exception 'imaging report % is %', p_report_id, v_old.status
+      using errcode = 'IM001', hint = 'only a final report is amended';
+  end if;
+  perform clinical.require_reason(p_reason, 'amending a report');
+  return clinical.write_imaging_report(
+    clinical.lock_imaging_study(v_old.study_id), p_findings_enc, p_impression_enc, p_conclusion_codes, p_is_critical,
+    v_old.id, p_reason
+  );
+end
+$$;
+
+comment on function clinical.amend_imaging_report(uuid, bytea, bytea, text, boolean, text[]) is 'about=Writes a preliminary report that replaces a final one when it is verified. Asked again: the same report. IM001 not final, IM002 no reason, IM005 no such report, IM006 the user is no doctor.';
+
+-- The discharge summary: prepared by one, approved by another, amended by a summary of its own.
+create or replace function clinical.lock_discharge_summary(p_summary_id uuid) returns clinical.discharge_summaries
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_encounter_id uuid;
+  v_summary clinical.discharge_summaries;
+begin
+  select s.encounter_id into v_encounter_id
+  from clinical.discharge_summaries s
+  where s.tenant_id = v_tenant and s.id = p_summary_id;
+  if not found then
+    raise exception 'discharge summary % does not exist', p_summary_id
+      using errcode = 'IM005', hint = 'prepare it with clinical.prepare_discharge_summary';
+  end if;
+  perform clinical.lock_encounter(v_encounter_id);
+  select s.* into v_summary
+  from clinical.discharge_summaries s
+  where s.tenant_id = v_tenant and s.id = p_summary_id
+  for no key update;
+  return v_summary;
+end
+$$;
+
+comment on function clinical.lock_discharge_summary(uuid) is 'about=A discharge summary of the tenant, locked after its encounter. IM003 no tenant, IM005 no such summary.';
+
+create or replace function clinical.prepare_discharge_summary(
+  p_admission_id uuid,
+  p_discharge_kind text,
+  p_content jsonb
+) returns clinical.discharge_summaries
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_admission clinical.admissions := clinical.lock_admission(p_admission_id);
+  v_summary clinical.discharge_summaries;
+begin
+  select s.* into v_summary
+  from clinical.discharge_summaries s
+  where
+    s.tenant_id = v_admission.tenant_id and s.encounter_id = v_admission.encounter_id
+    and s.status in ('draft', 'in_review', 'final');
+  if found then
+    return v_summary; -- there is one
+  end if;
+  if v_admission.status in ('requested', 'cancelled') then
+    raise exception 'admission % is %', p_admission_id, v_admission.status
+      using errcode = 'IM001', hint = 'a summary is about a patient who was admitted';
+  end if;
+  return clinical.write_discharge_summary(v_admission, p_discharge_kind, p_content, null, null);
+end
+$$;
+
+comment on function clinical.prepare_discharge_summary(uuid, text, jsonb) is 'about=The member of staff who is signed in prepares the summary of a stay. p_content has the columns sections, final_diagnoses, procedures, course_enc, condition_at_discharge, medications, follow_up, advice_enc, care_plan and cause_of_death of clinical.discharge_summaries by name, encrypted bytes in hexadecimal. A stay that has a summary: that summary; a draft is edited in the table. IM001 not admitted, IM005 no such admission, IM006 the user is no member of staff, 22023 unknown key.';
+
+create or replace function clinical.write_discharge_summary(
+  p_admission clinical.admissions,
+  p_discharge_kind text,
+  p_content jsonb,
+  p_amends_id uuid,
+  p_amendment_reason text
+) returns clinical.discharge_summaries
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_known constant text[] := array[
+    'sections', 'final_diagnoses', 'procedures', 'course_enc', 'condition_at_discharge', 'medications', 'follow_up',
+    'advice_enc', 'care_plan', 'cause_of_death'
+  ];
+  v_unknown text;
+  v_summary clinical.discharge_summaries;
+begin
+  select k.key into v_unknown from jsonb_object_keys(p_content) as k (key) where k.key <> all (v_known) limit 1;
+  if found then
+    raise exception 'a discharge summary has no "%"', v_unknown
+      using errcode = '22023', hint = 'known: ' || array_to_string(v_known, ', ');
+  end if;
+  insert into clinical.discharge_summaries (
+    tenant_id, summary_number, encounter_id, patient_id, admission_id, sections, final_diagnoses, procedures, course_enc,
+    condition_at_discharge, medications, follow_up, advice_enc, care_plan, cause_of_death, discharge_kind, prepared_by,
+    amends_id, amendment_reason
+  )
+  select
+    p_admission.tenant_id, core.next_default_number('discharge_summary', '', 'DS-{YY}-'), p_admission.encounter_id,
+    e.patient_id, p_admission.id, coalesce(p_content -> 'sections', '{}'), coalesce(p_content -> 'final_diagnoses', '[]'),
+    coalesce(p_content -> 'procedures', '[]'), patient.bytes_of(p_content, 'course_enc'),
+    p_content ->> 'condition_at_discharge', coalesce(p_content -> 'medications', '[]'),
+    coalesce(p_content -> 'follow_up', '[]'), patient.bytes_of(p_content, 'advice_enc'), p_content -> 'care_plan',
+    p_content -> 'cause_of_death', p_discharge_kind, clinical.acting_staff_id(), p_amends_id, p_amendment_reason
+  from clinical.encounters e
+  where e.tenant_id = p_admission.tenant_id and e.id = p_admission.encounter_id
+  returning * into v_summary;
+  return v_summary;
+end
+$$;
+
+comment on function clinical.write_discharge_summary(clinical.admissions, text, jsonb, uuid, text) is 'about=Writes the draft summary of a stay that the caller has locked. IM006 the user is no member of staff, 22023 unknown key.';
+
+create or replace function clinical.submit_discharge_summary(p_summary_id uuid) returns clinical.discharge_summaries
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_summary clinical.discharge_summaries := clinical.lock_discharge_summary(p_summary_id);
+begin
+  if v_summary.status = 'in_review' then
+    return v_summary;
+  end if;
+  update clinical.discharge_summaries s
+  set status = 'in_review'
+  where s.tenant_id = v_summary.tenant_id and s.id = p_summary_id
+  returning s.* into v_summary;
+  return v_summary;
+end
+$$;
+
+comment on function clinical.submit_discharge_summary(uuid) is 'about=A draft goes to review. IM001 not a draft, IM005 no such summary.';
+
+create or replace function clinical.return_discharge_summary(p_summary_id uuid, p_reason text) returns clinical.discharge_summaries
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_summary clinical.discharge_summaries := clinical.lock_discharge_summary(p_summary_id);
+begin
+  if v_summary.status = 'draft' then
+    return v_summary;
+  end if;
+  perform clinical.require_reason(p_reason, 'returning a summary');
+  update clinical.discharge_summaries s
+  set status = 'draft'
+  where s.tenant_id = v_summary.tenant_id and s.id = p_summary_id
+  returning s.* into v_summary;
+  return v_summary;
+end
+$$;
+
+comment on function clinical.return_discharge_summary(uuid, text) is 'about=A summary in review goes back to who prepared it. IM001 not in review, IM002 no reason, IM005 no such summary.';
+
+create or replace function clinical.approve_discharge_summary(p_summary_id uuid) returns clinical.discharge_summaries
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_summary clinical.discharge_summaries := clinical.lock_discharge_summary(p_summary_id);
+  v_approver uuid;
+begin
+  if v_summary.status = 'final' then
+    return v_summary;
+  end if;
+  if v_summary.status <> 'in_review' then
+    raise exception 'discharge summary % is %', p_summary_id, v_summary.status
+      using errcode = 'IM001', hint = 'send it to review first';
+  end if;
+  perform clinical.acting_doctor_id();
+  v_approver := clinical.acting_staff_id();
+  if v_approver = v_summary.prepared_by then
+    raise exception 'discharge summary % was prepared by who approves it', p_summary_id
+      using errcode = 'IM006', hint = 'another doctor approves';
+  end if;
+  -- against the stay as it is now, whatever was checked before
+  v_summary := clinical.evaluate_stg(p_summary_id);
+  if v_summary.stg_status not in ('not_applicable', 'passed', 'waived') then
+    raise exception 'discharge summary % does not meet the guidelines that apply', p_summary_id
+      using errcode = 'IM610', hint = 'clinical.stg_findings lists what failed; correct the summary, or waive with a reason';
+  end if;
+  if v_summary.amends_id is not null then
+    perform core.set_reason(v_summary.amendment_reason);
+    update clinical.discharge_summaries s
+    set status = 'amended'
+    where s.tenant_id = v_summary.tenant_id and s.id = v_summary.amends_id and s.status = 'final';
+  end if;
+  update clinical.discharge_summaries s
+  set status = 'final', approved_by = v_approver, approved_at = now()
+  where s.tenant_id = v_summary.tenant_id and s.id = p_summary_id
+  returning s.* into v_summary;
+  return v_summary;
+end
+$$;
+
+comment on function clinical.approve_discharge_summary(uuid) is 'about=A doctor, not the person who prepared it, approves a summary in review: it is final. The guidelines that apply are evaluated once more. A summary that amends another replaces it now. Asked again: nothing changes. IM001 not in review, IM005 no such summary, IM006 no doctor, or prepared by the same person, IM610 a guideline is not met, 23514 no diagnosis.';
+
+create or replace function clinical.amend_discharge_summary(p_summary_id uuid, p_content jsonb, p_reason text)
+  returns clinical.discharge_summaries
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_old clinical.discharge_summaries := clinical.lock_discharge_summary(p_summary_id);
+  v_new clinical.discharge_summaries;
+begin
+  select s.* into v_new
+  from clinical.discharge_summaries s
+  where s.tenant_id = v_old.tenant_id and s.amends_id = p_summary_id and s.status in ('draft', 'in_review', 'final');
+  if found then
+    return v_new; -- being amended already
+  end if;
+  if v_old.status <> 'final' then
+    raise exception 'discharge summary % is %', p_summary_id, v_old.status
+      using errcode = 'IM001', hint = 'a draft is edited, a final summary is amended';
+  end if;
+  perform clinical.require_reason(p_reason, 'amending a summary');
+  return clinical.write_discharge_summary(
+    clinical.lock_admission(v_old.admission_id), v_old.discharge_kind,
+    -- what the amendment does not say stays as it was
+    jsonb_strip_nulls(jsonb_build_object(
+      'sections', v_old.sections, 'final_diagnoses', v_old.final_diagnoses, 'procedures', v_old.procedures,
+      'course_enc', v_old.course_enc, 'condition_at_discharge', v_old.condition_at_discharge,
+      'medications', v_old.medications, 'follow_up', v_old.follow_up, 'advice_enc', v_old.advice_enc,
+      'care_plan', v_old.care_plan, 'cause_of_death', v_old.cause_of_death
+    )) || p_content,
+    v_old.id, p_reason
+  );
+end
+$$;
+
+comment on function clinical.amend_discharge_summary(uuid, jsonb, text) is 'about=Prepares a summary that replaces a final one when it is approved; p_content holds what changes, as for clinical.prepare_discharge_summary. Asked again: the same summary. IM001 not final, IM002 no reason, IM005 no such summary, IM006 the user is no member of staff.';
+
+create or replace function clinical.hand_over_discharge_summary(p_summary_id uuid) returns clinical.discharge_summaries
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_summary clinical.discharge_summaries := clinical.lock_discharge_summary(p_summary_id);
+begin
+  if v_summary.handed_over_at is not null then
+    return v_summary;
+  end if;
+  if v_summary.status <> 'final' then
+    raise exception 'discharge summary % is %', p_summary_id, v_summary.status
+      using errcode = 'IM001', hint = 'only a final summary is given to the patient';
+  end if;
+  update clinical.discharge_summaries s
+  set handed_over_at = now()
+  where s.tenant_id = v_summary.tenant_id and s.id = p_summary_id
+  returning s.* into v_summary;
+  return v_summary;
+end
+$$;
+
+comment on function clinical.hand_over_discharge_summary(uuid) is 'about=The patient got the final summary. Asked again: the first time is kept. IM001 not final, IM005 no such summary.';
 
 -- The language of guideline rules. Deterministic: an expression and facts give true, false, or null for "not known".
 create or replace function clinical.check_stg_expression(p_expression jsonb) returns void
@@ -27779,6 +34335,6179 @@ create or replace function clinical.stg_claim_status(p_claim_id uuid, p_guidelin
 as $$ select clinical.stg_status(p_guideline_id, p_stage, null, p_claim_id) $$;
 
 comment on function clinical.stg_claim_status(uuid, uuid, text) is 'about=What the last evaluation of a claim gave, waivers since then included: not_checked, not_applicable, failed, waived or passed. For the service of claims.';
+
+-- Guidelines for a discharge summary: which apply, what they say, and a doctor's waiver.
+create or replace function clinical.stg_facts(p_summary clinical.discharge_summaries) returns jsonb
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_build_object(
+    'sex', p.sex,
+    'age_years', extract(year from age((a.admitted_at at time zone 'UTC')::date, p.birth_date))::int,
+    'class', e.class,
+    'payer_class', e.payer_class,
+    'admission_type', a.admission_type,
+    'care_class', a.care_class,
+    -- days in the house; the day of discharge is open until discharge is ordered
+    'los_days', (a.discharge_ordered_at at time zone c.timezone)::date - (a.admitted_at at time zone c.timezone)::date,
+    'discharge_kind', p_summary.discharge_kind,
+    'condition_at_discharge', p_summary.condition_at_discharge,
+    'icd10_codes', coalesce(
+      (select jsonb_agg(d.value ->> 'icd10' order by d.value ->> 'icd10') from jsonb_array_elements(p_summary.final_diagnoses) d
+       where d.value ? 'icd10'),
+      '[]'
+    ),
+    'procedure_codes', coalesce(
+      (select jsonb_agg(d.value ->> 'code' order by d.value ->> 'code') from jsonb_array_elements(p_summary.procedures) d
+       where d.value ? 'code'),
+      '[]'
+    ),
+    'medications', jsonb_array_length(p_summary.medications),
+    'follow_up', jsonb_array_length(p_summary.follow_up),
+    'has_advice', p_summary.advice_enc is not null,
+    'implants', (
+      select count(*)
+      from clinical.implants i
+      join clinical.procedures x on x.tenant_id = i.tenant_id and x.id = i.procedure_id
+      where i.tenant_id = p_summary.tenant_id and x.encounter_id = p_summary.encounter_id
+    ),
+    'answers', coalesce(p_summary.sections -> 'stg_answers', '{}')
+  )
+  from clinical.encounters e
+  join patient.patients p on p.tenant_id = e.tenant_id and p.id = e.patient_id
+  join clinical.admissions a on a.tenant_id = e.tenant_id and a.id = p_summary.admission_id
+  join facility.clinics c on c.tenant_id = e.tenant_id and c.id = e.clinic_id
+  where e.tenant_id = p_summary.tenant_id and e.id = p_summary.encounter_id
+$$;
+
+comment on function clinical.stg_facts(clinical.discharge_summaries) is 'about=The facts of a stay that rules of guidelines may ask about: sex, age_years, class, payer_class, admission_type, care_class, los_days, discharge_kind, condition_at_discharge, icd10_codes, procedure_codes, medications, follow_up, has_advice, implants, and answers to questions.';
+
+create or replace function clinical.applicable_guidelines(p_icd10_codes text[], p_on date) returns setof uuid
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  -- of one code the tenant's own guideline stands before the shared one
+  select distinct on (g.code) g.id
+  from clinical.stg_guidelines g
+  where
+    (g.tenant_id is null or g.tenant_id = core.require_tenant()) and g.status = 'active' and g.effective @> p_on
+    and exists (
+      select
+      from unnest(p_icd10_codes) as d (code), unnest(g.icd10_codes) as i (code)
+      where d.code = i.code or starts_with(d.code, i.code || '.')
+    )
+  order by g.code, g.tenant_id nulls last
+$$;
+
+comment on function clinical.applicable_guidelines(text[], date) is 'about=The guidelines in force on a day for a list of ICD-10 codes; a guideline for I21 is for I21.0 as well.';
+
+create or replace function clinical.set_stg_status(p_summary clinical.discharge_summaries) returns clinical.discharge_summaries
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_states text[];
+  v_status text;
+  v_reason text;
+  v_summary clinical.discharge_summaries;
+begin
+  select coalesce(array_agg(clinical.stg_status(g.id, 'discharge', p_summary.id, null)), '{}') into v_states
+  from clinical.applicable_guidelines(
+    array(select d.value ->> 'icd10' from jsonb_array_elements(p_summary.final_diagnoses) d), current_date
+  ) as g (id);
+  v_status := case
+    when 'not_checked' = any (v_states) then 'not_checked'
+    when 'failed' = any (v_states) then 'failed'
+    when 'waived' = any (v_states) then 'waived'
+    when 'passed' = any (v_states) then 'passed'
+    else 'not_applicable'
+  end;
+  if v_status = 'waived' then
+    select r.waiver_reason into v_reason
+    from clinical.stg_compliance_results r
+    where
+      r.tenant_id = p_summary.tenant_id and r.discharge_summary_id = p_summary.id and r.waiver_reason is not null
+    order by r.evaluated_at desc
+    limit 1;
+  end if;
+  if p_summary.stg_checked_at is not null and p_summary.stg_status = v_status
+    and p_summary.stg_waiver_reason is not distinct from v_reason then
+    return p_summary;
+  end if;
+  update clinical.discharge_summaries s
+  set stg_status = v_status, stg_checked_at = now(), stg_waiver_reason = v_reason
+  where s.tenant_id = p_summary.tenant_id and s.id = p_summary.id
+  returning s.* into v_summary;
+  return v_summary;
+end
+$$;
+
+comment on function clinical.set_stg_status(clinical.discharge_summaries) is 'about=Derives the status of a summary from the last results of the guidelines that apply to it.';
+
+create or replace function clinical.evaluate_stg(p_summary_id uuid) returns clinical.discharge_summaries
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_summary clinical.discharge_summaries := clinical.lock_discharge_summary(p_summary_id);
+  v_facts jsonb;
+  v_documents text[];
+  v_guideline uuid;
+begin
+  if v_summary.status not in ('draft', 'in_review') then
+    return v_summary; -- what was approved was evaluated then
+  end if;
+  v_facts := clinical.stg_facts(v_summary);
+  select coalesce(array_agg(distinct d.type_code), '{}') into v_documents
+  from ehr.documents d
+  where
+    d.tenant_id = v_summary.tenant_id and d.encounter_id = v_summary.encounter_id and d.status = 'current'
+    and d.deleted_at is null;
+  for v_guideline in
+    select g.id
+    from clinical.applicable_guidelines(
+      array(select c.value from jsonb_array_elements_text(v_facts -> 'icd10_codes') c), current_date
+    ) as g (id)
+    order by g.id
+  loop
+    perform clinical.evaluate_stg_stage(v_guideline, 'discharge', p_summary_id, null, v_facts, v_documents);
+  end loop;
+  return clinical.set_stg_status(v_summary);
+end
+$$;
+
+comment on function clinical.evaluate_stg(uuid) is 'about=Evaluates the guidelines that apply to the diagnoses of a discharge summary in work, from the summary, the stay and the types of its documents: one row a criterion in clinical.stg_compliance_results, and stg_status of the summary, which is returned. The same stay gives the same rows. IM005 no such summary.';
+
+create or replace function clinical.waive_stg_criterion(p_result_id uuid, p_reason text) returns clinical.stg_compliance_results
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_result clinical.stg_compliance_results;
+  v_last clinical.stg_compliance_results;
+  v_summary clinical.discharge_summaries;
+  v_at timestamptz;
+begin
+  perform clinical.require_reason(p_reason, 'waiving a criterion');
+  select r.* into v_result
+  from clinical.stg_compliance_results r
+  where r.tenant_id = v_tenant and r.id = p_result_id;
+  if not found then
+    raise exception 'result % does not exist', p_result_id
+      using errcode = 'IM005', hint = 'take the id from clinical.stg_findings';
+  end if;
+  if v_result.discharge_summary_id is not null then
+    v_summary := clinical.lock_discharge_summary(v_result.discharge_summary_id);
+    if v_summary.status not in ('draft', 'in_review') then
+      raise exception 'discharge summary % is %', v_summary.id, v_summary.status
+        using errcode = 'IM001', hint = 'criteria are waived before the summary is approved';
+    end if;
+  end if;
+  perform pg_advisory_xact_lock(
+    hashtextextended('clinical.stg' || v_tenant || coalesce(v_result.discharge_summary_id, v_result.claim_id), 0)
+  );
+  select r.* into v_last
+  from clinical.stg_compliance_results r
+  where
+    r.tenant_id = v_tenant and r.criterion_id = v_result.criterion_id
+    and (r.discharge_summary_id = v_result.discharge_summary_id or r.claim_id = v_result.claim_id)
+  order by r.evaluated_at desc
+  limit 1;
+  if v_last.waived_by is not null and v_last.input_hash = v_result.input_hash then
+    return v_last; -- waived already
+  end if;
+  if v_last.id <> p_result_id or v_last.outcome not in ('fail', 'missing_data') then
+    raise exception 'result % is not the last word on its criterion, or no failure', p_result_id
+      using errcode = 'IM001', hint = 'evaluate again and waive what still fails';
+  end if;
+
+  v_at := clock_timestamp();
+  insert into clinical.stg_compliance_results (
+    tenant_id, discharge_summary_id, claim_id, guideline_id, criterion_id, outcome, evidence, input_hash, evaluated_at,
+    engine_version, waived_by, waiver_reason
+  )
+  values (
+    v_tenant, v_last.discharge_summary_id, v_last.claim_id, v_last.guideline_id, v_last.criterion_id, v_last.outcome,
+    v_last.evidence, v_last.input_hash, v_at, v_last.engine_version, clinical.acting_doctor_id(), p_reason
+  )
+  returning * into v_last;
+  if v_summary.id is not null then
+    perform clinical.set_stg_status(v_summary);
+  end if;
+  return v_last;
+end
+$$;
+
+comment on function clinical.waive_stg_criterion(uuid, text) is 'about=The doctor who is signed in waives a criterion that failed or could not be evaluated, with a reason: a new result row. It holds for the input that was evaluated. Asked again: the same row. IM001 it did not fail, was evaluated again since, or the summary is approved, IM002 no reason, IM005 no such result, IM006 the user is no doctor.';
+
+-- billing: functions
+
+-- Accounts from opening to closing. Whatever changes the totals of an account locks its row first.
+create or replace function billing.lock_account(p_account_id uuid) returns billing.accounts
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_account billing.accounts;
+begin
+  select a.* into v_account
+  from billing.accounts a
+  where a.tenant_id = core.require_tenant() and a.id = p_account_id
+  for no key update;
+  if not found then
+    raise exception 'account % does not exist', p_account_id
+      using errcode = 'IM005', hint = 'choose an account of the tenant';
+  end if;
+  return v_account;
+end
+$$;
+
+comment on function billing.lock_account(uuid) is 'about=The account, locked until the transaction ends. IM005 no such account.';
+
+create or replace function billing.add_to_totals(
+  p_account_id uuid,
+  p_charged numeric default 0,
+  p_paid numeric default 0,
+  p_claimed numeric default 0,
+  p_written_off numeric default 0
+) returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+begin
+  update billing.accounts a
+  set
+    total_charged = a.total_charged + p_charged,
+    total_paid = a.total_paid + p_paid,
+    total_claimed = a.total_claimed + p_claimed,
+    total_written_off = a.total_written_off + p_written_off
+  where a.tenant_id = v_tenant and a.id = p_account_id and a.status <> 'closed';
+  if found then
+    return;
+  end if;
+  perform from billing.accounts a where a.tenant_id = v_tenant and a.id = p_account_id;
+  if found then
+    raise exception 'account % is closed', p_account_id
+      using errcode = 'IM558', hint = 'reopen it, or use another account';
+  end if;
+  raise exception 'account % does not exist', p_account_id
+    using errcode = 'IM005', hint = 'choose an account of the tenant';
+end
+$$;
+
+comment on function billing.add_to_totals(uuid, numeric, numeric, numeric, numeric) is 'about=Adds to the totals of an open account; module payment calls it for what the patient paid. IM005 no such account, IM558 closed.';
+
+create or replace function billing.check_coverage(p_patient_id uuid, p_payer_id uuid, p_coverage_id uuid) returns uuid
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_coverage record;
+begin
+  if p_coverage_id is null then
+    return p_payer_id;
+  end if;
+  select c.patient_id, c.payer_id into v_coverage
+  from insurance.coverages c
+  where c.tenant_id = core.require_tenant() and c.id = p_coverage_id;
+  if not found or v_coverage.patient_id <> p_patient_id then
+    raise exception 'coverage % is not one of patient %', p_coverage_id, p_patient_id
+      using errcode = 'IM005', hint = 'choose a coverage of the patient';
+  end if;
+  if p_payer_id <> v_coverage.payer_id then
+    raise exception 'coverage % is not with payer %', p_coverage_id, p_payer_id
+      using errcode = '22023', hint = 'leave the payer out: the coverage names it';
+  end if;
+  return v_coverage.payer_id;
+end
+$$;
+
+comment on function billing.check_coverage(uuid, uuid, uuid) is 'about=The payer of a coverage of the patient, or the payer given when there is no coverage. IM005 not a coverage of the patient.';
+
+create or replace function billing.open_account(
+  p_patient_id uuid,
+  p_encounter_id uuid default null,
+  p_clinic_id uuid default null,
+  p_payer_class text default null,
+  p_payer_id uuid default null,
+  p_coverage_id uuid default null,
+  p_key text default null
+) returns billing.accounts
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_encounter_patient_id uuid;
+  v_clinic_id uuid := p_clinic_id;
+  v_payer_class text := p_payer_class;
+  v_claim record;
+  v_account billing.accounts;
+begin
+  if p_encounter_id is not null then
+    select e.patient_id, coalesce(p_clinic_id, e.clinic_id), coalesce(p_payer_class, e.payer_class)
+    into v_encounter_patient_id, v_clinic_id, v_payer_class
+    from clinical.encounters e
+    where e.tenant_id = v_tenant and e.id = p_encounter_id and e.deleted_at is null;
+    if not found or v_encounter_patient_id <> p_patient_id then
+      raise exception 'encounter % is not one of patient %', p_encounter_id, p_patient_id
+        using errcode = 'IM005', hint = 'choose an encounter of the patient';
+    end if;
+    -- two desks that open the account of one stay meet here
+    perform pg_advisory_xact_lock(hashtextextended('billing.open_account' || v_tenant || p_encounter_id, 0));
+    select a.* into v_account
+    from billing.accounts a
+    where a.tenant_id = v_tenant and a.encounter_id = p_encounter_id and a.status <> 'closed';
+    if found then
+      return v_account;
+    end if;
+  else
+    if p_clinic_id is null then
+      raise exception 'an account without an encounter needs a clinic'
+        using errcode = '22023', hint = 'pass p_clinic_id, the clinic that bills';
+    end if;
+    perform from patient.patients p where p.tenant_id = v_tenant and p.id = p_patient_id and p.deleted_at is null;
+    if not found then
+      raise exception 'patient % does not exist', p_patient_id
+        using errcode = 'IM005', hint = 'search the patient again';
+    end if;
+    if p_key is not null then
+      v_claim := core.idempotent_begin(
+        'billing.open_account', p_key, sha256(convert_to(p_patient_id || ' ' || p_clinic_id, 'UTF8'))
+      );
+      if v_claim.state = 'done' then
+        select a.* into v_account
+        from billing.accounts a
+        where a.tenant_id = v_tenant and a.id = (v_claim.response ->> 'account_id')::uuid;
+        return v_account;
+      end if;
+    end if;
+  end if;
+
+  insert into billing.accounts (
+    tenant_id, account_number, patient_id, encounter_id, clinic_id, payer_class, payer_id, coverage_id
+  )
+  values (
+    v_tenant, core.next_default_number('account', '', 'ACC-{YY}-'), p_patient_id, p_encounter_id,
+    v_clinic_id, coalesce(v_payer_class, 'self'),
+    billing.check_coverage(p_patient_id, p_payer_id, p_coverage_id), p_coverage_id
+  )
+  returning * into v_account;
+  if p_key is not null and p_encounter_id is null then
+    perform core.idempotent_finish('billing.open_account', p_key, jsonb_build_object('account_id', v_account.id));
+  end if;
+  return v_account;
+end
+$$;
+
+comment on function billing.open_account(uuid, uuid, uuid, text, uuid, uuid, text) is 'about=Opens the account of a stay or visit, or returns the open one that it has. Without an encounter p_clinic_id is needed and p_key makes a repeat harmless. Payer class and clinic are those of the encounter unless given; a coverage names its payer. IM003, IM005 no such patient, encounter or coverage, IM010, IM011.';
+
+create or replace function billing.set_account_status(p_account_id uuid, p_status text, p_reason text default null)
+  returns billing.accounts
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_account billing.accounts := billing.lock_account(p_account_id);
+begin
+  if v_account.status = p_status then
+    return v_account;
+  end if;
+  if p_status = 'closed' then
+    raise exception 'an account is closed by billing.close_account'
+      using errcode = '22023', hint = 'call billing.close_account, which looks for what is open';
+  end if;
+  if p_reason is not null then
+    perform core.set_reason(p_reason);
+  end if;
+  update billing.accounts a
+  set status = p_status
+  where a.tenant_id = v_account.tenant_id and a.id = p_account_id
+  returning a.* into v_account;
+  return v_account;
+end
+$$;
+
+comment on function billing.set_account_status(uuid, text, text) is 'about=Puts an account on hold, back to active, or into settling (the final bill); reopens a closed one, with a reason. IM001 no such move, IM002 reason missing, IM005.';
+
+create or replace function billing.set_credit_limit(p_account_id uuid, p_credit_limit numeric, p_reason text) returns billing.accounts
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_account billing.accounts := billing.lock_account(p_account_id);
+begin
+  if nullif(btrim(p_reason), '') is null then
+    raise exception 'credit for account % needs a reason', p_account_id
+      using errcode = 'IM002', hint = 'pass p_reason: why the patient may owe it';
+  end if;
+  if v_account.credit_limit = p_credit_limit then
+    return v_account;
+  end if;
+  perform core.set_reason(p_reason);
+  update billing.accounts a
+  set credit_limit = p_credit_limit
+  where a.tenant_id = v_account.tenant_id and a.id = p_account_id
+  returning a.* into v_account;
+  return v_account;
+end
+$$;
+
+comment on function billing.set_credit_limit(uuid, numeric, text) is 'about=How much the patient may owe and still leave; the reason is audited. IM002 reason missing, IM005.';
+
+create or replace function billing.close_account(p_account_id uuid) returns billing.accounts
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_account billing.accounts := billing.lock_account(p_account_id);
+  v_obstacle text;
+begin
+  if v_account.status = 'closed' then
+    return v_account;
+  end if;
+  v_obstacle := case
+    when exists (
+      select
+      from billing.charge_items i
+      where i.tenant_id = v_account.tenant_id and i.account_id = p_account_id and i.status in ('planned', 'billable')
+    ) then 'has charges that are not billed'
+    when exists (
+      select
+      from billing.invoices i
+      where
+        i.tenant_id = v_account.tenant_id and i.account_id = p_account_id and i.kind <> 'credit_note'
+        and i.status in ('draft', 'issued', 'partially_paid')
+    ) then 'has bills that are not paid'
+    when v_account.balance <> 0 then 'has a balance'
+  end;
+  if v_obstacle is not null then
+    raise exception 'account % %', p_account_id, v_obstacle
+      using errcode = 'IM560', hint = 'bill or cancel its charges; collect, refund or write off what is open';
+  end if;
+  if v_account.status = 'active' then
+    perform billing.set_account_status(p_account_id, 'settling');
+  end if;
+  update billing.accounts a
+  set status = 'closed', closed_at = now()
+  where a.tenant_id = v_account.tenant_id and a.id = p_account_id
+  returning a.* into v_account;
+  return v_account;
+end
+$$;
+
+comment on function billing.close_account(uuid) is 'about=Closes an account on which everything is billed, paid and at zero. IM001 it is on hold, IM005, IM560 something is open.';
+
+-- What a charge costs: for whom, in which class, where and when.
+create or replace function billing.clinic_date(p_clinic_id uuid, p_at timestamptz default now()) returns date
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select (p_at at time zone c.timezone)::date
+  from facility.clinics c
+  where c.tenant_id = core.current_tenant_id() and c.id = p_clinic_id
+$$;
+
+comment on function billing.clinic_date(uuid, timestamptz) is 'about=The date that a clinic''s calendar shows at an instant.';
+
+create or replace function billing.find_price(
+  p_charge_id uuid,
+  p_payer_id uuid,
+  p_care_class text,
+  p_clinic_id uuid,
+  p_on date,
+  out unit_price numeric,
+  out discount_pct numeric
+) returns record
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+begin
+  -- the payer's own price before one for any payer, then the class, then the clinic
+  select t.price, t.discount_pct into unit_price, discount_pct
+  from billing.tariffs t
+  where
+    t.tenant_id = v_tenant and t.charge_id = p_charge_id
+    and (t.payer_id is null or t.payer_id = p_payer_id)
+    and (t.care_class is null or t.care_class = p_care_class)
+    and (t.clinic_id is null or t.clinic_id = p_clinic_id)
+    and t.valid_during @> p_on
+  order by t.payer_id nulls last, t.care_class nulls last, t.clinic_id nulls last
+  limit 1;
+  if found then
+    return;
+  end if;
+  select c.base_price, 0 into unit_price, discount_pct
+  from billing.charge_master c
+  where c.tenant_id = v_tenant and c.id = p_charge_id;
+  if not found then
+    raise exception 'charge % does not exist', p_charge_id
+      using errcode = 'IM005', hint = 'choose a charge of billing.charge_master';
+  end if;
+end
+$$;
+
+comment on function billing.find_price(uuid, uuid, text, uuid, date) is 'about=Price of one unit and discount in percent of the most particular tariff of that day: payer counts before class of care, class before clinic; without a tariff the base price. IM003, IM005 no such charge.';
+
+-- Charging: one row per source event and charge, priced when it is made. The account's row is locked, so its totals and
+-- what a package still includes are right under any number of writers.
+create or replace function billing.package_with_room(
+  p_account_id uuid,
+  p_charge_id uuid,
+  p_charge_code text,
+  p_quantity numeric
+) returns uuid
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_package uuid;
+begin
+  select i.id into v_package
+  from billing.charge_items i
+  join billing.charge_master p on p.tenant_id = i.tenant_id and p.id = i.charge_id
+  cross join lateral jsonb_array_elements(p.package_components) as c
+  where
+    i.tenant_id = v_tenant and i.account_id = p_account_id and i.status in ('billable', 'billed')
+    and p.kind = 'package'
+    and c.value ->> 'code' = p_charge_code
+    and (
+      c.value ->> 'quantity' is null
+      or (c.value ->> 'quantity')::numeric * i.quantity >= p_quantity + (
+        select coalesce(sum(used.quantity), 0)
+        from billing.charge_items used
+        where
+          used.tenant_id = v_tenant and used.package_charge_item_id = i.id and used.charge_id = p_charge_id
+          and used.status = 'not_billable'
+      )
+    )
+  order by i.id
+  limit 1;
+  return v_package;
+end
+$$;
+
+comment on function billing.package_with_room(uuid, uuid, text, numeric) is 'about=The charge of a package on the account that includes so much more of a charge; null when there is none.';
+
+create or replace function billing.put_into_packages(p_account_id uuid) returns numeric
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_item record;
+  v_package uuid;
+  v_freed numeric := 0;
+begin
+  for v_item in
+    select i.id, i.charge_id, i.quantity, i.net, c.code
+    from billing.charge_items i
+    join billing.charge_master c on c.tenant_id = i.tenant_id and c.id = i.charge_id
+    where i.tenant_id = v_tenant and i.account_id = p_account_id and i.status = 'billable' and c.kind <> 'package'
+    order by i.occurred_at, i.id
+  loop
+    v_package := billing.package_with_room(p_account_id, v_item.charge_id, v_item.code, v_item.quantity);
+    if v_package is not null then
+      update billing.charge_items i
+      set status = 'not_billable', package_charge_item_id = v_package
+      where i.tenant_id = v_tenant and i.id = v_item.id;
+      v_freed := v_freed + v_item.net;
+    end if;
+  end loop;
+  return v_freed;
+end
+$$;
+
+comment on function billing.put_into_packages(uuid) is 'about=Moves billable charges that a package on the account includes into it, oldest first; returns what they would have cost.';
+
+create or replace function billing.add_charge(
+  p_account_id uuid,
+  p_charge_id uuid,
+  p_source_type text,
+  p_source_id uuid,
+  p_quantity numeric default 1,
+  p_occurred_at timestamptz default null,
+  p_unit_price numeric default null
+) returns billing.charge_items
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+  set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_account billing.accounts := billing.lock_account(p_account_id);
+  v_tenant uuid := v_account.tenant_id;
+  v_charge record;
+  v_care_class text;
+  v_price record;
+  v_discount numeric;
+  v_tax numeric;
+  v_package uuid;
+  v_item billing.charge_items;
+begin
+  select i.* into v_item
+  from billing.charge_items i
+  where
+    i.tenant_id = v_tenant and i.source_type = p_source_type and i.source_id = p_source_id
+    and i.charge_id = p_charge_id and i.status <> 'aborted';
+  if found then
+    if v_item.account_id = p_account_id and v_item.quantity = p_quantity then
+      return v_item;
+    end if;
+    raise exception 'source % is charged already by charge item %', p_source_id, v_item.id
+      using errcode = 'IM557', hint = 'cancel that charge before you charge it in another way';
+  end if;
+  if v_account.status = 'closed' then
+    raise exception 'account % is closed', p_account_id
+      using errcode = 'IM558', hint = 'reopen it, or use another account';
+  end if;
+
+  select c.code, c.kind, c.gst_rate into v_charge
+  from billing.charge_master c
+  where c.tenant_id = v_tenant and c.id = p_charge_id and c.active and c.deleted_at is null;
+  if not found then
+    raise exception 'charge % does not exist or is inactive', p_charge_id
+      using errcode = 'IM005', hint = 'choose an active charge of billing.charge_master';
+  end if;
+  if p_unit_price is not null and v_charge.kind not in ('drug', 'consumable') then
+    raise exception 'charge % has its price from the tariffs', p_charge_id
+      using errcode = '22023', hint = 'only drugs and consumables may carry the price of their batch';
+  end if;
+
+  select a.care_class into v_care_class
+  from clinical.admissions a
+  where a.tenant_id = v_tenant and a.encounter_id = v_account.encounter_id;
+  select f.unit_price, f.discount_pct into v_price
+  from billing.find_price(
+    p_charge_id, v_account.payer_id, v_care_class, v_account.clinic_id,
+    billing.clinic_date(v_account.clinic_id, coalesce(p_occurred_at, now()))
+  ) f;
+  if p_unit_price is not null then
+    v_price.unit_price := p_unit_price;
+    v_price.discount_pct := 0;
+  end if;
+  v_discount := round(p_quantity * v_price.unit_price * v_price.discount_pct / 100, 2);
+  v_tax := round((p_quantity * v_price.unit_price - v_discount) * v_charge.gst_rate / 100, 2);
+  if v_charge.kind <> 'package' then
+    v_package := billing.package_with_room(p_account_id, p_charge_id, v_charge.code, p_quantity);
+  end if;
+
+  insert into billing.charge_items (
+    tenant_id, account_id, charge_id, patient_id, encounter_id, source_type, source_id, occurred_at, quantity, unit_price,
+    discount, tax_rate, tax, net, concession_reason, package_charge_item_id, status
+  )
+  values (
+    v_tenant, p_account_id, p_charge_id, v_account.patient_id, v_account.encounter_id, p_source_type, p_source_id,
+    coalesce(p_occurred_at, now()), p_quantity, v_price.unit_price, v_discount, v_charge.gst_rate, v_tax,
+    round(p_quantity * v_price.unit_price - v_discount + v_tax, 2), case when v_discount > 0 then 'tariff' end,
+    v_package, case when v_package is null then 'billable' else 'not_billable' end
+  )
+  -- two accounts may race for one source: the key decides, and the loser is told
+  on conflict (tenant_id, source_type, source_id, charge_id) where status <> 'aborted' do nothing
+  returning * into v_item;
+  if not found then
+    raise exception 'source % is charged already', p_source_id
+      using errcode = 'IM557', hint = 'look the source up in billing.charge_items';
+  end if;
+  if v_charge.kind = 'package' then
+    perform billing.add_to_totals(p_account_id, p_charged => v_item.net - billing.put_into_packages(p_account_id));
+  elsif v_package is null then
+    perform billing.add_to_totals(p_account_id, p_charged => v_item.net);
+  end if;
+  return v_item;
+end
+$$;
+
+comment on function billing.add_charge(uuid, uuid, text, uuid, numeric, timestamptz, numeric) is 'about=Charges what a source row caused (source type is its table, or manual) to an account, at the tariff of payer, class of care, clinic and day; drugs and consumables may carry the price of their batch. A charge that a package on the account includes becomes not_billable, and a package takes in what was charged before. The same source and charge again returns the same row. IM003, IM005 no such account or charge, IM557 charged already with another quantity or account, IM558 account closed.';
+
+create or replace function billing.charge_encounter(
+  p_encounter_id uuid,
+  p_charge_code text,
+  p_source_type text,
+  p_source_id uuid,
+  p_quantity numeric default 1
+) returns uuid
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+  set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_charge_id uuid;
+  v_account_id uuid;
+  v_item_id uuid;
+begin
+  select c.id into v_charge_id
+  from billing.charge_master c
+  where c.tenant_id = v_tenant and c.code = p_charge_code and c.active and c.deleted_at is null;
+  if not found then
+    return null;
+  end if;
+  select i.id into v_item_id
+  from billing.charge_items i
+  where
+    i.tenant_id = v_tenant and i.source_type = p_source_type and i.source_id = p_source_id
+    and i.charge_id = v_charge_id and i.status <> 'aborted';
+  if found then
+    return v_item_id;
+  end if;
+  select a.id into v_account_id
+  from billing.accounts a
+  where a.tenant_id = v_tenant and a.encounter_id = p_encounter_id and a.status <> 'closed';
+  if not found then
+    return null;
+  end if;
+  return (billing.add_charge(v_account_id, v_charge_id, p_source_type, p_source_id, p_quantity)).id;
+end
+$$;
+
+comment on function billing.charge_encounter(uuid, text, text, uuid, numeric) is 'about=For the other modules: charges an encounter by the hospital''s charge code and returns the charge item; the same one when it is repeated. Null when the tenant has no such charge or the encounter no open account: clinical work is never stopped by billing. IM003.';
+
+-- What may still happen to a charge before it is billed. Order of locks: account, charge item.
+create or replace function billing.lock_charge(p_charge_item_id uuid) returns billing.charge_items
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_item billing.charge_items;
+begin
+  select i.* into v_item
+  from billing.charge_items i
+  where i.tenant_id = v_tenant and i.id = p_charge_item_id;
+  if not found then
+    raise exception 'charge item % does not exist', p_charge_item_id
+      using errcode = 'IM005', hint = 'choose a charge item of the tenant';
+  end if;
+  perform billing.lock_account(v_item.account_id);
+  select i.* into v_item
+  from billing.charge_items i
+  where i.tenant_id = v_tenant and i.id = p_charge_item_id
+  for no key update;
+  if v_item.status = 'billed' then
+    raise exception 'charge item % is on a bill', p_charge_item_id
+      using errcode = 'IM557', hint = 'write a credit note on that bill first';
+  end if;
+  return v_item;
+end
+$$;
+
+comment on function billing.lock_charge(uuid) is 'about=A charge that is not billed, locked with its account. IM005 no such charge item, IM557 it is on a bill.';
+
+create or replace function billing.cancel_charge(p_charge_item_id uuid, p_reason text) returns billing.charge_items
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_item billing.charge_items := billing.lock_charge(p_charge_item_id);
+  v_included record;
+begin
+  if v_item.status = 'aborted' then
+    return v_item;
+  end if;
+  if nullif(btrim(p_reason), '') is null then
+    raise exception 'cancelling charge item % needs a reason', p_charge_item_id
+      using errcode = 'IM002', hint = 'pass p_reason';
+  end if;
+  perform core.set_reason(p_reason);
+  if v_item.status = 'billable' then
+    perform billing.add_to_totals(v_item.account_id, p_charged => -v_item.net);
+  end if;
+  -- what a cancelled package included must be paid again
+  for v_included in
+    update billing.charge_items i
+    set status = 'billable', package_charge_item_id = null
+    where i.tenant_id = v_item.tenant_id and i.package_charge_item_id = v_item.id and i.status = 'not_billable'
+    returning i.net
+  loop
+    perform billing.add_to_totals(v_item.account_id, p_charged => v_included.net);
+  end loop;
+  update billing.charge_items i
+  set status = 'aborted', cancel_reason = p_reason
+  where i.tenant_id = v_item.tenant_id and i.id = v_item.id
+  returning i.* into v_item;
+  return v_item;
+end
+$$;
+
+comment on function billing.cancel_charge(uuid, text) is 'about=Cancels a charge that is not billed; its source may be charged anew. What a cancelled package included becomes billable. IM002 reason missing, IM005, IM557 on a bill, IM558 account closed.';
+
+create or replace function billing.grant_concession(
+  p_charge_item_id uuid,
+  p_discount numeric,
+  p_reason text,
+  p_approved_by uuid
+) returns billing.charge_items
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_item billing.charge_items := billing.lock_charge(p_charge_item_id);
+  v_before numeric := v_item.net;
+  v_tax numeric;
+begin
+  if nullif(btrim(p_reason), '') is null or p_approved_by is null then
+    raise exception 'a concession on charge item % needs a reason and who granted it', p_charge_item_id
+      using errcode = 'IM002', hint = 'pass p_reason and p_approved_by, a member of staff';
+  end if;
+  if v_item.status <> 'billable' then
+    raise exception 'charge item % is %', p_charge_item_id, v_item.status
+      using errcode = 'IM001', hint = 'only a billable charge can have a concession';
+  end if;
+  if
+    v_item.discount = p_discount and v_item.concession_reason = p_reason
+    and v_item.concession_approved_by = p_approved_by
+  then
+    return v_item;
+  end if;
+  v_tax := round((v_item.quantity * v_item.unit_price - p_discount) * v_item.tax_rate / 100, 2);
+  perform core.set_reason(p_reason);
+  update billing.charge_items i
+  set
+    discount = p_discount,
+    tax = v_tax,
+    net = round(i.quantity * i.unit_price - p_discount + v_tax, 2),
+    concession_reason = p_reason,
+    concession_approved_by = p_approved_by
+  where i.tenant_id = v_item.tenant_id and i.id = v_item.id
+  returning i.* into v_item;
+  perform billing.add_to_totals(v_item.account_id, p_charged => v_item.net - v_before);
+  return v_item;
+end
+$$;
+
+comment on function billing.grant_concession(uuid, numeric, text, uuid) is 'about=Sets the discount of a billable charge, in money for the whole quantity, in place of the tariff''s. IM001 not billable, IM002 reason or approver missing, IM005, IM557 on a bill, IM558 account closed, 23514 more than its price.';
+
+create or replace function billing.take_out_of_package(p_charge_item_id uuid, p_reason text) returns billing.charge_items
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_item billing.charge_items := billing.lock_charge(p_charge_item_id);
+begin
+  if v_item.status = 'billable' then
+    return v_item;
+  end if;
+  if nullif(btrim(p_reason), '') is null then
+    raise exception 'taking charge item % out of its package needs a reason', p_charge_item_id
+      using errcode = 'IM002', hint = 'pass p_reason';
+  end if;
+  perform core.set_reason(p_reason);
+  update billing.charge_items i
+  set status = 'billable', package_charge_item_id = null
+  where i.tenant_id = v_item.tenant_id and i.id = v_item.id
+  returning i.* into v_item;
+  perform billing.add_to_totals(v_item.account_id, p_charged => v_item.net);
+  return v_item;
+end
+$$;
+
+comment on function billing.take_out_of_package(uuid, text) is 'about=Makes a charge that a package includes billable by itself. IM001 cancelled, IM002 reason missing, IM005, IM557 on a bill, IM558 account closed.';
+
+create or replace function billing.change_payer(
+  p_account_id uuid,
+  p_payer_class text,
+  p_payer_id uuid default null,
+  p_coverage_id uuid default null
+) returns billing.accounts
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_account billing.accounts := billing.lock_account(p_account_id);
+  v_care_class text;
+  v_item record;
+  v_difference numeric := 0;
+begin
+  if v_account.status = 'closed' then
+    raise exception 'account % is closed', p_account_id
+      using errcode = 'IM558', hint = 'reopen it, or use another account';
+  end if;
+  update billing.accounts a
+  set
+    payer_class = p_payer_class,
+    payer_id = billing.check_coverage(v_account.patient_id, p_payer_id, p_coverage_id),
+    coverage_id = p_coverage_id
+  where a.tenant_id = v_account.tenant_id and a.id = p_account_id
+  returning a.* into v_account;
+
+  select a.care_class into v_care_class
+  from clinical.admissions a
+  where a.tenant_id = v_account.tenant_id and a.encounter_id = v_account.encounter_id;
+  for v_item in
+    select i.id, i.net, i.quantity, i.tax_rate, p.unit_price, round(i.quantity * p.unit_price * p.discount_pct / 100, 2) as discount
+    from billing.charge_items i
+    join billing.charge_master c on c.tenant_id = i.tenant_id and c.id = i.charge_id
+    cross join lateral billing.find_price(
+      i.charge_id, v_account.payer_id, v_care_class, v_account.clinic_id,
+      billing.clinic_date(v_account.clinic_id, i.occurred_at)
+    ) p
+    where
+      i.tenant_id = v_account.tenant_id and i.account_id = p_account_id and i.status = 'billable'
+      -- a granted concession and the price of a batch stay as they are
+      and i.concession_approved_by is null and c.kind not in ('drug', 'consumable')
+    order by i.id
+  loop
+    update billing.charge_items i
+    set
+      unit_price = v_item.unit_price,
+      discount = v_item.discount,
+      concession_reason = case when v_item.discount > 0 then 'tariff' end,
+      tax = round((i.quantity * v_item.unit_price - v_item.discount) * i.tax_rate / 100, 2),
+      net = round(
+        i.quantity * v_item.unit_price - v_item.discount
+        + round((i.quantity * v_item.unit_price - v_item.discount) * i.tax_rate / 100, 2),
+        2
+      )
+    where i.tenant_id = v_account.tenant_id and i.id = v_item.id
+    returning v_difference + i.net - v_item.net into v_difference;
+  end loop;
+  update billing.accounts a
+  set total_charged = a.total_charged + v_difference
+  where a.tenant_id = v_account.tenant_id and a.id = p_account_id
+  returning a.* into v_account;
+  return v_account;
+end
+$$;
+
+comment on function billing.change_payer(uuid, text, uuid, uuid) is 'about=Another payer for an open account: its billable charges get the prices of the new payer, except drugs, consumables and what has a granted concession. IM005, IM558 account closed.';
+
+-- One way into the ledger: a transaction with all its lines.
+create or replace function billing.post_entries(
+  p_ref_type text,
+  p_ref_id uuid,
+  p_clinic_id uuid,
+  p_patient_id uuid,
+  p_currency text,
+  p_lines jsonb,
+  p_reverses_txn_id uuid default null
+) returns uuid
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_txn_id uuid := core.uuid_v7();
+  v_line record;
+  v_line_no smallint := 0;
+begin
+  for v_line in
+    select
+      l.value ->> 'account' as account,
+      (l.value ->> 'debit')::numeric as debit,
+      coalesce((l.value ->> 'clinic_id')::uuid, p_clinic_id) as clinic_id
+    from jsonb_array_elements(p_lines) with ordinality as l
+    order by l.ordinality
+  loop
+    continue when v_line.debit = 0;
+    v_line_no := v_line_no + 1;
+    insert into billing.ledger_entries (
+      tenant_id, txn_id, line_no, account_code, direction, amount, currency, ref_type, ref_id, patient_id, clinic_id,
+      reverses_txn_id
+    )
+    values (
+      v_tenant, v_txn_id, v_line_no, v_line.account, case when v_line.debit > 0 then 'debit' else 'credit' end,
+      abs(v_line.debit), p_currency, p_ref_type, p_ref_id, p_patient_id, v_line.clinic_id, p_reverses_txn_id
+    );
+  end loop;
+  return v_txn_id;
+end
+$$;
+
+comment on function billing.post_entries(text, uuid, uuid, uuid, text, jsonb, uuid) is 'about=For operations of this module, payment and insurance: posts one ledger transaction for a row. p_lines is [{"account": code, "debit": amount, "clinic_id": other clinic}], where a debit below zero is a credit and zero is left out; the debits must add up to zero (IM553 at commit). A row is posted once per ref_type (23505).';
+
+-- Issuing a bill. Order of locks: account, charge items by id, and the counter of the number last, because a gapless
+-- series admits one open transaction at a time.
+create or replace function billing.take_invoice_number(p_kind text, p_series text, p_on date) returns text
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_prefix text := case p_kind when 'bill_of_supply' then 'B' when 'tax_invoice' then 'T' else 'C' end;
+begin
+  if not exists (
+    select
+    from core.id_sequences s
+    where s.tenant_id = core.require_tenant() and s.scope = p_kind and s.series = p_series and s.period_key = ''
+  ) then
+    perform core.configure_series(
+      p_kind, p_series, concat_ws('-', v_prefix, nullif(p_series, ''), ''), 6, 'fiscal_year', p_max_len => 16
+    );
+  end if;
+  return core.next_number(p_kind, p_series, p_on);
+end
+$$;
+
+comment on function billing.take_invoice_number(text, text, date) is 'about=The next number of a kind of bill, series and fiscal year, such as B-000001; core.configure_series(<kind>, <series>, ...) writes it otherwise. Gapless: the counter stays locked until the transaction ends. IM552 longer than 16 characters.';
+
+create or replace function billing.post_invoice(p_invoice billing.invoices) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- a credit note is the bill the other way round
+  v_sign int := case p_invoice.kind when 'credit_note' then -1 else 1 end;
+begin
+  perform billing.post_entries(
+    case p_invoice.kind when 'credit_note' then 'credit_note' else 'invoice' end, p_invoice.id, p_invoice.clinic_id,
+    p_invoice.patient_id, p_invoice.currency,
+    jsonb_build_array(
+      jsonb_build_object('account', billing.receivable_of(p_invoice), 'debit', v_sign * p_invoice.total),
+      jsonb_build_object('account', 'discount', 'debit', v_sign * p_invoice.discount),
+      jsonb_build_object('account', 'tax_payable', 'debit', -v_sign * p_invoice.tax),
+      jsonb_build_object('account', 'revenue', 'debit', -v_sign * (p_invoice.total + p_invoice.discount - p_invoice.tax))
+    )
+  );
+end
+$$;
+
+comment on function billing.post_invoice(billing.invoices) is 'about=Posts an issued bill or credit note to the ledger; rounding goes to revenue.';
+
+create or replace function billing.receivable_of(p_invoice billing.invoices) returns text
+  language sql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case when p_invoice.payer_id is null then 'patient_receivable' else 'payer_receivable' end
+$$;
+
+comment on function billing.receivable_of(billing.invoices) is 'about=The ledger account of who owes a bill.';
+
+create or replace function billing.round_total(p_net numeric) returns numeric
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_to numeric := coalesce((core.setting('billing.round_to') #>> '{}')::numeric, 1);
+begin
+  return case when v_to > 0 then round(p_net / v_to) * v_to else p_net end;
+end
+$$;
+
+comment on function billing.round_total(numeric) is 'about=A total rounded to setting billing.round_to (default 1; 0 leaves it).';
+
+create or replace function billing.issue_draft(p_invoice_id uuid) returns billing.invoices
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_invoice billing.invoices;
+  v_today date;
+begin
+  select i.* into v_invoice from billing.invoices i where i.tenant_id = v_tenant and i.id = p_invoice_id;
+  v_today := billing.clinic_date(v_invoice.clinic_id);
+  perform billing.post_invoice(v_invoice);
+  update billing.invoices i
+  set
+    invoice_number = billing.take_invoice_number(i.kind, i.series, v_today),
+    fiscal_year = core.period_key('fiscal_year', v_today),
+    issued_at = now(),
+    status = 'issued'
+  where i.tenant_id = v_tenant and i.id = p_invoice_id
+  returning i.* into v_invoice;
+  if v_invoice.total = 0 and v_invoice.kind <> 'credit_note' then -- nothing to pay: the state follows at once
+    update billing.invoices i
+    set allocated = 0
+    where i.tenant_id = v_tenant and i.id = p_invoice_id
+    returning i.* into v_invoice;
+  end if;
+  return v_invoice;
+end
+$$;
+
+comment on function billing.issue_draft(uuid) is 'about=Posts a draft, gives it its number and issues it. IM552.';
+
+create or replace function billing.issue_invoice(
+  p_account_id uuid,
+  p_charge_item_ids uuid[] default null,
+  p_kind text default null,
+  p_series text default '',
+  p_payer_id uuid default null,
+  p_due_on date default null,
+  p_key text default null
+) returns billing.invoices
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+  set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_account billing.accounts;
+  v_tenant uuid := core.require_tenant();
+  v_claim record;
+  v_item record;
+  v_items uuid[];
+  v_sum record;
+  v_total numeric;
+  v_clinic record;
+  v_invoice billing.invoices;
+  v_line_no smallint := 0;
+  v_line_id uuid;
+begin
+  if p_key is not null then
+    v_claim := core.idempotent_begin(
+      'billing.issue_invoice', p_key,
+      sha256(convert_to(
+        jsonb_build_array(p_account_id, p_charge_item_ids, p_kind, p_series, p_payer_id, p_due_on)::text, 'UTF8'
+      ))
+    );
+    if v_claim.state = 'done' then
+      select i.* into v_invoice
+      from billing.invoices i
+      where i.tenant_id = v_tenant and i.id = (v_claim.response ->> 'invoice_id')::uuid;
+      return v_invoice;
+    end if;
+  end if;
+  v_account := billing.lock_account(p_account_id);
+  if v_account.status = 'closed' then
+    raise exception 'account % is closed', p_account_id
+      using errcode = 'IM558', hint = 'reopen it, or use another account';
+  end if;
+  if v_account.status = 'on_hold' and p_kind is distinct from 'proforma' then
+    raise exception 'account % is on hold', p_account_id
+      using errcode = 'IM001', hint = 'make it active with billing.set_account_status first';
+  end if;
+
+  -- lock what is billed, and see what is in the way
+  for v_item in
+    select i.id, i.status, i.account_id
+    from billing.charge_items i
+    where
+      i.tenant_id = v_tenant
+      and case
+        when p_charge_item_ids is null then i.account_id = p_account_id and i.status = 'billable'
+        else i.id = any (p_charge_item_ids)
+      end
+    order by i.id
+    for no key update
+  loop
+    if v_item.status = 'billed' then
+      raise exception 'charge item % is on another bill', v_item.id
+        using errcode = 'IM557', hint = 'leave it out, or credit that bill';
+    end if;
+    if v_item.account_id <> p_account_id or v_item.status <> 'billable' then
+      raise exception 'charge item % cannot be billed on account %', v_item.id, p_account_id
+        using errcode = 'IM559', hint = 'choose billable charges of the account';
+    end if;
+    v_items := v_items || v_item.id;
+  end loop;
+  if v_items is null or cardinality(v_items) < cardinality(p_charge_item_ids) then
+    raise exception 'there is nothing to bill on account %, or a charge item does not exist', p_account_id
+      using errcode = 'IM559', hint = 'choose billable charges of the account, each once';
+  end if;
+
+  select
+    sum(round(i.quantity * i.unit_price, 2)) as subtotal, sum(i.discount) as discount, sum(i.tax) as tax, sum(i.net) as net,
+    bool_or(i.tax_rate > 0) as is_taxed
+  into v_sum
+  from billing.charge_items i
+  where i.tenant_id = v_tenant and i.id = any (v_items);
+  v_total := billing.round_total(v_sum.net);
+  select c.gstin, c.state_code into v_clinic
+  from facility.clinics c
+  where c.tenant_id = v_tenant and c.id = v_account.clinic_id;
+
+  insert into billing.invoices (
+    tenant_id, kind, series, account_id, patient_id, payer_id, clinic_id, due_on, gstin, place_of_supply, subtotal,
+    discount, tax, round_off, total, currency
+  )
+  values (
+    v_tenant, coalesce(p_kind, case when v_sum.is_taxed then 'tax_invoice' else 'bill_of_supply' end), p_series,
+    p_account_id, v_account.patient_id, p_payer_id, v_account.clinic_id, p_due_on, v_clinic.gstin, v_clinic.state_code,
+    v_sum.subtotal, v_sum.discount, v_sum.tax, v_total - v_sum.net, v_total, billing.currency_of_tenant()
+  )
+  returning * into v_invoice;
+  for v_item in
+    select i.*, c.name, c.sac_hsn
+    from billing.charge_items i
+    join billing.charge_master c on c.tenant_id = i.tenant_id and c.id = i.charge_id
+    where i.tenant_id = v_tenant and i.id = any (v_items)
+    order by i.occurred_at, i.id
+  loop
+    v_line_no := v_line_no + 1;
+    insert into billing.invoice_items (
+      tenant_id, invoice_id, line_no, charge_id, description, sac_hsn, quantity, unit_price, discount, tax_rate, tax, net
+    )
+    values (
+      v_tenant, v_invoice.id, v_line_no, v_item.charge_id, v_item.name, v_item.sac_hsn, v_item.quantity,
+      v_item.unit_price, v_item.discount, v_item.tax_rate, v_item.tax, v_item.net
+    )
+    returning id into v_line_id;
+    if v_invoice.kind <> 'proforma' then
+      update billing.charge_items i
+      set status = 'billed', invoice_item_id = v_line_id
+      where i.tenant_id = v_tenant and i.id = v_item.id;
+    end if;
+  end loop;
+
+  if v_invoice.kind = 'proforma' then
+    update billing.invoices i
+    set status = 'quoted'
+    where i.tenant_id = v_tenant and i.id = v_invoice.id
+    returning i.* into v_invoice;
+  else
+    -- the charges are in the account's total already; the bill adds its rounding
+    perform billing.add_to_totals(
+      p_account_id,
+      p_charged => v_invoice.round_off,
+      p_claimed => case when p_payer_id is null then 0 else v_invoice.total end
+    );
+    if p_key is not null then
+      perform core.idempotent_finish('billing.issue_invoice', p_key, jsonb_build_object('invoice_id', v_invoice.id));
+    end if;
+    return billing.issue_draft(v_invoice.id);
+  end if;
+  if p_key is not null then
+    perform core.idempotent_finish('billing.issue_invoice', p_key, jsonb_build_object('invoice_id', v_invoice.id));
+  end if;
+  return v_invoice;
+end
+$$;
+
+comment on function billing.issue_invoice(uuid, uuid[], text, text, uuid, date, text) is 'about=Bills charges of an account (all billable ones when none are named) to the patient, or to a payer, and gives the bill its number. Kind: tax_invoice when a charge has GST, else bill_of_supply; proforma makes an offer that leaves the charges as they are. The same p_key again returns the same bill. IM001 account on hold, IM003, IM005 no such account or payer, IM010, IM011, IM552 number too long, IM557 a charge is on another bill, IM558 account closed, IM559 nothing to bill.';
+
+create or replace function billing.currency_of_tenant() returns text
+  language sql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select t.currency from core.tenants t where t.id = core.current_tenant_id()
+$$;
+
+comment on function billing.currency_of_tenant() is 'about=The currency that the tenant bills in, ISO 4217.';
+
+create or replace function billing.discard_proforma(p_invoice_id uuid, p_reason text) returns billing.invoices
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_invoice billing.invoices := billing.lock_invoice(p_invoice_id);
+begin
+  if v_invoice.status = 'discarded' then
+    return v_invoice;
+  end if;
+  if v_invoice.kind <> 'proforma' then
+    raise exception 'invoice % is not a proforma', p_invoice_id
+      using errcode = 'IM550', hint = 'write a credit note';
+  end if;
+  if nullif(btrim(p_reason), '') is null then
+    raise exception 'discarding proforma % needs a reason', p_invoice_id
+      using errcode = 'IM002', hint = 'pass p_reason';
+  end if;
+  update billing.invoices i
+  set status = 'discarded', cancelled_reason = p_reason
+  where i.tenant_id = v_invoice.tenant_id and i.id = p_invoice_id
+  returning i.* into v_invoice;
+  return v_invoice;
+end
+$$;
+
+comment on function billing.discard_proforma(uuid, text) is 'about=Takes a proforma back. IM002 reason missing, IM005, IM550 it is a bill.';
+
+create or replace function billing.lock_invoice(p_invoice_id uuid) returns billing.invoices
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_invoice billing.invoices;
+begin
+  select i.* into v_invoice
+  from billing.invoices i
+  where i.tenant_id = core.require_tenant() and i.id = p_invoice_id
+  for no key update;
+  if not found then
+    raise exception 'invoice % does not exist', p_invoice_id
+      using errcode = 'IM005', hint = 'choose an invoice of the tenant';
+  end if;
+  return v_invoice;
+end
+$$;
+
+comment on function billing.lock_invoice(uuid) is 'about=The bill, locked until the transaction ends. IM005 no such invoice.';
+
+-- Money meets bills. billing.allocate is the one place where it does, for payments, payers' payments and credit notes: the
+-- caller has locked the source's row and says what it has to give; the bill is locked here. Several bills in one
+-- transaction: in the order of their ids.
+create or replace function billing.add_allocation(
+  p_invoice billing.invoices,
+  p_source_kind text,
+  p_source_id uuid,
+  p_amount numeric,
+  p_key text default null,
+  p_reverses_id uuid default null,
+  p_reason text default null
+) returns billing.payment_allocations
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_allocation billing.payment_allocations;
+begin
+  insert into billing.payment_allocations (
+    tenant_id, invoice_id, payment_id, claim_payment_id, credit_note_id, amount, reverses_id, reason, idempotency_key
+  )
+  values (
+    p_invoice.tenant_id, p_invoice.id, case p_source_kind when 'payment' then p_source_id end,
+    case p_source_kind when 'claim_payment' then p_source_id end,
+    case p_source_kind when 'credit_note' then p_source_id end, p_amount, p_reverses_id, p_reason, p_key
+  )
+  returning * into v_allocation;
+  update billing.invoices i
+  set allocated = i.allocated + p_amount
+  where i.tenant_id = p_invoice.tenant_id and i.id = p_invoice.id;
+  if p_source_kind = 'credit_note' then
+    -- the credit note reduced the receivable when it was issued
+    update billing.invoices i
+    set allocated = i.allocated + p_amount
+    where i.tenant_id = p_invoice.tenant_id and i.id = p_source_id;
+  else
+    perform billing.post_entries(
+      'allocation', v_allocation.id, p_invoice.clinic_id, p_invoice.patient_id, p_invoice.currency,
+      jsonb_build_array(
+        jsonb_build_object('account', 'advance', 'debit', p_amount),
+        jsonb_build_object('account', billing.receivable_of(p_invoice), 'debit', -p_amount)
+      )
+    );
+  end if;
+  return v_allocation;
+end
+$$;
+
+comment on function billing.add_allocation(billing.invoices, text, uuid, numeric, text, uuid, text) is 'about=Writes an allocation, or its reversal below zero, to a bill and source that the caller has locked and checked.';
+
+create or replace function billing.allocate(
+  p_source_kind text,
+  p_source_id uuid,
+  p_source_amount numeric,
+  p_currency text,
+  p_invoice_id uuid,
+  p_amount numeric,
+  p_key text default null
+) returns billing.payment_allocations
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_allocation billing.payment_allocations;
+  v_invoice billing.invoices;
+  v_used numeric;
+begin
+  if p_key is not null then
+    select a.* into v_allocation
+    from billing.payment_allocations a
+    where a.tenant_id = v_tenant and a.idempotency_key = p_key;
+    if found then
+      if
+        v_allocation.invoice_id = p_invoice_id and v_allocation.amount = p_amount
+        and p_source_id in (v_allocation.payment_id, v_allocation.claim_payment_id, v_allocation.credit_note_id)
+      then
+        return v_allocation;
+      end if;
+      raise exception 'key "%" was used for another allocation', p_key
+        using errcode = 'IM011', hint = 'choose a new key for a new allocation';
+    end if;
+  end if;
+  if not p_amount > 0 then
+    raise exception 'an allocation is an amount above zero'
+      using errcode = '22023', hint = 'take one back with the reversing operation of its source';
+  end if;
+  v_invoice := billing.lock_invoice(p_invoice_id);
+  if v_invoice.kind in ('credit_note', 'proforma') or v_invoice.status in ('draft', 'credited', 'written_off') then
+    raise exception 'invoice % is not to be paid: % %', p_invoice_id, v_invoice.kind, v_invoice.status
+      using errcode = 'IM001', hint = 'choose an issued bill that is open';
+  end if;
+  if v_invoice.currency <> p_currency then
+    raise exception 'invoice % is in %, the money in %', p_invoice_id, v_invoice.currency, p_currency
+      using errcode = 'IM556', hint = 'use money in the currency of the invoice';
+  end if;
+  if p_source_kind = 'claim_payment' and v_invoice.payer_id is null then
+    raise exception 'invoice % is the patient''s', p_invoice_id
+      using errcode = 'IM006', hint = 'a payer pays bills that are made out to a payer';
+  end if;
+  -- the scheme's patients are treated without cash: what the scheme is billed, the patient never pays
+  if p_source_kind = 'payment' and v_invoice.payer_id is not null and exists (
+    select
+    from billing.accounts a
+    where a.tenant_id = v_tenant and a.id = v_invoice.account_id and a.payer_class = 'pmjay'
+  ) then
+    raise exception 'invoice % is billed to the scheme', p_invoice_id
+      using errcode = 'IM006', hint = 'a patient of the scheme does not pay what it covers; refund the payment';
+  end if;
+
+  select coalesce(sum(a.amount), 0) into v_used
+  from billing.payment_allocations a
+  where
+    a.tenant_id = v_tenant
+    and case p_source_kind
+      when 'payment' then a.payment_id = p_source_id
+      when 'claim_payment' then a.claim_payment_id = p_source_id
+      else a.credit_note_id = p_source_id
+    end;
+  if v_used + p_amount > p_source_amount then
+    raise exception '% % has % left to allocate', p_source_kind, p_source_id, p_source_amount - v_used
+      using errcode = 'IM555', hint = 'allocate at most what is left';
+  end if;
+  if v_invoice.allocated + v_invoice.written_off + p_amount > v_invoice.total then
+    raise exception 'invoice % has % open', p_invoice_id, v_invoice.total - v_invoice.allocated - v_invoice.written_off
+      using errcode = 'IM554', hint = 'allocate at most what is open';
+  end if;
+  return billing.add_allocation(v_invoice, p_source_kind, p_source_id, p_amount, p_key);
+end
+$$;
+
+comment on function billing.allocate(text, uuid, numeric, text, uuid, numeric, text) is 'about=For operations of payment and insurance: lets a source (payment, claim_payment, credit_note) pay so much of a bill. The caller holds the lock of the source''s row; p_source_amount is all that the source may give (its amount less refunds). Posts advance to receivable. Same key, same row. IM001 not a bill that can be paid, IM005, IM006 the wrong payer, IM011, IM554 more than is open, IM555 more than is left, IM556 other currency.';
+
+create or replace function billing.reverse_allocation(p_allocation_id uuid, p_reason text) returns billing.payment_allocations
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_allocation billing.payment_allocations;
+  v_invoice billing.invoices;
+  v_reversal billing.payment_allocations;
+begin
+  select a.* into v_allocation
+  from billing.payment_allocations a
+  where a.tenant_id = v_tenant and a.id = p_allocation_id and a.amount > 0;
+  if not found then
+    raise exception 'allocation % does not exist', p_allocation_id
+      using errcode = 'IM005', hint = 'choose an allocation, not a reversal';
+  end if;
+  if nullif(btrim(p_reason), '') is null then
+    raise exception 'reversing allocation % needs a reason', p_allocation_id
+      using errcode = 'IM002', hint = 'pass p_reason';
+  end if;
+  v_invoice := billing.lock_invoice(v_allocation.invoice_id);
+  select a.* into v_reversal
+  from billing.payment_allocations a
+  where a.tenant_id = v_tenant and a.reverses_id = p_allocation_id;
+  if found then
+    return v_reversal;
+  end if;
+  perform core.set_reason(p_reason);
+  v_reversal := billing.add_allocation(
+    v_invoice,
+    case
+      when v_allocation.payment_id is not null then 'payment'
+      when v_allocation.claim_payment_id is not null then 'claim_payment'
+      else 'credit_note'
+    end,
+    coalesce(v_allocation.payment_id, v_allocation.claim_payment_id, v_allocation.credit_note_id),
+    -v_allocation.amount, null, p_allocation_id, p_reason
+  );
+  if v_allocation.credit_note_id is null then
+    perform billing.use_credit_notes(v_invoice.id);
+  end if;
+  return v_reversal;
+end
+$$;
+
+comment on function billing.reverse_allocation(uuid, text) is 'about=For operations of payment and insurance: takes an allocation back, once; the caller holds the lock of the source''s row. What credit notes on the bill have left takes its place. IM002 reason missing, IM005.';
+
+create or replace function billing.use_credit_notes(p_invoice_id uuid) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_note record;
+  v_invoice billing.invoices;
+  v_amount numeric;
+begin
+  for v_note in
+    select i.id, i.total - i.allocated as left_over
+    from billing.invoices i
+    where i.tenant_id = v_tenant and i.original_invoice_id = p_invoice_id and i.allocated < i.total
+    order by i.id
+    for no key update
+  loop
+    select i.* into v_invoice from billing.invoices i where i.tenant_id = v_tenant and i.id = p_invoice_id;
+    v_amount := least(v_note.left_over, v_invoice.total - v_invoice.allocated - v_invoice.written_off);
+    exit when v_amount <= 0;
+    perform billing.add_allocation(v_invoice, 'credit_note', v_note.id, v_amount);
+  end loop;
+end
+$$;
+
+comment on function billing.use_credit_notes(uuid) is 'about=Covers what is open of a locked bill with what its own credit notes have left.';
+
+create or replace function billing.allocate_credit(p_credit_note_id uuid, p_invoice_id uuid, p_amount numeric, p_key text default null)
+  returns billing.payment_allocations
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_note billing.invoices;
+  v_invoice billing.invoices;
+begin
+  -- both are rows of one table: in the order of their ids
+  perform billing.lock_invoice(least(p_credit_note_id, p_invoice_id));
+  perform billing.lock_invoice(greatest(p_credit_note_id, p_invoice_id));
+  select i.* into v_note from billing.invoices i where i.tenant_id = v_tenant and i.id = p_credit_note_id;
+  select i.* into v_invoice from billing.invoices i where i.tenant_id = v_tenant and i.id = p_invoice_id;
+  if v_note.kind <> 'credit_note' then
+    raise exception 'invoice % is not a credit note', p_credit_note_id
+      using errcode = 'IM005', hint = 'choose a credit note';
+  end if;
+  if v_note.patient_id <> v_invoice.patient_id or v_note.payer_id is distinct from v_invoice.payer_id then
+    raise exception 'credit note % is not for the debtor of invoice %', p_credit_note_id, p_invoice_id
+      using errcode = 'IM006', hint = 'choose a bill of the same patient and payer';
+  end if;
+  return billing.allocate('credit_note', v_note.id, v_note.total, v_note.currency, p_invoice_id, p_amount, p_key);
+end
+$$;
+
+comment on function billing.allocate_credit(uuid, uuid, numeric, text) is 'about=Uses what is left of a credit note for another bill of the same patient and payer. IM001 not a bill that can be paid, IM005, IM006 another debtor, IM011, IM554 more than is open, IM555 more than is left, IM556.';
+
+create or replace function billing.reverse_credit(p_allocation_id uuid, p_reason text) returns billing.payment_allocations
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_allocation record;
+begin
+  select a.credit_note_id, a.invoice_id, n.original_invoice_id into v_allocation
+  from billing.payment_allocations a
+  join billing.invoices n on n.tenant_id = a.tenant_id and n.id = a.credit_note_id
+  where a.tenant_id = v_tenant and a.id = p_allocation_id;
+  if not found or v_allocation.invoice_id = v_allocation.original_invoice_id then
+    raise exception 'allocation % is not the use of a credit note on another bill', p_allocation_id
+      using errcode = 'IM005', hint = 'choose a row that billing.allocate_credit made';
+  end if;
+  perform billing.lock_invoice(least(v_allocation.credit_note_id, v_allocation.invoice_id));
+  perform billing.lock_invoice(greatest(v_allocation.credit_note_id, v_allocation.invoice_id));
+  return billing.reverse_allocation(p_allocation_id, p_reason);
+end
+$$;
+
+comment on function billing.reverse_credit(uuid, text) is 'about=Takes back the use of a credit note for another bill. IM002 reason missing, IM005.';
+
+-- What is taken back of an issued bill. Order of locks: account, bill, charge items by id, and the number last.
+create or replace function billing.add_credit_line(p_note_id uuid, p_line billing.invoice_items, p_line_no int, p_quantity numeric)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_before record;
+  v_discount numeric := round(p_line.discount * p_quantity / p_line.quantity, 2);
+  v_tax numeric := round(p_line.tax * p_quantity / p_line.quantity, 2);
+begin
+  select coalesce(sum(l.quantity), 0) as quantity, coalesce(sum(l.discount), 0) as discount, coalesce(sum(l.tax), 0) as tax
+  into v_before
+  from billing.invoice_items l
+  where l.tenant_id = p_line.tenant_id and l.credits_item_id = p_line.id;
+  if not p_quantity > 0 or v_before.quantity + p_quantity > p_line.quantity then
+    raise exception 'line % of invoice % has a quantity of % left to credit',
+      p_line.line_no, p_line.invoice_id, p_line.quantity - v_before.quantity
+      using errcode = 'IM553', hint = 'credit at most what is left of the line';
+  end if;
+  if v_before.quantity + p_quantity = p_line.quantity then
+    -- the last part takes what is left, so that the parts add up to the line
+    v_discount := p_line.discount - v_before.discount;
+    v_tax := p_line.tax - v_before.tax;
+  end if;
+  insert into billing.invoice_items (
+    tenant_id, invoice_id, line_no, charge_id, description, sac_hsn, quantity, unit_price, discount, tax_rate, tax, net,
+    credits_item_id
+  )
+  values (
+    p_line.tenant_id, p_note_id, p_line_no, p_line.charge_id, p_line.description, p_line.sac_hsn, p_quantity,
+    p_line.unit_price, v_discount, p_line.tax_rate, v_tax, round(p_quantity * p_line.unit_price - v_discount + v_tax, 2),
+    p_line.id
+  );
+end
+$$;
+
+comment on function billing.add_credit_line(uuid, billing.invoice_items, int, numeric) is 'about=A line of a credit note for so much of a line of a bill. IM553 more than is left of it.';
+
+create or replace function billing.quantity_left(p_line_id uuid) returns numeric
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select l.quantity - coalesce(
+    (
+      select sum(c.quantity)
+      from billing.invoice_items c
+      where c.tenant_id = l.tenant_id and c.credits_item_id = l.id
+    ),
+    0
+  )
+  from billing.invoice_items l
+  where l.tenant_id = core.current_tenant_id() and l.id = p_line_id
+$$;
+
+comment on function billing.quantity_left(uuid) is 'about=How much of a line of a bill is not credited.';
+
+create or replace function billing.free_credited_charges(p_account_id uuid, p_note_id uuid, p_rebill boolean, p_reason text) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_item record;
+begin
+  for v_item in
+    select i.id, i.net
+    from billing.charge_items i
+    join billing.invoice_items c on c.tenant_id = i.tenant_id and c.credits_item_id = i.invoice_item_id
+    where i.tenant_id = v_tenant and c.invoice_id = p_note_id and billing.quantity_left(i.invoice_item_id) = 0
+    order by i.id
+    for no key update of i
+  loop
+    update billing.charge_items i
+    set status = 'billable', invoice_item_id = null
+    where i.tenant_id = v_tenant and i.id = v_item.id;
+    perform billing.add_to_totals(p_account_id, p_charged => v_item.net);
+    if not p_rebill then
+      perform billing.cancel_charge(v_item.id, p_reason);
+    end if;
+  end loop;
+end
+$$;
+
+comment on function billing.free_credited_charges(uuid, uuid, boolean, text) is 'about=The charges whose lines a credit note takes back wholly become billable again, or are cancelled.';
+
+create or replace function billing.issue_credit_note(
+  p_invoice_id uuid,
+  p_reason text,
+  p_lines jsonb default null,
+  p_rebill boolean default false,
+  p_key text default null
+) returns billing.invoices
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+  set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_claim record;
+  v_bill billing.invoices;
+  v_note billing.invoices;
+  v_line record;
+  v_row billing.invoice_items;
+  v_line_no int := 0;
+begin
+  if nullif(btrim(p_reason), '') is null then
+    raise exception 'a credit note on invoice % needs a reason', p_invoice_id
+      using errcode = 'IM002', hint = 'pass p_reason';
+  end if;
+  if p_key is not null then
+    v_claim := core.idempotent_begin(
+      'billing.issue_credit_note', p_key,
+      sha256(convert_to(jsonb_build_array(p_invoice_id, p_lines, p_rebill)::text, 'UTF8'))
+    );
+    if v_claim.state = 'done' then
+      select i.* into v_note
+      from billing.invoices i
+      where i.tenant_id = v_tenant and i.id = (v_claim.response ->> 'credit_note_id')::uuid;
+      return v_note;
+    end if;
+  end if;
+  select i.* into v_bill from billing.invoices i where i.tenant_id = v_tenant and i.id = p_invoice_id;
+  if not found then
+    raise exception 'invoice % does not exist', p_invoice_id
+      using errcode = 'IM005', hint = 'choose an invoice of the tenant';
+  end if;
+  perform billing.lock_account(v_bill.account_id);
+  v_bill := billing.lock_invoice(p_invoice_id);
+  if v_bill.kind not in ('bill_of_supply', 'tax_invoice') or v_bill.status not in ('issued', 'partially_paid', 'paid') then
+    raise exception 'invoice % cannot be credited: % %', p_invoice_id, v_bill.kind, v_bill.status
+      using errcode = 'IM001', hint = 'choose an issued bill that is neither credited nor written off';
+  end if;
+  perform core.set_reason(p_reason);
+
+  insert into billing.invoices (
+    tenant_id, kind, series, account_id, patient_id, payer_id, clinic_id, gstin, place_of_supply, subtotal, total, currency,
+    original_invoice_id, credit_reason
+  )
+  values (
+    v_tenant, 'credit_note', v_bill.series, v_bill.account_id, v_bill.patient_id, v_bill.payer_id, v_bill.clinic_id,
+    v_bill.gstin, v_bill.place_of_supply, 0, 0, v_bill.currency, p_invoice_id, p_reason
+  )
+  returning * into v_note;
+  for v_line in
+    select l.id, coalesce((asked.value ->> 'quantity')::numeric, billing.quantity_left(l.id)) as quantity
+    from billing.invoice_items l
+    left join jsonb_array_elements(p_lines) as asked on (asked.value ->> 'line_no')::int = l.line_no
+    where l.tenant_id = v_tenant and l.invoice_id = p_invoice_id and (p_lines is null or asked.value is not null)
+    order by l.line_no
+  loop
+    continue when v_line.quantity = 0 and p_lines is null;
+    v_line_no := v_line_no + 1;
+    select l.* into v_row from billing.invoice_items l where l.tenant_id = v_tenant and l.id = v_line.id;
+    perform billing.add_credit_line(v_note.id, v_row, v_line_no, v_line.quantity);
+  end loop;
+  if v_line_no = 0 or v_line_no < jsonb_array_length(p_lines) then
+    raise exception 'there is nothing to credit on invoice %, or it has no such line', p_invoice_id
+      using errcode = 'IM559', hint = 'name lines of the bill, each once, as [{"line_no": 1, "quantity": 1}]';
+  end if;
+
+  update billing.invoices n
+  set
+    subtotal = s.subtotal,
+    discount = s.discount,
+    tax = s.tax,
+    total = s.total,
+    round_off = s.total - s.net
+  from (
+    select
+      sum(round(l.quantity * l.unit_price, 2)) as subtotal, sum(l.discount) as discount, sum(l.tax) as tax, sum(l.net) as net,
+      -- the note that takes back the last line takes the rounding of the bill with it
+      case
+        when not exists (
+          select
+          from billing.invoice_items b
+          where b.tenant_id = v_tenant and b.invoice_id = p_invoice_id and billing.quantity_left(b.id) > 0
+        ) then v_bill.total - v_bill.credited
+        else least(sum(l.net), v_bill.total - v_bill.credited)
+      end as total
+    from billing.invoice_items l
+    where l.tenant_id = v_tenant and l.invoice_id = v_note.id
+  ) s
+  where n.tenant_id = v_tenant and n.id = v_note.id
+  returning n.* into v_note;
+
+  perform billing.add_to_totals(
+    v_bill.account_id,
+    p_charged => -v_note.total,
+    p_claimed => case when v_bill.payer_id is null then 0 else -v_note.total end
+  );
+  perform billing.free_credited_charges(v_bill.account_id, v_note.id, p_rebill, p_reason);
+  update billing.invoices i
+  set credited = i.credited + v_note.total
+  where i.tenant_id = v_tenant and i.id = p_invoice_id;
+  perform billing.use_credit_notes(p_invoice_id);
+  if p_key is not null then
+    perform core.idempotent_finish(
+      'billing.issue_credit_note', p_key, jsonb_build_object('credit_note_id', v_note.id)
+    );
+  end if;
+  return billing.issue_draft(v_note.id);
+end
+$$;
+
+comment on function billing.issue_credit_note(uuid, text, jsonb, boolean, text) is 'about=Takes an issued bill back, wholly or [{"line_no", "quantity"}]; returns the numbered credit note, which covers what is open of the bill. Charges whose lines are taken back wholly are cancelled, or with p_rebill become billable again. Of a bill that was paid, the note stays to be used: on another bill with billing.allocate_credit, or in place of a payment whose allocation is reversed and that is then refunded. IM001 not a bill that can be credited, IM002 reason missing, IM003, IM005, IM010, IM011, IM553 more than is left of a line, IM558 account closed, IM559 nothing to credit.';
+
+-- Giving up what is open of a bill: two people, and a loss in the ledger.
+create or replace function billing.write_off(p_invoice_id uuid, p_reason text, p_approved_by uuid) returns billing.invoices
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_invoice billing.invoices;
+  v_amount numeric;
+begin
+  if nullif(btrim(p_reason), '') is null or p_approved_by is null then
+    raise exception 'writing invoice % off needs a reason and an approver', p_invoice_id
+      using errcode = 'IM002', hint = 'pass p_reason and p_approved_by';
+  end if;
+  if p_approved_by = core.current_user_id() then
+    raise exception 'nobody approves their own write-off of invoice %', p_invoice_id
+      using errcode = 'IM006', hint = 'let a second user approve it';
+  end if;
+  select i.* into v_invoice from billing.invoices i where i.tenant_id = v_tenant and i.id = p_invoice_id;
+  if not found then
+    raise exception 'invoice % does not exist', p_invoice_id
+      using errcode = 'IM005', hint = 'choose an invoice of the tenant';
+  end if;
+  perform billing.lock_account(v_invoice.account_id);
+  v_invoice := billing.lock_invoice(p_invoice_id);
+  if v_invoice.status = 'written_off' then
+    return v_invoice;
+  end if;
+  if v_invoice.kind = 'credit_note' or v_invoice.status not in ('issued', 'partially_paid') then
+    raise exception 'invoice % has nothing to write off: % %', p_invoice_id, v_invoice.kind, v_invoice.status
+      using errcode = 'IM001', hint = 'choose an issued bill that is open';
+  end if;
+  v_amount := v_invoice.total - v_invoice.allocated - v_invoice.written_off;
+  perform core.set_reason(p_reason);
+  update billing.invoices i
+  set written_off = i.written_off + v_amount, write_off_reason = p_reason, write_off_approved_by = p_approved_by
+  where i.tenant_id = v_tenant and i.id = p_invoice_id
+  returning i.* into v_invoice;
+  -- what a payer owed was never part of the patient's balance
+  if v_invoice.payer_id is null then
+    perform billing.add_to_totals(v_invoice.account_id, p_written_off => v_amount);
+  end if;
+  perform billing.post_entries(
+    'write_off', core.uuid_v7(), v_invoice.clinic_id, v_invoice.patient_id, v_invoice.currency,
+    jsonb_build_array(
+      jsonb_build_object('account', 'write_off', 'debit', v_amount),
+      jsonb_build_object('account', billing.receivable_of(v_invoice), 'debit', -v_amount)
+    )
+  );
+  return v_invoice;
+end
+$$;
+
+comment on function billing.write_off(uuid, text, uuid) is 'about=Gives up what is open of an issued bill, with a reason and the approval of another user. IM001 nothing open, IM002 reason or approver missing, IM005, IM006 own approval, IM558 account closed.';
+
+-- cds: functions
+
+-- What rules and limits ask about a patient, read from the chart. Private to the module.
+create or replace function cds.patient_facts(p_patient_id uuid) returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_patient record;
+  v_facts jsonb;
+begin
+  select p.birth_date, p.sex into v_patient
+  from patient.patients p
+  where p.tenant_id = v_tenant and p.id = p_patient_id and p.deleted_at is null;
+  if not found then
+    raise exception 'patient % does not exist', p_patient_id
+      using errcode = 'IM005', hint = 'choose a patient of the tenant';
+  end if;
+  select jsonb_build_object(
+    'sex', v_patient.sex,
+    'age_days', current_date - v_patient.birth_date,
+    'age_years', extract(year from age(current_date, v_patient.birth_date))::int,
+    'weight_kg', (
+      select v.weight_kg
+      from clinical.vital_signs v
+      where
+        v.tenant_id = v_tenant and v.patient_id = p_patient_id and v.weight_kg is not null and not v.is_error
+        and v.measured_at > now() - interval '1 year'
+      order by v.measured_at desc
+      limit 1
+    ),
+    'egfr', (
+      select o.value_num
+      from clinical.observations o
+      where
+        o.tenant_id = v_tenant and o.patient_id = p_patient_id and o.code_system = 'http://loinc.org'
+        and o.code in (
+          select c.value #>> '{}'
+          from jsonb_array_elements(coalesce(core.setting('cds.egfr_codes'), '["62238-1", "33914-3"]')) c
+        )
+        and o.value_num is not null and o.status in ('preliminary', 'final', 'amended') and o.deleted_at is null
+        and o.effective_at > now() - interval '1 year'
+      order by o.effective_at desc
+      limit 1
+    ),
+    'conditions', coalesce(jsonb_agg(distinct c.code) filter (where c.code is not null), '[]')
+      || coalesce(jsonb_agg(distinct c.icd10) filter (where c.icd10 is not null), '[]'),
+    'pregnant', coalesce(bool_or(c.icd10 ~ '^(O|Z33|Z34)'), false)
+  )
+  into v_facts
+  from clinical.conditions c
+  where
+    c.tenant_id = v_tenant and c.patient_id = p_patient_id and c.deleted_at is null
+    and coalesce(c.clinical_status, 'active') in ('active', 'recurrence', 'relapse')
+    and c.verification_status not in ('refuted', 'entered_in_error')
+    and c.category not in ('family_history', 'differential');
+  return v_facts;
+end
+$$;
+
+comment on function cds.patient_facts(uuid) is 'about=Facts about a patient: sex, age_days, age_years, weight_kg and egfr (of the last year), conditions (codes and ICD-10 of what is active), pregnant (by ICD-10). Null for what is not known. IM005 no such patient.';
+
+-- One live alert a risk and subject. Private to the module.
+create or replace function cds.fire(p_wanted cds.alerts) returns cds.alerts
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_order text[] := array['info', 'warning', 'hard_stop'];
+  v_shown boolean := array_position(v_order, p_wanted.severity)
+    >= array_position(v_order, coalesce(core.setting('cds.show_from') #>> '{}', 'info'));
+  v_alert cds.alerts;
+begin
+  insert into cds.alerts as a (
+    tenant_id, rule_id, interaction_id, dose_limit_id, allergy_id, patient_id, encounter_id, subject_type, subject_id,
+    category, severity, message, evidence, suppressed_reason, dedupe_key, status
+  )
+  values (
+    p_wanted.tenant_id, p_wanted.rule_id, p_wanted.interaction_id, p_wanted.dose_limit_id, p_wanted.allergy_id,
+    p_wanted.patient_id, p_wanted.encounter_id, p_wanted.subject_type, p_wanted.subject_id, p_wanted.category,
+    p_wanted.severity, p_wanted.message, coalesce(p_wanted.evidence, '{}'),
+    case when not v_shown then 'setting cds.show_from' end, p_wanted.dedupe_key,
+    case when v_shown then 'fired' else 'suppressed' end
+  )
+  on conflict (tenant_id, dedupe_key) where status not in ('accepted', 'expired') do nothing
+  returning a.* into v_alert;
+  if not found then
+    select a.* into v_alert
+    from cds.alerts a
+    where
+      a.tenant_id = p_wanted.tenant_id and a.dedupe_key = p_wanted.dedupe_key
+      and a.status not in ('accepted', 'expired');
+  end if;
+  return v_alert;
+end
+$$;
+
+comment on function cds.fire(cds.alerts) is 'about=Writes an alert, or returns the live one of the same dedupe_key. What is less severe than setting cds.show_from (default info) is kept as suppressed.';
+
+-- What speaks against a list of medicines. Each function returns alerts that are not written yet: source, category,
+-- severity, message, evidence, and in dedupe_key what tells this risk from another of the same order. Private.
+create or replace function cds.new_items(p_items jsonb) returns jsonb
+  language sql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(jsonb_agg(i.value order by i.ordinality), '[]')
+  from jsonb_array_elements(p_items) with ordinality i
+  where not coalesce((i.value ->> 'current')::boolean, false)
+$$;
+
+comment on function cds.new_items(jsonb) is 'about=The items that are ordered now, without what the patient takes already.';
+
+create or replace function cds.find_allergies(p_patient_id uuid, p_items jsonb) returns setof cds.alerts
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_items jsonb := cds.new_items(p_items);
+  v_match record;
+  v_risk cds.alerts;
+begin
+  for v_match in
+    select distinct on (a.id, m.ingredient)
+      a.id as allergy_id, a.kind, a.criticality, m.ingredient, m.interaction_id, m.severity, m.effect
+    from clinical.allergies a
+    cross join lateral (
+      select i.value ->> 'ingredient_code' as ingredient, null::uuid as interaction_id, null as severity, null as effect
+      from jsonb_array_elements(v_items) i
+      where i.value ->> 'ingredient_code' = a.code
+      union all
+      select d.subject_code, d.id, d.severity, d.effect
+      from cds.drug_interactions d
+      where
+        d.object_code = a.code and d.kind = 'drug_allergy_class' and d.active
+        and d.subject_code in (select i.value ->> 'ingredient_code' from jsonb_array_elements(v_items) i)
+    ) m
+    where
+      a.tenant_id = v_tenant and a.patient_id = p_patient_id and a.deleted_at is null
+      and a.kind in ('allergy', 'intolerance') and a.clinical_status = 'active'
+      and a.verification_status not in ('refuted', 'entered_in_error')
+    order by a.id, m.ingredient, m.interaction_id nulls first
+  loop
+    v_risk := null;
+    v_risk.allergy_id := v_match.allergy_id;
+    v_risk.interaction_id := v_match.interaction_id;
+    v_risk.category := 'allergy';
+    v_risk.severity := case
+      when v_match.interaction_id is not null then cds.severity_of(v_match.severity)
+      when v_match.kind = 'allergy' or v_match.criticality = 'high' then 'hard_stop'
+      else 'warning'
+    end;
+    v_risk.message := v_match.ingredient || ': the patient has ' || case v_match.kind
+      when 'allergy' then 'an allergy' else 'an intolerance' end
+      || coalesce(' to its class: ' || v_match.effect, ' to it');
+    v_risk.evidence := jsonb_build_object('ingredient_code', v_match.ingredient);
+    v_risk.dedupe_key := v_match.ingredient || ':' || v_match.allergy_id;
+    return next v_risk;
+  end loop;
+end
+$$;
+
+comment on function cds.find_allergies(uuid, jsonb) is 'about=Active allergies and intolerances that name an ingredient, or a class that it clashes with. The ingredient itself is a hard stop, an intolerance of low criticality a warning.';
+
+create or replace function cds.severity_of(p_interaction text) returns text
+  language sql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case p_interaction when 'contraindicated' then 'hard_stop' when 'major' then 'warning' else 'info' end
+$$;
+
+comment on function cds.severity_of(text) is 'about=Severity of the alert for the severity of an interaction.';
+
+create or replace function cds.find_interactions(p_facts jsonb, p_items jsonb) returns setof cds.alerts
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_codes text[] := array(select i.value ->> 'ingredient_code' from jsonb_array_elements(p_items) i);
+  -- what the patient takes already is no reason to warn by itself, only together with something new
+  v_new text[] := array(
+    select i.value ->> 'ingredient_code' from jsonb_array_elements(cds.new_items(p_items)) i
+  );
+  v_pair record;
+  v_risk cds.alerts;
+begin
+  for v_pair in
+    select d.*
+    from cds.drug_interactions d
+    where
+      d.active
+      and d.subject_code = any (v_codes)
+      and case d.kind
+        when 'drug_drug' then d.object_code = any (v_codes)
+        when 'duplicate_class' then d.object_code = any (v_codes)
+        when 'drug_disease' then p_facts -> 'conditions' ? d.object_code
+        when 'drug_food' then true
+        else false
+      end
+      and (d.subject_code = any (v_new) or d.kind in ('drug_drug', 'duplicate_class') and d.object_code = any (v_new))
+    order by d.kind, d.subject_code, d.object_code, d.source
+  loop
+    v_risk := null;
+    v_risk.interaction_id := v_pair.id;
+    v_risk.category := case v_pair.kind when 'duplicate_class' then 'duplicate' else 'interaction' end;
+    v_risk.severity := cds.severity_of(v_pair.severity);
+    v_risk.message := v_pair.subject_code || ' and ' || v_pair.object_code || ': ' || v_pair.effect || '. '
+      || v_pair.management;
+    v_risk.evidence := jsonb_build_object(
+      'kind', v_pair.kind, 'subject_code', v_pair.subject_code, 'object_code', v_pair.object_code
+    );
+    v_risk.dedupe_key := v_pair.id;
+    return next v_risk;
+  end loop;
+
+  -- the same ingredient twice, whatever the brands are called
+  for v_pair in
+    select c.code
+    from unnest(v_codes) c (code)
+    where c.code = any (v_new)
+    group by c.code
+    having count(*) > 1
+    order by c.code
+  loop
+    v_risk := null;
+    v_risk.category := 'duplicate';
+    v_risk.severity := 'warning';
+    v_risk.message := v_pair.code || ' is given twice';
+    v_risk.evidence := jsonb_build_object('ingredient_code', v_pair.code);
+    v_risk.dedupe_key := v_pair.code;
+    return next v_risk;
+  end loop;
+end
+$$;
+
+comment on function cds.find_interactions(jsonb, jsonb) is 'about=Pairs of drugs that clash, drugs that clash with an active disease or with food, drugs of one class and one ingredient twice. Items with current = true are what the patient takes already.';
+
+create or replace function cds.find_doses(p_facts jsonb, p_items jsonb) returns setof cds.alerts
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_hard_stop_factor numeric := coalesce((core.setting('cds.hard_stop_dose_factor') #>> '{}')::numeric, 2);
+  v_row record;
+  v_risk cds.alerts;
+  v_weight numeric;
+  v_single numeric;
+  v_daily numeric;
+  v_excess numeric;
+begin
+  for v_row in
+    select e.value as item, d.id as limit_id, d.pregnancy, d.max_single, d.max_daily, d.unit, d.per_kg, f.facts
+    from jsonb_array_elements(cds.new_items(p_items)) e
+    cross join lateral (select p_facts || e.value as facts) f
+    join cds.dose_limits d
+      on d.ingredient_code = e.value ->> 'ingredient_code' and d.route = e.value ->> 'route'
+    where
+      d.age_days @> (f.facts ->> 'age_days')::int
+      and (d.weight_kg is null or d.weight_kg @> (f.facts ->> 'weight_kg')::numeric)
+      and (d.egfr is null or d.egfr @> (f.facts ->> 'egfr')::numeric)
+      and (d.pregnancy <> 'allowed' or (f.facts ->> 'pregnant')::boolean)
+    order by d.id
+  loop
+    v_risk := null;
+    v_risk.dose_limit_id := v_row.limit_id;
+    v_risk.evidence := jsonb_build_object(
+      'item', v_row.item, 'max_single', v_row.max_single, 'max_daily', v_row.max_daily, 'unit', v_row.unit,
+      'per_kg', v_row.per_kg
+    );
+    v_risk.dedupe_key := concat_ws(
+      ':', v_row.limit_id, v_row.item ->> 'dose_value', v_row.item ->> 'unit', v_row.item ->> 'doses_per_day'
+    );
+    if v_row.pregnancy = 'avoid' and (v_row.facts ->> 'pregnant')::boolean then
+      v_risk.category := 'pregnancy';
+      v_risk.severity := 'hard_stop';
+      v_risk.message := (v_row.item ->> 'ingredient_code') || ' is to be avoided in pregnancy';
+      return next v_risk;
+      continue;
+    end if;
+
+    v_risk.category := 'dose';
+    v_risk.severity := 'warning';
+    v_single := cds.convert_dose((v_row.item ->> 'dose_value')::numeric, v_row.item ->> 'unit', v_row.unit);
+    v_daily := v_single * (v_row.item ->> 'doses_per_day')::numeric;
+    v_weight := case when v_row.per_kg then (v_row.facts ->> 'weight_kg')::numeric else 1 end;
+    if v_single is null or v_weight is null then -- a limit that cannot be applied must not look like one that holds
+      v_risk.message := (v_row.item ->> 'ingredient_code') || ': the dose cannot be checked, '
+        || case when v_single is null then 'its unit is not ' || v_row.unit else 'the weight is not known' end;
+      v_risk.dedupe_key := v_risk.dedupe_key || ':unchecked';
+      return next v_risk;
+      continue;
+    end if;
+    v_excess := greatest(v_single / (v_row.max_single * v_weight), v_daily / (v_row.max_daily * v_weight));
+    if v_excess > 1 then
+      v_risk.severity := case when v_excess > v_hard_stop_factor then 'hard_stop' else 'warning' end;
+      v_risk.message := (v_row.item ->> 'ingredient_code') || ': ' || trim_scale(round(v_excess, 2))
+        || ' times the most that may be given';
+      v_risk.evidence := v_risk.evidence || jsonb_build_object('times_the_limit', trim_scale(round(v_excess, 2)));
+      return next v_risk;
+    end if;
+  end loop;
+end
+$$;
+
+comment on function cds.find_doses(jsonb, jsonb) is 'about=New items whose dose or daily dose exceeds a limit for the patient''s age, weight and renal function: a warning, a hard stop above setting cds.hard_stop_dose_factor (default 2) times the limit; drugs to avoid in pregnancy; and limits that cannot be checked for want of weight or unit.';
+
+create or replace function cds.find_by_rules(p_hooks text[], p_facts jsonb) returns setof cds.alerts
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_rule record;
+  v_risk cds.alerts;
+begin
+  for v_rule in
+    -- a tenant's own rule replaces the shared one of the same code
+    select distinct on (r.code) r.id, r.code, r.name, r.logic, r.severity, r.category
+    from cds.rules r
+    where r.hook = any (p_hooks) and r.status = 'active' and (r.tenant_id = v_tenant or r.tenant_id is null)
+    order by r.code, r.tenant_id nulls last
+  loop
+    if cds.evaluate(v_rule.logic, p_facts) then
+      v_risk := null;
+      v_risk.rule_id := v_rule.id;
+      v_risk.category := v_rule.category;
+      v_risk.severity := v_rule.severity;
+      v_risk.message := v_rule.name;
+      v_risk.evidence := jsonb_build_object('rule', v_rule.code);
+      v_risk.dedupe_key := concat_ws(':', v_rule.id, p_facts ->> 'ingredient_code');
+      return next v_risk;
+    end if;
+  end loop;
+end
+$$;
+
+comment on function cds.find_by_rules(text[], jsonb) is 'about=Active rules of the hooks whose condition holds for the facts; a tenant''s own rule replaces the shared one of its code.';
+
+-- The question before every order, and the question before signing.
+create or replace function cds.check_medication(
+  p_patient_id uuid,
+  p_encounter_id uuid,
+  p_subject_type text,
+  p_subject_id uuid,
+  p_items jsonb
+) returns setof cds.alerts
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_facts jsonb := cds.patient_facts(p_patient_id);
+  v_risk cds.alerts;
+  v_ids uuid[] := '{}';
+begin
+  if jsonb_typeof(p_items) is distinct from 'array'
+    or exists (select from jsonb_array_elements(p_items) i where coalesce(i.value ->> 'ingredient_code', '') = '') then
+    raise exception 'p_items must be a list of items with an ingredient_code'
+      using errcode = '22023', hint = 'pass [{ingredient_code, dose_value, unit, route, doses_per_day, current}]';
+  end if;
+  -- two checks of one order would each expire what the other has just found
+  perform pg_advisory_xact_lock(hashtextextended('cds.check ' || v_tenant || p_subject_type || p_subject_id, 0));
+
+  for v_risk in
+    select r.* from cds.find_allergies(p_patient_id, p_items) r
+    union all
+    select r.* from cds.find_interactions(v_facts, p_items) r
+    union all
+    select r.* from cds.find_doses(v_facts, p_items) r
+    union all
+    select r.*
+    from jsonb_array_elements(cds.new_items(p_items)) i
+    cross join lateral cds.find_by_rules(array['order_select', 'order_sign'], v_facts || i.value) r
+  loop
+    v_risk.tenant_id := v_tenant;
+    v_risk.patient_id := p_patient_id;
+    v_risk.encounter_id := p_encounter_id;
+    v_risk.subject_type := p_subject_type;
+    v_risk.subject_id := p_subject_id;
+    -- the severity belongs to the key: what was overridden as a warning speaks again as a hard stop
+    v_risk.dedupe_key := concat_ws(
+      ':', p_subject_type, p_subject_id, v_risk.category, v_risk.severity, v_risk.dedupe_key
+    );
+    v_risk := cds.fire(v_risk);
+    v_ids := v_ids || v_risk.id;
+  end loop;
+
+  -- what was found before and is not found any more: the order was changed
+  update cds.alerts a
+  set status = 'expired'
+  where
+    a.tenant_id = v_tenant and a.subject_type = p_subject_type and a.subject_id = p_subject_id
+    and a.status in ('fired', 'acknowledged') and a.id <> all (v_ids)
+    and (
+      a.rule_id is null
+      or exists (select from cds.rules r where r.id = a.rule_id and r.hook in ('order_select', 'order_sign'))
+    );
+  return query
+  select a.*
+  from cds.alerts a
+  where a.tenant_id = v_tenant and a.id = any (v_ids)
+  order by array_position(array['hard_stop', 'warning', 'info'], a.severity), a.id;
+end
+$$;
+
+comment on function cds.check_medication(uuid, uuid, text, uuid, jsonb) is 'about=Checks medicines against allergies, each other, diseases, food, dose limits and rules, and returns the alerts of the subject that hold now, the worst first. p_items: [{ingredient_code, dose_value, unit, route, doses_per_day, current}]; current = true for what the patient takes already; further keys are facts for rules and replace the patient''s (egfr, weight_kg). A repeated check finds the same alerts; open ones that no longer apply expire. Check again before signing. 22023 items, IM005 no such patient.';
+
+create or replace function cds.run_rules(
+  p_hook text,
+  p_patient_id uuid,
+  p_encounter_id uuid,
+  p_subject_type text,
+  p_subject_id uuid,
+  p_facts jsonb default '{}'
+) returns setof cds.alerts
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_facts jsonb := cds.patient_facts(p_patient_id) || p_facts;
+  v_risk cds.alerts;
+begin
+  for v_risk in select r.* from cds.find_by_rules(array[p_hook], v_facts) r
+  loop
+    v_risk.tenant_id := v_tenant;
+    v_risk.patient_id := p_patient_id;
+    v_risk.encounter_id := p_encounter_id;
+    v_risk.subject_type := p_subject_type;
+    v_risk.subject_id := p_subject_id;
+    v_risk.dedupe_key := concat_ws(':', p_subject_type, p_subject_id, v_risk.category, v_risk.severity, v_risk.dedupe_key);
+    return next cds.fire(v_risk);
+  end loop;
+end
+$$;
+
+comment on function cds.run_rules(text, uuid, uuid, text, uuid, jsonb) is 'about=Asks the active rules of a hook (result_in, vitals_in, encounter_open, admission, handover, order_select, order_sign) about a patient and further facts; returns the alerts that hold, written once. IM005 no such patient.';
+
+create or replace function cds.count_open_hard_stops(p_subject_type text, p_subject_id uuid) returns int
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+begin
+  return (
+    select count(*)::int
+    from cds.alerts a
+    where
+      a.tenant_id = v_tenant and a.subject_type = p_subject_type and a.subject_id = p_subject_id
+      and a.severity = 'hard_stop' and a.status in ('fired', 'acknowledged')
+  );
+end
+$$;
+
+comment on function cds.count_open_hard_stops(text, uuid) is 'about=How many hard stops of a subject are neither overridden nor gone: what must be 0 before it is signed.';
+
+-- What people do with an alert: see it, follow it, or go on in spite of it.
+create or replace function cds.lock_alert(p_alert_id uuid) returns cds.alerts
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_alert cds.alerts;
+begin
+  select a.* into v_alert
+  from cds.alerts a
+  where a.tenant_id = v_tenant and a.id = p_alert_id
+  for no key update;
+  if not found then
+    raise exception 'alert % does not exist', p_alert_id
+      using errcode = 'IM005', hint = 'choose an alert of the tenant';
+  end if;
+  return v_alert;
+end
+$$;
+
+comment on function cds.lock_alert(uuid) is 'about=The alert, locked until the transaction ends. IM005 no such alert.';
+
+create or replace function cds.acknowledge_alert(p_alert_id uuid) returns cds.alerts
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_alert cds.alerts := cds.lock_alert(p_alert_id);
+begin
+  if v_alert.status <> 'fired' then -- seen before, or answered already
+    return v_alert;
+  end if;
+  update cds.alerts a
+  set status = 'acknowledged', shown_to = core.current_user_id()
+  where a.tenant_id = v_alert.tenant_id and a.id = v_alert.id
+  returning a.* into v_alert;
+  return v_alert;
+end
+$$;
+
+comment on function cds.acknowledge_alert(uuid) is 'about=The signed-in user saw the alert. One that was seen or answered stays as it is. IM005 no such alert.';
+
+create or replace function cds.accept_alert(p_alert_id uuid) returns cds.alerts
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_alert cds.alerts := cds.lock_alert(p_alert_id);
+begin
+  if v_alert.status = 'accepted' then
+    return v_alert;
+  end if;
+  if v_alert.severity = 'hard_stop' and v_alert.status in ('fired', 'acknowledged') then
+    raise exception 'alert % is a hard stop: it ends when its cause is gone', p_alert_id
+      using errcode = 'IM401', hint = 'change the order and check it again, or override the alert with a second approver';
+  end if;
+  update cds.alerts a
+  set status = 'accepted', responded_at = now(), shown_to = coalesce(a.shown_to, core.current_user_id())
+  where a.tenant_id = v_alert.tenant_id and a.id = v_alert.id
+  returning a.* into v_alert;
+  return v_alert;
+end
+$$;
+
+comment on function cds.accept_alert(uuid) is 'about=The user follows the alert and changes the order. A hard stop cannot be accepted: it expires when a new check does not find it. IM001 answered otherwise, IM005 no such alert, IM401 it is a hard stop.';
+
+create or replace function cds.override_alert(
+  p_alert_id uuid,
+  p_reason_code text,
+  p_reason_text text default null,
+  p_second_approver_id uuid default null
+) returns cds.alert_overrides
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_alert cds.alerts := cds.lock_alert(p_alert_id);
+  v_user uuid := core.current_user_id();
+  v_override cds.alert_overrides;
+begin
+  if v_alert.status = 'overridden' then
+    select o.* into v_override
+    from cds.alert_overrides o
+    where o.tenant_id = v_alert.tenant_id and o.alert_id = v_alert.id;
+    return v_override;
+  end if;
+  if p_reason_code is null or (p_reason_code = 'other' and coalesce(length(btrim(p_reason_text)), 0) < 10) then
+    raise exception 'alert % needs a reason to be overridden', p_alert_id
+      using errcode = 'IM002', hint = 'pass a reason code; with other, explain it in ten characters or more';
+  end if;
+  if v_alert.severity = 'hard_stop' and (
+    p_second_approver_id is null
+    or p_second_approver_id = v_user
+    or not exists (
+      select
+      from auth.users u
+      where
+        u.tenant_id = v_alert.tenant_id and u.id = p_second_approver_id and u.status = 'active'
+        and coalesce(core.setting('cds.second_approver_roles'), '["doctor", "pharmacist"]') ? u.primary_role::text
+    )
+  ) then
+    raise exception 'alert % is a hard stop: overriding it needs a second approver', p_alert_id
+      using errcode = 'IM506', hint = 'ask another doctor or pharmacist (setting cds.second_approver_roles)';
+  end if;
+  update cds.alerts a
+  set status = 'overridden', responded_at = now(), shown_to = coalesce(a.shown_to, v_user)
+  where a.tenant_id = v_alert.tenant_id and a.id = v_alert.id;
+  insert into cds.alert_overrides as o (
+    tenant_id, alert_id, user_id, reason_code, reason_text, second_approver_id
+  )
+  values (v_alert.tenant_id, v_alert.id, v_user, p_reason_code, p_reason_text, p_second_approver_id)
+  returning o.* into v_override;
+  return v_override;
+end
+$$;
+
+comment on function cds.override_alert(uuid, text, text, uuid) is 'about=Goes on in spite of an alert, with a coded reason; a hard stop needs a second approver, an active user of setting cds.second_approver_roles (default doctor, pharmacist) who is not the signed-in one. Asked again, the first override. IM001 the alert is answered or gone, IM002 no reason, IM005 no such alert, IM506 no second approver.';
+
+create or replace function cds.expire_alerts(p_limit int default 500) returns int
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_hours int := coalesce((core.setting('cds.alert_hours') #>> '{}')::int, 72);
+  v_alert record;
+  v_expired int := 0;
+begin
+  for v_alert in
+    select a.id
+    from cds.alerts a
+    where
+      a.tenant_id = v_tenant and a.status in ('fired', 'acknowledged') and a.severity <> 'hard_stop'
+      and a.fired_at < now() - make_interval(hours => v_hours)
+    order by a.fired_at
+    limit p_limit
+    for no key update skip locked
+  loop
+    update cds.alerts a
+    set status = 'expired'
+    where a.tenant_id = v_tenant and a.id = v_alert.id;
+    v_expired := v_expired + 1;
+  end loop;
+  return v_expired;
+end
+$$;
+
+comment on function cds.expire_alerts(int) is 'about=Ends open alerts older than setting cds.alert_hours (default 72), never hard stops, and returns how many. For a job.';
+
+-- The life of a rule: drafted, tested, activated by somebody else, suspended when it misbehaves, replaced by its next
+-- version.
+create or replace function cds.lock_rule(p_rule_id uuid) returns cds.rules
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_rule cds.rules;
+begin
+  select r.* into v_rule
+  from cds.rules r
+  where r.tenant_id = v_tenant and r.id = p_rule_id
+  for no key update;
+  if not found then
+    raise exception 'rule % does not exist', p_rule_id
+      using errcode = 'IM005', hint = 'choose a rule of the tenant; shared rules come with the product';
+  end if;
+  return v_rule;
+end
+$$;
+
+comment on function cds.lock_rule(uuid) is 'about=A rule of the tenant, locked until the transaction ends. IM005 no such rule.';
+
+create or replace function cds.set_rule_status(p_rule cds.rules, p_status text) returns cds.rules
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_rule cds.rules;
+begin
+  update cds.rules r
+  set status = p_status
+  where r.tenant_id = p_rule.tenant_id and r.id = p_rule.id
+  returning r.* into v_rule;
+  return v_rule;
+end
+$$;
+
+comment on function cds.set_rule_status(cds.rules, text) is 'about=Moves a locked rule. IM001 the state machine has no such move.';
+
+create or replace function cds.draft_rule(
+  p_code text,
+  p_name text,
+  p_hook text,
+  p_logic jsonb,
+  p_severity text,
+  p_category text,
+  p_test_cases jsonb default '[]',
+  p_evidence text default null
+) returns cds.rules
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_rule cds.rules;
+begin
+  if not cds.valid_logic(p_logic) then
+    raise exception 'the logic of rule "%" cannot be read', p_code
+      using errcode = '22023', hint = 'comment on function cds.evaluate says what a condition looks like';
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended('cds.rule ' || v_tenant || p_code, 0));
+  select r.* into v_rule
+  from cds.rules r
+  where r.tenant_id = v_tenant and r.code = p_code and r.status = 'draft';
+  if found then -- a draft is worked on until it is tested
+    update cds.rules r
+    set
+      name = p_name, hook = p_hook, logic = p_logic, severity = p_severity, category = p_category,
+      test_cases = p_test_cases, evidence = p_evidence
+    where r.tenant_id = v_tenant and r.id = v_rule.id
+    returning r.* into v_rule;
+    return v_rule;
+  end if;
+  insert into cds.rules as r (
+    tenant_id, code, version, name, hook, logic, severity, category, test_cases, evidence
+  )
+  values (
+    v_tenant, p_code,
+    (
+      select coalesce(max(o.version), 0) + 1
+      from cds.rules o
+      where o.tenant_id = v_tenant and o.code = p_code
+    ),
+    p_name, p_hook, p_logic, p_severity, p_category, p_test_cases, p_evidence
+  )
+  returning r.* into v_rule;
+  return v_rule;
+end
+$$;
+
+comment on function cds.draft_rule(text, text, text, jsonb, text, text, jsonb, text) is 'about=Drafts the next version of a rule, or changes its draft. p_test_cases: [{name, facts, fires}]. 22023 logic that cds.evaluate cannot read.';
+
+create or replace function cds.test_rule(p_rule_id uuid) returns table (test_case text, expected boolean, actual boolean, passed boolean)
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+begin
+  if not exists (select from cds.rules r where r.id = p_rule_id and (r.tenant_id = v_tenant or r.tenant_id is null)) then
+    raise exception 'rule % does not exist', p_rule_id
+      using errcode = 'IM005', hint = 'choose a rule of the tenant or a shared one';
+  end if;
+  return query
+  select
+    c.value ->> 'name', (c.value ->> 'fires')::boolean, t.actual,
+    t.actual is not distinct from (c.value ->> 'fires')::boolean
+  from cds.rules r
+  cross join lateral jsonb_array_elements(r.test_cases) with ordinality c
+  cross join lateral (select cds.evaluate(r.logic, coalesce(c.value -> 'facts', '{}')) as actual) t
+  where r.id = p_rule_id
+  order by c.ordinality;
+end
+$$;
+
+comment on function cds.test_rule(uuid) is 'about=Runs the test cases of a rule: what each expects and what the rule says. IM005 no such rule.';
+
+create or replace function cds.start_rule_test(p_rule_id uuid) returns cds.rules
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_rule cds.rules := cds.lock_rule(p_rule_id);
+begin
+  if v_rule.status = 'testing' then
+    return v_rule;
+  end if;
+  return cds.set_rule_status(v_rule, 'testing');
+end
+$$;
+
+comment on function cds.start_rule_test(uuid) is 'about=Draft to testing: from now on the logic stays as it is. IM001 not a draft, IM005 no such rule.';
+
+create or replace function cds.return_rule_to_draft(p_rule_id uuid) returns cds.rules
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_rule cds.rules := cds.lock_rule(p_rule_id);
+begin
+  if v_rule.status = 'draft' then
+    return v_rule;
+  end if;
+  return cds.set_rule_status(v_rule, 'draft');
+end
+$$;
+
+comment on function cds.return_rule_to_draft(uuid) is 'about=Testing to draft: the review asks for changes. IM001 not in testing, IM005 no such rule.';
+
+create or replace function cds.activate_rule(p_rule_id uuid) returns cds.rules
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_rule cds.rules := cds.lock_rule(p_rule_id);
+  v_failed text;
+begin
+  if v_rule.status = 'active' then
+    return v_rule;
+  end if;
+  if v_rule.status = 'testing' then
+    if core.current_user_id() is null or core.current_user_id() = v_rule.created_by then
+      raise exception 'rule % is activated by somebody who did not write it', p_rule_id
+        using errcode = 'IM506', hint = 'ask a second person to review and activate it';
+    end if;
+    select string_agg(t.test_case, ', ') into v_failed from cds.test_rule(p_rule_id) t where not t.passed;
+    if v_failed is not null or jsonb_array_length(v_rule.test_cases) = 0 then
+      raise exception 'rule % does not pass its test cases: %', p_rule_id, coalesce(v_failed, 'it has none')
+        using errcode = 'IM410', hint = 'run cds.test_rule, correct the rule or the cases, then activate it';
+    end if;
+    update cds.rules r
+    set status = 'retired'
+    where r.tenant_id = v_rule.tenant_id and r.code = v_rule.code and r.status in ('active', 'suspended');
+  end if;
+  update cds.rules r
+  set
+    status = 'active', approved_at = coalesce(r.approved_at, now()),
+    approved_by = coalesce(r.approved_by, core.current_user_id())
+  where r.tenant_id = v_rule.tenant_id and r.id = v_rule.id
+  returning r.* into v_rule;
+  return v_rule;
+end
+$$;
+
+comment on function cds.activate_rule(uuid) is 'about=Testing or suspended to active: all test cases pass, by a user who did not write it; the version that was active retires in the same moment. IM001 not in testing or suspended, IM005 no such rule, IM410 a test case fails, IM506 the author.';
+
+create or replace function cds.suspend_rule(p_rule_id uuid, p_reason text) returns cds.rules
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_rule cds.rules := cds.lock_rule(p_rule_id);
+begin
+  if v_rule.status = 'suspended' then
+    return v_rule;
+  end if;
+  perform core.set_reason(p_reason);
+  return cds.set_rule_status(v_rule, 'suspended');
+end
+$$;
+
+comment on function cds.suspend_rule(uuid, text) is 'about=Silences an active rule for now; cds.activate_rule wakes it. IM001 not active, IM002 no reason, IM005 no such rule.';
+
+create or replace function cds.retire_rule(p_rule_id uuid) returns cds.rules
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_rule cds.rules := cds.lock_rule(p_rule_id);
+begin
+  if v_rule.status = 'retired' then
+    return v_rule;
+  end if;
+  return cds.set_rule_status(v_rule, 'retired');
+end
+$$;
+
+comment on function cds.retire_rule(uuid) is 'about=Ends a rule for good: a draft, an active or a suspended one. IM001 in testing, IM005 no such rule.';
+
+-- medication: functions
+
+-- Helpers of every operation: who acts, and the locks. Private to the module.
+--
+-- Order of locks: idempotency key, prescription, dispense, prescription items by id, stock by item, doses, number, account
+-- of the patient, outbox. The prescription is the root: whoever changes one of its items, dispenses or doses holds it.
+create or replace function medication.current_staff() returns uuid
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_staff uuid;
+begin
+  select s.id into v_staff
+  from workforce.staff s
+  where
+    s.tenant_id = v_tenant
+    and s.user_id = core.current_user_id()
+    and s.deleted_at is null
+    and s.status not in ('suspended', 'left');
+  if not found then
+    raise exception 'user % is no member of staff', core.current_user_id()
+      using errcode = 'IM006', hint = 'sign in as a member of staff';
+  end if;
+  return v_staff;
+end
+$$;
+
+comment on function medication.current_staff() is 'about=The staff member who is signed in. IM006 the user is none.';
+
+create or replace function medication.require_witness(p_staff_id uuid, p_actor_id uuid) returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+begin
+  perform
+  from workforce.staff s
+  where
+    s.tenant_id = v_tenant and s.id = p_staff_id and s.deleted_at is null and s.status not in ('suspended', 'left');
+  if not found or p_staff_id = p_actor_id then
+    raise exception 'staff member % cannot witness this', p_staff_id
+      using errcode = 'IM403', hint = 'name another member of staff who works here';
+  end if;
+end
+$$;
+
+comment on function medication.require_witness(uuid, uuid) is 'about=Passes when the witness works here and is not the one who acts. IM403 otherwise.';
+
+create or replace function medication.lock_prescription(p_prescription_id uuid) returns medication.prescriptions
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_prescription medication.prescriptions;
+begin
+  select p.* into v_prescription
+  from medication.prescriptions p
+  where p.tenant_id = v_tenant and p.id = p_prescription_id
+  for no key update;
+  if not found then
+    raise exception 'prescription % does not exist', p_prescription_id
+      using errcode = 'IM005', hint = 'choose a prescription of the tenant';
+  end if;
+  return v_prescription;
+end
+$$;
+
+comment on function medication.lock_prescription(uuid) is 'about=The prescription, locked until the transaction ends. IM005 no such prescription.';
+
+create or replace function medication.lock_item(p_item_id uuid) returns medication.prescription_items
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_item medication.prescription_items;
+begin
+  select i.* into v_item
+  from medication.prescription_items i
+  where i.tenant_id = v_tenant and i.id = p_item_id;
+  if not found then
+    raise exception 'prescription item % does not exist', p_item_id
+      using errcode = 'IM005', hint = 'choose an item of a prescription of the tenant';
+  end if;
+  perform medication.lock_prescription(v_item.prescription_id);
+  select i.* into v_item -- what it is now that nobody else can change it
+  from medication.prescription_items i
+  where i.tenant_id = v_tenant and i.id = p_item_id
+  for no key update;
+  return v_item;
+end
+$$;
+
+comment on function medication.lock_item(uuid) is 'about=A prescription item, locked with its prescription. IM005 no such item.';
+
+create or replace function medication.clinic_zone(p_encounter_id uuid) returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_zone text;
+begin
+  select c.timezone into v_zone
+  from clinical.encounters e
+  join facility.clinics c on c.tenant_id = e.tenant_id and c.id = e.clinic_id
+  where e.tenant_id = v_tenant and e.id = p_encounter_id;
+  return v_zone;
+end
+$$;
+
+comment on function medication.clinic_zone(uuid) is 'about=Time zone of the clinic of an encounter.';
+
+-- When doses are due. A plan is {times, every_days}, {every_hours} or {once}; an item carries its own in timing, else its
+-- frequency code stands for one. A hospital adds codes, or moves the hours of its rounds, in setting
+-- medication.frequencies.
+create or replace function medication.frequency_plan(p_frequency_code text) returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_plans constant jsonb := '{
+    "OD": {"times": ["09:00"]},
+    "BD": {"times": ["09:00", "21:00"]},
+    "TDS": {"times": ["09:00", "14:00", "21:00"]},
+    "QID": {"times": ["08:00", "12:00", "17:00", "22:00"]},
+    "HS": {"times": ["22:00"]},
+    "AC": {"times": ["07:30", "12:30", "19:30"]},
+    "WEEKLY": {"times": ["09:00"], "every_days": 7},
+    "Q4H": {"every_hours": 4},
+    "Q6H": {"every_hours": 6},
+    "Q8H": {"every_hours": 8},
+    "Q12H": {"every_hours": 12},
+    "Q24H": {"every_hours": 24},
+    "STAT": {"once": true},
+    "PRN": {}
+  }';
+begin
+  return (v_plans || coalesce(core.setting('medication.frequencies'), '{}')) -> p_frequency_code;
+end
+$$;
+
+comment on function medication.frequency_plan(text) is 'about=Plan of a frequency code: the hospital''s (setting medication.frequencies), else the usual one, null for an unknown code.';
+
+create or replace function medication.dose_plan(p_item medication.prescription_items) returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_item.timing ?| array['times', 'every_hours', 'once'] then
+    return p_item.timing;
+  end if;
+  return medication.frequency_plan(p_item.frequency_code) || p_item.timing;
+end
+$$;
+
+comment on function medication.dose_plan(medication.prescription_items) is 'about=Plan of an item: its own timing, else that of its frequency code; null when there is neither.';
+
+create or replace function medication.doses_per_day(p_item medication.prescription_items) returns numeric
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_plan jsonb := medication.dose_plan(p_item);
+begin
+  return case
+    when v_plan ? 'max_per_day' then (v_plan ->> 'max_per_day')::numeric
+    when v_plan ? 'times' then
+      jsonb_array_length(v_plan -> 'times') / coalesce((v_plan ->> 'every_days')::numeric, 1)
+    when v_plan ? 'every_hours' then 24 / (v_plan ->> 'every_hours')::numeric
+    when v_plan ? 'once' then 1
+  end;
+end
+$$;
+
+comment on function medication.doses_per_day(medication.prescription_items) is 'about=Most doses a day that an item allows; null when its plan does not say, as for PRN without max_per_day.';
+
+create or replace function medication.dose_times(
+  p_item medication.prescription_items,
+  p_zone text,
+  p_from timestamptz,
+  p_until timestamptz
+) returns setof timestamptz
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_plan jsonb := medication.dose_plan(p_item);
+  v_every int := coalesce((v_plan ->> 'every_days')::int, 1);
+  v_from timestamptz := greatest(p_from, p_item.start_at);
+  -- exclusive: a course of 5 days that begins at nine ends before nine on the sixth
+  v_end timestamptz := least(p_until, p_item.stop_at, p_item.start_at + make_interval(days => p_item.duration_days));
+begin
+  if p_item.is_prn or v_plan is null then
+    return;
+  elsif v_plan ? 'once' then
+    return query select p_item.start_at where p_item.start_at >= v_from and p_item.start_at < v_end;
+  elsif v_plan ? 'every_hours' then
+    return query
+    select t.at
+    from generate_series(
+      p_item.start_at, v_end, make_interval(mins => ((v_plan ->> 'every_hours')::numeric * 60)::int)
+    ) as t (at)
+    where t.at >= v_from and t.at < v_end;
+  elsif v_plan ? 'times' then
+    return query
+    select t.at
+    from generate_series(
+      (p_item.start_at at time zone p_zone)::date::timestamp, v_end at time zone p_zone, make_interval(days => v_every)
+    ) as d (day)
+    cross join jsonb_array_elements_text(v_plan -> 'times') as h (clock)
+    cross join lateral (select (d.day + h.clock::time) at time zone p_zone) as t (at)
+    where t.at >= v_from and t.at < v_end
+    order by t.at;
+  end if;
+end
+$$;
+
+comment on function medication.dose_times(medication.prescription_items, text, timestamptz, timestamptz) is 'about=Moments from p_from to before p_until at which an item is due, by the clock of the clinic. None for as-needed doses.';
+
+-- Writing a prescription. A draft belongs to its doctor and may still change; nothing is dispensed or given on it.
+create or replace function medication.add_prescription_item(p_prescription_id uuid, p_item jsonb) returns medication.prescription_items
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_known text[] := array[
+    'id', 'drug_id', 'substituted_for_id', 'dose_value', 'dose_unit', 'route', 'frequency_code', 'timing',
+    'duration_days', 'quantity', 'refills', 'is_prn', 'prn_reason', 'start_at', 'instructions', 'no_substitution',
+    'indication'
+  ];
+  v_unknown text;
+  v_prescription medication.prescriptions := medication.lock_prescription(p_prescription_id);
+  v_tenant uuid := v_prescription.tenant_id;
+  v_id uuid := coalesce((p_item ->> 'id')::uuid, core.uuid_v7());
+  v_item medication.prescription_items;
+begin
+  select k.key into v_unknown from jsonb_object_keys(p_item) as k (key) where k.key <> all (v_known) limit 1;
+  if v_unknown is not null then
+    raise exception 'the item has an unknown key "%"', v_unknown
+      using errcode = '22023', hint = 'known keys: ' || array_to_string(v_known, ', ');
+  end if;
+  select i.* into v_item from medication.prescription_items i where i.tenant_id = v_tenant and i.id = v_id;
+  if found then
+    if v_item.prescription_id = p_prescription_id and v_item.drug_id = (p_item ->> 'drug_id')::uuid then
+      return v_item;
+    end if;
+    raise exception 'item % was added with other content', v_id
+      using errcode = 'IM011', hint = 'give every item an id of its own';
+  end if;
+  if v_prescription.status <> 'draft' then
+    raise exception 'prescription % is % and takes no more items', p_prescription_id, v_prescription.status
+      using errcode = 'IM001', hint = 'stop what is wrong and draft a new prescription';
+  end if;
+  perform from medication.drugs d where d.id = (p_item ->> 'drug_id')::uuid and d.active;
+  if not found then
+    raise exception 'drug % does not exist or is not prescribed any more', p_item ->> 'drug_id'
+      using errcode = 'IM005', hint = 'choose an active drug of the catalogue';
+  end if;
+  if medication.frequency_plan(p_item ->> 'frequency_code') is null
+    and not coalesce(p_item -> 'timing', '{}') ?| array['times', 'every_hours', 'once']
+  then
+    raise exception 'frequency "%" has no plan', p_item ->> 'frequency_code'
+      using errcode = '22023', hint = 'use a code of setting medication.frequencies, or pass timing';
+  end if;
+
+  insert into medication.prescription_items as i (
+    tenant_id, id, prescription_id, drug_id, substituted_for_id, dose_value, dose_unit, route, frequency_code, timing,
+    duration_days, quantity, refills, is_prn, prn_reason, start_at, instructions, no_substitution, indication
+  )
+  values (
+    v_tenant, v_id, p_prescription_id, (p_item ->> 'drug_id')::uuid, (p_item ->> 'substituted_for_id')::uuid,
+    (p_item ->> 'dose_value')::numeric, p_item ->> 'dose_unit', p_item ->> 'route', p_item ->> 'frequency_code',
+    coalesce(p_item -> 'timing', '{}'), (p_item ->> 'duration_days')::smallint, (p_item ->> 'quantity')::numeric,
+    coalesce((p_item ->> 'refills')::smallint, 0),
+    coalesce((p_item ->> 'is_prn')::boolean, p_item ->> 'frequency_code' = 'PRN'), p_item ->> 'prn_reason',
+    coalesce((p_item ->> 'start_at')::timestamptz, now()), p_item ->> 'instructions',
+    coalesce((p_item ->> 'no_substitution')::boolean, false), p_item ->> 'indication'
+  )
+  returning i.* into v_item;
+  return v_item;
+end
+$$;
+
+comment on function medication.add_prescription_item(uuid, jsonb) is 'about=Adds a medicine to a draft: {drug_id, dose_value, dose_unit, route, frequency_code, quantity, and where needed id, timing, duration_days, refills, is_prn, prn_reason, start_at, instructions, no_substitution, indication, substituted_for_id}. The same id again returns the item. IM001 the prescription is signed or cancelled, IM005 no such prescription or drug, IM011 the id belongs to another item, IM402 the drug is prohibited in a teleconsultation, 22023 unknown key or frequency.';
+
+create or replace function medication.draft_prescription(
+  p_encounter_id uuid,
+  p_doctor_id uuid,
+  p_context text,
+  p_items jsonb default '[]',
+  p_key text default null,
+  p_valid_until date default null,
+  p_reconciled_from_id uuid default null
+) returns medication.prescriptions
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_claim record;
+  v_encounter record;
+  v_item jsonb;
+  v_prescription medication.prescriptions;
+begin
+  if p_key is not null then
+    v_claim := core.idempotent_begin(
+      'medication.draft_prescription', p_key,
+      sha256(convert_to(
+        jsonb_build_array(p_encounter_id, p_doctor_id, p_context, p_items, p_valid_until, p_reconciled_from_id)::text,
+        'UTF8'
+      ))
+    );
+    if v_claim.state = 'done' then
+      return medication.lock_prescription((v_claim.response ->> 'prescription_id')::uuid);
+    end if;
+  end if;
+
+  select e.patient_id, e.class::text as class, e.status into v_encounter
+  from clinical.encounters e
+  where e.tenant_id = v_tenant and e.id = p_encounter_id and e.deleted_at is null;
+  if not found then
+    raise exception 'encounter % does not exist', p_encounter_id
+      using errcode = 'IM005', hint = 'choose an encounter of the tenant';
+  end if;
+  if v_encounter.status in ('cancelled', 'entered_in_error') then
+    raise exception 'encounter % is %', p_encounter_id, v_encounter.status
+      using errcode = 'IM006', hint = 'prescribe in a visit or stay that takes place';
+  end if;
+  if v_encounter.class = 'VR' and p_context <> 'teleconsult' then
+    raise exception 'encounter % is a video consultation', p_encounter_id
+      using errcode = 'IM402', hint = 'use context teleconsult: its list of drugs applies';
+  end if;
+  if p_reconciled_from_id is not null and not exists (
+    select
+    from medication.prescriptions p
+    where p.tenant_id = v_tenant and p.id = p_reconciled_from_id and p.patient_id = v_encounter.patient_id
+  ) then
+    raise exception 'prescription % is not one of this patient', p_reconciled_from_id
+      using errcode = 'IM005', hint = 'reconcile a prescription of the same patient';
+  end if;
+
+  insert into medication.prescriptions as p (
+    tenant_id, prescription_number, patient_id, encounter_id, doctor_id, context, valid_until, reconciled_from_id
+  )
+  values (
+    v_tenant, core.next_default_number('prescription', '', 'RX-{YY}-'), v_encounter.patient_id, p_encounter_id,
+    p_doctor_id, p_context, p_valid_until, p_reconciled_from_id
+  )
+  returning p.* into v_prescription;
+  for v_item in select e.value from jsonb_array_elements(p_items) as e (value) loop
+    perform medication.add_prescription_item(v_prescription.id, v_item);
+  end loop;
+  if p_key is not null then
+    perform core.idempotent_finish(
+      'medication.draft_prescription', p_key, jsonb_build_object('prescription_id', v_prescription.id)
+    );
+  end if;
+  return v_prescription;
+end
+$$;
+
+comment on function medication.draft_prescription(uuid, uuid, text, jsonb, text, date, uuid) is 'about=Drafts a prescription of a doctor in an encounter, with items as medication.add_prescription_item takes them. The same key again returns it. IM005 no such encounter, drug or earlier prescription, IM006 the encounter was cancelled, IM010, IM011 key used with other content, IM402 a drug is prohibited in a teleconsultation, or a video consultation is said to be none, 22023 unknown key or frequency.';
+
+create or replace function medication.remove_prescription_item(p_item_id uuid) returns medication.prescription_items
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_item medication.prescription_items := medication.lock_item(p_item_id);
+begin
+  if v_item.status = 'cancelled' then
+    return v_item;
+  end if;
+  update medication.prescription_items i
+  set status = 'cancelled'
+  where i.tenant_id = v_item.tenant_id and i.id = p_item_id
+  returning i.* into v_item;
+  return v_item;
+end
+$$;
+
+comment on function medication.remove_prescription_item(uuid) is 'about=Takes a medicine out of a draft. IM001 it is signed: stop it instead, IM005 no such item.';
+
+create or replace function medication.cancel_prescription(p_prescription_id uuid, p_reason text) returns medication.prescriptions
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_prescription medication.prescriptions := medication.lock_prescription(p_prescription_id);
+begin
+  if v_prescription.status = 'cancelled' then
+    return v_prescription;
+  end if;
+  if v_prescription.status <> 'draft' then
+    raise exception 'prescription % is signed', p_prescription_id
+      using errcode = 'IM001', hint = 'use medication.stop_prescription';
+  end if;
+  perform core.set_reason(btrim(p_reason));
+  update medication.prescription_items i
+  set status = 'cancelled'
+  where i.tenant_id = v_prescription.tenant_id and i.prescription_id = p_prescription_id and i.status = 'draft';
+  update medication.prescriptions p
+  set status = 'cancelled', cancel_reason = nullif(btrim(p_reason), '')
+  where p.tenant_id = v_prescription.tenant_id and p.id = p_prescription_id
+  returning p.* into v_prescription;
+  return v_prescription;
+end
+$$;
+
+comment on function medication.cancel_prescription(uuid, text) is 'about=Throws a draft away. IM001 it is signed, IM002 no reason, IM005 no such prescription.';
+
+-- From draft to order. Decision support looks at the draft, its alerts are answered, and the doctor signs; signing looks
+-- again in the same snapshot, so that nothing that changed in between slips through.
+create or replace function medication.ingredients_of(p_item medication.prescription_items) returns setof jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- A dose in the unit of the ingredient is that amount of it; a dose in tablets or millilitres holds so many times what
+  -- one unit of the form contains.
+  return query
+  select jsonb_strip_nulls(jsonb_build_object(
+    'item_id', p_item.id,
+    'ingredient_code', g.ingredient_code,
+    'dose_value',
+    case when p_item.dose_unit = g.strength_unit then p_item.dose_value else p_item.dose_value * g.strength_value end,
+    'unit', coalesce(g.strength_unit, p_item.dose_unit),
+    'route', p_item.route,
+    'doses_per_day', medication.doses_per_day(p_item)
+  ))
+  from medication.drug_ingredients g
+  where g.drug_id = p_item.drug_id and g.is_active;
+end
+$$;
+
+comment on function medication.ingredients_of(medication.prescription_items) is 'about=Active ingredients of a medicine as cds.check_medication takes them.';
+
+create or replace function medication.ingredients_to_check(p_prescription medication.prescriptions) returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_items jsonb;
+begin
+  select coalesce(
+    jsonb_agg(
+      case when i.prescription_id = p_prescription.id then g.ingredient else g.ingredient || '{"current": true}' end
+      order by i.id, g.ingredient ->> 'ingredient_code'
+    ),
+    '[]'
+  )
+  into v_items
+  from medication.prescriptions p
+  join medication.prescription_items i on i.tenant_id = p.tenant_id and i.prescription_id = p.id
+  cross join lateral medication.ingredients_of(i) as g (ingredient)
+  where
+    p.tenant_id = p_prescription.tenant_id and p.patient_id = p_prescription.patient_id
+    and case
+      when p.id = p_prescription.id then i.status in ('draft', 'active', 'on_hold')
+      -- the prescription that this one replaces does not count against it
+      when p.id = p_prescription.reconciled_from_id or p.status in ('draft', 'cancelled') then false
+      when i.status in ('active', 'on_hold') then true
+      -- dispensed to the last piece, and still being taken
+      else i.status = 'completed' and i.stop_at is null
+        and i.start_at + make_interval(days => coalesce(i.duration_days, 30)) > now()
+    end;
+  return v_items;
+end
+$$;
+
+comment on function medication.ingredients_to_check(medication.prescriptions) is 'about=What decision support looks at: the ingredients of a prescription, and, marked current, of everything else that the patient takes.';
+
+create or replace function medication.evaluate(p_prescription medication.prescriptions) returns setof cds.alerts
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query
+  select *
+  from cds.check_medication(
+    p_prescription.patient_id, p_prescription.encounter_id, 'medication.prescriptions', p_prescription.id,
+    medication.ingredients_to_check(p_prescription)
+  );
+end
+$$;
+
+comment on function medication.evaluate(medication.prescriptions) is 'about=What decision support says to a prescription.';
+
+create or replace function medication.check_prescription(p_prescription_id uuid) returns setof cds.alerts
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_prescription medication.prescriptions := medication.lock_prescription(p_prescription_id);
+begin
+  return query select * from medication.evaluate(v_prescription);
+end
+$$;
+
+comment on function medication.check_prescription(uuid) is 'about=Asks decision support about a prescription and returns its alerts, which stay and can be answered. Call it while the doctor writes, and before signing. IM005 no such prescription.';
+
+create or replace function medication.check_prescriber(p_prescription medication.prescriptions) returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_today date := (now() at time zone medication.clinic_zone(p_prescription.encounter_id))::date;
+  v_doctor record;
+begin
+  select s.id as staff_id, s.user_id, s.status, d.registration_valid_to into v_doctor
+  from workforce.doctors d
+  join workforce.staff s on s.tenant_id = d.tenant_id and s.id = d.staff_id
+  where
+    d.tenant_id = p_prescription.tenant_id and d.id = p_prescription.doctor_id
+    and d.deleted_at is null and s.deleted_at is null;
+  if not found or v_doctor.user_id is distinct from core.current_user_id() then
+    raise exception 'prescription % is signed by its prescriber only', p_prescription.id
+      using errcode = 'IM006', hint = 'doctor ' || p_prescription.doctor_id || ' must be signed in';
+  end if;
+  if v_doctor.status in ('suspended', 'left')
+    or v_doctor.registration_valid_to < v_today
+    -- a licence that the hospital has on file must hold, one that it never filed is not asked for
+    or (
+      exists (
+        select
+        from workforce.staff_credentials c
+        where
+          c.tenant_id = p_prescription.tenant_id and c.staff_id = v_doctor.staff_id and c.kind = 'registration'
+          and c.status in ('verified', 'expired', 'revoked')
+      )
+      and not exists (
+        select
+        from workforce.staff_credentials c
+        where
+          c.tenant_id = p_prescription.tenant_id and c.staff_id = v_doctor.staff_id and c.kind = 'registration'
+          and c.status = 'verified' and c.valid_during @> v_today
+      )
+    )
+  then
+    raise exception 'the registration of doctor % is not valid', p_prescription.doctor_id
+      using errcode = 'IM405', hint = 'renew the registration, or ask another prescriber';
+  end if;
+end
+$$;
+
+comment on function medication.check_prescriber(medication.prescriptions) is 'about=Passes when the signed-in user is the prescriber and is registered today. IM006 somebody else, IM405 the registration has lapsed or was revoked.';
+
+create or replace function medication.check_allergies(p_prescription medication.prescriptions, p_reviewed boolean) returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not coalesce(p_reviewed, false) then
+    raise exception 'the allergies of the patient of prescription % were not reviewed', p_prescription.id
+      using errcode = 'IM406', hint = 'show clinical.allergies, then pass p_allergies_reviewed';
+  end if;
+  -- silence is not "no allergies": in an emergency there is nobody to ask
+  if p_prescription.context <> 'emergency' and not exists (
+    select
+    from clinical.allergies a
+    where
+      a.tenant_id = p_prescription.tenant_id and a.patient_id = p_prescription.patient_id
+      and a.clinical_status = 'active' and a.verification_status not in ('refuted', 'entered_in_error')
+      and a.deleted_at is null
+  ) then
+    raise exception 'nothing is known about allergies of the patient of prescription %', p_prescription.id
+      using errcode = 'IM406', hint = 'ask the patient and record the allergies, or that none are known';
+  end if;
+end
+$$;
+
+comment on function medication.check_allergies(medication.prescriptions, boolean) is 'about=IM406 unless the prescriber reviewed the allergies and something is recorded about them, be it that none are known; in an emergency the review is enough.';
+
+create or replace function medication.digest_of(p_prescription medication.prescriptions) returns bytea
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+  set timezone = 'UTC' -- the same text for every reader
+as $$
+declare
+  v_items jsonb;
+begin
+  select jsonb_agg(
+    to_jsonb(i) - array[
+      'tenant_id', 'quantity_dispensed', 'stop_at', 'stop_reason', 'status', 'row_version', 'created_at', 'created_by',
+      'updated_at', 'updated_by'
+    ]
+    order by i.id
+  )
+  into v_items
+  from medication.prescription_items i
+  where i.tenant_id = p_prescription.tenant_id and i.prescription_id = p_prescription.id and i.status <> 'cancelled';
+  return sha256(convert_to(
+    jsonb_build_array(
+      p_prescription.prescription_number, p_prescription.patient_id, p_prescription.encounter_id,
+      p_prescription.doctor_id, p_prescription.context, p_prescription.valid_until, v_items
+    )::text,
+    'UTF8'
+  ));
+end
+$$;
+
+comment on function medication.digest_of(medication.prescriptions) is 'about=SHA-256 of what the doctor signs: the prescription and its items as ordered. What happens to them later does not change it.';
+
+create or replace function medication.activate_prescription(
+  p_prescription_id uuid,
+  p_allergies_reviewed boolean default false,
+  p_method text default 'password_reauth',
+  p_signature bytea default null,
+  p_certificate_ref text default null
+) returns medication.prescriptions
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_prescription medication.prescriptions := medication.lock_prescription(p_prescription_id);
+  v_tenant uuid := v_prescription.tenant_id;
+  v_days int := coalesce((core.setting('medication.prescription_valid_days') #>> '{}')::int, 30);
+  v_prohibited uuid;
+  v_signature_id uuid;
+begin
+  if v_prescription.status = 'cancelled' then
+    raise exception 'prescription % was cancelled', p_prescription_id
+      using errcode = 'IM001', hint = 'draft a new one';
+  end if;
+  if v_prescription.status <> 'draft' then
+    return v_prescription;
+  end if;
+  perform medication.check_prescriber(v_prescription);
+  perform medication.check_allergies(v_prescription, p_allergies_reviewed);
+  perform
+  from medication.prescription_items i
+  where i.tenant_id = v_tenant and i.prescription_id = p_prescription_id and i.status = 'draft';
+  if not found then
+    raise exception 'prescription % has no items', p_prescription_id
+      using errcode = 'IM006', hint = 'add a medicine, or cancel the draft';
+  end if;
+  -- the catalogue may have changed since the draft was written
+  select i.drug_id into v_prohibited
+  from medication.prescription_items i
+  join medication.drugs d on d.id = i.drug_id
+  where
+    i.tenant_id = v_tenant and i.prescription_id = p_prescription_id and i.status = 'draft'
+    and v_prescription.context = 'teleconsult' and d.telemedicine_list = 'prohibited'
+  limit 1;
+  if found then
+    raise exception 'drug % may not be prescribed in a teleconsultation', v_prohibited
+      using errcode = 'IM402', hint = 'see the patient in person, or choose another drug';
+  end if;
+  -- Two doctors who sign for one patient at the same moment share no row: the second waits here and then sees what the
+  -- first ordered.
+  perform pg_advisory_xact_lock(hashtextextended('medication.sign ' || v_tenant || v_prescription.patient_id, 0));
+  perform from medication.evaluate(v_prescription); -- its hard stops are counted by the trigger of the update below
+
+  v_prescription.valid_until := coalesce(
+    v_prescription.valid_until,
+    case
+      when v_prescription.context not in ('ipd', 'emergency') then
+        (now() at time zone medication.clinic_zone(v_prescription.encounter_id))::date + v_days
+    end
+  );
+  select s.id into v_signature_id
+  from ehr.sign_record(
+    'medication.prescriptions', p_prescription_id, medication.digest_of(v_prescription), 'author', p_method, p_signature,
+    p_certificate_ref
+  ) s;
+  update medication.prescription_items i
+  set status = 'active'
+  where i.tenant_id = v_tenant and i.prescription_id = p_prescription_id and i.status = 'draft';
+  update medication.prescriptions p
+  set
+    status = 'active', allergies_reviewed = true, signed_at = now(), valid_until = v_prescription.valid_until,
+    signature_id = v_signature_id
+  where p.tenant_id = v_tenant and p.id = p_prescription_id
+  returning p.* into v_prescription;
+  return v_prescription;
+end
+$$;
+
+comment on function medication.activate_prescription(uuid, boolean, text, bytea, text) is 'about=The prescriber signs a draft and it becomes an order. Decision support is asked once more in the same snapshot. Signing twice changes nothing. IM001 it was cancelled, IM005 no such prescription, IM006 somebody else than the prescriber, or no items, IM401 a hard-stop alert is open (medication.check_prescription shows it), IM402 a drug is prohibited in a teleconsultation, IM405 the prescriber''s registration is not valid, IM406 allergies not reviewed or nothing recorded about them.';
+
+-- What becomes of an order after it was signed: held, resumed, stopped, completed, entered in error, lapsed. Doses that
+-- were to come follow their order; doses whose time has passed stay to be explained.
+create or replace function medication.move_doses(
+  p_item medication.prescription_items,
+  p_from text[],
+  p_to text,
+  p_reason text,
+  p_after timestamptz default now()
+) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update medication.medication_administrations a
+  set status = p_to, not_given_reason = p_reason
+  where
+    a.tenant_id = p_item.tenant_id and a.prescription_item_id = p_item.id and a.scheduled_at > p_after
+    and a.status = any (p_from);
+end
+$$;
+
+comment on function medication.move_doses(medication.prescription_items, text[], text, text, timestamptz) is 'about=Holds or cancels the doses of an item that are due after a moment.';
+
+create or replace function medication.close_if_done(p_prescription_id uuid) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+begin
+  if exists (
+    select
+    from medication.prescription_items i
+    where
+      i.tenant_id = v_tenant and i.prescription_id = p_prescription_id and i.status in ('draft', 'active', 'on_hold')
+  ) then
+    return;
+  end if;
+  update medication.prescriptions p
+  set
+    status = case
+      when exists (
+        select
+        from medication.prescription_items i
+        where i.tenant_id = v_tenant and i.prescription_id = p_prescription_id and i.status = 'completed'
+      ) then 'completed'
+      else 'stopped'
+    end
+  where p.tenant_id = v_tenant and p.id = p_prescription_id and p.status in ('active', 'partially_dispensed');
+end
+$$;
+
+comment on function medication.close_if_done(uuid) is 'about=Ends a prescription, which the caller has locked, when none of its items goes on: completed when one of them was, else stopped.';
+
+create or replace function medication.hold_item(p_item_id uuid, p_reason text) returns medication.prescription_items
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_item medication.prescription_items := medication.lock_item(p_item_id);
+begin
+  if v_item.status = 'on_hold' then
+    return v_item;
+  end if;
+  perform core.set_reason(btrim(p_reason));
+  update medication.prescription_items i
+  set status = 'on_hold', stop_reason = btrim(p_reason)
+  where i.tenant_id = v_item.tenant_id and i.id = p_item_id
+  returning i.* into v_item;
+  perform medication.move_doses(v_item, '{due}', 'held', v_item.stop_reason);
+  return v_item;
+end
+$$;
+
+comment on function medication.hold_item(uuid, text) is 'about=Holds a medicine, for example before an operation; its coming doses are held. IM001 it is not active, IM002 no reason, IM005 no such item.';
+
+create or replace function medication.resume_item(p_item_id uuid) returns medication.prescription_items
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_item medication.prescription_items := medication.lock_item(p_item_id);
+begin
+  if v_item.status = 'active' then
+    return v_item;
+  end if;
+  update medication.prescription_items i
+  set status = 'active', stop_reason = null
+  where i.tenant_id = v_item.tenant_id and i.id = p_item_id
+  returning i.* into v_item;
+  return v_item;
+end
+$$;
+
+comment on function medication.resume_item(uuid) is 'about=Ends the hold of a medicine; doses that were held may be given. IM001 it is not on hold, IM005 no such item.';
+
+create or replace function medication.end_item(p_item medication.prescription_items, p_status text, p_reason text)
+  returns medication.prescription_items
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_item medication.prescription_items;
+begin
+  update medication.prescription_items i
+  set
+    status = p_status, stop_reason = coalesce(p_reason, i.stop_reason),
+    stop_at = least(i.stop_at, greatest(i.start_at, now()))
+  where i.tenant_id = p_item.tenant_id and i.id = p_item.id
+  returning i.* into v_item;
+  perform medication.move_doses(v_item, '{due,held}', 'cancelled', coalesce(p_reason, 'course completed'));
+  return v_item;
+end
+$$;
+
+comment on function medication.end_item(medication.prescription_items, text, text) is 'about=Stops or completes an item that the caller has locked, and cancels its coming doses.';
+
+create or replace function medication.stop_item(p_item_id uuid, p_reason text) returns medication.prescription_items
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_item medication.prescription_items := medication.lock_item(p_item_id);
+begin
+  if v_item.status = 'stopped' then
+    return v_item;
+  end if;
+  perform core.set_reason(btrim(p_reason));
+  v_item := medication.end_item(v_item, 'stopped', btrim(p_reason));
+  perform medication.close_if_done(v_item.prescription_id);
+  return v_item;
+end
+$$;
+
+comment on function medication.stop_item(uuid, text) is 'about=Stops a medicine for good and cancels its coming doses; with its last medicine the prescription ends. IM001 it is a draft or over, IM002 no reason, IM005 no such item.';
+
+create or replace function medication.complete_item(p_item_id uuid) returns medication.prescription_items
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_item medication.prescription_items := medication.lock_item(p_item_id);
+begin
+  if v_item.status = 'completed' then
+    return v_item;
+  end if;
+  v_item := medication.end_item(v_item, 'completed', null);
+  perform medication.close_if_done(v_item.prescription_id);
+  return v_item;
+end
+$$;
+
+comment on function medication.complete_item(uuid) is 'about=The course of a medicine is over as planned. IM001 it is not active, IM005 no such item.';
+
+create or replace function medication.mark_item_in_error(p_item_id uuid, p_reason text) returns medication.prescription_items
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_item medication.prescription_items := medication.lock_item(p_item_id);
+begin
+  if v_item.status = 'entered_in_error' then
+    return v_item;
+  end if;
+  perform core.set_reason(btrim(p_reason));
+  update medication.prescription_items i
+  set status = 'entered_in_error', stop_reason = btrim(p_reason)
+  where i.tenant_id = v_item.tenant_id and i.id = p_item_id
+  returning i.* into v_item;
+  return v_item;
+end
+$$;
+
+comment on function medication.mark_item_in_error(uuid, text) is 'about=Says of a stopped medicine that it should never have been ordered. IM001 it is not stopped, IM002 no reason, IM005 no such item.';
+
+create or replace function medication.stop_prescription(p_prescription_id uuid, p_reason text) returns medication.prescriptions
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_prescription medication.prescriptions := medication.lock_prescription(p_prescription_id);
+  v_item medication.prescription_items;
+begin
+  if v_prescription.status = 'stopped' then
+    return v_prescription;
+  end if;
+  if v_prescription.status = 'draft' then
+    raise exception 'prescription % is a draft', p_prescription_id
+      using errcode = 'IM001', hint = 'use medication.cancel_prescription';
+  end if;
+  perform core.set_reason(btrim(p_reason));
+  for v_item in
+    select i.*
+    from medication.prescription_items i
+    where
+      i.tenant_id = v_prescription.tenant_id and i.prescription_id = p_prescription_id
+      and i.status in ('active', 'on_hold')
+    order by i.id
+    for no key update
+  loop
+    perform medication.end_item(v_item, 'stopped', btrim(p_reason));
+  end loop;
+  update medication.prescriptions p
+  set status = 'stopped', cancel_reason = btrim(p_reason)
+  where p.tenant_id = v_prescription.tenant_id and p.id = p_prescription_id
+  returning p.* into v_prescription;
+  return v_prescription;
+end
+$$;
+
+comment on function medication.stop_prescription(uuid, text) is 'about=Stops a prescription with all its medicines and cancels their coming doses. IM001 it is a draft or over, IM002 no reason, IM005 no such prescription.';
+
+create or replace function medication.expire_prescriptions(p_limit int default 500) returns int
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_expired int;
+begin
+  with lapsed as (
+    select p.id
+    from medication.prescriptions p
+    where
+      p.tenant_id = v_tenant and p.status in ('active', 'partially_dispensed') and p.valid_until < current_date - 1
+    order by p.valid_until
+    limit p_limit
+    for no key update skip locked
+  )
+  update medication.prescriptions p
+  set status = 'expired'
+  from lapsed l
+  where p.tenant_id = v_tenant and p.id = l.id;
+  get diagnostics v_expired = row_count;
+  return v_expired;
+end
+$$;
+
+comment on function medication.expire_prescriptions(int) is 'about=Job: marks prescriptions whose last day is over everywhere as expired and returns how many. Their medicines stay as they are: they cannot be dispensed any more, but may still be taken.';
+
+-- Which batches a dispense takes. A line names a reservation, or a batch, or neither: then what expires first is taken.
+-- These helpers write the stock ledger and return the lines to be stored; they are private to the module.
+create or replace function medication.stock_item_of(p_drug_id uuid, p_store_location_id uuid) returns uuid
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_item uuid;
+begin
+  select i.id into v_item
+  from inventory.items i
+  where i.tenant_id = v_tenant and i.drug_id = p_drug_id and i.active and i.deleted_at is null
+  order by
+    exists (
+      select
+      from inventory.stock_balances b
+      where
+        b.tenant_id = v_tenant and b.store_location_id = p_store_location_id and b.item_id = i.id
+        and b.on_hand > b.reserved
+    ) desc,
+    i.sku
+  limit 1;
+  if not found then
+    raise exception 'no stock item is drug %', p_drug_id
+      using errcode = 'IM500', hint = 'name an equivalent in item_id with a substitution_reason';
+  end if;
+  return v_item;
+end
+$$;
+
+comment on function medication.stock_item_of(uuid, uuid) is 'about=The stock item of a drug, one that the store has if there is any. IM500 the hospital does not stock it.';
+
+create or replace function medication.check_substitute(
+  p_item medication.prescription_items,
+  p_stock_item_id uuid,
+  p_reason text
+) returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_drug uuid;
+begin
+  select i.drug_id into v_drug
+  from inventory.items i
+  where i.tenant_id = p_item.tenant_id and i.id = p_stock_item_id and i.deleted_at is null;
+  if not found then
+    raise exception 'stock item % does not exist', p_stock_item_id
+      using errcode = 'IM005', hint = 'choose an item of the tenant';
+  end if;
+  if v_drug = p_item.drug_id then
+    return;
+  end if;
+  if p_item.no_substitution or v_drug is null or exists (
+    -- an ingredient that only one of the two has, or has in another strength
+    select
+    from medication.drug_ingredients g
+    where g.drug_id in (v_drug, p_item.drug_id) and g.is_active
+    group by g.ingredient_code, g.strength_value, g.strength_unit
+    having count(*) <> 2
+  ) then
+    raise exception 'stock item % does not stand for prescription item %', p_stock_item_id, p_item.id
+      using errcode = 'IM006', hint = 'only the same ingredients in the same strength may replace a drug, and not when the doctor says no';
+  end if;
+  if nullif(btrim(p_reason), '') is null then
+    raise exception 'prescription item % is fulfilled with another drug', p_item.id
+      using errcode = 'IM002', hint = 'say why in substitution_reason';
+  end if;
+end
+$$;
+
+comment on function medication.check_substitute(medication.prescription_items, uuid, text) is 'about=Passes when the stock item is the prescribed drug, or an equivalent with a reason. IM002 no reason, IM005 no such item, IM006 not equivalent, or the doctor allows no substitution.';
+
+create or replace function medication.count_dispensed(p_item_id uuid, p_quantity numeric) returns medication.prescription_items
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_item medication.prescription_items;
+begin
+  update medication.prescription_items i
+  set quantity_dispensed = i.quantity_dispensed + p_quantity
+  where
+    i.tenant_id = v_tenant and i.id = p_item_id
+    and i.quantity_dispensed + p_quantity <= i.quantity * (1 + i.refills)
+  returning i.* into v_item;
+  if not found then
+    raise exception 'prescription item % has less than % left', p_item_id, p_quantity
+      using errcode = 'IM404', hint = 'reduce the quantity, or ask the doctor for a new prescription';
+  end if;
+  return v_item;
+end
+$$;
+
+comment on function medication.count_dispensed(uuid, numeric) is 'about=Counts a quantity on a prescription item, negative when it comes back. IM404 more than quantity for each fill.';
+
+create or replace function medication.movement_key(p_kind text, p_line_id uuid) returns text
+  language sql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+  -- in letters: the digits of a UUID look like an Aadhaar number once in some thousands, and the ledger refuses those
+  select p_kind || ' ' || translate(p_line_id::text, '0123456789', 'ghijklmnop')
+$$;
+
+comment on function medication.movement_key(text, uuid) is 'about=Idempotency key of the movement that a line makes.';
+
+create or replace function medication.line_of(
+  p_movement inventory.stock_movements,
+  p_line medication.dispense_items
+) returns medication.dispense_items
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_line medication.dispense_items := p_line;
+begin
+  v_line.tenant_id := p_movement.tenant_id;
+  v_line.batch_id := p_movement.batch_id;
+  v_line.item_id := p_movement.item_id;
+  v_line.quantity := -p_movement.quantity;
+  v_line.movement_id := p_movement.id;
+  select b.batch_no, b.expiry_on, coalesce(b.mrp, b.purchase_price), b.tax_rate
+  into v_line.batch_no, v_line.expiry_on, v_line.mrp, v_line.tax_rate
+  from inventory.batches b
+  where b.tenant_id = p_movement.tenant_id and b.id = p_movement.batch_id;
+  v_line.unit_price := coalesce(p_line.unit_price, v_line.mrp);
+  return v_line;
+end
+$$;
+
+comment on function medication.line_of(inventory.stock_movements, medication.dispense_items) is 'about=The line of a dispense that a movement of the stock ledger makes; p_line gives its id and what the movement does not know.';
+
+create or replace function medication.take_reservation(
+  p_reservation_id uuid,
+  p_quantity numeric,
+  p_store_location_id uuid,
+  p_patient_id uuid,
+  p_line medication.dispense_items
+) returns medication.dispense_items
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_line medication.dispense_items := p_line;
+begin
+  perform
+  from inventory.stock_reservations r
+  where
+    r.tenant_id = v_tenant and r.id = p_reservation_id and r.item_id = p_line.item_id
+    and r.store_location_id = p_store_location_id;
+  if not found then
+    raise exception 'reservation % is not one of item % in store %', p_reservation_id, p_line.item_id,
+      p_store_location_id
+      using errcode = 'IM504', hint = 'reserve again in the store that dispenses';
+  end if;
+  v_line.id := core.uuid_v7();
+  v_line.reservation_id := p_reservation_id;
+  return medication.line_of(
+    inventory.consume_reservation(
+      p_reservation_id, p_quantity, 'medication.dispense_items', v_line.id,
+      medication.movement_key('dispense', v_line.id), p_patient_id
+    ),
+    v_line
+  );
+end
+$$;
+
+comment on function medication.take_reservation(uuid, numeric, uuid, uuid, medication.dispense_items) is 'about=Takes a quantity out of a reservation. IM501 expired, IM502 blocked, IM504 the reservation is gone, smaller, or for something else.';
+
+create or replace function medication.take_line(
+  p_line jsonb,
+  p_dispense_id uuid,
+  p_store_location_id uuid,
+  p_patient_id uuid,
+  p_today date
+) returns setof medication.dispense_items
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_item medication.prescription_items;
+  v_reservation inventory.stock_reservations;
+  v_quantity numeric := (p_line ->> 'quantity')::numeric;
+  v_line medication.dispense_items;
+begin
+  v_line.dispense_id := p_dispense_id;
+  v_line.prescription_item_id := (p_line ->> 'prescription_item_id')::uuid;
+  v_line.item_id := (p_line ->> 'item_id')::uuid;
+  v_line.unit_price := (p_line ->> 'unit_price')::numeric;
+  v_line.fefo_override_reason := nullif(btrim(p_line ->> 'fefo_override_reason'), '');
+  v_line.substitution_reason := nullif(btrim(p_line ->> 'substitution_reason'), '');
+  if v_line.prescription_item_id is not null then
+    v_item := medication.count_dispensed(v_line.prescription_item_id, v_quantity);
+    perform medication.check_substitute(v_item, v_line.item_id, v_line.substitution_reason);
+  end if;
+
+  if p_line ->> 'reservation_id' is not null then
+    return next medication.take_reservation(
+      (p_line ->> 'reservation_id')::uuid, v_quantity, p_store_location_id, p_patient_id, v_line
+    );
+  elsif p_line ->> 'batch_id' is not null then
+    v_line.id := core.uuid_v7();
+    return next medication.line_of(
+      inventory.post_movement(
+        'dispense', p_store_location_id, (p_line ->> 'batch_id')::uuid, v_quantity, 'medication.dispense_items',
+        v_line.id, medication.movement_key('dispense', v_line.id), p_patient_id => p_patient_id
+      ),
+      v_line
+    );
+  else
+    for v_reservation in
+      select *
+      from inventory.reserve_fefo(
+        p_store_location_id, v_line.item_id, v_quantity, 'medication.dispense_items', core.uuid_v7(),
+        -- the last dose must be good as well
+        p_min_expiry_on => p_today + coalesce(v_item.duration_days, 1)
+      )
+    loop
+      return next medication.take_reservation(
+        v_reservation.id, v_reservation.quantity, p_store_location_id, p_patient_id, v_line
+      );
+    end loop;
+  end if;
+end
+$$;
+
+comment on function medication.take_line(jsonb, uuid, uuid, uuid, date) is 'about=Takes the goods of one line out of stock: from its reservation, from its batch, or from what expires first and lasts for the course. One row a batch, to be stored. IM002, IM006 substitution, IM404 more than prescribed, IM500 too little, IM501 expired, IM502 blocked, IM504 reservation gone, IM505 too little of the batch.';
+
+-- Dispensing. One call picks the goods and, when one pair of eyes is enough, hands them over; else a second person
+-- completes it. Stock, prescription, charges and the dispense change together or not at all.
+create or replace function medication.require_dispensable(p_prescription medication.prescriptions) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_prescription.status not in ('active', 'partially_dispensed') then
+    raise exception 'prescription % is %', p_prescription.id, p_prescription.status
+      using errcode = 'IM001', hint = 'only a signed prescription that goes on is dispensed';
+  end if;
+  if p_prescription.valid_until < (now() at time zone medication.clinic_zone(p_prescription.encounter_id))::date then
+    raise exception 'prescription % was valid until %', p_prescription.id, p_prescription.valid_until
+      using errcode = 'IM001', hint = 'ask the doctor for a new one';
+  end if;
+  -- an alert may have fired after signing, such as a new allergy
+  if cds.count_open_hard_stops('medication.prescriptions', p_prescription.id) > 0 then
+    raise exception 'a hard-stop alert of prescription % is open', p_prescription.id
+      using errcode = 'IM401', hint = 'call the prescriber: change the prescription, or override the alert';
+  end if;
+end
+$$;
+
+comment on function medication.require_dispensable(medication.prescriptions) is 'about=IM001 the prescription is not active or has lapsed, IM401 a hard-stop alert is open.';
+
+create or replace function medication.ordered_lines(p_lines jsonb, p_prescription_id uuid, p_store_location_id uuid)
+  returns setof jsonb
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_known text[] := array[
+    'prescription_item_id', 'item_id', 'quantity', 'reservation_id', 'batch_id', 'unit_price', 'fefo_override_reason',
+    'substitution_reason'
+  ];
+  v_unknown text;
+  v_bad uuid;
+begin
+  select k.key into v_unknown
+  from jsonb_array_elements(p_lines) as l (line)
+  cross join lateral jsonb_object_keys(l.line) as k (key)
+  where k.key <> all (v_known)
+  limit 1;
+  if v_unknown is not null then
+    raise exception 'a line has an unknown key "%"', v_unknown
+      using errcode = '22023', hint = 'known keys: ' || array_to_string(v_known, ', ');
+  end if;
+  if jsonb_array_length(p_lines) = 0 then
+    raise exception 'nothing is dispensed' using errcode = '22023', hint = 'pass at least one line';
+  end if;
+  if p_prescription_id is not null then
+    select coalesce((l.line ->> 'prescription_item_id')::uuid, core.zero_uuid()) into v_bad
+    from jsonb_array_elements(p_lines) as l (line)
+    left join medication.prescription_items i
+      on i.tenant_id = v_tenant and i.prescription_id = p_prescription_id
+      and i.id = (l.line ->> 'prescription_item_id')::uuid
+    where i.status is distinct from 'active'
+    limit 1;
+    if found then
+      raise exception 'prescription item % cannot be dispensed', v_bad
+        using errcode = 'IM001', hint = 'every line names an active item of the prescription';
+    end if;
+  elsif exists (
+    select
+    from jsonb_array_elements(p_lines) as l (line)
+    left join inventory.items i
+      on i.tenant_id = v_tenant and i.id = (l.line ->> 'item_id')::uuid and i.active and i.deleted_at is null
+    left join medication.drugs d on d.id = i.drug_id
+    where
+      i.id is null or l.line ->> 'prescription_item_id' is not null
+      or coalesce(d.schedule, 'none') not in ('OTC', 'none')
+  ) then
+    raise exception 'an item is not sold without a prescription'
+      using errcode = 'IM006', hint = 'over the counter go drugs of schedule OTC and other goods only';
+  end if;
+
+  -- One order of locks for all: by stock item; within an item first what walks its batches in the order of expiry.
+  return query
+  select l.line || jsonb_build_object('item_id', l.item_id)
+  from (
+    select
+      e.value as line,
+      coalesce(
+        (e.value ->> 'item_id')::uuid,
+        (
+          select medication.stock_item_of(i.drug_id, p_store_location_id)
+          from medication.prescription_items i
+          where i.tenant_id = v_tenant and i.id = (e.value ->> 'prescription_item_id')::uuid
+        )
+      ) as item_id
+    from jsonb_array_elements(p_lines) as e (value)
+  ) l
+  left join inventory.stock_reservations r on r.tenant_id = v_tenant and r.id = (l.line ->> 'reservation_id')::uuid
+  left join inventory.batches b
+    on b.tenant_id = v_tenant and b.id = coalesce(r.batch_id, (l.line ->> 'batch_id')::uuid)
+  order by l.item_id, (b.id is not null), b.expiry_on, b.id, l.line ->> 'prescription_item_id';
+end
+$$;
+
+comment on function medication.ordered_lines(jsonb, uuid, uuid) is 'about=The lines of a dispense, checked, with their stock item, in the order in which they lock stock. IM001 a line names no active item of the prescription, IM006 not sold without a prescription, IM500 no stock item is the drug, 22023 unknown key or no line.';
+
+create or replace function medication.charge_lines(p_dispense medication.dispenses) returns text
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_encounter uuid;
+  v_line record;
+  v_charged boolean := true;
+begin
+  select p.encounter_id into v_encounter
+  from medication.prescriptions p
+  where p.tenant_id = p_dispense.tenant_id and p.id = p_dispense.prescription_id;
+  if v_encounter is null then
+    return 'pending'; -- sold over the counter: billed there
+  end if;
+  for v_line in
+    select l.id, l.quantity, i.sku
+    from medication.dispense_items l
+    join inventory.items i on i.tenant_id = l.tenant_id and i.id = l.item_id
+    where l.tenant_id = p_dispense.tenant_id and l.dispense_id = p_dispense.id
+    order by l.id
+  loop
+    v_charged := billing.charge_encounter(
+      v_encounter, v_line.sku, 'medication.dispense_items', v_line.id, v_line.quantity
+    ) is not null and v_charged;
+  end loop;
+  return case when v_charged then 'charged' else 'pending' end;
+end
+$$;
+
+comment on function medication.charge_lines(medication.dispenses) is 'about=Charges every line to the encounter under the SKU of its item, each once; returns charged, or pending when the hospital has no such charge or the encounter no open account.';
+
+create or replace function medication.follow_dispense(p_prescription_id uuid) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+begin
+  update medication.prescriptions p
+  set status = 'partially_dispensed'
+  where p.tenant_id = v_tenant and p.id = p_prescription_id and p.status = 'active';
+  -- what the patient takes home is done when the last fill is handed over; in a ward the course goes on
+  update medication.prescription_items i
+  set status = 'completed'
+  from medication.prescriptions p
+  where
+    i.tenant_id = v_tenant and i.prescription_id = p_prescription_id and i.status = 'active'
+    and i.quantity_dispensed = i.quantity * (1 + i.refills)
+    and p.tenant_id = v_tenant and p.id = p_prescription_id and p.context not in ('ipd', 'emergency');
+  perform medication.close_if_done(p_prescription_id);
+end
+$$;
+
+comment on function medication.follow_dispense(uuid) is 'about=After goods were handed over: the prescription is partially dispensed, fully dispensed medicines for home are completed, and with the last of them the prescription.';
+
+create or replace function medication.hand_over(
+  p_dispense medication.dispenses,
+  p_checked_by uuid,
+  p_received_by_name text,
+  p_counselled boolean
+) returns medication.dispenses
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_charge_status text := 'pending';
+  v_dispense medication.dispenses;
+begin
+  if p_checked_by is not null then
+    perform medication.require_witness(p_checked_by, p_dispense.prepared_by);
+  end if;
+  if p_dispense.kind <> 'return' then
+    v_charge_status := medication.charge_lines(p_dispense);
+  end if;
+  update medication.dispenses d
+  set
+    status = 'completed', checked_by = p_checked_by, handed_over_at = now(), charge_status = v_charge_status,
+    received_by_name = nullif(btrim(p_received_by_name), ''), counselled = coalesce(p_counselled, false)
+  where d.tenant_id = p_dispense.tenant_id and d.id = p_dispense.id
+  returning d.* into v_dispense;
+  if v_dispense.prescription_id is not null and v_dispense.kind <> 'return' then
+    perform medication.follow_dispense(v_dispense.prescription_id);
+  end if;
+  return v_dispense;
+end
+$$;
+
+comment on function medication.hand_over(medication.dispenses, uuid, text, boolean) is 'about=Completes and charges a ready dispense that the caller has locked. IM001 it is not ready, IM403 a high-alert or controlled drug that no second person checked.';
+
+create or replace function medication.store_lines(
+  p_dispense medication.dispenses,
+  p_lines medication.dispense_items[]
+) returns medication.dispenses
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_dispense medication.dispenses;
+  v_line medication.dispense_items;
+begin
+  insert into medication.dispenses as d (
+    tenant_id, id, dispense_number, prescription_id, patient_id, store_location_id, kind, prepared_by, return_of_id, reason
+  )
+  values (
+    p_dispense.tenant_id, p_dispense.id, core.next_default_number('dispense', '', 'DSP-{YY}-'),
+    p_dispense.prescription_id, p_dispense.patient_id, p_dispense.store_location_id, p_dispense.kind,
+    p_dispense.prepared_by, p_dispense.return_of_id, p_dispense.reason
+  )
+  returning d.* into v_dispense;
+  foreach v_line in array p_lines loop
+    insert into medication.dispense_items (
+      tenant_id, id, dispense_id, prescription_item_id, return_of_item_id, item_id, batch_id, batch_no, expiry_on,
+      quantity, mrp, unit_price, tax_rate, reservation_id, movement_id, fefo_override_reason, substitution_reason
+    )
+    values (
+      v_line.tenant_id, v_line.id, v_dispense.id, v_line.prescription_item_id, v_line.return_of_item_id, v_line.item_id,
+      v_line.batch_id, v_line.batch_no, v_line.expiry_on, v_line.quantity, v_line.mrp, v_line.unit_price,
+      v_line.tax_rate, v_line.reservation_id, v_line.movement_id, v_line.fefo_override_reason,
+      v_line.substitution_reason
+    );
+  end loop;
+  update medication.dispenses d
+  set status = 'ready'
+  where d.tenant_id = v_dispense.tenant_id and d.id = v_dispense.id
+  returning d.* into v_dispense;
+  return v_dispense;
+end
+$$;
+
+comment on function medication.store_lines(medication.dispenses, medication.dispense_items[]) is 'about=Writes a dispense or return with its lines, whose goods have moved, and makes it ready. Takes its number late. IM501, IM503 a batch that may not be chosen.';
+
+create or replace function medication.lock_dispense(p_dispense_id uuid) returns medication.dispenses
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_dispense medication.dispenses;
+begin
+  select d.* into v_dispense
+  from medication.dispenses d
+  where d.tenant_id = v_tenant and d.id = p_dispense_id;
+  if not found then
+    raise exception 'dispense % does not exist', p_dispense_id
+      using errcode = 'IM005', hint = 'choose a dispense of the tenant';
+  end if;
+  if v_dispense.prescription_id is not null then
+    perform medication.lock_prescription(v_dispense.prescription_id);
+  end if;
+  select d.* into v_dispense
+  from medication.dispenses d
+  where d.tenant_id = v_tenant and d.id = p_dispense_id
+  for no key update;
+  return v_dispense;
+end
+$$;
+
+comment on function medication.lock_dispense(uuid) is 'about=A dispense, locked with its prescription. IM005 no such dispense.';
+
+create or replace function medication.dispense(
+  p_store_location_id uuid,
+  p_kind text,
+  p_lines jsonb,
+  p_key text,
+  p_prescription_id uuid default null,
+  p_patient_id uuid default null,
+  p_hand_over boolean default true,
+  p_checked_by uuid default null,
+  p_received_by_name text default null,
+  p_counselled boolean default false
+) returns medication.dispenses
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_staff uuid := medication.current_staff();
+  v_claim record;
+  v_prescription medication.prescriptions;
+  v_today date;
+  v_line jsonb;
+  v_taken medication.dispense_items;
+  v_lines medication.dispense_items[] := '{}';
+  v_dispense medication.dispenses;
+begin
+  if coalesce(p_kind, '') not in ('opd', 'ipd', 'discharge', 'otc') or (p_kind = 'otc') <> (p_prescription_id is null) then
+    raise exception 'kind "%" does not fit', p_kind
+      using errcode = '22023', hint = 'opd, ipd and discharge need a prescription, otc has none';
+  end if;
+  v_claim := core.idempotent_begin(
+    'medication.dispense', p_key,
+    sha256(convert_to(
+      jsonb_build_array(p_store_location_id, p_kind, p_lines, p_prescription_id, p_patient_id, p_hand_over)::text, 'UTF8'
+    ))
+  );
+  if v_claim.state = 'done' then
+    return medication.lock_dispense((v_claim.response ->> 'dispense_id')::uuid);
+  end if;
+
+  v_dispense.tenant_id := v_tenant;
+  v_dispense.id := core.uuid_v7();
+  v_dispense.store_location_id := p_store_location_id;
+  v_dispense.kind := p_kind;
+  v_dispense.prepared_by := v_staff;
+  v_dispense.patient_id := p_patient_id;
+  if p_prescription_id is not null then
+    v_prescription := medication.lock_prescription(p_prescription_id);
+    perform medication.require_dispensable(v_prescription);
+    v_dispense.prescription_id := v_prescription.id;
+    v_dispense.patient_id := v_prescription.patient_id;
+  end if;
+  select (now() at time zone c.timezone)::date into v_today
+  from facility.locations l
+  join facility.clinics c on c.tenant_id = l.tenant_id and c.id = l.clinic_id
+  where l.tenant_id = v_tenant and l.id = p_store_location_id and l.deleted_at is null;
+  if not found then
+    raise exception 'store % does not exist', p_store_location_id
+      using errcode = 'IM005', hint = 'choose a location of the tenant';
+  end if;
+
+  for v_line in
+    select l.line from medication.ordered_lines(p_lines, p_prescription_id, p_store_location_id) as l (line)
+  loop
+    for v_taken in
+      select * from medication.take_line(v_line, v_dispense.id, p_store_location_id, v_dispense.patient_id, v_today)
+    loop
+      v_lines := v_lines || v_taken;
+    end loop;
+  end loop;
+  v_dispense := medication.store_lines(v_dispense, v_lines);
+  if p_hand_over then
+    v_dispense := medication.hand_over(v_dispense, p_checked_by, p_received_by_name, p_counselled);
+  end if;
+  perform core.idempotent_finish('medication.dispense', p_key, jsonb_build_object('dispense_id', v_dispense.id));
+  return v_dispense;
+end
+$$;
+
+comment on function medication.dispense(uuid, text, jsonb, text, uuid, uuid, boolean, uuid, text, boolean) is 'about=Takes medicines out of a store for a prescription (kind opd, ipd, discharge), or over the counter (otc, with p_patient_id), and hands them over, or leaves them ready when p_hand_over is false. Lines: {prescription_item_id, quantity, and where needed item_id, reservation_id, batch_id, fefo_override_reason, substitution_reason, unit_price}; without reservation or batch what expires first and lasts for the course is taken. The same key again returns the dispense. IM001 prescription or item not active, or lapsed, IM002 substitution without reason, IM005, IM006 no staff, not equivalent, or not sold without prescription, IM010, IM011 key, IM401 hard-stop alert, IM403 needs a second person (p_checked_by), IM404 more than prescribed, IM500 too little, IM501 expired, IM502 blocked, IM503 an earlier batch was passed over, IM504 reservation gone, IM505 too little of the batch; 55P03 after 3 s behind others, then ask again.';
+
+create or replace function medication.complete_dispense(
+  p_dispense_id uuid,
+  p_received_by_name text default null,
+  p_counselled boolean default false
+) returns medication.dispenses
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_staff uuid := medication.current_staff();
+  v_dispense medication.dispenses := medication.lock_dispense(p_dispense_id);
+begin
+  if v_dispense.status = 'completed' then
+    return v_dispense;
+  end if;
+  if v_dispense.kind = 'return' then
+    raise exception 'dispense % is a return', p_dispense_id
+      using errcode = 'IM001', hint = 'returns are complete when they are made';
+  end if;
+  return medication.hand_over(
+    v_dispense, nullif(v_staff, v_dispense.prepared_by), p_received_by_name, p_counselled
+  );
+end
+$$;
+
+comment on function medication.complete_dispense(uuid, text, boolean) is 'about=Hands over what waits at the counter. When somebody else than the preparer calls it they are its second person. IM001 it is not ready, IM005 no such dispense, IM006 no member of staff, IM403 a high-alert or controlled drug needs somebody else than the preparer.';
+
+-- Goods that come back: before the hand-over the dispense is cancelled, after it a return is written. Both put the goods
+-- into the store they came from and give the quantity back to the prescription. A charge is for billing to credit.
+create or replace function medication.cancel_dispense(p_dispense_id uuid, p_reason text) returns medication.dispenses
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_dispense medication.dispenses := medication.lock_dispense(p_dispense_id);
+  v_tenant uuid := v_dispense.tenant_id;
+  v_line medication.dispense_items;
+begin
+  if v_dispense.status = 'cancelled' then
+    return v_dispense;
+  end if;
+  perform core.set_reason(btrim(p_reason));
+  -- first the move, which refuses what is handed over already
+  update medication.dispenses d
+  set status = 'cancelled', reason = btrim(p_reason)
+  where d.tenant_id = v_tenant and d.id = p_dispense_id
+  returning d.* into v_dispense;
+  for v_line in
+    select l.*
+    from medication.dispense_items l
+    where l.tenant_id = v_tenant and l.dispense_id = p_dispense_id
+    order by l.item_id, l.expiry_on, l.batch_id, l.id
+  loop
+    if v_line.prescription_item_id is not null then
+      perform medication.count_dispensed(v_line.prescription_item_id, -v_line.quantity);
+    end if;
+    perform inventory.post_movement(
+      'return_in', v_dispense.store_location_id, v_line.batch_id, v_line.quantity, 'medication.dispense_items',
+      v_line.id, medication.movement_key('cancel', v_line.id), p_patient_id => v_dispense.patient_id
+    );
+  end loop;
+  return v_dispense;
+end
+$$;
+
+comment on function medication.cancel_dispense(uuid, text) is 'about=Puts the goods of a dispense that waits at the counter back on the shelf. IM001 it was handed over: use medication.return_dispense, IM002 no reason, IM005 no such dispense.';
+
+create or replace function medication.returned_line(
+  p_line jsonb,
+  p_dispense medication.dispenses,
+  p_return_id uuid
+) returns medication.dispense_items
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_quantity numeric := (p_line ->> 'quantity')::numeric;
+  v_given medication.dispense_items;
+  v_line medication.dispense_items;
+  v_back numeric;
+begin
+  select l.* into v_given
+  from medication.dispense_items l
+  where
+    l.tenant_id = p_dispense.tenant_id and l.dispense_id = p_dispense.id
+    and l.id = (p_line ->> 'dispense_item_id')::uuid;
+  if not found then
+    raise exception 'line % is not one of dispense %', p_line ->> 'dispense_item_id', p_dispense.id
+      using errcode = 'IM005', hint = 'name lines of the dispense that comes back';
+  end if;
+  select coalesce(-sum(l.quantity), 0) into v_back
+  from medication.dispense_items l
+  where l.tenant_id = p_dispense.tenant_id and l.return_of_item_id = v_given.id;
+  if v_back + v_quantity > v_given.quantity then
+    raise exception 'of line % only % are left to come back', v_given.id, v_given.quantity - v_back
+      using errcode = 'IM404', hint = 'reduce the quantity';
+  end if;
+  if v_given.prescription_item_id is not null then
+    perform medication.count_dispensed(v_given.prescription_item_id, -v_quantity);
+  end if;
+  v_line.id := core.uuid_v7();
+  v_line.dispense_id := p_return_id;
+  v_line.prescription_item_id := v_given.prescription_item_id;
+  v_line.return_of_item_id := v_given.id;
+  v_line.unit_price := v_given.unit_price;
+  v_line := medication.line_of(
+    inventory.post_movement(
+      'return_in', p_dispense.store_location_id, v_given.batch_id, v_quantity, 'medication.dispense_items', v_line.id,
+      medication.movement_key('return', v_line.id), p_patient_id => p_dispense.patient_id
+    ),
+    v_line
+  );
+  v_line.mrp := v_given.mrp; -- as it was sold
+  return v_line;
+end
+$$;
+
+comment on function medication.returned_line(jsonb, medication.dispenses, uuid) is 'about=Takes part of a dispensed line back into stock and returns the line of the return, to be stored. IM005 not a line of the dispense, IM404 more than was given, 22023 the quantity is not positive.';
+
+create or replace function medication.return_dispense(
+  p_dispense_id uuid,
+  p_lines jsonb,
+  p_reason text,
+  p_key text,
+  p_checked_by uuid default null
+) returns medication.dispenses
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_staff uuid := medication.current_staff();
+  v_claim record;
+  v_given medication.dispenses;
+  v_return medication.dispenses;
+  v_line jsonb;
+  v_lines medication.dispense_items[] := '{}';
+begin
+  v_claim := core.idempotent_begin(
+    'medication.return_dispense', p_key,
+    sha256(convert_to(jsonb_build_array(p_dispense_id, p_lines, p_reason)::text, 'UTF8'))
+  );
+  if v_claim.state = 'done' then
+    return medication.lock_dispense((v_claim.response ->> 'dispense_id')::uuid);
+  end if;
+  if nullif(btrim(p_reason), '') is null then
+    raise exception 'goods of dispense % need a reason to come back', p_dispense_id
+      using errcode = 'IM002', hint = 'say why in p_reason';
+  end if;
+  v_given := medication.lock_dispense(p_dispense_id);
+  if v_given.status <> 'completed' or v_given.kind = 'return' then
+    raise exception 'dispense % was not handed over', p_dispense_id
+      using errcode = 'IM001', hint = 'medication.cancel_dispense takes back what waits at the counter';
+  end if;
+
+  v_return.tenant_id := v_given.tenant_id;
+  v_return.id := core.uuid_v7();
+  v_return.prescription_id := v_given.prescription_id;
+  v_return.patient_id := v_given.patient_id;
+  v_return.store_location_id := v_given.store_location_id;
+  v_return.kind := 'return';
+  v_return.prepared_by := v_staff;
+  v_return.return_of_id := v_given.id;
+  v_return.reason := btrim(p_reason);
+  for v_line in
+    select e.value
+    from jsonb_array_elements(p_lines) as e (value)
+    left join medication.dispense_items l
+      on l.tenant_id = v_given.tenant_id and l.id = (e.value ->> 'dispense_item_id')::uuid
+    order by l.item_id, l.expiry_on, l.batch_id, l.id
+  loop
+    v_lines := v_lines || medication.returned_line(v_line, v_given, v_return.id);
+  end loop;
+  if cardinality(v_lines) = 0 then
+    raise exception 'nothing comes back' using errcode = '22023', hint = 'pass at least one line';
+  end if;
+  v_return := medication.store_lines(v_return, v_lines);
+  v_return := medication.hand_over(v_return, p_checked_by, null, false);
+
+  if not exists (
+    select
+    from medication.dispense_items l
+    where
+      l.tenant_id = v_given.tenant_id and l.dispense_id = v_given.id
+      and l.quantity <> (
+        select coalesce(-sum(b.quantity), 0)
+        from medication.dispense_items b
+        where b.tenant_id = v_given.tenant_id and b.return_of_item_id = l.id
+      )
+  ) then
+    update medication.dispenses d
+    set status = 'returned'
+    where d.tenant_id = v_given.tenant_id and d.id = v_given.id;
+  end if;
+  perform core.idempotent_finish('medication.return_dispense', p_key, jsonb_build_object('dispense_id', v_return.id));
+  return v_return;
+end
+$$;
+
+comment on function medication.return_dispense(uuid, jsonb, text, text, uuid) is 'about=Takes goods of a handed-over dispense back: lines {dispense_item_id, quantity}. The return is a dispense of kind return with negative lines; when all has come back the dispense is returned. The same key again returns the return. IM001 not handed over, IM002 no reason, IM005 no such dispense or line, IM006 no member of staff, IM010, IM011 key, IM403 a high-alert or controlled drug needs a second person (p_checked_by), IM404 more than was given.';
+
+-- The round: doses fall due, are given or not, and each is explained. A dose is known by its medicine and its time.
+create or replace function medication.require_stay(p_prescription medication.prescriptions) returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_status text;
+begin
+  select e.status into v_status
+  from clinical.encounters e
+  where e.tenant_id = p_prescription.tenant_id and e.id = p_prescription.encounter_id;
+  if p_prescription.context not in ('ipd', 'emergency')
+    or p_prescription.status not in ('active', 'partially_dispensed')
+    or v_status not in ('arrived', 'triaged', 'in_progress', 'on_leave')
+  then
+    raise exception 'nurses give nothing on prescription %', p_prescription.id
+      using errcode = 'IM001', hint = 'doses are given on active ipd and emergency prescriptions of a stay that goes on';
+  end if;
+end
+$$;
+
+comment on function medication.require_stay(medication.prescriptions) is 'about=Passes for an active prescription of kind ipd or emergency whose patient is still here. IM001 otherwise.';
+
+create or replace function medication.add_doses(p_item medication.prescription_items, p_until timestamptz) returns int
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_prescription record;
+  v_zone text;
+  v_at timestamptz;
+  v_added int := 0;
+begin
+  select p.patient_id, p.encounter_id into v_prescription
+  from medication.prescriptions p
+  where p.tenant_id = p_item.tenant_id and p.id = p_item.prescription_id;
+  v_zone := medication.clinic_zone(v_prescription.encounter_id);
+  -- not before today's rounds: a late order does not fall due in the past for days
+  for v_at in select * from medication.dose_times(p_item, v_zone, now() - interval '12 hours', p_until) loop
+    insert into medication.medication_administrations (
+      tenant_id, prescription_item_id, patient_id, encounter_id, scheduled_at, dose_unit, route
+    )
+    values (
+      p_item.tenant_id, p_item.id, v_prescription.patient_id, v_prescription.encounter_id, v_at, p_item.dose_unit,
+      p_item.route
+    )
+    on conflict (tenant_id, prescription_item_id, scheduled_at) where status <> 'entered_in_error' do nothing;
+    if found then
+      v_added := v_added + 1;
+    end if;
+  end loop;
+  return v_added;
+end
+$$;
+
+comment on function medication.add_doses(medication.prescription_items, timestamptz) is 'about=Adds the doses of an item that fall due until a moment and are not there yet; returns how many.';
+
+create or replace function medication.schedule_doses(p_item_id uuid, p_until timestamptz default now() + interval '24 hours')
+  returns int
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_item medication.prescription_items := medication.lock_item(p_item_id);
+begin
+  perform medication.require_stay(medication.lock_prescription(v_item.prescription_id));
+  if v_item.status <> 'active' then
+    raise exception 'prescription item % is %', p_item_id, v_item.status
+      using errcode = 'IM001', hint = 'only active medicines fall due';
+  end if;
+  return medication.add_doses(v_item, p_until);
+end
+$$;
+
+comment on function medication.schedule_doses(uuid, timestamptz) is 'about=Makes the doses of a medicine that fall due until p_until (default: in 24 hours) and returns how many are new. As-needed medicines have none. IM001 the medicine, its prescription or the stay is not active, IM005 no such item.';
+
+create or replace function medication.schedule_due_doses(p_until timestamptz default now() + interval '24 hours') returns int
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_prescription record;
+  v_item medication.prescription_items;
+  v_added int := 0;
+begin
+  for v_prescription in
+    select p.id
+    from medication.prescriptions p
+    join clinical.encounters e on e.tenant_id = p.tenant_id and e.id = p.encounter_id
+    where
+      p.tenant_id = v_tenant
+      and p.context in ('ipd', 'emergency')
+      and p.status in ('active', 'partially_dispensed')
+      and e.status in ('arrived', 'triaged', 'in_progress', 'on_leave')
+    order by p.id
+    for no key update of p skip locked -- one that somebody works on is scheduled by the next run
+  loop
+    for v_item in
+      select i.*
+      from medication.prescription_items i
+      where i.tenant_id = v_tenant and i.prescription_id = v_prescription.id and i.status = 'active'
+      order by i.id
+    loop
+      v_added := v_added + medication.add_doses(v_item, p_until);
+    end loop;
+  end loop;
+  return v_added;
+end
+$$;
+
+comment on function medication.schedule_due_doses(timestamptz) is 'about=Job, a few times a day: makes the doses of all patients in beds that fall due until p_until (default: in 24 hours) and returns how many are new.';
+
+create or replace function medication.lock_dose(p_item_id uuid, p_scheduled_at timestamptz)
+  returns medication.medication_administrations
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_item medication.prescription_items := medication.lock_item(p_item_id);
+  v_dose medication.medication_administrations;
+begin
+  select a.* into v_dose
+  from medication.medication_administrations a
+  where
+    a.tenant_id = v_item.tenant_id and a.prescription_item_id = p_item_id and a.scheduled_at = p_scheduled_at
+    and a.status <> 'entered_in_error'
+  for no key update;
+  return v_dose;
+end
+$$;
+
+comment on function medication.lock_dose(uuid, timestamptz) is 'about=The live record of a dose, locked with its order, or null. IM005 no such item.';
+
+create or replace function medication.require_dose(p_dose medication.medication_administrations, p_item_id uuid) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_dose.id is null then
+    raise exception 'no dose of item % is due then', p_item_id
+      using errcode = 'IM005', hint = 'medication.schedule_doses makes what falls due';
+  end if;
+end
+$$;
+
+comment on function medication.require_dose(medication.medication_administrations, uuid) is 'about=IM005 when there is no dose.';
+
+create or replace function medication.give_dose(
+  p_item_id uuid,
+  p_scheduled_at timestamptz,
+  p_dose_given numeric default null,
+  p_witness_id uuid default null,
+  p_batch_id uuid default null,
+  p_given_at timestamptz default now(),
+  p_route text default null,
+  p_site text default null,
+  p_patient_scan boolean default null,
+  p_drug_scan boolean default null,
+  p_note_enc bytea default null
+) returns medication.medication_administrations
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_staff uuid := medication.current_staff();
+  v_dose medication.medication_administrations := medication.lock_dose(p_item_id, p_scheduled_at);
+  v_item medication.prescription_items := medication.lock_item(p_item_id);
+  v_prescription medication.prescriptions;
+begin
+  if v_dose.status = 'given' then
+    return v_dose;
+  end if;
+  -- what was given before the order ended may be recorded after it
+  if v_item.status not in ('active', 'stopped', 'completed')
+    or (v_item.status <> 'active' and p_given_at > v_item.stop_at)
+  then
+    raise exception 'prescription item % is %', p_item_id, v_item.status
+      using errcode = 'IM001', hint = 'give what is ordered now';
+  end if;
+  if p_given_at > now() + interval '5 minutes' then
+    raise exception 'a dose cannot be given in the future' using errcode = '22023', hint = 'record it when it was given';
+  end if;
+  if p_witness_id is not null then
+    perform medication.require_witness(p_witness_id, v_staff);
+  end if;
+  if v_dose.id is null and v_item.is_prn then
+    v_prescription := medication.lock_prescription(v_item.prescription_id);
+    perform medication.require_stay(v_prescription);
+    insert into medication.medication_administrations as a (
+      tenant_id, prescription_item_id, patient_id, encounter_id, scheduled_at, dose_unit, route
+    )
+    values (
+      v_item.tenant_id, p_item_id, v_prescription.patient_id, v_prescription.encounter_id, p_scheduled_at,
+      v_item.dose_unit, v_item.route
+    )
+    returning a.* into v_dose;
+  end if;
+  perform medication.require_dose(v_dose, p_item_id);
+
+  update medication.medication_administrations a
+  set
+    status = 'given', given_at = p_given_at, given_by = v_staff, witness_id = p_witness_id,
+    dose_given = coalesce(p_dose_given, v_item.dose_value), dose_unit = v_item.dose_unit,
+    route = coalesce(p_route, v_item.route), site = p_site, batch_id = p_batch_id, patient_scan = p_patient_scan,
+    drug_scan = p_drug_scan, note_enc = p_note_enc, not_given_reason = null
+  where a.tenant_id = v_dose.tenant_id and a.id = v_dose.id and a.scheduled_at = v_dose.scheduled_at
+  returning a.* into v_dose;
+  return v_dose;
+end
+$$;
+
+comment on function medication.give_dose(uuid, timestamptz, numeric, uuid, uuid, timestamptz, text, text, boolean, boolean, bytea) is 'about=The signed-in nurse gave a dose that was due or held; the ordered amount unless p_dose_given says otherwise. An as-needed dose need not be due: its record is made, p_scheduled_at is its time. Recording it again changes nothing. IM001 the order is held, over or the dose was explained otherwise, IM005 no such item or dose, IM006 no member of staff, IM403 a high-alert or controlled drug needs another member of staff as witness, 22023 in the future.';
+
+create or replace function medication.record_not_given(
+  p_item_id uuid,
+  p_scheduled_at timestamptz,
+  p_outcome text,
+  p_reason text,
+  p_note_enc bytea default null
+) returns medication.medication_administrations
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_staff uuid := medication.current_staff();
+  v_dose medication.medication_administrations := medication.lock_dose(p_item_id, p_scheduled_at);
+begin
+  if coalesce(p_outcome, '') not in ('missed', 'refused', 'held') then
+    raise exception 'unknown outcome "%"', p_outcome using errcode = '22023', hint = 'use missed, refused or held';
+  end if;
+  perform medication.require_dose(v_dose, p_item_id);
+  if v_dose.status = p_outcome then
+    return v_dose;
+  end if;
+  if nullif(btrim(p_reason), '') is null then
+    raise exception 'a dose of item % that is % needs a reason', p_item_id, p_outcome
+      using errcode = 'IM002', hint = 'say why in p_reason';
+  end if;
+  update medication.medication_administrations a
+  set status = p_outcome, not_given_reason = btrim(p_reason), note_enc = coalesce(p_note_enc, a.note_enc)
+  where a.tenant_id = v_dose.tenant_id and a.id = v_dose.id and a.scheduled_at = v_dose.scheduled_at
+  returning a.* into v_dose;
+  return v_dose;
+end
+$$;
+
+comment on function medication.record_not_given(uuid, timestamptz, text, text, bytea) is 'about=A due dose was missed, refused by the patient or held back, and why; a held one may still be given. IM001 it was explained otherwise, IM002 no reason, IM005 no such item or dose, IM006 no member of staff, 22023 unknown outcome.';
+
+create or replace function medication.mark_dose_in_error(p_item_id uuid, p_scheduled_at timestamptz, p_reason text)
+  returns medication.medication_administrations
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_staff uuid := medication.current_staff();
+  v_dose medication.medication_administrations := medication.lock_dose(p_item_id, p_scheduled_at);
+  v_due medication.medication_administrations;
+begin
+  perform medication.require_dose(v_dose, p_item_id);
+  if v_dose.status = 'due' and exists (
+    select
+    from medication.medication_administrations a
+    where
+      a.tenant_id = v_dose.tenant_id and a.prescription_item_id = p_item_id and a.scheduled_at = p_scheduled_at
+      and a.status = 'entered_in_error'
+  ) then
+    return v_dose; -- said already
+  end if;
+  perform core.set_reason(btrim(p_reason));
+  update medication.medication_administrations a
+  set status = 'entered_in_error', not_given_reason = nullif(btrim(p_reason), '')
+  where a.tenant_id = v_dose.tenant_id and a.id = v_dose.id and a.scheduled_at = v_dose.scheduled_at;
+  insert into medication.medication_administrations as a (
+    tenant_id, prescription_item_id, patient_id, encounter_id, scheduled_at, dose_unit, route
+  )
+  values (
+    v_dose.tenant_id, p_item_id, v_dose.patient_id, v_dose.encounter_id, p_scheduled_at, v_dose.dose_unit, v_dose.route
+  )
+  returning a.* into v_due;
+  return v_due;
+end
+$$;
+
+comment on function medication.mark_dose_in_error(uuid, timestamptz, text) is 'about=A dose that is recorded as given was not: the record stays as entered in error, and the dose is due again, to be explained. Returns the due dose. IM001 it was not recorded as given, IM002 no reason, IM005 no such item or dose, IM006 no member of staff.';
+
+-- payment: functions
+
+-- Money comes in. A payment is written, posted, put on its account, used for the bills that it names, and takes its receipt
+-- number last, because that counter admits one open transaction at a time.
+-- Order of locks: intent, payment, refund, account, bills by id, number.
+create or replace function payment.lock_payment(p_payment_id uuid) returns payment.payments
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_payment payment.payments;
+begin
+  select p.* into v_payment
+  from payment.payments p
+  where p.tenant_id = core.require_tenant() and p.id = p_payment_id
+  for no key update;
+  if not found then
+    raise exception 'payment % does not exist', p_payment_id
+      using errcode = 'IM005', hint = 'choose a payment of the tenant';
+  end if;
+  return v_payment;
+end
+$$;
+
+comment on function payment.lock_payment(uuid) is 'about=The payment, locked until the transaction ends. IM005 no such payment.';
+
+create or replace function payment.money_account(p_mode text) returns text
+  language sql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case when p_mode = 'cash' then 'cash' when p_mode in ('cheque', 'bank_transfer') then 'bank' else 'gateway_clearing' end
+$$;
+
+comment on function payment.money_account(text) is 'about=The ledger account that money of a mode goes to; a provider''s money is in clearing until it pays out.';
+
+create or replace function payment.post(p_payment payment.payments, p_ref_type text, p_ref_id uuid, p_from text, p_to text, p_amount numeric)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform billing.post_entries(
+    p_ref_type, p_ref_id, p_payment.clinic_id, p_payment.patient_id, p_payment.currency,
+    jsonb_build_array(
+      jsonb_build_object('account', p_to, 'debit', p_amount), jsonb_build_object('account', p_from, 'debit', -p_amount)
+    )
+  );
+end
+$$;
+
+comment on function payment.post(payment.payments, text, uuid, text, text, numeric) is 'about=Posts an amount to the ledger: p_to is debited, p_from credited.';
+
+create or replace function payment.add_to_account(p_payment payment.payments, p_amount numeric) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_payment.account_id is not null then
+    perform billing.add_to_totals(p_payment.account_id, p_paid => p_amount);
+  end if;
+end
+$$;
+
+comment on function payment.add_to_account(payment.payments, numeric) is 'about=Adds to what the patient paid on the account of a payment. IM558 account closed.';
+
+create or replace function payment.add_payment(
+  p_payment jsonb,
+  p_items jsonb
+) returns payment.payments
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_payment payment.payments := jsonb_populate_record(null::payment.payments, p_payment);
+  v_item record;
+begin
+  insert into payment.payments (
+    tenant_id, kind, intent_id, patient_id, account_id, clinic_id, mode, provider_id, provider_ref, amount, currency,
+    received_by, cheque_no, cheque_on
+  )
+  values (
+    v_tenant, v_payment.kind, v_payment.intent_id, v_payment.patient_id, v_payment.account_id, v_payment.clinic_id,
+    v_payment.mode, v_payment.provider_id, v_payment.provider_ref, v_payment.amount, v_payment.currency,
+    v_payment.received_by, v_payment.cheque_no, v_payment.cheque_on
+  )
+  returning * into v_payment;
+  for v_item in
+    select i.value, i.ordinality
+    from jsonb_array_elements(p_items) with ordinality as i
+    order by i.ordinality
+  loop
+    insert into payment.payment_items (
+      tenant_id, payment_id, line_no, purpose, invoice_id, appointment_id, description, amount
+    )
+    values (
+      v_tenant, v_payment.id, v_item.ordinality, v_item.value ->> 'purpose', (v_item.value ->> 'invoice_id')::uuid,
+      (v_item.value ->> 'appointment_id')::uuid,
+      coalesce(v_item.value ->> 'description', initcap(v_item.value ->> 'purpose')), (v_item.value ->> 'amount')::numeric
+    );
+  end loop;
+  return v_payment;
+end
+$$;
+
+comment on function payment.add_payment(jsonb, jsonb) is 'about=Writes a pending payment, named by its columns, and its items.';
+
+create or replace function payment.complete(p_payment payment.payments, p_keep_rest boolean) returns payment.payments
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_item record;
+  v_payment payment.payments;
+begin
+  perform payment.post(
+    p_payment, 'payment', p_payment.id, 'advance', payment.money_account(p_payment.mode), p_payment.amount
+  );
+  perform payment.add_to_account(p_payment, p_payment.amount);
+  for v_item in
+    select i.invoice_id, sum(i.amount) as amount
+    from payment.payment_items i
+    where i.tenant_id = p_payment.tenant_id and i.payment_id = p_payment.id and i.purpose = 'invoice'
+    group by i.invoice_id
+    order by i.invoice_id
+  loop
+    begin
+      perform payment.use_for_invoice(p_payment, v_item.invoice_id, v_item.amount);
+    exception
+      -- the money is here, so it is kept as an advance when its bill was paid or credited in the meantime
+      when sqlstate 'IM001' or sqlstate 'IM006' or sqlstate 'IM554' or sqlstate 'IM556' then
+        if not p_keep_rest then
+          raise;
+        end if;
+    end;
+  end loop;
+  update payment.payments p
+  set
+    status = 'completed',
+    receipt_number = coalesce(p.receipt_number, core.next_default_number('receipt', '', 'RCP-{YY}-'))
+  where p.tenant_id = p_payment.tenant_id and p.id = p_payment.id
+  returning p.* into v_payment;
+  return v_payment;
+end
+$$;
+
+comment on function payment.complete(payment.payments, boolean) is 'about=The money of a pending payment is here: ledger, account, the bills that its items name, receipt number. p_keep_rest keeps as an advance what a bill does not take.';
+
+create or replace function payment.use_for_invoice(p_payment payment.payments, p_invoice_id uuid, p_amount numeric, p_key text default null)
+  returns uuid
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_reserved numeric;
+  v_allocation_id uuid;
+begin
+  select coalesce(sum(r.amount), 0) into v_reserved
+  from payment.refunds r
+  where
+    r.tenant_id = p_payment.tenant_id and r.payment_id = p_payment.id
+    and r.status in ('requested', 'approved', 'processing', 'failed');
+  v_allocation_id := (
+    billing.allocate(
+      'payment', p_payment.id, p_payment.amount - p_payment.refunded - v_reserved, p_payment.currency, p_invoice_id, p_amount,
+      p_key
+    )
+  ).id;
+  perform payment.count_allocated(p_payment.id);
+  return v_allocation_id;
+end
+$$;
+
+comment on function payment.use_for_invoice(payment.payments, uuid, numeric, text) is 'about=Lets a payment that the caller has locked pay so much of a bill: at most its amount less what was refunded or is asked back. Fails as billing.allocate does.';
+
+create or replace function payment.count_allocated(p_payment_id uuid) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+begin
+  update payment.payments p
+  set allocated = (
+    select coalesce(sum(a.amount), 0)
+    from billing.payment_allocations a
+    where a.tenant_id = v_tenant and a.payment_id = p_payment_id
+  )
+  where p.tenant_id = v_tenant and p.id = p_payment_id;
+end
+$$;
+
+comment on function payment.count_allocated(uuid) is 'about=Counts what a locked payment pays.';
+
+create or replace function payment.check_items(p_items jsonb, p_amount numeric) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_amount is distinct from (select sum((i.value ->> 'amount')::numeric) from jsonb_array_elements(p_items) i) then
+    raise exception 'the items do not add up to the amount'
+      using errcode = 'IM553', hint = 'let the amounts of the items add up';
+  end if;
+end
+$$;
+
+comment on function payment.check_items(jsonb, numeric) is 'about=IM553 unless the items add up to the amount.';
+
+create or replace function payment.place_of(p_account_id uuid, p_clinic_id uuid, p_patient_id uuid)
+  returns table (account_id uuid, clinic_id uuid, patient_id uuid)
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_account record;
+begin
+  if p_account_id is null then
+    if p_clinic_id is null then
+      raise exception 'a payment without an account needs a clinic'
+        using errcode = '22023', hint = 'pass p_clinic_id, the clinic that receives it';
+    end if;
+    return query select null::uuid, p_clinic_id, p_patient_id;
+    return;
+  end if;
+  select a.id, a.clinic_id, a.patient_id, a.status into v_account
+  from billing.accounts a
+  where a.tenant_id = core.require_tenant() and a.id = p_account_id;
+  if not found then
+    raise exception 'account % does not exist', p_account_id
+      using errcode = 'IM005', hint = 'choose an account of the tenant';
+  end if;
+  -- money for a closed account is the patient's advance
+  return query
+  select
+    case when v_account.status <> 'closed' then v_account.id end, coalesce(p_clinic_id, v_account.clinic_id),
+    coalesce(p_patient_id, v_account.patient_id);
+end
+$$;
+
+comment on function payment.place_of(uuid, uuid, uuid) is 'about=Account, clinic and patient of a payment: those given, else those of the account; a closed account is left out. IM005 no such account.';
+
+create or replace function payment.receive(
+  p_key text,
+  p_mode text,
+  p_amount numeric,
+  p_items jsonb default null,
+  p_account_id uuid default null,
+  p_patient_id uuid default null,
+  p_clinic_id uuid default null,
+  p_provider_id uuid default null,
+  p_provider_ref text default null,
+  p_cheque_no text default null,
+  p_cheque_on date default null,
+  p_currency text default 'INR'
+) returns payment.payments
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+  set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_items jsonb := coalesce(p_items, jsonb_build_array(jsonb_build_object('purpose', 'advance', 'amount', p_amount)));
+  v_claim record;
+  v_place record;
+  v_payment payment.payments;
+begin
+  v_claim := core.idempotent_begin(
+    'payment.receive', p_key,
+    sha256(convert_to(
+      jsonb_build_array(
+        p_mode, p_amount, p_items, p_account_id, p_patient_id, p_clinic_id, p_provider_id, p_provider_ref, p_cheque_no, p_currency
+      )::text,
+      'UTF8'
+    ))
+  );
+  if v_claim.state = 'done' then
+    select p.* into v_payment
+    from payment.payments p
+    where p.tenant_id = v_tenant and p.id = (v_claim.response ->> 'payment_id')::uuid;
+    return v_payment;
+  end if;
+  perform payment.check_items(v_items, p_amount);
+  select p.* into v_place from payment.place_of(p_account_id, p_clinic_id, p_patient_id) p;
+  if p_provider_ref is not null and exists (
+    select
+    from payment.payments p
+    where p.tenant_id = v_tenant and p.provider_id = p_provider_id and p.provider_ref = p_provider_ref
+  ) then
+    raise exception 'provider % reported this reference before', p_provider_id
+      using errcode = 'IM581', hint = 'look the payment up by its reference';
+  end if;
+
+  v_payment := payment.add_payment(
+    jsonb_build_object(
+      'kind', case when v_items @> '[{"purpose": "advance"}]' then 'advance' else 'receipt' end,
+      'patient_id', v_place.patient_id, 'account_id', v_place.account_id, 'clinic_id', v_place.clinic_id, 'mode', p_mode,
+      'provider_id', p_provider_id, 'provider_ref', p_provider_ref, 'amount', p_amount, 'currency', p_currency,
+      'received_by', core.current_user_id(), 'cheque_no', p_cheque_no, 'cheque_on', p_cheque_on
+    ),
+    v_items
+  );
+  if p_mode = 'cheque' then -- it counts when the bank has paid it
+    update payment.payments p
+    set receipt_number = core.next_default_number('receipt', '', 'RCP-{YY}-')
+    where p.tenant_id = v_tenant and p.id = v_payment.id
+    returning p.* into v_payment;
+  else
+    v_payment := payment.complete(v_payment, false);
+  end if;
+  perform core.idempotent_finish('payment.receive', p_key, jsonb_build_object('payment_id', v_payment.id));
+  return v_payment;
+end
+$$;
+
+comment on function payment.receive(text, text, numeric, jsonb, uuid, uuid, uuid, uuid, text, text, date, text) is 'about=A receipt at the counter. Items [{"purpose", "invoice_id", "appointment_id", "description", "amount"}] add up to the amount; without items it is an advance; those of purpose invoice pay their bills at once. A cheque stays pending until payment.settle_cheque. Same p_key and content, same payment. IM001 a bill that cannot be paid, IM003, IM005 no such account or bill, IM006, IM010, IM011, IM553 items do not add up, IM554 more than a bill has open, IM556 other currency, IM581 reference known.';
+
+create or replace function payment.settle_cheque(p_payment_id uuid, p_cleared boolean, p_reason text default null)
+  returns payment.payments
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_payment payment.payments := payment.lock_payment(p_payment_id);
+begin
+  if v_payment.status::text = (case when p_cleared then 'completed' else 'failed' end) then
+    return v_payment;
+  end if;
+  if v_payment.mode <> 'cheque' or v_payment.status <> 'pending' then
+    raise exception 'payment % is no cheque that is pending', p_payment_id
+      using errcode = 'IM001', hint = 'choose a pending cheque';
+  end if;
+  if p_cleared then
+    return payment.complete(v_payment, true);
+  end if;
+  if nullif(btrim(p_reason), '') is null then
+    raise exception 'the failure of cheque payment % needs a reason', p_payment_id
+      using errcode = 'IM002', hint = 'pass p_reason';
+  end if;
+  update payment.payments p
+  set status = 'failed', void_reason = p_reason
+  where p.tenant_id = v_payment.tenant_id and p.id = p_payment_id
+  returning p.* into v_payment;
+  return v_payment;
+end
+$$;
+
+comment on function payment.settle_cheque(uuid, boolean, text) is 'about=The bank paid a cheque, or did not (with a reason). What its bills no longer take stays as an advance. IM001 not a pending cheque, IM002 reason missing, IM005.';
+
+create or replace function payment.void(p_payment_id uuid, p_reason text) returns payment.payments
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_payment payment.payments := payment.lock_payment(p_payment_id);
+begin
+  if v_payment.status = 'voided' then
+    return v_payment;
+  end if;
+  if nullif(btrim(p_reason), '') is null then
+    raise exception 'voiding payment % needs a reason', p_payment_id
+      using errcode = 'IM002', hint = 'pass p_reason';
+  end if;
+  if v_payment.provider_ref is not null or v_payment.allocated <> 0 or exists (
+    select
+    from payment.refunds r
+    where r.tenant_id = v_payment.tenant_id and r.payment_id = p_payment_id and r.status <> 'rejected'
+  ) then
+    raise exception 'payment % is used, or a provider took it', p_payment_id
+      using errcode = 'IM001', hint = 'reverse its allocations, or refund it';
+  end if;
+  perform core.set_reason(p_reason);
+  update payment.payments p
+  set status = 'voided', void_reason = p_reason
+  where p.tenant_id = v_payment.tenant_id and p.id = p_payment_id
+  returning p.* into v_payment;
+  perform payment.add_to_account(v_payment, -v_payment.amount);
+  perform payment.post(
+    v_payment, 'payment.voided', v_payment.id, payment.money_account(v_payment.mode), 'advance', v_payment.amount
+  );
+  return v_payment;
+end
+$$;
+
+comment on function payment.void(uuid, text) is 'about=Takes back a receipt that was written by mistake and pays nothing. IM001 not completed, used, or taken by a provider, IM002 reason missing, IM005, IM558 account closed.';
+
+-- Which bills a payment pays. Order of locks: payment, bill.
+create or replace function payment.allocate(p_payment_id uuid, p_invoice_id uuid, p_amount numeric, p_key text default null)
+  returns payment.payments
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+  set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_payment payment.payments := payment.lock_payment(p_payment_id);
+begin
+  if v_payment.status not in ('completed', 'partially_refunded') then
+    raise exception 'payment % is %', p_payment_id, v_payment.status
+      using errcode = 'IM001', hint = 'only money that was received pays bills';
+  end if;
+  perform payment.use_for_invoice(v_payment, p_invoice_id, p_amount, p_key);
+  select p.* into v_payment
+  from payment.payments p
+  where p.tenant_id = v_payment.tenant_id and p.id = p_payment_id;
+  return v_payment;
+end
+$$;
+
+comment on function payment.allocate(uuid, uuid, numeric, text) is 'about=Lets a payment pay so much of a bill; returns the payment. What was refunded or is asked back is not to be used. Same p_key, once. IM001 payment or bill in the wrong state, IM003, IM005, IM006 a scheme''s bill, IM011, IM554 more than the bill has open, IM555 more than the payment has left, IM556 other currency.';
+
+create or replace function payment.reverse_allocation(p_allocation_id uuid, p_reason text) returns payment.payments
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_payment_id uuid;
+  v_payment payment.payments;
+begin
+  select a.payment_id into v_payment_id
+  from billing.payment_allocations a
+  where a.tenant_id = v_tenant and a.id = p_allocation_id and a.payment_id is not null;
+  if not found then
+    raise exception 'allocation % of a payment does not exist', p_allocation_id
+      using errcode = 'IM005', hint = 'choose a row of billing.payment_allocations with a payment';
+  end if;
+  perform payment.lock_payment(v_payment_id);
+  perform billing.reverse_allocation(p_allocation_id, p_reason);
+  perform payment.count_allocated(v_payment_id);
+  select p.* into v_payment from payment.payments p where p.tenant_id = v_tenant and p.id = v_payment_id;
+  return v_payment;
+end
+$$;
+
+comment on function payment.reverse_allocation(uuid, text) is 'about=Takes back what a payment paid of a bill: the bill is open again and the payment has it left. Once. IM002 reason missing, IM003, IM005.';
+
+-- From the wish to collect to the provider's door.
+create or replace function payment.lock_intent(p_intent_id uuid) returns payment.payment_intents
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_intent payment.payment_intents;
+begin
+  select i.* into v_intent
+  from payment.payment_intents i
+  where i.tenant_id = core.require_tenant() and i.id = p_intent_id
+  for no key update;
+  if not found then
+    raise exception 'payment intent % does not exist', p_intent_id
+      using errcode = 'IM005', hint = 'choose an intent of the tenant';
+  end if;
+  return v_intent;
+end
+$$;
+
+comment on function payment.lock_intent(uuid) is 'about=The intent, locked until the transaction ends. IM005 no such intent.';
+
+create or replace function payment.move_intent(p_intent_id uuid, p_status text, p_failure_code text default null, p_payment_id uuid default null)
+  returns payment.payment_intents
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_intent payment.payment_intents;
+begin
+  update payment.payment_intents i
+  set status = p_status, failure_code = p_failure_code, payment_id = coalesce(p_payment_id, i.payment_id)
+  where i.tenant_id = core.require_tenant() and i.id = p_intent_id
+  returning i.* into v_intent;
+  return v_intent;
+end
+$$;
+
+comment on function payment.move_intent(uuid, text, text, uuid) is 'about=Moves an intent that the caller has locked. IM001 no such move.';
+
+create or replace function payment.create_intent(
+  p_key text,
+  p_purpose text,
+  p_amount numeric,
+  p_channel text,
+  p_items jsonb default null,
+  p_account_id uuid default null,
+  p_patient_id uuid default null,
+  p_clinic_id uuid default null,
+  p_provider_id uuid default null,
+  p_return_url text default null,
+  p_ttl interval default '30 minutes',
+  p_currency text default 'INR'
+) returns payment.payment_intents
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_items jsonb := coalesce(p_items, jsonb_build_array(jsonb_build_object('purpose', p_purpose, 'amount', p_amount)));
+  v_place record;
+  v_intent payment.payment_intents;
+begin
+  -- two calls with one key meet here
+  perform pg_advisory_xact_lock(hashtextextended('payment.intent' || v_tenant || p_key, 0));
+  select i.* into v_intent
+  from payment.payment_intents i
+  where i.tenant_id = v_tenant and i.idempotency_key = p_key;
+  if found then
+    if
+      v_intent.amount = p_amount and v_intent.currency = p_currency and v_intent.purpose = p_purpose
+      and v_intent.items = v_items and (p_account_id is null or v_intent.account_id = p_account_id)
+    then
+      return v_intent;
+    end if;
+    raise exception 'key "%" was used for another intent', p_key
+      using errcode = 'IM011', hint = 'choose a new key for a new intent';
+  end if;
+  perform payment.check_items(v_items, p_amount);
+  if v_items @> '[{"purpose": "invoice"}]' and exists (
+    select
+    from jsonb_array_elements(v_items) i
+    where i.value ->> 'purpose' = 'invoice' and i.value ->> 'invoice_id' is null
+  ) then
+    raise exception 'an item of purpose invoice names its invoice'
+      using errcode = '22023', hint = 'add invoice_id to the item';
+  end if;
+  if p_provider_id is not null then
+    perform payment.active_provider(p_provider_id);
+  end if;
+  select p.* into v_place from payment.place_of(p_account_id, p_clinic_id, p_patient_id) p;
+  insert into payment.payment_intents (
+    tenant_id, intent_number, idempotency_key, patient_id, account_id, clinic_id, purpose, amount, currency, items,
+    provider_id, channel, return_url, expires_at
+  )
+  values (
+    v_tenant, core.next_default_number('payment_intent', '', 'PAY-{YY}-'), p_key, v_place.patient_id,
+    coalesce(v_place.account_id, p_account_id), v_place.clinic_id, p_purpose, p_amount, p_currency, v_items, p_provider_id,
+    p_channel, p_return_url, now() + p_ttl
+  )
+  returning * into v_intent;
+  return v_intent;
+end
+$$;
+
+comment on function payment.create_intent(text, text, numeric, text, jsonb, uuid, uuid, uuid, uuid, text, interval, text) is 'about=An intention to collect an amount for purpose invoice, advance, appointment or pharmacy; items as in payment.receive. Same p_key and content, same intent. IM003, IM005 no such account or provider, IM011, IM553 items do not add up.';
+
+create or replace function payment.active_provider(p_provider_id uuid) returns payment.payment_providers
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_provider payment.payment_providers;
+begin
+  select p.* into v_provider
+  from payment.payment_providers p
+  where p.tenant_id = core.require_tenant() and p.id = p_provider_id and p.status = 'active';
+  if not found then
+    raise exception 'provider % does not exist or is disabled', p_provider_id
+      using errcode = 'IM005', hint = 'choose an active provider';
+  end if;
+  return v_provider;
+end
+$$;
+
+comment on function payment.active_provider(uuid) is 'about=A provider that is active. IM005.';
+
+create or replace function payment.begin_attempt(p_intent_id uuid, p_provider_id uuid default null, p_requires_action boolean default false)
+  returns payment.payment_intents
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_intent payment.payment_intents := payment.lock_intent(p_intent_id);
+begin
+  if v_intent.status in ('succeeded', 'cancelled', 'expired') or v_intent.expires_at <= now() then
+    raise exception 'payment intent % is over: %', p_intent_id, v_intent.status
+      using errcode = 'IM580', hint = 'make a new intent';
+  end if;
+  if coalesce(p_provider_id, v_intent.provider_id) is null then
+    raise exception 'payment intent % has no provider', p_intent_id
+      using errcode = '22023', hint = 'pass p_provider_id';
+  end if;
+  perform payment.active_provider(coalesce(p_provider_id, v_intent.provider_id));
+  if v_intent.status in ('processing', 'requires_action') and (p_provider_id is null or p_provider_id = v_intent.provider_id) then
+    return v_intent;
+  end if;
+  update payment.payment_intents i
+  set
+    provider_id = coalesce(p_provider_id, i.provider_id),
+    status = case when p_requires_action and i.status = 'created' then 'requires_action' else 'processing' end,
+    failure_code = null
+  where i.tenant_id = v_intent.tenant_id and i.id = p_intent_id
+  returning i.* into v_intent;
+  return v_intent;
+end
+$$;
+
+comment on function payment.begin_attempt(uuid, uuid, boolean) is 'about=The patient is sent to the provider: the intent is processing, or waits for an action of the patient. Again: the same. IM003, IM005 no such intent or provider, IM580 expired or over.';
+
+create or replace function payment.cancel_intent(p_intent_id uuid) returns payment.payment_intents
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_intent payment.payment_intents := payment.lock_intent(p_intent_id);
+begin
+  if v_intent.status = 'cancelled' then
+    return v_intent;
+  end if;
+  return payment.move_intent(p_intent_id, 'cancelled');
+end
+$$;
+
+comment on function payment.cancel_intent(uuid) is 'about=Cancels an intent that no provider is working on. IM001 processing or over, IM005.';
+
+create or replace function payment.expire_intents(p_limit int default 500) returns int
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_intent record;
+  v_count int := 0;
+begin
+  for v_intent in
+    select i.id
+    from payment.payment_intents i
+    where i.tenant_id = v_tenant and i.status in ('created', 'requires_action', 'failed') and i.expires_at <= now()
+    order by i.expires_at
+    limit p_limit
+    for no key update skip locked
+  loop
+    perform payment.move_intent(v_intent.id, 'expired');
+    v_count := v_count + 1;
+  end loop;
+  return v_count;
+end
+$$;
+
+comment on function payment.expire_intents(int) is 'about=Job: ends intents whose time is over and returns how many. One that a provider is working on is left alone. IM003.';
+
+-- What providers report. Webhook, poll and return page may all report the same thing, at the same time and in any order:
+-- the lock of the intent and the unique reference make it one payment. Money that was taken is never refused: when it
+-- does not fit its intent it is kept as an advance for people to look at.
+create or replace function payment.redact(p_value jsonb) returns jsonb
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return case jsonb_typeof(p_value)
+    when 'object' then (
+      select coalesce(
+        jsonb_object_agg(
+          e.key,
+          case
+            when e.key ~* '(card.?(no|num)|^pan$|cvv|cvc|track|^pin$|otp|password|secret|token|^vpa$|email|phone|mobile|contact|holder|name)'
+              then '"[redacted]"'::jsonb
+            else payment.redact(e.value)
+          end
+        ),
+        '{}'
+      )
+      from jsonb_each(p_value) e
+    )
+    when 'array' then (
+      select coalesce(jsonb_agg(payment.redact(e.value) order by e.ordinality), '[]')
+      from jsonb_array_elements(p_value) with ordinality e
+    )
+    else case when core.looks_like_pan(p_value #>> '{}') then '"[redacted]"'::jsonb else p_value end
+  end;
+end
+$$;
+
+comment on function payment.redact(jsonb) is 'about=A provider''s answer without card data, secrets and contact data: those keys, and values that look like a card number, become [redacted].';
+
+create or replace function payment.record_provider_result(
+  p_provider_id uuid,
+  p_provider_ref text,
+  p_outcome text,
+  p_intent_id uuid default null,
+  p_amount numeric default null,
+  p_currency text default 'INR',
+  p_response jsonb default '{}',
+  p_error_code text default null,
+  p_finished_at timestamptz default null
+) returns table (intent_id uuid, intent_status text, payment_id uuid, receipt_number text, is_new boolean)
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+  set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_provider payment.payment_providers;
+  v_intent_id uuid := p_intent_id;
+  v_intent payment.payment_intents;
+  v_attempt payment.payment_attempts;
+  v_payment payment.payments;
+  v_is_new boolean := false;
+begin
+  if v_intent_id is null then -- a later message about a reference names only the reference
+    select a.intent_id into v_intent_id
+    from payment.payment_attempts a
+    where a.tenant_id = v_tenant and a.provider_id = p_provider_id and a.provider_ref = p_provider_ref
+    limit 1;
+    if not found then
+      raise exception 'no intent is known for this reference of provider %', p_provider_id
+        using errcode = 'IM005', hint = 'pass p_intent_id, which the provider carries as its order id';
+    end if;
+  end if;
+  v_intent := payment.lock_intent(v_intent_id);
+  select a.* into v_attempt
+  from payment.payment_attempts a
+  where
+    a.tenant_id = v_tenant and a.provider_id = p_provider_id and a.provider_ref = p_provider_ref and a.outcome = p_outcome;
+  if found then
+    if v_attempt.intent_id <> v_intent.id or v_attempt.amount is distinct from coalesce(p_amount, v_attempt.amount) then
+      raise exception 'provider % reported this reference before with another amount or intent', p_provider_id
+        using errcode = 'IM581', hint = 'look both reports up at the provider';
+    end if;
+  else
+    v_is_new := true;
+    select p.* into v_provider from payment.payment_providers p where p.tenant_id = v_tenant and p.id = p_provider_id;
+    if not found then
+      raise exception 'provider % does not exist', p_provider_id
+        using errcode = 'IM005', hint = 'choose a provider of the tenant';
+    end if;
+    if p_outcome = 'authorised' and v_intent.status in ('succeeded', 'cancelled', 'expired') then
+      raise exception 'payment intent % is over: %', v_intent.id, v_intent.status
+        using errcode = 'IM580', hint = 'let the provider release the authorisation';
+    end if;
+    insert into payment.payment_attempts (
+      tenant_id, intent_id, attempt_no, provider_id, provider_ref, finished_at, outcome, amount, error_code,
+      response_redacted
+    )
+    select
+      v_tenant, v_intent.id, coalesce(max(a.attempt_no), 0) + 1, p_provider_id, p_provider_ref, p_finished_at, p_outcome,
+      p_amount, p_error_code, payment.redact(p_response)
+    from payment.payment_attempts a
+    where a.tenant_id = v_tenant and a.intent_id = v_intent.id;
+    -- a provider answers about what it works on
+    if v_intent.status in ('created', 'requires_action', 'failed') then
+      v_intent := payment.move_intent(v_intent.id, 'processing');
+    end if;
+    if p_outcome = 'captured' then
+      v_payment := payment.take_captured(v_intent, v_provider, p_provider_ref, p_amount, p_currency);
+    elsif p_outcome in ('declined', 'error') and v_intent.status = 'processing' then
+      perform payment.move_intent(v_intent.id, 'failed', coalesce(p_error_code, p_outcome));
+    end if;
+  end if;
+  return query
+  select i.id, i.status, p.id, p.receipt_number, v_is_new
+  from payment.payment_intents i
+  left join payment.payments p
+    on p.tenant_id = i.tenant_id and p.provider_id = p_provider_id and p.provider_ref = p_provider_ref
+  where i.tenant_id = v_tenant and i.id = v_intent.id;
+end
+$$;
+
+comment on function payment.record_provider_result(uuid, text, text, uuid, numeric, text, jsonb, text, timestamptz) is 'about=What a provider said about a reference: outcome authorised, captured, declined, error, timeout or unknown. Webhook, poll and return page may all call it: one reference is one payment. Captured money that does not fit its intent (another amount, a second reference, an intent that is over) becomes an advance; is_new tells who was first. The response is kept without card data. IM003, IM005 no such intent or provider, IM580 authorised after the intent was over, IM581 reference known with another amount or intent.';
+
+create or replace function payment.take_captured(
+  p_intent payment.payment_intents,
+  p_provider payment.payment_providers,
+  p_provider_ref text,
+  p_amount numeric,
+  p_currency text
+) returns payment.payments
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_fits boolean := p_intent.status = 'processing' and (p_intent.amount, p_intent.currency) = (p_amount, p_currency);
+  v_place record;
+  v_payment payment.payments;
+begin
+  -- the counter may have typed the reference in before the provider reported it
+  select p.* into v_payment
+  from payment.payments p
+  where p.tenant_id = p_intent.tenant_id and p.provider_id = p_provider.id and p.provider_ref = p_provider_ref;
+  if found and v_payment.intent_id is distinct from p_intent.id then
+    raise exception 'this reference of provider % is payment %', p_provider.id, v_payment.id
+      using errcode = 'IM581', hint = 'look both reports up at the provider';
+  end if;
+  select p.* into v_place from payment.place_of(p_intent.account_id, p_intent.clinic_id, p_intent.patient_id) p;
+  v_payment := payment.add_payment(
+    jsonb_build_object(
+      'kind', case when v_fits and p_intent.purpose <> 'advance' then 'receipt' else 'advance' end,
+      'intent_id', p_intent.id, 'patient_id', v_place.patient_id, 'account_id', v_place.account_id,
+      'clinic_id', v_place.clinic_id, 'mode', p_provider.kind, 'provider_id', p_provider.id,
+      'provider_ref', p_provider_ref, 'amount', p_amount, 'currency', p_currency
+    ),
+    case
+      when v_fits then p_intent.items
+      else jsonb_build_array(
+        jsonb_build_object('purpose', 'advance', 'description', 'Does not fit its intent', 'amount', p_amount)
+      )
+    end
+  );
+  v_payment := payment.complete(v_payment, true);
+  if v_fits then
+    perform payment.move_intent(p_intent.id, 'succeeded', null, v_payment.id);
+  elsif p_intent.status = 'processing' then
+    perform payment.move_intent(p_intent.id, 'failed', 'amount_mismatch');
+  end if;
+  return v_payment;
+end
+$$;
+
+comment on function payment.take_captured(payment.payment_intents, payment.payment_providers, text, numeric, text) is 'about=The payment of money that a provider took for a locked intent, which succeeds when amount and currency are its own.';
+
+-- Money goes back: asked for by one user, approved by another, sent, completed. Order of locks: payment, refund, account.
+create or replace function payment.lock_refund(p_refund_id uuid) returns payment.refunds
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_refund payment.refunds;
+begin
+  select r.* into v_refund from payment.refunds r where r.tenant_id = v_tenant and r.id = p_refund_id;
+  if not found then
+    raise exception 'refund % does not exist', p_refund_id
+      using errcode = 'IM005', hint = 'choose a refund of the tenant';
+  end if;
+  perform payment.lock_payment(v_refund.payment_id);
+  select r.* into v_refund
+  from payment.refunds r
+  where r.tenant_id = v_tenant and r.id = p_refund_id
+  for no key update;
+  return v_refund;
+end
+$$;
+
+comment on function payment.lock_refund(uuid) is 'about=The refund, locked with its payment. IM005 no such refund.';
+
+create or replace function payment.require_user() returns uuid
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if core.current_user_id() is null then
+    raise exception 'a refund is asked for and approved by people'
+      using errcode = 'IM006', hint = 'call it as a signed-in user';
+  end if;
+  return core.current_user_id();
+end
+$$;
+
+comment on function payment.require_user() is 'about=The signed-in user. IM006 there is none.';
+
+create or replace function payment.request_refund(p_key text, p_payment_id uuid, p_amount numeric, p_reason text) returns payment.refunds
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_payment payment.payments := payment.lock_payment(p_payment_id);
+  v_user uuid := payment.require_user();
+  v_refund payment.refunds;
+  v_pending numeric;
+begin
+  select r.* into v_refund
+  from payment.refunds r
+  where r.tenant_id = v_payment.tenant_id and r.idempotency_key = p_key;
+  if found then
+    if v_refund.payment_id = p_payment_id and v_refund.amount = p_amount then
+      return v_refund;
+    end if;
+    raise exception 'key "%" was used for another refund', p_key
+      using errcode = 'IM011', hint = 'choose a new key for a new refund';
+  end if;
+  if nullif(btrim(p_reason), '') is null then
+    raise exception 'a refund of payment % needs a reason', p_payment_id
+      using errcode = 'IM002', hint = 'pass p_reason';
+  end if;
+  if v_payment.status not in ('completed', 'partially_refunded') then
+    raise exception 'payment % is %', p_payment_id, v_payment.status
+      using errcode = 'IM001', hint = 'only money that was received goes back';
+  end if;
+  select coalesce(sum(r.amount), 0) into v_pending
+  from payment.refunds r
+  where
+    r.tenant_id = v_payment.tenant_id and r.payment_id = p_payment_id
+    and r.status in ('requested', 'approved', 'processing', 'failed');
+  if v_payment.allocated + v_payment.refunded + v_pending + p_amount > v_payment.amount then
+    raise exception 'payment % has % left to refund', p_payment_id,
+      v_payment.amount - v_payment.allocated - v_payment.refunded - v_pending
+      using errcode = 'IM582', hint = 'refund at most what is left, or reverse an allocation first';
+  end if;
+  insert into payment.refunds (tenant_id, refund_number, payment_id, amount, reason, requested_by, idempotency_key)
+  values (
+    v_payment.tenant_id, core.next_default_number('refund', '', 'REF-{YY}-'), p_payment_id, p_amount, p_reason, v_user, p_key
+  )
+  returning * into v_refund;
+  return v_refund;
+end
+$$;
+
+comment on function payment.request_refund(text, uuid, numeric, text) is 'about=Asks for money back and reserves it. Same p_key, same refund. IM001 payment not received, IM002 reason missing, IM003, IM005, IM006 no user, IM011, IM582 more than is neither allocated, refunded nor asked for.';
+
+create or replace function payment.approve_refund(p_refund_id uuid) returns payment.refunds
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_refund payment.refunds := payment.lock_refund(p_refund_id);
+  v_user uuid := payment.require_user();
+begin
+  if v_refund.status <> 'requested' and v_refund.approved_by is not null then
+    return v_refund;
+  end if;
+  if v_user = v_refund.requested_by then
+    raise exception 'nobody approves their own refund %', p_refund_id
+      using errcode = 'IM006', hint = 'let a second user approve it';
+  end if;
+  update payment.refunds r
+  set status = 'approved', approved_by = v_user
+  where r.tenant_id = v_refund.tenant_id and r.id = p_refund_id
+  returning r.* into v_refund;
+  perform payment.post(p, 'refund.approved', v_refund.id, 'refund_payable', 'advance', v_refund.amount)
+  from payment.payments p
+  where p.tenant_id = v_refund.tenant_id and p.id = v_refund.payment_id;
+  return v_refund;
+end
+$$;
+
+comment on function payment.approve_refund(uuid) is 'about=A second user approves a refund; the money is owed from now on. IM001 rejected, IM003, IM005, IM006 own request or no user.';
+
+create or replace function payment.reject_refund(p_refund_id uuid, p_reason text) returns payment.refunds
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_refund payment.refunds := payment.lock_refund(p_refund_id);
+begin
+  if v_refund.status = 'rejected' then
+    return v_refund;
+  end if;
+  if nullif(btrim(p_reason), '') is null then
+    raise exception 'rejecting refund % needs a reason', p_refund_id
+      using errcode = 'IM002', hint = 'pass p_reason';
+  end if;
+  perform core.set_reason(p_reason);
+  if v_refund.approved_by is not null then -- it had been approved and could not be sent
+    perform payment.post(p, 'refund.rejected', v_refund.id, 'advance', 'refund_payable', v_refund.amount)
+    from payment.payments p
+    where p.tenant_id = v_refund.tenant_id and p.id = v_refund.payment_id;
+  end if;
+  update payment.refunds r
+  set status = 'rejected'
+  where r.tenant_id = v_refund.tenant_id and r.id = p_refund_id
+  returning r.* into v_refund;
+  return v_refund;
+end
+$$;
+
+comment on function payment.reject_refund(uuid, text) is 'about=Turns a refund down that is asked for or failed; what it reserved is free. IM001 approved or sent, IM002 reason missing, IM005.';
+
+create or replace function payment.record_refund_result(
+  p_refund_id uuid,
+  p_outcome text,
+  p_provider_ref text default null,
+  p_failure_code text default null
+) returns payment.refunds
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_refund payment.refunds := payment.lock_refund(p_refund_id);
+  v_payment payment.payments;
+begin
+  if v_refund.status = p_outcome then
+    return v_refund;
+  end if;
+  if p_outcome not in ('processing', 'completed', 'failed') then
+    raise exception 'a refund is processing, completed or failed, not "%"', p_outcome
+      using errcode = '22023', hint = 'pass one of the three';
+  end if;
+  if v_refund.status in ('approved', 'failed') then
+    update payment.refunds r
+    set status = 'processing', failure_code = null, provider_ref = coalesce(p_provider_ref, r.provider_ref)
+    where r.tenant_id = v_refund.tenant_id and r.id = p_refund_id
+    returning r.* into v_refund;
+  end if;
+  if p_outcome = 'processing' then
+    return v_refund;
+  end if;
+  update payment.refunds r
+  set
+    status = p_outcome,
+    provider_ref = coalesce(p_provider_ref, r.provider_ref),
+    failure_code = p_failure_code,
+    completed_at = case when p_outcome = 'completed' then now() end
+  where r.tenant_id = v_refund.tenant_id and r.id = p_refund_id
+  returning r.* into v_refund;
+  if p_outcome = 'completed' then
+    v_payment := payment.give_back(v_refund.payment_id, v_refund.amount, jsonb_build_object('refund_id', v_refund.id));
+    perform payment.post(
+      v_payment, 'refund.completed', v_refund.id, payment.money_account(v_payment.mode), 'refund_payable', v_refund.amount
+    );
+  end if;
+  return v_refund;
+end
+$$;
+
+comment on function payment.record_refund_result(uuid, text, text, text) is 'about=An approved refund is processing, completed (at the counter: handed over) or failed. Again: the same. IM001 not approved or over, IM003, IM005, IM558 account closed.';
+
+create or replace function payment.give_back(p_payment_id uuid, p_amount numeric, p_event jsonb) returns payment.payments
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_payment payment.payments;
+begin
+  update payment.payments p
+  set
+    refunded = p.refunded + p_amount,
+    status = case when p.refunded + p_amount = p.amount then 'refunded' else 'partially_refunded' end::payment.payment_status
+  where p.tenant_id = core.require_tenant() and p.id = p_payment_id
+  returning p.* into v_payment;
+  perform payment.add_to_account(v_payment, -p_amount);
+  perform core.enqueue('payment', p_payment_id, 'payment.refunded.v1', p_event || jsonb_build_object('id', p_payment_id));
+  return v_payment;
+end
+$$;
+
+comment on function payment.give_back(uuid, numeric, jsonb) is 'about=Counts money of a locked payment as gone back, on its account too, and announces it. IM558 account closed.';
+
+-- The provider pays out what it took, less its fees. Every line must be a payment or refund of ours.
+create or replace function payment.our_amount(p_provider_id uuid, p_provider_ref text, p_is_refund boolean)
+  returns table (payment_id uuid, refund_id uuid, amount numeric, clinic_id uuid, currency text)
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+begin
+  if p_is_refund then
+    return query
+    select null::uuid, r.id, -r.amount, p.clinic_id, p.currency
+    from payment.refunds r
+    join payment.payments p on p.tenant_id = r.tenant_id and p.id = r.payment_id
+    where r.tenant_id = v_tenant and r.provider_ref = p_provider_ref and p.provider_id = p_provider_id
+    limit 1;
+  else
+    return query
+    select p.id, null::uuid, p.amount, p.clinic_id, p.currency
+    from payment.payments p
+    where p.tenant_id = v_tenant and p.provider_id = p_provider_id and p.provider_ref = p_provider_ref;
+  end if;
+end
+$$;
+
+comment on function payment.our_amount(uuid, text, boolean) is 'about=Our payment, or our refund below zero, with a reference of a provider; no row when there is none.';
+
+create or replace function payment.import_settlement(
+  p_provider_id uuid,
+  p_settlement_ref text,
+  p_settled_on date,
+  p_lines jsonb,
+  p_utr text default null,
+  p_covers tstzrange default null
+) returns payment.settlements
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_sum record;
+  v_settlement payment.settlements;
+  v_line record;
+  v_ours record;
+  v_line_no int := 0;
+begin
+  select
+    coalesce(sum((l.value ->> 'gross')::numeric), 0) as gross, coalesce(sum((l.value ->> 'fee')::numeric), 0) as fees,
+    coalesce(sum((l.value ->> 'tax')::numeric), 0) as tax
+  into v_sum
+  from jsonb_array_elements(p_lines) l;
+  insert into payment.settlements (tenant_id, provider_id, settlement_ref, settled_on, gross, fees, tax, net, utr)
+  values (
+    v_tenant, p_provider_id, p_settlement_ref, p_settled_on, v_sum.gross, v_sum.fees, v_sum.tax,
+    v_sum.gross - v_sum.fees - v_sum.tax, p_utr
+  )
+  on conflict (tenant_id, provider_id, settlement_ref) do nothing
+  returning * into v_settlement;
+  if not found then
+    select s.* into v_settlement
+    from payment.settlements s
+    where s.tenant_id = v_tenant and s.provider_id = p_provider_id and s.settlement_ref = p_settlement_ref;
+    if (v_settlement.gross, v_settlement.fees, v_settlement.tax) <> (v_sum.gross, v_sum.fees, v_sum.tax) then
+      raise exception 'settlement % was imported before with other amounts', v_settlement.id
+        using errcode = 'IM581', hint = 'look both files up at the provider';
+    end if;
+    return v_settlement;
+  end if;
+
+  for v_line in
+    select
+      l.value ->> 'provider_ref' as provider_ref, (l.value ->> 'gross')::numeric as gross,
+      coalesce((l.value ->> 'fee')::numeric, 0) as fee, coalesce((l.value ->> 'tax')::numeric, 0) as tax
+    from jsonb_array_elements(p_lines) with ordinality as l
+    order by l.ordinality
+  loop
+    v_line_no := v_line_no + 1;
+    select o.* into v_ours from payment.our_amount(p_provider_id, v_line.provider_ref, v_line.gross < 0) o;
+    insert into payment.settlement_items (
+      tenant_id, settlement_id, line_no, provider_ref, payment_id, refund_id, gross, fee, tax, match
+    )
+    values (
+      v_tenant, v_settlement.id, v_line_no, v_line.provider_ref, v_ours.payment_id, v_ours.refund_id, v_line.gross,
+      v_line.fee, v_line.tax,
+      case when v_ours.amount is null then 'missing_here' when v_ours.amount = v_line.gross then 'matched' else 'amount_mismatch' end
+    );
+  end loop;
+  for v_line in -- ours of the time that the file covers, and in no payout yet
+    select p.id, p.provider_ref
+    from payment.payments p
+    where
+      p.tenant_id = v_tenant and p.provider_id = p_provider_id and p.provider_ref is not null
+      and p.status not in ('pending', 'failed', 'voided') and p.received_at <@ p_covers
+      and not exists (
+        select from payment.settlement_items i where i.tenant_id = v_tenant and i.payment_id = p.id and i.gross > 0
+      )
+    order by p.received_at, p.id
+  loop
+    v_line_no := v_line_no + 1;
+    insert into payment.settlement_items (tenant_id, settlement_id, line_no, provider_ref, payment_id, gross, match)
+    values (v_tenant, v_settlement.id, v_line_no, v_line.provider_ref, v_line.id, 0, 'missing_there');
+  end loop;
+  return v_settlement;
+end
+$$;
+
+comment on function payment.import_settlement(uuid, text, date, jsonb, text, tstzrange) is 'about=Takes a payout in: lines [{"provider_ref", "gross", "fee", "tax"}], refunds below zero. p_covers is the time that the payout claims to cover: payments of ours in it that no payout has become lines missing_there. The same reference again is the same settlement. IM003, IM581 imported before with other amounts.';
+
+create or replace function payment.reconcile_settlement(p_settlement_id uuid) returns payment.settlements
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_settlement payment.settlements;
+  v_variance numeric;
+begin
+  select s.* into v_settlement
+  from payment.settlements s
+  where s.tenant_id = v_tenant and s.id = p_settlement_id
+  for no key update;
+  if not found then
+    raise exception 'settlement % does not exist', p_settlement_id
+      using errcode = 'IM005', hint = 'choose a settlement of the tenant';
+  end if;
+  if v_settlement.status = 'reconciled' then
+    return v_settlement;
+  end if;
+  update payment.settlements s set status = 'matching' where s.tenant_id = v_tenant and s.id = p_settlement_id;
+  -- as things are now: a payment that was recorded late matches, and one that another payout has is missing no more
+  select coalesce(sum(abs(coalesce(o.amount, 0) - i.gross)), 0) into v_variance
+  from payment.settlement_items i
+  left join lateral payment.our_amount(v_settlement.provider_id, i.provider_ref, i.gross < 0) o on true
+  where
+    i.tenant_id = v_tenant and i.settlement_id = p_settlement_id
+    and not (
+      i.gross = 0
+      and exists (
+        select
+        from payment.settlement_items later
+        where later.tenant_id = v_tenant and later.payment_id = i.payment_id and later.gross > 0
+      )
+    );
+  -- two lines that claim the same payment, in this payout or another
+  select v_variance + coalesce(sum(i.gross), 0) into v_variance
+  from payment.settlement_items i
+  where
+    i.tenant_id = v_tenant and i.settlement_id = p_settlement_id and i.gross > 0
+    and exists (
+      select
+      from payment.settlement_items other
+      join payment.settlements s on s.tenant_id = other.tenant_id and s.id = other.settlement_id
+      where
+        other.tenant_id = v_tenant and other.provider_ref = i.provider_ref and other.gross > 0
+        and s.provider_id = v_settlement.provider_id and other.id < i.id
+    );
+  update payment.settlements s
+  set variance = v_variance, status = case when v_variance = 0 then 'reconciled' else 'exception' end
+  where s.tenant_id = v_tenant and s.id = p_settlement_id
+  returning s.* into v_settlement;
+  if v_settlement.status = 'reconciled' then
+    perform payment.post_settlement(v_settlement);
+  end if;
+  return v_settlement;
+end
+$$;
+
+comment on function payment.reconcile_settlement(uuid) is 'about=Compares a payout with our payments and refunds as they are now: reconciled (and posted to the ledger) without variance, else an exception that may be tried again after corrections. IM003, IM005.';
+
+create or replace function payment.post_settlement(p_settlement payment.settlements) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_lines jsonb;
+  v_clinic_id uuid;
+  v_currency text;
+begin
+  -- each clinic's books get its part
+  select
+    jsonb_agg(jsonb_build_object('account', l.account, 'debit', l.debit, 'clinic_id', c.clinic_id)),
+    (array_agg(c.clinic_id))[1], min(c.currency)
+  into v_lines, v_clinic_id, v_currency
+  from (
+    select o.clinic_id, min(o.currency) as currency, sum(i.gross) as gross, sum(i.fee + i.tax) as charges
+    from payment.settlement_items i
+    cross join lateral payment.our_amount(p_settlement.provider_id, i.provider_ref, i.gross < 0) o
+    where i.tenant_id = p_settlement.tenant_id and i.settlement_id = p_settlement.id and i.gross <> 0
+    group by o.clinic_id
+  ) c
+  cross join lateral (
+    values
+      ('bank', c.gross - c.charges), ('gateway_charges', c.charges), ('gateway_clearing', -c.gross)
+  ) as l (account, debit);
+  if v_lines is not null then
+    perform billing.post_entries('settlement', p_settlement.id, v_clinic_id, null, v_currency, v_lines);
+  end if;
+end
+$$;
+
+comment on function payment.post_settlement(payment.settlements) is 'about=Posts a reconciled payout: bank and charges against what the provider held.';
+
+-- Chargebacks. While a dispute is open its payment pays no bill and is not refunded; when it is lost, so is the money.
+create or replace function payment.open_dispute(
+  p_payment_id uuid,
+  p_provider_ref text,
+  p_reason_code text,
+  p_amount numeric,
+  p_respond_by timestamptz
+) returns payment.disputes
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_payment payment.payments := payment.lock_payment(p_payment_id);
+  v_dispute payment.disputes;
+begin
+  select d.* into v_dispute
+  from payment.disputes d
+  where d.tenant_id = v_payment.tenant_id and d.provider_ref = p_provider_ref;
+  if found then
+    if v_dispute.payment_id = p_payment_id and v_dispute.amount = p_amount then
+      return v_dispute;
+    end if;
+    raise exception 'dispute % has this reference', v_dispute.id
+      using errcode = 'IM581', hint = 'look both reports up at the provider';
+  end if;
+  if p_amount > v_payment.amount - v_payment.refunded then
+    raise exception 'payment % has less left than is disputed', p_payment_id
+      using errcode = 'IM582', hint = 'look the dispute up at the provider: part of it was refunded';
+  end if;
+  insert into payment.disputes (tenant_id, payment_id, provider_ref, reason_code, amount, respond_by)
+  values (v_payment.tenant_id, p_payment_id, p_provider_ref, p_reason_code, p_amount, p_respond_by)
+  returning * into v_dispute;
+  update payment.payments p
+  set status = 'disputed'
+  where p.tenant_id = v_payment.tenant_id and p.id = p_payment_id;
+  return v_dispute;
+end
+$$;
+
+comment on function payment.open_dispute(uuid, text, text, numeric, timestamptz) is 'about=A payer disputes a payment at the provider. Same reference, same dispute. IM001 payment not received, or disputed already, IM003, IM005, IM581 reference known otherwise, IM582 more than is left.';
+
+create or replace function payment.lock_dispute(p_dispute_id uuid) returns payment.disputes
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_dispute payment.disputes;
+begin
+  select d.* into v_dispute from payment.disputes d where d.tenant_id = v_tenant and d.id = p_dispute_id;
+  if not found then
+    raise exception 'dispute % does not exist', p_dispute_id
+      using errcode = 'IM005', hint = 'choose a dispute of the tenant';
+  end if;
+  perform payment.lock_payment(v_dispute.payment_id);
+  select d.* into v_dispute
+  from payment.disputes d
+  where d.tenant_id = v_tenant and d.id = p_dispute_id
+  for no key update;
+  return v_dispute;
+end
+$$;
+
+comment on function payment.lock_dispute(uuid) is 'about=The dispute, locked with its payment. IM005 no such dispute.';
+
+create or replace function payment.submit_evidence(p_dispute_id uuid, p_document_id uuid) returns payment.disputes
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_dispute payment.disputes := payment.lock_dispute(p_dispute_id);
+begin
+  if v_dispute.status = 'evidence_submitted' and v_dispute.evidence_document_id = p_document_id then
+    return v_dispute;
+  end if;
+  update payment.disputes d
+  set status = 'evidence_submitted', evidence_document_id = p_document_id
+  where d.tenant_id = v_dispute.tenant_id and d.id = p_dispute_id
+  returning d.* into v_dispute;
+  return v_dispute;
+end
+$$;
+
+comment on function payment.submit_evidence(uuid, uuid) is 'about=The evidence was sent to the provider. IM001 decided already, IM003, IM005.';
+
+create or replace function payment.decide_dispute(p_dispute_id uuid, p_decision text, p_outcome text) returns payment.disputes
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_dispute payment.disputes := payment.lock_dispute(p_dispute_id);
+  v_payment payment.payments;
+begin
+  if v_dispute.status = p_decision then
+    return v_dispute;
+  end if;
+  if p_decision not in ('won', 'lost', 'accepted') then
+    raise exception 'a dispute is won, lost or accepted, not "%"', p_decision
+      using errcode = '22023', hint = 'pass one of the three';
+  end if;
+  update payment.disputes d
+  set status = p_decision, outcome = p_outcome
+  where d.tenant_id = v_dispute.tenant_id and d.id = p_dispute_id
+  returning d.* into v_dispute;
+  if p_decision = 'won' then
+    update payment.payments p
+    set status = case when p.refunded > 0 then 'partially_refunded' else 'completed' end::payment.payment_status
+    where p.tenant_id = v_dispute.tenant_id and p.id = v_dispute.payment_id;
+    return v_dispute;
+  end if;
+  perform payment.free_for_dispute(v_dispute.payment_id, v_dispute.amount);
+  v_payment := payment.give_back(v_dispute.payment_id, v_dispute.amount, jsonb_build_object('dispute_id', v_dispute.id));
+  perform payment.post(
+    v_payment, 'dispute', v_dispute.id, payment.money_account(v_payment.mode), 'advance', v_dispute.amount
+  );
+  return v_dispute;
+end
+$$;
+
+comment on function payment.decide_dispute(uuid, text, text) is 'about=A dispute is won (the payment stands), lost, or accepted without contest: then the money is gone and the bills that it paid are open again. IM001 decided otherwise, IM003, IM005, IM558 account closed.';
+
+create or replace function payment.free_for_dispute(p_payment_id uuid, p_amount numeric) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_payment payment.payments;
+  v_allocation record;
+  v_missing numeric;
+begin
+  for v_allocation in
+    select a.id, a.invoice_id, a.amount
+    from billing.payment_allocations a
+    where
+      a.tenant_id = v_tenant and a.payment_id = p_payment_id and a.amount > 0
+      and not exists (
+        select from billing.payment_allocations r where r.tenant_id = v_tenant and r.reverses_id = a.id
+      )
+    order by a.invoice_id, a.id
+  loop
+    select p.* into v_payment from payment.payments p where p.tenant_id = v_tenant and p.id = p_payment_id;
+    v_missing := v_payment.allocated + v_payment.refunded + p_amount - v_payment.amount;
+    exit when v_missing <= 0;
+    perform billing.reverse_allocation(v_allocation.id, 'the payment was charged back');
+    perform payment.count_allocated(p_payment_id);
+    if v_allocation.amount > v_missing then
+      perform payment.use_for_invoice(v_payment, v_allocation.invoice_id, v_allocation.amount - v_missing);
+    end if;
+  end loop;
+end
+$$;
+
+comment on function payment.free_for_dispute(uuid, numeric) is 'about=Takes back as much of what a locked payment pays as a lost dispute needs.';
 
 
 -- =====================================================================================================================
@@ -28093,6 +40822,64 @@ left join (
 
 comment on view webhook.endpoint_health is 'about=One row an endpoint: its status, consecutive failures, and how many events wait, run or are dead.';
 
+-- inventory: views
+
+-- What must be used, returned or written off soon.
+create or replace view inventory.expiring_stock
+  with (security_invoker = true)
+as
+select
+  b.tenant_id,
+  b.store_location_id,
+  l.name as store_name,
+  b.item_id,
+  i.sku,
+  i.name as item_name,
+  b.batch_id,
+  t.batch_no,
+  t.status as batch_status,
+  b.expiry_on,
+  b.expiry_on - current_date as days_left,
+  b.on_hand,
+  b.reserved,
+  i.base_unit,
+  round(b.on_hand * t.purchase_price, 2) as value
+from inventory.stock_balances b
+join inventory.batches t on t.tenant_id = b.tenant_id and t.id = b.batch_id
+join inventory.items i on i.tenant_id = b.tenant_id and i.id = b.item_id
+join facility.locations l on l.tenant_id = b.tenant_id and l.id = b.store_location_id
+where
+  b.on_hand > 0
+  and b.expiry_on <= current_date
+    + (select coalesce((core.setting('inventory.expiry_warning_days') #>> '{}')::int, 90));
+
+comment on view inventory.expiring_stock is 'class=operational;scope=tenant;owner=inventory;about=Stock that expires within setting inventory.expiry_warning_days (default 90) or has expired, with its value at purchase price.';
+
+-- How much of an item can be given out, per place and against the reorder level.
+create or replace view inventory.stock_levels
+  with (security_invoker = true)
+as
+select
+  b.tenant_id,
+  b.store_location_id,
+  b.item_id,
+  i.sku,
+  i.name as item_name,
+  i.base_unit,
+  sum(b.on_hand) as on_hand,
+  sum(b.reserved) as reserved,
+  coalesce(sum(b.on_hand - b.reserved) filter (where t.status = 'available' and b.expiry_on >= current_date), 0)
+    as available,
+  min(b.expiry_on) filter (where b.on_hand > 0 and t.status = 'available' and b.expiry_on >= current_date)
+    as next_expiry_on,
+  i.reorder_level
+from inventory.stock_balances b
+join inventory.batches t on t.tenant_id = b.tenant_id and t.id = b.batch_id
+join inventory.items i on i.tenant_id = b.tenant_id and i.id = b.item_id
+group by b.tenant_id, b.store_location_id, b.item_id, i.sku, i.name, i.base_unit, i.reorder_level;
+
+comment on view inventory.stock_levels is 'class=operational;scope=tenant;owner=inventory;about=Stock of an item in a place: on hand, reserved, and available, which leaves out expired and blocked batches.';
+
 -- scheduling: views
 
 -- What the front desk sees first: visits that are still to come or under way.
@@ -28166,6 +40953,289 @@ where
   and q.queue_date = (now() at time zone c.timezone)::date;
 
 comment on view scheduling.queue_board is 'class=operational;scope=tenant;owner=appointment;about=Today''s live tokens of every queue with counter and place in line; labels only, no patient.';
+
+-- clinical: views
+
+-- Who is in the house: one row a stay, with the bed, the doctor, the last vital signs and what discharge waits for. Ids of
+-- patients only.
+create or replace view clinical.current_stays
+  with (security_invoker = true)
+as
+select
+  a.tenant_id,
+  a.id as admission_id,
+  a.admission_number,
+  a.encounter_id,
+  e.patient_id,
+  e.clinic_id,
+  e.department_id,
+  e.attending_doctor_id,
+  e.payer_class,
+  e.isolation,
+  e.status as encounter_status,
+  a.status as admission_status,
+  a.care_class,
+  a.admitted_at,
+  a.expected_discharge_on,
+  b.id as bed_allocation_id,
+  b.bed_id,
+  v.measured_at as vitals_at,
+  v.news2,
+  s.id as discharge_summary_id,
+  s.status as summary_status,
+  s.stg_status,
+  a.pharmacy_cleared_at,
+  a.billing_cleared_at
+from clinical.admissions a
+join clinical.encounters e on e.tenant_id = a.tenant_id and e.id = a.encounter_id
+left join facility.bed_allocations b
+  on b.tenant_id = a.tenant_id and b.encounter_id = a.encounter_id and b.status = 'active'
+left join lateral (
+  select v.measured_at, v.news2
+  from clinical.vital_signs v
+  where v.tenant_id = a.tenant_id and v.patient_id = e.patient_id and v.encounter_id = a.encounter_id and not v.is_error
+  order by v.measured_at desc, v.id desc
+  limit 1
+) v on true
+left join clinical.discharge_summaries s
+  on s.tenant_id = a.tenant_id and s.encounter_id = a.encounter_id and s.status in ('draft', 'in_review')
+where a.status in ('admitted', 'discharge_ordered', 'clinically_discharged', 'billing_cleared');
+
+comment on view clinical.current_stays is 'class=phi;scope=tenant;owner=clinical;about=Patients who are admitted now: bed, doctor, last early-warning score, discharge summary in work and clearances.';
+
+-- Vital signs without what was corrected: of a set and its corrections the last one.
+create or replace view clinical.vital_signs_chart
+  with (security_invoker = true)
+as
+select
+  v.tenant_id, v.id, v.measured_at, v.patient_id, v.encounter_id, v.temperature_c, v.pulse, v.resp_rate, v.systolic,
+  v.diastolic, v.spo2, v.on_oxygen, v.weight_kg, v.height_cm, v.bmi, v.pain_score, v.consciousness, v.news2,
+  v.glucose_mg_dl, v.device_id, v.recorded_by
+from clinical.vital_signs v
+where
+  not v.is_error
+  and not exists (select from clinical.vital_signs c where c.tenant_id = v.tenant_id and c.replaces_id = v.id);
+
+comment on view clinical.vital_signs_chart is 'class=phi;scope=tenant;owner=clinical;about=Vital signs that stand: corrected sets and errors are left out.';
+
+-- What is ordered and not done.
+create or replace view clinical.open_orders
+  with (security_invoker = true)
+as
+select
+  o.tenant_id, o.id as order_id, o.order_number, o.patient_id, o.encounter_id, o.category, o.code_system, o.code,
+  o.display, o.priority, o.requester_id, o.requested_at, o.occurrence_at, o.target_department_id, o.instructions,
+  o.hold_reason, o.status
+from clinical.service_requests o
+where o.status in ('active', 'on_hold');
+
+comment on view clinical.open_orders is 'class=phi;scope=tenant;owner=clinical;about=Orders that are active or on hold.';
+
+-- Whether the allergies of a patient are known: the question that comes before every prescription.
+create or replace view clinical.allergy_status
+  with (security_invoker = true)
+as
+select
+  p.tenant_id,
+  p.id as patient_id,
+  case
+    when count(a.id) filter (where a.kind <> 'none_known') > 0 then 'allergies'
+    when count(a.id) > 0 then 'none_known'
+    else 'not_asked'
+  end as status,
+  count(a.id) filter (where a.kind <> 'none_known') as active_allergies,
+  count(a.id) filter (where a.criticality = 'high') as high_criticality,
+  max(a.updated_at) as last_stated_at
+from patient.patients p
+left join clinical.allergies a
+  on a.tenant_id = p.tenant_id and a.patient_id = p.id and a.clinical_status = 'active'
+  and a.verification_status not in ('refuted', 'entered_in_error') and a.deleted_at is null
+where p.deleted_at is null
+group by p.tenant_id, p.id;
+
+comment on view clinical.allergy_status is 'class=phi;scope=tenant;owner=clinical;about=Of each patient: allergies, none_known, or not_asked, and how many are active.';
+
+-- What guidelines found: of each criterion of a summary or claim the last result.
+create or replace view clinical.stg_findings
+  with (security_invoker = true)
+as
+select distinct on (r.tenant_id, r.discharge_summary_id, r.claim_id, r.criterion_id)
+  r.tenant_id,
+  r.id as result_id,
+  r.discharge_summary_id,
+  r.claim_id,
+  r.guideline_id,
+  g.code as guideline_code,
+  g.version as guideline_version,
+  r.criterion_id,
+  c.stage,
+  c.seq,
+  c.code as criterion_code,
+  c.text as criterion_text,
+  c.mandatory,
+  r.outcome,
+  r.evidence,
+  r.evaluated_at,
+  r.waived_by,
+  r.waiver_reason,
+  c.mandatory and r.outcome in ('fail', 'missing_data') and r.waived_by is null as blocks
+from clinical.stg_compliance_results r
+join clinical.stg_guidelines g on g.id = r.guideline_id
+join clinical.stg_criteria c on c.id = r.criterion_id
+order by r.tenant_id, r.discharge_summary_id, r.claim_id, r.criterion_id, r.evaluated_at desc;
+
+comment on view clinical.stg_findings is 'class=phi;scope=tenant;owner=clinical;about=The last result of each criterion for each discharge summary and claim; blocks says what must be met or waived.';
+
+-- billing: views
+
+-- What is owed, by whom and for how long: the list of whoever collects.
+create or replace view billing.ageing
+  with (security_invoker = true)
+as
+select
+  i.tenant_id,
+  i.id as invoice_id,
+  i.invoice_number,
+  i.fiscal_year,
+  i.account_id,
+  i.patient_id,
+  i.payer_id,
+  i.clinic_id,
+  i.issued_at,
+  o.due_on,
+  i.currency,
+  i.total,
+  i.total - i.allocated - i.written_off as open,
+  greatest(current_date - o.due_on, 0) as days_overdue,
+  case
+    when current_date <= o.due_on then 'not due'
+    when current_date - o.due_on <= 30 then '1-30'
+    when current_date - o.due_on <= 60 then '31-60'
+    when current_date - o.due_on <= 90 then '61-90'
+    else 'over 90'
+  end as bucket
+from billing.invoices i
+cross join lateral (select coalesce(i.due_on, i.issued_at::date) as due_on) o
+where i.status in ('issued', 'partially_paid') and i.kind <> 'credit_note';
+
+comment on view billing.ageing is 'class=financial;scope=tenant;owner=billing;about=Open bills with what is open of each and how long it is overdue; a bill without a due date is due on its day.';
+
+-- The ledger in one look: every account code with its sums. The balances of a currency add up to zero.
+create or replace view billing.trial_balance
+  with (security_invoker = true)
+as
+select
+  e.tenant_id,
+  e.clinic_id,
+  e.currency,
+  e.account_code,
+  coalesce(sum(e.amount) filter (where e.direction = 'debit'), 0) as debit,
+  coalesce(sum(e.amount) filter (where e.direction = 'credit'), 0) as credit,
+  sum(case e.direction when 'debit' then e.amount else -e.amount end) as balance
+from billing.ledger_entries e
+group by e.tenant_id, e.clinic_id, e.currency, e.account_code;
+
+comment on view billing.trial_balance is 'class=financial;scope=tenant;owner=billing;about=Debit, credit and balance (debit less credit) of every ledger account of a clinic.';
+
+-- cds: views
+
+-- What waits for an answer, with the words that the screen shows.
+create or replace view cds.open_alerts
+  with (security_invoker = true)
+as
+select
+  a.tenant_id,
+  a.id as alert_id,
+  a.patient_id,
+  a.encounter_id,
+  a.subject_type,
+  a.subject_id,
+  a.category,
+  a.severity,
+  a.message,
+  a.fired_at,
+  a.status,
+  r.code as rule_code,
+  i.effect,
+  i.management
+from cds.alerts a
+left join cds.rules r on r.id = a.rule_id
+left join cds.drug_interactions i on i.id = a.interaction_id
+where a.status in ('fired', 'acknowledged');
+
+comment on view cds.open_alerts is 'class=phi;scope=tenant;owner=cds;about=Alerts that are not answered, with the rule or the pair behind them.';
+
+-- Alerts that everybody overrides teach people to override: this view shows which ones.
+create or replace view cds.alert_statistics
+  with (security_invoker = true)
+as
+select
+  a.tenant_id,
+  a.category,
+  a.severity,
+  r.code as rule_code,
+  count(*) as fired,
+  count(*) filter (where a.status = 'accepted' or a.status = 'expired') as followed,
+  count(*) filter (where a.status = 'overridden') as overridden,
+  count(*) filter (where a.status = 'suppressed') as suppressed,
+  count(*) filter (where a.status in ('fired', 'acknowledged')) as open,
+  round(100.0 * count(*) filter (where a.status = 'overridden') / count(*), 1) as overridden_percent
+from cds.alerts a
+left join cds.rules r on r.id = a.rule_id
+group by a.tenant_id, a.category, a.severity, r.code;
+
+comment on view cds.alert_statistics is 'class=operational;scope=tenant;owner=cds;about=How often alerts of a kind fired, were followed or overridden; a high overridden_percent asks for a better rule.';
+
+-- medication: views
+
+-- The register that the law asks of pharmacies for Schedule H1, Schedule X and narcotic drugs: every movement with its
+-- running balance, and for what a patient received the patient and the prescriber. It is the stock ledger, read another
+-- way, so the two cannot disagree.
+create or replace view medication.controlled_drug_register with (security_invoker = true) as
+select
+  m.tenant_id,
+  m.id as movement_id,
+  m.moved_at,
+  m.store_location_id,
+  m.item_id,
+  i.name as item_name,
+  d.id as drug_id,
+  d.generic_name,
+  d.schedule,
+  b.batch_no,
+  b.expiry_on,
+  m.kind,
+  m.quantity,
+  -- per store and item, over all batches, in the order in which the ledger was written
+  sum(m.quantity) over (
+    partition by m.tenant_id, m.store_location_id, m.item_id
+    order by m.moved_at, m.id
+  ) as balance,
+  m.patient_id,
+  concat_ws(' ', t.given_name, t.family_name) as patient_name,
+  t.mrn,
+  s.dispense_number,
+  p.prescription_number,
+  p.doctor_id,
+  concat_ws(' ', w.given_name, w.family_name) as prescriber_name,
+  r.registration_no as prescriber_registration,
+  s.prepared_by,
+  s.checked_by,
+  m.reason_code,
+  m.witness_id
+from inventory.stock_movements m
+join inventory.items i on i.tenant_id = m.tenant_id and i.id = m.item_id
+join medication.drugs d on d.id = i.drug_id and d.schedule in ('H1', 'X', 'NDPS')
+join inventory.batches b on b.tenant_id = m.tenant_id and b.id = m.batch_id
+left join medication.dispense_items l
+  on m.ref_type = 'medication.dispense_items' and l.tenant_id = m.tenant_id and l.id = m.ref_id
+left join medication.dispenses s on s.tenant_id = l.tenant_id and s.id = l.dispense_id
+left join medication.prescriptions p on p.tenant_id = s.tenant_id and p.id = s.prescription_id
+left join workforce.doctors r on r.tenant_id = p.tenant_id and r.id = p.doctor_id
+left join workforce.staff w on w.tenant_id = r.tenant_id and w.id = r.staff_id
+left join patient.patients t on t.tenant_id = m.tenant_id and t.id = m.patient_id;
+
+comment on view medication.controlled_drug_register is 'about=Register of Schedule H1, Schedule X and narcotic drugs: every movement of stock with the running balance of its store and item, the patient, the prescriber, and who prepared and checked it.';
 
 
 -- =====================================================================================================================
@@ -28305,6 +41375,18 @@ select core.hand_over('facility', 'facility');
 grant select on facility.bed_board to facility_app;
 grant select on facility.bed_board to facility_ro;
 
+-- Operations. facility.vacate_beds is not among them: a bed is freed by the service that ends the stay.
+grant execute on function
+  facility.allocate_bed(uuid, uuid, uuid, text),
+  facility.transfer_bed(uuid, uuid, text),
+  facility.reserve_bed(uuid, uuid, uuid, timestamptz, text),
+  facility.release_reservation(uuid),
+  facility.expire_reservations(int),
+  facility.finish_cleaning(uuid),
+  facility.close_bed(uuid, text, text),
+  facility.reopen_bed(uuid)
+to facility_app;
+
 -- patient: grants
 
 -- From here on clinical_owner owns the module.
@@ -28371,8 +41453,49 @@ select core.hand_over('workforce', 'business');
 
 -- inventory: grants
 
--- inventory_owner owns the module.
+-- inventory_owner owns the module. Its operations read who works here and where the stores are.
 select core.hand_over('inventory', 'inventory');
+
+grant usage on schema audit, facility, workforce to inventory_owner;
+grant usage on schema facility to inventory_app, inventory_ro;
+grant select (tenant_id, id, clinic_id, deleted_at) on facility.locations to inventory_owner;
+grant select (tenant_id, id, timezone) on facility.clinics to inventory_owner;
+grant select (tenant_id, id, user_id, status, deleted_at) on workforce.staff to inventory_owner;
+
+-- the name that inventory.expiring_stock shows
+grant select (tenant_id, id, name) on facility.locations to inventory_app, inventory_ro;
+
+grant execute on function
+  inventory.post_movement(text, uuid, uuid, numeric, text, uuid, text, text, uuid, uuid, uuid),
+  inventory.reserve_fefo(uuid, uuid, numeric, text, uuid, interval, date, boolean),
+  inventory.consume_reservation(uuid, numeric, text, uuid, text, uuid),
+  inventory.release_reservation(uuid),
+  inventory.expire_reservations(int),
+  inventory.transfer(uuid, uuid, jsonb, text, uuid, text, text),
+  inventory.count_adjust(uuid, uuid, numeric, uuid, text, uuid, text, numeric),
+  inventory.release_batch(uuid),
+  inventory.hold_batch(uuid, text),
+  inventory.reject_batch(uuid, text),
+  inventory.expire_batches(int),
+  inventory.announce_expiring(int, int),
+  inventory.batch_recipients(uuid),
+  inventory.recall_batch(uuid, text, text),
+  inventory.create_purchase_order(uuid, uuid, uuid, jsonb, date, jsonb, text),
+  inventory.submit_purchase_order(uuid),
+  inventory.decide_purchase_order(uuid, boolean, text),
+  inventory.send_purchase_order(uuid),
+  inventory.cancel_purchase_order(uuid, text),
+  inventory.close_purchase_order(uuid, text),
+  inventory.receive_goods(uuid, uuid, uuid, text, date, jsonb, uuid, boolean),
+  inventory.inspect_goods(uuid, boolean),
+  inventory.refuse_goods(uuid, text),
+  inventory.post_goods_receipt(uuid),
+  inventory.request_indent(uuid, uuid, uuid, jsonb, text, timestamptz),
+  inventory.decide_indent(uuid, boolean, jsonb, text),
+  inventory.cancel_indent(uuid, text),
+  inventory.issue_indent(uuid, text, jsonb),
+  inventory.receive_indent(uuid, jsonb)
+to inventory_app;
 
 -- scheduling: grants
 
@@ -28437,8 +41560,20 @@ to appointment_app;
 
 -- ehr: grants
 
--- ehr_owner owns the module.
+-- The module belongs to ehr_owner. Documents and signatures are written by operations only.
 select core.hand_over('ehr', 'ehr');
+
+grant execute on function
+  ehr.add_document(jsonb),
+  ehr.record_virus_scan(uuid, text),
+  ehr.finalise_document(uuid),
+  ehr.discard_document(uuid, text),
+  ehr.mark_document_in_error(uuid, text),
+  ehr.sign_document(uuid, bytea, text, text, bytea, text),
+  ehr.sign_record(text, uuid, bytea, text, text, bytea, text),
+  ehr.activate_template(uuid, date),
+  ehr.withdraw_template(uuid, text)
+to ehr_app;
 
 -- compliance: grants
 
@@ -28462,8 +41597,9 @@ select core.hand_over('clinical', 'clinical');
 select core.ensure_partitions('clinical.vital_signs', 'month', 3);
 select core.ensure_partitions('clinical.observations', 'month', 3);
 
--- what the operations and the bed policy read of other services
+-- what the operations, the policy of beds and the views read of other services
 grant usage on schema facility, workforce, ehr, compliance to clinical_owner;
+grant select (tenant_id, id, timezone) on facility.clinics to clinical_owner;
 grant select (tenant_id, id, clinic_id, deleted_at) on facility.departments to clinical_owner;
 grant select (tenant_id, id, location_id) on facility.beds to clinical_owner;
 grant select (tenant_id, id, parent_location_id, sex_policy, isolation_capable, care_class)
@@ -28472,6 +41608,81 @@ grant select (tenant_id, id, user_id, status, deleted_at) on workforce.staff to 
 grant select (tenant_id, id, staff_id, deleted_at) on workforce.doctors to clinical_owner;
 grant select (tenant_id, encounter_id, type_code, status, deleted_at) on ehr.documents to clinical_owner;
 grant select (tenant_id, id, patient_id, kind, decision, status, expires_at) on compliance.consents to clinical_owner;
+grant usage on schema facility to clinical_app, clinical_ro;
+grant select (tenant_id, id, bed_id, encounter_id, status) on facility.bed_allocations to clinical_app, clinical_ro;
+grant select
+  on clinical.current_stays, clinical.vital_signs_chart, clinical.open_orders, clinical.allergy_status,
+    clinical.stg_findings
+  to clinical_app, clinical_ro;
+
+-- stays take and free beds
+grant execute on function
+  facility.allocate_bed(uuid, uuid, uuid, text),
+  facility.vacate_beds(uuid, text)
+to clinical_owner;
+
+-- Operations. clinical.evaluate_stg_claim and stg_claim_status are the claims service's: it grants them to its owner.
+grant execute on function
+  clinical.open_encounter(uuid, clinical.encounter_class, uuid, uuid, uuid, text, text, uuid, text, bytea, uuid),
+  clinical.arrive_encounter(uuid),
+  clinical.triage_encounter(uuid, int, text),
+  clinical.start_encounter(uuid, uuid),
+  clinical.send_on_leave(uuid),
+  clinical.finish_encounter(uuid, text),
+  clinical.cancel_encounter(uuid, text),
+  clinical.register_medico_legal_case(uuid, timestamptz),
+  clinical.add_care_team_member(uuid, uuid, text),
+  clinical.end_care_team_member(uuid),
+  clinical.request_admission(uuid, text, text, uuid, date),
+  clinical.admit(uuid, uuid),
+  clinical.cancel_admission(uuid, text),
+  clinical.order_discharge(uuid, text),
+  clinical.withdraw_discharge(uuid, text),
+  clinical.complete_clinical_discharge(uuid),
+  clinical.clear_pharmacy(uuid, text),
+  clinical.clear_billing(uuid, text),
+  clinical.record_departure(uuid),
+  clinical.state_no_known_allergies(uuid, uuid),
+  clinical.record_vital_signs(uuid, uuid, jsonb, timestamptz, uuid, uuid, uuid),
+  clinical.record_observation(uuid, uuid, text, text, text, text, jsonb, timestamptz, uuid, uuid, uuid),
+  clinical.amend_observation(uuid, jsonb, text),
+  clinical.write_medical_record(uuid, text, text, bytea, bytea, jsonb, text, uuid, uuid, uuid, text),
+  clinical.sign_medical_record(uuid),
+  clinical.cosign_medical_record(uuid),
+  clinical.amend_medical_record(uuid, bytea, bytea, text, jsonb, uuid),
+  clinical.discard_medical_record(uuid),
+  clinical.mark_medical_record_in_error(uuid, text),
+  clinical.place_order(uuid, text, text, text, text, text, text, uuid, timestamptz, jsonb, uuid),
+  clinical.hold_order(uuid, text),
+  clinical.resume_order(uuid),
+  clinical.complete_order(uuid),
+  clinical.revoke_order(uuid, text),
+  clinical.plan_procedure(uuid, text, text, text, text, text, uuid, uuid, text, int, uuid, uuid, uuid),
+  clinical.sign_in_procedure(uuid, jsonb),
+  clinical.time_out_procedure(uuid, jsonb),
+  clinical.record_incision(uuid),
+  clinical.sign_out_procedure(uuid, boolean, jsonb, int, text),
+  clinical.complete_procedure(uuid),
+  clinical.abandon_procedure(uuid, text),
+  clinical.record_implant(uuid, uuid, text, uuid, text, text, uuid, uuid),
+  clinical.give_vaccination(uuid, text, text, int, text, date, text, uuid, uuid, text, text, date),
+  clinical.refuse_vaccination(uuid, text, text, int, text, text),
+  clinical.register_imaging_study(uuid, text, text, text, boolean, timestamptz),
+  clinical.move_imaging_study(uuid, text, text),
+  clinical.report_imaging_study(uuid, bytea, bytea, boolean, text[]),
+  clinical.note_critical_told(uuid, text),
+  clinical.verify_imaging_report(uuid),
+  clinical.amend_imaging_report(uuid, bytea, bytea, text, boolean, text[]),
+  clinical.prepare_discharge_summary(uuid, text, jsonb),
+  clinical.submit_discharge_summary(uuid),
+  clinical.return_discharge_summary(uuid, text),
+  clinical.approve_discharge_summary(uuid),
+  clinical.amend_discharge_summary(uuid, jsonb, text),
+  clinical.hand_over_discharge_summary(uuid),
+  clinical.evaluate_stg(uuid),
+  clinical.waive_stg_criterion(uuid, text),
+  clinical.news2(int, int, boolean, int, int, text, numeric, int)
+to clinical_app;
 
 -- abdm: grants
 
@@ -28480,13 +41691,75 @@ select core.hand_over('abdm', 'fhir');
 
 -- billing: grants
 
--- billing_owner owns the module.
+-- The module belongs to billing_owner. Its operations read a few columns of other services' tables; those are the grants
+-- that a service of its own replaces by projections. Modules that charge grant themselves billing.charge_encounter.
 select core.hand_over('billing', 'billing');
+
+grant usage on schema facility, workforce, patient, clinical to billing_owner;
+grant select (tenant_id, id, code, timezone, gstin, state_code) on facility.clinics to billing_owner;
+grant select (tenant_id, id, deleted_at) on patient.patients to billing_owner;
+grant select (tenant_id, id, patient_id, clinic_id, payer_class, deleted_at) on clinical.encounters to billing_owner;
+grant select (tenant_id, encounter_id, care_class) on clinical.admissions to billing_owner;
+
+grant select on billing.ageing, billing.trial_balance to billing_app, billing_ro;
+
+-- Operations. billing.allocate, reverse_allocation, post_entries and add_to_totals serve the operations of payment and
+-- insurance, whose owners are granted them by those modules.
+grant execute on function
+  billing.open_account(uuid, uuid, uuid, text, uuid, uuid, text),
+  billing.set_account_status(uuid, text, text),
+  billing.set_credit_limit(uuid, numeric, text),
+  billing.change_payer(uuid, text, uuid, uuid),
+  billing.close_account(uuid),
+  billing.find_price(uuid, uuid, text, uuid, date),
+  billing.add_charge(uuid, uuid, text, uuid, numeric, timestamptz, numeric),
+  billing.charge_encounter(uuid, text, text, uuid, numeric),
+  billing.cancel_charge(uuid, text),
+  billing.grant_concession(uuid, numeric, text, uuid),
+  billing.take_out_of_package(uuid, text),
+  billing.issue_invoice(uuid, uuid[], text, text, uuid, date, text),
+  billing.discard_proforma(uuid, text),
+  billing.issue_credit_note(uuid, text, jsonb, boolean, text),
+  billing.allocate_credit(uuid, uuid, numeric, text),
+  billing.reverse_credit(uuid, text),
+  billing.write_off(uuid, text, uuid)
+to billing_app;
 
 -- cds: grants
 
--- cds_owner owns the module.
+-- cds_owner owns the module. Its checks read a few columns of the chart.
 select core.hand_over('cds', 'cds');
+
+grant usage on schema patient, clinical, auth to cds_owner;
+grant select (tenant_id, id, birth_date, sex, deleted_at) on patient.patients to cds_owner;
+grant select (
+  tenant_id, id, patient_id, kind, code, criticality, clinical_status, verification_status, deleted_at
+) on clinical.allergies to cds_owner;
+grant select (
+  tenant_id, patient_id, code, icd10, category, clinical_status, verification_status, deleted_at
+) on clinical.conditions to cds_owner;
+grant select (tenant_id, patient_id, weight_kg, measured_at, is_error) on clinical.vital_signs to cds_owner;
+grant select (
+  tenant_id, patient_id, code_system, code, value_num, status, effective_at, deleted_at
+) on clinical.observations to cds_owner;
+grant select (tenant_id, id, status, primary_role) on auth.users to cds_owner;
+
+grant execute on function
+  cds.check_medication(uuid, uuid, text, uuid, jsonb),
+  cds.run_rules(text, uuid, uuid, text, uuid, jsonb),
+  cds.count_open_hard_stops(text, uuid),
+  cds.acknowledge_alert(uuid),
+  cds.accept_alert(uuid),
+  cds.override_alert(uuid, text, text, uuid),
+  cds.expire_alerts(int),
+  cds.draft_rule(text, text, text, jsonb, text, text, jsonb, text),
+  cds.test_rule(uuid),
+  cds.start_rule_test(uuid),
+  cds.return_rule_to_draft(uuid),
+  cds.activate_rule(uuid),
+  cds.suspend_rule(uuid, text),
+  cds.retire_rule(uuid)
+to cds_app;
 
 -- insurance: grants
 
@@ -28509,15 +41782,113 @@ select core.ensure_partitions('blood_bank.component_events', 'month', 3);
 
 -- medication: grants
 
--- medication_owner owns the module.
+-- The module belongs to medication_owner. Its operations read a few columns of other services and call theirs: stock is
+-- moved by inventory, judged by cds, charged by billing, signed by ehr.
 select core.hand_over('medication', 'medication');
 
 select core.ensure_partitions('medication.medication_administrations', 'month', 3);
 
+grant usage on schema facility, workforce, patient, clinical, ehr, inventory, cds, billing to medication_owner;
+grant select (tenant_id, id, timezone) on facility.clinics to medication_owner;
+grant select (tenant_id, id, clinic_id, deleted_at) on facility.locations to medication_owner;
+grant select (tenant_id, id, user_id, status, deleted_at) on workforce.staff to medication_owner;
+grant select (tenant_id, id, staff_id, registration_valid_to, deleted_at) on workforce.doctors to medication_owner;
+grant select (tenant_id, staff_id, kind, status, valid_during) on workforce.staff_credentials to medication_owner;
+grant select (tenant_id, id, patient_id, clinic_id, class, status, deleted_at) on clinical.encounters to medication_owner;
+grant select (tenant_id, patient_id, clinical_status, verification_status, deleted_at) on clinical.allergies
+  to medication_owner;
+grant select (tenant_id, id, sku, drug_id, active, deleted_at) on inventory.items to medication_owner;
+grant select (tenant_id, id, item_id, batch_no, expiry_on, mrp, purchase_price, tax_rate, status) on inventory.batches
+  to medication_owner;
+grant select (tenant_id, store_location_id, item_id, batch_id, expiry_on, on_hand, reserved) on inventory.stock_balances
+  to medication_owner;
+grant select (tenant_id, id, store_location_id, item_id, batch_id) on inventory.stock_reservations to medication_owner;
+grant execute on function
+  inventory.reserve_fefo(uuid, uuid, numeric, text, uuid, interval, date, boolean),
+  inventory.consume_reservation(uuid, numeric, text, uuid, text, uuid),
+  inventory.post_movement(text, uuid, uuid, numeric, text, uuid, text, text, uuid, uuid, uuid),
+  cds.check_medication(uuid, uuid, text, uuid, jsonb),
+  cds.count_open_hard_stops(text, uuid),
+  billing.charge_encounter(uuid, text, text, uuid, numeric),
+  ehr.sign_record(text, uuid, bytea, text, text, bytea, text)
+to medication_owner;
+
+-- what medication.controlled_drug_register shows
+grant usage on schema workforce, patient, inventory to medication_app, medication_ro;
+grant select (
+    tenant_id, id, moved_at, store_location_id, item_id, batch_id, kind, quantity, ref_type, ref_id, patient_id,
+    reason_code, witness_id
+  ) on inventory.stock_movements to medication_app, medication_ro;
+grant select (tenant_id, id, name, drug_id) on inventory.items to medication_app, medication_ro;
+grant select (tenant_id, id, batch_no, expiry_on) on inventory.batches to medication_app, medication_ro;
+grant select (tenant_id, id, staff_id, registration_no) on workforce.doctors to medication_app, medication_ro;
+grant select (tenant_id, id, given_name, family_name) on workforce.staff to medication_app, medication_ro;
+grant select (tenant_id, id, mrn, given_name, family_name) on patient.patients to medication_app, medication_ro;
+grant select on medication.controlled_drug_register to medication_app, medication_ro;
+
+grant execute on function
+  medication.draft_prescription(uuid, uuid, text, jsonb, text, date, uuid),
+  medication.add_prescription_item(uuid, jsonb),
+  medication.remove_prescription_item(uuid),
+  medication.cancel_prescription(uuid, text),
+  medication.check_prescription(uuid),
+  medication.activate_prescription(uuid, boolean, text, bytea, text),
+  medication.hold_item(uuid, text),
+  medication.resume_item(uuid),
+  medication.stop_item(uuid, text),
+  medication.complete_item(uuid),
+  medication.mark_item_in_error(uuid, text),
+  medication.stop_prescription(uuid, text),
+  medication.expire_prescriptions(int),
+  medication.dispense(uuid, text, jsonb, text, uuid, uuid, boolean, uuid, text, boolean),
+  medication.complete_dispense(uuid, text, boolean),
+  medication.cancel_dispense(uuid, text),
+  medication.return_dispense(uuid, jsonb, text, text, uuid),
+  medication.schedule_doses(uuid, timestamptz),
+  medication.schedule_due_doses(timestamptz),
+  medication.give_dose(uuid, timestamptz, numeric, uuid, uuid, timestamptz, text, text, boolean, boolean, bytea),
+  medication.record_not_given(uuid, timestamptz, text, text, bytea),
+  medication.mark_dose_in_error(uuid, timestamptz, text)
+to medication_app;
+
 -- payment: grants
 
--- payment_gateway_owner owns the module.
+-- The module belongs to payment_gateway_owner. What it calls and reads of billing is all that a payment service of its own
+-- would ask the billing service for.
 select core.hand_over('payment', 'payment_gateway');
+
+grant usage on schema billing to payment_gateway_owner;
+grant select (tenant_id, id, clinic_id, patient_id, status) on billing.accounts to payment_gateway_owner;
+grant select (tenant_id, id, invoice_id, payment_id, amount, reverses_id) on billing.payment_allocations to payment_gateway_owner;
+grant execute on function
+  billing.add_to_totals(uuid, numeric, numeric, numeric, numeric),
+  billing.post_entries(text, uuid, uuid, uuid, text, jsonb, uuid),
+  billing.allocate(text, uuid, numeric, text, uuid, numeric, text),
+  billing.reverse_allocation(uuid, text)
+to payment_gateway_owner;
+
+-- Operations. The helpers that lock, post and count are nobody else's.
+grant execute on function
+  payment.receive(text, text, numeric, jsonb, uuid, uuid, uuid, uuid, text, text, date, text),
+  payment.settle_cheque(uuid, boolean, text),
+  payment.void(uuid, text),
+  payment.allocate(uuid, uuid, numeric, text),
+  payment.reverse_allocation(uuid, text),
+  payment.create_intent(text, text, numeric, text, jsonb, uuid, uuid, uuid, uuid, text, interval, text),
+  payment.begin_attempt(uuid, uuid, boolean),
+  payment.cancel_intent(uuid),
+  payment.expire_intents(int),
+  payment.record_provider_result(uuid, text, text, uuid, numeric, text, jsonb, text, timestamptz),
+  payment.request_refund(text, uuid, numeric, text),
+  payment.approve_refund(uuid),
+  payment.reject_refund(uuid, text),
+  payment.record_refund_result(uuid, text, text, text),
+  payment.import_settlement(uuid, text, date, jsonb, text, tstzrange),
+  payment.reconcile_settlement(uuid),
+  payment.open_dispute(uuid, text, text, numeric, timestamptz),
+  payment.submit_evidence(uuid, uuid),
+  payment.decide_dispute(uuid, text, text)
+to payment_gateway_app;
 
 -- tasking: grants
 

@@ -1,5 +1,8 @@
--- insurance.beneficiary_authentications: Beneficiary biometric/OTP authentication per stage; its token rides on submissions.
--- RULE to build: no biometric template column exists
+-- insurance.beneficiary_authentications: the beneficiary proved to be present, per stage; the token rides on
+-- submissions.
+--
+-- No biometric data is ever kept: the authentication service sees it, we keep its transaction id and token. Where no
+-- method works, a second person approves an exception.
 
 create table insurance.beneficiary_authentications (
   tenant_id uuid not null,
@@ -23,17 +26,21 @@ create table insurance.beneficiary_authentications (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint beneficiary_authentications_pkey primary key (tenant_id, id),
-  constraint beneficiary_authentications_stage_check check (
+  constraint beneficiary_authentications_stage_known check (
     stage in ('preauthorization', 'claim', 'admission', 'discharge')
   ),
-  constraint beneficiary_authentications_method_check check (
+  constraint beneficiary_authentications_method_known check (
     method in ('fingerprint', 'iris', 'face', 'otp', 'exception')
   ),
-  constraint beneficiary_authentications_status_check check (
+  constraint beneficiary_authentications_status_known check (
     status in ('initiated', 'authenticated', 'failed', 'expired')
   ),
-  constraint beneficiary_authentications_exception_complete check (
+  constraint beneficiary_authentications_exception_is_approved check (
     method <> 'exception' or (exception_reason is not null and exception_approved_by is not null)
+  ),
+  constraint beneficiary_authentications_exception_by_another check (exception_approved_by <> created_by),
+  constraint beneficiary_authentications_success_is_dated check (
+    status <> 'authenticated' or authenticated_at is not null
   )
 );
 
@@ -48,7 +55,7 @@ alter table insurance.beneficiary_authentications add constraint beneficiary_aut
 alter table insurance.beneficiary_authentications add constraint beneficiary_authentications_exception_approved_by_fkey
   foreign key (tenant_id, exception_approved_by) references auth.users (tenant_id, id);
 
-create unique index beneficiary_authentications_encounter_payer_key on insurance.beneficiary_authentications (tenant_id, encounter_id, payer_id, stage)
+create unique index beneficiary_authentications_one_live_per_stage on insurance.beneficiary_authentications (tenant_id, encounter_id, payer_id, stage)
   where status = 'authenticated';
 create index beneficiary_authentications_encounter_idx on insurance.beneficiary_authentications (tenant_id, encounter_id);
 create index beneficiary_authentications_patient_idx on insurance.beneficiary_authentications (tenant_id, patient_id);
@@ -58,19 +65,19 @@ create index beneficiary_authentications_exception_approved_by_idx on insurance.
   where exception_approved_by is not null;
 
 comment on table insurance.beneficiary_authentications is 'class=phi;scope=tenant;owner=billing;fhir=Consent,Provenance;retention=medical_record;about=Beneficiary biometric/OTP authentication per stage; its token rides on submissions.';
-comment on column insurance.beneficiary_authentications.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column insurance.beneficiary_authentications.patient_id is 'class=phi;about=The patient.';
-comment on column insurance.beneficiary_authentications.payer_id is 'class=phi;about=?';
-comment on column insurance.beneficiary_authentications.stage is 'class=phi;about=?';
-comment on column insurance.beneficiary_authentications.method is 'class=phi;about=?';
-comment on column insurance.beneficiary_authentications.txn_id is 'class=phi;about=?';
-comment on column insurance.beneficiary_authentications.token_enc is 'class=phi;enc=1;about=?';
-comment on column insurance.beneficiary_authentications.token_expires_at is 'class=phi;about=?';
-comment on column insurance.beneficiary_authentications.refresh_enc is 'class=phi;enc=1;about=?';
-comment on column insurance.beneficiary_authentications.authenticated_at is 'class=phi;about=?';
-comment on column insurance.beneficiary_authentications.exception_reason is 'class=phi;about=?';
-comment on column insurance.beneficiary_authentications.exception_approved_by is 'class=phi;about=?';
-comment on column insurance.beneficiary_authentications.status is 'class=phi;about=?';
+comment on column insurance.beneficiary_authentications.encounter_id is 'class=operational;about=The encounter that it belongs to.';
+comment on column insurance.beneficiary_authentications.patient_id is 'class=operational;about=The patient.';
+comment on column insurance.beneficiary_authentications.payer_id is 'class=operational;about=The payer that asks for it.';
+comment on column insurance.beneficiary_authentications.stage is 'class=operational;about=preauthorization, claim, admission or discharge.';
+comment on column insurance.beneficiary_authentications.method is 'class=operational;about=fingerprint, iris, face, otp, or exception where none works.';
+comment on column insurance.beneficiary_authentications.txn_id is 'class=operational;about=Transaction id of the authentication service.';
+comment on column insurance.beneficiary_authentications.token_enc is 'class=pii;enc=1;about=Token that rides on submissions, encrypted.';
+comment on column insurance.beneficiary_authentications.token_expires_at is 'class=operational;about=Until when the token is good; null: no limit.';
+comment on column insurance.beneficiary_authentications.refresh_enc is 'class=pii;enc=1;about=Token that gets a new one, encrypted.';
+comment on column insurance.beneficiary_authentications.authenticated_at is 'class=operational;about=When it succeeded.';
+comment on column insurance.beneficiary_authentications.exception_reason is 'class=phi;about=Why none of the methods works.';
+comment on column insurance.beneficiary_authentications.exception_approved_by is 'class=operational;about=Who approved the exception; not the one who asked for it.';
+comment on column insurance.beneficiary_authentications.status is 'class=operational;about=initiated, authenticated, failed or expired.';
 select core.comment_standard_columns('insurance.beneficiary_authentications');
 
 alter table insurance.beneficiary_authentications enable row level security;
@@ -96,5 +103,5 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('insurance.beneficiary_authentications', 'authenticated', 'expired', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on insurance.beneficiary_authentications to billing_app;
-grant select on insurance.beneficiary_authentications to billing_ro;
+-- written by operations only
+grant select on insurance.beneficiary_authentications to billing_app, billing_ro;

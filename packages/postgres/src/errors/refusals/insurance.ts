@@ -78,6 +78,13 @@ export const StgFailedError = refuse(
   'the standard treatment guideline is not met',
   'meet the criteria that failed, or waive them with a reason',
 )
+export const PayerAnswerError = refuse(
+  'IM611',
+  'PayerAnswerError',
+  'IMH_PAYER_ANSWER',
+  "the payer's answer does not fit the submission",
+  'compare amounts, lines and reference with what was submitted, and ask the payer',
+)
 export const PackageMixError = refuse(
   'IM620',
   'PackageMixError',
