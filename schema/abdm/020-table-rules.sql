@@ -88,6 +88,41 @@ $$;
 
 comment on function abdm.keep_permission() is 'about=Before update of an artefact: permission, text and signature stay as they were signed (IM006).';
 
+create function abdm.movable_contexts(
+  p_tenant_id uuid,
+  p_artefact_row_id uuid,
+  p_from timestamptz,
+  p_to timestamptz
+) returns setof text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query
+  select l.care_context_reference
+  from abdm.consent_artefacts a
+  join abdm.consent_artefact_contexts l on l.tenant_id = a.tenant_id and l.artefact_row_id = a.id
+  join core.tenants t on t.id = a.tenant_id
+  left join abdm.care_contexts c on c.tenant_id = l.tenant_id and c.id = l.care_context_id
+  where
+    a.tenant_id = p_tenant_id and a.id = p_artefact_row_id
+    and (
+      -- of another site's context we know the reference only
+      (a.role = 'HIU' and c.id is null)
+      or (
+        c.hi_type = any (a.hi_types) and c.status in ('linked', 'notified')
+        -- some moment of the record's day lies in the period
+        and c.record_date::timestamp at time zone t.timezone <= p_to
+        and (c.record_date + 1)::timestamp at time zone t.timezone > p_from
+      )
+    )
+  order by 1;
+end
+$$;
+
+comment on function abdm.movable_contexts(uuid, uuid, timestamptz, timestamptz) is 'about=References of the contexts that an artefact lists and that may move for a period: as HIP our own, linked, of an HI type that it names, from that period; as HIU all.';
+
 create function abdm.check_session() returns trigger
   language plpgsql
   set search_path = pg_catalog, pg_temp
@@ -134,14 +169,9 @@ begin
 
   select r.reference into v_reference
   from unnest(new.care_context_references) as r (reference)
-  where not exists (
-    select
-    from abdm.consent_artefact_contexts l
-    left join abdm.care_contexts c on c.tenant_id = l.tenant_id and c.id = l.care_context_id
-    where
-      l.tenant_id = new.tenant_id and l.artefact_row_id = v_artefact.id and l.care_context_reference = r.reference
-      -- of contexts of other sites we know the reference only
-      and (c.id is null or (c.hi_type = any (v_artefact.hi_types) and c.status in ('linked', 'notified')))
+  where r.reference not in (
+    select m.reference
+    from abdm.movable_contexts(new.tenant_id, v_artefact.id, new.data_from, new.data_to) as m (reference)
   )
   limit 1;
   if found then

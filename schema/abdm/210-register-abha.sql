@@ -16,42 +16,44 @@ declare
   v_tenant uuid := core.require_tenant();
   v_registration abdm.abha_registrations;
 begin
-  if core.current_user_id() is null then
-    raise exception 'nobody is signed in' using errcode = 'IM006', hint = 'an ABHA is registered by a person at a desk';
-  end if;
-  if p_patient_id is not null then
-    perform abdm.check_live_patient(p_patient_id);
-  end if;
-  if p_purpose = 'create' and not exists (
-    select
-    from compliance.consents c
-    where
-      c.tenant_id = v_tenant and c.id = p_consent_id and c.kind = 'abdm' and c.status = 'active'
-      and c.patient_id = p_patient_id and (c.expires_at is null or c.expires_at > now())
-  ) then
-    raise exception 'patient % gave no consent to create an ABHA', p_patient_id
-      using errcode = 'IM006', hint = 'record a consent of kind abdm first and pass it';
-  end if;
-
-  insert into abdm.abha_registrations (
-    tenant_id, patient_id, purpose, method, request_id, consent_id, operator_user_id, clinic_id
-  )
-  values (
-    v_tenant, p_patient_id, p_purpose, p_method, p_request_id, p_consent_id, core.current_user_id(), p_clinic_id
-  )
-  on conflict (tenant_id, request_id) do nothing
-  returning * into v_registration;
+  select r.* into v_registration
+  from abdm.abha_registrations r
+  where r.tenant_id = v_tenant and r.request_id = p_request_id;
   if not found then
+    if core.current_user_id() is null then
+      raise exception 'nobody is signed in' using errcode = 'IM006', hint = 'an ABHA is registered by a person at a desk';
+    end if;
+    if p_patient_id is not null then
+      perform abdm.check_live_patient(p_patient_id);
+    end if;
+    if p_purpose = 'create' and not exists (
+      select
+      from compliance.consents c
+      where
+        c.tenant_id = v_tenant and c.id = p_consent_id and c.kind = 'abdm' and c.status = 'active'
+        and c.patient_id = p_patient_id and (c.expires_at is null or c.expires_at > now())
+    ) then
+      raise exception 'patient % gave no consent to create an ABHA', p_patient_id
+        using errcode = 'IM006', hint = 'record a consent of kind abdm first and pass it';
+    end if;
+    -- the same request at the same moment: both get the one row
+    insert into abdm.abha_registrations (
+      tenant_id, patient_id, purpose, method, request_id, consent_id, operator_user_id, clinic_id
+    )
+    values (
+      v_tenant, p_patient_id, p_purpose, p_method, p_request_id, p_consent_id, core.current_user_id(), p_clinic_id
+    )
+    on conflict (tenant_id, request_id) do nothing;
     select r.* into v_registration
     from abdm.abha_registrations r
     where r.tenant_id = v_tenant and r.request_id = p_request_id;
-    if
-      (v_registration.purpose, v_registration.method, v_registration.clinic_id, v_registration.patient_id)
-      is distinct from (p_purpose, p_method, p_clinic_id, p_patient_id)
-    then
-      raise exception 'request % began another registration', p_request_id
-        using errcode = 'IM011', hint = 'choose a new request id for a new attempt';
-    end if;
+  end if;
+  if
+    (v_registration.purpose, v_registration.method, v_registration.clinic_id)
+    is distinct from (p_purpose, p_method, p_clinic_id)
+  then
+    raise exception 'request % began another registration', p_request_id
+      using errcode = 'IM011', hint = 'choose a new request id for a new attempt';
   end if;
   return v_registration;
 end

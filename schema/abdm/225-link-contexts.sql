@@ -26,7 +26,7 @@ $$;
 
 comment on function abdm.begin_linking(uuid, abdm.linking_transactions) is 'about=Writes a new exchange; nothing (a null row) when there is one of that request id already.';
 
-create function abdm.earlier_linking(p_request_id uuid, p_kind text, p_abha_address text)
+create function abdm.earlier_linking(p_request_id uuid, p_kind text, p_patient_id uuid, p_abha_address text)
   returns abdm.linking_transactions
   language plpgsql
   set search_path = pg_catalog, pg_temp
@@ -38,7 +38,11 @@ begin
   from abdm.linking_transactions t
   where t.tenant_id = core.require_tenant() and t.request_id = p_request_id
   for no key update;
-  if v_transaction.kind <> p_kind or v_transaction.abha_address is distinct from p_abha_address then
+  if found and (
+    v_transaction.kind <> p_kind
+    or v_transaction.patient_id <> p_patient_id
+    or v_transaction.abha_address <> p_abha_address
+  ) then
     raise exception 'request % was another exchange', p_request_id
       using errcode = 'IM011', hint = 'choose a new request id for a new exchange';
   end if;
@@ -46,7 +50,7 @@ begin
 end
 $$;
 
-comment on function abdm.earlier_linking(uuid, text, text) is 'about=The exchange of a request id, locked. IM011 it is of another kind or person.';
+comment on function abdm.earlier_linking(uuid, text, uuid, text) is 'about=The exchange of a request id, locked; nothing (a null row) when there is none. IM011 it is of another kind or, where given, of another patient or address.';
 
 create function abdm.lock_active_account(p_patient_id uuid) returns abdm.abha_accounts
   language plpgsql
@@ -82,10 +86,14 @@ create function abdm.request_link_token(p_request_id uuid, p_patient_id uuid, p_
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_account abdm.abha_accounts := abdm.lock_active_account(p_patient_id);
+  v_account abdm.abha_accounts;
   v_new abdm.linking_transactions;
-  v_transaction abdm.linking_transactions;
+  v_transaction abdm.linking_transactions := abdm.earlier_linking(p_request_id, 'link_token', p_patient_id, null);
 begin
+  if v_transaction.id is not null then
+    return v_transaction;
+  end if;
+  v_account := abdm.lock_active_account(p_patient_id);
   if v_account.abha_address is null then
     raise exception 'ABHA account % has no address', v_account.id
       using errcode = 'IM005', hint = 'record it with abdm.record_abha_address: tokens are for addresses';
@@ -96,7 +104,7 @@ begin
   v_new.patient_id := p_patient_id;
   v_transaction := abdm.begin_linking(p_request_id, v_new);
   if v_transaction.id is null then
-    return abdm.earlier_linking(p_request_id, 'link_token', v_account.abha_address);
+    return abdm.earlier_linking(p_request_id, 'link_token', p_patient_id, null);
   end if;
   return v_transaction;
 end
@@ -148,24 +156,29 @@ declare
   v_new abdm.linking_transactions;
   v_transaction abdm.linking_transactions;
   v_context record;
+  v_is_new boolean := false;
   v_found integer := 0;
 begin
-  select a.abha_address into v_new.abha_address
-  from abdm.abha_accounts a
-  where a.tenant_id = v_tenant and a.patient_id = p_patient_id and a.status = 'linked' and a.deleted_at is null;
-  select min(c.hip_id) into v_new.hip_id
-  from abdm.care_contexts c
-  where c.tenant_id = v_tenant and c.id = any (p_context_ids);
-  if v_new.hip_id is null then
-    raise exception 'none of the care contexts exists'
-      using errcode = 'IM005', hint = 'make them with abdm.add_care_context';
-  end if;
   v_new.kind := 'hip_initiated';
   v_new.patient_id := p_patient_id;
   v_new.context_ids := array(select distinct i.id from unnest(p_context_ids) as i (id) order by i.id);
-  v_transaction := abdm.begin_linking(p_request_id, v_new);
+  v_transaction := abdm.earlier_linking(p_request_id, 'hip_initiated', p_patient_id, null);
   if v_transaction.id is null then
-    v_transaction := abdm.earlier_linking(p_request_id, 'hip_initiated', v_new.abha_address);
+    select a.abha_address into v_new.abha_address
+    from abdm.abha_accounts a
+    where a.tenant_id = v_tenant and a.patient_id = p_patient_id and a.status = 'linked' and a.deleted_at is null;
+    select min(c.hip_id) into v_new.hip_id
+    from abdm.care_contexts c
+    where c.tenant_id = v_tenant and c.id = any (p_context_ids);
+    if v_new.hip_id is null then
+      raise exception 'none of the care contexts exists'
+        using errcode = 'IM005', hint = 'make them with abdm.add_care_context';
+    end if;
+    v_transaction := abdm.begin_linking(p_request_id, v_new);
+    v_is_new := v_transaction.id is not null;
+  end if;
+  if not v_is_new then
+    v_transaction := abdm.earlier_linking(p_request_id, 'hip_initiated', p_patient_id, null);
     if v_transaction.context_ids <> v_new.context_ids then
       raise exception 'request % was about other care contexts', p_request_id
         using errcode = 'IM011', hint = 'choose a new request id';

@@ -90,7 +90,7 @@ begin
   end if;
   v_transaction := abdm.begin_linking(p_request_id, v_new);
   if v_transaction.id is null then
-    return abdm.earlier_linking(p_request_id, 'user_initiated_discovery', v_new.abha_address);
+    return abdm.earlier_linking(p_request_id, 'user_initiated_discovery', null, v_new.abha_address);
   end if;
   update abdm.linking_transactions t
   set
@@ -120,9 +120,12 @@ declare
   v_minutes integer := coalesce((core.setting('abdm.otp_minutes') #>> '{}')::integer, 10);
   v_discovery abdm.linking_transactions;
   v_new abdm.linking_transactions;
-  v_transaction abdm.linking_transactions;
+  v_transaction abdm.linking_transactions := abdm.earlier_linking(p_request_id, 'user_initiated_link', null, null);
   v_linked uuid;
 begin
+  if v_transaction.id is not null then
+    return v_transaction;
+  end if;
   select t.* into v_discovery
   from abdm.linking_transactions t
   where
@@ -160,7 +163,7 @@ begin
   limit 1;
   v_transaction := abdm.begin_linking(p_request_id, v_new);
   if v_transaction.id is null then
-    return abdm.earlier_linking(p_request_id, 'user_initiated_link', v_new.abha_address);
+    return abdm.earlier_linking(p_request_id, 'user_initiated_link', v_new.patient_id, null);
   end if;
   if v_linked is not null then
     raise exception 'care context % is linked already', v_linked

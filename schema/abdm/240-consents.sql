@@ -128,10 +128,46 @@ begin
     h.tenant_id = p_artefact.tenant_id and h.artefact_row_id = p_artefact.id
     and t.tenant_id = h.tenant_id and t.request_row_id = h.id
     and t.direction = 'in' and t.erased_at is null and t.erase_at > now();
+
+  -- one request may have got several artefacts: it ends with the last
+  if not exists (
+    select
+    from abdm.consent_artefacts a
+    where
+      a.tenant_id = p_artefact.tenant_id and a.consent_request_id = p_artefact.consent_request_id
+      and a.status = 'granted'
+  ) then
+    update abdm.consent_requests r
+    set status = p_status::text
+    where r.tenant_id = p_artefact.tenant_id and r.id = p_artefact.consent_request_id and r.status = 'granted';
+  end if;
 end
 $$;
 
-comment on function abdm.end_artefact(abdm.consent_artefacts, abdm.consent_status) is 'about=Revokes or expires an artefact that the caller locked: open sessions end and lose their keys, received data are due for erasure.';
+comment on function abdm.end_artefact(abdm.consent_artefacts, abdm.consent_status) is 'about=Revokes or expires an artefact that the caller locked after its request: open sessions end and lose their keys, received data are due for erasure, and the request ends with its last artefact.';
+
+create function abdm.lock_artefact(p_artefact_row_id uuid) returns abdm.consent_artefacts
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_artefact abdm.consent_artefacts;
+begin
+  perform
+  from abdm.consent_requests r
+  join abdm.consent_artefacts a on a.tenant_id = r.tenant_id and a.consent_request_id = r.id
+  where a.tenant_id = v_tenant and a.id = p_artefact_row_id
+  for no key update of r;
+  select a.* into v_artefact
+  from abdm.consent_artefacts a
+  where a.tenant_id = v_tenant and a.id = p_artefact_row_id
+  for no key update;
+  return v_artefact;
+end
+$$;
+
+comment on function abdm.lock_artefact(uuid) is 'about=An artefact, locked after the request that it answers.';
 
 create function abdm.save_artefact(p_role text, p_artefact jsonb, p_request abdm.consent_requests)
   returns abdm.consent_artefacts
@@ -227,6 +263,7 @@ declare
   v_status text := p_message ->> 'status';
   v_claim record;
   v_request abdm.consent_requests;
+  v_artefact_row_id uuid;
   v_artefact abdm.consent_artefacts;
   v_answer jsonb;
 begin
@@ -261,44 +298,36 @@ begin
   if v_status = 'GRANTED' and p_message ? 'artefact' then
     v_artefact := abdm.save_artefact(v_role, p_message -> 'artefact', v_request);
   elsif p_message ? 'artefact_id' then
-    select a.* into v_artefact
+    select a.id into v_artefact_row_id
     from abdm.consent_artefacts a
-    where a.tenant_id = v_tenant and a.role = v_role and a.artefact_id = (p_message ->> 'artefact_id')::uuid
-    for no key update;
+    where a.tenant_id = v_tenant and a.role = v_role and a.artefact_id = (p_message ->> 'artefact_id')::uuid;
     if not found then
       raise exception 'artefact % is not known', p_message ->> 'artefact_id'
         using errcode = 'IM005', hint = 'it may be under way: try again in a moment';
     end if;
+    v_artefact := abdm.lock_artefact(v_artefact_row_id);
     if v_status in ('REVOKED', 'EXPIRED') and v_artefact.status = 'granted' then
       perform abdm.end_artefact(v_artefact, lower(v_status)::abdm.consent_status);
     end if;
-    if v_request.id is null then
-      select r.* into v_request
-      from abdm.consent_requests r
-      where r.tenant_id = v_tenant and r.id = v_artefact.consent_request_id;
-    end if;
   end if;
 
-  if v_request.id is not null and (v_artefact.id is null or v_artefact.status <> 'invalid') then
+  -- the patient's decision on the request itself; how an artefact ends, abdm.end_artefact says
+  if v_status in ('GRANTED', 'DENIED', 'EXPIRED') and (v_artefact.id is null or v_artefact.status = 'granted') then
     update abdm.consent_requests r
-    set status = lower(v_status), decided_at = coalesce(r.decided_at, now())
-    where
-      r.tenant_id = v_tenant and r.id = v_request.id
-      and (
-        (r.status = 'requested' and v_status in ('GRANTED', 'DENIED', 'EXPIRED'))
-        or (r.status = 'granted' and v_status in ('REVOKED', 'EXPIRED'))
-      );
+    set status = lower(v_status), decided_at = case v_status when 'EXPIRED' then r.decided_at else now() end
+    where r.tenant_id = v_tenant and r.id = v_request.id and r.status = 'requested';
   end if;
 
   v_answer := jsonb_build_object(
     'outcome', case when v_artefact.status = 'invalid' then 'invalid' else lower(v_status) end,
     'artefact_row_id', v_artefact.id,
-    'consent_row_id', v_request.id,
+    'consent_row_id', coalesce(v_request.id, v_artefact.consent_request_id),
     'failure_code', case when v_artefact.status = 'invalid' then 'IM714' end
   );
   perform core.idempotent_finish('abdm.ingest_consent', p_request_id::text, v_answer);
   return query
-  select v_answer ->> 'outcome', v_artefact.id, v_request.id, v_answer ->> 'failure_code';
+  select
+    v_answer ->> 'outcome', v_artefact.id, (v_answer ->> 'consent_row_id')::uuid, v_answer ->> 'failure_code';
 end
 $$;
 
@@ -312,16 +341,18 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_artefact abdm.consent_artefacts;
+  v_id uuid;
   v_expired integer := 0;
 begin
-  for v_artefact in
-    select a.*
+  for v_id in
+    select a.id
     from abdm.consent_artefacts a
     where a.tenant_id = v_tenant and a.status = 'granted' and a.data_erase_at <= now()
     order by a.data_erase_at
     limit p_limit
-    for update skip locked
   loop
+    v_artefact := abdm.lock_artefact(v_id);
+    continue when v_artefact.status <> 'granted'; -- somebody was faster
     perform abdm.end_artefact(v_artefact, 'expired');
     v_expired := v_expired + 1;
   end loop;

@@ -96,23 +96,11 @@ begin
     return v_session;
   end if;
   if v_references is null then
-    -- all that the artefact lists and that fits; of contexts of other sites we know the reference only
     v_references := array(
-      select l.care_context_reference
-      from abdm.consent_artefact_contexts l
-      join abdm.consent_artefacts a on a.tenant_id = l.tenant_id and a.id = l.artefact_row_id
-      left join abdm.care_contexts c on c.tenant_id = l.tenant_id and c.id = l.care_context_id
-      where
-        l.tenant_id = v_session.tenant_id and l.artefact_row_id = v_session.artefact_row_id
-        and (
-          c.id is null
-          or (
-            c.hi_type = any (a.hi_types) and c.status in ('linked', 'notified')
-            and c.record_date between (v_session.data_from at time zone 'UTC')::date - 1
-              and (v_session.data_to at time zone 'UTC')::date + 1
-          )
-        )
-      order by l.care_context_reference
+      select m.reference
+      from abdm.movable_contexts(
+        v_session.tenant_id, v_session.artefact_row_id, v_session.data_from, v_session.data_to
+      ) as m (reference)
     );
   end if;
   update abdm.health_info_requests h
@@ -264,16 +252,17 @@ declare
   v_erased integer := 0;
 begin
   for v_transfer in
-    select t.id, t.bundle_document_id, a.patient_id
+    select t.id, t.bundle_document_id
     from abdm.health_info_transfers t
     join abdm.health_info_requests h on h.tenant_id = t.tenant_id and h.id = t.request_row_id
     join abdm.consent_artefacts a on a.tenant_id = h.tenant_id and a.id = h.artefact_row_id
-    where t.tenant_id = v_tenant and t.erased_at is null and t.erase_at <= now()
+    where
+      t.tenant_id = v_tenant and t.erased_at is null and t.erase_at <= now()
+      and not compliance.is_under_hold('abdm', 'health_info_transfers', t.id, a.patient_id)
     order by t.erase_at
     limit p_limit
     for update of t skip locked
   loop
-    continue when compliance.is_under_hold('abdm', 'health_info_transfers', v_transfer.id, v_transfer.patient_id);
     update abdm.health_info_transfers t
     set erased_at = now(), bundle_document_id = null, validation_errors = null
     where t.tenant_id = v_tenant and t.id = v_transfer.id;

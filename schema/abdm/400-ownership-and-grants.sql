@@ -23,6 +23,11 @@ grant select (tenant_id, user_id, patient_id, status, expires_at) on audit.break
 grant select (tenant_id, id, deleted_at) on ehr.documents to fhir_owner;
 grant update (deleted_at, deleted_by, delete_reason) on ehr.documents to fhir_owner;
 
+-- what abdm.encounters_without_context shows
+grant usage on schema clinical to fhir_app, fhir_ro;
+grant select (tenant_id, id, patient_id, clinic_id, class, status, period) on clinical.encounters to fhir_app, fhir_ro;
+grant select on abdm.encounters_without_context to fhir_app, fhir_ro;
+
 do $$
 begin
   -- erasure asks for legal holds

@@ -89,7 +89,7 @@ test('ingest_consent: revoking while 100 sessions ask: none is authorised afterw
   const answers = await Promise.all([
     ...sessions.slice(0, 50).map((session, index) => authoriseUntilAnswered(index, session)),
     clinic.as(async (tx) => {
-      const message = { role: 'HIP', status: 'REVOKED', artefact_id: artefact }
+      const message = { role: 'HIU', status: 'REVOKED', artefact_id: artefact }
       await tx.query('select abdm.ingest_consent($1, $2)', [randomUUID(), message])
       return 'revoked'
     }),
@@ -205,7 +205,7 @@ async function grantedArtefact(repeats: number): Promise<string> {
     care_contexts: [{ patient_reference: 'p', care_context_reference: 'visit' }],
   }
   await clinic.as((tx) =>
-    tx.query('select abdm.ingest_consent($1, $2)', [randomUUID(), { role: 'HIP', status: 'GRANTED', artefact }]),
+    tx.query('select abdm.ingest_consent($1, $2)', [randomUUID(), { role: 'HIU', status: 'GRANTED', artefact }]),
   )
   return artefactId
 }
@@ -215,7 +215,7 @@ async function openSessions(artefactId: string, count: number): Promise<string[]
     const ids: string[] = []
     for (let i = 0; i < count; i++) {
       const session = {
-        role: 'HIP',
+        role: 'HIU',
         request_id: randomUUID(),
         artefact_id: artefactId,
         data_from: '2026-01-01',

@@ -178,8 +178,9 @@ test('authorise_transfer: only inside the window, with listed contexts and HI ty
     const { patientId, account } = await linkedPatient(hospital, 'Meera Nair')
     const contexts = await linkedContexts(hospital, patientId, ['Prescription', 'Invoice', 'DischargeSummary'])
     const [prescription, invoice, unlisted] = contexts.map(({ reference }) => reference)
+    const unknown = { patientReference: patientId, careContextReference: 'not ours' }
     const artefact = artefactOf(account.abhaAddress ?? '', contexts.slice(0, 2), { frequencyRepeats: 1 })
-    await grant(hospital, artefact)
+    await grant(hospital, { ...artefact, careContexts: [...artefact.careContexts, unknown] })
     const open = (changes = {}) => newSession(hospital, artefact.artefactId, changes)
     const authorise = async (changes = {}, references: string[] | null = null) => {
       const { id } = await open(changes)
@@ -190,6 +191,11 @@ test('authorise_transfer: only inside the window, with listed contexts and HI ty
     await assert.rejects(authorise({ dataTo: new Date('2027-01-01') }), ConsentWindowError)
     await assert.rejects(authorise({}, [invoice ?? '']), ContextNotConsentedError)
     await assert.rejects(authorise({}, [unlisted ?? '']), ContextNotConsentedError)
+    await assert.rejects(authorise({}, ['not ours']), ContextNotConsentedError)
+    await assert.rejects(
+      authorise({ dataFrom: new Date('2026-01-16') }, [prescription ?? '']),
+      ContextNotConsentedError,
+    )
     const first = await authorise()
     const again = await run((tx) => authoriseTransfer(tx, first.id))
     const second = await authorise()

@@ -1,6 +1,6 @@
 -- Demo: both clinics on the ABDM sandbox. Patient 11, the story, creates an ABHA and has visit and stay linked; another
 -- clinic is allowed to read them, and ours reads there until the patient takes that back. Patient 12 mistypes three OTPs,
--- patient 19 finds their stay in an ABHA app, patient 15 was deactivated by ABDM.
+-- patient 19 finds their stay in an ABHA app, patient 15 was deactivated by ABDM, the visit of patient 09 is not linkable yet.
 
 select core.assert_not_production();
 
@@ -59,7 +59,7 @@ begin
         coalesce(i.value_bidx, core.blind_index('9100000000' || right(p.mrn, 4))) as number_bidx
       from (
         values
-          ('11', 'aadhaar_otp', 'create'), ('12', 'mobile_otp', 'verify'), ('15', 'scan_share', 'link'),
+          ('09', 'mobile_otp', 'link'), ('11', 'aadhaar_otp', 'create'), ('12', 'mobile_otp', 'verify'), ('15', 'scan_share', 'link'),
           ('19', 'abha_number_otp', 'link')
       ) as m (n, method, purpose)
       join patient.patients p on p.tenant_id = v_tenant and p.mrn = v_mrn || m.n
