@@ -1,6 +1,7 @@
 import type { RuleFamily } from '../rule.ts'
 import { foundation } from './foundation.ts'
 import { hipaa } from './hipaa.ts'
+import { iso15189 } from './iso15189.ts'
 
 /** One file a family, in the order of the report. */
-export const ruleFamilies: readonly RuleFamily[] = [foundation, hipaa]
+export const ruleFamilies: readonly RuleFamily[] = [foundation, hipaa, iso15189]
