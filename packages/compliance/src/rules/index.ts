@@ -1,7 +1,9 @@
 import type { RuleFamily } from '../rule.ts'
+import { fhir } from './fhir.ts'
 import { foundation } from './foundation.ts'
 import { hipaa } from './hipaa.ts'
 import { iso15189 } from './iso15189.ts'
+import { nabh } from './nabh.ts'
 
 /** One file a family, in the order of the report. */
-export const ruleFamilies: readonly RuleFamily[] = [foundation, hipaa, iso15189]
+export const ruleFamilies: readonly RuleFamily[] = [foundation, hipaa, fhir, iso15189, nabh]
