@@ -1,10 +1,16 @@
 import type { Defect, Harmless } from './defect.ts'
+import * as fhir from './fhir.ts'
 import * as foundation from './foundation.ts'
 import * as hipaa from './hipaa.ts'
+import * as iso15189 from './iso15189.ts'
+import * as nabh from './nabh.ts'
 
 const families: Readonly<Record<string, { defects: readonly Defect[]; harmless: readonly Harmless[] }>> = {
+  fhir,
   foundation,
   hipaa,
+  iso15189,
+  nabh,
 }
 
 export function defectsOf(family: string): readonly Defect[] {

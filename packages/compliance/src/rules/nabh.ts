@@ -102,7 +102,7 @@ export const nabh: RuleFamily = {
             or (r.emergency_release_by is null and not exists (
               select from blood_bank.crossmatches c
               where c.tenant_id = i.tenant_id and c.id = i.crossmatch_id and c.component_id = i.component_id and c.patient_id = i.patient_id
-                and c.result = 'compatible'
+                and c.result in ('compatible', 'least_incompatible')
             ))
             or (r.emergency_release_by is null and not exists (
               select from compliance.consents c
