@@ -1,5 +1,5 @@
--- compliance.consents: Consent given, refused, withdrawn: treatment, procedure, data, research, tele-consultation, transfusion, ABDM.
--- RULE to build: patient under 18 at given_at => given_by<>'patient' (trigger)
+-- compliance.consents: consent given, refused or withdrawn. A minor consents through a verified guardian; what data may be used
+-- for is bound to the notice that was shown; withdrawal takes effect in the same transaction.
 
 create table compliance.consents (
   tenant_id uuid not null,
@@ -12,7 +12,7 @@ create table compliance.consents (
   given_by text not null,
   contact_id uuid,
   guardian_verified boolean,
-  given_at timestamptz not null,
+  given_at timestamptz not null default now(),
   expires_at timestamptz,
   withdrawn_at timestamptz,
   withdrawal_reason text,
@@ -29,9 +29,12 @@ create table compliance.consents (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint consents_pkey primary key (tenant_id, id),
-  constraint consents_patient_kind_key unique (tenant_id, patient_id, kind, given_at),
+  constraint consents_given_once unique (tenant_id, patient_id, kind, given_at),
   constraint consents_kind_check check (
-    kind in ('data_processing', 'treatment', 'surgery', 'anaesthesia', 'transfusion', 'high_risk', 'research', 'telemedicine', 'photography', 'marketing', 'abdm', 'insurance_sharing')
+    kind in (
+      'data_processing', 'treatment', 'surgery', 'anaesthesia', 'transfusion', 'high_risk', 'research', 'telemedicine',
+      'photography', 'marketing', 'abdm', 'insurance_sharing'
+    )
   ),
   constraint consents_decision_check check (decision in ('permit', 'deny')),
   constraint consents_given_by_check check (
@@ -40,14 +43,18 @@ create table compliance.consents (
   constraint consents_status_check check (
     status in ('draft', 'active', 'rejected', 'withdrawn', 'expired', 'superseded')
   ),
-  constraint consents_data_processing_complete check (kind <> 'data_processing' or notice_id is not null),
-  constraint consents_guardian_complete check (
-    given_by <> 'guardian' or (contact_id is not null and guardian_verified)
+  constraint consents_data_processing_after_notice check (kind <> 'data_processing' or notice_id is not null),
+  constraint consents_guardian_is_verified check (
+    given_by <> 'guardian' or (contact_id is not null and coalesce(guardian_verified, false))
   ),
-  constraint consents_kind_rule check (
-    kind not in ('surgery', 'anaesthesia', 'transfusion', 'high_risk') or (explained_by is not null and document_id is not null)
+  constraint consents_procedure_explained_and_signed check (
+    kind not in ('surgery', 'anaesthesia', 'transfusion', 'high_risk')
+    or (explained_by is not null and document_id is not null)
   ),
-  constraint consents_withdrawn_complete check (status <> 'withdrawn' or withdrawn_at is not null)
+  constraint consents_withdrawn_at_a_time check (status <> 'withdrawn' or withdrawn_at is not null),
+  constraint consents_withdrawn_after_given check (withdrawn_at >= given_at),
+  constraint consents_expire_after_given check (expires_at > given_at),
+  constraint consents_language_form check (language ~ '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$')
 );
 
 alter table compliance.consents add constraint consents_tenant_fkey
@@ -67,6 +74,11 @@ alter table compliance.consents add constraint consents_document_fkey
 alter table compliance.consents add constraint consents_encounter_fkey
   foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
 
+-- of consents that stand for the person and not for a visit, one is in force
+create unique index consents_one_standing on compliance.consents (tenant_id, patient_id, kind)
+  where status = 'active' and kind in ('data_processing', 'marketing');
+create index consents_to_expire_idx on compliance.consents (tenant_id, expires_at)
+  where status = 'active' and expires_at is not null;
 create index consents_notice_idx on compliance.consents (notice_id, tenant_id)
   where notice_id is not null;
 comment on index compliance.consents_notice_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
@@ -81,26 +93,26 @@ create index consents_document_idx on compliance.consents (tenant_id, document_i
 create index consents_encounter_idx on compliance.consents (tenant_id, encounter_id)
   where encounter_id is not null;
 
-comment on table compliance.consents is 'class=phi;scope=tenant;owner=business;fhir=Consent;retention=medical_record;about=Consent given, refused, withdrawn: treatment, procedure, data, research, tele-consultation, transfusion, ABDM.';
-comment on column compliance.consents.patient_id is 'class=phi;about=The patient.';
-comment on column compliance.consents.kind is 'class=phi;about=?';
-comment on column compliance.consents.notice_id is 'class=phi;about=?';
-comment on column compliance.consents.purposes is 'class=phi;about=?';
-comment on column compliance.consents.decision is 'class=phi;about=?';
-comment on column compliance.consents.given_by is 'class=phi;about=?';
-comment on column compliance.consents.contact_id is 'class=phi;about=?';
-comment on column compliance.consents.guardian_verified is 'class=phi;about=?';
-comment on column compliance.consents.given_at is 'class=phi;about=?';
-comment on column compliance.consents.expires_at is 'class=phi;about=?';
-comment on column compliance.consents.withdrawn_at is 'class=phi;about=?';
-comment on column compliance.consents.withdrawal_reason is 'class=phi;about=?';
-comment on column compliance.consents.witness_id is 'class=phi;about=?';
-comment on column compliance.consents.explained_by is 'class=phi;about=?';
-comment on column compliance.consents.language is 'class=phi;about=?';
-comment on column compliance.consents.document_id is 'class=phi;about=The stored document.';
-comment on column compliance.consents.evidence is 'class=phi;about=?';
-comment on column compliance.consents.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column compliance.consents.status is 'class=phi;about=?';
+comment on table compliance.consents is 'class=phi;scope=tenant;owner=business;fhir=Consent;retention=medical_record;about=Consent given, refused or withdrawn: treatment, procedures, use of data, research, teleconsultation, ABDM.';
+comment on column compliance.consents.patient_id is 'class=phi;about=The patient whose body or data it is about.';
+comment on column compliance.consents.kind is 'class=phi;about=data_processing, treatment, surgery, anaesthesia, transfusion, high_risk, research, telemedicine, photography, marketing, abdm or insurance_sharing.';
+comment on column compliance.consents.notice_id is 'class=operational;about=The notice that was shown.';
+comment on column compliance.consents.purposes is 'class=operational;about=What data may be used for, within the purposes of the notice.';
+comment on column compliance.consents.decision is 'class=phi;about=permit or deny.';
+comment on column compliance.consents.given_by is 'class=phi;about=patient, guardian, spouse, lawful_representative or emergency_doctrine (nobody could be asked).';
+comment on column compliance.consents.contact_id is 'class=phi;about=The guardian or representative, a contact of the patient.';
+comment on column compliance.consents.guardian_verified is 'class=operational;about=Whether that contact was verified as legal guardian when they consented.';
+comment on column compliance.consents.given_at is 'class=operational;about=When it was given.';
+comment on column compliance.consents.expires_at is 'class=operational;about=When it ends by itself.';
+comment on column compliance.consents.withdrawn_at is 'class=operational;about=When it was withdrawn.';
+comment on column compliance.consents.withdrawal_reason is 'class=phi;about=Why, if the person said so.';
+comment on column compliance.consents.witness_id is 'class=operational;about=Member of staff who saw it.';
+comment on column compliance.consents.explained_by is 'class=operational;about=Member of staff who explained what it is about.';
+comment on column compliance.consents.language is 'class=operational;about=Language in which it was explained (BCP 47).';
+comment on column compliance.consents.document_id is 'class=operational;about=The signed form.';
+comment on column compliance.consents.evidence is 'class=phi;about=How it was given otherwise: channel, time of the code, recording.';
+comment on column compliance.consents.encounter_id is 'class=phi;about=The visit or stay that it is for; none for a standing consent.';
+comment on column compliance.consents.status is 'class=operational;about=draft, active, rejected, withdrawn, expired or superseded.';
 select core.comment_standard_columns('compliance.consents');
 
 alter table compliance.consents enable row level security;
@@ -109,6 +121,11 @@ create policy tenant_isolation on compliance.consents
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create trigger consents_by_who_may before insert or update of given_by, contact_id, patient_id, given_at, notice_id, purposes
+  on compliance.consents
+  for each row execute function compliance.check_consent();
+create trigger consents_no_aadhaar before insert or update of withdrawal_reason on compliance.consents
+  for each row execute function core.reject_aadhaar_like('withdrawal_reason');
 create trigger consents_touch before update on compliance.consents
   for each row execute function core.update_updated_at_column('row_version');
 create trigger consents_notice_visible before insert or update of notice_id on compliance.consents
@@ -119,12 +136,12 @@ select audit.track('compliance.consents');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('compliance.consents', '', 'draft', false, null),
-  ('compliance.consents', 'draft', 'active', false, null),
+  ('compliance.consents', 'draft', 'active', false, 'consent.granted.v1'),
   ('compliance.consents', 'draft', 'rejected', false, null),
-  ('compliance.consents', 'active', 'withdrawn', false, null),
-  ('compliance.consents', 'active', 'expired', false, null),
+  ('compliance.consents', 'active', 'withdrawn', false, 'consent.revoked.v1'),
+  ('compliance.consents', 'active', 'expired', false, 'consent.expired.v1'),
   ('compliance.consents', 'active', 'superseded', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on compliance.consents to business_app;
+grant select on compliance.consents to business_app;
 grant select on compliance.consents to business_ro;

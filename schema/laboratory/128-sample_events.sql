@@ -1,5 +1,5 @@
 -- laboratory.sample_events: chain of custody. One row for every state that a sample enters, written with the move by
--- laboratory.change_sample_state; the newest row agrees with the sample.
+-- laboratory.change_sample_state; the newest by occurred_at agrees with the sample.
 
 create table laboratory.sample_events (
   tenant_id uuid not null,

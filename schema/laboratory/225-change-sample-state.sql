@@ -18,7 +18,7 @@ declare
   v_sample laboratory.samples := p_sample;
   v_at timestamptz := coalesce(p_occurred_at, now());
   v_last timestamptz;
-  v_actor_id uuid := coalesce(p_actor_id, laboratory.current_staff());
+  v_actor_id uuid := coalesce(p_actor_id, workforce.acting_staff_id());
   v_event laboratory.sample_events;
 begin
   if not exists (
@@ -35,8 +35,8 @@ begin
     from laboratory.sample_events e
     where e.tenant_id = p_sample.tenant_id and e.sample_id = p_sample.id and e.to_status <> 'planned';
   end if;
-  if p_occurred_at is null then -- this transaction may have begun before the one that it waited for
-    v_at := greatest(v_at, v_last);
+  if p_occurred_at is null then -- this transaction may have begun before the one that it waited for: the order is kept
+    v_at := greatest(v_at, v_last + interval '1 microsecond');
   elsif p_occurred_at > now() + interval '5 minutes' or p_occurred_at < v_last then
     raise exception 'sample % cannot become "%" at that time', p_sample.id, p_to
       using errcode = 'IM300', hint = 'the time lies in the future, or before the last event of the sample';

@@ -92,7 +92,7 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_order laboratory.lab_orders := laboratory.lock_order(p_order_id);
-  v_staff_id uuid := laboratory.current_staff();
+  v_staff_id uuid := workforce.acting_staff_id();
   v_results uuid[] := laboratory.released_results(p_order_id);
   v_report laboratory.diagnostic_reports;
   v_interim boolean;
@@ -160,15 +160,14 @@ create function laboratory.add_report_version(
 as $$
 declare
   v_results uuid[] := laboratory.released_results(p_report.order_id);
-  v_staff_id uuid := laboratory.current_staff();
+  v_staff_id uuid := workforce.acting_staff_id();
   v_report laboratory.diagnostic_reports;
 begin
   -- a partial report goes on stating what it stated: what was released since waits for the next issue
   if p_report.status = 'partial' then
-    select pg_catalog.array_agg(r.id order by stated.place) into v_results
+    select pg_catalog.array_agg(coalesce(r.id, stated.id) order by stated.place) into v_results
     from pg_catalog.unnest(p_report.result_ids) with ordinality as stated (id, place)
-    join laboratory.lab_results r
-      on r.tenant_id = p_report.tenant_id and stated.id in (r.id, r.supersedes_id) and r.status in ('final', 'corrected');
+    left join laboratory.lab_results r on r.tenant_id = p_report.tenant_id and r.supersedes_id = stated.id;
   end if;
   perform laboratory.check_critical_told(v_results);
   update laboratory.diagnostic_reports d

@@ -10,15 +10,15 @@ import {
   statusOf,
   type Laboratory,
 } from '../../packages/domain/src/laboratory/laboratory.fixture.ts'
-import { placeOrder } from '../../packages/domain/src/laboratory/orders.ts'
-import { issueReport } from '../../packages/domain/src/laboratory/reports.ts'
+import { placeLabOrder } from '../../packages/domain/src/laboratory/orders.ts'
+import { issueLabReport } from '../../packages/domain/src/laboratory/reports.ts'
 import {
   authoriseResult,
   correctResult,
   enterResult,
   verifyResult,
 } from '../../packages/domain/src/laboratory/results.ts'
-import { accession, changeSampleState } from '../../packages/domain/src/laboratory/samples.ts'
+import { accessionOrder, changeSampleState } from '../../packages/domain/src/laboratory/samples.ts'
 import { at } from '../races/clinic.fixture.ts'
 import { contextOf } from '../support/tenants.ts'
 
@@ -42,9 +42,9 @@ test('place_order: a panel is charged once, a test once; without an open account
     [hospital.tenant],
   )
 
-  const unbilled = await asFirst((tx) => placeOrder(tx, order))
+  const unbilled = await asFirst((tx) => placeLabOrder(tx, order))
   await asSuperuser(`select from billing.open_account($1, $2)`, [patientId, encounterId])
-  const billed = await asFirst((tx) => placeOrder(tx, order))
+  const billed = await asFirst((tx) => placeLabOrder(tx, order))
 
   assert.equal(unbilled.billedAt, null)
   assert.notEqual(billed.billedAt, null)
@@ -79,12 +79,12 @@ test('place_order: a service request that two clients order at once gets one lab
   const order = { patientId, codes: ['HB'], encounterId, orderingDoctorId: doctorId, serviceRequestId }
 
   await assert.rejects(
-    asFirst((tx) => placeOrder(tx, order)),
+    asFirst((tx) => placeLabOrder(tx, order)),
     { sqlstate: 'IM005' },
     'a draft is no order',
   )
   await asSuperuser(`update clinical.service_requests set status = 'active' where id = $1`, [serviceRequestId])
-  const orders = await Promise.all(Array.from({ length: 6 }, () => asFirst((tx) => placeOrder(tx, order))))
+  const orders = await Promise.all(Array.from({ length: 6 }, () => asFirst((tx) => placeLabOrder(tx, order))))
 
   assert.equal(new Set(orders.map(({ id }) => id)).size, 1)
 })
@@ -102,7 +102,7 @@ test('a lost sample is collected again, an order that was cancelled in part comp
   await asFirst((tx) => changeSampleState(tx, { sampleId, to: 'lost', reasonCode: 'not_found' }))
 
   assert.equal(await statusOf(laboratory, orderId), 'in_progress: recollect')
-  const all = await asFirst((tx) => accession(tx, orderId))
+  const all = await asFirst((tx) => accessionOrder(tx, orderId))
   assert.deepEqual(
     all.map(({ status }) => status),
     ['lost', 'planned'],
@@ -155,13 +155,13 @@ test('a correction of a partial report makes a new version, and the final report
     return asFirst((tx) => authoriseResult(tx, id))
   }
   const wrong = await release('HB', 13)
-  const first = await asFirst((tx) => issueReport(tx, orderId))
+  const first = await asFirst((tx) => issueLabReport(tx, orderId))
 
   await asFirst((tx) =>
     correctResult(tx, { resultId: wrong.id, reason: 'typing error', valueNum: 14, verifiedBy: staff[1] }),
   )
   await release('K', 4)
-  const last = await asFirst((tx) => issueReport(tx, orderId))
+  const last = await asFirst((tx) => issueLabReport(tx, orderId))
 
   assert.deepEqual([first.version, first.status], [1, 'partial'])
   assert.deepEqual([last.version, last.status, last.resultIds.length], [2, 'final', 2])

@@ -9,7 +9,7 @@ import {
   type OpenOrder,
 } from '../../packages/domain/src/laboratory/laboratory.fixture.ts'
 import { recordQc } from '../../packages/domain/src/laboratory/quality-control.ts'
-import { issueReport } from '../../packages/domain/src/laboratory/reports.ts'
+import { issueLabReport } from '../../packages/domain/src/laboratory/reports.ts'
 import { authoriseResult, enterResult, verifyResult } from '../../packages/domain/src/laboratory/results.ts'
 import { contextOf } from '../support/tenants.ts'
 
@@ -27,7 +27,7 @@ before(async () => {
   const result = await asFirst((tx) => enterResult(tx, { orderItemId: order.items['HB'] ?? '', valueNum: 13 }))
   await asSecond((tx) => verifyResult(tx, result.id))
   await asFirst((tx) => authoriseResult(tx, result.id))
-  await asFirst((tx) => issueReport(tx, order.orderId))
+  await asFirst((tx) => issueLabReport(tx, order.orderId))
   const lots = await asFirst((tx) =>
     tx.query<{ id: string }>(
       `insert into laboratory.qc_lots (

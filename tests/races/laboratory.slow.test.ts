@@ -10,10 +10,15 @@ import {
   type Transaction,
 } from '@imhotep/postgres'
 import { configureSeries } from '../../packages/domain/src/core/numbers.ts'
-import { openLaboratory, orderTests, type Laboratory } from '../../packages/domain/src/laboratory/laboratory.fixture.ts'
-import { placeOrder } from '../../packages/domain/src/laboratory/orders.ts'
 import {
-  accession,
+  openLaboratory,
+  orderTests,
+  type Laboratory,
+  type OpenOrder,
+} from '../../packages/domain/src/laboratory/laboratory.fixture.ts'
+import { placeLabOrder } from '../../packages/domain/src/laboratory/orders.ts'
+import {
+  accessionOrder,
   changeSampleState,
   type ChangeSampleStateInput,
 } from '../../packages/domain/src/laboratory/samples.ts'
@@ -51,8 +56,8 @@ before(async () => {
 after(() => clinic.close())
 
 test('change_sample_state: 150 clients drive one sample through its life, many killed: one event for each state', async () => {
-  const order = await orderTests(laboratory, ['HB'])
-  const sampleId = at(order.samples, 0).id
+  const { samples } = await order(['HB'])
+  const sampleId = at(samples, 0).id
   const path = ['collected', 'in_transit', 'received', 'accessioned', 'in_process', 'tested', 'stored'] as const
 
   const winners = new Map<string, string[]>()
@@ -71,7 +76,7 @@ test('change_sample_state: 150 clients drive one sample through its life, many k
   }
 
   const events = await clinic.superuser.query<{ id: string; state: string }>(
-    'select id, to_status as state from laboratory.sample_events where sample_id = $1 order by created_at, id',
+    'select id, to_status as state from laboratory.sample_events where sample_id = $1 order by occurred_at',
     [sampleId],
   )
   assert.deepEqual(
@@ -83,8 +88,8 @@ test('change_sample_state: 150 clients drive one sample through its life, many k
 })
 
 test('change_sample_state: an offline move that 150 connections send at once is one event, and each gets it', async () => {
-  const order = await orderTests(laboratory, ['K'])
-  const sampleId = at(order.samples, 0).id
+  const { samples } = await order(['K'])
+  const sampleId = at(samples, 0).id
   const move = { sampleId, to: 'collected', clientOpId: randomUUID(), patientIdCheck: 'wristband_scan' } as const
 
   const outcomes = await Promise.all(Array.from({ length: clients }, (_, index) => moveUntilAnswered(index, move)))
@@ -95,7 +100,7 @@ test('change_sample_state: an offline move that 150 connections send at once is 
 })
 
 test('change_sample_state: a sample that is received and rejected at once ends as one of both, with one replacement', async () => {
-  const orders = await Promise.all(Array.from({ length: 20 }, () => orderTests(laboratory, ['K'])))
+  const orders = await Promise.all(Array.from({ length: 20 }, () => order(['K'])))
   await Promise.all(
     orders.flatMap(({ samples }) => {
       const sampleId = at(samples, 0).id
@@ -128,14 +133,14 @@ test('accession: 150 orders at once, many killed: every number once, without gap
   const samples = await Promise.all(
     Array.from({ length: clients }, (_, index) =>
       untilAnswered(index, async (tx) => {
-        const order = await placeOrder(tx, {
+        const placed = await placeLabOrder(tx, {
           patientId,
           codes: ['HB', 'K'],
           clinicId: hospital.clinicId,
           orderingDoctorId: doctorId,
           key: `race-order-${index}`,
         })
-        return accession(tx, order.id)
+        return accessionOrder(tx, placed.id)
       }),
     ),
   )
@@ -162,22 +167,33 @@ function moveUntilAnswered(index: number, input: ChangeSampleStateInput): Promis
   )
 }
 
-/** A client that never gives up: after a lost connection or a lock that took too long it asks again, as it must. */
-async function untilAnswered<T>(index: number, work: (tx: Transaction) => Promise<T>): Promise<T> {
+/** A kill that came late may still meet a session that serves this. */
+function order(codes: readonly string[]): Promise<OpenOrder> {
+  return again(`order of ${codes.join()}`, () => orderTests(laboratory, codes))
+}
+
+function untilAnswered<T>(index: number, work: (tx: Transaction) => Promise<T>): Promise<T> {
+  return again(`client ${index}`, (attempt) =>
+    laboratory.asFirst(async (tx) => {
+      const answer = await work(tx)
+      if (attempt === 0 && index % 7 === 3) await killSession(clinic.superuser, tx)
+      // Not awaited: the kill and the commit race, and the client cannot know which of them won.
+      if (attempt === 0 && index % 7 === 5) void killSession(clinic.superuser, tx).catch(() => undefined)
+      return answer
+    }),
+  )
+}
+
+/** Never gives up: after a lost connection or a lock that took too long it asks again, as a client must. */
+async function again<T>(who: string, work: (attempt: number) => Promise<T>): Promise<T> {
   for (let attempt = 0; attempt < 60; attempt++) {
     try {
-      return await laboratory.asFirst(async (tx) => {
-        const answer = await work(tx)
-        if (attempt === 0 && index % 7 === 3) await killSession(clinic.superuser, tx)
-        // Not awaited: the kill and the commit race, and the client cannot know which of them won.
-        if (attempt === 0 && index % 7 === 5) void killSession(clinic.superuser, tx).catch(() => undefined)
-        return answer
-      })
+      return await work(attempt)
     } catch (error) {
       if (!isTransient(error)) throw error
     }
   }
-  throw new Error(`client ${index} got no answer`)
+  throw new Error(`${who}: no answer`)
 }
 
 /** A lost connection, 57P01 admin_shutdown, 55P03 lock_not_available, or a commit whose outcome nobody learnt. */
@@ -196,7 +212,7 @@ function outOfStep(): Promise<unknown[]> {
     select s.id, s.status, e.states
     from laboratory.samples s
     cross join lateral (
-      select array_agg(e.to_status order by e.created_at, e.id) as states
+      select array_agg(e.to_status order by e.occurred_at) as states
       from laboratory.sample_events e
       where e.tenant_id = s.tenant_id and e.sample_id = s.id
     ) e

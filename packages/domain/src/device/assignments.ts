@@ -26,7 +26,7 @@ const assignmentColumns = `
   is_exclusive as "isExclusive", alarm_limits as "alarmLimits", lower(period) as "startsAt", upper(period) as "endsAt",
   status`
 
-export interface AssignInput {
+export interface AssignDeviceInput {
   readonly deviceId: string
   /** Member of staff who connects it. */
   readonly assignedBy: string
@@ -40,14 +40,14 @@ export interface AssignInput {
   readonly from?: Date
 }
 
-export const assignSql = `select ${assignmentColumns}\nfrom device.assign($1, $2, $3, $4, $5, $6, $7, $8)`
+export const assignDeviceSql = `select ${assignmentColumns}\nfrom device.assign($1, $2, $3, $4, $5, $6, $7, $8)`
 
 /**
  * Connects an active device to a patient, a bed or its place.
  * @throws NotFoundError (IM005), DeviceTakenError (IM880), DeviceOutOfServiceError (IM881)
  */
-export async function assign(tx: Transaction, input: AssignInput): Promise<DeviceAssignment> {
-  const rows = await tx.query<DeviceAssignment>(assignSql, [
+export async function assignDevice(tx: Transaction, input: AssignDeviceInput): Promise<DeviceAssignment> {
+  const rows = await tx.query<DeviceAssignment>(assignDeviceSql, [
     input.deviceId,
     input.assignedBy,
     input.patientId ?? null,
@@ -60,18 +60,18 @@ export async function assign(tx: Transaction, input: AssignInput): Promise<Devic
   return single(rows)
 }
 
-export const unassignSql = `select ${assignmentColumns}\nfrom device.unassign($1, $2)`
+export const unassignDeviceSql = `select ${assignmentColumns}\nfrom device.unassign($1, $2)`
 
 /**
  * Ends an assignment.
  * @throws NotFoundError (IM005)
  */
-export async function unassign(
+export async function unassignDevice(
   tx: Transaction,
   assignmentId: string,
   at: Date | null = null,
 ): Promise<DeviceAssignment> {
-  return single(await tx.query<DeviceAssignment>(unassignSql, [assignmentId, at]))
+  return single(await tx.query<DeviceAssignment>(unassignDeviceSql, [assignmentId, at]))
 }
 
 export const setAlarmLimitsSql = `select ${assignmentColumns}\nfrom device.set_alarm_limits($1, $2)`

@@ -10,8 +10,8 @@ import {
 } from '@imhotep/postgres'
 import { addPatient, digest, withHospital, type Hospital } from '../hospital.fixture.ts'
 import { acknowledgeAlarm, escalateAlarms, raiseAlarm, resolveAlarm } from './alarms.ts'
-import { assign, setAlarmLimits, unassign } from './assignments.ts'
-import { changeStatus, recordMaintenance } from './devices.ts'
+import { assignDevice, setAlarmLimits, unassignDevice } from './assignments.ts'
+import { changeDeviceStatus, recordMaintenance } from './devices.ts'
 import { ingestTelemetry, type Reading } from './telemetry.ts'
 
 interface Ward {
@@ -48,11 +48,11 @@ test('a device is in use after its acceptance, out of use when it fails, and ret
     const deviceId = await addDevice(hospital, 'ventilator')
 
     await assert.rejects(
-      run((tx) => changeStatus(tx, deviceId, 'active')),
+      run((tx) => changeDeviceStatus(tx, deviceId, 'active')),
       IllegalTransitionError,
     )
     await assert.rejects(
-      run((tx) => assign(tx, { deviceId, assignedBy: nurse })),
+      run((tx) => assignDevice(tx, { deviceId, assignedBy: nurse })),
       DeviceOutOfServiceError,
     )
     const record = await accept(hospital, deviceId)
@@ -73,10 +73,10 @@ test('a device is in use after its acceptance, out of use when it fails, and ret
       tx.query('select status, calibration_due_on::text as due from device.devices where id = $1', [deviceId]),
     )
     await assert.rejects(
-      run((tx) => changeStatus(tx, deviceId, 'retired')),
+      run((tx) => changeDeviceStatus(tx, deviceId, 'retired')),
       ReasonRequiredError,
     )
-    const retired = await run((tx) => changeStatus(tx, deviceId, 'retired', 'beyond repair'))
+    const retired = await run((tx) => changeDeviceStatus(tx, deviceId, 'retired', 'beyond repair'))
 
     assert.deepEqual(again, record)
     assert.deepEqual(row, { status: 'maintenance', due: '2099-01-01' })
@@ -87,23 +87,23 @@ test('assign: one patient at a time, the same again is the same assignment, free
   withWard(async ({ hospital: { run }, nurse, monitor, patients }) => {
     const input = { deviceId: monitor, assignedBy: nurse, patientId: patients[0] }
 
-    const first = await run((tx) => assign(tx, input))
-    const again = await run((tx) => assign(tx, input))
+    const first = await run((tx) => assignDevice(tx, input))
+    const again = await run((tx) => assignDevice(tx, input))
     await assert.rejects(
-      run((tx) => assign(tx, { ...input, patientId: patients[1] })),
+      run((tx) => assignDevice(tx, { ...input, patientId: patients[1] })),
       DeviceTakenError,
     )
     await assert.rejects(
-      run((tx) => assign(tx, { ...input, patientId: patients[1], isExclusive: false })),
+      run((tx) => assignDevice(tx, { ...input, patientId: patients[1], isExclusive: false })),
       DeviceTakenError,
     )
     await assert.rejects(
-      run((tx) => changeStatus(tx, monitor, 'retired', 'sold')),
+      run((tx) => changeDeviceStatus(tx, monitor, 'retired', 'sold')),
       DeviceTakenError,
     )
-    const ended = await run((tx) => unassign(tx, first.id))
-    const endedAgain = await run((tx) => unassign(tx, first.id))
-    const next = await run((tx) => assign(tx, { ...input, patientId: patients[1] }))
+    const ended = await run((tx) => unassignDevice(tx, first.id))
+    const endedAgain = await run((tx) => unassignDevice(tx, first.id))
+    const next = await run((tx) => assignDevice(tx, { ...input, patientId: patients[1] }))
 
     assert.deepEqual(again, first)
     assert.deepEqual([ended.status, next.patientId], ['ended', patients[1]])
@@ -113,7 +113,7 @@ test('assign: one patient at a time, the same again is the same assignment, free
       IllegalTransitionError,
     )
     await assert.rejects(
-      run((tx) => unassign(tx, randomUUID())),
+      run((tx) => unassignDevice(tx, randomUUID())),
       NotFoundError,
     )
   }))
@@ -121,7 +121,7 @@ test('assign: one patient at a time, the same again is the same assignment, free
 test('ingestTelemetry: readings belong to the patient who has the device; a batch sent twice is stored once', () =>
   withWard(async ({ hospital: { run }, nurse, monitor, patients }) => {
     const assignment = await run((tx) =>
-      assign(tx, { deviceId: monitor, assignedBy: nurse, patientId: patients[0], from: secondsAgo(60) }),
+      assignDevice(tx, { deviceId: monitor, assignedBy: nurse, patientId: patients[0], from: secondsAgo(60) }),
     )
     await run((tx) => setAlarmLimits(tx, assignment.id, { spo2: { low: 90, priority: 'high' } }))
     const batch: Reading[] = [
@@ -159,7 +159,7 @@ test('ingestTelemetry: readings belong to the patient who has the device; a batc
       run((tx) => ingestTelemetry(tx, randomUUID(), batch)),
       NotFoundError,
     )
-    await run((tx) => changeStatus(tx, monitor, 'maintenance'))
+    await run((tx) => changeDeviceStatus(tx, monitor, 'maintenance'))
     await assert.rejects(
       run((tx) => ingestTelemetry(tx, monitor, batch)),
       DeviceOutOfServiceError,
@@ -173,11 +173,17 @@ test('ingestTelemetry: a shared device names the patient; a fridge raises cold c
     for (const device of [glucometer, fridge]) await accept(hospital, device)
     for (const patientId of patients) {
       await run((tx) =>
-        assign(tx, { deviceId: glucometer, assignedBy: nurse, patientId, isExclusive: false, from: secondsAgo(60) }),
+        assignDevice(tx, {
+          deviceId: glucometer,
+          assignedBy: nurse,
+          patientId,
+          isExclusive: false,
+          from: secondsAgo(60),
+        }),
       )
     }
     const alarmLimits = { temperature: { low: 2, high: 8, priority: 'crisis' } } as const
-    await run((tx) => assign(tx, { deviceId: fridge, assignedBy: nurse, alarmLimits, from: secondsAgo(60) }))
+    await run((tx) => assignDevice(tx, { deviceId: fridge, assignedBy: nurse, alarmLimits, from: secondsAgo(60) }))
 
     await run((tx) =>
       ingestTelemetry(

@@ -15,19 +15,19 @@ export interface Device {
 const deviceColumns = `
   id, asset_tag as "assetTag", kind, status, last_seen_at as "lastSeenAt", row_version as "rowVersion"`
 
-export const changeStatusSql = `select ${deviceColumns}\nfrom device.change_status($1, $2, $3)`
+export const changeDeviceStatusSql = `select ${deviceColumns}\nfrom device.change_status($1, $2, $3)`
 
 /**
  * Takes a device out of service (maintenance, offline, retired) or back into it. Retiring needs a reason.
  * @throws IllegalTransitionError (IM001), ReasonRequiredError (IM002), NotFoundError (IM005), DeviceTakenError (IM880)
  */
-export async function changeStatus(
+export async function changeDeviceStatus(
   tx: Transaction,
   deviceId: string,
   status: DeviceStatus,
   reason: string | null = null,
 ): Promise<Device> {
-  return single(await tx.query<Device>(changeStatusSql, [deviceId, status, reason]))
+  return single(await tx.query<Device>(changeDeviceStatusSql, [deviceId, status, reason]))
 }
 
 export interface RecordMaintenanceInput {

@@ -1,6 +1,6 @@
 // Wrappers of the operations of schema/device.
 export {
-  changeStatus,
+  changeDeviceStatus,
   recordMaintenance,
   type Device,
   type DeviceStatus,
@@ -8,11 +8,11 @@ export {
   type RecordMaintenanceInput,
 } from './devices.ts'
 export {
-  assign,
+  assignDevice,
   setAlarmLimits,
-  unassign,
+  unassignDevice,
   type AlarmLimit,
-  type AssignInput,
+  type AssignDeviceInput,
   type DeviceAssignment,
 } from './assignments.ts'
 export { ingestTelemetry, type IngestResult, type Reading } from './telemetry.ts'

@@ -1,5 +1,12 @@
-import { changeStatus, changeStatusSql, recordMaintenance, recordMaintenanceSql } from './devices.ts'
-import { assign, assignSql, setAlarmLimits, setAlarmLimitsSql, unassign, unassignSql } from './assignments.ts'
+import { changeDeviceStatus, changeDeviceStatusSql, recordMaintenance, recordMaintenanceSql } from './devices.ts'
+import {
+  assignDevice,
+  assignDeviceSql,
+  setAlarmLimits,
+  setAlarmLimitsSql,
+  unassignDevice,
+  unassignDeviceSql,
+} from './assignments.ts'
 import { ingestTelemetry, ingestTelemetrySql } from './telemetry.ts'
 import {
   acknowledgeAlarm,
@@ -14,10 +21,10 @@ import {
 
 /** The operations of schema/device that an application may call. */
 export const deviceOperations = {
-  'device.change_status': { sql: changeStatusSql, call: changeStatus },
+  'device.change_status': { sql: changeDeviceStatusSql, call: changeDeviceStatus },
   'device.record_maintenance': { sql: recordMaintenanceSql, call: recordMaintenance },
-  'device.assign': { sql: assignSql, call: assign },
-  'device.unassign': { sql: unassignSql, call: unassign },
+  'device.assign': { sql: assignDeviceSql, call: assignDevice },
+  'device.unassign': { sql: unassignDeviceSql, call: unassignDevice },
   'device.set_alarm_limits': { sql: setAlarmLimitsSql, call: setAlarmLimits },
   'device.ingest_telemetry': { sql: ingestTelemetrySql, call: ingestTelemetry },
   'device.raise_alarm': { sql: raiseAlarmSql, call: raiseAlarm },

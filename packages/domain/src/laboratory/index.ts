@@ -1,7 +1,7 @@
 // Wrappers of the operations of schema/laboratory.
-export { cancelOrder, cancelOrderItem, placeOrder, type PlaceOrderInput } from './orders.ts'
+export { cancelLabOrder, cancelLabOrderItem, placeLabOrder, type PlaceLabOrderInput } from './orders.ts'
 export {
-  accession,
+  accessionOrder,
   changeSampleState,
   createAliquots,
   type ChangeSampleStateInput,
@@ -20,8 +20,8 @@ export {
   type ResultValue,
 } from './results.ts'
 export {
-  amendReport,
-  issueReport,
+  amendLabReport,
+  issueLabReport,
   notifyCritical,
   type CriticalNotification,
   type NotifyCriticalInput,

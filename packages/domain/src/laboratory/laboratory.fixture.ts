@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import type { Transaction } from '@imhotep/postgres'
 import { addPatient, digest, withHospital, type Hospital } from '../hospital.fixture.ts'
 import { single } from '../rows.ts'
-import { placeOrder } from './orders.ts'
-import { accession, changeSampleState } from './samples.ts'
+import { placeLabOrder } from './orders.ts'
+import { accessionOrder, changeSampleState } from './samples.ts'
 import type { Sample } from './rows.ts'
 
 /**
@@ -99,13 +99,13 @@ export interface OpenOrder {
 export async function orderTests(laboratory: Laboratory, codes: readonly string[]): Promise<OpenOrder> {
   const { patientId, doctorId, hospital, asFirst } = laboratory
   return asFirst(async (tx) => {
-    const order = await placeOrder(tx, {
+    const order = await placeLabOrder(tx, {
       patientId,
       codes,
       clinicId: hospital.clinicId,
       orderingDoctorId: doctorId,
     })
-    const samples = await accession(tx, order.id)
+    const samples = await accessionOrder(tx, order.id)
     return { orderId: order.id, items: await itemsOf(tx, order.id), samples }
   })
 }

@@ -27,12 +27,12 @@ import {
   statusOf,
   type Laboratory,
 } from './laboratory.fixture.ts'
-import { cancelOrder, cancelOrderItem, placeOrder } from './orders.ts'
+import { cancelLabOrder, cancelLabOrderItem, placeLabOrder } from './orders.ts'
 import { acceptQcLot, recordEqa, recordQc, retireQcLot, reviewQc } from './quality-control.ts'
-import { amendReport, issueReport, notifyCritical } from './reports.ts'
+import { amendLabReport, issueLabReport, notifyCritical } from './reports.ts'
 import { authoriseResult, cancelResult, correctResult, enterResult, verifyResult } from './results.ts'
 import type { LabResult } from './rows.ts'
-import { accession, changeSampleState, createAliquots } from './samples.ts'
+import { accessionOrder, changeSampleState, createAliquots } from './samples.ts'
 
 const withLaboratory = (work: (laboratory: Laboratory) => Promise<void>) =>
   withHospital(async (hospital) => work(await openLaboratory(hospital)))
@@ -41,7 +41,7 @@ test('an order goes from the bedside to the final report, and each step asked ag
   withLaboratory(async (laboratory) => {
     const { asFirst, asSecond } = laboratory
     const { orderId, items, samples } = await orderTests(laboratory, ['HB', 'KNA'])
-    const again = await asFirst((tx) => accession(tx, orderId))
+    const again = await asFirst((tx) => accessionOrder(tx, orderId))
     for (const sample of samples) await bringToBench(laboratory, sample.id)
     const orderItemId = items['HB'] ?? ''
 
@@ -49,11 +49,11 @@ test('an order goes from the bedside to the final report, and each step asked ag
     const typedAgain = await asFirst((tx) => enterResult(tx, { orderItemId, valueNum: 11.2 }))
     const verified = await asSecond((tx) => verifyResult(tx, entered.id))
     const released = await asFirst((tx) => authoriseResult(tx, entered.id))
-    const partial = await asFirst((tx) => issueReport(tx, orderId))
+    const partial = await asFirst((tx) => issueLabReport(tx, orderId))
     const statusPartly = await statusOf(laboratory, orderId)
     for (const code of ['K', 'NA']) await release(laboratory, items[code] ?? '', 4)
-    const final = await asFirst((tx) => issueReport(tx, orderId))
-    const finalAgain = await asFirst((tx) => issueReport(tx, orderId))
+    const final = await asFirst((tx) => issueLabReport(tx, orderId))
+    const finalAgain = await asFirst((tx) => issueLabReport(tx, orderId))
 
     assert.deepEqual(again, samples)
     assert.deepEqual(
@@ -80,43 +80,43 @@ test('an order goes from the bedside to the final report, and each step asked ag
     ])
   }))
 
-test('placeOrder: a key makes one order, an unknown test and a strange encounter are refused', () =>
+test('placeLabOrder: a key makes one order, an unknown test and a strange encounter are refused', () =>
   withLaboratory(async ({ asFirst, hospital, patientId, doctorId }) => {
     const order = { patientId, codes: ['HB'], clinicId: hospital.clinicId, orderingDoctorId: doctorId }
 
-    const first = await asFirst((tx) => placeOrder(tx, { ...order, key: 'order-one', priority: 'stat' }))
-    const second = await asFirst((tx) => placeOrder(tx, { ...order, key: 'order-one', priority: 'stat' }))
+    const first = await asFirst((tx) => placeLabOrder(tx, { ...order, key: 'order-one', priority: 'stat' }))
+    const second = await asFirst((tx) => placeLabOrder(tx, { ...order, key: 'order-one', priority: 'stat' }))
 
     assert.deepEqual(second, first)
     assert.equal(first.dueAt.getTime() - first.orderedAt.getTime(), 30 * 60_000)
     await assert.rejects(
-      asFirst((tx) => placeOrder(tx, { ...order, codes: ['NOTHING'] })),
+      asFirst((tx) => placeLabOrder(tx, { ...order, codes: ['NOTHING'] })),
       NotFoundError,
     )
     await assert.rejects(
-      asFirst((tx) => placeOrder(tx, { ...order, encounterId: randomUUID() })),
+      asFirst((tx) => placeLabOrder(tx, { ...order, encounterId: randomUUID() })),
       NotFoundError,
     )
   }))
 
-test('cancelOrder: takes planned samples with it, asks for a reason, and comes too late once a test is in process', () =>
+test('cancelLabOrder: takes planned samples with it, asks for a reason, and comes too late once a test is in process', () =>
   withLaboratory(async (laboratory) => {
     const { asFirst } = laboratory
     const { orderId, items, samples } = await orderTests(laboratory, ['HB', 'K'])
     const begun = await orderOnBench(laboratory, ['HB'])
     await asFirst((tx) => enterResult(tx, { orderItemId: begun.items['HB'] ?? '', valueNum: 13 }))
 
-    const item = await asFirst((tx) => cancelOrderItem(tx, items['K'] ?? '', 'ordered twice'))
-    const order = await asFirst((tx) => cancelOrder(tx, orderId, 'patient left'))
+    const item = await asFirst((tx) => cancelLabOrderItem(tx, items['K'] ?? '', 'ordered twice'))
+    const order = await asFirst((tx) => cancelLabOrder(tx, orderId, 'patient left'))
 
     assert.deepEqual([item.status, order.status], ['cancelled', 'cancelled'])
     assert.deepEqual(await statesOfSample(laboratory, samples[1]?.id ?? ''), ['planned', 'cancelled'])
     await assert.rejects(
-      asFirst((tx) => cancelOrder(tx, begun.orderId, 'too late')),
+      asFirst((tx) => cancelLabOrder(tx, begun.orderId, 'too late')),
       IllegalTransitionError,
     )
     await assert.rejects(
-      asFirst((tx) => cancelOrder(tx, begun.orderId, ' ')),
+      asFirst((tx) => cancelLabOrder(tx, begun.orderId, ' ')),
       ReasonRequiredError,
     )
   }))
@@ -176,7 +176,7 @@ test('changeSampleState: a rejected sample is collected again, and the tests wai
       changeSampleState(tx, { sampleId, to: 'rejected', reasonCode: 'haemolysed', receiptCondition: 'haemolysed' }),
     )
     const waiting = await statusOf(laboratory, orderId)
-    const [, replacement] = await asFirst((tx) => accession(tx, orderId))
+    const [, replacement] = await asFirst((tx) => accessionOrder(tx, orderId))
     await bringToBench(laboratory, replacement?.id ?? '')
 
     assert.equal(waiting, 'in_progress: recollect recollect')
@@ -208,7 +208,7 @@ test('receipt: a sample that is too old needs a stated exception, which is print
     await asFirst((tx) => changeSampleState(tx, { sampleId, to: 'received', acceptedWithException }))
     await asFirst((tx) => changeSampleState(tx, { sampleId, to: 'accessioned' }))
     await release(laboratory, items['K'] ?? '', 4)
-    const report = await asFirst((tx) => issueReport(tx, orderId))
+    const report = await asFirst((tx) => issueLabReport(tx, orderId))
 
     assert.deepEqual(report.exceptions, [acceptedWithException])
     const [row] = await asFirst((tx) =>
@@ -251,16 +251,16 @@ test('accession: a preprinted barcode is used once', () =>
     const { asFirst, hospital, patientId, doctorId } = laboratory
     const order = () =>
       asFirst((tx) =>
-        placeOrder(tx, { patientId, codes: ['HB'], clinicId: hospital.clinicId, orderingDoctorId: doctorId }),
+        placeLabOrder(tx, { patientId, codes: ['HB'], clinicId: hospital.clinicId, orderingDoctorId: doctorId }),
       )
     const labels = [{ specimenType: 'blood', barcode: 'PRE-1' }]
     const [one, two] = [await order(), await order()]
 
-    const [sample] = await asFirst((tx) => accession(tx, one.id, labels))
+    const [sample] = await asFirst((tx) => accessionOrder(tx, one.id, labels))
 
     assert.equal(sample?.barcode, 'PRE-1')
     await assert.rejects(
-      asFirst((tx) => accession(tx, two.id, labels)),
+      asFirst((tx) => accessionOrder(tx, two.id, labels)),
       BarcodeTakenError,
     )
   }))
@@ -306,7 +306,7 @@ test('correctResult: a new row, a new version of the report, the old ones kept',
     const { asFirst, asSecond, staff } = laboratory
     const { orderId, items } = await orderOnBench(laboratory, ['HB'])
     const wrong = await release(laboratory, items['HB'] ?? '', 13)
-    const report = await asFirst((tx) => issueReport(tx, orderId))
+    const report = await asFirst((tx) => issueLabReport(tx, orderId))
     const correction = { resultId: wrong.id, reason: 'typing error', valueNum: 15, verifiedBy: staff[1] }
 
     await assert.rejects(
@@ -324,7 +324,7 @@ test('correctResult: a new row, a new version of the report, the old ones kept',
         'select id from laboratory.diagnostic_reports where order_id = $1 and is_current',
         [orderId],
       )
-      return amendReport(tx, current?.id ?? '', 'comment added', Buffer.from('sealed'))
+      return amendLabReport(tx, current?.id ?? '', 'comment added', Buffer.from('sealed'))
     })
 
     assert.deepEqual([corrected.status, corrected.supersedesId], ['corrected', wrong.id])
@@ -345,7 +345,7 @@ test('correctResult: a new row, a new version of the report, the old ones kept',
       ResultImmutableError,
     )
     await assert.rejects(
-      asFirst((tx) => amendReport(tx, report.id, 'not the newest')),
+      asFirst((tx) => amendLabReport(tx, report.id, 'not the newest')),
       ResultImmutableError,
     )
   }))
@@ -361,17 +361,17 @@ test('critical values: no report before somebody read the value back, for a corr
 
     assert.deepEqual([result.flag, result.isCritical, (await events()).length], ['LL', true, 1])
     await assert.rejects(
-      asFirst((tx) => issueReport(tx, orderId)),
+      asFirst((tx) => issueLabReport(tx, orderId)),
       CriticalNotNotifiedError,
     )
     await asFirst((tx) => notifyCritical(tx, { ...call, readBack: false, outcome: 'no answer' }))
     await assert.rejects(
-      asFirst((tx) => issueReport(tx, orderId)),
+      asFirst((tx) => issueLabReport(tx, orderId)),
       CriticalNotNotifiedError,
     )
     const told = await asFirst((tx) => notifyCritical(tx, { ...call, readBack: true, escalationLevel: 1 }))
     const again = await asFirst((tx) => notifyCritical(tx, { ...call, readBack: true, escalationLevel: 1 }))
-    const report = await asFirst((tx) => issueReport(tx, orderId))
+    const report = await asFirst((tx) => issueLabReport(tx, orderId))
 
     assert.equal(told.withinTarget, true)
     assert.deepEqual(again, told)
@@ -495,7 +495,7 @@ async function openLot({ asFirst, hospital, tests, analyserId }: Laboratory): Pr
 async function statesOfSample({ asFirst }: Laboratory, sampleId: string): Promise<string[]> {
   const rows = await asFirst((tx) =>
     tx.query<{ state: string }>(
-      'select to_status as state from laboratory.sample_events where sample_id = $1 order by created_at, id',
+      'select to_status as state from laboratory.sample_events where sample_id = $1 order by occurred_at',
       [sampleId],
     ),
   )

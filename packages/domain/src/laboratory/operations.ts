@@ -1,14 +1,14 @@
 import {
-  cancelOrder,
-  cancelOrderItem,
-  cancelOrderItemSql,
-  cancelOrderSql,
-  placeOrder,
-  placeOrderSql,
+  cancelLabOrder,
+  cancelLabOrderItem,
+  cancelLabOrderItemSql,
+  cancelLabOrderSql,
+  placeLabOrder,
+  placeLabOrderSql,
 } from './orders.ts'
 import {
-  accession,
-  accessionSql,
+  accessionOrder,
+  accessionOrderSql,
   changeSampleState,
   changeSampleStateSql,
   createAliquots,
@@ -27,10 +27,10 @@ import {
   verifyResultSql,
 } from './results.ts'
 import {
-  amendReport,
-  amendReportSql,
-  issueReport,
-  issueReportSql,
+  amendLabReport,
+  amendLabReportSql,
+  issueLabReport,
+  issueLabReportSql,
   notifyCritical,
   notifyCriticalSql,
 } from './reports.ts'
@@ -49,10 +49,10 @@ import {
 
 /** The operations of schema/laboratory that an application may call. */
 export const laboratoryOperations = {
-  'laboratory.place_order': { sql: placeOrderSql, call: placeOrder },
-  'laboratory.cancel_order_item': { sql: cancelOrderItemSql, call: cancelOrderItem },
-  'laboratory.cancel_order': { sql: cancelOrderSql, call: cancelOrder },
-  'laboratory.accession': { sql: accessionSql, call: accession },
+  'laboratory.place_order': { sql: placeLabOrderSql, call: placeLabOrder },
+  'laboratory.cancel_order_item': { sql: cancelLabOrderItemSql, call: cancelLabOrderItem },
+  'laboratory.cancel_order': { sql: cancelLabOrderSql, call: cancelLabOrder },
+  'laboratory.accession': { sql: accessionOrderSql, call: accessionOrder },
   'laboratory.create_aliquots': { sql: createAliquotsSql, call: createAliquots },
   'laboratory.change_sample_state': { sql: changeSampleStateSql, call: changeSampleState },
   'laboratory.enter_result': { sql: enterResultSql, call: enterResult },
@@ -60,8 +60,8 @@ export const laboratoryOperations = {
   'laboratory.authorise_result': { sql: authoriseResultSql, call: authoriseResult },
   'laboratory.cancel_result': { sql: cancelResultSql, call: cancelResult },
   'laboratory.correct_result': { sql: correctResultSql, call: correctResult },
-  'laboratory.issue_report': { sql: issueReportSql, call: issueReport },
-  'laboratory.amend_report': { sql: amendReportSql, call: amendReport },
+  'laboratory.issue_report': { sql: issueLabReportSql, call: issueLabReport },
+  'laboratory.amend_report': { sql: amendLabReportSql, call: amendLabReport },
   'laboratory.notify_critical': { sql: notifyCriticalSql, call: notifyCritical },
   'laboratory.record_qc': { sql: recordQcSql, call: recordQc },
   'laboratory.accept_qc_lot': { sql: acceptQcLotSql, call: acceptQcLot },

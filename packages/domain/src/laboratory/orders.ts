@@ -2,7 +2,7 @@ import type { Transaction } from '@imhotep/postgres'
 import { single } from '../rows.ts'
 import { itemColumns, orderColumns, type LabOrder, type LabOrderItem } from './rows.ts'
 
-export interface PlaceOrderInput {
+export interface PlaceLabOrderInput {
   readonly patientId: string
   /** Codes of tests and panels. */
   readonly codes: readonly string[]
@@ -24,7 +24,7 @@ export interface PlaceOrderInput {
   readonly key?: string
 }
 
-export const placeOrderSql = `
+export const placeLabOrderSql = `
 select ${orderColumns}
 from laboratory.place_order($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
 
@@ -32,8 +32,8 @@ from laboratory.place_order($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $
  * Orders tests and panels for a patient and charges the encounter.
  * @throws NotFoundError (IM005), RequestInProgressError (IM010), IdempotencyKeyReusedError (IM011)
  */
-export async function placeOrder(tx: Transaction, input: PlaceOrderInput): Promise<LabOrder> {
-  const rows = await tx.query<LabOrder>(placeOrderSql, [
+export async function placeLabOrder(tx: Transaction, input: PlaceLabOrderInput): Promise<LabOrder> {
+  const rows = await tx.query<LabOrder>(placeLabOrderSql, [
     input.patientId,
     input.codes,
     input.encounterId ?? null,
@@ -51,22 +51,22 @@ export async function placeOrder(tx: Transaction, input: PlaceOrderInput): Promi
   return single(rows)
 }
 
-export const cancelOrderItemSql = `select ${itemColumns}\nfrom laboratory.cancel_order_item($1, $2)`
+export const cancelLabOrderItemSql = `select ${itemColumns}\nfrom laboratory.cancel_order_item($1, $2)`
 
 /**
  * Cancels a test that is not in process yet, and its planned sample when nothing else needs it.
  * @throws IllegalTransitionError (IM001), ReasonRequiredError (IM002), NotFoundError (IM005)
  */
-export async function cancelOrderItem(tx: Transaction, orderItemId: string, reason: string): Promise<LabOrderItem> {
-  return single(await tx.query<LabOrderItem>(cancelOrderItemSql, [orderItemId, reason]))
+export async function cancelLabOrderItem(tx: Transaction, orderItemId: string, reason: string): Promise<LabOrderItem> {
+  return single(await tx.query<LabOrderItem>(cancelLabOrderItemSql, [orderItemId, reason]))
 }
 
-export const cancelOrderSql = `select ${orderColumns}\nfrom laboratory.cancel_order($1, $2)`
+export const cancelLabOrderSql = `select ${orderColumns}\nfrom laboratory.cancel_order($1, $2)`
 
 /**
  * Cancels all tests of an order, or none when one is in process.
  * @throws IllegalTransitionError (IM001), ReasonRequiredError (IM002), NotFoundError (IM005)
  */
-export async function cancelOrder(tx: Transaction, orderId: string, reason: string): Promise<LabOrder> {
-  return single(await tx.query<LabOrder>(cancelOrderSql, [orderId, reason]))
+export async function cancelLabOrder(tx: Transaction, orderId: string, reason: string): Promise<LabOrder> {
+  return single(await tx.query<LabOrder>(cancelLabOrderSql, [orderId, reason]))
 }

@@ -2,35 +2,35 @@ import type { Transaction } from '@imhotep/postgres'
 import { single } from '../rows.ts'
 import { reportColumns, type DiagnosticReport } from './rows.ts'
 
-export const issueReportSql = `select ${reportColumns}\nfrom laboratory.issue_report($1, $2)`
+export const issueLabReportSql = `select ${reportColumns}\nfrom laboratory.issue_report($1, $2)`
 
 /**
  * Issues the released results of an order: partial while tests are open, else final. `conclusion` is encrypted by the
  * caller. Without anything new the report is returned as it is.
  * @throws NotFoundError (IM005), NotPermittedError (IM006), CriticalNotNotifiedError (IM313)
  */
-export async function issueReport(
+export async function issueLabReport(
   tx: Transaction,
   orderId: string,
   conclusion: Uint8Array | null = null,
 ): Promise<DiagnosticReport> {
-  return single(await tx.query<DiagnosticReport>(issueReportSql, [orderId, conclusion]))
+  return single(await tx.query<DiagnosticReport>(issueLabReportSql, [orderId, conclusion]))
 }
 
-export const amendReportSql = `select ${reportColumns}\nfrom laboratory.amend_report($1, $2, $3)`
+export const amendLabReportSql = `select ${reportColumns}\nfrom laboratory.amend_report($1, $2, $3)`
 
 /**
  * A new version of the current final report with a new conclusion and a reason that is printed.
  * @throws ReasonRequiredError (IM002), NotFoundError (IM005), NotPermittedError (IM006), ResultImmutableError (IM311),
  * CriticalNotNotifiedError (IM313)
  */
-export async function amendReport(
+export async function amendLabReport(
   tx: Transaction,
   reportId: string,
   reason: string,
   conclusion: Uint8Array | null = null,
 ): Promise<DiagnosticReport> {
-  return single(await tx.query<DiagnosticReport>(amendReportSql, [reportId, reason, conclusion]))
+  return single(await tx.query<DiagnosticReport>(amendLabReportSql, [reportId, reason, conclusion]))
 }
 
 export interface NotifyCriticalInput {

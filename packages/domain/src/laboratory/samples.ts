@@ -9,18 +9,18 @@ export interface PreprintedLabel {
   readonly barcode: string
 }
 
-export const accessionSql = `select ${sampleColumns}\nfrom laboratory.accession($1, $2)`
+export const accessionOrderSql = `select ${sampleColumns}\nfrom laboratory.accession($1, $2)`
 
 /**
  * Plans the samples of an order, one for each specimen type and container, and returns all its primary samples.
  * @throws NotFoundError (IM005), NotPermittedError (IM006), BarcodeTakenError (IM303)
  */
-export async function accession(
+export async function accessionOrder(
   tx: Transaction,
   orderId: string,
   labels: readonly PreprintedLabel[] = [],
 ): Promise<Sample[]> {
-  return tx.query<Sample>(accessionSql, [orderId, JSON.stringify(labels.map(toColumns))])
+  return tx.query<Sample>(accessionOrderSql, [orderId, JSON.stringify(labels.map(toColumns))])
 }
 
 export interface CreateAliquotsInput {

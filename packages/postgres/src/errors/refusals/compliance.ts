@@ -36,3 +36,31 @@ export const BreakGlassOpenError = refuse(
   'break-glass access to this patient is open already',
   'use the access that is open',
 )
+export const GuardianRequiredError = refuse(
+  'IM913',
+  'GuardianRequiredError',
+  'IMH_GUARDIAN_REQUIRED',
+  'the consent is not given by somebody who may',
+  'for a minor a verified legal guardian consents',
+)
+export const NoticeDoesNotCoverError = refuse(
+  'IM914',
+  'NoticeDoesNotCoverError',
+  'IMH_NOTICE_DOES_NOT_COVER',
+  'the notice that was shown does not cover the consent',
+  'show a notice that is in effect and names all purposes',
+)
+export const BreachIncompleteError = refuse(
+  'IM915',
+  'BreachIncompleteError',
+  'IMH_BREACH_INCOMPLETE',
+  'a report of the breach is missing, or somebody was not told',
+  'record what is missing, then close the breach',
+)
+export const CountryRestrictedError = refuse(
+  'IM916',
+  'CountryRestrictedError',
+  'IMH_COUNTRY_RESTRICTED',
+  'personal data may not go to that country',
+  'choose a processor elsewhere',
+)

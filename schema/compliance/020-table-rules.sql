@@ -1,0 +1,161 @@
+-- Rules that look at other rows or at settings. The operations ask first; these are the last guard, whatever the road.
+
+create function compliance.is_minor(p_tenant_id uuid, p_patient_id uuid, p_at timestamptz) returns boolean
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(
+    (
+      select
+        p.birth_date + (coalesce((core.setting('compliance.majority_age') #>> '{}')::int, 18) || ' years')::interval
+        > p_at at time zone 'UTC'
+      from patient.patients p
+      where p.tenant_id = p_tenant_id and p.id = p_patient_id
+    ),
+    false
+  )
+$$;
+
+comment on function compliance.is_minor(uuid, uuid, timestamptz) is 'about=Whether the patient was under the age of setting compliance.majority_age (18); a patient without a birth date counts as an adult.';
+
+create function compliance.check_consent() returns trigger
+  language plpgsql
+  security definer -- looks at the patient and at the contact
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_contact record;
+  v_notice compliance.consent_notices;
+begin
+  if new.given_by in ('patient', 'spouse') and compliance.is_minor(new.tenant_id, new.patient_id, new.given_at) then
+    raise exception 'patient % is a minor', new.patient_id
+      using errcode = 'IM913', hint = 'a verified guardian consents: given_by guardian with the contact';
+  end if;
+  if new.contact_id is not null then
+    select c.patient_id, c.is_legal_guardian, c.guardian_verified_at, c.valid_to, c.deleted_at into v_contact
+    from patient.patient_contacts c
+    where c.tenant_id = new.tenant_id and c.id = new.contact_id;
+    if v_contact.patient_id <> new.patient_id then
+      raise exception 'contact % is not of patient %', new.contact_id, new.patient_id
+        using errcode = 'IM913', hint = 'choose a contact of the patient';
+    end if;
+    if new.given_by = 'guardian' and (
+      not v_contact.is_legal_guardian or v_contact.guardian_verified_at is null or v_contact.deleted_at is not null
+      or v_contact.valid_to < (new.given_at at time zone 'UTC')::date
+    ) then
+      raise exception 'contact % is no verified legal guardian', new.contact_id
+        using errcode = 'IM913', hint = 'verify the proof of guardianship first';
+    end if;
+  end if;
+  if new.notice_id is not null then
+    select n.* into v_notice from compliance.consent_notices n where n.id = new.notice_id;
+    if v_notice.effective_from > new.given_at or not new.purposes <@ v_notice.purpose then
+      raise exception 'notice % does not cover the consent', new.notice_id
+        using errcode = 'IM914', hint = 'show a notice that is in effect and names all purposes';
+    end if;
+  end if;
+  return new;
+end
+$$;
+
+comment on function compliance.check_consent() is 'about=Before insert or change: for a minor neither the patient nor a spouse consents, a guardian is a verified legal guardian of this patient (IM913), and the notice was in effect and names all purposes (IM914).';
+
+create function compliance.check_everybody_told() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_waiting int;
+begin
+  select count(*) into v_waiting
+  from compliance.breach_affected_persons p
+  where p.tenant_id = new.tenant_id and p.breach_id = new.id and p.notified_at is null;
+  if v_waiting > 0 then
+    raise exception '% persons affected by breach % were not told', v_waiting, new.id
+      using errcode = 'IM915', hint = 'tell them, and record it with compliance.record_person_notice';
+  end if;
+  return new;
+end
+$$;
+
+comment on function compliance.check_everybody_told() is 'about=Before a breach closes: every affected person was told (IM915).';
+
+create function compliance.check_legal_minimum() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_minimum interval;
+begin
+  select max(m.keep_for) into v_minimum
+  from compliance.retention_policies m
+  where
+    m.tenant_id is null and m.class = new.class
+    and (m.schema_name is null or m.schema_name = new.schema_name)
+    and (m.table_name is null or m.table_name = new.table_name);
+  if new.keep_for < v_minimum then
+    raise exception 'rows of class "%" are kept for at least %', new.class, v_minimum
+      using errcode = 'IM911', hint = 'a policy of the tenant may keep rows longer than the law, not shorter';
+  end if;
+  return new;
+end
+$$;
+
+comment on function compliance.check_legal_minimum() is 'about=Before insert or change of a tenant''s policy: it keeps rows at least as long as the shared policy of the class (IM911).';
+
+create function compliance.check_erasure_allowed() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- whose rows they were is a hash here: a hold on any patient is compared by the same hash
+  if exists (
+    select
+    from compliance.legal_holds h
+    where
+      h.tenant_id = new.tenant_id and h.status = 'active'
+      and (
+        (h.patient_id is null and (
+          new.patient_ref_hash is not null -- all of a person: touched by a hold on any table
+          or compliance.scope_covers(h.scope, new.schema_name, new.table_name, null)
+        ))
+        or compliance.patient_ref_hash(h.tenant_id, h.patient_id) = new.patient_ref_hash
+      )
+  ) then
+    raise exception 'a legal hold covers what was to be erased'
+      using errcode = 'IM910', hint = 'release the hold first';
+  end if;
+  return new;
+end
+$$;
+
+comment on function compliance.check_erasure_allowed() is 'about=Before insert: nothing is erased that an active legal hold covers (IM910).';
+
+create function compliance.check_country() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_country text;
+begin
+  select c.country into v_country
+  from (
+    select new.country as country
+    union all
+    select s ->> 'country' from jsonb_array_elements(new.subprocessors) as s
+  ) as c
+  where coalesce(core.setting('compliance.restricted_countries') ? c.country, false)
+  limit 1;
+  if found then
+    raise exception 'personal data may not go to country %', v_country
+      using errcode = 'IM916', hint = 'choose a processor elsewhere, or change setting compliance.restricted_countries';
+  end if;
+  return new;
+end
+$$;
+
+comment on function compliance.check_country() is 'about=Before insert or change: neither the processor nor one that it uses is in a country of setting compliance.restricted_countries (IM916; DPDP Rules r.15).';

@@ -1,0 +1,5 @@
+-- A shift closes only when its work is in other hands: the rule of this module on a table of workforce.
+
+create trigger shifts_handed_over before update of status on workforce.shifts
+  for each row when (new.status = 'closed' and old.status <> 'closed')
+  execute function tasking.check_shift_is_handed_over();

@@ -1,0 +1,458 @@
+-- Changes made offline. A device sends an operation: which fields of which row it set, its clock, and what it had seen of the
+-- row. Every field is merged on its own: the later write stands, equal times are decided by the node, so that all replicas
+-- agree whatever the order of arrival. Where the device had not seen the last write of a guarded field (who does it, where
+-- it stands), or the state machine has no such move, a person decides. Taking over a handover and verifying are facts that
+-- the server decides; a device asks for them by their own operations.
+
+create function tasking.fields_to_sync(p_entity_type text) returns text[]
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case p_entity_type
+    when 'tasks' then
+      array[
+        'title', 'description_enc', 'category', 'priority', 'assigned_to', 'due_at', 'status', 'cancel_reason'
+      ]
+    when 'handovers' then array['summary_enc', 'due_at']
+    when 'handover_patients' then
+      array[
+        'illness_severity', 'patient_summary_enc', 'action_list', 'situation_awareness_enc', 'contingency_plan',
+        'order_no'
+      ]
+    when 'emr_verifications' then array['resource_ref']
+  end
+$$;
+
+comment on function tasking.fields_to_sync(text) is 'about=The fields of a table that a device may set offline; null for a table that is not synchronised.';
+
+create function tasking.is_guarded(p_field text) returns boolean
+  language sql
+  immutable
+  parallel safe
+return p_field in ('status', 'assigned_to');
+
+comment on function tasking.is_guarded(text) is 'about=Fields of which two concurrent writes are not merged: a person decides.';
+
+create function tasking.sort_fields(
+  p_row jsonb,
+  p_patch jsonb,
+  p_vector_clock jsonb,
+  p_hlc text,
+  out applied text[],
+  out superseded text[],
+  out conflicts text[]
+) returns record
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_field record;
+  v_clock jsonb;
+  v_seen boolean;
+begin
+  applied := '{}';
+  superseded := '{}';
+  conflicts := '{}';
+  for v_field in select * from jsonb_each(p_patch) as f (name, value) order by f.name loop
+    v_clock := p_row -> 'field_clocks' -> v_field.name;
+    v_seen := v_clock is null
+      or coalesce((p_vector_clock ->> (v_clock ->> 'node'))::bigint, 0) >= (v_clock ->> 'seq')::bigint;
+    if tasking.is_guarded(v_field.name) and not v_seen and p_row -> v_field.name <> v_field.value then
+      conflicts := conflicts || v_field.name::text;
+    elsif v_clock is null or p_hlc collate "C" > (v_clock ->> 'hlc') collate "C" then
+      applied := applied || v_field.name::text;
+    elsif p_row -> v_field.name <> v_field.value then
+      superseded := superseded || v_field.name::text;
+    end if;
+  end loop;
+end
+$$;
+
+comment on function tasking.sort_fields(jsonb, jsonb, jsonb, text) is 'about=Sorts the fields of a patch: applied are those that are later (HLC as text) than what the row holds, superseded those that are not, conflicts guarded fields whose last write the sender had not seen. A field that holds the value already is in none, unless the patch is later.';
+
+create function tasking.status_may_follow(p_task jsonb, p_status text) returns boolean
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select
+    p_task ->> 'status' = p_status
+    or (
+      p_status in ('in_progress', 'on_hold', 'completed', 'cancelled', 'reopened')
+      and (
+        p_status <> 'completed' or not (p_task ->> 'requires_verification')::boolean
+        or tasking.has_verification((p_task ->> 'tenant_id')::uuid, (p_task ->> 'id')::uuid)
+      )
+      and exists (
+        select
+        from core.transition_rules r
+        where r.machine = 'tasking.tasks' and r.from_state = p_task ->> 'status' and r.to_state = p_status
+      )
+    )
+$$;
+
+comment on function tasking.status_may_follow(jsonb, text) is 'about=Whether a device may move a task to a state: a legal move that is no verification, and to completed only with the verification that the task requires.';
+
+-- what comes with a move of a task, in the name of the user who is signed in on the device
+create function tasking.facts_of_move(p_task jsonb, p_status text, p_at timestamptz, p_user uuid) returns jsonb
+  language sql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when p_task ->> 'status' = p_status then '{}'::jsonb
+    when p_status = 'in_progress' and p_task ->> 'started_at' is null then jsonb_build_object('started_at', p_at)
+    when p_status = 'completed' then jsonb_build_object('completed_at', p_at, 'completed_by', p_user)
+    when p_status = 'reopened' then '{"completed_at": null, "completed_by": null}'
+    else '{}'
+  end
+$$;
+
+comment on function tasking.facts_of_move(jsonb, text, timestamptz, uuid) is 'about=The columns that a move of a task sets besides status, with their values.';
+
+create function tasking.write_fields(p_entity_type text, p_row jsonb, p_values jsonb) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_values ->> 'status' in ('on_hold', 'cancelled', 'reopened') and core.current_reason() is null then
+    perform core.set_reason(coalesce(p_values ->> 'cancel_reason', 'changed offline'));
+  end if;
+  execute format(
+    'update tasking.%1$I t set %2$s from jsonb_populate_record(null::tasking.%1$I, $1) as n where t.tenant_id = $2 and t.id = $3',
+    p_entity_type,
+    (select string_agg(format('%1$I = n.%1$I', k), ', ' order by k) from jsonb_object_keys(p_values) as k)
+  )
+  using p_values, (p_row ->> 'tenant_id')::uuid, (p_row ->> 'id')::uuid;
+end
+$$;
+
+comment on function tasking.write_fields(text, jsonb, jsonb) is 'about=Sets columns of a row that the caller has locked to the values of a JSON object whose keys the caller has checked.';
+
+create function tasking.lock_entity(p_entity_type text, p_entity_id uuid) returns jsonb
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_row jsonb;
+begin
+  execute format(
+    'select to_jsonb(t) from tasking.%I t where t.tenant_id = $1 and t.id = $2 for no key update', p_entity_type
+  )
+  into v_row
+  using core.require_tenant(), p_entity_id;
+  return v_row;
+end
+$$;
+
+comment on function tasking.lock_entity(text, uuid) is 'about=A row of a synchronised table as JSON, locked until the transaction ends; null when there is none.';
+
+create function tasking.why_closed(p_entity_type text, p_row jsonb) returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_status text := p_row ->> 'status';
+begin
+  if p_entity_type = 'handover_patients' then
+    select h.status into v_status
+    from tasking.handovers h
+    where h.tenant_id = (p_row ->> 'tenant_id')::uuid and h.id = (p_row ->> 'handover_id')::uuid;
+  end if;
+  return case
+    when p_row ->> 'deleted_at' is not null then 'it is deleted'
+    when p_entity_type in ('handovers', 'handover_patients') and v_status not in ('draft', 'submitted') then
+      'the handover is ' || v_status
+    when p_entity_type = 'emr_verifications' and v_status in ('verified', 'rejected', 'expired') then
+      'the verification is ' || v_status
+  end;
+end
+$$;
+
+comment on function tasking.why_closed(text, jsonb) is 'about=Why a row takes no change any more; null when it does.';
+
+create function tasking.create_task_offline(p_id uuid, p_patch jsonb, p_hlc_physical_us bigint, p_hlc_logical int, p_node text)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_new tasking.tasks := jsonb_populate_record(null::tasking.tasks, p_patch);
+  v_clock jsonb := jsonb_build_object('hlc', tasking.hlc_text(p_hlc_physical_us, p_hlc_logical, p_node), 'node', p_node, 'seq', 1);
+begin
+  insert into tasking.tasks (
+    tenant_id, id, task_number, patient_id, encounter_id, department_id, shift_id, title, description_enc, category,
+    priority, assigned_to, assigned_by, due_at, requires_verification, vector_clock, hlc_physical_us, hlc_logical,
+    hlc_node, field_clocks
+  )
+  values (
+    core.require_tenant(), p_id, core.next_default_number('task', '', 'TASK-{YY}-'), v_new.patient_id,
+    v_new.encounter_id, v_new.department_id, v_new.shift_id, v_new.title, v_new.description_enc, v_new.category,
+    coalesce(v_new.priority, 'medium'), v_new.assigned_to, tasking.acting_user_id(), v_new.due_at,
+    coalesce(v_new.requires_verification, false), jsonb_build_object(p_node, 1), p_hlc_physical_us, p_hlc_logical,
+    p_node, (select jsonb_object_agg(f, v_clock) from jsonb_object_keys(p_patch || '{"status": null}') as f)
+  )
+  on conflict (tenant_id, id) do nothing;
+end
+$$;
+
+comment on function tasking.create_task_offline(uuid, jsonb, bigint, int, text) is 'about=Makes the pending task that a device made offline, with the clocks of that device, unless it is there.';
+
+create function tasking.merge_operation(
+  p_op_id uuid,
+  p_node_id text,
+  p_entity_type text,
+  p_entity_id uuid,
+  p_patch jsonb,
+  p_patch_enc bytea,
+  p_vector_clock jsonb,
+  p_hlc_physical_us bigint,
+  p_hlc_logical int
+) returns tasking.sync_operations
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_user uuid := tasking.acting_user_id();
+  v_hlc text := tasking.hlc_text(p_hlc_physical_us, p_hlc_logical, p_node_id);
+  v_now bigint := (extract(epoch from now()) * 1000000)::bigint;
+  v_row jsonb;
+  v_fields record;
+  v_unknown text[];
+  v_closed text;
+  v_created boolean := false;
+  v_operation tasking.sync_operations;
+begin
+  if p_hlc_physical_us > v_now + 300000000 then
+    raise exception 'the clock of node "%" is more than five minutes ahead', p_node_id
+      using errcode = 'IM753', hint = 'set the clock of the device and send the operation again';
+  end if;
+  if tasking.fields_to_sync(p_entity_type) is null then
+    raise exception 'table "%" is not synchronised', p_entity_type
+      using errcode = '22023', hint = 'use tasks, handovers, handover_patients or emr_verifications';
+  end if;
+
+  -- copies of an operation meet at the row that they change
+  v_row := tasking.lock_entity(p_entity_type, p_entity_id);
+  if v_row is null and p_entity_type = 'tasks' and p_patch ?& array['title', 'category', 'department_id'] then
+    perform tasking.create_task_offline(p_entity_id, p_patch, p_hlc_physical_us, p_hlc_logical, p_node_id);
+    v_row := tasking.lock_entity(p_entity_type, p_entity_id);
+    v_created := v_row ->> 'hlc_node' = p_node_id;
+  end if;
+  if v_row is null then
+    raise exception '% % does not exist', p_entity_type, p_entity_id
+      using errcode = 'IM005', hint = 'drop the operation: the row was never here';
+  end if;
+  select o.* into v_operation
+  from tasking.sync_operations o
+  where
+    o.tenant_id = v_tenant
+    and (
+      o.op_id = p_op_id
+      or (o.node_id = p_node_id and o.hlc_physical_us = p_hlc_physical_us and o.hlc_logical = p_hlc_logical)
+    );
+  if found then
+    if v_operation.op_id <> p_op_id or v_operation.entity_id <> p_entity_id or v_operation.node_id <> p_node_id then
+      raise exception 'operation % was sent with other content', p_op_id
+        using errcode = 'IM011', hint = 'give every operation an id and a tick of the clock of its own';
+    end if;
+    return v_operation;
+  end if;
+
+  v_operation.op_id := p_op_id;
+  v_operation.node_id := p_node_id;
+  v_operation.user_id := v_user;
+  v_operation.entity_type := p_entity_type;
+  v_operation.entity_id := p_entity_id;
+  v_operation.patch_enc := p_patch_enc;
+  v_operation.vector_clock := p_vector_clock;
+  v_operation.hlc_physical_us := p_hlc_physical_us;
+  v_operation.hlc_logical := p_hlc_logical;
+  if v_created then
+    v_operation.outcome := 'applied';
+    return tasking.log_operation(v_operation);
+  end if;
+
+  select array_agg(f order by f) into v_unknown
+  from jsonb_object_keys(p_patch) as f
+  where f <> all (tasking.fields_to_sync(p_entity_type));
+  v_closed := tasking.why_closed(p_entity_type, v_row);
+  if v_unknown is not null or v_closed is not null then
+    v_operation.outcome := 'rejected';
+    v_operation.conflict_fields := v_unknown;
+    v_operation.resolution := coalesce(v_closed, 'not to be changed offline');
+    return tasking.log_operation(v_operation);
+  end if;
+
+  select * into v_fields from tasking.sort_fields(v_row, p_patch, p_vector_clock, v_hlc);
+  if 'status' = any (v_fields.applied) and not tasking.status_may_follow(v_row, p_patch ->> 'status') then
+    v_fields.applied := array_remove(v_fields.applied, 'status');
+    v_fields.conflicts := v_fields.conflicts || 'status'::text;
+  end if;
+  -- a reason without its move says nothing
+  if p_patch ->> 'status' = 'cancelled' and 'status' <> all (v_fields.applied) then
+    v_fields.applied := array_remove(v_fields.applied, 'cancel_reason');
+  end if;
+  if v_fields.applied <> '{}' then
+    perform tasking.write_merged(v_row, v_operation, p_patch, v_fields.applied);
+  end if;
+  v_operation.outcome := case
+    when v_fields.conflicts <> '{}' then 'conflict'
+    when v_fields.applied <> '{}' then 'applied'
+    when v_fields.superseded <> '{}' then 'superseded'
+    else 'duplicate'
+  end;
+  v_operation.conflict_fields := nullif(v_fields.conflicts, '{}');
+  v_operation.applied_at := case when v_fields.applied <> '{}' then now() end;
+  return tasking.log_operation(v_operation);
+end
+$$;
+
+comment on function tasking.merge_operation(uuid, text, text, uuid, jsonb, bytea, jsonb, bigint, int) is 'about=Merges a change made offline, once: the same op_id gets the same answer. p_patch: the fields and values that the device set; p_patch_enc: the same, encrypted, for the log; p_vector_clock: what the device had seen of the row, this write included. A task that is not there is made from a patch with title, category and department_id. The outcome says what became of it, conflict_fields what a person decides. IM003 no tenant, IM005 no such row, IM006 nobody is signed in, IM011 the op_id or the tick was used for something else, IM753 the clock of the device is ahead.';
+
+create function tasking.write_merged(
+  p_row jsonb,
+  p_operation tasking.sync_operations,
+  p_patch jsonb,
+  p_fields text[]
+) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_now bigint := (extract(epoch from now()) * 1000000)::bigint;
+  v_last bigint := greatest((p_row ->> 'hlc_physical_us')::bigint, p_operation.hlc_physical_us);
+  v_logical int;
+  v_values jsonb;
+  v_clock jsonb := jsonb_build_object(
+    'hlc', tasking.hlc_text(p_operation.hlc_physical_us, p_operation.hlc_logical, p_operation.node_id),
+    'node', p_operation.node_id,
+    'seq', coalesce((p_operation.vector_clock ->> p_operation.node_id)::bigint, 0)
+  );
+begin
+  select jsonb_object_agg(f, p_patch -> f) into v_values from unnest(p_fields) as f;
+  if 'status' = any (p_fields) then
+    v_values := v_values || tasking.facts_of_move(
+      p_row, p_patch ->> 'status', least(now(), to_timestamp(p_operation.hlc_physical_us / 1000000.0)),
+      p_operation.user_id
+    );
+  end if;
+  -- the row's clock passes both: max(now, row, device) + 1
+  v_logical := case
+    when v_now > v_last then 0
+    else 1 + greatest(
+      case when (p_row ->> 'hlc_physical_us')::bigint = v_last then (p_row ->> 'hlc_logical')::int end,
+      case when p_operation.hlc_physical_us = v_last then p_operation.hlc_logical end
+    )
+  end;
+  perform tasking.write_fields(
+    p_operation.entity_type, p_row,
+    v_values || jsonb_build_object(
+      'hlc_physical_us', greatest(v_now, v_last), 'hlc_logical', v_logical, 'hlc_node', tasking.server_node(),
+      'vector_clock', tasking.merge_vector_clocks(p_row -> 'vector_clock', p_operation.vector_clock),
+      'field_clocks', p_row -> 'field_clocks' || (select jsonb_object_agg(f, v_clock) from unnest(p_fields) as f)
+    )
+  );
+end
+$$;
+
+comment on function tasking.write_merged(jsonb, tasking.sync_operations, jsonb, text[]) is 'about=Writes the fields of an operation that stand, with their clocks; the clock of the row passes both its own and the device''s.';
+
+create function tasking.log_operation(p_operation tasking.sync_operations) returns tasking.sync_operations
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_operation tasking.sync_operations;
+begin
+  insert into tasking.sync_operations (
+    tenant_id, op_id, node_id, user_id, entity_type, entity_id, patch_enc, vector_clock, hlc_physical_us, hlc_logical,
+    applied_at, outcome, conflict_fields, resolved_by, resolution, resolves_id
+  )
+  values (
+    core.require_tenant(), p_operation.op_id, p_operation.node_id, p_operation.user_id, p_operation.entity_type,
+    p_operation.entity_id, p_operation.patch_enc, p_operation.vector_clock, p_operation.hlc_physical_us,
+    p_operation.hlc_logical, p_operation.applied_at, p_operation.outcome, p_operation.conflict_fields,
+    p_operation.resolved_by, p_operation.resolution, p_operation.resolves_id
+  )
+  returning * into v_operation;
+  return v_operation;
+end
+$$;
+
+comment on function tasking.log_operation(tasking.sync_operations) is 'about=Writes the row of an operation.';
+
+create function tasking.resolve_conflict(
+  p_operation_id uuid,
+  p_values jsonb,
+  p_values_enc bytea,
+  p_resolution text
+) returns tasking.sync_operations
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_conflict tasking.sync_operations;
+  v_row jsonb;
+  v_values jsonb := p_values;
+  v_decision tasking.sync_operations;
+begin
+  select o.* into v_conflict
+  from tasking.sync_operations o
+  where o.tenant_id = v_tenant and o.id = p_operation_id and o.outcome = 'conflict';
+  if not found then
+    raise exception 'conflict % does not exist', p_operation_id
+      using errcode = 'IM005', hint = 'choose a row of tasking.open_conflicts';
+  end if;
+  v_row := tasking.lock_entity(v_conflict.entity_type, v_conflict.entity_id);
+  select o.* into v_decision
+  from tasking.sync_operations o
+  where o.tenant_id = v_tenant and o.resolves_id = p_operation_id;
+  if found then
+    return v_decision;
+  end if;
+  perform tasking.require_reason(p_resolution, 'the decision on conflict ' || p_operation_id);
+  if exists (select from jsonb_object_keys(p_values) as f where f <> all (v_conflict.conflict_fields)) then
+    raise exception 'conflict % is about other fields', p_operation_id
+      using errcode = '22023', hint = 'decide only on its conflict_fields; {} keeps what is there';
+  end if;
+
+  if p_values <> '{}' then
+    if p_values ? 'status' then
+      v_values := v_values || tasking.facts_of_move(v_row, p_values ->> 'status', now(), tasking.acting_user_id());
+      if p_values ->> 'status' = 'cancelled' then
+        v_values := v_values || jsonb_build_object('cancel_reason', p_resolution);
+      end if;
+    end if;
+    perform tasking.write_fields(v_conflict.entity_type, v_row, v_values); -- a write of this server: the trigger keeps the clocks
+  end if;
+  v_row := tasking.lock_entity(v_conflict.entity_type, v_conflict.entity_id);
+  v_decision.op_id := core.uuid_v7();
+  v_decision.node_id := tasking.server_node();
+  v_decision.user_id := tasking.acting_user_id();
+  v_decision.entity_type := v_conflict.entity_type;
+  v_decision.entity_id := v_conflict.entity_id;
+  v_decision.patch_enc := p_values_enc;
+  v_decision.vector_clock := v_row -> 'vector_clock';
+  v_decision.hlc_physical_us := (extract(epoch from clock_timestamp()) * 1000000)::bigint;
+  v_decision.hlc_logical := 0;
+  v_decision.outcome := case when p_values = '{}' then 'superseded' else 'applied' end;
+  v_decision.applied_at := case when p_values <> '{}' then now() end;
+  v_decision.resolved_by := v_decision.user_id;
+  v_decision.resolution := p_resolution;
+  v_decision.resolves_id := p_operation_id;
+  return tasking.log_operation(v_decision);
+end
+$$;
+
+comment on function tasking.resolve_conflict(uuid, jsonb, bytea, text) is 'about=A person decides a conflict: p_values are the values of its conflict_fields that shall stand ({} keeps what is there), p_values_enc the same encrypted for the log. Decided once; asked again, the first decision is returned. IM001 the state machine has no such move, IM002 no p_resolution, IM005 no such conflict, IM006 nobody is signed in.';
