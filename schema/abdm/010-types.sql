@@ -1,8 +1,5 @@
--- Enumerated types of the module. Enum equality is not leakproof, so row level security keeps it away from ordinary
--- indexes: every list by status has a partial index over the live states instead.
+-- Enumerated types of the module. HI types are no enum: they are a value set (urn:abdm:hi-types), because NHA adds to them.
 
-create type abdm.consent_status as enum (
-  'received', 'granted', 'invalid', 'revoked', 'expired'
-);
+create type abdm.consent_status as enum ('received', 'granted', 'invalid', 'revoked', 'expired');
 
-comment on type abdm.consent_status is 'about=?';
+comment on type abdm.consent_status is 'about=Life of a consent artefact: received, granted (its signature was checked), invalid (its signature is wrong), revoked by the patient, expired.';

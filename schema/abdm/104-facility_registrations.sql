@@ -1,5 +1,6 @@
--- abdm.facility_registrations: A site's identities on the networks: HIP, HIU, HRP bridge, NHCX participant.
--- RULE to build: environment='sandbox' or core.environment = production
+-- abdm.facility_registrations: who a site is on the networks: information provider (HIP), information user (HIU), NHCX
+-- provider. Secrets and private keys stay in a vault; a row holds the path. A database that is not marked production
+-- cannot hold a registration for production, so that a test system never answers for a hospital.
 
 create table abdm.facility_registrations (
   tenant_id uuid not null,
@@ -24,15 +25,19 @@ create table abdm.facility_registrations (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint facility_registrations_pkey primary key (tenant_id, id),
-  constraint facility_registrations_environment_role_key unique (tenant_id, environment, role, network_id),
-  constraint facility_registrations_role_check check (
+  constraint facility_registrations_network_id_key unique (tenant_id, environment, role, network_id),
+  constraint facility_registrations_role_known check (
     role in ('HIP', 'HIU', 'HIP_HIU', 'NHCX_PROVIDER', 'HEALTH_LOCKER')
   ),
-  constraint facility_registrations_environment_check check (environment in ('sandbox', 'production')),
-  constraint facility_registrations_status_check check (
+  constraint facility_registrations_environment_known check (environment in ('sandbox', 'production')),
+  constraint facility_registrations_status_known check (
     status in ('draft', 'registered', 'failed', 'active', 'suspended', 'deregistered')
   ),
-  constraint facility_registrations_callback_url_rule check (callback_url ~ '^https://')
+  constraint facility_registrations_callback_is_https check (callback_url ~ '^https://[^ ]+$'),
+  constraint facility_registrations_secret_is_a_path check (secret_ref ~ '^[a-z]+://'),
+  constraint facility_registrations_certificate_is_public check (certificate !~ 'PRIVATE KEY'),
+  constraint facility_registrations_certificate_has_end check ((certificate is null) = (certificate_expires_at is null)),
+  constraint facility_registrations_milestones_by_name check (jsonb_typeof(milestone_status) = 'object')
 );
 
 alter table abdm.facility_registrations add constraint facility_registrations_tenant_fkey
@@ -40,25 +45,26 @@ alter table abdm.facility_registrations add constraint facility_registrations_te
 alter table abdm.facility_registrations add constraint facility_registrations_clinic_fkey
   foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id);
 
-create unique index facility_registrations_clinic_role_key on abdm.facility_registrations (tenant_id, clinic_id, role, environment)
+create unique index facility_registrations_one_active_per_clinic
+  on abdm.facility_registrations (tenant_id, clinic_id, role, environment)
   where status = 'active';
 create index facility_registrations_clinic_idx on abdm.facility_registrations (tenant_id, clinic_id);
 
-comment on table abdm.facility_registrations is 'class=operational;scope=tenant;owner=fhir;fhir=Organization,Endpoint;retention=operational;about=A site''s identities on the networks: HIP, HIU, HRP bridge, NHCX participant.';
-comment on column abdm.facility_registrations.clinic_id is 'class=operational;about=The clinic.';
-comment on column abdm.facility_registrations.role is 'class=operational;about=?';
-comment on column abdm.facility_registrations.hfr_id is 'class=operational;about=?';
-comment on column abdm.facility_registrations.network_id is 'class=operational;about=?';
-comment on column abdm.facility_registrations.bridge_id is 'class=operational;about=?';
-comment on column abdm.facility_registrations.callback_url is 'class=operational;about=?';
-comment on column abdm.facility_registrations.secret_ref is 'class=operational;about=?';
-comment on column abdm.facility_registrations.signing_key_kid is 'class=operational;about=?';
-comment on column abdm.facility_registrations.certificate is 'class=operational;about=?';
-comment on column abdm.facility_registrations.certificate_expires_at is 'class=operational;about=?';
-comment on column abdm.facility_registrations.consent_manager_id is 'class=operational;about=?';
-comment on column abdm.facility_registrations.environment is 'class=operational;about=?';
-comment on column abdm.facility_registrations.milestone_status is 'class=operational;about=?';
-comment on column abdm.facility_registrations.status is 'class=operational;about=?';
+comment on table abdm.facility_registrations is 'class=operational;scope=tenant;owner=fhir;fhir=Organization,Endpoint;retention=operational;about=Who a site is on the networks: HIP, HIU, NHCX participant.';
+comment on column abdm.facility_registrations.clinic_id is 'class=operational;about=The site.';
+comment on column abdm.facility_registrations.role is 'class=operational;about=HIP (gives data), HIU (asks for data), HIP_HIU (both), NHCX_PROVIDER (claims) or HEALTH_LOCKER.';
+comment on column abdm.facility_registrations.hfr_id is 'class=operational;about=Number of the site in the Health Facility Registry.';
+comment on column abdm.facility_registrations.network_id is 'class=operational;about=Id that the gateway knows the site by: X-HIP-ID, X-HIU-ID or participant code.';
+comment on column abdm.facility_registrations.bridge_id is 'class=operational;about=Id of the software (HRP bridge) that answers for the site.';
+comment on column abdm.facility_registrations.callback_url is 'class=operational;about=Where the gateway sends its callbacks.';
+comment on column abdm.facility_registrations.secret_ref is 'class=operational;about=Path of the client secret in a vault, never the secret.';
+comment on column abdm.facility_registrations.signing_key_kid is 'class=operational;about=Key that requests are signed with, by its id.';
+comment on column abdm.facility_registrations.certificate is 'class=operational;about=Public certificate, PEM.';
+comment on column abdm.facility_registrations.certificate_expires_at is 'class=operational;about=End of the certificate.';
+comment on column abdm.facility_registrations.consent_manager_id is 'class=operational;about=Consent manager that the site works with (X-CM-ID), such as sbx or abdm.';
+comment on column abdm.facility_registrations.environment is 'class=operational;about=sandbox or production.';
+comment on column abdm.facility_registrations.milestone_status is 'class=operational;about=What NHA certified, by milestone: {"M1": {"on": "2026-01-31"}}.';
+comment on column abdm.facility_registrations.status is 'class=operational;about=draft, registered, failed, active, suspended or deregistered.';
 select core.comment_standard_columns('abdm.facility_registrations');
 
 alter table abdm.facility_registrations enable row level security;
@@ -67,6 +73,11 @@ create policy tenant_isolation on abdm.facility_registrations
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create trigger facility_registrations_environment before insert or update of environment on abdm.facility_registrations
+  for each row execute function abdm.check_environment();
+create trigger facility_registrations_no_aadhaar
+  before insert or update of hfr_id, network_id, bridge_id on abdm.facility_registrations
+  for each row execute function core.reject_aadhaar_like('hfr_id', 'network_id', 'bridge_id');
 create trigger facility_registrations_touch before update on abdm.facility_registrations
   for each row execute function core.update_updated_at_column('row_version');
 create trigger facility_registrations_transition before insert or update of status on abdm.facility_registrations
@@ -78,11 +89,11 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('abdm.facility_registrations', 'draft', 'failed', false, null),
   ('abdm.facility_registrations', 'failed', 'draft', false, null),
   ('abdm.facility_registrations', 'registered', 'active', false, null),
-  ('abdm.facility_registrations', 'registered', 'suspended', false, null),
-  ('abdm.facility_registrations', 'active', 'suspended', false, null),
-  ('abdm.facility_registrations', 'active', 'deregistered', false, null),
+  ('abdm.facility_registrations', 'registered', 'suspended', true, null),
+  ('abdm.facility_registrations', 'active', 'suspended', true, null),
+  ('abdm.facility_registrations', 'active', 'deregistered', true, null),
   ('abdm.facility_registrations', 'suspended', 'active', false, null),
-  ('abdm.facility_registrations', 'suspended', 'deregistered', false, null)
+  ('abdm.facility_registrations', 'suspended', 'deregistered', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
 grant select, insert, update on abdm.facility_registrations to fhir_app;

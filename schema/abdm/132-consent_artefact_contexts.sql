@@ -1,4 +1,4 @@
--- abdm.consent_artefact_contexts: Care contexts an artefact covers.
+-- abdm.consent_artefact_contexts: the care contexts that an artefact lists. What is not here does not move (IM713).
 
 create table abdm.consent_artefact_contexts (
   tenant_id uuid not null,
@@ -10,7 +10,7 @@ create table abdm.consent_artefact_contexts (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint consent_artefact_contexts_pkey primary key (tenant_id, id),
-  constraint consent_artefact_contexts_artefact_row_care_context_ref_key unique (tenant_id, artefact_row_id, care_context_reference)
+  constraint consent_artefact_contexts_reference_key unique (tenant_id, artefact_row_id, care_context_reference)
 );
 
 alter table abdm.consent_artefact_contexts add constraint consent_artefact_contexts_tenant_fkey
@@ -23,11 +23,11 @@ alter table abdm.consent_artefact_contexts add constraint consent_artefact_conte
 create index consent_artefact_contexts_care_context_idx on abdm.consent_artefact_contexts (tenant_id, care_context_id)
   where care_context_id is not null;
 
-comment on table abdm.consent_artefact_contexts is 'class=phi;scope=tenant;owner=fhir;fhir=Consent.provision.data;retention=medical_record;append_only=1;about=Care contexts an artefact covers.';
-comment on column abdm.consent_artefact_contexts.artefact_row_id is 'class=phi;about=?';
-comment on column abdm.consent_artefact_contexts.patient_reference is 'class=phi;about=?';
-comment on column abdm.consent_artefact_contexts.care_context_reference is 'class=phi;about=?';
-comment on column abdm.consent_artefact_contexts.care_context_id is 'class=phi;about=?';
+comment on table abdm.consent_artefact_contexts is 'class=phi;scope=tenant;owner=fhir;fhir=Consent;retention=medical_record;append_only=1;about=Care contexts that an artefact lists.';
+comment on column abdm.consent_artefact_contexts.artefact_row_id is 'class=operational;about=The artefact.';
+comment on column abdm.consent_artefact_contexts.patient_reference is 'class=phi;about=What the giving site calls the patient.';
+comment on column abdm.consent_artefact_contexts.care_context_reference is 'class=phi;about=What the giving site calls the context.';
+comment on column abdm.consent_artefact_contexts.care_context_id is 'class=phi;about=Our context of that reference, when we are the site that gives.';
 select core.comment_standard_columns('abdm.consent_artefact_contexts');
 
 alter table abdm.consent_artefact_contexts enable row level security;
@@ -42,5 +42,5 @@ create trigger consent_artefact_contexts_no_truncate before truncate on abdm.con
   for each statement execute function core.refuse_change();
 select audit.track('abdm.consent_artefact_contexts');
 
-grant select, insert on abdm.consent_artefact_contexts to fhir_app;
+grant select on abdm.consent_artefact_contexts to fhir_app;
 grant select on abdm.consent_artefact_contexts to fhir_ro;

@@ -1,4 +1,4 @@
--- Partitions by day or month. RLS does not reach a partition that is read directly, so every partition carries the
+-- Partitions by day, month or hash. RLS does not reach a partition that is read directly, so every partition carries the
 -- same policy as its parent and no grant at all.
 
 create function core.protect_partition(p_partition regclass, p_parent regclass) returns void
@@ -75,6 +75,42 @@ end
 $$;
 
 comment on function core.ensure_partitions(text, text, int) is 'about=Makes the partitions of this and the next p_ahead days or months that are missing and returns how many it made. Run it by a job at least once a step; rows without a partition go to the default partition.';
+
+create function core.ensure_hash_partitions(p_parent text, p_modulus int) returns int
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_parent regclass := p_parent::pg_catalog.regclass;
+  v_schema text;
+  v_table text;
+  v_name text;
+  v_made int := 0;
+begin
+  if p_modulus not between 2 and 256 then
+    raise exception '% is no sensible number of partitions', p_modulus
+      using errcode = '22023', hint = 'use 2 to 256; a power of two can be doubled later';
+  end if;
+  select n.nspname, c.relname into v_schema, v_table
+  from pg_catalog.pg_class c
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where c.oid = v_parent;
+
+  for v_remainder in 0..p_modulus - 1 loop
+    v_name := v_table || '_h' || pg_catalog.lpad(v_remainder::text, pg_catalog.length((p_modulus - 1)::text), '0');
+    continue when pg_catalog.to_regclass(pg_catalog.format('%I.%I', v_schema, v_name)) is not null;
+    execute pg_catalog.format(
+      'create table %I.%I partition of %s for values with (modulus %s, remainder %s)',
+      v_schema, v_name, v_parent, p_modulus, v_remainder
+    );
+    perform core.protect_partition(pg_catalog.format('%I.%I', v_schema, v_name)::pg_catalog.regclass, v_parent);
+    v_made := v_made + 1;
+  end loop;
+  return v_made;
+end
+$$;
+
+comment on function core.ensure_hash_partitions(text, int) is 'about=Makes the missing ones of p_modulus hash partitions of a table, <table>_h00 and so on, and returns how many it made. A hash has no default partition: rows can be written when all are there. 22023 fewer than 2 or more than 256.';
 
 create function core.maintain_partitions() returns int
   language plpgsql

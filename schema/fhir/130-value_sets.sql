@@ -1,10 +1,13 @@
--- fhir.value_sets: Value sets bound to columns.
+-- fhir.value_sets: closed lists of codes that are data, because a circular may change them: HI types, workflow codes.
+--
+-- A tenant's active value set hides the shared one of the same URL. Versions are drafted, activated and retired; one
+-- version is active, and its members no longer change. Rows come from fhir.save_value_set and fhir.activate_value_set.
 
 create table fhir.value_sets (
   tenant_id uuid,
   id uuid not null default core.uuid_v7(),
   url text not null,
-  version text not null default 1,
+  version text not null,
   name text not null,
   compose jsonb not null default '{}',
   bound_to text[] not null default '{}',
@@ -16,19 +19,24 @@ create table fhir.value_sets (
   updated_by uuid,
   constraint value_sets_pkey primary key (id),
   constraint value_sets_url_version_key unique nulls not distinct (tenant_id, url, version),
-  constraint value_sets_status_check check (status in ('draft', 'active', 'retired'))
+  constraint value_sets_status_known check (status in ('draft', 'active', 'retired')),
+  constraint value_sets_url_is_uri check (url ~ '^(https?|urn):[^ ]+$'),
+  constraint value_sets_compose_is_object check (jsonb_typeof(compose) = 'object')
 );
 
 alter table fhir.value_sets add constraint value_sets_tenant_fkey
   foreign key (tenant_id) references core.tenants (id);
 
-comment on table fhir.value_sets is 'class=reference;scope=shared;owner=fhir;fhir=ValueSet;retention=reference;about=Value sets bound to columns.';
-comment on column fhir.value_sets.url is 'class=reference;about=?';
-comment on column fhir.value_sets.version is 'class=reference;about=?';
-comment on column fhir.value_sets.name is 'class=reference;about=?';
-comment on column fhir.value_sets.compose is 'class=reference;about=?';
-comment on column fhir.value_sets.bound_to is 'class=reference;about=?';
-comment on column fhir.value_sets.status is 'class=reference;about=?';
+create unique index value_sets_one_active_version on fhir.value_sets (tenant_id, url) nulls not distinct
+  where status = 'active';
+
+comment on table fhir.value_sets is 'class=reference;scope=shared;owner=fhir;fhir=ValueSet;retention=reference;about=Closed lists of codes that columns are checked against.';
+comment on column fhir.value_sets.url is 'class=reference;about=Canonical URI; columns are bound to it, not to a version.';
+comment on column fhir.value_sets.version is 'class=reference;about=Version, any text.';
+comment on column fhir.value_sets.name is 'class=reference;about=Name to show.';
+comment on column fhir.value_sets.compose is 'class=reference;about=How the members were chosen, as FHIR ValueSet.compose, where somebody wrote it down.';
+comment on column fhir.value_sets.bound_to is 'class=reference;about=Columns that are checked against it, as schema.table.column, for the reader.';
+comment on column fhir.value_sets.status is 'class=reference;about=draft, active or retired.';
 select core.comment_standard_columns('fhir.value_sets');
 
 alter table fhir.value_sets enable row level security;
@@ -50,5 +58,5 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('fhir.value_sets', 'active', 'retired', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on fhir.value_sets to fhir_app;
+grant select on fhir.value_sets to fhir_app;
 grant select on fhir.value_sets to fhir_ro;
