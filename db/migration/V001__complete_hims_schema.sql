@@ -33,6 +33,7 @@
 --   tasking        Task verification against EMRs and shift handover, offline-first (CRDT).
 
 set local client_min_messages = warning;
+set local check_function_bodies = off;
 
 
 -- =====================================================================================================================
@@ -1574,6 +1575,19 @@ comment on schema interop is 'owner=interop;about=HL7 v2, EMR connections, mappi
 
 select core.create_service_roles('interop');
 
+-- Rules that a constraint cannot express.
+create or replace function interop.refuse_edit() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception 'mapping rule % is % and cannot be edited', old.id, old.status
+    using errcode = 'IM006', hint = 'insert the next version and activate it';
+end
+$$;
+
+comment on function interop.refuse_edit() is 'about=Before update of a mapping rule that is not a draft: what was tested and approved stays as it is (IM006).';
+
 -- webhook: foundation
 
 -- Reliable webhooks, in and out.
@@ -2252,13 +2266,17 @@ create or replace function billing.check_ledger_balance() returns trigger
   security definer
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_balanced boolean;
 begin
-  perform
-  from billing.ledger_entries e
-  where e.tenant_id = new.tenant_id and e.txn_id = new.txn_id
-  group by e.currency
-  having sum(case e.direction when 'debit' then e.amount else -e.amount end) <> 0;
-  if found then
+  select bool_and(c.difference = 0) into v_balanced
+  from (
+    select sum(case e.direction when 'debit' then e.amount else -e.amount end) as difference
+    from billing.ledger_entries e
+    where e.tenant_id = new.tenant_id and e.txn_id = new.txn_id
+    group by e.currency
+  ) c;
+  if v_balanced is not true then -- null: the transaction ends in another tenant, whose rows are not these
     raise exception 'ledger transaction % does not balance', new.txn_id
       using errcode = 'IM553', hint = 'post as much debit as credit in each currency';
   end if;
@@ -2481,13 +2499,139 @@ do $$
 begin
   if pg_catalog.to_regtype('insurance.claim_status') is null then
     create type insurance.claim_status as enum (
-  'draft', 'ready', 'cancelled', 'submitted', 'approved', 'partially_approved', 'queried', 'rejected', 'dispatch_failed', 'cancel_requested', 'lapsed', 'resubmitted', 'reprocess_requested', 'closed', 'superseded', 'utilised', 'paid', 'expired'
+  'draft', 'ready', 'cancelled', 'submitted', 'approved', 'partially_approved', 'queried', 'rejected', 'dispatch_failed',
+  'cancel_requested', 'lapsed', 'resubmitted', 'reprocess_requested', 'closed', 'superseded', 'utilised', 'paid', 'expired'
 );
   end if;
 end
 $$;
 
-comment on type insurance.claim_status is 'about=?';
+comment on type insurance.claim_status is 'about=State of a pre-authorisation or claim, from draft to closed; core.transition_rules lists the moves.';
+
+-- Rules of tables that no constraint can say, because they read another table. The tables name them in their
+-- triggers.
+create or replace function insurance.check_backdating() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_days int;
+begin
+  if new.backdated_to is null then
+    return new;
+  end if;
+  select p.backdate_days into v_days
+  from insurance.coverages c
+  join insurance.payers p on p.id = c.payer_id
+  where c.tenant_id = new.tenant_id and c.id = new.coverage_id;
+  if v_days is null or new.backdated_to < new.registered_at - make_interval(days => v_days) then
+    raise exception 'case % is dated back further than the payer allows', new.id
+      using
+        errcode = 'IM621',
+        hint = case when v_days is null then 'this payer allows no back-dating' else 'at most ' || v_days || ' days' end;
+  end if;
+  return new;
+end
+$$;
+
+comment on function insurance.check_backdating() is 'about=Before insert or update of a case: backdated_to lies within payers.backdate_days of the registration, else IM621.';
+
+create or replace function insurance.check_claim_item() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_package record;
+  v_strata int;
+  v_limit text;
+begin
+  if new.package_id is null then
+    return new;
+  end if;
+  select p.* into v_package from insurance.benefit_packages p where p.id = new.package_id;
+  select count(distinct i.stratification_code) into v_strata
+  from insurance.insurance_claim_items i
+  where
+    i.tenant_id = new.tenant_id and i.claim_id = new.claim_id and i.package_id = new.package_id and i.id <> new.id
+    and i.stratification_code is distinct from new.stratification_code;
+  if new.stratification_code is not null then
+    v_strata := v_strata + 1;
+  end if;
+
+  v_limit := case
+    when new.quantity > v_package.quantity_allowed then 'quantity_allowed'
+    when new.implant_count > 0 and not v_package.implant_applicable then 'implant_applicable'
+    when new.implant_count > 1 and not v_package.multiple_implants_allowed then 'multiple_implants_allowed'
+    when new.implant_count > v_package.maximum_implants_allowed then 'maximum_implants_allowed'
+    when new.stratification_code is not null and not v_package.stratification_allowed then 'stratification_allowed'
+    when v_strata > 1 and not v_package.multiple_stratification_allowed then 'multiple_stratification_allowed'
+    when v_strata > v_package.maximum_stratification_allowed then 'maximum_stratification_allowed'
+    when new.cycle_no is not null and not v_package.cyclic_procedure then 'cyclic_procedure'
+    when new.cycle_no > v_package.maximum_cycles_allowed then 'maximum_cycles_allowed'
+  end;
+  if v_limit is not null then
+    raise exception 'line % of claim % asks for more than package % allows', new.seq, new.claim_id, new.package_id
+      using errcode = 'IM607', hint = 'see benefit_packages.' || v_limit;
+  end if;
+
+  if v_package.procedure_type in ('medical', 'surgical') and not v_package.may_be_mixed and exists (
+    select
+    from insurance.insurance_claim_items i
+    join insurance.benefit_packages p on p.id = i.package_id
+    where
+      i.tenant_id = new.tenant_id and i.claim_id = new.claim_id and i.id <> new.id
+      and p.procedure_type in ('medical', 'surgical') and p.procedure_type <> v_package.procedure_type
+      and not p.may_be_mixed
+  ) then
+    raise exception 'claim % would hold medical and surgical packages', new.claim_id
+      using errcode = 'IM620', hint = 'make a submission of its own for each kind';
+  end if;
+  return new;
+end
+$$;
+
+comment on function insurance.check_claim_item() is 'about=Before insert or update of a line: quantity, implants, strata and cycles are within the limits of its package (IM607); medical and surgical packages are not mixed unless one of them may be (IM620).';
+
+create or replace function insurance.check_claim_has_approval() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if new.use = 'claim' and new.status = 'submitted' and new.pre_auth_ref is null and exists (
+    select
+    from insurance.insurance_claim_items i
+    left join insurance.benefit_packages p on p.id = i.package_id
+    where i.tenant_id = new.tenant_id and i.claim_id = new.id and not coalesce(p.approval_not_required, false)
+  ) then
+    raise exception 'claim % has no approved pre-authorisation', new.id
+      using errcode = 'IM605', hint = 'draft it from the approval, or claim packages that need none only';
+  end if;
+  return new;
+end
+$$;
+
+comment on function insurance.check_claim_has_approval() is 'about=Before update of status: a claim that is submitted carries the reference of an approval, unless all its packages need none (IM605).';
+
+create or replace function insurance.keep_submitted_claim() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if old.status not in ('draft', 'ready') and (
+    new.sub_type, new.priority, new.billable_period, new.admission_at, new.expected_los_days, new.care_team,
+    new.diagnoses, new.procedures, new.accident, new.delay_reason
+  ) is distinct from (
+    old.sub_type, old.priority, old.billable_period, old.admission_at, old.expected_los_days, old.care_team,
+    old.diagnoses, old.procedures, old.accident, old.delay_reason
+  ) then
+    raise exception 'claim % was submitted and stays as it is', old.id
+      using errcode = 'IM001', hint = 'draft an enhancement or a resubmission of it';
+  end if;
+  return new;
+end
+$$;
+
+comment on function insurance.keep_submitted_claim() is 'about=Before update: what was submitted is not changed afterwards (IM001).';
 
 -- laboratory: foundation
 
@@ -2520,6 +2664,338 @@ create schema if not exists blood_bank;
 comment on schema blood_bank is 'owner=lab;about=Donor to recipient, vein to vein.';
 
 select core.create_service_roles('lab');
+
+-- What a blood centre may set, and which blood suits whom. Pure functions, so that they can be read and tested alone.
+create or replace function blood_bank.default_settings() returns jsonb
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  select '{
+    "bloodbank.donor": {
+      "min_age": 18, "max_age": 65, "first_time_max_age": 60,
+      "min_weight_kg": 45, "volume_ml": 350, "heavy_from_kg": 55, "heavy_volume_ml": 450, "apheresis_volume_ml": 800,
+      "min_haemoglobin_g_dl": 12.5,
+      "min_systolic": 100, "max_systolic": 140, "min_diastolic": 60, "max_diastolic": 90,
+      "min_pulse": 60, "max_pulse": 100, "max_temperature_c": 37.5,
+      "interval_days_male": 90, "interval_days_female": 120,
+      "after_apheresis_days": 28, "apheresis_interval_days": 2,
+      "deferral_days": {
+        "low_weight": 30, "low_haemoglobin": 90, "blood_pressure": 1, "pulse": 1, "temperature": 14, "tti_MALARIA": 90
+      }
+    },
+    "bloodbank.components": {
+      "WB":         {"shelf_days": 35,  "celsius": [2, 6]},
+      "PRBC":       {"shelf_days": 35,  "celsius": [2, 6]},
+      "PRBC_SAGM":  {"shelf_days": 42,  "celsius": [2, 6]},
+      "LR_PRBC":    {"shelf_days": 42,  "celsius": [2, 6]},
+      "IRRAD_PRBC": {"shelf_days": 28,  "celsius": [2, 6]},
+      "FFP":        {"shelf_days": 365, "celsius": [-80, -30]},
+      "CPP":        {"shelf_days": 365, "celsius": [-80, -30]},
+      "CRYO":       {"shelf_days": 365, "celsius": [-80, -30]},
+      "PLT_RDP":    {"shelf_days": 5,   "celsius": [20, 24]},
+      "PLT_SDP":    {"shelf_days": 5,   "celsius": [20, 24]}
+    },
+    "bloodbank.rules": {
+      "crossmatch_hours": 72, "reservation_hours": 48, "return_minutes": 30, "transfusion_hours": 4
+    }
+  }'::jsonb
+$$;
+
+comment on function blood_bank.default_settings() is 'about=Defaults of the settings bloodbank.donor (who may give), bloodbank.components (shelf lives and storage) and bloodbank.rules, as the law of India has them. The seed writes them as shared settings; a tenant''s own setting may hold only the keys that differ.';
+
+create or replace function blood_bank.setting(p_key text, variadic p_path text[]) returns jsonb
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(core.setting(p_key) #> p_path, blood_bank.default_settings() -> p_key #> p_path)
+$$;
+
+comment on function blood_bank.setting(text, text[]) is 'about=A value of a bloodbank setting: the tenant''s, else the shared, else the default; null when nobody set it.';
+
+create or replace function blood_bank.limit_of(p_key text, variadic p_path text[]) returns numeric
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$ select (blood_bank.setting(p_key, variadic p_path) #>> '{}')::numeric $$;
+
+comment on function blood_bank.limit_of(text, text[]) is 'about=A number of a bloodbank setting.';
+
+create or replace function blood_bank.component_class(p_component text) returns text
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when p_component = 'WB' then 'whole_blood'
+    when p_component in ('PRBC', 'PRBC_SAGM', 'LR_PRBC', 'IRRAD_PRBC') then 'red_cells'
+    when p_component in ('FFP', 'CPP') then 'plasma'
+    when p_component = 'CRYO' then 'cryoprecipitate'
+    when p_component in ('PLT_RDP', 'PLT_SDP') then 'platelets'
+  end
+$$;
+
+comment on function blood_bank.component_class(text) is 'about=What core.abo_compatible calls the component: whole_blood, red_cells, plasma, cryoprecipitate or platelets.';
+
+create or replace function blood_bank.needs_crossmatch(p_component text) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$ select blood_bank.component_class(p_component) in ('whole_blood', 'red_cells') $$;
+
+comment on function blood_bank.needs_crossmatch(text) is 'about=True for components with red cells; plasma and platelets are given by group.';
+
+create or replace function blood_bank.satisfies(p_requested text, p_given text) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  select
+    p_requested = p_given
+    or (p_requested in ('PRBC', 'PRBC_SAGM') and blood_bank.component_class(p_given) = 'red_cells')
+    or (p_requested = 'PLT_RDP' and p_given = 'PLT_SDP')
+$$;
+
+comment on function blood_bank.satisfies(text, text) is 'about=True when a unit of the given component answers a request: plain red cells may be leucoreduced or irradiated ones, never the other way round.';
+
+create or replace function blood_bank.match_of(p_recipient text, p_component text, p_abo text, p_rhd text) returns text
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when p_recipient is null then
+      case
+        when u.class = 'red_cells' and p_abo = 'O' then case p_rhd when 'neg' then 'compatible' else 'rhd_override' end
+        when u.class not in ('red_cells', 'whole_blood') and p_abo = 'AB' then 'compatible'
+        else 'unconfirmed'
+      end
+    when u.donor = p_recipient then 'identical'
+    when core.abo_compatible(u.class, u.donor, p_recipient) then 'compatible'
+    when u.class = 'platelets' then 'platelets_of_other_group'
+    when core.abo_compatible(u.class, p_abo || '-', p_recipient) then 'rhd_override' -- only RhD stands against it
+    else 'incompatible'
+  end
+  from (
+    select
+      blood_bank.component_class(p_component) as class,
+      p_abo || case p_rhd when 'pos' then '+' else '-' end as donor
+  ) u
+$$;
+
+comment on function blood_bank.match_of(text, text, text, text) is 'about=How a unit (component, abo, rhd) suits a recipient of group such as A+, or null while it is unconfirmed: identical, compatible, platelets_of_other_group (may be given, a warning), rhd_override (only on emergency release), unconfirmed or incompatible.';
+
+-- Rules that a constraint cannot express. The tables name these triggers; what they call is in the 2NN files.
+create or replace function blood_bank.check_donation() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_rule text;
+  v_limit numeric;
+begin
+  if new.eligible and (tg_op = 'INSERT' or not old.eligible) then
+    v_rule := coalesce(
+      blood_bank.donor_hindrance(new.donor_id, new.kind, (new.screened_at at time zone 'UTC')::date),
+      blood_bank.screening_failure(
+        new.weight_kg, new.haemoglobin_g_dl, new.systolic, new.diastolic, new.pulse, new.temperature_c
+      )
+    );
+    if v_rule is not null then
+      raise exception 'donor % may not donate: %', new.donor_id, v_rule
+        using errcode = 'IM359', hint = 'defer the donor; setting bloodbank.donor has the limits';
+    end if;
+  end if;
+  if new.volume_ml is not null and (tg_op = 'INSERT' or old.volume_ml is distinct from new.volume_ml) then
+    v_limit := blood_bank.limit_of(
+      'bloodbank.donor',
+      case
+        when new.kind <> 'whole_blood' then 'apheresis_volume_ml'
+        when new.weight_kg > blood_bank.limit_of('bloodbank.donor', 'heavy_from_kg') then 'heavy_volume_ml'
+        else 'volume_ml'
+      end
+    );
+    if new.volume_ml > v_limit then
+      raise exception 'donation % is of more than % ml', new.id, v_limit
+        using errcode = 'IM359', hint = 'correct the volume, or report the event as an adverse reaction of the donor';
+    end if;
+  end if;
+  return new;
+end
+$$;
+
+comment on function blood_bank.check_donation() is 'about=Before insert or update: a donation is eligible only when donor and measurements keep the limits of setting bloodbank.donor, and no more is taken than the donor''s weight allows (IM359).';
+
+create or replace function blood_bank.check_unit_is_clear() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_clearance record;
+begin
+  if new.status not in ('available', 'reserved', 'crossmatched', 'issued', 'transfused')
+    or (tg_op = 'UPDATE' and old.status in ('available', 'reserved', 'crossmatched', 'issued')) then
+    return new;
+  end if;
+  v_clearance := blood_bank.clearance_of(new.donation_id);
+  if v_clearance.reactive <> '{}' then
+    raise exception 'unit % is of a reactive donation', new.id
+      using errcode = 'IM356', hint = 'discard it';
+  end if;
+  if v_clearance.missing <> '{}' or v_clearance.abo <> new.abo or v_clearance.rhd <> new.rhd then
+    raise exception 'unit % is of a donation that is not clear: %', new.id, array_to_string(v_clearance.missing, ', ')
+      using errcode = 'IM350', hint = 'verify the tests and call blood_bank.release_donation';
+  end if;
+  return new;
+end
+$$;
+
+comment on function blood_bank.check_unit_is_clear() is 'about=Before a unit becomes usable: the five infections of its donation are verified non-reactive, both ABO tests agree, RhD is known, and the label says the same (IM350, IM356).';
+
+create or replace function blood_bank.check_shelf_life() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_limit timestamptz := blood_bank.shelf_life_end(new.donation_id, new.component);
+begin
+  if new.parent_component_id is not null then
+    v_limit := least(
+      v_limit,
+      (
+        select c.expires_at
+        from blood_bank.blood_components c
+        where c.tenant_id = new.tenant_id and c.id = new.parent_component_id
+      )
+    );
+  end if;
+  if v_limit is null then
+    raise exception 'donation % has not been collected', new.donation_id
+      using errcode = 'IM350', hint = 'finish the collection first';
+  end if;
+  if new.expires_at > v_limit then
+    raise exception 'unit % would be kept until %, its shelf life ends at %', new.id, new.expires_at, v_limit
+      using errcode = 'IM351', hint = 'setting bloodbank.components has the shelf lives; they count from the collection';
+  end if;
+  return new;
+end
+$$;
+
+comment on function blood_bank.check_shelf_life() is 'about=Before insert or update: a unit expires at the end of its component''s shelf life after the collection at the latest, a part not after the whole (IM351; IM350 not collected).';
+
+create or replace function blood_bank.compare_blood_groups() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_row record;
+begin
+  -- two samples that are entered at the same moment must see each other
+  perform pg_advisory_xact_lock(hashtextextended('blood_bank.group ' || new.tenant_id || new.patient_id, 0));
+  if new.status <> 'first_sample' then
+    return new;
+  end if;
+  for v_row in
+    select g.id, g.status
+    from blood_bank.patient_blood_groups g
+    where
+      g.tenant_id = new.tenant_id
+      and g.patient_id = new.patient_id
+      and g.status in ('first_sample', 'confirmed', 'discrepant')
+      and (g.abo <> new.abo or (g.rhd = 'pos') <> (new.rhd = 'pos'))
+    order by g.id
+  loop
+    new.status := 'discrepant';
+    if v_row.status <> 'discrepant' then
+      update blood_bank.patient_blood_groups g
+      set status = 'discrepant'
+      where g.tenant_id = new.tenant_id and g.id = v_row.id;
+    end if;
+  end loop;
+  return new;
+end
+$$;
+
+comment on function blood_bank.compare_blood_groups() is 'about=Before insert: a sample that contradicts other samples of the patient is discrepant, and so are they. Weak and negative RhD do not contradict each other.';
+
+create or replace function blood_bank.check_crossmatch() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_group record := blood_bank.recipient_group(new.patient_id);
+begin
+  if new.method = 'electronic' and (v_group.blood_group is null or v_group.antibody_screen <> 'negative') then
+    raise exception 'patient % has no confirmed group with a negative antibody screen', new.patient_id
+      using errcode = 'IM355', hint = 'crossmatch by ahg or gel, or confirm the group with a second sample';
+  end if;
+  perform blood_bank.check_match(new.component_id, new.request_id, v_group.blood_group);
+  return new;
+end
+$$;
+
+comment on function blood_bank.check_crossmatch() is 'about=Before insert: no crossmatch of a unit that the groups forbid (IM352, IM355), and no electronic one without a confirmed group and a negative antibody screen (IM355).';
+
+create or replace function blood_bank.check_issue() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_component text;
+  v_released_by uuid;
+begin
+  if new.crossmatch_id is not null then
+    return new;
+  end if;
+  select c.component into v_component
+  from blood_bank.blood_components c
+  where c.tenant_id = new.tenant_id and c.id = new.component_id;
+  select r.emergency_release_by into v_released_by
+  from blood_bank.blood_requests r
+  where r.tenant_id = new.tenant_id and r.id = new.request_id;
+  if blood_bank.needs_crossmatch(v_component) and v_released_by is null then
+    raise exception 'unit % is issued without a crossmatch', new.component_id
+      using errcode = 'IM353', hint = 'crossmatch it, or have a doctor order emergency release';
+  end if;
+  return new;
+end
+$$;
+
+comment on function blood_bank.check_issue() is 'about=Before insert: a unit with red cells leaves on a crossmatch, or on the emergency release of a named doctor (IM353).';
+
+create or replace function blood_bank.check_no_unit_is_out() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_units int;
+begin
+  if new.status = old.status or new.status not in ('clinically_discharged', 'discharged') then
+    return new;
+  end if;
+  select count(*) into v_units
+  from blood_bank.blood_requests r
+  join blood_bank.blood_issues i on i.tenant_id = r.tenant_id and i.request_id = r.id
+  where
+    r.tenant_id = new.tenant_id
+    and r.encounter_id = new.encounter_id
+    and i.status in ('issued', 'transfusing', 'stopped');
+  if v_units > 0 then
+    raise exception 'admission % has % blood units out', new.id, v_units
+      using errcode = 'IM203', hint = 'complete the transfusions, or bring the units back with blood_bank.return_unit';
+  end if;
+  return new;
+end
+$$;
+
+comment on function blood_bank.check_no_unit_is_out() is 'about=Before an admission is discharged, clinically or physically: every unit that was issued in the stay is given or back (IM203).';
 
 -- medication: foundation
 
@@ -2774,7 +3250,7 @@ begin
   into v_missing
   from payment.payments p
   where p.tenant_id = new.tenant_id and p.id = v_payment_id;
-  if v_missing <> 0 then
+  if v_missing is distinct from 0 then -- null: the transaction ends in another tenant, whose rows are not these
     raise exception 'the items of payment % do not add up to its amount', v_payment_id
       using errcode = 'IM553', hint = 'let the items add up to the amount';
   end if;
@@ -6156,7 +6632,8 @@ grant select on fhir.resource_versions to fhir_ro;
 
 -- interop: tables
 
--- interop.endpoints: Interfaces we send to or listen on.
+-- interop.endpoints: the interfaces that we send to or listen on. Applications describe them; the state belongs to
+-- operations. Secrets are references into a vault, and nothing leaves this machine without TLS.
 create table if not exists interop.endpoints (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -6164,14 +6641,14 @@ create table if not exists interop.endpoints (
   kind text not null,
   direction text not null,
   address text not null,
-  tls_required boolean not null default false,
+  tls_required boolean not null default true,
   sending_app text,
   sending_facility text,
   receiving_app text,
   receiving_facility text,
   secret_ref text,
-  character_set text not null,
-  ack_mode text not null,
+  character_set text not null default 'UNICODE UTF-8',
+  ack_mode text not null default 'original',
   message_types text[] not null default '{}',
   status text not null default 'draft',
   row_version integer not null default 1,
@@ -6187,25 +6664,26 @@ create table if not exists interop.endpoints (
   constraint endpoints_direction_check check (direction in ('in', 'out', 'both')),
   constraint endpoints_ack_mode_check check (ack_mode in ('original', 'enhanced')),
   constraint endpoints_status_check check (status in ('draft', 'active', 'paused', 'retired')),
-  constraint endpoints_tls_required_rule check (tls_required or address ~ '^(127\.|localhost|\[::1\])'),
-  constraint endpoints_secret_ref_rule check (secret_ref ~ '^(vault|kms|env)://')
+  constraint endpoints_plain_only_on_this_machine check (tls_required or address ~ '^([a-z0-9+.-]+://)?(127\.|localhost(:|/|$)|\[::1\])'),
+  constraint endpoints_address_without_credentials check (address !~ '@'),
+  constraint endpoints_secret_is_a_reference check (secret_ref ~ '^(vault|kms|env)://')
 );
 
 comment on table interop.endpoints is 'class=operational;scope=tenant;owner=interop;fhir=Endpoint;retention=operational;about=Interfaces we send to or listen on.';
-comment on column interop.endpoints.code is 'class=operational;about=?';
-comment on column interop.endpoints.kind is 'class=operational;about=?';
-comment on column interop.endpoints.direction is 'class=operational;about=?';
-comment on column interop.endpoints.address is 'class=operational;about=?';
-comment on column interop.endpoints.tls_required is 'class=operational;about=?';
-comment on column interop.endpoints.sending_app is 'class=operational;about=?';
-comment on column interop.endpoints.sending_facility is 'class=operational;about=?';
-comment on column interop.endpoints.receiving_app is 'class=operational;about=?';
-comment on column interop.endpoints.receiving_facility is 'class=operational;about=?';
-comment on column interop.endpoints.secret_ref is 'class=operational;about=?';
-comment on column interop.endpoints.character_set is 'class=operational;about=?';
-comment on column interop.endpoints.ack_mode is 'class=operational;about=?';
-comment on column interop.endpoints.message_types is 'class=operational;about=?';
-comment on column interop.endpoints.status is 'class=operational;about=?';
+comment on column interop.endpoints.code is 'class=operational;about=Short name of the interface, such as LAB-ANALYSER.';
+comment on column interop.endpoints.kind is 'class=operational;about=hl7v2_mllp, hl7v2_http, fhir_rest, dicom, sftp, astm or kafka.';
+comment on column interop.endpoints.direction is 'class=operational;about=in, out or both.';
+comment on column interop.endpoints.address is 'class=operational;about=Host and port, URL or topic, without credentials.';
+comment on column interop.endpoints.tls_required is 'class=operational;about=False only on this machine.';
+comment on column interop.endpoints.sending_app is 'class=operational;about=MSH-3 that the other side uses.';
+comment on column interop.endpoints.sending_facility is 'class=operational;about=MSH-4 that the other side uses.';
+comment on column interop.endpoints.receiving_app is 'class=operational;about=MSH-5 that we answer to.';
+comment on column interop.endpoints.receiving_facility is 'class=operational;about=MSH-6 that we answer to.';
+comment on column interop.endpoints.secret_ref is 'class=operational;about=Where the credentials are: vault://, kms:// or env://, never the secret.';
+comment on column interop.endpoints.character_set is 'class=operational;about=MSH-18, such as UNICODE UTF-8.';
+comment on column interop.endpoints.ack_mode is 'class=operational;about=original: one answer when the message was processed (AA, AE, AR). enhanced: first an accept answer (CA, CE, CR), later that one.';
+comment on column interop.endpoints.message_types is 'class=operational;about=Types that are taken, such as ADT^A01 or ORU; empty takes every type.';
+comment on column interop.endpoints.status is 'class=operational;about=draft, active, paused or retired.';
 select core.comment_standard_columns('interop.endpoints');
 
 alter table interop.endpoints enable row level security;
@@ -6223,17 +6701,29 @@ create or replace trigger endpoints_transition before insert or update of status
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('interop.endpoints', '', 'draft', false, null),
   ('interop.endpoints', 'draft', 'active', false, null),
-  ('interop.endpoints', 'active', 'paused', false, null),
-  ('interop.endpoints', 'active', 'retired', false, null),
+  ('interop.endpoints', 'active', 'paused', true, null),
+  ('interop.endpoints', 'active', 'retired', true, null),
   ('interop.endpoints', 'paused', 'active', false, null),
-  ('interop.endpoints', 'paused', 'retired', false, null)
+  ('interop.endpoints', 'paused', 'retired', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on interop.endpoints to interop_app;
+grant select on interop.endpoints to interop_app;
+grant insert (
+  tenant_id, id, code, kind, direction, address, tls_required, sending_app, sending_facility, receiving_app,
+  receiving_facility, secret_ref, character_set, ack_mode, message_types
+) on interop.endpoints to interop_app;
+grant update (
+  address, tls_required, sending_app, sending_facility, receiving_app, receiving_facility, secret_ref, character_set,
+  ack_mode, message_types, row_version
+) on interop.endpoints to interop_app;
 grant select on interop.endpoints to interop_ro;
 
--- interop.hl7_messages: HL7 v2 messages in and out with parsed header, ACK and errors.
--- RULE to build: same control_id with another hash => IM801 (uniqueness over time through core.idempotency_keys, operation 'hl7:<endpoint>')
+-- interop.hl7_messages: HL7 v2 messages in and out, each with its text (encrypted), its answer and what became of it.
+--
+-- A sender repeats a message until it is answered: the same control id with the same text is the same message, with
+-- another text it is refused (IM801). The table is partitioned, so the unique key over time is the claim of
+-- core.idempotency_keys (operation hl7:<direction>:<endpoint>), and the search of messages that are older than its memory.
+-- Written by operations only.
 create table if not exists interop.hl7_messages (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -6245,7 +6735,7 @@ create table if not exists interop.hl7_messages (
   version_id text not null,
   processing_id text not null,
   message_at timestamptz not null,
-  received_at timestamptz not null,
+  received_at timestamptz not null default now(),
   raw_enc bytea not null,
   raw_hash bytea not null,
   parsed_enc bytea,
@@ -6266,47 +6756,60 @@ create table if not exists interop.hl7_messages (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint hl7_messages_pkey primary key (tenant_id, id, received_at),
-  constraint hl7_messages_endpoint_direction_key unique (tenant_id, endpoint_id, direction, control_id, received_at),
+  constraint hl7_messages_control_id_key unique (tenant_id, endpoint_id, direction, control_id, received_at),
   constraint hl7_messages_direction_check check (direction in ('in', 'out')),
-  constraint hl7_messages_processing_id_length check (length(processing_id) = 1),
   constraint hl7_messages_ack_code_check check (ack_code in ('AA', 'AE', 'AR', 'CA', 'CE', 'CR')),
   constraint hl7_messages_status_check check (
     status in ('received', 'parsed', 'rejected', 'queued', 'applied', 'failed', 'ignored', 'dead', 'sent', 'acked')
   ),
-  constraint hl7_messages_message_type_rule check (message_type ~ '^[A-Z0-9]{3}$'),
-  constraint hl7_messages_trigger_event_rule check (trigger_event ~ '^[A-Z][0-9]{2}$'),
-  constraint hl7_messages_processing_id_rule check (processing_id in ('P', 'T', 'D'))
+  constraint hl7_messages_type_format check (message_type ~ '^[A-Z0-9]{3}$'),
+  constraint hl7_messages_event_format check (trigger_event ~ '^[A-Z][0-9]{2}$'),
+  constraint hl7_messages_processing_id_check check (processing_id in ('P', 'T', 'D')),
+  constraint hl7_messages_control_id_length check (length(control_id) between 1 and 199),
+  constraint hl7_messages_hash_is_sha256 check (octet_length(raw_hash) = 32),
+  constraint hl7_messages_answered_at check ((ack_code is null) = (ack_at is null)),
+  constraint hl7_messages_subject_whole check ((subject_type is null) = (subject_id is null)),
+  constraint hl7_messages_state_of_direction check (
+    case direction
+      when 'in' then status not in ('queued', 'sent', 'acked')
+      else status in ('received', 'queued', 'sent', 'acked', 'failed', 'dead')
+    end
+  )
 ) partition by range (received_at);
 
 create table if not exists interop.hl7_messages_default partition of interop.hl7_messages default;
 
+-- what waits for a worker
+create index if not exists hl7_messages_due_idx on interop.hl7_messages (tenant_id, direction, next_attempt_at)
+  where status in ('received', 'queued', 'failed');
+create index if not exists hl7_messages_replay_idx on interop.hl7_messages (tenant_id, replay_of_id) where replay_of_id is not null;
 create index if not exists hl7_messages_patient_idx on interop.hl7_messages (tenant_id, patient_id)
   where patient_id is not null;
 
 comment on table interop.hl7_messages is 'class=phi;scope=tenant;owner=interop;fhir=MessageHeader,Bundle;retention=medical_record;partition=month;about=HL7 v2 messages in and out with parsed header, ACK and errors.';
-comment on column interop.hl7_messages.endpoint_id is 'class=phi;about=?';
-comment on column interop.hl7_messages.direction is 'class=phi;about=?';
-comment on column interop.hl7_messages.control_id is 'class=phi;about=?';
-comment on column interop.hl7_messages.message_type is 'class=phi;about=?';
-comment on column interop.hl7_messages.trigger_event is 'class=phi;about=?';
-comment on column interop.hl7_messages.version_id is 'class=phi;about=?';
-comment on column interop.hl7_messages.processing_id is 'class=phi;about=?';
-comment on column interop.hl7_messages.message_at is 'class=phi;about=?';
-comment on column interop.hl7_messages.received_at is 'class=phi;about=?';
-comment on column interop.hl7_messages.raw_enc is 'class=phi;enc=1;about=?';
-comment on column interop.hl7_messages.raw_hash is 'class=phi;about=?';
-comment on column interop.hl7_messages.parsed_enc is 'class=phi;enc=1;about=?';
-comment on column interop.hl7_messages.patient_id is 'class=phi;about=The patient.';
-comment on column interop.hl7_messages.subject_type is 'class=phi;about=?';
-comment on column interop.hl7_messages.subject_id is 'class=phi;about=?';
-comment on column interop.hl7_messages.ack_code is 'class=phi;about=?';
-comment on column interop.hl7_messages.ack_at is 'class=phi;about=?';
-comment on column interop.hl7_messages.ack_text is 'class=phi;about=?';
-comment on column interop.hl7_messages.error_segments is 'class=phi;about=?';
-comment on column interop.hl7_messages.attempts is 'class=phi;about=?';
-comment on column interop.hl7_messages.next_attempt_at is 'class=phi;about=?';
-comment on column interop.hl7_messages.replay_of_id is 'class=phi;about=?';
-comment on column interop.hl7_messages.status is 'class=phi;about=?';
+comment on column interop.hl7_messages.endpoint_id is 'class=operational;about=The interface.';
+comment on column interop.hl7_messages.direction is 'class=operational;about=in or out.';
+comment on column interop.hl7_messages.control_id is 'class=operational;about=MSH-10, unique for the sender.';
+comment on column interop.hl7_messages.message_type is 'class=operational;about=MSH-9.1, such as ADT.';
+comment on column interop.hl7_messages.trigger_event is 'class=operational;about=MSH-9.2, such as A01.';
+comment on column interop.hl7_messages.version_id is 'class=operational;about=MSH-12, such as 2.5.1.';
+comment on column interop.hl7_messages.processing_id is 'class=operational;about=MSH-11: P production, T training, D debugging.';
+comment on column interop.hl7_messages.message_at is 'class=operational;about=MSH-7, when the sender made it.';
+comment on column interop.hl7_messages.received_at is 'class=operational;about=When it was received or queued; months are partitions.';
+comment on column interop.hl7_messages.raw_enc is 'class=phi;enc=1;about=The message as it came, encrypted.';
+comment on column interop.hl7_messages.raw_hash is 'class=phi;about=SHA-256 of the message, before it was encrypted.';
+comment on column interop.hl7_messages.parsed_enc is 'class=phi;enc=1;about=The segments as JSON, encrypted.';
+comment on column interop.hl7_messages.patient_id is 'class=phi;about=Patient whom the message is about, once matched.';
+comment on column interop.hl7_messages.subject_type is 'class=phi;about=Table of the row that the message made or changed, or that it is sent about.';
+comment on column interop.hl7_messages.subject_id is 'class=phi;about=That row.';
+comment on column interop.hl7_messages.ack_code is 'class=operational;about=AA, AE or AR (application), CA, CE or CR (accept, enhanced mode): given for a message in, received for one out.';
+comment on column interop.hl7_messages.ack_at is 'class=operational;about=When the answer was given or received.';
+comment on column interop.hl7_messages.ack_text is 'class=phi;about=Text of the answer; names fields, never their values.';
+comment on column interop.hl7_messages.error_segments is 'class=phi;about=ERR segments: location, code, severity.';
+comment on column interop.hl7_messages.attempts is 'class=operational;about=How often processing or sending was tried.';
+comment on column interop.hl7_messages.next_attempt_at is 'class=operational;about=When it is tried next; a worker that claims the message moves it on by its lease.';
+comment on column interop.hl7_messages.replay_of_id is 'class=operational;about=Message that this one repeats after a mapping was corrected.';
+comment on column interop.hl7_messages.status is 'class=operational;about=In: received, parsed, applied, ignored, failed, dead or rejected. Out: queued, sent, acked, failed or dead.';
 select core.comment_standard_columns('interop.hl7_messages');
 
 alter table interop.hl7_messages enable row level security;
@@ -6322,6 +6825,8 @@ create policy tenant_isolation on interop.hl7_messages_default
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger hl7_messages_no_aadhaar before insert or update on interop.hl7_messages
+  for each row execute function core.reject_aadhaar_like('control_id', 'ack_text');
 create or replace trigger hl7_messages_touch before update on interop.hl7_messages
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger hl7_messages_transition before insert or update of status on interop.hl7_messages
@@ -6331,12 +6836,14 @@ select audit.track('interop.hl7_messages');
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('interop.hl7_messages', '', 'received', false, null),
   ('interop.hl7_messages', 'received', 'parsed', false, null),
+  ('interop.hl7_messages', 'received', 'failed', false, null),
   ('interop.hl7_messages', 'received', 'rejected', false, null),
   ('interop.hl7_messages', 'received', 'queued', false, null),
   ('interop.hl7_messages', 'parsed', 'applied', false, null),
   ('interop.hl7_messages', 'parsed', 'failed', false, null),
   ('interop.hl7_messages', 'parsed', 'ignored', false, null),
   ('interop.hl7_messages', 'failed', 'parsed', false, null),
+  ('interop.hl7_messages', 'failed', 'queued', false, null),
   ('interop.hl7_messages', 'failed', 'dead', false, null),
   ('interop.hl7_messages', 'queued', 'sent', false, null),
   ('interop.hl7_messages', 'queued', 'failed', false, null),
@@ -6344,10 +6851,14 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('interop.hl7_messages', 'sent', 'failed', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on interop.hl7_messages to interop_app;
+grant select on interop.hl7_messages to interop_app;
 grant select on interop.hl7_messages to interop_ro;
 
--- interop.mapping_rules: Field and code mappings per endpoint and message type.
+-- interop.mapping_rules: how the fields and codes of a message become columns. Shared rules (without a tenant) are
+-- templates; a tenant's own come first.
+--
+-- A rule proves itself before it is used: activation runs its test messages, needs a second person, and retires the
+-- version before it. Active rules are never edited: make the next version.
 create table if not exists interop.mapping_rules (
   tenant_id uuid,
   id uuid not null default core.uuid_v7(),
@@ -6358,7 +6869,7 @@ create table if not exists interop.mapping_rules (
   version integer not null default 1,
   mapping jsonb not null default '{}',
   code_map jsonb,
-  test_messages jsonb not null default '{}',
+  test_messages jsonb not null default '[]',
   approved_by uuid,
   status text not null default 'draft',
   row_version integer not null default 1,
@@ -6367,22 +6878,35 @@ create table if not exists interop.mapping_rules (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint mapping_rules_pkey primary key (id),
-  constraint mapping_rules_endpoint_message_type_key unique nulls not distinct (tenant_id, endpoint_id, message_type, trigger_event, target_table, version),
+  constraint mapping_rules_version_key unique nulls not distinct (tenant_id, endpoint_id, message_type, trigger_event, target_table, version),
   constraint mapping_rules_status_check check (status in ('draft', 'active', 'retired')),
-  constraint mapping_rules_active_complete check (status <> 'active' or jsonb_array_length(test_messages) > 0)
+  constraint mapping_rules_active_has_tests check (status <> 'active' or jsonb_array_length(test_messages) > 0),
+  constraint mapping_rules_maps_an_object check (
+    jsonb_typeof(mapping) = 'object' and coalesce(jsonb_typeof(code_map), 'object') = 'object'
+  ),
+  constraint mapping_rules_tests_are_a_list check (jsonb_typeof(test_messages) = 'array'),
+  constraint mapping_rules_type_format check (message_type ~ '^[A-Z0-9]{3}$' and trigger_event ~ '^[A-Z][0-9]{2}$'),
+  constraint mapping_rules_target_is_qualified check (target_table ~ '^[a-z_]+\.[a-z_]+$'),
+  constraint mapping_rules_of_endpoint_is_of_tenant check (endpoint_id is null or tenant_id is not null),
+  constraint mapping_rules_version_from_one check (version >= 1)
 );
 
+create unique index if not exists mapping_rules_active_key
+  on interop.mapping_rules (tenant_id, endpoint_id, message_type, trigger_event, target_table) nulls not distinct
+  where status = 'active';
+create index if not exists mapping_rules_endpoint_idx on interop.mapping_rules (tenant_id, endpoint_id) where endpoint_id is not null;
+
 comment on table interop.mapping_rules is 'class=reference;scope=shared;owner=interop;fhir=StructureMap;retention=reference;about=Field and code mappings per endpoint and message type.';
-comment on column interop.mapping_rules.endpoint_id is 'class=reference;about=?';
-comment on column interop.mapping_rules.message_type is 'class=reference;about=?';
-comment on column interop.mapping_rules.trigger_event is 'class=reference;about=?';
-comment on column interop.mapping_rules.target_table is 'class=reference;about=?';
-comment on column interop.mapping_rules.version is 'class=reference;about=?';
-comment on column interop.mapping_rules.mapping is 'class=reference;about=?';
-comment on column interop.mapping_rules.code_map is 'class=reference;about=?';
-comment on column interop.mapping_rules.test_messages is 'class=reference;about=?';
-comment on column interop.mapping_rules.approved_by is 'class=reference;about=?';
-comment on column interop.mapping_rules.status is 'class=reference;about=?';
+comment on column interop.mapping_rules.endpoint_id is 'class=reference;about=Interface that the rule is for; null is for all.';
+comment on column interop.mapping_rules.message_type is 'class=reference;about=MSH-9.1, such as ORU.';
+comment on column interop.mapping_rules.trigger_event is 'class=reference;about=MSH-9.2, such as R01; null is for all events of the type.';
+comment on column interop.mapping_rules.target_table is 'class=reference;about=Table that the columns are of, with its schema.';
+comment on column interop.mapping_rules.version is 'class=reference;about=Counts up; one version of a rule is active.';
+comment on column interop.mapping_rules.mapping is 'class=reference;about=Column to source: {"birth_date": "PID-7"}, or a fixed value: {"source": {"value": "hl7"}}.';
+comment on column interop.mapping_rules.code_map is 'class=reference;about=Column to codes: {"sex": {"M": "male", "F": "female"}}.';
+comment on column interop.mapping_rules.test_messages is 'class=reference;about=Made-up messages and what they must become: [{"message": {"PID-8": "F"}, "expect": {"sex": "female"}}]. Never of real people.';
+comment on column interop.mapping_rules.approved_by is 'class=reference;about=User who activated the rule, not its author.';
+comment on column interop.mapping_rules.status is 'class=reference;about=draft, active or retired.';
 select core.comment_standard_columns('interop.mapping_rules');
 
 alter table interop.mapping_rules enable row level security;
@@ -6394,6 +6918,8 @@ create policy tenant_isolation on interop.mapping_rules
 drop policy if exists shared_rows on interop.mapping_rules;
 create policy shared_rows on interop.mapping_rules for select using (tenant_id is null);
 
+create or replace trigger mapping_rules_edited_as_draft before update of mapping, code_map, test_messages, target_table on interop.mapping_rules
+  for each row when (old.status <> 'draft') execute function interop.refuse_edit();
 create or replace trigger mapping_rules_touch before update on interop.mapping_rules
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger mapping_rules_transition before insert or update of status on interop.mapping_rules
@@ -6406,10 +6932,14 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('interop.mapping_rules', 'active', 'retired', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on interop.mapping_rules to interop_app;
+grant select on interop.mapping_rules to interop_app;
+grant insert (tenant_id, id, endpoint_id, message_type, trigger_event, target_table, version, mapping, code_map, test_messages)
+  on interop.mapping_rules to interop_app;
+grant update (mapping, code_map, test_messages, row_version) on interop.mapping_rules to interop_app;
 grant select on interop.mapping_rules to interop_ro;
 
--- interop.emr_connections: Connections to EPIC, CERNER or any FHIR R4 server.
+-- interop.emr_connections: connections to the record systems of others (FHIR R4). The circuit breaker is kept here, so
+-- that all workers see it: after some failures in a row nobody calls until a pause is over, then one does.
 create table if not exists interop.emr_connections (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -6421,8 +6951,10 @@ create table if not exists interop.emr_connections (
   secret_ref text,
   jwks_kid text,
   scopes text[] not null default '{}',
-  rate_limit_per_min integer not null,
-  circuit_state text not null,
+  rate_limit_per_min integer not null default 60,
+  circuit_state text not null default 'closed',
+  failure_count integer not null default 0,
+  retry_at timestamptz,
   last_ok_at timestamptz,
   last_error text,
   poll_cursors jsonb not null default '{}',
@@ -6435,29 +6967,36 @@ create table if not exists interop.emr_connections (
   updated_by uuid,
   constraint emr_connections_pkey primary key (tenant_id, id),
   constraint emr_connections_name_key unique (tenant_id, name),
-  constraint emr_connections_emr_system_base_url_key unique (tenant_id, emr_system, base_url),
+  constraint emr_connections_url_key unique (tenant_id, emr_system, base_url),
   constraint emr_connections_auth_check check (auth in ('smart_backend', 'oauth2_client', 'basic', 'mtls')),
   constraint emr_connections_circuit_state_check check (circuit_state in ('closed', 'open', 'half_open')),
   constraint emr_connections_status_check check (status in ('draft', 'testing', 'active', 'degraded', 'disabled')),
-  constraint emr_connections_base_url_rule check (base_url ~ '^https://')
+  constraint emr_connections_to_another_system check (emr_system <> 'INTERNAL'),
+  constraint emr_connections_url_is_https check (base_url ~ '^https://[^/@]+(/[^@]*)?$'),
+  constraint emr_connections_secret_is_a_reference check (secret_ref ~ '^(vault|kms|env)://'),
+  constraint emr_connections_rate_limit_check check (rate_limit_per_min between 1 and 10000),
+  constraint emr_connections_failures_not_negative check (failure_count >= 0),
+  constraint emr_connections_open_circuit_has_retry check ((circuit_state = 'closed') = (retry_at is null))
 );
 
 comment on table interop.emr_connections is 'class=operational;scope=tenant;owner=interop;fhir=Endpoint;retention=operational;about=Connections to EPIC, CERNER or any FHIR R4 server.';
-comment on column interop.emr_connections.name is 'class=operational;about=?';
-comment on column interop.emr_connections.emr_system is 'class=operational;about=?';
-comment on column interop.emr_connections.base_url is 'class=operational;about=?';
-comment on column interop.emr_connections.auth is 'class=operational;about=?';
-comment on column interop.emr_connections.client_id is 'class=operational;about=?';
-comment on column interop.emr_connections.secret_ref is 'class=operational;about=?';
-comment on column interop.emr_connections.jwks_kid is 'class=operational;about=?';
-comment on column interop.emr_connections.scopes is 'class=operational;about=?';
-comment on column interop.emr_connections.rate_limit_per_min is 'class=operational;about=?';
-comment on column interop.emr_connections.circuit_state is 'class=operational;about=?';
-comment on column interop.emr_connections.last_ok_at is 'class=operational;about=?';
-comment on column interop.emr_connections.last_error is 'class=operational;about=?';
-comment on column interop.emr_connections.poll_cursors is 'class=operational;about=?';
-comment on column interop.emr_connections.capability_hash is 'class=operational;about=?';
-comment on column interop.emr_connections.status is 'class=operational;about=?';
+comment on column interop.emr_connections.name is 'class=operational;about=Name of the connection.';
+comment on column interop.emr_connections.emr_system is 'class=operational;about=EPIC, CERNER or GENERIC_FHIR.';
+comment on column interop.emr_connections.base_url is 'class=operational;about=Base URL of the FHIR server, https, without credentials.';
+comment on column interop.emr_connections.auth is 'class=operational;about=smart_backend, oauth2_client, basic or mtls.';
+comment on column interop.emr_connections.client_id is 'class=operational;about=Client id at the authorisation server.';
+comment on column interop.emr_connections.secret_ref is 'class=operational;about=Where the secret or key is: vault://, kms:// or env://.';
+comment on column interop.emr_connections.jwks_kid is 'class=operational;about=Key id of the public key that the other side knows.';
+comment on column interop.emr_connections.scopes is 'class=operational;about=Scopes that are asked for, such as system/Observation.read.';
+comment on column interop.emr_connections.rate_limit_per_min is 'class=operational;about=Calls a minute that were agreed.';
+comment on column interop.emr_connections.circuit_state is 'class=operational;about=closed (calls go out), open (nobody calls until retry_at) or half_open (one call tries).';
+comment on column interop.emr_connections.failure_count is 'class=operational;about=Failures in a row.';
+comment on column interop.emr_connections.retry_at is 'class=operational;about=When an open circuit is tried again.';
+comment on column interop.emr_connections.last_ok_at is 'class=operational;about=Last call that worked.';
+comment on column interop.emr_connections.last_error is 'class=operational;about=Last failure; no patient data.';
+comment on column interop.emr_connections.poll_cursors is 'class=operational;about=Where polling stands, by resource type.';
+comment on column interop.emr_connections.capability_hash is 'class=operational;about=SHA-256 of the capability statement, to notice changes.';
+comment on column interop.emr_connections.status is 'class=operational;about=draft, testing, active, degraded (failing) or disabled.';
 select core.comment_standard_columns('interop.emr_connections');
 
 alter table interop.emr_connections enable row level security;
@@ -6478,13 +7017,17 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('interop.emr_connections', 'testing', 'active', false, null),
   ('interop.emr_connections', 'testing', 'draft', false, null),
   ('interop.emr_connections', 'active', 'degraded', false, null),
-  ('interop.emr_connections', 'active', 'disabled', false, null),
+  ('interop.emr_connections', 'active', 'disabled', true, null),
   ('interop.emr_connections', 'degraded', 'active', false, null),
-  ('interop.emr_connections', 'degraded', 'disabled', false, null),
+  ('interop.emr_connections', 'degraded', 'disabled', true, null),
   ('interop.emr_connections', 'disabled', 'active', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on interop.emr_connections to interop_app;
+grant select on interop.emr_connections to interop_app;
+grant insert (tenant_id, id, name, emr_system, base_url, auth, client_id, secret_ref, jwks_kid, scopes, rate_limit_per_min)
+  on interop.emr_connections to interop_app;
+grant update (name, base_url, auth, client_id, secret_ref, jwks_kid, scopes, rate_limit_per_min, row_version)
+  on interop.emr_connections to interop_app;
 grant select on interop.emr_connections to interop_ro;
 
 -- webhook: tables
@@ -7248,8 +7791,8 @@ create policy tenant_isolation on inventory.items
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-create or replace trigger items_no_aadhaar before insert or update of sku, name on inventory.items
-  for each row execute function core.reject_aadhaar_like('sku', 'name');
+create or replace trigger items_no_aadhaar before insert or update of name on inventory.items
+  for each row execute function core.reject_aadhaar_like('name');
 create or replace trigger items_touch before update on inventory.items
   for each row execute function core.update_updated_at_column('row_version');
 
@@ -7314,8 +7857,8 @@ create policy tenant_isolation on inventory.suppliers
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-create or replace trigger suppliers_no_aadhaar before insert or update of code, name, drug_licence_no on inventory.suppliers
-  for each row execute function core.reject_aadhaar_like('code', 'name', 'drug_licence_no');
+create or replace trigger suppliers_no_aadhaar before insert or update of name on inventory.suppliers
+  for each row execute function core.reject_aadhaar_like('name');
 create or replace trigger suppliers_touch before update on inventory.suppliers
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger suppliers_transition before insert or update of status on inventory.suppliers
@@ -7410,8 +7953,9 @@ create policy tenant_isolation on inventory.batches
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-create or replace trigger batches_no_aadhaar before insert or update of batch_no, manufacturer, recall_ref on inventory.batches
-  for each row execute function core.reject_aadhaar_like('batch_no', 'manufacturer', 'recall_ref');
+-- not the numbers that makers print: one in ten of twelve digits would be taken for an Aadhaar number
+create or replace trigger batches_no_aadhaar before insert or update of manufacturer, hold_reason on inventory.batches
+  for each row execute function core.reject_aadhaar_like('manufacturer', 'hold_reason');
 create or replace trigger batches_touch before update on inventory.batches
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger batches_transition before insert or update of status on inventory.batches
@@ -7593,8 +8137,9 @@ create policy tenant_isolation on inventory.stock_movements
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+-- not the key: machines make it, and the digits of a UUID may look like one
 create or replace trigger stock_movements_no_aadhaar before insert on inventory.stock_movements
-  for each row execute function core.reject_aadhaar_like('idempotency_key', 'reason_code');
+  for each row execute function core.reject_aadhaar_like('reason_code');
 create or replace trigger stock_movements_witness before insert on inventory.stock_movements
   for each row execute function inventory.check_witness();
 create or replace trigger stock_movements_append_only before update or delete on inventory.stock_movements
@@ -7691,7 +8236,7 @@ create table if not exists inventory.purchase_orders (
   ordered_at timestamptz not null default now(),
   expected_on date,
   total numeric(14, 2) not null default 0,
-  currency text not null default 'INR',
+  currency text not null,
   approved_by uuid,
   approved_at timestamptz,
   terms jsonb not null default '{}',
@@ -7890,8 +8435,6 @@ create policy tenant_isolation on inventory.goods_receipts
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-create or replace trigger goods_receipts_no_aadhaar before insert or update of invoice_no on inventory.goods_receipts
-  for each row execute function core.reject_aadhaar_like('invoice_no');
 create or replace trigger goods_receipts_touch before update on inventory.goods_receipts
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger goods_receipts_transition before insert or update of status on inventory.goods_receipts
@@ -7972,7 +8515,7 @@ create policy tenant_isolation on inventory.goods_receipt_items
   with check (tenant_id = (select core.current_tenant_id()));
 
 create or replace trigger goods_receipt_items_no_aadhaar before insert on inventory.goods_receipt_items
-  for each row execute function core.reject_aadhaar_like('batch_no', 'reject_reason');
+  for each row execute function core.reject_aadhaar_like('reject_reason');
 create or replace trigger goods_receipt_items_shelf_life before insert on inventory.goods_receipt_items
   for each row execute function inventory.check_shelf_life();
 create or replace trigger goods_receipt_items_append_only before update or delete on inventory.goods_receipt_items
@@ -11966,8 +12509,8 @@ create table if not exists clinical.discharge_summaries (
   sections jsonb not null default '{}',
   final_diagnoses jsonb not null default '[]',
   procedures jsonb not null default '[]',
-  course_enc bytea not null,
-  condition_at_discharge text not null,
+  course_enc bytea,
+  condition_at_discharge text,
   medications jsonb not null default '[]',
   follow_up jsonb not null default '[]',
   advice_enc bytea,
@@ -12006,8 +12549,10 @@ create table if not exists clinical.discharge_summaries (
   constraint discharge_summaries_discharge_kind_check check (
     discharge_kind in ('normal', 'lama', 'dama', 'transfer', 'death', 'absconded')
   ),
-  constraint discharge_summaries_final_has_diagnosis check (
-    status <> 'final' or jsonb_array_length(final_diagnoses) > 0
+  constraint discharge_summaries_final_is_complete check (
+    status <> 'final' or (
+      jsonb_array_length(final_diagnoses) > 0 and course_enc is not null and condition_at_discharge is not null
+    )
   ),
   constraint discharge_summaries_final_approved_by_another check (
     status <> 'final' or (approved_by is not null and approved_at is not null and approved_by <> prepared_by)
@@ -13724,7 +14269,7 @@ create table if not exists billing.invoices (
   allocated numeric(14, 2) not null default 0,
   credited numeric(14, 2) not null default 0,
   written_off numeric(14, 2) not null default 0,
-  currency text not null default 'INR',
+  currency text not null,
   original_invoice_id uuid,
   credit_reason text,
   write_off_reason text,
@@ -13833,8 +14378,6 @@ create or replace trigger invoices_touch before update on billing.invoices
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger invoices_transition before insert or update on billing.invoices
   for each row execute function core.enforce_transition('billing.invoices', 'status');
-create or replace trigger invoices_no_truncate before truncate on billing.invoices
-  for each statement execute function core.refuse_change();
 -- lines come to drafts only, so the sum is checked once: when the bill leaves that state
 drop trigger if exists invoices_lines_add_up on billing.invoices;
 create constraint trigger invoices_lines_add_up after update on billing.invoices
@@ -14019,7 +14562,7 @@ create table if not exists billing.ledger_entries (
   account_code text not null,
   direction text not null,
   amount numeric(14, 2) not null,
-  currency text not null default 'INR',
+  currency text not null,
   ref_type text not null,
   ref_id uuid not null,
   patient_id uuid,
@@ -14461,6 +15004,8 @@ create policy tenant_isolation on cds.alert_overrides
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger alert_overrides_no_aadhaar before insert on cds.alert_overrides
+  for each row execute function core.reject_aadhaar_like('reason_text');
 create or replace trigger alert_overrides_second_approver before insert on cds.alert_overrides
   for each row execute function cds.check_second_approver();
 create or replace trigger alert_overrides_append_only before update or delete on cds.alert_overrides
@@ -14473,8 +15018,10 @@ grant select on cds.alert_overrides to cds_app, cds_ro;
 
 -- insurance: tables
 
--- insurance.payers: Insurers, TPAs, state health agencies, government schemes.
--- NOTE: Time limits are data, never constants: seeds carry PM-JAY claim 7 d, settlement 15 d / portability 30 d, registration back-dating 5 d; IRDAI cashless 60 min, discharge 180 min.
+-- insurance.payers: who pays besides the patient: insurers, administrators, state health agencies, schemes.
+--
+-- Time limits are data, never constants: every clock of this module is computed from the row of the payer, and a test
+-- reads the functions for literals. Circulars change the limits, so rules_effective says which dates a row holds for.
 create table if not exists insurance.payers (
   tenant_id uuid,
   id uuid not null default core.uuid_v7(),
@@ -14501,32 +15048,34 @@ create table if not exists insurance.payers (
   updated_by uuid,
   constraint payers_pkey primary key (id),
   constraint payers_code_key unique nulls not distinct (tenant_id, code),
-  constraint payers_kind_check check (kind in ('insurer', 'tpa', 'government_scheme', 'corporate', 'trust')),
-  constraint payers_scheme_check check (scheme in ('PMJAY', 'CGHS', 'ECHS', 'ESIC', 'STATE', 'PRIVATE')),
-  constraint payers_status_check check (status in ('active', 'suspended', 'retired')),
-  constraint payers_nhcx_participant_code_rule check (nhcx_participant_code ~ '@hcx$'),
-  constraint payers_preauth_tat_minutes_rule check (
+  constraint payers_kind_known check (kind in ('insurer', 'tpa', 'government_scheme', 'corporate', 'trust')),
+  constraint payers_scheme_known check (scheme in ('PMJAY', 'CGHS', 'ECHS', 'ESIC', 'STATE', 'PRIVATE')),
+  constraint payers_status_known check (status in ('active', 'suspended', 'retired')),
+  constraint payers_participant_is_on_the_exchange check (nhcx_participant_code ~ '^[^@[:space:]]+@hcx$'),
+  constraint payers_limits_are_positive check (
     preauth_tat_minutes > 0 and query_response_hours > 0 and claim_submit_days > 0 and settle_days > 0
-  )
+    and coalesce(discharge_tat_minutes, 1) > 0 and coalesce(portability_settle_days, 1) > 0 and coalesce(backdate_days, 0) >= 0
+  ),
+  constraint payers_state_form check (state_code ~ '^[A-Z]{2}$')
 );
 
 comment on table insurance.payers is 'class=reference;scope=shared;owner=billing;fhir=Organization;retention=reference;about=Insurers, TPAs, state health agencies, government schemes.';
-comment on column insurance.payers.code is 'class=reference;about=?';
-comment on column insurance.payers.name is 'class=reference;about=?';
-comment on column insurance.payers.kind is 'class=reference;about=?';
-comment on column insurance.payers.irdai_code is 'class=reference;about=?';
-comment on column insurance.payers.nhcx_participant_code is 'class=reference;about=?';
-comment on column insurance.payers.scheme is 'class=reference;about=?';
-comment on column insurance.payers.state_code is 'class=reference;about=?';
-comment on column insurance.payers.preauth_tat_minutes is 'class=reference;about=?';
-comment on column insurance.payers.discharge_tat_minutes is 'class=reference;about=?';
-comment on column insurance.payers.query_response_hours is 'class=reference;about=?';
-comment on column insurance.payers.claim_submit_days is 'class=reference;about=?';
-comment on column insurance.payers.settle_days is 'class=reference;about=?';
-comment on column insurance.payers.portability_settle_days is 'class=reference;about=?';
-comment on column insurance.payers.backdate_days is 'class=reference;about=?';
-comment on column insurance.payers.rules_effective is 'class=reference;about=?';
-comment on column insurance.payers.status is 'class=reference;about=?';
+comment on column insurance.payers.code is 'class=reference;about=Short name that people and imports use, unique per tenant.';
+comment on column insurance.payers.name is 'class=reference;about=Name as it stands on claims.';
+comment on column insurance.payers.kind is 'class=reference;about=insurer, tpa (administrator), government_scheme, corporate or trust.';
+comment on column insurance.payers.irdai_code is 'class=reference;about=Registration with the Indian insurance regulator, where there is one.';
+comment on column insurance.payers.nhcx_participant_code is 'class=reference;about=Address on the National Health Claims Exchange, ends with @hcx; null: not reached through it.';
+comment on column insurance.payers.scheme is 'class=reference;about=PMJAY, CGHS, ECHS, ESIC, STATE or PRIVATE; null where none of these applies.';
+comment on column insurance.payers.state_code is 'class=reference;about=State whose agency this is, two letters as in ISO 3166-2:IN.';
+comment on column insurance.payers.preauth_tat_minutes is 'class=reference;about=Minutes within which the payer decides a pre-authorisation.';
+comment on column insurance.payers.discharge_tat_minutes is 'class=reference;about=Minutes within which the payer clears a discharge, where it promises that.';
+comment on column insurance.payers.query_response_hours is 'class=reference;about=Hours within which the hospital must answer a query.';
+comment on column insurance.payers.claim_submit_days is 'class=reference;about=Days after discharge within which a claim must be submitted; later needs a reason.';
+comment on column insurance.payers.settle_days is 'class=reference;about=Days within which the payer decides and pays a claim.';
+comment on column insurance.payers.portability_settle_days is 'class=reference;about=The same for a patient treated outside the home state; null: as settle_days.';
+comment on column insurance.payers.backdate_days is 'class=reference;about=Days that a case may be dated back at registration; null: not at all.';
+comment on column insurance.payers.rules_effective is 'class=reference;about=Dates that these limits hold for, from (included) to (excluded): circulars change them.';
+comment on column insurance.payers.status is 'class=reference;about=active, suspended (no new cases) or retired.';
 select core.comment_standard_columns('insurance.payers');
 
 alter table insurance.payers enable row level security;
@@ -14554,14 +15103,16 @@ on conflict (machine, from_state, to_state) do nothing;
 grant select, insert, update on insurance.payers to billing_app;
 grant select on insurance.payers to billing_ro;
 
--- insurance.insurance_plans: A payer's plan or scheme version (e.g. PM-JAY HBP 2022) as ingested.
--- NOTE: A PM-JAY plan bundle is 50-100 MB and becomes 25-30 thousand rows: ingest with COPY in one transaction.
+-- insurance.insurance_plans: one version of a payer's plan or scheme, such as a year's package master.
+--
+-- A PM-JAY plan arrives as a bundle of 50 to 100 MB and becomes 25 to 30 thousand rows of benefit_packages: load them
+-- with COPY in one transaction and set the plan active last. Only an active plan's packages can be claimed.
 create table if not exists insurance.insurance_plans (
   tenant_id uuid,
   id uuid not null default core.uuid_v7(),
   payer_id uuid not null,
   plan_code text not null,
-  version text not null default 1,
+  version text not null default '1',
   name text not null,
   type_code text not null,
   period daterange not null,
@@ -14578,9 +15129,11 @@ create table if not exists insurance.insurance_plans (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint insurance_plans_pkey primary key (id),
-  constraint insurance_plans_payer_plan_code_key unique nulls not distinct (tenant_id, payer_id, plan_code, version),
-  constraint insurance_plans_source_check check (source in ('nhcx_insuranceplan', 'upload', 'manual')),
-  constraint insurance_plans_status_check check (status in ('draft', 'active', 'failed', 'retired'))
+  constraint insurance_plans_version_once unique nulls not distinct (tenant_id, payer_id, plan_code, version),
+  constraint insurance_plans_source_known check (source in ('nhcx_insuranceplan', 'upload', 'manual')),
+  constraint insurance_plans_sum_not_negative check (sum_insured >= 0),
+  constraint insurance_plans_active_has_dates check (status <> 'active' or not isempty(period)),
+  constraint insurance_plans_status_known check (status in ('draft', 'active', 'failed', 'retired'))
 );
 
 create index if not exists insurance_plans_payer_idx on insurance.insurance_plans (payer_id, tenant_id);
@@ -14589,19 +15142,19 @@ create index if not exists insurance_plans_raw_bundle_document_idx on insurance.
   where raw_bundle_document_id is not null;
 
 comment on table insurance.insurance_plans is 'class=reference;scope=shared;owner=billing;fhir=InsurancePlan;retention=reference;about=A payer''s plan or scheme version (e.g. PM-JAY HBP 2022) as ingested.';
-comment on column insurance.insurance_plans.payer_id is 'class=reference;about=?';
-comment on column insurance.insurance_plans.plan_code is 'class=reference;about=?';
-comment on column insurance.insurance_plans.version is 'class=reference;about=?';
-comment on column insurance.insurance_plans.name is 'class=reference;about=?';
-comment on column insurance.insurance_plans.type_code is 'class=reference;about=?';
-comment on column insurance.insurance_plans.period is 'class=reference;about=?';
-comment on column insurance.insurance_plans.sum_insured is 'class=reference;about=?';
-comment on column insurance.insurance_plans.family_floater is 'class=reference;about=?';
-comment on column insurance.insurance_plans.source is 'class=reference;about=?';
-comment on column insurance.insurance_plans.raw_bundle_document_id is 'class=reference;about=?';
-comment on column insurance.insurance_plans.ingested_at is 'class=reference;about=?';
-comment on column insurance.insurance_plans.row_count is 'class=reference;about=?';
-comment on column insurance.insurance_plans.status is 'class=reference;about=?';
+comment on column insurance.insurance_plans.payer_id is 'class=reference;about=The payer that offers it.';
+comment on column insurance.insurance_plans.plan_code is 'class=reference;about=The payer''s code of the plan.';
+comment on column insurance.insurance_plans.version is 'class=reference;about=Version of the plan; every version keeps its packages.';
+comment on column insurance.insurance_plans.name is 'class=reference;about=Name of the plan.';
+comment on column insurance.insurance_plans.type_code is 'class=reference;about=Kind of plan as the payer writes it (FHIR InsurancePlan.type).';
+comment on column insurance.insurance_plans.period is 'class=reference;about=Dates that the plan holds for, from (included) to (excluded).';
+comment on column insurance.insurance_plans.sum_insured is 'class=reference;about=Sum insured per period, in the payer''s currency; null: unlimited or set per member.';
+comment on column insurance.insurance_plans.family_floater is 'class=reference;about=True: one sum for the whole family, so its members share a wallet.';
+comment on column insurance.insurance_plans.source is 'class=reference;about=nhcx_insuranceplan (bundle from the exchange), upload (spreadsheet) or manual.';
+comment on column insurance.insurance_plans.raw_bundle_document_id is 'class=reference;about=The bundle as it arrived; a document of the tenant, so null in shared rows.';
+comment on column insurance.insurance_plans.ingested_at is 'class=reference;about=When its packages were loaded.';
+comment on column insurance.insurance_plans.row_count is 'class=reference;about=How many packages were loaded.';
+comment on column insurance.insurance_plans.status is 'class=reference;about=draft, active, failed (not loaded) or retired.';
 select core.comment_standard_columns('insurance.insurance_plans');
 
 alter table insurance.insurance_plans enable row level security;
@@ -14630,8 +15183,10 @@ on conflict (machine, from_state, to_state) do nothing;
 grant select, insert, update on insurance.insurance_plans to billing_app;
 grant select on insurance.insurance_plans to billing_ro;
 
--- insurance.benefit_packages: A package or procedure with price and the scheme's conditions.
--- RULE to build: package_code ~ '^[A-Z]{2}[0-9]{3}[A-Z]?$' for PM-JAY (advisory)
+-- insurance.benefit_packages: a package or procedure with its price and the payer's conditions.
+--
+-- The conditions are the columns that insurance.check_claim_item reads when a line is written (IM607, IM620). The
+-- form of package_code is a hint of PM-JAY, not a rule: other payers write theirs as they like.
 create table if not exists insurance.benefit_packages (
   tenant_id uuid,
   id uuid not null default core.uuid_v7(),
@@ -14657,54 +15212,60 @@ create table if not exists insurance.benefit_packages (
   maximum_stratification_allowed smallint,
   cyclic_procedure boolean not null default false,
   maximum_cycles_allowed smallint,
+  may_be_mixed boolean not null default false,
   pre_days smallint,
   post_days smallint,
   stg_code text,
-  add_ons jsonb not null default '{}',
+  add_ons jsonb not null default '[]',
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint benefit_packages_pkey primary key (id),
-  constraint benefit_packages_plan_package_code_key unique nulls not distinct (tenant_id, plan_id, package_code, procedure_code),
-  constraint benefit_packages_procedure_type_check check (
+  constraint benefit_packages_once_per_plan unique nulls not distinct (tenant_id, plan_id, package_code, procedure_code),
+  constraint benefit_packages_procedure_type_known check (
     procedure_type in ('surgical', 'medical', 'day_care', 'investigation', 'implant', 'follow_up', 'unspecified')
   ),
-  constraint benefit_packages_base_rate_rule check (base_rate >= 0),
-  constraint benefit_packages_implant_applicable_rule check (implant_applicable or maximum_implants_allowed is null)
+  constraint benefit_packages_rate_not_negative check (base_rate >= 0),
+  constraint benefit_packages_implant_limit_needs_implants check (implant_applicable or maximum_implants_allowed is null),
+  constraint benefit_packages_stratum_limit_needs_strata check (
+    stratification_allowed or maximum_stratification_allowed is null
+  ),
+  constraint benefit_packages_cycle_limit_needs_cycles check (cyclic_procedure or maximum_cycles_allowed is null)
 );
 
 create index if not exists benefit_packages_plan_idx on insurance.benefit_packages (plan_id, tenant_id);
 comment on index insurance.benefit_packages_plan_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
 
 comment on table insurance.benefit_packages is 'class=reference;scope=shared;owner=billing;fhir=InsurancePlan.plan.specificCost.benefit;retention=reference;about=A package or procedure with price and the scheme''s conditions.';
-comment on column insurance.benefit_packages.plan_id is 'class=reference;about=?';
-comment on column insurance.benefit_packages.package_code is 'class=reference;about=?';
-comment on column insurance.benefit_packages.procedure_code is 'class=reference;about=?';
-comment on column insurance.benefit_packages.name is 'class=reference;about=?';
-comment on column insurance.benefit_packages.specialty_code is 'class=reference;about=?';
-comment on column insurance.benefit_packages.procedure_type is 'class=reference;about=?';
-comment on column insurance.benefit_packages.base_rate is 'class=reference;about=?';
-comment on column insurance.benefit_packages.rate_rules is 'class=reference;about=?';
-comment on column insurance.benefit_packages.govt_reserved is 'class=reference;about=?';
-comment on column insurance.benefit_packages.approval_not_required is 'class=reference;about=?';
-comment on column insurance.benefit_packages.scheduled_tat_approval is 'class=reference;about=?';
-comment on column insurance.benefit_packages.enhancement_allowed is 'class=reference;about=?';
-comment on column insurance.benefit_packages.quantity_allowed is 'class=reference;about=?';
-comment on column insurance.benefit_packages.is_day_care is 'class=reference;about=?';
-comment on column insurance.benefit_packages.implant_applicable is 'class=reference;about=?';
-comment on column insurance.benefit_packages.multiple_implants_allowed is 'class=reference;about=?';
-comment on column insurance.benefit_packages.maximum_implants_allowed is 'class=reference;about=?';
-comment on column insurance.benefit_packages.stratification_allowed is 'class=reference;about=?';
-comment on column insurance.benefit_packages.multiple_stratification_allowed is 'class=reference;about=?';
-comment on column insurance.benefit_packages.maximum_stratification_allowed is 'class=reference;about=?';
-comment on column insurance.benefit_packages.cyclic_procedure is 'class=reference;about=?';
-comment on column insurance.benefit_packages.maximum_cycles_allowed is 'class=reference;about=?';
-comment on column insurance.benefit_packages.pre_days is 'class=reference;about=?';
-comment on column insurance.benefit_packages.post_days is 'class=reference;about=?';
-comment on column insurance.benefit_packages.stg_code is 'class=reference;about=?';
-comment on column insurance.benefit_packages.add_ons is 'class=reference;about=?';
+comment on column insurance.benefit_packages.plan_id is 'class=reference;about=The plan version that it belongs to.';
+comment on column insurance.benefit_packages.package_code is 'class=reference;about=Code of the package, in PM-JAY two letters, three digits and perhaps a letter (MG001A); a hint, not a rule.';
+comment on column insurance.benefit_packages.procedure_code is 'class=reference;about=Code of the procedure inside the package, where the payer tells them apart.';
+comment on column insurance.benefit_packages.name is 'class=reference;about=Name of the package.';
+comment on column insurance.benefit_packages.specialty_code is 'class=reference;about=Specialty that the payer files it under.';
+comment on column insurance.benefit_packages.procedure_type is 'class=reference;about=surgical, medical, day_care, investigation, implant, follow_up or unspecified.';
+comment on column insurance.benefit_packages.base_rate is 'class=reference;about=Price of one, before stratification and factors.';
+comment on column insurance.benefit_packages.rate_rules is 'class=reference;about=Surcharges and factors by city, accreditation or stratum, as the payer publishes them.';
+comment on column insurance.benefit_packages.govt_reserved is 'class=reference;about=True: only public hospitals may claim it.';
+comment on column insurance.benefit_packages.approval_not_required is 'class=reference;about=True: treatment and claim need no pre-authorisation.';
+comment on column insurance.benefit_packages.scheduled_tat_approval is 'class=reference;about=True: approved by the payer''s system when its time has passed.';
+comment on column insurance.benefit_packages.enhancement_allowed is 'class=reference;about=True: an approval of it may be enhanced.';
+comment on column insurance.benefit_packages.quantity_allowed is 'class=reference;about=Most that one claim may have; null: no limit.';
+comment on column insurance.benefit_packages.is_day_care is 'class=reference;about=True: no overnight stay is asked for.';
+comment on column insurance.benefit_packages.implant_applicable is 'class=reference;about=True: implants may be claimed with it.';
+comment on column insurance.benefit_packages.multiple_implants_allowed is 'class=reference;about=True: more than one implant may be claimed.';
+comment on column insurance.benefit_packages.maximum_implants_allowed is 'class=reference;about=Most implants of one claim; null: no limit beyond multiple_implants_allowed.';
+comment on column insurance.benefit_packages.stratification_allowed is 'class=reference;about=True: it is claimed with a stratum, such as the kind of ward.';
+comment on column insurance.benefit_packages.multiple_stratification_allowed is 'class=reference;about=True: one claim may hold more than one stratum of it.';
+comment on column insurance.benefit_packages.maximum_stratification_allowed is 'class=reference;about=Most strata of one claim; null: no limit beyond multiple_stratification_allowed.';
+comment on column insurance.benefit_packages.cyclic_procedure is 'class=reference;about=True: given in cycles (chemotherapy, dialysis), each claimed with its number.';
+comment on column insurance.benefit_packages.maximum_cycles_allowed is 'class=reference;about=Highest number of a cycle; null: no limit.';
+comment on column insurance.benefit_packages.may_be_mixed is 'class=reference;about=True: a medical package may stand beside surgical ones in one submission, and the other way round.';
+comment on column insurance.benefit_packages.pre_days is 'class=reference;about=Days before the procedure that it covers.';
+comment on column insurance.benefit_packages.post_days is 'class=reference;about=Days after discharge that it covers.';
+comment on column insurance.benefit_packages.stg_code is 'class=reference;about=Code of the standard treatment guideline (clinical.stg_guidelines) whose papers the payer asks for.';
+comment on column insurance.benefit_packages.add_ons is 'class=reference;about=Packages that may be added to it, a list of codes.';
 select core.comment_standard_columns('insurance.benefit_packages');
 
 alter table insurance.benefit_packages enable row level security;
@@ -14724,7 +15285,11 @@ create or replace trigger benefit_packages_plan_visible before insert or update 
 grant select, insert, update on insurance.benefit_packages to billing_app;
 grant select on insurance.benefit_packages to billing_ro;
 
--- insurance.coverages: A patient's policy or scheme membership.
+-- insurance.coverages: a patient's policy or membership of a scheme.
+--
+-- balance is what is left before what live submissions hold, so "free" is balance less the holds of the wallet.
+-- Members of one family share a wallet (same payer and family_id_bidx): insurance.lock_wallet locks all of them
+-- before it counts.
 create table if not exists insurance.coverages (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -14735,12 +15300,13 @@ create table if not exists insurance.coverages (
   member_id_enc bytea not null,
   member_id_bidx bytea not null,
   family_id_enc bytea,
+  family_id_bidx bytea,
   subscriber_relationship text not null,
   period daterange not null,
   sum_insured numeric(14, 2),
   balance numeric(14, 2),
   balance_checked_at timestamptz,
-  rank smallint not null,
+  rank smallint not null default 1,
   verified_at timestamptz,
   verified_how text,
   card_document_id uuid,
@@ -14754,16 +15320,20 @@ create table if not exists insurance.coverages (
   deleted_by uuid,
   delete_reason text,
   constraint coverages_pkey primary key (tenant_id, id),
-  constraint coverages_status_check check (status in ('draft', 'active', 'cancelled', 'suspended', 'expired')),
-  constraint coverages_balance_rule check (balance >= 0),
-  constraint coverages_rank_rule check (rank >= 1),
-  constraint coverages_active_complete check (status <> 'active' or verified_at is not null)
+  constraint coverages_status_known check (status in ('draft', 'active', 'cancelled', 'suspended', 'expired')),
+  constraint coverages_balance_not_negative check (balance >= 0),
+  constraint coverages_family_is_searchable check ((family_id_enc is null) = (family_id_bidx is null)),
+  constraint coverages_rank_from_one check (rank >= 1),
+  constraint coverages_active_is_verified check (status <> 'active' or verified_at is not null)
 );
 
-create unique index if not exists coverages_payer_member_id_bidx_key on insurance.coverages (tenant_id, payer_id, member_id_bidx, policy_number)
-  where deleted_at is null;
-create unique index if not exists coverages_patient_rank_key on insurance.coverages (tenant_id, patient_id, rank)
-  where status = 'active';
+create unique index if not exists coverages_member_once on insurance.coverages (
+  tenant_id, payer_id, member_id_bidx, policy_number
+) nulls not distinct where deleted_at is null;
+create unique index if not exists coverages_one_active_per_rank on insurance.coverages (tenant_id, patient_id, rank)
+  where status = 'active' and deleted_at is null;
+create index if not exists coverages_family_idx on insurance.coverages (tenant_id, payer_id, family_id_bidx)
+  where family_id_bidx is not null;
 create index if not exists coverages_patient_idx on insurance.coverages (tenant_id, patient_id);
 create index if not exists coverages_payer_idx on insurance.coverages (payer_id, tenant_id);
 comment on index insurance.coverages_payer_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
@@ -14774,23 +15344,24 @@ create index if not exists coverages_card_document_idx on insurance.coverages (t
   where card_document_id is not null;
 
 comment on table insurance.coverages is 'class=financial;scope=tenant;owner=billing;fhir=Coverage;retention=financial;about=A patient''s policy or scheme membership.';
-comment on column insurance.coverages.patient_id is 'class=financial;about=The patient.';
-comment on column insurance.coverages.payer_id is 'class=financial;about=?';
-comment on column insurance.coverages.plan_id is 'class=financial;about=?';
-comment on column insurance.coverages.policy_number is 'class=financial;about=?';
-comment on column insurance.coverages.member_id_enc is 'class=financial;enc=1;about=?';
-comment on column insurance.coverages.member_id_bidx is 'class=financial;about=?';
-comment on column insurance.coverages.family_id_enc is 'class=financial;enc=1;about=?';
-comment on column insurance.coverages.subscriber_relationship is 'class=financial;about=?';
-comment on column insurance.coverages.period is 'class=financial;about=?';
-comment on column insurance.coverages.sum_insured is 'class=financial;about=?';
-comment on column insurance.coverages.balance is 'class=financial;about=?';
-comment on column insurance.coverages.balance_checked_at is 'class=financial;about=?';
-comment on column insurance.coverages.rank is 'class=financial;about=?';
-comment on column insurance.coverages.verified_at is 'class=financial;about=?';
-comment on column insurance.coverages.verified_how is 'class=financial;about=?';
-comment on column insurance.coverages.card_document_id is 'class=financial;about=?';
-comment on column insurance.coverages.status is 'class=financial;about=?';
+comment on column insurance.coverages.patient_id is 'class=operational;about=The member.';
+comment on column insurance.coverages.payer_id is 'class=operational;about=Who pays.';
+comment on column insurance.coverages.plan_id is 'class=operational;about=Plan version, where it is known.';
+comment on column insurance.coverages.policy_number is 'class=financial;about=Number of the policy; null in schemes that know members only.';
+comment on column insurance.coverages.member_id_enc is 'class=pii;enc=1;about=Member or beneficiary number, encrypted.';
+comment on column insurance.coverages.member_id_bidx is 'class=pii;about=Blind index of the member number: finds it by equality.';
+comment on column insurance.coverages.family_id_enc is 'class=pii;enc=1;about=Number of the family or household, encrypted.';
+comment on column insurance.coverages.family_id_bidx is 'class=pii;about=Blind index of the family number: members with the same one share a wallet.';
+comment on column insurance.coverages.subscriber_relationship is 'class=financial;about=Relation of the member to the subscriber: self, spouse, child, parent or another word of the payer.';
+comment on column insurance.coverages.period is 'class=financial;about=Dates that it is in force, from (included) to (excluded).';
+comment on column insurance.coverages.sum_insured is 'class=financial;about=Sum insured for the period; null: unlimited or unknown.';
+comment on column insurance.coverages.balance is 'class=financial;about=What is left of the sum before what live submissions of this tenant hold; null: no limit, or not told.';
+comment on column insurance.coverages.balance_checked_at is 'class=financial;about=When the payer last told the balance.';
+comment on column insurance.coverages.rank is 'class=financial;about=Order in which coverages are asked, 1 first; one active coverage per rank.';
+comment on column insurance.coverages.verified_at is 'class=financial;about=When the membership was verified; no coverage is active without it.';
+comment on column insurance.coverages.verified_how is 'class=financial;about=Means of verification: card, payer portal, eligibility answer or another.';
+comment on column insurance.coverages.card_document_id is 'class=operational;about=Scan of the card.';
+comment on column insurance.coverages.status is 'class=operational;about=draft, active, suspended, expired or cancelled.';
 select core.comment_standard_columns('insurance.coverages');
 
 alter table insurance.coverages enable row level security;
@@ -14806,6 +15377,8 @@ create or replace trigger coverages_payer_visible before insert or update of pay
   for each row execute function core.check_shared_reference('payer_id', 'insurance.payers');
 create or replace trigger coverages_plan_visible before insert or update of plan_id on insurance.coverages
   for each row execute function core.check_shared_reference('plan_id', 'insurance.insurance_plans');
+create or replace trigger coverages_policy_number before insert or update of policy_number on insurance.coverages
+  for each row execute function core.reject_aadhaar_like('policy_number');
 create or replace trigger coverages_transition before insert or update of status on insurance.coverages
   for each row execute function core.enforce_transition('insurance.coverages', 'status');
 select audit.track('insurance.coverages');
@@ -14813,18 +15386,29 @@ select audit.track('insurance.coverages');
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('insurance.coverages', '', 'draft', false, null),
   ('insurance.coverages', 'draft', 'active', false, null),
-  ('insurance.coverages', 'draft', 'cancelled', false, null),
-  ('insurance.coverages', 'active', 'suspended', false, null),
+  ('insurance.coverages', 'draft', 'cancelled', true, null),
+  ('insurance.coverages', 'active', 'suspended', true, null),
   ('insurance.coverages', 'active', 'expired', false, null),
-  ('insurance.coverages', 'active', 'cancelled', false, null),
+  ('insurance.coverages', 'active', 'cancelled', true, null),
   ('insurance.coverages', 'suspended', 'active', false, null),
-  ('insurance.coverages', 'suspended', 'cancelled', false, null)
+  ('insurance.coverages', 'suspended', 'cancelled', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on insurance.coverages to billing_app;
-grant select on insurance.coverages to billing_ro;
+-- balance, verification and state belong to operations
+grant select on insurance.coverages to billing_app, billing_ro;
+grant insert (
+  tenant_id, id, patient_id, payer_id, plan_id, policy_number, member_id_enc, member_id_bidx, family_id_enc, family_id_bidx,
+  subscriber_relationship, period, sum_insured, rank, card_document_id
+) on insurance.coverages to billing_app;
+grant update (
+  plan_id, policy_number, subscriber_relationship, period, sum_insured, rank, card_document_id, deleted_at, deleted_by,
+  delete_reason, row_version
+) on insurance.coverages to billing_app;
 
--- insurance.eligibility_checks: Question to a payer and its answer: is it in force, what balance, what papers are needed.
+-- insurance.eligibility_checks: a question to a payer and its answer: in force, what balance, what papers.
+--
+-- A submission needs a complete and recent answer that says "in force" (IM600); setting
+-- insurance.eligibility_valid_hours says how recent.
 create table if not exists insurance.eligibility_checks (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -14834,7 +15418,7 @@ create table if not exists insurance.eligibility_checks (
   encounter_id uuid,
   payer_id uuid not null,
   purposes text[] not null default '{}',
-  items jsonb not null default '{}',
+  items jsonb not null default '[]',
   correlation_id uuid not null,
   sent_at timestamptz,
   responded_at timestamptz,
@@ -14852,14 +15436,16 @@ create table if not exists insurance.eligibility_checks (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint eligibility_checks_pkey primary key (tenant_id, id),
-  constraint eligibility_checks_correlation_key unique (tenant_id, correlation_id),
-  constraint eligibility_checks_request_number_key unique (tenant_id, request_number),
-  constraint eligibility_checks_outcome_check check (outcome in ('queued', 'complete', 'partial', 'error')),
-  constraint eligibility_checks_status_check check (status in ('pending', 'awaiting', 'error', 'partial', 'complete')),
-  constraint eligibility_checks_cardinality_rule check (
-    cardinality(purposes) > 0 and purposes <@ array['validation','auth-requirements','benefits','discovery']
+  constraint eligibility_checks_correlation_once unique (tenant_id, correlation_id),
+  constraint eligibility_checks_number_once unique (tenant_id, request_number),
+  constraint eligibility_checks_outcome_known check (outcome in ('queued', 'complete', 'partial', 'error')),
+  constraint eligibility_checks_status_known check (status in ('pending', 'awaiting', 'error', 'partial', 'complete')),
+  constraint eligibility_checks_purposes_known check (
+    cardinality(purposes) > 0 and purposes <@ array['validation', 'auth-requirements', 'benefits', 'discovery']
   ),
-  constraint eligibility_checks_complete_complete check (status <> 'complete' or outcome is not null)
+  constraint eligibility_checks_balance_not_negative check (balance >= 0),
+  constraint eligibility_checks_coverage_or_discovery check (coverage_id is not null or purposes <@ array['discovery']),
+  constraint eligibility_checks_complete_has_outcome check (status <> 'complete' or outcome is not null)
 );
 
 create index if not exists eligibility_checks_coverage_idx on insurance.eligibility_checks (tenant_id, coverage_id)
@@ -14867,28 +15453,30 @@ create index if not exists eligibility_checks_coverage_idx on insurance.eligibil
 create index if not exists eligibility_checks_patient_idx on insurance.eligibility_checks (tenant_id, patient_id);
 create index if not exists eligibility_checks_encounter_idx on insurance.eligibility_checks (tenant_id, encounter_id)
   where encounter_id is not null;
+create index if not exists eligibility_checks_unanswered_idx on insurance.eligibility_checks (tenant_id, created_at)
+  where status in ('pending', 'awaiting', 'partial');
 create index if not exists eligibility_checks_payer_idx on insurance.eligibility_checks (payer_id, tenant_id);
 comment on index insurance.eligibility_checks_payer_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
 
 comment on table insurance.eligibility_checks is 'class=financial;scope=tenant;owner=billing;fhir=CoverageEligibilityRequest,CoverageEligibilityResponse;retention=financial;about=Question to a payer and its answer: is it in force, what balance, what papers are needed.';
-comment on column insurance.eligibility_checks.request_number is 'class=financial;about=?';
-comment on column insurance.eligibility_checks.coverage_id is 'class=financial;about=?';
-comment on column insurance.eligibility_checks.patient_id is 'class=financial;about=The patient.';
-comment on column insurance.eligibility_checks.encounter_id is 'class=financial;about=The encounter that it belongs to.';
-comment on column insurance.eligibility_checks.payer_id is 'class=financial;about=?';
-comment on column insurance.eligibility_checks.purposes is 'class=financial;about=?';
-comment on column insurance.eligibility_checks.items is 'class=financial;about=?';
-comment on column insurance.eligibility_checks.correlation_id is 'class=financial;about=Joins request and answer.';
-comment on column insurance.eligibility_checks.sent_at is 'class=financial;about=?';
-comment on column insurance.eligibility_checks.responded_at is 'class=financial;about=?';
-comment on column insurance.eligibility_checks.outcome is 'class=financial;about=?';
-comment on column insurance.eligibility_checks.inforce is 'class=financial;about=?';
-comment on column insurance.eligibility_checks.balance is 'class=financial;about=?';
-comment on column insurance.eligibility_checks.required_documents is 'class=financial;about=?';
-comment on column insurance.eligibility_checks.required_questionnaires is 'class=financial;about=?';
-comment on column insurance.eligibility_checks.disposition is 'class=financial;about=?';
-comment on column insurance.eligibility_checks.error is 'class=financial;about=?';
-comment on column insurance.eligibility_checks.status is 'class=financial;about=?';
+comment on column insurance.eligibility_checks.request_number is 'class=operational;about=Number that people quote (ELG-yy-n).';
+comment on column insurance.eligibility_checks.coverage_id is 'class=operational;about=The coverage asked about; null when the payer is asked which there is (purpose discovery).';
+comment on column insurance.eligibility_checks.patient_id is 'class=operational;about=The patient.';
+comment on column insurance.eligibility_checks.encounter_id is 'class=operational;about=The visit or stay that it is asked for.';
+comment on column insurance.eligibility_checks.payer_id is 'class=operational;about=The payer that is asked.';
+comment on column insurance.eligibility_checks.purposes is 'class=financial;about=What is asked, any of validation, auth-requirements, benefits, discovery.';
+comment on column insurance.eligibility_checks.items is 'class=phi;about=Packages asked about, a list of {code, quantity}.';
+comment on column insurance.eligibility_checks.correlation_id is 'class=operational;about=Joins request and answer.';
+comment on column insurance.eligibility_checks.sent_at is 'class=operational;about=When the request left.';
+comment on column insurance.eligibility_checks.responded_at is 'class=operational;about=When the last answer came.';
+comment on column insurance.eligibility_checks.outcome is 'class=financial;about=The payer''s outcome: queued, complete, partial or error.';
+comment on column insurance.eligibility_checks.inforce is 'class=financial;about=True: the payer says that the coverage is in force.';
+comment on column insurance.eligibility_checks.balance is 'class=financial;about=What is left of the sum as the payer told it, after what it has approved already.';
+comment on column insurance.eligibility_checks.required_documents is 'class=financial;about=Papers that the payer wants with a submission.';
+comment on column insurance.eligibility_checks.required_questionnaires is 'class=financial;about=Questionnaires that the payer wants answered.';
+comment on column insurance.eligibility_checks.disposition is 'class=financial;about=The payer''s text.';
+comment on column insurance.eligibility_checks.error is 'class=financial;about=What the payer or the exchange refused, as they wrote it.';
+comment on column insurance.eligibility_checks.status is 'class=operational;about=pending, awaiting (sent), partial, complete or error (may be asked again).';
 select core.comment_standard_columns('insurance.eligibility_checks');
 
 alter table insurance.eligibility_checks enable row level security;
@@ -14902,27 +15490,32 @@ create or replace trigger eligibility_checks_touch before update on insurance.el
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger eligibility_checks_payer_visible before insert or update of payer_id on insurance.eligibility_checks
   for each row execute function core.check_shared_reference('payer_id', 'insurance.payers');
+create or replace trigger eligibility_checks_announce after insert on insurance.eligibility_checks
+  for each row execute function core.announce_first_state('insurance.eligibility_checks');
 create or replace trigger eligibility_checks_transition before insert or update of status on insurance.eligibility_checks
   for each row execute function core.enforce_transition('insurance.eligibility_checks', 'status');
 select audit.track('insurance.eligibility_checks');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
-  ('insurance.eligibility_checks', '', 'pending', false, null),
+  ('insurance.eligibility_checks', '', 'pending', false, 'eligibility.requested.v1'),
   ('insurance.eligibility_checks', 'pending', 'awaiting', false, null),
   ('insurance.eligibility_checks', 'pending', 'error', false, null),
   ('insurance.eligibility_checks', 'awaiting', 'partial', false, null),
-  ('insurance.eligibility_checks', 'awaiting', 'complete', false, null),
+  ('insurance.eligibility_checks', 'awaiting', 'complete', false, 'eligibility.answered.v1'),
   ('insurance.eligibility_checks', 'awaiting', 'error', false, null),
-  ('insurance.eligibility_checks', 'partial', 'complete', false, null),
+  ('insurance.eligibility_checks', 'partial', 'complete', false, 'eligibility.answered.v1'),
   ('insurance.eligibility_checks', 'partial', 'error', false, null),
   ('insurance.eligibility_checks', 'error', 'awaiting', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on insurance.eligibility_checks to billing_app;
-grant select on insurance.eligibility_checks to billing_ro;
+-- written by operations only
+grant select on insurance.eligibility_checks to billing_app, billing_ro;
 
--- insurance.pmjay_cases: The scheme's case from registration to payment.
--- RULE to build: backdated_to is null or registered_at - backdated_to <= payer.backdate_days
+-- insurance.pmjay_cases: the scheme's case, from registration to payment.
+--
+-- One live case per coverage and patient. wallet_blocked is the sum of what the case's submissions hold and never
+-- more than the wallet has; wallet_used is what was paid of it. The state follows the submissions: only operations
+-- move it.
 create table if not exists insurance.pmjay_cases (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -14938,7 +15531,7 @@ create table if not exists insurance.pmjay_cases (
   treating_state text not null,
   is_portability boolean not null default false,
   admission_type text not null,
-  registered_at timestamptz not null,
+  registered_at timestamptz not null default now(),
   backdated_to timestamptz,
   telephonic boolean not null default false,
   is_newborn boolean not null default false,
@@ -14957,18 +15550,29 @@ create table if not exists insurance.pmjay_cases (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint pmjay_cases_pkey primary key (tenant_id, id),
-  constraint pmjay_cases_case_number_key unique (tenant_id, case_number),
-  constraint pmjay_cases_admission_type_check check (admission_type in ('planned', 'emergency')),
-  constraint pmjay_cases_status_check check (
-    status in ('registered', 'identity_verified', 'cancelled', 'preauth_initiated', 'preauth_approved', 'preauth_rejected', 'under_treatment', 'discharged', 'claim_initiated', 'claim_queried', 'claim_approved', 'claim_rejected', 'reprocess', 'paid', 'closed')
+  constraint pmjay_cases_number_once unique (tenant_id, case_number),
+  constraint pmjay_cases_admission_type_known check (admission_type in ('planned', 'emergency')),
+  constraint pmjay_cases_status_known check (
+    status in (
+      'registered', 'identity_verified', 'preauth_initiated', 'preauth_approved', 'preauth_rejected', 'under_treatment',
+      'discharged', 'claim_initiated', 'claim_queried', 'claim_approved', 'claim_rejected', 'reprocess', 'paid', 'closed',
+      'cancelled'
+    )
   ),
-  constraint pmjay_cases_wallet_used_rule check (wallet_used <= wallet_blocked),
-  constraint pmjay_cases_is_newborn_rule check (not is_newborn or mother_case_id is not null)
+  constraint pmjay_cases_states_are_codes check (home_state ~ '^[A-Z]{2}$' and treating_state ~ '^[A-Z]{2}$'),
+  constraint pmjay_cases_portability_is_another_state check (is_portability = (home_state <> treating_state)),
+  constraint pmjay_cases_backdated_to_the_past check (backdated_to <= registered_at),
+  constraint pmjay_cases_cancelled_has_reason check (status <> 'cancelled' or cancel_reason is not null),
+  constraint pmjay_cases_wallet_not_negative check (wallet_blocked >= 0 and wallet_used >= 0),
+  constraint pmjay_cases_used_within_blocked check (wallet_used <= wallet_blocked),
+  constraint pmjay_cases_newborn_names_mother check (not is_newborn or mother_case_id is not null)
 );
 
-create unique index if not exists pmjay_cases_tms_case_key on insurance.pmjay_cases (tenant_id, tms_case_id)
+create unique index if not exists pmjay_cases_tms_case_once on insurance.pmjay_cases (tenant_id, tms_case_id)
   where tms_case_id is not null;
-create unique index if not exists pmjay_cases_coverage_patient_key on insurance.pmjay_cases (tenant_id, coverage_id, patient_id)
+create unique index if not exists pmjay_cases_one_live_per_beneficiary on insurance.pmjay_cases (tenant_id, coverage_id, patient_id)
+  where status not in ('paid', 'closed', 'cancelled');
+create index if not exists pmjay_cases_live_idx on insurance.pmjay_cases (tenant_id, registered_at)
   where status not in ('paid', 'closed', 'cancelled');
 create index if not exists pmjay_cases_patient_idx on insurance.pmjay_cases (tenant_id, patient_id);
 create index if not exists pmjay_cases_encounter_idx on insurance.pmjay_cases (tenant_id, encounter_id);
@@ -14981,31 +15585,31 @@ create index if not exists pmjay_cases_mother_case_idx on insurance.pmjay_cases 
   where mother_case_id is not null;
 
 comment on table insurance.pmjay_cases is 'class=phi;scope=tenant;owner=billing;fhir=EpisodeOfCare;retention=medical_record;about=The scheme''s case from registration to payment.';
-comment on column insurance.pmjay_cases.case_number is 'class=phi;about=?';
-comment on column insurance.pmjay_cases.tms_case_id is 'class=phi;about=?';
-comment on column insurance.pmjay_cases.patient_id is 'class=phi;about=The patient.';
-comment on column insurance.pmjay_cases.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column insurance.pmjay_cases.coverage_id is 'class=phi;about=?';
-comment on column insurance.pmjay_cases.hospital_code is 'class=phi;about=?';
-comment on column insurance.pmjay_cases.pmam_user_id is 'class=phi;about=?';
-comment on column insurance.pmjay_cases.medco_user_id is 'class=phi;about=?';
-comment on column insurance.pmjay_cases.home_state is 'class=phi;about=?';
-comment on column insurance.pmjay_cases.treating_state is 'class=phi;about=?';
-comment on column insurance.pmjay_cases.is_portability is 'class=phi;about=?';
-comment on column insurance.pmjay_cases.admission_type is 'class=phi;about=?';
-comment on column insurance.pmjay_cases.registered_at is 'class=phi;about=?';
-comment on column insurance.pmjay_cases.backdated_to is 'class=phi;about=?';
-comment on column insurance.pmjay_cases.telephonic is 'class=phi;about=?';
-comment on column insurance.pmjay_cases.is_newborn is 'class=phi;about=?';
-comment on column insurance.pmjay_cases.mother_case_id is 'class=phi;about=?';
-comment on column insurance.pmjay_cases.primary_specialty is 'class=phi;about=?';
-comment on column insurance.pmjay_cases.wallet_blocked is 'class=phi;about=?';
-comment on column insurance.pmjay_cases.wallet_used is 'class=phi;about=?';
-comment on column insurance.pmjay_cases.feedback is 'class=phi;about=?';
-comment on column insurance.pmjay_cases.photo_document_ids is 'class=phi;about=?';
-comment on column insurance.pmjay_cases.mortality is 'class=phi;about=?';
-comment on column insurance.pmjay_cases.cancel_reason is 'class=phi;about=?';
-comment on column insurance.pmjay_cases.status is 'class=phi;about=?';
+comment on column insurance.pmjay_cases.case_number is 'class=operational;about=Number that people quote (CASE-yy-n).';
+comment on column insurance.pmjay_cases.tms_case_id is 'class=operational;about=Number of the case in the scheme''s transaction management system.';
+comment on column insurance.pmjay_cases.patient_id is 'class=operational;about=The beneficiary; for a newborn the child, on the mother''s coverage.';
+comment on column insurance.pmjay_cases.encounter_id is 'class=operational;about=The stay or visit that the case pays for.';
+comment on column insurance.pmjay_cases.coverage_id is 'class=operational;about=The coverage that pays; its wallet holds what is approved.';
+comment on column insurance.pmjay_cases.hospital_code is 'class=operational;about=Code under which the scheme empanelled the hospital.';
+comment on column insurance.pmjay_cases.pmam_user_id is 'class=operational;about=The scheme''s helper at the desk who registered the case.';
+comment on column insurance.pmjay_cases.medco_user_id is 'class=operational;about=The medical coordinator who answers for its papers.';
+comment on column insurance.pmjay_cases.home_state is 'class=operational;about=State of the beneficiary, two letters.';
+comment on column insurance.pmjay_cases.treating_state is 'class=operational;about=State of the hospital, two letters.';
+comment on column insurance.pmjay_cases.is_portability is 'class=operational;about=True: treated outside the home state; the payer''s portability clock runs.';
+comment on column insurance.pmjay_cases.admission_type is 'class=phi;about=planned or emergency.';
+comment on column insurance.pmjay_cases.registered_at is 'class=operational;about=When the case was registered.';
+comment on column insurance.pmjay_cases.backdated_to is 'class=operational;about=Admission that the registration is dated back to; the payer limits how far.';
+comment on column insurance.pmjay_cases.telephonic is 'class=operational;about=True: registered by telephone in an emergency; treatment may begin before the approval.';
+comment on column insurance.pmjay_cases.is_newborn is 'class=phi;about=True: a newborn on the mother''s coverage.';
+comment on column insurance.pmjay_cases.mother_case_id is 'class=operational;about=Case of the mother; a newborn''s case must name it.';
+comment on column insurance.pmjay_cases.primary_specialty is 'class=phi;about=Specialty that the case is filed under.';
+comment on column insurance.pmjay_cases.wallet_blocked is 'class=financial;about=What the case''s submissions hold of the wallet; after payment, what they held.';
+comment on column insurance.pmjay_cases.wallet_used is 'class=financial;about=What was paid out of the wallet, never more than was blocked.';
+comment on column insurance.pmjay_cases.feedback is 'class=phi;about=What the beneficiary said at discharge, as the scheme''s form has it.';
+comment on column insurance.pmjay_cases.photo_document_ids is 'class=phi;about=Photographs that the scheme asks for (ehr.documents).';
+comment on column insurance.pmjay_cases.mortality is 'class=phi;about=True: the patient died during the stay; null before discharge.';
+comment on column insurance.pmjay_cases.cancel_reason is 'class=phi;about=Why the case was cancelled.';
+comment on column insurance.pmjay_cases.status is 'class=operational;about=registered, identity_verified, preauth_initiated, preauth_approved, preauth_rejected, under_treatment, discharged, claim_initiated, claim_queried, claim_approved, claim_rejected, reprocess, paid, closed or cancelled.';
 select core.comment_standard_columns('insurance.pmjay_cases');
 
 alter table insurance.pmjay_cases enable row level security;
@@ -15017,6 +15621,8 @@ create policy tenant_isolation on insurance.pmjay_cases
 
 create or replace trigger pmjay_cases_touch before update on insurance.pmjay_cases
   for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger pmjay_cases_backdating before insert or update of registered_at, backdated_to on insurance.pmjay_cases
+  for each row execute function insurance.check_backdating();
 create or replace trigger pmjay_cases_transition before insert or update of status on insurance.pmjay_cases
   for each row execute function core.enforce_transition('insurance.pmjay_cases', 'status');
 select audit.track('insurance.pmjay_cases');
@@ -15024,35 +15630,51 @@ select audit.track('insurance.pmjay_cases');
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('insurance.pmjay_cases', '', 'registered', false, null),
   ('insurance.pmjay_cases', 'registered', 'identity_verified', false, null),
-  ('insurance.pmjay_cases', 'registered', 'cancelled', false, null),
+  ('insurance.pmjay_cases', 'registered', 'cancelled', true, null),
+  ('insurance.pmjay_cases', 'registered', 'under_treatment', false, null),
   ('insurance.pmjay_cases', 'identity_verified', 'preauth_initiated', false, null),
-  ('insurance.pmjay_cases', 'identity_verified', 'cancelled', false, null),
+  ('insurance.pmjay_cases', 'identity_verified', 'cancelled', true, null),
+  ('insurance.pmjay_cases', 'identity_verified', 'under_treatment', false, null),
   ('insurance.pmjay_cases', 'preauth_initiated', 'preauth_approved', false, null),
   ('insurance.pmjay_cases', 'preauth_initiated', 'preauth_rejected', false, null),
-  ('insurance.pmjay_cases', 'preauth_initiated', 'cancelled', false, null),
+  ('insurance.pmjay_cases', 'preauth_initiated', 'cancelled', true, null),
+  ('insurance.pmjay_cases', 'preauth_initiated', 'identity_verified', false, null),
   ('insurance.pmjay_cases', 'preauth_rejected', 'preauth_initiated', false, null),
-  ('insurance.pmjay_cases', 'preauth_rejected', 'cancelled', false, null),
+  ('insurance.pmjay_cases', 'preauth_rejected', 'cancelled', true, null),
   ('insurance.pmjay_cases', 'preauth_approved', 'under_treatment', false, null),
-  ('insurance.pmjay_cases', 'preauth_approved', 'cancelled', false, null),
+  ('insurance.pmjay_cases', 'preauth_approved', 'cancelled', true, null),
+  ('insurance.pmjay_cases', 'preauth_approved', 'identity_verified', false, null),
   ('insurance.pmjay_cases', 'under_treatment', 'discharged', false, null),
+  ('insurance.pmjay_cases', 'under_treatment', 'cancelled', true, null),
   ('insurance.pmjay_cases', 'discharged', 'claim_initiated', false, null),
+  ('insurance.pmjay_cases', 'discharged', 'cancelled', true, null),
   ('insurance.pmjay_cases', 'claim_initiated', 'claim_queried', false, null),
   ('insurance.pmjay_cases', 'claim_initiated', 'claim_approved', false, null),
   ('insurance.pmjay_cases', 'claim_initiated', 'claim_rejected', false, null),
   ('insurance.pmjay_cases', 'claim_queried', 'claim_initiated', false, null),
+  ('insurance.pmjay_cases', 'claim_queried', 'claim_rejected', false, null),
   ('insurance.pmjay_cases', 'claim_rejected', 'reprocess', false, null),
+  ('insurance.pmjay_cases', 'claim_rejected', 'claim_initiated', false, null),
+  ('insurance.pmjay_cases', 'claim_rejected', 'closed', true, null),
   ('insurance.pmjay_cases', 'reprocess', 'claim_approved', false, null),
   ('insurance.pmjay_cases', 'reprocess', 'claim_rejected', false, null),
   ('insurance.pmjay_cases', 'claim_approved', 'paid', false, null),
+  ('insurance.pmjay_cases', 'claim_approved', 'claim_initiated', false, null),
+  ('insurance.pmjay_cases', 'claim_approved', 'reprocess', false, null),
   ('insurance.pmjay_cases', 'paid', 'closed', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on insurance.pmjay_cases to billing_app;
-grant select on insurance.pmjay_cases to billing_ro;
+-- registration, wallet and state belong to operations
+grant select on insurance.pmjay_cases to billing_app, billing_ro;
+grant update (tms_case_id, medco_user_id, primary_specialty, feedback, photo_document_ids, row_version)
+  on insurance.pmjay_cases to billing_app;
 
--- insurance.insurance_claims: Pre-authorisations, predeterminations and claims: one table as in FHIR (use tells which), with the NHCX fields. View insurance.preauth_requests = use 'preauthorization'.
--- RULE to build: use<>'claim' or status='draft' or pre_auth_ref is not null or package is approval_not_required
--- RULE to build: relation='enhancement' => item code set differs from parent (function)
+-- insurance.insurance_claims: pre-authorisations, predeterminations and claims: one table as in FHIR, where use tells
+-- which.
+--
+-- Submissions form a chain by related_claim_id, and only its last one listens to the payer. A case has one live root
+-- of each use, a submission one open follower. A query is answered on the row itself: the row gets a new correlation
+-- id and workflow code, payer_queries keeps the old id. View insurance.preauth_requests shows the pre-authorisations.
 create table if not exists insurance.insurance_claims (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -15068,12 +15690,12 @@ create table if not exists insurance.insurance_claims (
   channel text not null,
   claim_type_code text not null,
   sub_type text,
-  priority text not null,
+  priority text not null default 'normal',
   billable_period daterange,
   admission_at timestamptz,
   expected_los_days smallint,
-  care_team jsonb not null default '{}',
-  diagnoses jsonb not null default '{}',
+  care_team jsonb not null default '[]',
+  diagnoses jsonb not null default '[]',
   procedures jsonb,
   accident jsonb,
   total_claimed numeric(14, 2) not null default 0,
@@ -15084,7 +15706,7 @@ create table if not exists insurance.insurance_claims (
   payer_claim_ref text,
   workflow_code text,
   correlation_id uuid not null,
-  dispatch_status text not null,
+  dispatch_status text not null default 'pending',
   dispatched_at timestamptz,
   dispatch_error text,
   outcome text,
@@ -15100,6 +15722,7 @@ create table if not exists insurance.insurance_claims (
   cancel_reason text,
   stg_status text,
   document_bundle_hash bytea,
+  wallet_hold numeric(14, 2) not null default 0,
   status insurance.claim_status not null default 'draft',
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
@@ -15107,36 +15730,51 @@ create table if not exists insurance.insurance_claims (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint insurance_claims_pkey primary key (tenant_id, id),
-  constraint insurance_claims_claim_number_key unique (tenant_id, claim_number),
-  constraint insurance_claims_correlation_key unique (tenant_id, correlation_id),
-  constraint insurance_claims_use_check check (use in ('preauthorization', 'predetermination', 'claim')),
-  constraint insurance_claims_relation_check check (
-    relation in ('prior', 'enhancement', 'resubmission', 'query_reply', 'reprocess')
+  constraint insurance_claims_number_once unique (tenant_id, claim_number),
+  constraint insurance_claims_correlation_once unique (tenant_id, correlation_id),
+  constraint insurance_claims_use_known check (use in ('preauthorization', 'predetermination', 'claim')),
+  constraint insurance_claims_relation_known check (
+    relation in ('prior', 'enhancement', 'resubmission')
   ),
-  constraint insurance_claims_channel_check check (channel in ('nhcx', 'tms', 'portal', 'paper')),
-  constraint insurance_claims_priority_check check (priority in ('normal', 'stat')),
-  constraint insurance_claims_dispatch_status_check check (
+  constraint insurance_claims_channel_known check (channel in ('nhcx', 'tms', 'portal', 'paper')),
+  constraint insurance_claims_priority_known check (priority in ('normal', 'stat')),
+  constraint insurance_claims_dispatch_status_known check (
     dispatch_status in ('pending', 'awaiting', 'partial', 'complete', 'error')
   ),
-  constraint insurance_claims_outcome_check check (outcome in ('queued', 'complete', 'partial', 'error')),
-  constraint insurance_claims_adjudication_check check (
+  constraint insurance_claims_outcome_known check (outcome in ('queued', 'complete', 'partial', 'error')),
+  constraint insurance_claims_adjudication_known check (
     adjudication in ('approved', 'partially_approved', 'queried', 'rejected')
   ),
-  constraint insurance_claims_total_claimed_rule check (total_claimed >= 0),
-  constraint insurance_claims_total_approved_rule check (total_approved <= total_claimed),
-  constraint insurance_claims_claim_complete check (
+  constraint insurance_claims_related_says_how check ((related_claim_id is null) = (relation is null)),
+  constraint insurance_claims_prior_is_of_claims check (relation <> 'prior' or use = 'claim'),
+  constraint insurance_claims_stg_status_known check (stg_status in ('not_applicable', 'passed', 'waived')),
+  constraint insurance_claims_hold_not_negative check (wallet_hold >= 0),
+  constraint insurance_claims_submitted_has_code check (
+    status in ('draft', 'ready', 'cancelled') or (submitted_at is not null and workflow_code is not null)
+  ),
+  constraint insurance_claims_claimed_not_negative check (total_claimed >= 0),
+  constraint insurance_claims_approved_within_claimed check (total_approved <= total_claimed),
+  constraint insurance_claims_exchange_claim_follows_preauth check (
     use <> 'claim' or channel <> 'nhcx' or related_claim_id is not null
   ),
-  constraint insurance_claims_adjudication_rule check (
+  constraint insurance_claims_approval_has_reference check (
     adjudication not in ('approved', 'partially_approved') or use <> 'preauthorization' or pre_auth_ref is not null
   ),
-  constraint insurance_claims_submitted_at_rule check (submitted_at <= submit_by or delay_reason is not null)
+  constraint insurance_claims_late_has_reason check (submitted_at <= submit_by or delay_reason is not null)
 );
 
-create unique index if not exists insurance_claims_payer_pre_auth_ref_key on insurance.insurance_claims (tenant_id, payer_id, pre_auth_ref)
+create unique index if not exists insurance_claims_approval_reference_once on insurance.insurance_claims (tenant_id, payer_id, pre_auth_ref)
   where use = 'preauthorization' and pre_auth_ref is not null;
-create unique index if not exists insurance_claims_case_use_key on insurance.insurance_claims (tenant_id, case_id, use)
-  where related_claim_id is null and status not in ('cancelled', 'closed', 'rejected');
+create unique index if not exists insurance_claims_one_live_root on insurance.insurance_claims (tenant_id, case_id, use)
+  where (relation is null or relation = 'prior') and status not in ('cancelled', 'closed', 'rejected', 'lapsed', 'expired');
+create unique index if not exists insurance_claims_one_open_follower on insurance.insurance_claims (tenant_id, related_claim_id, use)
+  where status in ('draft', 'ready', 'submitted', 'dispatch_failed', 'queried');
+create index if not exists insurance_claims_wallet_idx on insurance.insurance_claims (tenant_id, coverage_id)
+  where wallet_hold > 0;
+create index if not exists insurance_claims_undecided_idx on insurance.insurance_claims (tenant_id, decision_due_at)
+  where status in ('submitted', 'cancel_requested', 'reprocess_requested');
+create index if not exists insurance_claims_to_send_idx on insurance.insurance_claims (tenant_id, submitted_at)
+  where dispatch_status in ('pending', 'error');
 create index if not exists insurance_claims_case_idx on insurance.insurance_claims (tenant_id, case_id)
   where case_id is not null;
 create index if not exists insurance_claims_patient_idx on insurance.insurance_claims (tenant_id, patient_id);
@@ -15150,51 +15788,52 @@ create index if not exists insurance_claims_submitted_by_idx on insurance.insura
   where submitted_by is not null;
 
 comment on table insurance.insurance_claims is 'class=phi;scope=tenant;owner=billing;fhir=Claim,ClaimResponse;retention=medical_record;about=Pre-authorisations, predeterminations and claims: one table as in FHIR (use tells which), with the NHCX fields. View insurance.preauth_requests = use ''preauthorization''.';
-comment on column insurance.insurance_claims.claim_number is 'class=phi;about=?';
-comment on column insurance.insurance_claims.use is 'class=phi;about=?';
-comment on column insurance.insurance_claims.case_id is 'class=phi;about=?';
-comment on column insurance.insurance_claims.patient_id is 'class=phi;about=The patient.';
-comment on column insurance.insurance_claims.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column insurance.insurance_claims.coverage_id is 'class=phi;about=?';
-comment on column insurance.insurance_claims.payer_id is 'class=phi;about=?';
-comment on column insurance.insurance_claims.related_claim_id is 'class=phi;about=?';
-comment on column insurance.insurance_claims.relation is 'class=phi;about=?';
-comment on column insurance.insurance_claims.channel is 'class=phi;about=?';
-comment on column insurance.insurance_claims.claim_type_code is 'class=phi;about=?';
-comment on column insurance.insurance_claims.sub_type is 'class=phi;about=?';
-comment on column insurance.insurance_claims.priority is 'class=phi;about=?';
-comment on column insurance.insurance_claims.billable_period is 'class=phi;about=?';
-comment on column insurance.insurance_claims.admission_at is 'class=phi;about=?';
-comment on column insurance.insurance_claims.expected_los_days is 'class=phi;about=?';
-comment on column insurance.insurance_claims.care_team is 'class=phi;about=?';
-comment on column insurance.insurance_claims.diagnoses is 'class=phi;about=?';
-comment on column insurance.insurance_claims.procedures is 'class=phi;about=?';
-comment on column insurance.insurance_claims.accident is 'class=phi;about=?';
-comment on column insurance.insurance_claims.total_claimed is 'class=phi;about=?';
-comment on column insurance.insurance_claims.total_approved is 'class=phi;about=?';
-comment on column insurance.insurance_claims.total_deducted is 'class=phi;about=?';
-comment on column insurance.insurance_claims.deduction_reasons is 'class=phi;about=?';
-comment on column insurance.insurance_claims.pre_auth_ref is 'class=phi;about=?';
-comment on column insurance.insurance_claims.payer_claim_ref is 'class=phi;about=?';
-comment on column insurance.insurance_claims.workflow_code is 'class=phi;about=?';
-comment on column insurance.insurance_claims.correlation_id is 'class=phi;about=Joins request and answer.';
-comment on column insurance.insurance_claims.dispatch_status is 'class=phi;about=?';
-comment on column insurance.insurance_claims.dispatched_at is 'class=phi;about=?';
-comment on column insurance.insurance_claims.dispatch_error is 'class=phi;about=?';
-comment on column insurance.insurance_claims.outcome is 'class=phi;about=?';
-comment on column insurance.insurance_claims.adjudication is 'class=phi;about=?';
-comment on column insurance.insurance_claims.auto_approved is 'class=phi;about=?';
-comment on column insurance.insurance_claims.submitted_at is 'class=phi;about=?';
-comment on column insurance.insurance_claims.submitted_by is 'class=phi;about=?';
-comment on column insurance.insurance_claims.decision_due_at is 'class=phi;about=?';
-comment on column insurance.insurance_claims.decided_at is 'class=phi;about=?';
-comment on column insurance.insurance_claims.submit_by is 'class=phi;about=?';
-comment on column insurance.insurance_claims.delay_reason is 'class=phi;about=?';
-comment on column insurance.insurance_claims.reject_reason is 'class=phi;about=?';
-comment on column insurance.insurance_claims.cancel_reason is 'class=phi;about=?';
-comment on column insurance.insurance_claims.stg_status is 'class=phi;about=?';
-comment on column insurance.insurance_claims.document_bundle_hash is 'class=phi;about=?';
-comment on column insurance.insurance_claims.status is 'class=phi;about=?';
+comment on column insurance.insurance_claims.claim_number is 'class=operational;about=Number that people quote (PA-yy-n or CLM-yy-n).';
+comment on column insurance.insurance_claims.use is 'class=operational;about=preauthorization, predetermination or claim, as in FHIR Claim.use.';
+comment on column insurance.insurance_claims.case_id is 'class=operational;about=Case of the scheme; null for other payers.';
+comment on column insurance.insurance_claims.patient_id is 'class=operational;about=The patient.';
+comment on column insurance.insurance_claims.encounter_id is 'class=operational;about=The encounter that it belongs to.';
+comment on column insurance.insurance_claims.coverage_id is 'class=operational;about=The coverage that is claimed on.';
+comment on column insurance.insurance_claims.payer_id is 'class=operational;about=Who decides and pays.';
+comment on column insurance.insurance_claims.related_claim_id is 'class=operational;about=The submission that this one follows.';
+comment on column insurance.insurance_claims.relation is 'class=operational;about=How it follows: prior (a claim after its pre-authorisation), enhancement or resubmission; null for the first of a chain.';
+comment on column insurance.insurance_claims.channel is 'class=operational;about=nhcx, tms (the scheme''s own system), portal or paper.';
+comment on column insurance.insurance_claims.claim_type_code is 'class=phi;about=institutional, professional, pharmacy or another code of FHIR Claim.type.';
+comment on column insurance.insurance_claims.sub_type is 'class=phi;about=The payer''s kind of claim, such as ip or op.';
+comment on column insurance.insurance_claims.priority is 'class=phi;about=normal or stat.';
+comment on column insurance.insurance_claims.billable_period is 'class=phi;about=Dates of the services, from (included) to (excluded).';
+comment on column insurance.insurance_claims.admission_at is 'class=phi;about=When the patient was admitted.';
+comment on column insurance.insurance_claims.expected_los_days is 'class=phi;about=Expected length of stay in days.';
+comment on column insurance.insurance_claims.care_team is 'class=phi;about=Who treats: a list of {doctor_id, role}.';
+comment on column insurance.insurance_claims.diagnoses is 'class=phi;about=A list of {seq, code_system, code, display, type}.';
+comment on column insurance.insurance_claims.procedures is 'class=phi;about=A list of {seq, code_system, code, display, date}.';
+comment on column insurance.insurance_claims.accident is 'class=phi;about=Date, kind and place of an accident, where there was one.';
+comment on column insurance.insurance_claims.total_claimed is 'class=financial;about=Sum of the lines'' net.';
+comment on column insurance.insurance_claims.total_approved is 'class=financial;about=What the payer approved, never more than claimed.';
+comment on column insurance.insurance_claims.total_deducted is 'class=financial;about=What the payer took off.';
+comment on column insurance.insurance_claims.deduction_reasons is 'class=financial;about=Why it did: a list of {code, amount, text}.';
+comment on column insurance.insurance_claims.pre_auth_ref is 'class=operational;about=The payer''s reference of the approval; a claim carries that of its pre-authorisation.';
+comment on column insurance.insurance_claims.payer_claim_ref is 'class=operational;about=The payer''s reference of the claim.';
+comment on column insurance.insurance_claims.workflow_code is 'class=operational;about=NHCX workflow id of the last submission, resolved from the chain by insurance.resolve_workflow.';
+comment on column insurance.insurance_claims.correlation_id is 'class=operational;about=Joins the last submission and its answer; every submission gets a new one.';
+comment on column insurance.insurance_claims.dispatch_status is 'class=operational;about=pending (to be sent), awaiting, partial, complete or error.';
+comment on column insurance.insurance_claims.dispatched_at is 'class=operational;about=When the envelope left.';
+comment on column insurance.insurance_claims.dispatch_error is 'class=operational;about=Why it could not be sent: the exchange''s code.';
+comment on column insurance.insurance_claims.outcome is 'class=operational;about=FHIR ClaimResponse.outcome: queued, complete, partial or error.';
+comment on column insurance.insurance_claims.adjudication is 'class=operational;about=The last decision: approved, partially_approved, queried or rejected.';
+comment on column insurance.insurance_claims.auto_approved is 'class=operational;about=True: decided by the payer''s system because its time had passed.';
+comment on column insurance.insurance_claims.submitted_at is 'class=operational;about=When it was submitted; answers to queries do not change it.';
+comment on column insurance.insurance_claims.submitted_by is 'class=operational;about=Who submitted it.';
+comment on column insurance.insurance_claims.decision_due_at is 'class=operational;about=Until when the payer must decide; computed from insurance.payers when submitted.';
+comment on column insurance.insurance_claims.decided_at is 'class=operational;about=When it was decided.';
+comment on column insurance.insurance_claims.submit_by is 'class=operational;about=Until when a claim must be submitted; later needs delay_reason.';
+comment on column insurance.insurance_claims.delay_reason is 'class=operational;about=Why the claim comes late.';
+comment on column insurance.insurance_claims.reject_reason is 'class=phi;about=Why it was rejected: a list of {code, text}.';
+comment on column insurance.insurance_claims.cancel_reason is 'class=operational;about=Why it was cancelled, or is asked to be.';
+comment on column insurance.insurance_claims.stg_status is 'class=phi;about=How the discharge summary stood against the standard treatment guideline: not_applicable, passed or waived.';
+comment on column insurance.insurance_claims.document_bundle_hash is 'class=operational;about=SHA-256 over the papers at submission, in order.';
+comment on column insurance.insurance_claims.wallet_hold is 'class=financial;about=What this submission holds of the coverage''s wallet now; the holds of a case add up to wallet_blocked.';
+comment on column insurance.insurance_claims.status is 'class=operational;about=draft, ready, submitted, dispatch_failed, queried, approved, partially_approved, rejected, resubmitted, reprocess_requested, cancel_requested, cancelled, superseded, utilised, paid, lapsed, expired or closed.';
 select core.comment_standard_columns('insurance.insurance_claims');
 
 alter table insurance.insurance_claims enable row level security;
@@ -15208,6 +15847,10 @@ create or replace trigger insurance_claims_touch before update on insurance.insu
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger insurance_claims_payer_visible before insert or update of payer_id on insurance.insurance_claims
   for each row execute function core.check_shared_reference('payer_id', 'insurance.payers');
+create or replace trigger insurance_claims_freeze before update on insurance.insurance_claims
+  for each row execute function insurance.keep_submitted_claim();
+create or replace trigger insurance_claims_approval before update of status on insurance.insurance_claims
+  for each row execute function insurance.check_claim_has_approval();
 create or replace trigger insurance_claims_transition before insert or update of status on insurance.insurance_claims
   for each row execute function core.enforce_transition('insurance.insurance_claims', 'status');
 select audit.track('insurance.insurance_claims');
@@ -15215,42 +15858,43 @@ select audit.track('insurance.insurance_claims');
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('insurance.insurance_claims', '', 'draft', false, null),
   ('insurance.insurance_claims', 'draft', 'ready', false, null),
-  ('insurance.insurance_claims', 'draft', 'cancelled', false, null),
+  ('insurance.insurance_claims', 'draft', 'cancelled', true, null),
   ('insurance.insurance_claims', 'ready', 'draft', false, null),
-  ('insurance.insurance_claims', 'ready', 'submitted', false, null),
-  ('insurance.insurance_claims', 'ready', 'cancelled', false, null),
-  ('insurance.insurance_claims', 'submitted', 'approved', false, null),
-  ('insurance.insurance_claims', 'submitted', 'partially_approved', false, null),
-  ('insurance.insurance_claims', 'submitted', 'queried', false, null),
-  ('insurance.insurance_claims', 'submitted', 'rejected', false, null),
+  ('insurance.insurance_claims', 'ready', 'submitted', false, 'claim.submitted.v1'),
+  ('insurance.insurance_claims', 'ready', 'cancelled', true, null),
+  ('insurance.insurance_claims', 'submitted', 'approved', false, 'claim.approved.v1'),
+  ('insurance.insurance_claims', 'submitted', 'partially_approved', false, 'claim.approved.v1'),
+  ('insurance.insurance_claims', 'submitted', 'queried', false, 'claim.queried.v1'),
+  ('insurance.insurance_claims', 'submitted', 'rejected', false, 'claim.rejected.v1'),
   ('insurance.insurance_claims', 'submitted', 'dispatch_failed', false, null),
-  ('insurance.insurance_claims', 'submitted', 'cancel_requested', false, null),
-  ('insurance.insurance_claims', 'dispatch_failed', 'submitted', false, null),
-  ('insurance.insurance_claims', 'dispatch_failed', 'cancelled', false, null),
-  ('insurance.insurance_claims', 'queried', 'submitted', false, null),
+  ('insurance.insurance_claims', 'submitted', 'cancel_requested', true, 'claim.cancel_requested.v1'),
+  ('insurance.insurance_claims', 'dispatch_failed', 'submitted', false, 'claim.submitted.v1'),
+  ('insurance.insurance_claims', 'dispatch_failed', 'cancelled', true, 'claim.cancelled.v1'),
+  ('insurance.insurance_claims', 'queried', 'submitted', false, 'claim.submitted.v1'),
   ('insurance.insurance_claims', 'queried', 'lapsed', false, null),
-  ('insurance.insurance_claims', 'queried', 'cancel_requested', false, null),
+  ('insurance.insurance_claims', 'queried', 'cancel_requested', true, 'claim.cancel_requested.v1'),
   ('insurance.insurance_claims', 'rejected', 'resubmitted', false, null),
-  ('insurance.insurance_claims', 'rejected', 'reprocess_requested', false, null),
+  ('insurance.insurance_claims', 'rejected', 'reprocess_requested', true, 'claim.reprocess_requested.v1'),
   ('insurance.insurance_claims', 'rejected', 'closed', false, null),
   ('insurance.insurance_claims', 'approved', 'superseded', false, null),
-  ('insurance.insurance_claims', 'approved', 'cancel_requested', false, null),
+  ('insurance.insurance_claims', 'approved', 'cancel_requested', true, 'claim.cancel_requested.v1'),
   ('insurance.insurance_claims', 'approved', 'utilised', false, null),
-  ('insurance.insurance_claims', 'approved', 'paid', false, null),
+  ('insurance.insurance_claims', 'approved', 'paid', false, 'claim.paid.v1'),
   ('insurance.insurance_claims', 'approved', 'closed', false, null),
   ('insurance.insurance_claims', 'approved', 'expired', false, null),
+  ('insurance.insurance_claims', 'approved', 'reprocess_requested', true, 'claim.reprocess_requested.v1'),
   ('insurance.insurance_claims', 'partially_approved', 'superseded', false, null),
-  ('insurance.insurance_claims', 'partially_approved', 'cancel_requested', false, null),
+  ('insurance.insurance_claims', 'partially_approved', 'cancel_requested', true, 'claim.cancel_requested.v1'),
   ('insurance.insurance_claims', 'partially_approved', 'utilised', false, null),
-  ('insurance.insurance_claims', 'partially_approved', 'reprocess_requested', false, null),
-  ('insurance.insurance_claims', 'partially_approved', 'paid', false, null),
+  ('insurance.insurance_claims', 'partially_approved', 'reprocess_requested', true, 'claim.reprocess_requested.v1'),
+  ('insurance.insurance_claims', 'partially_approved', 'paid', false, 'claim.paid.v1'),
   ('insurance.insurance_claims', 'partially_approved', 'closed', false, null),
-  ('insurance.insurance_claims', 'cancel_requested', 'cancelled', false, null),
-  ('insurance.insurance_claims', 'cancel_requested', 'approved', false, null),
-  ('insurance.insurance_claims', 'cancel_requested', 'partially_approved', false, null),
-  ('insurance.insurance_claims', 'reprocess_requested', 'approved', false, null),
-  ('insurance.insurance_claims', 'reprocess_requested', 'partially_approved', false, null),
-  ('insurance.insurance_claims', 'reprocess_requested', 'rejected', false, null),
+  ('insurance.insurance_claims', 'cancel_requested', 'cancelled', false, 'claim.cancelled.v1'),
+  ('insurance.insurance_claims', 'cancel_requested', 'approved', false, 'claim.approved.v1'),
+  ('insurance.insurance_claims', 'cancel_requested', 'partially_approved', false, 'claim.approved.v1'),
+  ('insurance.insurance_claims', 'reprocess_requested', 'approved', false, 'claim.approved.v1'),
+  ('insurance.insurance_claims', 'reprocess_requested', 'partially_approved', false, 'claim.approved.v1'),
+  ('insurance.insurance_claims', 'reprocess_requested', 'rejected', false, 'claim.rejected.v1'),
   ('insurance.insurance_claims', 'resubmitted', 'closed', false, null),
   ('insurance.insurance_claims', 'utilised', 'closed', false, null),
   ('insurance.insurance_claims', 'superseded', 'closed', false, null),
@@ -15258,13 +15902,17 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('insurance.insurance_claims', 'lapsed', 'closed', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on insurance.insurance_claims to billing_app;
-grant select on insurance.insurance_claims to billing_ro;
+-- the rest belongs to operations; these may be changed while it is a draft
+grant select on insurance.insurance_claims to billing_app, billing_ro;
+grant update (
+  sub_type, priority, billable_period, admission_at, expected_los_days, care_team, diagnoses, procedures, accident,
+  delay_reason, row_version
+) on insurance.insurance_claims to billing_app;
 
--- insurance.insurance_claim_items: Package lines with stratification, implants and the payer's decision.
--- RULE to build: quantity <= package.quantity_allowed
--- RULE to build: implant_count <= package.maximum_implants_allowed
--- RULE to build: medical and surgical packages not mixed in one pre-auth unless the package allows (trigger IM620)
+-- insurance.insurance_claim_items: package lines of a submission, and the payer's decision on each.
+--
+-- The package's limits and the ban on mixing medical with surgical packages are checked when a line is written. Lines
+-- are replaced as a whole while the submission is a draft; afterwards only the decision is written.
 create table if not exists insurance.insurance_claim_items (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -15276,11 +15924,11 @@ create table if not exists insurance.insurance_claim_items (
   display text not null,
   stratification_code text,
   implant_code text,
-  implant_count smallint not null,
+  implant_count smallint not null default 0,
   cycle_no smallint,
-  quantity numeric(8, 2) not null,
+  quantity numeric(8, 2) not null default 1,
   unit_price numeric(14, 2) not null,
-  factor numeric(6, 4) not null,
+  factor numeric(6, 4) not null default 1,
   net numeric(14, 2) not null,
   serviced_on date,
   diagnosis_seq smallint[] not null default '{}',
@@ -15295,11 +15943,17 @@ create table if not exists insurance.insurance_claim_items (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint insurance_claim_items_pkey primary key (tenant_id, id),
-  constraint insurance_claim_items_claim_seq_key unique (tenant_id, claim_id, seq),
-  constraint insurance_claim_items_claim_code_system_key unique (tenant_id, claim_id, code_system, code, cycle_no),
-  constraint insurance_claim_items_decision_check check (decision in ('approved', 'partial', 'rejected', 'pending')),
-  constraint insurance_claim_items_net_rule check (net = round(quantity*unit_price*factor,2)),
-  constraint insurance_claim_items_approved_amount_rule check (approved_amount <= net)
+  constraint insurance_claim_items_line_once unique (tenant_id, claim_id, seq),
+  constraint insurance_claim_items_code_once unique nulls not distinct (
+    tenant_id, claim_id, code_system, code, stratification_code, cycle_no
+  ),
+  constraint insurance_claim_items_decision_known check (decision in ('approved', 'partial', 'rejected', 'pending')),
+  constraint insurance_claim_items_counts_not_negative check (
+    seq >= 1 and quantity > 0 and unit_price >= 0 and factor > 0 and implant_count >= 0 and coalesce(cycle_no, 1) >= 1
+  ),
+  constraint insurance_claim_items_implant_is_named check (implant_count = 0 or implant_code is not null),
+  constraint insurance_claim_items_net_is_product check (net = round(quantity * unit_price * factor, 2)),
+  constraint insurance_claim_items_approved_within_net check (approved_amount between 0 and net)
 );
 
 create index if not exists insurance_claim_items_package_idx on insurance.insurance_claim_items (package_id, tenant_id)
@@ -15307,27 +15961,27 @@ create index if not exists insurance_claim_items_package_idx on insurance.insura
 comment on index insurance.insurance_claim_items_package_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
 
 comment on table insurance.insurance_claim_items is 'class=phi;scope=tenant;owner=billing;fhir=Claim.item,ClaimResponse.item;retention=medical_record;about=Package lines with stratification, implants and the payer''s decision.';
-comment on column insurance.insurance_claim_items.claim_id is 'class=phi;about=?';
-comment on column insurance.insurance_claim_items.seq is 'class=phi;about=?';
-comment on column insurance.insurance_claim_items.package_id is 'class=phi;about=?';
+comment on column insurance.insurance_claim_items.claim_id is 'class=operational;about=The submission.';
+comment on column insurance.insurance_claim_items.seq is 'class=operational;about=Number of the line, from 1.';
+comment on column insurance.insurance_claim_items.package_id is 'class=operational;about=Package of the plan; its limits hold for the line.';
 comment on column insurance.insurance_claim_items.code_system is 'class=phi;about=Code system of the code, as a URL.';
-comment on column insurance.insurance_claim_items.code is 'class=phi;about=?';
-comment on column insurance.insurance_claim_items.display is 'class=phi;about=?';
-comment on column insurance.insurance_claim_items.stratification_code is 'class=phi;about=?';
-comment on column insurance.insurance_claim_items.implant_code is 'class=phi;about=?';
-comment on column insurance.insurance_claim_items.implant_count is 'class=phi;about=?';
-comment on column insurance.insurance_claim_items.cycle_no is 'class=phi;about=?';
-comment on column insurance.insurance_claim_items.quantity is 'class=phi;about=?';
-comment on column insurance.insurance_claim_items.unit_price is 'class=phi;about=?';
-comment on column insurance.insurance_claim_items.factor is 'class=phi;about=?';
-comment on column insurance.insurance_claim_items.net is 'class=phi;about=?';
-comment on column insurance.insurance_claim_items.serviced_on is 'class=phi;about=?';
-comment on column insurance.insurance_claim_items.diagnosis_seq is 'class=phi;about=?';
-comment on column insurance.insurance_claim_items.charge_item_ids is 'class=phi;about=?';
-comment on column insurance.insurance_claim_items.approved_quantity is 'class=phi;about=?';
-comment on column insurance.insurance_claim_items.approved_amount is 'class=phi;about=?';
-comment on column insurance.insurance_claim_items.decision is 'class=phi;about=?';
-comment on column insurance.insurance_claim_items.decision_reason is 'class=phi;about=?';
+comment on column insurance.insurance_claim_items.code is 'class=phi;about=Package or procedure code that is claimed.';
+comment on column insurance.insurance_claim_items.display is 'class=phi;about=Its name.';
+comment on column insurance.insurance_claim_items.stratification_code is 'class=phi;about=Stratum, such as the kind of ward.';
+comment on column insurance.insurance_claim_items.implant_code is 'class=phi;about=Implant that is claimed with it.';
+comment on column insurance.insurance_claim_items.implant_count is 'class=phi;about=How many implants.';
+comment on column insurance.insurance_claim_items.cycle_no is 'class=phi;about=Number of the cycle of a cyclic procedure.';
+comment on column insurance.insurance_claim_items.quantity is 'class=phi;about=How many.';
+comment on column insurance.insurance_claim_items.unit_price is 'class=financial;about=Price of one.';
+comment on column insurance.insurance_claim_items.factor is 'class=financial;about=Factor on the price, for example 0.5 for a second procedure.';
+comment on column insurance.insurance_claim_items.net is 'class=financial;about=quantity x unit_price x factor, rounded to two places.';
+comment on column insurance.insurance_claim_items.serviced_on is 'class=phi;about=Date of the service.';
+comment on column insurance.insurance_claim_items.diagnosis_seq is 'class=phi;about=Diagnoses of the claim that justify the line.';
+comment on column insurance.insurance_claim_items.charge_item_ids is 'class=operational;about=Charges of the bill that the line stands for (billing.charge_items).';
+comment on column insurance.insurance_claim_items.approved_quantity is 'class=financial;about=How many the payer approved.';
+comment on column insurance.insurance_claim_items.approved_amount is 'class=financial;about=What the payer approved of net.';
+comment on column insurance.insurance_claim_items.decision is 'class=operational;about=approved, partial, rejected or pending; null before an answer.';
+comment on column insurance.insurance_claim_items.decision_reason is 'class=phi;about=The payer''s reason.';
 select core.comment_standard_columns('insurance.insurance_claim_items');
 
 alter table insurance.insurance_claim_items enable row level security;
@@ -15341,18 +15995,24 @@ create or replace trigger insurance_claim_items_touch before update on insurance
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger insurance_claim_items_package_visible before insert or update of package_id on insurance.insurance_claim_items
   for each row execute function core.check_shared_reference('package_id', 'insurance.benefit_packages');
+create or replace trigger insurance_claim_items_package before insert or update of
+  claim_id, package_id, quantity, implant_count, stratification_code, cycle_no on insurance.insurance_claim_items
+  for each row execute function insurance.check_claim_item();
 select audit.track('insurance.insurance_claim_items');
 
-grant select, insert, update on insurance.insurance_claim_items to billing_app;
-grant select on insurance.insurance_claim_items to billing_ro;
+-- written by operations only
+grant select on insurance.insurance_claim_items to billing_app, billing_ro;
 
--- insurance.adjudication_events: Every step of a case or claim with role and time; what turn-around reports read.
+-- insurance.adjudication_events: every step of a case or submission, with role and time. Append-only.
+--
+-- insurance.move_claim and insurance.move_case write it together with the state, so there is one row per change of
+-- state; an answer that moves nothing leaves a row as well. Turn-around reports read this table.
 create table if not exists insurance.adjudication_events (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
   case_id uuid,
   claim_id uuid,
-  occurred_at timestamptz not null,
+  occurred_at timestamptz not null default now(),
   from_status text,
   to_status text not null,
   actor_role text not null,
@@ -15366,15 +16026,15 @@ create table if not exists insurance.adjudication_events (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint adjudication_events_pkey primary key (tenant_id, id),
-  constraint adjudication_events_actor_role_check check (
+  constraint adjudication_events_actor_role_known check (
     actor_role in ('PMAM', 'MEDCO', 'PPD', 'CPD', 'CEX', 'ACO', 'SHA', 'PAYER', 'SYSTEM', 'PROVIDER')
   ),
-  constraint adjudication_events_num_nonnulls_rule check (num_nonnulls(case_id,claim_id) >= 1)
+  constraint adjudication_events_of_case_or_claim check (num_nonnulls(case_id, claim_id) >= 1)
 );
 
-create index if not exists adjudication_events_case_idx on insurance.adjudication_events (tenant_id, case_id)
+create index if not exists adjudication_events_case_idx on insurance.adjudication_events (tenant_id, case_id, occurred_at)
   where case_id is not null;
-create index if not exists adjudication_events_claim_idx on insurance.adjudication_events (tenant_id, claim_id)
+create index if not exists adjudication_events_claim_idx on insurance.adjudication_events (tenant_id, claim_id, occurred_at)
   where claim_id is not null;
 create index if not exists adjudication_events_actor_user_idx on insurance.adjudication_events (tenant_id, actor_user_id)
   where actor_user_id is not null;
@@ -15382,19 +16042,19 @@ create index if not exists adjudication_events_message_idx on insurance.adjudica
   where message_id is not null;
 
 comment on table insurance.adjudication_events is 'class=phi;scope=tenant;owner=billing;fhir=Task,ClaimResponse.processNote;retention=medical_record;append_only=1;about=Every step of a case or claim with role and time; what turn-around reports read.';
-comment on column insurance.adjudication_events.case_id is 'class=phi;about=?';
-comment on column insurance.adjudication_events.claim_id is 'class=phi;about=?';
-comment on column insurance.adjudication_events.occurred_at is 'class=phi;about=?';
-comment on column insurance.adjudication_events.from_status is 'class=phi;about=?';
-comment on column insurance.adjudication_events.to_status is 'class=phi;about=?';
-comment on column insurance.adjudication_events.actor_role is 'class=phi;about=?';
-comment on column insurance.adjudication_events.actor_name is 'class=phi;about=?';
-comment on column insurance.adjudication_events.actor_user_id is 'class=phi;about=?';
-comment on column insurance.adjudication_events.workflow_code is 'class=phi;about=?';
-comment on column insurance.adjudication_events.amount is 'class=phi;about=?';
-comment on column insurance.adjudication_events.remarks is 'class=phi;about=?';
-comment on column insurance.adjudication_events.message_id is 'class=phi;about=?';
-comment on column insurance.adjudication_events.raw is 'class=phi;about=?';
+comment on column insurance.adjudication_events.case_id is 'class=operational;about=The case, where there is one.';
+comment on column insurance.adjudication_events.claim_id is 'class=operational;about=The submission; null for a step of the case itself.';
+comment on column insurance.adjudication_events.occurred_at is 'class=operational;about=When it happened.';
+comment on column insurance.adjudication_events.from_status is 'class=operational;about=State before; null when the row was made.';
+comment on column insurance.adjudication_events.to_status is 'class=operational;about=State after; the same as from_status for an answer that moved nothing.';
+comment on column insurance.adjudication_events.actor_role is 'class=operational;about=PMAM, MEDCO (hospital, scheme roles), PPD, CPD, CEX, ACO, SHA (scheme), PAYER, PROVIDER (hospital) or SYSTEM.';
+comment on column insurance.adjudication_events.actor_name is 'class=pii;about=Name that the payer gave.';
+comment on column insurance.adjudication_events.actor_user_id is 'class=operational;about=Our user, where one acted.';
+comment on column insurance.adjudication_events.workflow_code is 'class=operational;about=NHCX workflow id of the submission at that moment.';
+comment on column insurance.adjudication_events.amount is 'class=financial;about=Claimed, approved or paid amount that goes with the step.';
+comment on column insurance.adjudication_events.remarks is 'class=phi;about=Remarks of the payer or of our user.';
+comment on column insurance.adjudication_events.message_id is 'class=operational;about=The envelope that brought it.';
+comment on column insurance.adjudication_events.raw is 'class=phi;about=The answer as it was parsed, for an envelope.';
 select core.comment_standard_columns('insurance.adjudication_events');
 
 alter table insurance.adjudication_events enable row level security;
@@ -15410,10 +16070,12 @@ create or replace trigger adjudication_events_no_truncate before truncate on ins
   for each statement execute function core.refuse_change();
 select audit.track('insurance.adjudication_events');
 
-grant select, insert on insurance.adjudication_events to billing_app;
-grant select on insurance.adjudication_events to billing_ro;
+-- written by operations only
+grant select on insurance.adjudication_events to billing_app, billing_ro;
 
--- insurance.claim_documents: Papers attached to a pre-auth or claim, tied to the criterion that asked for them.
+-- insurance.claim_documents: papers and answers attached to a submission, tied to the criterion that asked for them.
+--
+-- The scheme refuses a second file of the same name in a case, and the same content is attached once to a submission.
 create table if not exists insurance.claim_documents (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -15428,7 +16090,8 @@ create table if not exists insurance.claim_documents (
   filename text not null,
   sha256 bytea not null,
   captured_at timestamptz,
-  geo point,
+  latitude numeric(9, 6),
+  longitude numeric(9, 6),
   accepted boolean,
   reject_reason text,
   row_version integer not null default 1,
@@ -15437,10 +16100,15 @@ create table if not exists insurance.claim_documents (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint claim_documents_pkey primary key (tenant_id, id),
-  constraint claim_documents_claim_seq_key unique (tenant_id, claim_id, seq),
-  constraint claim_documents_case_filename_key unique (tenant_id, case_id, filename),
-  constraint claim_documents_claim_sha256_key unique (tenant_id, claim_id, sha256),
-  constraint claim_documents_num_nonnulls_rule check (num_nonnulls(document_id,questionnaire_response) = 1)
+  constraint claim_documents_seq_once unique (tenant_id, claim_id, seq),
+  constraint claim_documents_filename_once_per_case unique (tenant_id, case_id, filename),
+  constraint claim_documents_content_once unique (tenant_id, claim_id, sha256),
+  constraint claim_documents_place_is_on_earth check (
+    num_nonnulls(latitude, longitude) in (0, 2) and latitude between -90 and 90 and longitude between -180 and 180
+  ),
+  constraint claim_documents_hash_is_sha256 check (octet_length(sha256) = 32),
+  constraint claim_documents_refusal_has_reason check (accepted is not false or reject_reason is not null),
+  constraint claim_documents_paper_or_answer check (num_nonnulls(document_id, questionnaire_response) = 1)
 );
 
 create index if not exists claim_documents_criterion_idx on insurance.claim_documents (criterion_id, tenant_id)
@@ -15450,20 +16118,21 @@ create index if not exists claim_documents_document_idx on insurance.claim_docum
   where document_id is not null;
 
 comment on table insurance.claim_documents is 'class=phi;scope=tenant;owner=billing;fhir=Claim.supportingInfo;retention=medical_record;about=Papers attached to a pre-auth or claim, tied to the criterion that asked for them.';
-comment on column insurance.claim_documents.claim_id is 'class=phi;about=?';
-comment on column insurance.claim_documents.case_id is 'class=phi;about=?';
-comment on column insurance.claim_documents.seq is 'class=phi;about=?';
-comment on column insurance.claim_documents.category_code is 'class=phi;about=?';
-comment on column insurance.claim_documents.code is 'class=phi;about=?';
-comment on column insurance.claim_documents.criterion_id is 'class=phi;about=?';
-comment on column insurance.claim_documents.document_id is 'class=phi;about=The stored document.';
-comment on column insurance.claim_documents.questionnaire_response is 'class=phi;about=?';
-comment on column insurance.claim_documents.filename is 'class=phi;about=?';
-comment on column insurance.claim_documents.sha256 is 'class=phi;about=?';
-comment on column insurance.claim_documents.captured_at is 'class=phi;about=?';
-comment on column insurance.claim_documents.geo is 'class=phi;about=?';
-comment on column insurance.claim_documents.accepted is 'class=phi;about=?';
-comment on column insurance.claim_documents.reject_reason is 'class=phi;about=?';
+comment on column insurance.claim_documents.claim_id is 'class=operational;about=The submission that it is attached to.';
+comment on column insurance.claim_documents.case_id is 'class=operational;about=Its case: a file name may be used once in a case.';
+comment on column insurance.claim_documents.seq is 'class=operational;about=Number of the paper, from 1.';
+comment on column insurance.claim_documents.category_code is 'class=phi;about=FHIR Claim.supportingInfo.category, such as attachment or onset.';
+comment on column insurance.claim_documents.code is 'class=phi;about=What the paper is, in the payer''s or guideline''s words.';
+comment on column insurance.claim_documents.criterion_id is 'class=operational;about=The criterion of the guideline that asked for it.';
+comment on column insurance.claim_documents.document_id is 'class=operational;about=The stored document.';
+comment on column insurance.claim_documents.questionnaire_response is 'class=phi;about=The answers, where a question was asked instead of a paper.';
+comment on column insurance.claim_documents.filename is 'class=phi;about=Name that the payer sees, without anything about the patient.';
+comment on column insurance.claim_documents.sha256 is 'class=operational;about=SHA-256 of the content; the same content is attached once.';
+comment on column insurance.claim_documents.captured_at is 'class=phi;about=When the photograph or scan was taken.';
+comment on column insurance.claim_documents.latitude is 'class=phi;about=Where it was taken, as some payers ask: degrees north.';
+comment on column insurance.claim_documents.longitude is 'class=phi;about=Degrees east.';
+comment on column insurance.claim_documents.accepted is 'class=operational;about=True: reviewed and good; false: refused, see reject_reason; null: not reviewed.';
+comment on column insurance.claim_documents.reject_reason is 'class=phi;about=Why it was refused.';
 select core.comment_standard_columns('insurance.claim_documents');
 
 alter table insurance.claim_documents enable row level security;
@@ -15477,12 +16146,17 @@ create or replace trigger claim_documents_touch before update on insurance.claim
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger claim_documents_criterion_visible before insert or update of criterion_id on insurance.claim_documents
   for each row execute function core.check_shared_reference('criterion_id', 'clinical.stg_criteria');
+create or replace trigger claim_documents_filename before insert or update of filename on insurance.claim_documents
+  for each row execute function core.reject_aadhaar_like('filename');
 select audit.track('insurance.claim_documents');
 
-grant select, insert, update on insurance.claim_documents to billing_app;
-grant select on insurance.claim_documents to billing_ro;
+-- written by operations only
+grant select on insurance.claim_documents to billing_app, billing_ro;
 
--- insurance.payer_queries: A payer's question on a claim and our answer, with its clock.
+-- insurance.payer_queries: a payer's question on a submission and our answer, with its clock.
+--
+-- A submission (one correlation id) is queried once; the answer is the next submission. One that is not answered in
+-- time lapses (insurance.lapse_queries), it never stays open silently.
 create table if not exists insurance.payer_queries (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -15505,32 +16179,34 @@ create table if not exists insurance.payer_queries (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint payer_queries_pkey primary key (tenant_id, id),
-  constraint payer_queries_claim_query_no_key unique (tenant_id, claim_id, query_no),
-  constraint payer_queries_correlation_key unique (tenant_id, correlation_id),
-  constraint payer_queries_status_check check (status in ('open', 'answered', 'lapsed', 'withdrawn', 'closed')),
-  constraint payer_queries_due_at_rule check (due_at > raised_at),
-  constraint payer_queries_answered_complete check (
+  constraint payer_queries_number_once unique (tenant_id, claim_id, query_no),
+  constraint payer_queries_one_per_submission unique (tenant_id, correlation_id),
+  constraint payer_queries_status_known check (status in ('open', 'answered', 'lapsed', 'withdrawn', 'closed')),
+  constraint payer_queries_due_after_raised check (due_at > raised_at),
+  constraint payer_queries_raised_by_payer check (raised_by_role in ('PPD', 'CPD', 'CEX', 'ACO', 'SHA', 'PAYER')),
+  constraint payer_queries_answered_by_someone check (
     status <> 'answered' or (answered_at is not null and answered_by is not null)
   )
 );
 
+create index if not exists payer_queries_open_idx on insurance.payer_queries (tenant_id, due_at) where status = 'open';
 create index if not exists payer_queries_answered_by_idx on insurance.payer_queries (tenant_id, answered_by)
   where answered_by is not null;
 
 comment on table insurance.payer_queries is 'class=phi;scope=tenant;owner=billing;fhir=CommunicationRequest,Communication;retention=medical_record;about=A payer''s question on a claim and our answer, with its clock.';
-comment on column insurance.payer_queries.claim_id is 'class=phi;about=?';
-comment on column insurance.payer_queries.query_no is 'class=phi;about=?';
-comment on column insurance.payer_queries.raised_at is 'class=phi;about=?';
-comment on column insurance.payer_queries.raised_by_role is 'class=phi;about=?';
-comment on column insurance.payer_queries.text_enc is 'class=phi;enc=1;about=?';
-comment on column insurance.payer_queries.requested_documents is 'class=phi;about=?';
-comment on column insurance.payer_queries.due_at is 'class=phi;about=?';
-comment on column insurance.payer_queries.correlation_id is 'class=phi;about=Joins request and answer.';
-comment on column insurance.payer_queries.answered_at is 'class=phi;about=?';
-comment on column insurance.payer_queries.answered_by is 'class=phi;about=?';
-comment on column insurance.payer_queries.answer_enc is 'class=phi;enc=1;about=?';
-comment on column insurance.payer_queries.answer_document_ids is 'class=phi;about=?';
-comment on column insurance.payer_queries.status is 'class=phi;about=?';
+comment on column insurance.payer_queries.claim_id is 'class=operational;about=The submission that is asked about.';
+comment on column insurance.payer_queries.query_no is 'class=operational;about=Number of the query on it, from 1.';
+comment on column insurance.payer_queries.raised_at is 'class=operational;about=When the payer asked.';
+comment on column insurance.payer_queries.raised_by_role is 'class=operational;about=Who asked: PPD, CPD, CEX, ACO, SHA or PAYER.';
+comment on column insurance.payer_queries.text_enc is 'class=phi;enc=1;about=The question, encrypted.';
+comment on column insurance.payer_queries.requested_documents is 'class=phi;about=Papers that the payer wants.';
+comment on column insurance.payer_queries.due_at is 'class=operational;about=Until when it must be answered; computed from insurance.payers.';
+comment on column insurance.payer_queries.correlation_id is 'class=operational;about=Correlation id of the submission that was queried; an answer to it that comes late is recognised by this.';
+comment on column insurance.payer_queries.answered_at is 'class=operational;about=When it was answered.';
+comment on column insurance.payer_queries.answered_by is 'class=operational;about=Who answered.';
+comment on column insurance.payer_queries.answer_enc is 'class=phi;enc=1;about=The answer, encrypted.';
+comment on column insurance.payer_queries.answer_document_ids is 'class=operational;about=Papers that were sent with it (insurance.claim_documents).';
+comment on column insurance.payer_queries.status is 'class=operational;about=open, answered, lapsed (not answered in time), withdrawn (decided without) or closed.';
 select core.comment_standard_columns('insurance.payer_queries');
 
 alter table insurance.payer_queries enable row level security;
@@ -15555,10 +16231,13 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('insurance.payer_queries', 'answered', 'open', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on insurance.payer_queries to billing_app;
-grant select on insurance.payer_queries to billing_ro;
+-- written by operations only
+grant select on insurance.payer_queries to billing_app, billing_ro;
 
--- insurance.claim_payments: Money from a payer for claims.
+-- insurance.claim_payments: money from a payer for claims.
+--
+-- A transfer is one row per payer, reference and claim, however often its notice comes. Money is never refused: what
+-- is more than the payer approved is kept as disputed.
 create table if not exists insurance.claim_payments (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -15567,11 +16246,12 @@ create table if not exists insurance.claim_payments (
   utr text not null,
   paid_on date not null,
   amount numeric(14, 2) not null,
-  tds numeric(14, 2) not null,
-  deductions jsonb not null default '{}',
+  tds numeric(14, 2) not null default 0,
+  deductions jsonb not null default '[]',
   net numeric(14, 2) not null,
   notice_correlation_id uuid,
   acknowledged_at timestamptz,
+  ack_workflow_code text,
   allocated numeric(14, 2) not null default 0,
   status text not null default 'notified',
   row_version integer not null default 1,
@@ -15580,30 +16260,35 @@ create table if not exists insurance.claim_payments (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint claim_payments_pkey primary key (tenant_id, id),
-  constraint claim_payments_payer_utr_key unique (tenant_id, payer_id, utr, claim_id),
-  constraint claim_payments_status_check check (status in ('notified', 'acknowledged', 'disputed', 'reconciled')),
-  constraint claim_payments_net_rule check (net = amount - tds),
-  constraint claim_payments_allocated_range check (allocated between 0 and amount)
+  constraint claim_payments_transfer_once unique nulls not distinct (tenant_id, payer_id, utr, claim_id),
+  constraint claim_payments_status_known check (status in ('notified', 'acknowledged', 'disputed', 'reconciled')),
+  constraint claim_payments_amount_positive check (amount > 0 and tds between 0 and amount),
+  constraint claim_payments_reconciled_is_allocated check (status <> 'reconciled' or allocated = amount),
+  constraint claim_payments_net_is_amount_less_tax check (net = amount - tds),
+  constraint claim_payments_allocated_within_amount check (allocated between 0 and amount)
 );
 
+create index if not exists claim_payments_open_idx on insurance.claim_payments (tenant_id, paid_on)
+  where status in ('notified', 'acknowledged', 'disputed');
 create index if not exists claim_payments_payer_idx on insurance.claim_payments (payer_id, tenant_id);
 comment on index insurance.claim_payments_payer_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
 create index if not exists claim_payments_claim_idx on insurance.claim_payments (tenant_id, claim_id)
   where claim_id is not null;
 
 comment on table insurance.claim_payments is 'class=financial;scope=tenant;owner=billing;fhir=PaymentNotice,PaymentReconciliation;retention=financial;about=Money from a payer for claims.';
-comment on column insurance.claim_payments.payer_id is 'class=financial;about=?';
-comment on column insurance.claim_payments.claim_id is 'class=financial;about=?';
-comment on column insurance.claim_payments.utr is 'class=financial;about=?';
-comment on column insurance.claim_payments.paid_on is 'class=financial;about=?';
-comment on column insurance.claim_payments.amount is 'class=financial;about=?';
-comment on column insurance.claim_payments.tds is 'class=financial;about=?';
-comment on column insurance.claim_payments.deductions is 'class=financial;about=?';
-comment on column insurance.claim_payments.net is 'class=financial;about=?';
-comment on column insurance.claim_payments.notice_correlation_id is 'class=financial;about=?';
-comment on column insurance.claim_payments.acknowledged_at is 'class=financial;about=?';
-comment on column insurance.claim_payments.allocated is 'class=financial;about=?';
-comment on column insurance.claim_payments.status is 'class=financial;about=?';
+comment on column insurance.claim_payments.payer_id is 'class=operational;about=Who paid.';
+comment on column insurance.claim_payments.claim_id is 'class=operational;about=The claim that is paid; null for a lump sum.';
+comment on column insurance.claim_payments.utr is 'class=financial;about=Unique transaction reference of the bank transfer.';
+comment on column insurance.claim_payments.paid_on is 'class=financial;about=Date of the transfer.';
+comment on column insurance.claim_payments.amount is 'class=financial;about=What was paid before tax was deducted.';
+comment on column insurance.claim_payments.tds is 'class=financial;about=Tax deducted at source.';
+comment on column insurance.claim_payments.deductions is 'class=financial;about=Other deductions: a list of {code, amount, text}.';
+comment on column insurance.claim_payments.net is 'class=financial;about=What arrived: amount less tds.';
+comment on column insurance.claim_payments.notice_correlation_id is 'class=operational;about=Correlation id of the payer''s notice.';
+comment on column insurance.claim_payments.acknowledged_at is 'class=operational;about=When we acknowledged it.';
+comment on column insurance.claim_payments.ack_workflow_code is 'class=operational;about=NHCX workflow id of our acknowledgement.';
+comment on column insurance.claim_payments.allocated is 'class=financial;about=How much of amount pays bills (billing.payment_allocations).';
+comment on column insurance.claim_payments.status is 'class=operational;about=notified, acknowledged, disputed (more than was approved, or another objection) or reconciled (all of it pays bills).';
 select core.comment_standard_columns('insurance.claim_payments');
 
 alter table insurance.claim_payments enable row level security;
@@ -15623,18 +16308,21 @@ select audit.track('insurance.claim_payments');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('insurance.claim_payments', '', 'notified', false, null),
-  ('insurance.claim_payments', 'notified', 'acknowledged', false, null),
-  ('insurance.claim_payments', 'notified', 'disputed', false, null),
+  ('insurance.claim_payments', 'notified', 'acknowledged', false, 'claim_payment.acknowledged.v1'),
+  ('insurance.claim_payments', 'notified', 'disputed', true, 'claim_payment.disputed.v1'),
   ('insurance.claim_payments', 'acknowledged', 'reconciled', false, null),
-  ('insurance.claim_payments', 'acknowledged', 'disputed', false, null),
-  ('insurance.claim_payments', 'disputed', 'acknowledged', false, null)
+  ('insurance.claim_payments', 'acknowledged', 'disputed', true, 'claim_payment.disputed.v1'),
+  ('insurance.claim_payments', 'disputed', 'acknowledged', false, 'claim_payment.acknowledged.v1')
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on insurance.claim_payments to billing_app;
-grant select on insurance.claim_payments to billing_ro;
+-- written by operations only
+grant select on insurance.claim_payments to billing_app, billing_ro;
 
--- insurance.beneficiary_authentications: Beneficiary biometric/OTP authentication per stage; its token rides on submissions.
--- RULE to build: no biometric template column exists
+-- insurance.beneficiary_authentications: the beneficiary proved to be present, per stage; the token rides on
+-- submissions.
+--
+-- No biometric data is ever kept: the authentication service sees it, we keep its transaction id and token. Where no
+-- method works, a second person approves an exception.
 create table if not exists insurance.beneficiary_authentications (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -15657,21 +16345,25 @@ create table if not exists insurance.beneficiary_authentications (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint beneficiary_authentications_pkey primary key (tenant_id, id),
-  constraint beneficiary_authentications_stage_check check (
+  constraint beneficiary_authentications_stage_known check (
     stage in ('preauthorization', 'claim', 'admission', 'discharge')
   ),
-  constraint beneficiary_authentications_method_check check (
+  constraint beneficiary_authentications_method_known check (
     method in ('fingerprint', 'iris', 'face', 'otp', 'exception')
   ),
-  constraint beneficiary_authentications_status_check check (
+  constraint beneficiary_authentications_status_known check (
     status in ('initiated', 'authenticated', 'failed', 'expired')
   ),
-  constraint beneficiary_authentications_exception_complete check (
+  constraint beneficiary_authentications_exception_is_approved check (
     method <> 'exception' or (exception_reason is not null and exception_approved_by is not null)
+  ),
+  constraint beneficiary_authentications_exception_by_another check (exception_approved_by <> created_by),
+  constraint beneficiary_authentications_success_is_dated check (
+    status <> 'authenticated' or authenticated_at is not null
   )
 );
 
-create unique index if not exists beneficiary_authentications_encounter_payer_key on insurance.beneficiary_authentications (tenant_id, encounter_id, payer_id, stage)
+create unique index if not exists beneficiary_authentications_one_live_per_stage on insurance.beneficiary_authentications (tenant_id, encounter_id, payer_id, stage)
   where status = 'authenticated';
 create index if not exists beneficiary_authentications_encounter_idx on insurance.beneficiary_authentications (tenant_id, encounter_id);
 create index if not exists beneficiary_authentications_patient_idx on insurance.beneficiary_authentications (tenant_id, patient_id);
@@ -15681,19 +16373,19 @@ create index if not exists beneficiary_authentications_exception_approved_by_idx
   where exception_approved_by is not null;
 
 comment on table insurance.beneficiary_authentications is 'class=phi;scope=tenant;owner=billing;fhir=Consent,Provenance;retention=medical_record;about=Beneficiary biometric/OTP authentication per stage; its token rides on submissions.';
-comment on column insurance.beneficiary_authentications.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column insurance.beneficiary_authentications.patient_id is 'class=phi;about=The patient.';
-comment on column insurance.beneficiary_authentications.payer_id is 'class=phi;about=?';
-comment on column insurance.beneficiary_authentications.stage is 'class=phi;about=?';
-comment on column insurance.beneficiary_authentications.method is 'class=phi;about=?';
-comment on column insurance.beneficiary_authentications.txn_id is 'class=phi;about=?';
-comment on column insurance.beneficiary_authentications.token_enc is 'class=phi;enc=1;about=?';
-comment on column insurance.beneficiary_authentications.token_expires_at is 'class=phi;about=?';
-comment on column insurance.beneficiary_authentications.refresh_enc is 'class=phi;enc=1;about=?';
-comment on column insurance.beneficiary_authentications.authenticated_at is 'class=phi;about=?';
-comment on column insurance.beneficiary_authentications.exception_reason is 'class=phi;about=?';
-comment on column insurance.beneficiary_authentications.exception_approved_by is 'class=phi;about=?';
-comment on column insurance.beneficiary_authentications.status is 'class=phi;about=?';
+comment on column insurance.beneficiary_authentications.encounter_id is 'class=operational;about=The encounter that it belongs to.';
+comment on column insurance.beneficiary_authentications.patient_id is 'class=operational;about=The patient.';
+comment on column insurance.beneficiary_authentications.payer_id is 'class=operational;about=The payer that asks for it.';
+comment on column insurance.beneficiary_authentications.stage is 'class=operational;about=preauthorization, claim, admission or discharge.';
+comment on column insurance.beneficiary_authentications.method is 'class=operational;about=fingerprint, iris, face, otp, or exception where none works.';
+comment on column insurance.beneficiary_authentications.txn_id is 'class=operational;about=Transaction id of the authentication service.';
+comment on column insurance.beneficiary_authentications.token_enc is 'class=pii;enc=1;about=Token that rides on submissions, encrypted.';
+comment on column insurance.beneficiary_authentications.token_expires_at is 'class=operational;about=Until when the token is good; null: no limit.';
+comment on column insurance.beneficiary_authentications.refresh_enc is 'class=pii;enc=1;about=Token that gets a new one, encrypted.';
+comment on column insurance.beneficiary_authentications.authenticated_at is 'class=operational;about=When it succeeded.';
+comment on column insurance.beneficiary_authentications.exception_reason is 'class=phi;about=Why none of the methods works.';
+comment on column insurance.beneficiary_authentications.exception_approved_by is 'class=operational;about=Who approved the exception; not the one who asked for it.';
+comment on column insurance.beneficiary_authentications.status is 'class=operational;about=initiated, authenticated, failed or expired.';
 select core.comment_standard_columns('insurance.beneficiary_authentications');
 
 alter table insurance.beneficiary_authentications enable row level security;
@@ -15720,10 +16412,14 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('insurance.beneficiary_authentications', 'authenticated', 'expired', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on insurance.beneficiary_authentications to billing_app;
-grant select on insurance.beneficiary_authentications to billing_ro;
+-- written by operations only
+grant select on insurance.beneficiary_authentications to billing_app, billing_ro;
 
--- insurance.nhcx_messages: Every NHCX envelope in and out, kept verbatim and replayable.
+-- insurance.nhcx_messages: every envelope of the claims exchange, in and out, kept as it was on the wire and
+-- replayable.
+--
+-- An api_call_id comes once per direction, and the same payload once per correlation and path; failed envelopes do
+-- not count, so that they can be sent or applied again.
 create table if not exists insurance.nhcx_messages (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -15757,45 +16453,59 @@ create table if not exists insurance.nhcx_messages (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint nhcx_messages_pkey primary key (tenant_id, id),
-  constraint nhcx_messages_direction_api_call_key unique (tenant_id, direction, api_call_id),
-  constraint nhcx_messages_direction_check check (direction in ('out', 'in')),
-  constraint nhcx_messages_status_check check (status in ('pending', 'processing', 'sent', 'completed', 'failed')),
-  constraint nhcx_messages_sender_code_rule check (sender_code ~ '@hcx$' and recipient_code ~ '@hcx$'),
-  constraint nhcx_messages_hcx_status_rule check (
-    hcx_status = any('{request.initiated,request.queued,request.dispatched,request.retry,response.complete,response.partial,response.error,response.redirect}')
+  constraint nhcx_messages_call_once unique (tenant_id, direction, api_call_id),
+  constraint nhcx_messages_direction_known check (direction in ('out', 'in')),
+  constraint nhcx_messages_status_known check (status in ('pending', 'processing', 'sent', 'completed', 'failed')),
+  constraint nhcx_messages_hash_is_sha256 check (octet_length(payload_hash) = 32),
+  constraint nhcx_messages_subject_known check (
+    subject_type in ('insurance_claims', 'eligibility_checks', 'claim_payments')
+  ),
+  constraint nhcx_messages_subject_complete check ((subject_type is null) = (subject_id is null)),
+  constraint nhcx_messages_between_participants check (
+    sender_code ~ '^[^@[:space:]]+@hcx$' and recipient_code ~ '^[^@[:space:]]+@hcx$'
+  ),
+  constraint nhcx_messages_hcx_status_known check (
+    hcx_status in (
+      'request.initiated', 'request.queued', 'request.dispatched', 'request.retry', 'response.complete',
+      'response.partial', 'response.error', 'response.redirect'
+    )
   )
 );
 
-create unique index if not exists nhcx_messages_direction_correlation_key on insurance.nhcx_messages (tenant_id, direction, correlation_id, api_path, payload_hash)
+create unique index if not exists nhcx_messages_payload_once on insurance.nhcx_messages (tenant_id, direction, correlation_id, api_path, payload_hash)
   where status <> 'failed';
+create index if not exists nhcx_messages_unfinished_idx on insurance.nhcx_messages (tenant_id, direction, created_at)
+  where status in ('pending', 'processing', 'failed');
+create index if not exists nhcx_messages_subject_idx on insurance.nhcx_messages (tenant_id, subject_id)
+  where subject_id is not null;
 create index if not exists nhcx_messages_bundle_document_idx on insurance.nhcx_messages (tenant_id, bundle_document_id)
   where bundle_document_id is not null;
 
 comment on table insurance.nhcx_messages is 'class=phi;scope=tenant;owner=billing;fhir=MessageHeader,Bundle;retention=medical_record;about=Every NHCX envelope in and out, kept verbatim and replayable.';
-comment on column insurance.nhcx_messages.direction is 'class=phi;about=?';
-comment on column insurance.nhcx_messages.api_path is 'class=phi;about=?';
-comment on column insurance.nhcx_messages.entity is 'class=phi;about=?';
-comment on column insurance.nhcx_messages.api_call_id is 'class=phi;about=?';
-comment on column insurance.nhcx_messages.request_id is 'class=phi;about=?';
-comment on column insurance.nhcx_messages.correlation_id is 'class=phi;about=Joins request and answer.';
-comment on column insurance.nhcx_messages.workflow_id is 'class=phi;about=?';
-comment on column insurance.nhcx_messages.sender_code is 'class=phi;about=?';
-comment on column insurance.nhcx_messages.recipient_code is 'class=phi;about=?';
-comment on column insurance.nhcx_messages.hcx_status is 'class=phi;about=?';
-comment on column insurance.nhcx_messages.hcx_timestamp is 'class=phi;about=?';
-comment on column insurance.nhcx_messages.ben_abha_bidx is 'class=phi;about=?';
-comment on column insurance.nhcx_messages.jwe_enc is 'class=phi;enc=1;about=?';
-comment on column insurance.nhcx_messages.payload_hash is 'class=phi;about=?';
-comment on column insurance.nhcx_messages.bundle_document_id is 'class=phi;about=?';
-comment on column insurance.nhcx_messages.http_status is 'class=phi;about=?';
-comment on column insurance.nhcx_messages.error_code is 'class=phi;about=?';
-comment on column insurance.nhcx_messages.error is 'class=phi;about=?';
-comment on column insurance.nhcx_messages.subject_type is 'class=phi;about=?';
-comment on column insurance.nhcx_messages.subject_id is 'class=phi;about=?';
-comment on column insurance.nhcx_messages.attempts is 'class=phi;about=?';
-comment on column insurance.nhcx_messages.next_attempt_at is 'class=phi;about=?';
-comment on column insurance.nhcx_messages.processed_at is 'class=phi;about=?';
-comment on column insurance.nhcx_messages.status is 'class=phi;about=?';
+comment on column insurance.nhcx_messages.direction is 'class=operational;about=out or in.';
+comment on column insurance.nhcx_messages.api_path is 'class=operational;about=Path of the exchange, such as /preauth/submit or /claim/on_submit.';
+comment on column insurance.nhcx_messages.entity is 'class=operational;about=coverageeligibility, preauth, claim, communication, paymentnotice, task or insuranceplan.';
+comment on column insurance.nhcx_messages.api_call_id is 'class=operational;about=x-hcx-api_call_id: unique per direction.';
+comment on column insurance.nhcx_messages.request_id is 'class=operational;about=x-hcx-request_id.';
+comment on column insurance.nhcx_messages.correlation_id is 'class=operational;about=x-hcx-correlation_id: joins request and answer.';
+comment on column insurance.nhcx_messages.workflow_id is 'class=operational;about=x-hcx-workflow_id.';
+comment on column insurance.nhcx_messages.sender_code is 'class=operational;about=Participant that sent it, ends with @hcx.';
+comment on column insurance.nhcx_messages.recipient_code is 'class=operational;about=Participant that it is for, ends with @hcx.';
+comment on column insurance.nhcx_messages.hcx_status is 'class=operational;about=x-hcx-status: request.initiated, queued, dispatched or retry; response.complete, partial, error or redirect.';
+comment on column insurance.nhcx_messages.hcx_timestamp is 'class=operational;about=x-hcx-timestamp.';
+comment on column insurance.nhcx_messages.ben_abha_bidx is 'class=pii;about=Blind index of the beneficiary''s ABHA number; the number itself is in the envelope only.';
+comment on column insurance.nhcx_messages.jwe_enc is 'class=phi;enc=1;about=The envelope as it was on the wire: a JWE, encrypted for its recipient.';
+comment on column insurance.nhcx_messages.payload_hash is 'class=operational;about=SHA-256 of the decrypted payload, or of the envelope where it could not be decrypted.';
+comment on column insurance.nhcx_messages.bundle_document_id is 'class=operational;about=The decrypted FHIR bundle as a document.';
+comment on column insurance.nhcx_messages.http_status is 'class=operational;about=What the exchange answered to our call.';
+comment on column insurance.nhcx_messages.error_code is 'class=operational;about=Why it failed: code of the exchange, or our IM code.';
+comment on column insurance.nhcx_messages.error is 'class=operational;about=The exchange''s error object.';
+comment on column insurance.nhcx_messages.subject_type is 'class=operational;about=Table that it is about: insurance_claims, eligibility_checks or claim_payments.';
+comment on column insurance.nhcx_messages.subject_id is 'class=operational;about=Row of that table.';
+comment on column insurance.nhcx_messages.attempts is 'class=operational;about=How often it was tried.';
+comment on column insurance.nhcx_messages.next_attempt_at is 'class=operational;about=When it may be tried again.';
+comment on column insurance.nhcx_messages.processed_at is 'class=operational;about=When it was applied.';
+comment on column insurance.nhcx_messages.status is 'class=operational;about=pending, processing, sent, completed or failed (may be tried again).';
 select core.comment_standard_columns('insurance.nhcx_messages');
 
 alter table insurance.nhcx_messages enable row level security;
@@ -15815,6 +16525,7 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('insurance.nhcx_messages', '', 'pending', false, null),
   ('insurance.nhcx_messages', 'pending', 'processing', false, null),
   ('insurance.nhcx_messages', 'pending', 'sent', false, null),
+  ('insurance.nhcx_messages', 'pending', 'failed', false, null),
   ('insurance.nhcx_messages', 'processing', 'completed', false, null),
   ('insurance.nhcx_messages', 'processing', 'failed', false, null),
   ('insurance.nhcx_messages', 'processing', 'pending', false, null),
@@ -15823,8 +16534,8 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('insurance.nhcx_messages', 'failed', 'pending', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on insurance.nhcx_messages to billing_app;
-grant select on insurance.nhcx_messages to billing_ro;
+-- written by operations only
+grant select on insurance.nhcx_messages to billing_app, billing_ro;
 
 -- laboratory: tables
 
@@ -16914,7 +17625,11 @@ grant select on laboratory.qc_results to lab_ro;
 
 -- blood_bank: tables
 
--- blood_bank.donors: Blood donors.
+-- blood_bank.donors: people who give blood. A donor is one mobile number and birth date; donor and patient are
+-- different roles of a person and are joined by patient_id only when somebody said so.
+--
+-- Whether a donor may give is not a column: it follows from donor_deferrals and the last donation, and is asked again at
+-- each screening (IM359). status is what the last decision was.
 create table if not exists blood_bank.donors (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -16930,7 +17645,7 @@ create table if not exists blood_bank.donors (
   blood_group text,
   last_whole_blood_on date,
   last_apheresis_on date,
-  total_donations integer not null,
+  total_donations integer not null default 0,
   permanent_deferral boolean not null default false,
   consent_to_recall boolean not null default false,
   status text not null default 'active',
@@ -16946,8 +17661,10 @@ create table if not exists blood_bank.donors (
   constraint donors_sex_check check (sex in ('male', 'female', 'other')),
   constraint donors_donor_type_check check (donor_type in ('voluntary', 'replacement', 'autologous', 'directed')),
   constraint donors_status_check check (status in ('active', 'deferred', 'inactive', 'permanently_deferred')),
-  constraint donors_birth_date_rule check (birth_date <= current_date - interval '18 years'),
-  constraint donors_blood_group_rule check (blood_group ~ '^(A|B|AB|O)[+-]$')
+  constraint donors_blood_group_known check (blood_group ~ '^(A|B|AB|O)[+-]$'),
+  constraint donors_of_age check (birth_date <= (created_at at time zone 'UTC')::date - interval '18 years'),
+  constraint donors_total_not_negative check (total_donations >= 0),
+  constraint donors_permanent_deferral_is_a_state check (permanent_deferral = (status = 'permanently_deferred'))
 );
 
 create unique index if not exists donors_donor_number_key on blood_bank.donors (tenant_id, donor_number)
@@ -16958,22 +17675,22 @@ create index if not exists donors_patient_idx on blood_bank.donors (tenant_id, p
   where patient_id is not null;
 
 comment on table blood_bank.donors is 'class=phi;scope=tenant;owner=lab;fhir=Patient;retention=medical_record;about=Blood donors.';
-comment on column blood_bank.donors.donor_number is 'class=phi;about=?';
-comment on column blood_bank.donors.patient_id is 'class=phi;about=The patient.';
-comment on column blood_bank.donors.name is 'class=phi;about=?';
-comment on column blood_bank.donors.sex is 'class=phi;about=?';
-comment on column blood_bank.donors.birth_date is 'class=phi;about=?';
-comment on column blood_bank.donors.mobile_enc is 'class=phi;enc=1;about=?';
-comment on column blood_bank.donors.mobile_bidx is 'class=phi;about=?';
-comment on column blood_bank.donors.address_enc is 'class=phi;enc=1;about=?';
-comment on column blood_bank.donors.donor_type is 'class=phi;about=?';
-comment on column blood_bank.donors.blood_group is 'class=phi;about=?';
-comment on column blood_bank.donors.last_whole_blood_on is 'class=phi;about=?';
-comment on column blood_bank.donors.last_apheresis_on is 'class=phi;about=?';
-comment on column blood_bank.donors.total_donations is 'class=phi;about=?';
-comment on column blood_bank.donors.permanent_deferral is 'class=phi;about=?';
-comment on column blood_bank.donors.consent_to_recall is 'class=phi;about=?';
-comment on column blood_bank.donors.status is 'class=phi;about=?';
+comment on column blood_bank.donors.donor_number is 'class=pii;about=Number on the donor card, series donor.';
+comment on column blood_bank.donors.patient_id is 'class=phi;about=The donor as a patient of this tenant, for autologous donors and where it is known.';
+comment on column blood_bank.donors.name is 'class=pii;about=Name on the proof of identity that the donor showed.';
+comment on column blood_bank.donors.sex is 'class=pii;about=male, female or other; decides the interval between donations.';
+comment on column blood_bank.donors.birth_date is 'class=pii;about=Date of birth.';
+comment on column blood_bank.donors.mobile_enc is 'class=pii;enc=1;about=Mobile number, encrypted; the donor is recalled on it.';
+comment on column blood_bank.donors.mobile_bidx is 'class=pii;about=Blind index of the mobile number.';
+comment on column blood_bank.donors.address_enc is 'class=pii;enc=1;about=Postal address, encrypted.';
+comment on column blood_bank.donors.donor_type is 'class=operational;about=voluntary, replacement, autologous or directed.';
+comment on column blood_bank.donors.blood_group is 'class=phi;about=ABO and RhD group such as AB-, from the first donation that was released; null before.';
+comment on column blood_bank.donors.last_whole_blood_on is 'class=phi;about=Day of the last donation of whole blood or double red cells.';
+comment on column blood_bank.donors.last_apheresis_on is 'class=phi;about=Day of the last donation of platelets or plasma.';
+comment on column blood_bank.donors.total_donations is 'class=phi;about=Completed donations; changed by operations only.';
+comment on column blood_bank.donors.permanent_deferral is 'class=phi;about=True exactly when status is permanently_deferred.';
+comment on column blood_bank.donors.consent_to_recall is 'class=operational;about=The donor agreed to be called for donations and results.';
+comment on column blood_bank.donors.status is 'class=phi;about=active, deferred (until the last deferral lapses), inactive or permanently_deferred.';
 select core.comment_standard_columns('blood_bank.donors');
 
 alter table blood_bank.donors enable row level security;
@@ -16983,6 +17700,8 @@ create policy tenant_isolation on blood_bank.donors
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger donors_no_aadhaar before insert or update on blood_bank.donors
+  for each row execute function core.reject_aadhaar_like('donor_number', 'name');
 create or replace trigger donors_touch before update on blood_bank.donors
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger donors_transition before insert or update of status on blood_bank.donors
@@ -16993,15 +17712,21 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('blood_bank.donors', '', 'active', false, null),
   ('blood_bank.donors', 'active', 'deferred', false, null),
   ('blood_bank.donors', 'active', 'inactive', false, null),
+  ('blood_bank.donors', 'active', 'permanently_deferred', false, null),
   ('blood_bank.donors', 'deferred', 'active', false, null),
   ('blood_bank.donors', 'deferred', 'permanently_deferred', false, null),
-  ('blood_bank.donors', 'inactive', 'active', false, null)
+  ('blood_bank.donors', 'inactive', 'active', false, null),
+  ('blood_bank.donors', 'inactive', 'permanently_deferred', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on blood_bank.donors to lab_app;
+-- the number, the group, the dates and the state belong to operations
+grant select on blood_bank.donors to lab_app;
+grant update (name, mobile_enc, mobile_bidx, address_enc, donor_type, consent_to_recall, patient_id, row_version)
+  on blood_bank.donors to lab_app;
 grant select on blood_bank.donors to lab_ro;
 
--- blood_bank.donor_deferrals: Temporary and permanent deferrals.
+-- blood_bank.donor_deferrals: why and until when a donor may not give. Append-only: a deferral lapses by its date, and
+-- one that was entered by mistake is answered by a donor who is screened again after it.
 create table if not exists blood_bank.donor_deferrals (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -17019,23 +17744,23 @@ create table if not exists blood_bank.donor_deferrals (
   constraint donor_deferrals_pkey primary key (tenant_id, id),
   constraint donor_deferrals_kind_check check (kind in ('temporary', 'permanent')),
   constraint donor_deferrals_source_check check (source in ('screening', 'tti', 'post_donation', 'lookback')),
-  constraint donor_deferrals_kind_rule check ((kind = 'permanent') = (until_on is null)),
-  constraint donor_deferrals_until_on_rule check (until_on > from_on)
+  constraint donor_deferrals_temporary_has_end check ((kind = 'permanent') = (until_on is null)),
+  constraint donor_deferrals_end_after_start check (until_on > from_on)
 );
 
-create index if not exists donor_deferrals_donor_idx on blood_bank.donor_deferrals (tenant_id, donor_id);
+create unique index if not exists donor_deferrals_once_key on blood_bank.donor_deferrals (tenant_id, donor_id, from_on, reason_code, source);
 create index if not exists donor_deferrals_recorded_by_idx on blood_bank.donor_deferrals (tenant_id, recorded_by);
 
 comment on table blood_bank.donor_deferrals is 'class=phi;scope=tenant;owner=lab;fhir=Flag;retention=medical_record;append_only=1;about=Temporary and permanent deferrals.';
-comment on column blood_bank.donor_deferrals.donor_id is 'class=phi;about=?';
-comment on column blood_bank.donor_deferrals.reason_code is 'class=phi;about=?';
-comment on column blood_bank.donor_deferrals.reason_text is 'class=phi;about=?';
-comment on column blood_bank.donor_deferrals.kind is 'class=phi;about=?';
-comment on column blood_bank.donor_deferrals.from_on is 'class=phi;about=?';
-comment on column blood_bank.donor_deferrals.until_on is 'class=phi;about=?';
-comment on column blood_bank.donor_deferrals.recorded_by is 'class=phi;about=?';
-comment on column blood_bank.donor_deferrals.counselled is 'class=phi;about=?';
-comment on column blood_bank.donor_deferrals.source is 'class=phi;about=?';
+comment on column blood_bank.donor_deferrals.donor_id is 'class=phi;about=The donor.';
+comment on column blood_bank.donor_deferrals.reason_code is 'class=phi;about=Short code: low_haemoglobin, low_weight, blood_pressure, tti_HIV, travel, ...';
+comment on column blood_bank.donor_deferrals.reason_text is 'class=phi;about=What the code does not say.';
+comment on column blood_bank.donor_deferrals.kind is 'class=phi;about=temporary or permanent.';
+comment on column blood_bank.donor_deferrals.from_on is 'class=phi;about=First day of the deferral.';
+comment on column blood_bank.donor_deferrals.until_on is 'class=phi;about=Day from which the donor may be screened again; null when permanent.';
+comment on column blood_bank.donor_deferrals.recorded_by is 'class=operational;about=Member of staff who decided.';
+comment on column blood_bank.donor_deferrals.counselled is 'class=phi;about=The donor was told why, and what to do.';
+comment on column blood_bank.donor_deferrals.source is 'class=phi;about=screening (before the needle), tti (a reactive test), post_donation (the donor called back) or lookback.';
 select core.comment_standard_columns('blood_bank.donor_deferrals');
 
 alter table blood_bank.donor_deferrals enable row level security;
@@ -17045,28 +17770,33 @@ create policy tenant_isolation on blood_bank.donor_deferrals
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger donor_deferrals_no_aadhaar before insert on blood_bank.donor_deferrals
+  for each row execute function core.reject_aadhaar_like('reason_text');
 create or replace trigger donor_deferrals_append_only before update or delete on blood_bank.donor_deferrals
   for each row execute function core.refuse_change();
 create or replace trigger donor_deferrals_no_truncate before truncate on blood_bank.donor_deferrals
   for each statement execute function core.refuse_change();
 select audit.track('blood_bank.donor_deferrals');
 
-grant select, insert on blood_bank.donor_deferrals to lab_app;
+grant select on blood_bank.donor_deferrals to lab_app;
 grant select on blood_bank.donor_deferrals to lab_ro;
 
--- blood_bank.donations: One donation, identified by its ISBT-128 DIN.
--- RULE to build: donor age 18-65, first-time <= 60 (trigger)
--- RULE to build: interval >= 90 d male / 120 d female since last whole blood (trigger)
--- NOTE: Thresholds live in core.system_settings (bloodbank.*) with these as the Indian defaults; the trigger reads them.
+-- blood_bank.donations: one visit of a donor, from the screening to the release of what was given, identified from the
+-- needle on by its ISBT 128 donation identification number (DIN).
+--
+-- The checks here say what can be measured at all; whether a donor may give is decided by the limits of setting
+-- bloodbank.donor (Indian defaults) in trigger donations_donor_may_give, so that a refused donor's low haemoglobin can be
+-- recorded and another country can set its own limits.
 create table if not exists blood_bank.donations (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
-  din text not null,
+  din text,
   donor_id uuid not null,
   kind text not null,
   donation_site text not null,
   camp_name text,
-  screened_at timestamptz not null,
+  screened_at timestamptz not null default now(),
+  screened_by uuid not null,
   weight_kg numeric(5, 1) not null,
   haemoglobin_g_dl numeric(4, 1) not null,
   systolic smallint not null,
@@ -17076,8 +17806,9 @@ create table if not exists blood_bank.donations (
   questionnaire jsonb not null default '{}',
   consent_signature_id uuid,
   eligible boolean not null default false,
-  bag_lot text not null,
-  bag_type text not null,
+  deferral_reason text,
+  bag_lot text,
+  bag_type text,
   volume_ml smallint,
   started_at timestamptz,
   ended_at timestamptz,
@@ -17097,46 +17828,66 @@ create table if not exists blood_bank.donations (
   constraint donations_status_check check (
     status in ('registered', 'screened', 'deferred', 'collecting', 'collected', 'incomplete', 'quarantined', 'released', 'discarded')
   ),
-  constraint donations_din_rule check (din ~ '^[A-NP-Z1-9][A-Z0-9]{4}[0-9]{8}$' and core.valid_isbt_din(din)),
-  constraint donations_haemoglobin_g_dl_rule check (haemoglobin_g_dl >= 12.5),
-  constraint donations_weight_kg_rule check (weight_kg >= 45),
-  constraint donations_volume_ml_range check (
-    volume_ml is null or (volume_ml between 1 and 350) or (volume_ml <= 450 and weight_kg > 55)
+  constraint donations_din_is_isbt128 check (core.valid_isbt_din(din)),
+  constraint donations_haemoglobin_can_be check (haemoglobin_g_dl between 1 and 30),
+  constraint donations_weight_can_be check (weight_kg between 10 and 400),
+  constraint donations_volume_can_be check (volume_ml between 1 and 1000),
+  constraint donations_blood_pressure_can_be check (
+    systolic between 30 and 300 and diastolic between 10 and 200 and diastolic < systolic
   ),
-  constraint donations_systolic_range check (systolic between 100 and 140 and diastolic between 60 and 90),
-  constraint donations_eligible_rule check (eligible or status in ('registered', 'deferred'))
+  constraint donations_pulse_can_be check (pulse between 20 and 250),
+  constraint donations_temperature_can_be check (temperature_c between 30 and 45),
+  constraint donations_collected_from_eligible_only check (eligible or status in ('registered', 'deferred')),
+  constraint donations_deferral_has_reason check ((status = 'deferred') = (deferral_reason is not null)),
+  constraint donations_collecting_is_labelled check (
+    status in ('registered', 'screened', 'deferred')
+    or num_nulls(din, bag_lot, bag_type, phlebotomist_id, started_at) = 0
+  ),
+  constraint donations_collected_is_measured check (
+    status in ('registered', 'screened', 'deferred', 'collecting') or num_nulls(volume_ml, ended_at) = 0
+  ),
+  constraint donations_end_after_start check (ended_at >= started_at)
 );
 
-create index if not exists donations_donor_idx on blood_bank.donations (tenant_id, donor_id);
+-- a donor is at one needle at a time
+create unique index if not exists donations_open_key on blood_bank.donations (tenant_id, donor_id)
+  where status in ('registered', 'screened', 'collecting');
+create index if not exists donations_donor_idx on blood_bank.donations (tenant_id, donor_id, screened_at);
+create index if not exists donations_screened_by_idx on blood_bank.donations (tenant_id, screened_by);
+-- what waits for tests, preparation or release
+create index if not exists donations_to_release_idx on blood_bank.donations (tenant_id, ended_at)
+  where status in ('collected', 'quarantined');
 create index if not exists donations_consent_signature_idx on blood_bank.donations (tenant_id, consent_signature_id)
   where consent_signature_id is not null;
 create index if not exists donations_phlebotomist_idx on blood_bank.donations (tenant_id, phlebotomist_id)
   where phlebotomist_id is not null;
 
 comment on table blood_bank.donations is 'class=phi;scope=tenant;owner=lab;fhir=Procedure;retention=medical_record;about=One donation, identified by its ISBT-128 DIN.';
-comment on column blood_bank.donations.din is 'class=phi;about=?';
-comment on column blood_bank.donations.donor_id is 'class=phi;about=?';
-comment on column blood_bank.donations.kind is 'class=phi;about=?';
-comment on column blood_bank.donations.donation_site is 'class=phi;about=?';
-comment on column blood_bank.donations.camp_name is 'class=phi;about=?';
-comment on column blood_bank.donations.screened_at is 'class=phi;about=?';
-comment on column blood_bank.donations.weight_kg is 'class=phi;about=?';
-comment on column blood_bank.donations.haemoglobin_g_dl is 'class=phi;about=?';
-comment on column blood_bank.donations.systolic is 'class=phi;about=?';
-comment on column blood_bank.donations.diastolic is 'class=phi;about=?';
-comment on column blood_bank.donations.pulse is 'class=phi;about=?';
-comment on column blood_bank.donations.temperature_c is 'class=phi;about=?';
-comment on column blood_bank.donations.questionnaire is 'class=phi;about=?';
-comment on column blood_bank.donations.consent_signature_id is 'class=phi;about=?';
-comment on column blood_bank.donations.eligible is 'class=phi;about=?';
-comment on column blood_bank.donations.bag_lot is 'class=phi;about=?';
-comment on column blood_bank.donations.bag_type is 'class=phi;about=?';
-comment on column blood_bank.donations.volume_ml is 'class=phi;about=?';
-comment on column blood_bank.donations.started_at is 'class=phi;about=?';
-comment on column blood_bank.donations.ended_at is 'class=phi;about=?';
-comment on column blood_bank.donations.phlebotomist_id is 'class=phi;about=?';
-comment on column blood_bank.donations.adverse_reaction is 'class=phi;about=?';
-comment on column blood_bank.donations.status is 'class=phi;about=?';
+comment on column blood_bank.donations.din is 'class=phi;about=ISBT 128 donation identification number of 13 characters; null until the bag is labelled.';
+comment on column blood_bank.donations.donor_id is 'class=phi;about=The donor.';
+comment on column blood_bank.donations.kind is 'class=phi;about=whole_blood, plateletpheresis, plasmapheresis or double_red_cell.';
+comment on column blood_bank.donations.donation_site is 'class=operational;about=Where: centre, mobile or camp.';
+comment on column blood_bank.donations.camp_name is 'class=operational;about=Name of the camp.';
+comment on column blood_bank.donations.screened_at is 'class=phi;about=When the donor was screened.';
+comment on column blood_bank.donations.screened_by is 'class=operational;about=Member of staff who screened.';
+comment on column blood_bank.donations.weight_kg is 'class=phi;about=Weight in kg.';
+comment on column blood_bank.donations.haemoglobin_g_dl is 'class=phi;about=Haemoglobin in g/dL.';
+comment on column blood_bank.donations.systolic is 'class=phi;about=Systolic blood pressure in mmHg.';
+comment on column blood_bank.donations.diastolic is 'class=phi;about=Diastolic blood pressure in mmHg.';
+comment on column blood_bank.donations.pulse is 'class=phi;about=Beats a minute.';
+comment on column blood_bank.donations.temperature_c is 'class=phi;about=Temperature in degrees Celsius.';
+comment on column blood_bank.donations.questionnaire is 'class=phi;about=Answers of the donor, by question.';
+comment on column blood_bank.donations.consent_signature_id is 'class=phi;about=Signature under the consent of the donor.';
+comment on column blood_bank.donations.eligible is 'class=phi;about=The screening found nothing against this donation.';
+comment on column blood_bank.donations.deferral_reason is 'class=phi;about=Rule or answer that the donor was deferred for; null unless status is deferred.';
+comment on column blood_bank.donations.bag_lot is 'class=operational;about=Lot of the blood bag.';
+comment on column blood_bank.donations.bag_type is 'class=operational;about=Type of bag: single, double, triple, quadruple_sagm, apheresis_kit.';
+comment on column blood_bank.donations.volume_ml is 'class=phi;about=Volume that was collected in ml.';
+comment on column blood_bank.donations.started_at is 'class=phi;about=Needle in.';
+comment on column blood_bank.donations.ended_at is 'class=phi;about=Needle out; shelf lives count from here.';
+comment on column blood_bank.donations.phlebotomist_id is 'class=operational;about=Member of staff who collected.';
+comment on column blood_bank.donations.adverse_reaction is 'class=phi;about=What happened to the donor: kind, severity, treatment.';
+comment on column blood_bank.donations.status is 'class=phi;about=registered, screened, deferred, collecting, collected, incomplete, quarantined (components wait for the tests), released or discarded.';
 select core.comment_standard_columns('blood_bank.donations');
 
 alter table blood_bank.donations enable row level security;
@@ -17146,6 +17897,8 @@ create policy tenant_isolation on blood_bank.donations
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger donations_donor_may_give before insert or update on blood_bank.donations
+  for each row execute function blood_bank.check_donation();
 create or replace trigger donations_touch before update on blood_bank.donations
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger donations_transition before insert or update of status on blood_bank.donations
@@ -17161,14 +17914,18 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('blood_bank.donations', 'collecting', 'collected', false, null),
   ('blood_bank.donations', 'collecting', 'incomplete', false, null),
   ('blood_bank.donations', 'collected', 'quarantined', false, null),
+  ('blood_bank.donations', 'collected', 'discarded', false, null),
   ('blood_bank.donations', 'quarantined', 'released', false, null),
   ('blood_bank.donations', 'quarantined', 'discarded', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on blood_bank.donations to lab_app;
+grant select on blood_bank.donations to lab_app;
 grant select on blood_bank.donations to lab_ro;
 
--- blood_bank.donation_tests: Mandatory TTI screening and grouping of each donation.
+-- blood_bank.donation_tests: screening for infections (TTI) and grouping of a donation.
+--
+-- Five infections and three grouping tests stand between a donation and its use (blood_bank.clearance_of). A test that is
+-- done again is a new row with the next repeat_no; the verifier is never the tester.
 create table if not exists blood_bank.donation_tests (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -17179,10 +17936,10 @@ create table if not exists blood_bank.donation_tests (
   kit_expiry date not null,
   result text,
   group_result text,
-  tested_at timestamptz not null,
+  tested_at timestamptz not null default now(),
   tested_by uuid not null,
   verified_by uuid,
-  repeat_no smallint not null,
+  repeat_no smallint not null default 1,
   device_id uuid,
   status text not null default 'entered',
   row_version integer not null default 1,
@@ -17191,18 +17948,28 @@ create table if not exists blood_bank.donation_tests (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint donation_tests_pkey primary key (tenant_id, id),
-  constraint donation_tests_donation_test_key unique (tenant_id, donation_id, test, repeat_no),
+  constraint donation_tests_repeat_key unique (tenant_id, donation_id, test, repeat_no),
   constraint donation_tests_test_check check (
     test in ('HIV', 'HBSAG', 'HCV', 'SYPHILIS', 'MALARIA', 'NAT', 'ABO_FORWARD', 'ABO_REVERSE', 'RHD', 'ANTIBODY_SCREEN')
   ),
   constraint donation_tests_result_check check (result in ('non_reactive', 'reactive', 'indeterminate', 'invalid')),
   constraint donation_tests_status_check check (status in ('entered', 'verified', 'invalid')),
-  constraint donation_tests_kit_expiry_rule check (kit_expiry >= tested_at::date),
-  constraint donation_tests_verified_complete check (
+  constraint donation_tests_result_fits_test check (
+    case
+      when test in ('ABO_FORWARD', 'ABO_REVERSE') then result is null and group_result in ('A', 'B', 'AB', 'O')
+      when test = 'RHD' then result is null and group_result in ('pos', 'neg')
+      else result is not null and group_result is null
+    end
+  ),
+  constraint donation_tests_repeat_counts_from_one check (repeat_no >= 1),
+  constraint donation_tests_kit_in_date check (kit_expiry >= (tested_at at time zone 'UTC')::date),
+  constraint donation_tests_verified_by_second_person check (
     status <> 'verified' or (verified_by is not null and verified_by <> tested_by)
   )
 );
 
+-- the list of the verifier
+create index if not exists donation_tests_to_verify_idx on blood_bank.donation_tests (tenant_id, tested_at) where status = 'entered';
 create index if not exists donation_tests_tested_by_idx on blood_bank.donation_tests (tenant_id, tested_by);
 create index if not exists donation_tests_verified_by_idx on blood_bank.donation_tests (tenant_id, verified_by)
   where verified_by is not null;
@@ -17210,19 +17977,19 @@ create index if not exists donation_tests_device_idx on blood_bank.donation_test
   where device_id is not null;
 
 comment on table blood_bank.donation_tests is 'class=phi;scope=tenant;owner=lab;fhir=Observation;retention=medical_record;about=Mandatory TTI screening and grouping of each donation.';
-comment on column blood_bank.donation_tests.donation_id is 'class=phi;about=?';
-comment on column blood_bank.donation_tests.test is 'class=phi;about=?';
-comment on column blood_bank.donation_tests.method is 'class=phi;about=?';
-comment on column blood_bank.donation_tests.kit_lot is 'class=phi;about=?';
-comment on column blood_bank.donation_tests.kit_expiry is 'class=phi;about=?';
-comment on column blood_bank.donation_tests.result is 'class=phi;about=?';
-comment on column blood_bank.donation_tests.group_result is 'class=phi;about=?';
-comment on column blood_bank.donation_tests.tested_at is 'class=phi;about=?';
-comment on column blood_bank.donation_tests.tested_by is 'class=phi;about=?';
-comment on column blood_bank.donation_tests.verified_by is 'class=phi;about=?';
-comment on column blood_bank.donation_tests.repeat_no is 'class=phi;about=?';
-comment on column blood_bank.donation_tests.device_id is 'class=phi;about=?';
-comment on column blood_bank.donation_tests.status is 'class=phi;about=?';
+comment on column blood_bank.donation_tests.donation_id is 'class=phi;about=The donation that was tested.';
+comment on column blood_bank.donation_tests.test is 'class=phi;about=HIV, HBSAG, HCV, SYPHILIS, MALARIA (all five mandatory), NAT, ABO_FORWARD, ABO_REVERSE, RHD or ANTIBODY_SCREEN.';
+comment on column blood_bank.donation_tests.method is 'class=operational;about=Method: elisa, clia, rapid, nat, tube, gel, ...';
+comment on column blood_bank.donation_tests.kit_lot is 'class=operational;about=Lot of the kit or reagent.';
+comment on column blood_bank.donation_tests.kit_expiry is 'class=operational;about=Last day on which the kit may be used.';
+comment on column blood_bank.donation_tests.result is 'class=phi;about=non_reactive, reactive, indeterminate or invalid; null for grouping tests.';
+comment on column blood_bank.donation_tests.group_result is 'class=phi;about=A, B, AB or O of the ABO tests, pos or neg of RHD; null for others.';
+comment on column blood_bank.donation_tests.tested_at is 'class=phi;about=When the test was read.';
+comment on column blood_bank.donation_tests.tested_by is 'class=operational;about=Member of staff who read it.';
+comment on column blood_bank.donation_tests.verified_by is 'class=operational;about=Second member of staff who verified the result.';
+comment on column blood_bank.donation_tests.repeat_no is 'class=operational;about=1 for the first test of the donation, then counting up.';
+comment on column blood_bank.donation_tests.device_id is 'class=operational;about=Analyser, when there was one.';
+comment on column blood_bank.donation_tests.status is 'class=phi;about=entered, verified (final) or invalid (run failed; test again).';
 select core.comment_standard_columns('blood_bank.donation_tests');
 
 alter table blood_bank.donation_tests enable row level security;
@@ -17245,24 +18012,27 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('blood_bank.donation_tests', 'invalid', 'entered', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on blood_bank.donation_tests to lab_app;
+grant select on blood_bank.donation_tests to lab_app;
 grant select on blood_bank.donation_tests to lab_ro;
 
--- blood_bank.blood_components: A unit that can be transfused.
--- RULE to build: expires_at within the component's maximum shelf life (settings, defaults: WB and PRBC in CPDA-1 35 d, PRBC in SAGM 42 d, platelets 5 d, FFP and CRYO 365 d)
--- RULE to build: status not in (available,reserved,crossmatched,issued,transfused) or all five TTI tests verified non_reactive and both ABO tests agree (trigger)
+-- blood_bank.blood_components: the units that can be transfused.
+--
+-- Invariants: a unit can be given only when its donation is clear (trigger blood_components_donation_is_clear), never
+-- beyond its shelf life (trigger blood_components_within_shelf_life), and to one patient only: the unit's row is the lock
+-- of reservation, crossmatch and issue, and blood_issues_one_live_issue is the last guard. Every move has its row in
+-- component_events; both are written by blood_bank.move_unit alone.
 create table if not exists blood_bank.blood_components (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
   donation_id uuid not null,
   din text not null,
   product_code text not null,
-  division text not null,
+  division text not null default '00',
   component text not null,
-  abo text not null,
-  rhd text not null,
+  abo text,
+  rhd text,
   volume_ml smallint not null,
-  prepared_at timestamptz not null,
+  prepared_at timestamptz not null default now(),
   expires_at timestamptz not null,
   storage_location_id uuid not null,
   storage_temp numrange not null,
@@ -17278,7 +18048,7 @@ create table if not exists blood_bank.blood_components (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint blood_components_pkey primary key (tenant_id, id),
-  constraint blood_components_din_product_code_key unique (tenant_id, din, product_code, division),
+  constraint blood_components_label_key unique (tenant_id, din, product_code, division),
   constraint blood_components_component_check check (
     component in ('WB', 'PRBC', 'PRBC_SAGM', 'FFP', 'PLT_RDP', 'PLT_SDP', 'CRYO', 'CPP', 'LR_PRBC', 'IRRAD_PRBC')
   ),
@@ -17287,10 +18057,25 @@ create table if not exists blood_bank.blood_components (
   constraint blood_components_status_check check (
     status in ('quarantined', 'available', 'discarded', 'reserved', 'split', 'expired', 'crossmatched', 'issued', 'transfused', 'returned')
   ),
-  constraint blood_components_expires_at_rule check (expires_at > prepared_at),
-  constraint blood_components_discarded_complete check (status <> 'discarded' or discard_reason is not null)
+  constraint blood_components_volume_positive check (volume_ml > 0),
+  constraint blood_components_expires_after_preparation check (expires_at > prepared_at),
+  constraint blood_components_discarded_for_a_reason check ((status = 'discarded') = (discard_reason is not null)),
+  constraint blood_components_group_known_before_use check (
+    status in ('quarantined', 'discarded') or num_nulls(abo, rhd) = 0
+  ),
+  constraint blood_components_kept_for_one_request check (
+    (status in ('reserved', 'crossmatched')) = (num_nulls(reserved_for_request_id, reserved_until) = 0)
+    and num_nulls(reserved_for_request_id, reserved_until) in (0, 2)
+  )
 );
 
+-- first expired, first out among units of one group; also the stock view
+create index if not exists blood_components_fefo_idx on blood_bank.blood_components (tenant_id, component, abo, rhd, expires_at)
+  where status = 'available';
+create index if not exists blood_components_to_expire_idx on blood_bank.blood_components (tenant_id, expires_at)
+  where status in ('available', 'reserved', 'crossmatched');
+create index if not exists blood_components_to_free_idx on blood_bank.blood_components (tenant_id, reserved_until)
+  where status in ('reserved', 'crossmatched');
 create index if not exists blood_components_donation_idx on blood_bank.blood_components (tenant_id, donation_id);
 create index if not exists blood_components_storage_location_idx on blood_bank.blood_components (tenant_id, storage_location_id);
 create index if not exists blood_components_parent_component_idx on blood_bank.blood_components (tenant_id, parent_component_id)
@@ -17299,24 +18084,24 @@ create index if not exists blood_components_reserved_for_request_idx on blood_ba
   where reserved_for_request_id is not null;
 
 comment on table blood_bank.blood_components is 'class=phi;scope=tenant;owner=lab;fhir=BiologicallyDerivedProduct;retention=medical_record;about=A unit that can be transfused.';
-comment on column blood_bank.blood_components.donation_id is 'class=phi;about=?';
-comment on column blood_bank.blood_components.din is 'class=phi;about=?';
-comment on column blood_bank.blood_components.product_code is 'class=phi;about=?';
-comment on column blood_bank.blood_components.division is 'class=phi;about=?';
-comment on column blood_bank.blood_components.component is 'class=phi;about=?';
-comment on column blood_bank.blood_components.abo is 'class=phi;about=?';
-comment on column blood_bank.blood_components.rhd is 'class=phi;about=?';
-comment on column blood_bank.blood_components.volume_ml is 'class=phi;about=?';
-comment on column blood_bank.blood_components.prepared_at is 'class=phi;about=?';
-comment on column blood_bank.blood_components.expires_at is 'class=phi;about=?';
-comment on column blood_bank.blood_components.storage_location_id is 'class=phi;about=?';
-comment on column blood_bank.blood_components.storage_temp is 'class=phi;about=?';
-comment on column blood_bank.blood_components.modifications is 'class=phi;about=?';
-comment on column blood_bank.blood_components.parent_component_id is 'class=phi;about=?';
-comment on column blood_bank.blood_components.reserved_for_request_id is 'class=phi;about=?';
-comment on column blood_bank.blood_components.reserved_until is 'class=phi;about=?';
-comment on column blood_bank.blood_components.discard_reason is 'class=phi;about=?';
-comment on column blood_bank.blood_components.status is 'class=phi;about=?';
+comment on column blood_bank.blood_components.donation_id is 'class=phi;about=The donation that the unit was made of.';
+comment on column blood_bank.blood_components.din is 'class=phi;about=Donation identification number on the label.';
+comment on column blood_bank.blood_components.product_code is 'class=operational;about=ISBT 128 product code on the label.';
+comment on column blood_bank.blood_components.division is 'class=operational;about=Division of the product: 00 for a whole unit, A0, B0 for parts.';
+comment on column blood_bank.blood_components.component is 'class=operational;about=WB, PRBC (CPDA-1), PRBC_SAGM, LR_PRBC (leucoreduced), IRRAD_PRBC (irradiated), FFP, CPP (cryo-poor plasma), CRYO, PLT_RDP (random donor) or PLT_SDP (single donor).';
+comment on column blood_bank.blood_components.abo is 'class=phi;about=ABO group from the verified tests of the donation; null until the release.';
+comment on column blood_bank.blood_components.rhd is 'class=phi;about=RhD pos or neg; null until the release.';
+comment on column blood_bank.blood_components.volume_ml is 'class=operational;about=Volume in ml.';
+comment on column blood_bank.blood_components.prepared_at is 'class=operational;about=When the unit was made.';
+comment on column blood_bank.blood_components.expires_at is 'class=operational;about=End of the shelf life, which counts from the end of the collection.';
+comment on column blood_bank.blood_components.storage_location_id is 'class=operational;about=Refrigerator, freezer or agitator where the unit belongs.';
+comment on column blood_bank.blood_components.storage_temp is 'class=operational;about=Storage temperature in degrees Celsius.';
+comment on column blood_bank.blood_components.modifications is 'class=operational;about=What was done to the unit: irradiated, washed, pooled.';
+comment on column blood_bank.blood_components.parent_component_id is 'class=phi;about=The unit that this one is a part of.';
+comment on column blood_bank.blood_components.reserved_for_request_id is 'class=phi;about=Request that the unit is kept for while reserved or crossmatched.';
+comment on column blood_bank.blood_components.reserved_until is 'class=operational;about=When the reservation lapses.';
+comment on column blood_bank.blood_components.discard_reason is 'class=operational;about=Why the unit was discarded: reactive, expired, seal_broken, out_too_long, leak, ...';
+comment on column blood_bank.blood_components.status is 'class=operational;about=quarantined, available, reserved, crossmatched, issued, transfused, returned, expired, split or discarded.';
 select core.comment_standard_columns('blood_bank.blood_components');
 
 alter table blood_bank.blood_components enable row level security;
@@ -17326,6 +18111,11 @@ create policy tenant_isolation on blood_bank.blood_components
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger blood_components_donation_is_clear before insert or update of status on blood_bank.blood_components
+  for each row execute function blood_bank.check_unit_is_clear();
+create or replace trigger blood_components_within_shelf_life before insert or update of expires_at, component, donation_id
+  on blood_bank.blood_components
+  for each row execute function blood_bank.check_shelf_life();
 create or replace trigger blood_components_touch before update on blood_bank.blood_components
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger blood_components_transition before insert or update of status on blood_bank.blood_components
@@ -17334,13 +18124,14 @@ select audit.track('blood_bank.blood_components');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('blood_bank.blood_components', '', 'quarantined', false, null),
-  ('blood_bank.blood_components', 'quarantined', 'available', false, null),
+  ('blood_bank.blood_components', 'quarantined', 'available', false, 'blood.unit_released.v1'),
   ('blood_bank.blood_components', 'quarantined', 'discarded', false, null),
   ('blood_bank.blood_components', 'available', 'reserved', false, null),
   ('blood_bank.blood_components', 'available', 'split', false, null),
   ('blood_bank.blood_components', 'available', 'discarded', false, null),
   ('blood_bank.blood_components', 'available', 'expired', false, null),
   ('blood_bank.blood_components', 'reserved', 'crossmatched', false, null),
+  ('blood_bank.blood_components', 'reserved', 'issued', false, null),
   ('blood_bank.blood_components', 'reserved', 'available', false, null),
   ('blood_bank.blood_components', 'reserved', 'expired', false, null),
   ('blood_bank.blood_components', 'reserved', 'discarded', false, null),
@@ -17356,18 +18147,19 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('blood_bank.blood_components', 'expired', 'discarded', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on blood_bank.blood_components to lab_app;
+grant select on blood_bank.blood_components to lab_app;
 grant select on blood_bank.blood_components to lab_ro;
 
--- blood_bank.component_events: Custody and temperature trail of every unit.
+-- blood_bank.component_events: the custody and temperature trail of every unit, one row a move, written together with
+-- the move by blood_bank.move_unit. Append-only.
 create table if not exists blood_bank.component_events (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
   component_id uuid not null,
-  occurred_at timestamptz not null,
+  occurred_at timestamptz not null default clock_timestamp(),
   from_status text,
   to_status text not null,
-  actor_id uuid not null,
+  actor_id uuid,
   second_actor_id uuid,
   location_id uuid,
   temperature_c numeric(4, 1),
@@ -17376,34 +18168,37 @@ create table if not exists blood_bank.component_events (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint component_events_pkey primary key (tenant_id, id, occurred_at),
-  constraint component_events_to_status_rule check (
+  constraint component_events_reason_of_returns_and_discards check (
     to_status not in ('discarded', 'returned') or reason_code is not null
   ),
-  constraint component_events_available_complete check (
-    to_status <> 'available' or from_status <> 'returned' or out_of_storage_minutes <= 30
-  )
+  constraint component_events_restocked_within_30_minutes check (
+    to_status <> 'available' or from_status is distinct from 'returned' or coalesce(out_of_storage_minutes <= 30, false)
+  ),
+  -- only jobs free and expire units without a person
+  constraint component_events_actor_known check (actor_id is not null or to_status in ('available', 'expired'))
 ) partition by range (occurred_at);
 
 create table if not exists blood_bank.component_events_default partition of blood_bank.component_events default;
 
-create index if not exists component_events_component_idx on blood_bank.component_events (tenant_id, component_id);
-create index if not exists component_events_actor_idx on blood_bank.component_events (tenant_id, actor_id);
+create index if not exists component_events_component_idx on blood_bank.component_events (tenant_id, component_id, occurred_at);
+create index if not exists component_events_actor_idx on blood_bank.component_events (tenant_id, actor_id)
+  where actor_id is not null;
 create index if not exists component_events_second_actor_idx on blood_bank.component_events (tenant_id, second_actor_id)
   where second_actor_id is not null;
 create index if not exists component_events_location_idx on blood_bank.component_events (tenant_id, location_id)
   where location_id is not null;
 
 comment on table blood_bank.component_events is 'class=phi;scope=tenant;owner=lab;fhir=Provenance;retention=medical_record;append_only=1;partition=month;about=Custody and temperature trail of every unit.';
-comment on column blood_bank.component_events.component_id is 'class=phi;about=?';
-comment on column blood_bank.component_events.occurred_at is 'class=phi;about=?';
-comment on column blood_bank.component_events.from_status is 'class=phi;about=?';
-comment on column blood_bank.component_events.to_status is 'class=phi;about=?';
-comment on column blood_bank.component_events.actor_id is 'class=phi;about=?';
-comment on column blood_bank.component_events.second_actor_id is 'class=phi;about=?';
-comment on column blood_bank.component_events.location_id is 'class=phi;about=?';
-comment on column blood_bank.component_events.temperature_c is 'class=phi;about=?';
-comment on column blood_bank.component_events.out_of_storage_minutes is 'class=phi;about=?';
-comment on column blood_bank.component_events.reason_code is 'class=phi;about=?';
+comment on column blood_bank.component_events.component_id is 'class=operational;about=The unit.';
+comment on column blood_bank.component_events.occurred_at is 'class=operational;about=When it moved; months are partitions. Moves of one transaction keep their order.';
+comment on column blood_bank.component_events.from_status is 'class=operational;about=State before; null for a unit that was made.';
+comment on column blood_bank.component_events.to_status is 'class=operational;about=State after.';
+comment on column blood_bank.component_events.actor_id is 'class=operational;about=Member of staff who moved it; null when a job did.';
+comment on column blood_bank.component_events.second_actor_id is 'class=operational;about=Second person: the one who received or brought it back.';
+comment on column blood_bank.component_events.location_id is 'class=operational;about=Where it was put.';
+comment on column blood_bank.component_events.temperature_c is 'class=operational;about=Temperature of the unit in degrees Celsius, when it was measured.';
+comment on column blood_bank.component_events.out_of_storage_minutes is 'class=operational;about=Minutes that a returned unit was out of controlled storage.';
+comment on column blood_bank.component_events.reason_code is 'class=operational;about=Why; required for returns and discards.';
 select core.comment_standard_columns('blood_bank.component_events');
 
 alter table blood_bank.component_events enable row level security;
@@ -17427,11 +18222,14 @@ create or replace trigger component_events_default_no_truncate before truncate o
   for each statement execute function core.refuse_change();
 select audit.track('blood_bank.component_events');
 
-grant select, insert on blood_bank.component_events to lab_app;
+grant select on blood_bank.component_events to lab_app;
 grant select on blood_bank.component_events to lab_ro;
 
--- blood_bank.patient_blood_groups: Confirmed recipient group: two independent samples before group-specific issue.
--- RULE to build: second result differing from a confirmed one goes to 'discrepant' (trigger)
+-- blood_bank.patient_blood_groups: what each sample of a patient said about the blood group.
+--
+-- A group counts only when two samples that were taken independently agree (state confirmed). A sample that disagrees
+-- makes every row of the patient that it contradicts discrepant (trigger patient_blood_groups_compared), and until a
+-- person has resolved that the group is unconfirmed: O red cells and AB plasma only.
 create table if not exists blood_bank.patient_blood_groups (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -17441,7 +18239,7 @@ create table if not exists blood_bank.patient_blood_groups (
   antibody_screen text not null,
   antibodies text[] not null default '{}',
   sample_id uuid not null,
-  tested_at timestamptz not null,
+  tested_at timestamptz not null default now(),
   tested_by uuid not null,
   verified_by uuid,
   discrepancy_note text,
@@ -17458,10 +18256,20 @@ create table if not exists blood_bank.patient_blood_groups (
   constraint patient_blood_groups_antibody_screen_check check (
     antibody_screen in ('negative', 'positive', 'not_done')
   ),
-  constraint patient_blood_groups_status_check check (status in ('first_sample', 'confirmed', 'discrepant')),
-  constraint patient_blood_groups_confirmed_complete check (status <> 'confirmed' or verified_by is not null)
+  constraint patient_blood_groups_status_check check (
+    status in ('first_sample', 'confirmed', 'discrepant', 'rejected')
+  ),
+  constraint patient_blood_groups_confirmed_by_second_person check (
+    status <> 'confirmed' or (verified_by is not null and verified_by <> tested_by)
+  ),
+  constraint patient_blood_groups_rejected_with_note check (status <> 'rejected' or discrepancy_note is not null),
+  constraint patient_blood_groups_antibodies_of_positive_screen check (
+    antibodies = '{}' or antibody_screen = 'positive'
+  )
 );
 
+create index if not exists patient_blood_groups_discrepant_idx on blood_bank.patient_blood_groups (tenant_id, tested_at)
+  where status = 'discrepant';
 create index if not exists patient_blood_groups_sample_idx on blood_bank.patient_blood_groups (tenant_id, sample_id);
 create index if not exists patient_blood_groups_tested_by_idx on blood_bank.patient_blood_groups (tenant_id, tested_by);
 create index if not exists patient_blood_groups_verified_by_idx on blood_bank.patient_blood_groups (tenant_id, verified_by)
@@ -17469,16 +18277,16 @@ create index if not exists patient_blood_groups_verified_by_idx on blood_bank.pa
 
 comment on table blood_bank.patient_blood_groups is 'class=phi;scope=tenant;owner=lab;fhir=Observation;retention=medical_record;about=Confirmed recipient group: two independent samples before group-specific issue.';
 comment on column blood_bank.patient_blood_groups.patient_id is 'class=phi;about=The patient.';
-comment on column blood_bank.patient_blood_groups.abo is 'class=phi;about=?';
-comment on column blood_bank.patient_blood_groups.rhd is 'class=phi;about=?';
-comment on column blood_bank.patient_blood_groups.antibody_screen is 'class=phi;about=?';
-comment on column blood_bank.patient_blood_groups.antibodies is 'class=phi;about=?';
-comment on column blood_bank.patient_blood_groups.sample_id is 'class=phi;about=?';
-comment on column blood_bank.patient_blood_groups.tested_at is 'class=phi;about=?';
-comment on column blood_bank.patient_blood_groups.tested_by is 'class=phi;about=?';
-comment on column blood_bank.patient_blood_groups.verified_by is 'class=phi;about=?';
-comment on column blood_bank.patient_blood_groups.discrepancy_note is 'class=phi;about=?';
-comment on column blood_bank.patient_blood_groups.status is 'class=phi;about=?';
+comment on column blood_bank.patient_blood_groups.abo is 'class=phi;about=A, B, AB or O.';
+comment on column blood_bank.patient_blood_groups.rhd is 'class=phi;about=pos, neg or weak; weak counts as negative for a recipient.';
+comment on column blood_bank.patient_blood_groups.antibody_screen is 'class=phi;about=negative, positive or not_done.';
+comment on column blood_bank.patient_blood_groups.antibodies is 'class=phi;about=Antibodies that were identified, such as anti-K.';
+comment on column blood_bank.patient_blood_groups.sample_id is 'class=phi;about=Sample that was tested.';
+comment on column blood_bank.patient_blood_groups.tested_at is 'class=phi;about=When it was tested.';
+comment on column blood_bank.patient_blood_groups.tested_by is 'class=operational;about=Member of staff who tested.';
+comment on column blood_bank.patient_blood_groups.verified_by is 'class=operational;about=Second member of staff who confirmed or resolved.';
+comment on column blood_bank.patient_blood_groups.discrepancy_note is 'class=phi;about=How a discrepancy was resolved.';
+comment on column blood_bank.patient_blood_groups.status is 'class=phi;about=first_sample, confirmed (a second sample agrees), discrepant (samples disagree) or rejected (found wrong, such as blood of somebody else in the tube).';
 select core.comment_standard_columns('blood_bank.patient_blood_groups');
 
 alter table blood_bank.patient_blood_groups enable row level security;
@@ -17488,6 +18296,8 @@ create policy tenant_isolation on blood_bank.patient_blood_groups
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger patient_blood_groups_compared before insert on blood_bank.patient_blood_groups
+  for each row execute function blood_bank.compare_blood_groups();
 create or replace trigger patient_blood_groups_touch before update on blood_bank.patient_blood_groups
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger patient_blood_groups_transition before insert or update of status on blood_bank.patient_blood_groups
@@ -17496,17 +18306,22 @@ select audit.track('blood_bank.patient_blood_groups');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('blood_bank.patient_blood_groups', '', 'first_sample', false, null),
+  ('blood_bank.patient_blood_groups', '', 'discrepant', false, null),
   ('blood_bank.patient_blood_groups', 'first_sample', 'confirmed', false, null),
   ('blood_bank.patient_blood_groups', 'first_sample', 'discrepant', false, null),
   ('blood_bank.patient_blood_groups', 'confirmed', 'discrepant', false, null),
   ('blood_bank.patient_blood_groups', 'discrepant', 'confirmed', false, null),
-  ('blood_bank.patient_blood_groups', 'discrepant', 'first_sample', false, null)
+  ('blood_bank.patient_blood_groups', 'discrepant', 'first_sample', false, null),
+  ('blood_bank.patient_blood_groups', 'discrepant', 'rejected', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on blood_bank.patient_blood_groups to lab_app;
+grant select on blood_bank.patient_blood_groups to lab_app;
 grant select on blood_bank.patient_blood_groups to lab_ro;
 
--- blood_bank.blood_requests: Request for units of one component for a patient.
+-- blood_bank.blood_requests: a doctor asks for units of one component for a patient.
+--
+-- units_issued counts the live issues of the request and never passes units_requested; status follows the count. A unit
+-- that comes back lowers the count and opens the request again.
 create table if not exists blood_bank.blood_requests (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -17525,6 +18340,8 @@ create table if not exists blood_bank.blood_requests (
   requested_by uuid not null,
   consent_id uuid,
   emergency_release_by uuid,
+  emergency_reason text,
+  status_reason text,
   status text not null default 'requested',
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
@@ -17539,13 +18356,35 @@ create table if not exists blood_bank.blood_requests (
   constraint blood_requests_status_check check (
     status in ('requested', 'accepted', 'rejected', 'cancelled', 'partially_issued', 'fulfilled', 'closed')
   ),
-  constraint blood_requests_units_requested_range check (units_requested between 1 and 40),
-  constraint blood_requests_units_issued_range check (units_issued between 0 and units_requested),
-  constraint blood_requests_emergency_uncrossmatched_complete check (
-    urgency <> 'emergency_uncrossmatched' or status = 'requested' or emergency_release_by is not null
+  constraint blood_requests_component_check check (
+    component in ('WB', 'PRBC', 'PRBC_SAGM', 'FFP', 'PLT_RDP', 'PLT_SDP', 'CRYO', 'CPP', 'LR_PRBC', 'IRRAD_PRBC')
+  ),
+  constraint blood_requests_units_requested_check check (units_requested between 1 and 40),
+  constraint blood_requests_not_over_issued check (units_issued between 0 and units_requested),
+  constraint blood_requests_status_follows_units check (
+    case status
+      when 'partially_issued' then units_issued between 1 and units_requested - 1
+      when 'fulfilled' then units_issued = units_requested
+      when 'closed' then true
+      else units_issued = 0
+    end
+  ),
+  constraint blood_requests_haemoglobin_can_be check (hb_g_dl between 1 and 30),
+  constraint blood_requests_uncrossmatched_needs_a_doctor check (
+    urgency <> 'emergency_uncrossmatched' or status in ('requested', 'rejected', 'cancelled')
+    or emergency_release_by is not null
+  ),
+  constraint blood_requests_emergency_release_has_reason check (
+    (emergency_release_by is null) = (emergency_reason is null)
+  ),
+  constraint blood_requests_end_has_reason check (
+    status not in ('rejected', 'cancelled', 'closed') or status_reason is not null
   )
 );
 
+-- the work of the blood bank
+create index if not exists blood_requests_open_idx on blood_bank.blood_requests (tenant_id, required_by)
+  where status in ('requested', 'accepted', 'partially_issued');
 create index if not exists blood_requests_service_request_idx on blood_bank.blood_requests (tenant_id, service_request_id)
   where service_request_id is not null;
 create index if not exists blood_requests_patient_idx on blood_bank.blood_requests (tenant_id, patient_id);
@@ -17559,22 +18398,24 @@ create index if not exists blood_requests_emergency_release_by_idx on blood_bank
   where emergency_release_by is not null;
 
 comment on table blood_bank.blood_requests is 'class=phi;scope=tenant;owner=lab;fhir=ServiceRequest;retention=medical_record;about=Request for units of one component for a patient.';
-comment on column blood_bank.blood_requests.request_number is 'class=phi;about=?';
-comment on column blood_bank.blood_requests.service_request_id is 'class=phi;about=?';
-comment on column blood_bank.blood_requests.patient_id is 'class=phi;about=The patient.';
-comment on column blood_bank.blood_requests.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column blood_bank.blood_requests.component is 'class=phi;about=?';
-comment on column blood_bank.blood_requests.units_requested is 'class=phi;about=?';
-comment on column blood_bank.blood_requests.units_issued is 'class=phi;about=?';
-comment on column blood_bank.blood_requests.urgency is 'class=phi;about=?';
-comment on column blood_bank.blood_requests.indication is 'class=phi;about=?';
-comment on column blood_bank.blood_requests.hb_g_dl is 'class=phi;about=?';
-comment on column blood_bank.blood_requests.required_by is 'class=phi;about=?';
-comment on column blood_bank.blood_requests.sample_id is 'class=phi;about=?';
-comment on column blood_bank.blood_requests.requested_by is 'class=phi;about=?';
-comment on column blood_bank.blood_requests.consent_id is 'class=phi;about=?';
-comment on column blood_bank.blood_requests.emergency_release_by is 'class=phi;about=?';
-comment on column blood_bank.blood_requests.status is 'class=phi;about=?';
+comment on column blood_bank.blood_requests.request_number is 'class=operational;about=Number of the request, series blood_request.';
+comment on column blood_bank.blood_requests.service_request_id is 'class=phi;about=Order that asked for the blood.';
+comment on column blood_bank.blood_requests.patient_id is 'class=phi;about=The patient who is to receive it.';
+comment on column blood_bank.blood_requests.encounter_id is 'class=phi;about=Visit or stay in which it is needed.';
+comment on column blood_bank.blood_requests.component is 'class=operational;about=Component that is asked for, in the words of blood_components.component.';
+comment on column blood_bank.blood_requests.units_requested is 'class=phi;about=How many units, 1 to 40.';
+comment on column blood_bank.blood_requests.units_issued is 'class=phi;about=Units that are out or were given; changed by operations only.';
+comment on column blood_bank.blood_requests.urgency is 'class=phi;about=routine, urgent, emergency_uncrossmatched or massive_transfusion.';
+comment on column blood_bank.blood_requests.indication is 'class=phi;about=Why the patient needs it.';
+comment on column blood_bank.blood_requests.hb_g_dl is 'class=phi;about=Haemoglobin of the patient in g/dL.';
+comment on column blood_bank.blood_requests.required_by is 'class=phi;about=When it is needed.';
+comment on column blood_bank.blood_requests.sample_id is 'class=phi;about=Sample for grouping and crossmatch.';
+comment on column blood_bank.blood_requests.requested_by is 'class=operational;about=Doctor who asks.';
+comment on column blood_bank.blood_requests.consent_id is 'class=phi;about=Consent of the patient to the transfusion.';
+comment on column blood_bank.blood_requests.emergency_release_by is 'class=operational;about=Doctor who takes the responsibility for units without a compatible crossmatch.';
+comment on column blood_bank.blood_requests.emergency_reason is 'class=phi;about=Why that doctor could not wait.';
+comment on column blood_bank.blood_requests.status_reason is 'class=phi;about=Why the request was rejected, cancelled or closed.';
+comment on column blood_bank.blood_requests.status is 'class=phi;about=requested, accepted, partially_issued, fulfilled, closed, rejected or cancelled.';
 select core.comment_standard_columns('blood_bank.blood_requests');
 
 alter table blood_bank.blood_requests enable row level security;
@@ -17584,6 +18425,8 @@ create policy tenant_isolation on blood_bank.blood_requests
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger blood_requests_no_aadhaar before insert or update on blood_bank.blood_requests
+  for each row execute function core.reject_aadhaar_like('indication', 'emergency_reason', 'status_reason');
 create or replace trigger blood_requests_touch before update on blood_bank.blood_requests
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger blood_requests_transition before insert or update of status on blood_bank.blood_requests
@@ -17593,21 +18436,26 @@ select audit.track('blood_bank.blood_requests');
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('blood_bank.blood_requests', '', 'requested', false, null),
   ('blood_bank.blood_requests', 'requested', 'accepted', false, null),
-  ('blood_bank.blood_requests', 'requested', 'rejected', false, null),
-  ('blood_bank.blood_requests', 'requested', 'cancelled', false, null),
+  ('blood_bank.blood_requests', 'requested', 'rejected', true, null),
+  ('blood_bank.blood_requests', 'requested', 'cancelled', true, null),
   ('blood_bank.blood_requests', 'accepted', 'partially_issued', false, null),
   ('blood_bank.blood_requests', 'accepted', 'fulfilled', false, null),
-  ('blood_bank.blood_requests', 'accepted', 'cancelled', false, null),
+  ('blood_bank.blood_requests', 'accepted', 'cancelled', true, null),
   ('blood_bank.blood_requests', 'partially_issued', 'fulfilled', false, null),
-  ('blood_bank.blood_requests', 'partially_issued', 'closed', false, null)
+  ('blood_bank.blood_requests', 'partially_issued', 'accepted', false, null),
+  ('blood_bank.blood_requests', 'partially_issued', 'closed', true, null),
+  ('blood_bank.blood_requests', 'fulfilled', 'partially_issued', false, null),
+  ('blood_bank.blood_requests', 'fulfilled', 'accepted', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on blood_bank.blood_requests to lab_app;
+grant select on blood_bank.blood_requests to lab_app;
 grant select on blood_bank.blood_requests to lab_ro;
 
--- blood_bank.crossmatches: Compatibility test of a unit with a patient sample.
--- RULE to build: ABO compatible by core.abo_compatible(component,donor,recipient) (trigger)
--- RULE to build: method<>'electronic' or patient has confirmed group and negative antibody screen
+-- blood_bank.crossmatches: a unit is tested against a sample of the patient.
+--
+-- One live crossmatch for a unit and request, valid for at most 72 hours from the collection of the sample. Trigger
+-- crossmatches_may_match refuses a unit that the groups forbid (IM352) and an electronic crossmatch without a confirmed
+-- group and a negative antibody screen (IM355).
 create table if not exists blood_bank.crossmatches (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -17619,7 +18467,7 @@ create table if not exists blood_bank.crossmatches (
   method text not null,
   result text,
   performed_by uuid not null,
-  performed_at timestamptz not null,
+  performed_at timestamptz not null default now(),
   verified_by uuid,
   valid_until timestamptz not null,
   status text not null default 'pending',
@@ -17629,15 +18477,26 @@ create table if not exists blood_bank.crossmatches (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint crossmatches_pkey primary key (tenant_id, id),
-  constraint crossmatches_request_component_key unique (tenant_id, request_id, component_id),
   constraint crossmatches_method_check check (method in ('immediate_spin', 'ahg', 'gel', 'electronic')),
   constraint crossmatches_result_check check (result in ('compatible', 'incompatible', 'least_incompatible')),
   constraint crossmatches_status_check check (
     status in ('pending', 'compatible', 'incompatible', 'used', 'expired', 'released')
   ),
-  constraint crossmatches_valid_until_rule check (valid_until <= sample_collected_at + interval '72 hours')
+  constraint crossmatches_valid_72_hours_at_most check (valid_until <= sample_collected_at + interval '72 hours'),
+  constraint crossmatches_status_follows_result check (
+    case
+      when status = 'pending' then result is null
+      when status = 'incompatible' then result = 'incompatible'
+      when status = 'released' then coalesce(result, '') <> 'incompatible'
+      else coalesce(result in ('compatible', 'least_incompatible'), false)
+    end
+  ),
+  constraint crossmatches_verified_by_second_person check (verified_by <> performed_by)
 );
 
+create unique index if not exists crossmatches_one_live_key on blood_bank.crossmatches (tenant_id, request_id, component_id)
+  where status in ('pending', 'compatible', 'used');
+create index if not exists crossmatches_request_idx on blood_bank.crossmatches (tenant_id, request_id);
 create index if not exists crossmatches_component_idx on blood_bank.crossmatches (tenant_id, component_id);
 create index if not exists crossmatches_patient_idx on blood_bank.crossmatches (tenant_id, patient_id);
 create index if not exists crossmatches_sample_idx on blood_bank.crossmatches (tenant_id, sample_id);
@@ -17646,18 +18505,18 @@ create index if not exists crossmatches_verified_by_idx on blood_bank.crossmatch
   where verified_by is not null;
 
 comment on table blood_bank.crossmatches is 'class=phi;scope=tenant;owner=lab;fhir=Observation;retention=medical_record;about=Compatibility test of a unit with a patient sample.';
-comment on column blood_bank.crossmatches.request_id is 'class=phi;about=?';
-comment on column blood_bank.crossmatches.component_id is 'class=phi;about=?';
+comment on column blood_bank.crossmatches.request_id is 'class=phi;about=The request.';
+comment on column blood_bank.crossmatches.component_id is 'class=phi;about=The unit.';
 comment on column blood_bank.crossmatches.patient_id is 'class=phi;about=The patient.';
-comment on column blood_bank.crossmatches.sample_id is 'class=phi;about=?';
-comment on column blood_bank.crossmatches.sample_collected_at is 'class=phi;about=?';
-comment on column blood_bank.crossmatches.method is 'class=phi;about=?';
-comment on column blood_bank.crossmatches.result is 'class=phi;about=?';
-comment on column blood_bank.crossmatches.performed_by is 'class=phi;about=?';
-comment on column blood_bank.crossmatches.performed_at is 'class=phi;about=?';
-comment on column blood_bank.crossmatches.verified_by is 'class=phi;about=?';
-comment on column blood_bank.crossmatches.valid_until is 'class=phi;about=?';
-comment on column blood_bank.crossmatches.status is 'class=phi;about=?';
+comment on column blood_bank.crossmatches.sample_id is 'class=phi;about=Sample of the patient that was used.';
+comment on column blood_bank.crossmatches.sample_collected_at is 'class=phi;about=When that sample was taken.';
+comment on column blood_bank.crossmatches.method is 'class=phi;about=immediate_spin, ahg, gel or electronic.';
+comment on column blood_bank.crossmatches.result is 'class=phi;about=compatible, incompatible or least_incompatible (given only on emergency release); null while it runs.';
+comment on column blood_bank.crossmatches.performed_by is 'class=operational;about=Member of staff who tested.';
+comment on column blood_bank.crossmatches.performed_at is 'class=phi;about=When the test was read, or begun while there is no result.';
+comment on column blood_bank.crossmatches.verified_by is 'class=operational;about=Second member of staff, where one verified.';
+comment on column blood_bank.crossmatches.valid_until is 'class=phi;about=Until then the unit may be issued on it.';
+comment on column blood_bank.crossmatches.status is 'class=phi;about=pending, compatible, incompatible, used, expired or released.';
 select core.comment_standard_columns('blood_bank.crossmatches');
 
 alter table blood_bank.crossmatches enable row level security;
@@ -17667,6 +18526,8 @@ create policy tenant_isolation on blood_bank.crossmatches
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger crossmatches_may_match before insert on blood_bank.crossmatches
+  for each row execute function blood_bank.check_crossmatch();
 create or replace trigger crossmatches_touch before update on blood_bank.crossmatches
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger crossmatches_transition before insert or update of status on blood_bank.crossmatches
@@ -17677,17 +18538,21 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('blood_bank.crossmatches', '', 'pending', false, null),
   ('blood_bank.crossmatches', 'pending', 'compatible', false, null),
   ('blood_bank.crossmatches', 'pending', 'incompatible', false, null),
+  ('blood_bank.crossmatches', 'pending', 'released', false, null),
   ('blood_bank.crossmatches', 'compatible', 'used', false, null),
   ('blood_bank.crossmatches', 'compatible', 'expired', false, null),
-  ('blood_bank.crossmatches', 'compatible', 'released', false, null)
+  ('blood_bank.crossmatches', 'compatible', 'released', false, null),
+  ('blood_bank.crossmatches', 'used', 'released', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on blood_bank.crossmatches to lab_app;
+grant select on blood_bank.crossmatches to lab_app;
 grant select on blood_bank.crossmatches to lab_ro;
 
--- blood_bank.blood_issues: Issue of a unit, bedside check, transfusion, or return.
--- RULE to build: ended_at <= issued_at + interval '4 hours' for red cells (warning flag)
--- RULE to build: crossmatch_id is not null or request urgency is emergency
+-- blood_bank.blood_issues: a unit leaves the blood bank for a patient, is checked at the bedside, given or brought back.
+--
+-- blood_issues_one_live_issue: of one unit there is never more than one issue that is out, running or done. A
+-- transfusion starts only after two different people have checked patient and unit. A discharge waits for units that are
+-- out (trigger on clinical.admissions, IM203).
 create table if not exists blood_bank.blood_issues (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -17696,7 +18561,7 @@ create table if not exists blood_bank.blood_issues (
   request_id uuid not null,
   crossmatch_id uuid,
   patient_id uuid not null,
-  issued_at timestamptz not null,
+  issued_at timestamptz not null default now(),
   issued_by uuid not null,
   received_by uuid not null,
   label_check_by uuid not null,
@@ -17709,6 +18574,7 @@ create table if not exists blood_bank.blood_issues (
   post_vitals jsonb,
   returned_at timestamptz,
   return_reason text,
+  warnings text[] not null default '{}',
   status text not null default 'issued',
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
@@ -17718,15 +18584,30 @@ create table if not exists blood_bank.blood_issues (
   constraint blood_issues_pkey primary key (tenant_id, id),
   constraint blood_issues_issue_number_key unique (tenant_id, issue_number),
   constraint blood_issues_status_check check (status in ('issued', 'transfusing', 'returned', 'completed', 'stopped')),
-  constraint blood_issues_issued_by_rule check (issued_by <> received_by),
-  constraint blood_issues_bedside_check1_by_rule check (bedside_check1_by is distinct from bedside_check2_by),
-  constraint blood_issues_started_at_rule check (
-    started_at is null or (bedside_check1_by is not null and bedside_check2_by is not null)
+  constraint blood_issues_taken_by_another_person check (issued_by <> received_by),
+  constraint blood_issues_two_different_checkers check (
+    num_nulls(bedside_check1_by, bedside_check2_by) = 2
+    or (num_nulls(bedside_check1_by, bedside_check2_by) = 0 and bedside_check1_by <> bedside_check2_by)
+  ),
+  constraint blood_issues_checked_before_start check (started_at is null or bedside_check2_by is not null),
+  constraint blood_issues_running_has_started check (
+    status not in ('transfusing', 'stopped', 'completed') or started_at is not null
+  ),
+  constraint blood_issues_completed_is_measured check (
+    status <> 'completed' or num_nulls(ended_at, volume_given_ml) = 0
+  ),
+  constraint blood_issues_end_after_start check (ended_at >= started_at),
+  constraint blood_issues_volume_not_negative check (volume_given_ml >= 0),
+  constraint blood_issues_returned_for_a_reason check (
+    status <> 'returned' or num_nulls(returned_at, return_reason) = 0
   )
 );
 
-create unique index if not exists blood_issues_component_key on blood_bank.blood_issues (tenant_id, component_id)
-  where status in ('issued', 'transfusing', 'completed');
+create unique index if not exists blood_issues_one_live_issue on blood_bank.blood_issues (tenant_id, component_id)
+  where status in ('issued', 'transfusing', 'stopped', 'completed');
+-- what is out
+create index if not exists blood_issues_out_idx on blood_bank.blood_issues (tenant_id, issued_at)
+  where status in ('issued', 'transfusing', 'stopped');
 create index if not exists blood_issues_component_idx on blood_bank.blood_issues (tenant_id, component_id);
 create index if not exists blood_issues_request_idx on blood_bank.blood_issues (tenant_id, request_id);
 create index if not exists blood_issues_crossmatch_idx on blood_bank.blood_issues (tenant_id, crossmatch_id)
@@ -17741,25 +18622,26 @@ create index if not exists blood_issues_bedside_check2_by_idx on blood_bank.bloo
   where bedside_check2_by is not null;
 
 comment on table blood_bank.blood_issues is 'class=phi;scope=tenant;owner=lab;fhir=BiologicallyDerivedProduct,MedicationAdministration;retention=medical_record;about=Issue of a unit, bedside check, transfusion, or return.';
-comment on column blood_bank.blood_issues.issue_number is 'class=phi;about=?';
-comment on column blood_bank.blood_issues.component_id is 'class=phi;about=?';
-comment on column blood_bank.blood_issues.request_id is 'class=phi;about=?';
-comment on column blood_bank.blood_issues.crossmatch_id is 'class=phi;about=?';
+comment on column blood_bank.blood_issues.issue_number is 'class=operational;about=Number of the issue, series blood_issue.';
+comment on column blood_bank.blood_issues.component_id is 'class=phi;about=The unit.';
+comment on column blood_bank.blood_issues.request_id is 'class=phi;about=The request.';
+comment on column blood_bank.blood_issues.crossmatch_id is 'class=phi;about=Crossmatch that it was issued on, or that was read after an emergency release; null for plasma and platelets.';
 comment on column blood_bank.blood_issues.patient_id is 'class=phi;about=The patient.';
-comment on column blood_bank.blood_issues.issued_at is 'class=phi;about=?';
-comment on column blood_bank.blood_issues.issued_by is 'class=phi;about=?';
-comment on column blood_bank.blood_issues.received_by is 'class=phi;about=?';
-comment on column blood_bank.blood_issues.label_check_by is 'class=phi;about=?';
-comment on column blood_bank.blood_issues.bedside_check1_by is 'class=phi;about=?';
-comment on column blood_bank.blood_issues.bedside_check2_by is 'class=phi;about=?';
-comment on column blood_bank.blood_issues.started_at is 'class=phi;about=?';
-comment on column blood_bank.blood_issues.ended_at is 'class=phi;about=?';
-comment on column blood_bank.blood_issues.volume_given_ml is 'class=phi;about=?';
-comment on column blood_bank.blood_issues.pre_vitals is 'class=phi;about=?';
-comment on column blood_bank.blood_issues.post_vitals is 'class=phi;about=?';
-comment on column blood_bank.blood_issues.returned_at is 'class=phi;about=?';
-comment on column blood_bank.blood_issues.return_reason is 'class=phi;about=?';
-comment on column blood_bank.blood_issues.status is 'class=phi;about=?';
+comment on column blood_bank.blood_issues.issued_at is 'class=phi;about=When it left the blood bank.';
+comment on column blood_bank.blood_issues.issued_by is 'class=operational;about=Member of staff who handed it over.';
+comment on column blood_bank.blood_issues.received_by is 'class=operational;about=Member of staff who took it, another person.';
+comment on column blood_bank.blood_issues.label_check_by is 'class=operational;about=Member of staff who compared label, form and unit at the hatch.';
+comment on column blood_bank.blood_issues.bedside_check1_by is 'class=operational;about=First person who checked patient and unit at the bedside.';
+comment on column blood_bank.blood_issues.bedside_check2_by is 'class=operational;about=Second person who did, another one.';
+comment on column blood_bank.blood_issues.started_at is 'class=phi;about=Start of the transfusion.';
+comment on column blood_bank.blood_issues.ended_at is 'class=phi;about=End of the transfusion.';
+comment on column blood_bank.blood_issues.volume_given_ml is 'class=phi;about=Volume that the patient received in ml.';
+comment on column blood_bank.blood_issues.pre_vitals is 'class=phi;about=Vital signs before: temperature, pulse, blood pressure, respiration.';
+comment on column blood_bank.blood_issues.post_vitals is 'class=phi;about=Vital signs after.';
+comment on column blood_bank.blood_issues.returned_at is 'class=phi;about=When the unit came back unused, or was reported destroyed.';
+comment on column blood_bank.blood_issues.return_reason is 'class=phi;about=Why it came back.';
+comment on column blood_bank.blood_issues.warnings is 'class=phi;about=What was accepted knowingly or noticed: rhd_override, group_unconfirmed, platelets_of_other_group, least_incompatible, not_crossmatched, incompatible_afterwards, over_four_hours.';
+comment on column blood_bank.blood_issues.status is 'class=phi;about=issued, transfusing, stopped, completed or returned.';
 select core.comment_standard_columns('blood_bank.blood_issues');
 
 alter table blood_bank.blood_issues enable row level security;
@@ -17769,25 +18651,32 @@ create policy tenant_isolation on blood_bank.blood_issues
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger blood_issues_on_crossmatch_or_emergency before insert on blood_bank.blood_issues
+  for each row execute function blood_bank.check_issue();
+create or replace trigger blood_issues_no_aadhaar before insert or update on blood_bank.blood_issues
+  for each row execute function core.reject_aadhaar_like('return_reason');
 create or replace trigger blood_issues_touch before update on blood_bank.blood_issues
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger blood_issues_transition before insert or update of status on blood_bank.blood_issues
   for each row execute function core.enforce_transition('blood_bank.blood_issues', 'status');
+create or replace trigger blood_issues_announced after insert on blood_bank.blood_issues
+  for each row execute function core.announce_first_state('blood_bank.blood_issues');
 select audit.track('blood_bank.blood_issues');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
-  ('blood_bank.blood_issues', '', 'issued', false, null),
+  ('blood_bank.blood_issues', '', 'issued', false, 'blood.issued.v1'),
   ('blood_bank.blood_issues', 'issued', 'transfusing', false, null),
-  ('blood_bank.blood_issues', 'issued', 'returned', false, null),
+  ('blood_bank.blood_issues', 'issued', 'returned', true, 'blood.returned.v1'),
   ('blood_bank.blood_issues', 'transfusing', 'completed', false, null),
-  ('blood_bank.blood_issues', 'transfusing', 'stopped', false, null),
+  ('blood_bank.blood_issues', 'transfusing', 'stopped', true, null),
   ('blood_bank.blood_issues', 'stopped', 'completed', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on blood_bank.blood_issues to lab_app;
+grant select on blood_bank.blood_issues to lab_app;
 grant select on blood_bank.blood_issues to lab_ro;
 
--- blood_bank.transfusion_reactions: Haemovigilance.
+-- blood_bank.transfusion_reactions: haemovigilance. What happened to the patient during or after a transfusion, what was
+-- found out and what was reported to the national programme.
 create table if not exists blood_bank.transfusion_reactions (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -17822,30 +18711,33 @@ create table if not exists blood_bank.transfusion_reactions (
     imputability in ('definite', 'probable', 'possible', 'unlikely', 'excluded', 'not_assessable')
   ),
   constraint transfusion_reactions_status_check check (status in ('reported', 'investigating', 'concluded', 'closed')),
-  constraint transfusion_reactions_severity_rule check (
-    severity not in ('severe', 'life_threatening', 'fatal') or status = 'reported' or imputability is not null
+  constraint transfusion_reactions_severe_is_assessed check (
+    severity not in ('severe', 'life_threatening', 'fatal') or status in ('reported', 'investigating')
+    or imputability is not null
   )
 );
 
+create index if not exists transfusion_reactions_open_idx on blood_bank.transfusion_reactions (tenant_id, onset_at)
+  where status <> 'closed';
 create index if not exists transfusion_reactions_issue_idx on blood_bank.transfusion_reactions (tenant_id, issue_id);
 create index if not exists transfusion_reactions_patient_idx on blood_bank.transfusion_reactions (tenant_id, patient_id);
 create index if not exists transfusion_reactions_reported_by_idx on blood_bank.transfusion_reactions (tenant_id, reported_by);
 
 comment on table blood_bank.transfusion_reactions is 'class=phi;scope=tenant;owner=lab;fhir=AdverseEvent;retention=medical_record;about=Haemovigilance.';
-comment on column blood_bank.transfusion_reactions.reaction_number is 'class=phi;about=?';
-comment on column blood_bank.transfusion_reactions.issue_id is 'class=phi;about=?';
+comment on column blood_bank.transfusion_reactions.reaction_number is 'class=operational;about=Number of the report, series transfusion_reaction.';
+comment on column blood_bank.transfusion_reactions.issue_id is 'class=phi;about=Issue of the unit.';
 comment on column blood_bank.transfusion_reactions.patient_id is 'class=phi;about=The patient.';
-comment on column blood_bank.transfusion_reactions.onset_at is 'class=phi;about=?';
-comment on column blood_bank.transfusion_reactions.kind is 'class=phi;about=?';
-comment on column blood_bank.transfusion_reactions.severity is 'class=phi;about=?';
-comment on column blood_bank.transfusion_reactions.signs is 'class=phi;about=?';
-comment on column blood_bank.transfusion_reactions.actions is 'class=phi;about=?';
-comment on column blood_bank.transfusion_reactions.workup is 'class=phi;about=?';
-comment on column blood_bank.transfusion_reactions.imputability is 'class=phi;about=?';
-comment on column blood_bank.transfusion_reactions.hvpi_reported_at is 'class=phi;about=?';
-comment on column blood_bank.transfusion_reactions.hvpi_ref is 'class=phi;about=?';
-comment on column blood_bank.transfusion_reactions.reported_by is 'class=phi;about=?';
-comment on column blood_bank.transfusion_reactions.status is 'class=phi;about=?';
+comment on column blood_bank.transfusion_reactions.onset_at is 'class=phi;about=When it began.';
+comment on column blood_bank.transfusion_reactions.kind is 'class=phi;about=febrile, allergic, anaphylaxis, acute_haemolytic, delayed_haemolytic, taco, trali, septic or other.';
+comment on column blood_bank.transfusion_reactions.severity is 'class=phi;about=mild, moderate, severe, life_threatening or fatal.';
+comment on column blood_bank.transfusion_reactions.signs is 'class=phi;about=Signs and symptoms.';
+comment on column blood_bank.transfusion_reactions.actions is 'class=phi;about=What was done for the patient.';
+comment on column blood_bank.transfusion_reactions.workup is 'class=phi;about=Findings of the blood bank: clerical check, repeat grouping, culture.';
+comment on column blood_bank.transfusion_reactions.imputability is 'class=phi;about=definite, probable, possible, unlikely, excluded or not_assessable: was it the transfusion?';
+comment on column blood_bank.transfusion_reactions.hvpi_reported_at is 'class=operational;about=When it was reported to the haemovigilance programme.';
+comment on column blood_bank.transfusion_reactions.hvpi_ref is 'class=operational;about=Reference of that report.';
+comment on column blood_bank.transfusion_reactions.reported_by is 'class=operational;about=Member of staff who reported it.';
+comment on column blood_bank.transfusion_reactions.status is 'class=phi;about=reported, investigating, concluded or closed.';
 select core.comment_standard_columns('blood_bank.transfusion_reactions');
 
 alter table blood_bank.transfusion_reactions enable row level security;
@@ -17859,17 +18751,23 @@ create or replace trigger transfusion_reactions_touch before update on blood_ban
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger transfusion_reactions_transition before insert or update of status on blood_bank.transfusion_reactions
   for each row execute function core.enforce_transition('blood_bank.transfusion_reactions', 'status');
+create or replace trigger transfusion_reactions_announced after insert on blood_bank.transfusion_reactions
+  for each row execute function core.announce_first_state('blood_bank.transfusion_reactions');
 select audit.track('blood_bank.transfusion_reactions');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
-  ('blood_bank.transfusion_reactions', '', 'reported', false, null),
+  ('blood_bank.transfusion_reactions', '', 'reported', false, 'blood.reaction.v1'),
   ('blood_bank.transfusion_reactions', 'reported', 'investigating', false, null),
   ('blood_bank.transfusion_reactions', 'investigating', 'concluded', false, null),
   ('blood_bank.transfusion_reactions', 'concluded', 'closed', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on blood_bank.transfusion_reactions to lab_app;
+grant select on blood_bank.transfusion_reactions to lab_app;
 grant select on blood_bank.transfusion_reactions to lab_ro;
+
+-- A patient does not leave while a unit for them is out.
+create or replace trigger admissions_no_unit_out before update of status on clinical.admissions
+  for each row execute function blood_bank.check_no_unit_is_out();
 
 -- medication: tables
 
@@ -18650,7 +19548,7 @@ create table if not exists payment.payment_intents (
   clinic_id uuid not null,
   purpose text not null,
   amount numeric(14, 2) not null,
-  currency text not null default 'INR',
+  currency text not null,
   items jsonb not null,
   provider_id uuid,
   channel text not null,
@@ -18824,7 +19722,7 @@ create table if not exists payment.payments (
   amount numeric(14, 2) not null,
   allocated numeric(14, 2) not null default 0,
   refunded numeric(14, 2) not null default 0,
-  currency text not null default 'INR',
+  currency text not null,
   received_at timestamptz not null default now(),
   received_by uuid,
   cheque_no text,
@@ -18863,7 +19761,7 @@ create index if not exists payments_patient_idx on payment.payments (tenant_id, 
 create index if not exists payments_account_idx on payment.payments (tenant_id, account_id)
   where account_id is not null;
 create index if not exists payments_clinic_idx on payment.payments (tenant_id, clinic_id);
-create index if not exists payments_provider_idx on payment.payments (tenant_id, provider_id)
+create index if not exists payments_provider_idx on payment.payments (tenant_id, provider_id, received_at)
   where provider_id is not null;
 create index if not exists payments_received_by_idx on payment.payments (tenant_id, received_by)
   where received_by is not null;
@@ -19161,6 +20059,7 @@ create table if not exists payment.settlement_items (
   constraint settlement_items_no_card_number check (not core.looks_like_pan(provider_ref))
 );
 
+create index if not exists settlement_items_provider_ref_idx on payment.settlement_items (tenant_id, provider_ref);
 create index if not exists settlement_items_payment_idx on payment.settlement_items (tenant_id, payment_id)
   where payment_id is not null;
 create index if not exists settlement_items_refund_idx on payment.settlement_items (tenant_id, refund_id)
@@ -22960,6 +23859,10 @@ begin
     alter table blood_bank.donations add constraint donations_consent_signature_fkey
   foreign key (tenant_id, consent_signature_id) references ehr.document_signatures (tenant_id, id);
   end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.donations'::pg_catalog.regclass and conname = 'donations_screened_by_fkey') then
+    alter table blood_bank.donations add constraint donations_screened_by_fkey
+  foreign key (tenant_id, screened_by) references workforce.staff (tenant_id, id);
+  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.donations'::pg_catalog.regclass and conname = 'donations_phlebotomist_fkey') then
     alter table blood_bank.donations add constraint donations_phlebotomist_fkey
   foreign key (tenant_id, phlebotomist_id) references workforce.staff (tenant_id, id);
@@ -23009,10 +23912,6 @@ begin
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_components'::pg_catalog.regclass and conname = 'blood_components_parent_component_fkey') then
     alter table blood_bank.blood_components add constraint blood_components_parent_component_fkey
   foreign key (tenant_id, parent_component_id) references blood_bank.blood_components (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_components'::pg_catalog.regclass and conname = 'blood_components_reserved_for_request_fkey') then
-    alter table blood_bank.blood_components add constraint blood_components_reserved_for_request_fkey
-  foreign key (tenant_id, reserved_for_request_id) references blood_bank.blood_requests (tenant_id, id);
   end if;
 end
 $$;
@@ -23100,6 +23999,11 @@ begin
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_requests'::pg_catalog.regclass and conname = 'blood_requests_emergency_release_by_fkey') then
     alter table blood_bank.blood_requests add constraint blood_requests_emergency_release_by_fkey
   foreign key (tenant_id, emergency_release_by) references workforce.doctors (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_components'::pg_catalog.regclass and conname = 'blood_components_reserved_for_request_fkey') then
+    -- the table of the units is made before this one
+    alter table blood_bank.blood_components add constraint blood_components_reserved_for_request_fkey
+  foreign key (tenant_id, reserved_for_request_id) references blood_bank.blood_requests (tenant_id, id);
   end if;
 end
 $$;
@@ -26066,7 +26970,7 @@ as $$
   )
 $$;
 
-comment on function facility.lock_patient(uuid) is 'about=Two that put one patient into two beds meet here, before either holds a bed.';
+comment on function facility.lock_patient(uuid) is 'about=Two that put one patient into two beds meet here, and so do allocating a bed and ending the stay, before either holds a bed.';
 
 create or replace function facility.end_reservation(p_bed_id uuid, p_status text) returns void
   language plpgsql
@@ -26260,7 +27164,7 @@ $$;
 
 comment on function facility.leave_bed(facility.bed_allocations, timestamptz, text) is 'about=Ends an occupancy at p_at; its bed, which the caller has locked, goes to cleaning.';
 
-create or replace function facility.vacate_beds(p_encounter_id uuid, p_reason text default null) returns uuid
+create or replace function facility.vacate_beds(p_encounter_id uuid, p_patient_id uuid, p_reason text default null) returns uuid
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -26272,9 +27176,8 @@ declare
   v_allocation facility.bed_allocations;
   v_left uuid;
 begin
-  perform facility.lock_patient(a.patient_id)
-  from facility.bed_allocations a
-  where a.tenant_id = v_tenant and a.encounter_id = p_encounter_id and a.status in ('reserved', 'active');
+  -- even when there is no bed yet: somebody may be about to allocate one, and then we find it here
+  perform facility.lock_patient(p_patient_id);
   for v_allocation in
     select a.*
     from facility.bed_allocations a
@@ -26296,7 +27199,7 @@ begin
 end
 $$;
 
-comment on function facility.vacate_beds(uuid, text) is 'about=The patient of an encounter has left: an occupied bed goes to cleaning, a reserved one is vacant. Returns the bed that was left, null when there was none. For the services that end a stay, not for applications.';
+comment on function facility.vacate_beds(uuid, uuid, text) is 'about=The patient of an encounter, which has ended in this transaction, has left: an occupied bed goes to cleaning, a reserved one is vacant. Returns the bed that was left, null when there was none. For the services that end a stay, not for applications.';
 
 -- A bed is kept for an encounter, until a time.
 create or replace function facility.reserve_bed(
@@ -26314,14 +27217,18 @@ create or replace function facility.reserve_bed(
 as $$
 declare
   v_tenant uuid := core.require_tenant();
-  v_bed facility.beds := facility.lock_bed(p_bed_id);
-  v_at timestamptz := clock_timestamp();
-  v_until timestamptz := coalesce(
+  v_bed facility.beds;
+  v_at timestamptz;
+  v_until timestamptz;
+  v_held facility.bed_allocations;
+begin
+  perform facility.lock_patient(p_patient_id);
+  v_bed := facility.lock_bed(p_bed_id);
+  v_at := clock_timestamp();
+  v_until := coalesce(
     p_until,
     v_at + make_interval(mins => coalesce((core.setting('facility.bed_reservation_minutes') #>> '{}')::int, 120))
   );
-  v_held facility.bed_allocations;
-begin
   if v_until <= v_at then
     raise exception 'bed % cannot be reserved until a time that is past', p_bed_id
       using errcode = '22023', hint = 'choose a later time';
@@ -27203,6 +28110,901 @@ $$;
 
 comment on function patient.unmerge(uuid, text) is 'about=Takes a merge back: rows of moved_rows that the survivor still holds return to the duplicate, which is active again. Returns the duplicate; a reversed merge again changes nothing. IM001 it was not merged, IM002 no reason, IM003, IM005 no such merge, IM006 a later merge must be taken back first.';
 
+-- interop: functions
+
+-- The life of an interface.
+create or replace function interop.lock_endpoint(p_endpoint_id uuid) returns interop.endpoints
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_endpoint interop.endpoints;
+begin
+  select e.* into v_endpoint
+  from interop.endpoints e
+  where e.tenant_id = v_tenant and e.id = p_endpoint_id
+  for no key update;
+  if not found then
+    raise exception 'endpoint % does not exist', p_endpoint_id
+      using errcode = 'IM005', hint = 'choose an endpoint of the tenant';
+  end if;
+  return v_endpoint;
+end
+$$;
+
+comment on function interop.lock_endpoint(uuid) is 'about=The endpoint, locked until the transaction ends. IM005 no such endpoint.';
+
+create or replace function interop.set_endpoint_status(p_endpoint_id uuid, p_status text, p_reason text) returns interop.endpoints
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_endpoint interop.endpoints := interop.lock_endpoint(p_endpoint_id);
+begin
+  if v_endpoint.status = p_status then
+    return v_endpoint;
+  end if;
+  if p_reason is not null then
+    perform core.set_reason(p_reason);
+  end if;
+  update interop.endpoints e
+  set status = p_status
+  where e.tenant_id = v_endpoint.tenant_id and e.id = v_endpoint.id
+  returning e.* into v_endpoint;
+  return v_endpoint;
+end
+$$;
+
+comment on function interop.set_endpoint_status(uuid, text, text) is 'about=Moves an endpoint. IM001, IM002, IM005.';
+
+create or replace function interop.activate_endpoint(p_endpoint_id uuid) returns interop.endpoints
+  language sql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$ select interop.set_endpoint_status(p_endpoint_id, 'active', null) $$;
+
+comment on function interop.activate_endpoint(uuid) is 'about=Messages may come and go. IM001 retired, IM005 no such endpoint.';
+
+create or replace function interop.pause_endpoint(p_endpoint_id uuid, p_reason text) returns interop.endpoints
+  language sql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$ select interop.set_endpoint_status(p_endpoint_id, 'paused', coalesce(p_reason, '')) $$;
+
+comment on function interop.pause_endpoint(uuid, text) is 'about=Nothing is taken or sent until it is activated again; what is queued waits. IM001 not active, IM002 no reason, IM005 no such endpoint.';
+
+create or replace function interop.retire_endpoint(p_endpoint_id uuid, p_reason text) returns interop.endpoints
+  language sql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$ select interop.set_endpoint_status(p_endpoint_id, 'retired', coalesce(p_reason, '')) $$;
+
+comment on function interop.retire_endpoint(uuid, text) is 'about=The interface is gone for good; its messages stay. IM001 a draft, IM002 no reason, IM005 no such endpoint.';
+
+-- Messages come in and are queued to go out. The same control id is the same message.
+create or replace function interop.add_message(
+  p_direction text,
+  p_endpoint_id uuid,
+  p_control_id text,
+  p_message_type text,
+  p_trigger_event text,
+  p_raw_enc bytea,
+  p_raw_hash bytea,
+  p_message_at timestamptz,
+  p_version_id text,
+  p_processing_id text,
+  p_patient_id uuid,
+  p_subject_type text,
+  p_subject_id uuid
+) returns interop.hl7_messages
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_endpoint interop.endpoints;
+  v_operation text := 'hl7:' || p_direction || ':' || p_endpoint_id;
+  v_key text := 'control:' || case -- keys have 200 characters at most
+    when length(p_control_id) <= 190 then p_control_id else encode(sha256(convert_to(p_control_id, 'UTF8')), 'hex') end;
+  v_claim record;
+  v_message interop.hl7_messages;
+begin
+  select e.* into v_endpoint
+  from interop.endpoints e
+  where e.tenant_id = v_tenant and e.id = p_endpoint_id;
+  if not found then
+    raise exception 'endpoint % does not exist', p_endpoint_id
+      using errcode = 'IM005', hint = 'choose an endpoint of the tenant';
+  end if;
+  if v_endpoint.status <> 'active' or v_endpoint.direction not in (p_direction, 'both') then
+    raise exception 'endpoint % is % and takes no messages "%"', p_endpoint_id, v_endpoint.status, p_direction
+      using errcode = 'IM802', hint = 'activate it, or use an endpoint of that direction';
+  end if;
+
+  begin -- a second delivery at the same moment waits here for the first
+    v_claim := core.idempotent_begin(v_operation, v_key, p_raw_hash);
+  exception
+    when sqlstate 'IM011' then
+      raise exception 'control id "%" of endpoint % was used with another text', p_control_id, p_endpoint_id
+        using errcode = 'IM801', hint = 'have the sender give each message its own control id';
+  end;
+  -- the key is kept for two days, the message for years
+  select m.* into v_message
+  from interop.hl7_messages m
+  where
+    m.tenant_id = v_tenant and m.endpoint_id = p_endpoint_id and m.direction = p_direction
+    and m.control_id = p_control_id and m.replay_of_id is null
+    and m.received_at > now() - make_interval(days => interop.control_id_days())
+  order by m.received_at desc
+  limit 1;
+  if found then
+    if v_message.raw_hash <> p_raw_hash then
+      raise exception 'control id "%" of endpoint % was used with another text', p_control_id, p_endpoint_id
+        using errcode = 'IM801', hint = 'have the sender give each message its own control id';
+    end if;
+  else
+    insert into interop.hl7_messages as m (
+      tenant_id, endpoint_id, direction, control_id, message_type, trigger_event, version_id, processing_id, message_at,
+      raw_enc, raw_hash, patient_id, subject_type, subject_id, next_attempt_at
+    )
+    values (
+      v_tenant, p_endpoint_id, p_direction, p_control_id, p_message_type, p_trigger_event, p_version_id,
+      p_processing_id, p_message_at, p_raw_enc, p_raw_hash, p_patient_id, p_subject_type, p_subject_id, now()
+    )
+    returning m.* into v_message;
+  end if;
+  if v_claim.state = 'new' then
+    perform core.idempotent_finish(v_operation, v_key, jsonb_build_object('message_id', v_message.id));
+  end if;
+  return v_message;
+end
+$$;
+
+comment on function interop.add_message(text, uuid, text, text, text, bytea, bytea, timestamptz, text, text, uuid, text, uuid) is 'about=The message of a control id: the one that is there, or a new one in state received. IM005, IM010, IM801, IM802.';
+
+create or replace function interop.control_id_days() returns int
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$ select coalesce((core.setting('interop.control_id_days') #>> '{}')::int, 90) $$;
+
+comment on function interop.control_id_days() is 'about=Setting interop.control_id_days (default 90): how long a sender may not use a control id again.';
+
+create or replace function interop.takes(p_message_types text[], p_message_type text, p_trigger_event text) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  select p_message_types = '{}' or p_message_types && array[p_message_type, p_message_type || '^' || p_trigger_event]
+$$;
+
+comment on function interop.takes(text[], text, text) is 'about=True when an endpoint with this list takes the type: an entry names a type, or a type and event as in ADT^A01.';
+
+create or replace function interop.record_message(
+  p_endpoint_id uuid,
+  p_control_id text,
+  p_message_type text,
+  p_trigger_event text,
+  p_raw_enc bytea,
+  p_raw_hash bytea,
+  p_message_at timestamptz default now(),
+  p_version_id text default '2.5.1',
+  p_processing_id text default 'P'
+) returns interop.hl7_messages
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set lock_timeout = '3s'
+as $$
+declare
+  v_message interop.hl7_messages := interop.add_message(
+    'in', p_endpoint_id, p_control_id, p_message_type, p_trigger_event, p_raw_enc, p_raw_hash, p_message_at,
+    p_version_id, p_processing_id, null, null, null
+  );
+  v_types text[];
+  v_mode text;
+begin
+  if v_message.status <> 'received' or v_message.ack_code is not null then
+    return v_message; -- delivered before: the answer that it got
+  end if;
+  select e.message_types, e.ack_mode into v_types, v_mode
+  from interop.endpoints e
+  where e.tenant_id = v_message.tenant_id and e.id = p_endpoint_id;
+  if not interop.takes(v_types, p_message_type, p_trigger_event) then
+    update interop.hl7_messages m
+    set
+      status = 'rejected', ack_code = case v_mode when 'enhanced' then 'CR' else 'AR' end, ack_at = now(),
+      ack_text = 'unsupported message type', next_attempt_at = null
+    where m.tenant_id = v_message.tenant_id and m.id = v_message.id and m.received_at = v_message.received_at
+    returning m.* into v_message;
+  elsif v_mode = 'enhanced' then
+    update interop.hl7_messages m
+    set ack_code = 'CA', ack_at = now()
+    where m.tenant_id = v_message.tenant_id and m.id = v_message.id and m.received_at = v_message.received_at
+    returning m.* into v_message;
+  end if;
+  return v_message;
+end
+$$;
+
+comment on function interop.record_message(uuid, text, text, text, bytea, bytea, timestamptz, text, text) is 'about=Takes a message in, once: delivered again, the same row with the answer that it has. p_raw_hash is the SHA-256 of the text. A type that the endpoint does not take is stored as rejected (AR, or CR); in enhanced mode others are accepted (CA). IM005 no such endpoint, IM010, IM801 the control id was used with another text, IM802 the endpoint is not active or only sends.';
+
+create or replace function interop.queue_message(
+  p_endpoint_id uuid,
+  p_control_id text,
+  p_message_type text,
+  p_trigger_event text,
+  p_raw_enc bytea,
+  p_raw_hash bytea,
+  p_patient_id uuid default null,
+  p_subject_type text default null,
+  p_subject_id uuid default null,
+  p_message_at timestamptz default now(),
+  p_version_id text default '2.5.1',
+  p_processing_id text default 'P'
+) returns interop.hl7_messages
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set lock_timeout = '3s'
+as $$
+declare
+  v_message interop.hl7_messages := interop.add_message(
+    'out', p_endpoint_id, p_control_id, p_message_type, p_trigger_event, p_raw_enc, p_raw_hash, p_message_at,
+    p_version_id, p_processing_id, p_patient_id, p_subject_type, p_subject_id
+  );
+begin
+  if v_message.status = 'received' then
+    update interop.hl7_messages m
+    set status = 'queued'
+    where m.tenant_id = v_message.tenant_id and m.id = v_message.id and m.received_at = v_message.received_at
+    returning m.* into v_message;
+  end if;
+  return v_message;
+end
+$$;
+
+comment on function interop.queue_message(uuid, text, text, text, bytea, bytea, uuid, text, uuid, timestamptz, text, text) is 'about=Queues a message to be sent, once: the same control id and text is the same row. IM005 no such endpoint, IM010, IM801 the control id was used with another text, IM802 the endpoint is not active or only listens.';
+
+-- What becomes of a message. Workers claim, parse, apply, or fail; every step answers the same when it is repeated.
+create or replace function interop.lock_message(p_message_id uuid) returns interop.hl7_messages
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_message interop.hl7_messages;
+begin
+  select m.* into v_message
+  from interop.hl7_messages m
+  where m.tenant_id = v_tenant and m.id = p_message_id
+  for no key update;
+  if not found then
+    raise exception 'message % does not exist', p_message_id
+      using errcode = 'IM005', hint = 'choose a message of the tenant';
+  end if;
+  return v_message;
+end
+$$;
+
+comment on function interop.lock_message(uuid) is 'about=The message, locked until the transaction ends. IM005 no such message.';
+
+create or replace function interop.claim_messages(
+  p_direction text,
+  p_limit int default 20,
+  p_lease interval default interval '1 minute'
+) returns setof interop.hl7_messages
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_message interop.hl7_messages;
+begin
+  if p_limit not between 1 and 1000 or p_lease not between interval '1 second' and interval '1 hour' then
+    raise exception 'limit % or lease % is out of range', p_limit, p_lease
+      using errcode = '22023', hint = 'claim 1 to 1000 messages for 1 second to 1 hour';
+  end if;
+  for v_message in
+    select m.*
+    from interop.hl7_messages m
+    join interop.endpoints e on e.tenant_id = m.tenant_id and e.id = m.endpoint_id
+    where
+      m.tenant_id = v_tenant and m.direction = p_direction and m.status in ('received', 'queued', 'failed')
+      and m.next_attempt_at <= now() and e.status = 'active'
+    order by m.next_attempt_at, m.id
+    limit p_limit
+    for no key update of m skip locked
+  loop
+    -- a message that goes out again is queued again; one that came in is parsed again from failed
+    update interop.hl7_messages m
+    set
+      status = case when p_direction = 'out' then 'queued' else m.status end,
+      attempts = m.attempts + 1, next_attempt_at = now() + p_lease
+    where m.tenant_id = v_tenant and m.id = v_message.id and m.received_at = v_message.received_at
+    returning m.* into v_message;
+    return next v_message;
+  end loop;
+end
+$$;
+
+comment on function interop.claim_messages(text, int, interval) is 'about=Gives a worker up to p_limit due messages of a direction, oldest first, and hides them from others for the lease; a worker that dies loses them after it. A message may so be processed twice: the steps after it answer the same when repeated. Messages of paused endpoints wait.';
+
+create or replace function interop.parse_message(p_message_id uuid, p_parsed_enc bytea, p_patient_id uuid default null)
+  returns interop.hl7_messages
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_message interop.hl7_messages := interop.lock_message(p_message_id);
+begin
+  if v_message.status in ('parsed', 'applied', 'ignored') then
+    return v_message;
+  end if;
+  update interop.hl7_messages m
+  set status = 'parsed', parsed_enc = p_parsed_enc, patient_id = coalesce(p_patient_id, m.patient_id)
+  where m.tenant_id = v_message.tenant_id and m.id = v_message.id and m.received_at = v_message.received_at
+  returning m.* into v_message;
+  return v_message;
+end
+$$;
+
+comment on function interop.parse_message(uuid, bytea, uuid) is 'about=Stores the segments, and the patient once matched. IM001 the message was rejected or is dead, IM005 no such message.';
+
+create or replace function interop.apply_message(
+  p_message_id uuid,
+  p_subject_type text,
+  p_subject_id uuid,
+  p_patient_id uuid default null
+) returns interop.hl7_messages
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_message interop.hl7_messages := interop.lock_message(p_message_id);
+begin
+  if v_message.status = 'applied' then
+    return v_message;
+  end if;
+  perform interop.find_mapping(v_message.endpoint_id, v_message.message_type, v_message.trigger_event);
+  update interop.hl7_messages m
+  set
+    status = 'applied', subject_type = p_subject_type, subject_id = p_subject_id,
+    patient_id = coalesce(p_patient_id, m.patient_id), ack_code = 'AA', ack_at = now(), ack_text = null,
+    error_segments = null, next_attempt_at = null
+  where m.tenant_id = v_message.tenant_id and m.id = v_message.id and m.received_at = v_message.received_at
+  returning m.* into v_message;
+  return v_message;
+end
+$$;
+
+comment on function interop.apply_message(uuid, text, uuid, uuid) is 'about=The message has become a row, in the same transaction: it is applied and answered with AA. IM001 not parsed, IM005 no such message, IM800 no active mapping rule for its type.';
+
+create or replace function interop.ignore_message(p_message_id uuid, p_reason text) returns interop.hl7_messages
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_message interop.hl7_messages := interop.lock_message(p_message_id);
+begin
+  if v_message.status = 'ignored' then
+    return v_message;
+  end if;
+  if nullif(btrim(p_reason), '') is null then
+    raise exception 'message % needs a reason to be ignored', p_message_id
+      using errcode = 'IM002', hint = 'say why in p_reason';
+  end if;
+  perform core.set_reason(p_reason);
+  update interop.hl7_messages m
+  set status = 'ignored', ack_code = 'AA', ack_at = now(), ack_text = p_reason, next_attempt_at = null
+  where m.tenant_id = v_message.tenant_id and m.id = v_message.id and m.received_at = v_message.received_at
+  returning m.* into v_message;
+  return v_message;
+end
+$$;
+
+comment on function interop.ignore_message(uuid, text) is 'about=The message is understood and nothing is to be done: answered with AA. IM001 not parsed, IM002 no reason, IM005 no such message.';
+
+create or replace function interop.fail_message(
+  p_message_id uuid,
+  p_error text,
+  p_error_segments jsonb default null,
+  p_permanent boolean default false
+) returns interop.hl7_messages
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_message interop.hl7_messages := interop.lock_message(p_message_id);
+  v_max int := coalesce((core.setting('interop.max_attempts') #>> '{}')::int, 8);
+begin
+  if v_message.status in ('dead', 'rejected') then
+    return v_message;
+  end if;
+  update interop.hl7_messages m
+  set
+    status = 'failed', error_segments = p_error_segments, ack_text = left(p_error, 500),
+    -- one that goes out keeps the answer that it got
+    ack_code = case m.direction when 'in' then 'AE' else m.ack_code end,
+    ack_at = case m.direction when 'in' then now() else m.ack_at end,
+    next_attempt_at = now() + least(interval '1 hour', interval '1 second' * (2 ^ least(m.attempts, 12)))
+  where m.tenant_id = v_message.tenant_id and m.id = v_message.id and m.received_at = v_message.received_at
+  returning m.* into v_message;
+  if p_permanent or v_message.attempts >= v_max then
+    update interop.hl7_messages m
+    set status = 'dead', next_attempt_at = null
+    where m.tenant_id = v_message.tenant_id and m.id = v_message.id and m.received_at = v_message.received_at
+    returning m.* into v_message;
+  end if;
+  return v_message;
+end
+$$;
+
+comment on function interop.fail_message(uuid, text, jsonb, boolean) is 'about=Processing or sending failed: it is tried again with exponential back-off, and dead after setting interop.max_attempts (default 8) or at once when p_permanent. A message in is answered with AE. p_error names fields, never their values. IM001 applied or answered already, IM005 no such message.';
+
+create or replace function interop.reject_message(p_message_id uuid, p_error text, p_error_segments jsonb default null)
+  returns interop.hl7_messages
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_message interop.hl7_messages := interop.lock_message(p_message_id);
+begin
+  if v_message.status = 'rejected' then
+    return v_message;
+  end if;
+  update interop.hl7_messages m
+  set
+    status = 'rejected', ack_code = 'AR', ack_at = now(), ack_text = left(p_error, 500),
+    error_segments = p_error_segments, next_attempt_at = null
+  where m.tenant_id = v_message.tenant_id and m.id = v_message.id and m.received_at = v_message.received_at
+  returning m.* into v_message;
+  return v_message;
+end
+$$;
+
+comment on function interop.reject_message(uuid, text, jsonb) is 'about=The message cannot be read, and will not when it is repeated: answered with AR. IM001 parsed already, IM005 no such message.';
+
+create or replace function interop.replay_message(p_message_id uuid) returns interop.hl7_messages
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_message interop.hl7_messages := interop.lock_message(p_message_id);
+  v_replay interop.hl7_messages;
+begin
+  select m.* into v_replay
+  from interop.hl7_messages m
+  where
+    m.tenant_id = v_message.tenant_id and m.replay_of_id = p_message_id and m.status not in ('dead', 'rejected')
+  order by m.received_at desc
+  limit 1;
+  if found then
+    return v_replay;
+  end if;
+  if v_message.status not in ('failed', 'dead', 'rejected') then
+    raise exception 'message % is %', p_message_id, v_message.status
+      using errcode = 'IM001', hint = 'only messages that failed, are dead or were rejected are replayed';
+  end if;
+  if v_message.status = 'failed' then -- the replay takes its place
+    update interop.hl7_messages m
+    set status = 'dead', next_attempt_at = null
+    where m.tenant_id = v_message.tenant_id and m.id = v_message.id and m.received_at = v_message.received_at;
+  end if;
+  insert into interop.hl7_messages as m (
+    tenant_id, endpoint_id, direction, control_id, message_type, trigger_event, version_id, processing_id, message_at,
+    received_at, raw_enc, raw_hash, patient_id, subject_type, subject_id, next_attempt_at, replay_of_id
+  )
+  values (
+    v_message.tenant_id, v_message.endpoint_id, v_message.direction, v_message.control_id, v_message.message_type,
+    v_message.trigger_event, v_message.version_id, v_message.processing_id, v_message.message_at, clock_timestamp(),
+    v_message.raw_enc, v_message.raw_hash, v_message.patient_id, v_message.subject_type, v_message.subject_id, now(),
+    p_message_id
+  )
+  returning m.* into v_replay;
+  if v_replay.direction = 'out' then
+    update interop.hl7_messages m
+    set status = 'queued'
+    where m.tenant_id = v_replay.tenant_id and m.id = v_replay.id and m.received_at = v_replay.received_at
+    returning m.* into v_replay;
+  end if;
+  return v_replay;
+end
+$$;
+
+comment on function interop.replay_message(uuid) is 'about=Tries a message again as a new row that names it, after a mapping or a system was put right; the old one stays as evidence. Asked again while the replay lives: the same replay. IM001 it has not failed, IM005 no such message.';
+
+create or replace function interop.mark_sent(p_message_id uuid) returns interop.hl7_messages
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_message interop.hl7_messages := interop.lock_message(p_message_id);
+begin
+  if v_message.status in ('sent', 'acked') then
+    return v_message;
+  end if;
+  update interop.hl7_messages m
+  set status = 'sent', next_attempt_at = null
+  where m.tenant_id = v_message.tenant_id and m.id = v_message.id and m.received_at = v_message.received_at
+  returning m.* into v_message;
+  return v_message;
+end
+$$;
+
+comment on function interop.mark_sent(uuid) is 'about=The message has left; the answer is awaited. IM001 not queued, IM005 no such message.';
+
+create or replace function interop.record_ack(p_message_id uuid, p_ack_code text, p_ack_text text default null)
+  returns interop.hl7_messages
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_message interop.hl7_messages := interop.lock_message(p_message_id);
+begin
+  if v_message.ack_code = p_ack_code and v_message.status in ('acked', 'failed', 'dead') then
+    return v_message;
+  end if;
+  if v_message.direction <> 'out' or v_message.status <> 'sent' then
+    raise exception 'message % is % and awaits no answer', p_message_id, v_message.status
+      using errcode = 'IM001', hint = 'answers belong to messages that were sent';
+  end if;
+  update interop.hl7_messages m
+  set ack_code = p_ack_code, ack_at = now(), ack_text = left(p_ack_text, 500)
+  where m.tenant_id = v_message.tenant_id and m.id = v_message.id and m.received_at = v_message.received_at
+  returning m.* into v_message;
+  if p_ack_code in ('AA', 'CA') then
+    update interop.hl7_messages m
+    set status = 'acked'
+    where m.tenant_id = v_message.tenant_id and m.id = v_message.id and m.received_at = v_message.received_at
+    returning m.* into v_message;
+    return v_message;
+  end if;
+  -- an error may pass, a rejection does not
+  return interop.fail_message(p_message_id, p_ack_text, null, p_ack_code in ('AR', 'CR'));
+end
+$$;
+
+comment on function interop.record_ack(uuid, text, text) is 'about=The answer to a message that was sent: AA and CA end it, AE and CE have it sent again later, AR and CR end it as dead. IM001 it awaits no answer, IM005 no such message.';
+
+-- Mapping rules: evaluated, tested, activated.
+create or replace function interop.map_message(p_mapping jsonb, p_code_map jsonb, p_message jsonb) returns jsonb
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(
+    jsonb_object_agg(
+      m.key,
+      case
+        when jsonb_typeof(m.value) = 'object' then m.value -> 'value'
+        when p_code_map ? m.key then p_code_map -> m.key -> (p_message ->> (m.value #>> '{}'))
+        else p_message -> (m.value #>> '{}')
+      end
+    ),
+    '{}'
+  )
+  from jsonb_each(p_mapping) m
+$$;
+
+comment on function interop.map_message(jsonb, jsonb, jsonb) is 'about=Columns of a message by a mapping and code map (see interop.mapping_rules); p_message is fields by name: {"PID-8": "F"}. A field that is missing, or a code that the map does not know, is null.';
+
+create or replace function interop.find_mapping(p_endpoint_id uuid, p_message_type text, p_trigger_event text)
+  returns setof interop.mapping_rules
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query
+  select distinct on (r.target_table) r.*
+  from interop.mapping_rules r
+  where
+    (r.tenant_id = core.require_tenant() or r.tenant_id is null)
+    and r.status = 'active'
+    and r.message_type = p_message_type
+    and (r.endpoint_id = p_endpoint_id or r.endpoint_id is null)
+    and (r.trigger_event = p_trigger_event or r.trigger_event is null)
+  -- the most particular rule of each table
+  order by
+    r.target_table, r.endpoint_id nulls last, r.tenant_id nulls last, r.trigger_event nulls last, r.version desc;
+  if not found then
+    raise exception 'no active mapping rule for %^% at endpoint %', p_message_type, p_trigger_event, p_endpoint_id
+      using errcode = 'IM800', hint = 'activate a mapping rule and replay the message';
+  end if;
+end
+$$;
+
+comment on function interop.find_mapping(uuid, text, text) is 'about=The active rules for a message, one a target table: the endpoint''s own, then the tenant''s, then the shared; of one event before all events. IM800 none.';
+
+create or replace function interop.get_mapping(p_rule_id uuid) returns interop.mapping_rules
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_rule interop.mapping_rules;
+begin
+  select r.* into v_rule
+  from interop.mapping_rules r
+  where r.id = p_rule_id and (r.tenant_id = core.require_tenant() or r.tenant_id is null);
+  if not found then
+    raise exception 'mapping rule % does not exist', p_rule_id
+      using errcode = 'IM005', hint = 'choose a rule of the tenant or a shared one';
+  end if;
+  return v_rule;
+end
+$$;
+
+comment on function interop.get_mapping(uuid) is 'about=A rule that the tenant can see. IM005 no such rule.';
+
+create or replace function interop.test_mapping(p_rule_id uuid)
+  returns table (test_no int, passed boolean, expected jsonb, got jsonb)
+  language sql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select
+    t.ordinality::int, m.got @> (t.value -> 'expect'), t.value -> 'expect', m.got
+  from interop.get_mapping(p_rule_id) r
+  cross join lateral jsonb_array_elements(r.test_messages) with ordinality t
+  cross join lateral interop.map_message(r.mapping, r.code_map, t.value -> 'message') as m (got)
+  order by t.ordinality
+$$;
+
+comment on function interop.test_mapping(uuid) is 'about=Runs the test messages of a rule: a test passes when the columns have what is expected. IM005 no such rule.';
+
+create or replace function interop.activate_mapping(p_rule_id uuid) returns interop.mapping_rules
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_rule interop.mapping_rules := interop.get_mapping(p_rule_id);
+  v_failed int;
+begin
+  if v_rule.tenant_id is null then
+    raise exception 'mapping rule % is shared', p_rule_id
+      using errcode = 'IM006', hint = 'copy it into a rule of the tenant';
+  end if;
+  -- two versions that are activated at the same moment
+  perform pg_advisory_xact_lock(
+    hashtextextended('interop.mapping ' || v_tenant || v_rule.message_type || v_rule.target_table, 0)
+  );
+  v_rule := interop.get_mapping(p_rule_id);
+  if v_rule.status = 'active' then
+    return v_rule;
+  end if;
+  if core.current_user_id() is null or v_rule.created_by = core.current_user_id() then
+    raise exception 'mapping rule % is activated by its author', p_rule_id
+      using errcode = 'IM006', hint = 'ask a second person to activate it';
+  end if;
+  select count(*) filter (where t.passed is distinct from true) into v_failed
+  from interop.test_mapping(p_rule_id) t;
+  if v_failed > 0 or jsonb_array_length(v_rule.test_messages) = 0 then
+    raise exception 'mapping rule %: % of % tests fail', p_rule_id, v_failed, jsonb_array_length(v_rule.test_messages)
+      using errcode = 'IM800', hint = 'interop.test_mapping shows them; a rule needs one test at least';
+  end if;
+  update interop.mapping_rules r
+  set status = 'retired'
+  where
+    r.tenant_id = v_tenant and r.status = 'active' and r.message_type = v_rule.message_type
+    and r.target_table = v_rule.target_table and r.endpoint_id is not distinct from v_rule.endpoint_id
+    and r.trigger_event is not distinct from v_rule.trigger_event;
+  update interop.mapping_rules r
+  set status = 'active', approved_by = core.current_user_id()
+  where r.tenant_id = v_tenant and r.id = p_rule_id
+  returning r.* into v_rule;
+  return v_rule;
+end
+$$;
+
+comment on function interop.activate_mapping(uuid) is 'about=Puts a rule into use when all its test messages pass, by another person than its author; the version before it is retired. IM001 retired, IM005 no such rule, IM006 the author, or a shared rule, IM800 tests fail or there are none.';
+
+create or replace function interop.retire_mapping(p_rule_id uuid) returns interop.mapping_rules
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_rule interop.mapping_rules := interop.get_mapping(p_rule_id);
+begin
+  if v_rule.tenant_id is null then
+    raise exception 'mapping rule % is shared', p_rule_id
+      using errcode = 'IM006', hint = 'a rule of the tenant goes before it';
+  end if;
+  if v_rule.status = 'retired' then
+    return v_rule;
+  end if;
+  update interop.mapping_rules r
+  set status = 'retired'
+  where r.tenant_id = v_tenant and r.id = p_rule_id
+  returning r.* into v_rule;
+  return v_rule;
+end
+$$;
+
+comment on function interop.retire_mapping(uuid) is 'about=Takes a rule out of use. IM005 no such rule, IM006 a shared rule.';
+
+-- Connections to other record systems, with their circuit breaker.
+create or replace function interop.lock_connection(p_connection_id uuid) returns interop.emr_connections
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_connection interop.emr_connections;
+begin
+  select c.* into v_connection
+  from interop.emr_connections c
+  where c.tenant_id = v_tenant and c.id = p_connection_id
+  for no key update;
+  if not found then
+    raise exception 'connection % does not exist', p_connection_id
+      using errcode = 'IM005', hint = 'choose a connection of the tenant';
+  end if;
+  return v_connection;
+end
+$$;
+
+comment on function interop.lock_connection(uuid) is 'about=The connection, locked until the transaction ends. IM005 no such connection.';
+
+create or replace function interop.begin_emr_call(p_connection_id uuid) returns interop.emr_connections
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_connection interop.emr_connections := interop.lock_connection(p_connection_id);
+begin
+  if v_connection.status = 'disabled' or v_connection.retry_at > now() then
+    raise exception 'connection % is %, its circuit %', p_connection_id, v_connection.status, v_connection.circuit_state
+      using errcode = 'IM802', hint = 'try again at retry_at, or enable the connection';
+  end if;
+  if v_connection.status = 'draft' or v_connection.circuit_state <> 'closed' then
+    update interop.emr_connections c
+    set
+      status = case c.status when 'draft' then 'testing' else c.status end,
+      -- this caller tries; the others wait for the result, or for a minute when it never comes
+      circuit_state = case c.circuit_state when 'closed' then 'closed' else 'half_open' end,
+      retry_at = case c.circuit_state when 'closed' then null else now() + interval '1 minute' end
+    where c.tenant_id = v_connection.tenant_id and c.id = v_connection.id
+    returning c.* into v_connection;
+  end if;
+  return v_connection;
+end
+$$;
+
+comment on function interop.begin_emr_call(uuid) is 'about=Before a call: the connection, unless it is disabled or its circuit is open. A draft goes into testing. When the pause of an open circuit is over, one caller gets it (half_open). IM005 no such connection, IM802 disabled, or the circuit is open until retry_at.';
+
+create or replace function interop.finish_emr_call(
+  p_connection_id uuid,
+  p_ok boolean,
+  p_error text default null,
+  p_capability_hash bytea default null
+) returns interop.emr_connections
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_connection interop.emr_connections := interop.lock_connection(p_connection_id);
+  v_failures int := v_connection.failure_count + 1;
+  v_limit int := coalesce((core.setting('interop.circuit_failures') #>> '{}')::int, 5);
+begin
+  if v_connection.status = 'disabled' then
+    return v_connection;
+  end if;
+  if p_ok then
+    update interop.emr_connections c
+    set
+      status = case when c.status in ('testing', 'degraded') then 'active' else c.status end,
+      circuit_state = 'closed', retry_at = null, failure_count = 0, last_ok_at = now(), last_error = null,
+      capability_hash = coalesce(p_capability_hash, c.capability_hash)
+    where c.tenant_id = v_connection.tenant_id and c.id = v_connection.id
+    returning c.* into v_connection;
+    return v_connection;
+  end if;
+  update interop.emr_connections c
+  set
+    status = case when c.status = 'active' and v_failures >= v_limit then 'degraded' else c.status end,
+    failure_count = v_failures,
+    last_error = left(p_error, 500),
+    circuit_state = case when v_failures >= v_limit then 'open' else c.circuit_state end,
+    retry_at = case
+      when v_failures >= v_limit
+        then now() + least(interval '15 minutes', interval '30 seconds' * (2 ^ least(v_failures - v_limit, 10)))
+      else c.retry_at
+    end
+  where c.tenant_id = v_connection.tenant_id and c.id = v_connection.id
+  returning c.* into v_connection;
+  return v_connection;
+end
+$$;
+
+comment on function interop.finish_emr_call(uuid, boolean, text, bytea) is 'about=After a call. A success closes the circuit and makes a tested or degraded connection active; setting interop.circuit_failures (default 5) failures in a row open it, for 30 seconds at first and 15 minutes at most. p_error without patient data. IM005 no such connection.';
+
+create or replace function interop.save_poll_cursor(p_connection_id uuid, p_resource_type text, p_cursor text)
+  returns interop.emr_connections
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_connection interop.emr_connections := interop.lock_connection(p_connection_id);
+begin
+  update interop.emr_connections c
+  set poll_cursors = c.poll_cursors || jsonb_build_object(p_resource_type, p_cursor)
+  where c.tenant_id = v_connection.tenant_id and c.id = v_connection.id
+  returning c.* into v_connection;
+  return v_connection;
+end
+$$;
+
+comment on function interop.save_poll_cursor(uuid, text, text) is 'about=Where polling of a resource type goes on. Save it in the transaction that stores what was polled. IM005 no such connection.';
+
+create or replace function interop.disable_connection(p_connection_id uuid, p_reason text) returns interop.emr_connections
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_connection interop.emr_connections := interop.lock_connection(p_connection_id);
+begin
+  if v_connection.status = 'disabled' then
+    return v_connection;
+  end if;
+  perform core.set_reason(coalesce(p_reason, ''));
+  update interop.emr_connections c
+  set status = 'disabled'
+  where c.tenant_id = v_connection.tenant_id and c.id = v_connection.id
+  returning c.* into v_connection;
+  return v_connection;
+end
+$$;
+
+comment on function interop.disable_connection(uuid, text) is 'about=Nobody calls until it is enabled. IM001 not in use yet, IM002 no reason, IM005 no such connection.';
+
+create or replace function interop.enable_connection(p_connection_id uuid) returns interop.emr_connections
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_connection interop.emr_connections := interop.lock_connection(p_connection_id);
+begin
+  if v_connection.status in ('active', 'degraded') then
+    return v_connection;
+  end if;
+  update interop.emr_connections c
+  set status = 'active', circuit_state = 'closed', retry_at = null, failure_count = 0
+  where c.tenant_id = v_connection.tenant_id and c.id = v_connection.id
+  returning c.* into v_connection;
+  return v_connection;
+end
+$$;
+
+comment on function interop.enable_connection(uuid) is 'about=A disabled connection is called again, with a closed circuit. IM001 it was never tested, IM005 no such connection.';
+
 -- webhook: functions
 
 -- Into the queue, and back into it.
@@ -27826,6 +29628,7 @@ create or replace function inventory.write_movement(
   set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_unit_cost numeric;
   v_movement inventory.stock_movements;
 begin
   if p_balance.on_hand + p_movement.quantity < p_balance.reserved - p_from_reserved then
@@ -27844,18 +29647,16 @@ begin
       using errcode = 'IM011', hint = 'repeat it with its first key, or refer to the line that is new';
   end if;
 
+  select b.purchase_price into v_unit_cost
+  from inventory.batches b
+  where b.tenant_id = p_movement.tenant_id and b.id = p_balance.batch_id;
   insert into inventory.stock_movements as m (
     tenant_id, kind, store_location_id, item_id, batch_id, quantity, balance_after, unit_cost, ref_type, ref_id, part,
     counter_movement_id, patient_id, reason_code, approved_by, witness_id, idempotency_key
   )
   values (
     p_movement.tenant_id, p_movement.kind, p_balance.store_location_id, p_balance.item_id, p_balance.batch_id,
-    p_movement.quantity, p_balance.on_hand + p_movement.quantity,
-    (
-      select b.purchase_price
-      from inventory.batches b
-      where b.tenant_id = p_movement.tenant_id and b.id = p_balance.batch_id
-    ),
+    p_movement.quantity, p_balance.on_hand + p_movement.quantity, v_unit_cost,
     p_movement.ref_type, p_movement.ref_id, coalesce(p_movement.part, 1), p_movement.counter_movement_id,
     p_movement.patient_id, p_movement.reason_code, p_movement.approved_by, p_movement.witness_id,
     p_movement.idempotency_key
@@ -28894,6 +30695,7 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_order inventory.purchase_orders;
+  v_currency text := coalesce(p_currency, (select t.currency from core.tenants t where t.id = v_tenant));
   v_line record;
 begin
   select o.* into v_order
@@ -28913,7 +30715,7 @@ begin
   values (
     v_tenant, p_id, core.next_default_number('purchase_order', '', 'PO-{YY}-'), p_supplier_id, p_store_location_id,
     inventory.current_staff(), p_expected_on, p_terms,
-    coalesce(p_currency, (select t.currency from core.tenants t where t.id = v_tenant), 'INR')
+    v_currency
   )
   on conflict (tenant_id, id) do nothing
   returning o.* into v_order;
@@ -29092,6 +30894,7 @@ declare
   v_receipt inventory.goods_receipts;
   v_order inventory.purchase_orders;
   v_line record;
+  v_po_item_id uuid;
 begin
   select r.* into v_receipt
   from inventory.goods_receipts r
@@ -29129,22 +30932,20 @@ begin
     select l.ordinality as line_no, l.value as data
     from jsonb_array_elements(p_lines) with ordinality l
   loop
+    v_po_item_id := (
+      select o.id
+      from inventory.purchase_order_items o
+      where o.tenant_id = v_tenant and o.po_id = p_po_id and o.item_id = (v_line.data ->> 'item_id')::uuid
+      order by o.received_qty < o.quantity desc, o.line_no
+      limit 1
+    );
     insert into inventory.goods_receipt_items (
       tenant_id, grn_id, line_no, po_item_id, item_id, batch_no, mfg_on, expiry_on, accepted_qty, rejected_qty,
       free_qty, unit_price, mrp, tax_rate, reject_reason
     )
     values (
       v_tenant, p_id, v_line.line_no,
-      coalesce(
-        (v_line.data ->> 'po_item_id')::uuid,
-        (
-          select o.id
-          from inventory.purchase_order_items o
-          where o.tenant_id = v_tenant and o.po_id = p_po_id and o.item_id = (v_line.data ->> 'item_id')::uuid
-          order by o.received_qty < o.quantity desc, o.line_no
-          limit 1
-        )
-      ),
+      coalesce((v_line.data ->> 'po_item_id')::uuid, v_po_item_id),
       (v_line.data ->> 'item_id')::uuid, v_line.data ->> 'batch_no', (v_line.data ->> 'mfg_on')::date,
       (v_line.data ->> 'expiry_on')::date, coalesce((v_line.data ->> 'accepted_qty')::numeric, 0),
       coalesce((v_line.data ->> 'rejected_qty')::numeric, 0), coalesce((v_line.data ->> 'free_qty')::numeric, 0),
@@ -29174,13 +30975,14 @@ create or replace function inventory.inspect_goods(p_grn_id uuid, p_temperature_
 as $$
 declare
   v_receipt inventory.goods_receipts := inventory.lock_goods_receipt(p_grn_id);
+  v_inspector uuid := inventory.current_staff();
 begin
   if v_receipt.status = 'inspected' then
     return v_receipt;
   end if;
   update inventory.goods_receipts r
   set
-    status = 'inspected', inspected_by = inventory.current_staff(),
+    status = 'inspected', inspected_by = v_inspector,
     temperature_ok = coalesce(p_temperature_ok, r.temperature_ok)
   where r.tenant_id = v_receipt.tenant_id and r.id = v_receipt.id
   returning r.* into v_receipt;
@@ -32030,7 +33832,7 @@ begin
   update clinical.care_team_members m
   set period = tstzrange(lower(m.period), greatest(now(), lower(m.period) + interval '1 microsecond'))
   where m.tenant_id = p_encounter.tenant_id and m.encounter_id = p_encounter.id and upper_inf(m.period);
-  perform facility.vacate_beds(p_encounter.id);
+  perform facility.vacate_beds(p_encounter.id, p_encounter.patient_id);
   return v_encounter;
 end
 $$;
@@ -32057,7 +33859,7 @@ begin
   set status = 'cancelled'
   where e.tenant_id = v_encounter.tenant_id and e.id = p_encounter_id
   returning e.* into v_encounter;
-  perform facility.vacate_beds(p_encounter_id);
+  perform facility.vacate_beds(p_encounter_id, v_encounter.patient_id);
   return v_encounter;
 end
 $$;
@@ -32072,16 +33874,20 @@ create or replace function clinical.register_medico_legal_case(p_encounter_id uu
 as $$
 declare
   v_encounter clinical.encounters := clinical.lock_encounter(p_encounter_id);
+  v_number text := v_encounter.mlc_number;
 begin
   if v_encounter.is_mlc
     and v_encounter.police_intimated_at is not distinct from coalesce(p_police_intimated_at, v_encounter.police_intimated_at)
   then
     return v_encounter;
   end if;
+  if v_number is null then
+    v_number := core.next_default_number('mlc', '', 'MLC-{YY}-');
+  end if;
   update clinical.encounters e
   set
     is_mlc = true,
-    mlc_number = coalesce(v_encounter.mlc_number, core.next_default_number('mlc', '', 'MLC-{YY}-')),
+    mlc_number = v_number,
     police_intimated_at = coalesce(p_police_intimated_at, e.police_intimated_at)
   where e.tenant_id = v_encounter.tenant_id and e.id = p_encounter_id
   returning e.* into v_encounter;
@@ -32279,7 +34085,9 @@ begin
   set status = 'cancelled'
   where a.tenant_id = v_admission.tenant_id and a.id = p_admission_id
   returning a.* into v_admission;
-  perform facility.vacate_beds(v_admission.encounter_id);
+  perform facility.vacate_beds(e.id, e.patient_id)
+  from clinical.encounters e
+  where e.tenant_id = v_admission.tenant_id and e.id = v_admission.encounter_id;
   return v_admission;
 end
 $$;
@@ -33969,7 +35777,7 @@ begin
 end
 $$;
 
-comment on function clinical.approve_discharge_summary(uuid) is 'about=A doctor, not the person who prepared it, approves a summary in review: it is final. The guidelines that apply are evaluated once more. A summary that amends another replaces it now. Asked again: nothing changes. IM001 not in review, IM005 no such summary, IM006 no doctor, or prepared by the same person, IM610 a guideline is not met, 23514 no diagnosis.';
+comment on function clinical.approve_discharge_summary(uuid) is 'about=A doctor, not the person who prepared it, approves a summary in review: it is final. The guidelines that apply are evaluated once more. A summary that amends another replaces it now. Asked again: nothing changes. IM001 not in review, IM005 no such summary, IM006 no doctor, or prepared by the same person, IM610 a guideline is not met, 23514 no diagnosis, course or condition.';
 
 create or replace function clinical.amend_discharge_summary(p_summary_id uuid, p_content jsonb, p_reason text)
   returns clinical.discharge_summaries
@@ -35475,6 +37283,7 @@ declare
   v_claim record;
   v_item record;
   v_items uuid[];
+  v_count int := 0;
   v_sum record;
   v_total numeric;
   v_clinic record;
@@ -35506,16 +37315,17 @@ begin
       using errcode = 'IM001', hint = 'make it active with billing.set_account_status first';
   end if;
 
-  -- lock what is billed, and see what is in the way
+  if p_charge_item_ids is null then -- the account is locked: nobody adds to it now
+    select array_agg(i.id) into v_items
+    from billing.charge_items i
+    where i.tenant_id = v_tenant and i.account_id = p_account_id and i.status = 'billable';
+  else
+    v_items := p_charge_item_ids;
+  end if;
   for v_item in
     select i.id, i.status, i.account_id
     from billing.charge_items i
-    where
-      i.tenant_id = v_tenant
-      and case
-        when p_charge_item_ids is null then i.account_id = p_account_id and i.status = 'billable'
-        else i.id = any (p_charge_item_ids)
-      end
+    where i.tenant_id = v_tenant and i.id = any (v_items)
     order by i.id
     for no key update
   loop
@@ -35527,9 +37337,9 @@ begin
       raise exception 'charge item % cannot be billed on account %', v_item.id, p_account_id
         using errcode = 'IM559', hint = 'choose billable charges of the account';
     end if;
-    v_items := v_items || v_item.id;
+    v_count := v_count + 1;
   end loop;
-  if v_items is null or cardinality(v_items) < cardinality(p_charge_item_ids) then
+  if v_count = 0 or v_count < cardinality(v_items) then
     raise exception 'there is nothing to bill on account %, or a charge item does not exist', p_account_id
       using errcode = 'IM559', hint = 'choose billable charges of the account, each once';
   end if;
@@ -35716,6 +37526,38 @@ $$;
 
 comment on function billing.add_allocation(billing.invoices, text, uuid, numeric, text, uuid, text) is 'about=Writes an allocation, or its reversal below zero, to a bill and source that the caller has locked and checked.';
 
+create or replace function billing.used_of(p_source_kind text, p_source_id uuid) returns numeric
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_used numeric;
+begin
+  case p_source_kind -- a query each: every kind has an index of its own
+    when 'payment' then
+      select sum(a.amount) into v_used
+      from billing.payment_allocations a
+      where a.tenant_id = v_tenant and a.payment_id = p_source_id;
+    when 'claim_payment' then
+      select sum(a.amount) into v_used
+      from billing.payment_allocations a
+      where a.tenant_id = v_tenant and a.claim_payment_id = p_source_id;
+    when 'credit_note' then
+      select sum(a.amount) into v_used
+      from billing.payment_allocations a
+      where a.tenant_id = v_tenant and a.credit_note_id = p_source_id;
+    else
+      raise exception 'money comes from a payment, claim_payment or credit_note, not from "%"', p_source_kind
+        using errcode = '22023', hint = 'pass one of the three';
+  end case;
+  return coalesce(v_used, 0);
+end
+$$;
+
+comment on function billing.used_of(text, uuid) is 'about=How much of a source is allocated, reversals deducted.';
+
 create or replace function billing.allocate(
   p_source_kind text,
   p_source_id uuid,
@@ -35778,15 +37620,7 @@ begin
       using errcode = 'IM006', hint = 'a patient of the scheme does not pay what it covers; refund the payment';
   end if;
 
-  select coalesce(sum(a.amount), 0) into v_used
-  from billing.payment_allocations a
-  where
-    a.tenant_id = v_tenant
-    and case p_source_kind
-      when 'payment' then a.payment_id = p_source_id
-      when 'claim_payment' then a.claim_payment_id = p_source_id
-      else a.credit_note_id = p_source_id
-    end;
+  v_used := billing.used_of(p_source_kind, p_source_id);
   if v_used + p_amount > p_source_amount then
     raise exception '% % has % left to allocate', p_source_kind, p_source_id, p_source_amount - v_used
       using errcode = 'IM555', hint = 'allocate at most what is left';
@@ -37053,6 +38887,5269 @@ end
 $$;
 
 comment on function cds.retire_rule(uuid) is 'about=Ends a rule for good: a draft, an active or a suspended one. IM001 in testing, IM005 no such rule.';
+
+-- insurance: functions
+
+-- How the operations of this module lock and move cases and submissions. A move and its row in adjudication_events
+-- are written together, so that turn-around reports miss nothing.
+create or replace function insurance.lock_case(p_case_id uuid) returns insurance.pmjay_cases
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_case insurance.pmjay_cases;
+begin
+  select c.* into v_case
+  from insurance.pmjay_cases c
+  where c.tenant_id = v_tenant and c.id = p_case_id
+  for no key update;
+  if not found then
+    raise exception 'case % does not exist', p_case_id
+      using errcode = 'IM005', hint = 'choose a case of the tenant';
+  end if;
+  return v_case;
+end
+$$;
+
+comment on function insurance.lock_case(uuid) is 'about=The case, locked until the transaction ends. IM005 no such case.';
+
+create or replace function insurance.lock_claim(p_claim_id uuid) returns insurance.insurance_claims
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_claim insurance.insurance_claims;
+begin
+  -- case and parent of a submission never change, so they can be read before anything is locked
+  select c.* into v_claim from insurance.insurance_claims c where c.tenant_id = v_tenant and c.id = p_claim_id;
+  if not found then
+    raise exception 'claim % does not exist', p_claim_id
+      using errcode = 'IM005', hint = 'choose a pre-authorisation or claim of the tenant';
+  end if;
+  if v_claim.case_id is not null then
+    perform insurance.lock_case(v_claim.case_id);
+  end if;
+  perform
+  from insurance.insurance_claims c
+  where c.tenant_id = v_tenant and c.id in (p_claim_id, v_claim.related_claim_id)
+  order by c.id
+  for no key update;
+  select c.* into v_claim from insurance.insurance_claims c where c.tenant_id = v_tenant and c.id = p_claim_id;
+  return v_claim;
+end
+$$;
+
+comment on function insurance.lock_claim(uuid) is 'about=The submission, locked with its case and the submission that it follows until the transaction ends. IM005 no such claim.';
+
+create or replace function insurance.note_claim(
+  p_claim insurance.insurance_claims,
+  p_from text,
+  p_to text,
+  p_role text,
+  p_details jsonb default '{}'
+) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into insurance.adjudication_events (
+    tenant_id, case_id, claim_id, from_status, to_status, actor_role, actor_name, actor_user_id, workflow_code, amount,
+    remarks, message_id, raw
+  )
+  values (
+    p_claim.tenant_id, p_claim.case_id, p_claim.id, p_from, p_to, p_role, p_details ->> 'actor_name',
+    case when p_role in ('PROVIDER', 'PMAM', 'MEDCO') then core.current_user_id() end, p_claim.workflow_code,
+    coalesce((p_details ->> 'amount')::numeric, p_claim.total_approved, p_claim.total_claimed), p_details ->> 'remarks',
+    (p_details ->> 'message_id')::uuid, p_details -> 'raw'
+  );
+end
+$$;
+
+comment on function insurance.note_claim(insurance.insurance_claims, text, text, text, jsonb) is 'about=Writes the event of a submission: states, role, and {actor_name, amount, remarks, message_id, raw}.';
+
+create or replace function insurance.move_claim(
+  p_claim insurance.insurance_claims,
+  p_to insurance.claim_status,
+  p_role text,
+  p_details jsonb default '{}'
+) returns insurance.insurance_claims
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_claim insurance.insurance_claims;
+begin
+  update insurance.insurance_claims c
+  set status = p_to
+  where c.tenant_id = p_claim.tenant_id and c.id = p_claim.id
+  returning c.* into v_claim;
+  perform insurance.note_claim(v_claim, p_claim.status::text, p_to::text, p_role, p_details);
+  return v_claim;
+end
+$$;
+
+comment on function insurance.move_claim(insurance.insurance_claims, insurance.claim_status, text, jsonb) is 'about=Moves a submission that the caller has locked and writes its event. IM001 no such move, IM002 the move needs a reason.';
+
+create or replace function insurance.move_case(p_case_id uuid, p_to text, p_role text default 'SYSTEM') returns insurance.pmjay_cases
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_case insurance.pmjay_cases := insurance.lock_case(p_case_id);
+  v_from text := v_case.status;
+begin
+  update insurance.pmjay_cases c
+  set status = p_to
+  where c.tenant_id = v_case.tenant_id and c.id = v_case.id
+  returning c.* into v_case;
+  insert into insurance.adjudication_events (
+    tenant_id, case_id, from_status, to_status, actor_role, actor_user_id, amount, remarks
+  )
+  values (
+    v_case.tenant_id, v_case.id, v_from, p_to, p_role, core.current_user_id(), v_case.wallet_blocked,
+    core.current_reason()
+  );
+  return v_case;
+end
+$$;
+
+comment on function insurance.move_case(uuid, text, text) is 'about=Moves a case and writes its event. IM001 no such move, IM002 the move needs a reason, IM005 no such case.';
+
+create or replace function insurance.follow_claim(p_case_id uuid, p_from text[], p_to text) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if exists (
+    select
+    from insurance.pmjay_cases c
+    where c.tenant_id = core.require_tenant() and c.id = p_case_id and c.status = any (p_from)
+  ) then
+    perform insurance.move_case(p_case_id, p_to);
+  end if;
+end
+$$;
+
+comment on function insurance.follow_claim(uuid, text[], text) is 'about=Moves the case of a submission on, when there is one and it stands in one of the states; a case under treatment, for example, stays there whatever its enhancement does.';
+
+create or replace function insurance.bytes_of(p_object jsonb, p_key text) returns bytea
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_object ->> p_key !~ '^\\x([0-9a-fA-F]{2})+$' then
+    raise exception '"%" must be bytes in hexadecimal', p_key
+      using errcode = '22023', hint = 'encrypt in the application and send \x and two digits a byte; never plain text';
+  end if;
+  return (p_object ->> p_key)::bytea;
+end
+$$;
+
+comment on function insurance.bytes_of(jsonb, text) is 'about=Bytes of one key of an object, written as PostgreSQL writes bytea (\x00ff). 22023 anything else.';
+
+create or replace function insurance.refuse_unknown_keys(p_object jsonb, p_known text[]) returns void
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_key text;
+begin
+  select k.key into v_key from jsonb_object_keys(p_object) as k (key) where k.key <> all (p_known) limit 1;
+  if v_key is not null then
+    raise exception 'unknown key "%"', v_key
+      using errcode = '22023', hint = 'known keys: ' || array_to_string(p_known, ', ');
+  end if;
+end
+$$;
+
+comment on function insurance.refuse_unknown_keys(jsonb, text[]) is 'about=Raises 22023 for a key that is not in the list: a misspelt amount must not count as none.';
+
+-- The wallet: what a coverage has left, less what live submissions hold of it. Members of a family share one.
+create or replace function insurance.lock_wallet(p_coverage_id uuid) returns uuid[]
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_coverage record;
+  v_member uuid;
+  v_wallet uuid[] := '{}';
+begin
+  select c.payer_id, c.family_id_bidx into v_coverage
+  from insurance.coverages c
+  where c.tenant_id = v_tenant and c.id = p_coverage_id and c.deleted_at is null;
+  if not found then
+    raise exception 'coverage % does not exist', p_coverage_id
+      using errcode = 'IM005', hint = 'choose a coverage of the tenant that is not deleted';
+  end if;
+  for v_member in
+    select c.id
+    from insurance.coverages c
+    where
+      c.tenant_id = v_tenant and c.payer_id = v_coverage.payer_id and c.deleted_at is null
+      and (c.id = p_coverage_id or c.family_id_bidx = v_coverage.family_id_bidx)
+    order by c.id
+    for no key update
+  loop
+    v_wallet := v_wallet || v_member;
+  end loop;
+  return v_wallet;
+end
+$$;
+
+comment on function insurance.lock_wallet(uuid) is 'about=The coverages that share the wallet of one, locked in order of their ids until the transaction ends. IM005 no such coverage.';
+
+create or replace function insurance.wallet_free(p_wallet uuid[]) returns numeric
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select b.balance - (
+    select coalesce(sum(c.wallet_hold), 0)
+    from insurance.insurance_claims c
+    where c.tenant_id = core.require_tenant() and c.coverage_id = any (p_wallet) and c.wallet_hold > 0
+  )
+  from (
+    select w.balance
+    from insurance.coverages w
+    where w.tenant_id = core.require_tenant() and w.id = any (p_wallet) and w.balance is not null
+    order by w.balance_checked_at desc nulls last
+    limit 1
+  ) b
+$$;
+
+comment on function insurance.wallet_free(uuid[]) is 'about=What a wallet, locked by the caller, has left: the balance that the payer told last, less all holds. Null: no limit is known.';
+
+create or replace function insurance.set_hold(p_claim insurance.insurance_claims, p_amount numeric) returns insurance.insurance_claims
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_claim insurance.insurance_claims;
+begin
+  update insurance.insurance_claims c
+  set wallet_hold = p_amount
+  where c.tenant_id = p_claim.tenant_id and c.id = p_claim.id
+  returning c.* into v_claim;
+  update insurance.pmjay_cases k
+  set wallet_blocked = (
+    select coalesce(sum(c.wallet_hold), 0)
+    from insurance.insurance_claims c
+    where c.tenant_id = p_claim.tenant_id and c.case_id = p_claim.case_id
+  )
+  where k.tenant_id = p_claim.tenant_id and k.id = p_claim.case_id;
+  return v_claim;
+end
+$$;
+
+comment on function insurance.set_hold(insurance.insurance_claims, numeric) is 'about=Sets what a submission holds of the wallet and counts the case''s wallet_blocked again. The caller has locked case, submission and, when the hold rises, the wallet.';
+
+create or replace function insurance.take_hold(p_claim insurance.insurance_claims, p_amount numeric) returns insurance.insurance_claims
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_wallet uuid[] := insurance.lock_wallet(p_claim.coverage_id);
+  -- a statement of its own: it sees what those before us in the queue for the lock have committed
+  v_free numeric := insurance.wallet_free(v_wallet);
+begin
+  if p_amount > v_free then
+    raise exception 'claim % needs more than its wallet has left', p_claim.id
+      using errcode = 'IM601', hint = 'short by ' || p_amount - v_free;
+  end if;
+  return insurance.set_hold(p_claim, p_amount);
+end
+$$;
+
+comment on function insurance.take_hold(insurance.insurance_claims, numeric) is 'about=Holds an amount of the wallet for a submission, under the lock of the wallet. IM601 the wallet has less.';
+
+create or replace function insurance.draw_wallet(p_coverage_id uuid, p_amount numeric) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_wallet uuid[] := insurance.lock_wallet(p_coverage_id);
+begin
+  update insurance.coverages c
+  set balance = greatest(c.balance - p_amount, 0)
+  where c.tenant_id = core.require_tenant() and c.id = any (v_wallet) and c.balance is not null;
+end
+$$;
+
+comment on function insurance.draw_wallet(uuid, numeric) is 'about=Takes what was paid out of the balance of a wallet.';
+
+-- Which NHCX workflow id a submission has. The codes are rows of setting insurance.workflow_rules, never constants:
+-- NHA changes them (the reply to a query of a claim is 151 in one version and 161 in another), a tenant may have its
+-- own.
+create or replace function insurance.resolve_workflow(
+  p_new text,
+  p_parent_use text default null,
+  p_parent_answer text default null,
+  p_parent_code text default null,
+  p_items_changed boolean default null
+) returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_rule jsonb;
+  v_items text := case when p_items_changed then 'changed' else 'same' end;
+  v_refusal text;
+begin
+  for v_rule in
+    select r.value
+    from jsonb_array_elements(core.setting('insurance.workflow_rules')) with ordinality as r (value, n)
+    order by r.n
+  loop
+    continue when v_rule ->> 'new' <> p_new or v_rule ->> 'parent' is distinct from p_parent_use;
+    continue when v_rule ? 'answer' and not coalesce(v_rule -> 'answer' ? p_parent_answer, false);
+    continue when v_rule ? 'sent_as' and not coalesce(v_rule -> 'sent_as' ? p_parent_code, false);
+    continue when v_rule ? 'items' and v_rule ->> 'items' <> v_items;
+    if v_rule ? 'code' then
+      return v_rule ->> 'code';
+    end if;
+    v_refusal := v_rule ->> 'refuse';
+    exit;
+  end loop;
+  raise exception 'a % cannot follow a % that was answered "%"',
+    p_new, coalesce(p_parent_use, 'submission of nothing'), coalesce(p_parent_answer, 'not yet')
+    using errcode = 'IM606', hint = coalesce(v_refusal, 'setting insurance.workflow_rules lists what may follow what');
+end
+$$;
+
+comment on function insurance.resolve_workflow(text, text, text, text, boolean) is 'about=Workflow id of a new submission (preauthorization, claim, claim_without_approval, cancel, reprocess, payment_acknowledgement) by use, answer and code of the one before it and whether the item codes changed; the first fitting row of setting insurance.workflow_rules decides. IM606 none fits, or the row refuses and says what to do instead.';
+
+create or replace function insurance.items_changed(p_claim_id uuid, p_other_id uuid) returns boolean
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select exists (
+    select
+    from (
+      select i.code_system, i.code
+      from insurance.insurance_claim_items i
+      where i.tenant_id = core.require_tenant() and i.claim_id in (p_claim_id, p_other_id)
+      group by i.code_system, i.code
+      having count(distinct i.claim_id) = 1
+    ) only_one
+  )
+$$;
+
+comment on function insurance.items_changed(uuid, uuid) is 'about=True when the sets of item codes of two submissions differ; amounts, strata and implants do not count.';
+
+-- The life of a coverage: an application enters it as a draft, these operations do the rest.
+create or replace function insurance.verify_coverage(p_coverage_id uuid, p_verified_how text) returns insurance.coverages
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_coverage insurance.coverages;
+begin
+  select c.* into v_coverage
+  from insurance.coverages c
+  where c.tenant_id = v_tenant and c.id = p_coverage_id and c.deleted_at is null
+  for no key update;
+  if not found then
+    raise exception 'coverage % does not exist', p_coverage_id
+      using errcode = 'IM005', hint = 'choose a coverage of the tenant that is not deleted';
+  end if;
+  if v_coverage.status = 'active' then
+    return v_coverage;
+  end if;
+  update insurance.coverages c
+  set status = 'active', verified_at = now(), verified_how = p_verified_how
+  where c.tenant_id = v_tenant and c.id = p_coverage_id
+  returning c.* into v_coverage;
+  return v_coverage;
+end
+$$;
+
+comment on function insurance.verify_coverage(uuid, text) is 'about=The membership was verified: draft or suspended to active. IM001 cancelled or expired, IM005 no such coverage, 23505 another active coverage of the patient has the rank.';
+
+create or replace function insurance.end_coverage(p_coverage_id uuid, p_status text, p_reason text) returns insurance.coverages
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_coverage insurance.coverages;
+begin
+  if p_status not in ('suspended', 'expired', 'cancelled') then
+    raise exception 'a coverage does not end as "%"', p_status
+      using errcode = '22023', hint = 'use suspended, expired or cancelled';
+  end if;
+  select c.* into v_coverage
+  from insurance.coverages c
+  where c.tenant_id = v_tenant and c.id = p_coverage_id and c.deleted_at is null
+  for no key update;
+  if not found then
+    raise exception 'coverage % does not exist', p_coverage_id
+      using errcode = 'IM005', hint = 'choose a coverage of the tenant that is not deleted';
+  end if;
+  if v_coverage.status = p_status then
+    return v_coverage;
+  end if;
+  perform core.set_reason(p_reason);
+  update insurance.coverages c
+  set status = p_status
+  where c.tenant_id = v_tenant and c.id = p_coverage_id
+  returning c.* into v_coverage;
+  return v_coverage;
+end
+$$;
+
+comment on function insurance.end_coverage(uuid, text, text) is 'about=Suspends, expires or cancels a coverage; live submissions keep what they hold. IM001 it has ended otherwise, IM002 suspending and cancelling need a reason, IM005 no such coverage, 22023 another state.';
+
+-- O28, first half: is the coverage in force, and what has its wallet left? The question leaves through the outbox
+-- (eligibility.requested.v1); the answer is applied by insurance.apply_eligibility_answer, whatever way it comes.
+create or replace function insurance.ask_eligibility(
+  p_payer_id uuid,
+  p_patient_id uuid,
+  p_coverage_id uuid default null,
+  p_encounter_id uuid default null,
+  p_purposes text[] default '{validation}',
+  p_items jsonb default '[]',
+  p_correlation_id uuid default null
+) returns insurance.eligibility_checks
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_correlation_id uuid := coalesce(p_correlation_id, core.uuid_v7());
+  v_check insurance.eligibility_checks;
+begin
+  select e.* into v_check
+  from insurance.eligibility_checks e
+  where e.tenant_id = v_tenant and e.correlation_id = v_correlation_id;
+  if found then
+    return v_check;
+  end if;
+  if p_coverage_id is not null and not exists (
+    select
+    from insurance.coverages c
+    where c.tenant_id = v_tenant and c.id = p_coverage_id and c.payer_id = p_payer_id and c.deleted_at is null
+  ) then
+    raise exception 'coverage % is none of payer %', p_coverage_id, p_payer_id
+      using errcode = 'IM005', hint = 'choose a coverage of that payer, or ask with the purpose discovery';
+  end if;
+  insert into insurance.eligibility_checks (
+    tenant_id, request_number, coverage_id, patient_id, encounter_id, payer_id, purposes, items, correlation_id
+  )
+  values (
+    v_tenant, core.next_default_number('eligibility', '', 'ELG-{YY}-'), p_coverage_id, p_patient_id, p_encounter_id,
+    p_payer_id, p_purposes, p_items, v_correlation_id
+  )
+  on conflict (tenant_id, correlation_id) do nothing
+  returning * into v_check;
+  if not found then
+    select e.* into v_check
+    from insurance.eligibility_checks e
+    where e.tenant_id = v_tenant and e.correlation_id = v_correlation_id;
+  end if;
+  return v_check;
+end
+$$;
+
+comment on function insurance.ask_eligibility(uuid, uuid, uuid, uuid, text[], jsonb, uuid) is 'about=Asks a payer about a coverage, or with purpose discovery whether there is one. The same correlation id gives the same check. IM003 no tenant, IM005 no such coverage of the payer.';
+
+create or replace function insurance.apply_eligibility_answer(
+  p_correlation_id uuid,
+  p_answer jsonb,
+  p_message_id uuid default null
+) returns insurance.eligibility_checks
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_check insurance.eligibility_checks;
+  v_outcome text := p_answer ->> 'outcome';
+  v_balance numeric(14, 2) := (p_answer ->> 'balance')::numeric;
+  v_wallet uuid[];
+  v_approved numeric;
+begin
+  perform insurance.refuse_unknown_keys(
+    p_answer,
+    array['outcome', 'inforce', 'balance', 'required_documents', 'required_questionnaires', 'disposition', 'error']
+  );
+  select e.* into v_check
+  from insurance.eligibility_checks e
+  where e.tenant_id = v_tenant and e.correlation_id = p_correlation_id
+  for no key update;
+  if not found then
+    raise exception 'no eligibility check has correlation id %', p_correlation_id
+      using errcode = 'IM604', hint = 'keep the message and apply it again when the check is known';
+  end if;
+  if v_check.status = 'complete' then
+    return v_check;
+  end if;
+  if v_check.status in ('pending', 'error') then -- answered before the sender told that it had left, or after all
+    update insurance.eligibility_checks e
+    set status = 'awaiting', sent_at = coalesce(e.sent_at, now())
+    where e.tenant_id = v_tenant and e.id = v_check.id;
+  end if;
+
+  update insurance.eligibility_checks e
+  set
+    status = case when v_outcome = 'queued' then 'awaiting' else v_outcome end,
+    outcome = v_outcome,
+    responded_at = now(),
+    inforce = coalesce((p_answer ->> 'inforce')::boolean, e.inforce),
+    balance = coalesce(v_balance, e.balance),
+    required_documents = coalesce(p_answer -> 'required_documents', e.required_documents),
+    required_questionnaires = coalesce(p_answer -> 'required_questionnaires', e.required_questionnaires),
+    disposition = coalesce(p_answer ->> 'disposition', e.disposition),
+    error = p_answer -> 'error'
+  where e.tenant_id = v_tenant and e.id = v_check.id
+  returning e.* into v_check;
+
+  if v_balance is not null and v_check.coverage_id is not null then
+    v_wallet := insurance.lock_wallet(v_check.coverage_id);
+    -- the payer's figure is what remains after its approvals; ours is before all holds
+    select coalesce(sum(c.wallet_hold), 0) into v_approved
+    from insurance.insurance_claims c
+    where
+      c.tenant_id = v_tenant and c.coverage_id = any (v_wallet) and c.wallet_hold > 0
+      and c.status in ('approved', 'partially_approved', 'utilised');
+    update insurance.coverages c
+    set balance = v_balance + v_approved, balance_checked_at = now()
+    where c.tenant_id = v_tenant and c.id = any (v_wallet);
+  end if;
+  perform insurance.finish_message(p_message_id, 'eligibility_checks', v_check.id);
+  return v_check;
+end
+$$;
+
+comment on function insurance.apply_eligibility_answer(uuid, jsonb, uuid) is 'about=Applies a payer''s answer {outcome, inforce, balance, required_documents, required_questionnaires, disposition, error} to the check with that correlation id, and its balance to the wallet; p_message_id is the envelope that brought it. A complete check stays as it is. IM003 no tenant, IM604 no such correlation id, 22023 an unknown key.';
+
+-- A case of the scheme, from the desk to its end. Submissions move it in between (insurance.follow_claim).
+create or replace function insurance.register_case(
+  p_encounter_id uuid,
+  p_coverage_id uuid,
+  p_hospital_code text,
+  p_home_state text,
+  p_treating_state text,
+  p_admission_type text,
+  p_backdated_to timestamptz default null,
+  p_telephonic boolean default false,
+  p_mother_case_id uuid default null,
+  p_primary_specialty text default null,
+  p_tms_case_id text default null
+) returns insurance.pmjay_cases
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+  set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_patient_id uuid;
+  v_coverage insurance.coverages;
+  v_case insurance.pmjay_cases;
+begin
+  select e.patient_id into v_patient_id
+  from clinical.encounters e
+  where e.tenant_id = v_tenant and e.id = p_encounter_id and e.deleted_at is null;
+  if not found then
+    raise exception 'encounter % does not exist', p_encounter_id
+      using errcode = 'IM005', hint = 'choose an encounter of the tenant';
+  end if;
+  -- two desks that register the same beneficiary meet here
+  select c.* into v_coverage
+  from insurance.coverages c
+  where c.tenant_id = v_tenant and c.id = p_coverage_id and c.deleted_at is null
+  for no key update;
+  if not found then
+    raise exception 'coverage % does not exist', p_coverage_id
+      using errcode = 'IM005', hint = 'choose a coverage of the tenant that is not deleted';
+  end if;
+
+  select c.* into v_case
+  from insurance.pmjay_cases c
+  where
+    c.tenant_id = v_tenant and c.coverage_id = p_coverage_id and c.patient_id = v_patient_id
+    and c.status not in ('paid', 'closed', 'cancelled');
+  if found and v_case.encounter_id = p_encounter_id then
+    return v_case;
+  end if;
+  if found then
+    raise exception 'patient % has live case %', v_patient_id, v_case.id
+      using errcode = 'IM609', hint = 'close or cancel that case first';
+  end if;
+  if v_coverage.status <> 'active' then
+    raise exception 'coverage % is %', p_coverage_id, v_coverage.status
+      using errcode = 'IM600', hint = 'verify the coverage first';
+  end if;
+  if p_mother_case_id is null and v_coverage.patient_id <> v_patient_id then
+    raise exception 'coverage % is not of patient %', p_coverage_id, v_patient_id
+      using errcode = 'IM600', hint = 'choose a coverage of the patient, or name the mother''s case for a newborn';
+  end if;
+  if p_mother_case_id is not null and not exists (
+    select
+    from insurance.pmjay_cases m
+    where
+      m.tenant_id = v_tenant and m.id = p_mother_case_id and m.coverage_id = p_coverage_id and m.status <> 'cancelled'
+      and m.patient_id <> v_patient_id
+  ) then
+    raise exception 'case % is no case of the mother on coverage %', p_mother_case_id, p_coverage_id
+      using errcode = 'IM005', hint = 'name the case of the mother on the same coverage';
+  end if;
+
+  insert into insurance.pmjay_cases (
+    tenant_id, case_number, tms_case_id, patient_id, encounter_id, coverage_id, hospital_code, pmam_user_id, home_state,
+    treating_state, is_portability, admission_type, registered_at, backdated_to, telephonic, is_newborn, mother_case_id,
+    primary_specialty
+  )
+  values (
+    v_tenant, core.next_default_number('case', '', 'CASE-{YY}-'), p_tms_case_id, v_patient_id, p_encounter_id,
+    p_coverage_id, p_hospital_code, core.current_user_id(), p_home_state, p_treating_state,
+    p_home_state <> p_treating_state, p_admission_type, now(), p_backdated_to, p_telephonic, p_mother_case_id is not null,
+    p_mother_case_id, p_primary_specialty
+  )
+  returning * into v_case;
+  insert into insurance.adjudication_events (tenant_id, case_id, to_status, actor_role, actor_user_id)
+  values (v_tenant, v_case.id, v_case.status, 'PMAM', core.current_user_id());
+  return v_case;
+end
+$$;
+
+comment on function insurance.register_case(uuid, uuid, text, text, text, text, timestamptz, boolean, uuid, text, text) is 'about=Registers a case for the encounter''s patient; a newborn''s names the mother''s case and runs on her coverage. Registering the encounter again gives the same case. IM003 no tenant, IM005 no such encounter, coverage or mother''s case, IM600 coverage not active or of somebody else, IM609 the patient has another live case on the coverage, IM621 dated back too far.';
+
+create or replace function insurance.start_treatment(p_case_id uuid) returns insurance.pmjay_cases
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_case insurance.pmjay_cases := insurance.lock_case(p_case_id);
+begin
+  if v_case.status = 'under_treatment' then
+    return v_case;
+  end if;
+  -- before an approval: an emergency that was registered by telephone, or packages that need no approval
+  if v_case.status in ('registered', 'identity_verified')
+    and not (v_case.telephonic and v_case.admission_type = 'emergency')
+    and not coalesce(
+      (
+        select bool_and(p.approval_not_required)
+        from insurance.insurance_claims c
+        join insurance.insurance_claim_items i on i.tenant_id = c.tenant_id and i.claim_id = c.id
+        left join insurance.benefit_packages p on p.id = i.package_id
+        where c.tenant_id = v_case.tenant_id and c.case_id = v_case.id and c.status in ('draft', 'ready')
+      ),
+      false
+    )
+  then
+    raise exception 'case % has no approval', p_case_id
+      using errcode = 'IM605', hint = 'wait for the approval; an emergency is registered by telephone';
+  end if;
+  return insurance.move_case(p_case_id, 'under_treatment', 'MEDCO');
+end
+$$;
+
+comment on function insurance.start_treatment(uuid) is 'about=Treatment begins: approved, or an emergency registered by telephone, or only packages that need no approval. IM001 the case is elsewhere, IM005 no such case, IM605 no approval.';
+
+create or replace function insurance.discharge_case(p_case_id uuid, p_mortality boolean default false) returns insurance.pmjay_cases
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_case insurance.pmjay_cases := insurance.lock_case(p_case_id);
+begin
+  if v_case.status = 'discharged' and v_case.mortality is not distinct from p_mortality then
+    return v_case;
+  end if;
+  update insurance.pmjay_cases c
+  set mortality = p_mortality
+  where c.tenant_id = v_case.tenant_id and c.id = v_case.id;
+  return insurance.move_case(p_case_id, 'discharged', 'MEDCO');
+end
+$$;
+
+comment on function insurance.discharge_case(uuid, boolean) is 'about=The patient left, or died: under treatment to discharged; the claim may follow. IM001 not under treatment, IM005 no such case.';
+
+create or replace function insurance.cancel_case(p_case_id uuid, p_reason text) returns insurance.pmjay_cases
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_case insurance.pmjay_cases := insurance.lock_case(p_case_id);
+  v_claim insurance.insurance_claims;
+begin
+  if v_case.status = 'cancelled' then
+    return v_case;
+  end if;
+  perform core.set_reason(p_reason);
+  select c.* into v_claim
+  from insurance.insurance_claims c
+  where
+    c.tenant_id = v_case.tenant_id and c.case_id = v_case.id
+    and c.status in (
+      'submitted', 'queried', 'approved', 'partially_approved', 'cancel_requested', 'utilised', 'reprocess_requested', 'paid'
+    )
+  limit 1;
+  if found then
+    raise exception 'case % has live submission %', p_case_id, v_claim.id
+      using errcode = 'IM608', hint = 'have it cancelled with insurance.request_cancellation first';
+  end if;
+  for v_claim in
+    select c.*
+    from insurance.insurance_claims c
+    where
+      c.tenant_id = v_case.tenant_id and c.case_id = v_case.id
+      and c.status in ('draft', 'ready', 'dispatch_failed')
+    order by c.id
+    for no key update
+  loop
+    perform insurance.set_hold(v_claim, 0);
+    perform insurance.move_claim(v_claim, 'cancelled', 'PROVIDER', jsonb_build_object('remarks', p_reason));
+  end loop;
+  update insurance.pmjay_cases c
+  set cancel_reason = p_reason
+  where c.tenant_id = v_case.tenant_id and c.id = v_case.id;
+  return insurance.move_case(p_case_id, 'cancelled', 'PMAM');
+end
+$$;
+
+comment on function insurance.cancel_case(uuid, text) is 'about=Cancels a case with its drafts. IM001 its claim is under way, IM002 no reason, IM005 no such case, IM608 a submission of it is live with the payer.';
+
+create or replace function insurance.close_case(p_case_id uuid, p_reason text default null) returns insurance.pmjay_cases
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_case insurance.pmjay_cases := insurance.lock_case(p_case_id);
+  v_claim insurance.insurance_claims;
+begin
+  if v_case.status = 'closed' then
+    return v_case;
+  end if;
+  perform core.set_reason(p_reason);
+  for v_claim in
+    select c.*
+    from insurance.insurance_claims c
+    where
+      c.tenant_id = v_case.tenant_id and c.case_id = v_case.id
+      and c.status in (
+        'approved', 'partially_approved', 'rejected', 'resubmitted', 'utilised', 'superseded', 'paid', 'lapsed'
+      )
+    order by c.id
+    for no key update
+  loop
+    update insurance.insurance_claims c
+    set wallet_hold = 0
+    where c.tenant_id = v_claim.tenant_id and c.id = v_claim.id and c.wallet_hold > 0;
+    perform insurance.move_claim(v_claim, 'closed', 'SYSTEM');
+  end loop;
+  return insurance.move_case(p_case_id, 'closed', 'MEDCO');
+end
+$$;
+
+comment on function insurance.close_case(uuid, text) is 'about=Ends a paid case, or one whose claim stays rejected (with a reason), and its submissions; nothing is held of the wallet any more. IM001 neither paid nor rejected, IM002 no reason, IM005 no such case.';
+
+-- Proof that the beneficiary is present, per stage. The authentication service sees the finger or face; what comes
+-- here is its transaction id and, encrypted by the application, its token.
+create or replace function insurance.lock_authentication(p_authentication_id uuid) returns insurance.beneficiary_authentications
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_authentication insurance.beneficiary_authentications;
+begin
+  select a.* into v_authentication
+  from insurance.beneficiary_authentications a
+  where a.tenant_id = v_tenant and a.id = p_authentication_id
+  for no key update;
+  if not found then
+    raise exception 'authentication % does not exist', p_authentication_id
+      using errcode = 'IM005', hint = 'begin it with insurance.begin_authentication';
+  end if;
+  return v_authentication;
+end
+$$;
+
+comment on function insurance.lock_authentication(uuid) is 'about=The authentication, locked until the transaction ends. IM005 no such authentication.';
+
+create or replace function insurance.begin_authentication(
+  p_encounter_id uuid,
+  p_payer_id uuid,
+  p_stage text,
+  p_method text,
+  p_txn_id text
+) returns insurance.beneficiary_authentications
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_patient_id uuid;
+  v_authentication insurance.beneficiary_authentications;
+begin
+  if p_method = 'exception' then
+    raise exception 'an exception is not begun'
+      using errcode = 'IM006', hint = 'begin a method, then have the exception approved';
+  end if;
+  select e.patient_id into v_patient_id
+  from clinical.encounters e
+  where e.tenant_id = v_tenant and e.id = p_encounter_id and e.deleted_at is null;
+  if not found then
+    raise exception 'encounter % does not exist', p_encounter_id
+      using errcode = 'IM005', hint = 'choose an encounter of the tenant';
+  end if;
+  select a.* into v_authentication
+  from insurance.beneficiary_authentications a
+  where
+    a.tenant_id = v_tenant and a.encounter_id = p_encounter_id and a.payer_id = p_payer_id and a.stage = p_stage
+    and (a.txn_id = p_txn_id or a.status = 'authenticated' and coalesce(a.token_expires_at, 'infinity') > now());
+  if found then
+    return v_authentication;
+  end if;
+  insert into insurance.beneficiary_authentications (tenant_id, encounter_id, patient_id, payer_id, stage, method, txn_id)
+  values (v_tenant, p_encounter_id, v_patient_id, p_payer_id, p_stage, p_method, p_txn_id)
+  returning * into v_authentication;
+  return v_authentication;
+end
+$$;
+
+comment on function insurance.begin_authentication(uuid, uuid, text, text, text) is 'about=Begins an authentication at a stage; the same transaction, or one that holds already, is returned. IM005 no such encounter, IM006 method exception.';
+
+create or replace function insurance.succeed_authentication(
+  p_authentication insurance.beneficiary_authentications
+) returns insurance.beneficiary_authentications
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_authentication insurance.beneficiary_authentications;
+  v_case_id uuid;
+begin
+  -- one that holds per stage: an older one has lapsed, else begin_authentication had returned it
+  update insurance.beneficiary_authentications a
+  set status = 'expired'
+  where
+    a.tenant_id = p_authentication.tenant_id and a.encounter_id = p_authentication.encounter_id
+    and a.payer_id = p_authentication.payer_id and a.stage = p_authentication.stage and a.status = 'authenticated';
+  update insurance.beneficiary_authentications a
+  set status = 'authenticated', authenticated_at = now()
+  where a.tenant_id = p_authentication.tenant_id and a.id = p_authentication.id
+  returning a.* into v_authentication;
+
+  select c.id into v_case_id
+  from insurance.pmjay_cases c
+  where
+    c.tenant_id = v_authentication.tenant_id and c.encounter_id = v_authentication.encounter_id
+    and c.status = 'registered';
+  perform insurance.follow_claim(v_case_id, array['registered'], 'identity_verified');
+  return v_authentication;
+end
+$$;
+
+comment on function insurance.succeed_authentication(insurance.beneficiary_authentications) is 'about=Marks an authentication, locked by the caller, as successful, and the encounter''s registered case as identified.';
+
+create or replace function insurance.complete_authentication(
+  p_authentication_id uuid,
+  p_token_enc bytea,
+  p_token_expires_at timestamptz default null,
+  p_refresh_enc bytea default null
+) returns insurance.beneficiary_authentications
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_authentication insurance.beneficiary_authentications := insurance.lock_authentication(p_authentication_id);
+begin
+  if v_authentication.status = 'authenticated' then
+    return v_authentication;
+  end if;
+  update insurance.beneficiary_authentications a
+  set token_enc = p_token_enc, token_expires_at = p_token_expires_at, refresh_enc = p_refresh_enc
+  where a.tenant_id = v_authentication.tenant_id and a.id = v_authentication.id;
+  return insurance.succeed_authentication(v_authentication);
+end
+$$;
+
+comment on function insurance.complete_authentication(uuid, bytea, timestamptz, bytea) is 'about=The beneficiary was recognised; the encounter''s registered case becomes identity_verified. IM001 failed or expired, IM005 no such authentication.';
+
+create or replace function insurance.fail_authentication(p_authentication_id uuid) returns insurance.beneficiary_authentications
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_authentication insurance.beneficiary_authentications := insurance.lock_authentication(p_authentication_id);
+begin
+  if v_authentication.status = 'failed' then
+    return v_authentication;
+  end if;
+  update insurance.beneficiary_authentications a
+  set status = 'failed'
+  where a.tenant_id = v_authentication.tenant_id and a.id = v_authentication.id
+  returning a.* into v_authentication;
+  return v_authentication;
+end
+$$;
+
+comment on function insurance.fail_authentication(uuid) is 'about=The beneficiary was not recognised. IM001 it succeeded or expired already, IM005 no such authentication.';
+
+create or replace function insurance.approve_authentication_exception(p_authentication_id uuid, p_reason text)
+  returns insurance.beneficiary_authentications
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_authentication insurance.beneficiary_authentications := insurance.lock_authentication(p_authentication_id);
+begin
+  if v_authentication.status = 'authenticated' then
+    return v_authentication;
+  end if;
+  if coalesce(btrim(p_reason), '') = '' then
+    raise exception 'exception of authentication % needs a reason', p_authentication_id
+      using errcode = 'IM002', hint = 'say why no method works';
+  end if;
+  if core.current_user_id() is null or core.current_user_id() = v_authentication.created_by then
+    raise exception 'exception of authentication % must be approved by another person', p_authentication_id
+      using errcode = 'IM006', hint = 'somebody who did not begin the authentication approves it';
+  end if;
+  if v_authentication.status = 'failed' then
+    update insurance.beneficiary_authentications a
+    set status = 'initiated'
+    where a.tenant_id = v_authentication.tenant_id and a.id = v_authentication.id;
+  end if;
+  update insurance.beneficiary_authentications a
+  set method = 'exception', exception_reason = p_reason, exception_approved_by = core.current_user_id()
+  where a.tenant_id = v_authentication.tenant_id and a.id = v_authentication.id;
+  return insurance.succeed_authentication(v_authentication);
+end
+$$;
+
+comment on function insurance.approve_authentication_exception(uuid, text) is 'about=A second person approves that the beneficiary cannot be authenticated; counts as authenticated. IM001 expired, IM002 no reason, IM005 no such authentication, IM006 the same person who began it.';
+
+-- Drafts. The first submission of a chain is drafted here; 255-follow-up.sql drafts those that follow another.
+create or replace function insurance.lock_draft(p_claim_id uuid) returns insurance.insurance_claims
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_claim insurance.insurance_claims := insurance.lock_claim(p_claim_id);
+begin
+  if v_claim.status <> 'draft' then
+    raise exception 'claim % is %, no draft', p_claim_id, v_claim.status
+      using errcode = 'IM001', hint = 'take a ready one back with insurance.mark_ready(id, false); follow a submitted one up';
+  end if;
+  return v_claim;
+end
+$$;
+
+comment on function insurance.lock_draft(uuid) is 'about=The submission, locked, which must be a draft. IM001 it is none, IM005 no such claim.';
+
+create or replace function insurance.write_items(p_claim insurance.insurance_claims, p_items jsonb) returns insurance.insurance_claims
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_claim insurance.insurance_claims;
+  v_item record;
+  v_package record;
+  v_quantity numeric;
+  v_price numeric;
+  v_factor numeric;
+begin
+  delete from insurance.insurance_claim_items i where i.tenant_id = p_claim.tenant_id and i.claim_id = p_claim.id;
+  for v_item in
+    select e.value as line, e.n from jsonb_array_elements(p_items) with ordinality as e (value, n) order by e.n
+  loop
+    perform insurance.refuse_unknown_keys(
+      v_item.line,
+      array[
+        'package_id', 'code_system', 'code', 'display', 'stratification_code', 'implant_code', 'implant_count', 'cycle_no',
+        'quantity', 'unit_price', 'factor', 'serviced_on', 'diagnosis_seq', 'charge_item_ids'
+      ]
+    );
+    v_package := null;
+    if v_item.line ? 'package_id' then
+      -- a package of the coverage's plan, or of any active plan of the payer where the plan is not known
+      select b.id, b.package_code, b.procedure_code, b.name, b.base_rate into v_package
+      from insurance.benefit_packages b
+      join insurance.insurance_plans p on p.id = b.plan_id and p.payer_id = p_claim.payer_id and p.status = 'active'
+      join insurance.coverages c on c.tenant_id = p_claim.tenant_id and c.id = p_claim.coverage_id
+      where
+        b.id = (v_item.line ->> 'package_id')::uuid and (b.tenant_id is null or b.tenant_id = p_claim.tenant_id)
+        and (c.plan_id is null or c.plan_id = p.id);
+      if not found then
+        raise exception 'package % is none of the coverage''s plan', v_item.line ->> 'package_id'
+          using errcode = 'IM005', hint = 'choose a package of the active plan of the coverage';
+      end if;
+    end if;
+    v_quantity := coalesce((v_item.line ->> 'quantity')::numeric, 1);
+    v_price := coalesce((v_item.line ->> 'unit_price')::numeric, v_package.base_rate);
+    v_factor := coalesce((v_item.line ->> 'factor')::numeric, 1);
+    insert into insurance.insurance_claim_items (
+      tenant_id, claim_id, seq, package_id, code_system, code, display, stratification_code, implant_code, implant_count,
+      cycle_no, quantity, unit_price, factor, net, serviced_on, diagnosis_seq, charge_item_ids
+    )
+    values (
+      p_claim.tenant_id, p_claim.id, v_item.n, v_package.id,
+      coalesce(v_item.line ->> 'code_system', core.setting('insurance.package_code_system') #>> '{}'),
+      coalesce(v_item.line ->> 'code', v_package.procedure_code, v_package.package_code),
+      coalesce(v_item.line ->> 'display', v_package.name),
+      v_item.line ->> 'stratification_code', v_item.line ->> 'implant_code',
+      coalesce((v_item.line ->> 'implant_count')::smallint, 0), (v_item.line ->> 'cycle_no')::smallint,
+      v_quantity, v_price, v_factor, round(v_quantity * v_price * v_factor, 2), (v_item.line ->> 'serviced_on')::date,
+      array(select e::smallint from jsonb_array_elements_text(v_item.line -> 'diagnosis_seq') as e),
+      array(select e::uuid from jsonb_array_elements_text(v_item.line -> 'charge_item_ids') as e)
+    );
+  end loop;
+  update insurance.insurance_claims c
+  set
+    total_claimed = (
+      select coalesce(sum(i.net), 0)
+      from insurance.insurance_claim_items i
+      where i.tenant_id = p_claim.tenant_id and i.claim_id = p_claim.id
+    )
+  where c.tenant_id = p_claim.tenant_id and c.id = p_claim.id
+  returning c.* into v_claim;
+  return v_claim;
+end
+$$;
+
+comment on function insurance.write_items(insurance.insurance_claims, jsonb) is 'about=Replaces the lines of a draft, which the caller has locked; code, name and price come from the package where they are not given. IM005 package of another plan, IM607 package limit, IM620 mix, 22023 unknown key.';
+
+create or replace function insurance.draft_claim(p_claim jsonb, p_items jsonb default '[]', p_key text default null)
+  returns insurance.insurance_claims
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+  set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_use text := coalesce(p_claim ->> 'use', 'preauthorization');
+  v_coverage insurance.coverages;
+  v_case insurance.pmjay_cases;
+  v_patient_id uuid;
+  v_period tstzrange;
+  v_key record;
+  v_live uuid;
+  v_claim insurance.insurance_claims;
+begin
+  if p_key is not null then
+    v_key := core.idempotent_begin(
+      'insurance.draft_claim', p_key, sha256(convert_to(jsonb_build_array(p_claim, p_items)::text, 'UTF8'))
+    );
+    if v_key.state = 'done' then
+      select c.* into v_claim
+      from insurance.insurance_claims c
+      where c.tenant_id = v_tenant and c.id = (v_key.response ->> 'claim_id')::uuid;
+      return v_claim;
+    end if;
+  end if;
+  perform insurance.refuse_unknown_keys(
+    p_claim,
+    array[
+      'use', 'case_id', 'encounter_id', 'coverage_id', 'channel', 'claim_type_code', 'sub_type', 'priority',
+      'billable_period', 'admission_at', 'expected_los_days', 'care_team', 'diagnoses', 'procedures', 'accident'
+    ]
+  );
+
+  if p_claim ? 'case_id' then
+    v_case := insurance.lock_case((p_claim ->> 'case_id')::uuid);
+    if v_case.status in ('cancelled', 'closed', 'paid') then
+      raise exception 'case % is %', v_case.id, v_case.status
+        using errcode = 'IM001', hint = 'register a new case';
+    end if;
+    select c.id into v_live
+    from insurance.insurance_claims c
+    where
+      c.tenant_id = v_tenant and c.case_id = v_case.id and c.use = v_use and (c.relation is null or c.relation = 'prior')
+      and c.status not in ('cancelled', 'closed', 'rejected', 'lapsed', 'expired');
+    if found then
+      raise exception 'case % has live % %', v_case.id, v_use, v_live
+        using errcode = 'IM608', hint = 'follow that one, with insurance.draft_follow_up when it is decided';
+    end if;
+  end if;
+  select e.patient_id, e.period into v_patient_id, v_period
+  from clinical.encounters e
+  where
+    e.tenant_id = v_tenant and e.id = coalesce(v_case.encounter_id, (p_claim ->> 'encounter_id')::uuid)
+    and e.deleted_at is null;
+  if not found then
+    raise exception 'encounter % does not exist', p_claim ->> 'encounter_id'
+      using errcode = 'IM005', hint = 'name a case, or an encounter of the tenant';
+  end if;
+  select c.* into v_coverage
+  from insurance.coverages c
+  where
+    c.tenant_id = v_tenant and c.id = coalesce(v_case.coverage_id, (p_claim ->> 'coverage_id')::uuid)
+    and c.deleted_at is null;
+  if not found or (v_case.id is null and v_coverage.patient_id <> v_patient_id) then
+    raise exception 'coverage % is not of patient %', p_claim ->> 'coverage_id', v_patient_id
+      using errcode = 'IM005', hint = 'choose a coverage of the patient';
+  end if;
+
+  insert into insurance.insurance_claims (
+    tenant_id, claim_number, use, case_id, patient_id, encounter_id, coverage_id, payer_id, channel, claim_type_code,
+    sub_type, priority, billable_period, admission_at, expected_los_days, care_team, diagnoses, procedures, accident,
+    correlation_id
+  )
+  values (
+    v_tenant, insurance.next_claim_number(v_use), v_use, v_case.id, v_patient_id,
+    coalesce(v_case.encounter_id, (p_claim ->> 'encounter_id')::uuid), v_coverage.id, v_coverage.payer_id,
+    coalesce(p_claim ->> 'channel', 'nhcx'), coalesce(p_claim ->> 'claim_type_code', 'institutional'),
+    p_claim ->> 'sub_type', coalesce(p_claim ->> 'priority', 'normal'), (p_claim ->> 'billable_period')::daterange,
+    coalesce((p_claim ->> 'admission_at')::timestamptz, lower(v_period)), (p_claim ->> 'expected_los_days')::smallint,
+    coalesce(p_claim -> 'care_team', '[]'), coalesce(p_claim -> 'diagnoses', '[]'), p_claim -> 'procedures',
+    p_claim -> 'accident', core.uuid_v7()
+  )
+  returning * into v_claim;
+  perform insurance.note_claim(v_claim, null, 'draft', 'PROVIDER');
+  v_claim := insurance.write_items(v_claim, p_items);
+  if p_key is not null then
+    perform core.idempotent_finish('insurance.draft_claim', p_key, jsonb_build_object('claim_id', v_claim.id));
+  end if;
+  return v_claim;
+end
+$$;
+
+comment on function insurance.draft_claim(jsonb, jsonb, text) is 'about=Drafts the first submission of a chain: {use, case_id or encounter_id and coverage_id, channel, claim_type_code, sub_type, priority, billable_period, admission_at, expected_los_days, care_team, diagnoses, procedures, accident} and its lines {package_id, code_system, code, display, stratification_code, implant_code, implant_count, cycle_no, quantity, unit_price, factor, serviced_on, diagnosis_seq, charge_item_ids}. The same key gives the same draft. IM001 the case has ended, IM005 no such case, encounter, coverage or package, IM010, IM011 the key, IM607 package limit, IM608 the case has a live one of this use, IM620 mix, 22023 unknown key.';
+
+create or replace function insurance.next_claim_number(p_use text) returns text
+  language sql
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case p_use
+    when 'claim' then core.next_default_number('claim', '', 'CLM-{YY}-')
+    else core.next_default_number('preauth', '', 'PA-{YY}-')
+  end
+$$;
+
+comment on function insurance.next_claim_number(text) is 'about=The next number of pre-authorisations or of claims.';
+
+create or replace function insurance.set_claim_items(p_claim_id uuid, p_items jsonb) returns insurance.insurance_claims
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+begin
+  return insurance.write_items(insurance.lock_draft(p_claim_id), p_items);
+end
+$$;
+
+comment on function insurance.set_claim_items(uuid, jsonb) is 'about=Replaces the lines of a draft; see insurance.draft_claim for their keys. IM001 no draft, IM005 no such claim, or package of another plan, IM607 package limit, IM620 mix, 22023 unknown key.';
+
+create or replace function insurance.mark_ready(p_claim_id uuid, p_ready boolean default true) returns insurance.insurance_claims
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_claim insurance.insurance_claims := insurance.lock_claim(p_claim_id);
+  v_to insurance.claim_status := case when p_ready then 'ready' else 'draft' end;
+begin
+  if v_claim.status = v_to then
+    return v_claim;
+  end if;
+  return insurance.move_claim(v_claim, v_to, 'MEDCO');
+end
+$$;
+
+comment on function insurance.mark_ready(uuid, boolean) is 'about=A draft waits for the person who submits, or with false comes back to be changed. IM001 submitted already, IM005 no such claim.';
+
+-- Papers of a submission, and the review of them before it leaves.
+create or replace function insurance.attach_document(
+  p_claim_id uuid,
+  p_category_code text,
+  p_code text,
+  p_filename text,
+  p_sha256 bytea,
+  p_document_id uuid default null,
+  p_questionnaire_response jsonb default null,
+  p_criterion_id uuid default null,
+  p_captured_at timestamptz default null,
+  p_latitude numeric default null,
+  p_longitude numeric default null
+) returns insurance.claim_documents
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_claim insurance.insurance_claims := insurance.lock_claim(p_claim_id);
+  v_document insurance.claim_documents;
+begin
+  select d.* into v_document
+  from insurance.claim_documents d
+  where d.tenant_id = v_claim.tenant_id and d.claim_id = v_claim.id and d.sha256 = p_sha256;
+  if found then
+    return v_document;
+  end if;
+  if v_claim.status not in ('draft', 'ready', 'queried') then
+    raise exception 'claim % is % and takes no papers', p_claim_id, v_claim.status
+      using errcode = 'IM001', hint = 'attach them to a draft, or to the answer of a query';
+  end if;
+  if p_document_id is not null and not exists (
+    select
+    from ehr.documents d
+    where
+      d.tenant_id = v_claim.tenant_id and d.id = p_document_id and d.deleted_at is null
+      and (d.patient_id is null or d.patient_id = v_claim.patient_id)
+  ) then
+    raise exception 'document % is none of patient %', p_document_id, v_claim.patient_id
+      using errcode = 'IM005', hint = 'choose a stored document of the patient';
+  end if;
+  insert into insurance.claim_documents (
+    tenant_id, claim_id, case_id, seq, category_code, code, criterion_id, document_id, questionnaire_response, filename,
+    sha256, captured_at, latitude, longitude
+  )
+  values (
+    v_claim.tenant_id, v_claim.id, v_claim.case_id,
+    (
+      select coalesce(max(d.seq), 0) + 1
+      from insurance.claim_documents d
+      where d.tenant_id = v_claim.tenant_id and d.claim_id = v_claim.id
+    ),
+    p_category_code, p_code, p_criterion_id, p_document_id, p_questionnaire_response, p_filename, p_sha256, p_captured_at,
+    p_latitude, p_longitude
+  )
+  returning * into v_document;
+  return v_document;
+end
+$$;
+
+comment on function insurance.attach_document(uuid, text, text, text, bytea, uuid, jsonb, uuid, timestamptz, numeric, numeric) is 'about=Attaches a stored document, or the answer {"answer": value} to a question, to a draft or queried submission. p_code is the document type or question that the guideline asks for. The same content is attached once and returned. IM001 submitted, IM005 no such claim, document or criterion, IM006 the file name holds an Aadhaar number, 23505 the case has a file of this name.';
+
+create or replace function insurance.review_document(p_claim_document_id uuid, p_accepted boolean, p_reason text default null)
+  returns insurance.claim_documents
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_document insurance.claim_documents;
+begin
+  if not p_accepted and coalesce(btrim(p_reason), '') = '' then
+    raise exception 'paper % needs a reason to be refused', p_claim_document_id
+      using errcode = 'IM002', hint = 'say what is wrong with it';
+  end if;
+  update insurance.claim_documents d
+  set accepted = p_accepted, reject_reason = case when p_accepted then null else p_reason end
+  where d.tenant_id = v_tenant and d.id = p_claim_document_id
+  returning d.* into v_document;
+  if not found then
+    raise exception 'paper % does not exist', p_claim_document_id
+      using errcode = 'IM005', hint = 'attach it with insurance.attach_document';
+  end if;
+  return v_document;
+end
+$$;
+
+comment on function insurance.review_document(uuid, boolean, text) is 'about=The medical coordinator (or the payer) accepts a paper or refuses it with a reason; only accepted papers count for the guideline. IM002 no reason, IM005 no such paper.';
+
+-- What must hold before a submission leaves. Each check raises its own code; the operations that submit call them.
+create or replace function insurance.check_coverage(p_claim insurance.insurance_claims) returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_hours int := (core.setting('insurance.eligibility_valid_hours') #>> '{}')::int;
+begin
+  if not exists (
+    select
+    from insurance.coverages c
+    join insurance.payers p on p.id = c.payer_id
+    where
+      c.tenant_id = p_claim.tenant_id and c.id = p_claim.coverage_id and c.deleted_at is null and c.status = 'active'
+      and c.period @> current_date and p.status = 'active'
+  ) then
+    raise exception 'coverage % is not in force', p_claim.coverage_id
+      using errcode = 'IM600', hint = 'state, dates and payer of the coverage must be good today';
+  end if;
+  if not exists (
+    select
+    from insurance.eligibility_checks e
+    where
+      e.tenant_id = p_claim.tenant_id and e.coverage_id = p_claim.coverage_id and e.status = 'complete' and e.inforce
+      and (v_hours is null or e.responded_at > now() - make_interval(hours => v_hours))
+  ) then
+    raise exception 'coverage % was not checked recently', p_claim.coverage_id
+      using errcode = 'IM600', hint = 'ask the payer with insurance.ask_eligibility';
+  end if;
+end
+$$;
+
+comment on function insurance.check_coverage(insurance.insurance_claims) is 'about=The coverage is active and in force, and the payer said so within setting insurance.eligibility_valid_hours, else IM600.';
+
+create or replace function insurance.check_authenticated(p_claim insurance.insurance_claims) returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_stage text := core.setting('insurance.authentication_stages') ->> p_claim.use;
+begin
+  if p_claim.case_id is null or v_stage is null then
+    return;
+  end if;
+  if not exists (
+    select
+    from insurance.beneficiary_authentications a
+    where
+      a.tenant_id = p_claim.tenant_id and a.encounter_id = p_claim.encounter_id and a.payer_id = p_claim.payer_id
+      and a.stage = v_stage and a.status = 'authenticated' and coalesce(a.token_expires_at, 'infinity') > now()
+  ) then
+    raise exception 'the beneficiary of claim % was not authenticated for stage "%"', p_claim.id, v_stage
+      using errcode = 'IM602', hint = 'use insurance.begin_authentication, or have an exception approved';
+  end if;
+end
+$$;
+
+comment on function insurance.check_authenticated(insurance.insurance_claims) is 'about=Submissions of a case need a valid authentication of the stage that setting insurance.authentication_stages names for their use, else IM602.';
+
+create or replace function insurance.accepted_papers(p_claim insurance.insurance_claims) returns setof insurance.claim_documents
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select d.*
+  from insurance.claim_documents d
+  where
+    d.tenant_id = p_claim.tenant_id and d.accepted
+    and (d.claim_id in (p_claim.id, p_claim.related_claim_id) or d.case_id = p_claim.case_id)
+$$;
+
+comment on function insurance.accepted_papers(insurance.insurance_claims) is 'about=Accepted papers of a submission, of the one that it follows, and of its whole case: the scheme takes a file once in a case.';
+
+create or replace function insurance.stg_facts(p_claim insurance.insurance_claims) returns jsonb
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_build_object(
+    'total_claimed', p_claim.total_claimed,
+    'expected_los_days', p_claim.expected_los_days,
+    'los_days', (
+      select ceil(extract(epoch from upper(e.period) - lower(e.period)) / 86400)::int
+      from clinical.encounters e
+      where e.tenant_id = p_claim.tenant_id and e.id = p_claim.encounter_id
+    ),
+    'discharge_kind', (
+      select s.discharge_kind
+      from clinical.discharge_summaries s
+      where s.tenant_id = p_claim.tenant_id and s.encounter_id = p_claim.encounter_id and s.status = 'final'
+    ),
+    'package_codes', (
+      select coalesce(jsonb_agg(distinct b.package_code), '[]')
+      from insurance.insurance_claim_items i
+      join insurance.benefit_packages b on b.id = i.package_id
+      where i.tenant_id = p_claim.tenant_id and i.claim_id = p_claim.id
+    ),
+    'icd10_codes', (
+      select coalesce(jsonb_agg(d.value -> 'code'), '[]') from jsonb_array_elements(p_claim.diagnoses) as d (value)
+    ),
+    'answers', (
+      select coalesce(jsonb_object_agg(d.code, d.questionnaire_response -> 'answer'), '{}')
+      from insurance.accepted_papers(p_claim) d
+      where d.questionnaire_response is not null
+    )
+  )
+$$;
+
+comment on function insurance.stg_facts(insurance.insurance_claims) is 'about=What this module knows for the rules of a guideline: total_claimed, expected_los_days, los_days, discharge_kind, package_codes, icd10_codes, and accepted answers by code.';
+
+create or replace function insurance.check_papers(p_claim insurance.insurance_claims, p_stage text) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_guideline record;
+  v_missing text;
+begin
+  for v_guideline in
+    -- a guideline of the tenant comes before the shared one of the same code
+    select distinct on (g.code) g.id, g.code
+    from insurance.insurance_claim_items i
+    join insurance.benefit_packages b on b.id = i.package_id
+    join clinical.stg_guidelines g on g.code = b.stg_code
+    where
+      i.tenant_id = p_claim.tenant_id and i.claim_id = p_claim.id and g.status = 'active'
+      and g.effective @> current_date and (g.tenant_id is null or g.tenant_id = p_claim.tenant_id)
+    order by g.code, g.tenant_id nulls last
+  loop
+    continue when clinical.evaluate_stg_claim(
+      p_claim.id, v_guideline.id, p_stage, insurance.stg_facts(p_claim),
+      array(
+        select d.code from insurance.accepted_papers(p_claim) d where d.document_id is not null order by d.code
+      )
+    ) <> 'failed';
+    select string_agg(c.code, ', ' order by c.seq) into v_missing
+    from clinical.stg_criteria c
+    cross join lateral (
+      select r.outcome, r.waived_by
+      from clinical.stg_compliance_results r
+      where r.tenant_id = p_claim.tenant_id and r.claim_id = p_claim.id and r.criterion_id = c.id
+      order by r.evaluated_at desc
+      limit 1
+    ) last
+    where
+      c.guideline_id = v_guideline.id and c.stage = p_stage and c.mandatory and c.kind in ('document', 'question')
+      and last.outcome in ('fail', 'missing_data') and last.waived_by is null;
+    if v_missing is not null then
+      raise exception 'claim % lacks papers of guideline "%": %', p_claim.id, v_guideline.code, v_missing
+        using errcode = 'IM603', hint = 'attach them and have them accepted, then submit again';
+    end if;
+    raise exception 'claim % does not meet guideline "%"', p_claim.id, v_guideline.code
+      using errcode = 'IM610', hint = 'clinical.stg_criteria has the rules of stage ' || p_stage;
+  end loop;
+end
+$$;
+
+comment on function insurance.check_papers(insurance.insurance_claims, text) is 'about=Evaluates the guidelines of the packages at a stage; the results stay as evidence. IM603 papers or answers are missing (lists their codes), IM610 a rule is not met.';
+
+create or replace function insurance.document_hash(p_claim_id uuid) returns bytea
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select sha256(string_agg(d.sha256, ''::bytea order by d.seq))
+  from insurance.claim_documents d
+  where d.tenant_id = core.require_tenant() and d.claim_id = p_claim_id
+$$;
+
+comment on function insurance.document_hash(uuid) is 'about=SHA-256 over the papers of a submission in their order; null without papers.';
+
+create or replace function insurance.check_has_items(p_claim insurance.insurance_claims) returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not exists (
+    select from insurance.insurance_claim_items i where i.tenant_id = p_claim.tenant_id and i.claim_id = p_claim.id
+  ) then
+    raise exception 'claim % has no lines', p_claim.id
+      using errcode = 'IM603', hint = 'add them with insurance.set_claim_items';
+  end if;
+end
+$$;
+
+comment on function insurance.check_has_items(insurance.insurance_claims) is 'about=A submission has at least one line, else IM603.';
+
+-- O28: a pre-authorisation leaves. Locks case, submission (with the one that it follows) and wallet, in this order.
+create or replace function insurance.follow_parent(p_claim insurance.insurance_claims, p_new text) returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_parent insurance.insurance_claims;
+  v_changed boolean;
+begin
+  if p_claim.related_claim_id is null then
+    return insurance.resolve_workflow(p_new);
+  end if;
+  select c.* into v_parent
+  from insurance.insurance_claims c
+  where c.tenant_id = p_claim.tenant_id and c.id = p_claim.related_claim_id;
+  v_changed := insurance.items_changed(p_claim.id, v_parent.id);
+  if p_claim.relation = 'enhancement' and not v_changed then
+    raise exception 'enhancement % has the item codes of its approval', p_claim.id
+      using errcode = 'IM606', hint = 'change the items, or draft a resubmission';
+  end if;
+  if p_claim.relation = 'enhancement' and exists (
+    select
+    from insurance.insurance_claim_items i
+    join insurance.benefit_packages b on b.id = i.package_id
+    where
+      i.tenant_id = p_claim.tenant_id and i.claim_id in (p_claim.id, v_parent.id) and not b.enhancement_allowed
+      and not exists ( -- stands in both
+        select
+        from insurance.insurance_claim_items o
+        where
+          o.tenant_id = i.tenant_id and o.claim_id in (p_claim.id, v_parent.id) and o.claim_id <> i.claim_id
+          and o.code_system = i.code_system and o.code = i.code
+      )
+  ) then
+    raise exception 'enhancement % changes a package that cannot be enhanced', p_claim.id
+      using errcode = 'IM606', hint = 'benefit_packages.enhancement_allowed says which can';
+  end if;
+  if p_claim.relation = 'resubmission' and p_claim.use <> 'claim' and v_changed
+    and v_parent.adjudication <> 'rejected'
+  then
+    raise exception 'resubmission % has other item codes than its approval', p_claim.id
+      using errcode = 'IM606', hint = 'draft an enhancement';
+  end if;
+  return insurance.resolve_workflow(p_new, v_parent.use, v_parent.adjudication, v_parent.workflow_code, v_changed);
+end
+$$;
+
+comment on function insurance.follow_parent(insurance.insurance_claims, text) is 'about=Workflow id of a submission from the one that it follows; enhancements change item codes, and only of packages that allow it, resubmissions of approvals do not. IM606.';
+
+create or replace function insurance.submit_preauth(p_claim_id uuid) returns insurance.insurance_claims
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+  set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_claim insurance.insurance_claims := insurance.lock_claim(p_claim_id);
+  v_parent insurance.insurance_claims;
+  v_case_status text;
+  v_minutes int;
+  v_code text;
+begin
+  if v_claim.status = 'submitted' then
+    return v_claim;
+  end if;
+  if v_claim.use = 'claim' then
+    raise exception 'claim % is no pre-authorisation', p_claim_id
+      using errcode = 'IM606', hint = 'use insurance.submit_claim';
+  end if;
+  if v_claim.status not in ('draft', 'ready') then
+    raise exception 'pre-authorisation % is %', p_claim_id, v_claim.status
+      using errcode = 'IM001', hint = 'follow it up with insurance.draft_follow_up';
+  end if;
+  select c.status into v_case_status
+  from insurance.pmjay_cases c
+  where c.tenant_id = v_claim.tenant_id and c.id = v_claim.case_id;
+  if v_case_status not in (
+    'registered', 'identity_verified', 'preauth_initiated', 'preauth_approved', 'preauth_rejected', 'under_treatment'
+  ) then
+    raise exception 'case % is % and takes no pre-authorisation', v_claim.case_id, v_case_status
+      using errcode = 'IM001', hint = 'pre-authorisations are submitted until discharge';
+  end if;
+
+  perform insurance.check_has_items(v_claim);
+  perform insurance.check_coverage(v_claim);
+  perform insurance.check_authenticated(v_claim);
+  perform insurance.check_papers(v_claim, 'preauth');
+  v_code := insurance.follow_parent(v_claim, v_claim.use);
+
+  select c.* into v_parent
+  from insurance.insurance_claims c
+  where c.tenant_id = v_claim.tenant_id and c.id = v_claim.related_claim_id;
+  -- what the approval holds already is not held twice
+  v_claim := insurance.take_hold(v_claim, greatest(v_claim.total_claimed - coalesce(v_parent.wallet_hold, 0), 0));
+
+  select p.preauth_tat_minutes into v_minutes from insurance.payers p where p.id = v_claim.payer_id;
+  if v_claim.status = 'draft' then
+    v_claim := insurance.move_claim(v_claim, 'ready', 'MEDCO');
+  end if;
+  update insurance.insurance_claims c
+  set
+    workflow_code = v_code, submitted_at = now(), submitted_by = core.current_user_id(),
+    decision_due_at = now() + make_interval(mins => v_minutes), document_bundle_hash = insurance.document_hash(c.id)
+  where c.tenant_id = v_claim.tenant_id and c.id = v_claim.id
+  returning c.* into v_claim;
+  v_claim := insurance.move_claim(v_claim, 'submitted', 'MEDCO');
+  if v_parent.status = 'rejected' then
+    perform insurance.move_claim(v_parent, 'resubmitted', 'SYSTEM');
+  end if;
+  perform insurance.follow_claim(v_claim.case_id, array['identity_verified', 'preauth_rejected'], 'preauth_initiated');
+  return v_claim;
+end
+$$;
+
+comment on function insurance.submit_preauth(uuid) is 'about=Submits a pre-authorisation, an enhancement or a resubmission: checks coverage, authentication, papers and chain, holds its amount of the wallet, stores workflow code and the time until which the payer must decide. Submitting again changes nothing. IM001 decided, or the case is past it, IM005 no such claim, IM600 coverage not in force or not checked, IM601 wallet, IM602 not authenticated, IM603 papers missing, IM606 does not follow, IM610 guideline not met.';
+
+-- O31: the claim after discharge. Locks case, claim (with its pre-authorisation) and, for what no approval holds, the
+-- wallet.
+create or replace function insurance.check_discharge_summary(p_claim insurance.insurance_claims) returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_summary record;
+begin
+  select s.id, s.stg_status, s.status into v_summary
+  from clinical.discharge_summaries s
+  where
+    s.tenant_id = p_claim.tenant_id and s.encounter_id = p_claim.encounter_id
+    and s.status not in ('cancelled', 'entered_in_error', 'amended')
+  order by s.status = 'final' desc, s.created_at desc
+  limit 1;
+  if not found then
+    raise exception 'encounter % has no discharge summary', p_claim.encounter_id
+      using errcode = 'IM603', hint = 'write and approve the discharge summary';
+  end if;
+  if v_summary.status <> 'final' or v_summary.stg_status not in ('not_applicable', 'passed', 'waived') then
+    raise exception 'discharge summary % is % and its guideline %', v_summary.id, v_summary.status, v_summary.stg_status
+      using errcode = 'IM610', hint = 'evaluate the guideline, meet or waive what failed, and make the summary final';
+  end if;
+  return v_summary.stg_status;
+end
+$$;
+
+comment on function insurance.check_discharge_summary(insurance.insurance_claims) is 'about=How the final discharge summary of the encounter stands against the guideline: not_applicable, passed or waived. IM603 there is no summary, IM610 it is not final, or the guideline failed or was not checked.';
+
+create or replace function insurance.check_items_approved(p_claim insurance.insurance_claims) returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_seq int;
+begin
+  select i.seq into v_seq
+  from insurance.insurance_claim_items i
+  left join insurance.benefit_packages b on b.id = i.package_id
+  where
+    i.tenant_id = p_claim.tenant_id and i.claim_id = p_claim.id and not coalesce(b.approval_not_required, false)
+    and not exists (
+      select
+      from insurance.insurance_claims a
+      join insurance.insurance_claim_items ai on ai.tenant_id = a.tenant_id and ai.claim_id = a.id
+      where
+        a.tenant_id = p_claim.tenant_id and a.use = 'preauthorization' and a.payer_id = p_claim.payer_id
+        and a.pre_auth_ref = p_claim.pre_auth_ref and ai.code_system = i.code_system and ai.code = i.code
+        and ai.decision in ('approved', 'partial')
+    )
+  order by i.seq
+  limit 1;
+  if found then
+    raise exception 'line % of claim % was not approved', v_seq, p_claim.id
+      using errcode = 'IM605', hint = 'claim what was approved, and packages that need no approval';
+  end if;
+end
+$$;
+
+comment on function insurance.check_items_approved(insurance.insurance_claims) is 'about=Every line is among the approved ones of the pre-authorisation, or its package needs no approval, else IM605.';
+
+create or replace function insurance.discharged_at(p_claim insurance.insurance_claims) returns timestamptz
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(
+    (
+      select coalesce(a.physically_left_at, a.discharge_ordered_at)
+      from clinical.admissions a
+      where a.tenant_id = p_claim.tenant_id and a.encounter_id = p_claim.encounter_id
+    ),
+    (
+      select upper(e.period)
+      from clinical.encounters e
+      where e.tenant_id = p_claim.tenant_id and e.id = p_claim.encounter_id
+    ),
+    now()
+  )
+$$;
+
+comment on function insurance.discharged_at(insurance.insurance_claims) is 'about=When the patient left, as far as is known; the end of the visit for outpatients, else now.';
+
+create or replace function insurance.settle_days(p_claim insurance.insurance_claims) returns int
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when coalesce(k.is_portability, false) then coalesce(p.portability_settle_days, p.settle_days)
+    else p.settle_days
+  end
+  from insurance.payers p
+  left join insurance.pmjay_cases k on k.tenant_id = p_claim.tenant_id and k.id = p_claim.case_id
+  where p.id = p_claim.payer_id
+$$;
+
+comment on function insurance.settle_days(insurance.insurance_claims) is 'about=Days that the payer has for the claim; another number for patients from other states.';
+
+create or replace function insurance.submit_claim(p_claim_id uuid, p_delay_reason text default null) returns insurance.insurance_claims
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+  set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_claim insurance.insurance_claims := insurance.lock_claim(p_claim_id);
+  v_parent insurance.insurance_claims;
+  v_case_status text;
+  v_stg_status text;
+  v_submit_by timestamptz;
+  v_held numeric;
+  v_code text;
+begin
+  if v_claim.status = 'submitted' then
+    return v_claim;
+  end if;
+  if v_claim.use <> 'claim' then
+    raise exception '% % is no claim', v_claim.use, p_claim_id
+      using errcode = 'IM606', hint = 'use insurance.submit_preauth';
+  end if;
+  if v_claim.status not in ('draft', 'ready') then
+    raise exception 'claim % is %', p_claim_id, v_claim.status
+      using errcode = 'IM001', hint = 'follow it up with insurance.draft_follow_up';
+  end if;
+  select c.status into v_case_status
+  from insurance.pmjay_cases c
+  where c.tenant_id = v_claim.tenant_id and c.id = v_claim.case_id;
+  if v_case_status not in ('discharged', 'claim_rejected', 'claim_approved') then
+    raise exception 'case % is %', v_claim.case_id, v_case_status
+      using errcode = 'IM001', hint = 'a claim is submitted after discharge (insurance.discharge_case)';
+  end if;
+  select c.* into v_parent
+  from insurance.insurance_claims c
+  where c.tenant_id = v_claim.tenant_id and c.id = v_claim.related_claim_id;
+
+  perform insurance.check_has_items(v_claim);
+  perform insurance.check_items_approved(v_claim);
+  if v_claim.pre_auth_ref is null then
+    perform insurance.check_coverage(v_claim); -- nobody has asked the payer yet
+  end if;
+  v_code := insurance.follow_parent(
+    v_claim, case when v_claim.pre_auth_ref is null and v_parent.id is null then 'claim_without_approval' else 'claim' end
+  );
+  perform insurance.check_authenticated(v_claim);
+  if v_claim.case_id is not null or exists (
+    select from clinical.admissions a where a.tenant_id = v_claim.tenant_id and a.encounter_id = v_claim.encounter_id
+  ) then
+    v_stg_status := insurance.check_discharge_summary(v_claim);
+  end if;
+  perform insurance.check_papers(v_claim, 'claim');
+  select insurance.discharged_at(v_claim) + make_interval(days => p.claim_submit_days) into v_submit_by
+  from insurance.payers p
+  where p.id = v_claim.payer_id;
+  if now() > v_submit_by and coalesce(p_delay_reason, v_claim.delay_reason) is null then
+    raise exception 'claim % comes after its time', p_claim_id
+      using errcode = 'IM002', hint = 'say why in p_delay_reason';
+  end if;
+
+  -- what no approval holds is held now, so that no more is ever used of a wallet than was held
+  select coalesce(sum(c.wallet_hold), 0) into v_held
+  from insurance.insurance_claims c
+  where
+    c.tenant_id = v_claim.tenant_id and c.coverage_id = v_claim.coverage_id and c.wallet_hold > 0 and c.id <> v_claim.id
+    and (c.pre_auth_ref = v_claim.pre_auth_ref or c.id = v_parent.id);
+  if v_claim.total_claimed > v_held then
+    v_claim := insurance.take_hold(v_claim, v_claim.total_claimed - v_held);
+  end if;
+  if v_claim.status = 'draft' then
+    v_claim := insurance.move_claim(v_claim, 'ready', 'MEDCO');
+  end if;
+  update insurance.insurance_claims c
+  set
+    workflow_code = v_code, submitted_at = now(), submitted_by = core.current_user_id(), submit_by = v_submit_by,
+    delay_reason = coalesce(p_delay_reason, c.delay_reason), stg_status = v_stg_status,
+    decision_due_at = now() + make_interval(days => insurance.settle_days(v_claim)),
+    document_bundle_hash = insurance.document_hash(c.id)
+  where c.tenant_id = v_claim.tenant_id and c.id = v_claim.id
+  returning c.* into v_claim;
+  v_claim := insurance.move_claim(v_claim, 'submitted', 'MEDCO');
+
+  if v_parent.use <> 'claim' and v_parent.status in ('approved', 'partially_approved') then
+    perform insurance.move_claim(v_parent, 'utilised', 'SYSTEM');
+  elsif v_parent.status = 'rejected' then
+    perform insurance.move_claim(v_parent, 'resubmitted', 'SYSTEM');
+  end if;
+  perform insurance.follow_claim(
+    v_claim.case_id, array['discharged', 'claim_rejected', 'claim_approved'], 'claim_initiated'
+  );
+  return v_claim;
+end
+$$;
+
+comment on function insurance.submit_claim(uuid, text) is 'about=Submits a claim or its resubmission after discharge: only approved lines, guideline met or waived, beneficiary authenticated, papers complete, in time or with a reason. The pre-authorisation is utilised. Submitting again changes nothing. IM001 decided, or the case is not discharged, IM002 late without a reason, IM005 no such claim, IM600 coverage of a claim without approval, IM601 wallet, IM602 not authenticated, IM603 papers or summary missing, IM605 not approved, IM606 does not follow, IM610 guideline.';
+
+-- O30: what may follow a submission: a claim after its approval, an enhancement, a resubmission, the answer to a
+-- query, a cancellation, a reprocess. The first three are submissions of their own; the others are new messages about
+-- the same one, which gets a new correlation id so that late answers to the old one are told apart.
+create or replace function insurance.check_no_claim(p_preauth insurance.insurance_claims) returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_claim_id uuid;
+begin
+  select c.id into v_claim_id
+  from insurance.insurance_claims c
+  where
+    c.tenant_id = p_preauth.tenant_id and c.related_claim_id = p_preauth.id and c.relation = 'prior'
+    and c.status not in ('draft', 'ready', 'cancelled');
+  if found or p_preauth.status = 'utilised' then
+    raise exception 'pre-authorisation % has claim %', p_preauth.id, v_claim_id
+      using errcode = 'IM608', hint = 'follow the claim up instead';
+  end if;
+end
+$$;
+
+comment on function insurance.check_no_claim(insurance.insurance_claims) is 'about=A pre-authorisation whose claim was submitted is not changed any more (IM608).';
+
+create or replace function insurance.draft_follow_up(p_claim_id uuid, p_relation text, p_items jsonb default null)
+  returns insurance.insurance_claims
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+  set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_parent insurance.insurance_claims := insurance.lock_claim(p_claim_id);
+  v_use text := case p_relation when 'prior' then 'claim' else v_parent.use end;
+  v_claim insurance.insurance_claims;
+begin
+  if p_relation not in ('prior', 'enhancement', 'resubmission') then
+    raise exception 'nothing follows as "%"', p_relation
+      using errcode = '22023', hint = 'use prior (a claim after its approval), enhancement or resubmission';
+  end if;
+  select c.* into v_claim
+  from insurance.insurance_claims c
+  where
+    c.tenant_id = v_parent.tenant_id and c.related_claim_id = v_parent.id and c.use = v_use
+    and (c.status in ('draft', 'ready', 'submitted', 'dispatch_failed', 'queried') or p_relation = 'prior')
+    and c.status not in ('cancelled', 'closed', 'rejected', 'lapsed');
+  if found and v_claim.relation = p_relation and v_claim.status in ('draft', 'ready') then
+    return v_claim;
+  end if;
+  if found then
+    raise exception '% % is followed by %', v_parent.use, v_parent.id, v_claim.id
+      using errcode = 'IM608', hint = 'follow that one';
+  end if;
+  if p_relation in ('prior', 'enhancement') and v_parent.use <> 'preauthorization'
+    or p_relation in ('prior', 'enhancement') and v_parent.status not in ('approved', 'partially_approved', 'utilised')
+    or p_relation = 'resubmission' and v_parent.status not in ('approved', 'partially_approved', 'rejected')
+  then
+    raise exception 'no % follows a % that is %', p_relation, v_parent.use, v_parent.status
+      using errcode = 'IM606', hint = 'claims and enhancements follow approvals, resubmissions follow decisions';
+  end if;
+  if v_parent.use = 'preauthorization' and p_relation <> 'prior' then
+    perform insurance.check_no_claim(v_parent);
+  end if;
+
+  insert into insurance.insurance_claims (
+    tenant_id, claim_number, use, case_id, patient_id, encounter_id, coverage_id, payer_id, related_claim_id, relation,
+    channel, claim_type_code, sub_type, priority, billable_period, admission_at, expected_los_days, care_team, diagnoses,
+    procedures, accident, pre_auth_ref, correlation_id
+  )
+  values (
+    v_parent.tenant_id, insurance.next_claim_number(v_use), v_use, v_parent.case_id, v_parent.patient_id,
+    v_parent.encounter_id, v_parent.coverage_id, v_parent.payer_id, v_parent.id, p_relation, v_parent.channel,
+    v_parent.claim_type_code, v_parent.sub_type, v_parent.priority, v_parent.billable_period, v_parent.admission_at,
+    v_parent.expected_los_days, v_parent.care_team, v_parent.diagnoses, v_parent.procedures, v_parent.accident,
+    case when v_use = 'claim' then v_parent.pre_auth_ref end, core.uuid_v7()
+  )
+  returning * into v_claim;
+  perform insurance.note_claim(v_claim, null, 'draft', 'PROVIDER');
+  v_claim := insurance.write_items(v_claim, coalesce(p_items, insurance.copied_items(v_parent, p_relation = 'prior')));
+  -- what cannot be submitted is better refused now than after the papers are in
+  perform insurance.follow_parent(v_claim, v_use);
+  return v_claim;
+end
+$$;
+
+comment on function insurance.draft_follow_up(uuid, text, jsonb) is 'about=Drafts what follows a submission: prior (the claim after its approval, by default with the approved lines), enhancement (other item codes) or resubmission (the same ones, or any after a rejection). Asked again: the same draft. IM005 no such claim, IM606 it does not follow, IM607 package limit, IM608 another one follows already, or a claim exists, IM620 mix.';
+
+create or replace function insurance.copied_items(p_claim insurance.insurance_claims, p_as_approved boolean) returns jsonb
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(
+    jsonb_agg(
+      jsonb_strip_nulls(jsonb_build_object(
+        'package_id', i.package_id, 'code_system', i.code_system, 'code', i.code, 'display', i.display,
+        'stratification_code', i.stratification_code, 'implant_code', i.implant_code, 'implant_count', i.implant_count,
+        'cycle_no', i.cycle_no, 'quantity', l.quantity, 'factor', i.factor, 'serviced_on', i.serviced_on,
+        'unit_price', least(i.unit_price, trunc(l.approved / (l.quantity * i.factor), 2)),
+        'diagnosis_seq', i.diagnosis_seq, 'charge_item_ids', i.charge_item_ids
+      ))
+      order by i.seq
+    ),
+    '[]'
+  )
+  from insurance.insurance_claim_items i
+  cross join lateral (
+    select
+      case when p_as_approved then coalesce(nullif(i.approved_quantity, 0), i.quantity) else i.quantity end as quantity,
+      case when p_as_approved then i.approved_amount end as approved
+  ) l
+  where
+    i.tenant_id = p_claim.tenant_id and i.claim_id = p_claim.id
+    and not (p_as_approved and i.decision is not distinct from 'rejected')
+$$;
+
+comment on function insurance.copied_items(insurance.insurance_claims, boolean) is 'about=The lines of a submission in the form that insurance.write_items reads: as they were, or as approved, without rejected ones and with price and quantity that come to no more than was approved.';
+
+create or replace function insurance.send_again(p_claim insurance.insurance_claims, p_code text) returns insurance.insurance_claims
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_correlation_id uuid := core.uuid_v7();
+  v_claim insurance.insurance_claims;
+begin
+  update insurance.insurance_claims c
+  set
+    workflow_code = p_code, correlation_id = v_correlation_id, dispatch_status = 'pending', dispatched_at = null,
+    dispatch_error = null, outcome = null,
+    decision_due_at = now() + (
+      select case
+        when c.use = 'claim' then make_interval(days => insurance.settle_days(p_claim))
+        else make_interval(mins => p.preauth_tat_minutes)
+      end
+      from insurance.payers p
+      where p.id = p_claim.payer_id
+    ),
+    document_bundle_hash = insurance.document_hash(p_claim.id)
+  where c.tenant_id = p_claim.tenant_id and c.id = p_claim.id
+  returning c.* into v_claim;
+  return v_claim;
+end
+$$;
+
+comment on function insurance.send_again(insurance.insurance_claims, text) is 'about=Prepares the next message about a submission: new correlation id, its workflow code, the payer''s clock from now.';
+
+create or replace function insurance.answer_query(p_query_id uuid, p_answer_enc bytea, p_document_ids uuid[] default '{}')
+  returns insurance.insurance_claims
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+  set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_query insurance.payer_queries;
+  v_claim insurance.insurance_claims;
+  v_code text;
+begin
+  select q.* into v_query from insurance.payer_queries q where q.tenant_id = v_tenant and q.id = p_query_id;
+  if not found then
+    raise exception 'query % does not exist', p_query_id
+      using errcode = 'IM005', hint = 'choose a query of the tenant';
+  end if;
+  v_claim := insurance.lock_claim(v_query.claim_id);
+  select q.* into v_query from insurance.payer_queries q where q.tenant_id = v_tenant and q.id = p_query_id;
+  if v_query.status in ('answered', 'closed') then
+    return v_claim;
+  end if;
+  if v_query.status <> 'open' then
+    raise exception 'query % is %', p_query_id, v_query.status
+      using errcode = 'IM001', hint = 'a query that lapsed or was withdrawn takes no answer';
+  end if;
+  v_code := insurance.resolve_workflow(v_claim.use, v_claim.use, 'queried', v_claim.workflow_code);
+  update insurance.payer_queries q
+  set
+    status = 'answered', answered_at = now(), answered_by = core.current_user_id(), answer_enc = p_answer_enc,
+    answer_document_ids = p_document_ids
+  where q.tenant_id = v_tenant and q.id = p_query_id;
+  v_claim := insurance.send_again(v_claim, v_code);
+  v_claim := insurance.move_claim(v_claim, 'submitted', 'MEDCO');
+  perform insurance.follow_claim(v_claim.case_id, array['claim_queried'], 'claim_initiated');
+  return v_claim;
+end
+$$;
+
+comment on function insurance.answer_query(uuid, bytea, uuid[]) is 'about=Answers a payer''s query: the submission goes out again with a new correlation id and the workflow code of a reply. Answering again changes nothing. IM001 lapsed or withdrawn, IM005 no such query, IM606 no code for the reply.';
+
+create or replace function insurance.request_cancellation(p_claim_id uuid, p_reason text) returns insurance.insurance_claims
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+  set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_claim insurance.insurance_claims := insurance.lock_claim(p_claim_id);
+  v_code text;
+begin
+  if v_claim.status in ('cancelled', 'cancel_requested') then
+    return v_claim;
+  end if;
+  if coalesce(btrim(p_reason), '') = '' then
+    raise exception 'cancelling claim % needs a reason', p_claim_id using errcode = 'IM002', hint = 'say why in p_reason';
+  end if;
+  perform core.set_reason(p_reason);
+  if v_claim.status not in ('draft', 'ready', 'dispatch_failed') then
+    if v_claim.use <> 'claim' then
+      perform insurance.check_no_claim(v_claim);
+    end if;
+    v_code := insurance.resolve_workflow('cancel', v_claim.use, v_claim.adjudication, v_claim.workflow_code);
+    v_claim := insurance.send_again(v_claim, v_code);
+  end if;
+  update insurance.insurance_claims c
+  set cancel_reason = p_reason
+  where c.tenant_id = v_claim.tenant_id and c.id = v_claim.id
+  returning c.* into v_claim;
+  if v_code is not null then
+    return insurance.move_claim(v_claim, 'cancel_requested', 'MEDCO', jsonb_build_object('remarks', p_reason));
+  end if;
+  -- it never reached the payer
+  v_claim := insurance.set_hold(v_claim, 0);
+  v_claim := insurance.move_claim(v_claim, 'cancelled', 'MEDCO', jsonb_build_object('remarks', p_reason));
+  if v_claim.use <> 'claim' and v_claim.relation is null then
+    perform insurance.follow_claim(v_claim.case_id, array['preauth_initiated'], 'identity_verified');
+  end if;
+  return v_claim;
+end
+$$;
+
+comment on function insurance.request_cancellation(uuid, text) is 'about=Cancels a draft, or one that could not be sent, at once; asks the payer to cancel an approved pre-authorisation, whose hold lasts until the answer. Claims that were sent are not cancelled. IM001 too far on, IM002 no reason, IM005 no such claim, IM606 no cancellation of this, IM608 a claim exists.';
+
+create or replace function insurance.request_reprocess(p_claim_id uuid, p_reason text) returns insurance.insurance_claims
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+  set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_claim insurance.insurance_claims := insurance.lock_claim(p_claim_id);
+  v_code text;
+begin
+  if v_claim.status = 'reprocess_requested' then
+    return v_claim;
+  end if;
+  if coalesce(btrim(p_reason), '') = '' then
+    raise exception 'reprocessing claim % needs a reason', p_claim_id
+      using errcode = 'IM002', hint = 'say why in p_reason';
+  end if;
+  v_code := insurance.resolve_workflow('reprocess', v_claim.use, v_claim.adjudication, v_claim.workflow_code);
+  perform core.set_reason(p_reason);
+  v_claim := insurance.send_again(v_claim, v_code);
+  v_claim := insurance.move_claim(v_claim, 'reprocess_requested', 'MEDCO', jsonb_build_object('remarks', p_reason));
+  perform insurance.follow_claim(v_claim.case_id, array['claim_rejected', 'claim_approved'], 'reprocess');
+  return v_claim;
+end
+$$;
+
+comment on function insurance.request_reprocess(uuid, text) is 'about=Asks the payer to decide a decided claim again. IM001 paid or closed, IM002 no reason, IM005 no such claim, IM606 not decided, or no claim.';
+
+create or replace function insurance.lapse_queries(p_limit int default 1000) returns int
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_due record;
+  v_claim insurance.insurance_claims;
+  v_lapsed int := 0;
+begin
+  for v_due in
+    select q.id, q.claim_id
+    from insurance.payer_queries q
+    where q.tenant_id = v_tenant and q.status = 'open' and q.due_at <= now()
+    order by q.due_at, q.id
+    limit p_limit
+  loop
+    v_claim := insurance.lock_claim(v_due.claim_id);
+    update insurance.payer_queries q
+    set status = 'lapsed'
+    where q.tenant_id = v_tenant and q.id = v_due.id and q.status = 'open';
+    continue when not found or v_claim.status <> 'queried'; -- answered meanwhile
+    v_claim := insurance.set_hold(v_claim, 0);
+    perform insurance.move_claim(v_claim, 'lapsed', 'SYSTEM');
+    perform insurance.follow_claim(v_claim.case_id, array['claim_queried'], 'claim_rejected');
+    if v_claim.use <> 'claim' and v_claim.relation is null then
+      perform insurance.follow_claim(v_claim.case_id, array['preauth_initiated'], 'identity_verified');
+    end if;
+    v_lapsed := v_lapsed + 1;
+  end loop;
+  return v_lapsed;
+end
+$$;
+
+comment on function insurance.lapse_queries(int) is 'about=Ends up to p_limit queries whose time has passed without an answer, with their submissions, gives back what these held, and returns how many. For a job that runs every few minutes.';
+
+-- Envelopes of the exchange. The gateway encrypts and decrypts; what it sends and gets is stored here first, so that
+-- nothing is lost and everything can be replayed. Business messages leave on events of the outbox
+-- (claim.submitted.v1, ...).
+create or replace function insurance.store_message(
+  p_direction text,
+  p_envelope jsonb,
+  p_subject_type text default null,
+  p_subject_id uuid default null
+) returns insurance.nhcx_messages
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_hash bytea := insurance.bytes_of(p_envelope, 'payload_hash');
+  v_message insurance.nhcx_messages;
+begin
+  perform insurance.refuse_unknown_keys(
+    p_envelope,
+    array[
+      'api_path', 'entity', 'api_call_id', 'request_id', 'correlation_id', 'workflow_id', 'sender_code',
+      'recipient_code', 'hcx_status', 'hcx_timestamp', 'ben_abha_bidx', 'jwe_enc', 'payload_hash', 'bundle_document_id'
+    ]
+  );
+  insert into insurance.nhcx_messages (
+    tenant_id, direction, api_path, entity, api_call_id, request_id, correlation_id, workflow_id, sender_code,
+    recipient_code, hcx_status, hcx_timestamp, ben_abha_bidx, jwe_enc, payload_hash, bundle_document_id, subject_type,
+    subject_id
+  )
+  values (
+    v_tenant, p_direction, p_envelope ->> 'api_path', p_envelope ->> 'entity', (p_envelope ->> 'api_call_id')::uuid,
+    (p_envelope ->> 'request_id')::uuid, (p_envelope ->> 'correlation_id')::uuid, p_envelope ->> 'workflow_id',
+    p_envelope ->> 'sender_code', p_envelope ->> 'recipient_code', p_envelope ->> 'hcx_status',
+    (p_envelope ->> 'hcx_timestamp')::timestamptz, insurance.bytes_of(p_envelope, 'ben_abha_bidx'),
+    insurance.bytes_of(p_envelope, 'jwe_enc'), v_hash, (p_envelope ->> 'bundle_document_id')::uuid, p_subject_type,
+    p_subject_id
+  )
+  on conflict do nothing
+  returning * into v_message;
+  if found then
+    return v_message;
+  end if;
+
+  select m.* into v_message
+  from insurance.nhcx_messages m
+  where
+    m.tenant_id = v_tenant and m.direction = p_direction
+    and (
+      m.api_call_id = (p_envelope ->> 'api_call_id')::uuid
+      or m.correlation_id = (p_envelope ->> 'correlation_id')::uuid and m.api_path = p_envelope ->> 'api_path'
+        and m.payload_hash = v_hash and m.status <> 'failed'
+    )
+  order by m.api_call_id = (p_envelope ->> 'api_call_id')::uuid desc
+  limit 1;
+  if v_message.payload_hash <> v_hash then
+    raise exception 'call % came with another payload', v_message.api_call_id
+      using errcode = 'IM011', hint = 'every call has an id of its own';
+  end if;
+  return v_message;
+end
+$$;
+
+comment on function insurance.store_message(text, jsonb, text, uuid) is 'about=Stores an envelope once per call and, unless it failed, per payload; a repeat gives the stored one. IM011 the call id came with another payload.';
+
+create or replace function insurance.receive_message(p_envelope jsonb) returns insurance.nhcx_messages
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+begin
+  return insurance.store_message('in', p_envelope);
+end
+$$;
+
+comment on function insurance.receive_message(jsonb) is 'about=Stores what came from the exchange {api_path, entity, api_call_id, request_id, correlation_id, workflow_id, sender_code, recipient_code, hcx_status, hcx_timestamp, ben_abha_bidx, jwe_enc, payload_hash, bundle_document_id}, bytes in hexadecimal. The same call, or payload, again gives the stored message, whose status says whether it was applied. IM003 no tenant, IM011 the call id came with another payload, 22023 unknown key.';
+
+create or replace function insurance.queue_message(p_envelope jsonb, p_subject_type text, p_subject_id uuid)
+  returns insurance.nhcx_messages
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+begin
+  return insurance.store_message('out', p_envelope, p_subject_type, p_subject_id);
+end
+$$;
+
+comment on function insurance.queue_message(jsonb, text, uuid) is 'about=Stores an envelope before it is sent, with the row that it is about (insurance_claims, eligibility_checks or claim_payments); keys as in insurance.receive_message. Queued again: the stored one. IM003 no tenant, IM011 the call id has another payload, 22023 unknown key.';
+
+create or replace function insurance.lock_message(p_message_id uuid, p_direction text) returns insurance.nhcx_messages
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_message insurance.nhcx_messages;
+begin
+  select m.* into v_message
+  from insurance.nhcx_messages m
+  where m.tenant_id = v_tenant and m.id = p_message_id and m.direction = p_direction
+  for no key update;
+  if not found then
+    raise exception 'message % ("%") does not exist', p_message_id, p_direction
+      using errcode = 'IM005', hint = 'store it with insurance.receive_message or insurance.queue_message';
+  end if;
+  return v_message;
+end
+$$;
+
+comment on function insurance.lock_message(uuid, text) is 'about=The message, locked until the transaction ends. IM005 no such message of this direction.';
+
+create or replace function insurance.lock_outgoing(p_message_id uuid) returns insurance.nhcx_messages
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_claim_id uuid;
+begin
+  -- the submission before its message, as an answer locks them; what a message is about never changes
+  select m.subject_id into v_claim_id
+  from insurance.nhcx_messages m
+  where
+    m.tenant_id = v_tenant and m.id = p_message_id and m.direction = 'out' and m.subject_type = 'insurance_claims';
+  if found then
+    perform insurance.lock_claim(v_claim_id);
+  end if;
+  return insurance.lock_message(p_message_id, 'out');
+end
+$$;
+
+comment on function insurance.lock_outgoing(uuid) is 'about=The outgoing message, locked after the submission that it is about. IM005 no such outgoing message.';
+
+create or replace function insurance.mark_message_sent(p_message_id uuid, p_http_status int) returns insurance.nhcx_messages
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_message insurance.nhcx_messages := insurance.lock_outgoing(p_message_id);
+  v_claim insurance.insurance_claims;
+begin
+  if v_message.status in ('sent', 'completed') then
+    return v_message;
+  end if;
+  if v_message.status = 'failed' then
+    update insurance.nhcx_messages m
+    set status = 'pending'
+    where m.tenant_id = v_message.tenant_id and m.id = v_message.id;
+  end if;
+  update insurance.nhcx_messages m
+  set
+    status = 'sent', http_status = p_http_status, attempts = m.attempts + 1, next_attempt_at = null, error_code = null,
+    error = null
+  where m.tenant_id = v_message.tenant_id and m.id = v_message.id
+  returning m.* into v_message;
+
+  if v_message.subject_type = 'insurance_claims' then
+    v_claim := insurance.lock_claim(v_message.subject_id);
+    if v_claim.correlation_id = v_message.correlation_id and v_claim.dispatch_status in ('pending', 'error') then
+      update insurance.insurance_claims c
+      set dispatch_status = 'awaiting', dispatched_at = now(), dispatch_error = null
+      where c.tenant_id = v_claim.tenant_id and c.id = v_claim.id
+      returning c.* into v_claim;
+      if v_claim.status = 'dispatch_failed' then
+        perform insurance.move_claim(v_claim, 'submitted', 'SYSTEM');
+      end if;
+    end if;
+  elsif v_message.subject_type = 'eligibility_checks' then
+    update insurance.eligibility_checks e
+    set status = 'awaiting', sent_at = now()
+    where
+      e.tenant_id = v_message.tenant_id and e.id = v_message.subject_id and e.correlation_id = v_message.correlation_id
+      and e.status in ('pending', 'error');
+  end if;
+  return v_message;
+end
+$$;
+
+comment on function insurance.mark_message_sent(uuid, int) is 'about=The exchange took the message; its submission or check awaits the answer. Marked again: no change. IM005 no such outgoing message.';
+
+create or replace function insurance.mark_message_failed(
+  p_message_id uuid,
+  p_error_code text,
+  p_error jsonb default null,
+  p_http_status int default null,
+  p_retry_at timestamptz default null
+) returns insurance.nhcx_messages
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_message insurance.nhcx_messages := insurance.lock_outgoing(p_message_id);
+  v_claim insurance.insurance_claims;
+begin
+  update insurance.nhcx_messages m
+  set
+    status = 'failed', error_code = p_error_code, error = p_error, http_status = p_http_status,
+    attempts = m.attempts + 1, next_attempt_at = p_retry_at
+  where m.tenant_id = v_message.tenant_id and m.id = v_message.id
+  returning m.* into v_message;
+  if v_message.subject_type = 'insurance_claims' and p_retry_at is null then
+    v_claim := insurance.lock_claim(v_message.subject_id);
+    if v_claim.correlation_id = v_message.correlation_id and v_claim.status = 'submitted' then
+      update insurance.insurance_claims c
+      set dispatch_status = 'error', dispatch_error = p_error_code
+      where c.tenant_id = v_claim.tenant_id and c.id = v_claim.id
+      returning c.* into v_claim;
+      perform insurance.move_claim(v_claim, 'dispatch_failed', 'SYSTEM', jsonb_build_object('message_id', v_message.id));
+    end if;
+  elsif v_message.subject_type = 'eligibility_checks' and p_retry_at is null then
+    update insurance.eligibility_checks e
+    set status = 'error', error = p_error
+    where
+      e.tenant_id = v_message.tenant_id and e.id = v_message.subject_id
+      and e.status in ('pending', 'awaiting', 'partial');
+  end if;
+  return v_message;
+end
+$$;
+
+comment on function insurance.mark_message_failed(uuid, text, jsonb, int, timestamptz) is 'about=The message could not be sent; without p_retry_at for good: then its submission becomes dispatch_failed, and may be sent again (insurance.mark_message_sent) or cancelled. IM001 completed already, IM005 no such outgoing message.';
+
+create or replace function insurance.finish_message(
+  p_message_id uuid,
+  p_subject_type text,
+  p_subject_id uuid
+) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_message insurance.nhcx_messages;
+begin
+  if p_message_id is null then
+    return;
+  end if;
+  v_message := insurance.lock_message(p_message_id, 'in');
+  if v_message.status = 'failed' then
+    update insurance.nhcx_messages m
+    set status = 'pending'
+    where m.tenant_id = v_message.tenant_id and m.id = v_message.id;
+  end if;
+  update insurance.nhcx_messages m
+  set status = 'processing'
+  where m.tenant_id = v_message.tenant_id and m.id = v_message.id and m.status = 'pending';
+  update insurance.nhcx_messages m
+  set
+    status = 'completed', processed_at = now(), subject_type = p_subject_type, subject_id = p_subject_id,
+    attempts = m.attempts + 1, error_code = null, error = null
+  where m.tenant_id = v_message.tenant_id and m.id = v_message.id and m.status = 'processing';
+  -- the question that it answers
+  update insurance.nhcx_messages m
+  set status = 'completed', processed_at = now()
+  where
+    m.tenant_id = v_message.tenant_id and m.direction = 'out' and m.correlation_id = v_message.correlation_id
+    and m.status = 'sent';
+end
+$$;
+
+comment on function insurance.finish_message(uuid, text, uuid) is 'about=Marks an incoming message as applied to a row, and the message that it answers as completed; null for answers that came another way. IM005 no such incoming message.';
+
+create or replace function insurance.park_message(p_message_id uuid, p_code text) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_message insurance.nhcx_messages := insurance.lock_message(p_message_id, 'in');
+begin
+  update insurance.nhcx_messages m
+  set status = 'failed', error_code = p_code, attempts = m.attempts + 1
+  where m.tenant_id = v_message.tenant_id and m.id = v_message.id;
+end
+$$;
+
+comment on function insurance.park_message(uuid, text) is 'about=Keeps an incoming message that could not be applied as failed, with its code; applying it again is the replay.';
+
+-- O29: what the payer decided. Locks message, case, submission (with its parent) and moves the state only for the
+-- latest submission of a chain; every answer leaves a row in adjudication_events.
+create or replace function insurance.find_submission(p_correlation_id uuid, out claim_id uuid, out is_current boolean)
+  returns record
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+begin
+  select c.id, true into claim_id, is_current
+  from insurance.insurance_claims c
+  where c.tenant_id = v_tenant and c.correlation_id = p_correlation_id;
+  if found then
+    return;
+  end if;
+  -- an earlier submission of the same row: queried and answered since, or sent as another message
+  select q.claim_id, false into claim_id, is_current
+  from insurance.payer_queries q
+  where q.tenant_id = v_tenant and q.correlation_id = p_correlation_id;
+  if found then
+    return;
+  end if;
+  select m.subject_id, false into claim_id, is_current
+  from insurance.nhcx_messages m
+  where
+    m.tenant_id = v_tenant and m.direction = 'out' and m.correlation_id = p_correlation_id
+    and m.subject_type = 'insurance_claims'
+  limit 1;
+end
+$$;
+
+comment on function insurance.find_submission(uuid) is 'about=The submission with a correlation id, and whether the id is that of its last message; nulls when there is none.';
+
+create or replace function insurance.answer_fits(p_claim insurance.insurance_claims, p_response jsonb) returns boolean
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_answer text := p_response ->> 'adjudication';
+begin
+  if v_answer = 'queried' then
+    return p_response -> 'query' ->> 'text_enc' is not null;
+  end if;
+  if v_answer in ('approved', 'partially_approved') and (
+    p_claim.use = 'preauthorization' and coalesce(p_response ->> 'pre_auth_ref', p_claim.pre_auth_ref) is null
+    or (p_response ->> 'total_approved')::numeric > p_claim.total_claimed
+    or v_answer = 'partially_approved' and not p_response ?| array['total_approved', 'items']
+  ) then
+    return false;
+  end if;
+  return not exists (
+    select
+    from jsonb_array_elements(p_response -> 'items') as e (value)
+    left join insurance.insurance_claim_items i
+      on i.tenant_id = p_claim.tenant_id and i.claim_id = p_claim.id and i.seq = (e.value ->> 'seq')::int
+    where i.id is null or (e.value ->> 'approved_amount')::numeric > i.net
+  );
+end
+$$;
+
+comment on function insurance.answer_fits(insurance.insurance_claims, jsonb) is 'about=False when an answer approves more than was claimed, lacks the reference, the amount or the text of the query, or names an unknown line.';
+
+create or replace function insurance.write_item_decisions(p_claim insurance.insurance_claims, p_response jsonb) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_line jsonb;
+begin
+  -- without lines, the answer is that of every line
+  if not p_response ? 'items' then
+    update insurance.insurance_claim_items i
+    set
+      decision = case p_response ->> 'adjudication'
+        when 'rejected' then 'rejected'
+        when 'approved' then 'approved'
+        else 'partial'
+      end,
+      approved_quantity = case when p_response ->> 'adjudication' = 'approved' then i.quantity end,
+      approved_amount = case p_response ->> 'adjudication' when 'approved' then i.net when 'rejected' then 0 end
+    where i.tenant_id = p_claim.tenant_id and i.claim_id = p_claim.id;
+    return;
+  end if;
+  for v_line in
+    select e.value from jsonb_array_elements(p_response -> 'items') as e (value) order by (e.value ->> 'seq')::int
+  loop
+    update insurance.insurance_claim_items i
+    set
+      decision = v_line ->> 'decision',
+      approved_quantity = (v_line ->> 'approved_quantity')::numeric,
+      approved_amount = coalesce(
+        (v_line ->> 'approved_amount')::numeric,
+        case v_line ->> 'decision' when 'approved' then i.net when 'rejected' then 0 end
+      ),
+      decision_reason = v_line ->> 'reason'
+    where i.tenant_id = p_claim.tenant_id and i.claim_id = p_claim.id and i.seq = (v_line ->> 'seq')::int;
+  end loop;
+end
+$$;
+
+comment on function insurance.write_item_decisions(insurance.insurance_claims, jsonb) is 'about=Writes the payer''s decision on each line of a submission.';
+
+create or replace function insurance.raise_query(p_claim insurance.insurance_claims, p_query jsonb) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into insurance.payer_queries (
+    tenant_id, claim_id, query_no, raised_at, raised_by_role, text_enc, requested_documents, due_at, correlation_id
+  )
+  select
+    p_claim.tenant_id, p_claim.id,
+    (
+      select coalesce(max(q.query_no), 0) + 1
+      from insurance.payer_queries q
+      where q.tenant_id = p_claim.tenant_id and q.claim_id = p_claim.id
+    ),
+    now(), coalesce(p_query ->> 'raised_by_role', 'PAYER'), insurance.bytes_of(p_query, 'text_enc'),
+    p_query -> 'requested_documents', now() + make_interval(hours => p.query_response_hours), p_claim.correlation_id
+  from insurance.payers p
+  where p.id = p_claim.payer_id;
+end
+$$;
+
+comment on function insurance.raise_query(insurance.insurance_claims, jsonb) is 'about=Opens a query {text_enc, raised_by_role, requested_documents} on a submission, due within the payer''s query_response_hours.';
+
+create or replace function insurance.apply_decision(p_claim insurance.insurance_claims, p_response jsonb, p_details jsonb)
+  returns insurance.insurance_claims
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_claim insurance.insurance_claims := p_claim;
+  v_parent insurance.insurance_claims;
+  v_answer text := p_response ->> 'adjudication';
+  v_role text := coalesce(p_response ->> 'actor_role', 'PAYER');
+  v_was insurance.claim_status := p_claim.status;
+begin
+  if v_claim.status in ('queried', 'dispatch_failed') and v_answer <> 'queried' then
+    -- decided without our answer, or after all
+    update insurance.payer_queries q
+    set status = 'withdrawn'
+    where q.tenant_id = v_claim.tenant_id and q.claim_id = v_claim.id and q.status = 'open';
+    v_claim := insurance.move_claim(v_claim, 'submitted', v_role, p_details);
+  end if;
+  update insurance.payer_queries q
+  set status = 'closed'
+  where q.tenant_id = v_claim.tenant_id and q.claim_id = v_claim.id and q.status = 'answered';
+
+  update insurance.insurance_claims c
+  set
+    outcome = coalesce(p_response ->> 'outcome', 'complete'), adjudication = v_answer, dispatch_status = 'complete',
+    pre_auth_ref = coalesce(p_response ->> 'pre_auth_ref', c.pre_auth_ref),
+    payer_claim_ref = coalesce(p_response ->> 'payer_claim_ref', c.payer_claim_ref),
+    auto_approved = coalesce((p_response ->> 'auto_approved')::boolean, false),
+    reject_reason = coalesce(p_response -> 'reject_reason', c.reject_reason),
+    deduction_reasons = coalesce(p_response -> 'deduction_reasons', c.deduction_reasons),
+    total_approved = case
+      when v_answer in ('approved', 'partially_approved') then insurance.approved_total(p_claim.id, p_response)
+      when v_answer = 'rejected' then 0
+      else c.total_approved
+    end,
+    total_deducted = case
+      when v_answer in ('approved', 'partially_approved') then
+        c.total_claimed - insurance.approved_total(p_claim.id, p_response)
+      else c.total_deducted
+    end,
+    decided_at = case when v_answer = 'queried' then c.decided_at else now() end
+  where c.tenant_id = v_claim.tenant_id and c.id = v_claim.id
+  returning c.* into v_claim;
+
+  if v_answer = 'queried' then
+    perform insurance.raise_query(v_claim, p_response -> 'query');
+    v_claim := insurance.move_claim(v_claim, 'queried', v_role, p_details);
+    if v_claim.use = 'claim' then
+      perform insurance.follow_claim(v_claim.case_id, array['claim_initiated'], 'claim_queried');
+    end if;
+    return v_claim;
+  end if;
+
+  v_claim := insurance.move_claim(v_claim, v_answer::insurance.claim_status, v_role, p_details);
+  if v_answer = 'rejected' then
+    v_claim := insurance.set_hold(v_claim, 0);
+    if v_claim.use = 'claim' then
+      perform insurance.follow_claim(
+        v_claim.case_id, array['claim_initiated', 'claim_queried', 'reprocess'], 'claim_rejected'
+      );
+    else
+      perform insurance.follow_claim(v_claim.case_id, array['preauth_initiated'], 'preauth_rejected');
+    end if;
+    return v_claim;
+  end if;
+
+  if v_claim.use = 'claim' then
+    perform insurance.follow_claim(
+      v_claim.case_id, array['claim_initiated', 'claim_queried', 'reprocess'], 'claim_approved'
+    );
+  elsif v_was <> 'cancel_requested' then
+    v_claim := insurance.set_hold(
+      v_claim, case when v_claim.use = 'preauthorization' then v_claim.total_approved else 0 end
+    );
+    perform insurance.follow_claim(v_claim.case_id, array['preauth_initiated'], 'preauth_approved');
+  end if;
+  -- what it takes the place of
+  select c.* into v_parent
+  from insurance.insurance_claims c
+  where
+    c.tenant_id = v_claim.tenant_id and c.id = v_claim.related_claim_id and c.use = v_claim.use
+    and c.status in ('approved', 'partially_approved');
+  if found then
+    v_parent := insurance.set_hold(v_parent, 0);
+    perform insurance.move_claim(v_parent, 'superseded', 'SYSTEM');
+  end if;
+  return v_claim;
+end
+$$;
+
+comment on function insurance.apply_decision(insurance.insurance_claims, jsonb, jsonb) is 'about=Applies a decision, which the caller has checked, to a submission that it has locked: amounts, query, hold, the parent that it takes the place of, and the case.';
+
+create or replace function insurance.approved_total(p_claim_id uuid, p_response jsonb) returns numeric
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce((p_response ->> 'total_approved')::numeric, sum(i.approved_amount), 0)
+  from insurance.insurance_claim_items i
+  where i.tenant_id = core.require_tenant() and i.claim_id = p_claim_id
+$$;
+
+comment on function insurance.approved_total(uuid, jsonb) is 'about=What an answer approves in all: as it says, else the sum of its lines.';
+
+create or replace function insurance.respond(p_claim_id uuid, p_is_current boolean, p_response jsonb, p_message_id uuid)
+  returns text
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_claim insurance.insurance_claims := insurance.lock_claim(p_claim_id);
+  v_answer text := p_response ->> 'adjudication';
+  v_cancelled boolean := (p_response ->> 'cancelled')::boolean;
+  v_details jsonb := jsonb_strip_nulls(jsonb_build_object(
+    'actor_name', p_response ->> 'actor_name', 'remarks', p_response ->> 'remarks', 'message_id', p_message_id,
+    'amount', p_response ->> 'total_approved', 'raw', p_response - array['query', 'actor_name']
+  ));
+  v_role text := coalesce(p_response ->> 'actor_role', 'PAYER');
+  v_latest boolean := p_is_current and not exists (
+    select
+    from insurance.insurance_claims f
+    where
+      f.tenant_id = v_claim.tenant_id and f.related_claim_id = v_claim.id and f.use = v_claim.use
+      and f.status not in ('draft', 'ready', 'cancelled')
+  );
+begin
+  if v_claim.status in ('draft', 'ready') then
+    return 'IM001'; -- it was never submitted
+  end if;
+  -- queued, an answer to an older submission, or the same answer once more: noted, nothing moves
+  if not v_latest or coalesce(p_response ->> 'outcome', 'complete') = 'queued'
+    or v_answer = v_claim.status::text
+    or (v_answer is null and v_cancelled is null and coalesce(p_response ->> 'outcome', 'complete') <> 'error')
+  then
+    perform insurance.note_claim(v_claim, v_claim.status::text, v_claim.status::text, v_role, v_details);
+    return null;
+  end if;
+  if p_response ->> 'outcome' = 'error' then
+    update insurance.insurance_claims c
+    set outcome = 'error', dispatch_status = 'error', dispatch_error = p_response ->> 'error_code'
+    where c.tenant_id = v_claim.tenant_id and c.id = v_claim.id
+    returning c.* into v_claim;
+    if v_claim.status = 'submitted' then
+      perform insurance.move_claim(v_claim, 'dispatch_failed', v_role, v_details);
+    else
+      perform insurance.note_claim(v_claim, v_claim.status::text, v_claim.status::text, v_role, v_details);
+    end if;
+    return null;
+  end if;
+
+  if v_claim.status = 'cancel_requested' and v_cancelled is not null then
+    if v_cancelled then
+      v_claim := insurance.set_hold(v_claim, 0);
+      perform insurance.move_claim(v_claim, 'cancelled', v_role, v_details);
+      perform insurance.follow_claim(v_claim.case_id, array['preauth_initiated', 'preauth_approved'], 'identity_verified');
+    else
+      perform insurance.move_claim(v_claim, v_claim.adjudication::insurance.claim_status, v_role, v_details);
+    end if;
+    return null;
+  end if;
+  if v_cancelled is not null
+    or v_claim.status not in ('submitted', 'dispatch_failed', 'queried', 'cancel_requested', 'reprocess_requested')
+    or v_claim.status in ('cancel_requested', 'reprocess_requested') and v_answer = 'queried'
+    or v_claim.status = 'cancel_requested' and v_answer = 'rejected'
+  then
+    return 'IM001';
+  end if;
+  if not insurance.answer_fits(v_claim, p_response) then
+    return 'IM611';
+  end if;
+  if v_answer <> 'queried' then
+    perform insurance.write_item_decisions(v_claim, p_response);
+  end if;
+  perform insurance.apply_decision(v_claim, p_response, v_details);
+  return null;
+end
+$$;
+
+comment on function insurance.respond(uuid, boolean, jsonb, uuid) is 'about=Applies a payer''s answer to a submission; returns null, or why it cannot be applied: IM001 the submission takes no such answer, IM611 the answer does not fit.';
+
+create or replace function insurance.check_response_keys(p_response jsonb) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform insurance.refuse_unknown_keys(
+    p_response,
+    array[
+      'outcome', 'adjudication', 'cancelled', 'pre_auth_ref', 'payer_claim_ref', 'total_approved', 'auto_approved',
+      'deduction_reasons', 'reject_reason', 'items', 'query', 'actor_role', 'actor_name', 'remarks', 'error_code'
+    ]
+  );
+  if p_response ->> 'adjudication' not in ('approved', 'partially_approved', 'queried', 'rejected') then
+    raise exception 'adjudication "%" is unknown', p_response ->> 'adjudication'
+      using errcode = '22023', hint = 'use approved, partially_approved, queried or rejected';
+  end if;
+end
+$$;
+
+comment on function insurance.check_response_keys(jsonb) is 'about=Refuses an answer with a key or decision that is not known (22023).';
+
+create or replace function insurance.apply_payer_response(p_message_id uuid, p_response jsonb)
+  returns table (message_id uuid, message_status text, failure_code text, claim_id uuid, claim_status text)
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+  set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_message insurance.nhcx_messages := insurance.lock_message(p_message_id, 'in');
+  v_found record;
+  v_failure text;
+begin
+  perform insurance.check_response_keys(p_response);
+  v_found := insurance.find_submission(v_message.correlation_id);
+  if v_message.status <> 'completed' then
+    if v_message.status = 'failed' and exists (
+      select
+      from insurance.nhcx_messages m
+      where
+        m.tenant_id = v_message.tenant_id and m.direction = 'in' and m.correlation_id = v_message.correlation_id
+        and m.api_path = v_message.api_path and m.payload_hash = v_message.payload_hash and m.status = 'completed'
+    ) then
+      v_failure := v_message.error_code; -- a later copy of it was applied
+    else
+      -- tried again from failed; both updates are one move when it was pending
+      update insurance.nhcx_messages m
+      set status = 'pending'
+      where m.tenant_id = v_message.tenant_id and m.id = v_message.id and m.status = 'failed';
+      update insurance.nhcx_messages m
+      set status = 'processing'
+      where m.tenant_id = v_message.tenant_id and m.id = v_message.id and m.status = 'pending';
+      v_failure := case
+        when v_found.claim_id is null then 'IM604'
+        else insurance.respond(v_found.claim_id, v_found.is_current, p_response, v_message.id)
+      end;
+      if v_failure is null then
+        perform insurance.finish_message(v_message.id, 'insurance_claims', v_found.claim_id);
+      else
+        perform insurance.park_message(v_message.id, v_failure);
+      end if;
+    end if;
+  end if;
+  return query
+  select m.id, m.status, m.error_code, c.id, c.status::text
+  from insurance.nhcx_messages m
+  left join insurance.insurance_claims c
+    on c.tenant_id = m.tenant_id and c.id = coalesce(m.subject_id, v_found.claim_id)
+  where m.tenant_id = v_message.tenant_id and m.id = v_message.id;
+end
+$$;
+
+comment on function insurance.apply_payer_response(uuid, jsonb) is 'about=Applies a stored answer of the exchange {outcome, adjudication, cancelled, pre_auth_ref, payer_claim_ref, total_approved, auto_approved, deduction_reasons, reject_reason, items: [{seq, decision, approved_quantity, approved_amount, reason}], query: {text_enc, raised_by_role, requested_documents}, actor_role, actor_name, remarks, error_code} to the submission with its correlation id. Applied once; an answer to an older submission is noted only. What cannot be applied is kept as failed with failure_code IM604 (unknown correlation id), IM001 (the submission takes no such answer) or IM611 (does not fit: more than claimed, no reference, an unknown line); call again to replay it. IM005 no such incoming message, 22023 unknown key or decision.';
+
+create or replace function insurance.record_payer_decision(p_claim_id uuid, p_response jsonb) returns insurance.insurance_claims
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+  set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_claim insurance.insurance_claims := insurance.lock_claim(p_claim_id);
+  v_failure text;
+begin
+  perform insurance.check_response_keys(p_response);
+  if v_claim.channel = 'nhcx' then
+    raise exception 'claim % is answered by the exchange', p_claim_id
+      using errcode = 'IM006', hint = 'use insurance.receive_message and insurance.apply_payer_response';
+  end if;
+  v_failure := insurance.respond(p_claim_id, true, p_response, null);
+  if v_failure is not null then
+    raise exception 'claim % takes no such answer while it is %', p_claim_id, v_claim.status
+      using errcode = v_failure, hint = 'compare amounts, lines and reference with what was submitted';
+  end if;
+  return insurance.lock_claim(p_claim_id);
+end
+$$;
+
+comment on function insurance.record_payer_decision(uuid, jsonb) is 'about=Enters what a payer decided outside the exchange (tms, portal, paper); keys as in insurance.apply_payer_response. The decision that it has already changes nothing. IM001 the submission takes no such answer, IM005 no such claim, IM006 the exchange answers it, IM611 the answer does not fit, 22023 unknown key or decision.';
+
+-- O32: money from the payer. A notice is stored whatever it says; settling it takes the wallet down, pays the payer's
+-- bills of the encounter through billing.allocate, and acknowledges it.
+create or replace function insurance.lock_claim_payment(p_claim_payment_id uuid) returns insurance.claim_payments
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_payment insurance.claim_payments;
+begin
+  select p.* into v_payment
+  from insurance.claim_payments p
+  where p.tenant_id = v_tenant and p.id = p_claim_payment_id
+  for no key update;
+  if not found then
+    raise exception 'claim payment % does not exist', p_claim_payment_id
+      using errcode = 'IM005', hint = 'record its notice first';
+  end if;
+  return v_payment;
+end
+$$;
+
+comment on function insurance.lock_claim_payment(uuid) is 'about=The payment, locked until the transaction ends. IM005 no such payment.';
+
+create or replace function insurance.record_payment_notice(
+  p_payer_id uuid,
+  p_utr text,
+  p_paid_on date,
+  p_amount numeric,
+  p_claim_id uuid default null,
+  p_tds numeric default 0,
+  p_deductions jsonb default '[]',
+  p_notice_correlation_id uuid default null,
+  p_message_id uuid default null
+) returns insurance.claim_payments
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+  set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_payment insurance.claim_payments;
+  v_claim insurance.insurance_claims;
+  v_paid numeric;
+begin
+  if p_claim_id is not null then
+    v_claim := insurance.lock_claim(p_claim_id);
+    if v_claim.payer_id <> p_payer_id or v_claim.use <> 'claim' then
+      raise exception 'claim % is none of payer %', p_claim_id, p_payer_id
+        using errcode = 'IM005', hint = 'choose a claim of that payer';
+    end if;
+  end if;
+  insert into insurance.claim_payments (
+    tenant_id, payer_id, claim_id, utr, paid_on, amount, tds, deductions, net, notice_correlation_id
+  )
+  values (
+    v_tenant, p_payer_id, p_claim_id, p_utr, p_paid_on, p_amount, p_tds, p_deductions, p_amount - p_tds,
+    p_notice_correlation_id
+  )
+  on conflict (tenant_id, payer_id, utr, claim_id) do nothing
+  returning * into v_payment;
+  if not found then
+    select p.* into v_payment
+    from insurance.claim_payments p
+    where
+      p.tenant_id = v_tenant and p.payer_id = p_payer_id and p.utr = p_utr and p.claim_id is not distinct from p_claim_id;
+    if v_payment.amount <> p_amount then
+      raise exception 'payment % was noticed with another amount', v_payment.id
+        using errcode = 'IM011', hint = 'ask the payer which amount is right';
+    end if;
+    perform insurance.finish_message(p_message_id, 'claim_payments', v_payment.id);
+    return v_payment;
+  end if;
+
+  select coalesce(sum(p.amount), 0) into v_paid
+  from insurance.claim_payments p
+  where p.tenant_id = v_tenant and p.claim_id = p_claim_id and p.status <> 'disputed';
+  if v_paid > v_claim.total_approved then
+    perform core.set_reason('more than was approved');
+    update insurance.claim_payments p
+    set status = 'disputed'
+    where p.tenant_id = v_tenant and p.id = v_payment.id
+    returning p.* into v_payment;
+  end if;
+  perform insurance.finish_message(p_message_id, 'claim_payments', v_payment.id);
+  return v_payment;
+end
+$$;
+
+comment on function insurance.record_payment_notice(uuid, text, date, numeric, uuid, numeric, jsonb, uuid, uuid) is 'about=Stores a payer''s notice that a claim was paid, once per transfer and claim; more than was approved is kept as disputed. IM003 no tenant, IM005 no such claim of the payer, IM011 noticed before with another amount.';
+
+create or replace function insurance.settle_claim_payment(p_claim_payment_id uuid, p_reason text default null)
+  returns insurance.claim_payments
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+  set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_payment insurance.claim_payments;
+  v_claim insurance.insurance_claims;
+  v_claim_id uuid;
+begin
+  -- the claim before its payment, as record_payment_notice does
+  select p.claim_id into v_claim_id
+  from insurance.claim_payments p
+  where p.tenant_id = v_tenant and p.id = p_claim_payment_id;
+  if found and v_claim_id is null then
+    raise exception 'claim payment % names no claim', p_claim_payment_id
+      using errcode = 'IM005', hint = 'record one notice for each claim that the transfer pays';
+  end if;
+  if found then
+    v_claim := insurance.lock_claim(v_claim_id);
+  end if;
+  v_payment := insurance.lock_claim_payment(p_claim_payment_id);
+  if v_payment.status = 'reconciled' then
+    return v_payment;
+  end if;
+  if v_payment.status in ('notified', 'disputed') then
+    if v_claim.status not in ('approved', 'partially_approved', 'paid', 'closed') then
+      raise exception 'claim % is % and is not paid yet', v_claim.id, v_claim.status
+        using errcode = 'IM001', hint = 'settle when the approval is in';
+    end if;
+    if v_payment.status = 'disputed' and coalesce(btrim(p_reason), '') = '' then
+      raise exception 'claim payment % is disputed', p_claim_payment_id
+        using errcode = 'IM002', hint = 'say in p_reason why it is accepted';
+    end if;
+    perform core.set_reason(p_reason);
+    perform insurance.take_payment(v_claim, v_payment);
+    update insurance.claim_payments p
+    set
+      status = 'acknowledged', acknowledged_at = now(),
+      ack_workflow_code = insurance.resolve_workflow('payment_acknowledgement')
+    where p.tenant_id = v_tenant and p.id = v_payment.id
+    returning p.* into v_payment;
+  end if;
+  return insurance.pay_bills(v_claim, v_payment);
+end
+$$;
+
+comment on function insurance.settle_claim_payment(uuid, text) is 'about=Takes a payer''s money for a claim: the claim and its case are paid, the wallet falls, holds end, the receipt is posted, the payer''s open bills of the encounter are paid in order, and the notice is acknowledged. Settled again, it pays bills that were issued since. IM001 the claim is not approved, IM002 disputed and no reason to accept it, IM005 no such payment, or it names no claim.';
+
+create or replace function insurance.take_payment(p_claim insurance.insurance_claims, p_payment insurance.claim_payments) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_claim insurance.insurance_claims := p_claim;
+  v_preauth insurance.insurance_claims;
+  v_clinic_id uuid;
+begin
+  perform insurance.draw_wallet(v_claim.coverage_id, p_payment.amount);
+  update insurance.pmjay_cases c
+  set wallet_used = least(c.wallet_used + p_payment.amount, c.wallet_blocked)
+  where c.tenant_id = v_claim.tenant_id and c.id = v_claim.case_id;
+  if v_claim.status in ('approved', 'partially_approved') then
+    v_claim := insurance.move_claim(
+      v_claim, 'paid', 'PAYER', jsonb_build_object('amount', p_payment.amount, 'remarks', p_payment.utr)
+    );
+    perform insurance.follow_claim(v_claim.case_id, array['claim_approved'], 'paid');
+  end if;
+  -- the case keeps what it had blocked; its submissions hold nothing any more
+  for v_preauth in
+    select c.*
+    from insurance.insurance_claims c
+    where
+      c.tenant_id = v_claim.tenant_id and c.coverage_id = v_claim.coverage_id
+      and (c.id = v_claim.id or c.use = 'preauthorization' and c.pre_auth_ref = v_claim.pre_auth_ref)
+    order by c.id
+    for no key update
+  loop
+    update insurance.insurance_claims c
+    set wallet_hold = 0
+    where c.tenant_id = v_preauth.tenant_id and c.id = v_preauth.id and c.wallet_hold > 0;
+    if v_preauth.status = 'utilised' then
+      perform insurance.move_claim(v_preauth, 'closed', 'SYSTEM');
+    end if;
+  end loop;
+
+  select e.clinic_id into v_clinic_id
+  from clinical.encounters e
+  where e.tenant_id = v_claim.tenant_id and e.id = v_claim.encounter_id;
+  perform billing.post_entries(
+    'claim_payment', p_payment.id, v_clinic_id, v_claim.patient_id, billing.currency_of_tenant(),
+    jsonb_build_array(
+      jsonb_build_object('account', 'bank', 'debit', p_payment.net),
+      jsonb_build_object('account', 'tds_receivable', 'debit', p_payment.tds),
+      jsonb_build_object('account', 'advance', 'debit', -p_payment.amount)
+    )
+  );
+end
+$$;
+
+comment on function insurance.take_payment(insurance.insurance_claims, insurance.claim_payments) is 'about=What a payment does once: wallet, claim, case, holds, and its receipt in the ledger. The caller has locked claim and payment.';
+
+create or replace function insurance.pay_bills(p_claim insurance.insurance_claims, p_payment insurance.claim_payments)
+  returns insurance.claim_payments
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_payment insurance.claim_payments := p_payment;
+  v_bill record;
+  v_amount numeric;
+begin
+  for v_bill in
+    select i.id, i.total - i.allocated - i.written_off as open
+    from billing.invoices i
+    join billing.accounts a on a.tenant_id = i.tenant_id and a.id = i.account_id
+    where
+      i.tenant_id = p_claim.tenant_id and a.encounter_id = p_claim.encounter_id and i.payer_id = p_payment.payer_id
+      and i.status in ('issued', 'partially_paid') and i.kind in ('bill_of_supply', 'tax_invoice')
+    order by i.id
+  loop
+    v_amount := least(v_bill.open, v_payment.amount - v_payment.allocated);
+    exit when v_amount <= 0;
+    perform billing.allocate(
+      'claim_payment', v_payment.id, v_payment.amount, billing.currency_of_tenant(), v_bill.id, v_amount,
+      'claim_payment:' || v_payment.id || ':' || v_bill.id
+    );
+    update insurance.claim_payments p
+    set allocated = p.allocated + v_amount
+    where p.tenant_id = v_payment.tenant_id and p.id = v_payment.id
+    returning p.* into v_payment;
+  end loop;
+  if v_payment.allocated = v_payment.amount then
+    update insurance.claim_payments p
+    set status = 'reconciled'
+    where p.tenant_id = v_payment.tenant_id and p.id = v_payment.id
+    returning p.* into v_payment;
+  end if;
+  return v_payment;
+end
+$$;
+
+comment on function insurance.pay_bills(insurance.insurance_claims, insurance.claim_payments) is 'about=Pays the payer''s open bills of the encounter, in order, with what is left of a payment; reconciled when all of it pays bills.';
+
+create or replace function insurance.dispute_claim_payment(p_claim_payment_id uuid, p_reason text) returns insurance.claim_payments
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_payment insurance.claim_payments := insurance.lock_claim_payment(p_claim_payment_id);
+begin
+  if v_payment.status = 'disputed' then
+    return v_payment;
+  end if;
+  if v_payment.acknowledged_at is not null then
+    raise exception 'claim payment % was settled', p_claim_payment_id
+      using errcode = 'IM001', hint = 'an acknowledged payment is corrected with the payer, by a reprocess';
+  end if;
+  perform core.set_reason(p_reason);
+  update insurance.claim_payments p
+  set status = 'disputed'
+  where p.tenant_id = v_payment.tenant_id and p.id = v_payment.id
+  returning p.* into v_payment;
+  return v_payment;
+end
+$$;
+
+comment on function insurance.dispute_claim_payment(uuid, text) is 'about=Objects to a payment that was noticed. IM001 settled already, IM002 no reason, IM005 no such payment.';
+
+-- blood_bank: functions
+
+-- What the operations ask and how they lock. Order of locks: donor, donation, unit, request, issue or crossmatch, number.
+create or replace function blood_bank.donor_hindrance(p_donor_id uuid, p_kind text, p_on date) returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_donor blood_bank.donors;
+  v_age int;
+begin
+  select d.* into v_donor
+  from blood_bank.donors d
+  where d.tenant_id = v_tenant and d.id = p_donor_id and d.deleted_at is null;
+  v_age := extract(year from age(p_on, v_donor.birth_date));
+  return case
+    when v_donor.id is null then 'unknown_donor'
+    when v_donor.permanent_deferral then 'permanently_deferred'
+    when v_donor.status = 'inactive' then 'inactive'
+    when exists (
+      select
+      from blood_bank.donor_deferrals f
+      where f.tenant_id = v_tenant and f.donor_id = p_donor_id and f.from_on <= p_on and f.until_on > p_on
+    ) then 'deferred'
+    when v_age < blood_bank.limit_of('bloodbank.donor', 'min_age') then 'too_young'
+    when v_age > blood_bank.limit_of('bloodbank.donor', 'max_age') then 'too_old'
+    when v_donor.total_donations = 0 and v_age > blood_bank.limit_of('bloodbank.donor', 'first_time_max_age')
+      then 'too_old_for_a_first_time'
+    when p_on < v_donor.last_whole_blood_on + blood_bank.limit_of(
+      'bloodbank.donor', case v_donor.sex when 'male' then 'interval_days_male' else 'interval_days_female' end
+    )::int then 'too_soon_after_whole_blood'
+    when p_on < v_donor.last_apheresis_on + blood_bank.limit_of(
+      'bloodbank.donor',
+      case when p_kind in ('whole_blood', 'double_red_cell') then 'after_apheresis_days' else 'apheresis_interval_days' end
+    )::int then 'too_soon_after_apheresis'
+  end;
+end
+$$;
+
+comment on function blood_bank.donor_hindrance(uuid, text, date) is 'about=The rule that keeps a donor from this kind of donation on a day, null when none does: age, deferrals, intervals of setting bloodbank.donor.';
+
+create or replace function blood_bank.screening_failure(
+  p_weight_kg numeric,
+  p_haemoglobin_g_dl numeric,
+  p_systolic int,
+  p_diastolic int,
+  p_pulse int,
+  p_temperature_c numeric
+) returns text
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when p_weight_kg < (l.limits ->> 'min_weight_kg')::numeric then 'low_weight'
+    when p_haemoglobin_g_dl < (l.limits ->> 'min_haemoglobin_g_dl')::numeric then 'low_haemoglobin'
+    when p_systolic not between (l.limits ->> 'min_systolic')::int and (l.limits ->> 'max_systolic')::int
+      or p_diastolic not between (l.limits ->> 'min_diastolic')::int and (l.limits ->> 'max_diastolic')::int
+      then 'blood_pressure'
+    when p_pulse not between (l.limits ->> 'min_pulse')::int and (l.limits ->> 'max_pulse')::int then 'pulse'
+    when p_temperature_c > (l.limits ->> 'max_temperature_c')::numeric then 'temperature'
+  end
+  from (
+    select (blood_bank.default_settings() -> 'bloodbank.donor') || coalesce(core.setting('bloodbank.donor'), '{}') as limits
+  ) l
+$$;
+
+comment on function blood_bank.screening_failure(numeric, numeric, int, int, int, numeric) is 'about=The measurement that is outside setting bloodbank.donor, null when all are inside.';
+
+create or replace function blood_bank.clearance_of(
+  p_donation_id uuid,
+  out reactive text[],
+  out missing text[],
+  out abo text,
+  out rhd text
+) returns record
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  with tests as (
+    select t.test, t.result, t.group_result, t.status, t.repeat_no
+    from blood_bank.donation_tests t
+    where t.tenant_id = core.require_tenant() and t.donation_id = p_donation_id
+  ),
+  latest as ( -- the verified one that was done last
+    select distinct on (t.test) t.test, t.result, t.group_result
+    from tests t
+    where t.status = 'verified'
+    order by t.test, t.repeat_no desc
+  ),
+  groups as (
+    select
+      max(l.group_result) filter (where l.test = 'ABO_FORWARD') as forward,
+      max(l.group_result) filter (where l.test = 'ABO_REVERSE') as reverse,
+      max(l.group_result) filter (where l.test = 'RHD') as rhd
+    from latest l
+  )
+  select
+    -- a unit is never given on the second try: one verified reactive result is enough
+    array(
+      select distinct t.test
+      from tests t
+      where t.status = 'verified' and t.result = 'reactive' and t.test <> 'ANTIBODY_SCREEN'
+      order by t.test
+    ),
+    array(
+      select m.test
+      from unnest(array['HIV', 'HBSAG', 'HCV', 'SYPHILIS', 'MALARIA']) as m (test)
+      where not exists (select from latest l where l.test = m.test and l.result = 'non_reactive')
+      union all
+      select distinct t.test || ' to verify' from tests t where t.status = 'entered'
+      union all
+      select 'ABO' from groups g where g.forward is distinct from g.reverse or g.forward is null
+      union all
+      select 'RHD' from groups g where g.rhd is null
+    ),
+    (select case when g.forward = g.reverse then g.forward end from groups g),
+    (select g.rhd from groups g)
+$$;
+
+comment on function blood_bank.clearance_of(uuid) is 'about=What the tests of a donation say: the reactive ones, what is missing (the five infections verified non-reactive, both ABO tests equal, RhD, nothing entered and unverified), and the group.';
+
+create or replace function blood_bank.shelf_life_end(p_donation_id uuid, p_component text) returns timestamptz
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select d.ended_at + make_interval(days => blood_bank.limit_of('bloodbank.components', p_component, 'shelf_days')::int)
+  from blood_bank.donations d
+  where d.tenant_id = core.require_tenant() and d.id = p_donation_id
+$$;
+
+comment on function blood_bank.shelf_life_end(uuid, text) is 'about=When a component of a donation expires at the latest; null before the collection has ended.';
+
+create or replace function blood_bank.recipient_group(p_patient_id uuid, out blood_group text, out antibody_screen text) returns record
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  with samples as (
+    select g.abo, g.rhd, g.antibody_screen, g.tested_at, g.id, g.status
+    from blood_bank.patient_blood_groups g
+    where g.tenant_id = core.require_tenant() and g.patient_id = p_patient_id and g.status <> 'rejected'
+  )
+  select
+    (
+      select s.abo || case s.rhd when 'pos' then '+' else '-' end
+      from samples s
+      where s.status = 'confirmed' and not exists (select from samples x where x.status = 'discrepant')
+      order by s.tested_at desc, s.id desc
+      limit 1
+    ),
+    case -- an antibody that was found once may come back
+      when exists (select from samples s where s.antibody_screen = 'positive') then 'positive'
+      else coalesce(
+        (select s.antibody_screen from samples s order by s.tested_at desc, s.id desc limit 1), 'not_done'
+      )
+    end
+$$;
+
+comment on function blood_bank.recipient_group(uuid) is 'about=The confirmed group of a patient such as A+ (weak RhD is negative), null while it is unconfirmed or samples disagree, and the antibody screen: positive for ever once it was, else that of the last sample.';
+
+create or replace function blood_bank.lock_unit(p_component_id uuid) returns blood_bank.blood_components
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_unit blood_bank.blood_components;
+begin
+  select c.* into v_unit
+  from blood_bank.blood_components c
+  where c.tenant_id = v_tenant and c.id = p_component_id
+  for no key update;
+  if not found then
+    raise exception 'unit % does not exist', p_component_id
+      using errcode = 'IM005', hint = 'choose a unit of the tenant';
+  end if;
+  return v_unit;
+end
+$$;
+
+comment on function blood_bank.lock_unit(uuid) is 'about=The unit, locked until the transaction ends. IM005 no such unit.';
+
+create or replace function blood_bank.lock_request(p_request_id uuid) returns blood_bank.blood_requests
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_request blood_bank.blood_requests;
+begin
+  select r.* into v_request
+  from blood_bank.blood_requests r
+  where r.tenant_id = v_tenant and r.id = p_request_id
+  for no key update;
+  if not found then
+    raise exception 'blood request % does not exist', p_request_id
+      using errcode = 'IM005', hint = 'choose a request of the tenant';
+  end if;
+  return v_request;
+end
+$$;
+
+comment on function blood_bank.lock_request(uuid) is 'about=The request, locked until the transaction ends. IM005 no such request.';
+
+create or replace function blood_bank.lock_issue(p_issue_id uuid) returns blood_bank.blood_issues
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_issue blood_bank.blood_issues;
+begin
+  select i.* into v_issue
+  from blood_bank.blood_issues i
+  where i.tenant_id = v_tenant and i.id = p_issue_id;
+  if not found then
+    raise exception 'issue % does not exist', p_issue_id
+      using errcode = 'IM005', hint = 'choose an issue of the tenant';
+  end if;
+  -- unit and request never change, so they can be read before they are locked
+  perform blood_bank.lock_unit(v_issue.component_id);
+  perform blood_bank.lock_request(v_issue.request_id);
+  select i.* into v_issue
+  from blood_bank.blood_issues i
+  where i.tenant_id = v_tenant and i.id = p_issue_id
+  for no key update;
+  return v_issue;
+end
+$$;
+
+comment on function blood_bank.lock_issue(uuid) is 'about=The issue, with its unit and request locked before it. IM005 no such issue.';
+
+create or replace function blood_bank.move_unit(
+  p_unit blood_bank.blood_components,
+  p_status text,
+  p_actor_id uuid,
+  p_reason_code text default null,
+  p_request_id uuid default null,
+  p_second_actor_id uuid default null,
+  p_minutes_out int default null,
+  p_temperature_c numeric default null
+) returns blood_bank.blood_components
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_unit blood_bank.blood_components;
+begin
+  update blood_bank.blood_components c
+  set
+    status = p_status,
+    discard_reason = case when p_status = 'discarded' then p_reason_code end,
+    reserved_for_request_id = case when p_status in ('reserved', 'crossmatched') then p_request_id end,
+    reserved_until = case
+      when p_status in ('reserved', 'crossmatched') then least(
+        c.expires_at,
+        now() + make_interval(hours => blood_bank.limit_of('bloodbank.rules', 'reservation_hours')::int)
+      )
+    end
+  where c.tenant_id = p_unit.tenant_id and c.id = p_unit.id
+  returning c.* into v_unit;
+  insert into blood_bank.component_events (
+    tenant_id, component_id, from_status, to_status, actor_id, second_actor_id, location_id, temperature_c,
+    out_of_storage_minutes, reason_code
+  )
+  values (
+    p_unit.tenant_id, p_unit.id, p_unit.status, p_status, p_actor_id, p_second_actor_id,
+    case when p_status in ('quarantined', 'available', 'reserved', 'crossmatched') then v_unit.storage_location_id end,
+    p_temperature_c, p_minutes_out, p_reason_code
+  );
+  return v_unit;
+end
+$$;
+
+comment on function blood_bank.move_unit(blood_bank.blood_components, text, uuid, text, uuid, uuid, int, numeric) is 'about=Moves a unit that the caller has locked and writes its trail; reservations end with the states that have one. IM001 the state machine has no such move, IM350 and IM356 the donation is not clear.';
+
+create or replace function blood_bank.release_crossmatches(p_unit blood_bank.blood_components, p_status text) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update blood_bank.crossmatches x
+  set status = case x.status when 'pending' then 'released' else p_status end
+  where x.tenant_id = p_unit.tenant_id and x.component_id = p_unit.id and x.status in ('pending', 'compatible');
+end
+$$;
+
+comment on function blood_bank.release_crossmatches(blood_bank.blood_components, text) is 'about=Ends the live crossmatches of a unit that the caller has locked: released or expired.';
+
+create or replace function blood_bank.check_match(p_component_id uuid, p_request_id uuid, p_recipient_group text) returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_unit blood_bank.blood_components;
+  v_released_by uuid;
+  v_match text;
+begin
+  select c.* into v_unit
+  from blood_bank.blood_components c
+  where c.tenant_id = v_tenant and c.id = p_component_id;
+  select r.emergency_release_by into v_released_by
+  from blood_bank.blood_requests r
+  where r.tenant_id = v_tenant and r.id = p_request_id;
+  v_match := blood_bank.match_of(p_recipient_group, v_unit.component, v_unit.abo, v_unit.rhd);
+  if v_match = 'unconfirmed' or (v_match = 'rhd_override' and p_recipient_group is null and v_released_by is null) then
+    raise exception 'the group of the recipient of request % is not confirmed', p_request_id
+      using errcode = 'IM355', hint = 'confirm it with a second sample, or give O negative red cells or AB plasma';
+  end if;
+  if coalesce(v_match, 'incompatible') = 'incompatible' or (v_match = 'rhd_override' and v_released_by is null) then
+    raise exception 'unit % does not suit the recipient of request %', p_component_id, p_request_id
+      using errcode = 'IM352', hint = 'choose one of blood_bank.find_compatible_units';
+  end if;
+  return case when v_match in ('rhd_override', 'platelets_of_other_group') then v_match end;
+end
+$$;
+
+comment on function blood_bank.check_match(uuid, uuid, text) is 'about=A warning to record (rhd_override, platelets_of_other_group), or null, when the unit may be given. IM352 incompatible, IM355 the group is unconfirmed.';
+
+create or replace function blood_bank.check_in_date(p_unit blood_bank.blood_components) returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_unit.expires_at
+    <= now() + make_interval(hours => blood_bank.limit_of('bloodbank.rules', 'transfusion_hours')::int) then
+    raise exception 'unit % expires at %, before a transfusion could end', p_unit.id, p_unit.expires_at
+      using errcode = 'IM351', hint = 'choose another unit';
+  end if;
+end
+$$;
+
+comment on function blood_bank.check_in_date(blood_bank.blood_components) is 'about=IM351 when the unit expires before a transfusion that starts now would end.';
+
+-- Donors: register, defer.
+create or replace function blood_bank.lock_donor(p_donor_id uuid) returns blood_bank.donors
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_donor blood_bank.donors;
+begin
+  select d.* into v_donor
+  from blood_bank.donors d
+  where d.tenant_id = v_tenant and d.id = p_donor_id and d.deleted_at is null
+  for no key update;
+  if not found then
+    raise exception 'donor % does not exist', p_donor_id
+      using errcode = 'IM005', hint = 'choose a donor of the tenant, or call blood_bank.register_donor';
+  end if;
+  return v_donor;
+end
+$$;
+
+comment on function blood_bank.lock_donor(uuid) is 'about=The donor, locked until the transaction ends. IM005 no such donor.';
+
+create or replace function blood_bank.register_donor(
+  p_name text,
+  p_sex text,
+  p_birth_date date,
+  p_mobile_enc bytea,
+  p_mobile_bidx bytea,
+  p_donor_type text default 'voluntary',
+  p_address_enc bytea default null,
+  p_patient_id uuid default null,
+  p_consent_to_recall boolean default false
+) returns blood_bank.donors
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_donor blood_bank.donors;
+begin
+  perform pg_advisory_xact_lock(
+    hashtextextended('blood_bank.donor ' || v_tenant || encode(p_mobile_bidx, 'hex') || p_birth_date, 0)
+  );
+  select d.* into v_donor
+  from blood_bank.donors d
+  where
+    d.tenant_id = v_tenant and d.mobile_bidx = p_mobile_bidx and d.birth_date = p_birth_date and d.deleted_at is null;
+  if found then
+    if lower(btrim(v_donor.name)) = lower(btrim(p_name)) then
+      return v_donor;
+    end if;
+    raise exception 'donor % has this mobile number and birth date under another name', v_donor.id
+      using errcode = 'IM211', hint = 'choose that donor, or register with a mobile number of their own';
+  end if;
+  insert into blood_bank.donors as d (
+    tenant_id, donor_number, name, sex, birth_date, mobile_enc, mobile_bidx, donor_type, address_enc, patient_id,
+    consent_to_recall
+  )
+  values (
+    v_tenant, core.next_default_number('donor', '', 'DNR-{YY}-'), p_name, p_sex, p_birth_date, p_mobile_enc,
+    p_mobile_bidx, p_donor_type, p_address_enc, p_patient_id, p_consent_to_recall
+  )
+  returning d.* into v_donor;
+  return v_donor;
+end
+$$;
+
+comment on function blood_bank.register_donor(text, text, date, bytea, bytea, text, bytea, uuid, boolean) is 'about=Registers a donor with a number of series donor. The mobile number (blind index) and birth date are the donor: registered again, the same row is returned. IM211 they belong to a donor of another name.';
+
+create or replace function blood_bank.write_deferral(
+  p_donor blood_bank.donors,
+  p_reason_code text,
+  p_kind text,
+  p_until_on date,
+  p_recorded_by uuid,
+  p_source text,
+  p_reason_text text,
+  p_counselled boolean
+) returns blood_bank.donor_deferrals
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_deferral blood_bank.donor_deferrals;
+begin
+  insert into blood_bank.donor_deferrals as f (
+    tenant_id, donor_id, reason_code, reason_text, kind, from_on, until_on, recorded_by, counselled, source
+  )
+  values (
+    p_donor.tenant_id, p_donor.id, p_reason_code, p_reason_text, p_kind, (now() at time zone 'UTC')::date,
+    case p_kind when 'temporary' then p_until_on end, p_recorded_by, p_counselled, p_source
+  )
+  on conflict (tenant_id, donor_id, from_on, reason_code, source) do nothing
+  returning f.* into v_deferral;
+  if not found then
+    select f.* into v_deferral
+    from blood_bank.donor_deferrals f
+    where
+      f.tenant_id = p_donor.tenant_id and f.donor_id = p_donor.id and f.from_on = (now() at time zone 'UTC')::date
+      and f.reason_code = p_reason_code and f.source = p_source;
+  end if;
+  update blood_bank.donors d
+  set
+    status = case
+      when v_deferral.kind = 'permanent' then 'permanently_deferred'
+      when d.status = 'active' then 'deferred'
+      else d.status
+    end,
+    permanent_deferral = d.permanent_deferral or v_deferral.kind = 'permanent'
+  where d.tenant_id = p_donor.tenant_id and d.id = p_donor.id and d.status <> 'permanently_deferred';
+  return v_deferral;
+end
+$$;
+
+comment on function blood_bank.write_deferral(blood_bank.donors, text, text, date, uuid, text, text, boolean) is 'about=Defers a donor whom the caller has locked; the same reason and source on one day is one deferral.';
+
+create or replace function blood_bank.defer_donor(
+  p_donor_id uuid,
+  p_reason_code text,
+  p_kind text,
+  p_recorded_by uuid,
+  p_until_on date default null,
+  p_source text default 'screening',
+  p_reason_text text default null,
+  p_counselled boolean default false
+) returns blood_bank.donor_deferrals
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return blood_bank.write_deferral(
+    blood_bank.lock_donor(p_donor_id), p_reason_code, p_kind, p_until_on, p_recorded_by, p_source, p_reason_text,
+    p_counselled
+  );
+end
+$$;
+
+comment on function blood_bank.defer_donor(uuid, text, text, uuid, date, text, text, boolean) is 'about=Defers a donor, temporarily until a day or permanently; the same reason and source on one day is one deferral, which is returned. IM005 no such donor.';
+
+-- A donation: screened, collected.
+create or replace function blood_bank.lock_donation(p_donation_id uuid) returns blood_bank.donations
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_donation blood_bank.donations;
+begin
+  select d.* into v_donation
+  from blood_bank.donations d
+  where d.tenant_id = v_tenant and d.id = p_donation_id
+  for no key update;
+  if not found then
+    raise exception 'donation % does not exist', p_donation_id
+      using errcode = 'IM005', hint = 'choose a donation of the tenant';
+  end if;
+  return v_donation;
+end
+$$;
+
+comment on function blood_bank.lock_donation(uuid) is 'about=The donation, locked until the transaction ends. IM005 no such donation.';
+
+create or replace function blood_bank.lock_donor_of(p_donation_id uuid) returns blood_bank.donors
+  language sql
+  set search_path = pg_catalog, pg_temp
+as $$
+  select l.*
+  from blood_bank.donations d
+  cross join lateral blood_bank.lock_donor(d.donor_id) l
+  where d.tenant_id = core.require_tenant() and d.id = p_donation_id
+$$;
+
+comment on function blood_bank.lock_donor_of(uuid) is 'about=Locks the donor of a donation, before the donation itself; no row when there is no such donation.';
+
+create or replace function blood_bank.screen_donor(
+  p_donor_id uuid,
+  p_kind text,
+  p_donation_site text,
+  p_weight_kg numeric,
+  p_haemoglobin_g_dl numeric,
+  p_systolic int,
+  p_diastolic int,
+  p_pulse int,
+  p_temperature_c numeric,
+  p_screened_by uuid,
+  p_questionnaire jsonb default '{}',
+  p_defer_reason text default null,
+  p_defer_until date default null,
+  p_consent_signature_id uuid default null,
+  p_camp_name text default null,
+  p_key text default null
+) returns blood_bank.donations
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_today date := (now() at time zone 'UTC')::date;
+  v_claim record;
+  v_donor blood_bank.donors;
+  v_donation blood_bank.donations;
+  v_rule text;
+begin
+  if p_key is not null then
+    v_claim := core.idempotent_begin(
+      'blood_bank.screen_donor', p_key,
+      sha256(convert_to(
+        jsonb_build_array(
+          p_donor_id, p_kind, p_weight_kg, p_haemoglobin_g_dl, p_systolic, p_diastolic, p_pulse, p_temperature_c,
+          p_questionnaire, p_defer_reason
+        )::text, 'UTF8'
+      ))
+    );
+    if v_claim.state = 'done' then
+      select d.* into v_donation
+      from blood_bank.donations d
+      where d.tenant_id = v_tenant and d.id = (v_claim.response ->> 'donation_id')::uuid;
+      return v_donation;
+    end if;
+  end if;
+
+  v_donor := blood_bank.lock_donor(p_donor_id);
+  v_rule := blood_bank.donor_hindrance(p_donor_id, p_kind, v_today);
+  if v_rule is not null then
+    raise exception 'donor % may not donate: %', p_donor_id, v_rule
+      using errcode = 'IM359', hint = 'tell the donor from when on; setting bloodbank.donor has the limits';
+  end if;
+  if v_donor.status = 'deferred' then -- the deferral has lapsed
+    update blood_bank.donors d
+    set status = 'active'
+    where d.tenant_id = v_tenant and d.id = v_donor.id
+    returning d.* into v_donor;
+  end if;
+
+  v_rule := coalesce(
+    p_defer_reason,
+    blood_bank.screening_failure(
+      p_weight_kg, p_haemoglobin_g_dl, p_systolic, p_diastolic, p_pulse, p_temperature_c
+    )
+  );
+  insert into blood_bank.donations as d (
+    tenant_id, donor_id, kind, donation_site, camp_name, screened_by, weight_kg, haemoglobin_g_dl, systolic, diastolic,
+    pulse, temperature_c, questionnaire, consent_signature_id, eligible
+  )
+  values (
+    v_tenant, p_donor_id, p_kind, p_donation_site, p_camp_name, p_screened_by, p_weight_kg, p_haemoglobin_g_dl,
+    p_systolic, p_diastolic, p_pulse, p_temperature_c, p_questionnaire, p_consent_signature_id, v_rule is null
+  )
+  returning d.* into v_donation;
+  update blood_bank.donations d
+  set status = case when v_rule is null then 'screened' else 'deferred' end, deferral_reason = v_rule
+  where d.tenant_id = v_tenant and d.id = v_donation.id
+  returning d.* into v_donation;
+  if v_rule is not null then
+    perform blood_bank.write_deferral(
+      v_donor, v_rule, 'temporary',
+      coalesce(
+        p_defer_until,
+        v_today + coalesce(blood_bank.limit_of('bloodbank.donor', 'deferral_days', v_rule)::int, 28)
+      ),
+      p_screened_by, 'screening', null, false
+    );
+  end if;
+
+  if p_key is not null then
+    perform core.idempotent_finish(
+      'blood_bank.screen_donor', p_key, jsonb_build_object('donation_id', v_donation.id)
+    );
+  end if;
+  return v_donation;
+end
+$$;
+
+comment on function blood_bank.screen_donor(uuid, text, text, numeric, numeric, int, int, int, numeric, uuid, jsonb, text, date, uuid, text, text) is 'about=Screens a donor for a donation: screened when everything is within setting bloodbank.donor; deferred, with a deferral of the donor, when a measurement is not or the screener says so (p_defer_reason). Same p_key and content, same answer. IM005 no such donor, IM010, IM011, IM359 the donor may not be screened now: age, interval, an open deferral.';
+
+create or replace function blood_bank.start_collection(
+  p_donation_id uuid,
+  p_din text,
+  p_bag_lot text,
+  p_bag_type text,
+  p_phlebotomist_id uuid,
+  p_started_at timestamptz default now()
+) returns blood_bank.donations
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_donation blood_bank.donations := blood_bank.lock_donation(p_donation_id);
+  v_rule text;
+begin
+  if v_donation.status in ('collecting', 'collected', 'quarantined', 'released') and v_donation.din = p_din then
+    return v_donation;
+  end if;
+  v_rule := blood_bank.donor_hindrance(
+    v_donation.donor_id, v_donation.kind, (p_started_at at time zone 'UTC')::date
+  );
+  if v_rule is not null then -- deferred since the screening
+    raise exception 'donor % may not donate: %', v_donation.donor_id, v_rule
+      using errcode = 'IM359', hint = 'screen the donor again';
+  end if;
+  update blood_bank.donations d
+  set
+    status = 'collecting', din = p_din, bag_lot = p_bag_lot, bag_type = p_bag_type,
+    phlebotomist_id = p_phlebotomist_id, started_at = p_started_at
+  where d.tenant_id = v_donation.tenant_id and d.id = v_donation.id
+  returning d.* into v_donation;
+  return v_donation;
+end
+$$;
+
+comment on function blood_bank.start_collection(uuid, text, text, text, uuid, timestamptz) is 'about=Labels the bag with its donation identification number and begins. IM001 not screened, IM005 no such donation, IM359 the donor was deferred meanwhile.';
+
+create or replace function blood_bank.finish_collection(
+  p_donation_id uuid,
+  p_volume_ml int,
+  p_ended_at timestamptz default now(),
+  p_incomplete boolean default false,
+  p_adverse_reaction jsonb default null
+) returns blood_bank.donations
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_donor blood_bank.donors := blood_bank.lock_donor_of(p_donation_id);
+  v_donation blood_bank.donations := blood_bank.lock_donation(p_donation_id);
+  v_day date := (p_ended_at at time zone 'UTC')::date;
+begin
+  if v_donation.status in ('collected', 'quarantined', 'released', 'discarded', 'incomplete') then
+    return v_donation;
+  end if;
+  update blood_bank.donations d
+  set
+    status = case when p_incomplete then 'incomplete' else 'collected' end, volume_ml = p_volume_ml,
+    ended_at = p_ended_at, adverse_reaction = p_adverse_reaction
+  where d.tenant_id = v_donation.tenant_id and d.id = v_donation.id
+  returning d.* into v_donation;
+  -- an incomplete donation was a loss of blood as well: the interval counts, the donation does not
+  update blood_bank.donors d
+  set
+    total_donations = d.total_donations + case when p_incomplete then 0 else 1 end,
+    last_whole_blood_on = case
+      when v_donation.kind in ('whole_blood', 'double_red_cell') then greatest(d.last_whole_blood_on, v_day)
+      else d.last_whole_blood_on
+    end,
+    last_apheresis_on = case
+      when v_donation.kind in ('plateletpheresis', 'plasmapheresis') then greatest(d.last_apheresis_on, v_day)
+      else d.last_apheresis_on
+    end
+  where d.tenant_id = v_donor.tenant_id and d.id = v_donor.id;
+  return v_donation;
+end
+$$;
+
+comment on function blood_bank.finish_collection(uuid, int, timestamptz, boolean, jsonb) is 'about=Ends a collection: collected, or incomplete (no components). Counts the donation and starts the interval of the donor. IM001 not being collected, IM005 no such donation, IM359 more than the donor''s weight allows.';
+
+-- Tests of a donation: entered by one person, verified by another.
+create or replace function blood_bank.enter_test(
+  p_donation_id uuid,
+  p_test text,
+  p_method text,
+  p_kit_lot text,
+  p_kit_expiry date,
+  p_tested_by uuid,
+  p_result text default null,
+  p_group_result text default null,
+  p_repeat_no int default 1,
+  p_tested_at timestamptz default now(),
+  p_device_id uuid default null
+) returns blood_bank.donation_tests
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_donation blood_bank.donations := blood_bank.lock_donation(p_donation_id);
+  v_test blood_bank.donation_tests;
+begin
+  select t.* into v_test
+  from blood_bank.donation_tests t
+  where
+    t.tenant_id = v_donation.tenant_id and t.donation_id = p_donation_id and t.test = p_test
+    and t.repeat_no = p_repeat_no;
+  if found then
+    if (v_test.result, v_test.group_result) is not distinct from (p_result, p_group_result) then
+      return v_test;
+    end if;
+    raise exception 'test % number % of donation % has another result', p_test, p_repeat_no, p_donation_id
+      using errcode = 'IM011', hint = 'declare that one invalid, and enter this one with the next p_repeat_no';
+  end if;
+  if v_donation.status not in ('collected', 'quarantined') then
+    raise exception 'donation % is % and takes no test results', p_donation_id, v_donation.status
+      using errcode = 'IM001', hint = 'results are entered between the collection and the release';
+  end if;
+  insert into blood_bank.donation_tests as t (
+    tenant_id, donation_id, test, method, kit_lot, kit_expiry, result, group_result, tested_at, tested_by, repeat_no,
+    device_id
+  )
+  values (
+    v_donation.tenant_id, p_donation_id, p_test, p_method, p_kit_lot, p_kit_expiry, p_result, p_group_result,
+    p_tested_at, p_tested_by, p_repeat_no, p_device_id
+  )
+  returning t.* into v_test;
+  return v_test;
+end
+$$;
+
+comment on function blood_bank.enter_test(uuid, text, text, text, date, uuid, text, text, int, timestamptz, uuid) is 'about=Enters a result: p_result of infections and screens, p_group_result of ABO and RhD. Donation, test and p_repeat_no are one test: entered again with the same result, the same row. IM001 the donation is not waiting for tests, IM005 no such donation, IM011 it has another result.';
+
+create or replace function blood_bank.lock_test(p_test_id uuid) returns blood_bank.donation_tests
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_test blood_bank.donation_tests;
+begin
+  select t.* into v_test
+  from blood_bank.donation_tests t
+  where t.tenant_id = v_tenant and t.id = p_test_id;
+  if not found then
+    raise exception 'test % does not exist', p_test_id
+      using errcode = 'IM005', hint = 'choose a donation test of the tenant';
+  end if;
+  perform blood_bank.lock_donation(v_test.donation_id); -- a release reads all tests under this lock
+  select t.* into v_test
+  from blood_bank.donation_tests t
+  where t.tenant_id = v_tenant and t.id = p_test_id
+  for no key update;
+  return v_test;
+end
+$$;
+
+comment on function blood_bank.lock_test(uuid) is 'about=The test, with its donation locked before it. IM005 no such test.';
+
+create or replace function blood_bank.verify_test(p_test_id uuid, p_verified_by uuid) returns blood_bank.donation_tests
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_test blood_bank.donation_tests := blood_bank.lock_test(p_test_id);
+begin
+  if v_test.status = 'verified' then
+    return v_test;
+  end if;
+  if v_test.tested_by = p_verified_by then
+    raise exception 'test % was read by the same person', p_test_id
+      using errcode = 'IM312', hint = 'ask a second person to verify it';
+  end if;
+  update blood_bank.donation_tests t
+  set status = 'verified', verified_by = p_verified_by
+  where t.tenant_id = v_test.tenant_id and t.id = v_test.id
+  returning t.* into v_test;
+  return v_test;
+end
+$$;
+
+comment on function blood_bank.verify_test(uuid, uuid) is 'about=A second person verifies a result, which is final then. IM001 declared invalid, IM005 no such test, IM312 the verifier is the tester.';
+
+create or replace function blood_bank.invalidate_test(p_test_id uuid, p_reason text) returns blood_bank.donation_tests
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_test blood_bank.donation_tests := blood_bank.lock_test(p_test_id);
+begin
+  if v_test.status = 'invalid' then
+    return v_test;
+  end if;
+  if nullif(btrim(p_reason), '') is null then
+    raise exception 'test % needs a reason to be invalid', p_test_id
+      using errcode = 'IM002', hint = 'say in p_reason what was wrong with the run';
+  end if;
+  perform core.set_reason(p_reason);
+  update blood_bank.donation_tests t
+  set status = 'invalid'
+  where t.tenant_id = v_test.tenant_id and t.id = v_test.id
+  returning t.* into v_test;
+  return v_test;
+end
+$$;
+
+comment on function blood_bank.invalidate_test(uuid, text) is 'about=The run failed: the result does not count and the test is done again with the next p_repeat_no. IM001 verified already, IM002 no reason, IM005 no such test.';
+
+-- From a donation to units: prepared, released or discarded, looked back on.
+create or replace function blood_bank.prepare_unit(
+  p_donation_id uuid,
+  p_component text,
+  p_product_code text,
+  p_volume_ml int,
+  p_storage_location_id uuid,
+  p_prepared_by uuid,
+  p_division text default '00',
+  p_prepared_at timestamptz default now(),
+  p_expires_at timestamptz default null
+) returns blood_bank.blood_components
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_donation blood_bank.donations := blood_bank.lock_donation(p_donation_id);
+  v_unit blood_bank.blood_components;
+begin
+  select c.* into v_unit
+  from blood_bank.blood_components c
+  where
+    c.tenant_id = v_donation.tenant_id and c.din = v_donation.din and c.product_code = p_product_code
+    and c.division = p_division;
+  if found then
+    return v_unit;
+  end if;
+  if v_donation.status not in ('collected', 'quarantined', 'released') then
+    raise exception 'donation % is % and gives no units', p_donation_id, v_donation.status
+      using errcode = 'IM001', hint = 'units are made of donations that were collected';
+  end if;
+  if v_donation.status = 'collected' then
+    update blood_bank.donations d
+    set status = 'quarantined'
+    where d.tenant_id = v_donation.tenant_id and d.id = v_donation.id;
+  end if;
+  insert into blood_bank.blood_components as c (
+    tenant_id, donation_id, din, product_code, division, component, volume_ml, prepared_at, expires_at,
+    storage_location_id, storage_temp
+  )
+  values (
+    v_donation.tenant_id, p_donation_id, v_donation.din, p_product_code, p_division, p_component, p_volume_ml,
+    p_prepared_at, coalesce(p_expires_at, blood_bank.shelf_life_end(p_donation_id, p_component)), p_storage_location_id,
+    numrange(
+      blood_bank.limit_of('bloodbank.components', p_component, 'celsius', '0'),
+      blood_bank.limit_of('bloodbank.components', p_component, 'celsius', '1'), '[]'
+    )
+  )
+  returning c.* into v_unit;
+  insert into blood_bank.component_events (tenant_id, component_id, to_status, actor_id, location_id)
+  values (v_unit.tenant_id, v_unit.id, 'quarantined', p_prepared_by, p_storage_location_id);
+  return v_unit;
+end
+$$;
+
+comment on function blood_bank.prepare_unit(uuid, text, text, int, uuid, uuid, text, timestamptz, timestamptz) is 'about=Makes a unit of a donation, in quarantine, with the shelf life and storage of setting bloodbank.components. DIN, product code and division are one unit: made again, the same row. IM001 the donation was not collected, IM005 no such donation, IM351 kept too long.';
+
+create or replace function blood_bank.look_back(p_donation_id uuid) returns table (
+  donation_id uuid,
+  collected_at timestamptz,
+  component_id uuid,
+  component text,
+  component_status text,
+  issue_id uuid,
+  patient_id uuid
+)
+  language sql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select e.id, e.ended_at, c.id, c.component, c.status, i.id, i.patient_id
+  from blood_bank.donations d
+  join blood_bank.donations e
+    on e.tenant_id = d.tenant_id and e.donor_id = d.donor_id and e.id <> d.id and e.ended_at < d.ended_at
+  left join blood_bank.blood_components c on c.tenant_id = e.tenant_id and c.donation_id = e.id
+  left join blood_bank.blood_issues i
+    on i.tenant_id = c.tenant_id and i.component_id = c.id
+    and i.status in ('issued', 'transfusing', 'stopped', 'completed')
+  where d.tenant_id = core.require_tenant() and d.id = p_donation_id
+  order by e.ended_at desc, c.id
+$$;
+
+comment on function blood_bank.look_back(uuid) is 'about=The earlier donations of the donor with their units, where these are, and who received them: what must be traced when a donation is reactive.';
+
+create or replace function blood_bank.release_donation(p_donation_id uuid, p_released_by uuid) returns table (
+  outcome text,
+  failure_code text,
+  units int,
+  look_back_units int
+)
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_donor blood_bank.donors := blood_bank.lock_donor_of(p_donation_id);
+  v_donation blood_bank.donations := blood_bank.lock_donation(p_donation_id);
+  v_clearance record := blood_bank.clearance_of(p_donation_id);
+  v_group text := v_clearance.abo || case v_clearance.rhd when 'pos' then '+' else '-' end;
+  v_reactive boolean := v_clearance.reactive <> '{}';
+  v_days int;
+  v_test text;
+  v_unit blood_bank.blood_components;
+begin
+  if v_donation.status not in ('collected', 'quarantined', 'released', 'discarded') then
+    raise exception 'donation % is % and cannot be released', p_donation_id, v_donation.status
+      using errcode = 'IM001', hint = 'finish the collection first';
+  end if;
+  if v_donation.status <> 'discarded' and not v_reactive then
+    if v_clearance.missing <> '{}' then
+      raise exception 'donation % is not tested: %', p_donation_id, array_to_string(v_clearance.missing, ', ')
+        using errcode = 'IM350', hint = 'enter and verify all tests, then release';
+    end if;
+    if v_donor.blood_group <> v_group then
+      raise exception 'donation % has another group than earlier donations of donor %', p_donation_id, v_donor.id
+        using errcode = 'IM350', hint = 'check the identity of donor and tubes, then group again';
+    end if;
+    if v_donation.status <> 'released' and (
+      v_donor.permanent_deferral or exists (
+        select
+        from blood_bank.donor_deferrals f
+        where
+          f.tenant_id = v_donor.tenant_id and f.donor_id = v_donor.id
+          and f.from_on >= (v_donation.ended_at at time zone 'UTC')::date
+      )
+    ) then
+      raise exception 'donor % was deferred after donation %', v_donor.id, p_donation_id
+        using errcode = 'IM359', hint = 'discard the units with blood_bank.discard_unit';
+    end if;
+  end if;
+
+  if v_donation.status = 'collected' then -- no units yet
+    update blood_bank.donations d
+    set status = 'quarantined'
+    where d.tenant_id = v_donation.tenant_id and d.id = p_donation_id;
+  end if;
+  if v_donation.status in ('collected', 'quarantined') then
+    update blood_bank.donations d
+    set status = case when v_reactive then 'discarded' else 'released' end
+    where d.tenant_id = v_donation.tenant_id and d.id = p_donation_id
+    returning d.* into v_donation;
+  end if;
+
+  for v_unit in
+    select c.*
+    from blood_bank.blood_components c
+    where c.tenant_id = v_donation.tenant_id and c.donation_id = p_donation_id and c.status = 'quarantined'
+    order by c.id
+    for no key update
+  loop
+    if v_donation.status = 'discarded' then
+      perform blood_bank.move_unit(v_unit, 'discarded', p_released_by, 'reactive');
+    elsif v_unit.expires_at <= now() then
+      perform blood_bank.move_unit(v_unit, 'discarded', p_released_by, 'expired');
+    else
+      update blood_bank.blood_components c
+      set abo = v_clearance.abo, rhd = v_clearance.rhd
+      where c.tenant_id = v_unit.tenant_id and c.id = v_unit.id;
+      perform blood_bank.move_unit(v_unit, 'available', p_released_by);
+    end if;
+  end loop;
+
+  if v_donation.status = 'released' then
+    update blood_bank.donors d
+    set blood_group = v_group
+    where d.tenant_id = v_donor.tenant_id and d.id = v_donor.id and d.blood_group is null;
+  else
+    foreach v_test in array v_clearance.reactive loop -- malaria passes, the others do not
+      v_days := blood_bank.limit_of('bloodbank.donor', 'deferral_days', 'tti_' || v_test);
+      perform blood_bank.write_deferral(
+        v_donor, 'tti_' || v_test, case when v_days is null then 'permanent' else 'temporary' end,
+        (now() at time zone 'UTC')::date + v_days, p_released_by, 'tti', null, false
+      );
+    end loop;
+  end if;
+
+  outcome := v_donation.status;
+  failure_code := case when v_reactive then 'IM356' end;
+  select count(*) into units
+  from blood_bank.blood_components c
+  where c.tenant_id = v_donation.tenant_id and c.donation_id = p_donation_id;
+  select count(l.component_id) into look_back_units
+  from blood_bank.look_back(p_donation_id) l
+  where v_reactive;
+  return next;
+end
+$$;
+
+comment on function blood_bank.release_donation(uuid, uuid) is 'about=Decides on a donation. All tests verified and clear: outcome released, its units available with the group of the tests. Any reactive: outcome discarded (failure_code IM356), every unit discarded, the donor deferred, and look_back_units says how many earlier units blood_bank.look_back lists. Asked again: the same answer; units that were prepared after a release are released too. IM001 not collected, IM005 no such donation, IM350 tests missing, or the group is not that of earlier donations, IM359 the donor was deferred meanwhile.';
+
+-- The blood group of a patient: two samples, taken independently, or it is not known.
+create or replace function blood_bank.record_patient_group(
+  p_patient_id uuid,
+  p_sample_id uuid,
+  p_abo text,
+  p_rhd text,
+  p_tested_by uuid,
+  p_antibody_screen text default 'not_done',
+  p_antibodies text[] default '{}',
+  p_tested_at timestamptz default now()
+) returns blood_bank.patient_blood_groups
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_group blood_bank.patient_blood_groups;
+begin
+  perform blood_bank.sample_of(p_sample_id, p_patient_id);
+  perform pg_advisory_xact_lock(hashtextextended('blood_bank.group ' || v_tenant || p_patient_id, 0));
+  select g.* into v_group
+  from blood_bank.patient_blood_groups g
+  where g.tenant_id = v_tenant and g.patient_id = p_patient_id and g.sample_id = p_sample_id;
+  if found then
+    if (v_group.abo, v_group.rhd) = (p_abo, p_rhd) then
+      return v_group;
+    end if;
+    raise exception 'sample % was grouped with another result', p_sample_id
+      using errcode = 'IM011', hint = 'take a new sample';
+  end if;
+  insert into blood_bank.patient_blood_groups as g (
+    tenant_id, patient_id, sample_id, abo, rhd, antibody_screen, antibodies, tested_at, tested_by
+  )
+  values (
+    v_tenant, p_patient_id, p_sample_id, p_abo, p_rhd, p_antibody_screen, p_antibodies, p_tested_at, p_tested_by
+  )
+  returning g.* into v_group;
+  return v_group;
+end
+$$;
+
+comment on function blood_bank.record_patient_group(uuid, uuid, text, text, uuid, text, text[], timestamptz) is 'about=Records what a sample says: first_sample, or discrepant when it contradicts another sample of the patient (which becomes discrepant, too). A sample is grouped once: the same again, the same row. IM005 no such sample of the patient, IM011 it was grouped with another result, IM353 not collected.';
+
+create or replace function blood_bank.sample_of(p_sample_id uuid, p_patient_id uuid, out root_id uuid, out collected_at timestamptz)
+  returns record
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  select coalesce(s.parent_sample_id, s.id), coalesce(s.collected_at, parent.collected_at) into root_id, collected_at
+  from laboratory.samples s
+  left join laboratory.samples parent on parent.tenant_id = s.tenant_id and parent.id = s.parent_sample_id
+  where s.tenant_id = core.require_tenant() and s.id = p_sample_id and s.patient_id = p_patient_id;
+  if not found then
+    raise exception 'sample % is not of patient %', p_sample_id, p_patient_id
+      using errcode = 'IM005', hint = 'choose a sample of the patient';
+  end if;
+  if collected_at is null then
+    raise exception 'sample % is not collected', p_sample_id
+      using errcode = 'IM353', hint = 'record the collection first';
+  end if;
+end
+$$;
+
+comment on function blood_bank.sample_of(uuid, uuid) is 'about=Of a sample of the patient: the tube that it was taken from (aliquots are one sample), and when. IM005 no such sample of the patient, IM353 not collected.';
+
+create or replace function blood_bank.confirm_patient_group(p_group_id uuid, p_verified_by uuid) returns blood_bank.patient_blood_groups
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_group blood_bank.patient_blood_groups;
+  v_root uuid;
+begin
+  select g.* into v_group
+  from blood_bank.patient_blood_groups g
+  where g.tenant_id = v_tenant and g.id = p_group_id
+  for no key update;
+  if not found then
+    raise exception 'blood group % does not exist', p_group_id
+      using errcode = 'IM005', hint = 'choose a row of blood_bank.patient_blood_groups';
+  end if;
+  if v_group.status = 'confirmed' then
+    return v_group;
+  end if;
+  if v_group.tested_by = p_verified_by then
+    raise exception 'blood group % was tested by the same person', p_group_id
+      using errcode = 'IM312', hint = 'ask a second person to confirm it';
+  end if;
+  v_root := (blood_bank.sample_of(v_group.sample_id, v_group.patient_id)).root_id;
+  if v_group.status <> 'first_sample' or not exists (
+    select
+    from blood_bank.patient_blood_groups g
+    where
+      g.tenant_id = v_tenant and g.patient_id = v_group.patient_id and g.id <> v_group.id
+      and g.status in ('first_sample', 'confirmed')
+      and g.abo = v_group.abo and (g.rhd = 'pos') = (v_group.rhd = 'pos')
+      and (blood_bank.sample_of(g.sample_id, g.patient_id)).root_id <> v_root
+  ) then
+    raise exception 'blood group % is not backed by a second sample', p_group_id
+      using errcode = 'IM355', hint = 'take a second sample, or resolve the discrepancy first';
+  end if;
+  update blood_bank.patient_blood_groups g
+  set status = 'confirmed', verified_by = p_verified_by
+  where g.tenant_id = v_tenant and g.id = v_group.id
+  returning g.* into v_group;
+  return v_group;
+end
+$$;
+
+comment on function blood_bank.confirm_patient_group(uuid, uuid) is 'about=A second person confirms a group that another, independently taken sample of the patient agrees with (two aliquots of one tube are one sample). IM005 no such row, IM312 the tester confirms their own result, IM355 no second sample agrees, or samples disagree.';
+
+create or replace function blood_bank.resolve_discrepancy(p_right_group_id uuid, p_resolved_by uuid, p_note text)
+  returns setof blood_bank.patient_blood_groups
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_right blood_bank.patient_blood_groups;
+  v_group blood_bank.patient_blood_groups;
+begin
+  if nullif(btrim(p_note), '') is null then
+    raise exception 'a discrepancy is resolved with a note'
+      using errcode = 'IM002', hint = 'say in p_note what was found';
+  end if;
+  select g.* into v_right
+  from blood_bank.patient_blood_groups g
+  where g.tenant_id = v_tenant and g.id = p_right_group_id;
+  if not found then
+    raise exception 'blood group % does not exist', p_right_group_id
+      using errcode = 'IM005', hint = 'choose a row of blood_bank.patient_blood_groups';
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended('blood_bank.group ' || v_tenant || v_right.patient_id, 0));
+  for v_group in
+    select g.*
+    from blood_bank.patient_blood_groups g
+    where g.tenant_id = v_tenant and g.patient_id = v_right.patient_id and g.status = 'discrepant'
+    order by g.id
+    for no key update
+  loop
+    update blood_bank.patient_blood_groups g
+    set
+      status = case
+        when g.abo = v_right.abo and (g.rhd = 'pos') = (v_right.rhd = 'pos') then 'first_sample'
+        else 'rejected'
+      end,
+      verified_by = p_resolved_by, discrepancy_note = p_note
+    where g.tenant_id = v_tenant and g.id = v_group.id
+    returning g.* into v_group;
+    return next v_group;
+  end loop;
+end
+$$;
+
+comment on function blood_bank.resolve_discrepancy(uuid, uuid, text) is 'about=Says which of the contradicting samples was right: those that agree with it are first samples again, the others rejected. The group is confirmed anew with blood_bank.confirm_patient_group. Returns the rows that it changed, none when it is repeated. IM002 no note, IM005 no such row.';
+
+-- Requests: asked for by a doctor, accepted or refused by the blood bank.
+create or replace function blood_bank.request_blood(
+  p_patient_id uuid,
+  p_encounter_id uuid,
+  p_component text,
+  p_units int,
+  p_indication text,
+  p_requested_by uuid,
+  p_urgency text default 'routine',
+  p_required_by timestamptz default now(),
+  p_hb_g_dl numeric default null,
+  p_sample_id uuid default null,
+  p_consent_id uuid default null,
+  p_service_request_id uuid default null,
+  p_key text default null
+) returns blood_bank.blood_requests
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_claim record;
+  v_request blood_bank.blood_requests;
+begin
+  if p_key is not null then
+    v_claim := core.idempotent_begin(
+      'blood_bank.request_blood', p_key,
+      sha256(convert_to(
+        jsonb_build_array(p_patient_id, p_encounter_id, p_component, p_units, p_urgency, p_indication)::text, 'UTF8'
+      ))
+    );
+    if v_claim.state = 'done' then
+      select r.* into v_request
+      from blood_bank.blood_requests r
+      where r.tenant_id = v_tenant and r.id = (v_claim.response ->> 'request_id')::uuid;
+      return v_request;
+    end if;
+  end if;
+
+  if not exists (
+    select
+    from clinical.encounters e
+    where e.tenant_id = v_tenant and e.id = p_encounter_id and e.patient_id = p_patient_id
+  ) then
+    raise exception 'encounter % is not of patient %', p_encounter_id, p_patient_id
+      using errcode = 'IM005', hint = 'choose an encounter of the patient';
+  end if;
+  if p_consent_id is not null and not exists (
+    select
+    from compliance.consents c
+    where
+      c.tenant_id = v_tenant and c.id = p_consent_id and c.patient_id = p_patient_id
+      and c.kind = 'transfusion' and c.decision = 'permit' and c.status = 'active'
+  ) then
+    raise exception 'consent % does not permit a transfusion of patient %', p_consent_id, p_patient_id
+      using errcode = 'IM006', hint = 'record an active consent of kind transfusion';
+  end if;
+  if p_sample_id is not null then
+    perform blood_bank.sample_of(p_sample_id, p_patient_id);
+  end if;
+
+  insert into blood_bank.blood_requests as r (
+    tenant_id, request_number, service_request_id, patient_id, encounter_id, component, units_requested, urgency,
+    indication, hb_g_dl, required_by, sample_id, requested_by, consent_id
+  )
+  values (
+    v_tenant, core.next_default_number('blood_request', '', 'BR-{YY}-'), p_service_request_id, p_patient_id,
+    p_encounter_id, p_component, p_units, p_urgency, p_indication, p_hb_g_dl, p_required_by, p_sample_id,
+    p_requested_by, p_consent_id
+  )
+  returning r.* into v_request;
+  if p_key is not null then
+    perform core.idempotent_finish(
+      'blood_bank.request_blood', p_key, jsonb_build_object('request_id', v_request.id)
+    );
+  end if;
+  return v_request;
+end
+$$;
+
+comment on function blood_bank.request_blood(uuid, uuid, text, int, text, uuid, text, timestamptz, numeric, uuid, uuid, uuid, text) is 'about=A doctor asks for 1 to 40 units of a component for a patient. Same p_key and content, same request. IM005 no such encounter or sample of the patient, IM006 the consent does not permit it, IM010, IM011, IM353 the sample is not collected.';
+
+create or replace function blood_bank.order_emergency_release(p_request_id uuid, p_doctor_id uuid, p_reason text)
+  returns blood_bank.blood_requests
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_request blood_bank.blood_requests := blood_bank.lock_request(p_request_id);
+begin
+  if v_request.emergency_release_by = p_doctor_id then
+    return v_request;
+  end if;
+  if nullif(btrim(p_reason), '') is null then
+    raise exception 'emergency release of request % needs a reason', p_request_id
+      using errcode = 'IM002', hint = 'say in p_reason why the patient cannot wait';
+  end if;
+  if v_request.status not in ('requested', 'accepted', 'partially_issued') then
+    raise exception 'blood request % is %', p_request_id, v_request.status
+      using errcode = 'IM360', hint = 'make a new request';
+  end if;
+  perform core.set_reason(p_reason);
+  update blood_bank.blood_requests r
+  set emergency_release_by = p_doctor_id, emergency_reason = p_reason
+  where r.tenant_id = v_request.tenant_id and r.id = v_request.id
+  returning r.* into v_request;
+  return v_request;
+end
+$$;
+
+comment on function blood_bank.order_emergency_release(uuid, uuid, text) is 'about=A named doctor takes the responsibility for units of a request that have no compatible crossmatch, or that differ in RhD. IM002 no reason, IM005 no such request, IM360 the request is over.';
+
+create or replace function blood_bank.accept_request(p_request_id uuid) returns blood_bank.blood_requests
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_request blood_bank.blood_requests := blood_bank.lock_request(p_request_id);
+begin
+  if v_request.status in ('accepted', 'partially_issued', 'fulfilled') then
+    return v_request;
+  end if;
+  if v_request.urgency = 'emergency_uncrossmatched' and v_request.emergency_release_by is null then
+    raise exception 'request % asks for uncrossmatched units and no doctor ordered their release', p_request_id
+      using errcode = 'IM353', hint = 'call blood_bank.order_emergency_release';
+  end if;
+  update blood_bank.blood_requests r
+  set status = 'accepted'
+  where r.tenant_id = v_request.tenant_id and r.id = v_request.id
+  returning r.* into v_request;
+  return v_request;
+end
+$$;
+
+comment on function blood_bank.accept_request(uuid) is 'about=The blood bank takes a request on. IM001 it is over, IM005 no such request, IM353 uncrossmatched units without the release of a doctor.';
+
+create or replace function blood_bank.end_request(p_request_id uuid, p_status text, p_reason text) returns blood_bank.blood_requests
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_unit blood_bank.blood_components;
+  v_request blood_bank.blood_requests;
+begin
+  if nullif(btrim(p_reason), '') is null then
+    raise exception 'request % needs a reason to be %', p_request_id, p_status
+      using errcode = 'IM002', hint = 'say why in p_reason';
+  end if;
+  -- units before the request, as everywhere
+  for v_unit in
+    select c.*
+    from blood_bank.blood_components c
+    where c.tenant_id = v_tenant and c.reserved_for_request_id = p_request_id
+    order by c.id
+    for no key update
+  loop
+    perform blood_bank.release_crossmatches(v_unit, 'released');
+    perform blood_bank.move_unit(v_unit, 'available', null, p_status);
+  end loop;
+  v_request := blood_bank.lock_request(p_request_id);
+  if v_request.status = p_status then
+    return v_request;
+  end if;
+  perform core.set_reason(p_reason);
+  update blood_bank.blood_requests r
+  set status = p_status, status_reason = p_reason
+  where r.tenant_id = v_tenant and r.id = p_request_id
+  returning r.* into v_request;
+  return v_request;
+end
+$$;
+
+comment on function blood_bank.end_request(uuid, text, text) is 'about=Ends a request and frees the units that are kept for it. IM001, IM002, IM005.';
+
+create or replace function blood_bank.reject_request(p_request_id uuid, p_reason text) returns blood_bank.blood_requests
+  language sql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$ select blood_bank.end_request(p_request_id, 'rejected', p_reason) $$;
+
+comment on function blood_bank.reject_request(uuid, text) is 'about=The blood bank does not take a request on. IM001 accepted already, IM002 no reason, IM005 no such request.';
+
+create or replace function blood_bank.cancel_request(p_request_id uuid, p_reason text) returns blood_bank.blood_requests
+  language sql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$ select blood_bank.end_request(p_request_id, 'cancelled', p_reason) $$;
+
+comment on function blood_bank.cancel_request(uuid, text) is 'about=A request of which nothing is issued is not needed any more; its units are free again. IM001 units are issued, IM002 no reason, IM005 no such request.';
+
+create or replace function blood_bank.close_request(p_request_id uuid, p_reason text) returns blood_bank.blood_requests
+  language sql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$ select blood_bank.end_request(p_request_id, 'closed', p_reason) $$;
+
+comment on function blood_bank.close_request(uuid, text) is 'about=No more units are needed than were issued; the others are free again. IM001 not partially issued, IM002 no reason, IM005 no such request.';
+
+-- A unit is kept for a request and tested against the patient. Each operation locks the unit, then the request.
+create or replace function blood_bank.find_compatible_units(p_request_id uuid, p_limit int default 20)
+  returns setof blood_bank.blood_components
+  language sql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select c.*
+  from blood_bank.blood_requests r
+  cross join lateral blood_bank.recipient_group(r.patient_id) g
+  join blood_bank.blood_components c on c.tenant_id = r.tenant_id
+  cross join lateral blood_bank.match_of(g.blood_group, c.component, c.abo, c.rhd) m
+  where
+    r.tenant_id = core.require_tenant()
+    and r.id = p_request_id
+    and c.tenant_id = core.require_tenant()
+    and c.status = 'available'
+    and c.expires_at > now() + make_interval(hours => blood_bank.limit_of('bloodbank.rules', 'transfusion_hours')::int)
+    and blood_bank.satisfies(r.component, c.component)
+    and (
+      m in ('identical', 'compatible', 'platelets_of_other_group')
+      or (m = 'rhd_override' and r.emergency_release_by is not null)
+    )
+  order by
+    array_position(array['identical', 'compatible', 'platelets_of_other_group', 'rhd_override'], m),
+    c.component <> r.component, c.expires_at, c.id
+  limit p_limit
+$$;
+
+comment on function blood_bank.find_compatible_units(uuid, int) is 'about=Available units that may be given on a request: the recipient''s own group first, then first expired, first out.';
+
+create or replace function blood_bank.check_request_takes(p_unit blood_bank.blood_components, p_request blood_bank.blood_requests)
+  returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_kept int;
+begin
+  if p_request.status not in ('accepted', 'partially_issued') then
+    raise exception 'blood request % is % and takes no units', p_request.id, p_request.status
+      using errcode = 'IM360', hint = 'accept it first, or make a new request';
+  end if;
+  if not blood_bank.satisfies(p_request.component, p_unit.component) then
+    raise exception 'unit % is %, request % asks for %', p_unit.id, p_unit.component, p_request.id, p_request.component
+      using errcode = 'IM352', hint = 'choose one of blood_bank.find_compatible_units';
+  end if;
+  select count(*) into v_kept
+  from blood_bank.blood_components c
+  where c.tenant_id = p_request.tenant_id and c.reserved_for_request_id = p_request.id and c.id <> p_unit.id;
+  if p_request.units_issued + v_kept >= p_request.units_requested then
+    raise exception 'blood request % has its % units', p_request.id, p_request.units_requested
+      using errcode = 'IM360', hint = 'free a unit that is kept for it, or make a new request';
+  end if;
+end
+$$;
+
+comment on function blood_bank.check_request_takes(blood_bank.blood_components, blood_bank.blood_requests) is 'about=IM352 another component than the request asks for, IM360 the request is not open or has all its units, issued and kept.';
+
+create or replace function blood_bank.keep_unit(
+  p_unit blood_bank.blood_components,
+  p_request blood_bank.blood_requests,
+  p_actor_id uuid,
+  p_fefo_reason text
+) returns blood_bank.blood_components
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_unit blood_bank.blood_components := p_unit;
+  v_earlier uuid;
+begin
+  if v_unit.status in ('reserved', 'crossmatched') then
+    if v_unit.reserved_for_request_id = p_request.id then
+      return v_unit;
+    end if;
+    if v_unit.reserved_until <= now() then -- lapsed, and no job came by yet
+      perform blood_bank.release_crossmatches(v_unit, 'released');
+      v_unit := blood_bank.move_unit(v_unit, 'available', null, 'reservation_lapsed');
+    end if;
+  end if;
+  if v_unit.status <> 'available' then
+    raise exception 'unit % is %', v_unit.id, v_unit.status
+      using errcode = 'IM354', hint = 'choose another unit';
+  end if;
+  perform blood_bank.check_request_takes(v_unit, p_request);
+  perform blood_bank.check_in_date(v_unit);
+  perform blood_bank.check_match(
+    v_unit.id, p_request.id, (blood_bank.recipient_group(p_request.patient_id)).blood_group
+  );
+  if nullif(btrim(p_fefo_reason), '') is null then
+    select c.id into v_earlier
+    from blood_bank.blood_components c
+    where
+      c.tenant_id = v_unit.tenant_id and c.status = 'available' and c.component = v_unit.component
+      and c.abo = v_unit.abo and c.rhd = v_unit.rhd and c.expires_at < v_unit.expires_at
+      and c.expires_at
+        > now() + make_interval(hours => blood_bank.limit_of('bloodbank.rules', 'transfusion_hours')::int)
+    order by c.expires_at
+    limit 1;
+    if found then
+      raise exception 'unit % of the same group expires before unit %', v_earlier, v_unit.id
+        using errcode = 'IM002', hint = 'take that one, or say why not in the reason';
+    end if;
+  end if;
+  return blood_bank.move_unit(v_unit, 'reserved', p_actor_id, p_fefo_reason, p_request.id);
+end
+$$;
+
+comment on function blood_bank.keep_unit(blood_bank.blood_components, blood_bank.blood_requests, uuid, text) is 'about=Reserves a unit for a request, both locked by the caller. First expired, first out among units of one component and group, unless a reason is given.';
+
+create or replace function blood_bank.reserve_unit(
+  p_component_id uuid,
+  p_request_id uuid,
+  p_reserved_by uuid,
+  p_reason text default null
+) returns blood_bank.blood_components
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set lock_timeout = '3s'
+as $$
+declare
+  v_unit blood_bank.blood_components := blood_bank.lock_unit(p_component_id);
+  v_request blood_bank.blood_requests := blood_bank.lock_request(p_request_id);
+begin
+  return blood_bank.keep_unit(v_unit, v_request, p_reserved_by, p_reason);
+end
+$$;
+
+comment on function blood_bank.reserve_unit(uuid, uuid, uuid, text) is 'about=Keeps an available unit for a request, for setting bloodbank.rules.reservation_hours (default 48). Asked again: the same unit. IM002 another unit of the group expires earlier and no reason is given, IM005 no such unit or request, IM351 expires too soon, IM352 does not suit, IM354 it is kept or issued for somebody else, IM355 the group is unconfirmed, IM360 the request takes no more.';
+
+create or replace function blood_bank.free_unit(p_component_id uuid, p_freed_by uuid, p_reason_code text default 'not_needed')
+  returns blood_bank.blood_components
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_unit blood_bank.blood_components := blood_bank.lock_unit(p_component_id);
+begin
+  if v_unit.status = 'available' then
+    return v_unit;
+  end if;
+  if v_unit.status not in ('reserved', 'crossmatched') then
+    raise exception 'unit % is % and not kept for a request', p_component_id, v_unit.status
+      using errcode = 'IM001', hint = 'use blood_bank.return_unit for units that were issued';
+  end if;
+  perform blood_bank.release_crossmatches(v_unit, 'released');
+  return blood_bank.move_unit(v_unit, 'available', p_freed_by, p_reason_code);
+end
+$$;
+
+comment on function blood_bank.free_unit(uuid, uuid, text) is 'about=A unit that was reserved or crossmatched is available again; its crossmatch is released. IM001 it is not kept for a request, IM005 no such unit.';
+
+create or replace function blood_bank.record_crossmatch(
+  p_request_id uuid,
+  p_component_id uuid,
+  p_sample_id uuid,
+  p_method text,
+  p_performed_by uuid,
+  p_result text default null,
+  p_verified_by uuid default null,
+  p_reason text default null
+) returns blood_bank.crossmatches
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set lock_timeout = '3s'
+as $$
+declare
+  v_unit blood_bank.blood_components := blood_bank.lock_unit(p_component_id);
+  v_request blood_bank.blood_requests := blood_bank.lock_request(p_request_id);
+  v_hours int := blood_bank.limit_of('bloodbank.rules', 'crossmatch_hours');
+  v_sample record;
+  v_crossmatch blood_bank.crossmatches;
+  v_is_out boolean; -- on emergency release: tested after it has left
+begin
+  v_is_out := exists (
+    select
+    from blood_bank.blood_issues i
+    where
+      i.tenant_id = v_unit.tenant_id and i.component_id = v_unit.id and i.request_id = p_request_id
+      and i.status <> 'returned'
+  );
+  select x.* into v_crossmatch
+  from blood_bank.crossmatches x
+  where
+    x.tenant_id = v_unit.tenant_id and x.request_id = p_request_id and x.component_id = p_component_id
+    and x.sample_id = p_sample_id and x.method = p_method and x.status <> 'released'
+  order by x.performed_at desc, x.id desc
+  limit 1;
+  if found and (v_crossmatch.status <> 'pending' or p_result is null) then
+    if p_result is null or v_crossmatch.result = p_result then
+      return v_crossmatch;
+    end if;
+    raise exception 'crossmatch % has another result', v_crossmatch.id
+      using errcode = 'IM011', hint = 'crossmatch again by another method, or with another sample';
+  end if;
+
+  if v_crossmatch.id is null then
+    v_sample := blood_bank.sample_of(p_sample_id, v_request.patient_id);
+    if v_sample.collected_at + make_interval(hours => v_hours) <= now() then
+      raise exception 'sample % is older than % hours', p_sample_id, v_hours
+        using errcode = 'IM353', hint = 'take a new sample';
+    end if;
+    if not v_is_out then
+      v_unit := blood_bank.keep_unit(v_unit, v_request, p_performed_by, p_reason);
+    end if;
+    -- another method or sample replaces the crossmatch before it
+    perform blood_bank.release_crossmatches(v_unit, 'released');
+    insert into blood_bank.crossmatches as x (
+      tenant_id, request_id, component_id, patient_id, sample_id, sample_collected_at, method, performed_by,
+      valid_until
+    )
+    values (
+      v_unit.tenant_id, p_request_id, p_component_id, v_request.patient_id, p_sample_id, v_sample.collected_at,
+      p_method, p_performed_by, v_sample.collected_at + make_interval(hours => v_hours)
+    )
+    returning x.* into v_crossmatch;
+  end if;
+  if p_result is null then
+    return v_crossmatch;
+  end if;
+
+  update blood_bank.crossmatches x
+  set
+    status = case p_result when 'incompatible' then 'incompatible' else 'compatible' end, result = p_result,
+    performed_by = p_performed_by, performed_at = now(), verified_by = p_verified_by
+  where x.tenant_id = v_crossmatch.tenant_id and x.id = v_crossmatch.id
+  returning x.* into v_crossmatch;
+  if v_is_out then
+    update blood_bank.blood_issues i
+    set
+      crossmatch_id = coalesce(i.crossmatch_id, v_crossmatch.id),
+      warnings = i.warnings || case when p_result <> 'compatible' then array['incompatible_afterwards'] else '{}' end
+    where
+      i.tenant_id = v_unit.tenant_id and i.component_id = v_unit.id and i.request_id = p_request_id
+      and i.status <> 'returned';
+  elsif v_crossmatch.status = 'incompatible' then
+    perform blood_bank.move_unit(v_unit, 'available', p_performed_by, 'incompatible');
+  elsif v_unit.status = 'reserved' then
+    perform blood_bank.move_unit(v_unit, 'crossmatched', p_performed_by, null, p_request_id);
+  end if;
+  return v_crossmatch;
+end
+$$;
+
+comment on function blood_bank.record_crossmatch(uuid, uuid, uuid, text, uuid, text, uuid, text) is 'about=Crossmatches a unit for a request with a sample of the patient; without p_result it is begun, with one (compatible, least_incompatible, incompatible) it is done. Reserves the unit when it is available. Valid for setting bloodbank.rules.crossmatch_hours (at most 72) after the collection of the sample. Incompatible: the unit is available again. A unit that left on emergency release is tested afterwards: it stays where it is, and an incompatible result becomes the warning incompatible_afterwards of its issue. The same again, the same row. Fails as reserve_unit does, and with IM011 it has another result, IM353 the sample is not collected or too old, IM355 an electronic crossmatch without a confirmed group and a negative antibody screen.';
+
+-- A unit leaves the blood bank, and may come back.
+create or replace function blood_bank.count_issued(p_request blood_bank.blood_requests, p_change int) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update blood_bank.blood_requests r
+  set
+    units_issued = r.units_issued + p_change,
+    status = case
+      when r.status = 'closed' then 'closed'
+      when r.units_issued + p_change = 0 then 'accepted'
+      when r.units_issued + p_change = r.units_requested then 'fulfilled'
+      else 'partially_issued'
+    end
+  where r.tenant_id = p_request.tenant_id and r.id = p_request.id;
+end
+$$;
+
+comment on function blood_bank.count_issued(blood_bank.blood_requests, int) is 'about=Changes the count of a request that the caller has locked; its state follows.';
+
+create or replace function blood_bank.issue_unit(
+  p_component_id uuid,
+  p_request_id uuid,
+  p_issued_by uuid,
+  p_received_by uuid,
+  p_label_check_by uuid,
+  p_reason text default null
+) returns blood_bank.blood_issues
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set lock_timeout = '3s'
+as $$
+declare
+  v_unit blood_bank.blood_components := blood_bank.lock_unit(p_component_id);
+  v_request blood_bank.blood_requests := blood_bank.lock_request(p_request_id);
+  v_group text;
+  v_crossmatch blood_bank.crossmatches;
+  v_warnings text[];
+  v_issue blood_bank.blood_issues;
+begin
+  select i.* into v_issue
+  from blood_bank.blood_issues i
+  where
+    i.tenant_id = v_unit.tenant_id and i.component_id = v_unit.id
+    and i.status in ('issued', 'transfusing', 'stopped', 'completed');
+  if found then
+    if v_issue.request_id = p_request_id then
+      return v_issue;
+    end if;
+    raise exception 'unit % is issued', p_component_id
+      using errcode = 'IM354', hint = 'choose another unit';
+  end if;
+  v_unit := blood_bank.keep_unit(v_unit, v_request, p_issued_by, p_reason);
+  perform blood_bank.check_request_takes(v_unit, v_request);
+  perform blood_bank.check_in_date(v_unit);
+  v_group := (blood_bank.recipient_group(v_request.patient_id)).blood_group;
+  v_warnings := array[
+    blood_bank.check_match(p_component_id, p_request_id, v_group),
+    case when v_group is null then 'group_unconfirmed' end
+  ];
+
+  if blood_bank.needs_crossmatch(v_unit.component) then
+    select x.* into v_crossmatch
+    from blood_bank.crossmatches x
+    where
+      x.tenant_id = v_unit.tenant_id and x.request_id = p_request_id and x.component_id = p_component_id
+      and x.status = 'compatible' and x.valid_until > now()
+    for no key update;
+    if v_request.emergency_release_by is null
+      and (v_crossmatch.id is null or v_crossmatch.result = 'least_incompatible') then
+      raise exception 'unit % has no valid compatible crossmatch for request %', p_component_id, p_request_id
+        using errcode = 'IM353', hint = 'crossmatch again, or have a doctor order emergency release';
+    end if;
+    if v_crossmatch.id is null and exists (
+      select
+      from blood_bank.crossmatches x
+      where
+        x.tenant_id = v_unit.tenant_id and x.component_id = p_component_id and x.patient_id = v_request.patient_id
+        and x.status = 'incompatible'
+    ) then
+      raise exception 'unit % was found incompatible with the recipient of request %', p_component_id, p_request_id
+        using errcode = 'IM353', hint = 'choose another unit; emergency release is for units that were not tested';
+    end if;
+    v_warnings := v_warnings || case
+      when v_crossmatch.id is null then 'not_crossmatched'
+      when v_crossmatch.result = 'least_incompatible' then 'least_incompatible'
+    end;
+  end if;
+  if v_crossmatch.id is not null then
+    update blood_bank.crossmatches x
+    set status = 'used'
+    where x.tenant_id = v_crossmatch.tenant_id and x.id = v_crossmatch.id;
+  end if;
+  perform blood_bank.release_crossmatches(v_unit, 'expired');
+
+  perform blood_bank.move_unit(
+    v_unit, 'issued', p_issued_by, p_reason, p_second_actor_id => p_received_by
+  );
+  perform blood_bank.count_issued(v_request, 1);
+  insert into blood_bank.blood_issues as i (
+    tenant_id, issue_number, component_id, request_id, crossmatch_id, patient_id, issued_by, received_by,
+    label_check_by, warnings
+  )
+  values (
+    v_unit.tenant_id, core.next_default_number('blood_issue', '', 'BI-{YY}-'), p_component_id, p_request_id,
+    v_crossmatch.id, v_request.patient_id, p_issued_by, p_received_by, p_label_check_by,
+    array_remove(v_warnings, null)
+  )
+  returning i.* into v_issue;
+  return v_issue;
+end
+$$;
+
+comment on function blood_bank.issue_unit(uuid, uuid, uuid, uuid, uuid, text) is 'about=Hands a unit over for a patient; it is reserved on the way when it was available. Red cells leave on a valid compatible crossmatch, or on the emergency release of a named doctor; what was accepted knowingly is in warnings. Issued again for the same request: the same issue. IM002 another unit of the group expires earlier and no reason is given, IM005 no such unit or request, IM351 expires before a transfusion could end, IM352 does not suit, IM353 no valid crossmatch, IM354 issued or kept for somebody else, IM355 the group is unconfirmed, IM360 the request takes no more.';
+
+create or replace function blood_bank.end_issue(p_issue blood_bank.blood_issues, p_reason text) returns blood_bank.blood_issues
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_issue blood_bank.blood_issues;
+begin
+  perform core.set_reason(p_reason);
+  update blood_bank.blood_issues i
+  set status = 'returned', returned_at = now(), return_reason = p_reason
+  where i.tenant_id = p_issue.tenant_id and i.id = p_issue.id
+  returning i.* into v_issue;
+  update blood_bank.crossmatches x
+  set status = 'released'
+  where x.tenant_id = p_issue.tenant_id and x.id = p_issue.crossmatch_id and x.status = 'used';
+  perform blood_bank.count_issued(blood_bank.lock_request(p_issue.request_id), -1);
+  return v_issue;
+end
+$$;
+
+comment on function blood_bank.end_issue(blood_bank.blood_issues, text) is 'about=Ends an issue, unused, that the caller has locked; its crossmatch is released and the request may be served again. IM001 the transfusion has begun.';
+
+create or replace function blood_bank.return_unit(
+  p_issue_id uuid,
+  p_minutes_out int,
+  p_seal_intact boolean,
+  p_returned_by uuid,
+  p_taken_back_by uuid,
+  p_reason text,
+  p_temperature_c numeric default null
+) returns blood_bank.blood_issues
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_issue blood_bank.blood_issues := blood_bank.lock_issue(p_issue_id);
+  v_limit int := least(30, blood_bank.limit_of('bloodbank.rules', 'return_minutes')::int);
+  v_unit blood_bank.blood_components;
+begin
+  if v_issue.status = 'returned' then
+    return v_issue;
+  end if;
+  if nullif(btrim(p_reason), '') is null then
+    raise exception 'the return of issue % needs a reason', p_issue_id
+      using errcode = 'IM002', hint = 'say in p_reason why the unit was not given';
+  end if;
+  if v_issue.status = 'issued' and (
+    p_minutes_out is null or p_minutes_out not between 0 and v_limit or p_seal_intact is distinct from true
+  ) then
+    raise exception 'issue % cannot come back into stock: % minutes out, seal intact: %', p_issue_id, p_minutes_out, p_seal_intact
+      using errcode = 'IM357', hint = 'discard the unit with blood_bank.discard_unit';
+  end if;
+  v_issue := blood_bank.end_issue(v_issue, p_reason);
+  v_unit := blood_bank.move_unit(
+    blood_bank.lock_unit(v_issue.component_id), 'returned', p_taken_back_by, p_reason,
+    p_second_actor_id => p_returned_by, p_minutes_out => p_minutes_out, p_temperature_c => p_temperature_c
+  );
+  perform blood_bank.move_unit(v_unit, 'available', p_taken_back_by, p_reason, p_minutes_out => p_minutes_out);
+  return v_issue;
+end
+$$;
+
+comment on function blood_bank.return_unit(uuid, int, boolean, uuid, uuid, text, numeric) is 'about=A unit that was not begun comes back into stock: at most 30 minutes out of storage (setting bloodbank.rules.return_minutes may say less), seal intact. The request may be served again. Asked again: the same issue. IM001 the transfusion has begun, IM002 no reason, IM005 no such issue, IM357 too long out or the seal is broken: discard it.';
+
+create or replace function blood_bank.discard_unit(p_component_id uuid, p_reason_code text, p_discarded_by uuid)
+  returns blood_bank.blood_components
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_donation blood_bank.donations;
+  v_unit blood_bank.blood_components;
+  v_issue blood_bank.blood_issues;
+begin
+  -- the donation before its units; a unit never changes its donation
+  select d.* into v_donation
+  from blood_bank.donations d
+  where
+    d.tenant_id = v_tenant
+    and d.id = (
+      select c.donation_id
+      from blood_bank.blood_components c
+      where c.tenant_id = v_tenant and c.id = p_component_id
+    )
+  for no key update;
+  v_unit := blood_bank.lock_unit(p_component_id);
+  if v_unit.status = 'discarded' then
+    return v_unit;
+  end if;
+  if nullif(btrim(p_reason_code), '') is null then
+    raise exception 'unit % needs a reason to be discarded', p_component_id
+      using errcode = 'IM002', hint = 'say why in p_reason_code';
+  end if;
+  if v_unit.status = 'issued' then
+    select i.* into v_issue
+    from blood_bank.blood_issues i
+    where
+      i.tenant_id = v_unit.tenant_id and i.component_id = v_unit.id and i.status in ('issued', 'transfusing', 'stopped');
+    v_issue := blood_bank.end_issue(blood_bank.lock_issue(v_issue.id), p_reason_code);
+  end if;
+  perform blood_bank.release_crossmatches(v_unit, 'released');
+  v_unit := blood_bank.move_unit(v_unit, 'discarded', p_discarded_by, p_reason_code);
+  if v_donation.status = 'quarantined' and not exists (
+    select
+    from blood_bank.blood_components c
+    where c.tenant_id = v_tenant and c.donation_id = v_donation.id and c.status <> 'discarded'
+  ) then
+    update blood_bank.donations d
+    set status = 'discarded'
+    where d.tenant_id = v_tenant and d.id = v_donation.id;
+  end if;
+  return v_unit;
+end
+$$;
+
+comment on function blood_bank.discard_unit(uuid, text, uuid) is 'about=A unit is destroyed; one that was issued and not begun comes off its request. A donation in quarantine whose last unit is destroyed is discarded. IM001 it was transfused or is running, IM002 no reason, IM005 no such unit.';
+
+-- At the bedside.
+create or replace function blood_bank.start_transfusion(
+  p_issue_id uuid,
+  p_patient_id uuid,
+  p_din text,
+  p_check1_by uuid,
+  p_check2_by uuid,
+  p_pre_vitals jsonb default null,
+  p_started_at timestamptz default now()
+) returns blood_bank.blood_issues
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_issue blood_bank.blood_issues := blood_bank.lock_issue(p_issue_id);
+  v_unit blood_bank.blood_components := blood_bank.lock_unit(v_issue.component_id);
+begin
+  if v_issue.patient_id <> p_patient_id or v_unit.din <> p_din then
+    raise exception 'issue % is not this unit for this patient', p_issue_id
+      using errcode = 'IM352', hint = 'stop: compare wristband, label and form, and call the blood bank';
+  end if;
+  if p_check1_by is null or p_check2_by is null or p_check1_by = p_check2_by then
+    raise exception 'issue % was not checked by two people', p_issue_id
+      using errcode = 'IM358', hint = 'ask a second person to check patient and unit at the bedside';
+  end if;
+  if v_issue.status in ('transfusing', 'stopped', 'completed') then
+    return v_issue;
+  end if;
+  if v_unit.expires_at <= p_started_at then
+    raise exception 'unit % expired at %', v_unit.id, v_unit.expires_at
+      using errcode = 'IM351', hint = 'discard it and ask for another unit';
+  end if;
+  update blood_bank.blood_issues i
+  set
+    status = 'transfusing', bedside_check1_by = p_check1_by, bedside_check2_by = p_check2_by,
+    pre_vitals = p_pre_vitals, started_at = p_started_at
+  where i.tenant_id = v_issue.tenant_id and i.id = v_issue.id
+  returning i.* into v_issue;
+  return v_issue;
+end
+$$;
+
+comment on function blood_bank.start_transfusion(uuid, uuid, text, uuid, uuid, jsonb, timestamptz) is 'about=Two different people checked the patient''s wristband (p_patient_id) and the unit''s label (p_din) at the bedside, and the transfusion starts. Asked again: the same issue. IM001 the unit was returned, IM005 no such issue, IM351 expired, IM352 another patient or unit, IM358 not two different people.';
+
+create or replace function blood_bank.stop_transfusion(p_issue_id uuid, p_reason text) returns blood_bank.blood_issues
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_issue blood_bank.blood_issues := blood_bank.lock_issue(p_issue_id);
+begin
+  if v_issue.status in ('stopped', 'completed') then
+    return v_issue;
+  end if;
+  if nullif(btrim(p_reason), '') is null then
+    raise exception 'stopping transfusion % needs a reason', p_issue_id
+      using errcode = 'IM002', hint = 'say why in p_reason';
+  end if;
+  perform core.set_reason(p_reason);
+  update blood_bank.blood_issues i
+  set status = 'stopped'
+  where i.tenant_id = v_issue.tenant_id and i.id = v_issue.id
+  returning i.* into v_issue;
+  return v_issue;
+end
+$$;
+
+comment on function blood_bank.stop_transfusion(uuid, text) is 'about=Stops a running transfusion; blood_bank.complete_transfusion then says how much was given. IM001 not running, IM002 no reason, IM005 no such issue.';
+
+create or replace function blood_bank.complete_transfusion(
+  p_issue_id uuid,
+  p_volume_given_ml int,
+  p_recorded_by uuid,
+  p_post_vitals jsonb default null,
+  p_ended_at timestamptz default now()
+) returns blood_bank.blood_issues
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_issue blood_bank.blood_issues := blood_bank.lock_issue(p_issue_id);
+  v_unit blood_bank.blood_components := blood_bank.lock_unit(v_issue.component_id);
+  v_hours int := blood_bank.limit_of('bloodbank.rules', 'transfusion_hours');
+begin
+  if v_issue.status = 'completed' then
+    return v_issue;
+  end if;
+  update blood_bank.blood_issues i
+  set
+    status = 'completed', ended_at = p_ended_at, volume_given_ml = p_volume_given_ml, post_vitals = p_post_vitals,
+    warnings = case
+      when blood_bank.needs_crossmatch(v_unit.component) and p_ended_at > i.issued_at + make_interval(hours => v_hours)
+        then i.warnings || 'over_four_hours'::text
+      else i.warnings
+    end
+  where i.tenant_id = v_issue.tenant_id and i.id = v_issue.id
+  returning i.* into v_issue;
+  perform blood_bank.move_unit(v_unit, 'transfused', p_recorded_by);
+  return v_issue;
+end
+$$;
+
+comment on function blood_bank.complete_transfusion(uuid, int, uuid, jsonb, timestamptz) is 'about=The transfusion is over, or was stopped: what was given, and the vital signs after it. Red cells that took longer than four hours since the issue get the warning over_four_hours. Asked again: the same issue. IM001 not started, IM005 no such issue.';
+
+-- Haemovigilance.
+create or replace function blood_bank.report_reaction(
+  p_issue_id uuid,
+  p_kind text,
+  p_severity text,
+  p_onset_at timestamptz,
+  p_reported_by uuid,
+  p_signs jsonb default '{}',
+  p_actions jsonb default '{}'
+) returns blood_bank.transfusion_reactions
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_issue blood_bank.blood_issues := blood_bank.lock_issue(p_issue_id);
+  v_reaction blood_bank.transfusion_reactions;
+begin
+  select x.* into v_reaction
+  from blood_bank.transfusion_reactions x
+  where x.tenant_id = v_issue.tenant_id and x.issue_id = p_issue_id and x.kind = p_kind and x.onset_at = p_onset_at;
+  if found then
+    return v_reaction;
+  end if;
+  if v_issue.started_at is null then
+    raise exception 'the transfusion of issue % has not begun', p_issue_id
+      using errcode = 'IM001', hint = 'record its start first';
+  end if;
+  if v_issue.status = 'transfusing' then
+    perform blood_bank.stop_transfusion(p_issue_id, 'reaction: ' || p_kind);
+  end if;
+  insert into blood_bank.transfusion_reactions as x (
+    tenant_id, reaction_number, issue_id, patient_id, onset_at, kind, severity, signs, actions, reported_by
+  )
+  values (
+    v_issue.tenant_id, core.next_default_number('transfusion_reaction', '', 'TR-{YY}-'), p_issue_id,
+    v_issue.patient_id, p_onset_at, p_kind, p_severity, p_signs, p_actions, p_reported_by
+  )
+  returning x.* into v_reaction;
+  return v_reaction;
+end
+$$;
+
+comment on function blood_bank.report_reaction(uuid, text, text, timestamptz, uuid, jsonb, jsonb) is 'about=Reports a reaction; a transfusion that is running is stopped. Issue, kind and onset are one reaction: reported again, the same row. IM001 the transfusion has not begun, IM005 no such issue.';
+
+create or replace function blood_bank.lock_reaction(p_reaction_id uuid) returns blood_bank.transfusion_reactions
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_reaction blood_bank.transfusion_reactions;
+begin
+  select x.* into v_reaction
+  from blood_bank.transfusion_reactions x
+  where x.tenant_id = v_tenant and x.id = p_reaction_id
+  for no key update;
+  if not found then
+    raise exception 'transfusion reaction % does not exist', p_reaction_id
+      using errcode = 'IM005', hint = 'choose a reaction of the tenant';
+  end if;
+  return v_reaction;
+end
+$$;
+
+comment on function blood_bank.lock_reaction(uuid) is 'about=The reaction, locked until the transaction ends. IM005 no such reaction.';
+
+create or replace function blood_bank.investigate_reaction(p_reaction_id uuid, p_workup jsonb) returns blood_bank.transfusion_reactions
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_reaction blood_bank.transfusion_reactions := blood_bank.lock_reaction(p_reaction_id);
+begin
+  update blood_bank.transfusion_reactions x
+  set status = 'investigating', workup = coalesce(x.workup, '{}') || p_workup
+  where x.tenant_id = v_reaction.tenant_id and x.id = v_reaction.id
+  returning x.* into v_reaction;
+  return v_reaction;
+end
+$$;
+
+comment on function blood_bank.investigate_reaction(uuid, jsonb) is 'about=Adds findings to the work-up of a reaction, which is being investigated then. IM001 concluded already, IM005 no such reaction.';
+
+create or replace function blood_bank.conclude_reaction(p_reaction_id uuid, p_imputability text)
+  returns blood_bank.transfusion_reactions
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_reaction blood_bank.transfusion_reactions := blood_bank.lock_reaction(p_reaction_id);
+begin
+  if v_reaction.status in ('concluded', 'closed') and v_reaction.imputability = p_imputability then
+    return v_reaction;
+  end if;
+  if v_reaction.status in ('concluded', 'closed') then
+    raise exception 'transfusion reaction % is concluded', p_reaction_id
+      using errcode = 'IM001', hint = 'report a new finding as another reaction';
+  end if;
+  update blood_bank.transfusion_reactions x
+  set status = 'concluded', imputability = p_imputability
+  where x.tenant_id = v_reaction.tenant_id and x.id = v_reaction.id
+  returning x.* into v_reaction;
+  return v_reaction;
+end
+$$;
+
+comment on function blood_bank.conclude_reaction(uuid, text) is 'about=Says whether it was the transfusion. IM001 not investigated, or concluded otherwise, IM005 no such reaction.';
+
+create or replace function blood_bank.close_reaction(
+  p_reaction_id uuid,
+  p_hvpi_ref text default null,
+  p_hvpi_reported_at timestamptz default now()
+) returns blood_bank.transfusion_reactions
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_reaction blood_bank.transfusion_reactions := blood_bank.lock_reaction(p_reaction_id);
+begin
+  if v_reaction.status = 'closed' then
+    return v_reaction;
+  end if;
+  update blood_bank.transfusion_reactions x
+  set
+    status = 'closed', hvpi_ref = p_hvpi_ref,
+    hvpi_reported_at = case when p_hvpi_ref is not null then p_hvpi_reported_at end
+  where x.tenant_id = v_reaction.tenant_id and x.id = v_reaction.id
+  returning x.* into v_reaction;
+  return v_reaction;
+end
+$$;
+
+comment on function blood_bank.close_reaction(uuid, text, timestamptz) is 'about=Closes a concluded reaction, with the reference of its report to the haemovigilance programme where there is one. IM001 not concluded, IM005 no such reaction.';
+
+-- Jobs. Both skip units that somebody works on; the next run takes them.
+create or replace function blood_bank.expire_units(p_limit int default 1000) returns int
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_unit blood_bank.blood_components;
+  v_expired int := 0;
+begin
+  for v_unit in
+    select c.*
+    from blood_bank.blood_components c
+    where
+      c.tenant_id = v_tenant and c.status in ('available', 'reserved', 'crossmatched') and c.expires_at <= now()
+    order by c.expires_at
+    limit p_limit
+    for no key update skip locked
+  loop
+    perform blood_bank.release_crossmatches(v_unit, 'expired');
+    perform blood_bank.move_unit(v_unit, 'expired', null);
+    v_expired := v_expired + 1;
+  end loop;
+  return v_expired;
+end
+$$;
+
+comment on function blood_bank.expire_units(int) is 'about=Job: marks up to p_limit units whose shelf life is over and returns how many. No operation waits for it: an expired unit is refused (IM351) before it is marked.';
+
+create or replace function blood_bank.free_lapsed_units(p_limit int default 1000) returns int
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_unit blood_bank.blood_components;
+  v_freed int := 0;
+begin
+  for v_unit in
+    select c.*
+    from blood_bank.blood_components c
+    where c.tenant_id = v_tenant and c.status in ('reserved', 'crossmatched') and c.reserved_until <= now()
+    order by c.reserved_until
+    limit p_limit
+    for no key update skip locked
+  loop
+    perform blood_bank.release_crossmatches(v_unit, 'expired');
+    perform blood_bank.move_unit(v_unit, 'available', null, 'reservation_lapsed');
+    v_freed := v_freed + 1;
+  end loop;
+  return v_freed;
+end
+$$;
+
+comment on function blood_bank.free_lapsed_units(int) is 'about=Job: frees up to p_limit units whose reservation lapsed and returns how many.';
 
 -- medication: functions
 
@@ -39341,7 +46438,7 @@ create or replace function payment.receive(
   p_provider_ref text default null,
   p_cheque_no text default null,
   p_cheque_on date default null,
-  p_currency text default 'INR'
+  p_currency text default null
 ) returns payment.payments
   language plpgsql
   security definer
@@ -39386,7 +46483,7 @@ begin
     jsonb_build_object(
       'kind', case when v_items @> '[{"purpose": "advance"}]' then 'advance' else 'receipt' end,
       'patient_id', v_place.patient_id, 'account_id', v_place.account_id, 'clinic_id', v_place.clinic_id, 'mode', p_mode,
-      'provider_id', p_provider_id, 'provider_ref', p_provider_ref, 'amount', p_amount, 'currency', p_currency,
+      'provider_id', p_provider_id, 'provider_ref', p_provider_ref, 'amount', p_amount, 'currency', coalesce(p_currency, billing.currency_of_tenant()),
       'received_by', core.current_user_id(), 'cheque_no', p_cheque_no, 'cheque_on', p_cheque_on
     ),
     v_items
@@ -39404,7 +46501,7 @@ begin
 end
 $$;
 
-comment on function payment.receive(text, text, numeric, jsonb, uuid, uuid, uuid, uuid, text, text, date, text) is 'about=A receipt at the counter. Items [{"purpose", "invoice_id", "appointment_id", "description", "amount"}] add up to the amount; without items it is an advance; those of purpose invoice pay their bills at once. A cheque stays pending until payment.settle_cheque. Same p_key and content, same payment. IM001 a bill that cannot be paid, IM003, IM005 no such account or bill, IM006, IM010, IM011, IM553 items do not add up, IM554 more than a bill has open, IM556 other currency, IM581 reference known.';
+comment on function payment.receive(text, text, numeric, jsonb, uuid, uuid, uuid, uuid, text, text, date, text) is 'about=A receipt at the counter, in the tenant''s currency unless another is given. Items [{"purpose", "invoice_id", "appointment_id", "description", "amount"}] add up to the amount; without items it is an advance; those of purpose invoice pay their bills at once. A cheque stays pending until payment.settle_cheque. Same p_key and content, same payment. IM001 a bill that cannot be paid, IM003, IM005 no such account or bill, IM006, IM010, IM011, IM553 items do not add up, IM554 more than a bill has open, IM556 other currency, IM581 reference known.';
 
 create or replace function payment.settle_cheque(p_payment_id uuid, p_cleared boolean, p_reason text default null)
   returns payment.payments
@@ -39585,7 +46682,7 @@ create or replace function payment.create_intent(
   p_provider_id uuid default null,
   p_return_url text default null,
   p_ttl interval default '30 minutes',
-  p_currency text default 'INR'
+  p_currency text default null
 ) returns payment.payment_intents
   language plpgsql
   security definer
@@ -39595,6 +46692,7 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_items jsonb := coalesce(p_items, jsonb_build_array(jsonb_build_object('purpose', p_purpose, 'amount', p_amount)));
+  v_currency text := coalesce(p_currency, billing.currency_of_tenant());
   v_place record;
   v_intent payment.payment_intents;
 begin
@@ -39605,7 +46703,7 @@ begin
   where i.tenant_id = v_tenant and i.idempotency_key = p_key;
   if found then
     if
-      v_intent.amount = p_amount and v_intent.currency = p_currency and v_intent.purpose = p_purpose
+      v_intent.amount = p_amount and v_intent.currency = v_currency and v_intent.purpose = p_purpose
       and v_intent.items = v_items and (p_account_id is null or v_intent.account_id = p_account_id)
     then
       return v_intent;
@@ -39632,7 +46730,7 @@ begin
   )
   values (
     v_tenant, core.next_default_number('payment_intent', '', 'PAY-{YY}-'), p_key, v_place.patient_id,
-    coalesce(v_place.account_id, p_account_id), v_place.clinic_id, p_purpose, p_amount, p_currency, v_items, p_provider_id,
+    coalesce(v_place.account_id, p_account_id), v_place.clinic_id, p_purpose, p_amount, v_currency, v_items, p_provider_id,
     p_channel, p_return_url, now() + p_ttl
   )
   returning * into v_intent;
@@ -39784,7 +46882,7 @@ create or replace function payment.record_provider_result(
   p_outcome text,
   p_intent_id uuid default null,
   p_amount numeric default null,
-  p_currency text default 'INR',
+  p_currency text default null,
   p_response jsonb default '{}',
   p_error_code text default null,
   p_finished_at timestamptz default null
@@ -39849,7 +46947,7 @@ begin
       v_intent := payment.move_intent(v_intent.id, 'processing');
     end if;
     if p_outcome = 'captured' then
-      v_payment := payment.take_captured(v_intent, v_provider, p_provider_ref, p_amount, p_currency);
+      v_payment := payment.take_captured(v_intent, v_provider, p_provider_ref, p_amount, coalesce(p_currency, v_intent.currency));
     elsif p_outcome in ('declined', 'error') and v_intent.status = 'processing' then
       perform payment.move_intent(v_intent.id, 'failed', coalesce(p_error_code, p_outcome));
     end if;
@@ -40236,7 +47334,8 @@ begin
     from payment.payments p
     where
       p.tenant_id = v_tenant and p.provider_id = p_provider_id and p.provider_ref is not null
-      and p.status not in ('pending', 'failed', 'voided') and p.received_at <@ p_covers
+      and p.status not in ('pending', 'failed', 'voided') and p.received_at >= lower(p_covers)
+      and p.received_at < upper(p_covers)
       and not exists (
         select from payment.settlement_items i where i.tenant_id = v_tenant and i.payment_id = p.id and i.gross > 0
       )
@@ -40997,11 +48096,16 @@ left join lateral (
   order by v.measured_at desc, v.id desc
   limit 1
 ) v on true
-left join clinical.discharge_summaries s
-  on s.tenant_id = a.tenant_id and s.encounter_id = a.encounter_id and s.status in ('draft', 'in_review')
+left join lateral (
+  select s.id, s.status, s.stg_status
+  from clinical.discharge_summaries s
+  where s.tenant_id = a.tenant_id and s.encounter_id = a.encounter_id and s.status in ('draft', 'in_review', 'final')
+  order by s.status = 'final', s.id
+  limit 1
+) s on true
 where a.status in ('admitted', 'discharge_ordered', 'clinically_discharged', 'billing_cleared');
 
-comment on view clinical.current_stays is 'class=phi;scope=tenant;owner=clinical;about=Patients who are admitted now: bed, doctor, last early-warning score, discharge summary in work and clearances.';
+comment on view clinical.current_stays is 'class=phi;scope=tenant;owner=clinical;about=Patients who are admitted now: bed, doctor, last early-warning score, discharge summary (the one in work before the final one) and clearances.';
 
 -- Vital signs without what was corrected: of a set and its corrections the last one.
 create or replace view clinical.vital_signs_chart
@@ -41185,6 +48289,112 @@ left join cds.rules r on r.id = a.rule_id
 group by a.tenant_id, a.category, a.severity, r.code;
 
 comment on view cds.alert_statistics is 'class=operational;scope=tenant;owner=cds;about=How often alerts of a kind fired, were followed or overridden; a high overridden_percent asks for a better rule.';
+
+-- insurance: views
+
+-- Pre-authorisations with the names that a list needs.
+create or replace view insurance.preauth_requests
+  with (security_invoker = true)
+as
+select
+  c.tenant_id,
+  c.id as preauth_id,
+  c.claim_number,
+  c.case_id,
+  k.case_number,
+  c.patient_id,
+  p.mrn,
+  pg_catalog.concat_ws(' ', p.given_name, p.middle_name, p.family_name) as patient_name,
+  c.encounter_id,
+  c.payer_id,
+  y.name as payer_name,
+  c.channel,
+  c.relation,
+  c.related_claim_id,
+  c.workflow_code,
+  c.status,
+  c.adjudication,
+  c.pre_auth_ref,
+  c.total_claimed,
+  c.total_approved,
+  c.wallet_hold,
+  c.submitted_at,
+  c.decision_due_at,
+  c.decided_at,
+  c.status = 'submitted' and c.decision_due_at < now() as is_overdue,
+  q.id as open_query_id,
+  q.due_at as query_due_at
+from insurance.insurance_claims c
+join insurance.payers y on y.id = c.payer_id
+join patient.patients p on p.tenant_id = c.tenant_id and p.id = c.patient_id
+left join insurance.pmjay_cases k on k.tenant_id = c.tenant_id and k.id = c.case_id
+left join insurance.payer_queries q on q.tenant_id = c.tenant_id and q.claim_id = c.id and q.status = 'open'
+where c.use = 'preauthorization';
+
+comment on view insurance.preauth_requests is 'class=phi;scope=tenant;owner=billing;about=Pre-authorisations with patient, payer, case, clock and open query.';
+
+-- Every clock of this module that runs: whose turn it is, until when, and whether the time is up.
+create or replace view insurance.claim_clocks
+  with (security_invoker = true)
+as
+select
+  c.tenant_id, 'decision' as clock, c.id as claim_id, c.case_id, c.payer_id, 'payer' as turn, c.submitted_at as since,
+  c.decision_due_at as due_at, c.decision_due_at < now() as is_overdue
+from insurance.insurance_claims c
+where c.status in ('submitted', 'cancel_requested', 'reprocess_requested')
+union all
+select
+  q.tenant_id, 'query', c.id, c.case_id, c.payer_id, 'hospital', q.raised_at, q.due_at, q.due_at < now()
+from insurance.payer_queries q
+join insurance.insurance_claims c on c.tenant_id = q.tenant_id and c.id = q.claim_id
+where q.status = 'open'
+union all
+select
+  c.tenant_id, 'payment', c.id, c.case_id, c.payer_id, 'payer', c.decided_at,
+  c.submitted_at + pg_catalog.make_interval(
+    days => case when k.is_portability then coalesce(y.portability_settle_days, y.settle_days) else y.settle_days end
+  ),
+  c.submitted_at + pg_catalog.make_interval(
+    days => case when k.is_portability then coalesce(y.portability_settle_days, y.settle_days) else y.settle_days end
+  ) < now()
+from insurance.insurance_claims c
+join insurance.payers y on y.id = c.payer_id
+left join insurance.pmjay_cases k on k.tenant_id = c.tenant_id and k.id = c.case_id
+where c.use = 'claim' and c.status in ('approved', 'partially_approved')
+union all
+select
+  k.tenant_id, 'claim', null, k.id, v.payer_id, 'hospital', e.occurred_at,
+  e.occurred_at + pg_catalog.make_interval(days => y.claim_submit_days),
+  e.occurred_at + pg_catalog.make_interval(days => y.claim_submit_days) < now()
+from insurance.pmjay_cases k
+join insurance.coverages v on v.tenant_id = k.tenant_id and v.id = k.coverage_id
+join insurance.payers y on y.id = v.payer_id
+join insurance.adjudication_events e
+  on e.tenant_id = k.tenant_id and e.case_id = k.id and e.claim_id is null and e.to_status = 'discharged'
+where k.status = 'discharged';
+
+comment on view insurance.claim_clocks is 'class=phi;scope=tenant;owner=billing;about=Clocks that run: decision and payment (the payer''s turn), query and claim (the hospital''s), with due_at and is_overdue.';
+
+-- blood_bank: views
+
+-- What is in the refrigerators, by component and group. Expired units that no job has marked yet are left out.
+create or replace view blood_bank.stock_by_group with (security_invoker = true) as
+select
+  c.tenant_id,
+  c.component,
+  c.abo,
+  c.rhd,
+  count(*) filter (where c.status = 'available') as available_units,
+  count(*) filter (where c.status in ('reserved', 'crossmatched')) as kept_units,
+  count(*) filter (where c.status = 'quarantined') as quarantined_units,
+  count(*) filter (where c.status = 'available' and c.expires_at < now() + interval '3 days') as expiring_units,
+  coalesce(sum(c.volume_ml) filter (where c.status = 'available'), 0) as available_ml,
+  min(c.expires_at) filter (where c.status = 'available') as first_expiry_at
+from blood_bank.blood_components c
+where c.status in ('quarantined', 'available', 'reserved', 'crossmatched') and c.expires_at > now()
+group by c.tenant_id, c.component, c.abo, c.rhd;
+
+comment on view blood_bank.stock_by_group is 'class=operational;scope=tenant;owner=lab;about=Units in stock by component and group. Units in quarantine have no group yet.';
 
 -- medication: views
 
@@ -41422,10 +48632,38 @@ select core.hand_over('fhir', 'fhir');
 
 -- interop: grants
 
--- interop_owner owns the module.
+-- The module belongs to interop_owner. Applications describe endpoints, rules and connections; messages and every state
+-- are written by operations.
 select core.hand_over('interop', 'interop');
 
 select core.ensure_partitions('interop.hl7_messages', 'month', 3);
+
+grant execute on function
+  interop.activate_endpoint(uuid),
+  interop.pause_endpoint(uuid, text),
+  interop.retire_endpoint(uuid, text),
+  interop.record_message(uuid, text, text, text, bytea, bytea, timestamptz, text, text),
+  interop.queue_message(uuid, text, text, text, bytea, bytea, uuid, text, uuid, timestamptz, text, text),
+  interop.claim_messages(text, int, interval),
+  interop.parse_message(uuid, bytea, uuid),
+  interop.apply_message(uuid, text, uuid, uuid),
+  interop.ignore_message(uuid, text),
+  interop.fail_message(uuid, text, jsonb, boolean),
+  interop.reject_message(uuid, text, jsonb),
+  interop.replay_message(uuid),
+  interop.mark_sent(uuid),
+  interop.record_ack(uuid, text, text),
+  interop.map_message(jsonb, jsonb, jsonb),
+  interop.find_mapping(uuid, text, text),
+  interop.test_mapping(uuid),
+  interop.activate_mapping(uuid),
+  interop.retire_mapping(uuid),
+  interop.begin_emr_call(uuid),
+  interop.finish_emr_call(uuid, boolean, text, bytea),
+  interop.save_poll_cursor(uuid, text, text),
+  interop.disable_connection(uuid, text),
+  interop.enable_connection(uuid)
+to interop_app;
 
 -- webhook: grants
 
@@ -41464,6 +48702,8 @@ grant select (tenant_id, id, user_id, status, deleted_at) on workforce.staff to 
 
 -- the name that inventory.expiring_stock shows
 grant select (tenant_id, id, name) on facility.locations to inventory_app, inventory_ro;
+
+grant select on inventory.expiring_stock, inventory.stock_levels to inventory_app, inventory_ro;
 
 grant execute on function
   inventory.post_movement(text, uuid, uuid, numeric, text, uuid, text, text, uuid, uuid, uuid),
@@ -41618,7 +48858,7 @@ grant select
 -- stays take and free beds
 grant execute on function
   facility.allocate_bed(uuid, uuid, uuid, text),
-  facility.vacate_beds(uuid, text)
+  facility.vacate_beds(uuid, uuid, text)
 to clinical_owner;
 
 -- Operations. clinical.evaluate_stg_claim and stg_claim_status are the claims service's: it grants them to its owner.
@@ -41744,6 +48984,8 @@ grant select (
 ) on clinical.observations to cds_owner;
 grant select (tenant_id, id, status, primary_role) on auth.users to cds_owner;
 
+grant select on cds.open_alerts, cds.alert_statistics to cds_app, cds_ro;
+
 grant execute on function
   cds.check_medication(uuid, uuid, text, uuid, jsonb),
   cds.run_rules(text, uuid, uuid, text, uuid, jsonb),
@@ -41763,8 +49005,63 @@ to cds_app;
 
 -- insurance: grants
 
--- billing_owner owns the module.
+-- The module belongs to billing_owner, like billing. Its operations read a few columns of other services' tables and
+-- call the evaluation of guidelines; those are what a service of its own replaces by projections and calls.
 select core.hand_over('insurance', 'billing');
+
+grant usage on schema patient, clinical, ehr to billing_owner, billing_app, billing_ro;
+grant select (tenant_id, id, patient_id, clinic_id, period, status, deleted_at) on clinical.encounters to billing_owner;
+grant select (tenant_id, encounter_id, discharge_ordered_at, physically_left_at) on clinical.admissions to billing_owner;
+grant select (tenant_id, id, encounter_id, status, stg_status, discharge_kind, created_at)
+  on clinical.discharge_summaries to billing_owner;
+grant select (tenant_id, id, code, effective, status) on clinical.stg_guidelines to billing_owner;
+grant select (tenant_id, id, guideline_id, seq, stage, kind, code, mandatory) on clinical.stg_criteria to billing_owner;
+grant select (tenant_id, claim_id, criterion_id, outcome, waived_by, evaluated_at) on clinical.stg_compliance_results
+  to billing_owner;
+grant execute on function clinical.evaluate_stg_claim(uuid, uuid, text, jsonb, text[]) to billing_owner;
+grant select (tenant_id, id, patient_id, deleted_at) on ehr.documents to billing_owner;
+
+-- the names that insurance.preauth_requests shows
+grant select (tenant_id, id, mrn, given_name, middle_name, family_name) on patient.patients to billing_app, billing_ro;
+grant select on insurance.preauth_requests, insurance.claim_clocks to billing_app, billing_ro;
+
+-- Operations. What locks, checks, moves and holds stays private.
+grant execute on function
+  insurance.verify_coverage(uuid, text),
+  insurance.end_coverage(uuid, text, text),
+  insurance.ask_eligibility(uuid, uuid, uuid, uuid, text[], jsonb, uuid),
+  insurance.apply_eligibility_answer(uuid, jsonb, uuid),
+  insurance.register_case(uuid, uuid, text, text, text, text, timestamptz, boolean, uuid, text, text),
+  insurance.start_treatment(uuid),
+  insurance.discharge_case(uuid, boolean),
+  insurance.cancel_case(uuid, text),
+  insurance.close_case(uuid, text),
+  insurance.begin_authentication(uuid, uuid, text, text, text),
+  insurance.complete_authentication(uuid, bytea, timestamptz, bytea),
+  insurance.fail_authentication(uuid),
+  insurance.approve_authentication_exception(uuid, text),
+  insurance.draft_claim(jsonb, jsonb, text),
+  insurance.set_claim_items(uuid, jsonb),
+  insurance.mark_ready(uuid, boolean),
+  insurance.attach_document(uuid, text, text, text, bytea, uuid, jsonb, uuid, timestamptz, numeric, numeric),
+  insurance.review_document(uuid, boolean, text),
+  insurance.submit_preauth(uuid),
+  insurance.submit_claim(uuid, text),
+  insurance.draft_follow_up(uuid, text, jsonb),
+  insurance.answer_query(uuid, bytea, uuid[]),
+  insurance.request_cancellation(uuid, text),
+  insurance.request_reprocess(uuid, text),
+  insurance.lapse_queries(int),
+  insurance.receive_message(jsonb),
+  insurance.queue_message(jsonb, text, uuid),
+  insurance.mark_message_sent(uuid, int),
+  insurance.mark_message_failed(uuid, text, jsonb, int, timestamptz),
+  insurance.apply_payer_response(uuid, jsonb),
+  insurance.record_payer_decision(uuid, jsonb),
+  insurance.record_payment_notice(uuid, text, date, numeric, uuid, numeric, jsonb, uuid, uuid),
+  insurance.settle_claim_payment(uuid, text),
+  insurance.dispute_claim_payment(uuid, text)
+to billing_app;
 
 -- laboratory: grants
 
@@ -41775,10 +49072,58 @@ select core.ensure_partitions('laboratory.qc_results', 'month', 3);
 
 -- blood_bank: grants
 
--- lab_owner owns the module.
+-- The module belongs to lab_owner, like the laboratory. Applications read its tables and change them through operations
+-- only. Its operations read a few columns of other services' tables; those are the grants that a service of its own
+-- replaces by projections.
 select core.hand_over('blood_bank', 'lab');
 
 select core.ensure_partitions('blood_bank.component_events', 'month', 3);
+
+grant usage on schema clinical, compliance to lab_owner;
+grant select (tenant_id, id, patient_id) on clinical.encounters to lab_owner;
+grant select (tenant_id, id, patient_id, kind, decision, status) on compliance.consents to lab_owner;
+
+grant select on blood_bank.stock_by_group to lab_app, lab_ro;
+
+-- Operations. What locks, counts and moves (lock_*, move_unit, keep_unit, count_issued, ...) is nobody else's.
+grant execute on function
+  blood_bank.register_donor(text, text, date, bytea, bytea, text, bytea, uuid, boolean),
+  blood_bank.defer_donor(uuid, text, text, uuid, date, text, text, boolean),
+  blood_bank.screen_donor(uuid, text, text, numeric, numeric, int, int, int, numeric, uuid, jsonb, text, date, uuid, text, text),
+  blood_bank.start_collection(uuid, text, text, text, uuid, timestamptz),
+  blood_bank.finish_collection(uuid, int, timestamptz, boolean, jsonb),
+  blood_bank.enter_test(uuid, text, text, text, date, uuid, text, text, int, timestamptz, uuid),
+  blood_bank.verify_test(uuid, uuid),
+  blood_bank.invalidate_test(uuid, text),
+  blood_bank.prepare_unit(uuid, text, text, int, uuid, uuid, text, timestamptz, timestamptz),
+  blood_bank.release_donation(uuid, uuid),
+  blood_bank.look_back(uuid),
+  blood_bank.record_patient_group(uuid, uuid, text, text, uuid, text, text[], timestamptz),
+  blood_bank.confirm_patient_group(uuid, uuid),
+  blood_bank.resolve_discrepancy(uuid, uuid, text),
+  blood_bank.request_blood(uuid, uuid, text, int, text, uuid, text, timestamptz, numeric, uuid, uuid, uuid, text),
+  blood_bank.order_emergency_release(uuid, uuid, text),
+  blood_bank.accept_request(uuid),
+  blood_bank.reject_request(uuid, text),
+  blood_bank.cancel_request(uuid, text),
+  blood_bank.close_request(uuid, text),
+  blood_bank.find_compatible_units(uuid, int),
+  blood_bank.reserve_unit(uuid, uuid, uuid, text),
+  blood_bank.free_unit(uuid, uuid, text),
+  blood_bank.record_crossmatch(uuid, uuid, uuid, text, uuid, text, uuid, text),
+  blood_bank.issue_unit(uuid, uuid, uuid, uuid, uuid, text),
+  blood_bank.return_unit(uuid, int, boolean, uuid, uuid, text, numeric),
+  blood_bank.discard_unit(uuid, text, uuid),
+  blood_bank.start_transfusion(uuid, uuid, text, uuid, uuid, jsonb, timestamptz),
+  blood_bank.stop_transfusion(uuid, text),
+  blood_bank.complete_transfusion(uuid, int, uuid, jsonb, timestamptz),
+  blood_bank.report_reaction(uuid, text, text, timestamptz, uuid, jsonb, jsonb),
+  blood_bank.investigate_reaction(uuid, jsonb),
+  blood_bank.conclude_reaction(uuid, text),
+  blood_bank.close_reaction(uuid, text, timestamptz),
+  blood_bank.expire_units(int),
+  blood_bank.free_lapsed_units(int)
+to lab_app;
 
 -- medication: grants
 
@@ -41864,7 +49209,8 @@ grant execute on function
   billing.add_to_totals(uuid, numeric, numeric, numeric, numeric),
   billing.post_entries(text, uuid, uuid, uuid, text, jsonb, uuid),
   billing.allocate(text, uuid, numeric, text, uuid, numeric, text),
-  billing.reverse_allocation(uuid, text)
+  billing.reverse_allocation(uuid, text),
+  billing.currency_of_tenant()
 to payment_gateway_owner;
 
 -- Operations. The helpers that lock, post and count are nobody else's.

@@ -15,7 +15,7 @@ import { openEncounter } from '../clinical/open-encounter.ts'
 import { triageEncounter, arriveEncounter } from '../clinical/move-encounter.ts'
 import { allocateBed, transferBed } from './allocate-bed.ts'
 import { closeBed, finishCleaning, reopenBed } from './bed-upkeep.ts'
-import { expireReservations, releaseReservation, reserveBed } from './reserve-bed.ts'
+import { expireBedReservations, releaseBedReservation, reserveBed } from './reserve-bed.ts'
 
 let hospital: WardHospital
 before(async () => {
@@ -129,25 +129,25 @@ test('reserveBed: keeps the bed for one encounter, which takes it; others are re
   assert.equal(taken.id, held.id)
   assert.equal(`${taken.kind} ${taken.status}`, 'occupancy active')
   await assert.rejects(
-    hospital.run((tx) => releaseReservation(tx, held.id)),
+    hospital.run((tx) => releaseBedReservation(tx, held.id)),
     { sqlstate: 'IM001' },
   )
 })
 
-test('releaseReservation: the bed is vacant, once and for all', async () => {
+test('releaseBedReservation: the bed is vacant, once and for all', async () => {
   const visit = await addVisit(hospital)
   const bedId = await addBed(hospital)
   const held = await hospital.run((tx) => reserveBed(tx, { bedId, ...visit }))
 
-  const released = await hospital.run((tx) => releaseReservation(tx, held.id))
-  const again = await hospital.run((tx) => releaseReservation(tx, held.id))
+  const released = await hospital.run((tx) => releaseBedReservation(tx, held.id))
+  const again = await hospital.run((tx) => releaseBedReservation(tx, held.id))
 
   assert.equal(released.status, 'released')
   assert.deepEqual(again, released)
   assert.deepEqual(await bedState(bedId), { status: 'vacant', allocation: null })
 })
 
-test('expireReservations: what has lapsed is vacant; a lapsed bed can be taken before the job comes', async () => {
+test('expireBedReservations: what has lapsed is vacant; a lapsed bed can be taken before the job comes', async () => {
   const [one, two, three] = [await addVisit(hospital), await addVisit(hospital), await addVisit(hospital)]
   const [bedId, otherBedId] = [await addBed(hospital), await addBed(hospital)]
   await hospital.run((tx) => reserveBed(tx, { bedId, ...one }))
@@ -160,11 +160,11 @@ test('expireReservations: what has lapsed is vacant; a lapsed bed can be taken b
   )
 
   const taken = await hospital.run((tx) => allocateBed(tx, { bedId: otherBedId, ...three }))
-  const expired = await hospital.run((tx) => expireReservations(tx))
+  const expired = await hospital.run((tx) => expireBedReservations(tx))
 
   assert.equal(taken.status, 'active')
   assert.equal(expired, 1)
-  assert.equal(await hospital.run((tx) => expireReservations(tx)), 0)
+  assert.equal(await hospital.run((tx) => expireBedReservations(tx)), 0)
   assert.deepEqual(await bedState(bedId), { status: 'vacant', allocation: null })
 })
 

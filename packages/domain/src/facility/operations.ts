@@ -1,10 +1,10 @@
 import { allocateBed, allocateBedSql, transferBed, transferBedSql } from './allocate-bed.ts'
 import { closeBed, closeBedSql, finishCleaning, finishCleaningSql, reopenBed, reopenBedSql } from './bed-upkeep.ts'
 import {
-  expireReservations,
-  expireReservationsSql,
-  releaseReservation,
-  releaseReservationSql,
+  expireBedReservations,
+  expireBedReservationsSql,
+  releaseBedReservation,
+  releaseBedReservationSql,
   reserveBed,
   reserveBedSql,
 } from './reserve-bed.ts'
@@ -14,8 +14,8 @@ export const facilityOperations = {
   'facility.allocate_bed': { sql: allocateBedSql, call: allocateBed },
   'facility.transfer_bed': { sql: transferBedSql, call: transferBed },
   'facility.reserve_bed': { sql: reserveBedSql, call: reserveBed },
-  'facility.release_reservation': { sql: releaseReservationSql, call: releaseReservation },
-  'facility.expire_reservations': { sql: expireReservationsSql, call: expireReservations },
+  'facility.release_reservation': { sql: releaseBedReservationSql, call: releaseBedReservation },
+  'facility.expire_reservations': { sql: expireBedReservationsSql, call: expireBedReservations },
   'facility.finish_cleaning': { sql: finishCleaningSql, call: finishCleaning },
   'facility.close_bed': { sql: closeBedSql, call: closeBed },
   'facility.reopen_bed': { sql: reopenBedSql, call: reopenBed },

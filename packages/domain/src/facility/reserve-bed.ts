@@ -23,21 +23,21 @@ export async function reserveBed(tx: Transaction, input: ReserveBedInput): Promi
   return single(await tx.query<BedAllocation>(reserveBedSql, [bedId, encounterId, patientId, until, reason]))
 }
 
-export const releaseReservationSql = `select ${bedAllocationColumns}\nfrom facility.release_reservation($1)`
+export const releaseBedReservationSql = `select ${bedAllocationColumns}\nfrom facility.release_reservation($1)`
 
 /**
  * Gives a reserved bed back; a reservation that ended already stays as it is.
  * @throws IllegalTransitionError (IM001), NotFoundError (IM005)
  */
-export async function releaseReservation(tx: Transaction, allocationId: string): Promise<BedAllocation> {
-  return single(await tx.query<BedAllocation>(releaseReservationSql, [allocationId]))
+export async function releaseBedReservation(tx: Transaction, allocationId: string): Promise<BedAllocation> {
+  return single(await tx.query<BedAllocation>(releaseBedReservationSql, [allocationId]))
 }
 
-export const expireReservationsSql = 'select facility.expire_reservations($1) as expired'
+export const expireBedReservationsSql = 'select facility.expire_reservations($1) as expired'
 
 /**
  * Job: ends reservations whose time is over and returns how many.
  */
-export async function expireReservations(tx: Transaction, limit: number = 1000): Promise<number> {
-  return single(await tx.query<{ expired: number }>(expireReservationsSql, [limit])).expired
+export async function expireBedReservations(tx: Transaction, limit: number = 1000): Promise<number> {
+  return single(await tx.query<{ expired: number }>(expireBedReservationsSql, [limit])).expired
 }

@@ -46,7 +46,7 @@ export { answerQuery, lapseQueries, requestCancellation, requestReprocess, type 
 export {
   markMessageFailed,
   markMessageSent,
-  queueMessage,
+  queueNhcxMessage,
   receiveMessage,
   type MarkMessageFailedInput,
   type MessageSubject,

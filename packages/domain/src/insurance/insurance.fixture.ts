@@ -10,7 +10,7 @@ import { verifyCoverage } from './coverage.ts'
 import { attachDocument, reviewDocument } from './documents.ts'
 import { draftClaim, type ClaimItem } from './draft-claim.ts'
 import { applyEligibilityAnswer, askEligibility } from './eligibility.ts'
-import { queueMessage, receiveMessage, type NhcxEnvelope } from './messages.ts'
+import { queueNhcxMessage, receiveMessage, type NhcxEnvelope } from './messages.ts'
 import { applyPayerResponse, type AppliedResponse, type PayerResponse } from './payer-response.ts'
 import { submitPreauth } from './submit.ts'
 
@@ -266,7 +266,9 @@ export async function queue(scheme: Scheme, claim: InsuranceClaim): Promise<stri
     recipientCode: 'scheme@hcx',
     hcxStatus: 'request.initiated',
   })
-  const message = await scheme.hospital.run((tx) => queueMessage(tx, sent, { type: 'insurance_claims', id: claim.id }))
+  const message = await scheme.hospital.run((tx) =>
+    queueNhcxMessage(tx, sent, { type: 'insurance_claims', id: claim.id }),
+  )
   return message.id
 }
 

@@ -53,18 +53,18 @@ export interface MessageSubject {
   readonly id: string
 }
 
-export const queueMessageSql = `select ${messageColumns}\nfrom insurance.queue_message($1::jsonb, $2, $3)`
+export const queueNhcxMessageSql = `select ${messageColumns}\nfrom insurance.queue_message($1::jsonb, $2, $3)`
 
 /**
  * Stores an envelope before it is sent, with the row that it is about.
  * @throws IdempotencyKeyReusedError (IM011) the call id has another payload
  */
-export async function queueMessage(
+export async function queueNhcxMessage(
   tx: Transaction,
   envelope: NhcxEnvelope,
   subject: MessageSubject,
 ): Promise<NhcxMessage> {
-  return single(await tx.query<NhcxMessage>(queueMessageSql, [toColumns(envelope), subject.type, subject.id]))
+  return single(await tx.query<NhcxMessage>(queueNhcxMessageSql, [toColumns(envelope), subject.type, subject.id]))
 }
 
 export const markMessageSentSql = `select ${messageColumns}\nfrom insurance.mark_message_sent($1, $2)`

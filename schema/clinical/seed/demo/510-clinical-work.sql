@@ -157,12 +157,12 @@ begin
     );
     insert into ehr.documents (
       tenant_id, id, document_number, patient_id, encounter_id, type_code, title, category, storage_uri, mime, size_bytes,
-      sha256, key_kid, confidentiality, source, virus_scan
+      sha256, key_kid, confidentiality, source, virus_scan, scanned_at
     )
     select
       v_tenant, (v_id || '-0102-7000-8000-00000000000' || d.n)::uuid, 'DEMO-CLINICAL-' || d.n, v_story,
       (v_visit || '12')::uuid, d.type_code, d.title, d.category, 's3://demo/' || d.type_code, d.mime, 1024,
-      sha256(d.type_code::bytea), 'demo', 'N', 'scanned', 'clean'
+      sha256(d.type_code::bytea), 'demo', 'N', 'scanned', 'clean', now()
     from (
       values
         (1, 'surgical_consent', 'Consent to surgery', 'consent', 'application/pdf'),

@@ -126,6 +126,9 @@ begin
       ).id
     );
     perform insurance.settle_claim_payment(v_payment.id);
+    -- what is checked at commit is checked while the request is still this tenant's
+    set constraints all immediate;
+    set constraints all deferred;
   end loop;
 end
 $$;

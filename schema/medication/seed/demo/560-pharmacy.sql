@@ -136,9 +136,9 @@ begin
         perform medication.activate_prescription(v_prescription.id, true);
       end if;
 
-      -- to the ward before its doses are given; 1 and 3 over the counter, the second of them waits there
+      -- to the ward before its doses are given; 1 and 3 over the counter; number 6 waits at the pharmacy
       perform core.begin_request(v_tenant, (v_id || '-0005-7000-8000-000000000010')::uuid, 'pharmacist', 'TREAT', null);
-      if v_order.n in (1, 2, 3, 5) then
+      if v_order.n in (1, 2, 3, 5, 6) then
         v_dispense := medication.dispense(
           v_store,
           case v_order.context when 'opd' then 'opd' when 'discharge' then 'discharge' else 'ipd' end,
@@ -147,7 +147,7 @@ begin
             from medication.prescription_items i
             where i.tenant_id = v_tenant and i.prescription_id = v_prescription.id
           ),
-          'demo dispense ' || v_order.n, v_prescription.id, p_hand_over => v_order.n <> 3,
+          'demo dispense ' || v_order.n, v_prescription.id, p_hand_over => v_order.n <> 6,
           p_checked_by => (v_id || '-0006-7000-8000-000000000008')::uuid, p_counselled => v_order.n = 1
         );
       end if;
