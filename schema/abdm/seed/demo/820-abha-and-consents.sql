@@ -46,6 +46,16 @@ begin
       v_hip, 'DEMO-BRIDGE', 'https://demo.example.org/abdm/callback', 'vault://demo/abdm', 'sbx', 'sandbox',
       '{"M1": {"on": "2026-01-31"}, "M2": {"on": "2026-02-28"}}'
     );
+    -- on the claims exchange with a key of its own
+    insert into abdm.facility_registrations (
+      tenant_id, id, clinic_id, role, hfr_id, network_id, callback_url, secret_ref, signing_key_kid, certificate,
+      certificate_expires_at, environment
+    )
+    values (
+      v_tenant, (v_id || '-0c01-7000-8000-000000000002')::uuid, v_clinic, 'NHCX_PROVIDER', 'DEMO-HFR-' || right(v_hip, 4),
+      'demo-hospital@hcx', 'https://demo.example.org/nhcx/callback', 'vault://demo/nhcx', 'demo-key-1',
+      'demo certificate', now() + interval '1 year', 'sandbox'
+    );
     update abdm.facility_registrations r set status = 'registered' where r.tenant_id = v_tenant;
     update abdm.facility_registrations r set status = 'active' where r.tenant_id = v_tenant;
 
