@@ -182,6 +182,12 @@ begin
     case v_session.role when 'HIU' then v_artefact.data_erase_at end, p_transfer ->> 'error'
   )
   returning * into v_transfer;
+  if v_transfer.direction = 'out' and v_artefact.patient_id is not null then
+    perform audit.log_disclosure(
+      'abdm.care_contexts', v_transfer.id, v_artefact.patient_id, v_artefact.hiu_id,
+      'ABDM consent artefact ' || v_artefact.artefact_id
+    );
+  end if;
   update abdm.health_info_requests h
   set status = 'transferring', pages_received = h.pages_received + 1
   where h.tenant_id = v_session.tenant_id and h.id = v_session.id;

@@ -57,4 +57,32 @@ comment on function audit.log_access(text, uuid, uuid, text, text[], int) is 'ab
 
 alter function audit.log_access(text, uuid, uuid, text, text[], int) owner to audit_writer;
 
+create function audit.log_disclosure(
+  p_resource_type text,
+  p_resource_id uuid,
+  p_patient_id uuid,
+  p_recipient text,
+  p_legal_basis text,
+  p_consent_id uuid default null
+) returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into audit.phi_access_logs (
+    tenant_id, resource_type, resource_id, patient_id, access_kind, row_count, purpose_of_use, recipient, legal_basis,
+    consent_id
+  )
+  values (
+    core.require_tenant(), p_resource_type, p_resource_id, p_patient_id, 'disclosure', 1,
+    nullif(pg_catalog.current_setting('app.purpose', true), ''), p_recipient, p_legal_basis, p_consent_id
+  );
+end
+$$;
+
+comment on function audit.log_disclosure(text, uuid, uuid, text, text, uuid) is 'about=Logs that health data left the house: to whom, and on what legal basis. Both are required (23514).';
+
+alter function audit.log_disclosure(text, uuid, uuid, text, text, uuid) owner to audit_writer;
+
 grant select on audit.break_glass_sessions to audit_writer;

@@ -6,6 +6,7 @@ grant usage on schema audit to kernel_owner, audit_writer, audit_reader, retenti
 
 grant execute on function
   audit.log_event(text, text, text, uuid, text), audit.log_access(text, uuid, uuid, text, text[], int),
+  audit.log_disclosure(text, uuid, uuid, text, text, uuid),
   audit.open_break_glass(uuid, text, text, interval), audit.close_break_glass(uuid),
   audit.review_break_glass(uuid, text)
 to kernel_app;

@@ -1,4 +1,8 @@
--- device.device_assignments: Which patient or bed a device serves, with that patient's alarm limits.
+-- device.device_assignments: which patient or bed a device serves, with the limits that its readings are held against.
+--
+-- A reading belongs to the patient whose assignment covers its time: nothing that a device sends can say otherwise. Two
+-- exclusive assignments of a device never overlap (constraint); device.assign keeps shared ones apart from exclusive ones
+-- under the lock of the device. No patient and no bed: the device watches the place where it stands, as a fridge does.
 
 create table device.device_assignments (
   tenant_id uuid not null,
@@ -18,10 +22,14 @@ create table device.device_assignments (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint device_assignments_pkey primary key (tenant_id, id),
-  constraint device_assignments_not_overlapping exclude using gist (
+  constraint device_assignments_one_at_a_time exclude using gist (
     tenant_id with =, device_id with =, period with &&
   ) where (status = 'active' and is_exclusive),
-  constraint device_assignments_status_check check (status in ('active', 'ended'))
+  constraint device_assignments_status_check check (status in ('active', 'ended')),
+  constraint device_assignments_starts check (lower(period) is not null),
+  constraint device_assignments_ended_has_end check ((status = 'ended') = (upper(period) is not null)),
+  constraint device_assignments_encounter_of_patient check (encounter_id is null or patient_id is not null),
+  constraint device_assignments_limits_are_object check (jsonb_typeof(alarm_limits) = 'object')
 );
 
 alter table device.device_assignments add constraint device_assignments_tenant_fkey
@@ -47,15 +55,15 @@ create index device_assignments_bed_idx on device.device_assignments (tenant_id,
 create index device_assignments_assigned_by_idx on device.device_assignments (tenant_id, assigned_by);
 
 comment on table device.device_assignments is 'class=phi;scope=tenant;owner=device;fhir=DeviceUseStatement;retention=medical_record;about=Which patient or bed a device serves, with that patient''s alarm limits.';
-comment on column device.device_assignments.device_id is 'class=phi;about=?';
-comment on column device.device_assignments.is_exclusive is 'class=phi;about=?';
-comment on column device.device_assignments.patient_id is 'class=phi;about=The patient.';
-comment on column device.device_assignments.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column device.device_assignments.bed_id is 'class=phi;about=?';
-comment on column device.device_assignments.period is 'class=phi;about=?';
-comment on column device.device_assignments.alarm_limits is 'class=phi;about=?';
-comment on column device.device_assignments.assigned_by is 'class=phi;about=?';
-comment on column device.device_assignments.status is 'class=phi;about=?';
+comment on column device.device_assignments.device_id is 'class=phi;about=The device.';
+comment on column device.device_assignments.is_exclusive is 'class=phi;about=True: nobody else has the device at the same time. False for a device that serves several, such as a glucometer.';
+comment on column device.device_assignments.patient_id is 'class=phi;about=The patient whose readings these are; null for a bed or a place.';
+comment on column device.device_assignments.encounter_id is 'class=phi;about=The encounter during which the patient has the device.';
+comment on column device.device_assignments.bed_id is 'class=phi;about=The bed that the device is fixed to.';
+comment on column device.device_assignments.period is 'class=phi;about=From when to when, end exclusive and open while the device is assigned.';
+comment on column device.device_assignments.alarm_limits is 'class=phi;about=Object of metric code to {low, high, priority}, numbers in the unit of the metric; empty for no alarms.';
+comment on column device.device_assignments.assigned_by is 'class=operational;about=Who connected it.';
+comment on column device.device_assignments.status is 'class=phi;about=active or ended.';
 select core.comment_standard_columns('device.device_assignments');
 
 alter table device.device_assignments enable row level security;
@@ -75,5 +83,5 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('device.device_assignments', 'active', 'ended', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on device.device_assignments to device_app;
+grant select on device.device_assignments to device_app;
 grant select on device.device_assignments to device_ro;

@@ -1,4 +1,7 @@
--- device.device_maintenance: Calibration, preventive maintenance, breakdown and acceptance records.
+-- device.device_maintenance: acceptance, calibration, preventive maintenance, breakdown, recall, decommissioning.
+--
+-- Evidence: rows are added by device.record_maintenance and never changed. A device that was out of tolerance needs a
+-- review of the results that it gave meanwhile.
 
 create table device.device_maintenance (
   tenant_id uuid not null,
@@ -16,11 +19,12 @@ create table device.device_maintenance (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint device_maintenance_pkey primary key (tenant_id, id),
+  constraint device_maintenance_recorded_once unique (tenant_id, device_id, kind, performed_at),
   constraint device_maintenance_kind_check check (
     kind in ('acceptance', 'calibration', 'preventive', 'breakdown', 'recall', 'decommission')
   ),
   constraint device_maintenance_result_check check (result in ('pass', 'fail', 'limited')),
-  constraint device_maintenance_out_of_tolerance_rule check (not out_of_tolerance or impact_review is not null)
+  constraint device_maintenance_out_of_tolerance_reviewed check (not out_of_tolerance or impact_review is not null)
 );
 
 alter table device.device_maintenance add constraint device_maintenance_tenant_fkey
@@ -30,21 +34,20 @@ alter table device.device_maintenance add constraint device_maintenance_device_f
 alter table device.device_maintenance add constraint device_maintenance_certificate_document_fkey
   foreign key (tenant_id, certificate_document_id) references ehr.documents (tenant_id, id);
 
-create index device_maintenance_device_idx on device.device_maintenance (tenant_id, device_id);
 create index device_maintenance_certificate_document_idx on device.device_maintenance (tenant_id, certificate_document_id)
   where certificate_document_id is not null;
 
 comment on table device.device_maintenance is 'class=operational;scope=tenant;owner=device;fhir=DeviceMetric.calibration;retention=operational;append_only=1;about=Calibration, preventive maintenance, breakdown and acceptance records.';
-comment on column device.device_maintenance.device_id is 'class=operational;about=?';
-comment on column device.device_maintenance.kind is 'class=operational;about=?';
-comment on column device.device_maintenance.performed_at is 'class=operational;about=?';
-comment on column device.device_maintenance.performed_by is 'class=operational;about=?';
-comment on column device.device_maintenance.certificate_document_id is 'class=operational;about=?';
-comment on column device.device_maintenance.result is 'class=operational;about=?';
-comment on column device.device_maintenance.traceability is 'class=operational;about=?';
-comment on column device.device_maintenance.next_due_on is 'class=operational;about=?';
-comment on column device.device_maintenance.out_of_tolerance is 'class=operational;about=?';
-comment on column device.device_maintenance.impact_review is 'class=operational;about=?';
+comment on column device.device_maintenance.device_id is 'class=operational;about=The device.';
+comment on column device.device_maintenance.kind is 'class=operational;about=What was done: acceptance, calibration, preventive, breakdown, recall or decommission.';
+comment on column device.device_maintenance.performed_at is 'class=operational;about=When; one record a device, kind and time.';
+comment on column device.device_maintenance.performed_by is 'class=operational;about=Engineer or firm.';
+comment on column device.device_maintenance.certificate_document_id is 'class=operational;about=The certificate.';
+comment on column device.device_maintenance.result is 'class=operational;about=pass, fail, or limited when it may be used with restrictions.';
+comment on column device.device_maintenance.traceability is 'class=operational;about=Reference standard that the calibration is traceable to.';
+comment on column device.device_maintenance.next_due_on is 'class=operational;about=When the same is due again.';
+comment on column device.device_maintenance.out_of_tolerance is 'class=operational;about=Whether the device was found measuring outside its tolerance.';
+comment on column device.device_maintenance.impact_review is 'class=operational;about=What was found about results given since the last good calibration.';
 select core.comment_standard_columns('device.device_maintenance');
 
 alter table device.device_maintenance enable row level security;
@@ -58,5 +61,5 @@ create trigger device_maintenance_append_only before update or delete on device.
 create trigger device_maintenance_no_truncate before truncate on device.device_maintenance
   for each statement execute function core.refuse_change();
 
-grant select, insert on device.device_maintenance to device_app;
+grant select on device.device_maintenance to device_app;
 grant select on device.device_maintenance to device_ro;

@@ -5,4 +5,4 @@ create type laboratory.sample_status as enum (
   'planned', 'collected', 'cancelled', 'in_transit', 'received', 'lost', 'rejected', 'accessioned', 'in_process', 'aliquoted', 'stored', 'tested', 'disposed'
 );
 
-comment on type laboratory.sample_status is 'about=?';
+comment on type laboratory.sample_status is 'about=The life of a sample, from planned to disposed; core.transition_rules lists the moves.';

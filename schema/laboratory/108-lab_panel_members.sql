@@ -1,4 +1,4 @@
--- laboratory.lab_panel_members: Tests of a panel in print order.
+-- laboratory.lab_panel_members: the tests of a panel, in print order. Panels hold tests, never panels (trigger).
 
 create table laboratory.lab_panel_members (
   tenant_id uuid,
@@ -13,7 +13,7 @@ create table laboratory.lab_panel_members (
   updated_by uuid,
   constraint lab_panel_members_pkey primary key (id),
   constraint lab_panel_members_panel_test_key unique nulls not distinct (tenant_id, panel_id, test_id),
-  constraint lab_panel_members_panel_id_rule check (panel_id <> test_id)
+  constraint lab_panel_members_not_itself check (panel_id <> test_id)
 );
 
 alter table laboratory.lab_panel_members add constraint lab_panel_members_tenant_fkey
@@ -29,10 +29,10 @@ create index lab_panel_members_test_idx on laboratory.lab_panel_members (test_id
 comment on index laboratory.lab_panel_members_test_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
 
 comment on table laboratory.lab_panel_members is 'class=reference;scope=shared;owner=lab;fhir=ActivityDefinition;retention=reference;about=Tests of a panel in print order.';
-comment on column laboratory.lab_panel_members.panel_id is 'class=reference;about=?';
-comment on column laboratory.lab_panel_members.test_id is 'class=reference;about=?';
-comment on column laboratory.lab_panel_members.seq is 'class=reference;about=?';
-comment on column laboratory.lab_panel_members.required is 'class=reference;about=?';
+comment on column laboratory.lab_panel_members.panel_id is 'class=reference;about=The panel.';
+comment on column laboratory.lab_panel_members.test_id is 'class=reference;about=A test of it.';
+comment on column laboratory.lab_panel_members.seq is 'class=reference;about=Place on the report.';
+comment on column laboratory.lab_panel_members.required is 'class=reference;about=Whether the panel is incomplete without the test.';
 select core.comment_standard_columns('laboratory.lab_panel_members');
 
 alter table laboratory.lab_panel_members enable row level security;
@@ -44,10 +44,12 @@ create policy shared_rows on laboratory.lab_panel_members for select using (tena
 
 create trigger lab_panel_members_touch before update on laboratory.lab_panel_members
   for each row execute function core.update_updated_at_column();
+create trigger lab_panel_members_kinds before insert or update of panel_id, test_id on laboratory.lab_panel_members
+  for each row execute function laboratory.check_panel_member();
 create trigger lab_panel_members_panel_visible before insert or update of panel_id on laboratory.lab_panel_members
   for each row execute function core.check_shared_reference('panel_id', 'laboratory.lab_tests');
 create trigger lab_panel_members_test_visible before insert or update of test_id on laboratory.lab_panel_members
   for each row execute function core.check_shared_reference('test_id', 'laboratory.lab_tests');
 
-grant select, insert, update on laboratory.lab_panel_members to lab_app;
+grant select, insert, update, delete on laboratory.lab_panel_members to lab_app;
 grant select on laboratory.lab_panel_members to lab_ro;

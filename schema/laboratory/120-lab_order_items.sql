@@ -1,9 +1,11 @@
--- laboratory.lab_order_items: One ordered test and where it stands.
+-- laboratory.lab_order_items: one ordered test and where it stands. A test stands once in an order; a repeat names the item
+-- that it repeats.
 
 create table laboratory.lab_order_items (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
   order_id uuid not null,
+  position smallint not null,
   test_id uuid not null,
   panel_id uuid,
   sample_id uuid,
@@ -22,8 +24,8 @@ create table laboratory.lab_order_items (
   constraint lab_order_items_status_check check (
     status in ('ordered', 'sampled', 'cancelled', 'in_process', 'recollect', 'resulted', 'verified', 'authorised', 'reported', 'amended')
   ),
-  constraint lab_order_items_cancelled_complete check (status <> 'cancelled' or cancel_reason is not null),
-  constraint lab_order_items_status_rule check (
+  constraint lab_order_items_cancelled_with_reason check (status <> 'cancelled' or cancel_reason is not null),
+  constraint lab_order_items_has_sample_or_partner check (
     status in ('ordered', 'cancelled') or sample_id is not null or outsourced_to is not null
   )
 );
@@ -43,8 +45,11 @@ alter table laboratory.lab_order_items add constraint lab_order_items_charge_ite
 alter table laboratory.lab_order_items add constraint lab_order_items_repeat_of_fkey
   foreign key (tenant_id, repeat_of_id) references laboratory.lab_order_items (tenant_id, id);
 
-create unique index lab_order_items_order_test_key on laboratory.lab_order_items (tenant_id, order_id, test_id)
+create unique index lab_order_items_test_once_per_order on laboratory.lab_order_items (tenant_id, order_id, test_id)
   where status <> 'cancelled' and repeat_of_id is null;
+-- the worklist, by what is due first
+create index lab_order_items_open_idx on laboratory.lab_order_items (tenant_id, due_at)
+  where status in ('ordered', 'sampled', 'recollect', 'in_process', 'resulted', 'verified', 'authorised');
 create index lab_order_items_order_idx on laboratory.lab_order_items (tenant_id, order_id);
 create index lab_order_items_test_idx on laboratory.lab_order_items (test_id, tenant_id);
 comment on index laboratory.lab_order_items_test_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
@@ -59,16 +64,17 @@ create index lab_order_items_repeat_of_idx on laboratory.lab_order_items (tenant
   where repeat_of_id is not null;
 
 comment on table laboratory.lab_order_items is 'class=phi;scope=tenant;owner=lab;fhir=ServiceRequest;retention=medical_record;about=One ordered test and where it stands.';
-comment on column laboratory.lab_order_items.order_id is 'class=phi;about=?';
-comment on column laboratory.lab_order_items.test_id is 'class=phi;about=?';
-comment on column laboratory.lab_order_items.panel_id is 'class=phi;about=?';
-comment on column laboratory.lab_order_items.sample_id is 'class=phi;about=?';
-comment on column laboratory.lab_order_items.charge_item_id is 'class=phi;about=?';
-comment on column laboratory.lab_order_items.outsourced_to is 'class=phi;about=?';
-comment on column laboratory.lab_order_items.cancel_reason is 'class=phi;about=?';
-comment on column laboratory.lab_order_items.repeat_of_id is 'class=phi;about=?';
-comment on column laboratory.lab_order_items.due_at is 'class=phi;about=?';
-comment on column laboratory.lab_order_items.status is 'class=phi;about=?';
+comment on column laboratory.lab_order_items.order_id is 'class=phi;about=The order.';
+comment on column laboratory.lab_order_items.position is 'class=operational;about=Place on the order and the report, from 1.';
+comment on column laboratory.lab_order_items.test_id is 'class=phi;about=The test, never a panel.';
+comment on column laboratory.lab_order_items.panel_id is 'class=phi;about=The panel that it was ordered with.';
+comment on column laboratory.lab_order_items.sample_id is 'class=phi;about=The sample that it is made from: after a rejection the one that replaces it.';
+comment on column laboratory.lab_order_items.charge_item_id is 'class=financial;about=The charge; items of a panel share it. Null when billing had no price or no open account.';
+comment on column laboratory.lab_order_items.outsourced_to is 'class=operational;about=The laboratory that the test was sent to.';
+comment on column laboratory.lab_order_items.cancel_reason is 'class=phi;about=Why it was cancelled.';
+comment on column laboratory.lab_order_items.repeat_of_id is 'class=phi;about=The item that this one repeats.';
+comment on column laboratory.lab_order_items.due_at is 'class=phi;about=When the result is promised.';
+comment on column laboratory.lab_order_items.status is 'class=phi;about=ordered, sampled, in_process, resulted, verified, authorised, reported; recollect, cancelled, amended.';
 select core.comment_standard_columns('laboratory.lab_order_items');
 
 alter table laboratory.lab_order_items enable row level security;
@@ -106,5 +112,6 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('laboratory.lab_order_items', 'reported', 'amended', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on laboratory.lab_order_items to lab_app;
+grant select on laboratory.lab_order_items to lab_app;
+grant update (outsourced_to, row_version) on laboratory.lab_order_items to lab_app;
 grant select on laboratory.lab_order_items to lab_ro;

@@ -1,5 +1,7 @@
--- laboratory.samples: A primary sample or aliquot with its whole life.
--- RULE to build: sum(aliquot volumes) <= parent volume (trigger)
+-- laboratory.samples: a primary sample or an aliquot, with its whole life.
+--
+-- laboratory.change_sample_state moves a sample and writes the event of the move in the same transaction; nothing else
+-- does. The aliquots of a sample hold no more than it does (trigger).
 
 create table laboratory.samples (
   tenant_id uuid not null,
@@ -43,22 +45,22 @@ create table laboratory.samples (
   constraint samples_pkey primary key (tenant_id, id),
   constraint samples_accession_number_key unique (tenant_id, accession_number),
   constraint samples_barcode_key unique (tenant_id, barcode),
-  constraint samples_patient_id_check_check check (
+  constraint samples_patient_id_check_known check (
     patient_id_check in ('two_identifiers', 'wristband_scan', 'not_done')
   ),
   constraint samples_receipt_condition_check check (
     receipt_condition in ('good', 'haemolysed', 'lipaemic', 'icteric', 'clotted', 'leaked', 'insufficient', 'unlabelled', 'mislabelled', 'wrong_container', 'delayed', 'temperature_breach')
   ),
-  constraint samples_status_rule check (
+  constraint samples_collected_from_identified_patient check (
     status in ('planned', 'cancelled') or (collected_at is not null and collected_by is not null and patient_id_check <> 'not_done')
   ),
-  constraint samples_received_at_rule check (received_at >= collected_at),
-  constraint samples_rejected_complete check (status <> 'rejected' or rejection_reason_code is not null),
-  constraint samples_rejection_reason_code_rule check (
+  constraint samples_received_after_collection check (received_at >= collected_at),
+  constraint samples_rejected_with_reason check (status <> 'rejected' or rejection_reason_code is not null),
+  constraint samples_rejection_whole check (
     (rejection_reason_code is null) = (rejected_by is null) and (rejected_by is null) = (rejected_at is null)
   ),
-  constraint samples_parent_sample_id_rule check ((parent_sample_id is null) = (aliquot_no is null)),
-  constraint samples_receipt_condition_rule check (
+  constraint samples_aliquot_numbered check ((parent_sample_id is null) = (aliquot_no is null)),
+  constraint samples_exception_stated check (
     receipt_condition is null or receipt_condition = 'good' or status = 'rejected' or accepted_with_exception is not null
   )
 );
@@ -86,8 +88,16 @@ alter table laboratory.samples add constraint samples_storage_location_fkey
 alter table laboratory.samples add constraint samples_recollection_of_fkey
   foreign key (tenant_id, recollection_of_id) references laboratory.samples (tenant_id, id);
 
-create unique index samples_storage_location_storage_position_key on laboratory.samples (tenant_id, storage_location_id, storage_position)
+create unique index samples_one_per_position on laboratory.samples (tenant_id, storage_location_id, storage_position)
   where status = 'stored';
+-- lists of live states: to be collected, on their way, in the laboratory, kept
+create index samples_planned_idx on laboratory.samples (tenant_id, created_at) where status = 'planned';
+create index samples_on_their_way_idx on laboratory.samples (tenant_id, collected_at)
+  where status in ('collected', 'in_transit');
+create index samples_in_laboratory_idx on laboratory.samples (tenant_id, received_at)
+  where status in ('received', 'accessioned', 'aliquoted', 'in_process');
+create index samples_kept_idx on laboratory.samples (tenant_id, retain_until)
+  where status in ('tested', 'stored', 'rejected');
 create index samples_order_idx on laboratory.samples (tenant_id, order_id);
 create index samples_patient_idx on laboratory.samples (tenant_id, patient_id);
 create index samples_parent_sample_idx on laboratory.samples (tenant_id, parent_sample_id)
@@ -108,37 +118,37 @@ create index samples_recollection_of_idx on laboratory.samples (tenant_id, recol
   where recollection_of_id is not null;
 
 comment on table laboratory.samples is 'class=phi;scope=tenant;owner=lab;fhir=Specimen;retention=medical_record;about=A primary sample or aliquot with its whole life.';
-comment on column laboratory.samples.accession_number is 'class=phi;about=?';
-comment on column laboratory.samples.barcode is 'class=phi;about=?';
-comment on column laboratory.samples.order_id is 'class=phi;about=?';
+comment on column laboratory.samples.accession_number is 'class=phi;about=The laboratory''s number of the sample; aliquots add -A1, -A2.';
+comment on column laboratory.samples.barcode is 'class=phi;about=What the label says; never used twice in a tenant.';
+comment on column laboratory.samples.order_id is 'class=phi;about=The order.';
 comment on column laboratory.samples.patient_id is 'class=phi;about=The patient.';
-comment on column laboratory.samples.specimen_type is 'class=phi;about=?';
-comment on column laboratory.samples.container is 'class=phi;about=?';
-comment on column laboratory.samples.volume_ml is 'class=phi;about=?';
-comment on column laboratory.samples.body_site is 'class=phi;about=?';
-comment on column laboratory.samples.collection_method is 'class=phi;about=?';
-comment on column laboratory.samples.parent_sample_id is 'class=phi;about=?';
-comment on column laboratory.samples.aliquot_no is 'class=phi;about=?';
-comment on column laboratory.samples.collected_at is 'class=phi;about=?';
-comment on column laboratory.samples.collected_by is 'class=phi;about=?';
-comment on column laboratory.samples.collection_location_id is 'class=phi;about=?';
-comment on column laboratory.samples.patient_id_check is 'class=phi;about=?';
-comment on column laboratory.samples.shipment_ref is 'class=phi;about=?';
-comment on column laboratory.samples.shipped_at is 'class=phi;about=?';
-comment on column laboratory.samples.received_at is 'class=phi;about=?';
-comment on column laboratory.samples.received_by is 'class=phi;about=?';
-comment on column laboratory.samples.receipt_condition is 'class=phi;about=?';
-comment on column laboratory.samples.accepted_with_exception is 'class=phi;about=?';
-comment on column laboratory.samples.rejection_reason_code is 'class=phi;about=?';
-comment on column laboratory.samples.rejected_by is 'class=phi;about=?';
-comment on column laboratory.samples.rejected_at is 'class=phi;about=?';
-comment on column laboratory.samples.recollection_of_id is 'class=phi;about=?';
-comment on column laboratory.samples.storage_location_id is 'class=phi;about=?';
-comment on column laboratory.samples.storage_position is 'class=phi;about=?';
-comment on column laboratory.samples.retain_until is 'class=phi;about=?';
-comment on column laboratory.samples.disposed_at is 'class=phi;about=?';
-comment on column laboratory.samples.disposed_by is 'class=phi;about=?';
-comment on column laboratory.samples.status is 'class=phi;about=?';
+comment on column laboratory.samples.specimen_type is 'class=phi;about=What it is: blood, serum, urine.';
+comment on column laboratory.samples.container is 'class=phi;about=Tube or vessel.';
+comment on column laboratory.samples.volume_ml is 'class=phi;about=Volume in ml.';
+comment on column laboratory.samples.body_site is 'class=phi;about=Where on the body it was taken.';
+comment on column laboratory.samples.collection_method is 'class=phi;about=How it was taken: venepuncture, midstream.';
+comment on column laboratory.samples.parent_sample_id is 'class=phi;about=The sample that an aliquot was taken from.';
+comment on column laboratory.samples.aliquot_no is 'class=phi;about=Counts the aliquots of a sample.';
+comment on column laboratory.samples.collected_at is 'class=phi;about=When it was taken.';
+comment on column laboratory.samples.collected_by is 'class=operational;about=Who took it.';
+comment on column laboratory.samples.collection_location_id is 'class=operational;about=Where it was taken.';
+comment on column laboratory.samples.patient_id_check is 'class=phi;about=How the patient was identified: two_identifiers or wristband_scan; not_done does not go past planned.';
+comment on column laboratory.samples.shipment_ref is 'class=operational;about=Box or consignment that it travelled with.';
+comment on column laboratory.samples.shipped_at is 'class=operational;about=When it left.';
+comment on column laboratory.samples.received_at is 'class=phi;about=When the laboratory received it.';
+comment on column laboratory.samples.received_by is 'class=operational;about=Who received it.';
+comment on column laboratory.samples.receipt_condition is 'class=phi;about=What it looked like on receipt; anything but good needs an exception or a rejection.';
+comment on column laboratory.samples.accepted_with_exception is 'class=phi;about=Why a compromised sample was accepted; printed on the report (ISO 15189, 7.2.6.2).';
+comment on column laboratory.samples.rejection_reason_code is 'class=phi;about=Coded reason of the rejection.';
+comment on column laboratory.samples.rejected_by is 'class=operational;about=Who rejected it.';
+comment on column laboratory.samples.rejected_at is 'class=phi;about=When it was rejected.';
+comment on column laboratory.samples.recollection_of_id is 'class=phi;about=The rejected or lost sample that this one replaces.';
+comment on column laboratory.samples.storage_location_id is 'class=operational;about=Rack, fridge or room that it is kept in.';
+comment on column laboratory.samples.storage_position is 'class=operational;about=Position there; one stored sample each.';
+comment on column laboratory.samples.retain_until is 'class=operational;about=Kept at least until this date.';
+comment on column laboratory.samples.disposed_at is 'class=phi;about=When it was destroyed.';
+comment on column laboratory.samples.disposed_by is 'class=operational;about=Who destroyed it.';
+comment on column laboratory.samples.status is 'class=phi;about=Where the sample is in its life.';
 select core.comment_standard_columns('laboratory.samples');
 
 alter table laboratory.samples enable row level security;
@@ -151,29 +161,34 @@ create trigger samples_touch before update on laboratory.samples
   for each row execute function core.update_updated_at_column('row_version');
 create trigger samples_transition before insert or update of status on laboratory.samples
   for each row execute function core.enforce_transition('laboratory.samples', 'status');
+create trigger samples_aliquots_fit before insert or update of volume_ml, parent_sample_id on laboratory.samples
+  for each row execute function laboratory.check_aliquot_volume();
+create trigger samples_no_aadhaar before insert or update of accepted_with_exception on laboratory.samples
+  for each row execute function core.reject_aadhaar_like('accepted_with_exception');
 select audit.track('laboratory.samples');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('laboratory.samples', '', 'planned', false, null),
-  ('laboratory.samples', 'planned', 'collected', false, null),
+  ('laboratory.samples', '', 'accessioned', false, null), -- an aliquot was never planned
+  ('laboratory.samples', 'planned', 'collected', false, 'sample.collected.v1'),
   ('laboratory.samples', 'planned', 'cancelled', false, null),
   ('laboratory.samples', 'collected', 'in_transit', false, null),
-  ('laboratory.samples', 'collected', 'received', false, null),
+  ('laboratory.samples', 'collected', 'received', false, 'sample.received.v1'),
   ('laboratory.samples', 'collected', 'lost', false, null),
-  ('laboratory.samples', 'collected', 'rejected', false, null),
-  ('laboratory.samples', 'in_transit', 'received', false, null),
+  ('laboratory.samples', 'collected', 'rejected', false, 'sample.rejected.v1'),
+  ('laboratory.samples', 'in_transit', 'received', false, 'sample.received.v1'),
   ('laboratory.samples', 'in_transit', 'lost', false, null),
-  ('laboratory.samples', 'in_transit', 'rejected', false, null),
+  ('laboratory.samples', 'in_transit', 'rejected', false, 'sample.rejected.v1'),
   ('laboratory.samples', 'received', 'accessioned', false, null),
-  ('laboratory.samples', 'received', 'rejected', false, null),
+  ('laboratory.samples', 'received', 'rejected', false, 'sample.rejected.v1'),
   ('laboratory.samples', 'accessioned', 'in_process', false, null),
   ('laboratory.samples', 'accessioned', 'aliquoted', false, null),
-  ('laboratory.samples', 'accessioned', 'rejected', false, null),
+  ('laboratory.samples', 'accessioned', 'rejected', false, 'sample.rejected.v1'),
   ('laboratory.samples', 'accessioned', 'stored', false, null),
   ('laboratory.samples', 'aliquoted', 'in_process', false, null),
   ('laboratory.samples', 'aliquoted', 'stored', false, null),
   ('laboratory.samples', 'in_process', 'tested', false, null),
-  ('laboratory.samples', 'in_process', 'rejected', false, null),
+  ('laboratory.samples', 'in_process', 'rejected', false, 'sample.rejected.v1'),
   ('laboratory.samples', 'tested', 'stored', false, null),
   ('laboratory.samples', 'tested', 'disposed', false, null),
   ('laboratory.samples', 'stored', 'in_process', false, null),
@@ -181,5 +196,5 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('laboratory.samples', 'rejected', 'disposed', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on laboratory.samples to lab_app;
+grant select on laboratory.samples to lab_app;
 grant select on laboratory.samples to lab_ro;

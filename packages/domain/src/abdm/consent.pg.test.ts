@@ -304,10 +304,10 @@ async function storeDocument(hospital: Hospital, patientId: string): Promise<str
     hospital,
     `insert into ehr.documents (
        tenant_id, id, document_number, patient_id, type_code, title, category, storage_uri, mime, size_bytes, sha256,
-       key_kid, confidentiality, source, virus_scan
+       key_kid, confidentiality, source
      )
      values ($1, $2, 'D-1', $3, '371530004', 'Received', 'clinical', 's3://bundles/1', 'application/fhir+json', 10, $4,
-       'key-1', 'N', 'hie', 'clean')`,
+       'key-1', 'N', 'hie')`,
     [hospital.tenant, id, patientId, digest('content')],
   )
   return id

@@ -4,7 +4,14 @@ import { test } from 'node:test'
 import { LeaseLostError, NotFoundError } from '@imhotep/postgres'
 import { withHospital } from '../hospital.fixture.ts'
 import { asSuperuser } from './abdm.fixture.ts'
-import { claimMessages, completeMessage, queueMessage, receiveMessage, replayMessage, retryMessage } from './gateway.ts'
+import {
+  claimGatewayMessages,
+  completeGatewayMessage,
+  queueGatewayCall,
+  receiveCallback,
+  replayGatewayMessage,
+  retryGatewayMessage,
+} from './gateway.ts'
 
 const bodyEnc = Buffer.from('ciphertext')
 
@@ -18,15 +25,15 @@ test('a call is queued once, sent under a lease, and acknowledged by the callbac
       responseTo: call.requestId,
     }
 
-    const queued = await run((tx) => queueMessage(tx, call))
-    const again = await run((tx) => queueMessage(tx, call))
-    const claimed = await run((tx) => claimMessages(tx, { direction: 'out' }))
-    const none = await run((tx) => claimMessages(tx, { direction: 'out' }))
-    const sent = await run((tx) => completeMessage(tx, claimed[0] ?? queued, { httpStatus: 202 }))
-    const received = await run((tx) => receiveMessage(tx, callback))
-    const twice = await run((tx) => receiveMessage(tx, callback))
-    const [work] = await run((tx) => claimMessages(tx, { direction: 'in' }))
-    const done = await run((tx) => completeMessage(tx, work ?? received))
+    const queued = await run((tx) => queueGatewayCall(tx, call))
+    const again = await run((tx) => queueGatewayCall(tx, call))
+    const claimed = await run((tx) => claimGatewayMessages(tx, { direction: 'out' }))
+    const none = await run((tx) => claimGatewayMessages(tx, { direction: 'out' }))
+    const sent = await run((tx) => completeGatewayMessage(tx, claimed[0] ?? queued, { httpStatus: 202 }))
+    const received = await run((tx) => receiveCallback(tx, callback))
+    const twice = await run((tx) => receiveCallback(tx, callback))
+    const [work] = await run((tx) => claimGatewayMessages(tx, { direction: 'in' }))
+    const done = await run((tx) => completeGatewayMessage(tx, work ?? received))
     const [answered] = await run((tx) =>
       tx.query<{ status: string }>('select status from abdm.gateway_messages where id = $1', [queued.id]),
     )
@@ -40,22 +47,22 @@ test('a call is queued once, sent under a lease, and acknowledged by the callbac
 test('a message that fails comes again, is given up after ten attempts, and a person replays it', () =>
   withHospital(async (hospital) => {
     const { run } = hospital
-    await run((tx) => receiveMessage(tx, { requestId: randomUUID(), path: '/v3/hip/patient/share', bodyEnc }))
+    await run((tx) => receiveCallback(tx, { requestId: randomUUID(), path: '/v3/hip/patient/share', bodyEnc }))
     const states: string[] = []
     for (let attempt = 1; attempt <= 10; attempt++) {
       await asSuperuser(hospital, 'update abdm.gateway_messages set next_attempt_at = now()')
-      const [work] = await run((tx) => claimMessages(tx, { direction: 'in' }))
+      const [work] = await run((tx) => claimGatewayMessages(tx, { direction: 'in' }))
       assert.ok(work)
-      states.push((await run((tx) => retryMessage(tx, work, 'patient_unknown'))).status)
+      states.push((await run((tx) => retryGatewayMessage(tx, work, 'patient_unknown'))).status)
     }
     const [{ id } = { id: '' }] = await asSuperuser<{ id: string }>(hospital, 'select id from abdm.gateway_messages')
 
-    const replayed = await run((tx) => replayMessage(tx, id))
+    const replayed = await run((tx) => replayGatewayMessage(tx, id))
 
     assert.deepEqual([states.slice(0, 9).every((state) => state === 'pending'), states[9]], [true, 'failed'])
     assert.deepEqual([replayed.status, replayed.attempts], ['pending', 0])
     await assert.rejects(
-      run((tx) => replayMessage(tx, id)),
+      run((tx) => replayGatewayMessage(tx, id)),
       NotFoundError,
     )
   }))
@@ -63,18 +70,18 @@ test('a message that fails comes again, is given up after ten attempts, and a pe
 test('a worker whose lease ran out cannot complete what another one holds', () =>
   withHospital(async (hospital) => {
     const { run } = hospital
-    await run((tx) => receiveMessage(tx, { requestId: randomUUID(), path: '/v3/hip/patient/share', bodyEnc }))
-    const [slow] = await run((tx) => claimMessages(tx, { direction: 'in' }))
+    await run((tx) => receiveCallback(tx, { requestId: randomUUID(), path: '/v3/hip/patient/share', bodyEnc }))
+    const [slow] = await run((tx) => claimGatewayMessages(tx, { direction: 'in' }))
     await asSuperuser(hospital, `update abdm.gateway_messages set locked_until = now() - interval '1 second'`)
-    const [fast] = await run((tx) => claimMessages(tx, { direction: 'in' }))
+    const [fast] = await run((tx) => claimGatewayMessages(tx, { direction: 'in' }))
     assert.ok(slow && fast)
 
     assert.equal(fast.attempts, 2)
     await assert.rejects(
-      run((tx) => completeMessage(tx, slow)),
+      run((tx) => completeGatewayMessage(tx, slow)),
       LeaseLostError,
     )
-    assert.equal((await run((tx) => completeMessage(tx, fast))).status, 'completed')
+    assert.equal((await run((tx) => completeGatewayMessage(tx, fast))).status, 'completed')
   }))
 
 test('a token among the headers is refused', () =>
@@ -82,7 +89,7 @@ test('a token among the headers is refused', () =>
     const message = { requestId: randomUUID(), path: '/v3/hip/token', bodyEnc, headers: { 'X-Link-Token': 'secret' } }
 
     await assert.rejects(
-      run((tx) => receiveMessage(tx, message)),
+      run((tx) => receiveCallback(tx, message)),
       { constraint: 'gateway_messages_headers_without_tokens' },
     )
   }))

@@ -33,29 +33,29 @@ export interface GatewayMessageInput {
   readonly headers?: object
 }
 
-export const receiveMessageSql = `select ${messageColumns}\nfrom abdm.receive_message($1, $2, $3, $4)`
+export const receiveCallbackSql = `select ${messageColumns}\nfrom abdm.receive_message($1, $2, $3, $4)`
 
 /** Takes a callback in, once, to be worked on later; the call that it answers is acknowledged. */
-export async function receiveMessage(
+export async function receiveCallback(
   tx: Transaction,
   input: GatewayMessageInput & { readonly responseTo?: string },
 ): Promise<GatewayMessage> {
   const { requestId, path, bodyEnc, ...details } = input
-  return single(await tx.query<GatewayMessage>(receiveMessageSql, [requestId, path, bodyEnc, toColumns(details)]))
+  return single(await tx.query<GatewayMessage>(receiveCallbackSql, [requestId, path, bodyEnc, toColumns(details)]))
 }
 
-export const queueMessageSql = `select ${messageColumns}\nfrom abdm.queue_message($1, $2, $3, $4)`
+export const queueGatewayCallSql = `select ${messageColumns}\nfrom abdm.queue_message($1, $2, $3, $4)`
 
 /** Queues a call to the gateway, once. */
-export async function queueMessage(
+export async function queueGatewayCall(
   tx: Transaction,
   input: GatewayMessageInput & { readonly subjectType?: string; readonly subjectId?: string },
 ): Promise<GatewayMessage> {
   const { requestId, path, bodyEnc, ...details } = input
-  return single(await tx.query<GatewayMessage>(queueMessageSql, [requestId, path, bodyEnc, toColumns(details)]))
+  return single(await tx.query<GatewayMessage>(queueGatewayCallSql, [requestId, path, bodyEnc, toColumns(details)]))
 }
 
-export interface ClaimMessagesInput {
+export interface ClaimGatewayMessagesInput {
   readonly direction: 'out' | 'in'
   /** Default 20. */
   readonly limit?: number
@@ -63,53 +63,58 @@ export interface ClaimMessagesInput {
   readonly leaseSeconds?: number
 }
 
-export const claimMessagesSql = `select ${messageColumns}\nfrom abdm.claim_messages($1, $2, make_interval(secs => $3))`
+export const claimGatewayMessagesSql = `select ${messageColumns}\nfrom abdm.claim_messages($1, $2, make_interval(secs => $3))`
 
 /** Claims due messages; a lease that ran out was a failed attempt. */
-export async function claimMessages(tx: Transaction, input: ClaimMessagesInput): Promise<GatewayMessage[]> {
+export async function claimGatewayMessages(
+  tx: Transaction,
+  input: ClaimGatewayMessagesInput,
+): Promise<GatewayMessage[]> {
   const { direction, limit = 20, leaseSeconds = 60 } = input
-  return tx.query<GatewayMessage>(claimMessagesSql, [direction, limit, leaseSeconds])
+  return tx.query<GatewayMessage>(claimGatewayMessagesSql, [direction, limit, leaseSeconds])
 }
 
 type Claimed = Pick<GatewayMessage, 'id' | 'lockToken'>
 
-export const completeMessageSql = `select ${messageColumns}\nfrom abdm.complete_message($1, $2, $3, $4, $5)`
+export const completeGatewayMessageSql = `select ${messageColumns}\nfrom abdm.complete_message($1, $2, $3, $4, $5)`
 
 /**
  * A claimed callback is done, or a claimed call was taken by the gateway.
  * @throws LeaseLostError (IM850)
  */
-export async function completeMessage(
+export async function completeGatewayMessage(
   tx: Transaction,
   message: Claimed,
   result: { readonly httpStatus?: number; readonly subjectType?: string; readonly subjectId?: string } = {},
 ): Promise<GatewayMessage> {
   const { httpStatus = null, subjectType = null, subjectId = null } = result
   const params = [message.id, message.lockToken, httpStatus, subjectType, subjectId]
-  return single(await tx.query<GatewayMessage>(completeMessageSql, params))
+  return single(await tx.query<GatewayMessage>(completeGatewayMessageSql, params))
 }
 
-export const retryMessageSql = `select ${messageColumns}\nfrom abdm.retry_message($1, $2, $3, $4)`
+export const retryGatewayMessageSql = `select ${messageColumns}\nfrom abdm.retry_message($1, $2, $3, $4)`
 
 /**
  * A claimed message failed: it comes again later, and is failed after ten attempts.
  * @throws LeaseLostError (IM850)
  */
-export async function retryMessage(
+export async function retryGatewayMessage(
   tx: Transaction,
   message: Claimed,
   errorCode: string,
   httpStatus: number | null = null,
 ): Promise<GatewayMessage> {
-  return single(await tx.query<GatewayMessage>(retryMessageSql, [message.id, message.lockToken, errorCode, httpStatus]))
+  return single(
+    await tx.query<GatewayMessage>(retryGatewayMessageSql, [message.id, message.lockToken, errorCode, httpStatus]),
+  )
 }
 
-export const replayMessageSql = `select ${messageColumns}\nfrom abdm.replay_message($1)`
+export const replayGatewayMessageSql = `select ${messageColumns}\nfrom abdm.replay_message($1)`
 
 /**
  * A person puts a failed message back into the queue.
  * @throws NotFoundError (IM005) when it has not failed
  */
-export async function replayMessage(tx: Transaction, messageId: string): Promise<GatewayMessage> {
-  return single(await tx.query<GatewayMessage>(replayMessageSql, [messageId]))
+export async function replayGatewayMessage(tx: Transaction, messageId: string): Promise<GatewayMessage> {
+  return single(await tx.query<GatewayMessage>(replayGatewayMessageSql, [messageId]))
 }

@@ -35,13 +35,13 @@ export {
   type HealthInfoTransferInput,
 } from './data-flow.ts'
 export {
-  claimMessages,
-  completeMessage,
-  queueMessage,
-  receiveMessage,
-  replayMessage,
-  retryMessage,
-  type ClaimMessagesInput,
+  claimGatewayMessages,
+  completeGatewayMessage,
+  queueGatewayCall,
+  receiveCallback,
+  replayGatewayMessage,
+  retryGatewayMessage,
+  type ClaimGatewayMessagesInput,
   type GatewayMessage,
   type GatewayMessageInput,
 } from './gateway.ts'

@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { BreakGlassOpenError, BreakGlassReasonError, NotPermittedError, PermissionDeniedError } from '@imhotep/postgres'
+import {
+  BreakGlassOpenError,
+  BreakGlassReasonError,
+  CheckViolationError,
+  NotPermittedError,
+  PermissionDeniedError,
+} from '@imhotep/postgres'
 import { addPatient, withHospital } from '../hospital.fixture.ts'
 import { closeBreakGlass, openBreakGlass, reviewBreakGlass } from './break-glass.ts'
-import { logAccess, logEvent } from './log.ts'
+import { logAccess, logDisclosure, logEvent } from './log.ts'
 
 test('logAccess and logEvent: write evidence that the application itself cannot read or change', () =>
   withHospital(async (hospital) => {
@@ -25,6 +31,24 @@ test('logAccess and logEvent: write evidence that the application itself cannot 
     await assert.rejects(
       run((tx) => tx.query('delete from audit.phi_access_logs')),
       PermissionDeniedError,
+    )
+  }))
+
+test('logDisclosure: says who received the data and why, or is refused', () =>
+  withHospital(async (hospital) => {
+    const { run, admin } = hospital
+    const patientId = await addPatient(hospital, 'Asha')
+    const disclosure = { resourceType: 'Patient', resourceId: patientId, patientId, recipient: 'district court' }
+
+    await run((tx) => logDisclosure(tx, { ...disclosure, legalBasis: 'order 12 of 2026' }))
+
+    const rows = await admin.query<object>(
+      `select recipient, legal_basis from audit.phi_access_logs where access_kind = 'disclosure'`,
+    )
+    assert.deepEqual(rows, [{ recipient: 'district court', legal_basis: 'order 12 of 2026' }])
+    await assert.rejects(
+      run((tx) => logDisclosure(tx, { ...disclosure, legalBasis: null as unknown as string })),
+      CheckViolationError,
     )
   }))
 

@@ -6,4 +6,4 @@ export {
   type BreakGlassInput,
   type ReviewOutcome,
 } from './break-glass.ts'
-export { logAccess, logEvent, type AccessRecord, type AuditEvent } from './log.ts'
+export { logAccess, logDisclosure, logEvent, type AccessRecord, type AuditEvent, type Disclosure } from './log.ts'

@@ -21,6 +21,28 @@ export async function logAccess(tx: Transaction, access: AccessRecord): Promise<
   await tx.query(logAccessSql, [resourceType, resourceId, patientId, accessKind, fields, rowCount])
 }
 
+export interface Disclosure {
+  readonly resourceType: string
+  readonly resourceId: string | null
+  readonly patientId: string
+  /** Who received the data. */
+  readonly recipient: string
+  /** Consent, law or order that allows it. */
+  readonly legalBasis: string
+  readonly consentId?: string
+}
+
+export const logDisclosureSql = 'select audit.log_disclosure($1, $2, $3, $4, $5, $6)'
+
+/**
+ * Records that health data left the house, in the transaction that sends it.
+ * @throws CheckViolationError without recipient or legal basis
+ */
+export async function logDisclosure(tx: Transaction, disclosure: Disclosure): Promise<void> {
+  const { resourceType, resourceId, patientId, recipient, legalBasis, consentId = null } = disclosure
+  await tx.query(logDisclosureSql, [resourceType, resourceId, patientId, recipient, legalBasis, consentId])
+}
+
 export interface AuditEvent {
   readonly action:
     'login' | 'login_failed' | 'logout' | 'export' | 'print' | 'ddl' | 'grant' | 'config' | 'policy_denied'

@@ -6,7 +6,7 @@ import {
   reviewBreakGlass,
   reviewBreakGlassSql,
 } from './break-glass.ts'
-import { logAccess, logAccessSql, logEvent, logEventSql } from './log.ts'
+import { logAccess, logAccessSql, logDisclosure, logDisclosureSql, logEvent, logEventSql } from './log.ts'
 
 /** The operations of schema/audit that an application may call. */
 export const auditOperations = {
@@ -14,5 +14,6 @@ export const auditOperations = {
   'audit.close_break_glass': { sql: closeBreakGlassSql, call: closeBreakGlass },
   'audit.review_break_glass': { sql: reviewBreakGlassSql, call: reviewBreakGlass },
   'audit.log_access': { sql: logAccessSql, call: logAccess },
+  'audit.log_disclosure': { sql: logDisclosureSql, call: logDisclosure },
   'audit.log_event': { sql: logEventSql, call: logEvent },
 } as const

@@ -1,0 +1,259 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { after, before, test } from 'node:test'
+import { withTenant } from '@imhotep/kernel'
+import {
+  bringToBench,
+  holdLaboratory,
+  orderOnBench,
+  orderTests,
+  statusOf,
+  type Laboratory,
+} from '../../packages/domain/src/laboratory/laboratory.fixture.ts'
+import { placeLabOrder } from '../../packages/domain/src/laboratory/orders.ts'
+import { issueLabReport } from '../../packages/domain/src/laboratory/reports.ts'
+import {
+  authoriseResult,
+  correctResult,
+  enterResult,
+  verifyResult,
+} from '../../packages/domain/src/laboratory/results.ts'
+import { accessionOrder, changeSampleState } from '../../packages/domain/src/laboratory/samples.ts'
+import { at } from '../races/clinic.fixture.ts'
+import { contextOf } from '../support/tenants.ts'
+
+let laboratory: Laboratory
+let close: () => Promise<void>
+
+before(async () => {
+  const held = await holdLaboratory()
+  laboratory = held.laboratory
+  close = held.close
+})
+after(() => close())
+
+test('place_order: a panel is charged once, a test once; without an open account the order is taken all the same', async () => {
+  const { asFirst, patientId, doctorId, hospital } = laboratory
+  const encounterId = await openEncounter()
+  const order = { patientId, codes: ['KNA', 'HB'], encounterId, orderingDoctorId: doctorId }
+  await asSuperuser(
+    `insert into billing.charge_master (tenant_id, code, name, kind, base_price)
+     values ($1, 'KNA', 'Electrolytes', 'lab', 300), ($1, 'HB', 'Haemoglobin', 'lab', 100)`,
+    [hospital.tenant],
+  )
+
+  const unbilled = await asFirst((tx) => placeLabOrder(tx, order))
+  await asSuperuser(`select from billing.open_account($1, $2)`, [patientId, encounterId])
+  const billed = await asFirst((tx) => placeLabOrder(tx, order))
+
+  assert.equal(unbilled.billedAt, null)
+  assert.notEqual(billed.billedAt, null)
+  const charges = await hospital.admin.query(
+    `select c.code, count(distinct i.charge_item_id)::int as charges, count(*)::int as items
+     from laboratory.lab_order_items i
+     join billing.charge_items b on b.tenant_id = i.tenant_id and b.id = i.charge_item_id
+     join billing.charge_master c on c.tenant_id = b.tenant_id and c.id = b.charge_id
+     where i.order_id = $1
+     group by c.code
+     order by c.code`,
+    [billed.id],
+  )
+  assert.deepEqual(charges, [
+    { code: 'HB', charges: 1, items: 1 },
+    { code: 'KNA', charges: 1, items: 2 },
+  ])
+})
+
+test('place_order: a service request that two clients order at once gets one laboratory order', async () => {
+  const { asFirst, patientId, doctorId, staff, hospital } = laboratory
+  const encounterId = await openEncounter()
+  const serviceRequestId = randomUUID()
+  await asSuperuser(
+    `insert into clinical.service_requests (
+       tenant_id, id, order_number, patient_id, encounter_id, category, code_system, code, display, intent, priority,
+       requester_id, requested_at
+     )
+     values ($1, $2, 'T-1', $3, $4, 'laboratory', 'local', 'HB', 'Haemoglobin', 'order', 'routine', $5, now())`,
+    [hospital.tenant, serviceRequestId, patientId, encounterId, staff[0]],
+  )
+  const order = { patientId, codes: ['HB'], encounterId, orderingDoctorId: doctorId, serviceRequestId }
+
+  await assert.rejects(
+    asFirst((tx) => placeLabOrder(tx, order)),
+    { sqlstate: 'IM005' },
+    'a draft is no order',
+  )
+  await asSuperuser(`update clinical.service_requests set status = 'active' where id = $1`, [serviceRequestId])
+  const orders = await Promise.all(Array.from({ length: 6 }, () => asFirst((tx) => placeLabOrder(tx, order))))
+
+  assert.equal(new Set(orders.map(({ id }) => id)).size, 1)
+})
+
+test('a lost sample is collected again, an order that was cancelled in part completes with the rest', async () => {
+  const { asFirst } = laboratory
+  const { orderId, samples } = await orderTests(laboratory, ['HB'])
+  const sampleId = at(samples, 0).id
+  await asFirst((tx) => changeSampleState(tx, { sampleId, to: 'collected', patientIdCheck: 'two_identifiers' }))
+
+  await assert.rejects(
+    asFirst((tx) => changeSampleState(tx, { sampleId, to: 'lost' })),
+    { sqlstate: 'IM301' },
+  )
+  await asFirst((tx) => changeSampleState(tx, { sampleId, to: 'lost', reasonCode: 'not_found' }))
+
+  assert.equal(await statusOf(laboratory, orderId), 'in_progress: recollect')
+  const all = await asFirst((tx) => accessionOrder(tx, orderId))
+  assert.deepEqual(
+    all.map(({ status }) => status),
+    ['lost', 'planned'],
+  )
+  await assert.rejects(
+    asFirst((tx) => changeSampleState(tx, { sampleId: at(all, 1).id, to: 'cancelled' })),
+    { sqlstate: 'IM300' },
+    'tests wait for it',
+  )
+})
+
+test('storage: one sample a position; disposal waits for the date, and for a legal hold whatever the reason', async () => {
+  const { asFirst, hospital } = laboratory
+  const locationId = randomUUID()
+  await asSuperuser(
+    `insert into facility.locations (tenant_id, id, clinic_id, kind, code, name)
+     values ($1, $2, $3, 'cold_store', 'FR-1', 'Fridge')`,
+    [hospital.tenant, locationId, hospital.clinicId],
+  )
+  await stubLegalHolds()
+  const [one, two] = [await orderOnBench(laboratory, ['HB']), await orderOnBench(laboratory, ['HB'])]
+  const store = (sampleId: string) =>
+    asFirst((tx) => changeSampleState(tx, { sampleId, to: 'stored', locationId, storagePosition: 'A1' }))
+  const dispose = (sampleId: string, reasonCode?: string) =>
+    asFirst((tx) => changeSampleState(tx, { sampleId, to: 'disposed', ...(reasonCode ? { reasonCode } : {}) }))
+  const sampleId = at(one.samples, 0).id
+
+  await store(sampleId)
+  await assert.rejects(store(at(two.samples, 0).id), { constraint: 'samples_one_per_position' })
+  await assert.rejects(dispose(sampleId), { sqlstate: 'IM002' })
+  const disposed = await dispose(sampleId, 'spilled')
+
+  assert.equal(disposed.toStatus, 'disposed')
+  await store(at(two.samples, 0).id)
+  await assert.rejects(
+    laboratory.asFirst(async (tx) => {
+      await tx.query(`set local test.hold = 'yes'`)
+      return changeSampleState(tx, { sampleId: at(two.samples, 0).id, to: 'disposed', reasonCode: 'spilled' })
+    }),
+    { sqlstate: 'IM007' },
+  )
+})
+
+test('a correction of a partial report makes a new version, and the final report follows it', async () => {
+  const { asFirst, asSecond, staff } = laboratory
+  const { orderId, items } = await orderOnBench(laboratory, ['HB', 'K'])
+  const release = async (code: string, valueNum: number) => {
+    const { id } = await asFirst((tx) => enterResult(tx, { orderItemId: items[code] ?? '', valueNum }))
+    await asSecond((tx) => verifyResult(tx, id))
+    return asFirst((tx) => authoriseResult(tx, id))
+  }
+  const wrong = await release('HB', 13)
+  const first = await asFirst((tx) => issueLabReport(tx, orderId))
+
+  await asFirst((tx) =>
+    correctResult(tx, { resultId: wrong.id, reason: 'typing error', valueNum: 14, verifiedBy: staff[1] }),
+  )
+  await release('K', 4)
+  const last = await asFirst((tx) => issueLabReport(tx, orderId))
+
+  assert.deepEqual([first.version, first.status], [1, 'partial'])
+  assert.deepEqual([last.version, last.status, last.resultIds.length], [2, 'final', 2])
+  assert.equal(last.amendsId, first.id)
+})
+
+test('enter_result: what the method cannot measure needs a comparator or a dilution, a change is flagged', async () => {
+  const { asFirst, asSecond } = laboratory
+  const { items } = await orderOnBench(laboratory, ['HB'])
+  const orderItemId = items['HB'] ?? ''
+
+  await assert.rejects(
+    asFirst((tx) => enterResult(tx, { orderItemId, valueNum: 30 })),
+    { sqlstate: '22023' },
+  )
+  await assert.rejects(
+    asFirst((tx) => enterResult(tx, { orderItemId, valueText: 'a lot' })),
+    { sqlstate: '22023' },
+  )
+  const limit = await asFirst((tx) => enterResult(tx, { orderItemId, valueNum: 25, comparator: 'gt' }))
+  const measured = await asFirst((tx) => enterResult(tx, { orderItemId, valueNum: 15 }))
+  await asSecond((tx) => verifyResult(tx, measured.id))
+  await asFirst((tx) => authoriseResult(tx, measured.id))
+  const next = await orderOnBench(laboratory, ['HB'])
+  const later = await asFirst((tx) => enterResult(tx, { orderItemId: next.items['HB'] ?? '', valueNum: 11 }))
+
+  assert.deepEqual([limit.flag, measured.flag], ['HH', 'N'])
+  assert.deepEqual([later.flag, later.deltaFlag], ['L', true])
+})
+
+test('enter_result: a part of a result is a row below it, and the test is verified when all parts are', async () => {
+  const { asFirst, asSecond } = laboratory
+  const { orderId, items } = await orderOnBench(laboratory, ['HB'])
+  const orderItemId = items['HB'] ?? ''
+  const whole = await asFirst((tx) => enterResult(tx, { orderItemId, valueNum: 13 }))
+
+  const part = await asFirst((tx) =>
+    enterResult(tx, { orderItemId, parentResultId: whole.id, testCode: 'K', valueNum: 4 }),
+  )
+  await asSecond((tx) => verifyResult(tx, whole.id))
+  const halfway = await statusOf(laboratory, orderId)
+  await asSecond((tx) => verifyResult(tx, part.id))
+
+  assert.equal(halfway, 'in_progress: resulted')
+  assert.equal(await statusOf(laboratory, orderId), 'in_progress: verified')
+})
+
+test('a result comes from a sample of its own order that is ready', async () => {
+  const { asFirst } = laboratory
+  const [mine, other] = [await orderTests(laboratory, ['HB']), await orderOnBench(laboratory, ['HB'])]
+  const orderItemId = mine.items['HB'] ?? ''
+
+  await assert.rejects(
+    asFirst((tx) => enterResult(tx, { orderItemId, valueNum: 13 })),
+    { sqlstate: 'IM300' },
+  )
+  await assert.rejects(
+    asFirst((tx) => enterResult(tx, { orderItemId, valueNum: 13, sampleId: at(other.samples, 0).id })),
+    { sqlstate: 'IM005' },
+  )
+  await bringToBench(laboratory, at(mine.samples, 0).id)
+  const result = await asFirst((tx) => enterResult(tx, { orderItemId, valueNum: 13 }))
+  assert.equal(result.status, 'preliminary')
+})
+
+async function openEncounter(): Promise<string> {
+  const { hospital, patientId, doctorId } = laboratory
+  const id = randomUUID()
+  await asSuperuser(
+    `insert into clinical.encounters (
+       tenant_id, id, encounter_number, patient_id, clinic_id, department_id, class, priority, attending_doctor_id, period,
+       payer_class
+     )
+     values ($1, $2, $2::uuid::text, $3, $4, $5, 'AMB', 'routine', $6, tstzrange(now(), null), 'self')`,
+    [hospital.tenant, id, patientId, hospital.clinicId, hospital.departmentId, doctorId],
+  )
+  return id
+}
+
+/** Answers what the session setting test.hold says, when the database has no legal holds yet. */
+async function stubLegalHolds(): Promise<void> {
+  await laboratory.hospital.admin.query(
+    `create or replace function compliance.is_under_hold(p_schema text, p_table text, p_row_id uuid, p_patient_id uuid)
+       returns boolean language sql stable
+     as $$ select current_setting('test.hold', true) = 'yes' $$`,
+  )
+  await laboratory.hospital.admin.query(
+    'grant execute on function compliance.is_under_hold(text, text, uuid, uuid) to lab_owner',
+  )
+}
+
+function asSuperuser(sql: string, params: readonly unknown[]): Promise<unknown> {
+  const { admin, tenant, users } = laboratory.hospital
+  return withTenant(admin, contextOf(tenant, { user: users[0] }), (tx) => tx.query(sql, [...params]))
+}
