@@ -209,7 +209,7 @@ test('claims: none is submitted without an approval unless its packages need non
   const submit = async (id: string | undefined) => {
     await force(`update insurance.insurance_claims set status = 'ready' where id = $1`, [id])
     await force(
-      `update insurance.insurance_claims set status = 'submitted', submitted_at = now(), workflow_code = 'x' where id = $1`,
+      `update insurance.insurance_claims set status = 'submitted', submitted_at = now(), submit_by = now(), workflow_code = '15' where id = $1`,
       [id],
     )
   }
