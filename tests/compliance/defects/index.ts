@@ -1,10 +1,14 @@
 import type { Defect, Harmless } from './defect.ts'
 import * as foundation from './foundation.ts'
 import * as hipaa from './hipaa.ts'
+import * as nhcx from './nhcx.ts'
+import * as pmjay from './pmjay.ts'
 
 const families: Readonly<Record<string, { defects: readonly Defect[]; harmless: readonly Harmless[] }>> = {
   foundation,
   hipaa,
+  nhcx,
+  pmjay,
 }
 
 export function defectsOf(family: string): readonly Defect[] {

@@ -194,7 +194,8 @@ const claimsNeedGuideline: Check = withCase(async (scenario) => {
 /** Numbers of days, hours or minutes in the text of a function; comments do not count. */
 const timeLimits = [
   /interval\s*'[^']*\d/i,
-  /'\s*\d+\s*(minute|hour|day|week|month|year)s?\s*'\s*::\s*interval/i,
+  /'[^']*\d[^']*'\s*::\s*interval/i,
+  /make_interval\(\s*[\d\s,]*\d\s*\)/i,
   /(years|months|weeks|days|hours|mins|secs)\s*=>\s*\d/i,
   /\d+(\.\d+)?\s*\*\s*interval/i,
   /(current_date|_on|::\s*date)\s*[-+]\s*\d/i,
