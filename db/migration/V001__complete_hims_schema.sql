@@ -30918,6 +30918,59 @@ $$;
 
 comment on function webhook.mark_event_result(uuid, uuid, text, int, text, int, text, interval, jsonb) is 'about=Reports an attempt (success, retryable, timeout or permanent), writes the log and returns the event''s new status: succeeded, retry, or dead when attempts are used up, the failure is permanent or the endpoint answered 410, which also disables the endpoint. IM005 no such event, IM850 lock lost, IM851 not being processed.';
 
+-- workforce: functions
+
+-- Who acts. What is signed, ordered and approved is in the name of the person who is signed in, and of nobody else.
+create or replace function workforce.acting_staff_id() returns uuid
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_staff uuid;
+begin
+  select s.id into v_staff
+  from workforce.staff s
+  where
+    s.tenant_id = v_tenant
+    and s.user_id = core.current_user_id()
+    and s.deleted_at is null
+    and s.status not in ('suspended', 'left');
+  if not found then
+    raise exception 'user % is no member of staff', core.current_user_id()
+      using errcode = 'IM006', hint = 'sign in as the person who does the work, or link the account to a row of workforce.staff';
+  end if;
+  return v_staff;
+end
+$$;
+
+comment on function workforce.acting_staff_id() is 'about=The member of staff who is signed in. IM003 no tenant, IM006 the user is no member of staff, suspended or gone.';
+
+create or replace function workforce.acting_doctor_id() returns uuid
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_staff uuid := workforce.acting_staff_id();
+  v_doctor uuid;
+begin
+  select d.id into v_doctor
+  from workforce.doctors d
+  where d.tenant_id = core.require_tenant() and d.staff_id = v_staff and d.deleted_at is null;
+  if not found then
+    raise exception 'member of staff % is no doctor', v_staff
+      using errcode = 'IM006', hint = 'this is done by a doctor';
+  end if;
+  return v_doctor;
+end
+$$;
+
+comment on function workforce.acting_doctor_id() is 'about=The doctor who is signed in. IM003 no tenant, IM006 the user is no doctor.';
+
 -- inventory: functions
 
 -- Helpers of every operation: places, people and the lock of a balance. They are private to the module.
@@ -30947,32 +31000,6 @@ end
 $$;
 
 comment on function inventory.store_today(uuid) is 'about=The date in the time zone of the clinic of a store. IM005 no such location.';
-
-create or replace function inventory.current_staff() returns uuid
-  language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_staff uuid;
-begin
-  select s.id into v_staff
-  from workforce.staff s
-  where
-    s.tenant_id = v_tenant
-    and s.user_id = core.current_user_id()
-    and s.deleted_at is null
-    and s.status not in ('suspended', 'left');
-  if not found then
-    raise exception 'user % is no member of staff', core.current_user_id()
-      using errcode = 'IM006', hint = 'sign in as a member of staff';
-  end if;
-  return v_staff;
-end
-$$;
-
-comment on function inventory.current_staff() is 'about=The staff member who is signed in. IM006 the user is none.';
 
 create or replace function inventory.require_second_person(p_staff_id uuid) returns void
   language plpgsql
@@ -31769,7 +31796,7 @@ create or replace function inventory.count_adjust(
 as $$
 declare
   v_tenant uuid := core.require_tenant();
-  v_approver uuid := inventory.current_staff();
+  v_approver uuid := workforce.acting_staff_id();
   v_claim record;
   v_balance inventory.stock_balances;
   v_difference numeric;
@@ -32230,7 +32257,7 @@ begin
   )
   values (
     v_tenant, p_id, core.next_default_number('purchase_order', '', 'PO-{YY}-'), p_supplier_id, p_store_location_id,
-    inventory.current_staff(), p_expected_on, p_terms,
+    workforce.acting_staff_id(), p_expected_on, p_terms,
     v_currency
   )
   on conflict (tenant_id, id) do nothing
@@ -32292,7 +32319,7 @@ create or replace function inventory.decide_purchase_order(p_po_id uuid, p_appro
 as $$
 declare
   v_order inventory.purchase_orders := inventory.lock_purchase_order(p_po_id);
-  v_approver uuid := inventory.current_staff();
+  v_approver uuid := workforce.acting_staff_id();
   v_status text := case when p_approve then 'approved' else 'rejected' end;
 begin
   if v_order.status = v_status then
@@ -32436,7 +32463,7 @@ begin
   )
   values (
     v_tenant, p_id, core.next_default_number('goods_receipt', '', 'GRN-{YY}-'), p_po_id, p_supplier_id,
-    p_store_location_id, p_invoice_no, p_invoice_on, inventory.current_staff(), p_temperature_ok
+    p_store_location_id, p_invoice_no, p_invoice_on, workforce.acting_staff_id(), p_temperature_ok
   )
   on conflict (tenant_id, id) do nothing
   returning r.* into v_receipt;
@@ -32491,7 +32518,7 @@ create or replace function inventory.inspect_goods(p_grn_id uuid, p_temperature_
 as $$
 declare
   v_receipt inventory.goods_receipts := inventory.lock_goods_receipt(p_grn_id);
-  v_inspector uuid := inventory.current_staff();
+  v_inspector uuid := workforce.acting_staff_id();
 begin
   if v_receipt.status = 'inspected' then
     return v_receipt;
@@ -32724,7 +32751,7 @@ begin
   )
   values (
     v_tenant, p_id, core.next_default_number('indent', '', 'IND-{YY}-'), p_from_location_id, p_to_location_id,
-    inventory.current_staff(), p_needed_by, p_priority
+    workforce.acting_staff_id(), p_needed_by, p_priority
   )
   on conflict (tenant_id, id) do nothing
   returning i.* into v_indent;
@@ -32756,7 +32783,7 @@ create or replace function inventory.decide_indent(
 as $$
 declare
   v_indent inventory.indents := inventory.lock_indent(p_indent_id);
-  v_approver uuid := inventory.current_staff();
+  v_approver uuid := workforce.acting_staff_id();
   v_status text := case when p_approve then 'approved' else 'rejected' end;
 begin
   if v_indent.status = v_status then
@@ -35612,52 +35639,6 @@ comment on function device.ingest_telemetry(uuid, jsonb) is 'about=Stores readin
 
 -- clinical: functions
 
--- Who acts. What is signed, ordered and approved is in the name of the person who is signed in, and of nobody else.
-create or replace function clinical.acting_staff_id() returns uuid
-  language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_staff uuid;
-begin
-  select s.id into v_staff
-  from workforce.staff s
-  where
-    s.tenant_id = core.require_tenant() and s.user_id = core.current_user_id() and s.status <> 'left'
-    and s.deleted_at is null;
-  if not found then
-    raise exception 'user % is no member of staff', core.current_user_id()
-      using errcode = 'IM006', hint = 'link the account to a row of workforce.staff';
-  end if;
-  return v_staff;
-end
-$$;
-
-comment on function clinical.acting_staff_id() is 'about=The member of staff who is signed in. IM003 no tenant, IM006 the user is no member of staff.';
-
-create or replace function clinical.acting_doctor_id() returns uuid
-  language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_staff uuid := clinical.acting_staff_id();
-  v_doctor uuid;
-begin
-  select d.id into v_doctor
-  from workforce.doctors d
-  where d.tenant_id = core.require_tenant() and d.staff_id = v_staff and d.deleted_at is null;
-  if not found then
-    raise exception 'member of staff % is no doctor', v_staff
-      using errcode = 'IM006', hint = 'this is done by a doctor';
-  end if;
-  return v_doctor;
-end
-$$;
-
-comment on function clinical.acting_doctor_id() is 'about=The doctor who is signed in. IM003 no tenant, IM006 the user is no doctor.';
-
 -- Order of locks: patient, encounter, admission, what hangs on the encounter, beds, numbers, outbox.
 create or replace function clinical.lock_encounter(p_encounter_id uuid) returns clinical.encounters
   language plpgsql
@@ -36229,7 +36210,7 @@ begin
   end if;
   update clinical.admissions a
   set
-    status = 'discharge_ordered', discharge_ordered_at = now(), discharge_ordered_by = clinical.acting_staff_id(),
+    status = 'discharge_ordered', discharge_ordered_at = now(), discharge_ordered_by = workforce.acting_staff_id(),
     discharge_kind = p_kind
   where a.tenant_id = v_admission.tenant_id and a.id = p_admission_id
   returning a.* into v_admission;
@@ -36418,7 +36399,7 @@ begin
     tenant_id, patient_id, encounter_id, kind, display, verification_status, recorded_by
   )
   values (
-    v_tenant, p_patient_id, p_encounter_id, 'none_known', 'No known allergies', 'confirmed', clinical.acting_staff_id()
+    v_tenant, p_patient_id, p_encounter_id, 'none_known', 'No known allergies', 'confirmed', workforce.acting_staff_id()
   )
   on conflict (tenant_id, patient_id)
     where kind = 'none_known' and clinical_status = 'active' and deleted_at is null
@@ -36492,7 +36473,7 @@ begin
     (p_values ->> 'systolic')::smallint, (p_values ->> 'diastolic')::smallint, (p_values ->> 'spo2')::smallint,
     coalesce((p_values ->> 'spo2_scale')::smallint, 1), (p_values ->> 'on_oxygen')::boolean,
     (p_values ->> 'weight_kg')::numeric, (p_values ->> 'height_cm')::numeric, (p_values ->> 'pain_score')::smallint,
-    p_values ->> 'consciousness', (p_values ->> 'glucose_mg_dl')::numeric, p_device_id, clinical.acting_staff_id(),
+    p_values ->> 'consciousness', (p_values ->> 'glucose_mg_dl')::numeric, p_device_id, workforce.acting_staff_id(),
     p_replaces_id, coalesce((p_values ->> 'is_error')::boolean, false)
   )
   on conflict (tenant_id, id, measured_at) do nothing
@@ -36561,7 +36542,7 @@ begin
     v_tenant, v_id, p_effective_at, p_patient_id, p_encounter_id, p_category, p_code_system, p_code, p_display,
     (p_value ->> 'num')::numeric, p_value ->> 'unit', p_value ->> 'code', patient.bytes_of(p_value, 'text_enc'),
     (p_value ->> 'bool')::boolean, p_value ->> 'interpretation', p_value ->> 'body_site', p_value ->> 'method',
-    p_parent_id, p_replaces_id, clinical.acting_staff_id()
+    p_parent_id, p_replaces_id, workforce.acting_staff_id()
   );
   update clinical.observations o
   set status = 'final'
@@ -36671,7 +36652,7 @@ begin
   values (
     v_encounter.tenant_id, coalesce(p_id, core.uuid_v7()), core.next_default_number('medical_record', '', 'MR-{YY}-'),
     v_encounter.patient_id, p_encounter_id, p_type_code, p_title, p_content_enc, p_content_hash, p_sections,
-    clinical.acting_staff_id(), p_cosigner_id, p_confidentiality,
+    workforce.acting_staff_id(), p_cosigner_id, p_confidentiality,
     v_encounter.status = 'finished', p_amends_id, p_amendment_reason
   )
   returning * into v_record;
@@ -36688,7 +36669,7 @@ create or replace function clinical.sign_medical_record(p_record_id uuid) return
 as $$
 declare
   v_record clinical.medical_records := clinical.lock_medical_record(p_record_id);
-  v_signer uuid := clinical.acting_staff_id();
+  v_signer uuid := workforce.acting_staff_id();
 begin
   if v_record.status = 'signed' and v_record.signed_by = v_signer then
     return v_record;
@@ -36721,7 +36702,7 @@ as $$
 declare
   v_record clinical.medical_records := clinical.lock_medical_record(p_record_id);
 begin
-  if v_record.cosigner_id is distinct from clinical.acting_staff_id() then
+  if v_record.cosigner_id is distinct from workforce.acting_staff_id() then
     raise exception 'medical record % names somebody else, or nobody, as cosigner', p_record_id
       using errcode = 'IM006', hint = 'the senior who is named cosigns';
   end if;
@@ -36789,7 +36770,7 @@ begin
   if v_record.status = 'discarded' then
     return v_record;
   end if;
-  if v_record.author_id <> clinical.acting_staff_id() then
+  if v_record.author_id <> workforce.acting_staff_id() then
     raise exception 'medical record % was written by somebody else', p_record_id
       using errcode = 'IM006', hint = 'its author discards it';
   end if;
@@ -36814,7 +36795,7 @@ begin
   if v_record.status = 'entered_in_error' then
     return v_record;
   end if;
-  if v_record.signed_by is distinct from clinical.acting_staff_id() then
+  if v_record.signed_by is distinct from workforce.acting_staff_id() then
     raise exception 'medical record % was signed by somebody else', p_record_id
       using errcode = 'IM006', hint = 'who signed it says that it was an error';
   end if;
@@ -36894,7 +36875,7 @@ begin
   values (
     v_encounter.tenant_id, v_id, core.next_default_number('order', '', 'ORD-{YY}-'), v_encounter.patient_id,
     p_encounter_id, p_category, p_code_system, p_code, p_display, coalesce(p_details ->> 'intent', 'order'), p_priority,
-    clinical.acting_staff_id(), p_occurrence_at, p_details -> 'recurrence', p_details ->> 'reason_code', p_instructions,
+    workforce.acting_staff_id(), p_occurrence_at, p_details -> 'recurrence', p_details ->> 'reason_code', p_instructions,
     p_target_department_id, p_details ->> 'referral_to', (p_details ->> 'group_id')::uuid
   );
   update clinical.service_requests o
@@ -37343,7 +37324,7 @@ begin
   end if;
   update clinical.vaccination_records r
   set
-    status = 'completed', given_at = now(), given_by = clinical.acting_staff_id(), lot_number = p_lot_number,
+    status = 'completed', given_at = now(), given_by = workforce.acting_staff_id(), lot_number = p_lot_number,
     expiry_on = p_expiry_on, encounter_id = p_encounter_id, batch_id = p_batch_id, route = p_route, site = p_site,
     next_due_on = p_next_due_on
   where r.tenant_id = v_tenant and r.id = v_row.id
@@ -37501,7 +37482,7 @@ begin
     status = p_status,
     started_at = case when p_status = 'in_progress' then now() else s.started_at end,
     ended_at = case when p_status in ('acquired', 'discontinued') then now() else s.ended_at end,
-    performed_by = case when p_status = 'in_progress' then clinical.acting_staff_id() else s.performed_by end
+    performed_by = case when p_status = 'in_progress' then workforce.acting_staff_id() else s.performed_by end
   where s.tenant_id = v_study.tenant_id and s.id = p_study_id
   returning s.* into v_study;
   return v_study;
@@ -37553,7 +37534,7 @@ begin
   )
   values (
     p_study.tenant_id, core.next_default_number('imaging_report', '', 'RPT-{YY}-'), p_study.id, p_study.patient_id,
-    p_findings_enc, p_impression_enc, p_conclusion_codes, p_is_critical, clinical.acting_doctor_id(), p_amends_id,
+    p_findings_enc, p_impression_enc, p_conclusion_codes, p_is_critical, workforce.acting_doctor_id(), p_amends_id,
     p_amendment_reason
   )
   returning * into v_report;
@@ -37650,7 +37631,7 @@ begin
     where r.tenant_id = v_report.tenant_id and r.id = v_report.amends_id and r.status = 'final';
   end if;
   update clinical.imaging_results r
-  set status = 'final', verified_by = clinical.acting_doctor_id(), issued_at = now()
+  set status = 'final', verified_by = workforce.acting_doctor_id(), issued_at = now()
   where r.tenant_id = v_report.tenant_id and r.id = p_report_id
   returning r.* into v_report;
   update clinical.imaging_studies s
@@ -37798,7 +37779,7 @@ begin
     coalesce(p_content -> 'procedures', '[]'), patient.bytes_of(p_content, 'course_enc'),
     p_content ->> 'condition_at_discharge', coalesce(p_content -> 'medications', '[]'),
     coalesce(p_content -> 'follow_up', '[]'), patient.bytes_of(p_content, 'advice_enc'), p_content -> 'care_plan',
-    p_content -> 'cause_of_death', p_discharge_kind, clinical.acting_staff_id(), p_amends_id, p_amendment_reason
+    p_content -> 'cause_of_death', p_discharge_kind, workforce.acting_staff_id(), p_amends_id, p_amendment_reason
   from clinical.encounters e
   where e.tenant_id = p_admission.tenant_id and e.id = p_admission.encounter_id
   returning * into v_summary;
@@ -37867,8 +37848,8 @@ begin
     raise exception 'discharge summary % is %', p_summary_id, v_summary.status
       using errcode = 'IM001', hint = 'send it to review first';
   end if;
-  perform clinical.acting_doctor_id();
-  v_approver := clinical.acting_staff_id();
+  perform workforce.acting_doctor_id();
+  v_approver := workforce.acting_staff_id();
   if v_approver = v_summary.prepared_by then
     raise exception 'discharge summary % was prepared by who approves it', p_summary_id
       using errcode = 'IM006', hint = 'another doctor approves';
@@ -38457,7 +38438,7 @@ begin
   )
   values (
     v_tenant, v_last.discharge_summary_id, v_last.claim_id, v_last.guideline_id, v_last.criterion_id, v_last.outcome,
-    v_last.evidence, v_last.input_hash, v_at, v_last.engine_version, clinical.acting_doctor_id(), p_reason
+    v_last.evidence, v_last.input_hash, v_at, v_last.engine_version, workforce.acting_doctor_id(), p_reason
   )
   returning * into v_last;
   if v_summary.id is not null then
@@ -46491,28 +46472,6 @@ comment on function insurance.dispute_claim_payment(uuid, text) is 'about=Object
 
 -- Who works, and what is locked. Order of locks: idempotency key, order, sample, items and results, numbers, outbox.
 -- Everything below an order is changed under the lock of the order, so its parts always agree.
-create or replace function laboratory.current_staff() returns uuid
-  language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_staff_id uuid;
-begin
-  select s.id into v_staff_id
-  from workforce.staff s
-  where s.tenant_id = v_tenant and s.user_id = core.current_user_id() and s.deleted_at is null;
-  if not found then
-    raise exception 'user % is no member of staff', core.current_user_id()
-      using errcode = 'IM006', hint = 'sign in as the person who does the work';
-  end if;
-  return v_staff_id;
-end
-$$;
-
-comment on function laboratory.current_staff() is 'about=The member of staff that the signed-in user is. IM006 none: results are signed by people.';
-
 create or replace function laboratory.lock_order(p_order_id uuid) returns laboratory.lab_orders
   language plpgsql
   set search_path = pg_catalog, pg_temp
@@ -46997,7 +46956,7 @@ begin
       using errcode = 'IM303', hint = 'print a new label';
   end if;
   insert into laboratory.sample_events (tenant_id, sample_id, occurred_at, to_status, actor_id)
-  values (p_order.tenant_id, v_sample.id, now(), 'planned', laboratory.current_staff());
+  values (p_order.tenant_id, v_sample.id, now(), 'planned', workforce.acting_staff_id());
   return v_sample;
 end
 $$;
@@ -47071,7 +47030,7 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_sample laboratory.samples := laboratory.lock_sample(p_sample_id);
-  v_actor_id uuid := coalesce(p_actor_id, laboratory.current_staff());
+  v_actor_id uuid := coalesce(p_actor_id, workforce.acting_staff_id());
   v_first smallint;
   v_no smallint;
   v_aliquot laboratory.samples;
@@ -47159,7 +47118,7 @@ declare
   v_sample laboratory.samples := p_sample;
   v_at timestamptz := coalesce(p_occurred_at, now());
   v_last timestamptz;
-  v_actor_id uuid := coalesce(p_actor_id, laboratory.current_staff());
+  v_actor_id uuid := coalesce(p_actor_id, workforce.acting_staff_id());
   v_event laboratory.sample_events;
 begin
   if not exists (
@@ -47683,7 +47642,7 @@ begin
       reference_range_id = v_new.reference_range_id, reference_text = v_new.reference_text, flag = v_new.flag,
       is_critical = v_new.is_critical, delta_flag = v_new.delta_flag, device_id = v_new.device_id,
       run_ref = v_new.run_ref, reagent_batch_id = v_new.reagent_batch_id, dilution = v_new.dilution,
-      entered_by = laboratory.current_staff(), status = 'preliminary'
+      entered_by = workforce.acting_staff_id(), status = 'preliminary'
     where r.tenant_id = v_tenant and r.id = v_old.id
     returning r.* into v_new;
   else
@@ -47697,7 +47656,7 @@ begin
       v_new.value_num, v_new.comparator, v_new.value_text, v_new.value_code, v_new.unit_ucum,
       v_new.reference_range_id, v_new.reference_text, v_new.flag, v_new.is_critical, v_new.delta_flag,
       v_new.device_id, v_new.run_ref, v_new.method, v_new.reagent_batch_id, v_new.dilution, v_new.parent_result_id,
-      laboratory.current_staff(), 'preliminary'
+      workforce.acting_staff_id(), 'preliminary'
     )
     returning * into v_new;
   end if;
@@ -47779,7 +47738,7 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_result laboratory.lab_results := laboratory.lock_result(p_result_id);
-  v_staff_id uuid := laboratory.current_staff();
+  v_staff_id uuid := workforce.acting_staff_id();
 begin
   if v_result.status in ('verified', 'final') then
     return v_result;
@@ -47832,7 +47791,7 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_result laboratory.lab_results := laboratory.lock_result(p_result_id);
-  v_staff_id uuid := laboratory.current_staff();
+  v_staff_id uuid := workforce.acting_staff_id();
 begin
   if v_result.status = 'final' then
     return v_result;
@@ -47995,7 +47954,7 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_order laboratory.lab_orders := laboratory.lock_order(p_order_id);
-  v_staff_id uuid := laboratory.current_staff();
+  v_staff_id uuid := workforce.acting_staff_id();
   v_results uuid[] := laboratory.released_results(p_order_id);
   v_report laboratory.diagnostic_reports;
   v_interim boolean;
@@ -48063,7 +48022,7 @@ create or replace function laboratory.add_report_version(
 as $$
 declare
   v_results uuid[] := laboratory.released_results(p_report.order_id);
-  v_staff_id uuid := laboratory.current_staff();
+  v_staff_id uuid := workforce.acting_staff_id();
   v_report laboratory.diagnostic_reports;
 begin
   -- a partial report goes on stating what it stated: what was released since waits for the next issue
@@ -48149,7 +48108,7 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_old laboratory.lab_results := laboratory.lock_result(p_result_id);
-  v_staff_id uuid := laboratory.current_staff();
+  v_staff_id uuid := workforce.acting_staff_id();
   v_verifier_id uuid := coalesce(p_verified_by, v_staff_id);
   v_test laboratory.lab_tests;
   v_new laboratory.lab_results;
@@ -48299,7 +48258,7 @@ begin
   )
   values (
     v_tenant, p_result_id, p_imaging_result_id, v_subject.patient_id, p_notified_to, p_notified_staff_id,
-    laboratory.current_staff(), p_channel, v_subject.detected_at, coalesce(p_notified_at, now()), p_read_back,
+    workforce.acting_staff_id(), p_channel, v_subject.detected_at, coalesce(p_notified_at, now()), p_read_back,
     p_escalation_level, p_outcome
   )
   returning * into v_row;
@@ -48528,7 +48487,7 @@ begin
   values (
     v_tenant, p_qc_lot_id, 'iqc', v_lot.test_id, v_lot.device_id, p_run_at, p_value, v_lot.mean, v_z, v_broken,
     case when v_broken = '{}' then 'accept' when v_broken = '{1_2s}' then 'warn' else 'reject' end,
-    laboratory.current_staff()
+    workforce.acting_staff_id()
   )
   returning * into v_row;
   return v_row;
@@ -48560,7 +48519,7 @@ begin
   end if;
   update laboratory.qc_lots l
   set
-    status = 'active', accepted_at = now(), accepted_by = laboratory.current_staff(),
+    status = 'active', accepted_at = now(), accepted_by = workforce.acting_staff_id(),
     mean = case when l.source = 'established' then pg_catalog.round(v_runs.mean, 4) else l.mean end,
     sd = case when l.source = 'established' then pg_catalog.round(v_runs.sd, 4) else l.sd end
   where l.tenant_id = v_tenant and l.id = p_qc_lot_id
@@ -48615,7 +48574,7 @@ begin
     return v_row;
   end if;
   update laboratory.qc_results q
-  set reviewed_by = laboratory.current_staff(), reviewed_at = now(), incident_id = p_incident_id
+  set reviewed_by = workforce.acting_staff_id(), reviewed_at = now(), incident_id = p_incident_id
   where q.tenant_id = v_tenant and q.id = p_qc_result_id and q.run_at = v_row.run_at
   returning q.* into v_row;
   return v_row;
@@ -48669,7 +48628,7 @@ begin
   values (
     v_tenant, 'eqa', p_test_id, p_device_id, p_run_at, p_value, p_target, v_z,
     case when pg_catalog.abs(v_z) <= 2 then 'accept' when pg_catalog.abs(v_z) < 3 then 'warn' else 'reject' end,
-    laboratory.current_staff(), p_round,
+    workforce.acting_staff_id(), p_round,
     case when pg_catalog.abs(v_z) <= 2 then 'acceptable' when pg_catalog.abs(v_z) < 3 then 'questionable'
       else 'unacceptable' end
   )
@@ -50884,32 +50843,6 @@ comment on function blood_bank.free_lapsed_units(int) is 'about=Job: frees up to
 --
 -- Order of locks: idempotency key, prescription, dispense, prescription items by id, stock by item, doses, number, account
 -- of the patient, outbox. The prescription is the root: whoever changes one of its items, dispenses or doses holds it.
-create or replace function medication.current_staff() returns uuid
-  language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_staff uuid;
-begin
-  select s.id into v_staff
-  from workforce.staff s
-  where
-    s.tenant_id = v_tenant
-    and s.user_id = core.current_user_id()
-    and s.deleted_at is null
-    and s.status not in ('suspended', 'left');
-  if not found then
-    raise exception 'user % is no member of staff', core.current_user_id()
-      using errcode = 'IM006', hint = 'sign in as a member of staff';
-  end if;
-  return v_staff;
-end
-$$;
-
-comment on function medication.current_staff() is 'about=The staff member who is signed in. IM006 the user is none.';
-
 create or replace function medication.require_witness(p_staff_id uuid, p_actor_id uuid) returns void
   language plpgsql
   stable
@@ -52348,7 +52281,7 @@ create or replace function medication.dispense(
 as $$
 declare
   v_tenant uuid := core.require_tenant();
-  v_staff uuid := medication.current_staff();
+  v_staff uuid := workforce.acting_staff_id();
   v_claim record;
   v_prescription medication.prescriptions;
   v_today date;
@@ -52423,7 +52356,7 @@ create or replace function medication.complete_dispense(
   set lock_timeout = '3s'
 as $$
 declare
-  v_staff uuid := medication.current_staff();
+  v_staff uuid := workforce.acting_staff_id();
   v_dispense medication.dispenses := medication.lock_dispense(p_dispense_id);
 begin
   if v_dispense.status = 'completed' then
@@ -52548,7 +52481,7 @@ create or replace function medication.return_dispense(
   set lock_timeout = '3s'
 as $$
 declare
-  v_staff uuid := medication.current_staff();
+  v_staff uuid := workforce.acting_staff_id();
   v_claim record;
   v_given medication.dispenses;
   v_return medication.dispenses;
@@ -52787,7 +52720,7 @@ create or replace function medication.give_dose(
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_staff uuid := medication.current_staff();
+  v_staff uuid := workforce.acting_staff_id();
   v_dose medication.medication_administrations := medication.lock_dose(p_item_id, p_scheduled_at);
   v_item medication.prescription_items := medication.lock_item(p_item_id);
   v_prescription medication.prescriptions;
@@ -52848,7 +52781,7 @@ create or replace function medication.record_not_given(
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_staff uuid := medication.current_staff();
+  v_staff uuid := workforce.acting_staff_id();
   v_dose medication.medication_administrations := medication.lock_dose(p_item_id, p_scheduled_at);
 begin
   if coalesce(p_outcome, '') not in ('missed', 'refused', 'held') then
@@ -52879,7 +52812,7 @@ create or replace function medication.mark_dose_in_error(p_item_id uuid, p_sched
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_staff uuid := medication.current_staff();
+  v_staff uuid := workforce.acting_staff_id();
   v_dose medication.medication_administrations := medication.lock_dose(p_item_id, p_scheduled_at);
   v_due medication.medication_administrations;
 begin
@@ -55680,6 +55613,10 @@ select core.ensure_partitions('webhook.webhook_logs', 'month', 3);
 
 -- From here on business_owner owns the module.
 select core.hand_over('workforce', 'business');
+
+-- operations of every service act in the name of the person who is signed in
+grant usage on schema workforce to kernel_app;
+grant execute on function workforce.acting_staff_id(), workforce.acting_doctor_id() to kernel_app;
 
 -- inventory: grants
 

@@ -18,7 +18,7 @@ begin
   end if;
   update clinical.admissions a
   set
-    status = 'discharge_ordered', discharge_ordered_at = now(), discharge_ordered_by = clinical.acting_staff_id(),
+    status = 'discharge_ordered', discharge_ordered_at = now(), discharge_ordered_by = workforce.acting_staff_id(),
     discharge_kind = p_kind
   where a.tenant_id = v_admission.tenant_id and a.id = p_admission_id
   returning a.* into v_admission;

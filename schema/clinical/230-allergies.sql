@@ -14,7 +14,7 @@ begin
     tenant_id, patient_id, encounter_id, kind, display, verification_status, recorded_by
   )
   values (
-    v_tenant, p_patient_id, p_encounter_id, 'none_known', 'No known allergies', 'confirmed', clinical.acting_staff_id()
+    v_tenant, p_patient_id, p_encounter_id, 'none_known', 'No known allergies', 'confirmed', workforce.acting_staff_id()
   )
   on conflict (tenant_id, patient_id)
     where kind = 'none_known' and clinical_status = 'active' and deleted_at is null

@@ -54,7 +54,7 @@ begin
     (p_values ->> 'systolic')::smallint, (p_values ->> 'diastolic')::smallint, (p_values ->> 'spo2')::smallint,
     coalesce((p_values ->> 'spo2_scale')::smallint, 1), (p_values ->> 'on_oxygen')::boolean,
     (p_values ->> 'weight_kg')::numeric, (p_values ->> 'height_cm')::numeric, (p_values ->> 'pain_score')::smallint,
-    p_values ->> 'consciousness', (p_values ->> 'glucose_mg_dl')::numeric, p_device_id, clinical.acting_staff_id(),
+    p_values ->> 'consciousness', (p_values ->> 'glucose_mg_dl')::numeric, p_device_id, workforce.acting_staff_id(),
     p_replaces_id, coalesce((p_values ->> 'is_error')::boolean, false)
   )
   on conflict (tenant_id, id, measured_at) do nothing

@@ -48,7 +48,7 @@ begin
     v_tenant, v_id, p_effective_at, p_patient_id, p_encounter_id, p_category, p_code_system, p_code, p_display,
     (p_value ->> 'num')::numeric, p_value ->> 'unit', p_value ->> 'code', patient.bytes_of(p_value, 'text_enc'),
     (p_value ->> 'bool')::boolean, p_value ->> 'interpretation', p_value ->> 'body_site', p_value ->> 'method',
-    p_parent_id, p_replaces_id, clinical.acting_staff_id()
+    p_parent_id, p_replaces_id, workforce.acting_staff_id()
   );
   update clinical.observations o
   set status = 'final'

@@ -59,7 +59,7 @@ begin
   values (
     v_encounter.tenant_id, coalesce(p_id, core.uuid_v7()), core.next_default_number('medical_record', '', 'MR-{YY}-'),
     v_encounter.patient_id, p_encounter_id, p_type_code, p_title, p_content_enc, p_content_hash, p_sections,
-    clinical.acting_staff_id(), p_cosigner_id, p_confidentiality,
+    workforce.acting_staff_id(), p_cosigner_id, p_confidentiality,
     v_encounter.status = 'finished', p_amends_id, p_amendment_reason
   )
   returning * into v_record;
@@ -76,7 +76,7 @@ create function clinical.sign_medical_record(p_record_id uuid) returns clinical.
 as $$
 declare
   v_record clinical.medical_records := clinical.lock_medical_record(p_record_id);
-  v_signer uuid := clinical.acting_staff_id();
+  v_signer uuid := workforce.acting_staff_id();
 begin
   if v_record.status = 'signed' and v_record.signed_by = v_signer then
     return v_record;
@@ -109,7 +109,7 @@ as $$
 declare
   v_record clinical.medical_records := clinical.lock_medical_record(p_record_id);
 begin
-  if v_record.cosigner_id is distinct from clinical.acting_staff_id() then
+  if v_record.cosigner_id is distinct from workforce.acting_staff_id() then
     raise exception 'medical record % names somebody else, or nobody, as cosigner', p_record_id
       using errcode = 'IM006', hint = 'the senior who is named cosigns';
   end if;
@@ -177,7 +177,7 @@ begin
   if v_record.status = 'discarded' then
     return v_record;
   end if;
-  if v_record.author_id <> clinical.acting_staff_id() then
+  if v_record.author_id <> workforce.acting_staff_id() then
     raise exception 'medical record % was written by somebody else', p_record_id
       using errcode = 'IM006', hint = 'its author discards it';
   end if;
@@ -202,7 +202,7 @@ begin
   if v_record.status = 'entered_in_error' then
     return v_record;
   end if;
-  if v_record.signed_by is distinct from clinical.acting_staff_id() then
+  if v_record.signed_by is distinct from workforce.acting_staff_id() then
     raise exception 'medical record % was signed by somebody else', p_record_id
       using errcode = 'IM006', hint = 'who signed it says that it was an error';
   end if;

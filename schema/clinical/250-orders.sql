@@ -64,7 +64,7 @@ begin
   values (
     v_encounter.tenant_id, v_id, core.next_default_number('order', '', 'ORD-{YY}-'), v_encounter.patient_id,
     p_encounter_id, p_category, p_code_system, p_code, p_display, coalesce(p_details ->> 'intent', 'order'), p_priority,
-    clinical.acting_staff_id(), p_occurrence_at, p_details -> 'recurrence', p_details ->> 'reason_code', p_instructions,
+    workforce.acting_staff_id(), p_occurrence_at, p_details -> 'recurrence', p_details ->> 'reason_code', p_instructions,
     p_target_department_id, p_details ->> 'referral_to', (p_details ->> 'group_id')::uuid
   );
   update clinical.service_requests o

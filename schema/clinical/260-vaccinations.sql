@@ -50,7 +50,7 @@ begin
   end if;
   update clinical.vaccination_records r
   set
-    status = 'completed', given_at = now(), given_by = clinical.acting_staff_id(), lot_number = p_lot_number,
+    status = 'completed', given_at = now(), given_by = workforce.acting_staff_id(), lot_number = p_lot_number,
     expiry_on = p_expiry_on, encounter_id = p_encounter_id, batch_id = p_batch_id, route = p_route, site = p_site,
     next_due_on = p_next_due_on
   where r.tenant_id = v_tenant and r.id = v_row.id

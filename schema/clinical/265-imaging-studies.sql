@@ -94,7 +94,7 @@ begin
     status = p_status,
     started_at = case when p_status = 'in_progress' then now() else s.started_at end,
     ended_at = case when p_status in ('acquired', 'discontinued') then now() else s.ended_at end,
-    performed_by = case when p_status = 'in_progress' then clinical.acting_staff_id() else s.performed_by end
+    performed_by = case when p_status = 'in_progress' then workforce.acting_staff_id() else s.performed_by end
   where s.tenant_id = v_study.tenant_id and s.id = p_study_id
   returning s.* into v_study;
   return v_study;

@@ -42,7 +42,7 @@ begin
   )
   values (
     p_study.tenant_id, core.next_default_number('imaging_report', '', 'RPT-{YY}-'), p_study.id, p_study.patient_id,
-    p_findings_enc, p_impression_enc, p_conclusion_codes, p_is_critical, clinical.acting_doctor_id(), p_amends_id,
+    p_findings_enc, p_impression_enc, p_conclusion_codes, p_is_critical, workforce.acting_doctor_id(), p_amends_id,
     p_amendment_reason
   )
   returning * into v_report;
@@ -139,7 +139,7 @@ begin
     where r.tenant_id = v_report.tenant_id and r.id = v_report.amends_id and r.status = 'final';
   end if;
   update clinical.imaging_results r
-  set status = 'final', verified_by = clinical.acting_doctor_id(), issued_at = now()
+  set status = 'final', verified_by = workforce.acting_doctor_id(), issued_at = now()
   where r.tenant_id = v_report.tenant_id and r.id = p_report_id
   returning r.* into v_report;
   update clinical.imaging_studies s

@@ -92,7 +92,7 @@ begin
     coalesce(p_content -> 'procedures', '[]'), patient.bytes_of(p_content, 'course_enc'),
     p_content ->> 'condition_at_discharge', coalesce(p_content -> 'medications', '[]'),
     coalesce(p_content -> 'follow_up', '[]'), patient.bytes_of(p_content, 'advice_enc'), p_content -> 'care_plan',
-    p_content -> 'cause_of_death', p_discharge_kind, clinical.acting_staff_id(), p_amends_id, p_amendment_reason
+    p_content -> 'cause_of_death', p_discharge_kind, workforce.acting_staff_id(), p_amends_id, p_amendment_reason
   from clinical.encounters e
   where e.tenant_id = p_admission.tenant_id and e.id = p_admission.encounter_id
   returning * into v_summary;
@@ -161,8 +161,8 @@ begin
     raise exception 'discharge summary % is %', p_summary_id, v_summary.status
       using errcode = 'IM001', hint = 'send it to review first';
   end if;
-  perform clinical.acting_doctor_id();
-  v_approver := clinical.acting_staff_id();
+  perform workforce.acting_doctor_id();
+  v_approver := workforce.acting_staff_id();
   if v_approver = v_summary.prepared_by then
     raise exception 'discharge summary % was prepared by who approves it', p_summary_id
       using errcode = 'IM006', hint = 'another doctor approves';

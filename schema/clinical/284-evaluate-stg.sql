@@ -196,7 +196,7 @@ begin
   )
   values (
     v_tenant, v_last.discharge_summary_id, v_last.claim_id, v_last.guideline_id, v_last.criterion_id, v_last.outcome,
-    v_last.evidence, v_last.input_hash, v_at, v_last.engine_version, clinical.acting_doctor_id(), p_reason
+    v_last.evidence, v_last.input_hash, v_at, v_last.engine_version, workforce.acting_doctor_id(), p_reason
   )
   returning * into v_last;
   if v_summary.id is not null then

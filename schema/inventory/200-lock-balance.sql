@@ -27,32 +27,6 @@ $$;
 
 comment on function inventory.store_today(uuid) is 'about=The date in the time zone of the clinic of a store. IM005 no such location.';
 
-create function inventory.current_staff() returns uuid
-  language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_staff uuid;
-begin
-  select s.id into v_staff
-  from workforce.staff s
-  where
-    s.tenant_id = v_tenant
-    and s.user_id = core.current_user_id()
-    and s.deleted_at is null
-    and s.status not in ('suspended', 'left');
-  if not found then
-    raise exception 'user % is no member of staff', core.current_user_id()
-      using errcode = 'IM006', hint = 'sign in as a member of staff';
-  end if;
-  return v_staff;
-end
-$$;
-
-comment on function inventory.current_staff() is 'about=The staff member who is signed in. IM006 the user is none.';
-
 create function inventory.require_second_person(p_staff_id uuid) returns void
   language plpgsql
   stable

@@ -17,7 +17,7 @@ create function inventory.count_adjust(
 as $$
 declare
   v_tenant uuid := core.require_tenant();
-  v_approver uuid := inventory.current_staff();
+  v_approver uuid := workforce.acting_staff_id();
   v_claim record;
   v_balance inventory.stock_balances;
   v_difference numeric;

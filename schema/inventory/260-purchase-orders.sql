@@ -127,7 +127,7 @@ begin
   )
   values (
     v_tenant, p_id, core.next_default_number('purchase_order', '', 'PO-{YY}-'), p_supplier_id, p_store_location_id,
-    inventory.current_staff(), p_expected_on, p_terms,
+    workforce.acting_staff_id(), p_expected_on, p_terms,
     v_currency
   )
   on conflict (tenant_id, id) do nothing
@@ -189,7 +189,7 @@ create function inventory.decide_purchase_order(p_po_id uuid, p_approve boolean,
 as $$
 declare
   v_order inventory.purchase_orders := inventory.lock_purchase_order(p_po_id);
-  v_approver uuid := inventory.current_staff();
+  v_approver uuid := workforce.acting_staff_id();
   v_status text := case when p_approve then 'approved' else 'rejected' end;
 begin
   if v_order.status = v_status then

@@ -67,7 +67,7 @@ begin
   )
   values (
     v_tenant, p_id, core.next_default_number('goods_receipt', '', 'GRN-{YY}-'), p_po_id, p_supplier_id,
-    p_store_location_id, p_invoice_no, p_invoice_on, inventory.current_staff(), p_temperature_ok
+    p_store_location_id, p_invoice_no, p_invoice_on, workforce.acting_staff_id(), p_temperature_ok
   )
   on conflict (tenant_id, id) do nothing
   returning r.* into v_receipt;
@@ -122,7 +122,7 @@ create function inventory.inspect_goods(p_grn_id uuid, p_temperature_ok boolean 
 as $$
 declare
   v_receipt inventory.goods_receipts := inventory.lock_goods_receipt(p_grn_id);
-  v_inspector uuid := inventory.current_staff();
+  v_inspector uuid := workforce.acting_staff_id();
 begin
   if v_receipt.status = 'inspected' then
     return v_receipt;

@@ -72,7 +72,7 @@ begin
   )
   values (
     v_tenant, p_id, core.next_default_number('indent', '', 'IND-{YY}-'), p_from_location_id, p_to_location_id,
-    inventory.current_staff(), p_needed_by, p_priority
+    workforce.acting_staff_id(), p_needed_by, p_priority
   )
   on conflict (tenant_id, id) do nothing
   returning i.* into v_indent;
@@ -104,7 +104,7 @@ create function inventory.decide_indent(
 as $$
 declare
   v_indent inventory.indents := inventory.lock_indent(p_indent_id);
-  v_approver uuid := inventory.current_staff();
+  v_approver uuid := workforce.acting_staff_id();
   v_status text := case when p_approve then 'approved' else 'rejected' end;
 begin
   if v_indent.status = v_status then

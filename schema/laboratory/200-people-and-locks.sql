@@ -1,28 +1,6 @@
 -- Who works, and what is locked. Order of locks: idempotency key, order, sample, items and results, numbers, outbox.
 -- Everything below an order is changed under the lock of the order, so its parts always agree.
 
-create function laboratory.current_staff() returns uuid
-  language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_staff_id uuid;
-begin
-  select s.id into v_staff_id
-  from workforce.staff s
-  where s.tenant_id = v_tenant and s.user_id = core.current_user_id() and s.deleted_at is null;
-  if not found then
-    raise exception 'user % is no member of staff', core.current_user_id()
-      using errcode = 'IM006', hint = 'sign in as the person who does the work';
-  end if;
-  return v_staff_id;
-end
-$$;
-
-comment on function laboratory.current_staff() is 'about=The member of staff that the signed-in user is. IM006 none: results are signed by people.';
-
 create function laboratory.lock_order(p_order_id uuid) returns laboratory.lab_orders
   language plpgsql
   set search_path = pg_catalog, pg_temp

@@ -28,7 +28,7 @@ begin
       using errcode = 'IM303', hint = 'print a new label';
   end if;
   insert into laboratory.sample_events (tenant_id, sample_id, occurred_at, to_status, actor_id)
-  values (p_order.tenant_id, v_sample.id, now(), 'planned', laboratory.current_staff());
+  values (p_order.tenant_id, v_sample.id, now(), 'planned', workforce.acting_staff_id());
   return v_sample;
 end
 $$;
@@ -102,7 +102,7 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_sample laboratory.samples := laboratory.lock_sample(p_sample_id);
-  v_actor_id uuid := coalesce(p_actor_id, laboratory.current_staff());
+  v_actor_id uuid := coalesce(p_actor_id, workforce.acting_staff_id());
   v_first smallint;
   v_no smallint;
   v_aliquot laboratory.samples;

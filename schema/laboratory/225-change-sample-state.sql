@@ -18,7 +18,7 @@ declare
   v_sample laboratory.samples := p_sample;
   v_at timestamptz := coalesce(p_occurred_at, now());
   v_last timestamptz;
-  v_actor_id uuid := coalesce(p_actor_id, laboratory.current_staff());
+  v_actor_id uuid := coalesce(p_actor_id, workforce.acting_staff_id());
   v_event laboratory.sample_events;
 begin
   if not exists (

@@ -234,7 +234,7 @@ begin
       reference_range_id = v_new.reference_range_id, reference_text = v_new.reference_text, flag = v_new.flag,
       is_critical = v_new.is_critical, delta_flag = v_new.delta_flag, device_id = v_new.device_id,
       run_ref = v_new.run_ref, reagent_batch_id = v_new.reagent_batch_id, dilution = v_new.dilution,
-      entered_by = laboratory.current_staff(), status = 'preliminary'
+      entered_by = workforce.acting_staff_id(), status = 'preliminary'
     where r.tenant_id = v_tenant and r.id = v_old.id
     returning r.* into v_new;
   else
@@ -248,7 +248,7 @@ begin
       v_new.value_num, v_new.comparator, v_new.value_text, v_new.value_code, v_new.unit_ucum,
       v_new.reference_range_id, v_new.reference_text, v_new.flag, v_new.is_critical, v_new.delta_flag,
       v_new.device_id, v_new.run_ref, v_new.method, v_new.reagent_batch_id, v_new.dilution, v_new.parent_result_id,
-      laboratory.current_staff(), 'preliminary'
+      workforce.acting_staff_id(), 'preliminary'
     )
     returning * into v_new;
   end if;
@@ -330,7 +330,7 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_result laboratory.lab_results := laboratory.lock_result(p_result_id);
-  v_staff_id uuid := laboratory.current_staff();
+  v_staff_id uuid := workforce.acting_staff_id();
 begin
   if v_result.status in ('verified', 'final') then
     return v_result;
@@ -383,7 +383,7 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_result laboratory.lab_results := laboratory.lock_result(p_result_id);
-  v_staff_id uuid := laboratory.current_staff();
+  v_staff_id uuid := workforce.acting_staff_id();
 begin
   if v_result.status = 'final' then
     return v_result;

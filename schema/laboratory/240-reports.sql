@@ -92,7 +92,7 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_order laboratory.lab_orders := laboratory.lock_order(p_order_id);
-  v_staff_id uuid := laboratory.current_staff();
+  v_staff_id uuid := workforce.acting_staff_id();
   v_results uuid[] := laboratory.released_results(p_order_id);
   v_report laboratory.diagnostic_reports;
   v_interim boolean;
@@ -160,7 +160,7 @@ create function laboratory.add_report_version(
 as $$
 declare
   v_results uuid[] := laboratory.released_results(p_report.order_id);
-  v_staff_id uuid := laboratory.current_staff();
+  v_staff_id uuid := workforce.acting_staff_id();
   v_report laboratory.diagnostic_reports;
 begin
   -- a partial report goes on stating what it stated: what was released since waits for the next issue

@@ -18,7 +18,7 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_old laboratory.lab_results := laboratory.lock_result(p_result_id);
-  v_staff_id uuid := laboratory.current_staff();
+  v_staff_id uuid := workforce.acting_staff_id();
   v_verifier_id uuid := coalesce(p_verified_by, v_staff_id);
   v_test laboratory.lab_tests;
   v_new laboratory.lab_results;

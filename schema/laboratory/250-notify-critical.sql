@@ -56,7 +56,7 @@ begin
   )
   values (
     v_tenant, p_result_id, p_imaging_result_id, v_subject.patient_id, p_notified_to, p_notified_staff_id,
-    laboratory.current_staff(), p_channel, v_subject.detected_at, coalesce(p_notified_at, now()), p_read_back,
+    workforce.acting_staff_id(), p_channel, v_subject.detected_at, coalesce(p_notified_at, now()), p_read_back,
     p_escalation_level, p_outcome
   )
   returning * into v_row;

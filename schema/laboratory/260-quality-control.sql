@@ -218,7 +218,7 @@ begin
   values (
     v_tenant, p_qc_lot_id, 'iqc', v_lot.test_id, v_lot.device_id, p_run_at, p_value, v_lot.mean, v_z, v_broken,
     case when v_broken = '{}' then 'accept' when v_broken = '{1_2s}' then 'warn' else 'reject' end,
-    laboratory.current_staff()
+    workforce.acting_staff_id()
   )
   returning * into v_row;
   return v_row;
@@ -250,7 +250,7 @@ begin
   end if;
   update laboratory.qc_lots l
   set
-    status = 'active', accepted_at = now(), accepted_by = laboratory.current_staff(),
+    status = 'active', accepted_at = now(), accepted_by = workforce.acting_staff_id(),
     mean = case when l.source = 'established' then pg_catalog.round(v_runs.mean, 4) else l.mean end,
     sd = case when l.source = 'established' then pg_catalog.round(v_runs.sd, 4) else l.sd end
   where l.tenant_id = v_tenant and l.id = p_qc_lot_id
@@ -305,7 +305,7 @@ begin
     return v_row;
   end if;
   update laboratory.qc_results q
-  set reviewed_by = laboratory.current_staff(), reviewed_at = now(), incident_id = p_incident_id
+  set reviewed_by = workforce.acting_staff_id(), reviewed_at = now(), incident_id = p_incident_id
   where q.tenant_id = v_tenant and q.id = p_qc_result_id and q.run_at = v_row.run_at
   returning q.* into v_row;
   return v_row;
@@ -359,7 +359,7 @@ begin
   values (
     v_tenant, 'eqa', p_test_id, p_device_id, p_run_at, p_value, p_target, v_z,
     case when pg_catalog.abs(v_z) <= 2 then 'accept' when pg_catalog.abs(v_z) < 3 then 'warn' else 'reject' end,
-    laboratory.current_staff(), p_round,
+    workforce.acting_staff_id(), p_round,
     case when pg_catalog.abs(v_z) <= 2 then 'acceptable' when pg_catalog.abs(v_z) < 3 then 'questionable'
       else 'unacceptable' end
   )

@@ -281,7 +281,7 @@ create function medication.dispense(
 as $$
 declare
   v_tenant uuid := core.require_tenant();
-  v_staff uuid := medication.current_staff();
+  v_staff uuid := workforce.acting_staff_id();
   v_claim record;
   v_prescription medication.prescriptions;
   v_today date;
@@ -356,7 +356,7 @@ create function medication.complete_dispense(
   set lock_timeout = '3s'
 as $$
 declare
-  v_staff uuid := medication.current_staff();
+  v_staff uuid := workforce.acting_staff_id();
   v_dispense medication.dispenses := medication.lock_dispense(p_dispense_id);
 begin
   if v_dispense.status = 'completed' then

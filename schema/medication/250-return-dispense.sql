@@ -106,7 +106,7 @@ create function medication.return_dispense(
   set lock_timeout = '3s'
 as $$
 declare
-  v_staff uuid := medication.current_staff();
+  v_staff uuid := workforce.acting_staff_id();
   v_claim record;
   v_given medication.dispenses;
   v_return medication.dispenses;

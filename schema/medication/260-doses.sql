@@ -168,7 +168,7 @@ create function medication.give_dose(
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_staff uuid := medication.current_staff();
+  v_staff uuid := workforce.acting_staff_id();
   v_dose medication.medication_administrations := medication.lock_dose(p_item_id, p_scheduled_at);
   v_item medication.prescription_items := medication.lock_item(p_item_id);
   v_prescription medication.prescriptions;
@@ -229,7 +229,7 @@ create function medication.record_not_given(
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_staff uuid := medication.current_staff();
+  v_staff uuid := workforce.acting_staff_id();
   v_dose medication.medication_administrations := medication.lock_dose(p_item_id, p_scheduled_at);
 begin
   if coalesce(p_outcome, '') not in ('missed', 'refused', 'held') then
@@ -260,7 +260,7 @@ create function medication.mark_dose_in_error(p_item_id uuid, p_scheduled_at tim
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_staff uuid := medication.current_staff();
+  v_staff uuid := workforce.acting_staff_id();
   v_dose medication.medication_administrations := medication.lock_dose(p_item_id, p_scheduled_at);
   v_due medication.medication_administrations;
 begin

@@ -175,8 +175,10 @@ test('clinical.admissions: not cleared for discharge while charges are unbilled 
     await tx.query(`set local session_replication_role = 'replica'`)
     await tx.query(
       `insert into clinical.admissions
-        (tenant_id, id, encounter_id, admission_number, admission_type, requested_at, care_class, admitting_doctor_id, status)
-      values ($1, $2, $3, 'IPD-203', 'elective', now(), 'general', $4, 'clinically_discharged')`,
+        (tenant_id, id, encounter_id, admission_number, admission_type, requested_at, care_class, admitting_doctor_id, status,
+        admitted_at, discharge_ordered_at, discharge_ordered_by, discharge_kind)
+      select $1, $2, $3, 'IPD-203', 'elective', now(), 'general', d.id, 'clinically_discharged', now(), now(), d.staff_id, 'normal'
+      from workforce.doctors d where d.tenant_id = $1 and d.id = $4`,
       [clinic.tenant, admission, encounter, doctor],
     )
   })

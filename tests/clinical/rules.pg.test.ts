@@ -59,7 +59,7 @@ const refused: Record<string, [statement: string | string[], refusal: string][]>
       `update clinical.admissions set pharmacy_cleared_at = null where status = 'discharged'`,
       'admissions_discharged_was_cleared',
     ],
-    [`update clinical.admissions set status = 'discharged' where status = 'admitted'`, 'IM001'],
+    [`update clinical.admissions set status = 'requested' where status = 'admitted'`, 'IM001'],
   ],
   'a care team': [
     [`update clinical.care_team_members set period = tstzrange(null, now())`, 'care_team_members_period_has_start'],
@@ -257,7 +257,7 @@ const refused: Record<string, [statement: string | string[], refusal: string][]>
       `insert into clinical.stg_compliance_results
          (tenant_id, discharge_summary_id, guideline_id, criterion_id, outcome, input_hash, evaluated_at, engine_version, waiver_reason)
        select tenant_id, discharge_summary_id, guideline_id, criterion_id, 'fail', input_hash, now(), '1', 'x'
-       from clinical.stg_compliance_results limit 1`,
+       from clinical.stg_compliance_results where discharge_summary_id is not null limit 1`,
       'stg_compliance_results_waiver_has_reason',
     ],
   ],

@@ -23,6 +23,7 @@ import { paymentOperations } from './payment/operations.ts'
 import { schedulingOperations } from './scheduling/operations.ts'
 import { taskingOperations } from './tasking/operations.ts'
 import { webhookOperations } from './webhook/operations.ts'
+import { workforceOperations } from './workforce/operations.ts'
 
 export interface Operation {
   /** The statement, to be pasted into psql. */
@@ -36,6 +37,7 @@ export const operations = {
   ...auditOperations,
   ...authOperations,
   ...facilityOperations,
+  ...workforceOperations,
   ...patientOperations,
   ...schedulingOperations,
   ...bookingOperations,

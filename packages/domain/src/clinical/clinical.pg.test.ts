@@ -452,10 +452,10 @@ async function giveConsent(procedureId: string, patientId: string): Promise<void
     await query(
       `insert into ehr.documents (
          tenant_id, id, document_number, patient_id, type_code, title, category, storage_uri, mime, size_bytes, sha256,
-         key_kid, confidentiality, source, virus_scan
+         key_kid, confidentiality, source, virus_scan, scanned_at
        )
-       values ($1, $2, $3, $4, 'consent', 'Consent', 'consent', 's3://bucket/x', 'application/pdf', 1,
-         sha256('\\x01'), 'k1', 'N', 'scanned', 'clean')`,
+       values ($1, $2, $3, $4, 'consent', 'Consent', 'consent', 's3://bucket/' || $2::uuid, 'application/pdf', 1,
+         sha256('\\x01'), 'k1', 'N', 'scanned', 'clean', now())`,
       [hospital.tenant, documentId, documentId, patientId],
     )
     await query(

@@ -221,10 +221,10 @@ async function addDocument(encounterId: string): Promise<void> {
     await query(
       `insert into ehr.documents (
          tenant_id, id, document_number, patient_id, encounter_id, type_code, title, category, storage_uri, mime,
-         size_bytes, sha256, key_kid, confidentiality, source, virus_scan
+         size_bytes, sha256, key_kid, confidentiality, source, virus_scan, scanned_at
        )
-       select $1, $2, $4, patient_id, id, 'consent', 'Consent', 'consent', 's3://bucket/x', 'application/pdf', 1,
-         sha256('\\x01'), 'k1', 'N', 'scanned', 'clean'
+       select $1, $2, $4, patient_id, id, 'consent', 'Consent', 'consent', 's3://bucket/' || $2::uuid, 'application/pdf', 1,
+         sha256('\\x01'), 'k1', 'N', 'scanned', 'clean', now()
        from clinical.encounters where id = $3`,
       [hospital.tenant, id, encounterId, id],
     )

@@ -217,7 +217,7 @@ export async function addStoredDocument(hospital: Hospital): Promise<string> {
     tx.query(
       `insert into ehr.documents (tenant_id, id, document_number, type_code, title, category, storage_uri, mime,
         size_bytes, sha256, key_kid, confidentiality, source, virus_scan, scanned_at)
-      values ($1, $2, $3, 'report', 'Report', 'insurance', 's3://bucket/' || $3, 'application/pdf', 10, $4, 'k1', 'N',
+      values ($1, $2, $3, 'report', 'Report', 'insurance', 's3://bucket/' || $2::uuid, 'application/pdf', 10, $4, 'k1', 'N',
         'uploaded', 'clean', now())`,
       [hospital.tenant, id, `D-${id}`, digest(id)],
     ),

@@ -452,9 +452,9 @@ async function addDocument(hospital: Hospital): Promise<string> {
     hospital,
     `insert into ehr.documents
       (tenant_id, id, document_number, type_code, title, category, version, storage_uri, mime, size_bytes, sha256, key_kid,
-      confidentiality, source, virus_scan)
+      confidentiality, source, virus_scan, scanned_at)
     values ($1, $2, 'DOC-1', 'receipt', 'Receipt', 'billing', 1, 's3://x/y', 'application/pdf', 1, sha256('x'), 'k1', 'N',
-      'uploaded', 'clean')`,
+      'uploaded', 'clean', now())`,
     [hospital.tenant, id],
   )
   return id

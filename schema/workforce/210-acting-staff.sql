@@ -1,35 +1,40 @@
 -- Who acts. What is signed, ordered and approved is in the name of the person who is signed in, and of nobody else.
 
-create function clinical.acting_staff_id() returns uuid
+create function workforce.acting_staff_id() returns uuid
   language plpgsql
   stable
+  security definer
   set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_tenant uuid := core.require_tenant();
   v_staff uuid;
 begin
   select s.id into v_staff
   from workforce.staff s
   where
-    s.tenant_id = core.require_tenant() and s.user_id = core.current_user_id() and s.status <> 'left'
-    and s.deleted_at is null;
+    s.tenant_id = v_tenant
+    and s.user_id = core.current_user_id()
+    and s.deleted_at is null
+    and s.status not in ('suspended', 'left');
   if not found then
     raise exception 'user % is no member of staff', core.current_user_id()
-      using errcode = 'IM006', hint = 'link the account to a row of workforce.staff';
+      using errcode = 'IM006', hint = 'sign in as the person who does the work, or link the account to a row of workforce.staff';
   end if;
   return v_staff;
 end
 $$;
 
-comment on function clinical.acting_staff_id() is 'about=The member of staff who is signed in. IM003 no tenant, IM006 the user is no member of staff.';
+comment on function workforce.acting_staff_id() is 'about=The member of staff who is signed in. IM003 no tenant, IM006 the user is no member of staff, suspended or gone.';
 
-create function clinical.acting_doctor_id() returns uuid
+create function workforce.acting_doctor_id() returns uuid
   language plpgsql
   stable
+  security definer
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_staff uuid := clinical.acting_staff_id();
+  v_staff uuid := workforce.acting_staff_id();
   v_doctor uuid;
 begin
   select d.id into v_doctor
@@ -43,4 +48,4 @@ begin
 end
 $$;
 
-comment on function clinical.acting_doctor_id() is 'about=The doctor who is signed in. IM003 no tenant, IM006 the user is no doctor.';
+comment on function workforce.acting_doctor_id() is 'about=The doctor who is signed in. IM003 no tenant, IM006 the user is no doctor.';
