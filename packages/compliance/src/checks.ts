@@ -272,6 +272,18 @@ async function attemptOf(inspection: Inspection, tenant: string, refusal: Refusa
   return outcomeOf(inspection, refusal.statement, paramsOf(refusal.statement, tenant))
 }
 
+/** What was tried, what it ended with (an SQLSTATE or a state), and what it must end with. */
+export type Trial = readonly [name: string, outcome: string, expected: string]
+
+/** Every trial ended as it must: what is allowed works as well as what is forbidden is refused. */
+export function judge(trials: readonly Trial[]): Verdict {
+  const offenders = trials
+    .filter(([, outcome, expected]) => outcome !== expected)
+    .map(([name, outcome, expected]) => `${name}: ended with ${outcome}, not ${expected}`)
+  const evidence = trials.map(([name, , expected]) => `${name} ${expected === '00000' ? 'works' : expected}`).join('; ')
+  return offenders.length > 0 || trials.length === 0 ? fail(`${trials.length} trials`, offenders) : pass(evidence)
+}
+
 /** A request of the tenant's, made by its first user. */
 export async function beginRequest({ tx }: Inspection, tenant: string): Promise<void> {
   await tx.query(`select set_config('app.tenant_id', '', true)`)

@@ -1,6 +1,6 @@
-import { all, hasCheck, hasTrigger, hasTypes, hasUnique, hasWords, noRows } from '../checks.ts'
+import { all, hasCheck, hasTrigger, hasTypes, hasUnique, hasWords, judge, noRows, type Trial } from '../checks.ts'
 import { outcomeOf, trial } from '../inspection.ts'
-import { fail, pass, type ComplianceRule, type RuleFamily, type Verdict } from '../rule.ts'
+import { fail, pass, type ComplianceRule, type RuleFamily } from '../rule.ts'
 import {
   approved,
   authenticate,
@@ -16,17 +16,6 @@ import {
 import { workflowFields } from './pmjay-fields.ts'
 
 type Check = ComplianceRule['check']
-
-/** A trial and what it must end with. */
-type Trial = readonly [name: string, outcome: string, expected: string]
-
-function judge(trials: readonly Trial[]): Verdict {
-  const offenders = trials
-    .filter(([, outcome, expected]) => outcome !== expected)
-    .map(([name, outcome, expected]) => `${name}: ended with ${outcome}, not ${expected}`)
-  const evidence = trials.map(([name, , expected]) => `${name} ${expected === '00000' ? 'works' : expected}`).join('; ')
-  return offenders.length > 0 ? fail(`${trials.length} trials`, offenders) : pass(evidence)
-}
 
 /** Registers the scenario's patient anew with other arguments, after the case that it made was cancelled. */
 function registerAgain(scenario: ClaimScenario, backdatedTo: string): Promise<string> {
