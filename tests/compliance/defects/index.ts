@@ -1,4 +1,5 @@
 import type { Defect, Harmless } from './defect.ts'
+import * as abdm from './abdm.ts'
 import * as foundation from './foundation.ts'
 import * as hipaa from './hipaa.ts'
 import * as nhcx from './nhcx.ts'
@@ -7,6 +8,7 @@ import * as pmjay from './pmjay.ts'
 const families: Readonly<Record<string, { defects: readonly Defect[]; harmless: readonly Harmless[] }>> = {
   foundation,
   hipaa,
+  abdm,
   nhcx,
   pmjay,
 }
