@@ -39,7 +39,7 @@ class Undo extends Error {}
 
 /**
  * Checks the rules of the chosen families. All of it, probes included, happens in one transaction that is rolled back.
- * @throws UnknownFamilyError for a family that does not exist
+ * @throws InspectionNotPossibleError for a role that is no superuser
  */
 export async function runCompliance(db: Database, options: ComplianceOptions = {}): Promise<ComplianceReport> {
   let report: ComplianceReport | undefined

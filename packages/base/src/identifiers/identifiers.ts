@@ -33,7 +33,7 @@ const BASE_36 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ'
 /** Indian GST number: state, tax number, entity, Z, check character in base 36 with factors 1 and 2. */
 export function isGstin(gstin: string): boolean {
   if (!/^[0-9]{2}[A-Z]{5}[0-9]{4}[A-Z][1-9A-Z]Z[0-9A-Z]$/.test(gstin)) return false
-  const sum = [...gstin.slice(0, 14)].reduce((total, character, index) => {
+  const sum = Array.from(gstin.slice(0, 14)).reduce((total, character, index) => {
     const product = BASE_36.indexOf(character) * (index % 2 === 0 ? 1 : 2)
     return total + Math.floor(product / 36) + (product % 36)
   }, 0)
