@@ -1,5 +1,5 @@
 import type { Defect, Harmless } from './defect.ts'
-import { withoutTriggers } from './without-triggers.ts'
+import { behindTriggers } from './statements.ts'
 
 export const defects: readonly Defect[] = [
   {
@@ -25,28 +25,28 @@ export const defects: readonly Defect[] = [
   {
     name: 'the code of a state is gone',
     rule: 'FHR-02',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `delete from core.fhir_status_map where machine = 'laboratory.lab_results' and state = 'superseded'`,
     ),
   },
   {
     name: 'a state has a code that its value set does not know',
     rule: 'FHR-02',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update core.fhir_status_map set code = 'in-use' where machine = 'blood_bank.blood_components' and state = 'reserved'`,
     ),
   },
   {
     name: 'a state has a code of another value set',
     rule: 'FHR-02',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update core.fhir_status_map set code = 'finished' where machine = 'clinical.procedures' and state = 'completed'`,
     ),
   },
   {
     name: 'a machine has no states any more',
     rule: 'FHR-02',
-    sql: withoutTriggers(`delete from core.transition_rules where machine = 'medication.dispenses'`),
+    sql: behindTriggers(`delete from core.transition_rules where machine = 'medication.dispenses'`),
   },
   {
     name: 'a condition may be coded in no system',
@@ -61,32 +61,32 @@ export const defects: readonly Defect[] = [
   {
     name: 'an allergy has a code of no system',
     rule: 'FHR-03',
-    sql: withoutTriggers('update clinical.allergies set code_system = null where code is not null'),
+    sql: behindTriggers('update clinical.allergies set code_system = null where code is not null'),
   },
   {
     name: 'displays are blank',
     rule: 'FHR-03',
-    sql: withoutTriggers(`update clinical.conditions set display = ' '`),
+    sql: behindTriggers(`update clinical.conditions set display = ' '`),
   },
   {
     name: 'a system is a word instead of a URI',
     rule: 'FHR-03',
-    sql: withoutTriggers(`update clinical.procedures set code_system = 'local'`),
+    sql: behindTriggers(`update clinical.procedures set code_system = 'local'`),
   },
   {
     name: 'results have no unit',
     rule: 'FHR-04',
-    sql: withoutTriggers('update laboratory.lab_results set unit_ucum = null where value_num is not null'),
+    sql: behindTriggers('update laboratory.lab_results set unit_ucum = null where value_num is not null'),
   },
   {
     name: 'a unit is written in words',
     rule: 'FHR-04',
-    sql: withoutTriggers(`update laboratory.lab_tests set unit_ucum = 'mg per dl' where code = 'CREAT'`),
+    sql: behindTriggers(`update laboratory.lab_tests set unit_ucum = 'mg per dl' where code = 'CREAT'`),
   },
   {
     name: 'a unit has a letter that UCUM does not know',
     rule: 'FHR-04',
-    sql: withoutTriggers(`update clinical.observations set unit_ucum = 'µmol/L' where value_num is not null`),
+    sql: behindTriggers(`update clinical.observations set unit_ucum = 'µmol/L' where value_num is not null`),
   },
   {
     name: 'readings may have no unit',
@@ -113,7 +113,7 @@ export const defects: readonly Defect[] = [
   {
     name: 'readings are of a patient that does not exist',
     rule: 'FHR-05',
-    sql: withoutTriggers('update device.telemetry set patient_id = core.uuid_v7() where patient_id is not null'),
+    sql: behindTriggers('update device.telemetry set patient_id = core.uuid_v7() where patient_id is not null'),
   },
   {
     name: 'a version may be written twice',
@@ -158,7 +158,7 @@ export const defects: readonly Defect[] = [
   {
     name: 'the system of identifiers is no URI',
     rule: 'FHR-08',
-    sql: withoutTriggers(`update patient.patient_identifiers set system_uri = 'abha number'`),
+    sql: behindTriggers(`update patient.patient_identifiers set system_uri = 'abha number'`),
   },
   {
     name: 'an encounter may have no class',
@@ -183,14 +183,14 @@ export const defects: readonly Defect[] = [
   {
     name: 'a final result stays for good',
     rule: 'FHR-10',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `delete from core.transition_rules where machine = 'laboratory.lab_results' and to_state = 'entered_in_error'`,
     ),
   },
   {
     name: 'an amended report stays for good',
     rule: 'FHR-10',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `delete from core.transition_rules where machine = 'laboratory.diagnostic_reports' and from_state = 'amended' and to_state = 'entered_in_error'`,
     ),
   },
@@ -217,21 +217,21 @@ export const defects: readonly Defect[] = [
   {
     name: 'a column has a value that its value set does not know',
     rule: 'FHR-12',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update abdm.care_contexts set hi_type = 'Horoscope' where id = (select id from abdm.care_contexts order by id limit 1)`,
     ),
   },
   {
     name: 'a value set lost a code that is used',
     rule: 'FHR-12',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `delete from fhir.value_set_members m using fhir.value_sets v where v.id = m.value_set_id and v.url = 'urn:abdm:hi-types' and m.code in (select hi_type from abdm.care_contexts)`,
     ),
   },
   {
     name: 'a value set is bound to a column that does not exist',
     rule: 'FHR-12',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update fhir.value_sets set bound_to = '{clinical.encounters.reason}' where url = 'urn:abdm:hi-types'`,
     ),
   },
@@ -247,33 +247,33 @@ export const defects: readonly Defect[] = [
     rule: 'FHR-13',
     sql: `
       alter table clinical.conditions drop constraint conditions_snomed_code_valid;
-      ${withoutTriggers(`update clinical.conditions set code_system = 'http://snomed.info/sct', code = '73211000'`)}`,
+      ${behindTriggers(`update clinical.conditions set code_system = 'http://snomed.info/sct', code = '73211000'`)}`,
   },
   {
     name: 'an order has a SNOMED CT code that is none',
     rule: 'FHR-13',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update clinical.service_requests set code_system = 'http://snomed.info/sct', code = '12345678'`,
     ),
   },
   {
     name: 'a prescription is rendered as another document',
     rule: 'FHR-15',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update fhir.concept_maps set target_code = '371530004' where source_system = 'urn:abdm:hi-type' and source_code = 'Prescription'`,
     ),
   },
   {
     name: 'a document type is mapped to nothing',
     rule: 'FHR-15',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `delete from fhir.concept_maps where source_system = 'urn:abdm:hi-type' and source_code = 'DischargeSummary'`,
     ),
   },
   {
     name: 'a section lost its code',
     rule: 'FHR-15',
-    sql: withoutTriggers(`delete from fhir.value_set_members where code = '1003642006'`),
+    sql: behindTriggers(`delete from fhir.value_set_members where code = '1003642006'`),
   },
 ]
 
@@ -298,7 +298,7 @@ export const harmless: readonly Harmless[] = [
   },
   {
     name: 'a state has another code of the same value set',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update core.fhir_status_map set code = 'unknown' where machine = 'clinical.encounters' and state = 'on_leave'`,
     ),
   },
@@ -308,23 +308,23 @@ export const harmless: readonly Harmless[] = [
   },
   {
     name: 'a condition in another system',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update clinical.conditions set code_system = 'urn:oid:2.16.840.1.113883.6.90', code = 'X', display = 'X'`,
     ),
   },
   {
     name: 'an allergy to nothing',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update clinical.allergies set code_system = null, code = null, category = null where kind = 'none_known'`,
     ),
   },
   {
     name: 'units with annotations and brackets',
-    sql: withoutTriggers(`update clinical.observations set unit_ucum = '10*3/uL{cells}' where value_num is not null`),
+    sql: behindTriggers(`update clinical.observations set unit_ucum = '10*3/uL{cells}' where value_num is not null`),
   },
   {
     name: 'the result of a text test has no unit',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update laboratory.lab_results set value_num = null, value_text = 'seen', unit_ucum = null where status = 'preliminary'`,
     ),
   },
@@ -338,7 +338,7 @@ export const harmless: readonly Harmless[] = [
   },
   {
     name: 'readings of a bed are of no patient',
-    sql: withoutTriggers('update device.telemetry set patient_id = null'),
+    sql: behindTriggers('update device.telemetry set patient_id = null'),
   },
   {
     name: 'the key of versions has another name',
@@ -354,7 +354,7 @@ export const harmless: readonly Harmless[] = [
   },
   {
     name: 'one more identifier of a patient',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `insert into patient.patient_identifiers (tenant_id, patient_id, kind, system_uri, value_enc, value_bidx, value_last4) select tenant_id, id, 'hospital_card', 'urn:oid:1.2.3', '\\x01', decode(md5(id::text), 'hex'), '0000' from patient.patients`,
     ),
   },
@@ -382,7 +382,7 @@ export const harmless: readonly Harmless[] = [
   },
   {
     name: 'a new active value set that is bound to nothing',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `insert into fhir.value_sets (tenant_id, url, version, name, status) values (null, 'urn:test:set', '1', 'Test', 'active')`,
     ),
   },
@@ -392,7 +392,7 @@ export const harmless: readonly Harmless[] = [
   },
   {
     name: 'a tenant has a value set of its own with one code more',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `insert into fhir.value_sets (tenant_id, url, version, name, bound_to, status) select t.id, v.url, 'own', v.name, v.bound_to, 'active' from fhir.value_sets v cross join core.tenants t where v.url = 'urn:abdm:hi-types' and v.tenant_id is null`,
       `insert into fhir.value_set_members (tenant_id, value_set_id, system, code, display, seq) select o.tenant_id, o.id, m.system, m.code, m.display, m.seq from fhir.value_sets o join fhir.value_sets v on v.url = o.url and v.tenant_id is null join fhir.value_set_members m on m.value_set_id = v.id where o.version = 'own'`,
       `insert into fhir.value_set_members (tenant_id, value_set_id, system, code, display, seq) select o.tenant_id, o.id, 'urn:abdm:hi-type', 'CareplanRecord', 'Care plan', 9 from fhir.value_sets o where o.version = 'own'`,
@@ -404,7 +404,7 @@ export const harmless: readonly Harmless[] = [
   },
   {
     name: 'a LOINC part is no LOINC number',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `insert into fhir.value_set_members (tenant_id, value_set_id, system, code, display, seq) select null, v.id, 'http://loinc.org', 'LA6576-8', 'Positive', 99 from fhir.value_sets v where v.url = 'urn:nrces:composition-sections'`,
     ),
   },

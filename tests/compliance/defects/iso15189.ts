@@ -1,5 +1,5 @@
 import type { Defect, Harmless } from './defect.ts'
-import { withoutTriggers } from './without-triggers.ts'
+import { behindTriggers } from './statements.ts'
 
 export const defects: readonly Defect[] = [
   {
@@ -39,17 +39,17 @@ export const defects: readonly Defect[] = [
   {
     name: 'temperatures on arrival are gone',
     rule: 'ISO-03',
-    sql: withoutTriggers(`update laboratory.sample_events set temperature_c = null where from_status = 'in_transit'`),
+    sql: behindTriggers(`update laboratory.sample_events set temperature_c = null where from_status = 'in_transit'`),
   },
   {
     name: 'departures are gone',
     rule: 'ISO-03',
-    sql: withoutTriggers(`delete from laboratory.sample_events where to_status = 'in_transit'`),
+    sql: behindTriggers(`delete from laboratory.sample_events where to_status = 'in_transit'`),
   },
   {
     name: 'samples arrived before they left',
     rule: 'ISO-03',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update laboratory.sample_events set occurred_at = occurred_at - interval '1 day' where from_status = 'in_transit'`,
     ),
   },
@@ -68,7 +68,7 @@ export const defects: readonly Defect[] = [
   {
     name: 'reports are silent on compromised samples',
     rule: 'ISO-05',
-    sql: withoutTriggers(`update laboratory.diagnostic_reports set exceptions = '{}'`),
+    sql: behindTriggers(`update laboratory.diagnostic_reports set exceptions = '{}'`),
   },
   {
     name: 'a sample is rejected for no reason',
@@ -105,19 +105,19 @@ export const defects: readonly Defect[] = [
   {
     name: 'an event of a sample is lost',
     rule: 'ISO-08',
-    sql: withoutTriggers(`delete from laboratory.sample_events where to_status = 'tested'`),
+    sql: behindTriggers(`delete from laboratory.sample_events where to_status = 'tested'`),
   },
   {
     name: 'a sample is in a state that no event led to',
     rule: 'ISO-08',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update laboratory.samples set status = 'lost' where id = (select id from laboratory.samples where status = 'collected' order by id limit 1)`,
     ),
   },
   {
     name: 'an event is recorded twice',
     rule: 'ISO-08',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `insert into laboratory.sample_events (tenant_id, sample_id, occurred_at, from_status, to_status, actor_id) select tenant_id, sample_id, occurred_at, from_status, to_status, actor_id from laboratory.sample_events where from_status = 'planned' order by id limit 1`,
     ),
   },
@@ -129,12 +129,12 @@ export const defects: readonly Defect[] = [
   {
     name: 'nobody knows where a stored sample is',
     rule: 'ISO-09',
-    sql: withoutTriggers(`update laboratory.samples set storage_location_id = null where status = 'stored'`),
+    sql: behindTriggers(`update laboratory.samples set storage_location_id = null where status = 'stored'`),
   },
   {
     name: 'a sample is disposed of before its term for no reason',
     rule: 'ISO-09',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update laboratory.samples set status = 'disposed', disposed_at = now(), disposed_by = received_by, retain_until = current_date + 5 where status = 'stored'`,
     ),
   },
@@ -161,12 +161,12 @@ export const defects: readonly Defect[] = [
   {
     name: 'a test in the scope was never assessed from outside',
     rule: 'ISO-11',
-    sql: withoutTriggers(`delete from laboratory.qc_results where scheme = 'eqa'`),
+    sql: behindTriggers(`delete from laboratory.qc_results where scheme = 'eqa'`),
   },
   {
     name: 'the last round was two years ago',
     rule: 'ISO-11',
-    sql: withoutTriggers(`update laboratory.qc_results set run_at = run_at - interval '2 years' where scheme = 'eqa'`),
+    sql: behindTriggers(`update laboratory.qc_results set run_at = run_at - interval '2 years' where scheme = 'eqa'`),
   },
   {
     name: 'a result is released without verification',
@@ -181,27 +181,27 @@ export const defects: readonly Defect[] = [
   {
     name: 'nobody was told of critical results',
     rule: 'ISO-13',
-    sql: withoutTriggers('delete from laboratory.critical_notifications'),
+    sql: behindTriggers('delete from laboratory.critical_notifications'),
   },
   {
     name: 'nobody read critical results back',
     rule: 'ISO-13',
-    sql: withoutTriggers('update laboratory.critical_notifications set read_back = false'),
+    sql: behindTriggers('update laboratory.critical_notifications set read_back = false'),
   },
   {
     name: 'results have no unit',
     rule: 'ISO-14',
-    sql: withoutTriggers(`update laboratory.lab_results set unit_ucum = null where status = 'final'`),
+    sql: behindTriggers(`update laboratory.lab_results set unit_ucum = null where status = 'final'`),
   },
   {
     name: 'a partial report is signed by nobody',
     rule: 'ISO-14',
-    sql: withoutTriggers(`update laboratory.diagnostic_reports set signed_by = null where status = 'partial'`),
+    sql: behindTriggers(`update laboratory.diagnostic_reports set signed_by = null where status = 'partial'`),
   },
   {
     name: 'a report states a result of another order',
     rule: 'ISO-14',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update laboratory.diagnostic_reports d set result_ids = (select array_agg(r.id) from laboratory.lab_results r where r.tenant_id = d.tenant_id) where status = 'final'`,
     ),
   },
@@ -233,36 +233,36 @@ export const defects: readonly Defect[] = [
   {
     name: 'the calibration of the analyser had run out',
     rule: 'ISO-17',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update device.device_maintenance set next_due_on = current_date - 30 where kind in ('acceptance', 'calibration')`,
     ),
   },
   {
     name: 'the analyser failed its calibration',
     rule: 'ISO-17',
-    sql: withoutTriggers(`update device.device_maintenance set result = 'fail' where kind = 'calibration'`),
+    sql: behindTriggers(`update device.device_maintenance set result = 'fail' where kind = 'calibration'`),
   },
   {
     name: 'the control material had run out',
     rule: 'ISO-18',
-    sql: withoutTriggers('update laboratory.qc_lots set expires_on = opened_on + 1'),
+    sql: behindTriggers('update laboratory.qc_lots set expires_on = opened_on + 1'),
   },
   {
     name: 'the reagent had been recalled',
     rule: 'ISO-18',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update inventory.batches b set recalled_at = now() - interval '300 days' from inventory.items i where i.id = b.item_id and i.kind = 'reagent'`,
     ),
   },
   {
     name: 'who releases results holds no privilege',
     rule: 'ISO-19',
-    sql: withoutTriggers(`delete from workforce.staff_credentials where kind = 'privilege'`),
+    sql: behindTriggers(`delete from workforce.staff_credentials where kind = 'privilege'`),
   },
   {
     name: 'the privilege was revoked',
     rule: 'ISO-19',
-    sql: withoutTriggers(`update workforce.staff_credentials set status = 'revoked' where kind = 'privilege'`),
+    sql: behindTriggers(`update workforce.staff_credentials set status = 'revoked' where kind = 'privilege'`),
   },
   {
     name: 'the owner of results sees every tenant',
@@ -287,7 +287,7 @@ export const defects: readonly Defect[] = [
   {
     name: 'results were judged by an interval that nobody approved',
     rule: 'ISO-22',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update laboratory.lab_results r set reference_range_id = g.id from laboratory.reference_ranges g where g.test_id = r.test_id and g.tenant_id is null`,
     ),
   },
@@ -318,13 +318,13 @@ export const harmless: readonly Harmless[] = [
   },
   {
     name: 'a sample was taken in another way',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update laboratory.samples set collection_method = 'finger prick', volume_ml = 1 where parent_sample_id is null`,
     ),
   },
   {
     name: 'a box is colder than before',
-    sql: withoutTriggers(`update laboratory.sample_events set temperature_c = 4 where temperature_c is not null`),
+    sql: behindTriggers(`update laboratory.sample_events set temperature_c = 4 where temperature_c is not null`),
   },
   {
     name: 'the foreign key to the parent sample has another name',
@@ -359,7 +359,7 @@ export const harmless: readonly Harmless[] = [
   },
   {
     name: 'one more round of external assessment',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `insert into laboratory.qc_results (tenant_id, scheme, test_id, device_id, run_at, value, target, z_score, verdict, operator_id, eqa_round, eqa_performance) select tenant_id, scheme, test_id, device_id, run_at + interval '30 days', value, target, z_score, verdict, operator_id, 'Example scheme, round 2', eqa_performance from laboratory.qc_results where scheme = 'eqa'`,
     ),
   },
@@ -369,45 +369,45 @@ export const harmless: readonly Harmless[] = [
   },
   {
     name: 'a test in the scope that is not offered any more',
-    sql: withoutTriggers(`update laboratory.lab_tests set active = false, nabl_scope = true where code = 'UCULT'`),
+    sql: behindTriggers(`update laboratory.lab_tests set active = false, nabl_scope = true where code = 'UCULT'`),
   },
   {
     name: 'a second call about a critical result that reached nobody',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `insert into laboratory.critical_notifications (tenant_id, result_id, patient_id, notified_to, notified_by, channel, detected_at, notified_at, read_back) select tenant_id, result_id, patient_id, 'nobody', notified_by, 'phone', detected_at, notified_at, false from laboratory.critical_notifications where result_id is not null`,
     ),
   },
   {
     name: 'a report was delivered to the portal',
-    sql: withoutTriggers(`update laboratory.diagnostic_reports set delivered = '{"portal": "2026-01-01"}'`),
+    sql: behindTriggers(`update laboratory.diagnostic_reports set delivered = '{"portal": "2026-01-01"}'`),
   },
   {
     name: 'a rejected run that nobody looked at yet',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update laboratory.qc_results set verdict = 'reject', reviewed_at = null, reviewed_by = null where scheme = 'iqc' and run_at < now() - interval '2 days'`,
     ),
   },
   {
     name: 'the analyser was serviced again',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `insert into device.device_maintenance (tenant_id, device_id, kind, performed_at, performed_by, result, next_due_on) select tenant_id, id, 'preventive', now(), 'Example Instruments', 'pass', current_date + 100 from device.devices where kind = 'analyser'`,
     ),
   },
   {
     name: 'a reagent of another batch is expired',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update inventory.batches b set expiry_on = current_date - 1 from inventory.items i where i.id = b.item_id and i.kind = 'consumable'`,
     ),
   },
   {
     name: 'one more credential of a technician',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `insert into workforce.staff_credentials (tenant_id, staff_id, kind, title, valid_during) select tenant_id, id, 'training', 'Biosafety', daterange(current_date - 10, current_date + 300) from workforce.staff where kind = 'technician'`,
     ),
   },
   {
     name: 'an interval for a time to come',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update laboratory.reference_ranges set valid_during = daterange(lower(valid_during), '2100-01-01') where tenant_id is not null`,
       `insert into laboratory.reference_ranges (tenant_id, test_id, sex, age_days, pregnancy, low, high, valid_during, approved_by) select tenant_id, test_id, sex, age_days, pregnancy, low, high, '[2100-01-01,)', approved_by from laboratory.reference_ranges where tenant_id is not null`,
     ),

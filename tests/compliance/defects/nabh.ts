@@ -1,9 +1,9 @@
 import type { Defect, Harmless } from './defect.ts'
-import { withoutTriggers } from './without-triggers.ts'
+import { behindTriggers } from './statements.ts'
 
 /** Incidents of a kind in the first department of every tenant, `set` over the columns that it names. */
 function incident(kind: string, columns: string, values: string): string {
-  return withoutTriggers(
+  return behindTriggers(
     `insert into compliance.incidents (tenant_id, incident_number, kind, department_id, occurred_at, reported_at, anonymous, severity, description_enc${columns})
      select t.id, 'T-1', '${kind}', (select d.id from facility.departments d where d.tenant_id = t.id order by d.id limit 1), now() - interval '90 days', now() - interval '90 days', true, 'severe', '\\x00'${values}
      from core.tenants t where t.status = 'active'`,
@@ -13,7 +13,7 @@ function incident(kind: string, columns: string, values: string): string {
 /** A handover that was accepted, with one patient on it. */
 function acceptedHandover(readBack: string): string {
   const clock = `'hlc_physical_us', 1, 'hlc_logical', 0, 'hlc_node', 'n', 'vector_clock', '{"n": 1}'::jsonb, 'field_clocks', '{}'::jsonb, 'row_version', 1, 'created_at', now(), 'updated_at', now()`
-  return withoutTriggers(
+  return behindTriggers(
     `insert into tasking.handovers
      select (jsonb_populate_record(null::tasking.handovers, jsonb_build_object(
        'tenant_id', t.id, 'id', core.uuid_v7(), 'handover_number', 'T-1', 'department_id', core.uuid_v7(), 'from_shift_id', core.uuid_v7(),
@@ -52,36 +52,36 @@ export const defects: readonly Defect[] = [
   {
     name: 'an assessment is overdue',
     rule: 'NBH-02',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update clinical.clinical_assessments set due_at = now() - interval '1 hour' where status = 'in_progress'`,
     ),
   },
   {
     name: 'an assessment was late',
     rule: 'NBH-02',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update clinical.clinical_assessments set due_at = assessed_at - interval '1 hour' where status = 'completed'`,
     ),
   },
   {
     name: 'summaries give no advice',
     rule: 'NBH-03',
-    sql: withoutTriggers(`update clinical.discharge_summaries set advice_enc = null where status = 'final'`),
+    sql: behindTriggers(`update clinical.discharge_summaries set advice_enc = null where status = 'final'`),
   },
   {
     name: 'summaries name no follow-up',
     rule: 'NBH-03',
-    sql: withoutTriggers(`update clinical.discharge_summaries set follow_up = '[]' where status = 'final'`),
+    sql: behindTriggers(`update clinical.discharge_summaries set follow_up = '[]' where status = 'final'`),
   },
   {
     name: 'summaries are silent on the operation',
     rule: 'NBH-03',
-    sql: withoutTriggers(`update clinical.discharge_summaries set procedures = '[]' where status = 'final'`),
+    sql: behindTriggers(`update clinical.discharge_summaries set procedures = '[]' where status = 'final'`),
   },
   {
     name: 'summaries are silent on the medicines for home',
     rule: 'NBH-03',
-    sql: withoutTriggers(`update clinical.discharge_summaries set medications = '[]' where status = 'final'`),
+    sql: behindTriggers(`update clinical.discharge_summaries set medications = '[]' where status = 'final'`),
   },
   {
     name: 'a final summary needs no diagnosis',
@@ -96,39 +96,39 @@ export const defects: readonly Defect[] = [
   {
     name: 'blood was given without a crossmatch',
     rule: 'NBH-05',
-    sql: withoutTriggers('update blood_bank.blood_issues set crossmatch_id = null'),
+    sql: behindTriggers('update blood_bank.blood_issues set crossmatch_id = null'),
   },
   {
     name: 'blood was given though the crossmatch said no',
     rule: 'NBH-05',
-    sql: withoutTriggers(`update blood_bank.crossmatches set result = 'incompatible', status = 'incompatible'`),
+    sql: behindTriggers(`update blood_bank.crossmatches set result = 'incompatible', status = 'incompatible'`),
   },
   {
     name: 'blood was given without a consent',
     rule: 'NBH-05',
-    sql: withoutTriggers('update blood_bank.blood_requests set consent_id = null'),
+    sql: behindTriggers('update blood_bank.blood_requests set consent_id = null'),
   },
   {
     name: 'the consent had been withdrawn',
     rule: 'NBH-05',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update compliance.consents set withdrawn_at = given_at + interval '1 minute' where kind = 'transfusion'`,
     ),
   },
   {
     name: 'vital signs before the transfusion are missing',
     rule: 'NBH-05',
-    sql: withoutTriggers('update blood_bank.blood_issues set pre_vitals = null'),
+    sql: behindTriggers('update blood_bank.blood_issues set pre_vitals = null'),
   },
   {
     name: 'vital signs after the transfusion are missing',
     rule: 'NBH-05',
-    sql: withoutTriggers('update blood_bank.blood_issues set post_vitals = null'),
+    sql: behindTriggers('update blood_bank.blood_issues set post_vitals = null'),
   },
   {
     name: 'a transfusion was stopped without a form',
     rule: 'NBH-05',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       'delete from blood_bank.transfusion_reactions',
       `update blood_bank.blood_issues set status = 'stopped' where status = 'completed'`,
     ),
@@ -163,12 +163,12 @@ export const defects: readonly Defect[] = [
   {
     name: 'the police were not told of a medico-legal case',
     rule: 'NBH-07',
-    sql: withoutTriggers('update clinical.encounters set police_intimated_at = null where is_mlc'),
+    sql: behindTriggers('update clinical.encounters set police_intimated_at = null where is_mlc'),
   },
   {
     name: 'two medico-legal cases have one number',
     rule: 'NBH-07',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       'drop index clinical.encounters_mlc_number_key',
       `update clinical.encounters e set is_mlc = true, police_intimated_at = now(), mlc_number = (select o.mlc_number from clinical.encounters o where o.tenant_id = e.tenant_id and o.is_mlc limit 1) where not is_mlc`,
     ),
@@ -176,7 +176,7 @@ export const defects: readonly Defect[] = [
   {
     name: 'registrations of prescribers had run out',
     rule: 'NBH-08',
-    sql: withoutTriggers('update workforce.doctors set registration_valid_to = current_date - 10'),
+    sql: behindTriggers('update workforce.doctors set registration_valid_to = current_date - 10'),
   },
   {
     name: 'a dose of a high-alert drug needs no witness',
@@ -196,24 +196,24 @@ export const defects: readonly Defect[] = [
   {
     name: 'ampoules are missing from the stock of a controlled drug',
     rule: 'NBH-10',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update inventory.stock_balances b set on_hand = on_hand - 1 from inventory.items i join medication.drugs d on d.id = i.drug_id where i.id = b.item_id and d.schedule = 'NDPS' and b.on_hand > 0`,
     ),
   },
   {
     name: 'the register is silent on who got a controlled drug',
     rule: 'NBH-10',
-    sql: withoutTriggers('update inventory.stock_movements set patient_id = null'),
+    sql: behindTriggers('update inventory.stock_movements set patient_id = null'),
   },
   {
     name: 'expired batches were dispensed',
     rule: 'NBH-11',
-    sql: withoutTriggers(`update medication.dispense_items set expiry_on = current_date - 30`),
+    sql: behindTriggers(`update medication.dispense_items set expiry_on = current_date - 30`),
   },
   {
     name: 'recalled batches were dispensed',
     rule: 'NBH-11',
-    sql: withoutTriggers(`update inventory.batches set recalled_at = now() - interval '60 days'`),
+    sql: behindTriggers(`update inventory.batches set recalled_at = now() - interval '60 days'`),
   },
   {
     name: 'a medication error was closed without its cause',
@@ -232,12 +232,12 @@ export const defects: readonly Defect[] = [
   {
     name: 'consents are in no language',
     rule: 'NBH-13',
-    sql: withoutTriggers(`update compliance.consents set language = null where kind = 'surgery'`),
+    sql: behindTriggers(`update compliance.consents set language = null where kind = 'surgery'`),
   },
   {
     name: 'who pays for a planned stay got no estimate',
     rule: 'NBH-13',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update clinical.encounters e set payer_class = 'self' from clinical.admissions a where a.encounter_id = e.id and a.admission_type = 'elective'`,
     ),
   },
@@ -268,33 +268,33 @@ export const defects: readonly Defect[] = [
   {
     name: 'a device in use is overdue for calibration',
     rule: 'NBH-16',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update device.devices set calibration_due_on = current_date - 1 where status = 'active' and kind = 'monitor'`,
     ),
   },
   {
     name: 'a device in use is overdue for maintenance',
     rule: 'NBH-16',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update device.devices set pm_due_on = current_date - 1 where status = 'active' and kind = 'analyser'`,
     ),
   },
   {
     name: 'a nurse who gave medicines has no registration',
     rule: 'NBH-17',
-    sql: withoutTriggers(`delete from workforce.staff_credentials where title = 'Nursing registration'`),
+    sql: behindTriggers(`delete from workforce.staff_credentials where title = 'Nursing registration'`),
   },
   {
     name: 'credentials were verified after the first act',
     rule: 'NBH-17',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update workforce.staff_credentials set verified_at = now() + interval '1 second' where kind = 'registration'`,
     ),
   },
   {
     name: 'the surgeon holds no privilege',
     rule: 'NBH-17',
-    sql: withoutTriggers(`delete from workforce.staff_credentials where title = 'General surgery'`),
+    sql: behindTriggers(`delete from workforce.staff_credentials where title = 'General surgery'`),
   },
   {
     name: 'a record is signed by nobody',
@@ -319,7 +319,7 @@ export const defects: readonly Defect[] = [
   {
     name: 'ten days after the discharge there is no summary',
     rule: 'NBH-19',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update clinical.admissions set admitted_at = admitted_at - interval '10 days', physically_left_at = physically_left_at - interval '10 days' where physically_left_at is not null`,
       `update clinical.discharge_summaries set status = 'draft'`,
     ),
@@ -327,7 +327,7 @@ export const defects: readonly Defect[] = [
   {
     name: 'ten days after the discharge a note is still a draft',
     rule: 'NBH-19',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update clinical.admissions set admitted_at = admitted_at - interval '10 days', physically_left_at = physically_left_at - interval '10 days' where physically_left_at is not null`,
       `update clinical.medical_records r set encounter_id = a.encounter_id, patient_id = e.patient_id from clinical.admissions a join clinical.encounters e on e.id = a.encounter_id where a.tenant_id = r.tenant_id and a.physically_left_at is not null and r.status = 'draft'`,
     ),
@@ -335,14 +335,14 @@ export const defects: readonly Defect[] = [
   {
     name: 'who left can still sign in',
     rule: 'NBH-20',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update auth.users u set status = 'active' from workforce.staff s where s.user_id = u.id and s.status = 'left'`,
     ),
   },
   {
     name: 'accounts have no role',
     rule: 'NBH-20',
-    sql: withoutTriggers('delete from auth.user_roles'),
+    sql: behindTriggers('delete from auth.user_roles'),
   },
 ]
 
@@ -357,19 +357,19 @@ export const harmless: readonly Harmless[] = [
   },
   {
     name: 'an assessment without a term is open for long',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update clinical.clinical_assessments set due_at = null, assessed_at = assessed_at - interval '30 days' where status = 'completed'`,
     ),
   },
   {
     name: 'an assessment was cancelled after its term',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update clinical.clinical_assessments set status = 'cancelled', due_at = now() - interval '1 day' where status = 'in_progress'`,
     ),
   },
   {
     name: 'the summary of one who died gives no advice',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update clinical.discharge_summaries set discharge_kind = 'death', cause_of_death = '{"immediate": "x"}', advice_enc = null, follow_up = '[]' where status = 'final'`,
     ),
   },
@@ -379,7 +379,7 @@ export const harmless: readonly Harmless[] = [
   },
   {
     name: 'a draft of a summary is empty',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update clinical.discharge_summaries set final_diagnoses = '[]', follow_up = '[]', advice_enc = null where status = 'draft'`,
     ),
   },
@@ -389,15 +389,15 @@ export const harmless: readonly Harmless[] = [
   },
   {
     name: 'a unit that was issued and never started has no vital signs',
-    sql: withoutTriggers(`update blood_bank.blood_issues set crossmatch_id = crossmatch_id where started_at is null`),
+    sql: behindTriggers(`update blood_bank.blood_issues set crossmatch_id = crossmatch_id where started_at is null`),
   },
   {
     name: 'the consent to a transfusion was withdrawn after it',
-    sql: withoutTriggers(`update compliance.consents set withdrawn_at = now() where kind = 'transfusion'`),
+    sql: behindTriggers(`update compliance.consents set withdrawn_at = now() where kind = 'transfusion'`),
   },
   {
     name: 'more vital signs were taken',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update blood_bank.blood_issues set pre_vitals = pre_vitals || '{"spo2": 97}' where pre_vitals is not null`,
     ),
   },
@@ -417,17 +417,17 @@ export const harmless: readonly Harmless[] = [
   },
   {
     name: 'a bedside procedure has no counts',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `insert into clinical.procedures (tenant_id, procedure_number, patient_id, encounter_id, code_system, code, display, kind, status) select tenant_id, 'T-1', patient_id, encounter_id, code_system, code, display, 'bedside', 'preparation' from clinical.procedures limit 1`,
     ),
   },
   {
     name: 'a visit that is no medico-legal case',
-    sql: withoutTriggers(`update clinical.encounters set triage_level = 3 where not is_mlc`),
+    sql: behindTriggers(`update clinical.encounters set triage_level = 3 where not is_mlc`),
   },
   {
     name: 'a registration runs out tomorrow',
-    sql: withoutTriggers('update workforce.doctors set registration_valid_to = current_date + 1'),
+    sql: behindTriggers('update workforce.doctors set registration_valid_to = current_date + 1'),
   },
   {
     name: 'the trigger of the witness has another name',
@@ -435,19 +435,19 @@ export const harmless: readonly Harmless[] = [
   },
   {
     name: 'one more drug is high alert',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update medication.drugs set is_high_alert = true where is_high_alert = false and schedule = 'OTC'`,
     ),
   },
   {
     name: 'a batch expired that nobody dispensed',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update inventory.batches b set expiry_on = current_date - 1 where not exists (select from medication.dispense_items l where l.batch_id = b.id) and not exists (select from medication.medication_administrations a where a.batch_id = b.id)`,
     ),
   },
   {
     name: 'an adverse reaction was reported yesterday',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `insert into compliance.incidents (tenant_id, incident_number, kind, department_id, occurred_at, reported_at, anonymous, severity, description_enc) select t.id, 'T-1', 'adr', (select d.id from facility.departments d where d.tenant_id = t.id order by d.id limit 1), now() - interval '1 day', now() - interval '1 day', true, 'mild', '\\x00' from core.tenants t where t.status = 'active'`,
     ),
   },
@@ -465,19 +465,19 @@ export const harmless: readonly Harmless[] = [
   },
   {
     name: 'a device that is not in use is overdue',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `update device.devices set calibration_due_on = current_date - 100 where status = 'maintenance'`,
     ),
   },
   {
     name: 'a consent to marketing in no language',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `insert into compliance.consents (tenant_id, patient_id, kind, decision, given_by, given_at, status) select tenant_id, id, 'photography', 'deny', 'patient', now(), 'active' from patient.patients`,
     ),
   },
   {
     name: 'somebody in support has no registration',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `delete from workforce.staff_credentials c using workforce.staff s where s.id = c.staff_id and s.kind not in ('doctor', 'nurse', 'technician')`,
     ),
   },
@@ -487,7 +487,7 @@ export const harmless: readonly Harmless[] = [
   },
   {
     name: 'an account that is not active has no role',
-    sql: withoutTriggers(
+    sql: behindTriggers(
       `delete from auth.user_roles r using auth.users u where u.id = r.user_id and u.status <> 'active'`,
     ),
   },

@@ -1,9 +1,12 @@
 import type { RuleFamily } from '../rule.ts'
+import { abdm } from './abdm.ts'
 import { fhir } from './fhir.ts'
 import { foundation } from './foundation.ts'
 import { hipaa } from './hipaa.ts'
 import { iso15189 } from './iso15189.ts'
 import { nabh } from './nabh.ts'
+import { nhcx } from './nhcx.ts'
+import { pmjay } from './pmjay.ts'
 
 /** One file a family, in the order of the report. */
-export const ruleFamilies: readonly RuleFamily[] = [foundation, hipaa, fhir, iso15189, nabh]
+export const ruleFamilies: readonly RuleFamily[] = [foundation, hipaa, abdm, nhcx, pmjay, fhir, iso15189, nabh]

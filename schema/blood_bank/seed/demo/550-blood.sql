@@ -144,6 +144,7 @@ begin
       join clinical.encounters e
         on e.tenant_id = v_tenant and e.id = (v_id || '-0017-7000-8000-0000000000' || s.encounter)::uuid
       join patient.patients p on p.tenant_id = v_tenant and p.id = e.patient_id
+      order by s.n
     loop
       insert into laboratory.lab_orders (
         tenant_id, id, order_number, patient_id, encounter_id, clinic_id, source, ordering_doctor_id, priority,
