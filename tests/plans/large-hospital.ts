@@ -29,7 +29,7 @@ export async function makeLargeHospital(url: string, name: string): Promise<Larg
     await db.query(`select core.set_environment('dev')`)
     await applySeeds(at.href, modules, 'system')
     await applySeeds(at.href, modules, 'demo')
-    await scaleHospital(db, { rows: 5_000, rowsOf: { 'patient.patients': 100_000 } })
+    await scaleHospital(db, { rows: 5_000, rowsOf: { 'patient.patients': 100_000, 'facility.clinics': 50 } })
     await forgetEnvironment(db)
     await forgetTenants(db)
     await logPlansOfApplications(db)

