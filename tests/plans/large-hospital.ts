@@ -10,7 +10,7 @@ const large = 1_000
 
 export interface LargeHospital {
   readonly largeTables: ReadonlySet<string>
-  /** Names of indexes that hold some rows only. */
+  /** Names of indexes that hold few rows, such as those in a live state. */
   readonly partialIndexes: ReadonlySet<string>
   /** Texts of the functions, white space folded. */
   readonly bodies: string
@@ -40,7 +40,9 @@ export async function makeLargeHospital(url: string, name: string): Promise<Larg
       ),
       partialIndexes: await readNames(
         db,
-        `select c.relname as name from pg_index x join pg_class c on c.oid = x.indexrelid where x.indpred is not null`,
+        `select c.relname as name from pg_index x join pg_class c on c.oid = x.indexrelid where x.indpred is not null
+          -- most rows are neither deleted nor without a reference: such an index tells nothing
+          and pg_get_expr(x.indpred, x.indrelid) !~ '^[(]*\\w+ IS (NOT )?NULL[)]*( AND [(]*\\w+ IS (NOT )?NULL[)]*)*$'`,
       ),
       bodies: await readBodies(db),
     }
