@@ -3,15 +3,19 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { commandsPage } from './docs/commands-page.ts'
+import { coveragePage } from './docs/coverage-page.ts'
 import { errorsPage } from './docs/errors-page.ts'
+import { installedCatalog } from './docs/installed-catalog.ts'
 import { schemaPages } from './docs/schema-pages.ts'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const isCheck = process.argv.includes('--check')
+const catalog = await installedCatalog(root)
 const pages: Record<string, string> = {
   'docs/reference/commands.md': commandsPage(),
   'docs/reference/errors.md': errorsPage(root),
-  ...(await schemaPages(root)),
+  'docs/reference/coverage.md': coveragePage(root, catalog),
+  ...(await schemaPages(root, catalog)),
 }
 
 let stale = 0

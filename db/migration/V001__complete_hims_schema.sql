@@ -29755,7 +29755,7 @@ begin
   order by m.received_at desc
   limit 1;
   if found then
-    if v_message.raw_hash <> p_raw_hash then
+    if v_message.raw_hash is distinct from p_raw_hash then
       raise exception 'control id "%" of endpoint % was used with another text', p_control_id, p_endpoint_id
         using errcode = 'IM801', hint = 'have the sender give each message its own control id';
     end if;
@@ -32452,7 +32452,7 @@ begin
   perform inventory.require_supplier(p_supplier_id);
   if p_po_id is not null then
     v_order := inventory.lock_purchase_order(p_po_id);
-    if v_order.status not in ('sent', 'partially_received') or v_order.supplier_id <> p_supplier_id then
+    if v_order.status not in ('sent', 'partially_received') or v_order.supplier_id is distinct from p_supplier_id then
       raise exception 'purchase order % awaits no goods of supplier %', p_po_id, p_supplier_id
         using errcode = 'IM001', hint = 'choose an order that was sent to this supplier, or receive without an order';
     end if;
@@ -38963,7 +38963,7 @@ as $$
 declare
   v_account abdm.abha_accounts;
 begin
-  if p_account.status in ('linked', 'deactivated') and p_account.patient_id <> p_patient_id then
+  if p_account.status in ('linked', 'deactivated') and p_account.patient_id is distinct from p_patient_id then
     raise exception 'ABHA account % is linked to patient %', p_account.id, p_account.patient_id
       using errcode = 'IM700', hint = 'merge the patients, or unlink it there first';
   end if;
@@ -38972,7 +38972,7 @@ begin
     from patient.patient_identifiers i
     where
       i.tenant_id = p_account.tenant_id and i.kind = 'abha_number' and i.value_bidx = p_account.abha_number_bidx
-      and i.patient_id <> p_patient_id and i.deleted_at is null
+      and i.patient_id is distinct from p_patient_id and i.deleted_at is null
   ) then
     raise exception 'the number of ABHA account % is an identifier of another patient', p_account.id
       using errcode = 'IM700', hint = 'merge the patients, or delete the identifier there';
@@ -39072,7 +39072,7 @@ begin
       using errcode = 'IM005', hint = 'verify the ABHA first';
   end if;
 
-  if v_account.status <> 'linked' or v_account.patient_id <> p_patient_id then
+  if v_account.status <> 'linked' or v_account.patient_id is distinct from p_patient_id then
     if v_account.verified_at is null then
       raise exception 'ABHA account % was never verified', p_account_id
         using errcode = 'IM001', hint = 'verify it with ABDM first';
@@ -39427,8 +39427,8 @@ begin
   for no key update;
   if found and (
     v_transaction.kind <> p_kind
-    or v_transaction.patient_id <> p_patient_id
-    or v_transaction.abha_address <> p_abha_address
+    or v_transaction.patient_id is distinct from p_patient_id
+    or v_transaction.abha_address is distinct from p_abha_address
   ) then
     raise exception 'request % was another exchange', p_request_id
       using errcode = 'IM011', hint = 'choose a new request id for a new exchange';
@@ -42117,7 +42117,7 @@ begin
     raise exception 'invoice % is not to be paid: % %', p_invoice_id, v_invoice.kind, v_invoice.status
       using errcode = 'IM001', hint = 'choose an issued bill that is open';
   end if;
-  if v_invoice.currency <> p_currency then
+  if v_invoice.currency is distinct from p_currency then
     raise exception 'invoice % is in %, the money in %', p_invoice_id, v_invoice.currency, p_currency
       using errcode = 'IM556', hint = 'use money in the currency of the invoice';
   end if;
@@ -46249,7 +46249,7 @@ declare
 begin
   if p_claim_id is not null then
     v_claim := insurance.lock_claim(p_claim_id);
-    if v_claim.payer_id <> p_payer_id or v_claim.use <> 'claim' then
+    if v_claim.payer_id is distinct from p_payer_id or v_claim.use <> 'claim' then
       raise exception 'claim % is none of payer %', p_claim_id, p_payer_id
         using errcode = 'IM005', hint = 'choose a claim of that payer';
     end if;
@@ -46268,7 +46268,7 @@ begin
     from insurance.claim_payments p
     where
       p.tenant_id = v_tenant and p.payer_id = p_payer_id and p.utr = p_utr and p.claim_id is not distinct from p_claim_id;
-    if v_payment.amount <> p_amount then
+    if v_payment.amount is distinct from p_amount then
       raise exception 'payment % was noticed with another amount', v_payment.id
         using errcode = 'IM011', hint = 'ask the payer which amount is right';
     end if;
@@ -47376,7 +47376,7 @@ begin
     from laboratory.sample_events e
     where e.tenant_id = v_tenant and e.client_op_id = p_client_op_id;
     if found then
-      if v_event.sample_id <> p_sample_id or v_event.to_status <> p_to::text then
+      if v_event.sample_id is distinct from p_sample_id or v_event.to_status is distinct from p_to::text then
         raise exception 'operation % was another move', p_client_op_id
           using errcode = 'IM011', hint = 'give each move an id of its own';
       end if;
@@ -48428,7 +48428,7 @@ begin
   from laboratory.qc_results q
   where q.tenant_id = v_tenant and q.qc_lot_id = p_qc_lot_id and q.run_at = p_run_at;
   if found then
-    if v_row.value <> p_value then
+    if v_row.value is distinct from p_value then
       raise exception 'control lot % was run at that time with another value', p_qc_lot_id
         using errcode = 'IM011', hint = 'a run stays as it is: record another one';
     end if;
@@ -50549,7 +50549,7 @@ declare
   v_issue blood_bank.blood_issues := blood_bank.lock_issue(p_issue_id);
   v_unit blood_bank.blood_components := blood_bank.lock_unit(v_issue.component_id);
 begin
-  if v_issue.patient_id <> p_patient_id or v_unit.din <> p_din then
+  if v_issue.patient_id is distinct from p_patient_id or v_unit.din is distinct from p_din then
     raise exception 'issue % is not this unit for this patient', p_issue_id
       using errcode = 'IM352', hint = 'stop: compare wristband, label and form, and call the blood bank';
   end if;

@@ -12,7 +12,7 @@ as $$
 declare
   v_account abdm.abha_accounts;
 begin
-  if p_account.status in ('linked', 'deactivated') and p_account.patient_id <> p_patient_id then
+  if p_account.status in ('linked', 'deactivated') and p_account.patient_id is distinct from p_patient_id then
     raise exception 'ABHA account % is linked to patient %', p_account.id, p_account.patient_id
       using errcode = 'IM700', hint = 'merge the patients, or unlink it there first';
   end if;
@@ -21,7 +21,7 @@ begin
     from patient.patient_identifiers i
     where
       i.tenant_id = p_account.tenant_id and i.kind = 'abha_number' and i.value_bidx = p_account.abha_number_bidx
-      and i.patient_id <> p_patient_id and i.deleted_at is null
+      and i.patient_id is distinct from p_patient_id and i.deleted_at is null
   ) then
     raise exception 'the number of ABHA account % is an identifier of another patient', p_account.id
       using errcode = 'IM700', hint = 'merge the patients, or delete the identifier there';
@@ -121,7 +121,7 @@ begin
       using errcode = 'IM005', hint = 'verify the ABHA first';
   end if;
 
-  if v_account.status <> 'linked' or v_account.patient_id <> p_patient_id then
+  if v_account.status <> 'linked' or v_account.patient_id is distinct from p_patient_id then
     if v_account.verified_at is null then
       raise exception 'ABHA account % was never verified', p_account_id
         using errcode = 'IM001', hint = 'verify it with ABDM first';

@@ -125,7 +125,7 @@ begin
     raise exception 'invoice % is not to be paid: % %', p_invoice_id, v_invoice.kind, v_invoice.status
       using errcode = 'IM001', hint = 'choose an issued bill that is open';
   end if;
-  if v_invoice.currency <> p_currency then
+  if v_invoice.currency is distinct from p_currency then
     raise exception 'invoice % is in %, the money in %', p_invoice_id, v_invoice.currency, p_currency
       using errcode = 'IM556', hint = 'use money in the currency of the invoice';
   end if;

@@ -18,7 +18,7 @@ declare
   v_issue blood_bank.blood_issues := blood_bank.lock_issue(p_issue_id);
   v_unit blood_bank.blood_components := blood_bank.lock_unit(v_issue.component_id);
 begin
-  if v_issue.patient_id <> p_patient_id or v_unit.din <> p_din then
+  if v_issue.patient_id is distinct from p_patient_id or v_unit.din is distinct from p_din then
     raise exception 'issue % is not this unit for this patient', p_issue_id
       using errcode = 'IM352', hint = 'stop: compare wristband, label and form, and call the blood bank';
   end if;

@@ -147,14 +147,18 @@ create function core.looks_like_pan(p_text text) returns boolean
 as $$
   select p_text is not null and exists (
     select
-    from pg_catalog.regexp_matches(p_text, '(?<![0-9])[0-9](?:[ -]?[0-9]){12,18}(?![0-9])', 'g') as found (candidate)
+    -- the digits of a UUID or a hash are no card number, though one in ten would pass its test
+    from pg_catalog.regexp_replace(
+      p_text, '\m([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{20,})\M', '#', 'gi'
+    ) as words
+    cross join lateral pg_catalog.regexp_matches(words, '(?<![0-9])[0-9](?:[ -]?[0-9]){12,18}(?![0-9])', 'g') as found (candidate)
     cross join lateral pg_catalog.regexp_replace(found.candidate[1], '[^0-9]', '', 'g') as digits
     -- the issuers' ranges: Visa, Mastercard, American Express, Diners, Discover, RuPay, JCB, Maestro
     where digits ~ '^(4|5[0-8]|2[2-7]|3[4-9]|6|81|82)' and core.valid_luhn(digits)
   )
 $$;
 
-comment on function core.looks_like_pan(text) is 'about=True when a text holds what looks like a payment card number: 13 to 19 digits, spaces and hyphens allowed, an issuer''s range, right Luhn digit.';
+comment on function core.looks_like_pan(text) is 'about=True when a text holds what looks like a payment card number: 13 to 19 digits, spaces and hyphens allowed, an issuer''s range, right Luhn digit. UUIDs and hashes are passed over.';
 
 create function core.assert_no_pan(p_value jsonb) returns boolean
   language sql

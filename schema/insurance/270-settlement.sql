@@ -48,7 +48,7 @@ declare
 begin
   if p_claim_id is not null then
     v_claim := insurance.lock_claim(p_claim_id);
-    if v_claim.payer_id <> p_payer_id or v_claim.use <> 'claim' then
+    if v_claim.payer_id is distinct from p_payer_id or v_claim.use <> 'claim' then
       raise exception 'claim % is none of payer %', p_claim_id, p_payer_id
         using errcode = 'IM005', hint = 'choose a claim of that payer';
     end if;
@@ -67,7 +67,7 @@ begin
     from insurance.claim_payments p
     where
       p.tenant_id = v_tenant and p.payer_id = p_payer_id and p.utr = p_utr and p.claim_id is not distinct from p_claim_id;
-    if v_payment.amount <> p_amount then
+    if v_payment.amount is distinct from p_amount then
       raise exception 'payment % was noticed with another amount', v_payment.id
         using errcode = 'IM011', hint = 'ask the payer which amount is right';
     end if;

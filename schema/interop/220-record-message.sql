@@ -56,7 +56,7 @@ begin
   order by m.received_at desc
   limit 1;
   if found then
-    if v_message.raw_hash <> p_raw_hash then
+    if v_message.raw_hash is distinct from p_raw_hash then
       raise exception 'control id "%" of endpoint % was used with another text', p_control_id, p_endpoint_id
         using errcode = 'IM801', hint = 'have the sender give each message its own control id';
     end if;

@@ -56,7 +56,7 @@ begin
   perform inventory.require_supplier(p_supplier_id);
   if p_po_id is not null then
     v_order := inventory.lock_purchase_order(p_po_id);
-    if v_order.status not in ('sent', 'partially_received') or v_order.supplier_id <> p_supplier_id then
+    if v_order.status not in ('sent', 'partially_received') or v_order.supplier_id is distinct from p_supplier_id then
       raise exception 'purchase order % awaits no goods of supplier %', p_po_id, p_supplier_id
         using errcode = 'IM001', hint = 'choose an order that was sent to this supplier, or receive without an order';
     end if;

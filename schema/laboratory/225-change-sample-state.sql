@@ -276,7 +276,7 @@ begin
     from laboratory.sample_events e
     where e.tenant_id = v_tenant and e.client_op_id = p_client_op_id;
     if found then
-      if v_event.sample_id <> p_sample_id or v_event.to_status <> p_to::text then
+      if v_event.sample_id is distinct from p_sample_id or v_event.to_status is distinct from p_to::text then
         raise exception 'operation % was another move', p_client_op_id
           using errcode = 'IM011', hint = 'give each move an id of its own';
       end if;

@@ -159,7 +159,7 @@ begin
   from laboratory.qc_results q
   where q.tenant_id = v_tenant and q.qc_lot_id = p_qc_lot_id and q.run_at = p_run_at;
   if found then
-    if v_row.value <> p_value then
+    if v_row.value is distinct from p_value then
       raise exception 'control lot % was run at that time with another value', p_qc_lot_id
         using errcode = 'IM011', hint = 'a run stays as it is: record another one';
     end if;

@@ -33,7 +33,11 @@ create table payment.payment_providers (
   constraint payment_providers_config_without_secrets check (
     not config ?| array['secret', 'password', 'key', 'token', 'private_key', 'api_key', 'client_secret']
   ),
-  constraint payment_providers_no_card_number check (core.assert_no_pan(config))
+  constraint payment_providers_no_card_number check (
+    core.assert_no_pan(config) and not core.looks_like_pan(code) and not core.looks_like_pan(display)
+    and not core.looks_like_pan(secret_ref) and not core.looks_like_pan(webhook_secret_ref)
+    and not core.looks_like_pan(currencies::text)
+  )
 );
 
 alter table payment.payment_providers add constraint payment_providers_tenant_fkey

@@ -26,7 +26,7 @@ create table payment.payment_methods (
   constraint payment_methods_pkey primary key (tenant_id, id),
   constraint payment_methods_last4_digits check (last4 ~ '^[0-9]{4}$'),
   constraint payment_methods_token_is_no_card_number check (not core.looks_like_pan(token)),
-  constraint payment_methods_brand_is_no_card_number check (not core.looks_like_pan(brand)),
+  constraint payment_methods_no_card_number check (not core.looks_like_pan(brand) and not core.looks_like_pan(delete_reason)),
   constraint payment_methods_exp_month_range check (exp_month between 1 and 12),
   constraint payment_methods_exp_year_range check (exp_year between 2000 and 2100)
 );

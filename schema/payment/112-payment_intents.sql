@@ -37,7 +37,10 @@ create table payment.payment_intents (
   ),
   constraint payment_intents_amount_positive check (amount > 0),
   constraint payment_intents_items_are_a_list check (jsonb_typeof(items) = 'array'),
-  constraint payment_intents_no_card_number check (not core.looks_like_pan(return_url) and core.assert_no_pan(items)),
+  constraint payment_intents_no_card_number check (
+    core.assert_no_pan(items) and not core.looks_like_pan(return_url) and not core.looks_like_pan(intent_number)
+    and not core.looks_like_pan(idempotency_key) and not core.looks_like_pan(channel) and not core.looks_like_pan(failure_code)
+  ),
   constraint payment_intents_succeeded_has_payment check (status <> 'succeeded' or payment_id is not null)
 );
 

@@ -43,7 +43,10 @@ create table payment.payments (
   constraint payments_cash_has_receiver check (mode <> 'cash' or received_by is not null),
   constraint payments_cheque_has_number check (mode <> 'cheque' or cheque_no is not null),
   constraint payments_reference_names_provider check (provider_ref is null or provider_id is not null),
-  constraint payments_no_card_number check (not core.looks_like_pan(provider_ref) and not core.looks_like_pan(cheque_no)),
+  constraint payments_no_card_number check (
+    not core.looks_like_pan(provider_ref) and not core.looks_like_pan(cheque_no)
+    and not core.looks_like_pan(receipt_number) and not core.looks_like_pan(void_reason)
+  ),
   constraint payments_voided_is_unused check (status <> 'voided' or (void_reason is not null and allocated = 0)),
   constraint payments_refunded_wholly check (status <> 'refunded' or refunded = amount)
 );

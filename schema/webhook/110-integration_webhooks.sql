@@ -33,6 +33,7 @@ create table webhook.integration_webhooks (
   ),
   constraint integration_webhooks_signature_alg_known check (signature_alg in ('hmac_sha256', 'ed25519', 'provider')),
   constraint integration_webhooks_status_known check (status in ('active', 'paused', 'disabled')),
+  constraint integration_webhooks_secret_by_reference check (secret_ref ~ '^(vault|kms|env)://'),
   -- no user:password@ in the address: it would end up in logs
   constraint integration_webhooks_out_is_https check (
     direction <> 'out' or (url is not null and url ~ '^https://[^/@[:space:]]+([/?#][^[:space:]]*)?$')
@@ -58,7 +59,7 @@ comment on column webhook.integration_webhooks.kind is 'class=operational;about=
 comment on column webhook.integration_webhooks.url is 'class=operational;about=Where outgoing events are posted to, https only.';
 comment on column webhook.integration_webhooks.event_types is 'class=operational;about=Event types that are sent or accepted; empty means all.';
 comment on column webhook.integration_webhooks.criteria is 'class=operational;about=FHIR search that a subscription listens to.';
-comment on column webhook.integration_webhooks.secret_ref is 'class=operational;about=Name of the signing secret in the secret store.';
+comment on column webhook.integration_webhooks.secret_ref is 'class=operational;about=Where the signing secret is kept, such as vault://hooks/payments; never the secret.';
 comment on column webhook.integration_webhooks.signature_alg is 'class=operational;about=hmac_sha256, ed25519, or provider for the sender''s own scheme.';
 comment on column webhook.integration_webhooks.max_attempts is 'class=operational;about=Attempts before an event is parked as dead, 1 to 20.';
 comment on column webhook.integration_webhooks.timeout_ms is 'class=operational;about=How long an attempt may take, in milliseconds.';

@@ -75,7 +75,7 @@ test('core.abo_compatible: is the matrix of blood groups, and RhD counts where r
   for (const [component, donors] of Object.entries(matrix)) {
     for (const [donor, row] of Object.entries(donors)) {
       for (const [index, recipient] of ['O', 'A', 'B', 'AB'].entries()) {
-        for (const [donorRh, recipientRh] of ['--', '-+', '+-', '++'].map((pair) => [...pair])) {
+        for (const [donorRh, recipientRh] of ['--', '-+', '+-', '++'].map((pair) => pair.split(''))) {
           const [answer] = await db.query<{ may: boolean }>('select core.abo_compatible($1, $2, $3) as may', [
             component,
             `${donor}${donorRh}`,

@@ -45,7 +45,7 @@ async function addTenant(admin: Database, maxAttempts: number): Promise<string> 
     ])
     await tx.query(
       `insert into webhook.integration_webhooks (tenant_id, code, direction, url, secret_ref, max_attempts, backoff)
-      values ($1, 'hook', 'out', 'https://hook.example/', 'secret', $2, '{"base_ms": 1, "factor": 1, "max_ms": 1}')`,
+      values ($1, 'hook', 'out', 'https://hook.example/', 'vault://hooks/hook', $2, '{"base_ms": 1, "factor": 1, "max_ms": 1}')`,
       [tenant, maxAttempts],
     )
   })

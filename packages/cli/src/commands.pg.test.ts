@@ -22,8 +22,8 @@ async function runJson(args: string[], database: TestDatabase = demo, cwd?: stri
 
 const FINDING = 'rule family severity file line column object message related help fix'.split(' ').toSorted()
 
-test('imhotep verify --attack --json: answers checks, findings and attempts, none through', async () => {
-  const { code, answer } = await runJson(['verify', '--attack'])
+test('imhotep verify --attack --quick --json: answers checks, findings and attempts, none through', async () => {
+  const { code, answer } = await runJson(['verify', '--attack', '--quick'])
 
   assert.deepEqual(Object.keys(answer), ['command', 'ok', 'target', 'checks', 'tables', 'findings', 'attack', 'ms'])
   assert.deepEqual(Object.keys(answer.target), ['host', 'database', 'environment'])

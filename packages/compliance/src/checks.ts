@@ -1,6 +1,6 @@
 import { parseTags, type Table } from '@imhotep/engine'
 import { outcomeOf, rowsOfTenants, trial, type Inspection } from './inspection.ts'
-import { fail, notApplicable, pass, type ComplianceRule, type Verdict } from './rule.ts'
+import { fail, notApplicable, pass, type ComplianceRule, type RuleFamily, type Verdict } from './rule.ts'
 
 // The few shapes that almost every check has. Each says how much it looked at, and looking at nothing is no pass.
 
@@ -18,6 +18,13 @@ export function tagOf(table: Table, tag: string): string | undefined {
 /** The tag of a column's comment. */
 export function columnTag(table: Table, column: string, tag: string): string | undefined {
   return parseTags(table.columns.get(column)?.comment ?? null).get(tag)
+}
+
+/** The columns that can hold words: text, lists of text, documents. */
+export function textColumns(table: Table): string[] {
+  return [...table.columns.values()]
+    .filter(({ type, generated }) => /^(text|jsonb|character varying|text\[\])/.test(type) && generated === null)
+    .map(({ name }) => name)
 }
 
 export function hasClass(...classes: readonly string[]): (table: Table) => boolean {
@@ -39,6 +46,13 @@ export function all(...checks: readonly Check[]): Check {
     }
     return pass(evidence.join('; '))
   }
+}
+
+/** Another family asks the same. */
+export function sameAs({ rules }: RuleFamily, id: string): Check {
+  const rule = rules.find((one) => one.id === id)
+  if (!rule) throw new Error(`there is no rule ${id}`)
+  return (inspection) => rule.check(inspection)
 }
 
 /** Every table that `which` chooses satisfies `flaw` with null; else `flaw` says what is wrong. */
@@ -91,6 +105,43 @@ export function hasColumns(wanted: Readonly<Record<string, readonly string[]>>):
       }
     }
     return summary(`${looked} columns of ${Object.keys(wanted).length} tables`, looked, offenders)
+  }
+}
+
+/** Each table has the columns, each of the type; lengths and precisions may differ. `{table: {type: 'column column'}}`. */
+export function hasTypes(wanted: Readonly<Record<string, Readonly<Record<string, string>>>>): Check {
+  return ({ catalog }) => {
+    const offenders: string[] = []
+    let looked = 0
+    for (const [name, types] of Object.entries(wanted)) {
+      const table = catalog.tables.get(name)
+      for (const [type, columns] of Object.entries(types)) {
+        for (const column of columns.split(/\s+/)) {
+          looked += 1
+          const found = table?.columns.get(column)?.type.replace(/\([\d,]+\)/, '')
+          if (found === undefined) offenders.push(`${name}.${column} is missing`)
+          else if (found !== type) offenders.push(`${name}.${column} is ${found}, not ${type}`)
+        }
+      }
+    }
+    return summary(`${looked} columns of ${Object.keys(wanted).length} tables`, looked, offenders)
+  }
+}
+
+/** A check of the column, or its enumerated type, lists these words; `exactly`: and no other. */
+export function hasWords(table: string, column: string, words: readonly string[], exactly = false): Check {
+  return ({ catalog }) => {
+    const found = catalog.tables.get(table)
+    const lists = [...(found?.constraints.values() ?? [])]
+      .filter(({ kind, validated, columns }) => kind === 'check' && validated && columns.join() === column)
+      .map(({ definition }) => [...definition.matchAll(/'([^']*)'/g)].map(([, word]) => word ?? ''))
+    lists.push(catalog.types.get(found?.columns.get(column)?.type ?? '')?.labels ?? [])
+    const fits = lists.some(
+      (list) => words.every((word) => list.includes(word)) && (!exactly || list.every((word) => words.includes(word))),
+    )
+    return fits
+      ? pass(`${words.length} words of ${table}.${column}`)
+      : fail(`${table}.${column} is not limited to the words ${words.join(', ')}`, [`${table}.${column}`])
   }
 }
 
@@ -203,6 +254,8 @@ export interface Refusal {
   readonly given?: readonly string[]
   /** What must be refused; `$1` is the tenant. */
   readonly statement: string
+  /** The same but for what the rule forbids: it must succeed, so that the refusal is the rule's and no other's. */
+  readonly control?: string
   /** SQLSTATEs that count as the refusal. */
   readonly with: readonly string[]
   /** Database role that tries it. Default: the installer, for rules that hold even for it. */
@@ -216,8 +269,9 @@ export function refuses(...refusals: readonly Refusal[]): Check {
     if (tenant === undefined) return notApplicable('there is no active tenant to try it in')
     const offenders: string[] = []
     for (const refusal of refusals) {
-      const sqlstate = await trial(inspection, () => attemptOf(inspection, tenant, refusal))
-      if (!refusal.with.includes(sqlstate)) offenders.push(`${refusal.attempt}: ended with ${sqlstate}`)
+      const { refused, control } = await trial(inspection, () => attemptOf(inspection, tenant, refusal))
+      if (!refusal.with.includes(refused)) offenders.push(`${refusal.attempt}: ended with ${refused}`)
+      if (control !== '00000') offenders.push(`${refusal.attempt}: what is allowed ended with ${control}`)
     }
     return summary(
       `${refusals.length} attempts, each refused: ${refusals.map(({ attempt }) => attempt).join('; ')}`,
@@ -227,12 +281,32 @@ export function refuses(...refusals: readonly Refusal[]): Check {
   }
 }
 
-async function attemptOf(inspection: Inspection, tenant: string, refusal: Refusal): Promise<string> {
+async function attemptOf(
+  inspection: Inspection,
+  tenant: string,
+  refusal: Refusal,
+): Promise<{ refused: string; control: string }> {
   const { tx } = inspection
   await beginRequest(inspection, tenant)
   for (const statement of refusal.given ?? []) await tx.query(statement, paramsOf(statement, tenant))
   if (refusal.as !== undefined) await tx.query(`set local role ${refusal.as}`)
-  return outcomeOf(inspection, refusal.statement, paramsOf(refusal.statement, tenant))
+  const outcome = (statement: string) => outcomeOf(inspection, statement, paramsOf(statement, tenant))
+  return {
+    refused: await outcome(refusal.statement),
+    control: refusal.control === undefined ? '00000' : await outcome(refusal.control),
+  }
+}
+
+/** What was tried, what it ended with (an SQLSTATE or a state), and what it must end with. */
+export type Trial = readonly [name: string, outcome: string, expected: string]
+
+/** Every trial ended as it must: what is allowed works as well as what is forbidden is refused. */
+export function judge(trials: readonly Trial[]): Verdict {
+  const offenders = trials
+    .filter(([, outcome, expected]) => outcome !== expected)
+    .map(([name, outcome, expected]) => `${name}: ended with ${outcome}, not ${expected}`)
+  const evidence = trials.map(([name, , expected]) => `${name} ${expected === '00000' ? 'works' : expected}`).join('; ')
+  return offenders.length > 0 || trials.length === 0 ? fail(`${trials.length} trials`, offenders) : pass(evidence)
 }
 
 /** A request of the tenant's, made by its first user. */

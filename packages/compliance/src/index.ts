@@ -1,3 +1,4 @@
+export { InspectionNotPossibleError } from './errors.ts'
 export {
   isCompliant,
   runCompliance,

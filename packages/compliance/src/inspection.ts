@@ -11,6 +11,7 @@ import {
   type VerifyContext,
 } from '@imhotep/engine'
 import { DatabaseError, type Transaction } from '@imhotep/postgres'
+import { InspectionNotPossibleError } from './errors.ts'
 
 /**
  * What the checks of one run share: the catalog, what the engine's own rules found, and one transaction that is rolled
@@ -27,8 +28,15 @@ export interface Inspection {
   readonly tables: readonly Table[]
 }
 
-/** Reads what the checks need. The transaction should belong to a role that may see every tenant's rows. */
+/**
+ * Reads what the checks need.
+ * @throws InspectionNotPossibleError for a role that is no superuser
+ */
 export async function openInspection(tx: Transaction): Promise<Inspection> {
+  const [me] = await tx.query<{ name: string; superuser: boolean }>(
+    'select rolname as name, rolsuper as superuser from pg_roles where rolname = current_user',
+  )
+  if (!me?.superuser) throw new InspectionNotPossibleError(me?.name ?? '')
   const catalog = await readCatalogInside(tx)
   const context = makeContext(catalog, defaultPolicy, await readFacts(tx, catalog, defaultPolicy))
   const tenants = await tx.query<{ id: string }>(`select id from core.tenants where status = 'active' order by id`)

@@ -1,10 +1,12 @@
 /** True when the last digit is the Luhn (mod 10) check digit of the others. Needs at least two digits. */
 export function isLuhn(digits: string): boolean {
   if (!/^[0-9]{2,}$/.test(digits)) return false
-  const sum = [...digits].toReversed().reduce((total, digit, index) => {
-    const value = Number(digit) * (index % 2 === 1 ? 2 : 1)
-    return total + Math.floor(value / 10) + (value % 10)
-  }, 0)
+  const sum = Array.from(digits)
+    .toReversed()
+    .reduce((total, digit, index) => {
+      const value = Number(digit) * (index % 2 === 1 ? 2 : 1)
+      return total + Math.floor(value / 10) + (value % 10)
+    }, 0)
   return sum % 10 === 0
 }
 
@@ -35,10 +37,12 @@ const PERMUTE = [
 /** True when the last digit is the Verhoeff check digit of the others. Needs at least two digits. */
 export function isVerhoeff(digits: string): boolean {
   if (!/^[0-9]{2,}$/.test(digits)) return false
-  const sum = [...digits].toReversed().reduce((state, digit, index) => {
-    const permuted = Number(PERMUTE[index % 8]?.[Number(digit)])
-    return Number(MULTIPLY[state]?.[permuted])
-  }, 0)
+  const sum = Array.from(digits)
+    .toReversed()
+    .reduce((state, digit, index) => {
+      const permuted = Number(PERMUTE[index % 8]?.[Number(digit)])
+      return Number(MULTIPLY[state]?.[permuted])
+    }, 0)
   return sum === 0
 }
 
@@ -47,14 +51,14 @@ const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ*'
 /** The ISO 7064 MOD 37-2 check character of digits and capital letters; null for anything else. */
 export function mod37Character(payload: string): string | null {
   if (!/^[0-9A-Z]+$/.test(payload)) return null
-  const sum = [...payload].reduce((total, character) => ((total + ALPHABET.indexOf(character)) * 2) % 37, 0)
+  const sum = Array.from(payload).reduce((total, character) => ((total + ALPHABET.indexOf(character)) * 2) % 37, 0)
   return ALPHABET[(38 - sum) % 37] ?? null
 }
 
 /** True when the last digit is the GS1 check digit of the others: weights 3 and 1 from the right. */
 export function isGs1(digits: string): boolean {
   if (!/^[0-9]{2,}$/.test(digits)) return false
-  const sum = [...digits]
+  const sum = Array.from(digits)
     .toReversed()
     .reduce((total, digit, index) => total + Number(digit) * (index % 2 === 1 ? 3 : 1), 0)
   return sum % 10 === 0

@@ -33,7 +33,7 @@ const BASE_36 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ'
 /** Indian GST number: state, tax number, entity, Z, check character in base 36 with factors 1 and 2. */
 export function isGstin(gstin: string): boolean {
   if (!/^[0-9]{2}[A-Z]{5}[0-9]{4}[A-Z][1-9A-Z]Z[0-9A-Z]$/.test(gstin)) return false
-  const sum = [...gstin.slice(0, 14)].reduce((total, character, index) => {
+  const sum = Array.from(gstin.slice(0, 14)).reduce((total, character, index) => {
     const product = BASE_36.indexOf(character) * (index % 2 === 0 ? 1 : 2)
     return total + Math.floor(product / 36) + (product % 36)
   }, 0)
@@ -87,9 +87,13 @@ export function looksLikeAadhaar(text: string): boolean {
   return [...found].some(([, a = '', b = '', c = '']) => isVerhoeff(a + b + c))
 }
 
-/** True when a text holds what looks like a payment card number: 13 to 19 digits, an issuer's range, right Luhn digit. */
+/**
+ * True when a text holds what looks like a payment card number: 13 to 19 digits, an issuer's range, right Luhn digit. The
+ * digits of UUIDs and hashes are passed over: one in ten would pass the test.
+ */
 export function looksLikeCardNumber(text: string): boolean {
-  const found = text.matchAll(/(?<![0-9])[0-9](?:[ -]?[0-9]){12,18}(?![0-9])/g)
+  const words = text.replaceAll(/\b(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{20,})\b/gi, '#')
+  const found = words.matchAll(/(?<![0-9])[0-9](?:[ -]?[0-9]){12,18}(?![0-9])/g)
   return [...found].some(([candidate]) => {
     const digits = candidate.replaceAll(/[^0-9]/g, '')
     return /^(4|5[0-8]|2[2-7]|3[4-9]|6|81|82)/.test(digits) && isLuhn(digits)

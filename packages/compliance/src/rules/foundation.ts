@@ -1,5 +1,16 @@
 import { attackInside } from '@imhotep/engine'
-import { all, columnTag, everyTable, hasCheck, inSchemas, noFinding, noRows, refuses, tagOf } from '../checks.ts'
+import {
+  all,
+  columnTag,
+  everyTable,
+  hasCheck,
+  inSchemas,
+  nameOf,
+  noFinding,
+  noRows,
+  refuses,
+  tagOf,
+} from '../checks.ts'
 import { fail, notApplicable, pass, type RuleFamily } from '../rule.ts'
 
 const ofTenants = (table: Parameters<typeof tagOf>[0]) => tagOf(table, 'scope') === 'tenant'
@@ -16,10 +27,14 @@ export const foundation: RuleFamily = {
       source: 'H8',
       rule: 'every tenant table has tenant_id uuid not null',
       kind: 'catalogue',
-      check: everyTable('tenant tables', ofTenants, (table) => {
-        const column = table.columns.get('tenant_id')
-        return column?.type === 'uuid' && column.notNull ? null : 'tenant_id is missing, nullable or of another type'
-      }),
+      check: all(
+        everyTable('tenant tables', ofTenants, (table) => {
+          const column = table.columns.get('tenant_id')
+          return column?.type === 'uuid' && column.notNull ? null : 'tenant_id is missing, nullable or of another type'
+        }),
+        // what a table says of its scope does not let it off
+        noFinding(['tenant-column']),
+      ),
     },
     {
       id: 'COR-02',
@@ -47,7 +62,21 @@ export const foundation: RuleFamily = {
       source: 'H8',
       rule: 'no role of an application is superuser, bypasses row level security or owns a table',
       kind: 'catalogue',
-      check: noFinding(['application-roles']),
+      check: all(noFinding(['application-roles']), ({ catalog }) => {
+        const grantees = new Set(
+          [...catalog.schemas.values(), ...catalog.tables.values(), ...catalog.functions.values()].flatMap(
+            ({ owner, grants }) => grants.map(({ grantee }) => grantee).filter((grantee) => grantee !== owner),
+          ),
+        )
+        const roles = [...catalog.roles.values()].filter(({ name }) => grantees.has(name))
+        const above = roles.filter(({ superuser, bypassRls }) => superuser || bypassRls)
+        return above.length > 0
+          ? fail(
+              `${roles.length} roles with rights`,
+              above.map(({ name }) => `${name} stands above the policies`),
+            )
+          : pass(`${roles.length} roles with rights in the schemas`)
+      }),
     },
     {
       id: 'COR-06',
@@ -78,7 +107,7 @@ export const foundation: RuleFamily = {
       rule: 'no column of billing, payment, insurance and inventory is a floating point number',
       kind: 'catalogue',
       check: everyTable('tables', inSchemas('billing', 'payment', 'insurance', 'inventory'), (table) => {
-        const floats = [...table.columns.values()].filter(({ type }) => type === 'real' || type === 'double precision')
+        const floats = [...table.columns.values()].filter(({ type }) => /^(real|double precision)/.test(type))
         return floats.length === 0 ? null : floats.map(({ name }) => name).join(', ')
       }),
     },
@@ -103,6 +132,14 @@ export const foundation: RuleFamily = {
         )
         const without = withTrigger.filter((machine) => !machines.has(machine))
         if (without.length > 0) return fail('machines without rules', without)
+        // the state of reference rows is said by who publishes them
+        const unruled = tables.filter(
+          (table) =>
+            table.columns.has('status') &&
+            tagOf(table, 'class') !== 'reference' &&
+            ![...table.triggers.values()].some((trigger) => trigger.function === 'core.enforce_transition'),
+        )
+        if (unruled.length > 0) return fail('columns called status that nothing rules', unruled.map(nameOf))
         return pass(`${withTrigger.length} state machines`)
       }),
     },
@@ -112,14 +149,15 @@ export const foundation: RuleFamily = {
       rule: 'the installed script is recorded whole, with the checksum of the text that was applied',
       kind: 'data',
       async check({ tx }) {
-        const [row] = await tx.query<{ applied: number; broken: number }>(
-          `select count(*)::int as applied, count(*) filter (where not success)::int as broken
-           from core.schema_migrations where kind <> 'seed'`,
+        const rows = await tx.query<{ version: string; whole: boolean }>(
+          `select version, success and checksum = sha256(convert_to(body, 'UTF8')) as whole
+           from core.schema_migrations where kind <> 'seed' order by version`,
         )
-        if (!row || row.applied === 0) return notApplicable('the schema was not installed by imhotep migrate')
-        return row.broken === 0
-          ? pass(`${row.applied} migrations applied and recorded`)
-          : fail(`${row.broken} of ${row.applied} migrations did not end`)
+        if (rows.length === 0) return notApplicable('the schema was not installed by imhotep migrate')
+        const broken = rows.filter(({ whole }) => !whole).map(({ version }) => version)
+        return broken.length === 0
+          ? pass(`${rows.length} migrations applied and recorded`)
+          : fail(`${rows.length} migrations, ${broken.length} did not end or are not the recorded text`, broken)
       },
     },
     {
@@ -154,6 +192,16 @@ export const foundation: RuleFamily = {
             select coalesce(sum(m.quantity), 0)
             from inventory.stock_movements m
             where m.tenant_id = b.tenant_id and m.store_location_id = b.store_location_id and m.batch_id = b.batch_id
+          )
+          union all
+          select m.batch_id || ' has movements and no balance'
+          from inventory.stock_movements m
+          where m.tenant_id = $1
+          group by m.tenant_id, m.store_location_id, m.batch_id
+          having sum(m.quantity) <> 0 and not exists (
+            select
+            from inventory.stock_balances b
+            where b.tenant_id = m.tenant_id and b.store_location_id = m.store_location_id and b.batch_id = m.batch_id
           )`,
       }),
     },
@@ -184,14 +232,24 @@ export const foundation: RuleFamily = {
           what: 'issued invoices',
           of: `select count(*)::int as n from billing.invoices where tenant_id = $1 and invoice_number is not null`,
           offending: `
-            select i.kind || ' ' || i.series || ' ' || i.fiscal_year as offender
-            from billing.invoices i
-            where i.tenant_id = $1 and i.invoice_number is not null
-            group by i.kind, i.series, i.fiscal_year
-            having
-              max(substring(i.invoice_number from '[0-9]+$')::bigint) - min(substring(i.invoice_number from '[0-9]+$')::bigint) + 1
-              <> count(distinct i.invoice_number)
-              or count(*) <> count(distinct i.invoice_number)`,
+            select concat_ws(' ', n.kind, nullif(n.series, ''), n.fiscal_year) as offender
+            from (
+              select
+                i.kind, i.series, i.fiscal_year, count(*) as issued, count(distinct i.invoice_number) as numbers,
+                max(substring(i.invoice_number from '[0-9]+$')::bigint) as last,
+                min(substring(i.invoice_number from '[0-9]+$')::bigint) as first
+              from billing.invoices i
+              where i.tenant_id = $1 and i.invoice_number is not null
+              group by i.kind, i.series, i.fiscal_year
+            ) as n
+            where n.last - n.first + 1 <> n.numbers or n.issued <> n.numbers
+              -- the counter knows of a number whose bill is gone
+              or exists (
+                select
+                from core.id_sequences s
+                where s.tenant_id = $1 and s.scope = n.kind and s.series = n.series and s.period_key = n.fiscal_year
+                  and s.check_algo = 'none' and s.last_value <> n.last
+              )`,
         }),
       ),
     },

@@ -1,3 +1,4 @@
+import type { Table } from '@imhotep/engine'
 import {
   all,
   beginRequest,
@@ -7,7 +8,6 @@ import {
   hasClass,
   hasColumns,
   hasFunction,
-  hasTrigger,
   hasUnique,
   nameOf,
   noFinding,
@@ -15,10 +15,41 @@ import {
   refuses,
   tagOf,
 } from '../checks.ts'
-import { outcomeOf, rowsOfTenants, trial } from '../inspection.ts'
+import { outcomeOf, rowsOfTenants } from '../inspection.ts'
 import { fail, needsPerson, notApplicable, pass, type RuleFamily } from '../rule.ts'
 
 const application = 'imhotep_app'
+
+function isEncrypted(table: Table, column: string): boolean {
+  return column.endsWith('_enc') || columnTag(table, column, 'enc') === '1'
+}
+
+function sessionUnusedFor(idle: string): string {
+  return `
+    insert into auth.sessions (tenant_id, user_id, family_id, refresh_hash, ip, user_agent, idle_expires_at, expires_at)
+    select u.tenant_id, u.id, core.uuid_v7(), sha256('probe'), '127.0.0.1', 'probe', now() + interval '${idle}', now() + interval '8 hours'
+    from auth.users u where u.tenant_id = $1 order by u.id limit 1`
+}
+
+/** A change of each kind of data that no rule of its module refuses. */
+const loggedChanges = [
+  { table: 'patient.patients', change: 'is_vip = not is_vip' },
+  { table: 'clinical.encounters', change: `referred_by = 'probe'` },
+  { table: 'billing.accounts', change: 'credit_limit = coalesce(credit_limit, 0) + 1' },
+] as const
+
+/** What is signed or released, and how to try to change it. */
+const signedRecords = [
+  { table: 'clinical.medical_records', states: ['signed', 'amended'], change: `title = title || ' changed'` },
+  { table: 'clinical.discharge_summaries', states: ['final'], change: `condition_at_discharge = 'changed'` },
+  { table: 'clinical.imaging_results', states: ['final'], change: `issued_at = issued_at - interval '1 hour'` },
+  { table: 'laboratory.lab_results', states: ['final', 'corrected'], change: `method = 'changed'` },
+  {
+    table: 'laboratory.diagnostic_reports',
+    states: ['final', 'corrected'],
+    change: `issued_at = issued_at - interval '1 hour'`,
+  },
+] as const
 
 /** HIPAA Security and Privacy Rules. */
 export const hipaa: RuleFamily = {
@@ -72,23 +103,36 @@ export const hipaa: RuleFamily = {
           [patient.id],
         )
         const inside = await outcomeOf(inspection, `select audit.log_access('Patient', $1, $1, 'view')`, [patient.id])
-        const [session] = await tx.query<{ hours: number; status: string }>(
-          `select extract(epoch from expires_at - opened_at)::int / 3600 as hours, status from audit.break_glass_sessions
-           where patient_id = $1 order by opened_at desc limit 1`,
+        const [session] = await tx.query<{ id: string }>(
+          `select id from audit.break_glass_sessions where patient_id = $1 and status = 'open'`,
           [patient.id],
         )
         if (without === '00000') return fail('a read for the purpose BTG without an open session was logged')
         if (inside !== '00000') return fail(`a read in an open session ended with ${inside}`)
-        if (session?.status !== 'open' || session.hours > 24) return fail('the session is not bounded')
-        return pass(`without a session ${without}, with one logged, open for ${session.hours} h, to be reviewed`)
+        if (!session) return fail('emergency access left no open session')
+        const longer = await outcomeOf(
+          inspection,
+          `update audit.break_glass_sessions set expires_at = opened_at + interval '25 hours' where id = $1`,
+          [session.id],
+        )
+        if (longer === '00000') return fail('a session may last longer than a day')
+        await tx.query('select audit.close_break_glass($1)', [session.id])
+        const own = await outcomeOf(inspection, `select audit.review_break_glass($1, 'justified')`, [session.id])
+        if (own === '00000') return fail('a user reviews the emergency access of his own')
+        return pass(`without a session ${without}, with one logged, longer than a day ${longer}, own review ${own}`)
       },
     },
     {
       id: 'HIP-04',
       source: '164.312(a)(2)(iii)',
       rule: 'a session ends by itself when nobody uses it',
-      kind: 'catalogue',
-      check: hasCheck('auth.sessions', /idle_expires_at/, /last_seen_at/),
+      kind: 'behaviour',
+      check: refuses({
+        attempt: 'a session that may lie unused for two hours',
+        statement: sessionUnusedFor('2 hours'),
+        with: ['23514'],
+        control: sessionUnusedFor('5 minutes'),
+      }),
     },
     {
       id: 'HIP-05',
@@ -97,13 +141,14 @@ export const hipaa: RuleFamily = {
       kind: 'catalogue',
       check: everyTable(
         'tables with encrypted columns',
-        (table) => [...table.columns.keys()].some((column) => columnTag(table, column, 'enc') === '1'),
+        (table) => [...table.columns.keys()].some((column) => isEncrypted(table, column)),
         (table) => {
           const flaws = [...table.columns.values()]
-            .filter(({ name }) => columnTag(table, name, 'enc') === '1')
+            .filter(({ name }) => isEncrypted(table, name))
             .flatMap(({ name, type }) => {
               const twin = name.replace(/_enc$/, '')
               return [
+                ...(columnTag(table, name, 'enc') === '1' ? [] : [`${name} is not marked`]),
                 ...(type === 'bytea' || type === 'jsonb' ? [] : [`${name} is ${type}`]),
                 ...(twin !== name && table.columns.has(twin) ? [`${twin} beside ${name}`] : []),
               ]
@@ -123,7 +168,7 @@ export const hipaa: RuleFamily = {
         for (const table of inspection.tables) {
           if (!table.columns.has('tenant_id')) continue
           for (const { name, type } of table.columns.values()) {
-            if (type !== 'bytea' || columnTag(table, name, 'enc') !== '1') continue
+            if (type !== 'bytea' || !isEncrypted(table, name)) continue
             // plain text of some length is printable from end to end, ciphertext never is
             const rows = await rowsOfTenants<{ n: number; plain: number }>(
               inspection,
@@ -144,7 +189,32 @@ export const hipaa: RuleFamily = {
       source: '164.312(b)',
       rule: 'every change of health, personal and financial data is logged',
       kind: 'catalogue',
-      check: noFinding(['audit-coverage'], hasClass('phi', 'pii', 'financial')),
+      check: all(noFinding(['audit-coverage'], hasClass('phi', 'pii', 'financial')), async (inspection) => {
+        const [tenant] = inspection.tenants
+        if (tenant === undefined) return pass('no tenant to try it in')
+        const { tx } = inspection
+        await beginRequest(inspection, tenant)
+        const offenders: string[] = []
+        let looked = 0
+        for (const { table, change } of loggedChanges) {
+          const [row] = await tx.query<{ id: string }>(
+            `update ${table} set ${change} where tenant_id = $1 and id = (select id from ${table} where tenant_id = $1 order by id limit 1) returning id`,
+            [tenant],
+          )
+          if (!row) continue
+          looked += 1
+          const [log] = await tx.query<{ n: number }>(
+            `select count(*)::int as n from audit.audit_logs
+             where tenant_id = $1 and schema_name || '.' || table_name = $2 and row_id = $3 and action = 'update'
+               and actor_user_id is not null and txid = pg_current_xact_id()::text::bigint`,
+            [tenant, table, row.id],
+          )
+          if (log?.n === 0) offenders.push(`a change of ${table} left no row`)
+        }
+        return offenders.length > 0
+          ? fail(`${looked} changes`, offenders)
+          : pass(`${looked} changes tried, each logged`)
+      }),
     },
     {
       id: 'HIP-08',
@@ -186,7 +256,10 @@ export const hipaa: RuleFamily = {
           cross join pg_roles r
           cross join (values ('UPDATE'), ('DELETE'), ('TRUNCATE')) as p (privilege)
           where c.relkind in ('r', 'p') and c.relname ~ '^(audit_logs|phi_access_logs|audit_chain_anchors|audit_archives)'
-            and r.rolname ~ '_(app|ro)$' and has_table_privilege(r.oid, c.oid, p.privilege)`)
+            and r.rolname ~ '_(app|ro)$' and (
+              has_table_privilege(r.oid, c.oid, p.privilege)
+              or p.privilege = 'UPDATE' and has_any_column_privilege(r.oid, c.oid, p.privilege)
+            )`)
         const offenders = rows.map(({ offender }) => offender)
         const looked = [...catalog.tables.values()].filter(({ schema }) => schema === 'audit').length
         return offenders.length > 0 ? fail(`${looked} tables`, offenders) : pass(`${looked} tables and partitions`)
@@ -202,27 +275,26 @@ export const hipaa: RuleFamily = {
         const tables = inspection.tables.filter((table) => tagOf(table, 'append_only') === '1')
         let looked = 0
         for (const table of tables) {
-          const outcome = await trial(inspection, async () => {
-            await inspection.tx.query(`set local session_replication_role = origin`)
-            const [row] = await inspection.tx.query<{ n: number }>(
-              `select count(*)::int as n from (select from ${nameOf(table)} limit 1) as one`,
-            )
-            return row?.n === 0 ? null : outcomeOf(inspection, `delete from ${nameOf(table)}`)
-          })
-          if (outcome === null) continue
+          const name = nameOf(table)
+          const [row] = await inspection.tx.query<{ any: boolean }>(`select exists (select from ${name}) as any`)
+          if (row?.any !== true) continue
           looked += 1
-          if (outcome !== 'IM006') offenders.push(`${nameOf(table)}: DELETE ended with ${outcome}`)
+          const [column] = table.columns.keys()
+          for (const statement of [`delete from ${name}`, `update ${name} set "${column}" = "${column}"`]) {
+            const outcome = await outcomeOf(inspection, statement)
+            if (outcome !== 'IM006') offenders.push(`${statement} ended with ${outcome}`)
+          }
         }
         if (offenders.length > 0) return fail(`${looked} tables with rows`, offenders)
         return looked === 0
           ? notApplicable('no append-only table has a row')
-          : pass(`DELETE tried on ${looked} tables with rows`)
+          : pass(`DELETE and UPDATE tried on ${looked} tables with rows`)
       }),
     },
     {
       id: 'HIP-11',
       source: '164.312(c)(2)',
-      rule: 'the chain of seals over the audit log is whole',
+      rule: 'the chain of seals over the audit log is whole and up to date',
       kind: 'data',
       async check(inspection) {
         const breaks: string[] = []
@@ -235,6 +307,14 @@ export const hipaa: RuleFamily = {
               [log],
             )
             breaks.push(...rows.map(({ problem }) => `${tenant} ${log}: ${problem}`))
+            const [open] = await inspection.tx.query<{ n: number }>(
+              `select count(*)::int as n from audit.${log} l
+               where l.tenant_id = $1 and l.${log === 'audit_logs' ? 'occurred_at' : 'accessed_at'} < now() - interval '2 days'
+                 and l.txid >= (select coalesce(max(a.to_txid), 0) from audit.audit_chain_anchors a where a.tenant_id = $1 and a.log_name = $2)
+                 and exists (select from audit.audit_chain_anchors a where a.tenant_id = $1)`,
+              [tenant, log],
+            )
+            if (open && open.n > 0) breaks.push(`${tenant} ${log}: ${open.n} rows older than two days under no seal`)
           }
           const [row] = await inspection.tx.query<{ n: number }>(
             'select count(*)::int as n from audit.audit_chain_anchors where tenant_id = $1',
@@ -261,7 +341,7 @@ export const hipaa: RuleFamily = {
           offending: `
             select u.id::text as offender
             from auth.users u
-            where u.tenant_id = $1 and u.status = 'active' and u.primary_role::text = 'admin' and u.password_hash is not null
+            where u.tenant_id = $1 and u.status = 'active' and (u.primary_role::text = 'admin' or u.mfa_required) and u.password_hash is not null
               and not exists (
                 select from auth.mfa_factors f
                 where f.tenant_id = u.tenant_id and f.user_id = u.id and f.confirmed_at is not null and f.disabled_at is null
@@ -305,12 +385,43 @@ export const hipaa: RuleFamily = {
       id: 'HIP-15',
       source: '164.528',
       rule: 'disclosures carry their recipient and basis, and can be accounted for',
-      kind: 'catalogue',
+      kind: 'behaviour',
       check: all(
         hasColumns({
           'audit.phi_access_logs': ['recipient', 'legal_basis', 'purpose_of_use!', 'patient_id', 'accessed_at!'],
         }),
-        hasCheck('audit.phi_access_logs', /recipient/),
+        refuses(
+          {
+            attempt: 'a disclosure without a recipient',
+            statement: `select audit.log_disclosure('Patient', null, null, null, 'consent')`,
+            with: ['23514'],
+            control: `select audit.log_disclosure('Patient', null, null, 'a payer', 'consent')`,
+          },
+          {
+            attempt: 'a disclosure without a basis',
+            statement: `select audit.log_disclosure('Patient', null, null, 'a payer', null)`,
+            with: ['23514'],
+          },
+        ),
+        async (inspection) => {
+          const [tenant] = inspection.tenants
+          const [patient] = await rowsOfTenants<{ id: string }>(
+            inspection,
+            `select id from patient.patients where tenant_id = $1 order by id limit 1`,
+          )
+          if (tenant === undefined || !patient) return notApplicable('there is no patient to try it on')
+          await beginRequest(inspection, tenant)
+          await inspection.tx.query(`select audit.log_disclosure('Patient', $1, $1, 'a probe', 'consent')`, [
+            patient.id,
+          ])
+          const [account] = await inspection.tx.query<{ n: number }>(
+            `select count(*)::int as n from compliance.disclosure_accounting($1) where recipient = 'a probe'`,
+            [patient.id],
+          )
+          return account?.n === 1
+            ? pass('a disclosure is in the account of the patient')
+            : fail('a disclosure is missing in the account of the patient')
+        },
       ),
     },
     {
@@ -345,7 +456,12 @@ export const hipaa: RuleFamily = {
             and (u.status = 'active' or exists (
               select from auth.sessions x
               where x.tenant_id = u.tenant_id and x.user_id = u.id and x.revoked_at is null and x.expires_at > now()
-            ))`,
+            ))
+          union
+          select x.user_id::text
+          from auth.sessions x
+          join auth.users u on u.tenant_id = x.tenant_id and u.id = x.user_id
+          where x.tenant_id = $1 and x.revoked_at is null and x.expires_at > now() and u.status = 'deactivated'`,
       }),
     },
     {
@@ -439,7 +555,7 @@ export const hipaa: RuleFamily = {
       id: 'HIP-22',
       source: '164.526',
       rule: 'an amendment keeps what it amends, and what is signed cannot be changed',
-      kind: 'catalogue',
+      kind: 'behaviour',
       check: all(
         hasColumns({
           'clinical.medical_records': ['amends_id', 'amendment_reason'],
@@ -448,8 +564,27 @@ export const hipaa: RuleFamily = {
           'laboratory.diagnostic_reports': ['amends_id', 'amendment_reason'],
           'laboratory.lab_results': ['supersedes_id', 'amendment_reason'],
         }),
-        hasTrigger('clinical.medical_records', /^clinical\..*(immutable|signed|keep|refuse|check)/),
-        hasTrigger('laboratory.lab_results', /^laboratory\..*(immutable|final|keep|refuse|check)/),
+        async (inspection) => {
+          const [tenant] = inspection.tenants
+          if (tenant === undefined) return notApplicable('there is no active tenant to try it in')
+          await beginRequest(inspection, tenant)
+          const offenders: string[] = []
+          const looked: string[] = []
+          for (const { table, states, change } of signedRecords) {
+            const [row] = await inspection.tx.query<{ id: string }>(
+              `select id from ${table} where tenant_id = $1 and status = any ($2) order by id limit 1`,
+              [tenant, states],
+            )
+            if (!row) continue
+            looked.push(table)
+            const outcome = await outcomeOf(inspection, `update ${table} set ${change} where id = $1`, [row.id])
+            if (!outcome.startsWith('IM')) offenders.push(`a change of ${table} ${row.id} ended with ${outcome}`)
+          }
+          if (looked.length === 0) return notApplicable('nothing is signed yet')
+          return offenders.length > 0
+            ? fail(`${looked.length} signed records`, offenders)
+            : pass(`a change of what is signed refused in ${looked.join(', ')}`)
+        },
       ),
     },
     {

@@ -331,6 +331,11 @@ test('a transfusion: crossmatched, issued, checked by two people, given; each st
     run((tx) => startTransfusion(tx, { ...start, din: 'A999926999999' })),
     UnitIncompatibleError,
   )
+  // a wristband that was not read is no match
+  await assert.rejects(
+    run((tx) => startTransfusion(tx, { ...start, patientId: null as unknown as string })),
+    UnitIncompatibleError,
+  )
   const started = await run((tx) => startTransfusion(tx, { ...start, preVitals: { pulse: 80 } }))
   await run((tx) => startTransfusion(tx, start))
   await assert.rejects(

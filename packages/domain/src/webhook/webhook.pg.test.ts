@@ -23,7 +23,7 @@ async function addWebhook(
   await run((tx) =>
     tx.query(
       `insert into webhook.integration_webhooks (tenant_id, code, direction, url, secret_ref, max_attempts)
-      values ($1, $2, $3, $4, 'secret', $5)`,
+      values ($1, $2, $3, $4, 'vault://hooks/test', $5)`,
       [tenant, code, direction, url, maxAttempts],
     ),
   )
@@ -137,7 +137,9 @@ test('markEventResult: tries again with growing pauses, then parks the event unt
       error: 'busy',
     })
     const wait = await pause()
-    await hospital.admin.query('update webhook.webhook_events set next_attempt_at = now()')
+    await hospital.admin.query('update webhook.webhook_events set next_attempt_at = now() where tenant_id = $1', [
+      hospital.tenant,
+    ])
     const last = await claimOne(hospital)
     const second = await report(hospital, last, { outcome: 'timeout' })
 
@@ -238,7 +240,7 @@ test('integration_webhooks: an outgoing endpoint is https and carries no passwor
       run((tx) =>
         tx.query(
           `insert into webhook.integration_webhooks (tenant_id, code, direction, url, secret_ref)
-          values ($1, 'x', 'out', $2, 's')`,
+          values ($1, 'x', 'out', $2, 'vault://hooks/x')`,
           [tenant, url],
         ),
       )

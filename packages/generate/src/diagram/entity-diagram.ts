@@ -42,7 +42,8 @@ export function entityDiagram(catalog: Catalog, schema: string): string {
   for (const { from, to } of arrows) if (from !== to) graph.setEdge(from, to)
   layout(graph)
 
-  const { width = 0, height = 0 } = graph.graph()
+  // without boxes the layout has no extent
+  const { width = 0, height = 0 } = boxes.length === 0 ? {} : graph.graph()
   const edges = graph.edges().map((edge: Parameters<typeof graph.edge>[0]) => edgePath(graph.edge(edge).points ?? []))
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${Math.ceil(width)} ${Math.ceil(height)}" width="${Math.ceil(width)}" height="${Math.ceil(height)}" font-family="ui-monospace, monospace" font-size="11" role="img" aria-label="Tables of ${schema}">
 <defs><marker id="one" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0L10 5L0 10z" fill="#57606a"/></marker></defs>

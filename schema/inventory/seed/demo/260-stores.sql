@@ -16,6 +16,7 @@ begin
     perform set_config('app.tenant_id', '', true); -- a transaction is for one tenant, a seed for both
     v_id := left(v_tenant::text, 8);
     v_store := (v_id || '-0700-7000-8000-000000000001')::uuid;
+    perform set_config('app.field_key', 'demo field key, not a secret', true);
     perform core.begin_request(v_tenant, (v_id || '-0005-7000-8000-000000000010')::uuid, 'pharmacist', 'HOPERAT', null);
     continue when exists (select from inventory.items i where i.tenant_id = v_tenant);
 
@@ -57,7 +58,7 @@ begin
       v_tenant, (v_id || '-0702-7000-8000-00000000000' || s.n)::uuid, s.code, s.name,
       case when v_id = 'da000000' and s.n = 1 then '27AAPFU0939F1ZV' end, s.licence, current_date + s.days,
       jsonb_build_object('name', 'Sales desk', 'phone', '+000000000' || s.n), 30,
-      convert_to('demo ciphertext ' || s.n, 'UTF8'), case when v_id = 'da000000' then 'SBIN0000300' end, s.rating
+      core.encrypt_text('demo account ' || s.n), case when v_id = 'da000000' then 'SBIN0000300' end, s.rating
     from (
       values
         (1, 'MEDI', 'Meditrade Distributors', 'DL-DEMO-1', 400, 4.5),
