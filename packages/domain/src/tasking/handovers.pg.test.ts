@@ -68,7 +68,7 @@ test('acceptHandover: patients read back, their tasks and those of the ward go t
       encounterId: stay.encounterId,
       illnessSeverity: 'unstable',
       patientSummaryEnc: words,
-      contingencyPlan: [{ if: 'pain', then: 'call' }],
+      contingencyPlan: [{ when: 'pain', do: 'call' }],
     }),
   )
   await asGiver((tx) =>
