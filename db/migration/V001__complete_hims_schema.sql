@@ -11927,6 +11927,11 @@ grant select on compliance.compliance_checks to business_ro;
 create index if not exists telemedicine_sessions_consent_idx on scheduling.telemedicine_sessions (tenant_id, consent_id) where consent_id is not null;
 create index if not exists contact_preferences_consent_idx on communication.contact_preferences (tenant_id, consent_id) where consent_id is not null;
 
+-- Indexes that erasure needs on tables of others: the keys of a person, and who has been here longest.
+create index if not exists encryption_keys_subject_idx on core.encryption_keys (tenant_id, subject_type, subject_id)
+  where subject_id is not null;
+create index if not exists patients_registered_idx on patient.patients (tenant_id, created_at) where deleted_at is null;
+
 -- device: tables
 
 -- device.devices: monitors, analysers, pumps, fridges, imaging machines, gateways.
@@ -23898,7 +23903,7 @@ $$;
 do $$
 begin
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.telemedicine_sessions'::pg_catalog.regclass and conname = 'telemedicine_sessions_consent_fkey') then
-    -- Keys from modules that are installed before this one.
+    -- Keys and indexes on tables of modules that are installed before this one.
     alter table scheduling.telemedicine_sessions add constraint telemedicine_sessions_consent_fkey
   foreign key (tenant_id, consent_id) references compliance.consents (tenant_id, id);
   end if;

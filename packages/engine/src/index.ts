@@ -46,6 +46,7 @@ export {
   type VersionStatus,
 } from './migrate/migration-status.ts'
 export { DEFAULT_ENVIRONMENT_SQL, readEnvironment } from './migrate/read-environment.ts'
+export { parseAhead } from './migrate/prepare-files.ts'
 export { historyOf, readHistory, type MigrationSource } from './migrate/read-history.ts'
 export { repairMigration, type RepairOptions, type RepairResult } from './migrate/repair-migration.ts'
 export * from './migrate/errors.ts'

@@ -46,6 +46,11 @@ export async function openServer(project: Project, options: ServerOptions, steps
   return server.url(EMBEDDED_DATABASE)
 }
 
+/** True when `openServer` will make an embedded server that is not there yet. */
+export function isNewServer(project: Project, { url }: ServerOptions): boolean {
+  return url === undefined && embeddedDirectories(project).length === 0
+}
+
 /** A project that began on PostgreSQL 15 stays on it until it is told otherwise. */
 function existingVersion(project: Project): EmbeddedVersion | undefined {
   return embeddedDirectories(project)[0]?.version

@@ -1,4 +1,4 @@
-import { parseSql } from '../parse/parse-sql.ts'
+import { parseSql, type ParsedFile } from '../parse/parse-sql.ts'
 import { MigrationSyntaxError } from './errors.ts'
 import type { HistoryRow } from './history-table.ts'
 import type { MigrationFile } from './migration-file.ts'
@@ -14,6 +14,20 @@ export interface PreparedFile extends TransactionMode {
   readonly row: HistoryRow | null
 }
 
+/** By text: what `parseAhead` has parsed and no run has taken yet. */
+const parsedAhead = new Map<string, ParsedFile>()
+
+/** Parses files before there is a database to apply them to; the run that follows takes what is there. */
+export async function parseAhead(
+  files: readonly MigrationFile[],
+  placeholders?: Readonly<Record<string, string>>,
+): Promise<void> {
+  for (const file of files) {
+    const text = fillPlaceholders(file.text, placeholders, file.file)
+    parsedAhead.set(text, await parseSql(text, file.file))
+  }
+}
+
 /**
  * Parses all pending files, so that a broken one stops the run before anything is sent.
  * @throws MigrationSyntaxError naming every syntax error of every file; MigrationStatementError, PlaceholderError
@@ -25,7 +39,8 @@ export async function prepareFiles(
   const parsed = []
   for (const { file, row } of pending) {
     const text = fillPlaceholders(file.text, placeholders, file.file)
-    parsed.push({ file, row, parsed: await parseSql(text, file.file) })
+    parsed.push({ file, row, parsed: await (parsedAhead.get(text) ?? parseSql(text, file.file)) })
+    parsedAhead.delete(text)
   }
   const errors = parsed.flatMap((one) => one.parsed.errors)
   if (errors.length > 0) throw new MigrationSyntaxError(errors)

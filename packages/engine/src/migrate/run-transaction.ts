@@ -28,6 +28,13 @@ export async function runTransaction(session: MigrationSession, files: readonly 
 /** A file may have taken another role, which need not be allowed to write the history. */
 const RESET_ROLE = 'reset session authorization; reset role;'
 
+/**
+ * Seeds call many functions a few times each: planning anew costs more than a better plan gives. A seed that a crash
+ * of the server takes back takes its row in the history with it.
+ */
+const SEED_SETTINGS =
+  'set local plan_cache_mode = force_generic_plan; set local jit = off; set local synchronous_commit = off;\n'
+
 interface Message {
   readonly text: string
   /** Where each file's text starts in the message, UTF-16 units. */
@@ -38,7 +45,7 @@ function messageOf(session: MigrationSession, files: readonly FileWithRow[]): Me
   const parts: { prepared: PreparedFile; start: number }[] = []
   let text = 'begin;\n'
   for (const { prepared, row } of files) {
-    text += `set local lock_timeout = '${session.statementLockTimeout}';\n`
+    text += `set local lock_timeout = '${session.statementLockTimeout}';\n${row.kind === 'seed' ? SEED_SETTINGS : ''}`
     parts.push({ prepared, start: text.length })
     const replace = row.kind === 'repeatable' || row.kind === 'seed'
     // The file may end in a comment or without semicolon.

@@ -14,7 +14,7 @@ export interface VerifyOptions {
   /** Default: all. */
   readonly rules?: readonly Rule[]
   /** True is the full attack. Default: none. */
-  readonly attack?: boolean | 'full' | 'quick' | Pick<AttackOptions, 'mode' | 'roles'>
+  readonly attack?: boolean | 'full' | 'quick' | Pick<AttackOptions, 'mode' | 'roles' | 'functions'>
   readonly onProgress?: AttackOptions['onProgress']
 }
 

@@ -18,6 +18,8 @@ export interface AttackOptions {
   readonly policy?: VerifyPolicy
   /** `quick` makes the essential attempts, as the application and not as owners; `full` all of them. Default full. */
   readonly mode?: 'full' | 'quick' | undefined
+  /** Whether functions are called, too. Default true. */
+  readonly functions?: boolean
   /** Attack as these roles, as an application would. Default: the policy's application role, and each table's owner. */
   readonly roles?: readonly string[] | undefined
   /** Attack these objects only (`schema.name`), with the tables that they need. */
@@ -159,7 +161,8 @@ function* allAttempts(
   }
   for (const view of ours(catalog.views.values())) for (const each of plots) yield* viewAttempts(view, each, scene)
   for (const plot of firsts) {
-    for (const routine of ours(catalog.functions.values())) yield* functionAttempts(routine, plot, scene)
+    if (options.functions !== false)
+      for (const routine of ours(catalog.functions.values())) yield* functionAttempts(routine, plot, scene)
     for (const sequence of ours(catalog.sequences.values())) yield* sequenceAttempts(sequence, plot)
     if (options.only) continue
     yield* statisticsAttempts(analysed, plot)
