@@ -325,7 +325,7 @@ comment on column facility.locations.floor_name is 'class=operational;about=What
   },
   {
     name: 'an index has another name',
-    sql: `alter index scheduling.appointments_encounter_idx rename to appointments_by_encounter;`,
+    sql: `alter index scheduling.appointments_clinic_idx rename to appointments_by_clinic;`,
   },
   {
     name: 'a wider index in the place of the index of a foreign key',
