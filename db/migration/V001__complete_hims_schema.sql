@@ -1020,14 +1020,18 @@ create or replace function core.looks_like_pan(p_text text) returns boolean
 as $$
   select p_text is not null and exists (
     select
-    from pg_catalog.regexp_matches(p_text, '(?<![0-9])[0-9](?:[ -]?[0-9]){12,18}(?![0-9])', 'g') as found (candidate)
+    -- the digits of a UUID or a hash are no card number, though one in ten would pass its test
+    from pg_catalog.regexp_replace(
+      p_text, '\m([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{20,})\M', '#', 'gi'
+    ) as words
+    cross join lateral pg_catalog.regexp_matches(words, '(?<![0-9])[0-9](?:[ -]?[0-9]){12,18}(?![0-9])', 'g') as found (candidate)
     cross join lateral pg_catalog.regexp_replace(found.candidate[1], '[^0-9]', '', 'g') as digits
     -- the issuers' ranges: Visa, Mastercard, American Express, Diners, Discover, RuPay, JCB, Maestro
     where digits ~ '^(4|5[0-8]|2[2-7]|3[4-9]|6|81|82)' and core.valid_luhn(digits)
   )
 $$;
 
-comment on function core.looks_like_pan(text) is 'about=True when a text holds what looks like a payment card number: 13 to 19 digits, spaces and hyphens allowed, an issuer''s range, right Luhn digit.';
+comment on function core.looks_like_pan(text) is 'about=True when a text holds what looks like a payment card number: 13 to 19 digits, spaces and hyphens allowed, an issuer''s range, right Luhn digit. UUIDs and hashes are passed over.';
 
 create or replace function core.assert_no_pan(p_value jsonb) returns boolean
   language sql
@@ -1898,12 +1902,184 @@ comment on function ehr.keep_stored_file() is 'about=Before update of ehr.docume
 
 -- compliance: foundation
 
--- Privacy law, consent, retention, incidents and evidence.
+-- What privacy and quality law asks for: consent, the rights of a person, breaches, retention and erasure, incidents, and
+-- the evidence that all of it is kept.
 create schema if not exists compliance;
 
-comment on schema compliance is 'owner=business;about=Privacy law, consent, retention, incidents and evidence.';
+comment on schema compliance is 'owner=business;about=Consent, rights of persons, breaches, retention and erasure, incidents, and evidence of checks.';
 
 select core.create_service_roles('business');
+
+-- The hash that stands beside a text as proof of what it said.
+create or replace function compliance.text_hash(p_text text) returns bytea
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$ select sha256(convert_to(p_text, 'UTF8')) $$;
+
+comment on function compliance.text_hash(text) is 'about=SHA-256 of a text in UTF-8.';
+
+-- Rules that look at other rows or at settings. The operations ask first; these are the last guard, whatever the road.
+create or replace function compliance.is_minor(p_tenant_id uuid, p_patient_id uuid, p_at timestamptz) returns boolean
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(
+    (
+      select
+        p.birth_date + (coalesce((core.setting('compliance.majority_age') #>> '{}')::int, 18) || ' years')::interval
+        > p_at at time zone 'UTC'
+      from patient.patients p
+      where p.tenant_id = p_tenant_id and p.id = p_patient_id
+    ),
+    false
+  )
+$$;
+
+comment on function compliance.is_minor(uuid, uuid, timestamptz) is 'about=Whether the patient was under the age of setting compliance.majority_age (18); a patient without a birth date counts as an adult.';
+
+create or replace function compliance.check_consent() returns trigger
+  language plpgsql
+  security definer -- looks at the patient and at the contact
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_contact record;
+  v_notice compliance.consent_notices;
+begin
+  if new.given_by in ('patient', 'spouse') and compliance.is_minor(new.tenant_id, new.patient_id, new.given_at) then
+    raise exception 'patient % is a minor', new.patient_id
+      using errcode = 'IM913', hint = 'a verified guardian consents: given_by guardian with the contact';
+  end if;
+  if new.contact_id is not null then
+    select c.patient_id, c.is_legal_guardian, c.guardian_verified_at, c.valid_to, c.deleted_at into v_contact
+    from patient.patient_contacts c
+    where c.tenant_id = new.tenant_id and c.id = new.contact_id;
+    if v_contact.patient_id <> new.patient_id then
+      raise exception 'contact % is not of patient %', new.contact_id, new.patient_id
+        using errcode = 'IM913', hint = 'choose a contact of the patient';
+    end if;
+    if new.given_by = 'guardian' and (
+      not v_contact.is_legal_guardian or v_contact.guardian_verified_at is null or v_contact.deleted_at is not null
+      or v_contact.valid_to < (new.given_at at time zone 'UTC')::date
+    ) then
+      raise exception 'contact % is no verified legal guardian', new.contact_id
+        using errcode = 'IM913', hint = 'verify the proof of guardianship first';
+    end if;
+  end if;
+  if new.notice_id is not null then
+    select n.* into v_notice from compliance.consent_notices n where n.id = new.notice_id;
+    if v_notice.effective_from > new.given_at or not new.purposes <@ v_notice.purpose then
+      raise exception 'notice % does not cover the consent', new.notice_id
+        using errcode = 'IM914', hint = 'show a notice that is in effect and names all purposes';
+    end if;
+  end if;
+  return new;
+end
+$$;
+
+comment on function compliance.check_consent() is 'about=Before insert or change: for a minor neither the patient nor a spouse consents, a guardian is a verified legal guardian of this patient (IM913), and the notice was in effect and names all purposes (IM914).';
+
+create or replace function compliance.check_everybody_told() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_waiting int;
+begin
+  select count(*) into v_waiting
+  from compliance.breach_affected_persons p
+  where p.tenant_id = new.tenant_id and p.breach_id = new.id and p.notified_at is null;
+  if v_waiting > 0 then
+    raise exception '% persons affected by breach % were not told', v_waiting, new.id
+      using errcode = 'IM915', hint = 'tell them, and record it with compliance.record_person_notice';
+  end if;
+  return new;
+end
+$$;
+
+comment on function compliance.check_everybody_told() is 'about=Before a breach closes: every affected person was told (IM915).';
+
+create or replace function compliance.check_legal_minimum() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_minimum interval;
+begin
+  select max(m.keep_for) into v_minimum
+  from compliance.retention_policies m
+  where
+    m.tenant_id is null and m.class = new.class
+    and (m.schema_name is null or m.schema_name = new.schema_name)
+    and (m.table_name is null or m.table_name = new.table_name);
+  if new.keep_for < v_minimum then
+    raise exception 'rows of class "%" are kept for at least %', new.class, v_minimum
+      using errcode = 'IM911', hint = 'a policy of the tenant may keep rows longer than the law, not shorter';
+  end if;
+  return new;
+end
+$$;
+
+comment on function compliance.check_legal_minimum() is 'about=Before insert or change of a tenant''s policy: it keeps rows at least as long as the shared policy of the class (IM911).';
+
+create or replace function compliance.check_erasure_allowed() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- whose rows they were is a hash here: a hold on any patient is compared by the same hash
+  if exists (
+    select
+    from compliance.legal_holds h
+    where
+      h.tenant_id = new.tenant_id and h.status = 'active'
+      and (
+        (h.patient_id is null and (
+          new.patient_ref_hash is not null -- all of a person: touched by a hold on any table
+          or compliance.scope_covers(h.scope, new.schema_name, new.table_name, null)
+        ))
+        or compliance.patient_ref_hash(h.tenant_id, h.patient_id) = new.patient_ref_hash
+      )
+  ) then
+    raise exception 'a legal hold covers what was to be erased'
+      using errcode = 'IM910', hint = 'release the hold first';
+  end if;
+  return new;
+end
+$$;
+
+comment on function compliance.check_erasure_allowed() is 'about=Before insert: nothing is erased that an active legal hold covers (IM910).';
+
+create or replace function compliance.check_country() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_country text;
+begin
+  select c.country into v_country
+  from (
+    select new.country as country
+    union all
+    select s ->> 'country' from jsonb_array_elements(new.subprocessors) as s
+  ) as c
+  where coalesce(core.setting('compliance.restricted_countries') ? c.country, false)
+  limit 1;
+  if found then
+    raise exception 'personal data may not go to country %', v_country
+      using errcode = 'IM916', hint = 'choose a processor elsewhere, or change setting compliance.restricted_countries';
+  end if;
+  return new;
+end
+$$;
+
+comment on function compliance.check_country() is 'about=Before insert or change: neither the processor nor one that it uses is in a country of setting compliance.restricted_countries (IM916; DPDP Rules r.15).';
 
 -- device: foundation
 
@@ -2922,6 +3098,13 @@ begin
   end if;
 
   v_limit := case
+    when v_package.govt_reserved and not exists (
+      select
+      from insurance.insurance_claims c
+      join clinical.encounters e on e.tenant_id = c.tenant_id and e.id = c.encounter_id
+      join facility.clinics s on s.tenant_id = e.tenant_id and s.id = e.clinic_id
+      where c.tenant_id = new.tenant_id and c.id = new.claim_id and s.ownership = 'public'
+    ) then 'govt_reserved'
     when new.quantity > v_package.quantity_allowed then 'quantity_allowed'
     when new.implant_count > 0 and not v_package.implant_applicable then 'implant_applicable'
     when new.implant_count > 1 and not v_package.multiple_implants_allowed then 'multiple_implants_allowed'
@@ -2953,7 +3136,7 @@ begin
 end
 $$;
 
-comment on function insurance.check_claim_item() is 'about=Before insert or update of a line: quantity, implants, strata and cycles are within the limits of its package (IM607); medical and surgical packages are not mixed unless one of them may be (IM620).';
+comment on function insurance.check_claim_item() is 'about=Before insert or update of a line: quantity, implants, strata and cycles are within the limits of its package, and one that is reserved for public hospitals is claimed by such a one (IM607); medical and surgical packages are not mixed unless one of them may be (IM620).';
 
 create or replace function insurance.check_claim_has_approval() returns trigger
   language plpgsql
@@ -2995,6 +3178,25 @@ end
 $$;
 
 comment on function insurance.keep_submitted_claim() is 'about=Before update: what was submitted is not changed afterwards (IM001).';
+
+create or replace function insurance.check_workflow_code() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_code text := to_jsonb(new) ->> tg_argv[0];
+begin
+  if v_code is not null and not fhir.value_set_contains('urn:nhcx:workflow-ids', v_code) then
+    raise exception '"%" is no workflow id of the exchange', v_code
+      using
+        errcode = '23514', constraint = tg_name,
+        hint = 'workflow ids are the members of value set urn:nhcx:workflow-ids; see setting insurance.workflow_rules';
+  end if;
+  return new;
+end
+$$;
+
+comment on function insurance.check_workflow_code() is 'about=Argument (column). Before insert or update: workflow ids that we send are members of value set urn:nhcx:workflow-ids (23514).';
 
 -- laboratory: foundation
 
@@ -3773,10 +3975,10 @@ comment on function payment.check_payment_items() is 'about=At commit: the items
 
 -- tasking: foundation
 
--- Task verification against EMRs and shift handover, offline-first (CRDT).
+-- Tasks, their verification in the EMR, and handover between shifts, also for devices that work offline.
 create schema if not exists tasking;
 
-comment on schema tasking is 'owner=business;about=Task verification against EMRs and shift handover, offline-first (CRDT).';
+comment on schema tasking is 'owner=business;about=Tasks, their verification in an EMR, and handover between shifts; rows carry clocks, so that changes made offline can be merged.';
 
 select core.create_service_roles('business');
 
@@ -3792,19 +3994,17 @@ begin
 end
 $$;
 
-comment on type tasking.task_status is 'about=?';
+comment on type tasking.task_status is 'about=States of a task. Open are pending, in_progress, on_hold, overdue and reopened.';
 
 do $$
 begin
   if pg_catalog.to_regtype('tasking.task_priority') is null then
-    create type tasking.task_priority as enum (
-  'low', 'medium', 'high', 'critical'
-);
+    create type tasking.task_priority as enum ('low', 'medium', 'high', 'critical');
   end if;
 end
 $$;
 
-comment on type tasking.task_priority is 'about=?';
+comment on type tasking.task_priority is 'about=How urgent a task is, from low to critical.';
 
 do $$
 begin
@@ -3816,19 +4016,263 @@ begin
 end
 $$;
 
-comment on type tasking.verification_status is 'about=?';
+comment on type tasking.verification_status is 'about=States of the check of a task in an EMR: pending and in_progress run, failed may be tried again, mismatch and manual_review wait for a person.';
 
 do $$
 begin
   if pg_catalog.to_regtype('tasking.handover_status') is null then
-    create type tasking.handover_status as enum (
-  'draft', 'submitted', 'cancelled', 'accepted', 'rejected', 'completed'
-);
+    create type tasking.handover_status as enum ('draft', 'submitted', 'cancelled', 'accepted', 'rejected', 'completed');
   end if;
 end
 $$;
 
-comment on type tasking.handover_status is 'about=?';
+comment on type tasking.handover_status is 'about=States of a handover: the giver drafts and submits, the receiver accepts or rejects.';
+
+-- Clocks of rows that are also changed offline. A hybrid logical clock (HLC) orders writes: microseconds of the wall clock,
+-- a counter for writes inside one microsecond or behind a clock that ran ahead, and the node. A vector clock counts the
+-- writes of each node, which tells whether a writer had seen another's write. field_clocks keeps, for every field, the HLC,
+-- the node and that node's count of the write it holds.
+create or replace function tasking.hlc_text(p_physical_us bigint, p_logical int, p_node text) returns text
+  language sql
+  immutable
+  parallel safe
+return lpad(p_physical_us::text, 17, '0') || '.' || lpad(p_logical::text, 10, '0') || '.' || p_node;
+
+comment on function tasking.hlc_text(bigint, int, text) is 'about=A hybrid logical clock as text; in collation "C" texts sort as the clocks do, equal times by node.';
+
+create or replace function tasking.merge_vector_clocks(p_one jsonb, p_other jsonb) returns jsonb
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(jsonb_object_agg(m.node, m.writes), '{}')
+  from (
+    select c.key as node, max(c.value::bigint) as writes
+    from (select * from jsonb_each_text(p_one) union all select * from jsonb_each_text(p_other)) as c
+    group by c.key
+  ) as m
+$$;
+
+comment on function tasking.merge_vector_clocks(jsonb, jsonb) is 'about=For each node the higher count of two vector clocks.';
+
+create or replace function tasking.server_node() returns text
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$ select coalesce(core.setting('tasking.node_id') #>> '{}', 'server') $$;
+
+comment on function tasking.server_node() is 'about=The node that writes of this database count for: setting tasking.node_id, else "server".';
+
+create or replace function tasking.keep_clocks() returns trigger
+  language plpgsql
+  security definer -- reads a setting, whoever writes
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_now bigint := (extract(epoch from now()) * 1000000)::bigint;
+  v_silent text[] := array[
+    'tenant_id', 'id', 'created_at', 'created_by', 'updated_at', 'updated_by', 'row_version', 'vector_clock',
+    'hlc_physical_us', 'hlc_logical', 'hlc_node', 'field_clocks'
+  ];
+  v_old jsonb := '{}';
+  v_vector jsonb := '{}';
+  v_fields jsonb := '{}';
+  v_changed text[];
+  v_writes bigint;
+begin
+  if tg_op = 'UPDATE' then
+    if new.field_clocks is distinct from old.field_clocks then
+      return new; -- tasking.merge_operation brings the clocks of the device
+    end if;
+    v_old := to_jsonb(old);
+    v_vector := old.vector_clock;
+    v_fields := old.field_clocks;
+  elsif new.field_clocks <> '{}' then
+    return new;
+  end if;
+  select array_agg(f.key) into v_changed
+  from jsonb_each(to_jsonb(new)) as f
+  where f.key <> all (v_silent) and f.value <> coalesce(v_old -> f.key, 'null');
+  if v_changed is null then
+    return new;
+  end if;
+
+  new.hlc_node := tasking.server_node();
+  if tg_op = 'UPDATE' and old.hlc_physical_us >= v_now then
+    new.hlc_physical_us := old.hlc_physical_us;
+    new.hlc_logical := old.hlc_logical + 1;
+  else
+    new.hlc_physical_us := v_now;
+    new.hlc_logical := 0;
+  end if;
+  v_writes := coalesce((v_vector ->> new.hlc_node)::bigint, 0) + 1;
+  new.vector_clock := v_vector || jsonb_build_object(new.hlc_node, v_writes);
+  new.field_clocks := v_fields || (
+    select jsonb_object_agg(
+      c,
+      jsonb_build_object(
+        'hlc', tasking.hlc_text(new.hlc_physical_us, new.hlc_logical, new.hlc_node), 'node', new.hlc_node,
+        'seq', v_writes
+      )
+    )
+    from unnest(v_changed) as c
+  );
+  return new;
+end
+$$;
+
+comment on function tasking.keep_clocks() is 'about=Before insert or update: a write that brings no clocks is one of this server. It raises the row''s hybrid logical clock above the last one, counts the server''s writes in the vector clock and notes both for every field that changed.';
+
+-- Rules that look at other rows. The operations ask first and say more; these are the last guard, whatever the road.
+create or replace function tasking.has_verification(p_tenant_id uuid, p_task_id uuid) returns boolean
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select exists (
+    select
+    from tasking.emr_verifications v
+    where v.tenant_id = p_tenant_id and v.task_id = p_task_id and v.status = 'verified'
+  )
+$$;
+
+comment on function tasking.has_verification(uuid, uuid) is 'about=Whether a verification found the task in the EMR.';
+
+create or replace function tasking.check_task_verified() returns trigger
+  language plpgsql
+  security definer -- fires at commit, as whoever is signed in then
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not tasking.has_verification(new.tenant_id, new.id) then
+    raise exception 'task % is done but was not verified in the EMR', new.id
+      using errcode = 'IM754', hint = 'open a verification; the task is done when it is verified';
+  end if;
+  return null;
+end
+$$;
+
+comment on function tasking.check_task_verified() is 'about=At commit: a task that requires verification is completed or verified only with a verified row of emr_verifications (IM754).';
+
+create or replace function tasking.check_verification_patient() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not exists (
+    select
+    from tasking.tasks t
+    where t.tenant_id = new.tenant_id and t.id = new.task_id and t.patient_id = new.patient_id
+  ) then
+    raise exception 'verification % is not for the patient of task %', new.id, new.task_id
+      using errcode = 'IM006', hint = 'only tasks for a patient are verified, in that patient''s record';
+  end if;
+  return new;
+end
+$$;
+
+comment on function tasking.check_verification_patient() is 'about=Before insert or change: a verification looks into the record of the task''s own patient (IM006).';
+
+create or replace function tasking.check_shift_takes_tasks() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_status text;
+begin
+  -- the lock keeps the shift from closing until this task is committed
+  select s.status into v_status
+  from workforce.shifts s
+  where s.tenant_id = new.tenant_id and s.id = new.shift_id
+  for share;
+  if v_status in ('closed', 'cancelled') then
+    raise exception 'shift % is %', new.shift_id, v_status
+      using errcode = 'IM752', hint = 'give the task to a shift that is planned or open';
+  end if;
+  return new;
+end
+$$;
+
+comment on function tasking.check_shift_takes_tasks() is 'about=Before insert or change of shift_id: a task is given to a shift that is neither closed nor cancelled (IM752).';
+
+create or replace function tasking.check_shift_is_handed_over() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tasks int;
+begin
+  select count(*) into v_tasks
+  from tasking.tasks t
+  where
+    t.tenant_id = new.tenant_id and t.shift_id = new.id and t.deleted_at is null
+    and t.status in ('pending', 'in_progress', 'on_hold', 'overdue', 'reopened');
+  if v_tasks > 0 then
+    raise exception 'shift % still has % open tasks', new.id, v_tasks
+      using errcode = 'IM752', hint = 'hand them over, finish or cancel them first';
+  end if;
+  if exists (
+    select
+    from tasking.handovers h
+    where h.tenant_id = new.tenant_id and h.from_shift_id = new.id and h.status in ('draft', 'submitted')
+  ) then
+    raise exception 'a handover of shift % is not accepted yet', new.id
+      using errcode = 'IM752', hint = 'wait for the receiver, or cancel the handover';
+  end if;
+  return new;
+end
+$$;
+
+comment on function tasking.check_shift_is_handed_over() is 'about=Before a shift closes: it has no open task and no handover that waits (IM752).';
+
+create or replace function tasking.check_read_backs() returns trigger
+  language plpgsql
+  security definer -- fires at commit, as whoever is signed in then
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_patient uuid;
+begin
+  select p.patient_id into v_patient
+  from tasking.handover_patients p
+  where p.tenant_id = new.tenant_id and p.handover_id = new.id and p.read_back_at is null
+  order by p.order_no
+  limit 1;
+  if found then
+    raise exception 'patient % of handover % was not read back', v_patient, new.id
+      using errcode = 'IM751', hint = 'read every patient back, then accept';
+  end if;
+  return null;
+end
+$$;
+
+comment on function tasking.check_read_backs() is 'about=At commit: a handover is accepted only when every patient on it was read back (IM751).';
+
+create or replace function tasking.check_handover_is_open() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_status tasking.handover_status;
+begin
+  select h.status into v_status
+  from tasking.handovers h
+  where h.tenant_id = new.tenant_id and h.id = new.handover_id
+  for share;
+  if v_status not in ('draft', 'submitted') or (tg_op = 'INSERT' and v_status <> 'draft') then
+    raise exception 'handover % is %', new.handover_id, v_status
+      using errcode = 'IM001', hint = 'patients are added to a draft, and change until the handover is accepted';
+  end if;
+  return new;
+end
+$$;
+
+comment on function tasking.check_handover_is_open() is 'about=Before insert or update: patients are added to a draft handover and change until it is accepted (IM001).';
 
 
 -- =====================================================================================================================
@@ -6257,6 +6701,7 @@ create table if not exists facility.clinics (
   code text not null,
   name text not null,
   kind text not null,
+  ownership text not null default 'private',
   country char(2) not null,
   timezone text not null,
   address jsonb not null default '{}',
@@ -6290,6 +6735,7 @@ create table if not exists facility.clinics (
   constraint clinics_kind_check check (
     kind in ('hospital', 'clinic', 'day_care', 'diagnostic_lab', 'pharmacy', 'blood_centre', 'telehealth')
   ),
+  constraint clinics_ownership_known check (ownership in ('public', 'private', 'charitable')),
   constraint clinics_status_check check (status in ('draft', 'active', 'suspended', 'closed')),
   constraint clinics_country_format check (country ~ '^[A-Z]{2}$'),
   constraint clinics_gstin_valid check (gstin is null or core.valid_gstin(gstin)),
@@ -6307,6 +6753,7 @@ comment on table facility.clinics is 'class=operational;scope=tenant;owner=facil
 comment on column facility.clinics.code is 'class=operational;about=Short code, unique in the tenant; appears in numbers such as those of appointments.';
 comment on column facility.clinics.name is 'class=operational;about=Name of the site.';
 comment on column facility.clinics.kind is 'class=operational;about=hospital, clinic, day_care, diagnostic_lab, pharmacy, blood_centre or telehealth.';
+comment on column facility.clinics.ownership is 'class=operational;about=public, private or charitable: some packages of schemes are reserved for public hospitals.';
 comment on column facility.clinics.country is 'class=operational;about=ISO 3166-1 alpha-2 code.';
 comment on column facility.clinics.timezone is 'class=operational;about=IANA time zone; opening hours, schedules and days of numbers are counted in it.';
 comment on column facility.clinics.address is 'class=operational;about=Postal address: lines, city, district, state.';
@@ -7871,6 +8318,7 @@ create table if not exists webhook.integration_webhooks (
   ),
   constraint integration_webhooks_signature_alg_known check (signature_alg in ('hmac_sha256', 'ed25519', 'provider')),
   constraint integration_webhooks_status_known check (status in ('active', 'paused', 'disabled')),
+  constraint integration_webhooks_secret_by_reference check (secret_ref ~ '^(vault|kms|env)://'),
   -- no user:password@ in the address: it would end up in logs
   constraint integration_webhooks_out_is_https check (
     direction <> 'out' or (url is not null and url ~ '^https://[^/@[:space:]]+([/?#][^[:space:]]*)?$')
@@ -7893,7 +8341,7 @@ comment on column webhook.integration_webhooks.kind is 'class=operational;about=
 comment on column webhook.integration_webhooks.url is 'class=operational;about=Where outgoing events are posted to, https only.';
 comment on column webhook.integration_webhooks.event_types is 'class=operational;about=Event types that are sent or accepted; empty means all.';
 comment on column webhook.integration_webhooks.criteria is 'class=operational;about=FHIR search that a subscription listens to.';
-comment on column webhook.integration_webhooks.secret_ref is 'class=operational;about=Name of the signing secret in the secret store.';
+comment on column webhook.integration_webhooks.secret_ref is 'class=operational;about=Where the signing secret is kept, such as vault://hooks/payments; never the secret.';
 comment on column webhook.integration_webhooks.signature_alg is 'class=operational;about=hmac_sha256, ed25519, or provider for the sender''s own scheme.';
 comment on column webhook.integration_webhooks.max_attempts is 'class=operational;about=Attempts before an event is parked as dead, 1 to 20.';
 comment on column webhook.integration_webhooks.timeout_ms is 'class=operational;about=How long an attempt may take, in milliseconds.';
@@ -8567,7 +9015,7 @@ create index if not exists items_drug_idx on inventory.items (drug_id, tenant_id
   where drug_id is not null;
 comment on index inventory.items_drug_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
 
-comment on table inventory.items is 'class=operational;scope=tenant;owner=inventory;fhir=Medication,SupplyItem;retention=operational;about=What can be in stock: drugs, consumables, implants, reagents, linen, spare parts.';
+comment on table inventory.items is 'class=operational;scope=tenant;owner=inventory;fhir=Medication;retention=operational;about=What can be in stock: drugs, consumables, implants, reagents, linen, spare parts.';
 comment on column inventory.items.sku is 'class=operational;about=Stock-keeping code of the hospital, unique while the item is not deleted.';
 comment on column inventory.items.name is 'class=operational;about=What storekeepers call it, with strength and form for a drug.';
 comment on column inventory.items.kind is 'class=operational;about=What it is: drug, consumable, implant, reagent, blood_bag, linen, stationery or asset_spare.';
@@ -8831,7 +9279,7 @@ create index if not exists stock_balances_fefo_idx
 create index if not exists stock_balances_item_idx on inventory.stock_balances (tenant_id, item_id);
 create index if not exists stock_balances_batch_idx on inventory.stock_balances (tenant_id, batch_id, item_id, expiry_on);
 
-comment on table inventory.stock_balances is 'class=operational;scope=tenant;owner=inventory;fhir=InventoryReport;retention=operational;about=On hand and reserved per store and batch; the row that every movement locks.';
+comment on table inventory.stock_balances is 'class=operational;scope=tenant;owner=inventory;fhir=none;retention=operational;about=On hand and reserved per store and batch; the row that every movement locks.';
 comment on column inventory.stock_balances.store_location_id is 'class=operational;about=The place that holds the stock: store, ward, theatre.';
 comment on column inventory.stock_balances.item_id is 'class=operational;about=The item of the batch.';
 comment on column inventory.stock_balances.batch_id is 'class=operational;about=The batch.';
@@ -10506,7 +10954,8 @@ create index if not exists whatsapp_messages_media_document_idx on communication
 
 -- compliance: tables
 
--- compliance.consent_notices: Versioned notices shown before consent (DPDP s.5), in each language.
+-- compliance.consent_notices: what a person is told before they consent, in every language that is offered (DPDP Act s.5). A
+-- notice never changes: another text is another version.
 create table if not exists compliance.consent_notices (
   tenant_id uuid,
   id uuid not null default core.uuid_v7(),
@@ -10516,27 +10965,31 @@ create table if not exists compliance.consent_notices (
   purpose text[] not null default '{}',
   data_categories text[] not null default '{}',
   body text not null,
-  body_hash bytea not null,
+  body_hash bytea not null generated always as (compliance.text_hash(body)) stored,
   withdrawal_how text not null,
   complaint_how text not null,
-  effective_from timestamptz not null,
+  effective_from timestamptz not null default now(),
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint consent_notices_pkey primary key (id),
-  constraint consent_notices_code_version_key unique nulls not distinct (tenant_id, code, version, locale)
+  constraint consent_notices_version_from_1 check (version >= 1),
+  constraint consent_notices_code_form check (code ~ '^[a-z][a-z_]{1,39}$'),
+  constraint consent_notices_locale_form check (locale ~ '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$'),
+  constraint consent_notices_name_a_purpose check (cardinality(purpose) > 0),
+  constraint consent_notices_version_key unique nulls not distinct (tenant_id, code, version, locale)
 );
 
-comment on table compliance.consent_notices is 'class=operational;scope=shared;owner=business;fhir=Questionnaire;retention=operational;append_only=1;about=Versioned notices shown before consent (DPDP s.5), in each language.';
-comment on column compliance.consent_notices.code is 'class=operational;about=?';
-comment on column compliance.consent_notices.version is 'class=operational;about=?';
-comment on column compliance.consent_notices.locale is 'class=operational;about=?';
-comment on column compliance.consent_notices.purpose is 'class=operational;about=?';
-comment on column compliance.consent_notices.data_categories is 'class=operational;about=?';
-comment on column compliance.consent_notices.body is 'class=operational;about=?';
-comment on column compliance.consent_notices.body_hash is 'class=operational;about=?';
-comment on column compliance.consent_notices.withdrawal_how is 'class=operational;about=?';
-comment on column compliance.consent_notices.complaint_how is 'class=operational;about=?';
-comment on column compliance.consent_notices.effective_from is 'class=operational;about=?';
+comment on table compliance.consent_notices is 'class=operational;scope=shared;owner=business;fhir=Questionnaire;retention=operational;append_only=1;about=Versioned notices that are shown before consent, in each language.';
+comment on column compliance.consent_notices.code is 'class=operational;about=Name of the notice through all its versions, such as care or marketing.';
+comment on column compliance.consent_notices.version is 'class=operational;about=Version, from 1.';
+comment on column compliance.consent_notices.locale is 'class=operational;about=Language (BCP 47), such as en or kn-IN.';
+comment on column compliance.consent_notices.purpose is 'class=operational;about=Purposes that a consent after this notice may have.';
+comment on column compliance.consent_notices.data_categories is 'class=operational;about=Kinds of data that it speaks of.';
+comment on column compliance.consent_notices.body is 'class=operational;about=The text that is shown.';
+comment on column compliance.consent_notices.body_hash is 'class=operational;about=SHA-256 of the text: proves what was shown.';
+comment on column compliance.consent_notices.withdrawal_how is 'class=operational;about=How consent is withdrawn, as easily as it was given.';
+comment on column compliance.consent_notices.complaint_how is 'class=operational;about=Where to complain, up to the Data Protection Board.';
+comment on column compliance.consent_notices.effective_from is 'class=operational;about=Since when it is shown.';
 select core.comment_standard_columns('compliance.consent_notices');
 
 alter table compliance.consent_notices enable row level security;
@@ -10553,11 +11006,11 @@ create or replace trigger consent_notices_append_only before update or delete on
 create or replace trigger consent_notices_no_truncate before truncate on compliance.consent_notices
   for each statement execute function core.refuse_change();
 
-grant select, insert on compliance.consent_notices to business_app;
+grant select on compliance.consent_notices to business_app;
 grant select on compliance.consent_notices to business_ro;
 
--- compliance.consents: Consent given, refused, withdrawn: treatment, procedure, data, research, tele-consultation, transfusion, ABDM.
--- RULE to build: patient under 18 at given_at => given_by<>'patient' (trigger)
+-- compliance.consents: consent given, refused or withdrawn. A minor consents through a verified guardian; what data may be used
+-- for is bound to the notice that was shown; withdrawal takes effect in the same transaction.
 create table if not exists compliance.consents (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -10569,7 +11022,7 @@ create table if not exists compliance.consents (
   given_by text not null,
   contact_id uuid,
   guardian_verified boolean,
-  given_at timestamptz not null,
+  given_at timestamptz not null default now(),
   expires_at timestamptz,
   withdrawn_at timestamptz,
   withdrawal_reason text,
@@ -10586,9 +11039,12 @@ create table if not exists compliance.consents (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint consents_pkey primary key (tenant_id, id),
-  constraint consents_patient_kind_key unique (tenant_id, patient_id, kind, given_at),
+  constraint consents_given_once unique (tenant_id, patient_id, kind, given_at),
   constraint consents_kind_check check (
-    kind in ('data_processing', 'treatment', 'surgery', 'anaesthesia', 'transfusion', 'high_risk', 'research', 'telemedicine', 'photography', 'marketing', 'abdm', 'insurance_sharing')
+    kind in (
+      'data_processing', 'treatment', 'surgery', 'anaesthesia', 'transfusion', 'high_risk', 'research', 'telemedicine',
+      'photography', 'marketing', 'abdm', 'insurance_sharing'
+    )
   ),
   constraint consents_decision_check check (decision in ('permit', 'deny')),
   constraint consents_given_by_check check (
@@ -10597,16 +11053,25 @@ create table if not exists compliance.consents (
   constraint consents_status_check check (
     status in ('draft', 'active', 'rejected', 'withdrawn', 'expired', 'superseded')
   ),
-  constraint consents_data_processing_complete check (kind <> 'data_processing' or notice_id is not null),
-  constraint consents_guardian_complete check (
-    given_by <> 'guardian' or (contact_id is not null and guardian_verified)
+  constraint consents_data_processing_after_notice check (kind <> 'data_processing' or notice_id is not null),
+  constraint consents_guardian_is_verified check (
+    given_by <> 'guardian' or (contact_id is not null and coalesce(guardian_verified, false))
   ),
-  constraint consents_kind_rule check (
-    kind not in ('surgery', 'anaesthesia', 'transfusion', 'high_risk') or (explained_by is not null and document_id is not null)
+  constraint consents_procedure_explained_and_signed check (
+    kind not in ('surgery', 'anaesthesia', 'transfusion', 'high_risk')
+    or (explained_by is not null and document_id is not null)
   ),
-  constraint consents_withdrawn_complete check (status <> 'withdrawn' or withdrawn_at is not null)
+  constraint consents_withdrawn_at_a_time check (status <> 'withdrawn' or withdrawn_at is not null),
+  constraint consents_withdrawn_after_given check (withdrawn_at >= given_at),
+  constraint consents_expire_after_given check (expires_at > given_at),
+  constraint consents_language_form check (language ~ '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$')
 );
 
+-- of consents that stand for the person and not for a visit, one is in force
+create unique index if not exists consents_one_standing on compliance.consents (tenant_id, patient_id, kind)
+  where status = 'active' and kind in ('data_processing', 'marketing');
+create index if not exists consents_to_expire_idx on compliance.consents (tenant_id, expires_at)
+  where status = 'active' and expires_at is not null;
 create index if not exists consents_notice_idx on compliance.consents (notice_id, tenant_id)
   where notice_id is not null;
 comment on index compliance.consents_notice_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
@@ -10621,26 +11086,26 @@ create index if not exists consents_document_idx on compliance.consents (tenant_
 create index if not exists consents_encounter_idx on compliance.consents (tenant_id, encounter_id)
   where encounter_id is not null;
 
-comment on table compliance.consents is 'class=phi;scope=tenant;owner=business;fhir=Consent;retention=medical_record;about=Consent given, refused, withdrawn: treatment, procedure, data, research, tele-consultation, transfusion, ABDM.';
-comment on column compliance.consents.patient_id is 'class=phi;about=The patient.';
-comment on column compliance.consents.kind is 'class=phi;about=?';
-comment on column compliance.consents.notice_id is 'class=phi;about=?';
-comment on column compliance.consents.purposes is 'class=phi;about=?';
-comment on column compliance.consents.decision is 'class=phi;about=?';
-comment on column compliance.consents.given_by is 'class=phi;about=?';
-comment on column compliance.consents.contact_id is 'class=phi;about=?';
-comment on column compliance.consents.guardian_verified is 'class=phi;about=?';
-comment on column compliance.consents.given_at is 'class=phi;about=?';
-comment on column compliance.consents.expires_at is 'class=phi;about=?';
-comment on column compliance.consents.withdrawn_at is 'class=phi;about=?';
-comment on column compliance.consents.withdrawal_reason is 'class=phi;about=?';
-comment on column compliance.consents.witness_id is 'class=phi;about=?';
-comment on column compliance.consents.explained_by is 'class=phi;about=?';
-comment on column compliance.consents.language is 'class=phi;about=?';
-comment on column compliance.consents.document_id is 'class=phi;about=The stored document.';
-comment on column compliance.consents.evidence is 'class=phi;about=?';
-comment on column compliance.consents.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column compliance.consents.status is 'class=phi;about=?';
+comment on table compliance.consents is 'class=phi;scope=tenant;owner=business;fhir=Consent;retention=medical_record;about=Consent given, refused or withdrawn: treatment, procedures, use of data, research, teleconsultation, ABDM.';
+comment on column compliance.consents.patient_id is 'class=phi;about=The patient whose body or data it is about.';
+comment on column compliance.consents.kind is 'class=phi;about=data_processing, treatment, surgery, anaesthesia, transfusion, high_risk, research, telemedicine, photography, marketing, abdm or insurance_sharing.';
+comment on column compliance.consents.notice_id is 'class=operational;about=The notice that was shown.';
+comment on column compliance.consents.purposes is 'class=operational;about=What data may be used for, within the purposes of the notice.';
+comment on column compliance.consents.decision is 'class=phi;about=permit or deny.';
+comment on column compliance.consents.given_by is 'class=phi;about=patient, guardian, spouse, lawful_representative or emergency_doctrine (nobody could be asked).';
+comment on column compliance.consents.contact_id is 'class=phi;about=The guardian or representative, a contact of the patient.';
+comment on column compliance.consents.guardian_verified is 'class=operational;about=Whether that contact was verified as legal guardian when they consented.';
+comment on column compliance.consents.given_at is 'class=operational;about=When it was given.';
+comment on column compliance.consents.expires_at is 'class=operational;about=When it ends by itself.';
+comment on column compliance.consents.withdrawn_at is 'class=operational;about=When it was withdrawn.';
+comment on column compliance.consents.withdrawal_reason is 'class=phi;about=Why, if the person said so.';
+comment on column compliance.consents.witness_id is 'class=operational;about=Member of staff who saw it.';
+comment on column compliance.consents.explained_by is 'class=operational;about=Member of staff who explained what it is about.';
+comment on column compliance.consents.language is 'class=operational;about=Language in which it was explained (BCP 47).';
+comment on column compliance.consents.document_id is 'class=operational;about=The signed form.';
+comment on column compliance.consents.evidence is 'class=phi;about=How it was given otherwise: channel, time of the code, recording.';
+comment on column compliance.consents.encounter_id is 'class=phi;about=The visit or stay that it is for; none for a standing consent.';
+comment on column compliance.consents.status is 'class=operational;about=draft, active, rejected, withdrawn, expired or superseded.';
 select core.comment_standard_columns('compliance.consents');
 
 alter table compliance.consents enable row level security;
@@ -10650,6 +11115,11 @@ create policy tenant_isolation on compliance.consents
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger consents_by_who_may before insert or update of given_by, contact_id, patient_id, given_at, notice_id, purposes
+  on compliance.consents
+  for each row execute function compliance.check_consent();
+create or replace trigger consents_no_aadhaar before insert or update of withdrawal_reason on compliance.consents
+  for each row execute function core.reject_aadhaar_like('withdrawal_reason');
 create or replace trigger consents_touch before update on compliance.consents
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger consents_notice_visible before insert or update of notice_id on compliance.consents
@@ -10660,17 +11130,18 @@ select audit.track('compliance.consents');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('compliance.consents', '', 'draft', false, null),
-  ('compliance.consents', 'draft', 'active', false, null),
+  ('compliance.consents', 'draft', 'active', false, 'consent.granted.v1'),
   ('compliance.consents', 'draft', 'rejected', false, null),
-  ('compliance.consents', 'active', 'withdrawn', false, null),
-  ('compliance.consents', 'active', 'expired', false, null),
+  ('compliance.consents', 'active', 'withdrawn', false, 'consent.revoked.v1'),
+  ('compliance.consents', 'active', 'expired', false, 'consent.expired.v1'),
   ('compliance.consents', 'active', 'superseded', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on compliance.consents to business_app;
+grant select on compliance.consents to business_app;
 grant select on compliance.consents to business_ro;
 
--- compliance.data_principal_requests: Access, correction, erasure, nomination, grievance and copies of records, each with a legal clock.
+-- compliance.data_principal_requests: what a person asks for about their data, each with the clock that the law sets. The clock
+-- runs from receipt and does not stop while the request waits.
 create table if not exists compliance.data_principal_requests (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -10680,7 +11151,7 @@ create table if not exists compliance.data_principal_requests (
   relationship text,
   kind text not null,
   channel text not null,
-  received_at timestamptz not null,
+  received_at timestamptz not null default now(),
   identity_verified_at timestamptz,
   due_at timestamptz not null,
   details_enc bytea not null,
@@ -10697,52 +11168,58 @@ create table if not exists compliance.data_principal_requests (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint data_principal_requests_pkey primary key (tenant_id, id),
-  constraint data_principal_requests_request_number_key unique (tenant_id, request_number),
+  constraint data_principal_requests_number_key unique (tenant_id, request_number),
   constraint data_principal_requests_kind_check check (
-    kind in ('access', 'correction', 'erasure', 'portability', 'nomination', 'grievance', 'record_copy', 'disclosure_accounting', 'restriction')
+    kind in (
+      'access', 'correction', 'erasure', 'portability', 'nomination', 'grievance', 'record_copy', 'disclosure_accounting',
+      'restriction'
+    )
   ),
   constraint data_principal_requests_decision_check check (decision in ('granted', 'partially_granted', 'refused')),
   constraint data_principal_requests_status_check check (
     status in ('received', 'verifying', 'rejected', 'in_progress', 'completed', 'on_hold')
   ),
-  constraint data_principal_requests_due_at_rule check (due_at > received_at),
-  constraint data_principal_requests_refused_complete check (decision <> 'refused' or refusal_basis is not null),
-  constraint data_principal_requests_completed_complete check (
-    status <> 'completed' or (completed_at is not null and identity_verified_at is not null)
+  constraint data_principal_requests_due_after_receipt check (due_at > received_at),
+  constraint data_principal_requests_refused_on_a_basis check (decision <> 'refused' or refusal_basis is not null),
+  constraint data_principal_requests_completed_for_the_person check (
+    status <> 'completed' or (completed_at is not null and identity_verified_at is not null and decision is not null)
   ),
-  constraint data_principal_requests_record_copy_complete check (
+  constraint data_principal_requests_record_copy_in_72_hours check (
     kind <> 'record_copy' or due_at <= received_at + interval '72 hours'
   ),
-  constraint data_principal_requests_grievance_complete check (
+  constraint data_principal_requests_grievance_in_90_days check (
     kind <> 'grievance' or due_at <= received_at + interval '90 days'
   )
 );
 
+create index if not exists data_principal_requests_open_idx on compliance.data_principal_requests (tenant_id, due_at)
+  where status not in ('completed', 'rejected');
 create index if not exists data_principal_requests_patient_idx on compliance.data_principal_requests (tenant_id, patient_id)
   where patient_id is not null;
-create index if not exists data_principal_requests_response_document_idx on compliance.data_principal_requests (tenant_id, response_document_id)
+create index if not exists data_principal_requests_response_document_idx
+  on compliance.data_principal_requests (tenant_id, response_document_id)
   where response_document_id is not null;
 create index if not exists data_principal_requests_handled_by_idx on compliance.data_principal_requests (tenant_id, handled_by)
   where handled_by is not null;
 
 comment on table compliance.data_principal_requests is 'class=phi;scope=tenant;owner=business;fhir=Task;retention=medical_record;about=Access, correction, erasure, nomination, grievance and copies of records, each with a legal clock.';
-comment on column compliance.data_principal_requests.request_number is 'class=phi;about=?';
-comment on column compliance.data_principal_requests.patient_id is 'class=phi;about=The patient.';
-comment on column compliance.data_principal_requests.requester_name is 'class=phi;about=?';
-comment on column compliance.data_principal_requests.relationship is 'class=phi;about=?';
-comment on column compliance.data_principal_requests.kind is 'class=phi;about=?';
-comment on column compliance.data_principal_requests.channel is 'class=phi;about=?';
-comment on column compliance.data_principal_requests.received_at is 'class=phi;about=?';
-comment on column compliance.data_principal_requests.identity_verified_at is 'class=phi;about=?';
-comment on column compliance.data_principal_requests.due_at is 'class=phi;about=?';
-comment on column compliance.data_principal_requests.details_enc is 'class=phi;enc=1;about=?';
-comment on column compliance.data_principal_requests.decision is 'class=phi;about=?';
-comment on column compliance.data_principal_requests.refusal_basis is 'class=phi;about=?';
-comment on column compliance.data_principal_requests.completed_at is 'class=phi;about=?';
-comment on column compliance.data_principal_requests.response_document_id is 'class=phi;about=?';
-comment on column compliance.data_principal_requests.handled_by is 'class=phi;about=?';
-comment on column compliance.data_principal_requests.escalated_to_board is 'class=phi;about=?';
-comment on column compliance.data_principal_requests.status is 'class=phi;about=?';
+comment on column compliance.data_principal_requests.request_number is 'class=operational;about=Number that the person is told, DPR-YY-n.';
+comment on column compliance.data_principal_requests.patient_id is 'class=phi;about=Whose data it is about, once that is known.';
+comment on column compliance.data_principal_requests.requester_name is 'class=pii;about=Who asks.';
+comment on column compliance.data_principal_requests.relationship is 'class=pii;about=What the requester is to the patient, when somebody else asks.';
+comment on column compliance.data_principal_requests.kind is 'class=operational;about=access, correction, erasure, portability, nomination, grievance, record_copy, disclosure_accounting or restriction.';
+comment on column compliance.data_principal_requests.channel is 'class=operational;about=How it came: desk, portal, email, post ...';
+comment on column compliance.data_principal_requests.received_at is 'class=operational;about=When it came: the clock starts.';
+comment on column compliance.data_principal_requests.identity_verified_at is 'class=operational;about=When it was made sure who asks.';
+comment on column compliance.data_principal_requests.due_at is 'class=operational;about=When it must be answered.';
+comment on column compliance.data_principal_requests.details_enc is 'class=phi;enc=1;about=What is asked, encrypted.';
+comment on column compliance.data_principal_requests.decision is 'class=operational;about=granted, partially_granted or refused.';
+comment on column compliance.data_principal_requests.refusal_basis is 'class=operational;about=The law that allows to refuse.';
+comment on column compliance.data_principal_requests.completed_at is 'class=operational;about=When it was answered.';
+comment on column compliance.data_principal_requests.response_document_id is 'class=operational;about=The answer.';
+comment on column compliance.data_principal_requests.handled_by is 'class=operational;about=The user who handles it.';
+comment on column compliance.data_principal_requests.escalated_to_board is 'class=operational;about=Whether the person went to the Data Protection Board.';
+comment on column compliance.data_principal_requests.status is 'class=operational;about=received, verifying, in_progress, on_hold, completed or rejected.';
 select core.comment_standard_columns('compliance.data_principal_requests');
 
 alter table compliance.data_principal_requests enable row level security;
@@ -10752,6 +11229,9 @@ create policy tenant_isolation on compliance.data_principal_requests
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger data_principal_requests_no_aadhaar
+  before insert or update of requester_name, refusal_basis on compliance.data_principal_requests
+  for each row execute function core.reject_aadhaar_like('requester_name', 'refusal_basis');
 create or replace trigger data_principal_requests_touch before update on compliance.data_principal_requests
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger data_principal_requests_transition before insert or update of status on compliance.data_principal_requests
@@ -10761,19 +11241,19 @@ select audit.track('compliance.data_principal_requests');
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('compliance.data_principal_requests', '', 'received', false, null),
   ('compliance.data_principal_requests', 'received', 'verifying', false, null),
-  ('compliance.data_principal_requests', 'received', 'rejected', false, null),
+  ('compliance.data_principal_requests', 'received', 'rejected', true, null),
   ('compliance.data_principal_requests', 'verifying', 'in_progress', false, null),
-  ('compliance.data_principal_requests', 'verifying', 'rejected', false, null),
+  ('compliance.data_principal_requests', 'verifying', 'rejected', true, null),
   ('compliance.data_principal_requests', 'in_progress', 'completed', false, null),
-  ('compliance.data_principal_requests', 'in_progress', 'on_hold', false, null),
+  ('compliance.data_principal_requests', 'in_progress', 'on_hold', true, null),
   ('compliance.data_principal_requests', 'on_hold', 'in_progress', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on compliance.data_principal_requests to business_app;
+grant select on compliance.data_principal_requests to business_app;
 grant select on compliance.data_principal_requests to business_ro;
 
--- compliance.breaches: Personal-data breach register with its clocks.
--- NOTE: Generated columns expose cert_in_due_at = discovered_at + 6 h and board_due_at = discovered_at + 72 h.
+-- compliance.breaches: the register of personal-data breaches with its clocks: CERT-In within 6 hours, the Data Protection Board
+-- in detail within 72 hours, every affected person without delay. Closed only when all of it is done and the cause is known.
 create table if not exists compliance.breaches (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -10783,7 +11263,7 @@ create table if not exists compliance.breaches (
   occurred_to timestamptz,
   nature text not null,
   categories text[] not null default '{}',
-  affected_count integer not null,
+  affected_count integer not null default 0,
   systems text[] not null default '{}',
   likely_impact text,
   cert_in_reported_at timestamptz,
@@ -10794,6 +11274,13 @@ create table if not exists compliance.breaches (
   root_cause text,
   measures text,
   incident_id uuid,
+  -- computed in UTC, where adding hours is immutable
+  cert_in_due_at timestamptz generated always as (
+    (discovered_at at time zone 'UTC' + interval '6 hours') at time zone 'UTC'
+  ) stored,
+  board_due_at timestamptz generated always as (
+    (discovered_at at time zone 'UTC' + interval '72 hours') at time zone 'UTC'
+  ) stored,
   status text not null default 'open',
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
@@ -10801,36 +11288,49 @@ create table if not exists compliance.breaches (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint breaches_pkey primary key (tenant_id, id),
-  constraint breaches_breach_number_key unique (tenant_id, breach_number),
+  constraint breaches_number_key unique (tenant_id, breach_number),
   constraint breaches_status_check check (status in ('open', 'contained', 'reported', 'closed')),
-  constraint breaches_board_detailed_at_rule check (board_detailed_at >= board_initial_at),
-  constraint breaches_closed_complete check (
-    status <> 'closed' or (board_initial_at is not null and board_detailed_at is not null and principals_notified_at is not null and root_cause is not null)
-  )
+  constraint breaches_details_after_first_report check (board_detailed_at >= board_initial_at),
+  constraint breaches_closed_when_all_is_done check (
+    status <> 'closed'
+    or (
+      board_initial_at is not null and board_detailed_at is not null and principals_notified_at is not null
+      and root_cause is not null
+    )
+  ),
+  constraint breaches_reported_after_discovery check (
+    least(cert_in_reported_at, board_initial_at, principals_notified_at, hhs_reported_at) >= discovered_at
+  ),
+  constraint breaches_end_after_begin check (occurred_to >= occurred_from),
+  constraint breaches_discovered_after_begin check (discovered_at >= occurred_from),
+  constraint breaches_count_not_negative check (affected_count >= 0)
 );
 
+create index if not exists breaches_open_idx on compliance.breaches (tenant_id, discovered_at) where status <> 'closed';
 create index if not exists breaches_incident_idx on compliance.breaches (tenant_id, incident_id)
   where incident_id is not null;
 
-comment on table compliance.breaches is 'class=operational;scope=tenant;owner=business;fhir=AuditEvent;retention=operational;about=Personal-data breach register with its clocks.';
-comment on column compliance.breaches.breach_number is 'class=operational;about=?';
-comment on column compliance.breaches.discovered_at is 'class=operational;about=?';
-comment on column compliance.breaches.occurred_from is 'class=operational;about=?';
-comment on column compliance.breaches.occurred_to is 'class=operational;about=?';
-comment on column compliance.breaches.nature is 'class=operational;about=?';
-comment on column compliance.breaches.categories is 'class=operational;about=?';
-comment on column compliance.breaches.affected_count is 'class=operational;about=?';
-comment on column compliance.breaches.systems is 'class=operational;about=?';
-comment on column compliance.breaches.likely_impact is 'class=operational;about=?';
-comment on column compliance.breaches.cert_in_reported_at is 'class=operational;about=?';
-comment on column compliance.breaches.board_initial_at is 'class=operational;about=?';
-comment on column compliance.breaches.board_detailed_at is 'class=operational;about=?';
-comment on column compliance.breaches.principals_notified_at is 'class=operational;about=?';
-comment on column compliance.breaches.hhs_reported_at is 'class=operational;about=?';
-comment on column compliance.breaches.root_cause is 'class=operational;about=?';
-comment on column compliance.breaches.measures is 'class=operational;about=?';
-comment on column compliance.breaches.incident_id is 'class=operational;about=?';
-comment on column compliance.breaches.status is 'class=operational;about=?';
+comment on table compliance.breaches is 'class=operational;scope=tenant;owner=business;fhir=AuditEvent;retention=operational;about=Register of personal-data breaches with their clocks.';
+comment on column compliance.breaches.breach_number is 'class=operational;about=Number of the register, BR-YY-n.';
+comment on column compliance.breaches.discovered_at is 'class=operational;about=When the hospital became aware of it: the clocks start.';
+comment on column compliance.breaches.occurred_from is 'class=operational;about=When it began, if that is known.';
+comment on column compliance.breaches.occurred_to is 'class=operational;about=When it ended.';
+comment on column compliance.breaches.nature is 'class=operational;about=What happened, without names of persons.';
+comment on column compliance.breaches.categories is 'class=operational;about=Kinds of data: contact, identity, health, financial ...';
+comment on column compliance.breaches.affected_count is 'class=operational;about=How many persons, as far as is known.';
+comment on column compliance.breaches.systems is 'class=operational;about=Systems that it happened in.';
+comment on column compliance.breaches.likely_impact is 'class=operational;about=What may follow for the persons.';
+comment on column compliance.breaches.cert_in_reported_at is 'class=operational;about=When it was reported to CERT-In.';
+comment on column compliance.breaches.board_initial_at is 'class=operational;about=When the Board was told.';
+comment on column compliance.breaches.board_detailed_at is 'class=operational;about=When the Board had the details.';
+comment on column compliance.breaches.principals_notified_at is 'class=operational;about=When every affected person had been told.';
+comment on column compliance.breaches.hhs_reported_at is 'class=operational;about=When it was reported to HHS, where HIPAA applies.';
+comment on column compliance.breaches.root_cause is 'class=operational;about=Why it happened.';
+comment on column compliance.breaches.measures is 'class=operational;about=What was done against it, and so that it does not happen again.';
+comment on column compliance.breaches.incident_id is 'class=operational;about=The incident that it was noticed as.';
+comment on column compliance.breaches.cert_in_due_at is 'class=operational;about=Six hours after discovery.';
+comment on column compliance.breaches.board_due_at is 'class=operational;about=72 hours after discovery.';
+comment on column compliance.breaches.status is 'class=operational;about=open, contained, reported or closed.';
 select core.comment_standard_columns('compliance.breaches');
 
 alter table compliance.breaches enable row level security;
@@ -10840,22 +11340,30 @@ create policy tenant_isolation on compliance.breaches
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger breaches_everybody_told before update of status on compliance.breaches
+  for each row when (new.status = 'closed' and old.status <> 'closed')
+  execute function compliance.check_everybody_told();
+create or replace trigger breaches_no_aadhaar before insert or update of nature, root_cause, measures on compliance.breaches
+  for each row execute function core.reject_aadhaar_like('nature', 'root_cause', 'measures');
 create or replace trigger breaches_touch before update on compliance.breaches
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger breaches_transition before insert or update of status on compliance.breaches
   for each row execute function core.enforce_transition('compliance.breaches', 'status');
+create or replace trigger breaches_first_state after insert on compliance.breaches
+  for each row execute function core.announce_first_state('compliance.breaches');
+select audit.track('compliance.breaches');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
-  ('compliance.breaches', '', 'open', false, null),
+  ('compliance.breaches', '', 'open', false, 'breach.opened.v1'),
   ('compliance.breaches', 'open', 'contained', false, null),
   ('compliance.breaches', 'contained', 'reported', false, null),
   ('compliance.breaches', 'reported', 'closed', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on compliance.breaches to business_app;
+grant select on compliance.breaches to business_app;
 grant select on compliance.breaches to business_ro;
 
--- compliance.breach_affected_persons: Who was affected and when each was told.
+-- compliance.breach_affected_persons: whose data a breach touched, and when each was told. A notice that came back told nobody.
 create table if not exists compliance.breach_affected_persons (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -10872,23 +11380,28 @@ create table if not exists compliance.breach_affected_persons (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint breach_affected_persons_pkey primary key (tenant_id, id),
-  constraint breach_affected_persons_breach_patient_key unique (tenant_id, breach_id, patient_id),
-  constraint breach_affected_persons_num_nonnulls_rule check (num_nonnulls(patient_id,person_ref) >= 1)
+  constraint breach_affected_persons_patient_once unique (tenant_id, breach_id, patient_id),
+  constraint breach_affected_persons_name_somebody check (num_nonnulls(patient_id, person_ref) >= 1),
+  constraint breach_affected_persons_returned_told_nobody check (not returned or notified_at is null)
 );
 
+create unique index if not exists breach_affected_persons_person_once on compliance.breach_affected_persons (tenant_id, breach_id, person_ref)
+  where patient_id is null;
+create index if not exists breach_affected_persons_to_tell_idx on compliance.breach_affected_persons (tenant_id, breach_id)
+  where notified_at is null;
 create index if not exists breach_affected_persons_patient_idx on compliance.breach_affected_persons (tenant_id, patient_id)
   where patient_id is not null;
 create index if not exists breach_affected_persons_notification_idx on compliance.breach_affected_persons (tenant_id, notification_id)
   where notification_id is not null;
 
-comment on table compliance.breach_affected_persons is 'class=phi;scope=tenant;owner=business;fhir=Communication;retention=medical_record;about=Who was affected and when each was told.';
-comment on column compliance.breach_affected_persons.breach_id is 'class=phi;about=?';
-comment on column compliance.breach_affected_persons.patient_id is 'class=phi;about=The patient.';
-comment on column compliance.breach_affected_persons.person_ref is 'class=phi;about=?';
-comment on column compliance.breach_affected_persons.data_categories is 'class=phi;about=?';
-comment on column compliance.breach_affected_persons.notification_id is 'class=phi;about=?';
-comment on column compliance.breach_affected_persons.notified_at is 'class=phi;about=?';
-comment on column compliance.breach_affected_persons.returned is 'class=phi;about=?';
+comment on table compliance.breach_affected_persons is 'class=phi;scope=tenant;owner=business;fhir=Communication;retention=medical_record;about=Who was affected by a breach, and when each was told.';
+comment on column compliance.breach_affected_persons.breach_id is 'class=operational;about=The breach.';
+comment on column compliance.breach_affected_persons.patient_id is 'class=phi;about=The patient, when it is one.';
+comment on column compliance.breach_affected_persons.person_ref is 'class=pii;about=Somebody else, by the number that the hospital knows them by (employee code, case number).';
+comment on column compliance.breach_affected_persons.data_categories is 'class=operational;about=Kinds of their data.';
+comment on column compliance.breach_affected_persons.notification_id is 'class=operational;about=The message that told them.';
+comment on column compliance.breach_affected_persons.notified_at is 'class=operational;about=When they were told.';
+comment on column compliance.breach_affected_persons.returned is 'class=operational;about=The notice came back: tell them in another way.';
 select core.comment_standard_columns('compliance.breach_affected_persons');
 
 alter table compliance.breach_affected_persons enable row level security;
@@ -10898,14 +11411,17 @@ create policy tenant_isolation on compliance.breach_affected_persons
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger breach_affected_persons_no_aadhaar before insert or update of person_ref on compliance.breach_affected_persons
+  for each row execute function core.reject_aadhaar_like('person_ref');
 create or replace trigger breach_affected_persons_touch before update on compliance.breach_affected_persons
   for each row execute function core.update_updated_at_column('row_version');
 select audit.track('compliance.breach_affected_persons');
 
-grant select, insert, update on compliance.breach_affected_persons to business_app;
+grant select on compliance.breach_affected_persons to business_app;
 grant select on compliance.breach_affected_persons to business_ro;
 
--- compliance.retention_policies: How long each class of rows is kept, why, and what happens then.
+-- compliance.retention_policies: how long rows of a class are kept, why, and what happens then. Shared rows are the legal
+-- minimums; a tenant's row takes the place of the shared one and may be longer, never shorter.
 create table if not exists compliance.retention_policies (
   tenant_id uuid,
   id uuid not null default core.uuid_v7(),
@@ -10916,7 +11432,7 @@ create table if not exists compliance.retention_policies (
   keep_for interval not null,
   starts_from text not null,
   action text not null,
-  minimum_log_days integer not null,
+  minimum_log_days integer not null default 365,
   approved_by uuid,
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
@@ -10924,32 +11440,35 @@ create table if not exists compliance.retention_policies (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint retention_policies_pkey primary key (id),
-  constraint retention_policies_class_schema_name_key unique nulls not distinct (tenant_id, class, schema_name, table_name),
+  constraint retention_policies_one_for_a_class unique nulls not distinct (tenant_id, class, schema_name, table_name),
   constraint retention_policies_starts_from_check check (
     starts_from in ('created', 'last_encounter', 'discharge', 'majority_age', 'closure', 'death')
   ),
   constraint retention_policies_action_check check (
     action in ('erase', 'anonymise', 'archive', 'drop_partition', 'crypto_shred')
   ),
-  constraint retention_policies_medical_record_complete check (
+  constraint retention_policies_medical_record_3_years check (
     class <> 'medical_record' or keep_for >= interval '3 years'
   ),
-  constraint retention_policies_class_rule check (
+  constraint retention_policies_audit_7_years check (
     class not in ('audit', 'access_log') or keep_for >= interval '7 years'
   ),
-  constraint retention_policies_minimum_log_days_rule check (minimum_log_days >= 365)
+  constraint retention_policies_logs_a_year check (minimum_log_days >= 365),
+  constraint retention_policies_nothing_before_a_year check (keep_for >= interval '1 year'),
+  constraint retention_policies_table_of_a_schema check (table_name is null or schema_name is not null),
+  constraint retention_policies_decided_by_somebody check (tenant_id is null or approved_by is not null)
 );
 
 comment on table compliance.retention_policies is 'class=operational;scope=shared;owner=business;fhir=none;retention=operational;about=How long each class of rows is kept, why, and what happens then.';
-comment on column compliance.retention_policies.class is 'class=operational;about=?';
-comment on column compliance.retention_policies.schema_name is 'class=operational;about=?';
-comment on column compliance.retention_policies.table_name is 'class=operational;about=?';
-comment on column compliance.retention_policies.basis is 'class=operational;about=?';
-comment on column compliance.retention_policies.keep_for is 'class=operational;about=?';
-comment on column compliance.retention_policies.starts_from is 'class=operational;about=?';
-comment on column compliance.retention_policies.action is 'class=operational;about=?';
-comment on column compliance.retention_policies.minimum_log_days is 'class=operational;about=?';
-comment on column compliance.retention_policies.approved_by is 'class=operational;about=?';
+comment on column compliance.retention_policies.class is 'class=operational;about=Class of rows, as the tag retention of table comments names it: medical_record, operational, audit, access_log ...';
+comment on column compliance.retention_policies.schema_name is 'class=operational;about=Schema that it is for, all of the class when empty.';
+comment on column compliance.retention_policies.table_name is 'class=operational;about=Table that it is for, all of the schema when empty.';
+comment on column compliance.retention_policies.basis is 'class=operational;about=The law or decision that it rests on.';
+comment on column compliance.retention_policies.keep_for is 'class=operational;about=How long.';
+comment on column compliance.retention_policies.starts_from is 'class=operational;about=From when: created, last_encounter, discharge and closure (the last row of the record), majority_age (of a child) or death.';
+comment on column compliance.retention_policies.action is 'class=operational;about=What happens then: erase, anonymise, archive, drop_partition or crypto_shred.';
+comment on column compliance.retention_policies.minimum_log_days is 'class=operational;about=Days for which the logs about these rows are kept, at least a year (DPDP Rules r.6).';
+comment on column compliance.retention_policies.approved_by is 'class=operational;about=The user who decided; none for the legal minimum.';
 select core.comment_standard_columns('compliance.retention_policies');
 
 alter table compliance.retention_policies enable row level security;
@@ -10961,13 +11480,17 @@ create policy tenant_isolation on compliance.retention_policies
 drop policy if exists shared_rows on compliance.retention_policies;
 create policy shared_rows on compliance.retention_policies for select using (tenant_id is null);
 
+create or replace trigger retention_policies_not_below_the_law
+  before insert or update of keep_for, class, schema_name, table_name on compliance.retention_policies
+  for each row when (new.tenant_id is not null) execute function compliance.check_legal_minimum();
 create or replace trigger retention_policies_touch before update on compliance.retention_policies
   for each row execute function core.update_updated_at_column('row_version');
 
-grant select, insert, update on compliance.retention_policies to business_app;
+grant select on compliance.retention_policies to business_app;
 grant select on compliance.retention_policies to business_ro;
 
--- compliance.legal_holds: Freezes that beat retention and erasure.
+-- compliance.legal_holds: while a hold is active nothing that it covers is erased, whatever retention or the person says. The
+-- one who placed it does not release it.
 create table if not exists compliance.legal_holds (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -10977,7 +11500,7 @@ create table if not exists compliance.legal_holds (
   reason text not null,
   authority text,
   placed_by uuid not null,
-  placed_at timestamptz not null,
+  placed_at timestamptz not null default now(),
   released_by uuid,
   released_at timestamptz,
   status text not null default 'active',
@@ -10987,30 +11510,36 @@ create table if not exists compliance.legal_holds (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint legal_holds_pkey primary key (tenant_id, id),
-  constraint legal_holds_hold_number_key unique (tenant_id, hold_number),
+  constraint legal_holds_number_key unique (tenant_id, hold_number),
   constraint legal_holds_status_check check (status in ('active', 'released')),
-  constraint legal_holds_released_complete check (
-    status <> 'released' or (released_by is not null and released_by <> placed_by)
-  )
+  constraint legal_holds_released_by_another check (
+    status <> 'released' or (released_at is not null and released_by is not null and released_by <> placed_by)
+  ),
+  constraint legal_holds_scope_is_known check (
+    jsonb_typeof(scope) = 'object' and scope - '{all,schema,table,row_ids}'::text[] = '{}'
+    and (not scope ? 'table' or scope ? 'schema') and (not scope ? 'row_ids' or scope ? 'table')
+  ),
+  constraint legal_holds_cover_something check (patient_id is not null or scope <> '{}')
 );
 
 create index if not exists legal_holds_patient_idx on compliance.legal_holds (tenant_id, patient_id)
   where patient_id is not null;
+create index if not exists legal_holds_active_idx on compliance.legal_holds (tenant_id, patient_id) where status = 'active';
 create index if not exists legal_holds_placed_by_idx on compliance.legal_holds (tenant_id, placed_by);
 create index if not exists legal_holds_released_by_idx on compliance.legal_holds (tenant_id, released_by)
   where released_by is not null;
 
 comment on table compliance.legal_holds is 'class=operational;scope=tenant;owner=business;fhir=none;retention=operational;about=Freezes that beat retention and erasure.';
-comment on column compliance.legal_holds.hold_number is 'class=operational;about=?';
-comment on column compliance.legal_holds.scope is 'class=operational;about=?';
-comment on column compliance.legal_holds.patient_id is 'class=operational;about=The patient.';
-comment on column compliance.legal_holds.reason is 'class=operational;about=?';
-comment on column compliance.legal_holds.authority is 'class=operational;about=?';
-comment on column compliance.legal_holds.placed_by is 'class=operational;about=?';
-comment on column compliance.legal_holds.placed_at is 'class=operational;about=?';
-comment on column compliance.legal_holds.released_by is 'class=operational;about=?';
-comment on column compliance.legal_holds.released_at is 'class=operational;about=?';
-comment on column compliance.legal_holds.status is 'class=operational;about=?';
+comment on column compliance.legal_holds.hold_number is 'class=operational;about=Number of the hold, LH-YY-n.';
+comment on column compliance.legal_holds.scope is 'class=operational;about=What it covers: {"schema": .., "table": .., "row_ids": [..]}, each narrowing; {"all": true} for the whole tenant; {} with a patient for all of theirs.';
+comment on column compliance.legal_holds.patient_id is 'class=phi;about=The patient whose data it covers, all patients when empty.';
+comment on column compliance.legal_holds.reason is 'class=operational;about=Why: litigation, inquiry, audit.';
+comment on column compliance.legal_holds.authority is 'class=operational;about=Who ordered it, with the reference of the order.';
+comment on column compliance.legal_holds.placed_by is 'class=operational;about=The user who placed it.';
+comment on column compliance.legal_holds.placed_at is 'class=operational;about=Since when.';
+comment on column compliance.legal_holds.released_by is 'class=operational;about=Another user, who released it.';
+comment on column compliance.legal_holds.released_at is 'class=operational;about=Until when.';
+comment on column compliance.legal_holds.status is 'class=operational;about=active or released.';
 select core.comment_standard_columns('compliance.legal_holds');
 
 alter table compliance.legal_holds enable row level security;
@@ -11020,21 +11549,24 @@ create policy tenant_isolation on compliance.legal_holds
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger legal_holds_no_aadhaar before insert or update of reason, authority on compliance.legal_holds
+  for each row execute function core.reject_aadhaar_like('reason', 'authority');
 create or replace trigger legal_holds_touch before update on compliance.legal_holds
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger legal_holds_transition before insert or update of status on compliance.legal_holds
   for each row execute function core.enforce_transition('compliance.legal_holds', 'status');
+select audit.track('compliance.legal_holds');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('compliance.legal_holds', '', 'active', false, null),
-  ('compliance.legal_holds', 'active', 'released', false, null)
+  ('compliance.legal_holds', 'active', 'released', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on compliance.legal_holds to business_app;
+grant select on compliance.legal_holds to business_app;
 grant select on compliance.legal_holds to business_ro;
 
--- compliance.erasure_log: What was erased, anonymised or shredded, why, with proof.
--- RULE to build: no active legal hold covered the rows (function IM910)
+-- compliance.erasure_log: proof of what was erased, anonymised or shredded, and why. It does not name the person: whoever knows
+-- the id can recompute its hash.
 create table if not exists compliance.erasure_log (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -11046,19 +11578,26 @@ create table if not exists compliance.erasure_log (
   row_count bigint not null,
   action text not null,
   notice_sent_at timestamptz,
-  executed_at timestamptz not null,
+  notice_waived_reason text,
+  executed_at timestamptz not null default now(),
   executed_by text not null,
   key_kid_destroyed text,
   verification jsonb not null default '{}',
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint erasure_log_pkey primary key (tenant_id, id),
-  constraint erasure_log_num_nonnulls_rule check (num_nonnulls(request_id,policy_id) >= 1),
-  constraint erasure_log_request_id_rule check (
-    request_id is null or notice_sent_at is null or notice_sent_at <= executed_at - interval '48 hours'
-  )
+  constraint erasure_log_action_check check (action in ('crypto_shred', 'anonymise', 'erase', 'drop_partition')),
+  constraint erasure_log_notice_waived_reason_check check (notice_waived_reason in ('unreachable', 'deceased')),
+  constraint erasure_log_asked_or_due check (num_nonnulls(request_id, policy_id) >= 1),
+  constraint erasure_log_notice_48_hours_before check (notice_sent_at <= executed_at - interval '48 hours'),
+  constraint erasure_log_policy_with_notice check (
+    request_id is not null or num_nonnulls(notice_sent_at, notice_waived_reason) >= 1 or patient_ref_hash is null
+  ),
+  constraint erasure_log_count_not_negative check (row_count >= 0)
 );
 
+create index if not exists erasure_log_patient_idx on compliance.erasure_log (tenant_id, patient_ref_hash)
+  where patient_ref_hash is not null;
 create index if not exists erasure_log_request_idx on compliance.erasure_log (tenant_id, request_id)
   where request_id is not null;
 create index if not exists erasure_log_policy_idx on compliance.erasure_log (policy_id, tenant_id)
@@ -11066,18 +11605,19 @@ create index if not exists erasure_log_policy_idx on compliance.erasure_log (pol
 comment on index compliance.erasure_log_policy_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
 
 comment on table compliance.erasure_log is 'class=operational;scope=tenant;owner=business;fhir=Provenance;retention=operational;append_only=1;about=What was erased, anonymised or shredded, why, with proof.';
-comment on column compliance.erasure_log.request_id is 'class=operational;about=?';
-comment on column compliance.erasure_log.policy_id is 'class=operational;about=?';
-comment on column compliance.erasure_log.patient_ref_hash is 'class=operational;about=?';
-comment on column compliance.erasure_log.schema_name is 'class=operational;about=?';
-comment on column compliance.erasure_log.table_name is 'class=operational;about=?';
-comment on column compliance.erasure_log.row_count is 'class=operational;about=?';
-comment on column compliance.erasure_log.action is 'class=operational;about=?';
-comment on column compliance.erasure_log.notice_sent_at is 'class=operational;about=?';
-comment on column compliance.erasure_log.executed_at is 'class=operational;about=?';
-comment on column compliance.erasure_log.executed_by is 'class=operational;about=?';
-comment on column compliance.erasure_log.key_kid_destroyed is 'class=operational;about=?';
-comment on column compliance.erasure_log.verification is 'class=operational;about=?';
+comment on column compliance.erasure_log.request_id is 'class=operational;about=The request of the person that it answers.';
+comment on column compliance.erasure_log.policy_id is 'class=operational;about=The retention policy that it carries out.';
+comment on column compliance.erasure_log.patient_ref_hash is 'class=operational;about=SHA-256 of the tenant and the patients id.';
+comment on column compliance.erasure_log.schema_name is 'class=operational;about=Schema of the rows.';
+comment on column compliance.erasure_log.table_name is 'class=operational;about=Table of the rows.';
+comment on column compliance.erasure_log.row_count is 'class=operational;about=How many rows.';
+comment on column compliance.erasure_log.action is 'class=operational;about=crypto_shred, anonymise, erase or drop_partition.';
+comment on column compliance.erasure_log.notice_sent_at is 'class=operational;about=When the person was told, at least 48 hours before (DPDP Rules r.8).';
+comment on column compliance.erasure_log.notice_waived_reason is 'class=operational;about=Why a policy was carried out without notice: unreachable or deceased.';
+comment on column compliance.erasure_log.executed_at is 'class=operational;about=When it was done.';
+comment on column compliance.erasure_log.executed_by is 'class=operational;about=The user, or the job.';
+comment on column compliance.erasure_log.key_kid_destroyed is 'class=operational;about=The data key that was destroyed.';
+comment on column compliance.erasure_log.verification is 'class=operational;about=What was found afterwards.';
 select core.comment_standard_columns('compliance.erasure_log');
 
 alter table compliance.erasure_log enable row level security;
@@ -11087,6 +11627,8 @@ create policy tenant_isolation on compliance.erasure_log
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger erasure_log_not_under_hold before insert on compliance.erasure_log
+  for each row execute function compliance.check_erasure_allowed();
 create or replace trigger erasure_log_append_only before update or delete on compliance.erasure_log
   for each row execute function core.refuse_change();
 create or replace trigger erasure_log_no_truncate before truncate on compliance.erasure_log
@@ -11094,11 +11636,11 @@ create or replace trigger erasure_log_no_truncate before truncate on compliance.
 create or replace trigger erasure_log_policy_visible before insert or update of policy_id on compliance.erasure_log
   for each row execute function core.check_shared_reference('policy_id', 'compliance.retention_policies');
 
-grant select, insert on compliance.erasure_log to business_app;
+grant select on compliance.erasure_log to business_app;
 grant select on compliance.erasure_log to business_ro;
 
--- compliance.data_processors: Processors and business associates with contracts and transfer countries.
--- RULE to build: country is not on the restricted list (DPDP Rule 15, settings)
+-- compliance.data_processors: who processes data for the hospital, under which contract and in which country. Active only with a
+-- signed contract, and never in a country that the law or the hospital forbids.
 create table if not exists compliance.data_processors (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -11108,9 +11650,9 @@ create table if not exists compliance.data_processors (
   country text not null,
   contract_kind text not null,
   contract_document_id uuid,
-  signed_on date not null,
+  signed_on date,
   expires_on date,
-  subprocessors jsonb not null default '{}',
+  subprocessors jsonb not null default '[]',
   api_client_id uuid,
   last_review_on date,
   status text not null default 'draft',
@@ -11120,31 +11662,37 @@ create table if not exists compliance.data_processors (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint data_processors_pkey primary key (tenant_id, id),
-  constraint data_processors_name_service_key unique (tenant_id, name, service),
-  constraint data_processors_country_length check (length(country) = 2),
+  constraint data_processors_once_a_service unique (tenant_id, name, service),
+  constraint data_processors_country_form check (country ~ '^[A-Z]{2}$'),
   constraint data_processors_contract_kind_check check (contract_kind in ('BAA', 'DPA', 'both')),
   constraint data_processors_status_check check (status in ('draft', 'active', 'expired', 'terminated')),
-  constraint data_processors_active_complete check (status <> 'active' or contract_document_id is not null)
+  constraint data_processors_active_under_contract check (
+    status <> 'active' or (contract_document_id is not null and signed_on is not null)
+  ),
+  constraint data_processors_expire_after_signing check (expires_on >= signed_on),
+  constraint data_processors_subprocessors_are_a_list check (jsonb_typeof(subprocessors) = 'array')
 );
 
+create index if not exists data_processors_to_expire_idx on compliance.data_processors (tenant_id, expires_on)
+  where status = 'active' and expires_on is not null;
 create index if not exists data_processors_contract_document_idx on compliance.data_processors (tenant_id, contract_document_id)
   where contract_document_id is not null;
 create index if not exists data_processors_api_client_idx on compliance.data_processors (tenant_id, api_client_id)
   where api_client_id is not null;
 
-comment on table compliance.data_processors is 'class=operational;scope=tenant;owner=business;fhir=Organization,Contract;retention=operational;about=Processors and business associates with contracts and transfer countries.';
-comment on column compliance.data_processors.name is 'class=operational;about=?';
-comment on column compliance.data_processors.service is 'class=operational;about=?';
-comment on column compliance.data_processors.data_categories is 'class=operational;about=?';
-comment on column compliance.data_processors.country is 'class=operational;about=?';
-comment on column compliance.data_processors.contract_kind is 'class=operational;about=?';
-comment on column compliance.data_processors.contract_document_id is 'class=operational;about=?';
-comment on column compliance.data_processors.signed_on is 'class=operational;about=?';
-comment on column compliance.data_processors.expires_on is 'class=operational;about=?';
-comment on column compliance.data_processors.subprocessors is 'class=operational;about=?';
-comment on column compliance.data_processors.api_client_id is 'class=operational;about=?';
-comment on column compliance.data_processors.last_review_on is 'class=operational;about=?';
-comment on column compliance.data_processors.status is 'class=operational;about=?';
+comment on table compliance.data_processors is 'class=operational;scope=tenant;owner=business;fhir=Organization,Contract;retention=operational;about=Processors and business associates with their contracts and countries.';
+comment on column compliance.data_processors.name is 'class=operational;about=The company.';
+comment on column compliance.data_processors.service is 'class=operational;about=What it does with the data.';
+comment on column compliance.data_processors.data_categories is 'class=operational;about=Kinds of data that it sees.';
+comment on column compliance.data_processors.country is 'class=operational;about=Where it processes (ISO 3166-1, two letters).';
+comment on column compliance.data_processors.contract_kind is 'class=operational;about=BAA (HIPAA), DPA (DPDP, GDPR) or both.';
+comment on column compliance.data_processors.contract_document_id is 'class=operational;about=The signed contract.';
+comment on column compliance.data_processors.signed_on is 'class=operational;about=When it was signed.';
+comment on column compliance.data_processors.expires_on is 'class=operational;about=Last day of the contract; none when it runs on.';
+comment on column compliance.data_processors.subprocessors is 'class=operational;about=Whom it uses itself: [{"name": .., "country": ..}].';
+comment on column compliance.data_processors.api_client_id is 'class=operational;about=The machine client that it calls with.';
+comment on column compliance.data_processors.last_review_on is 'class=operational;about=When it was last looked at.';
+comment on column compliance.data_processors.status is 'class=operational;about=draft, active, expired or terminated.';
 select core.comment_standard_columns('compliance.data_processors');
 
 alter table compliance.data_processors enable row level security;
@@ -11154,24 +11702,29 @@ create policy tenant_isolation on compliance.data_processors
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger data_processors_in_allowed_country
+  before insert or update of country, subprocessors, status on compliance.data_processors
+  for each row when (new.status in ('draft', 'active')) execute function compliance.check_country();
 create or replace trigger data_processors_touch before update on compliance.data_processors
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger data_processors_transition before insert or update of status on compliance.data_processors
   for each row execute function core.enforce_transition('compliance.data_processors', 'status');
+select audit.track('compliance.data_processors');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('compliance.data_processors', '', 'draft', false, null),
   ('compliance.data_processors', 'draft', 'active', false, null),
   ('compliance.data_processors', 'active', 'expired', false, null),
-  ('compliance.data_processors', 'active', 'terminated', false, null),
+  ('compliance.data_processors', 'active', 'terminated', true, null),
   ('compliance.data_processors', 'expired', 'active', false, null),
-  ('compliance.data_processors', 'expired', 'terminated', false, null)
+  ('compliance.data_processors', 'expired', 'terminated', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on compliance.data_processors to business_app;
+grant select on compliance.data_processors to business_app;
 grant select on compliance.data_processors to business_ro;
 
--- compliance.incidents: Near misses, adverse and sentinel events, lab non-conformities, HAIs, ADRs, with CAPA.
+-- compliance.incidents: near misses, adverse and sentinel events, non-conformities, infections, drug reactions, with what was
+-- found and done. Anybody may report without their name; a sentinel event goes on only with its root cause.
 create table if not exists compliance.incidents (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -11181,7 +11734,7 @@ create table if not exists compliance.incidents (
   encounter_id uuid,
   department_id uuid not null,
   occurred_at timestamptz not null,
-  reported_at timestamptz not null,
+  reported_at timestamptz not null default now(),
   reported_by uuid,
   anonymous boolean not null default false,
   severity text not null,
@@ -11204,24 +11757,33 @@ create table if not exists compliance.incidents (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint incidents_pkey primary key (tenant_id, id),
-  constraint incidents_incident_number_key unique (tenant_id, incident_number),
+  constraint incidents_number_key unique (tenant_id, incident_number),
   constraint incidents_kind_check check (
-    kind in ('near_miss', 'adverse_event', 'sentinel', 'medication_error', 'adr', 'fall', 'pressure_injury', 'hai', 'needle_stick', 'lab_nonconformity', 'equipment', 'security', 'complaint', 'other')
+    kind in (
+      'near_miss', 'adverse_event', 'sentinel', 'medication_error', 'adr', 'fall', 'pressure_injury', 'hai',
+      'needle_stick', 'lab_nonconformity', 'equipment', 'security', 'complaint', 'other'
+    )
   ),
   constraint incidents_severity_check check (severity in ('none', 'mild', 'moderate', 'severe', 'death')),
   constraint incidents_status_check check (
     status in ('reported', 'under_review', 'rejected', 'action_planned', 'closed', 'action_done')
   ),
-  constraint incidents_reported_at_rule check (reported_at >= occurred_at),
-  constraint incidents_anonymous_rule check (anonymous or reported_by is not null),
-  constraint incidents_sentinel_complete check (
-    kind <> 'sentinel' or status in ('reported', 'under_review') or root_cause is not null
+  constraint incidents_reported_after_they_happened check (reported_at >= occurred_at),
+  constraint incidents_reported_by_somebody check (anonymous = (reported_by is null)),
+  constraint incidents_sentinel_has_root_cause check (
+    kind <> 'sentinel' or status in ('reported', 'under_review', 'rejected') or root_cause is not null
   ),
-  constraint incidents_closed_complete check (
+  constraint incidents_closed_when_effective check (
     status <> 'closed' or (corrective_action is not null and effectiveness is not null)
-  )
+  ),
+  constraint incidents_planned_with_owner check (
+    status <> 'action_planned' or (corrective_action is not null and capa_owner_id is not null and capa_due_on is not null)
+  ),
+  constraint incidents_done_on_a_day check (status <> 'action_done' or capa_done_on is not null),
+  constraint incidents_subject_is_whole check ((subject_type is null) = (subject_id is null))
 );
 
+create index if not exists incidents_open_idx on compliance.incidents (tenant_id, capa_due_on) where status not in ('closed', 'rejected');
 create index if not exists incidents_patient_idx on compliance.incidents (tenant_id, patient_id)
   where patient_id is not null;
 create index if not exists incidents_encounter_idx on compliance.incidents (tenant_id, encounter_id)
@@ -11232,30 +11794,30 @@ create index if not exists incidents_reported_by_idx on compliance.incidents (te
 create index if not exists incidents_capa_owner_idx on compliance.incidents (tenant_id, capa_owner_id)
   where capa_owner_id is not null;
 
-comment on table compliance.incidents is 'class=phi;scope=tenant;owner=business;fhir=AdverseEvent;retention=medical_record;about=Near misses, adverse and sentinel events, lab non-conformities, HAIs, ADRs, with CAPA.';
-comment on column compliance.incidents.incident_number is 'class=phi;about=?';
-comment on column compliance.incidents.kind is 'class=phi;about=?';
-comment on column compliance.incidents.patient_id is 'class=phi;about=The patient.';
-comment on column compliance.incidents.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column compliance.incidents.department_id is 'class=phi;about=The department.';
-comment on column compliance.incidents.occurred_at is 'class=phi;about=?';
-comment on column compliance.incidents.reported_at is 'class=phi;about=?';
-comment on column compliance.incidents.reported_by is 'class=phi;about=?';
-comment on column compliance.incidents.anonymous is 'class=phi;about=?';
-comment on column compliance.incidents.severity is 'class=phi;about=?';
-comment on column compliance.incidents.description_enc is 'class=phi;enc=1;about=?';
-comment on column compliance.incidents.subject_type is 'class=phi;about=?';
-comment on column compliance.incidents.subject_id is 'class=phi;about=?';
-comment on column compliance.incidents.immediate_action is 'class=phi;about=?';
-comment on column compliance.incidents.root_cause is 'class=phi;about=?';
-comment on column compliance.incidents.corrective_action is 'class=phi;about=?';
-comment on column compliance.incidents.preventive_action is 'class=phi;about=?';
-comment on column compliance.incidents.capa_owner_id is 'class=phi;about=?';
-comment on column compliance.incidents.capa_due_on is 'class=phi;about=?';
-comment on column compliance.incidents.capa_done_on is 'class=phi;about=?';
-comment on column compliance.incidents.effectiveness is 'class=phi;about=?';
-comment on column compliance.incidents.external_report is 'class=phi;about=?';
-comment on column compliance.incidents.status is 'class=phi;about=?';
+comment on table compliance.incidents is 'class=phi;scope=tenant;owner=business;fhir=AdverseEvent;retention=medical_record;about=Incidents with review, root cause, corrective and preventive action.';
+comment on column compliance.incidents.incident_number is 'class=operational;about=Number of the register, INC-YY-n.';
+comment on column compliance.incidents.kind is 'class=operational;about=near_miss, adverse_event, sentinel, medication_error, adr, fall, pressure_injury, hai, needle_stick, lab_nonconformity, equipment, security, complaint or other.';
+comment on column compliance.incidents.patient_id is 'class=phi;about=The patient whom it concerns.';
+comment on column compliance.incidents.encounter_id is 'class=phi;about=The visit or stay.';
+comment on column compliance.incidents.department_id is 'class=operational;about=Where it happened.';
+comment on column compliance.incidents.occurred_at is 'class=operational;about=When it happened.';
+comment on column compliance.incidents.reported_at is 'class=operational;about=When it was reported.';
+comment on column compliance.incidents.reported_by is 'class=operational;about=Member of staff who reported; none for an anonymous report.';
+comment on column compliance.incidents.anonymous is 'class=operational;about=Reported without a name.';
+comment on column compliance.incidents.severity is 'class=phi;about=Harm: none, mild, moderate, severe or death.';
+comment on column compliance.incidents.description_enc is 'class=phi;enc=1;about=What happened, encrypted.';
+comment on column compliance.incidents.subject_type is 'class=operational;about=What it is about, schema.table, such as medication.dispenses.';
+comment on column compliance.incidents.subject_id is 'class=operational;about=The row that it is about.';
+comment on column compliance.incidents.immediate_action is 'class=phi;about=What was done at once.';
+comment on column compliance.incidents.root_cause is 'class=phi;about=Findings: {"method": .., "causes": [..]}.';
+comment on column compliance.incidents.corrective_action is 'class=phi;about=What puts it right.';
+comment on column compliance.incidents.preventive_action is 'class=phi;about=What keeps it from happening again.';
+comment on column compliance.incidents.capa_owner_id is 'class=operational;about=Member of staff who sees to it.';
+comment on column compliance.incidents.capa_due_on is 'class=operational;about=Until when.';
+comment on column compliance.incidents.capa_done_on is 'class=operational;about=When it was done.';
+comment on column compliance.incidents.effectiveness is 'class=phi;about=Whether it helped, and how that was seen.';
+comment on column compliance.incidents.external_report is 'class=phi;about=Reports to authorities: {"to": .., "reference": .., "on": ..}.';
+comment on column compliance.incidents.status is 'class=operational;about=reported, under_review, action_planned, action_done, closed or rejected.';
 select core.comment_standard_columns('compliance.incidents');
 
 alter table compliance.incidents enable row level security;
@@ -11265,6 +11827,11 @@ create policy tenant_isolation on compliance.incidents
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger incidents_no_aadhaar
+  before insert or update of immediate_action, corrective_action, preventive_action, effectiveness on compliance.incidents
+  for each row execute function core.reject_aadhaar_like(
+    'immediate_action', 'corrective_action', 'preventive_action', 'effectiveness'
+  );
 create or replace trigger incidents_touch before update on compliance.incidents
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger incidents_transition before insert or update of status on compliance.incidents
@@ -11274,18 +11841,19 @@ select audit.track('compliance.incidents');
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('compliance.incidents', '', 'reported', false, null),
   ('compliance.incidents', 'reported', 'under_review', false, null),
-  ('compliance.incidents', 'reported', 'rejected', false, null),
+  ('compliance.incidents', 'reported', 'rejected', true, null),
   ('compliance.incidents', 'under_review', 'action_planned', false, null),
   ('compliance.incidents', 'under_review', 'closed', false, null),
   ('compliance.incidents', 'action_planned', 'action_done', false, null),
   ('compliance.incidents', 'action_done', 'closed', false, null),
-  ('compliance.incidents', 'action_done', 'under_review', false, null)
+  ('compliance.incidents', 'action_done', 'under_review', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on compliance.incidents to business_app;
+grant select on compliance.incidents to business_app;
 grant select on compliance.incidents to business_ro;
 
--- compliance.compliance_checks: Executed checks with evidence: what proves 100 percent.
+-- compliance.compliance_checks: checks that were made, by the checker or by a person, with their evidence: a rule counts as kept
+-- because a row here says what was looked at. A run over the whole database is a shared row, a check of a tenant its own.
 create table if not exists compliance.compliance_checks (
   tenant_id uuid,
   id uuid not null default core.uuid_v7(),
@@ -11296,34 +11864,36 @@ create table if not exists compliance.compliance_checks (
   target text not null,
   outcome text not null,
   evidence jsonb not null default '{}',
-  evidence_hash bytea not null,
+  evidence_hash bytea not null generated always as (compliance.text_hash(evidence::text)) stored,
   waiver_id text,
-  ran_at timestamptz not null,
+  ran_at timestamptz not null default now(),
   tool_version text not null,
-  schema_fingerprint bytea not null,
+  schema_fingerprint bytea,
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint compliance_checks_pkey primary key (id, ran_at),
-  constraint compliance_checks_run_rule_key unique nulls not distinct (tenant_id, run_id, rule_id, target, ran_at),
+  constraint compliance_checks_once_a_run unique nulls not distinct (tenant_id, run_id, rule_id, target, ran_at),
   constraint compliance_checks_outcome_check check (outcome in ('pass', 'fail', 'not_applicable', 'error', 'waived')),
-  constraint compliance_checks_waived_complete check (outcome <> 'waived' or waiver_id is not null)
+  constraint compliance_checks_waived_by_decision check (outcome <> 'waived' or waiver_id is not null)
 ) partition by range (ran_at);
 
 create table if not exists compliance.compliance_checks_default partition of compliance.compliance_checks default;
 
-comment on table compliance.compliance_checks is 'class=operational;scope=shared;owner=business;fhir=none;retention=operational;append_only=1;partition=month;about=Executed checks with evidence: what proves 100 percent.';
-comment on column compliance.compliance_checks.run_id is 'class=operational;about=?';
-comment on column compliance.compliance_checks.rule_id is 'class=operational;about=?';
-comment on column compliance.compliance_checks.rule_version is 'class=operational;about=?';
-comment on column compliance.compliance_checks.regulation is 'class=operational;about=?';
-comment on column compliance.compliance_checks.target is 'class=operational;about=?';
-comment on column compliance.compliance_checks.outcome is 'class=operational;about=?';
-comment on column compliance.compliance_checks.evidence is 'class=operational;about=?';
-comment on column compliance.compliance_checks.evidence_hash is 'class=operational;about=?';
-comment on column compliance.compliance_checks.waiver_id is 'class=operational;about=?';
-comment on column compliance.compliance_checks.ran_at is 'class=operational;about=?';
-comment on column compliance.compliance_checks.tool_version is 'class=operational;about=?';
-comment on column compliance.compliance_checks.schema_fingerprint is 'class=operational;about=?';
+create index if not exists compliance_checks_rule_idx on compliance.compliance_checks (tenant_id, rule_id, ran_at);
+
+comment on table compliance.compliance_checks is 'class=operational;scope=shared;owner=business;fhir=none;retention=operational;append_only=1;partition=month;about=Checks that were made, with outcome and evidence.';
+comment on column compliance.compliance_checks.run_id is 'class=operational;about=The run that it belongs to.';
+comment on column compliance.compliance_checks.rule_id is 'class=operational;about=The rule, such as HIP-25.';
+comment on column compliance.compliance_checks.rule_version is 'class=operational;about=Version of the rule.';
+comment on column compliance.compliance_checks.regulation is 'class=operational;about=Family of the rule: hipaa, dpdp, abdm ...';
+comment on column compliance.compliance_checks.target is 'class=operational;about=What was checked: a database, a backup, a site.';
+comment on column compliance.compliance_checks.outcome is 'class=operational;about=pass, fail, not_applicable, error or waived.';
+comment on column compliance.compliance_checks.evidence is 'class=operational;about=What was looked at and found; ids and counts, never values of persons.';
+comment on column compliance.compliance_checks.evidence_hash is 'class=operational;about=SHA-256 of the evidence.';
+comment on column compliance.compliance_checks.waiver_id is 'class=operational;about=The decision that waives the rule.';
+comment on column compliance.compliance_checks.ran_at is 'class=operational;about=When; months are partitions.';
+comment on column compliance.compliance_checks.tool_version is 'class=operational;about=Version of what checked, or manual.';
+comment on column compliance.compliance_checks.schema_fingerprint is 'class=operational;about=SHA-256 of the definitions that were checked; none for what a person checked.';
 select core.comment_standard_columns('compliance.compliance_checks');
 
 alter table compliance.compliance_checks enable row level security;
@@ -11350,6 +11920,7 @@ create or replace trigger compliance_checks_no_truncate before truncate on compl
 create or replace trigger compliance_checks_default_no_truncate before truncate on compliance.compliance_checks_default
   for each statement execute function core.refuse_change();
 
+-- compliance.record_check runs as its caller, so that whoever installs can record a check of the whole database
 grant select, insert on compliance.compliance_checks to business_app;
 grant select on compliance.compliance_checks to business_ro;
 
@@ -13774,6 +14345,12 @@ create table if not exists abdm.facility_registrations (
   constraint facility_registrations_secret_is_a_path check (secret_ref ~ '^[a-z]+://'),
   constraint facility_registrations_certificate_is_public check (certificate !~ 'PRIVATE KEY'),
   constraint facility_registrations_certificate_has_end check ((certificate is null) = (certificate_expires_at is null)),
+  constraint facility_registrations_participant_is_on_the_exchange check (
+    role <> 'NHCX_PROVIDER' or network_id ~ '^[^@[:space:]]+@hcx$'
+  ),
+  constraint facility_registrations_active_participant_has_key check (
+    role <> 'NHCX_PROVIDER' or status <> 'active' or (signing_key_kid is not null and certificate is not null)
+  ),
   constraint facility_registrations_milestones_by_name check (jsonb_typeof(milestone_status) = 'object')
 );
 
@@ -15792,7 +16369,7 @@ create table if not exists cds.drug_interactions (
 
 create index if not exists drug_interactions_object_idx on cds.drug_interactions (object_code, kind);
 
-comment on table cds.drug_interactions is 'class=reference;scope=global;owner=cds;fhir=ClinicalUseDefinition;retention=reference;about=Pairs that clash: drug and drug, allergy class, disease, food.';
+comment on table cds.drug_interactions is 'class=reference;scope=global;owner=cds;fhir=MedicinalProductInteraction;retention=reference;about=Pairs that clash: drug and drug, allergy class, disease, food.';
 comment on column cds.drug_interactions.kind is 'class=reference;about=What the object is: drug_drug, drug_allergy_class, drug_disease, drug_food or duplicate_class (another drug of the same class).';
 comment on column cds.drug_interactions.subject_code is 'class=reference;about=Ingredient code.';
 comment on column cds.drug_interactions.object_code is 'class=reference;about=Ingredient, allergy class, disease (code or ICD-10) or food. Drug pairs stand in the order of their codes, once.';
@@ -16747,6 +17324,7 @@ create table if not exists insurance.insurance_claims (
   submitted_at timestamptz,
   submitted_by uuid,
   decision_due_at timestamptz,
+  overdue_announced_at timestamptz,
   decided_at timestamptz,
   submit_by timestamptz,
   delay_reason text,
@@ -16791,6 +17369,9 @@ create table if not exists insurance.insurance_claims (
   ),
   constraint insurance_claims_approval_has_reference check (
     adjudication not in ('approved', 'partially_approved') or use <> 'preauthorization' or pre_auth_ref is not null
+  ),
+  constraint insurance_claims_submitted_claim_has_limit check (
+    use <> 'claim' or submitted_at is null or submit_by is not null
   ),
   constraint insurance_claims_late_has_reason check (submitted_at <= submit_by or delay_reason is not null)
 );
@@ -16857,6 +17438,7 @@ comment on column insurance.insurance_claims.auto_approved is 'class=operational
 comment on column insurance.insurance_claims.submitted_at is 'class=operational;about=When it was submitted; answers to queries do not change it.';
 comment on column insurance.insurance_claims.submitted_by is 'class=operational;about=Who submitted it.';
 comment on column insurance.insurance_claims.decision_due_at is 'class=operational;about=Until when the payer must decide; computed from insurance.payers when submitted.';
+comment on column insurance.insurance_claims.overdue_announced_at is 'class=operational;about=When claim.overdue.v1 told that decision_due_at had passed; before a later decision_due_at it says nothing.';
 comment on column insurance.insurance_claims.decided_at is 'class=operational;about=When it was decided.';
 comment on column insurance.insurance_claims.submit_by is 'class=operational;about=Until when a claim must be submitted; later needs delay_reason.';
 comment on column insurance.insurance_claims.delay_reason is 'class=operational;about=Why the claim comes late.';
@@ -16883,6 +17465,8 @@ create or replace trigger insurance_claims_freeze before update on insurance.ins
   for each row execute function insurance.keep_submitted_claim();
 create or replace trigger insurance_claims_approval before update of status on insurance.insurance_claims
   for each row execute function insurance.check_claim_has_approval();
+create or replace trigger insurance_claims_workflow before insert or update of workflow_code on insurance.insurance_claims
+  for each row execute function insurance.check_workflow_code('workflow_code');
 create or replace trigger insurance_claims_transition before insert or update of status on insurance.insurance_claims
   for each row execute function core.enforce_transition('insurance.insurance_claims', 'status');
 select audit.track('insurance.insurance_claims');
@@ -17296,6 +17880,9 @@ create table if not exists insurance.claim_payments (
   constraint claim_payments_status_known check (status in ('notified', 'acknowledged', 'disputed', 'reconciled')),
   constraint claim_payments_amount_positive check (amount > 0 and tds between 0 and amount),
   constraint claim_payments_reconciled_is_allocated check (status <> 'reconciled' or allocated = amount),
+  constraint claim_payments_acknowledged_is_sent check (
+    status not in ('acknowledged', 'reconciled') or (acknowledged_at is not null and ack_workflow_code is not null)
+  ),
   constraint claim_payments_net_is_amount_less_tax check (net = amount - tds),
   constraint claim_payments_allocated_within_amount check (allocated between 0 and amount)
 );
@@ -17334,6 +17921,8 @@ create or replace trigger claim_payments_touch before update on insurance.claim_
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger claim_payments_payer_visible before insert or update of payer_id on insurance.claim_payments
   for each row execute function core.check_shared_reference('payer_id', 'insurance.payers');
+create or replace trigger claim_payments_workflow before insert or update of ack_workflow_code on insurance.claim_payments
+  for each row execute function insurance.check_workflow_code('ack_workflow_code');
 create or replace trigger claim_payments_transition before insert or update of status on insurance.claim_payments
   for each row execute function core.enforce_transition('insurance.claim_payments', 'status');
 select audit.track('insurance.claim_payments');
@@ -18034,7 +18623,12 @@ create table if not exists laboratory.samples (
     receipt_condition in ('good', 'haemolysed', 'lipaemic', 'icteric', 'clotted', 'leaked', 'insufficient', 'unlabelled', 'mislabelled', 'wrong_container', 'delayed', 'temperature_breach')
   ),
   constraint samples_collected_from_identified_patient check (
-    status in ('planned', 'cancelled') or (collected_at is not null and collected_by is not null and patient_id_check <> 'not_done')
+    status in ('planned', 'cancelled')
+    or (num_nulls(collected_at, collected_by, patient_id_check) = 0 and patient_id_check <> 'not_done')
+  ),
+  constraint samples_received_in_a_condition check (
+    status not in ('received', 'accessioned', 'aliquoted', 'in_process', 'tested', 'stored')
+    or num_nulls(received_at, received_by, receipt_condition) = 0
   ),
   constraint samples_received_after_collection check (received_at >= collected_at),
   constraint samples_rejected_with_reason check (status <> 'rejected' or rejection_reason_code is not null),
@@ -18552,7 +19146,9 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('laboratory.diagnostic_reports', 'registered', 'cancelled', false, null),
   ('laboratory.diagnostic_reports', 'partial', 'final', false, 'report.issued.v1'),
   ('laboratory.diagnostic_reports', 'partial', 'cancelled', false, null),
-  ('laboratory.diagnostic_reports', 'final', 'entered_in_error', true, null)
+  ('laboratory.diagnostic_reports', 'final', 'entered_in_error', true, null),
+  ('laboratory.diagnostic_reports', 'amended', 'entered_in_error', true, null),
+  ('laboratory.diagnostic_reports', 'corrected', 'entered_in_error', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
 grant select on laboratory.diagnostic_reports to lab_app;
@@ -20554,7 +21150,11 @@ create table if not exists payment.payment_providers (
   constraint payment_providers_config_without_secrets check (
     not config ?| array['secret', 'password', 'key', 'token', 'private_key', 'api_key', 'client_secret']
   ),
-  constraint payment_providers_no_card_number check (core.assert_no_pan(config))
+  constraint payment_providers_no_card_number check (
+    core.assert_no_pan(config) and not core.looks_like_pan(code) and not core.looks_like_pan(display)
+    and not core.looks_like_pan(secret_ref) and not core.looks_like_pan(webhook_secret_ref)
+    and not core.looks_like_pan(currencies::text)
+  )
 );
 
 comment on table payment.payment_providers is 'class=financial;scope=tenant;owner=payment_gateway;fhir=none;retention=financial;about=Configured gateways and rails.';
@@ -20619,7 +21219,7 @@ create table if not exists payment.payment_methods (
   constraint payment_methods_pkey primary key (tenant_id, id),
   constraint payment_methods_last4_digits check (last4 ~ '^[0-9]{4}$'),
   constraint payment_methods_token_is_no_card_number check (not core.looks_like_pan(token)),
-  constraint payment_methods_brand_is_no_card_number check (not core.looks_like_pan(brand)),
+  constraint payment_methods_no_card_number check (not core.looks_like_pan(brand) and not core.looks_like_pan(delete_reason)),
   constraint payment_methods_exp_month_range check (exp_month between 1 and 12),
   constraint payment_methods_exp_year_range check (exp_year between 2000 and 2100)
 );
@@ -20696,7 +21296,10 @@ create table if not exists payment.payment_intents (
   ),
   constraint payment_intents_amount_positive check (amount > 0),
   constraint payment_intents_items_are_a_list check (jsonb_typeof(items) = 'array'),
-  constraint payment_intents_no_card_number check (not core.looks_like_pan(return_url) and core.assert_no_pan(items)),
+  constraint payment_intents_no_card_number check (
+    core.assert_no_pan(items) and not core.looks_like_pan(return_url) and not core.looks_like_pan(intent_number)
+    and not core.looks_like_pan(idempotency_key) and not core.looks_like_pan(channel) and not core.looks_like_pan(failure_code)
+  ),
   constraint payment_intents_succeeded_has_payment check (status <> 'succeeded' or payment_id is not null)
 );
 
@@ -20791,7 +21394,7 @@ create table if not exists payment.payment_attempts (
   constraint payment_attempts_amount_positive check (amount > 0),
   constraint payment_attempts_captured_has_reference check (outcome <> 'captured' or (provider_ref is not null and amount is not null)),
   constraint payment_attempts_no_card_number check (
-    core.assert_no_pan(response_redacted) and not core.looks_like_pan(error_code)
+    core.assert_no_pan(response_redacted) and not core.looks_like_pan(error_code) and not core.looks_like_pan(provider_ref)
   )
 );
 
@@ -20871,7 +21474,10 @@ create table if not exists payment.payments (
   constraint payments_cash_has_receiver check (mode <> 'cash' or received_by is not null),
   constraint payments_cheque_has_number check (mode <> 'cheque' or cheque_no is not null),
   constraint payments_reference_names_provider check (provider_ref is null or provider_id is not null),
-  constraint payments_no_card_number check (not core.looks_like_pan(provider_ref) and not core.looks_like_pan(cheque_no)),
+  constraint payments_no_card_number check (
+    not core.looks_like_pan(provider_ref) and not core.looks_like_pan(cheque_no)
+    and not core.looks_like_pan(receipt_number) and not core.looks_like_pan(void_reason)
+  ),
   constraint payments_voided_is_unused check (status <> 'voided' or (void_reason is not null and allocated = 0)),
   constraint payments_refunded_wholly check (status <> 'refunded' or refunded = amount)
 );
@@ -21036,7 +21642,10 @@ create table if not exists payment.refunds (
   constraint refunds_approved_by_another check (approved_by <> requested_by),
   constraint refunds_approved_before_it_goes check (status in ('requested', 'rejected') or approved_by is not null),
   constraint refunds_completed_has_time check ((status = 'completed') = (completed_at is not null)),
-  constraint refunds_no_card_number check (not core.looks_like_pan(reason) and not core.looks_like_pan(provider_ref))
+  constraint refunds_no_card_number check (
+    not core.looks_like_pan(reason) and not core.looks_like_pan(provider_ref) and not core.looks_like_pan(refund_number)
+    and not core.looks_like_pan(idempotency_key) and not core.looks_like_pan(failure_code)
+  )
 );
 
 create index if not exists refunds_payment_idx on payment.refunds (tenant_id, payment_id);
@@ -21240,7 +21849,9 @@ create table if not exists payment.disputes (
   constraint disputes_amount_positive check (amount > 0),
   constraint disputes_evidence_is_named check (status <> 'evidence_submitted' or evidence_document_id is not null),
   constraint disputes_decided_has_outcome check (status not in ('won', 'lost', 'accepted') or outcome is not null),
-  constraint disputes_no_card_number check (not core.looks_like_pan(provider_ref) and not core.looks_like_pan(outcome))
+  constraint disputes_no_card_number check (
+    not core.looks_like_pan(provider_ref) and not core.looks_like_pan(reason_code) and not core.looks_like_pan(outcome)
+  )
 );
 
 create unique index if not exists disputes_one_open_per_payment on payment.disputes (tenant_id, payment_id)
@@ -21286,8 +21897,8 @@ grant select on payment.disputes to payment_gateway_app, payment_gateway_ro;
 
 -- tasking: tables
 
--- tasking.tasks: A unit of work for a patient or a ward, optionally to be verified in the EMR.
--- RULE to build: not (requires_verification and status='completed' and no verified emr_verification) (deferred trigger)
+-- tasking.tasks: a unit of work for a patient or a ward. A task that requires verification is done only when the EMR was
+-- found to say so: until then it stays open, and at commit tasks_verified_when_done asks for the proof.
 create table if not exists tasking.tasks (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -21299,7 +21910,7 @@ create table if not exists tasking.tasks (
   title text not null,
   description_enc bytea,
   category text not null,
-  priority tasking.task_priority not null,
+  priority tasking.task_priority not null default 'medium',
   assigned_to uuid,
   assigned_by uuid not null,
   due_at timestamptz,
@@ -21326,19 +21937,32 @@ create table if not exists tasking.tasks (
   deleted_by uuid,
   delete_reason text,
   constraint tasks_pkey primary key (tenant_id, id),
-  constraint tasks_completed_complete check (
-    status <> 'completed' or (completed_at is not null and completed_by is not null)
+  constraint tasks_title_not_empty check (btrim(title) <> ''),
+  constraint tasks_category_form check (category ~ '^[a-z][a-z_]{1,39}$'),
+  constraint tasks_done_by_somebody check (
+    status not in ('completed', 'verified') or (completed_at is not null and completed_by is not null)
   ),
-  constraint tasks_cancelled_complete check (status <> 'cancelled' or cancel_reason is not null)
+  constraint tasks_cancelled_with_reason check (status <> 'cancelled' or cancel_reason is not null),
+  constraint tasks_encounter_names_patient check (encounter_id is null or patient_id is not null),
+  constraint tasks_verified_in_a_record check (not requires_verification or patient_id is not null),
+  constraint tasks_source_is_whole check ((source_type is null) = (source_id is null)),
+  constraint tasks_clock_is_positive check (hlc_physical_us > 0 and hlc_logical >= 0)
 );
 
-create unique index if not exists tasks_task_number_key on tasking.tasks (tenant_id, task_number)
-  where deleted_at is null;
+create unique index if not exists tasks_number_key on tasking.tasks (tenant_id, task_number) where deleted_at is null;
 create index if not exists tasks_patient_idx on tasking.tasks (tenant_id, patient_id)
   where patient_id is not null;
 create index if not exists tasks_encounter_idx on tasking.tasks (tenant_id, encounter_id)
   where encounter_id is not null;
 create index if not exists tasks_department_idx on tasking.tasks (tenant_id, department_id);
+create index if not exists tasks_open_of_patient_idx on tasking.tasks (tenant_id, patient_id, due_at)
+  where status in ('pending', 'in_progress', 'on_hold', 'overdue', 'reopened') and deleted_at is null;
+create index if not exists tasks_open_of_shift_idx on tasking.tasks (tenant_id, shift_id, id)
+  where status in ('pending', 'in_progress', 'on_hold', 'overdue', 'reopened') and deleted_at is null;
+create index if not exists tasks_open_of_user_idx on tasking.tasks (tenant_id, assigned_to, due_at)
+  where status in ('pending', 'in_progress', 'on_hold', 'overdue', 'reopened') and deleted_at is null;
+create index if not exists tasks_to_mark_overdue_idx on tasking.tasks (tenant_id, due_at)
+  where status in ('pending', 'in_progress') and deleted_at is null;
 create index if not exists tasks_shift_idx on tasking.tasks (tenant_id, shift_id)
   where shift_id is not null;
 create index if not exists tasks_assigned_to_idx on tasking.tasks (tenant_id, assigned_to)
@@ -21349,33 +21973,33 @@ create index if not exists tasks_completed_by_idx on tasking.tasks (tenant_id, c
 create index if not exists tasks_carried_from_handover_idx on tasking.tasks (tenant_id, carried_from_handover_id)
   where carried_from_handover_id is not null;
 
-comment on table tasking.tasks is 'class=phi;scope=tenant;owner=business;fhir=Task;retention=medical_record;about=A unit of work for a patient or a ward, optionally to be verified in the EMR.';
-comment on column tasking.tasks.task_number is 'class=phi;about=?';
-comment on column tasking.tasks.patient_id is 'class=phi;about=The patient.';
-comment on column tasking.tasks.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column tasking.tasks.department_id is 'class=phi;about=The department.';
-comment on column tasking.tasks.shift_id is 'class=phi;about=?';
-comment on column tasking.tasks.title is 'class=phi;about=?';
-comment on column tasking.tasks.description_enc is 'class=phi;enc=1;about=?';
-comment on column tasking.tasks.category is 'class=phi;about=?';
-comment on column tasking.tasks.priority is 'class=phi;about=?';
-comment on column tasking.tasks.assigned_to is 'class=phi;about=?';
-comment on column tasking.tasks.assigned_by is 'class=phi;about=?';
-comment on column tasking.tasks.due_at is 'class=phi;about=?';
-comment on column tasking.tasks.started_at is 'class=phi;about=?';
-comment on column tasking.tasks.completed_at is 'class=phi;about=?';
-comment on column tasking.tasks.completed_by is 'class=phi;about=?';
-comment on column tasking.tasks.requires_verification is 'class=phi;about=?';
-comment on column tasking.tasks.source_type is 'class=phi;about=?';
-comment on column tasking.tasks.source_id is 'class=phi;about=?';
-comment on column tasking.tasks.carried_from_handover_id is 'class=phi;about=?';
-comment on column tasking.tasks.cancel_reason is 'class=phi;about=?';
-comment on column tasking.tasks.vector_clock is 'class=phi;about=Counter of each node that has written the row.';
-comment on column tasking.tasks.hlc_physical_us is 'class=phi;about=Hybrid logical clock: physical part, microseconds since 1970.';
-comment on column tasking.tasks.hlc_logical is 'class=phi;about=Hybrid logical clock: counter inside one microsecond.';
-comment on column tasking.tasks.hlc_node is 'class=phi;about=Hybrid logical clock: the node that wrote.';
-comment on column tasking.tasks.field_clocks is 'class=phi;about=Clock of each field, to merge changes made offline.';
-comment on column tasking.tasks.status is 'class=phi;about=?';
+comment on table tasking.tasks is 'class=phi;scope=tenant;owner=business;fhir=Task;retention=medical_record;about=A unit of work for a patient or a ward, where asked for verified in the EMR.';
+comment on column tasking.tasks.task_number is 'class=operational;about=Number that people say, TASK-YY-n.';
+comment on column tasking.tasks.patient_id is 'class=phi;about=The patient; none for a task of the ward.';
+comment on column tasking.tasks.encounter_id is 'class=phi;about=The visit or stay that it belongs to.';
+comment on column tasking.tasks.department_id is 'class=operational;about=The department whose work it is.';
+comment on column tasking.tasks.shift_id is 'class=operational;about=The shift that answers for it; an accepted handover moves it to the next one.';
+comment on column tasking.tasks.title is 'class=phi;about=What is to be done, in a line.';
+comment on column tasking.tasks.description_enc is 'class=phi;enc=1;about=Details, encrypted.';
+comment on column tasking.tasks.category is 'class=operational;about=Kind of work, a word of the hospital: medication, wound_care, call, transport, supplies ...';
+comment on column tasking.tasks.priority is 'class=operational;about=low, medium, high or critical.';
+comment on column tasking.tasks.assigned_to is 'class=operational;about=The user who does it; nobody yet while empty.';
+comment on column tasking.tasks.assigned_by is 'class=operational;about=The user who asked for it.';
+comment on column tasking.tasks.due_at is 'class=operational;about=When it should be done; a job marks it overdue after that.';
+comment on column tasking.tasks.started_at is 'class=operational;about=When somebody began.';
+comment on column tasking.tasks.completed_at is 'class=operational;about=When it was done.';
+comment on column tasking.tasks.completed_by is 'class=operational;about=The user who did it.';
+comment on column tasking.tasks.requires_verification is 'class=operational;about=Whether it is done only when the EMR shows it.';
+comment on column tasking.tasks.source_type is 'class=operational;about=What it came from, schema.table, such as clinical.service_requests.';
+comment on column tasking.tasks.source_id is 'class=operational;about=The row that it came from.';
+comment on column tasking.tasks.carried_from_handover_id is 'class=operational;about=The handover that brought it to its shift.';
+comment on column tasking.tasks.cancel_reason is 'class=operational;about=Why it was cancelled.';
+comment on column tasking.tasks.status is 'class=operational;about=pending, in_progress, on_hold, overdue, reopened (open), completed, verified, cancelled.';
+comment on column tasking.tasks.vector_clock is 'class=operational;about=For each node, how many of its writes are in the row.';
+comment on column tasking.tasks.hlc_physical_us is 'class=operational;about=Hybrid logical clock of the last write: microseconds since 1970.';
+comment on column tasking.tasks.hlc_logical is 'class=operational;about=Hybrid logical clock: counter of writes that share the microsecond.';
+comment on column tasking.tasks.hlc_node is 'class=operational;about=Hybrid logical clock: the node that wrote.';
+comment on column tasking.tasks.field_clocks is 'class=operational;about=For each field that was written: hlc (as text), node and seq (count of the node) of its last write.';
 select core.comment_standard_columns('tasking.tasks');
 
 alter table tasking.tasks enable row level security;
@@ -21385,37 +22009,51 @@ create policy tenant_isolation on tasking.tasks
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger tasks_clocks before insert or update on tasking.tasks
+  for each row execute function tasking.keep_clocks();
+create or replace trigger tasks_no_aadhaar before insert or update of title, cancel_reason on tasking.tasks
+  for each row execute function core.reject_aadhaar_like('title', 'cancel_reason');
+create or replace trigger tasks_shift_is_open before insert or update of shift_id on tasking.tasks
+  for each row when (new.shift_id is not null) execute function tasking.check_shift_takes_tasks();
 create or replace trigger tasks_touch before update on tasking.tasks
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger tasks_transition before insert or update of status on tasking.tasks
   for each row execute function core.enforce_transition('tasking.tasks', 'status');
+drop trigger if exists tasks_verified_when_done on tasking.tasks;
+create constraint trigger tasks_verified_when_done
+  after insert or update of status, requires_verification on tasking.tasks
+  deferrable initially deferred
+  for each row when (new.requires_verification and new.status in ('completed', 'verified'))
+  execute function tasking.check_task_verified();
 select audit.track('tasking.tasks');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('tasking.tasks', '', 'pending', false, null),
   ('tasking.tasks', 'pending', 'in_progress', false, null),
-  ('tasking.tasks', 'pending', 'completed', false, null),
-  ('tasking.tasks', 'pending', 'cancelled', false, null),
+  ('tasking.tasks', 'pending', 'completed', false, 'task.completed.v1'),
+  ('tasking.tasks', 'pending', 'cancelled', true, null),
   ('tasking.tasks', 'pending', 'overdue', false, null),
-  ('tasking.tasks', 'in_progress', 'completed', false, null),
-  ('tasking.tasks', 'in_progress', 'on_hold', false, null),
-  ('tasking.tasks', 'in_progress', 'cancelled', false, null),
+  ('tasking.tasks', 'in_progress', 'completed', false, 'task.completed.v1'),
+  ('tasking.tasks', 'in_progress', 'on_hold', true, null),
+  ('tasking.tasks', 'in_progress', 'cancelled', true, null),
   ('tasking.tasks', 'in_progress', 'overdue', false, null),
   ('tasking.tasks', 'on_hold', 'in_progress', false, null),
-  ('tasking.tasks', 'on_hold', 'cancelled', false, null),
+  ('tasking.tasks', 'on_hold', 'cancelled', true, null),
   ('tasking.tasks', 'overdue', 'in_progress', false, null),
-  ('tasking.tasks', 'overdue', 'completed', false, null),
-  ('tasking.tasks', 'overdue', 'cancelled', false, null),
-  ('tasking.tasks', 'completed', 'verified', false, null),
-  ('tasking.tasks', 'completed', 'reopened', false, null),
+  ('tasking.tasks', 'overdue', 'completed', false, 'task.completed.v1'),
+  ('tasking.tasks', 'overdue', 'cancelled', true, null),
+  ('tasking.tasks', 'completed', 'verified', false, 'task.verified.v1'),
+  ('tasking.tasks', 'completed', 'reopened', true, null),
   ('tasking.tasks', 'reopened', 'in_progress', false, null),
-  ('tasking.tasks', 'reopened', 'cancelled', false, null)
+  ('tasking.tasks', 'reopened', 'cancelled', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on tasking.tasks to business_app;
+-- what a person corrects; everything else moves by operations
+grant select, update (title, description_enc, category, priority, due_at) on tasking.tasks to business_app;
 grant select on tasking.tasks to business_ro;
 
--- tasking.emr_verifications: The check that a completed task is really recorded in EPIC/CERNER/any FHIR server.
+-- tasking.emr_verifications: the check that what a task did is recorded in EPIC, CERNER or any FHIR server. One check of a
+-- task runs at a time; a mismatch stays with what differed until a person decides.
 create table if not exists tasking.emr_verifications (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -21433,7 +22071,7 @@ create table if not exists tasking.emr_verifications (
   next_attempt_at timestamptz,
   verified_at timestamptz,
   verified_by uuid,
-  method text not null,
+  method text not null default 'automatic',
   vector_clock jsonb not null default '{}',
   hlc_physical_us bigint not null,
   hlc_logical integer not null,
@@ -21447,44 +22085,56 @@ create table if not exists tasking.emr_verifications (
   updated_by uuid,
   constraint emr_verifications_pkey primary key (tenant_id, id),
   constraint emr_verifications_method_check check (method in ('automatic', 'manual')),
-  constraint emr_verifications_verified_complete check (
+  constraint emr_verifications_verified_with_proof check (
     status <> 'verified' or (verified_at is not null and (resource_ref is not null or method = 'manual'))
   ),
-  constraint emr_verifications_mismatch_complete check (status <> 'mismatch' or discrepancy is not null),
-  constraint emr_verifications_attempts_rule check (attempts <= 20)
+  constraint emr_verifications_manual_by_somebody check (
+    status <> 'verified' or method <> 'manual' or verified_by is not null
+  ),
+  constraint emr_verifications_mismatch_says_what check (status <> 'mismatch' or discrepancy is not null),
+  constraint emr_verifications_at_most_20_attempts check (attempts between 0 and 20),
+  constraint emr_verifications_in_an_emr check (emr_system <> 'INTERNAL'),
+  constraint emr_verifications_expect_an_object check (jsonb_typeof(expected) = 'object'),
+  constraint emr_verifications_clock_is_positive check (hlc_physical_us > 0 and hlc_logical >= 0)
 );
 
-create unique index if not exists emr_verifications_task_key on tasking.emr_verifications (tenant_id, task_id)
+create unique index if not exists emr_verifications_one_at_a_time on tasking.emr_verifications (tenant_id, task_id)
   where status in ('pending', 'in_progress');
 create index if not exists emr_verifications_task_idx on tasking.emr_verifications (tenant_id, task_id);
+create index if not exists emr_verifications_to_run_idx on tasking.emr_verifications (tenant_id, created_at)
+  where status in ('pending', 'in_progress');
+create index if not exists emr_verifications_to_repeat_idx on tasking.emr_verifications (tenant_id, next_attempt_at)
+  where status = 'failed';
+create index if not exists emr_verifications_to_decide_idx on tasking.emr_verifications (tenant_id, updated_at)
+  where status in ('mismatch', 'manual_review');
 create index if not exists emr_verifications_patient_idx on tasking.emr_verifications (tenant_id, patient_id);
 create index if not exists emr_verifications_emr_connection_idx on tasking.emr_verifications (tenant_id, emr_connection_id)
   where emr_connection_id is not null;
 create index if not exists emr_verifications_verified_by_idx on tasking.emr_verifications (tenant_id, verified_by)
   where verified_by is not null;
 
-comment on table tasking.emr_verifications is 'class=phi;scope=tenant;owner=business;fhir=Provenance;retention=medical_record;about=The check that a completed task is really recorded in EPIC/CERNER/any FHIR server.';
-comment on column tasking.emr_verifications.task_id is 'class=phi;about=?';
-comment on column tasking.emr_verifications.patient_id is 'class=phi;about=The patient.';
-comment on column tasking.emr_verifications.emr_system is 'class=phi;about=?';
-comment on column tasking.emr_verifications.emr_connection_id is 'class=phi;about=?';
-comment on column tasking.emr_verifications.emr_patient_id is 'class=phi;about=?';
-comment on column tasking.emr_verifications.resource_type is 'class=phi;about=?';
-comment on column tasking.emr_verifications.resource_ref is 'class=phi;about=?';
-comment on column tasking.emr_verifications.expected is 'class=phi;about=?';
-comment on column tasking.emr_verifications.observed_hash is 'class=phi;about=?';
-comment on column tasking.emr_verifications.discrepancy is 'class=phi;about=?';
-comment on column tasking.emr_verifications.attempts is 'class=phi;about=?';
-comment on column tasking.emr_verifications.next_attempt_at is 'class=phi;about=?';
-comment on column tasking.emr_verifications.verified_at is 'class=phi;about=?';
-comment on column tasking.emr_verifications.verified_by is 'class=phi;about=?';
-comment on column tasking.emr_verifications.method is 'class=phi;about=?';
-comment on column tasking.emr_verifications.vector_clock is 'class=phi;about=Counter of each node that has written the row.';
-comment on column tasking.emr_verifications.hlc_physical_us is 'class=phi;about=Hybrid logical clock: physical part, microseconds since 1970.';
-comment on column tasking.emr_verifications.hlc_logical is 'class=phi;about=Hybrid logical clock: counter inside one microsecond.';
-comment on column tasking.emr_verifications.hlc_node is 'class=phi;about=Hybrid logical clock: the node that wrote.';
-comment on column tasking.emr_verifications.field_clocks is 'class=phi;about=Clock of each field, to merge changes made offline.';
-comment on column tasking.emr_verifications.status is 'class=phi;about=?';
+comment on table tasking.emr_verifications is 'class=phi;scope=tenant;owner=business;fhir=Provenance;retention=medical_record;about=The check that a task is really recorded in an EMR.';
+comment on column tasking.emr_verifications.task_id is 'class=phi;about=The task.';
+comment on column tasking.emr_verifications.patient_id is 'class=phi;about=The patient of the task.';
+comment on column tasking.emr_verifications.emr_system is 'class=operational;about=EPIC, CERNER or GENERIC_FHIR; INTERNAL is no EMR to check against.';
+comment on column tasking.emr_verifications.emr_connection_id is 'class=operational;about=The connection to look through.';
+comment on column tasking.emr_verifications.emr_patient_id is 'class=phi;about=The id of the patient in the EMR.';
+comment on column tasking.emr_verifications.resource_type is 'class=operational;about=FHIR resource to look for, such as MedicationAdministration.';
+comment on column tasking.emr_verifications.resource_ref is 'class=phi;about=The resource that was found, Type/id.';
+comment on column tasking.emr_verifications.expected is 'class=phi;about=Fields that the resource must show, with their values.';
+comment on column tasking.emr_verifications.observed_hash is 'class=operational;about=SHA-256 of what the EMR showed.';
+comment on column tasking.emr_verifications.discrepancy is 'class=phi;about=For each field that differs what was expected and observed; for a failed attempt, error.';
+comment on column tasking.emr_verifications.attempts is 'class=operational;about=How often it was tried, at most 20.';
+comment on column tasking.emr_verifications.next_attempt_at is 'class=operational;about=When a failed attempt may be repeated.';
+comment on column tasking.emr_verifications.verified_at is 'class=operational;about=When it was found right.';
+comment on column tasking.emr_verifications.verified_by is 'class=operational;about=The user who decided; none when the comparison did.';
+comment on column tasking.emr_verifications.method is 'class=operational;about=automatic (compared by the server) or manual (a person looked).';
+comment on column tasking.emr_verifications.status is 'class=operational;about=pending, in_progress, verified, mismatch, failed, manual_review, rejected or expired.';
+comment on column tasking.emr_verifications.vector_clock is 'class=operational;about=For each node, how many of its writes are in the row.';
+comment on column tasking.emr_verifications.hlc_physical_us is 'class=operational;about=Hybrid logical clock of the last write: microseconds since 1970.';
+comment on column tasking.emr_verifications.hlc_logical is 'class=operational;about=Hybrid logical clock: counter of writes that share the microsecond.';
+comment on column tasking.emr_verifications.hlc_node is 'class=operational;about=Hybrid logical clock: the node that wrote.';
+comment on column tasking.emr_verifications.field_clocks is 'class=operational;about=For each field that was written: hlc (as text), node and seq (count of the node) of its last write.';
 select core.comment_standard_columns('tasking.emr_verifications');
 
 alter table tasking.emr_verifications enable row level security;
@@ -21494,6 +22144,13 @@ create policy tenant_isolation on tasking.emr_verifications
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger emr_verifications_clocks before insert or update on tasking.emr_verifications
+  for each row execute function tasking.keep_clocks();
+create or replace trigger emr_verifications_no_aadhaar before insert or update of emr_patient_id on tasking.emr_verifications
+  for each row execute function core.reject_aadhaar_like('emr_patient_id');
+create or replace trigger emr_verifications_of_the_patient
+  before insert or update of task_id, patient_id on tasking.emr_verifications
+  for each row execute function tasking.check_verification_patient();
 create or replace trigger emr_verifications_touch before update on tasking.emr_verifications
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger emr_verifications_transition before insert or update of status on tasking.emr_verifications
@@ -21506,7 +22163,7 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('tasking.emr_verifications', 'pending', 'manual_review', false, null),
   ('tasking.emr_verifications', 'pending', 'expired', false, null),
   ('tasking.emr_verifications', 'in_progress', 'verified', false, null),
-  ('tasking.emr_verifications', 'in_progress', 'mismatch', false, null),
+  ('tasking.emr_verifications', 'in_progress', 'mismatch', false, 'task.mismatch.v1'),
   ('tasking.emr_verifications', 'in_progress', 'failed', false, null),
   ('tasking.emr_verifications', 'failed', 'pending', false, null),
   ('tasking.emr_verifications', 'failed', 'manual_review', false, null),
@@ -21514,13 +22171,14 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('tasking.emr_verifications', 'mismatch', 'manual_review', false, null),
   ('tasking.emr_verifications', 'mismatch', 'pending', false, null),
   ('tasking.emr_verifications', 'manual_review', 'verified', false, null),
-  ('tasking.emr_verifications', 'manual_review', 'rejected', false, null)
+  ('tasking.emr_verifications', 'manual_review', 'rejected', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on tasking.emr_verifications to business_app;
+grant select on tasking.emr_verifications to business_app;
 grant select on tasking.emr_verifications to business_ro;
 
--- tasking.handovers: A handover between shifts or teams, following I-PASS, accepted by the receiver.
+-- tasking.handovers: a shift gives its patients and tasks to the next one, in the form of I-PASS. The giver submits, the
+-- receiver reads every patient back and accepts: with that the open tasks are theirs.
 create table if not exists tasking.handovers (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -21536,8 +22194,8 @@ create table if not exists tasking.handovers (
   completed_at timestamptz,
   rejected_reason text,
   summary_enc bytea,
-  open_task_count integer not null,
-  unresolved_alert_count integer not null,
+  open_task_count integer not null default 0,
+  unresolved_alert_count integer not null default 0,
   vector_clock jsonb not null default '{}',
   hlc_physical_us bigint not null,
   hlc_logical integer not null,
@@ -21550,42 +22208,48 @@ create table if not exists tasking.handovers (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint handovers_pkey primary key (tenant_id, id),
-  constraint handovers_handover_number_key unique (tenant_id, handover_number),
-  constraint handovers_from_user_id_rule check (from_user_id <> to_user_id),
-  constraint handovers_from_shift_id_rule check (from_shift_id <> to_shift_id),
-  constraint handovers_status_rule check (status not in ('accepted', 'completed') or accepted_at is not null),
-  constraint handovers_rejected_complete check (status <> 'rejected' or rejected_reason is not null)
+  constraint handovers_number_key unique (tenant_id, handover_number),
+  constraint handovers_between_two_people check (from_user_id <> to_user_id),
+  constraint handovers_between_two_shifts check (from_shift_id <> to_shift_id),
+  constraint handovers_accepted_at_a_time check (status not in ('accepted', 'completed') or accepted_at is not null),
+  constraint handovers_accepted_after_submission check (accepted_at >= submitted_at),
+  constraint handovers_rejected_with_reason check (status <> 'rejected' or rejected_reason is not null),
+  constraint handovers_counts_not_negative check (open_task_count >= 0 and unresolved_alert_count >= 0),
+  constraint handovers_clock_is_positive check (hlc_physical_us > 0 and hlc_logical >= 0)
 );
 
-create unique index if not exists handovers_from_shift_to_shift_key on tasking.handovers (tenant_id, from_shift_id, to_shift_id, from_user_id, to_user_id)
+create unique index if not exists handovers_one_live_between_two on tasking.handovers (
+  tenant_id, from_shift_id, to_shift_id, from_user_id, to_user_id
+)
   where status in ('draft', 'submitted', 'accepted');
 create index if not exists handovers_department_idx on tasking.handovers (tenant_id, department_id);
 create index if not exists handovers_from_shift_idx on tasking.handovers (tenant_id, from_shift_id);
 create index if not exists handovers_to_shift_idx on tasking.handovers (tenant_id, to_shift_id);
 create index if not exists handovers_from_user_idx on tasking.handovers (tenant_id, from_user_id);
+create index if not exists handovers_to_accept_idx on tasking.handovers (tenant_id, to_user_id, due_at) where status = 'submitted';
 create index if not exists handovers_to_user_idx on tasking.handovers (tenant_id, to_user_id);
 
-comment on table tasking.handovers is 'class=phi;scope=tenant;owner=business;fhir=Communication,Task;retention=medical_record;about=A handover between shifts or teams, following I-PASS, accepted by the receiver.';
-comment on column tasking.handovers.handover_number is 'class=phi;about=?';
-comment on column tasking.handovers.department_id is 'class=phi;about=The department.';
-comment on column tasking.handovers.from_shift_id is 'class=phi;about=?';
-comment on column tasking.handovers.to_shift_id is 'class=phi;about=?';
-comment on column tasking.handovers.from_user_id is 'class=phi;about=?';
-comment on column tasking.handovers.to_user_id is 'class=phi;about=?';
-comment on column tasking.handovers.due_at is 'class=phi;about=?';
-comment on column tasking.handovers.submitted_at is 'class=phi;about=?';
-comment on column tasking.handovers.accepted_at is 'class=phi;about=?';
-comment on column tasking.handovers.completed_at is 'class=phi;about=?';
-comment on column tasking.handovers.rejected_reason is 'class=phi;about=?';
-comment on column tasking.handovers.summary_enc is 'class=phi;enc=1;about=?';
-comment on column tasking.handovers.open_task_count is 'class=phi;about=?';
-comment on column tasking.handovers.unresolved_alert_count is 'class=phi;about=?';
-comment on column tasking.handovers.vector_clock is 'class=phi;about=Counter of each node that has written the row.';
-comment on column tasking.handovers.hlc_physical_us is 'class=phi;about=Hybrid logical clock: physical part, microseconds since 1970.';
-comment on column tasking.handovers.hlc_logical is 'class=phi;about=Hybrid logical clock: counter inside one microsecond.';
-comment on column tasking.handovers.hlc_node is 'class=phi;about=Hybrid logical clock: the node that wrote.';
-comment on column tasking.handovers.field_clocks is 'class=phi;about=Clock of each field, to merge changes made offline.';
-comment on column tasking.handovers.status is 'class=phi;about=?';
+comment on table tasking.handovers is 'class=phi;scope=tenant;owner=business;fhir=Communication,Task;retention=medical_record;about=A handover between shifts in the form of I-PASS, accepted by the receiver.';
+comment on column tasking.handovers.handover_number is 'class=operational;about=Number that people say, HO-YY-n.';
+comment on column tasking.handovers.department_id is 'class=operational;about=The department that hands over.';
+comment on column tasking.handovers.from_shift_id is 'class=operational;about=The shift that gives.';
+comment on column tasking.handovers.to_shift_id is 'class=operational;about=The shift that receives.';
+comment on column tasking.handovers.from_user_id is 'class=operational;about=The user who gives.';
+comment on column tasking.handovers.to_user_id is 'class=operational;about=The user who receives: nobody else may read back or accept.';
+comment on column tasking.handovers.due_at is 'class=operational;about=When it should be accepted.';
+comment on column tasking.handovers.submitted_at is 'class=operational;about=When the giver submitted it.';
+comment on column tasking.handovers.accepted_at is 'class=operational;about=When the receiver accepted it.';
+comment on column tasking.handovers.completed_at is 'class=operational;about=When it was closed.';
+comment on column tasking.handovers.rejected_reason is 'class=operational;about=What the receiver misses.';
+comment on column tasking.handovers.summary_enc is 'class=phi;enc=1;about=State of the ward, encrypted.';
+comment on column tasking.handovers.open_task_count is 'class=operational;about=Open tasks at submission, then those that moved.';
+comment on column tasking.handovers.unresolved_alert_count is 'class=operational;about=Alerts of decision support about the patients that nobody had answered at submission.';
+comment on column tasking.handovers.status is 'class=operational;about=draft, submitted, accepted, completed, rejected or cancelled.';
+comment on column tasking.handovers.vector_clock is 'class=operational;about=For each node, how many of its writes are in the row.';
+comment on column tasking.handovers.hlc_physical_us is 'class=operational;about=Hybrid logical clock of the last write: microseconds since 1970.';
+comment on column tasking.handovers.hlc_logical is 'class=operational;about=Hybrid logical clock: counter of writes that share the microsecond.';
+comment on column tasking.handovers.hlc_node is 'class=operational;about=Hybrid logical clock: the node that wrote.';
+comment on column tasking.handovers.field_clocks is 'class=operational;about=For each field that was written: hlc (as text), node and seq (count of the node) of its last write.';
 select core.comment_standard_columns('tasking.handovers');
 
 alter table tasking.handovers enable row level security;
@@ -21595,29 +22259,37 @@ create policy tenant_isolation on tasking.handovers
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger handovers_clocks before insert or update on tasking.handovers
+  for each row execute function tasking.keep_clocks();
+create or replace trigger handovers_no_aadhaar before insert or update of rejected_reason on tasking.handovers
+  for each row execute function core.reject_aadhaar_like('rejected_reason');
 create or replace trigger handovers_touch before update on tasking.handovers
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger handovers_transition before insert or update of status on tasking.handovers
   for each row execute function core.enforce_transition('tasking.handovers', 'status');
+drop trigger if exists handovers_read_back_when_accepted on tasking.handovers;
+create constraint trigger handovers_read_back_when_accepted after insert or update of status on tasking.handovers
+  deferrable initially deferred
+  for each row when (new.status in ('accepted', 'completed')) execute function tasking.check_read_backs();
 select audit.track('tasking.handovers');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('tasking.handovers', '', 'draft', false, null),
-  ('tasking.handovers', 'draft', 'submitted', false, null),
-  ('tasking.handovers', 'draft', 'cancelled', false, null),
-  ('tasking.handovers', 'submitted', 'accepted', false, null),
-  ('tasking.handovers', 'submitted', 'rejected', false, null),
-  ('tasking.handovers', 'submitted', 'cancelled', false, null),
+  ('tasking.handovers', 'draft', 'submitted', false, 'handover.submitted.v1'),
+  ('tasking.handovers', 'draft', 'cancelled', true, null),
+  ('tasking.handovers', 'submitted', 'accepted', false, 'handover.accepted.v1'),
+  ('tasking.handovers', 'submitted', 'rejected', true, null),
+  ('tasking.handovers', 'submitted', 'cancelled', true, null),
   ('tasking.handovers', 'rejected', 'draft', false, null),
-  ('tasking.handovers', 'rejected', 'cancelled', false, null),
+  ('tasking.handovers', 'rejected', 'cancelled', true, null),
   ('tasking.handovers', 'accepted', 'completed', false, null)
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on tasking.handovers to business_app;
+grant select on tasking.handovers to business_app;
 grant select on tasking.handovers to business_ro;
 
--- tasking.handover_patients: One patient in a handover: Illness severity, Patient summary, Action list, Situation awareness, Synthesis by receiver.
--- RULE to build: parent status='accepted' requires every row read_back_at is not null (deferred trigger)
+-- tasking.handover_patients: one patient of a handover, in the letters of I-PASS: Illness severity, Patient summary, Action
+-- list, Situation awareness, Synthesis by the receiver. An unstable patient is handed over with a plan for what may happen.
 create table if not exists tasking.handover_patients (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -21627,13 +22299,18 @@ create table if not exists tasking.handover_patients (
   bed_id uuid,
   illness_severity text not null,
   patient_summary_enc bytea not null,
-  action_list jsonb not null default '{}',
+  action_list jsonb not null default '[]',
   situation_awareness_enc bytea,
-  contingency_plan jsonb not null default '{}',
+  contingency_plan jsonb not null default '[]',
   synthesis_by_receiver_enc bytea,
   read_back_at timestamptz,
   read_back_by uuid,
-  order_no smallint not null,
+  order_no smallint not null default 0,
+  vector_clock jsonb not null default '{}',
+  hlc_physical_us bigint not null,
+  hlc_logical integer not null,
+  hlc_node text not null,
+  field_clocks jsonb not null default '{}',
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
@@ -21642,9 +22319,14 @@ create table if not exists tasking.handover_patients (
   constraint handover_patients_pkey primary key (tenant_id, id),
   constraint handover_patients_handover_patient_key unique (tenant_id, handover_id, patient_id),
   constraint handover_patients_illness_severity_check check (illness_severity in ('stable', 'watcher', 'unstable')),
-  constraint handover_patients_unstable_complete check (
-    illness_severity <> 'unstable' or jsonb_array_length(contingency_plan) > 0
-  )
+  constraint handover_patients_lists_are_arrays check (
+    jsonb_typeof(action_list) = 'array' and jsonb_typeof(contingency_plan) = 'array'
+  ),
+  constraint handover_patients_unstable_has_contingency check (
+    illness_severity <> 'unstable' or contingency_plan <> '[]'
+  ),
+  constraint handover_patients_read_back_by_somebody check ((read_back_at is null) = (read_back_by is null)),
+  constraint handover_patients_clock_is_positive check (hlc_physical_us > 0 and hlc_logical >= 0)
 );
 
 create index if not exists handover_patients_patient_idx on tasking.handover_patients (tenant_id, patient_id);
@@ -21654,20 +22336,25 @@ create index if not exists handover_patients_bed_idx on tasking.handover_patient
 create index if not exists handover_patients_read_back_by_idx on tasking.handover_patients (tenant_id, read_back_by)
   where read_back_by is not null;
 
-comment on table tasking.handover_patients is 'class=phi;scope=tenant;owner=business;fhir=Communication.payload;retention=medical_record;about=One patient in a handover: Illness severity, Patient summary, Action list, Situation awareness, Synthesis by receiver.';
-comment on column tasking.handover_patients.handover_id is 'class=phi;about=?';
+comment on table tasking.handover_patients is 'class=phi;scope=tenant;owner=business;fhir=Communication.payload;retention=medical_record;about=One patient in a handover: illness severity, patient summary, action list, situation awareness, synthesis by the receiver.';
+comment on column tasking.handover_patients.handover_id is 'class=operational;about=The handover.';
 comment on column tasking.handover_patients.patient_id is 'class=phi;about=The patient.';
-comment on column tasking.handover_patients.encounter_id is 'class=phi;about=The encounter that it belongs to.';
-comment on column tasking.handover_patients.bed_id is 'class=phi;about=?';
-comment on column tasking.handover_patients.illness_severity is 'class=phi;about=?';
-comment on column tasking.handover_patients.patient_summary_enc is 'class=phi;enc=1;about=?';
-comment on column tasking.handover_patients.action_list is 'class=phi;about=?';
-comment on column tasking.handover_patients.situation_awareness_enc is 'class=phi;enc=1;about=?';
-comment on column tasking.handover_patients.contingency_plan is 'class=phi;about=?';
-comment on column tasking.handover_patients.synthesis_by_receiver_enc is 'class=phi;enc=1;about=?';
-comment on column tasking.handover_patients.read_back_at is 'class=phi;about=?';
-comment on column tasking.handover_patients.read_back_by is 'class=phi;about=?';
-comment on column tasking.handover_patients.order_no is 'class=phi;about=?';
+comment on column tasking.handover_patients.encounter_id is 'class=phi;about=The visit or stay.';
+comment on column tasking.handover_patients.bed_id is 'class=operational;about=The bed that the patient lies in.';
+comment on column tasking.handover_patients.illness_severity is 'class=phi;about=stable, watcher (may get worse) or unstable.';
+comment on column tasking.handover_patients.patient_summary_enc is 'class=phi;enc=1;about=Why the patient is here, what was done, what is planned; encrypted.';
+comment on column tasking.handover_patients.action_list is 'class=phi;about=What is to be done: [{"what": .., "by": .., "at": ..}].';
+comment on column tasking.handover_patients.situation_awareness_enc is 'class=phi;enc=1;about=What is going on around the patient; encrypted.';
+comment on column tasking.handover_patients.contingency_plan is 'class=phi;about=What to do if: [{"if": .., "then": ..}]; at least one for an unstable patient.';
+comment on column tasking.handover_patients.synthesis_by_receiver_enc is 'class=phi;enc=1;about=The receivers own words of it, encrypted: the read-back.';
+comment on column tasking.handover_patients.read_back_at is 'class=operational;about=When the receiver read back.';
+comment on column tasking.handover_patients.read_back_by is 'class=operational;about=The user who read back.';
+comment on column tasking.handover_patients.order_no is 'class=operational;about=Order in which the patients are discussed.';
+comment on column tasking.handover_patients.vector_clock is 'class=operational;about=For each node, how many of its writes are in the row.';
+comment on column tasking.handover_patients.hlc_physical_us is 'class=operational;about=Hybrid logical clock of the last write: microseconds since 1970.';
+comment on column tasking.handover_patients.hlc_logical is 'class=operational;about=Hybrid logical clock: counter of writes that share the microsecond.';
+comment on column tasking.handover_patients.hlc_node is 'class=operational;about=Hybrid logical clock: the node that wrote.';
+comment on column tasking.handover_patients.field_clocks is 'class=operational;about=For each field that was written: hlc (as text), node and seq (count of the node) of its last write.';
 select core.comment_standard_columns('tasking.handover_patients');
 
 alter table tasking.handover_patients enable row level security;
@@ -21677,14 +22364,19 @@ create policy tenant_isolation on tasking.handover_patients
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger handover_patients_clocks before insert or update on tasking.handover_patients
+  for each row execute function tasking.keep_clocks();
+create or replace trigger handover_patients_while_open before insert or update on tasking.handover_patients
+  for each row execute function tasking.check_handover_is_open();
 create or replace trigger handover_patients_touch before update on tasking.handover_patients
   for each row execute function core.update_updated_at_column('row_version');
 select audit.track('tasking.handover_patients');
 
-grant select, insert, update on tasking.handover_patients to business_app;
+grant select on tasking.handover_patients to business_app;
 grant select on tasking.handover_patients to business_ro;
 
--- tasking.sync_operations: Operation log of offline replicas: what was sent, how it merged, what conflicted.
+-- tasking.sync_operations: every change that a device made offline, and what became of it. An operation is merged once,
+-- however often it is sent. A conflict stays open until a person decides: that is a further row, which resolves it.
 create table if not exists tasking.sync_operations (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -21697,49 +22389,59 @@ create table if not exists tasking.sync_operations (
   vector_clock jsonb not null default '{}',
   hlc_physical_us bigint not null,
   hlc_logical integer not null,
-  received_at timestamptz not null,
+  received_at timestamptz not null default now(),
   applied_at timestamptz,
   outcome text not null,
   conflict_fields text[],
   resolved_by uuid,
   resolution text,
+  resolves_id uuid,
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint sync_operations_pkey primary key (tenant_id, id),
-  constraint sync_operations_op_key unique (tenant_id, op_id),
-  constraint sync_operations_node_hlc_physical_us_key unique (tenant_id, node_id, hlc_physical_us, hlc_logical),
+  constraint sync_operations_merged_once unique (tenant_id, op_id),
+  constraint sync_operations_one_per_tick unique (tenant_id, node_id, hlc_physical_us, hlc_logical),
   constraint sync_operations_entity_type_check check (
     entity_type in ('tasks', 'handovers', 'handover_patients', 'emr_verifications')
   ),
   constraint sync_operations_outcome_check check (
     outcome in ('applied', 'duplicate', 'superseded', 'conflict', 'rejected')
   ),
-  constraint sync_operations_hlc_physical_us_rule check (
-    hlc_physical_us <= (extract(epoch from received_at)*1000000)::bigint + 300000000
+  constraint sync_operations_resolved_once unique (tenant_id, resolves_id),
+  constraint sync_operations_node_form check (node_id ~ '^[a-z0-9][a-z0-9_-]{0,62}$'),
+  constraint sync_operations_clock_not_ahead check (
+    hlc_physical_us <= (extract(epoch from received_at) * 1000000)::bigint + 300000000
   ),
-  constraint sync_operations_conflict_complete check (outcome <> 'conflict' or conflict_fields is not null)
+  constraint sync_operations_conflict_names_fields check (outcome <> 'conflict' or conflict_fields is not null),
+  constraint sync_operations_resolved_by_somebody check (
+    num_nulls(resolves_id, resolved_by) in (0, 2) and (resolves_id is null or resolution is not null)
+  )
 );
 
+create index if not exists sync_operations_entity_idx on tasking.sync_operations (tenant_id, entity_id);
+create index if not exists sync_operations_open_conflicts_idx on tasking.sync_operations (tenant_id, received_at)
+  where outcome = 'conflict';
 create index if not exists sync_operations_user_idx on tasking.sync_operations (tenant_id, user_id);
 create index if not exists sync_operations_resolved_by_idx on tasking.sync_operations (tenant_id, resolved_by)
   where resolved_by is not null;
 
-comment on table tasking.sync_operations is 'class=phi;scope=tenant;owner=business;fhir=Provenance;retention=medical_record;append_only=1;about=Operation log of offline replicas: what was sent, how it merged, what conflicted.';
-comment on column tasking.sync_operations.op_id is 'class=phi;about=?';
-comment on column tasking.sync_operations.node_id is 'class=phi;about=?';
-comment on column tasking.sync_operations.user_id is 'class=phi;about=?';
-comment on column tasking.sync_operations.entity_type is 'class=phi;about=?';
-comment on column tasking.sync_operations.entity_id is 'class=phi;about=?';
-comment on column tasking.sync_operations.patch_enc is 'class=phi;enc=1;about=?';
-comment on column tasking.sync_operations.vector_clock is 'class=phi;about=Counter of each node that has written the row.';
-comment on column tasking.sync_operations.hlc_physical_us is 'class=phi;about=Hybrid logical clock: physical part, microseconds since 1970.';
-comment on column tasking.sync_operations.hlc_logical is 'class=phi;about=Hybrid logical clock: counter inside one microsecond.';
-comment on column tasking.sync_operations.received_at is 'class=phi;about=?';
-comment on column tasking.sync_operations.applied_at is 'class=phi;about=?';
-comment on column tasking.sync_operations.outcome is 'class=phi;about=?';
-comment on column tasking.sync_operations.conflict_fields is 'class=phi;about=?';
-comment on column tasking.sync_operations.resolved_by is 'class=phi;about=?';
-comment on column tasking.sync_operations.resolution is 'class=phi;about=?';
+comment on table tasking.sync_operations is 'class=phi;scope=tenant;owner=business;fhir=Provenance;retention=medical_record;append_only=1;about=Log of changes made offline: what was sent, how it merged, what conflicted.';
+comment on column tasking.sync_operations.op_id is 'class=operational;about=Id that the device gave the operation.';
+comment on column tasking.sync_operations.node_id is 'class=operational;about=The device.';
+comment on column tasking.sync_operations.user_id is 'class=operational;about=The user who was signed in when it was sent.';
+comment on column tasking.sync_operations.entity_type is 'class=operational;about=tasks, handovers, handover_patients or emr_verifications.';
+comment on column tasking.sync_operations.entity_id is 'class=phi;about=The row that it changes.';
+comment on column tasking.sync_operations.patch_enc is 'class=phi;enc=1;about=The fields and values that were sent, encrypted: what loses is still there.';
+comment on column tasking.sync_operations.vector_clock is 'class=operational;about=What the device had seen of the row, its own write included.';
+comment on column tasking.sync_operations.hlc_physical_us is 'class=operational;about=Clock of the device: microseconds since 1970, at most five minutes ahead.';
+comment on column tasking.sync_operations.hlc_logical is 'class=operational;about=Clock of the device: counter inside one microsecond.';
+comment on column tasking.sync_operations.received_at is 'class=operational;about=When the server got it.';
+comment on column tasking.sync_operations.applied_at is 'class=operational;about=When a field of it was written.';
+comment on column tasking.sync_operations.outcome is 'class=operational;about=applied (a field at least), duplicate (nothing new), superseded (later writes stand), conflict (a person decides) or rejected (not to be changed offline).';
+comment on column tasking.sync_operations.conflict_fields is 'class=operational;about=Fields that a person decides, or that were rejected.';
+comment on column tasking.sync_operations.resolved_by is 'class=operational;about=The user who decided the conflict that resolves_id names.';
+comment on column tasking.sync_operations.resolution is 'class=operational;about=What was decided and why, or why it was rejected.';
+comment on column tasking.sync_operations.resolves_id is 'class=operational;about=The conflict that this row decides.';
 select core.comment_standard_columns('tasking.sync_operations');
 
 alter table tasking.sync_operations enable row level security;
@@ -21755,8 +22457,13 @@ create or replace trigger sync_operations_no_truncate before truncate on tasking
   for each statement execute function core.refuse_change();
 select audit.track('tasking.sync_operations');
 
-grant select, insert on tasking.sync_operations to business_app;
+grant select on tasking.sync_operations to business_app;
 grant select on tasking.sync_operations to business_ro;
+
+-- A shift closes only when its work is in other hands: the rule of this module on a table of workforce.
+create or replace trigger shifts_handed_over before update of status on workforce.shifts
+  for each row when (new.status = 'closed' and old.status <> 'closed')
+  execute function tasking.check_shift_is_handed_over();
 
 
 -- =====================================================================================================================
@@ -25741,6 +26448,10 @@ begin
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.sync_operations'::pg_catalog.regclass and conname = 'sync_operations_resolved_by_fkey') then
     alter table tasking.sync_operations add constraint sync_operations_resolved_by_fkey
   foreign key (tenant_id, resolved_by) references auth.users (tenant_id, id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.sync_operations'::pg_catalog.regclass and conname = 'sync_operations_resolves_fkey') then
+    alter table tasking.sync_operations add constraint sync_operations_resolves_fkey
+  foreign key (tenant_id, resolves_id) references tasking.sync_operations (tenant_id, id);
   end if;
 end
 $$;
@@ -31724,7 +32435,9 @@ begin
     select p.store_id, b.id as batch_id
     from (values (p_from_location_id), (p_to_location_id)) as p (store_id)
     cross join inventory.batches b
-    where b.tenant_id = v_tenant and b.id in (select (l.value ->> 'batch_id')::uuid from jsonb_array_elements(p_lines) l)
+    where
+      b.tenant_id = v_tenant
+      and b.id = any (array(select (l.value ->> 'batch_id')::uuid from jsonb_array_elements(p_lines) l))
     order by p.store_id, b.item_id, b.expiry_on, b.id
   loop
     perform inventory.lock_balance(v_tenant, v_place.store_id, v_place.batch_id, v_place.store_id = p_to_location_id);
@@ -32910,7 +33623,7 @@ begin
     from inventory.stock_movements m
     where
       m.tenant_id = v_tenant
-      and m.id in (select (i.value #>> '{}')::uuid from jsonb_array_elements(v_claim.response) i)
+      and m.id = any (array(select (i.value #>> '{}')::uuid from jsonb_array_elements(v_claim.response) i))
     order by m.id;
     return;
   end if;
@@ -35036,6 +35749,1954 @@ end
 $$;
 
 comment on function ehr.withdraw_template(uuid, text) is 'about=Takes a template out of use: a draft is withdrawn, an active one retired. IM002 no reason for a draft, IM005 no such template of the tenant.';
+
+-- compliance: functions
+
+-- Who acts, and the reason that goes into the log.
+create or replace function compliance.acting_user_id() returns uuid
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if core.current_user_id() is null then
+    raise exception 'nobody is signed in'
+      using errcode = 'IM006', hint = 'pass the user of the session to core.begin_request';
+  end if;
+  return core.current_user_id();
+end
+$$;
+
+comment on function compliance.acting_user_id() is 'about=The user who is signed in. IM006 nobody.';
+
+create or replace function compliance.require_reason(p_reason text, p_what text) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if coalesce(btrim(p_reason), '') = '' then
+    raise exception '% needs a reason', p_what using errcode = 'IM002', hint = 'say why in p_reason';
+  end if;
+  perform core.set_reason(p_reason);
+end
+$$;
+
+comment on function compliance.require_reason(text, text) is 'about=Sets the reason of the change. IM002 there is none.';
+
+create or replace function compliance.patient_ref_hash(p_tenant_id uuid, p_patient_id uuid) returns bytea
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$ select sha256(uuid_send(p_tenant_id) || uuid_send(p_patient_id)) $$;
+
+comment on function compliance.patient_ref_hash(uuid, uuid) is 'about=What stands for a patient in the log of erasures: SHA-256 of tenant and patient id.';
+
+-- Where data of a person is, read from the catalog: nobody has to keep a list. A row belongs to a patient when it names them
+-- (a foreign key to patient.patients or a column patient_id), when a pair of columns x_type and x_id does, or when it hangs on
+-- such a row and names no patient itself. Kernel and log are left out: compliance.disclosure_accounting answers for the log.
+create or replace view compliance.person_references with (security_invoker = true) as
+with tables as materialized (
+  select
+    c.oid,
+    n.nspname::text as schema_name,
+    c.relname::text as table_name,
+    core.tag(d.description, 'class') as class,
+    core.tag(d.description, 'retention') as retention
+  from pg_catalog.pg_class c
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  join pg_catalog.pg_description d
+    on d.objoid = c.oid and d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objsubid = 0
+  where
+    c.relkind in ('r', 'p') and not c.relispartition and n.nspname not in ('core', 'audit')
+    and core.tag(d.description, 'scope') = 'tenant'
+    and exists (
+      select
+      from pg_catalog.pg_attribute a
+      where a.attrelid = c.oid and a.attname = 'id' and not a.attisdropped
+    )
+),
+keys as materialized (
+  select k.conrelid, k.confrelid, a.attname::text as column_name
+  from pg_catalog.pg_constraint k
+  join pg_catalog.pg_attribute a on a.attrelid = k.conrelid and a.attnum = any (k.conkey) and a.attname <> 'tenant_id'
+  where k.contype = 'f' and k.conparentid = 0
+),
+named as (
+  select k.conrelid as oid, k.column_name
+  from keys k
+  where k.confrelid = 'patient.patients'::pg_catalog.regclass
+  union
+  select a.attrelid, a.attname::text
+  from pg_catalog.pg_attribute a
+  where a.attname = 'patient_id' and a.atttypid = 'pg_catalog.uuid'::pg_catalog.regtype and not a.attisdropped
+),
+-- tables each row of which names its patient; as an array, because the planner misjudges the catalog
+always_named as (
+  select pg_catalog.array_agg(n.oid) as oids
+  from named n
+  join pg_catalog.pg_attribute a on a.attrelid = n.oid and a.attname = n.column_name and a.attnotnull
+)
+select t.schema_name, t.table_name, t.class, t.retention, 'patient' as found_by, n.column_name, null as type_column,
+  null::oid as parent
+from tables t
+join named n on n.oid = t.oid
+union all
+select t.schema_name, t.table_name, t.class, t.retention, 'type', i.attname::text, y.attname::text, null
+from tables t
+join pg_catalog.pg_attribute y
+  on y.attrelid = t.oid and y.attname ~ '_type$' and y.atttypid = 'pg_catalog.text'::pg_catalog.regtype and not y.attisdropped
+join pg_catalog.pg_attribute i
+  on i.attrelid = t.oid and i.attname = pg_catalog.regexp_replace(y.attname, '_type$', '_id')
+  and i.atttypid = 'pg_catalog.uuid'::pg_catalog.regtype and not i.attisdropped
+union all
+select t.schema_name, t.table_name, t.class, t.retention, 'parent', k.column_name, null, k.confrelid
+from tables t
+join keys k on k.conrelid = t.oid and k.confrelid <> 'patient.patients'::pg_catalog.regclass
+join tables p on p.oid = k.confrelid and p.class in ('phi', 'pii', 'financial')
+where t.class in ('phi', 'pii', 'financial') and t.oid <> all ((select a.oids from always_named a)::oid[]);
+
+comment on view compliance.person_references is 'about=By which column the rows of a table may belong to a patient. found_by: patient (column_name holds the patient''s id), type (so it does where type_column says patient), parent (column_name holds the id of a row of table parent that belongs to the patient).';
+
+-- The texts that are shown before consent.
+create or replace function compliance.publish_notice(
+  p_code text,
+  p_locale text,
+  p_purpose text[],
+  p_data_categories text[],
+  p_body text,
+  p_withdrawal_how text,
+  p_complaint_how text,
+  p_version int default 1,
+  p_effective_from timestamptz default now()
+) returns compliance.consent_notices
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_notice compliance.consent_notices;
+begin
+  insert into compliance.consent_notices as n (
+    tenant_id, code, version, locale, purpose, data_categories, body, withdrawal_how, complaint_how, effective_from
+  )
+  values (
+    v_tenant, p_code, p_version, p_locale, p_purpose, p_data_categories, p_body, p_withdrawal_how, p_complaint_how,
+    p_effective_from
+  )
+  on conflict (tenant_id, code, version, locale) do nothing
+  returning n.* into v_notice;
+  if found then
+    return v_notice;
+  end if;
+  select n.* into v_notice
+  from compliance.consent_notices n
+  where n.tenant_id = v_tenant and n.code = p_code and n.version = p_version and n.locale = p_locale;
+  if v_notice.body_hash <> compliance.text_hash(p_body) or v_notice.purpose <> p_purpose then
+    raise exception 'version % of notice "%" has another text', p_version, p_code
+      using errcode = 'IM011', hint = 'another text is another version';
+  end if;
+  return v_notice;
+end
+$$;
+
+comment on function compliance.publish_notice(text, text, text[], text[], text, text, text, int, timestamptz) is 'about=Adds a notice of the tenant in one language. A version is written once; sent again it is returned. IM003 no tenant, IM011 the version has another text.';
+
+-- Consent is given, withdrawn, and runs out. Withdrawal stops what rested on it in the same transaction. Lock order: patient,
+-- consents by id.
+create or replace function compliance.give_consent(
+  p_patient_id uuid,
+  p_kind text,
+  p_given_by text default 'patient',
+  p_purposes text[] default '{}',
+  p_decision text default 'permit',
+  p_notice_id uuid default null,
+  p_contact_id uuid default null,
+  p_encounter_id uuid default null,
+  p_explained_by uuid default null,
+  p_witness_id uuid default null,
+  p_document_id uuid default null,
+  p_language text default null,
+  p_expires_at timestamptz default null,
+  p_evidence jsonb default null,
+  p_given_at timestamptz default now(),
+  p_id uuid default null
+) returns compliance.consents
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_consent compliance.consents;
+begin
+  perform
+  from patient.patients p
+  where p.tenant_id = v_tenant and p.id = p_patient_id and p.deleted_at is null
+  for no key update;
+  if not found then
+    raise exception 'patient % does not exist', p_patient_id
+      using errcode = 'IM005', hint = 'choose a patient of the tenant';
+  end if;
+  select c.* into v_consent
+  from compliance.consents c
+  where
+    c.tenant_id = v_tenant
+    and (c.id = p_id or (c.patient_id = p_patient_id and c.kind = p_kind and c.given_at = p_given_at));
+  if found then
+    if v_consent.patient_id <> p_patient_id or v_consent.kind <> p_kind or v_consent.decision <> p_decision then
+      raise exception 'consent % is another one', v_consent.id
+        using errcode = 'IM011', hint = 'choose a new id for a new consent';
+    end if;
+    return v_consent;
+  end if;
+
+  if p_kind in ('data_processing', 'marketing') then
+    perform compliance.end_standing_consents(v_tenant, p_patient_id, p_kind);
+  end if;
+  insert into compliance.consents (
+    tenant_id, id, patient_id, kind, notice_id, purposes, decision, given_by, contact_id, guardian_verified, given_at,
+    expires_at, witness_id, explained_by, language, document_id, evidence, encounter_id
+  )
+  values (
+    v_tenant, coalesce(p_id, core.uuid_v7()), p_patient_id, p_kind, p_notice_id, p_purposes, p_decision, p_given_by,
+    p_contact_id, case when p_given_by = 'guardian' then true end, p_given_at, p_expires_at, p_witness_id,
+    p_explained_by, p_language, p_document_id, p_evidence, p_encounter_id
+  )
+  returning * into v_consent;
+  update compliance.consents c
+  set status = 'active'
+  where c.tenant_id = v_tenant and c.id = v_consent.id
+  returning c.* into v_consent;
+  return v_consent;
+end
+$$;
+
+comment on function compliance.give_consent(uuid, text, text, text[], text, uuid, uuid, uuid, uuid, uuid, uuid, text, timestamptz, jsonb, timestamptz, uuid) is 'about=Records what was permitted or denied, in force at once. A newer consent to data processing or marketing takes the place of the last one, and what rested on that stops. The same id, or the same kind at the same instant, is the same consent. IM003 no tenant, IM005 no such patient, IM011 the id is another consent''s, IM913 a minor, or no verified guardian, IM914 the notice does not cover it.';
+
+create or replace function compliance.stop_what_rests_on(p_tenant_id uuid, p_consent_id uuid) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update communication.contact_preferences c
+  set opted_in = false, changed_at = now()
+  where c.tenant_id = p_tenant_id and c.consent_id = p_consent_id and c.opted_in;
+end
+$$;
+
+comment on function compliance.stop_what_rests_on(uuid, uuid) is 'about=Ends what a consent allowed: messages for which a person opted in under it are sent no more. Other services follow the event.';
+
+create or replace function compliance.end_standing_consents(p_tenant_id uuid, p_patient_id uuid, p_kind text) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_id uuid;
+begin
+  for v_id in
+    select c.id
+    from compliance.consents c
+    where c.tenant_id = p_tenant_id and c.patient_id = p_patient_id and c.kind = p_kind and c.status = 'active'
+    order by c.id
+    for no key update
+  loop
+    update compliance.consents c set status = 'superseded' where c.tenant_id = p_tenant_id and c.id = v_id;
+    perform compliance.stop_what_rests_on(p_tenant_id, v_id);
+  end loop;
+end
+$$;
+
+comment on function compliance.end_standing_consents(uuid, uuid, text) is 'about=Marks the active consents of a kind as superseded, for a newer one takes their place.';
+
+create or replace function compliance.lock_consent(p_consent_id uuid) returns compliance.consents
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_consent compliance.consents;
+begin
+  select c.* into v_consent
+  from compliance.consents c
+  where c.tenant_id = v_tenant and c.id = p_consent_id
+  for no key update;
+  if not found then
+    raise exception 'consent % does not exist', p_consent_id
+      using errcode = 'IM005', hint = 'choose a consent of the tenant';
+  end if;
+  return v_consent;
+end
+$$;
+
+comment on function compliance.lock_consent(uuid) is 'about=The consent, locked until the transaction ends. IM005 no such consent.';
+
+create or replace function compliance.withdraw_consent(p_consent_id uuid, p_reason text default null) returns compliance.consents
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_consent compliance.consents := compliance.lock_consent(p_consent_id);
+begin
+  if v_consent.status = 'withdrawn' then
+    return v_consent;
+  end if;
+  update compliance.consents c
+  set status = 'withdrawn', withdrawn_at = greatest(now(), c.given_at), withdrawal_reason = p_reason
+  where c.tenant_id = v_consent.tenant_id and c.id = v_consent.id
+  returning c.* into v_consent;
+  perform compliance.stop_what_rests_on(v_consent.tenant_id, v_consent.id);
+  return v_consent;
+end
+$$;
+
+comment on function compliance.withdraw_consent(uuid, text) is 'about=The person takes a consent back; nobody has to say why. Messages that rested on it stop at once. IM001 not in force, IM005 no such consent.';
+
+create or replace function compliance.expire_consents(p_limit int default 500) returns int
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_id uuid;
+  v_expired int := 0;
+begin
+  for v_id in
+    select c.id
+    from compliance.consents c
+    where c.tenant_id = v_tenant and c.status = 'active' and c.expires_at <= now()
+    order by c.expires_at
+    limit p_limit
+    for no key update skip locked
+  loop
+    update compliance.consents c set status = 'expired' where c.tenant_id = v_tenant and c.id = v_id;
+    perform compliance.stop_what_rests_on(v_tenant, v_id);
+    v_expired := v_expired + 1;
+  end loop;
+  return v_expired;
+end
+$$;
+
+comment on function compliance.expire_consents(int) is 'about=Job: ends up to p_limit consents whose time is over and returns how many.';
+
+create or replace function compliance.active_consent(p_patient_id uuid, p_kind text, p_purpose text default null) returns uuid
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select c.id
+    from compliance.consents c
+    where
+      c.tenant_id = core.require_tenant() and c.patient_id = p_patient_id and c.kind = p_kind and c.status = 'active'
+      and c.decision = 'permit' and (c.expires_at is null or c.expires_at > now())
+      and (p_purpose is null or p_purpose = any (c.purposes))
+    order by c.given_at desc
+    limit 1
+  );
+end
+$$;
+
+comment on function compliance.active_consent(uuid, text, text) is 'about=The consent of a kind, and for a purpose where one is given, that is in force; null when there is none. IM003 no tenant.';
+
+-- Requests of persons about their data: received, identity made sure, handled, answered before the clock runs out.
+create or replace function compliance.lock_request(p_request_id uuid) returns compliance.data_principal_requests
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_request compliance.data_principal_requests;
+begin
+  select r.* into v_request
+  from compliance.data_principal_requests r
+  where r.tenant_id = v_tenant and r.id = p_request_id
+  for no key update;
+  if not found then
+    raise exception 'request % does not exist', p_request_id
+      using errcode = 'IM005', hint = 'choose a request of the tenant';
+  end if;
+  return v_request;
+end
+$$;
+
+comment on function compliance.lock_request(uuid) is 'about=The request, locked until the transaction ends. IM005 no such request.';
+
+create or replace function compliance.move_request(p_request compliance.data_principal_requests, p_status text)
+  returns compliance.data_principal_requests
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_request compliance.data_principal_requests;
+begin
+  update compliance.data_principal_requests r
+  set status = p_status, handled_by = coalesce(core.current_user_id(), r.handled_by)
+  where r.tenant_id = p_request.tenant_id and r.id = p_request.id
+  returning r.* into v_request;
+  return v_request;
+end
+$$;
+
+comment on function compliance.move_request(compliance.data_principal_requests, text) is 'about=Moves a request that the caller has locked; the signed-in user handles it. IM001 the state machine has no such move.';
+
+create or replace function compliance.request_clock(p_kind text) returns interval
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(
+    (core.setting('compliance.request_clocks') ->> p_kind)::interval,
+    case p_kind when 'record_copy' then interval '72 hours' when 'grievance' then interval '90 days' else interval '30 days' end
+  )
+$$;
+
+comment on function compliance.request_clock(text) is 'about=How long a kind of request may take: setting compliance.request_clocks, else 72 hours for copies of records, 90 days for grievances and 30 days for all else.';
+
+create or replace function compliance.open_request(
+  p_kind text,
+  p_channel text,
+  p_requester_name text,
+  p_details_enc bytea,
+  p_patient_id uuid default null,
+  p_relationship text default null,
+  p_received_at timestamptz default now(),
+  p_id uuid default null
+) returns compliance.data_principal_requests
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_request compliance.data_principal_requests;
+begin
+  select r.* into v_request
+  from compliance.data_principal_requests r
+  where r.tenant_id = v_tenant and r.id = p_id;
+  if found then
+    if v_request.kind <> p_kind or v_request.patient_id is distinct from p_patient_id then
+      raise exception 'request % is another one', p_id using errcode = 'IM011', hint = 'choose a new id for a new request';
+    end if;
+    return v_request;
+  end if;
+  insert into compliance.data_principal_requests (
+    tenant_id, id, request_number, patient_id, requester_name, relationship, kind, channel, received_at, due_at,
+    details_enc
+  )
+  values (
+    v_tenant, coalesce(p_id, core.uuid_v7()), core.next_default_number('data_request', '', 'DPR-{YY}-'), p_patient_id,
+    p_requester_name, p_relationship, p_kind, p_channel, p_received_at,
+    p_received_at + compliance.request_clock(p_kind), p_details_enc
+  )
+  returning * into v_request;
+  return v_request;
+end
+$$;
+
+comment on function compliance.open_request(text, text, text, bytea, uuid, text, timestamptz, uuid) is 'about=A request was received; its clock runs from then. IM003 no tenant, IM011 the id is another request''s.';
+
+create or replace function compliance.begin_request_check(p_request_id uuid) returns compliance.data_principal_requests
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_request compliance.data_principal_requests := compliance.lock_request(p_request_id);
+begin
+  if v_request.status = 'verifying' then
+    return v_request;
+  end if;
+  return compliance.move_request(v_request, 'verifying');
+end
+$$;
+
+comment on function compliance.begin_request_check(uuid) is 'about=The signed-in user makes sure who asks. IM001 not just received, IM005 no such request.';
+
+create or replace function compliance.confirm_requester(p_request_id uuid, p_patient_id uuid default null)
+  returns compliance.data_principal_requests
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_request compliance.data_principal_requests := compliance.lock_request(p_request_id);
+begin
+  if v_request.status = 'in_progress' then
+    return v_request;
+  end if;
+  if v_request.status = 'received' then
+    v_request := compliance.move_request(v_request, 'verifying');
+  end if;
+  update compliance.data_principal_requests r
+  set
+    status = 'in_progress', identity_verified_at = coalesce(r.identity_verified_at, now()),
+    patient_id = coalesce(r.patient_id, p_patient_id), handled_by = coalesce(core.current_user_id(), r.handled_by)
+  where r.tenant_id = v_request.tenant_id and r.id = v_request.id
+  returning r.* into v_request;
+  return v_request;
+end
+$$;
+
+comment on function compliance.confirm_requester(uuid, uuid) is 'about=It is sure who asks, and about which patient: the request is handled, also again after it was on hold. IM001 answered already, IM005 no such request.';
+
+create or replace function compliance.hold_request(p_request_id uuid, p_reason text) returns compliance.data_principal_requests
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_request compliance.data_principal_requests := compliance.lock_request(p_request_id);
+begin
+  if v_request.status = 'on_hold' then
+    return v_request;
+  end if;
+  perform compliance.require_reason(p_reason, 'holding request ' || p_request_id);
+  return compliance.move_request(v_request, 'on_hold');
+end
+$$;
+
+comment on function compliance.hold_request(uuid, text) is 'about=Something is missing; the clock goes on, and compliance.confirm_requester takes it up again. IM001 not in progress, IM002 no reason, IM005 no such request.';
+
+create or replace function compliance.reject_request(p_request_id uuid, p_reason text) returns compliance.data_principal_requests
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_request compliance.data_principal_requests := compliance.lock_request(p_request_id);
+begin
+  if v_request.status = 'rejected' then
+    return v_request;
+  end if;
+  perform compliance.require_reason(p_reason, 'rejecting request ' || p_request_id);
+  return compliance.move_request(v_request, 'rejected');
+end
+$$;
+
+comment on function compliance.reject_request(uuid, text) is 'about=It could not be made sure who asks. IM001 being handled already: then it is completed, if need be as refused, IM002 no reason, IM005 no such request.';
+
+create or replace function compliance.complete_request(
+  p_request_id uuid,
+  p_decision text,
+  p_refusal_basis text default null,
+  p_response_document_id uuid default null
+) returns compliance.data_principal_requests
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_request compliance.data_principal_requests := compliance.lock_request(p_request_id);
+begin
+  if v_request.status = 'completed' then
+    return v_request;
+  end if;
+  if v_request.kind = 'erasure' and p_decision <> 'refused' then
+    raise exception 'request % is granted by erasing', p_request_id
+      using errcode = 'IM006', hint = 'call compliance.run_erasure: it completes the request';
+  end if;
+  update compliance.data_principal_requests r
+  set
+    status = 'completed', completed_at = now(), decision = p_decision, refusal_basis = p_refusal_basis,
+    response_document_id = p_response_document_id, handled_by = coalesce(core.current_user_id(), r.handled_by)
+  where r.tenant_id = v_request.tenant_id and r.id = v_request.id
+  returning r.* into v_request;
+  return v_request;
+end
+$$;
+
+comment on function compliance.complete_request(uuid, text, text, uuid) is 'about=The request is answered: granted, partially_granted, or refused on a legal basis (data_principal_requests_refused_on_a_basis). An erasure is granted by compliance.run_erasure alone. IM001 not in progress, IM005 no such request, IM006 an erasure.';
+
+create or replace function compliance.escalate_request(p_request_id uuid) returns compliance.data_principal_requests
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_request compliance.data_principal_requests := compliance.lock_request(p_request_id);
+begin
+  if v_request.escalated_to_board then
+    return v_request;
+  end if;
+  update compliance.data_principal_requests r
+  set escalated_to_board = true
+  where r.tenant_id = v_request.tenant_id and r.id = v_request.id
+  returning r.* into v_request;
+  return v_request;
+end
+$$;
+
+comment on function compliance.escalate_request(uuid) is 'about=The person went to the Data Protection Board. IM005 no such request.';
+
+-- A breach of personal data, from discovery to closure. Reports are recorded once: the first instant stays. Lock order: breach,
+-- then its persons.
+create or replace function compliance.lock_breach(p_breach_id uuid) returns compliance.breaches
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_breach compliance.breaches;
+begin
+  select b.* into v_breach
+  from compliance.breaches b
+  where b.tenant_id = v_tenant and b.id = p_breach_id
+  for no key update;
+  if not found then
+    raise exception 'breach % does not exist', p_breach_id
+      using errcode = 'IM005', hint = 'choose a breach of the tenant';
+  end if;
+  return v_breach;
+end
+$$;
+
+comment on function compliance.lock_breach(uuid) is 'about=The breach, locked until the transaction ends. IM005 no such breach.';
+
+create or replace function compliance.open_breach(
+  p_nature text,
+  p_categories text[],
+  p_systems text[],
+  p_discovered_at timestamptz default now(),
+  p_affected_count int default 0,
+  p_occurred_from timestamptz default null,
+  p_occurred_to timestamptz default null,
+  p_likely_impact text default null,
+  p_incident_id uuid default null,
+  p_id uuid default null
+) returns compliance.breaches
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_breach compliance.breaches;
+begin
+  select b.* into v_breach from compliance.breaches b where b.tenant_id = v_tenant and b.id = p_id;
+  if found then
+    return v_breach;
+  end if;
+  insert into compliance.breaches (
+    tenant_id, id, breach_number, discovered_at, occurred_from, occurred_to, nature, categories, affected_count, systems,
+    likely_impact, incident_id
+  )
+  values (
+    v_tenant, coalesce(p_id, core.uuid_v7()), core.next_default_number('breach', '', 'BR-{YY}-', 4), p_discovered_at,
+    p_occurred_from, p_occurred_to, p_nature, p_categories, p_affected_count, p_systems, p_likely_impact, p_incident_id
+  )
+  returning * into v_breach;
+  return v_breach;
+end
+$$;
+
+comment on function compliance.open_breach(text, text[], text[], timestamptz, int, timestamptz, timestamptz, text, uuid, uuid) is 'about=A breach was discovered: the clocks of CERT-In (6 hours) and the Board (72 hours) run from p_discovered_at. The same id is the same breach. IM003 no tenant.';
+
+create or replace function compliance.add_affected_person(
+  p_breach_id uuid,
+  p_patient_id uuid,
+  p_data_categories text[],
+  p_person_ref text default null
+) returns compliance.breach_affected_persons
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_breach compliance.breaches := compliance.lock_breach(p_breach_id);
+  v_person compliance.breach_affected_persons;
+begin
+  select p.* into v_person
+  from compliance.breach_affected_persons p
+  where
+    p.tenant_id = v_breach.tenant_id and p.breach_id = v_breach.id
+    and case
+      when p_patient_id is null then p.patient_id is null and p.person_ref = p_person_ref
+      else p.patient_id = p_patient_id
+    end;
+  if found then
+    return v_person;
+  end if;
+  if v_breach.status = 'closed' then
+    raise exception 'breach % is closed', p_breach_id
+      using errcode = 'IM001', hint = 'open a new breach for what was found later';
+  end if;
+  insert into compliance.breach_affected_persons (tenant_id, breach_id, patient_id, person_ref, data_categories)
+  values (v_breach.tenant_id, v_breach.id, p_patient_id, p_person_ref, p_data_categories)
+  returning * into v_person;
+  -- somebody who was not told yet: "all told" is not true any more
+  update compliance.breaches b
+  set
+    principals_notified_at = null,
+    affected_count = greatest(
+      b.affected_count,
+      (
+        select count(*)
+        from compliance.breach_affected_persons p
+        where p.tenant_id = v_breach.tenant_id and p.breach_id = v_breach.id
+      )
+    )
+  where b.tenant_id = v_breach.tenant_id and b.id = v_breach.id;
+  return v_person;
+end
+$$;
+
+comment on function compliance.add_affected_person(uuid, uuid, text[], text) is 'about=Somebody''s data was touched: a patient, or another person by the reference that the hospital knows them by. Each once. IM001 the breach is closed, IM005 no such breach.';
+
+create or replace function compliance.record_person_notice(
+  p_person_id uuid,
+  p_notification_id uuid default null,
+  p_returned boolean default false
+) returns compliance.breach_affected_persons
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_breach_id uuid;
+  v_person compliance.breach_affected_persons;
+begin
+  select p.breach_id into v_breach_id
+  from compliance.breach_affected_persons p
+  where p.tenant_id = v_tenant and p.id = p_person_id;
+  if not found then
+    raise exception 'affected person % does not exist', p_person_id
+      using errcode = 'IM005', hint = 'choose a row of compliance.breach_affected_persons';
+  end if;
+  perform compliance.lock_breach(v_breach_id);
+  update compliance.breach_affected_persons p
+  set
+    returned = p_returned, notification_id = coalesce(p_notification_id, p.notification_id),
+    notified_at = case when not p_returned then coalesce(p.notified_at, now()) end
+  where p.tenant_id = v_tenant and p.id = p_person_id
+  returning p.* into v_person;
+
+  update compliance.breaches b
+  set principals_notified_at = case
+    when exists (
+      select
+      from compliance.breach_affected_persons p
+      where p.tenant_id = v_tenant and p.breach_id = v_breach_id and p.notified_at is null
+    ) then null
+    else coalesce(b.principals_notified_at, greatest(now(), b.discovered_at))
+  end
+  where b.tenant_id = v_tenant and b.id = v_breach_id and b.status <> 'closed';
+  return v_person;
+end
+$$;
+
+comment on function compliance.record_person_notice(uuid, uuid, boolean) is 'about=An affected person was told, or the notice came back (p_returned). When everybody was told the breach says since when. IM005 no such person.';
+
+create or replace function compliance.contain_breach(p_breach_id uuid, p_measures text) returns compliance.breaches
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_breach compliance.breaches := compliance.lock_breach(p_breach_id);
+begin
+  if v_breach.status <> 'open' then
+    return v_breach;
+  end if;
+  update compliance.breaches b
+  set status = 'contained', measures = p_measures
+  where b.tenant_id = v_breach.tenant_id and b.id = v_breach.id
+  returning b.* into v_breach;
+  return compliance.follow_reports(v_breach);
+end
+$$;
+
+comment on function compliance.contain_breach(uuid, text) is 'about=It goes on no more: what was done. IM005 no such breach.';
+
+create or replace function compliance.follow_reports(p_breach compliance.breaches) returns compliance.breaches
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_breach compliance.breaches := p_breach;
+begin
+  if v_breach.status = 'contained' and v_breach.board_initial_at is not null then
+    update compliance.breaches b
+    set status = 'reported'
+    where b.tenant_id = v_breach.tenant_id and b.id = v_breach.id
+    returning b.* into v_breach;
+  end if;
+  return v_breach;
+end
+$$;
+
+comment on function compliance.follow_reports(compliance.breaches) is 'about=A contained breach of which the Board was told is reported.';
+
+create or replace function compliance.record_breach_report(
+  p_breach_id uuid,
+  p_step text,
+  p_at timestamptz default now()
+) returns compliance.breaches
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_breach compliance.breaches := compliance.lock_breach(p_breach_id);
+begin
+  if p_step not in ('cert_in', 'board_initial', 'board_detailed', 'principals', 'hhs') then
+    raise exception 'unknown step "%"', p_step
+      using errcode = '22023', hint = 'use cert_in, board_initial, board_detailed, principals or hhs';
+  end if;
+  if p_step = 'principals' then
+    perform
+    from compliance.breach_affected_persons p
+    where p.tenant_id = v_breach.tenant_id and p.breach_id = v_breach.id and p.notified_at is null;
+    if found then
+      raise exception 'not everybody affected by breach % was told', p_breach_id
+        using errcode = 'IM915', hint = 'record each with compliance.record_person_notice';
+    end if;
+  end if;
+  update compliance.breaches b
+  set
+    cert_in_reported_at = case p_step when 'cert_in' then coalesce(b.cert_in_reported_at, p_at) else b.cert_in_reported_at end,
+    board_initial_at = case p_step when 'board_initial' then coalesce(b.board_initial_at, p_at) else b.board_initial_at end,
+    board_detailed_at = case p_step when 'board_detailed' then coalesce(b.board_detailed_at, p_at) else b.board_detailed_at end,
+    principals_notified_at = case p_step
+      when 'principals' then coalesce(b.principals_notified_at, p_at)
+      else b.principals_notified_at
+    end,
+    hhs_reported_at = case p_step when 'hhs' then coalesce(b.hhs_reported_at, p_at) else b.hhs_reported_at end
+  where b.tenant_id = v_breach.tenant_id and b.id = v_breach.id
+  returning b.* into v_breach;
+  return compliance.follow_reports(v_breach);
+end
+$$;
+
+comment on function compliance.record_breach_report(uuid, text, timestamptz) is 'about=A report was made: cert_in, board_initial, board_detailed, principals (all persons told) or hhs. The first instant of a step stays. IM005 no such breach, IM915 somebody was not told.';
+
+create or replace function compliance.close_breach(p_breach_id uuid, p_root_cause text, p_measures text default null)
+  returns compliance.breaches
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_breach compliance.breaches := compliance.lock_breach(p_breach_id);
+begin
+  if v_breach.status = 'closed' then
+    return v_breach;
+  end if;
+  if coalesce(p_root_cause, '') = ''
+    or num_nulls(v_breach.board_initial_at, v_breach.board_detailed_at, v_breach.principals_notified_at) > 0
+  then
+    raise exception 'breach % is not reported to the Board and to everybody, or its cause is not known', p_breach_id
+      using errcode = 'IM915', hint = 'record the missing reports with compliance.record_breach_report';
+  end if;
+  update compliance.breaches b
+  set status = 'closed', root_cause = p_root_cause, measures = coalesce(p_measures, b.measures)
+  where b.tenant_id = v_breach.tenant_id and b.id = v_breach.id
+  returning b.* into v_breach;
+  return v_breach;
+end
+$$;
+
+comment on function compliance.close_breach(uuid, text, text) is 'about=Everything is reported, everybody told, the cause known. IM001 not reported, IM005 no such breach, IM915 a step or a person is missing.';
+
+-- Holds against erasure. Placing one waits for erasures that run, and an erasure that comes later sees it: both take the same
+-- advisory lock of the tenant, a hold exclusively, erasures together.
+create or replace function compliance.holds_lock_key(p_tenant_id uuid) returns bigint
+  language sql
+  immutable
+  parallel safe
+return hashtextextended('compliance.legal_holds ' || p_tenant_id::text, 0);
+
+comment on function compliance.holds_lock_key(uuid) is 'about=Key of the advisory lock that holds and erasures of a tenant meet at.';
+
+create or replace function compliance.scope_covers(p_scope jsonb, p_schema text, p_table text, p_row_id uuid) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  select
+    (p_schema is null or not p_scope ? 'schema' or p_scope ->> 'schema' = p_schema)
+    and (p_table is null or not p_scope ? 'table' or p_scope ->> 'table' = p_table)
+    and (p_row_id is null or not p_scope ? 'row_ids' or p_scope -> 'row_ids' ? p_row_id::text)
+$$;
+
+comment on function compliance.scope_covers(jsonb, text, text, uuid) is 'about=Whether the scope of a hold reaches a schema, table and row; null asks for any.';
+
+create or replace function compliance.is_under_hold(p_schema text, p_table text, p_row_id uuid, p_patient_id uuid) returns boolean
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return exists (
+    select
+    from compliance.legal_holds h
+    where
+      h.tenant_id = core.require_tenant() and h.status = 'active'
+      and (h.patient_id is null or h.patient_id = p_patient_id)
+      and compliance.scope_covers(h.scope, p_schema, p_table, p_row_id)
+  );
+end
+$$;
+
+comment on function compliance.is_under_hold(text, text, uuid, uuid) is 'about=Whether an active hold covers a row, or anything of a table, schema or patient where the narrower arguments are null. Ask it in read committed. IM003 no tenant.';
+
+create or replace function compliance.place_hold(
+  p_reason text,
+  p_patient_id uuid default null,
+  p_scope jsonb default '{}',
+  p_authority text default null,
+  p_id uuid default null
+) returns compliance.legal_holds
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_hold compliance.legal_holds;
+begin
+  select h.* into v_hold from compliance.legal_holds h where h.tenant_id = v_tenant and h.id = p_id;
+  if found then
+    return v_hold;
+  end if;
+  perform pg_advisory_xact_lock(compliance.holds_lock_key(v_tenant));
+  insert into compliance.legal_holds (tenant_id, id, hold_number, scope, patient_id, reason, authority, placed_by)
+  values (
+    v_tenant, coalesce(p_id, core.uuid_v7()), core.next_default_number('legal_hold', '', 'LH-{YY}-', 4), p_scope,
+    p_patient_id, p_reason, p_authority, compliance.acting_user_id()
+  )
+  on conflict (tenant_id, id) do nothing
+  returning * into v_hold;
+  if not found then -- the same request at the same moment
+    select h.* into v_hold from compliance.legal_holds h where h.tenant_id = v_tenant and h.id = p_id;
+  end if;
+  return v_hold;
+end
+$$;
+
+comment on function compliance.place_hold(text, uuid, jsonb, text, uuid) is 'about=Freezes what a patient, schema, table or rows hold (scope of compliance.legal_holds) against retention and erasure, from the moment it is committed. The same id is the same hold. IM003 no tenant, IM006 nobody is signed in.';
+
+create or replace function compliance.release_hold(p_hold_id uuid, p_reason text) returns compliance.legal_holds
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_hold compliance.legal_holds;
+begin
+  select h.* into v_hold
+  from compliance.legal_holds h
+  where h.tenant_id = v_tenant and h.id = p_hold_id
+  for no key update;
+  if not found then
+    raise exception 'hold % does not exist', p_hold_id using errcode = 'IM005', hint = 'choose a hold of the tenant';
+  end if;
+  if v_hold.status = 'released' then
+    return v_hold;
+  end if;
+  if v_hold.placed_by = compliance.acting_user_id() then
+    raise exception 'hold % is released by another user than the one who placed it', p_hold_id
+      using errcode = 'IM006', hint = 'ask a colleague to release it';
+  end if;
+  perform compliance.require_reason(p_reason, 'releasing hold ' || p_hold_id);
+  update compliance.legal_holds h
+  set status = 'released', released_by = compliance.acting_user_id(), released_at = now()
+  where h.tenant_id = v_tenant and h.id = p_hold_id
+  returning h.* into v_hold;
+  return v_hold;
+end
+$$;
+
+comment on function compliance.release_hold(uuid, text) is 'about=Ends a hold, by another user than the one who placed it. IM002 no reason, IM005 no such hold, IM006 the same user, or nobody is signed in.';
+
+-- How long a person's record is kept. The law counts from the last row of the record, wherever that is.
+create or replace function compliance.set_retention(
+  p_class text,
+  p_keep_for interval,
+  p_starts_from text,
+  p_action text,
+  p_basis text,
+  p_schema text default null,
+  p_table text default null,
+  p_minimum_log_days int default 365
+) returns compliance.retention_policies
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_policy compliance.retention_policies;
+begin
+  insert into compliance.retention_policies as r (
+    tenant_id, class, schema_name, table_name, basis, keep_for, starts_from, action, minimum_log_days, approved_by
+  )
+  values (
+    core.require_tenant(), p_class, p_schema, p_table, p_basis, p_keep_for, p_starts_from, p_action,
+    p_minimum_log_days, compliance.acting_user_id()
+  )
+  on conflict (tenant_id, class, schema_name, table_name) do update
+  set
+    basis = excluded.basis, keep_for = excluded.keep_for, starts_from = excluded.starts_from, action = excluded.action,
+    minimum_log_days = excluded.minimum_log_days, approved_by = excluded.approved_by
+  returning r.* into v_policy;
+  return v_policy;
+end
+$$;
+
+comment on function compliance.set_retention(text, interval, text, text, text, text, text, int) is 'about=The tenant''s own policy for a class of rows, in place of the last one; the signed-in user answers for it. IM003 no tenant, IM006 nobody is signed in, IM911 shorter than the law.';
+
+create or replace function compliance.last_activity(p_tenant_id uuid, p_patient_id uuid) returns timestamptz
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_reference record;
+  v_last timestamptz;
+  v_latest timestamptz;
+begin
+  for v_reference in
+    select r.schema_name, r.table_name, r.column_name
+    from compliance.person_references r
+    -- what is written about the request to erase is no treatment
+    where r.found_by = 'patient' and r.retention = 'medical_record' and r.schema_name not in ('compliance', 'patient')
+  loop
+    execute format(
+      'select max(t.created_at) from %I.%I t where t.tenant_id = $1 and t.%I = $2', v_reference.schema_name,
+      v_reference.table_name, v_reference.column_name
+    )
+    into v_last
+    using p_tenant_id, p_patient_id;
+    v_latest := greatest(v_latest, v_last);
+  end loop;
+  return greatest(
+    v_latest, (select p.created_at from patient.patients p where p.tenant_id = p_tenant_id and p.id = p_patient_id)
+  );
+end
+$$;
+
+comment on function compliance.last_activity(uuid, uuid) is 'about=When the last row of the patient''s medical record was written, at least their registration.';
+
+create or replace function compliance.kept_until(p_patient_id uuid) returns timestamptz
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_patient record;
+  v_last timestamptz := compliance.last_activity(v_tenant, p_patient_id);
+  v_until timestamptz;
+begin
+  select p.created_at, p.birth_date, p.deceased_at into v_patient
+  from patient.patients p
+  where p.tenant_id = v_tenant and p.id = p_patient_id;
+  select max(
+    case r.starts_from
+      when 'created' then v_patient.created_at
+      when 'majority_age' then greatest(v_last, (v_patient.birth_date + interval '18 years') at time zone 'UTC')
+      when 'death' then coalesce(v_patient.deceased_at, 'infinity')
+      else v_last
+    end + r.keep_for
+  )
+  into v_until
+  from (
+    select distinct on (m.schema_name, m.table_name) m.starts_from, m.keep_for
+    from compliance.retention_policies m
+    where m.class = 'medical_record' and (m.tenant_id = v_tenant or m.tenant_id is null)
+    order by m.schema_name, m.table_name, m.tenant_id nulls last -- the tenant's own before the shared
+  ) as r;
+  return coalesce(v_until, 'infinity');
+end
+$$;
+
+comment on function compliance.kept_until(uuid) is 'about=Until when the law and the tenant''s policies keep the patient''s record: the latest of the policies of class medical_record; infinity without any. IM003 no tenant.';
+
+create or replace function compliance.past_retention(p_policy_id uuid, p_limit int default 100)
+  returns table (patient_id uuid, kept_until timestamptz)
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_keep interval;
+  v_found int := 0;
+begin
+  select r.keep_for into v_keep
+  from compliance.retention_policies r
+  where r.id = p_policy_id and r.class = 'medical_record' and (r.tenant_id = v_tenant or r.tenant_id is null);
+  for patient_id in
+    select p.id
+    from patient.patients p
+    where p.tenant_id = v_tenant and p.deleted_at is null and p.created_at < now() - v_keep
+    order by p.created_at
+  loop
+    kept_until := compliance.kept_until(patient_id);
+    if kept_until < now() and not compliance.is_under_hold(null, null, null, patient_id) then
+      return next;
+      v_found := v_found + 1;
+      exit when v_found >= p_limit;
+    end if;
+  end loop;
+end
+$$;
+
+comment on function compliance.past_retention(uuid, int) is 'about=Up to p_limit patients whose record is past retention and under no hold, the oldest first: they are told, and after 48 hours erased with compliance.run_erasure. IM003 no tenant.';
+
+-- Erasure: on a person's request, or because retention is over. The data keys of the person are destroyed, which makes all that
+-- they encrypted unreadable everywhere, backups included; what stands in plain text about who they are is replaced. Lock order:
+-- request, patient, holds, keys.
+create or replace function compliance.write_erasure(
+  p_log compliance.erasure_log,
+  p_schema text,
+  p_table text,
+  p_action text,
+  p_rows bigint,
+  p_verification jsonb,
+  p_kid text default null
+) returns compliance.erasure_log
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_log compliance.erasure_log;
+begin
+  insert into compliance.erasure_log (
+    tenant_id, request_id, policy_id, patient_ref_hash, schema_name, table_name, row_count, action, notice_sent_at,
+    notice_waived_reason, executed_by, key_kid_destroyed, verification
+  )
+  values (
+    p_log.tenant_id, p_log.request_id, p_log.policy_id, p_log.patient_ref_hash, p_schema, p_table, p_rows, p_action,
+    p_log.notice_sent_at, p_log.notice_waived_reason, coalesce(core.current_user_id()::text, 'job'), p_kid,
+    p_verification
+  )
+  returning * into v_log;
+  return v_log;
+end
+$$;
+
+comment on function compliance.write_erasure(compliance.erasure_log, text, text, text, bigint, jsonb, text) is 'about=One row of proof; request, policy, person and notice are those of p_log. IM910 a hold covers it.';
+
+create or replace function compliance.shred_person_keys(p_log compliance.erasure_log, p_patient_id uuid)
+  returns setof compliance.erasure_log
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_key record;
+begin
+  for v_key in
+    select k.kid, k.status
+    from core.encryption_keys k
+    where
+      k.tenant_id = p_log.tenant_id and k.subject_type = 'patient' and k.subject_id = p_patient_id
+      and k.status <> 'destroyed'
+    order by k.id
+  loop
+    if v_key.status = 'retiring' then
+      update core.encryption_keys k set status = 'retired' where k.tenant_id = p_log.tenant_id and k.kid = v_key.kid;
+    end if;
+    perform core.shred_key(v_key.kid, 'erasure');
+    return next compliance.write_erasure(
+      p_log, 'core', 'encryption_keys', 'crypto_shred', 1,
+      (
+        select jsonb_build_object('status', k.status, 'wrapped_key_is_gone', k.wrapped_key is null)
+        from core.encryption_keys k
+        where k.tenant_id = p_log.tenant_id and k.kid = v_key.kid
+      ),
+      v_key.kid
+    );
+  end loop;
+end
+$$;
+
+comment on function compliance.shred_person_keys(compliance.erasure_log, uuid) is 'about=Destroys every data key of the person; one row of proof a key.';
+
+create or replace function compliance.anonymise_person(p_log compliance.erasure_log, p_patient_id uuid)
+  returns setof compliance.erasure_log
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_rows bigint;
+begin
+  update patient.patient_contacts c
+  set
+    name = 'Erased', phone_enc = null, phone_bidx = null, proxy_scope = 'none', deleted_at = coalesce(c.deleted_at, now()),
+    delete_reason = 'erasure'
+  where c.tenant_id = p_log.tenant_id and c.patient_id = p_patient_id;
+  get diagnostics v_rows = row_count;
+  return next compliance.write_erasure(
+    p_log, 'patient', 'patient_contacts', 'anonymise', v_rows, '{"cleared": ["name", "phone"]}'
+  );
+
+  update patient.patient_identifiers i
+  set
+    value_enc = '\x00', value_bidx = sha256(uuid_send(i.id)), value_last4 = '',
+    deleted_at = coalesce(i.deleted_at, now()), delete_reason = 'erasure'
+  where i.tenant_id = p_log.tenant_id and i.patient_id = p_patient_id;
+  get diagnostics v_rows = row_count;
+  return next compliance.write_erasure(
+    p_log, 'patient', 'patient_identifiers', 'anonymise', v_rows, '{"cleared": ["value"]}'
+  );
+
+  update patient.patients p
+  set
+    given_name = 'Erased', middle_name = null, family_name = null, gender_identity = null,
+    birth_date = date_trunc('year', p.birth_date)::date, birth_date_precision = 'year', marital_status = null,
+    nationality = null, mobile_enc = null, mobile_bidx = null, email_enc = null, email_bidx = null, address_enc = null,
+    pin_code = null, district_lgd = null, phi_enc = null, data_key_kid = null, emr_id = null, portal_user_id = null,
+    is_vip = false, deleted_at = coalesce(p.deleted_at, now()), delete_reason = 'erasure'
+  where p.tenant_id = p_log.tenant_id and p.id = p_patient_id;
+  get diagnostics v_rows = row_count;
+  return next compliance.write_erasure(
+    p_log, 'patient', 'patients', 'anonymise', v_rows,
+    '{"cleared": ["name", "contact", "address", "identifiers", "phi"], "kept": ["mrn", "sex", "birth year"]}'
+  );
+end
+$$;
+
+comment on function compliance.anonymise_person(compliance.erasure_log, uuid) is 'about=Replaces what says in plain text who the patient is: names, contacts, identifiers, the day of birth. The row stays, without its person, so that what hangs on it stays whole. One row of proof a table.';
+
+create or replace function compliance.notice_of_erasure(p_tenant_id uuid, p_patient_id uuid, p_notice_id uuid) returns timestamptz
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  -- updated_at is when the dispatcher last reported; a later report makes the wait longer, never shorter
+  select n.updated_at
+  from communication.notifications n
+  where
+    n.tenant_id = p_tenant_id and n.id = p_notice_id and n.recipient_type = 'patient' and n.recipient_id = p_patient_id
+    and n.status in ('sent', 'partially_sent', 'read')
+$$;
+
+comment on function compliance.notice_of_erasure(uuid, uuid, uuid) is 'about=When a message to the patient was sent; null when it was not.';
+
+create or replace function compliance.run_erasure(
+  p_request_id uuid default null,
+  p_policy_id uuid default null,
+  p_patient_id uuid default null,
+  p_notice_id uuid default null
+) returns setof compliance.erasure_log
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_request compliance.data_principal_requests;
+  v_policy compliance.retention_policies;
+  v_patient record;
+  v_patient_id uuid := p_patient_id;
+  v_until timestamptz;
+  v_log compliance.erasure_log;
+begin
+  if num_nonnulls(p_request_id, p_policy_id) <> 1 then
+    raise exception 'an erasure needs a request or a policy'
+      using errcode = '22023', hint = 'pass p_request_id, or p_policy_id with p_patient_id';
+  end if;
+  if p_request_id is not null then
+    v_request := compliance.lock_request(p_request_id);
+    v_patient_id := v_request.patient_id;
+  else
+    select r.* into v_policy
+    from compliance.retention_policies r
+    where
+      r.id = p_policy_id and (r.tenant_id = v_tenant or r.tenant_id is null)
+      and r.class = 'medical_record' and r.action in ('crypto_shred', 'anonymise', 'erase');
+    if not found then
+      raise exception 'policy % erases no record of a person', p_policy_id
+        using errcode = 'IM005', hint = 'choose a policy of class medical_record; logs are dropped by audit.drop_expired_partitions';
+    end if;
+  end if;
+  select p.deceased_at, p.mobile_bidx, p.email_bidx, p.portal_user_id into v_patient
+  from patient.patients p
+  where p.tenant_id = v_tenant and p.id = v_patient_id
+  for no key update;
+  if not found then
+    raise exception 'patient % does not exist', v_patient_id
+      using errcode = 'IM005', hint = 'name the patient, for a request with compliance.confirm_requester';
+  end if;
+
+  v_log.tenant_id := v_tenant;
+  v_log.request_id := p_request_id;
+  v_log.policy_id := p_policy_id;
+  v_log.patient_ref_hash := compliance.patient_ref_hash(v_tenant, v_patient_id);
+  return query
+    select e.*
+    from compliance.erasure_log e
+    where
+      e.tenant_id = v_tenant and e.patient_ref_hash = v_log.patient_ref_hash
+      and (e.request_id = p_request_id or e.policy_id = p_policy_id)
+    order by e.id;
+  if found then
+    return; -- done already
+  end if;
+  if p_request_id is not null and (v_request.kind <> 'erasure' or v_request.status <> 'in_progress') then
+    raise exception 'request % is a % request and %', p_request_id, v_request.kind, v_request.status
+      using errcode = 'IM001', hint = 'an erasure is carried out when it is sure who asks: compliance.confirm_requester';
+  end if;
+
+  perform pg_advisory_xact_lock_shared(compliance.holds_lock_key(v_tenant));
+  if compliance.is_under_hold(null, null, null, v_patient_id) then
+    raise exception 'a legal hold covers patient %', v_patient_id
+      using errcode = 'IM910', hint = 'release the hold first';
+  end if;
+  v_until := compliance.kept_until(v_patient_id);
+  if v_until > now() then
+    raise exception 'the record of patient % is kept until %', v_patient_id, v_until::date
+      using errcode = 'IM911', hint = 'refuse the request on that basis, or wait';
+  end if;
+  if p_policy_id is not null then
+    v_log.notice_sent_at := compliance.notice_of_erasure(v_tenant, v_patient_id, p_notice_id);
+    v_log.notice_waived_reason := case
+      when v_log.notice_sent_at is not null then null
+      when v_patient.deceased_at is not null then 'deceased'
+      when num_nonnulls(v_patient.mobile_bidx, v_patient.email_bidx, v_patient.portal_user_id) = 0 then 'unreachable'
+    end;
+    if num_nonnulls(v_log.notice_sent_at, v_log.notice_waived_reason) = 0
+      or v_log.notice_sent_at > now() - interval '48 hours'
+    then
+      raise exception 'patient % was not told 48 hours before', v_patient_id
+        using errcode = 'IM912', hint = 'send a notification, wait 48 hours, and pass it as p_notice_id';
+    end if;
+  end if;
+
+  return query select * from compliance.shred_person_keys(v_log, v_patient_id);
+  return query select * from compliance.anonymise_person(v_log, v_patient_id);
+  if p_request_id is not null then
+    update compliance.data_principal_requests r
+    set
+      status = 'completed', decision = 'granted', completed_at = now(),
+      handled_by = coalesce(core.current_user_id(), r.handled_by)
+    where r.tenant_id = v_tenant and r.id = p_request_id;
+  end if;
+end
+$$;
+
+comment on function compliance.run_erasure(uuid, uuid, uuid, uuid) is 'about=Erases a person: on their request, or under a policy of class medical_record when its time is over. Their data keys are destroyed, names, contacts and identifiers replaced, and each step proved in compliance.erasure_log, whose rows are returned; asked again, the same rows. Call it in read committed. IM001 the request is no erasure in progress, IM003 no tenant, IM005 no such request, policy or patient, IM910 a legal hold, IM911 the legal minimum is not over, IM912 a policy without 48 hours'' notice to a person who can be reached.';
+
+-- Who processes data for the hospital.
+create or replace function compliance.lock_processor(p_processor_id uuid) returns compliance.data_processors
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_processor compliance.data_processors;
+begin
+  select p.* into v_processor
+  from compliance.data_processors p
+  where p.tenant_id = v_tenant and p.id = p_processor_id
+  for no key update;
+  if not found then
+    raise exception 'processor % does not exist', p_processor_id
+      using errcode = 'IM005', hint = 'choose a processor of the tenant';
+  end if;
+  return v_processor;
+end
+$$;
+
+comment on function compliance.lock_processor(uuid) is 'about=The processor, locked until the transaction ends. IM005 no such processor.';
+
+create or replace function compliance.add_processor(
+  p_name text,
+  p_service text,
+  p_data_categories text[],
+  p_country text,
+  p_contract_kind text,
+  p_subprocessors jsonb default '[]',
+  p_api_client_id uuid default null
+) returns compliance.data_processors
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_processor compliance.data_processors;
+begin
+  insert into compliance.data_processors (
+    tenant_id, name, service, data_categories, country, contract_kind, subprocessors, api_client_id
+  )
+  values (
+    v_tenant, p_name, p_service, p_data_categories, p_country, p_contract_kind, p_subprocessors, p_api_client_id
+  )
+  on conflict (tenant_id, name, service) do nothing
+  returning * into v_processor;
+  if not found then
+    select p.* into v_processor
+    from compliance.data_processors p
+    where p.tenant_id = v_tenant and p.name = p_name and p.service = p_service;
+  end if;
+  return v_processor;
+end
+$$;
+
+comment on function compliance.add_processor(text, text, text[], text, text, jsonb, uuid) is 'about=Notes a company that is to process data, as a draft; name and service name it once. IM003 no tenant, IM916 it, or one that it uses, is in a restricted country.';
+
+create or replace function compliance.activate_processor(
+  p_processor_id uuid,
+  p_contract_document_id uuid,
+  p_signed_on date,
+  p_expires_on date default null
+) returns compliance.data_processors
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_processor compliance.data_processors := compliance.lock_processor(p_processor_id);
+begin
+  if v_processor.status = 'active' and v_processor.contract_document_id = p_contract_document_id then
+    return v_processor;
+  end if;
+  update compliance.data_processors p
+  set
+    status = 'active', contract_document_id = p_contract_document_id, signed_on = p_signed_on,
+    expires_on = p_expires_on, last_review_on = current_date
+  where p.tenant_id = v_processor.tenant_id and p.id = v_processor.id
+  returning p.* into v_processor;
+  return v_processor;
+end
+$$;
+
+comment on function compliance.activate_processor(uuid, uuid, date, date) is 'about=The contract is signed: data may go there until p_expires_on; also renews a contract. IM001 terminated, IM005 no such processor, IM916 a restricted country.';
+
+create or replace function compliance.review_processor(p_processor_id uuid) returns compliance.data_processors
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_processor compliance.data_processors := compliance.lock_processor(p_processor_id);
+begin
+  update compliance.data_processors p
+  set last_review_on = current_date
+  where p.tenant_id = v_processor.tenant_id and p.id = v_processor.id
+  returning p.* into v_processor;
+  return v_processor;
+end
+$$;
+
+comment on function compliance.review_processor(uuid) is 'about=Somebody looked at the processor today. IM005 no such processor.';
+
+create or replace function compliance.terminate_processor(p_processor_id uuid, p_reason text) returns compliance.data_processors
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_processor compliance.data_processors := compliance.lock_processor(p_processor_id);
+begin
+  if v_processor.status = 'terminated' then
+    return v_processor;
+  end if;
+  perform compliance.require_reason(p_reason, 'terminating processor ' || p_processor_id);
+  update compliance.data_processors p
+  set status = 'terminated'
+  where p.tenant_id = v_processor.tenant_id and p.id = v_processor.id
+  returning p.* into v_processor;
+  return v_processor;
+end
+$$;
+
+comment on function compliance.terminate_processor(uuid, text) is 'about=The contract was ended. IM001 it was a draft, IM002 no reason, IM005 no such processor.';
+
+create or replace function compliance.expire_processors(p_limit int default 100) returns int
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_id uuid;
+  v_expired int := 0;
+begin
+  for v_id in
+    select p.id
+    from compliance.data_processors p
+    where p.tenant_id = v_tenant and p.status = 'active' and p.expires_on < current_date
+    order by p.expires_on
+    limit p_limit
+    for no key update skip locked
+  loop
+    update compliance.data_processors p set status = 'expired' where p.tenant_id = v_tenant and p.id = v_id;
+    v_expired := v_expired + 1;
+  end loop;
+  return v_expired;
+end
+$$;
+
+comment on function compliance.expire_processors(int) is 'about=Job: marks up to p_limit processors whose contract ran out and returns how many.';
+
+-- Incidents: reported, reviewed, put right, closed when that helped.
+create or replace function compliance.lock_incident(p_incident_id uuid) returns compliance.incidents
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_incident compliance.incidents;
+begin
+  select i.* into v_incident
+  from compliance.incidents i
+  where i.tenant_id = v_tenant and i.id = p_incident_id
+  for no key update;
+  if not found then
+    raise exception 'incident % does not exist', p_incident_id
+      using errcode = 'IM005', hint = 'choose an incident of the tenant';
+  end if;
+  return v_incident;
+end
+$$;
+
+comment on function compliance.lock_incident(uuid) is 'about=The incident, locked until the transaction ends. IM005 no such incident.';
+
+create or replace function compliance.report_incident(
+  p_kind text,
+  p_department_id uuid,
+  p_severity text,
+  p_description_enc bytea,
+  p_occurred_at timestamptz default now(),
+  p_anonymous boolean default false,
+  p_patient_id uuid default null,
+  p_encounter_id uuid default null,
+  p_subject_type text default null,
+  p_subject_id uuid default null,
+  p_immediate_action text default null,
+  p_id uuid default null
+) returns compliance.incidents
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_incident compliance.incidents;
+begin
+  select i.* into v_incident from compliance.incidents i where i.tenant_id = v_tenant and i.id = p_id;
+  if found then
+    return v_incident;
+  end if;
+  insert into compliance.incidents (
+    tenant_id, id, incident_number, kind, patient_id, encounter_id, department_id, occurred_at, reported_by, anonymous,
+    severity, description_enc, subject_type, subject_id, immediate_action, created_by
+  )
+  values (
+    v_tenant, coalesce(p_id, core.uuid_v7()), core.next_default_number('incident', '', 'INC-{YY}-'), p_kind,
+    p_patient_id, p_encounter_id, p_department_id, p_occurred_at,
+    case when not p_anonymous then workforce.acting_staff_id() end, p_anonymous, p_severity, p_description_enc,
+    p_subject_type, p_subject_id, p_immediate_action, case when not p_anonymous then core.current_user_id() end
+  )
+  returning * into v_incident;
+  return v_incident;
+end
+$$;
+
+comment on function compliance.report_incident(text, uuid, text, bytea, timestamptz, boolean, uuid, uuid, text, uuid, text, uuid) is 'about=Reports an incident, in the name of the signed-in member of staff or anonymously: then the row does not say who. The same id is the same incident. IM003 no tenant, IM006 the user is no member of staff.';
+
+create or replace function compliance.review_incident(p_incident_id uuid, p_root_cause jsonb default null)
+  returns compliance.incidents
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_incident compliance.incidents := compliance.lock_incident(p_incident_id);
+begin
+  if v_incident.status not in ('reported', 'under_review') then
+    raise exception 'incident % is %', p_incident_id, v_incident.status
+      using errcode = 'IM001', hint = 'findings are written during the review; compliance.reopen_incident begins another one';
+  end if;
+  update compliance.incidents i
+  set status = 'under_review', root_cause = coalesce(p_root_cause, i.root_cause)
+  where i.tenant_id = v_incident.tenant_id and i.id = v_incident.id
+  returning i.* into v_incident;
+  return v_incident;
+end
+$$;
+
+comment on function compliance.review_incident(uuid, jsonb) is 'about=Begins the review, or writes down the root cause that it found. IM001 the review is over, IM005 no such incident.';
+
+create or replace function compliance.reject_incident(p_incident_id uuid, p_reason text) returns compliance.incidents
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_incident compliance.incidents := compliance.lock_incident(p_incident_id);
+begin
+  if v_incident.status = 'rejected' then
+    return v_incident;
+  end if;
+  perform compliance.require_reason(p_reason, 'rejecting incident ' || p_incident_id);
+  update compliance.incidents i
+  set status = 'rejected'
+  where i.tenant_id = v_incident.tenant_id and i.id = v_incident.id
+  returning i.* into v_incident;
+  return v_incident;
+end
+$$;
+
+comment on function compliance.reject_incident(uuid, text) is 'about=The report is none, or a second one of the same. IM001 under review already, IM002 no reason, IM005 no such incident.';
+
+create or replace function compliance.plan_incident_action(
+  p_incident_id uuid,
+  p_corrective_action text,
+  p_owner_id uuid,
+  p_due_on date,
+  p_preventive_action text default null
+) returns compliance.incidents
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_incident compliance.incidents := compliance.lock_incident(p_incident_id);
+begin
+  if v_incident.kind = 'sentinel' and v_incident.root_cause is null then
+    raise exception 'the root cause of sentinel event % is not known', p_incident_id
+      using errcode = 'IM001', hint = 'write it down with compliance.review_incident first';
+  end if;
+  update compliance.incidents i
+  set
+    status = 'action_planned', corrective_action = p_corrective_action, preventive_action = p_preventive_action,
+    capa_owner_id = p_owner_id, capa_due_on = p_due_on
+  where i.tenant_id = v_incident.tenant_id and i.id = v_incident.id
+  returning i.* into v_incident;
+  return v_incident;
+end
+$$;
+
+comment on function compliance.plan_incident_action(uuid, text, uuid, date, text) is 'about=What puts it right, who sees to it and until when; until it is done the plan may be changed. IM001 not under review, or a sentinel event without root cause, IM005 no such incident.';
+
+create or replace function compliance.finish_incident_action(p_incident_id uuid, p_done_on date default current_date)
+  returns compliance.incidents
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_incident compliance.incidents := compliance.lock_incident(p_incident_id);
+begin
+  if v_incident.status = 'action_done' then
+    return v_incident;
+  end if;
+  update compliance.incidents i
+  set status = 'action_done', capa_done_on = p_done_on
+  where i.tenant_id = v_incident.tenant_id and i.id = v_incident.id
+  returning i.* into v_incident;
+  return v_incident;
+end
+$$;
+
+comment on function compliance.finish_incident_action(uuid, date) is 'about=What was planned is done. IM001 nothing is planned, IM005 no such incident.';
+
+create or replace function compliance.close_incident(
+  p_incident_id uuid,
+  p_effectiveness text,
+  p_corrective_action text default null
+) returns compliance.incidents
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_incident compliance.incidents := compliance.lock_incident(p_incident_id);
+begin
+  if v_incident.status = 'closed' then
+    return v_incident;
+  end if;
+  update compliance.incidents i
+  set
+    status = 'closed', effectiveness = p_effectiveness,
+    corrective_action = coalesce(p_corrective_action, i.corrective_action)
+  where i.tenant_id = v_incident.tenant_id and i.id = v_incident.id
+  returning i.* into v_incident;
+  return v_incident;
+end
+$$;
+
+comment on function compliance.close_incident(uuid, text, text) is 'about=It helped, and how that was seen; from under_review also what little was done. IM001 neither reviewed nor done, IM005 no such incident; without corrective action and effectiveness incidents_closed_when_effective refuses.';
+
+create or replace function compliance.reopen_incident(p_incident_id uuid, p_reason text) returns compliance.incidents
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_incident compliance.incidents := compliance.lock_incident(p_incident_id);
+begin
+  if v_incident.status = 'under_review' then
+    return v_incident;
+  end if;
+  perform compliance.require_reason(p_reason, 'reviewing incident ' || p_incident_id || ' again');
+  update compliance.incidents i
+  set status = 'under_review'
+  where i.tenant_id = v_incident.tenant_id and i.id = v_incident.id
+  returning i.* into v_incident;
+  return v_incident;
+end
+$$;
+
+comment on function compliance.reopen_incident(uuid, text) is 'about=What was done did not help: another review. IM001 nothing was done yet, or it is closed, IM002 no reason, IM005 no such incident.';
+
+-- Evidence of checks: written by `imhotep verify --rules --record`, and by people for what only they can see.
+create or replace function compliance.record_check(
+  p_rule_id text,
+  p_outcome text,
+  p_evidence jsonb,
+  p_regulation text default null,
+  p_target text default null,
+  p_run_id uuid default null,
+  p_rule_version text default '1',
+  p_tool_version text default 'manual',
+  p_schema_fingerprint bytea default null,
+  p_waiver_id text default null,
+  p_ran_at timestamptz default now()
+) returns compliance.compliance_checks
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.current_tenant_id();
+  v_run uuid := coalesce(p_run_id, core.uuid_v7());
+  v_target text := coalesce(p_target, current_database());
+  v_check compliance.compliance_checks;
+begin
+  insert into compliance.compliance_checks as c (
+    tenant_id, run_id, rule_id, rule_version, regulation, target, outcome, evidence, waiver_id, ran_at, tool_version,
+    schema_fingerprint
+  )
+  values (
+    v_tenant, v_run, p_rule_id, p_rule_version, coalesce(p_regulation, split_part(lower(p_rule_id), '-', 1)), v_target,
+    p_outcome, p_evidence, p_waiver_id, p_ran_at, p_tool_version, p_schema_fingerprint
+  )
+  on conflict (tenant_id, run_id, rule_id, target, ran_at) do nothing
+  returning c.* into v_check;
+  if not found then -- recorded already
+    select c.* into v_check
+    from compliance.compliance_checks c
+    where
+      c.tenant_id is not distinct from v_tenant and c.run_id = v_run and c.rule_id = p_rule_id
+      and c.target = v_target and c.ran_at = p_ran_at;
+  end if;
+  return v_check;
+end
+$$;
+
+comment on function compliance.record_check(text, text, jsonb, text, text, uuid, text, text, bytea, text, timestamptz) is 'about=Records a check with its evidence (ids and counts only): for the tenant of the request, or for the whole database when there is none, which only the role that installed the schema may. A restore test is rule HIP-25 with the checksum of the backup as evidence. Rule, target and instant of a run are recorded once.';
+
+-- The account of disclosures that a person may ask for (45 CFR 164.528: six years). audit.log_disclosure writes them.
+create or replace function compliance.disclosure_accounting(
+  p_patient_id uuid,
+  p_from timestamptz default now() - interval '6 years',
+  p_to timestamptz default now()
+) returns table (
+    disclosed_at timestamptz, recipient text, legal_basis text, purpose_of_use text, resource_type text, resource_id uuid,
+    fields text[], user_id uuid
+  )
+  language plpgsql
+  stable
+  security definer -- belongs to audit_reader, which alone reads log and archives
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+begin
+  return query
+    select l.accessed_at, l.recipient, l.legal_basis, l.purpose_of_use, l.resource_type, l.resource_id, l.fields, l.user_id
+    from audit.phi_access_logs l
+    where
+      l.tenant_id = v_tenant and l.patient_id = p_patient_id and l.access_kind = 'disclosure'
+      and l.accessed_at >= p_from and l.accessed_at <= p_to
+    union all
+    select l.accessed_at, l.recipient, l.legal_basis, l.purpose_of_use, l.resource_type, l.resource_id, l.fields, l.user_id
+    from audit.archived_phi_access_logs(p_from, p_to, p_patient_id) as l
+    where l.access_kind = 'disclosure'
+    order by 1;
+end
+$$;
+
+comment on function compliance.disclosure_accounting(uuid, timestamptz, timestamptz) is 'about=Every disclosure of a patient''s data in a window, by default the last six years: when, to whom, on what basis, what. Reads the log and its archives. IM003 no tenant.';
+
+-- Everything that is held on a person, for access and portability (DPDP Act s.11). What belongs to them is found in the catalog,
+-- so that a new table is exported from its first day. Runs as its caller: each role exports what it may read, and the answer
+-- says what it may not.
+create or replace function compliance.rows_of_person(
+  p_reference compliance.person_references,
+  p_tenant_id uuid,
+  p_people uuid[],
+  p_ids jsonb,
+  p_named jsonb
+) returns uuid[]
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_table text := p_reference.schema_name || '.' || p_reference.table_name;
+  v_wanted uuid[] := p_people;
+  v_condition text := '';
+  v_found uuid[];
+begin
+  if p_reference.found_by = 'type' then
+    v_condition := format(' and t.%I in (''patient'', ''patient.patients'')', p_reference.type_column);
+  elsif p_reference.found_by = 'parent' then
+    v_wanted := array(
+      select i::uuid from jsonb_array_elements_text(p_ids -> p_reference.parent::regclass::text) as i
+    );
+    if v_wanted = '{}' then
+      return v_wanted;
+    end if;
+    -- a row that names another patient is that patient's
+    select coalesce(string_agg(format(' and t.%I is null', c), ''), '') into v_condition
+    from jsonb_array_elements_text(p_named -> v_table) as c;
+  end if;
+  execute format(
+    'select array_agg(t.id) from %I.%I t where t.tenant_id = $1 and t.%I = any ($2)%s', p_reference.schema_name,
+    p_reference.table_name, p_reference.column_name, v_condition
+  )
+  into v_found
+  using p_tenant_id, v_wanted;
+  return coalesce(v_found, '{}');
+end
+$$;
+
+comment on function compliance.rows_of_person(compliance.person_references, uuid, uuid[], jsonb, jsonb) is 'about=Ids of the rows that one reference finds: p_people are the patient and whoever was merged into them, p_ids the ids found so far by table, p_named the columns of each table that name a patient.';
+
+create or replace function compliance.find_person(
+  p_tenant_id uuid,
+  p_people uuid[],
+  out ids jsonb,
+  out not_readable text[]
+) returns record
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_references compliance.person_references[];
+  v_reference compliance.person_references;
+  v_named jsonb;
+  v_table text;
+  v_found uuid[];
+  v_before jsonb;
+  v_round int := 0;
+begin
+  select array_agg(r order by r.schema_name, r.table_name, r.column_name) into v_references
+  from compliance.person_references r;
+  select jsonb_object_agg(n.name, n.columns) into v_named
+  from (
+    select r.schema_name || '.' || r.table_name as name, jsonb_agg(r.column_name) as columns
+    from unnest(v_references) as r
+    where r.found_by = 'patient'
+    group by 1
+  ) as n;
+  ids := jsonb_build_object('patient.patients', to_jsonb(p_people));
+  not_readable := '{}';
+  loop -- the rows that name the person first; then what hangs on rows that were found, until nothing new is
+    v_before := ids;
+    foreach v_reference in array v_references loop
+      continue when (v_reference.found_by = 'parent') <> (v_round > 0);
+      v_table := v_reference.schema_name || '.' || v_reference.table_name;
+      begin
+        v_found := compliance.rows_of_person(v_reference, p_tenant_id, p_people, ids, v_named);
+        if v_found <> '{}' then
+          ids := ids || jsonb_build_object(
+            v_table,
+            (
+              select jsonb_agg(distinct i)
+              from (
+                select u::text as i from unnest(v_found) as u
+                union all
+                select jsonb_array_elements_text(ids -> v_table)
+              ) as f
+            )
+          );
+        end if;
+      exception
+        when insufficient_privilege then
+          if v_table <> all (not_readable) then
+            not_readable := not_readable || v_table;
+          end if;
+      end;
+    end loop;
+    exit when v_round > 0 and ids = v_before;
+    v_round := v_round + 1;
+  end loop;
+end
+$$;
+
+comment on function compliance.find_person(uuid, uuid[]) is 'about=Ids of all rows of a person by table (schema.table), and the tables that the caller may not read.';
+
+create or replace function compliance.export_person(p_patient_id uuid) returns jsonb
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_people uuid[];
+  v_found record;
+  v_table text;
+  v_columns text;
+  v_rows jsonb;
+  v_tables jsonb := '{}';
+  v_count int := 0;
+begin
+  with recursive merged as (
+    select p.id from patient.patients p where p.tenant_id = v_tenant and p.id = p_patient_id
+    union
+    select p.id from merged m join patient.patients p on p.tenant_id = v_tenant and p.merged_into_id = m.id
+  )
+  select array_agg(m.id) into v_people from merged m;
+  if v_people is null then
+    raise exception 'patient % does not exist', p_patient_id
+      using errcode = 'IM005', hint = 'choose a patient of the tenant';
+  end if;
+
+  select * into v_found from compliance.find_person(v_tenant, v_people);
+  for v_table in select k from jsonb_object_keys(v_found.ids) as k order by k loop
+    select string_agg(quote_ident(a.attname), ', ' order by a.attnum) into v_columns
+    from pg_attribute a
+    where
+      a.attrelid = v_table::regclass and a.attnum > 0 and not a.attisdropped
+      and has_column_privilege(a.attrelid, a.attnum, 'select');
+    execute format(
+      'select jsonb_agg(to_jsonb(x)) from (select %s from %s where tenant_id = $1 and id = any ($2) order by id) as x',
+      v_columns, v_table::regclass
+    )
+    into v_rows
+    using v_tenant, array(select i::uuid from jsonb_array_elements_text(v_found.ids -> v_table) as i);
+    v_tables := v_tables || jsonb_build_object(v_table, v_rows);
+    v_count := v_count + jsonb_array_length(v_rows);
+  end loop;
+  perform audit.log_access('Person', p_patient_id, p_patient_id, 'export', null, v_count);
+  return jsonb_build_object(
+    'patient_id', p_patient_id, 'taken_at', now(), 'row_count', v_count, 'tables', v_tables,
+    'not_readable', to_jsonb(v_found.not_readable)
+  );
+end
+$$;
+
+comment on function compliance.export_person(uuid) is 'about=Everything that is held on a patient and on whoever was merged into them: {patient_id, taken_at, row_count, tables: {"schema.table": [row ..]}, not_readable: [tables that the caller may not read]}. Encrypted columns are hexadecimal: the application decrypts them. The export is logged. IM003 no tenant, IM005 no such patient.';
 
 -- device: functions
 
@@ -39427,8 +42088,8 @@ begin
   for no key update;
   if found and (
     v_transaction.kind <> p_kind
-    or v_transaction.patient_id is distinct from p_patient_id
-    or v_transaction.abha_address is distinct from p_abha_address
+    or (p_patient_id is not null and v_transaction.patient_id is distinct from p_patient_id)
+    or (p_abha_address is not null and v_transaction.abha_address is distinct from p_abha_address)
   ) then
     raise exception 'request % was another exchange', p_request_id
       using errcode = 'IM011', hint = 'choose a new request id for a new exchange';
@@ -42957,6 +45618,9 @@ begin
       a.rule_id is null
       or exists (select from cds.rules r where r.id = a.rule_id and r.hook in ('order_select', 'order_sign'))
     );
+  if cardinality(v_ids) = 0 then
+    return; -- the usual case: a plan for no id at all takes any index of the tenant
+  end if;
   return query
   select a.*
   from cds.alerts a
@@ -44518,7 +47182,9 @@ begin
   select e.patient_id, e.period into v_patient_id, v_period
   from clinical.encounters e
   where
-    e.tenant_id = v_tenant and e.id = coalesce(v_case.encounter_id, (p_claim ->> 'encounter_id')::uuid)
+    e.tenant_id = v_tenant
+    -- not coalesce, here and below: it does not count as leakproof, and a generic plan could not use the primary key
+    and e.id = case when v_case.encounter_id is null then (p_claim ->> 'encounter_id')::uuid else v_case.encounter_id end
     and e.deleted_at is null;
   if not found then
     raise exception 'encounter % does not exist', p_claim ->> 'encounter_id'
@@ -44527,7 +47193,8 @@ begin
   select c.* into v_coverage
   from insurance.coverages c
   where
-    c.tenant_id = v_tenant and c.id = coalesce(v_case.coverage_id, (p_claim ->> 'coverage_id')::uuid)
+    c.tenant_id = v_tenant
+    and c.id = case when v_case.coverage_id is null then (p_claim ->> 'coverage_id')::uuid else v_case.coverage_id end
     and c.deleted_at is null;
   if not found or (v_case.id is null and v_coverage.patient_id <> v_patient_id) then
     raise exception 'coverage % is not of patient %', p_claim ->> 'coverage_id', v_patient_id
@@ -45506,6 +48173,39 @@ $$;
 
 comment on function insurance.lapse_queries(int) is 'about=Ends up to p_limit queries whose time has passed without an answer, with their submissions, gives back what these held, and returns how many. For a job that runs every few minutes.';
 
+create or replace function insurance.announce_overdue(p_limit int default 1000) returns int
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_claim insurance.insurance_claims;
+  v_announced int := 0;
+begin
+  for v_claim in
+    select c.*
+    from insurance.insurance_claims c
+    where
+      c.tenant_id = v_tenant and c.status in ('submitted', 'cancel_requested', 'reprocess_requested')
+      and c.decision_due_at <= now()
+      and (c.overdue_announced_at is null or c.overdue_announced_at < c.decision_due_at)
+    order by c.decision_due_at, c.id
+    limit p_limit
+    for no key update skip locked
+  loop
+    update insurance.insurance_claims c
+    set overdue_announced_at = now()
+    where c.tenant_id = v_tenant and c.id = v_claim.id;
+    perform core.enqueue('claim', v_claim.id, 'claim.overdue.v1', jsonb_build_object('id', v_claim.id));
+    v_announced := v_announced + 1;
+  end loop;
+  return v_announced;
+end
+$$;
+
+comment on function insurance.announce_overdue(int) is 'about=Event claim.overdue.v1 for up to p_limit submissions that the payer should have decided by now, once for each decision_due_at, and returns how many. For a job that runs every few minutes.';
+
 -- Envelopes of the exchange. The gateway encrypts and decrypts; what it sends and gets is stored here first, so that
 -- nothing is lost and everything can be replayed. Business messages leave on events of the outbox
 -- (claim.submitted.v1, ...).
@@ -46166,7 +48866,8 @@ begin
   select m.id, m.status, m.error_code, c.id, c.status::text
   from insurance.nhcx_messages m
   left join insurance.insurance_claims c
-    on c.tenant_id = m.tenant_id and c.id = coalesce(m.subject_id, v_found.claim_id)
+    -- not coalesce: it does not count as leakproof, and the join could not use the primary key
+    on c.tenant_id = m.tenant_id and c.id = case when m.subject_id is null then v_found.claim_id else m.subject_id end
   where m.tenant_id = v_message.tenant_id and m.id = v_message.id;
 end
 $$;
@@ -52065,8 +54766,13 @@ begin
   elsif exists (
     select
     from jsonb_array_elements(p_lines) as l (line)
-    left join inventory.items i
-      on i.tenant_id = v_tenant and i.id = (l.line ->> 'item_id')::uuid and i.active and i.deleted_at is null
+    -- the limit keeps it a look-up a line: ->> is not leakproof, a join on it would read all items of the tenant
+    left join lateral (
+      select k.id, k.drug_id
+      from inventory.items k
+      where k.tenant_id = v_tenant and k.id = (l.line ->> 'item_id')::uuid and k.active and k.deleted_at is null
+      limit 1
+    ) i on true
     left join medication.drugs d on d.id = i.drug_id
     where
       i.id is null or l.line ->> 'prescription_item_id' is not null
@@ -52092,9 +54798,18 @@ begin
       ) as item_id
     from jsonb_array_elements(p_lines) as e (value)
   ) l
-  left join inventory.stock_reservations r on r.tenant_id = v_tenant and r.id = (l.line ->> 'reservation_id')::uuid
-  left join inventory.batches b
-    on b.tenant_id = v_tenant and b.id = coalesce(r.batch_id, (l.line ->> 'batch_id')::uuid)
+  left join lateral (
+    select h.batch_id
+    from inventory.stock_reservations h
+    where h.tenant_id = v_tenant and h.id = (l.line ->> 'reservation_id')::uuid
+    limit 1
+  ) r on true
+  left join lateral (
+    select k.id, k.expiry_on
+    from inventory.batches k
+    where k.tenant_id = v_tenant and k.id = case when r.batch_id is null then (l.line ->> 'batch_id')::uuid else r.batch_id end
+    limit 1
+  ) b on true
   order by l.item_id, (b.id is not null), b.expiry_on, b.id, l.line ->> 'prescription_item_id';
 end
 $$;
@@ -52517,8 +55232,13 @@ begin
   for v_line in
     select e.value
     from jsonb_array_elements(p_lines) as e (value)
-    left join medication.dispense_items l
-      on l.tenant_id = v_given.tenant_id and l.id = (e.value ->> 'dispense_item_id')::uuid
+    -- the limit keeps it a look-up a line: ->> is not leakproof, a join on it would read all lines of the tenant
+    left join lateral (
+      select g.id, g.item_id, g.expiry_on, g.batch_id
+      from medication.dispense_items g
+      where g.tenant_id = v_given.tenant_id and g.id = (e.value ->> 'dispense_item_id')::uuid
+      limit 1
+    ) l on true
     order by l.item_id, l.expiry_on, l.batch_id, l.id
   loop
     v_lines := v_lines || medication.returned_line(v_line, v_given, v_return.id);
@@ -54268,6 +56988,1606 @@ $$;
 
 comment on function payment.free_for_dispute(uuid, numeric) is 'about=Takes back as much of what a locked payment pays as a lost dispute needs.';
 
+-- tasking: functions
+
+-- Who acts. Work is given, done and handed over in the name of the person who is signed in.
+create or replace function tasking.acting_user_id() returns uuid
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if core.current_user_id() is null then
+    raise exception 'nobody is signed in'
+      using errcode = 'IM006', hint = 'pass the user of the session to core.begin_request';
+  end if;
+  return core.current_user_id();
+end
+$$;
+
+comment on function tasking.acting_user_id() is 'about=The user who is signed in. IM006 nobody.';
+
+create or replace function tasking.require_reason(p_reason text, p_what text) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if coalesce(btrim(p_reason), '') = '' then
+    raise exception '% needs a reason', p_what using errcode = 'IM002', hint = 'say why in p_reason';
+  end if;
+  perform core.set_reason(p_reason);
+end
+$$;
+
+comment on function tasking.require_reason(text, text) is 'about=Sets the reason of the change. IM002 there is none.';
+
+-- A task is made. The caller may choose the id: sent again, it is the same task.
+create or replace function tasking.create_task(
+  p_department_id uuid,
+  p_title text,
+  p_category text,
+  p_priority tasking.task_priority default 'medium',
+  p_patient_id uuid default null,
+  p_encounter_id uuid default null,
+  p_shift_id uuid default null,
+  p_assigned_to uuid default null,
+  p_due_at timestamptz default null,
+  p_requires_verification boolean default false,
+  p_description_enc bytea default null,
+  p_source_type text default null,
+  p_source_id uuid default null,
+  p_id uuid default null
+) returns tasking.tasks
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_id uuid := coalesce(p_id, core.uuid_v7());
+  v_task tasking.tasks;
+begin
+  select t.* into v_task from tasking.tasks t where t.tenant_id = v_tenant and t.id = v_id;
+  if not found then
+    insert into tasking.tasks as t (
+      tenant_id, id, task_number, patient_id, encounter_id, department_id, shift_id, title, description_enc, category,
+      priority, assigned_to, assigned_by, due_at, requires_verification, source_type, source_id
+    )
+    values (
+      v_tenant, v_id, core.next_default_number('task', '', 'TASK-{YY}-'), p_patient_id, p_encounter_id, p_department_id,
+      p_shift_id, p_title, p_description_enc, p_category, p_priority, p_assigned_to, tasking.acting_user_id(), p_due_at,
+      p_requires_verification, p_source_type, p_source_id
+    )
+    on conflict (tenant_id, id) do nothing -- the same request at the same moment
+    returning t.* into v_task;
+    if found then
+      return v_task;
+    end if;
+    select t.* into v_task from tasking.tasks t where t.tenant_id = v_tenant and t.id = v_id;
+  end if;
+  if v_task.department_id <> p_department_id or v_task.patient_id is distinct from p_patient_id then
+    raise exception 'task % is another one', v_id using errcode = 'IM011', hint = 'choose a new id for a new task';
+  end if;
+  return v_task;
+end
+$$;
+
+comment on function tasking.create_task(uuid, text, text, tasking.task_priority, uuid, uuid, uuid, uuid, timestamptz, boolean, bytea, text, uuid, uuid) is 'about=Gives a department, or one of its shifts and users, a task for a patient or for the ward. IM003 no tenant, IM006 nobody is signed in, IM011 the id is another task''s, IM752 the shift is closed.';
+
+-- From pending to done. Each operation locks the task and answers the same when it is repeated.
+create or replace function tasking.lock_task(p_task_id uuid) returns tasking.tasks
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_task tasking.tasks;
+begin
+  select t.* into v_task
+  from tasking.tasks t
+  where t.tenant_id = v_tenant and t.id = p_task_id and t.deleted_at is null
+  for no key update;
+  if not found then
+    raise exception 'task % does not exist', p_task_id
+      using errcode = 'IM005', hint = 'choose a task of the tenant that is not deleted';
+  end if;
+  return v_task;
+end
+$$;
+
+comment on function tasking.lock_task(uuid) is 'about=The task, locked until the transaction ends. IM005 no such task.';
+
+create or replace function tasking.set_task_status(p_task tasking.tasks, p_status tasking.task_status) returns tasking.tasks
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_task tasking.tasks;
+begin
+  update tasking.tasks t
+  set
+    status = p_status,
+    started_at = case when p_status = 'in_progress' then coalesce(t.started_at, now()) else t.started_at end
+  where t.tenant_id = p_task.tenant_id and t.id = p_task.id
+  returning t.* into v_task;
+  return v_task;
+end
+$$;
+
+comment on function tasking.set_task_status(tasking.tasks, tasking.task_status) is 'about=Moves a task that the caller has locked. IM001 the state machine has no such move.';
+
+create or replace function tasking.finish_task(p_task tasking.tasks, p_by uuid) returns tasking.tasks
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_task tasking.tasks := p_task;
+begin
+  update tasking.tasks t
+  set status = 'completed', completed_at = now(), completed_by = p_by
+  where t.tenant_id = v_task.tenant_id and t.id = v_task.id
+  returning t.* into v_task;
+  if v_task.requires_verification then
+    v_task := tasking.set_task_status(v_task, 'verified');
+  end if;
+  return v_task;
+end
+$$;
+
+comment on function tasking.finish_task(tasking.tasks, uuid) is 'about=Completes a task that the caller has locked; one that was verified in the EMR is verified at once. IM001 it cannot be completed from where it stands.';
+
+create or replace function tasking.assign_task(p_task_id uuid, p_user_id uuid) returns tasking.tasks
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_task tasking.tasks := tasking.lock_task(p_task_id);
+begin
+  if v_task.assigned_to is not distinct from p_user_id then
+    return v_task;
+  end if;
+  if v_task.status in ('completed', 'verified', 'cancelled') then
+    raise exception 'task % is %', p_task_id, v_task.status
+      using errcode = 'IM001', hint = 'only an open task is given to somebody';
+  end if;
+  update tasking.tasks t
+  set assigned_to = p_user_id, assigned_by = tasking.acting_user_id()
+  where t.tenant_id = v_task.tenant_id and t.id = v_task.id
+  returning t.* into v_task;
+  return v_task;
+end
+$$;
+
+comment on function tasking.assign_task(uuid, uuid) is 'about=Gives an open task to a user, or back to all with null. IM001 it is done or cancelled, IM005 no such task, IM006 nobody is signed in.';
+
+create or replace function tasking.start_task(p_task_id uuid) returns tasking.tasks
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_task tasking.tasks := tasking.lock_task(p_task_id);
+begin
+  if v_task.status = 'in_progress' then
+    return v_task;
+  end if;
+  return tasking.set_task_status(v_task, 'in_progress');
+end
+$$;
+
+comment on function tasking.start_task(uuid) is 'about=Somebody is at it: from pending, on hold, overdue or reopened. IM001 it is done or cancelled, IM005 no such task.';
+
+create or replace function tasking.hold_task(p_task_id uuid, p_reason text) returns tasking.tasks
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_task tasking.tasks := tasking.lock_task(p_task_id);
+begin
+  if v_task.status = 'on_hold' then
+    return v_task;
+  end if;
+  perform tasking.require_reason(p_reason, 'holding task ' || p_task_id);
+  return tasking.set_task_status(v_task, 'on_hold');
+end
+$$;
+
+comment on function tasking.hold_task(uuid, text) is 'about=Interrupts a task that is in progress. IM001 it is not, IM002 no reason, IM005 no such task.';
+
+create or replace function tasking.complete_task(p_task_id uuid) returns tasking.tasks
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_task tasking.tasks := tasking.lock_task(p_task_id);
+begin
+  if v_task.status in ('completed', 'verified') then
+    return v_task;
+  end if;
+  if v_task.requires_verification and not tasking.has_verification(v_task.tenant_id, v_task.id) then
+    raise exception 'task % is done when the EMR shows it', p_task_id
+      using errcode = 'IM754', hint = 'call tasking.open_verification; a verified verification completes the task';
+  end if;
+  return tasking.finish_task(v_task, tasking.acting_user_id());
+end
+$$;
+
+comment on function tasking.complete_task(uuid) is 'about=The signed-in user did it. IM001 the task is on hold, reopened or cancelled, IM005 no such task, IM006 nobody is signed in, IM754 it requires verification and has none.';
+
+create or replace function tasking.verify_task(p_task_id uuid) returns tasking.tasks
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_task tasking.tasks := tasking.lock_task(p_task_id);
+begin
+  if v_task.status = 'verified' then
+    return v_task;
+  end if;
+  if v_task.completed_by = tasking.acting_user_id() then
+    raise exception 'task % is verified by another user than the one who did it', p_task_id
+      using errcode = 'IM006', hint = 'ask a colleague to look at it';
+  end if;
+  return tasking.set_task_status(v_task, 'verified');
+end
+$$;
+
+comment on function tasking.verify_task(uuid) is 'about=A second user saw that a completed task was done. IM001 not completed, IM005 no such task, IM006 the same user.';
+
+create or replace function tasking.reopen_task(p_task_id uuid, p_reason text) returns tasking.tasks
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_task tasking.tasks := tasking.lock_task(p_task_id);
+begin
+  if v_task.status = 'reopened' then
+    return v_task;
+  end if;
+  perform tasking.require_reason(p_reason, 'reopening task ' || p_task_id);
+  update tasking.tasks t
+  set status = 'reopened', completed_at = null, completed_by = null
+  where t.tenant_id = v_task.tenant_id and t.id = v_task.id
+  returning t.* into v_task;
+  return v_task;
+end
+$$;
+
+comment on function tasking.reopen_task(uuid, text) is 'about=A completed task was not done after all. IM001 not completed, or verified already, IM002 no reason, IM005 no such task.';
+
+create or replace function tasking.cancel_task(p_task_id uuid, p_reason text) returns tasking.tasks
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_task tasking.tasks := tasking.lock_task(p_task_id);
+begin
+  if v_task.status = 'cancelled' then
+    return v_task;
+  end if;
+  perform tasking.require_reason(p_reason, 'cancelling task ' || p_task_id);
+  update tasking.tasks t
+  set status = 'cancelled', cancel_reason = p_reason
+  where t.tenant_id = v_task.tenant_id and t.id = v_task.id
+  returning t.* into v_task;
+  return v_task;
+end
+$$;
+
+comment on function tasking.cancel_task(uuid, text) is 'about=An open task is not needed any more. IM001 it is completed or verified, IM002 no reason, IM005 no such task.';
+
+create or replace function tasking.mark_overdue_tasks(p_limit int default 500) returns int
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_id uuid;
+  v_marked int := 0;
+begin
+  for v_id in
+    select t.id
+    from tasking.tasks t
+    where
+      t.tenant_id = v_tenant and t.status in ('pending', 'in_progress') and t.deleted_at is null and t.due_at < now()
+    order by t.due_at
+    limit p_limit
+    for no key update skip locked
+  loop
+    update tasking.tasks t set status = 'overdue' where t.tenant_id = v_tenant and t.id = v_id;
+    v_marked := v_marked + 1;
+  end loop;
+  return v_marked;
+end
+$$;
+
+comment on function tasking.mark_overdue_tasks(int) is 'about=Job: marks up to p_limit tasks whose time has passed and returns how many. Tasks that somebody is changing are left for the next run.';
+
+-- The check in the EMR. A worker fetches the resource and reports what it saw; the comparison is here, so that every road to
+-- "verified" is the same. Lock order: task, then verification.
+create or replace function tasking.lock_verification(p_verification_id uuid) returns tasking.emr_verifications
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_task_id uuid;
+  v_verification tasking.emr_verifications;
+begin
+  select v.task_id into v_task_id
+  from tasking.emr_verifications v
+  where v.tenant_id = v_tenant and v.id = p_verification_id;
+  if not found then
+    raise exception 'verification % does not exist', p_verification_id
+      using errcode = 'IM005', hint = 'choose a verification of the tenant';
+  end if;
+  perform tasking.lock_task(v_task_id);
+  select v.* into v_verification
+  from tasking.emr_verifications v
+  where v.tenant_id = v_tenant and v.id = p_verification_id
+  for no key update;
+  return v_verification;
+end
+$$;
+
+comment on function tasking.lock_verification(uuid) is 'about=The verification, locked with its task until the transaction ends. IM005 no such verification.';
+
+create or replace function tasking.open_verification(
+  p_task_id uuid,
+  p_emr_system core.emr_system,
+  p_emr_patient_id text,
+  p_resource_type text,
+  p_expected jsonb,
+  p_emr_connection_id uuid default null,
+  p_id uuid default null
+) returns tasking.emr_verifications
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_task tasking.tasks := tasking.lock_task(p_task_id);
+  v_verification tasking.emr_verifications;
+begin
+  select v.* into v_verification
+  from tasking.emr_verifications v
+  where
+    v.tenant_id = v_task.tenant_id and v.task_id = v_task.id
+    and (v.id = p_id or v.status in ('pending', 'in_progress'))
+  order by v.created_at
+  limit 1;
+  if found then
+    return v_verification; -- one at a time
+  end if;
+  if v_task.status in ('verified', 'cancelled') then
+    raise exception 'task % is %', p_task_id, v_task.status
+      using errcode = 'IM754', hint = 'a task is verified while it is open or completed';
+  end if;
+  insert into tasking.emr_verifications (
+    tenant_id, id, task_id, patient_id, emr_system, emr_connection_id, emr_patient_id, resource_type, expected,
+    created_by
+  )
+  values (
+    v_task.tenant_id, coalesce(p_id, core.uuid_v7()), v_task.id, v_task.patient_id, p_emr_system, p_emr_connection_id,
+    p_emr_patient_id, p_resource_type, p_expected, tasking.acting_user_id()
+  )
+  returning * into v_verification;
+  return v_verification;
+end
+$$;
+
+comment on function tasking.open_verification(uuid, core.emr_system, text, text, jsonb, uuid, uuid) is 'about=The signed-in user did the task: the EMR is to show it. A task has one running verification; asked again, it is returned. p_expected names the fields that the resource must show. IM005 no such task, IM006 nobody is signed in, IM754 the task is verified or cancelled.';
+
+create or replace function tasking.begin_verification(p_verification_id uuid) returns tasking.emr_verifications
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_verification tasking.emr_verifications := tasking.lock_verification(p_verification_id);
+begin
+  if v_verification.status = 'in_progress' then
+    return v_verification;
+  end if;
+  update tasking.emr_verifications v
+  set status = 'in_progress', attempts = v.attempts + 1, next_attempt_at = null
+  where v.tenant_id = v_verification.tenant_id and v.id = v_verification.id
+  returning v.* into v_verification;
+  return v_verification;
+end
+$$;
+
+comment on function tasking.begin_verification(uuid) is 'about=A worker looks into the EMR now; counts the attempt. IM001 the verification does not wait, IM005 no such verification.';
+
+create or replace function tasking.compare_with_emr(p_expected jsonb, p_observed jsonb) returns jsonb
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_object_agg(
+    e.key, jsonb_build_object('expected', e.value, 'observed', coalesce(p_observed -> e.key, 'null'))
+  )
+  from jsonb_each(p_expected) as e
+  -- an object or array in the EMR may say more than was expected, not less
+  where not coalesce(p_observed -> e.key @> e.value, false)
+$$;
+
+comment on function tasking.compare_with_emr(jsonb, jsonb) is 'about=The fields of p_expected that p_observed does not show, each with what was expected and observed; null when it shows all.';
+
+create or replace function tasking.record_verification(
+  p_verification_id uuid,
+  p_observed jsonb,
+  p_resource_ref text
+) returns tasking.emr_verifications
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_verification tasking.emr_verifications := tasking.lock_verification(p_verification_id);
+  v_hash bytea := sha256(convert_to(p_observed::text, 'UTF8'));
+  v_discrepancy jsonb;
+begin
+  if v_verification.status in ('verified', 'mismatch') and v_verification.observed_hash = v_hash then
+    return v_verification; -- reported again
+  end if;
+  if v_verification.status not in ('pending', 'in_progress') then
+    raise exception 'verification % is %', p_verification_id, v_verification.status
+      using errcode = 'IM754', hint = 'open a new verification';
+  end if;
+  if p_observed is null or p_resource_ref is null then
+    raise exception 'verification % was reported without what was seen', p_verification_id
+      using errcode = 'IM754', hint = 'report the resource and its reference, or call tasking.fail_verification';
+  end if;
+  if v_verification.status = 'pending' then
+    v_verification := tasking.begin_verification(p_verification_id);
+  end if;
+
+  v_discrepancy := tasking.compare_with_emr(v_verification.expected, p_observed);
+  update tasking.emr_verifications v
+  set
+    status = case when v_discrepancy is null then 'verified' else 'mismatch' end::tasking.verification_status,
+    observed_hash = v_hash, resource_ref = p_resource_ref, discrepancy = v_discrepancy,
+    verified_at = case when v_discrepancy is null then now() end
+  where v.tenant_id = v_verification.tenant_id and v.id = v_verification.id
+  returning v.* into v_verification;
+  if v_verification.status = 'verified' then
+    perform tasking.close_verified_task(v_verification);
+  end if;
+  return v_verification;
+end
+$$;
+
+comment on function tasking.record_verification(uuid, jsonb, text) is 'about=What the EMR showed. When it shows all that was expected the verification is verified and so is its task, in the name of who opened the verification; else mismatch, with the fields that differ. IM005 no such verification, IM754 it is over, or nothing was reported.';
+
+create or replace function tasking.close_verified_task(p_verification tasking.emr_verifications) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_task tasking.tasks := tasking.lock_task(p_verification.task_id);
+begin
+  if v_task.status in ('on_hold', 'reopened') then
+    v_task := tasking.set_task_status(v_task, 'in_progress');
+  end if;
+  if v_task.status in ('pending', 'in_progress', 'overdue') then
+    v_task := tasking.finish_task(v_task, coalesce(p_verification.created_by, core.current_user_id()));
+  end if;
+  if v_task.status = 'completed' then
+    perform tasking.set_task_status(v_task, 'verified');
+  end if;
+end
+$$;
+
+comment on function tasking.close_verified_task(tasking.emr_verifications) is 'about=The EMR shows that the task was done: it is completed, where that was missing, and verified. A cancelled task stays.';
+
+create or replace function tasking.fail_verification(
+  p_verification_id uuid,
+  p_error text,
+  p_retry_in interval default null
+) returns tasking.emr_verifications
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_verification tasking.emr_verifications := tasking.lock_verification(p_verification_id);
+begin
+  if v_verification.status = 'failed' then
+    return v_verification;
+  end if;
+  if v_verification.status = 'pending' then
+    v_verification := tasking.begin_verification(p_verification_id);
+  end if;
+  update tasking.emr_verifications v
+  set
+    status = 'failed', discrepancy = jsonb_build_object('error', left(p_error, 500)),
+    next_attempt_at = now() + coalesce(
+      p_retry_in, least(interval '6 hours', interval '1 minute' * (2 ^ least(v.attempts, 10)))
+    )
+  where v.tenant_id = v_verification.tenant_id and v.id = v_verification.id
+  returning v.* into v_verification;
+  return v_verification;
+end
+$$;
+
+comment on function tasking.fail_verification(uuid, text, interval) is 'about=The EMR did not answer, or has no such resource yet; the next attempt waits p_retry_in, else twice as long as the last one, at most six hours. IM001 the verification does not run, IM005 no such verification.';
+
+create or replace function tasking.repeat_verifications(p_limit int default 100) returns int
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_limit int := coalesce((core.setting('tasking.verification_attempts') #>> '{}')::int, 10);
+  v_failed record;
+  v_repeated int := 0;
+begin
+  for v_failed in
+    select v.id, v.task_id, v.attempts
+    from tasking.emr_verifications v
+    join tasking.tasks t on t.tenant_id = v.tenant_id and t.id = v.task_id
+    where v.tenant_id = v_tenant and v.status = 'failed' and v.next_attempt_at <= now()
+    order by v.next_attempt_at
+    limit p_limit
+    for no key update skip locked
+  loop
+    continue when exists ( -- a newer one of the task runs
+      select
+      from tasking.emr_verifications r
+      where r.tenant_id = v_tenant and r.task_id = v_failed.task_id and r.status in ('pending', 'in_progress')
+    );
+    update tasking.emr_verifications v
+    set status = case when v_failed.attempts >= v_limit then 'manual_review' else 'pending' end::tasking.verification_status
+    where v.tenant_id = v_tenant and v.id = v_failed.id;
+    v_repeated := v_repeated + 1;
+  end loop;
+  return v_repeated;
+end
+$$;
+
+comment on function tasking.repeat_verifications(int) is 'about=Job: failed verifications whose time has come wait again, or go to a person after setting tasking.verification_attempts (10) attempts; returns how many moved.';
+
+create or replace function tasking.decide_verification(
+  p_verification_id uuid,
+  p_verified boolean,
+  p_reason text default null
+) returns tasking.emr_verifications
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_verification tasking.emr_verifications := tasking.lock_verification(p_verification_id);
+  v_outcome tasking.verification_status := case when p_verified then 'verified' else 'rejected' end;
+begin
+  if v_verification.status = v_outcome then
+    return v_verification;
+  end if;
+  if v_verification.status in ('pending', 'failed', 'mismatch') then
+    update tasking.emr_verifications v
+    set status = 'manual_review'
+    where v.tenant_id = v_verification.tenant_id and v.id = v_verification.id;
+  end if;
+  if not p_verified then
+    perform tasking.require_reason(p_reason, 'rejecting verification ' || p_verification_id);
+  end if;
+  update tasking.emr_verifications v
+  set
+    status = v_outcome, method = 'manual', verified_by = tasking.acting_user_id(),
+    verified_at = case when p_verified then now() end
+  where v.tenant_id = v_verification.tenant_id and v.id = v_verification.id
+  returning v.* into v_verification;
+  if p_verified then
+    perform tasking.close_verified_task(v_verification);
+  end if;
+  return v_verification;
+end
+$$;
+
+comment on function tasking.decide_verification(uuid, boolean, text) is 'about=A person looked into the EMR: verified, with its task, or rejected with a reason. IM001 the verification is over or runs, IM002 no reason, IM005 no such verification, IM006 nobody is signed in.';
+
+-- The giver's part of a handover. Lock order of all handover operations: handover, both shifts by id, tasks by id.
+create or replace function tasking.lock_handover(p_handover_id uuid) returns tasking.handovers
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_handover tasking.handovers;
+begin
+  select h.* into v_handover
+  from tasking.handovers h
+  where h.tenant_id = v_tenant and h.id = p_handover_id
+  for no key update;
+  if not found then
+    raise exception 'handover % does not exist', p_handover_id
+      using errcode = 'IM005', hint = 'choose a handover of the tenant';
+  end if;
+  return v_handover;
+end
+$$;
+
+comment on function tasking.lock_handover(uuid) is 'about=The handover, locked until the transaction ends. IM005 no such handover.';
+
+create or replace function tasking.lock_own_handover(p_handover_id uuid) returns tasking.handovers
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_handover tasking.handovers := tasking.lock_handover(p_handover_id);
+begin
+  if v_handover.from_user_id <> tasking.acting_user_id() then
+    raise exception 'handover % is given by another user', p_handover_id
+      using errcode = 'IM006', hint = 'the giver drafts, submits and cancels it';
+  end if;
+  return v_handover;
+end
+$$;
+
+comment on function tasking.lock_own_handover(uuid) is 'about=A handover that the signed-in user gives, locked. IM005 no such handover, IM006 another user gives it.';
+
+create or replace function tasking.lock_shifts(p_handover tasking.handovers) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_shift record;
+begin
+  for v_shift in
+    select s.id, s.status
+    from workforce.shifts s
+    where s.tenant_id = p_handover.tenant_id and s.id in (p_handover.from_shift_id, p_handover.to_shift_id)
+    order by s.id
+    for no key update
+  loop
+    if v_shift.status in ('closed', 'cancelled') then
+      raise exception 'shift % is %', v_shift.id, v_shift.status
+        using errcode = 'IM752', hint = 'hand over between shifts that are planned, open or handing over';
+    end if;
+  end loop;
+end
+$$;
+
+comment on function tasking.lock_shifts(tasking.handovers) is 'about=Locks both shifts of a handover in the order of their ids. IM752 one is closed or cancelled.';
+
+create or replace function tasking.draft_handover(
+  p_from_shift_id uuid,
+  p_to_shift_id uuid,
+  p_to_user_id uuid,
+  p_due_at timestamptz default null,
+  p_summary_enc bytea default null,
+  p_id uuid default null
+) returns tasking.handovers
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_user uuid := tasking.acting_user_id();
+  v_department uuid;
+  v_due timestamptz := p_due_at;
+  v_handover tasking.handovers;
+begin
+  v_handover.tenant_id := v_tenant;
+  v_handover.from_shift_id := p_from_shift_id;
+  v_handover.to_shift_id := p_to_shift_id;
+  perform tasking.lock_shifts(v_handover); -- two that draft the same handover meet here
+  select f.department_id, coalesce(v_due, t.starts_at) into v_department, v_due
+  from workforce.shifts f
+  cross join workforce.shifts t
+  where f.tenant_id = v_tenant and f.id = p_from_shift_id and t.tenant_id = v_tenant and t.id = p_to_shift_id;
+  if not found then
+    raise exception 'shift % or % does not exist', p_from_shift_id, p_to_shift_id
+      using errcode = 'IM005', hint = 'choose two shifts of the tenant';
+  end if;
+
+  select h.* into v_handover
+  from tasking.handovers h
+  where
+    h.tenant_id = v_tenant and h.from_shift_id = p_from_shift_id and h.to_shift_id = p_to_shift_id
+    and h.from_user_id = v_user and h.to_user_id = p_to_user_id
+    and (h.id = p_id or h.status in ('draft', 'submitted', 'accepted'))
+  order by h.created_at desc
+  limit 1;
+  if found then
+    return v_handover;
+  end if;
+  insert into tasking.handovers (
+    tenant_id, id, handover_number, department_id, from_shift_id, to_shift_id, from_user_id, to_user_id, due_at, summary_enc
+  )
+  values (
+    v_tenant, coalesce(p_id, core.uuid_v7()), core.next_default_number('handover', '', 'HO-{YY}-'), v_department,
+    p_from_shift_id, p_to_shift_id, v_user, p_to_user_id, v_due, p_summary_enc
+  )
+  returning * into v_handover;
+  return v_handover;
+end
+$$;
+
+comment on function tasking.draft_handover(uuid, uuid, uuid, timestamptz, bytea, uuid) is 'about=The signed-in user begins to hand a shift over; due when the next one starts unless p_due_at says otherwise. Between two shifts and two users one handover is live: asked again, it is returned. IM003 no tenant, IM005 no such shift, IM006 nobody is signed in, IM752 a shift is closed.';
+
+create or replace function tasking.add_handover_patient(
+  p_handover_id uuid,
+  p_encounter_id uuid,
+  p_illness_severity text,
+  p_patient_summary_enc bytea,
+  p_action_list jsonb default '[]',
+  p_contingency_plan jsonb default '[]',
+  p_situation_awareness_enc bytea default null,
+  p_order_no int default 0
+) returns tasking.handover_patients
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_handover tasking.handovers := tasking.lock_own_handover(p_handover_id);
+  v_patient uuid;
+  v_bed uuid;
+  v_row tasking.handover_patients;
+begin
+  if v_handover.status <> 'draft' then
+    raise exception 'handover % is %', p_handover_id, v_handover.status
+      using errcode = 'IM001', hint = 'patients are added to a draft';
+  end if;
+  select e.patient_id into v_patient
+  from clinical.encounters e
+  where e.tenant_id = v_handover.tenant_id and e.id = p_encounter_id and e.deleted_at is null;
+  if not found then
+    raise exception 'encounter % does not exist', p_encounter_id
+      using errcode = 'IM005', hint = 'choose an encounter of the tenant';
+  end if;
+  select b.bed_id into v_bed
+  from facility.bed_allocations b
+  where
+    b.tenant_id = v_handover.tenant_id and b.encounter_id = p_encounter_id and b.kind = 'occupancy'
+    and b.status = 'active';
+
+  insert into tasking.handover_patients as p (
+    tenant_id, handover_id, patient_id, encounter_id, bed_id, illness_severity, patient_summary_enc, action_list,
+    contingency_plan, situation_awareness_enc, order_no
+  )
+  values (
+    v_handover.tenant_id, v_handover.id, v_patient, p_encounter_id, v_bed, p_illness_severity, p_patient_summary_enc,
+    p_action_list, p_contingency_plan, p_situation_awareness_enc, p_order_no
+  )
+  on conflict (tenant_id, handover_id, patient_id) do update
+  set
+    encounter_id = excluded.encounter_id, bed_id = excluded.bed_id, illness_severity = excluded.illness_severity,
+    patient_summary_enc = excluded.patient_summary_enc, action_list = excluded.action_list,
+    contingency_plan = excluded.contingency_plan, situation_awareness_enc = excluded.situation_awareness_enc,
+    order_no = excluded.order_no
+  returning p.* into v_row;
+  return v_row;
+end
+$$;
+
+comment on function tasking.add_handover_patient(uuid, uuid, text, bytea, jsonb, jsonb, bytea, int) is 'about=Puts the patient of an encounter on a draft handover, or what is said about them in place of what stood there; the bed is where the patient lies now. IM001 not a draft, IM005 no such handover or encounter, IM006 another user gives it; an unstable patient needs a contingency plan (handover_patients_unstable_has_contingency).';
+
+create or replace function tasking.count_handed_tasks(p_handover tasking.handovers) returns int
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select count(*)::int
+  from tasking.tasks t
+  where
+    t.tenant_id = p_handover.tenant_id and t.shift_id = p_handover.from_shift_id and t.deleted_at is null
+    and t.status in ('pending', 'in_progress', 'on_hold', 'overdue', 'reopened')
+    and (
+      t.patient_id is null
+      or t.patient_id in (
+        select p.patient_id
+        from tasking.handover_patients p
+        where p.tenant_id = p_handover.tenant_id and p.handover_id = p_handover.id
+      )
+    )
+$$;
+
+comment on function tasking.count_handed_tasks(tasking.handovers) is 'about=How many open tasks of the giving shift a handover takes along: those of its patients and those of the ward.';
+
+create or replace function tasking.submit_handover(p_handover_id uuid) returns tasking.handovers
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set lock_timeout = '3s'
+as $$
+declare
+  v_handover tasking.handovers := tasking.lock_own_handover(p_handover_id);
+  v_tasks int;
+  v_alerts int;
+begin
+  if v_handover.status in ('submitted', 'accepted', 'completed') then
+    return v_handover;
+  end if;
+  perform tasking.lock_shifts(v_handover);
+  update workforce.shifts s
+  set status = 'handing_over'
+  where s.tenant_id = v_handover.tenant_id and s.id = v_handover.from_shift_id and s.status = 'open';
+  v_tasks := tasking.count_handed_tasks(v_handover);
+  select count(*) into v_alerts
+  from cds.alerts a
+  join tasking.handover_patients p on p.tenant_id = a.tenant_id and p.patient_id = a.patient_id
+  where a.tenant_id = v_handover.tenant_id and p.handover_id = v_handover.id and a.status = 'fired';
+  update tasking.handovers h
+  set
+    status = 'submitted', submitted_at = now(), rejected_reason = null, open_task_count = v_tasks,
+    unresolved_alert_count = v_alerts
+  where h.tenant_id = v_handover.tenant_id and h.id = v_handover.id
+  returning h.* into v_handover;
+  return v_handover;
+end
+$$;
+
+comment on function tasking.submit_handover(uuid) is 'about=The giver is done writing: the receiver is asked, and an open shift is handing over. Counts the tasks that will move and the alerts that nobody answered. IM001 not a draft, IM005 no such handover, IM006 another user gives it, IM752 a shift is closed.';
+
+create or replace function tasking.cancel_handover(p_handover_id uuid, p_reason text) returns tasking.handovers
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_handover tasking.handovers := tasking.lock_own_handover(p_handover_id);
+begin
+  if v_handover.status = 'cancelled' then
+    return v_handover;
+  end if;
+  perform tasking.require_reason(p_reason, 'cancelling handover ' || p_handover_id);
+  update tasking.handovers h
+  set status = 'cancelled'
+  where h.tenant_id = v_handover.tenant_id and h.id = v_handover.id
+  returning h.* into v_handover;
+  return v_handover;
+end
+$$;
+
+comment on function tasking.cancel_handover(uuid, text) is 'about=The giver takes a handover back that nobody has accepted. IM001 it is accepted, IM002 no reason, IM005 no such handover, IM006 another user gives it.';
+
+create or replace function tasking.revise_handover(p_handover_id uuid) returns tasking.handovers
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_handover tasking.handovers := tasking.lock_own_handover(p_handover_id);
+begin
+  if v_handover.status = 'draft' then
+    return v_handover;
+  end if;
+  update tasking.handovers h
+  set status = 'draft'
+  where h.tenant_id = v_handover.tenant_id and h.id = v_handover.id
+  returning h.* into v_handover;
+  return v_handover;
+end
+$$;
+
+comment on function tasking.revise_handover(uuid) is 'about=A rejected handover is a draft again. IM001 not rejected, IM005 no such handover, IM006 another user gives it.';
+
+-- The receiver's part of a handover, and the end of the giving shift. The first acceptance moves the tasks; a second one is
+-- told what the first did.
+create or replace function tasking.lock_addressed_handover(p_handover_id uuid) returns tasking.handovers
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_handover tasking.handovers := tasking.lock_handover(p_handover_id);
+begin
+  if v_handover.to_user_id is distinct from core.current_user_id() then
+    raise exception 'handover % is addressed to another user', p_handover_id
+      using errcode = 'IM750', hint = 'ask the addressee';
+  end if;
+  return v_handover;
+end
+$$;
+
+comment on function tasking.lock_addressed_handover(uuid) is 'about=A handover that is addressed to the signed-in user, locked. IM005 no such handover, IM750 it is addressed to somebody else.';
+
+create or replace function tasking.write_read_back(
+  p_handover tasking.handovers,
+  p_patient_id uuid,
+  p_synthesis_enc bytea
+) returns tasking.handover_patients
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_row tasking.handover_patients;
+begin
+  select p.* into v_row
+  from tasking.handover_patients p
+  where p.tenant_id = p_handover.tenant_id and p.handover_id = p_handover.id and p.patient_id = p_patient_id
+  for no key update;
+  if not found then
+    raise exception 'patient % is not on handover %', p_patient_id, p_handover.id
+      using errcode = 'IM005', hint = 'read back the patients of the handover';
+  end if;
+  if v_row.read_back_at is not null then
+    return v_row;
+  end if;
+  update tasking.handover_patients p
+  set
+    read_back_at = now(), read_back_by = p_handover.to_user_id,
+    synthesis_by_receiver_enc = coalesce(p_synthesis_enc, p.synthesis_by_receiver_enc)
+  where p.tenant_id = v_row.tenant_id and p.id = v_row.id
+  returning p.* into v_row;
+  return v_row;
+end
+$$;
+
+comment on function tasking.write_read_back(tasking.handovers, uuid, bytea) is 'about=Marks a patient of a locked handover as read back; the first read-back stays. IM005 the patient is not on it.';
+
+create or replace function tasking.read_back(
+  p_handover_id uuid,
+  p_patient_id uuid,
+  p_synthesis_enc bytea default null
+) returns tasking.handover_patients
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_handover tasking.handovers := tasking.lock_addressed_handover(p_handover_id);
+begin
+  if v_handover.status not in ('submitted', 'accepted', 'completed') then
+    raise exception 'handover % is %', p_handover_id, v_handover.status
+      using errcode = 'IM001', hint = 'a submitted handover is read back';
+  end if;
+  return tasking.write_read_back(v_handover, p_patient_id, p_synthesis_enc);
+end
+$$;
+
+comment on function tasking.read_back(uuid, uuid, bytea) is 'about=The receiver says in their own words what they heard about a patient; the first read-back stays. IM001 the handover is not submitted, IM005 no such handover, or the patient is not on it, IM750 addressed to somebody else.';
+
+create or replace function tasking.accept_handover(p_handover_id uuid, p_read_backs jsonb default '[]') returns tasking.handovers
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set lock_timeout = '3s'
+as $$
+declare
+  v_handover tasking.handovers := tasking.lock_addressed_handover(p_handover_id);
+  v_read_back record;
+  v_patient uuid;
+  v_moved int;
+begin
+  if v_handover.status in ('accepted', 'completed') then
+    return v_handover; -- the first acceptance counts
+  end if;
+  if v_handover.status <> 'submitted' then
+    raise exception 'handover % is %', p_handover_id, v_handover.status
+      using errcode = 'IM001', hint = 'only a submitted handover is accepted';
+  end if;
+  perform tasking.lock_shifts(v_handover);
+
+  for v_read_back in
+    select r.patient_id, r.synthesis_enc
+    from jsonb_to_recordset(p_read_backs) as r (patient_id uuid, synthesis_enc bytea)
+    order by r.patient_id
+  loop
+    perform tasking.write_read_back(v_handover, v_read_back.patient_id, v_read_back.synthesis_enc);
+  end loop;
+  select p.patient_id into v_patient
+  from tasking.handover_patients p
+  where p.tenant_id = v_handover.tenant_id and p.handover_id = v_handover.id and p.read_back_at is null
+  order by p.order_no
+  limit 1;
+  if found then
+    raise exception 'patient % of handover % was not read back', v_patient, p_handover_id
+      using errcode = 'IM751', hint = 'read every patient back, then accept';
+  end if;
+
+  v_moved := tasking.move_tasks(v_handover);
+  update tasking.handovers h
+  set status = 'accepted', accepted_at = now(), open_task_count = v_moved
+  where h.tenant_id = v_handover.tenant_id and h.id = v_handover.id
+  returning h.* into v_handover;
+  return v_handover;
+end
+$$;
+
+comment on function tasking.accept_handover(uuid, jsonb) is 'about=The receiver takes over: the open tasks of the handover''s patients and of the ward go to the receiving shift in the same transaction. p_read_backs: [{patient_id, synthesis_enc}] for patients not yet read back. Accepted once; asked again, the answer is the same. IM001 not submitted, IM005 no such handover, IM750 addressed to somebody else, IM751 a patient was not read back, IM752 a shift is closed.';
+
+create or replace function tasking.move_tasks(p_handover tasking.handovers) returns int
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_task record;
+  v_moved int := 0;
+begin
+  for v_task in
+    select t.id, t.assigned_to
+    from tasking.tasks t
+    where
+      t.tenant_id = p_handover.tenant_id and t.shift_id = p_handover.from_shift_id and t.deleted_at is null
+      and t.status in ('pending', 'in_progress', 'on_hold', 'overdue', 'reopened')
+      and (
+        t.patient_id is null
+        or t.patient_id in (
+          select p.patient_id
+          from tasking.handover_patients p
+          where p.tenant_id = p_handover.tenant_id and p.handover_id = p_handover.id
+        )
+      )
+    order by t.id
+    for no key update of t
+  loop
+    update tasking.tasks t
+    set
+      shift_id = p_handover.to_shift_id, carried_from_handover_id = p_handover.id,
+      -- what the giver had in hand is now in the receiver's; others of the giving shift go home
+      assigned_to = case
+        when v_task.assigned_to = p_handover.from_user_id then p_handover.to_user_id
+        when v_task.assigned_to = p_handover.to_user_id then p_handover.to_user_id
+      end
+    where t.tenant_id = p_handover.tenant_id and t.id = v_task.id;
+    v_moved := v_moved + 1;
+  end loop;
+  return v_moved;
+end
+$$;
+
+comment on function tasking.move_tasks(tasking.handovers) is 'about=Gives the open tasks of a handover to its receiving shift, in the order of their ids, and returns how many. Tasks of the giver go to the receiver, tasks of others to nobody yet.';
+
+create or replace function tasking.reject_handover(p_handover_id uuid, p_reason text) returns tasking.handovers
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_handover tasking.handovers := tasking.lock_addressed_handover(p_handover_id);
+begin
+  if v_handover.status = 'rejected' then
+    return v_handover;
+  end if;
+  perform tasking.require_reason(p_reason, 'rejecting handover ' || p_handover_id);
+  update tasking.handovers h
+  set status = 'rejected', rejected_reason = p_reason
+  where h.tenant_id = v_handover.tenant_id and h.id = v_handover.id
+  returning h.* into v_handover;
+  return v_handover;
+end
+$$;
+
+comment on function tasking.reject_handover(uuid, text) is 'about=The receiver misses something: the giver revises it. IM001 not submitted, IM002 no reason, IM005 no such handover, IM750 addressed to somebody else.';
+
+create or replace function tasking.complete_handover(p_handover_id uuid) returns tasking.handovers
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_handover tasking.handovers := tasking.lock_handover(p_handover_id);
+begin
+  if tasking.acting_user_id() not in (v_handover.from_user_id, v_handover.to_user_id) then
+    raise exception 'handover % is between other users', p_handover_id
+      using errcode = 'IM006', hint = 'giver or receiver closes it';
+  end if;
+  if v_handover.status = 'completed' then
+    return v_handover;
+  end if;
+  update tasking.handovers h
+  set status = 'completed', completed_at = now()
+  where h.tenant_id = v_handover.tenant_id and h.id = v_handover.id
+  returning h.* into v_handover;
+  return v_handover;
+end
+$$;
+
+comment on function tasking.complete_handover(uuid) is 'about=Giver or receiver: nothing is left to say. IM001 not accepted, IM005 no such handover, IM006 another user.';
+
+create or replace function tasking.close_shift(p_shift_id uuid) returns workforce.shifts
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_shift workforce.shifts;
+begin
+  select s.* into v_shift
+  from workforce.shifts s
+  where s.tenant_id = v_tenant and s.id = p_shift_id
+  for no key update;
+  if not found then
+    raise exception 'shift % does not exist', p_shift_id
+      using errcode = 'IM005', hint = 'choose a shift of the tenant';
+  end if;
+  if v_shift.status = 'closed' then
+    return v_shift;
+  end if;
+  update workforce.shifts s
+  set status = 'closed'
+  where s.tenant_id = v_tenant and s.id = p_shift_id
+  returning s.* into v_shift;
+  return v_shift;
+end
+$$;
+
+comment on function tasking.close_shift(uuid) is 'about=Ends a shift whose tasks are done or handed over. IM001 it is not open, IM005 no such shift, IM752 open tasks or a waiting handover.';
+
+-- Changes made offline. A device sends an operation: which fields of which row it set, its clock, and what it had seen of the
+-- row. Every field is merged on its own: the later write stands, equal times are decided by the node, so that all replicas
+-- agree whatever the order of arrival. Where the device had not seen the last write of a guarded field (who does it, where
+-- it stands), or the state machine has no such move, a person decides. Taking over a handover and verifying are facts that
+-- the server decides; a device asks for them by their own operations.
+create or replace function tasking.fields_to_sync(p_entity_type text) returns text[]
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case p_entity_type
+    when 'tasks' then
+      array[
+        'title', 'description_enc', 'category', 'priority', 'assigned_to', 'due_at', 'status', 'cancel_reason'
+      ]
+    when 'handovers' then array['summary_enc', 'due_at']
+    when 'handover_patients' then
+      array[
+        'illness_severity', 'patient_summary_enc', 'action_list', 'situation_awareness_enc', 'contingency_plan',
+        'order_no'
+      ]
+    when 'emr_verifications' then array['resource_ref']
+  end
+$$;
+
+comment on function tasking.fields_to_sync(text) is 'about=The fields of a table that a device may set offline; null for a table that is not synchronised.';
+
+create or replace function tasking.is_guarded(p_field text) returns boolean
+  language sql
+  immutable
+  parallel safe
+return p_field in ('status', 'assigned_to');
+
+comment on function tasking.is_guarded(text) is 'about=Fields of which two concurrent writes are not merged: a person decides.';
+
+create or replace function tasking.sort_fields(
+  p_row jsonb,
+  p_patch jsonb,
+  p_vector_clock jsonb,
+  p_hlc text,
+  out applied text[],
+  out superseded text[],
+  out conflicts text[]
+) returns record
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_field record;
+  v_clock jsonb;
+  v_seen boolean;
+begin
+  applied := '{}';
+  superseded := '{}';
+  conflicts := '{}';
+  for v_field in select * from jsonb_each(p_patch) as f (name, value) order by f.name loop
+    v_clock := p_row -> 'field_clocks' -> v_field.name;
+    v_seen := v_clock is null
+      or coalesce((p_vector_clock ->> (v_clock ->> 'node'))::bigint, 0) >= (v_clock ->> 'seq')::bigint;
+    if tasking.is_guarded(v_field.name) and not v_seen and p_row -> v_field.name <> v_field.value then
+      conflicts := conflicts || v_field.name::text;
+    elsif v_clock is null or p_hlc collate "C" > (v_clock ->> 'hlc') collate "C" then
+      applied := applied || v_field.name::text;
+    elsif p_row -> v_field.name <> v_field.value then
+      superseded := superseded || v_field.name::text;
+    end if;
+  end loop;
+end
+$$;
+
+comment on function tasking.sort_fields(jsonb, jsonb, jsonb, text) is 'about=Sorts the fields of a patch: applied are those that are later (HLC as text) than what the row holds, superseded those that are not, conflicts guarded fields whose last write the sender had not seen. A field that holds the value already is in none, unless the patch is later.';
+
+create or replace function tasking.status_may_follow(p_task jsonb, p_status text) returns boolean
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select
+    p_task ->> 'status' = p_status
+    or (
+      p_status in ('in_progress', 'on_hold', 'completed', 'cancelled', 'reopened')
+      and (
+        p_status <> 'completed' or not (p_task ->> 'requires_verification')::boolean
+        or tasking.has_verification((p_task ->> 'tenant_id')::uuid, (p_task ->> 'id')::uuid)
+      )
+      and exists (
+        select
+        from core.transition_rules r
+        where r.machine = 'tasking.tasks' and r.from_state = p_task ->> 'status' and r.to_state = p_status
+      )
+    )
+$$;
+
+comment on function tasking.status_may_follow(jsonb, text) is 'about=Whether a device may move a task to a state: a legal move that is no verification, and to completed only with the verification that the task requires.';
+
+-- what comes with a move of a task, in the name of the user who is signed in on the device
+create or replace function tasking.facts_of_move(p_task jsonb, p_status text, p_at timestamptz, p_user uuid) returns jsonb
+  language sql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when p_task ->> 'status' = p_status then '{}'::jsonb
+    when p_status = 'in_progress' and p_task ->> 'started_at' is null then jsonb_build_object('started_at', p_at)
+    when p_status = 'completed' then jsonb_build_object('completed_at', p_at, 'completed_by', p_user)
+    when p_status = 'reopened' then '{"completed_at": null, "completed_by": null}'
+    else '{}'
+  end
+$$;
+
+comment on function tasking.facts_of_move(jsonb, text, timestamptz, uuid) is 'about=The columns that a move of a task sets besides status, with their values.';
+
+create or replace function tasking.write_fields(p_entity_type text, p_row jsonb, p_values jsonb) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_values ->> 'status' in ('on_hold', 'cancelled', 'reopened') and core.current_reason() is null then
+    perform core.set_reason(coalesce(p_values ->> 'cancel_reason', 'changed offline'));
+  end if;
+  execute format(
+    'update tasking.%1$I t set %2$s from jsonb_populate_record(null::tasking.%1$I, $1) as n where t.tenant_id = $2 and t.id = $3',
+    p_entity_type,
+    (select string_agg(format('%1$I = n.%1$I', k), ', ' order by k) from jsonb_object_keys(p_values) as k)
+  )
+  using p_values, (p_row ->> 'tenant_id')::uuid, (p_row ->> 'id')::uuid;
+end
+$$;
+
+comment on function tasking.write_fields(text, jsonb, jsonb) is 'about=Sets columns of a row that the caller has locked to the values of a JSON object whose keys the caller has checked.';
+
+create or replace function tasking.lock_entity(p_entity_type text, p_entity_id uuid) returns jsonb
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_row jsonb;
+begin
+  execute format(
+    'select to_jsonb(t) from tasking.%I t where t.tenant_id = $1 and t.id = $2 for no key update', p_entity_type
+  )
+  into v_row
+  using core.require_tenant(), p_entity_id;
+  return v_row;
+end
+$$;
+
+comment on function tasking.lock_entity(text, uuid) is 'about=A row of a synchronised table as JSON, locked until the transaction ends; null when there is none.';
+
+create or replace function tasking.why_closed(p_entity_type text, p_row jsonb) returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_status text := p_row ->> 'status';
+begin
+  if p_entity_type = 'handover_patients' then
+    select h.status into v_status
+    from tasking.handovers h
+    where h.tenant_id = (p_row ->> 'tenant_id')::uuid and h.id = (p_row ->> 'handover_id')::uuid;
+  end if;
+  return case
+    when p_row ->> 'deleted_at' is not null then 'it is deleted'
+    when p_entity_type in ('handovers', 'handover_patients') and v_status not in ('draft', 'submitted') then
+      'the handover is ' || v_status
+    when p_entity_type = 'emr_verifications' and v_status in ('verified', 'rejected', 'expired') then
+      'the verification is ' || v_status
+  end;
+end
+$$;
+
+comment on function tasking.why_closed(text, jsonb) is 'about=Why a row takes no change any more; null when it does.';
+
+create or replace function tasking.create_task_offline(p_id uuid, p_patch jsonb, p_hlc_physical_us bigint, p_hlc_logical int, p_node text)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_new tasking.tasks := jsonb_populate_record(null::tasking.tasks, p_patch);
+  v_clock jsonb := jsonb_build_object('hlc', tasking.hlc_text(p_hlc_physical_us, p_hlc_logical, p_node), 'node', p_node, 'seq', 1);
+begin
+  insert into tasking.tasks (
+    tenant_id, id, task_number, patient_id, encounter_id, department_id, shift_id, title, description_enc, category,
+    priority, assigned_to, assigned_by, due_at, requires_verification, vector_clock, hlc_physical_us, hlc_logical,
+    hlc_node, field_clocks
+  )
+  values (
+    core.require_tenant(), p_id, core.next_default_number('task', '', 'TASK-{YY}-'), v_new.patient_id,
+    v_new.encounter_id, v_new.department_id, v_new.shift_id, v_new.title, v_new.description_enc, v_new.category,
+    coalesce(v_new.priority, 'medium'), v_new.assigned_to, tasking.acting_user_id(), v_new.due_at,
+    coalesce(v_new.requires_verification, false), jsonb_build_object(p_node, 1), p_hlc_physical_us, p_hlc_logical,
+    p_node, (select jsonb_object_agg(f, v_clock) from jsonb_object_keys(p_patch || '{"status": null}') as f)
+  )
+  on conflict (tenant_id, id) do nothing;
+end
+$$;
+
+comment on function tasking.create_task_offline(uuid, jsonb, bigint, int, text) is 'about=Makes the pending task that a device made offline, with the clocks of that device, unless it is there.';
+
+create or replace function tasking.merge_operation(
+  p_op_id uuid,
+  p_node_id text,
+  p_entity_type text,
+  p_entity_id uuid,
+  p_patch jsonb,
+  p_patch_enc bytea,
+  p_vector_clock jsonb,
+  p_hlc_physical_us bigint,
+  p_hlc_logical int
+) returns tasking.sync_operations
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_user uuid := tasking.acting_user_id();
+  v_hlc text := tasking.hlc_text(p_hlc_physical_us, p_hlc_logical, p_node_id);
+  v_now bigint := (extract(epoch from now()) * 1000000)::bigint;
+  v_row jsonb;
+  v_fields record;
+  v_unknown text[];
+  v_closed text;
+  v_created boolean := false;
+  v_operation tasking.sync_operations;
+begin
+  if p_hlc_physical_us > v_now + 300000000 then
+    raise exception 'the clock of node "%" is more than five minutes ahead', p_node_id
+      using errcode = 'IM753', hint = 'set the clock of the device and send the operation again';
+  end if;
+  if tasking.fields_to_sync(p_entity_type) is null then
+    raise exception 'table "%" is not synchronised', p_entity_type
+      using errcode = '22023', hint = 'use tasks, handovers, handover_patients or emr_verifications';
+  end if;
+
+  -- copies of an operation meet at the row that they change
+  v_row := tasking.lock_entity(p_entity_type, p_entity_id);
+  if v_row is null and p_entity_type = 'tasks' and p_patch ?& array['title', 'category', 'department_id'] then
+    perform tasking.create_task_offline(p_entity_id, p_patch, p_hlc_physical_us, p_hlc_logical, p_node_id);
+    v_row := tasking.lock_entity(p_entity_type, p_entity_id);
+    v_created := v_row ->> 'hlc_node' = p_node_id;
+  end if;
+  if v_row is null then
+    raise exception '% % does not exist', p_entity_type, p_entity_id
+      using errcode = 'IM005', hint = 'drop the operation: the row was never here';
+  end if;
+  select o.* into v_operation
+  from tasking.sync_operations o
+  where
+    o.tenant_id = v_tenant
+    and (
+      o.op_id = p_op_id
+      or (o.node_id = p_node_id and o.hlc_physical_us = p_hlc_physical_us and o.hlc_logical = p_hlc_logical)
+    );
+  if found then
+    if v_operation.op_id <> p_op_id or v_operation.entity_id <> p_entity_id or v_operation.node_id <> p_node_id then
+      raise exception 'operation % was sent with other content', p_op_id
+        using errcode = 'IM011', hint = 'give every operation an id and a tick of the clock of its own';
+    end if;
+    return v_operation;
+  end if;
+
+  v_operation.op_id := p_op_id;
+  v_operation.node_id := p_node_id;
+  v_operation.user_id := v_user;
+  v_operation.entity_type := p_entity_type;
+  v_operation.entity_id := p_entity_id;
+  v_operation.patch_enc := p_patch_enc;
+  v_operation.vector_clock := p_vector_clock;
+  v_operation.hlc_physical_us := p_hlc_physical_us;
+  v_operation.hlc_logical := p_hlc_logical;
+  if v_created then
+    v_operation.outcome := 'applied';
+    return tasking.log_operation(v_operation);
+  end if;
+
+  select array_agg(f order by f) into v_unknown
+  from jsonb_object_keys(p_patch) as f
+  where f <> all (tasking.fields_to_sync(p_entity_type));
+  v_closed := tasking.why_closed(p_entity_type, v_row);
+  if v_unknown is not null or v_closed is not null then
+    v_operation.outcome := 'rejected';
+    v_operation.conflict_fields := v_unknown;
+    v_operation.resolution := coalesce(v_closed, 'not to be changed offline');
+    return tasking.log_operation(v_operation);
+  end if;
+
+  select * into v_fields from tasking.sort_fields(v_row, p_patch, p_vector_clock, v_hlc);
+  if 'status' = any (v_fields.applied) and not tasking.status_may_follow(v_row, p_patch ->> 'status') then
+    v_fields.applied := array_remove(v_fields.applied, 'status');
+    v_fields.conflicts := v_fields.conflicts || 'status'::text;
+  end if;
+  -- a reason without its move says nothing
+  if p_patch ->> 'status' = 'cancelled' and 'status' <> all (v_fields.applied) then
+    v_fields.applied := array_remove(v_fields.applied, 'cancel_reason');
+  end if;
+  if v_fields.applied <> '{}' then
+    perform tasking.write_merged(v_row, v_operation, p_patch, v_fields.applied);
+  end if;
+  v_operation.outcome := case
+    when v_fields.conflicts <> '{}' then 'conflict'
+    when v_fields.applied <> '{}' then 'applied'
+    when v_fields.superseded <> '{}' then 'superseded'
+    else 'duplicate'
+  end;
+  v_operation.conflict_fields := nullif(v_fields.conflicts, '{}');
+  v_operation.applied_at := case when v_fields.applied <> '{}' then now() end;
+  return tasking.log_operation(v_operation);
+end
+$$;
+
+comment on function tasking.merge_operation(uuid, text, text, uuid, jsonb, bytea, jsonb, bigint, int) is 'about=Merges a change made offline, once: the same op_id gets the same answer. p_patch: the fields and values that the device set; p_patch_enc: the same, encrypted, for the log; p_vector_clock: what the device had seen of the row, this write included. A task that is not there is made from a patch with title, category and department_id. The outcome says what became of it, conflict_fields what a person decides. IM003 no tenant, IM005 no such row, IM006 nobody is signed in, IM011 the op_id or the tick was used for something else, IM753 the clock of the device is ahead.';
+
+create or replace function tasking.write_merged(
+  p_row jsonb,
+  p_operation tasking.sync_operations,
+  p_patch jsonb,
+  p_fields text[]
+) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_now bigint := (extract(epoch from now()) * 1000000)::bigint;
+  v_last bigint := greatest((p_row ->> 'hlc_physical_us')::bigint, p_operation.hlc_physical_us);
+  v_logical int;
+  v_values jsonb;
+  v_clock jsonb := jsonb_build_object(
+    'hlc', tasking.hlc_text(p_operation.hlc_physical_us, p_operation.hlc_logical, p_operation.node_id),
+    'node', p_operation.node_id,
+    'seq', coalesce((p_operation.vector_clock ->> p_operation.node_id)::bigint, 0)
+  );
+begin
+  select jsonb_object_agg(f, p_patch -> f) into v_values from unnest(p_fields) as f;
+  if 'status' = any (p_fields) then
+    v_values := v_values || tasking.facts_of_move(
+      p_row, p_patch ->> 'status', least(now(), to_timestamp(p_operation.hlc_physical_us / 1000000.0)),
+      p_operation.user_id
+    );
+  end if;
+  -- the row's clock passes both: max(now, row, device) + 1
+  v_logical := case
+    when v_now > v_last then 0
+    else 1 + greatest(
+      case when (p_row ->> 'hlc_physical_us')::bigint = v_last then (p_row ->> 'hlc_logical')::int end,
+      case when p_operation.hlc_physical_us = v_last then p_operation.hlc_logical end
+    )
+  end;
+  perform tasking.write_fields(
+    p_operation.entity_type, p_row,
+    v_values || jsonb_build_object(
+      'hlc_physical_us', greatest(v_now, v_last), 'hlc_logical', v_logical, 'hlc_node', tasking.server_node(),
+      'vector_clock', tasking.merge_vector_clocks(p_row -> 'vector_clock', p_operation.vector_clock),
+      'field_clocks', p_row -> 'field_clocks' || (select jsonb_object_agg(f, v_clock) from unnest(p_fields) as f)
+    )
+  );
+end
+$$;
+
+comment on function tasking.write_merged(jsonb, tasking.sync_operations, jsonb, text[]) is 'about=Writes the fields of an operation that stand, with their clocks; the clock of the row passes both its own and the device''s.';
+
+create or replace function tasking.log_operation(p_operation tasking.sync_operations) returns tasking.sync_operations
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_operation tasking.sync_operations;
+begin
+  insert into tasking.sync_operations (
+    tenant_id, op_id, node_id, user_id, entity_type, entity_id, patch_enc, vector_clock, hlc_physical_us, hlc_logical,
+    applied_at, outcome, conflict_fields, resolved_by, resolution, resolves_id
+  )
+  values (
+    core.require_tenant(), p_operation.op_id, p_operation.node_id, p_operation.user_id, p_operation.entity_type,
+    p_operation.entity_id, p_operation.patch_enc, p_operation.vector_clock, p_operation.hlc_physical_us,
+    p_operation.hlc_logical, p_operation.applied_at, p_operation.outcome, p_operation.conflict_fields,
+    p_operation.resolved_by, p_operation.resolution, p_operation.resolves_id
+  )
+  returning * into v_operation;
+  return v_operation;
+end
+$$;
+
+comment on function tasking.log_operation(tasking.sync_operations) is 'about=Writes the row of an operation.';
+
+create or replace function tasking.resolve_conflict(
+  p_operation_id uuid,
+  p_values jsonb,
+  p_values_enc bytea,
+  p_resolution text
+) returns tasking.sync_operations
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_conflict tasking.sync_operations;
+  v_row jsonb;
+  v_values jsonb := p_values;
+  v_decision tasking.sync_operations;
+begin
+  select o.* into v_conflict
+  from tasking.sync_operations o
+  where o.tenant_id = v_tenant and o.id = p_operation_id and o.outcome = 'conflict';
+  if not found then
+    raise exception 'conflict % does not exist', p_operation_id
+      using errcode = 'IM005', hint = 'choose a row of tasking.open_conflicts';
+  end if;
+  v_row := tasking.lock_entity(v_conflict.entity_type, v_conflict.entity_id);
+  select o.* into v_decision
+  from tasking.sync_operations o
+  where o.tenant_id = v_tenant and o.resolves_id = p_operation_id;
+  if found then
+    return v_decision;
+  end if;
+  perform tasking.require_reason(p_resolution, 'the decision on conflict ' || p_operation_id);
+  if exists (select from jsonb_object_keys(p_values) as f where f <> all (v_conflict.conflict_fields)) then
+    raise exception 'conflict % is about other fields', p_operation_id
+      using errcode = '22023', hint = 'decide only on its conflict_fields; {} keeps what is there';
+  end if;
+
+  if p_values <> '{}' then
+    if p_values ? 'status' then
+      v_values := v_values || tasking.facts_of_move(v_row, p_values ->> 'status', now(), tasking.acting_user_id());
+      if p_values ->> 'status' = 'cancelled' then
+        v_values := v_values || jsonb_build_object('cancel_reason', p_resolution);
+      end if;
+    end if;
+    perform tasking.write_fields(v_conflict.entity_type, v_row, v_values); -- a write of this server: the trigger keeps the clocks
+  end if;
+  v_row := tasking.lock_entity(v_conflict.entity_type, v_conflict.entity_id);
+  v_decision.op_id := core.uuid_v7();
+  v_decision.node_id := tasking.server_node();
+  v_decision.user_id := tasking.acting_user_id();
+  v_decision.entity_type := v_conflict.entity_type;
+  v_decision.entity_id := v_conflict.entity_id;
+  v_decision.patch_enc := p_values_enc;
+  v_decision.vector_clock := v_row -> 'vector_clock';
+  v_decision.hlc_physical_us := (extract(epoch from clock_timestamp()) * 1000000)::bigint;
+  v_decision.hlc_logical := 0;
+  v_decision.outcome := case when p_values = '{}' then 'superseded' else 'applied' end;
+  v_decision.applied_at := case when p_values <> '{}' then now() end;
+  v_decision.resolved_by := v_decision.user_id;
+  v_decision.resolution := p_resolution;
+  v_decision.resolves_id := p_operation_id;
+  return tasking.log_operation(v_decision);
+end
+$$;
+
+comment on function tasking.resolve_conflict(uuid, jsonb, bytea, text) is 'about=A person decides a conflict: p_values are the values of its conflict_fields that shall stand ({} keeps what is there), p_values_enc the same encrypted for the log. Decided once; asked again, the first decision is returned. IM001 the state machine has no such move, IM002 no p_resolution, IM005 no such conflict, IM006 nobody is signed in.';
+
 
 -- =====================================================================================================================
 -- VIEWS
@@ -54736,6 +59056,44 @@ where
   and q.queue_date = (now() at time zone c.timezone)::date;
 
 comment on view scheduling.queue_board is 'class=operational;scope=tenant;owner=appointment;about=Today''s live tokens of every queue with counter and place in line; labels only, no patient.';
+
+-- compliance: views
+
+-- Every clock that runs, so that one list shows what is late and what will be.
+create or replace view compliance.clocks_due with (security_invoker = true) as
+select c.tenant_id, c.clock, c.subject_table, c.subject_id, c.number, c.due_at, c.due_at < now() as overdue
+from (
+  select r.tenant_id, 'request: ' || r.kind as clock, 'data_principal_requests' as subject_table, r.id as subject_id,
+    r.request_number as number, r.due_at
+  from compliance.data_principal_requests r
+  where r.status not in ('completed', 'rejected')
+  union all
+  select b.tenant_id, 'breach: CERT-In', 'breaches', b.id, b.breach_number, b.cert_in_due_at
+  from compliance.breaches b
+  where b.status <> 'closed' and b.cert_in_reported_at is null
+  union all
+  select b.tenant_id, 'breach: Board, first report', 'breaches', b.id, b.breach_number, b.discovered_at
+  from compliance.breaches b
+  where b.status <> 'closed' and b.board_initial_at is null
+  union all
+  select b.tenant_id, 'breach: Board, details', 'breaches', b.id, b.breach_number, b.board_due_at
+  from compliance.breaches b
+  where b.status <> 'closed' and b.board_detailed_at is null
+  union all
+  select b.tenant_id, 'breach: persons', 'breaches', b.id, b.breach_number, b.board_due_at
+  from compliance.breaches b
+  where b.status <> 'closed' and b.principals_notified_at is null
+  union all
+  select i.tenant_id, 'incident: action', 'incidents', i.id, i.incident_number, (i.capa_due_on + 1)::timestamp at time zone 'UTC'
+  from compliance.incidents i
+  where i.status = 'action_planned'
+  union all
+  select p.tenant_id, 'processor: contract', 'data_processors', p.id, p.name, (p.expires_on + 1)::timestamp at time zone 'UTC'
+  from compliance.data_processors p
+  where p.status in ('active', 'expired') and p.expires_on is not null
+) as c;
+
+comment on view compliance.clocks_due is 'about=Clocks that run: requests of persons, reports of breaches, planned actions of incidents, contracts of processors; with the instant they run out and whether that has passed. The Board is to be told of a breach without delay, so that clock is overdue from the start.';
 
 -- device: views
 
@@ -55351,6 +59709,125 @@ left join patient.patients t on t.tenant_id = m.tenant_id and t.id = m.patient_i
 
 comment on view medication.controlled_drug_register is 'about=Register of Schedule H1, Schedule X and narcotic drugs: every movement of stock with the running balance of its store and item, the patient, the prescriber, and who prepared and checked it.';
 
+-- tasking: views
+
+-- What is to be done for each patient, at a glance.
+create or replace view tasking.patient_task_summary with (security_invoker = true) as
+select
+  t.tenant_id,
+  t.patient_id,
+  p.mrn,
+  concat_ws(' ', p.given_name, p.family_name) as patient_name,
+  count(*) as open_tasks,
+  count(*) filter (where t.status = 'overdue' or t.due_at < now()) as overdue_tasks,
+  count(*) filter (where t.priority = 'critical') as critical_tasks,
+  count(*) filter (where t.assigned_to is null) as unassigned_tasks,
+  count(*) filter (where t.requires_verification) as tasks_to_verify,
+  min(t.due_at) as next_due_at
+from tasking.tasks t
+join patient.patients p on p.tenant_id = t.tenant_id and p.id = t.patient_id
+where t.status in ('pending', 'in_progress', 'on_hold', 'overdue', 'reopened') and t.deleted_at is null
+group by t.tenant_id, t.patient_id, p.mrn, p.given_name, p.family_name;
+
+comment on view tasking.patient_task_summary is 'about=One row a patient with open tasks: how many, how many overdue, critical, without an assignee or to be verified in the EMR, and when the next is due.';
+
+-- What devices sent and nobody could merge.
+create or replace view tasking.open_conflicts with (security_invoker = true) as
+select o.tenant_id, o.id, o.op_id, o.node_id, o.user_id, o.entity_type, o.entity_id, o.conflict_fields, o.patch_enc, o.received_at
+from tasking.sync_operations o
+where
+  o.outcome = 'conflict'
+  and not exists (
+    select from tasking.sync_operations d where d.tenant_id = o.tenant_id and d.resolves_id = o.id
+  );
+
+comment on view tasking.open_conflicts is 'about=Conflicts of offline changes that wait for a person: see tasking.resolve_conflict.';
+
+-- Reporting on verification in EMRs. A materialized view has no policies, so this one is granted to nobody: its reader is a
+-- function that adds the tenant. It is filled tenant by tenant, under the policies of the table.
+create or replace function tasking.active_tenant_ids() returns setof uuid
+  language sql
+  stable
+  security definer -- belongs to imhotep_platform, which alone sees all tenants
+  set search_path = pg_catalog, pg_temp
+as $$ select t from core.active_tenants() as t $$;
+
+comment on function tasking.active_tenant_ids() is 'about=Ids of all active tenants, for the job that refreshes reports over them; no service may call it.';
+
+create or replace function tasking.verification_facts()
+  returns table (
+    tenant_id uuid, day date, emr_system core.emr_system, status tasking.verification_status, verifications bigint,
+    attempts bigint, minutes_to_verify numeric
+  )
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_before text := coalesce(current_setting('app.tenant_id', true), '');
+  v_tenant uuid;
+begin
+  for v_tenant in select * from tasking.active_tenant_ids() loop
+    perform set_config('app.tenant_id', v_tenant::text, true);
+    return query
+      select
+        v.tenant_id, (v.created_at at time zone 'UTC')::date, v.emr_system, v.status, count(*), sum(v.attempts),
+        round(avg(extract(epoch from v.verified_at - v.created_at) / 60), 1)
+      from tasking.emr_verifications v
+      where v.tenant_id = v_tenant
+      group by 1, 2, 3, 4;
+  end loop;
+  perform set_config('app.tenant_id', v_before, true);
+end
+$$;
+
+comment on function tasking.verification_facts() is 'about=Verifications per tenant, day (UTC) of their opening, EMR and state.';
+
+create materialized view if not exists tasking.emr_verification_report as
+select f.tenant_id, f.day, f.emr_system, f.status, f.verifications, f.attempts, f.minutes_to_verify
+from tasking.verification_facts() as f
+with no data;
+
+create unique index if not exists emr_verification_report_key on tasking.emr_verification_report (tenant_id, day, emr_system, status);
+
+comment on materialized view tasking.emr_verification_report is 'about=Verifications per tenant, day, EMR and state, as of the last tasking.refresh_emr_verification_report; read it by tasking.emr_verification_summary.';
+
+create or replace function tasking.refresh_emr_verification_report() returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if (select c.relispopulated from pg_class c where c.oid = 'tasking.emr_verification_report'::regclass) then
+    refresh materialized view concurrently tasking.emr_verification_report;
+  else
+    refresh materialized view tasking.emr_verification_report;
+  end if;
+end
+$$;
+
+comment on function tasking.refresh_emr_verification_report() is 'about=Job of imhotep_platform: brings the report up to date for all tenants; readers are not blocked.';
+
+create or replace function tasking.emr_verification_summary(p_from date, p_to date)
+  returns table (
+    day date, emr_system core.emr_system, status tasking.verification_status, verifications bigint, attempts bigint,
+    minutes_to_verify numeric
+  )
+  language plpgsql
+  stable
+  security definer -- the predicate on the tenant is the policy here
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query
+    select r.day, r.emr_system, r.status, r.verifications, r.attempts, r.minutes_to_verify
+    from tasking.emr_verification_report r
+    where r.tenant_id = core.require_tenant() and r.day >= p_from and r.day < p_to
+    order by r.day, r.emr_system, r.status;
+end
+$$;
+
+comment on function tasking.emr_verification_summary(date, date) is 'about=The tenant''s verifications per day from p_from to before p_to, EMR and state, with attempts and the mean minutes until they were verified, as of the last refresh. IM003 no tenant.';
+
 
 -- =====================================================================================================================
 -- GRANTS
@@ -55746,10 +60223,118 @@ to ehr_app;
 
 -- compliance: grants
 
--- business_owner owns the module.
+-- The module belongs to business_owner, as workforce and tasking do. Its operations read and change a few columns of others:
+-- what an erasure replaces, what a withdrawal stops.
 select core.hand_over('compliance', 'business');
 
+-- the log is read by audit_reader alone
+alter function compliance.disclosure_accounting(uuid, timestamptz, timestamptz) owner to audit_reader;
+
 select core.ensure_partitions('compliance.compliance_checks', 'month', 3);
+
+grant usage on schema patient, communication to business_owner;
+grant select (
+    tenant_id, id, birth_date, deceased_at, mobile_bidx, email_bidx, portal_user_id, merged_into_id, created_at, deleted_at
+  ) on patient.patients to business_owner;
+grant update (
+    given_name, middle_name, family_name, gender_identity, birth_date, birth_date_precision, marital_status, nationality,
+    mobile_enc, mobile_bidx, email_enc, email_bidx, address_enc, pin_code, district_lgd, phi_enc, data_key_kid, emr_id,
+    portal_user_id, is_vip, deleted_at, delete_reason
+  ) on patient.patients to business_owner;
+grant select (
+    tenant_id, id, patient_id, is_legal_guardian, guardian_verified_at, valid_to, deleted_at
+  ) on patient.patient_contacts to business_owner;
+grant update (name, phone_enc, phone_bidx, proxy_scope, deleted_at, delete_reason) on patient.patient_contacts
+  to business_owner;
+grant select (tenant_id, id, patient_id, deleted_at) on patient.patient_identifiers to business_owner;
+grant update (value_enc, value_bidx, value_last4, deleted_at, delete_reason) on patient.patient_identifiers
+  to business_owner;
+-- the trigger of patients checks as the role that writes
+grant execute on function patient.name_key(text), patient.check_birth_date(date), patient.check_mrn(text)
+  to business_owner;
+grant select (tenant_id, consent_id, opted_in), update (opted_in, changed_at) on communication.contact_preferences
+  to business_owner;
+grant select (tenant_id, id, recipient_type, recipient_id, status, updated_at) on communication.notifications
+  to business_owner;
+grant execute on function core.shred_key(text, text) to business_owner;
+
+-- retention counts from the last row of a record, in whichever table that is: when it was written and for whom, nothing else
+do $$
+declare
+  v_reference record;
+begin
+  for v_reference in
+    select r.schema_name, r.table_name, string_agg(distinct quote_ident(r.column_name), ', ') as columns
+    from compliance.person_references r
+    where r.found_by = 'patient' and r.retention = 'medical_record' and r.schema_name not in ('compliance', 'patient')
+    group by r.schema_name, r.table_name
+  loop
+    execute format('grant usage on schema %I to business_owner', v_reference.schema_name);
+    execute format(
+      'grant select (tenant_id, created_at, %s) on %I.%I to business_owner', v_reference.columns,
+      v_reference.schema_name, v_reference.table_name
+    );
+  end loop;
+end
+$$;
+
+grant select on compliance.clocks_due, compliance.person_references to business_app, business_ro;
+
+-- other services ask before they erase, and before they use data
+grant usage on schema compliance to kernel_app;
+grant execute on function
+  compliance.is_under_hold(text, text, uuid, uuid),
+  compliance.active_consent(uuid, text, text)
+to kernel_app;
+
+-- read by generated columns and by functions that run as their caller
+grant execute on function
+  compliance.text_hash(text),
+  compliance.rows_of_person(compliance.person_references, uuid, uuid[], jsonb, jsonb),
+  compliance.find_person(uuid, uuid[])
+to public;
+grant execute on function
+  compliance.publish_notice(text, text, text[], text[], text, text, text, int, timestamptz),
+  compliance.give_consent(
+    uuid, text, text, text[], text, uuid, uuid, uuid, uuid, uuid, uuid, text, timestamptz, jsonb, timestamptz, uuid
+  ),
+  compliance.withdraw_consent(uuid, text),
+  compliance.expire_consents(int),
+  compliance.open_request(text, text, text, bytea, uuid, text, timestamptz, uuid),
+  compliance.begin_request_check(uuid),
+  compliance.confirm_requester(uuid, uuid),
+  compliance.hold_request(uuid, text),
+  compliance.reject_request(uuid, text),
+  compliance.complete_request(uuid, text, text, uuid),
+  compliance.escalate_request(uuid),
+  compliance.open_breach(text, text[], text[], timestamptz, int, timestamptz, timestamptz, text, uuid, uuid),
+  compliance.add_affected_person(uuid, uuid, text[], text),
+  compliance.record_person_notice(uuid, uuid, boolean),
+  compliance.contain_breach(uuid, text),
+  compliance.record_breach_report(uuid, text, timestamptz),
+  compliance.close_breach(uuid, text, text),
+  compliance.place_hold(text, uuid, jsonb, text, uuid),
+  compliance.release_hold(uuid, text),
+  compliance.set_retention(text, interval, text, text, text, text, text, int),
+  compliance.kept_until(uuid),
+  compliance.past_retention(uuid, int),
+  compliance.run_erasure(uuid, uuid, uuid, uuid),
+  compliance.add_processor(text, text, text[], text, text, jsonb, uuid),
+  compliance.activate_processor(uuid, uuid, date, date),
+  compliance.review_processor(uuid),
+  compliance.terminate_processor(uuid, text),
+  compliance.expire_processors(int),
+  compliance.report_incident(text, uuid, text, bytea, timestamptz, boolean, uuid, uuid, text, uuid, text, uuid),
+  compliance.review_incident(uuid, jsonb),
+  compliance.reject_incident(uuid, text),
+  compliance.plan_incident_action(uuid, text, uuid, date, text),
+  compliance.finish_incident_action(uuid, date),
+  compliance.close_incident(uuid, text, text),
+  compliance.reopen_incident(uuid, text),
+  compliance.record_check(text, text, jsonb, text, text, uuid, text, text, bytea, text, timestamptz),
+  compliance.disclosure_accounting(uuid, timestamptz, timestamptz),
+  compliance.export_person(uuid)
+to business_app;
 
 -- device: grants
 
@@ -56032,8 +60617,10 @@ to cds_app;
 -- call the evaluation of guidelines; those are what a service of its own replaces by projections and calls.
 select core.hand_over('insurance', 'billing');
 
-grant usage on schema patient, clinical, ehr to billing_owner, billing_app, billing_ro;
+grant usage on schema patient, clinical, ehr, fhir, facility to billing_owner, billing_app, billing_ro;
 grant select (tenant_id, id, patient_id, clinic_id, period, status, deleted_at) on clinical.encounters to billing_owner;
+grant select (tenant_id, id, ownership) on facility.clinics to billing_owner;
+grant execute on function fhir.value_set_contains(text, text, text) to billing_owner;
 grant select (tenant_id, encounter_id, discharge_ordered_at, physically_left_at) on clinical.admissions to billing_owner;
 grant select (tenant_id, id, encounter_id, status, stg_status, discharge_kind, created_at)
   on clinical.discharge_summaries to billing_owner;
@@ -56075,6 +60662,7 @@ grant execute on function
   insurance.request_cancellation(uuid, text),
   insurance.request_reprocess(uuid, text),
   insurance.lapse_queries(int),
+  insurance.announce_overdue(int),
   insurance.receive_message(jsonb),
   insurance.queue_message(jsonb, text, uuid),
   insurance.mark_message_sent(uuid, int),
@@ -56308,5 +60896,54 @@ to payment_gateway_app;
 
 -- tasking: grants
 
--- business_owner owns the module.
+-- The module belongs to business_owner, as workforce and compliance do. Its operations read a few columns of other services.
 select core.hand_over('tasking', 'business');
+
+-- lists the tenants, which no service may: ids only, and only for the refresh of reports
+alter function tasking.active_tenant_ids() owner to imhotep_platform;
+grant usage on schema tasking to imhotep_platform;
+grant execute on function tasking.active_tenant_ids() to business_owner;
+grant execute on function tasking.refresh_emr_verification_report() to imhotep_platform;
+
+grant usage on schema facility, clinical, cds to business_owner;
+grant select (tenant_id, bed_id, encounter_id, kind, status) on facility.bed_allocations to business_owner;
+grant select (tenant_id, id, patient_id, deleted_at) on clinical.encounters to business_owner;
+grant select (tenant_id, patient_id, status) on cds.alerts to business_owner;
+
+-- the names that tasking.patient_task_summary shows
+grant usage on schema patient to business_app, business_ro;
+grant select (tenant_id, id, mrn, given_name, family_name) on patient.patients to business_app, business_ro;
+grant select on tasking.patient_task_summary, tasking.open_conflicts to business_app, business_ro;
+
+grant execute on function
+  tasking.create_task(
+    uuid, text, text, tasking.task_priority, uuid, uuid, uuid, uuid, timestamptz, boolean, bytea, text, uuid, uuid
+  ),
+  tasking.assign_task(uuid, uuid),
+  tasking.start_task(uuid),
+  tasking.hold_task(uuid, text),
+  tasking.complete_task(uuid),
+  tasking.verify_task(uuid),
+  tasking.reopen_task(uuid, text),
+  tasking.cancel_task(uuid, text),
+  tasking.mark_overdue_tasks(int),
+  tasking.open_verification(uuid, core.emr_system, text, text, jsonb, uuid, uuid),
+  tasking.begin_verification(uuid),
+  tasking.record_verification(uuid, jsonb, text),
+  tasking.fail_verification(uuid, text, interval),
+  tasking.repeat_verifications(int),
+  tasking.decide_verification(uuid, boolean, text),
+  tasking.draft_handover(uuid, uuid, uuid, timestamptz, bytea, uuid),
+  tasking.add_handover_patient(uuid, uuid, text, bytea, jsonb, jsonb, bytea, int),
+  tasking.submit_handover(uuid),
+  tasking.cancel_handover(uuid, text),
+  tasking.revise_handover(uuid),
+  tasking.read_back(uuid, uuid, bytea),
+  tasking.accept_handover(uuid, jsonb),
+  tasking.reject_handover(uuid, text),
+  tasking.complete_handover(uuid),
+  tasking.close_shift(uuid),
+  tasking.merge_operation(uuid, text, text, uuid, jsonb, bytea, jsonb, bigint, int),
+  tasking.resolve_conflict(uuid, jsonb, bytea, text),
+  tasking.emr_verification_summary(date, date)
+to business_app;

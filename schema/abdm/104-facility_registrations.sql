@@ -37,6 +37,12 @@ create table abdm.facility_registrations (
   constraint facility_registrations_secret_is_a_path check (secret_ref ~ '^[a-z]+://'),
   constraint facility_registrations_certificate_is_public check (certificate !~ 'PRIVATE KEY'),
   constraint facility_registrations_certificate_has_end check ((certificate is null) = (certificate_expires_at is null)),
+  constraint facility_registrations_participant_is_on_the_exchange check (
+    role <> 'NHCX_PROVIDER' or network_id ~ '^[^@[:space:]]+@hcx$'
+  ),
+  constraint facility_registrations_active_participant_has_key check (
+    role <> 'NHCX_PROVIDER' or status <> 'active' or (signing_key_kid is not null and certificate is not null)
+  ),
   constraint facility_registrations_milestones_by_name check (jsonb_typeof(milestone_status) = 'object')
 );
 

@@ -40,8 +40,8 @@ begin
   for no key update;
   if found and (
     v_transaction.kind <> p_kind
-    or v_transaction.patient_id is distinct from p_patient_id
-    or v_transaction.abha_address is distinct from p_abha_address
+    or (p_patient_id is not null and v_transaction.patient_id is distinct from p_patient_id)
+    or (p_abha_address is not null and v_transaction.abha_address is distinct from p_abha_address)
   ) then
     raise exception 'request % was another exchange', p_request_id
       using errcode = 'IM011', hint = 'choose a new request id for a new exchange';

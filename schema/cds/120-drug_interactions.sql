@@ -30,7 +30,7 @@ create table cds.drug_interactions (
 
 create index drug_interactions_object_idx on cds.drug_interactions (object_code, kind);
 
-comment on table cds.drug_interactions is 'class=reference;scope=global;owner=cds;fhir=ClinicalUseDefinition;retention=reference;about=Pairs that clash: drug and drug, allergy class, disease, food.';
+comment on table cds.drug_interactions is 'class=reference;scope=global;owner=cds;fhir=MedicinalProductInteraction;retention=reference;about=Pairs that clash: drug and drug, allergy class, disease, food.';
 comment on column cds.drug_interactions.kind is 'class=reference;about=What the object is: drug_drug, drug_allergy_class, drug_disease, drug_food or duplicate_class (another drug of the same class).';
 comment on column cds.drug_interactions.subject_code is 'class=reference;about=Ingredient code.';
 comment on column cds.drug_interactions.object_code is 'class=reference;about=Ingredient, allergy class, disease (code or ICD-10) or food. Drug pairs stand in the order of their codes, once.';

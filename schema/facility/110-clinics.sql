@@ -7,6 +7,7 @@ create table facility.clinics (
   code text not null,
   name text not null,
   kind text not null,
+  ownership text not null default 'private',
   country char(2) not null,
   timezone text not null,
   address jsonb not null default '{}',
@@ -40,6 +41,7 @@ create table facility.clinics (
   constraint clinics_kind_check check (
     kind in ('hospital', 'clinic', 'day_care', 'diagnostic_lab', 'pharmacy', 'blood_centre', 'telehealth')
   ),
+  constraint clinics_ownership_known check (ownership in ('public', 'private', 'charitable')),
   constraint clinics_status_check check (status in ('draft', 'active', 'suspended', 'closed')),
   constraint clinics_country_format check (country ~ '^[A-Z]{2}$'),
   constraint clinics_gstin_valid check (gstin is null or core.valid_gstin(gstin)),
@@ -60,6 +62,7 @@ comment on table facility.clinics is 'class=operational;scope=tenant;owner=facil
 comment on column facility.clinics.code is 'class=operational;about=Short code, unique in the tenant; appears in numbers such as those of appointments.';
 comment on column facility.clinics.name is 'class=operational;about=Name of the site.';
 comment on column facility.clinics.kind is 'class=operational;about=hospital, clinic, day_care, diagnostic_lab, pharmacy, blood_centre or telehealth.';
+comment on column facility.clinics.ownership is 'class=operational;about=public, private or charitable: some packages of schemes are reserved for public hospitals.';
 comment on column facility.clinics.country is 'class=operational;about=ISO 3166-1 alpha-2 code.';
 comment on column facility.clinics.timezone is 'class=operational;about=IANA time zone; opening hours, schedules and days of numbers are counted in it.';
 comment on column facility.clinics.address is 'class=operational;about=Postal address: lines, city, district, state.';

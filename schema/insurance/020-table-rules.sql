@@ -50,6 +50,13 @@ begin
   end if;
 
   v_limit := case
+    when v_package.govt_reserved and not exists (
+      select
+      from insurance.insurance_claims c
+      join clinical.encounters e on e.tenant_id = c.tenant_id and e.id = c.encounter_id
+      join facility.clinics s on s.tenant_id = e.tenant_id and s.id = e.clinic_id
+      where c.tenant_id = new.tenant_id and c.id = new.claim_id and s.ownership = 'public'
+    ) then 'govt_reserved'
     when new.quantity > v_package.quantity_allowed then 'quantity_allowed'
     when new.implant_count > 0 and not v_package.implant_applicable then 'implant_applicable'
     when new.implant_count > 1 and not v_package.multiple_implants_allowed then 'multiple_implants_allowed'
@@ -81,7 +88,7 @@ begin
 end
 $$;
 
-comment on function insurance.check_claim_item() is 'about=Before insert or update of a line: quantity, implants, strata and cycles are within the limits of its package (IM607); medical and surgical packages are not mixed unless one of them may be (IM620).';
+comment on function insurance.check_claim_item() is 'about=Before insert or update of a line: quantity, implants, strata and cycles are within the limits of its package, and one that is reserved for public hospitals is claimed by such a one (IM607); medical and surgical packages are not mixed unless one of them may be (IM620).';
 
 create function insurance.check_claim_has_approval() returns trigger
   language plpgsql
@@ -123,3 +130,22 @@ end
 $$;
 
 comment on function insurance.keep_submitted_claim() is 'about=Before update: what was submitted is not changed afterwards (IM001).';
+
+create function insurance.check_workflow_code() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_code text := to_jsonb(new) ->> tg_argv[0];
+begin
+  if v_code is not null and not fhir.value_set_contains('urn:nhcx:workflow-ids', v_code) then
+    raise exception '"%" is no workflow id of the exchange', v_code
+      using
+        errcode = '23514', constraint = tg_name,
+        hint = 'workflow ids are the members of value set urn:nhcx:workflow-ids; see setting insurance.workflow_rules';
+  end if;
+  return new;
+end
+$$;
+
+comment on function insurance.check_workflow_code() is 'about=Argument (column). Before insert or update: workflow ids that we send are members of value set urn:nhcx:workflow-ids (23514).';

@@ -45,6 +45,7 @@ create table insurance.insurance_claims (
   submitted_at timestamptz,
   submitted_by uuid,
   decision_due_at timestamptz,
+  overdue_announced_at timestamptz,
   decided_at timestamptz,
   submit_by timestamptz,
   delay_reason text,
@@ -89,6 +90,9 @@ create table insurance.insurance_claims (
   ),
   constraint insurance_claims_approval_has_reference check (
     adjudication not in ('approved', 'partially_approved') or use <> 'preauthorization' or pre_auth_ref is not null
+  ),
+  constraint insurance_claims_submitted_claim_has_limit check (
+    use <> 'claim' or submitted_at is null or submit_by is not null
   ),
   constraint insurance_claims_late_has_reason check (submitted_at <= submit_by or delay_reason is not null)
 );
@@ -172,6 +176,7 @@ comment on column insurance.insurance_claims.auto_approved is 'class=operational
 comment on column insurance.insurance_claims.submitted_at is 'class=operational;about=When it was submitted; answers to queries do not change it.';
 comment on column insurance.insurance_claims.submitted_by is 'class=operational;about=Who submitted it.';
 comment on column insurance.insurance_claims.decision_due_at is 'class=operational;about=Until when the payer must decide; computed from insurance.payers when submitted.';
+comment on column insurance.insurance_claims.overdue_announced_at is 'class=operational;about=When claim.overdue.v1 told that decision_due_at had passed; before a later decision_due_at it says nothing.';
 comment on column insurance.insurance_claims.decided_at is 'class=operational;about=When it was decided.';
 comment on column insurance.insurance_claims.submit_by is 'class=operational;about=Until when a claim must be submitted; later needs delay_reason.';
 comment on column insurance.insurance_claims.delay_reason is 'class=operational;about=Why the claim comes late.';
@@ -197,6 +202,8 @@ create trigger insurance_claims_freeze before update on insurance.insurance_clai
   for each row execute function insurance.keep_submitted_claim();
 create trigger insurance_claims_approval before update of status on insurance.insurance_claims
   for each row execute function insurance.check_claim_has_approval();
+create trigger insurance_claims_workflow before insert or update of workflow_code on insurance.insurance_claims
+  for each row execute function insurance.check_workflow_code('workflow_code');
 create trigger insurance_claims_transition before insert or update of status on insurance.insurance_claims
   for each row execute function core.enforce_transition('insurance.insurance_claims', 'status');
 select audit.track('insurance.insurance_claims');

@@ -29,6 +29,9 @@ create table insurance.claim_payments (
   constraint claim_payments_status_known check (status in ('notified', 'acknowledged', 'disputed', 'reconciled')),
   constraint claim_payments_amount_positive check (amount > 0 and tds between 0 and amount),
   constraint claim_payments_reconciled_is_allocated check (status <> 'reconciled' or allocated = amount),
+  constraint claim_payments_acknowledged_is_sent check (
+    status not in ('acknowledged', 'reconciled') or (acknowledged_at is not null and ack_workflow_code is not null)
+  ),
   constraint claim_payments_net_is_amount_less_tax check (net = amount - tds),
   constraint claim_payments_allocated_within_amount check (allocated between 0 and amount)
 );
@@ -73,6 +76,8 @@ create trigger claim_payments_touch before update on insurance.claim_payments
   for each row execute function core.update_updated_at_column('row_version');
 create trigger claim_payments_payer_visible before insert or update of payer_id on insurance.claim_payments
   for each row execute function core.check_shared_reference('payer_id', 'insurance.payers');
+create trigger claim_payments_workflow before insert or update of ack_workflow_code on insurance.claim_payments
+  for each row execute function insurance.check_workflow_code('ack_workflow_code');
 create trigger claim_payments_transition before insert or update of status on insurance.claim_payments
   for each row execute function core.enforce_transition('insurance.claim_payments', 'status');
 select audit.track('insurance.claim_payments');

@@ -146,7 +146,9 @@ begin
   select e.patient_id, e.period into v_patient_id, v_period
   from clinical.encounters e
   where
-    e.tenant_id = v_tenant and e.id = coalesce(v_case.encounter_id, (p_claim ->> 'encounter_id')::uuid)
+    e.tenant_id = v_tenant
+    -- not coalesce, here and below: it does not count as leakproof, and a generic plan could not use the primary key
+    and e.id = case when v_case.encounter_id is null then (p_claim ->> 'encounter_id')::uuid else v_case.encounter_id end
     and e.deleted_at is null;
   if not found then
     raise exception 'encounter % does not exist', p_claim ->> 'encounter_id'
@@ -155,7 +157,8 @@ begin
   select c.* into v_coverage
   from insurance.coverages c
   where
-    c.tenant_id = v_tenant and c.id = coalesce(v_case.coverage_id, (p_claim ->> 'coverage_id')::uuid)
+    c.tenant_id = v_tenant
+    and c.id = case when v_case.coverage_id is null then (p_claim ->> 'coverage_id')::uuid else v_case.coverage_id end
     and c.deleted_at is null;
   if not found or (v_case.id is null and v_coverage.patient_id <> v_patient_id) then
     raise exception 'coverage % is not of patient %', p_claim ->> 'coverage_id', v_patient_id

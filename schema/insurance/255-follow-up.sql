@@ -300,3 +300,36 @@ end
 $$;
 
 comment on function insurance.lapse_queries(int) is 'about=Ends up to p_limit queries whose time has passed without an answer, with their submissions, gives back what these held, and returns how many. For a job that runs every few minutes.';
+
+create function insurance.announce_overdue(p_limit int default 1000) returns int
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_claim insurance.insurance_claims;
+  v_announced int := 0;
+begin
+  for v_claim in
+    select c.*
+    from insurance.insurance_claims c
+    where
+      c.tenant_id = v_tenant and c.status in ('submitted', 'cancel_requested', 'reprocess_requested')
+      and c.decision_due_at <= now()
+      and (c.overdue_announced_at is null or c.overdue_announced_at < c.decision_due_at)
+    order by c.decision_due_at, c.id
+    limit p_limit
+    for no key update skip locked
+  loop
+    update insurance.insurance_claims c
+    set overdue_announced_at = now()
+    where c.tenant_id = v_tenant and c.id = v_claim.id;
+    perform core.enqueue('claim', v_claim.id, 'claim.overdue.v1', jsonb_build_object('id', v_claim.id));
+    v_announced := v_announced + 1;
+  end loop;
+  return v_announced;
+end
+$$;
+
+comment on function insurance.announce_overdue(int) is 'about=Event claim.overdue.v1 for up to p_limit submissions that the payer should have decided by now, once for each decision_due_at, and returns how many. For a job that runs every few minutes.';

@@ -3,8 +3,10 @@
 
 select core.hand_over('insurance', 'billing');
 
-grant usage on schema patient, clinical, ehr to billing_owner, billing_app, billing_ro;
+grant usage on schema patient, clinical, ehr, fhir, facility to billing_owner, billing_app, billing_ro;
 grant select (tenant_id, id, patient_id, clinic_id, period, status, deleted_at) on clinical.encounters to billing_owner;
+grant select (tenant_id, id, ownership) on facility.clinics to billing_owner;
+grant execute on function fhir.value_set_contains(text, text, text) to billing_owner;
 grant select (tenant_id, encounter_id, discharge_ordered_at, physically_left_at) on clinical.admissions to billing_owner;
 grant select (tenant_id, id, encounter_id, status, stg_status, discharge_kind, created_at)
   on clinical.discharge_summaries to billing_owner;
@@ -46,6 +48,7 @@ grant execute on function
   insurance.request_cancellation(uuid, text),
   insurance.request_reprocess(uuid, text),
   insurance.lapse_queries(int),
+  insurance.announce_overdue(int),
   insurance.receive_message(jsonb),
   insurance.queue_message(jsonb, text, uuid),
   insurance.mark_message_sent(uuid, int),

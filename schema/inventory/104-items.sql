@@ -57,7 +57,7 @@ create index items_drug_idx on inventory.items (drug_id, tenant_id)
   where drug_id is not null;
 comment on index inventory.items_drug_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
 
-comment on table inventory.items is 'class=operational;scope=tenant;owner=inventory;fhir=Medication,SupplyItem;retention=operational;about=What can be in stock: drugs, consumables, implants, reagents, linen, spare parts.';
+comment on table inventory.items is 'class=operational;scope=tenant;owner=inventory;fhir=Medication;retention=operational;about=What can be in stock: drugs, consumables, implants, reagents, linen, spare parts.';
 comment on column inventory.items.sku is 'class=operational;about=Stock-keeping code of the hospital, unique while the item is not deleted.';
 comment on column inventory.items.name is 'class=operational;about=What storekeepers call it, with strength and form for a drug.';
 comment on column inventory.items.kind is 'class=operational;about=What it is: drug, consumable, implant, reagent, blood_bag, linen, stationery or asset_spare.';

@@ -43,7 +43,7 @@ create index stock_balances_fefo_idx
 create index stock_balances_item_idx on inventory.stock_balances (tenant_id, item_id);
 create index stock_balances_batch_idx on inventory.stock_balances (tenant_id, batch_id, item_id, expiry_on);
 
-comment on table inventory.stock_balances is 'class=operational;scope=tenant;owner=inventory;fhir=InventoryReport;retention=operational;about=On hand and reserved per store and batch; the row that every movement locks.';
+comment on table inventory.stock_balances is 'class=operational;scope=tenant;owner=inventory;fhir=none;retention=operational;about=On hand and reserved per store and batch; the row that every movement locks.';
 comment on column inventory.stock_balances.store_location_id is 'class=operational;about=The place that holds the stock: store, ward, theatre.';
 comment on column inventory.stock_balances.item_id is 'class=operational;about=The item of the batch.';
 comment on column inventory.stock_balances.batch_id is 'class=operational;about=The batch.';

@@ -37,7 +37,9 @@ begin
     select p.store_id, b.id as batch_id
     from (values (p_from_location_id), (p_to_location_id)) as p (store_id)
     cross join inventory.batches b
-    where b.tenant_id = v_tenant and b.id in (select (l.value ->> 'batch_id')::uuid from jsonb_array_elements(p_lines) l)
+    where
+      b.tenant_id = v_tenant
+      and b.id = any (array(select (l.value ->> 'batch_id')::uuid from jsonb_array_elements(p_lines) l))
     order by p.store_id, b.item_id, b.expiry_on, b.id
   loop
     perform inventory.lock_balance(v_tenant, v_place.store_id, v_place.batch_id, v_place.store_id = p_to_location_id);

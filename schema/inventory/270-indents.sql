@@ -231,7 +231,7 @@ begin
     from inventory.stock_movements m
     where
       m.tenant_id = v_tenant
-      and m.id in (select (i.value #>> '{}')::uuid from jsonb_array_elements(v_claim.response) i)
+      and m.id = any (array(select (i.value #>> '{}')::uuid from jsonb_array_elements(v_claim.response) i))
     order by m.id;
     return;
   end if;

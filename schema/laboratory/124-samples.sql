@@ -52,7 +52,12 @@ create table laboratory.samples (
     receipt_condition in ('good', 'haemolysed', 'lipaemic', 'icteric', 'clotted', 'leaked', 'insufficient', 'unlabelled', 'mislabelled', 'wrong_container', 'delayed', 'temperature_breach')
   ),
   constraint samples_collected_from_identified_patient check (
-    status in ('planned', 'cancelled') or (collected_at is not null and collected_by is not null and patient_id_check <> 'not_done')
+    status in ('planned', 'cancelled')
+    or (num_nulls(collected_at, collected_by, patient_id_check) = 0 and patient_id_check <> 'not_done')
+  ),
+  constraint samples_received_in_a_condition check (
+    status not in ('received', 'accessioned', 'aliquoted', 'in_process', 'tested', 'stored')
+    or num_nulls(received_at, received_by, receipt_condition) = 0
   ),
   constraint samples_received_after_collection check (received_at >= collected_at),
   constraint samples_rejected_with_reason check (status <> 'rejected' or rejection_reason_code is not null),

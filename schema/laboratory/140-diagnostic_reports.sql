@@ -111,7 +111,9 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('laboratory.diagnostic_reports', 'registered', 'cancelled', false, null),
   ('laboratory.diagnostic_reports', 'partial', 'final', false, 'report.issued.v1'),
   ('laboratory.diagnostic_reports', 'partial', 'cancelled', false, null),
-  ('laboratory.diagnostic_reports', 'final', 'entered_in_error', true, null)
+  ('laboratory.diagnostic_reports', 'final', 'entered_in_error', true, null),
+  ('laboratory.diagnostic_reports', 'amended', 'entered_in_error', true, null),
+  ('laboratory.diagnostic_reports', 'corrected', 'entered_in_error', true, null)
 on conflict (machine, from_state, to_state) do nothing;
 
 grant select on laboratory.diagnostic_reports to lab_app;

@@ -65,8 +65,13 @@ begin
   elsif exists (
     select
     from jsonb_array_elements(p_lines) as l (line)
-    left join inventory.items i
-      on i.tenant_id = v_tenant and i.id = (l.line ->> 'item_id')::uuid and i.active and i.deleted_at is null
+    -- the limit keeps it a look-up a line: ->> is not leakproof, a join on it would read all items of the tenant
+    left join lateral (
+      select k.id, k.drug_id
+      from inventory.items k
+      where k.tenant_id = v_tenant and k.id = (l.line ->> 'item_id')::uuid and k.active and k.deleted_at is null
+      limit 1
+    ) i on true
     left join medication.drugs d on d.id = i.drug_id
     where
       i.id is null or l.line ->> 'prescription_item_id' is not null
@@ -92,9 +97,18 @@ begin
       ) as item_id
     from jsonb_array_elements(p_lines) as e (value)
   ) l
-  left join inventory.stock_reservations r on r.tenant_id = v_tenant and r.id = (l.line ->> 'reservation_id')::uuid
-  left join inventory.batches b
-    on b.tenant_id = v_tenant and b.id = coalesce(r.batch_id, (l.line ->> 'batch_id')::uuid)
+  left join lateral (
+    select h.batch_id
+    from inventory.stock_reservations h
+    where h.tenant_id = v_tenant and h.id = (l.line ->> 'reservation_id')::uuid
+    limit 1
+  ) r on true
+  left join lateral (
+    select k.id, k.expiry_on
+    from inventory.batches k
+    where k.tenant_id = v_tenant and k.id = case when r.batch_id is null then (l.line ->> 'batch_id')::uuid else r.batch_id end
+    limit 1
+  ) b on true
   order by l.item_id, (b.id is not null), b.expiry_on, b.id, l.line ->> 'prescription_item_id';
 end
 $$;

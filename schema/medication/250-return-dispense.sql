@@ -142,8 +142,13 @@ begin
   for v_line in
     select e.value
     from jsonb_array_elements(p_lines) as e (value)
-    left join medication.dispense_items l
-      on l.tenant_id = v_given.tenant_id and l.id = (e.value ->> 'dispense_item_id')::uuid
+    -- the limit keeps it a look-up a line: ->> is not leakproof, a join on it would read all lines of the tenant
+    left join lateral (
+      select g.id, g.item_id, g.expiry_on, g.batch_id
+      from medication.dispense_items g
+      where g.tenant_id = v_given.tenant_id and g.id = (e.value ->> 'dispense_item_id')::uuid
+      limit 1
+    ) l on true
     order by l.item_id, l.expiry_on, l.batch_id, l.id
   loop
     v_lines := v_lines || medication.returned_line(v_line, v_given, v_return.id);

@@ -209,13 +209,39 @@ test('claims: none is submitted without an approval unless its packages need non
   const submit = async (id: string | undefined) => {
     await force(`update insurance.insurance_claims set status = 'ready' where id = $1`, [id])
     await force(
-      `update insurance.insurance_claims set status = 'submitted', submitted_at = now(), workflow_code = 'x' where id = $1`,
+      `update insurance.insurance_claims set status = 'submitted', submitted_at = now(), submit_by = now(), workflow_code = '15' where id = $1`,
       [id],
     )
   }
 
   await assert.rejects(submit(needs?.id), { sqlstate: 'IM605' })
   await submit(needsNone?.id)
+})
+
+test('lines: a package reserved for public hospitals is claimed by such a one only', async () => {
+  const place = scheme()
+  const { hospital, packages } = place
+  const { id: caseId } = await openCase(place, await addBeneficiary(place))
+  const draft = () => hospital.run((tx) => draftClaim(tx, { caseId }, linesOf(place, 'MG001')))
+  await force('update insurance.benefit_packages set govt_reserved = true where id = $1', [packages.MG001])
+
+  await assert.rejects(draft(), { sqlstate: 'IM607' })
+  await force(`update facility.clinics set ownership = 'public' where id = $1`, [hospital.clinicId])
+  assert.equal((await draft()).status, 'draft')
+
+  await force(`update facility.clinics set ownership = 'private' where id = $1`, [hospital.clinicId])
+  await force('update insurance.benefit_packages set govt_reserved = false where id = $1', [packages.MG001])
+})
+
+test('claims: a workflow id that is no member of the value set is refused', async () => {
+  const place = scheme()
+  const { id: caseId } = await openCase(place, await addBeneficiary(place))
+  const preauth = await submitted(place, caseId, 'SG002')
+
+  await assert.rejects(
+    force(`update insurance.insurance_claims set workflow_code = '999' where id = $1`, [preauth.id]),
+    violates('insurance_claims_workflow'),
+  )
 })
 
 test('lines: net is the product, a code once with its stratum and cycle, approved within net', async () => {

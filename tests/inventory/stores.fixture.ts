@@ -147,8 +147,9 @@ export function balances(stores: Stores, location = stores.store): Promise<Balan
  * Balances that are not the sum of their ledger, whose reserved part is not what active reservations promise, or whose
  * ledger does not lead from one balance_after to the next.
  */
-export function stockOutOfStep({ superuser }: Stores): Promise<unknown[]> {
-  return superuser.query(`
+export function stockOutOfStep({ superuser, tenant }: Stores): Promise<unknown[]> {
+  return superuser.query(
+    `
     select b.id, b.on_hand, b.reserved, ledger.total, promised.total as promised, ledger.broken
     from inventory.stock_balances b
     cross join lateral (
@@ -164,5 +165,8 @@ export function stockOutOfStep({ superuser }: Stores): Promise<unknown[]> {
       from inventory.stock_reservations r
       where r.store_location_id = b.store_location_id and r.batch_id = b.batch_id and r.status = 'active'
     ) promised
-    where b.on_hand <> ledger.total or b.reserved <> promised.total or b.on_hand < 0 or ledger.broken > 0`)
+    where b.tenant_id = $1
+      and (b.on_hand <> ledger.total or b.reserved <> promised.total or b.on_hand < 0 or ledger.broken > 0)`,
+    [tenant],
+  )
 }

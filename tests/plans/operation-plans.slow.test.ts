@@ -5,22 +5,29 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { applyMigrations, applySeeds, readModules } from '@imhotep/engine'
-import { connect, startEmbedded, type Database } from '@imhotep/postgres'
+import { startEmbedded } from '@imhotep/postgres'
 import { testSettings, testVersion } from '../support/server.ts'
+import { makeLargeHospital } from './large-hospital.ts'
 import { readPlans, type Scan } from './read-plans.ts'
-import { scaleHospital } from './scale-hospital.ts'
 
-// The tests of packages/domain run every operation. Here they run once more on a hospital of 100,000 patients, with a
+// The tests of packages/domain run every operation. Here they run once more in a hospital of 100,000 patients, with a
 // server that logs the plan of every statement; then no statement of an operation may have read a large table from end
 // to end, nor all rows of a tenant.
+//   IMHOTEP_PLANS=insurance npm run test:slow -- plans     only the tests with this part in their path
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
-const template = 'imhotep_large_hospital'
-/** Tables with fewer rows are read whole for a good reason. */
-const large = 1_000
+const database = 'imhotep_large_hospital'
 
-test('operations: every statement on a large table goes by an index that tells more than the tenant', async () => {
+/** Statements that may read a whole table, by how they begin, and why. */
+const exceptions: readonly { readonly relation: string; readonly statement: string; readonly why: string }[] = [
+  {
+    relation: 'scheduling.schedules',
+    statement: 'select s.id, s.clinic_id, s.doctor_id, s.department_id, s.location_id, s.capacity_per_slot',
+    why: 'the job that generates the slots of all doctors follows every rule of the tenant',
+  },
+]
+
+test('operations: every statement on a large table goes by an index that tells more than the tenant', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'imhotep-plans-'))
   await chmod(directory, 0o1777) // the server's user writes its log here
   const server = await startEmbedded({
@@ -28,6 +35,10 @@ test('operations: every statement on a large table goes by an index that tells m
     version: testVersion(),
     settings: {
       ...testSettings,
+      // statistics stay what they are when the hospital is made
+      autovacuum: 'off',
+      shared_buffers: '1GB',
+      max_wal_size: '8GB',
       log_min_messages: 'warning',
       logging_collector: 'on',
       log_directory: directory,
@@ -37,111 +48,42 @@ test('operations: every statement on a large table goes by an index that tells m
     },
   })
   try {
-    const { largeTables, partialIndexes, bodies } = await makeLargeHospital(server.url())
-    const output = await runOperations(server.url())
+    const { largeTables, partialIndexes, bodies } = await makeLargeHospital(server.url(), database)
+
+    await t.test('the tests of the operations pass in the large hospital', async () => {
+      const output = await runOperations(server.url())
+      assert.match(output, /\n\d+ passed, 0 failed/, output)
+    })
+
     const log = await readFile(join(directory, 'plans.log'), 'utf8')
-
+    const isOfAnOperation = memoized((query) => isOurs(query, bodies))
     const scans = [...readPlans(log)].filter(
-      ({ relation, query }) => largeTables.has(relation) && isOfAnOperation(query, bodies),
+      ({ relation, query }) => largeTables.has(relation) && isOfAnOperation(query),
     )
-    const slow = new Map<string, Scan>()
-    for (const scan of scans)
-      if (isSlow(scan, partialIndexes))
-        slow.set(
-          `${scan.relation}: ${scan.node} ${scan.index ?? ''} ${scan.condition ?? ''} in ${start(scan.query)}`,
-          scan,
-        )
+    const slow = scans.filter((scan) => isSlow(scan, partialIndexes))
+    const shown = new Set(slow.filter((scan) => !isException(scan)).map(show))
     console.log(
-      `plans: ${scans.length} scans of ${new Set(scans.map(({ relation }) => relation)).size} large tables, ${slow.size} slow`,
+      `plans: ${scans.length} scans of ${new Set(scans.map(({ relation }) => relation)).size} of ${largeTables.size} large tables, ${shown.size} slow`,
     )
-
-    assert.match(output, /\n\d+ passed, 0 failed/, 'the operations themselves must work on the large hospital')
-    assert.ok(scans.length > 1_000, `looked at ${scans.length} scans only`)
-    assert.deepEqual([...slow.keys()], [])
+    assert.deepEqual([...shown], [])
+    if (part !== '') return
+    assert.ok(scans.length > 10_000, `looked at ${scans.length} scans only`)
+    const gone = exceptions.filter(({ statement }) => !bodies.includes(statement))
+    assert.deepEqual(gone, [], 'exceptions for statements that are gone')
   } finally {
     await server.stop('immediate')
     await rm(directory, { recursive: true, force: true })
   }
 })
 
-interface LargeHospital {
-  readonly largeTables: ReadonlySet<string>
-  /** Names of indexes that hold some rows only. */
-  readonly partialIndexes: ReadonlySet<string>
-  /** Texts of the functions, white space folded. */
-  readonly bodies: string
-}
+const part = process.env['IMHOTEP_PLANS'] ?? ''
 
-async function makeLargeHospital(url: string): Promise<LargeHospital> {
-  const admin = connect(url)
-  try {
-    await admin.query(`create database ${template}`)
-    const at = new URL(url)
-    at.pathname = `/${template}`
-    const modules = await readModules(join(root, 'schema'))
-    await applyMigrations(at.href, { directory: join(root, 'db/migration') })
-    const db = connect(at.href)
-    try {
-      await db.query(`select core.set_environment('dev')`)
-      await applySeeds(at.href, modules, 'system')
-      await applySeeds(at.href, modules, 'demo')
-      await scaleHospital(db, { rows: 2_000, rowsOf: { 'patient.patients': 100_000 } })
-      await logPlansOfApplications(db)
-      return {
-        largeTables: await readLargeTables(db),
-        partialIndexes: await readPartialIndexes(db),
-        bodies: await readBodies(db),
-      }
-    } finally {
-      await db.close()
-      await admin.query(`alter database ${template} with is_template true allow_connections false`)
-    }
-  } finally {
-    await admin.close()
-  }
-}
-
-/** Settings of the role, not of the database: a clone of a template does not inherit the latter. */
-async function logPlansOfApplications(db: Database): Promise<void> {
-  await db.query(`alter role imhotep_app login password 'imhotep-test'`)
-  const settings = {
-    session_preload_libraries: 'auto_explain',
-    'auto_explain.log_min_duration': '0',
-    'auto_explain.log_nested_statements': 'on',
-    'auto_explain.log_verbose': 'on',
-    'auto_explain.log_format': 'json',
-  }
-  await db.query(`load 'auto_explain'`)
-  for (const [name, value] of Object.entries(settings))
-    await db.query(`alter role imhotep_app set ${name} = '${value}'`)
-}
-
-async function readLargeTables(db: Database): Promise<Set<string>> {
-  const rows = await db.query<{ name: string }>(
-    `select c.oid::regclass::text as name from pg_class c where c.relkind = 'r' and c.reltuples >= $1`,
-    [large],
-  )
-  return new Set(rows.map(({ name }) => name))
-}
-
-async function readPartialIndexes(db: Database): Promise<Set<string>> {
-  const rows = await db.query<{ name: string }>(
-    `select c.relname as name from pg_index x join pg_class c on c.oid = x.indexrelid where x.indpred is not null`,
-  )
-  return new Set(rows.map(({ name }) => name))
-}
-
-async function readBodies(db: Database): Promise<string> {
-  const rows = await db.query<{ body: string }>(`
-    select p.prosrc as body from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-    where n.nspname !~ '^(pg_|information_schema)'`)
-  return fold(rows.map(({ body }) => body).join('\n'))
-}
-
-/** The quick tests of packages/domain, each of whose databases is a copy of the large one. */
+/** The quick tests of packages/domain, in the large hospital: they share it, each with a tenant of its own. */
 async function runOperations(url: string): Promise<string> {
   const found = await readdir(join(root, 'packages/domain/src'), { recursive: true })
-  const files = found.filter((file) => file.endsWith('.pg.test.ts') && !file.endsWith('operations.pg.test.ts'))
+  const files = found.filter(
+    (file) => file.endsWith('.pg.test.ts') && !file.endsWith('operations.pg.test.ts') && file.includes(part),
+  )
   const child = spawn(
     process.execPath,
     [
@@ -156,7 +98,7 @@ async function runOperations(url: string): Promise<string> {
     {
       cwd: root,
       stdio: ['ignore', 'pipe', 'inherit'],
-      env: { ...process.env, IMHOTEP_TEST_SERVER: url, IMHOTEP_TEST_TEMPLATE: template, NODE_TEST_CONTEXT: '' },
+      env: { ...process.env, IMHOTEP_TEST_SERVER: url, IMHOTEP_TEST_DATABASE: database, NODE_TEST_CONTEXT: '' },
     },
   )
   let output = ''
@@ -165,7 +107,7 @@ async function runOperations(url: string): Promise<string> {
 }
 
 /** A statement in the text of a function, or one of the server's own for a reference. Not what a test asks for itself. */
-function isOfAnOperation(query: string, bodies: string): boolean {
+function isOurs(query: string, bodies: string): boolean {
   return query.startsWith('SELECT 1 FROM ONLY') || bodies.includes(fold(query).slice(0, 80))
 }
 
@@ -178,10 +120,28 @@ function isSlow({ node, index, condition }: Scan, partialIndexes: ReadonlySet<st
   return besidesTenant === ''
 }
 
+function isException(scan: Scan): boolean {
+  return exceptions.some((exception) => covers(exception, scan))
+}
+
+function covers({ relation, statement }: (typeof exceptions)[number], scan: Scan): boolean {
+  return relation === scan.relation && fold(scan.query).startsWith(statement)
+}
+
+function show({ relation, node, index, condition, query }: Scan): string {
+  const where = (condition ?? '').replaceAll(/'[0-9a-f-]{36}'::uuid/g, '$')
+  return `${relation}: ${node} ${index ?? ''} ${where} in ${fold(query).slice(0, 160)}`
+}
+
 function fold(text: string): string {
   return text.replaceAll(/\s+/g, ' ').trim()
 }
 
-function start(query: string): string {
-  return fold(query).slice(0, 120)
+function memoized(compute: (key: string) => boolean): (key: string) => boolean {
+  const known = new Map<string, boolean>()
+  return (key) => {
+    const value = known.get(key) ?? compute(key)
+    known.set(key, value)
+    return value
+  }
 }

@@ -30,6 +30,9 @@ export function emptyDatabase(name?: string): Promise<TestDatabase> {
 
 /** A database with V001, all increments and the system seed: a clone of a template that is made once per server. */
 export async function hospitalDatabase(): Promise<TestDatabase> {
+  // a test that runs other tests on a hospital of its own names it here: they share it, each with a tenant of its own
+  const shared = process.env['IMHOTEP_TEST_DATABASE']
+  if (shared) return openDatabase(shared, async () => {})
   return createDatabase(await hospitalTemplate())
 }
 
@@ -40,34 +43,32 @@ export async function demoDatabase(): Promise<TestDatabase> {
 
 async function createDatabase(template: string, name?: string): Promise<TestDatabase> {
   const chosen = `${name ?? 'test'}_${randomBytes(5).toString('hex')}`
+  await withServer((connection) =>
+    connection.query(`create database ${chosen} template ${template} strategy file_copy`),
+  )
+  return openDatabase(chosen, async () => {
+    await withServer((connection) => connection.query(`drop database if exists ${chosen} with (force)`))
+  })
+}
+
+async function openDatabase(name: string, drop: () => Promise<void>): Promise<TestDatabase> {
   const serverVersion = await withServer(async (connection) => {
-    await connection.query(`create database ${chosen} template ${template} strategy file_copy`)
     const [row] = await connection.query<{ version: number }>(
       `select current_setting('server_version_num')::int as version`,
     )
     return Math.floor((row?.version ?? 0) / 10_000)
   })
-  const url = await urlOf(chosen)
+  const url = await urlOf(name)
   const appUrl = new URL(url)
   appUrl.username = 'imhotep_app'
   appUrl.password = appPassword
 
-  const drop = () => withServer((connection) => connection.query(`drop database if exists ${chosen} with (force)`))
-  return {
-    url,
-    appUrl: appUrl.href,
-    serverVersion,
-    drop: async () => void (await drop()),
-    [Symbol.asyncDispose]: async () => void (await drop()),
-  }
+  return { url, appUrl: appUrl.href, serverVersion, drop, [Symbol.asyncDispose]: drop }
 }
 
 let hospital: Promise<string> | undefined
 
 function hospitalTemplate(): Promise<string> {
-  // a test that runs other tests on a hospital of its own names it here
-  const given = process.env['IMHOTEP_TEST_TEMPLATE']
-  if (given) return Promise.resolve(given)
   hospital ??= makeTemplate('template1', ['db/migration', 'schema'], async (url) => {
     const { applyMigrations, applySeeds, readModules } = await engine()
     await applyMigrations(url, { directory: join(root, 'db/migration') })

@@ -108,6 +108,43 @@ export function hasColumns(wanted: Readonly<Record<string, readonly string[]>>):
   }
 }
 
+/** Each table has the columns, each of the type; lengths and precisions may differ. `{table: {type: 'column column'}}`. */
+export function hasTypes(wanted: Readonly<Record<string, Readonly<Record<string, string>>>>): Check {
+  return ({ catalog }) => {
+    const offenders: string[] = []
+    let looked = 0
+    for (const [name, types] of Object.entries(wanted)) {
+      const table = catalog.tables.get(name)
+      for (const [type, columns] of Object.entries(types)) {
+        for (const column of columns.split(/\s+/)) {
+          looked += 1
+          const found = table?.columns.get(column)?.type.replace(/\([\d,]+\)/, '')
+          if (found === undefined) offenders.push(`${name}.${column} is missing`)
+          else if (found !== type) offenders.push(`${name}.${column} is ${found}, not ${type}`)
+        }
+      }
+    }
+    return summary(`${looked} columns of ${Object.keys(wanted).length} tables`, looked, offenders)
+  }
+}
+
+/** A check of the column, or its enumerated type, lists these words; `exactly`: and no other. */
+export function hasWords(table: string, column: string, words: readonly string[], exactly = false): Check {
+  return ({ catalog }) => {
+    const found = catalog.tables.get(table)
+    const lists = [...(found?.constraints.values() ?? [])]
+      .filter(({ kind, validated, columns }) => kind === 'check' && validated && columns.join() === column)
+      .map(({ definition }) => [...definition.matchAll(/'([^']*)'/g)].map(([, word]) => word ?? ''))
+    lists.push(catalog.types.get(found?.columns.get(column)?.type ?? '')?.labels ?? [])
+    const fits = lists.some(
+      (list) => words.every((word) => list.includes(word)) && (!exactly || list.every((word) => words.includes(word))),
+    )
+    return fits
+      ? pass(`${words.length} words of ${table}.${column}`)
+      : fail(`${table}.${column} is not limited to the words ${words.join(', ')}`, [`${table}.${column}`])
+  }
+}
+
 /** The table has a validated check whose definition matches every pattern. */
 export function hasCheck(table: string, ...patterns: readonly RegExp[]): Check {
   return ({ catalog }) => {
@@ -258,6 +295,18 @@ async function attemptOf(
     refused: await outcome(refusal.statement),
     control: refusal.control === undefined ? '00000' : await outcome(refusal.control),
   }
+}
+
+/** What was tried, what it ended with (an SQLSTATE or a state), and what it must end with. */
+export type Trial = readonly [name: string, outcome: string, expected: string]
+
+/** Every trial ended as it must: what is allowed works as well as what is forbidden is refused. */
+export function judge(trials: readonly Trial[]): Verdict {
+  const offenders = trials
+    .filter(([, outcome, expected]) => outcome !== expected)
+    .map(([name, outcome, expected]) => `${name}: ended with ${outcome}, not ${expected}`)
+  const evidence = trials.map(([name, , expected]) => `${name} ${expected === '00000' ? 'works' : expected}`).join('; ')
+  return offenders.length > 0 || trials.length === 0 ? fail(`${trials.length} trials`, offenders) : pass(evidence)
 }
 
 /** A request of the tenant's, made by its first user. */

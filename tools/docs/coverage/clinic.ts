@@ -137,7 +137,7 @@ export const clinic: readonly Requirement[] = [
     tests: {
       'tests/kernel/audit.pg.test.ts': ['audit.track: logs inserts, changed columns of updates'],
       'packages/engine/src/verify/rules/audit-coverage.test.ts': ['finds a protected table without triggers'],
-      'tests/sabotage/rules.pg.test.ts': ['the rules notice'],
+      'tests/sabotage/rules.slow.test.ts': ['the rules notice'],
     },
   },
   {

@@ -171,7 +171,7 @@ export const hospital: readonly Requirement[] = [
     tests: {
       'packages/engine/src/verify/attack/attack-database.pg.test.ts': ['gets nowhere on a sound database'],
       'packages/engine/src/verify/verify-database.pg.test.ts': ['finds no error in the schema as it is built'],
-      'tests/sabotage/rules.pg.test.ts': ['the rules notice'],
+      'tests/sabotage/rules.slow.test.ts': ['the rules notice'],
       'tests/sabotage/attack.slow.test.ts': ['the attack gets through'],
       'tests/kernel/context.pg.test.ts': ['without a tenant: reads see nothing and writes fail'],
     },
@@ -379,7 +379,7 @@ export const hospital: readonly Requirement[] = [
     objects: ['tests/compliance/checker.slow.test.ts', 'tests/sabotage/saboteurs.ts'],
     tests: {
       'tests/compliance/checker.slow.test.ts': ['reports every defect and no harmless change'],
-      'tests/sabotage/rules.pg.test.ts': ['the rules notice'],
+      'tests/sabotage/rules.slow.test.ts': ['the rules notice'],
     },
     missing: 'The measurement is there; its lists of defects and harmless changes are being filled.',
   },

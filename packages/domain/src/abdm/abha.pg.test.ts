@@ -68,9 +68,13 @@ test('an ABHA is created with consent, wrong and right OTP, address and link, an
     assert.equal(enrolledAgain.id, enrolled.id)
     assert.deepEqual([linked.status, linked.abhaAddress, linked.mismatches], ['linked', 'meera.nair@sbx', []])
     assert.deepEqual(linkedAgain, linked)
-    assert.deepEqual(await asSuperuser(hospital, 'select status, otp_attempts from abdm.abha_registrations'), [
-      { status: 'linked', otp_attempts: 2 },
-    ])
+    assert.deepEqual(
+      await asSuperuser(
+        hospital,
+        'select status, otp_attempts from abdm.abha_registrations where tenant_id = core.current_tenant_id()',
+      ),
+      [{ status: 'linked', otp_attempts: 2 }],
+    )
     assert.deepEqual(
       await asSuperuser(hospital, `select kind, value_last4 from patient.patient_identifiers where patient_id = $1`, [
         patientId,
@@ -238,7 +242,10 @@ test('record_abha_status: a deactivated ABHA stays the patient’s and links not
     const deleted = await notify('DELETED')
 
     assert.deepEqual([deactivated.status, active.status, deleted.status], ['deactivated', 'linked', 'unlinked'])
-    assert.deepEqual(await asSuperuser(hospital, 'select status from abdm.care_contexts'), [{ status: 'unlinked' }])
+    assert.deepEqual(
+      await asSuperuser(hospital, 'select status from abdm.care_contexts where tenant_id = core.current_tenant_id()'),
+      [{ status: 'unlinked' }],
+    )
     await assert.rejects(
       run((tx) => recordAbhaStatus(tx, { networkStatus: 'ACTIVE', abhaAddress: 'nobody@sbx' })),
       NotFoundError,
@@ -267,7 +274,7 @@ test('a merge takes the ABHA along, gives it back when it is undone, and is refu
     await assert.rejects(merge(third, survivor), { sqlstate: 'IM213' })
     const [row] = await asSuperuser<{ id: string }>(
       hospital,
-      `select id from patient.patient_merges where status = 'merged'`,
+      `select id from patient.patient_merges where tenant_id = core.current_tenant_id() and status = 'merged'`,
     )
     await run((tx) => tx.query(`select patient.unmerge($1, 'not the same')`, [row?.id]))
 

@@ -84,7 +84,8 @@ test('as information user: a consent is asked for, granted by message, revoked, 
          join abdm.consent_artefacts a on a.consent_request_id = r.id
          join abdm.health_info_requests h on h.artefact_row_id = a.id
          join abdm.health_info_transfers t on t.request_row_id = h.id
-         cross join ehr.documents d`,
+         cross join ehr.documents d
+         where r.tenant_id = core.current_tenant_id() and d.tenant_id = core.current_tenant_id()`,
       ),
       [
         {
@@ -102,7 +103,7 @@ test('as information user: a consent is asked for, granted by message, revoked, 
       (
         await asSuperuser<{ event_type: string }>(
           hospital,
-          `select event_type from core.outbox_events where event_type ~ '^(consent|health)' order by occurred_at, event_type`,
+          `select event_type from core.outbox_events where tenant_id = core.current_tenant_id() and event_type ~ '^(consent|health)' order by occurred_at, event_type`,
         )
       ).map(({ event_type }) => event_type),
       ['consent.granted.v1', 'consent.revoked.v1', 'health_info_transfer.erased.v1'],
@@ -258,7 +259,7 @@ test('a session as provider: pages, an end without a key, the notice; and none a
     assert.deepEqual(
       await asSuperuser(
         hospital,
-        'select count(*)::int as keys from abdm.health_info_requests where own_private_key_enc is not null',
+        'select count(*)::int as keys from abdm.health_info_requests where tenant_id = core.current_tenant_id() and own_private_key_enc is not null',
       ),
       [{ keys: 1 }],
       'of the session that is only received',

@@ -50,12 +50,18 @@ test('a message that fails comes again, is given up after ten attempts, and a pe
     await run((tx) => receiveCallback(tx, { requestId: randomUUID(), path: '/v3/hip/patient/share', bodyEnc }))
     const states: string[] = []
     for (let attempt = 1; attempt <= 10; attempt++) {
-      await asSuperuser(hospital, 'update abdm.gateway_messages set next_attempt_at = now()')
+      await asSuperuser(
+        hospital,
+        'update abdm.gateway_messages set next_attempt_at = now() where tenant_id = core.current_tenant_id()',
+      )
       const [work] = await run((tx) => claimGatewayMessages(tx, { direction: 'in' }))
       assert.ok(work)
       states.push((await run((tx) => retryGatewayMessage(tx, work, 'patient_unknown'))).status)
     }
-    const [{ id } = { id: '' }] = await asSuperuser<{ id: string }>(hospital, 'select id from abdm.gateway_messages')
+    const [{ id } = { id: '' }] = await asSuperuser<{ id: string }>(
+      hospital,
+      'select id from abdm.gateway_messages where tenant_id = core.current_tenant_id()',
+    )
 
     const replayed = await run((tx) => replayGatewayMessage(tx, id))
 
@@ -72,7 +78,10 @@ test('a worker whose lease ran out cannot complete what another one holds', () =
     const { run } = hospital
     await run((tx) => receiveCallback(tx, { requestId: randomUUID(), path: '/v3/hip/patient/share', bodyEnc }))
     const [slow] = await run((tx) => claimGatewayMessages(tx, { direction: 'in' }))
-    await asSuperuser(hospital, `update abdm.gateway_messages set locked_until = now() - interval '1 second'`)
+    await asSuperuser(
+      hospital,
+      `update abdm.gateway_messages set locked_until = now() - interval '1 second' where tenant_id = core.current_tenant_id()`,
+    )
     const [fast] = await run((tx) => claimGatewayMessages(tx, { direction: 'in' }))
     assert.ok(slow && fast)
 

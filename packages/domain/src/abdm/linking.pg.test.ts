@@ -108,7 +108,7 @@ test('link_care_contexts: needs a valid token and an active ABHA, links all or n
     assert.deepEqual(
       await asSuperuser(
         hospital,
-        `select count(*)::int as events from core.outbox_events where event_type = 'care_context.linked.v1'`,
+        `select count(*)::int as events from core.outbox_events where tenant_id = core.current_tenant_id() and event_type = 'care_context.linked.v1'`,
       ),
       [{ events: 2 }],
     )
@@ -211,7 +211,7 @@ test('init_link and confirm_link: the right OTP links contexts and address, thre
     await init('late')
     await asSuperuser(
       hospital,
-      `update abdm.linking_transactions set otp_expires_at = now() - interval '1 second' where link_ref_number = 'late'`,
+      `update abdm.linking_transactions set otp_expires_at = now() - interval '1 second' where tenant_id = core.current_tenant_id() and link_ref_number = 'late'`,
     )
     await assert.rejects(confirm('late', '123456'), TokenOrOtpExpiredError)
     assert.equal(await run((tx) => expireLinking(tx)), 1)
@@ -231,14 +231,18 @@ test('init_link and confirm_link: the right OTP links contexts and address, thre
       await asSuperuser(
         hospital,
         `select c.status, a.abha_address, a.patient_id = $1 as own
-         from abdm.care_contexts c join abdm.abha_accounts a on a.id = c.abha_account_id`,
+         from abdm.care_contexts c join abdm.abha_accounts a on a.id = c.abha_account_id where c.tenant_id = core.current_tenant_id()`,
         [patientId],
       ),
       [{ status: 'linked', abha_address: 'seeker@sbx', own: true }],
     )
-    assert.deepEqual(await asSuperuser(hospital, 'select distinct otp_hash from abdm.linking_transactions'), [
-      { otp_hash: null },
-    ])
+    assert.deepEqual(
+      await asSuperuser(
+        hospital,
+        'select distinct otp_hash from abdm.linking_transactions where tenant_id = core.current_tenant_id()',
+      ),
+      [{ otp_hash: null }],
+    )
     await assert.rejects(init('once more'), AlreadyLinkedError)
   }))
 
@@ -259,7 +263,7 @@ test('confirm_link: an ABHA address that is another patient’s is not linked to
     await run((tx) => initLink(tx, { requestId: randomUUID(), ...input }))
     await asSuperuser(
       hospital,
-      `update abdm.linking_transactions set abha_address = $1 where link_ref_number = 'ref'`,
+      `update abdm.linking_transactions set abha_address = $1 where tenant_id = core.current_tenant_id() and link_ref_number = 'ref'`,
       [account.abhaAddress],
     )
 

@@ -25,7 +25,9 @@ test('logAccess and logEvent: write evidence that the application itself cannot 
       'select user_id, purpose_of_use, row_count from audit.phi_access_logs where patient_id = $1',
       [patientId],
     )
-    const events = await admin.query(`select from audit.audit_logs where action = 'login'`)
+    const events = await admin.query(`select from audit.audit_logs where tenant_id = $1 and action = 'login'`, [
+      hospital.tenant,
+    ])
     assert.deepEqual(reads, [{ user_id: hospital.users[0], purpose_of_use: 'TREAT', row_count: 1 }])
     assert.equal(events.length, 1)
     await assert.rejects(
@@ -43,7 +45,8 @@ test('logDisclosure: says who received the data and why, or is refused', () =>
     await run((tx) => logDisclosure(tx, { ...disclosure, legalBasis: 'order 12 of 2026' }))
 
     const rows = await admin.query<object>(
-      `select recipient, legal_basis from audit.phi_access_logs where access_kind = 'disclosure'`,
+      `select recipient, legal_basis from audit.phi_access_logs where tenant_id = $1 and access_kind = 'disclosure'`,
+      [hospital.tenant],
     )
     assert.deepEqual(rows, [{ recipient: 'district court', legal_basis: 'order 12 of 2026' }])
     await assert.rejects(

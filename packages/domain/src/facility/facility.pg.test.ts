@@ -154,7 +154,7 @@ test('expireBedReservations: what has lapsed is vacant; a lapsed bed can be take
   await hospital.run((tx) => reserveBed(tx, { bedId: otherBedId, ...two }))
   await asAdmin(hospital, (query) =>
     query(
-      `update facility.bed_allocations set reserved_until = now() - interval '1 second' where status = 'reserved'`,
+      `update facility.bed_allocations set reserved_until = now() - interval '1 second' where tenant_id = core.current_tenant_id() and status = 'reserved'`,
       [],
     ),
   )

@@ -48,3 +48,13 @@ export const lapseQueriesSql = 'select insurance.lapse_queries($1) as lapsed'
 export async function lapseQueries(tx: Transaction, limit = 1000): Promise<number> {
   return single(await tx.query<{ lapsed: number }>(lapseQueriesSql, [limit])).lapsed
 }
+
+export const announceOverdueSql = 'select insurance.announce_overdue($1) as announced'
+
+/**
+ * Announces up to `limit` submissions that the payer should have decided by now, once for each of their times, and
+ * returns how many. For a job.
+ */
+export async function announceOverdue(tx: Transaction, limit = 1000): Promise<number> {
+  return single(await tx.query<{ announced: number }>(announceOverdueSql, [limit])).announced
+}

@@ -42,7 +42,14 @@ export {
   type EligibilityAnswer,
   type EligibilityCheck,
 } from './eligibility.ts'
-export { answerQuery, lapseQueries, requestCancellation, requestReprocess, type AnswerQueryInput } from './follow-up.ts'
+export {
+  announceOverdue,
+  answerQuery,
+  lapseQueries,
+  requestCancellation,
+  requestReprocess,
+  type AnswerQueryInput,
+} from './follow-up.ts'
 export {
   markMessageFailed,
   markMessageSent,

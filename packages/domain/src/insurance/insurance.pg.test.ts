@@ -31,7 +31,7 @@ import { endCoverage } from './coverage.ts'
 import { attachDocument, reviewDocument } from './documents.ts'
 import { draftClaim, draftFollowUp, markReady, setClaimItems } from './draft-claim.ts'
 import { applyEligibilityAnswer, askEligibility } from './eligibility.ts'
-import { answerQuery, lapseQueries, requestCancellation, requestReprocess } from './follow-up.ts'
+import { announceOverdue, answerQuery, lapseQueries, requestCancellation, requestReprocess } from './follow-up.ts'
 import {
   addBeneficiary,
   addPaper,
@@ -571,6 +571,34 @@ test('lapseQueries: what was not answered in time gives the wallet back', async 
   assert.equal(await run((tx) => lapseQueries(tx)), 0)
   assert.equal(await claimState(preauth.id), 'lapsed 0.00')
   assert.match(await caseState(caseId), /^identity_verified 0.00/)
+})
+
+test('announceOverdue: what the payer did not decide in time is announced once, and again after a new clock', async () => {
+  const place = scheme()
+  const { run } = place.hospital
+  const { id: caseId } = await openCase(place, await addBeneficiary(place))
+  const preauth = await submitted(place, caseId, 'SG001')
+  const passes = () =>
+    asAdmin(place.hospital, (tx) =>
+      tx.query(
+        `update insurance.insurance_claims
+         set submitted_at = now() - interval '2 days', decision_due_at = now(), overdue_announced_at = now() - interval '1 day'
+         where id = $1`,
+        [preauth.id],
+      ),
+    )
+  assert.equal(await run((tx) => announceOverdue(tx)), 0)
+
+  await passes()
+  assert.equal(await run((tx) => announceOverdue(tx)), 1)
+  assert.equal(await run((tx) => announceOverdue(tx)), 0)
+  const [event] = await asAdmin(place.hospital, (tx) =>
+    tx.query<{ n: number }>(
+      `select count(*)::int as n from core.outbox_events where aggregate_id = $1 and event_type = 'claim.overdue.v1'`,
+      [preauth.id],
+    ),
+  )
+  assert.equal(event?.n, 1)
 })
 
 test('messages: sent, failed for good and sent after all, and the answer completes them', async () => {

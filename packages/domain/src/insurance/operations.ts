@@ -34,6 +34,8 @@ import {
 } from './draft-claim.ts'
 import { applyEligibilityAnswer, applyEligibilityAnswerSql, askEligibility, askEligibilitySql } from './eligibility.ts'
 import {
+  announceOverdue,
+  announceOverdueSql,
   answerQuery,
   answerQuerySql,
   lapseQueries,
@@ -99,6 +101,7 @@ export const insuranceOperations = {
   'insurance.request_cancellation': { sql: requestCancellationSql, call: requestCancellation },
   'insurance.request_reprocess': { sql: requestReprocessSql, call: requestReprocess },
   'insurance.lapse_queries': { sql: lapseQueriesSql, call: lapseQueries },
+  'insurance.announce_overdue': { sql: announceOverdueSql, call: announceOverdue },
   'insurance.receive_message': { sql: receiveMessageSql, call: receiveMessage },
   'insurance.queue_message': { sql: queueNhcxMessageSql, call: queueNhcxMessage },
   'insurance.mark_message_sent': { sql: markMessageSentSql, call: markMessageSent },

@@ -60,9 +60,9 @@ test('recordMessage: delivered again it is one message; the same control id with
     const elsewhere = await record(hospital, other, 'M-1', 'other text')
     await assert.rejects(record(hospital, endpoint, 'M-1', 'other text'), ControlIdReusedError)
     // what the claim forgets after two days, the messages themselves remember
-    await hospital.admin.query('delete from core.idempotency_keys')
+    await hospital.admin.query('delete from core.idempotency_keys where tenant_id = $1', [hospital.tenant])
     const late = await record(hospital, endpoint, 'M-1')
-    await hospital.admin.query('delete from core.idempotency_keys')
+    await hospital.admin.query('delete from core.idempotency_keys where tenant_id = $1', [hospital.tenant])
     await assert.rejects(record(hospital, endpoint, 'M-1', 'other text'), ControlIdReusedError)
 
     assert.equal(new Set([...answers, late].map(({ id }) => id)).size, 1)

@@ -357,7 +357,10 @@ test('critical values: no report before somebody read the value back, for a corr
     const result = await release(laboratory, items['HB'] ?? '', 5.5)
     const call = { resultId: result.id, notifiedTo: 'ward sister', channel: 'phone' } as const
     const events = () =>
-      laboratory.hospital.admin.query(`select from core.outbox_events where event_type = 'result.critical.v1'`)
+      laboratory.hospital.admin.query(
+        `select from core.outbox_events where tenant_id = $1 and event_type = 'result.critical.v1'`,
+        [laboratory.hospital.tenant],
+      )
 
     assert.deepEqual([result.flag, result.isCritical, (await events()).length], ['LL', true, 1])
     await assert.rejects(

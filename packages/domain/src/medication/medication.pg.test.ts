@@ -144,9 +144,13 @@ test('activatePrescription: only the prescriber, registered today, after a look 
   await register('2026-01-01')
   await assert.rejects(sign(id), CredentialExpiredError)
   await register(null)
-  await asSuperuser((tx) => tx.query(`update clinical.allergies set clinical_status = 'inactive'`))
+  await asSuperuser((tx) =>
+    tx.query(`update clinical.allergies set clinical_status = 'inactive' where tenant_id = core.current_tenant_id()`),
+  )
   await assert.rejects(sign(id), AllergiesNotReviewedError)
-  await asSuperuser((tx) => tx.query(`update clinical.allergies set clinical_status = 'active'`))
+  await asSuperuser((tx) =>
+    tx.query(`update clinical.allergies set clinical_status = 'active' where tenant_id = core.current_tenant_id()`),
+  )
   await assert.rejects(sign((await draft([])).id), NotPermittedError, 'there is nothing to sign')
   const active = await sign(id)
 
@@ -172,7 +176,7 @@ test('activatePrescription: of two drugs that clash and are signed at the same m
   )
 
   const outcomes = await Promise.allSettled(drafts.map(({ id }) => sign(id)))
-  await asSuperuser((tx) => tx.query('update cds.drug_interactions set active = false'))
+  await asSuperuser((tx) => tx.query(`update cds.drug_interactions set active = false where source = 'test'`))
 
   assert.deepEqual(outcomes.map(({ status }) => status).toSorted(), ['fulfilled', 'rejected'])
   const refused = outcomes.find((outcome) => outcome.status === 'rejected')
@@ -212,7 +216,7 @@ test('activatePrescription: a hard stop blocks until two people override it, als
     await tx.query(`update cds.alerts set status = 'overridden', responded_at = now() where id = $1`, [alerts[0]?.id])
   })
   const active = await sign(id)
-  await asSuperuser((tx) => tx.query('update cds.drug_interactions set active = false'))
+  await asSuperuser((tx) => tx.query(`update cds.drug_interactions set active = false where source = 'test'`))
 
   assert.deepEqual(
     alerts.map(({ severity, category }) => [severity, category]),

@@ -70,7 +70,7 @@ export interface AddHandoverPatientInput {
   readonly patientSummaryEnc: Uint8Array
   readonly actionList?: readonly { readonly what: string; readonly by?: string; readonly at?: string }[]
   /** Required for an unstable patient. */
-  readonly contingencyPlan?: readonly { readonly if: string; readonly then: string }[]
+  readonly contingencyPlan?: readonly { readonly when: string; readonly do: string }[]
   readonly situationAwarenessEnc?: Uint8Array
   readonly orderNo?: number
 }

@@ -137,7 +137,9 @@ test('markEventResult: tries again with growing pauses, then parks the event unt
       error: 'busy',
     })
     const wait = await pause()
-    await hospital.admin.query('update webhook.webhook_events set next_attempt_at = now()')
+    await hospital.admin.query('update webhook.webhook_events set next_attempt_at = now() where tenant_id = $1', [
+      hospital.tenant,
+    ])
     const last = await claimOne(hospital)
     const second = await report(hospital, last, { outcome: 'timeout' })
 

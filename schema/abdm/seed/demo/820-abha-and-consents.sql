@@ -46,6 +46,16 @@ begin
       v_hip, 'DEMO-BRIDGE', 'https://demo.example.org/abdm/callback', 'vault://demo/abdm', 'sbx', 'sandbox',
       '{"M1": {"on": "2026-01-31"}, "M2": {"on": "2026-02-28"}}'
     );
+    -- on the claims exchange with a key of its own
+    insert into abdm.facility_registrations (
+      tenant_id, id, clinic_id, role, hfr_id, network_id, callback_url, secret_ref, signing_key_kid, certificate,
+      certificate_expires_at, environment
+    )
+    values (
+      v_tenant, (v_id || '-0c01-7000-8000-000000000002')::uuid, v_clinic, 'NHCX_PROVIDER', 'DEMO-HFR-' || right(v_hip, 4),
+      'demo-hospital@hcx', 'https://demo.example.org/nhcx/callback', 'vault://demo/nhcx', 'demo-key-1',
+      'demo certificate', now() + interval '1 year', 'sandbox'
+    );
     update abdm.facility_registrations r set status = 'registered' where r.tenant_id = v_tenant;
     update abdm.facility_registrations r set status = 'active' where r.tenant_id = v_tenant;
 
@@ -194,11 +204,26 @@ begin
     ).id;
     perform abdm.authorise_transfer(v_session);
     v_n := 0;
-    for v_person in select e.value ->> 'care_context_reference' as reference from jsonb_array_elements(v_references) e loop
+    for v_person in
+      select
+        c.id, c.patient_id, c.reference,
+        'https://nrces.in/ndhm/fhir/r4/StructureDefinition/'
+          || case c.hi_type when 'OPConsultation' then 'OPConsultRecord' else 'DischargeSummaryRecord' end as profile
+      from jsonb_array_elements(v_references) e
+      join abdm.care_contexts c on c.tenant_id = v_tenant and c.reference = e.value ->> 'care_context_reference'
+      order by c.id
+    loop
       v_n := v_n + 1;
+      perform fhir.store_version(
+        'Bundle', v_person.id, core.encrypt_text('{"resourceType": "Bundle", "type": "document"}'),
+        sha256(v_person.reference::bytea), 'abdm.care_contexts', v_person.id, v_person.patient_id,
+        jsonb_build_object(
+          'bundle_type', 'document', 'validator', 'demo', 'valid', true, 'profile', jsonb_build_array(v_person.profile)
+        )
+      );
       perform abdm.record_transfer(v_session, jsonb_build_object(
         'care_context_reference', v_person.reference, 'page_no', v_n, 'checksum', sha256(v_person.reference::bytea),
-        'hi_status', 'DELIVERED'
+        'hi_status', 'DELIVERED', 'bundle_profile', v_person.profile
       ));
     end loop;
     perform abdm.finish_transfer(v_session, 'TRANSFERRED');
@@ -241,7 +266,8 @@ begin
     ).id;
     perform abdm.authorise_transfer(v_session);
     perform abdm.record_transfer(v_session, jsonb_build_object(
-      'care_context_reference', 'report-1', 'page_no', 1, 'checksum', sha256('report'), 'hi_status', 'OK'
+      'care_context_reference', 'report-1', 'page_no', 1, 'checksum', sha256('report'), 'hi_status', 'OK',
+      'bundle_profile', 'https://nrces.in/ndhm/fhir/r4/StructureDefinition/DiagnosticReportRecord'
     ));
     perform abdm.ingest_consent(
       (v_id || '-0c07-7000-8000-000000000003')::uuid,
@@ -249,6 +275,20 @@ begin
         'role', 'HIU', 'status', 'REVOKED', 'artefact_id', (v_id || '-0c08-7000-8000-000000000002')::uuid
       )
     );
+
+    -- M3: in an emergency the doctor asks for what patient 19 has elsewhere; somebody else looks into it afterwards
+    select p.id into v_person from patient.patients p where p.tenant_id = v_tenant and p.mrn = v_mrn || '19';
+    v_session := audit.open_break_glass(v_person.id, 'emergency', 'bleeding, the allergies are not known');
+    perform abdm.request_consent(jsonb_build_object(
+      'request_id', (v_id || '-0c0a-7000-8000-000000000003')::uuid, 'patient_id', v_person.id, 'hiu_id', v_hip,
+      'requester_registration', 'DEMO-' || right(v_id, 3) || '-4', 'purpose', 'BTG', 'hi_types', '["DischargeSummary"]'::jsonb,
+      'data_from', now() - interval '5 years', 'data_to', now() - interval '1 day',
+      'data_erase_at', now() + interval '7 days'
+    ));
+    perform audit.close_break_glass(v_session);
+    perform core.begin_request(v_tenant, (v_id || '-0005-7000-8000-000000000012')::uuid, 'auditor', 'HOPERAT', null);
+    perform audit.review_break_glass(v_session, 'justified');
+    perform core.begin_request(v_tenant, (v_id || '-0005-7000-8000-000000000004')::uuid, 'doctor', 'TREAT', null);
 
     -- the gateway's messages: a call and its answer, a callback that waits, one that failed once
     perform abdm.queue_message(

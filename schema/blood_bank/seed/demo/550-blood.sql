@@ -144,6 +144,7 @@ begin
       join clinical.encounters e
         on e.tenant_id = v_tenant and e.id = (v_id || '-0017-7000-8000-0000000000' || s.encounter)::uuid
       join patient.patients p on p.tenant_id = v_tenant and p.id = e.patient_id
+      order by s.n
     loop
       insert into laboratory.lab_orders (
         tenant_id, id, order_number, patient_id, encounter_id, clinic_id, source, ordering_doctor_id, priority,
@@ -166,6 +167,16 @@ begin
         status = 'collected', collected_at = now() - make_interval(hours => v_line.hours), collected_by = v_nurses[2],
         patient_id_check = 'wristband_scan'
       where s.tenant_id = v_tenant and s.id = (v_id || '-0511-7000-8000-00000000000' || v_line.n)::uuid;
+      insert into laboratory.sample_events (tenant_id, sample_id, occurred_at, from_status, to_status, actor_id)
+      values
+        (
+          v_tenant, (v_id || '-0511-7000-8000-00000000000' || v_line.n)::uuid,
+          now() - make_interval(hours => v_line.hours + 1), null, 'planned', v_nurses[2]
+        ),
+        (
+          v_tenant, (v_id || '-0511-7000-8000-00000000000' || v_line.n)::uuid,
+          now() - make_interval(hours => v_line.hours), 'planned', 'collected', v_nurses[2]
+        );
       perform blood_bank.record_patient_group(
         v_line.patient_id, (v_id || '-0511-7000-8000-00000000000' || v_line.n)::uuid,
         rtrim(v_line.blood_group, '+-'), case when v_line.blood_group like '%+' then 'pos' else 'neg' end,
@@ -179,9 +190,34 @@ begin
     end loop;
 
     -- the story: two units for patient 11, one given, one brought back
+    insert into ehr.documents (
+      tenant_id, id, document_number, patient_id, encounter_id, type_code, title, category, storage_uri, mime, size_bytes,
+      sha256, key_kid, confidentiality, source, virus_scan, scanned_at
+    )
+    values (
+      v_tenant, (v_id || '-0512-7000-8000-000000000001')::uuid, 'DEMO-TRANSFUSION-1', v_patient,
+      (v_id || '-0017-7000-8000-000000000012')::uuid, 'transfusion_consent', 'Consent to transfusion', 'consent',
+      's3://demo/transfusion_consent', 'application/pdf', 1024, sha256('transfusion_consent'), 'demo', 'N', 'scanned',
+      'clean', now()
+    );
+    update ehr.documents d
+    set status = 'current'
+    where d.tenant_id = v_tenant and d.id = (v_id || '-0512-7000-8000-000000000001')::uuid;
+    insert into compliance.consents (
+      tenant_id, id, patient_id, kind, decision, given_by, given_at, explained_by, language, document_id, encounter_id
+    )
+    values (
+      v_tenant, (v_id || '-0513-7000-8000-000000000001')::uuid, v_patient, 'transfusion', 'permit', 'patient',
+      now() - interval '26 hours', (v_id || '-0006-7000-8000-000000000005')::uuid, 'en',
+      (v_id || '-0512-7000-8000-000000000001')::uuid, (v_id || '-0017-7000-8000-000000000012')::uuid
+    );
+    update compliance.consents c
+    set status = 'active'
+    where c.tenant_id = v_tenant and c.id = (v_id || '-0513-7000-8000-000000000001')::uuid;
     v_request := blood_bank.request_blood(
       v_patient, (v_id || '-0017-7000-8000-000000000012')::uuid, 'PRBC', 2, 'Bleeding during the operation', v_doctor,
-      'urgent', now() - interval '25 hours', 8.1, (v_id || '-0511-7000-8000-000000000002')::uuid
+      'urgent', now() - interval '25 hours', 8.1, (v_id || '-0511-7000-8000-000000000002')::uuid,
+      p_consent_id => (v_id || '-0513-7000-8000-000000000001')::uuid
     );
     perform blood_bank.accept_request(v_request.id);
     foreach v_unit in array v_units loop
@@ -242,7 +278,7 @@ begin
     v_issue := blood_bank.issue_unit(v_unit, v_request.id, v_technician, v_nurses[1], v_technician);
     perform blood_bank.start_transfusion(
       v_issue.id, v_patient, (select c.din from blood_bank.blood_components c where c.tenant_id = v_tenant and c.id = v_unit),
-      v_nurses[1], v_nurses[2]
+      v_nurses[1], v_nurses[2], '{"temperature": 36.4, "pulse": 124, "systolic": 82, "diastolic": 50}'
     );
     v_reaction := (
       blood_bank.report_reaction(
@@ -250,7 +286,9 @@ begin
         '{"stopped": true, "paracetamol": true}'
       )
     ).id;
-    perform blood_bank.complete_transfusion(v_issue.id, 120, v_nurses[1]);
+    perform blood_bank.complete_transfusion(
+      v_issue.id, 120, v_nurses[1], '{"temperature": 38.4, "pulse": 108, "systolic": 96, "diastolic": 60}'
+    );
     perform blood_bank.investigate_reaction(v_reaction, '{"clerical check": "no error", "repeat group": "O-"}');
   end loop;
 end

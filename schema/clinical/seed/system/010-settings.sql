@@ -13,5 +13,9 @@ insert into core.system_settings (tenant_id, key, value, value_type, description
     null, 'clinical.discharge_forms',
     '{"death": "death_note", "lama": "lama_form", "dama": "dama_form", "absconded": "absconding_note"}', 'json',
     'Kind of discharge to the type of note that stands for the discharge summary when it is signed.'
+  ),
+  (
+    null, 'clinical.record_complete_hours', '72', 'int',
+    'Hours after the patient has left in which the record of the stay is completed.'
   )
 on conflict (tenant_id, key) do nothing;

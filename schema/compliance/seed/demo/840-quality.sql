@@ -70,7 +70,7 @@ begin
           (3, 'sentinel', 'severe', interval '-12 days', false, 'action_done'),
           (4, 'near_miss', 'none', interval '-1 day', true, 'reported'),
           (5, 'complaint', 'none', interval '-2 days', false, 'rejected'),
-          (6, 'hai', 'moderate', interval '-6 days', false, 'under_review'),
+          (6, 'hai', 'moderate', interval '-1 day', false, 'under_review'),
           (7, 'adr', 'mild', interval '-7 days', false, 'closed')
       ) as i (n, kind, severity, happened, anonymous, status)
     loop
@@ -78,6 +78,8 @@ begin
       perform compliance.report_incident(
         v_line.kind, v_ward, v_line.severity, core.encrypt_text('What happened, in the words of who saw it.'),
         now() + v_line.happened, v_line.anonymous, case when v_line.kind <> 'complaint' then v_patient end,
+        -- an infection is counted against the days of a stay
+        p_encounter_id => case when v_line.kind = 'hai' then (v_id || '-0017-7000-8000-000000000015')::uuid end,
         p_immediate_action => 'The patient was looked after.', p_id => v_row
       );
       if v_line.status = 'rejected' then

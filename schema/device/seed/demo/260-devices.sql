@@ -24,7 +24,7 @@ begin
         values
           (1, 'LAB-AN-01', 'Example Instruments', 'Analyser 200', 'analyser', 7, 4, 'astm', 90, 60),
           (2, 'WRD-MO-01', 'Example Medical', 'Monitor 5', 'monitor', 8, 3, 'hl7', 200, 100),
-          (3, 'LAB-FR-01', 'Example Cold', 'Fridge 150', 'fridge', 7, 4, 'mqtt', -3, 120),
+          (3, 'LAB-FR-01', 'Example Cold', 'Fridge 150', 'fridge', 7, 4, 'mqtt', 9, 120),
           (4, 'WRD-IP-01', 'Example Medical', 'Pump 2', 'infusion_pump', 8, 3, 'manual', 150, 12),
           (5, 'OPD-GL-01', 'Example Medical', 'Glucometer 1', 'glucometer', 5, 1, 'manual', 170, null),
           (6, 'WRD-MO-02', 'Example Medical', 'Monitor 5', 'monitor', 8, 3, 'hl7', 200, 100)

@@ -20,7 +20,7 @@ begin
     perform set_config('app.tenant_id', '', true); -- a transaction is for one tenant, a seed for both
     v_id := left(v_tenant::text, 8);
     perform core.begin_request(v_tenant, (v_id || '-0005-7000-8000-000000000001')::uuid, 'admin', 'HOPERAT', null);
-    continue when exists (select from fhir.resource_versions r where r.tenant_id = v_tenant);
+    continue when exists (select from fhir.value_sets v where v.tenant_id = v_tenant);
 
     perform fhir.activate_value_set(
       fhir.save_value_set(

@@ -50,7 +50,7 @@ begin
     values
       (
         v_tenant, (v_id || '-0b02-7000-8000-000000000001')::uuid, v_scheme, 'DEMO-SCHEME', '1',
-        'Scheme packages (made up)', 'scheme', '[2024-01-01,)', 500000, true, 'upload', now(), 5
+        'Scheme packages (made up)', 'scheme', '[2024-01-01,)', 500000, true, 'upload', now(), 6
       ),
       (
         v_tenant, (v_id || '-0b02-7000-8000-000000000002')::uuid, v_insurer, 'SAHYOG-GOLD', '2', 'Sahyog Gold (made up)',
@@ -60,13 +60,13 @@ begin
     insert into insurance.benefit_packages (
       tenant_id, id, plan_id, package_code, name, specialty_code, procedure_type, base_rate, enhancement_allowed,
       approval_not_required, quantity_allowed, implant_applicable, maximum_implants_allowed, cyclic_procedure,
-      maximum_cycles_allowed, is_day_care, pre_days, post_days, stg_code
+      maximum_cycles_allowed, is_day_care, pre_days, post_days, stg_code, govt_reserved
     )
     select
       v_tenant, (v_id || '-0b03-7000-8000-' || lpad(b.n::text, 12, '0'))::uuid,
       (v_id || '-0b02-7000-8000-' || lpad(b.plan::text, 12, '0'))::uuid, b.code, b.name, b.specialty, b.kind, b.rate,
       b.enhance, b.free, b.quantity, b.implants is not null, b.implants, b.cycles is not null, b.cycles, b.day_care,
-      b.pre, b.post, case b.n when 1 then 'DEMO-GALL' end
+      b.pre, b.post, case b.n when 1 then 'DEMO-GALL' end, b.n = 8
     from (
       values
         (1, 1, 'DEMO-GALL-01', 'Removal of the gallbladder', 'SG', 'surgical', 18000, true, false, 1, null, null, false, 3, 15),
@@ -75,7 +75,8 @@ begin
         (4, 1, 'MO901', 'Cycle of medicines', 'MO', 'follow_up', 6500, false, false, null, null, 6, true, null, null),
         (5, 1, 'LB901', 'Scan without a stay', 'LB', 'investigation', 900, false, true, 2, null, null, true, null, null),
         (6, 2, 'GOLD-1', 'Room and care, per day', 'GM', 'unspecified', 5000, true, false, null, null, null, false, 30, 60),
-        (7, 2, 'GOLD-2', 'Tests without a stay', 'LB', 'investigation', 1200, false, true, null, null, null, true, null, null)
+        (7, 2, 'GOLD-2', 'Tests without a stay', 'LB', 'investigation', 1200, false, true, null, null, null, true, null, null),
+        (8, 1, 'SG903', 'Operation in public hospitals only', 'SG', 'surgical', 9000, false, false, 1, null, null, false, 3, 15)
     ) as b (n, plan, code, name, specialty, kind, rate, enhance, free, quantity, implants, cycles, day_care, pre, post);
 
     for v_cover in

@@ -49,7 +49,15 @@ begin
     perform insurance.review_document(v_paper.id, true);
     v_claim := insurance.submit_preauth(v_claim.id);
 
-    -- out to the exchange, queried, answered, approved
+    -- out to the exchange as a bundle that was validated, queried, answered, approved
+    perform fhir.store_version(
+      'Bundle', v_claim.id, core.encrypt_text('{"resourceType": "Bundle", "type": "collection"}'), sha256('bundle'),
+      'insurance.insurance_claims', v_claim.id, v_claim.patient_id,
+      '{
+        "bundle_type": "collection", "validator": "demo", "valid": true,
+        "profile": ["https://nrces.in/ndhm/fhir/r4/StructureDefinition/ClaimBundle"]
+      }'
+    );
     v_envelope := jsonb_build_object(
       'entity', 'preauth', 'hcx_timestamp', now(), 'sender_code', 'demo-hospital@hcx', 'recipient_code', 'demo-scheme@hcx',
       'jwe_enc', core.encrypt_text('an envelope')::text

@@ -7,6 +7,7 @@ insert into core.system_settings (tenant_id, key, value, value_type, description
     null, 'insurance.authentication_stages', '{"preauthorization": "preauthorization", "claim": "discharge"}', 'json',
     'Stage at which the beneficiary of a case must be authenticated, by use of the submission; a use without a row needs none.'
   ),
+  (null, 'insurance.acknowledge_notice_days', '7', 'int', 'Days within which a payer''s notice of a payment is acknowledged or disputed.'),
   (
     null, 'insurance.package_code_system', '"https://nrces.in/ndhm/fhir/r4/CodeSystem/ndhm-billing-codes"', 'string',
     'Code system of claim lines that name none.'

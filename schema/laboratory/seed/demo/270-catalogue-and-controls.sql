@@ -46,6 +46,16 @@ begin
       (v_tenant, (v_test || 1)::uuid, 'any', '(,)', 'any', 135, 145, 120, 160, 80, 200, '[2024-01-01,)', v_doctor),
       (v_tenant, (v_test || 2)::uuid, 'any', '(,)', 'any', 3.5, 5.1, 2.5, 6.5, 1, 10, '[2024-01-01,)', v_doctor),
       (v_tenant, (v_test || 5)::uuid, 'any', '(,)', 'any', 0, 5, null, null, 0, 300, '[2024-01-01,)', v_doctor);
+    -- the shared ranges are defaults; the house approves those that it uses
+    insert into laboratory.reference_ranges (
+      tenant_id, test_id, sex, age_days, pregnancy, low, high, critical_low, critical_high, reportable_low, reportable_high,
+      valid_during, approved_by
+    )
+    select
+      v_tenant, g.test_id, g.sex, g.age_days, g.pregnancy, g.low, g.high, g.critical_low, g.critical_high,
+      g.reportable_low, g.reportable_high, g.valid_during, v_doctor
+    from laboratory.reference_ranges g
+    where g.tenant_id is null;
 
     for v_lot in
       select l.*

@@ -19,6 +19,7 @@ declare
   v_result uuid;
   v_value numeric;
   v_taken timestamptz;
+  v_reagent uuid;
 begin
   foreach v_tenant in array
     array['da000000-0000-7000-8000-000000000000', 'db000000-0000-7000-8000-000000000000']::uuid[]
@@ -29,6 +30,12 @@ begin
     v_doctor := (v_id || '-0005-7000-8000-000000000005')::uuid;
     perform core.begin_request(v_tenant, v_technician, 'technician', 'TREAT', null);
     continue when exists (select from laboratory.lab_orders o where o.tenant_id = v_tenant);
+    select b.id into v_reagent
+    from inventory.batches b
+    join inventory.items i on i.tenant_id = b.tenant_id and i.id = b.item_id
+    where b.tenant_id = v_tenant and i.kind = 'reagent'
+    order by b.expiry_on
+    limit 1;
     -- No secret: with this text the demo, and nothing else, is encrypted.
     perform set_config('app.field_key', 'demo field key, not a secret', true);
 
@@ -124,7 +131,8 @@ begin
         from laboratory.enter_result(
           v_item.id, v_value,
           p_device_id => case when v_item.code in ('NA', 'K') then (v_id || '-0f01-7000-8000-000000000001')::uuid end,
-          p_run_ref => 'RUN-' || to_char(v_taken, 'YYYYMMDD'), p_resulted_at => v_taken + interval '1 hour'
+          p_run_ref => 'RUN-' || to_char(v_taken, 'YYYYMMDD'), p_resulted_at => v_taken + interval '1 hour',
+          p_reagent_batch_id => case when v_item.code = 'HB' then v_reagent end
         ) r;
         continue when v_order.name = 'ward' and v_item.code = 'CRP'; -- to be verified
         perform core.begin_request(v_tenant, v_doctor, 'doctor', 'TREAT', null);

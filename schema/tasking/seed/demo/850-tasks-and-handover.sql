@@ -88,7 +88,7 @@ begin
     perform tasking.add_handover_patient(
       v_row, v_stay, 'watcher', core.encrypt_text('Second day, better, still short of breath at night.'),
       '[{"what": "blood pressure every two hours", "by": "nurse"}]',
-      '[{"if": "oxygen below 92 %", "then": "call the doctor on duty"}]', core.encrypt_text('Family asks every hour.'), 1
+      '[{"when": "oxygen below 92 %", "do": "call the doctor on duty"}]', core.encrypt_text('Family asks every hour.'), 1
     );
     perform tasking.submit_handover(v_row);
     perform core.begin_request(v_tenant, (v_user || '04')::uuid, 'doctor', 'TREAT', null);

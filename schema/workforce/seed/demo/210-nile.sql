@@ -43,13 +43,13 @@ left join auth.users u
 on conflict do nothing;
 
 insert into workforce.doctors (
-  tenant_id, id, staff_id, registration_no, registration_council, registration_valid_to, qualification,
-  specialty_codes, consultation_minutes, default_fee, telemedicine_enabled
+  tenant_id, id, staff_id, registration_no, registration_council, registration_valid_to, hpr_id,
+  qualification, specialty_codes, consultation_minutes, default_fee, telemedicine_enabled
 )
 select
   core.require_tenant(), ('db000000-0007-7000-8000-' || lpad(d.n::text, 12, '0'))::uuid,
   ('db000000-0006-7000-8000-' || lpad(d.staff::text, 12, '0'))::uuid, d.registration_no, d.council, '2035-12-31',
-  d.qualification, d.specialties, d.minutes, d.fee, d.by_video
+  '71-0000-0000-000' || d.n, d.qualification, d.specialties, d.minutes, d.fee, d.by_video
 from (
   values
     (1, 4, 'SMC-0000401', 'Sudan Medical Council', 'MBBS, MD', array['emergency_medicine'], 30, 30000, false),

@@ -44,22 +44,31 @@ begin
         (3, 8, 'privilege', 'Intravenous access', null, -300, 400),
         (4, 10, 'training', 'Cold chain', null, -800, -70),
         (5, 13, 'certificate', 'Phlebotomy', 'C-13', -10, 700),
-        (6, 7, 'certificate', 'Telemedicine', 'C-07', -10, 300)
+        (6, 7, 'certificate', 'Telemedicine', 'C-07', -10, 300),
+        (7, 6, 'registration', 'Medical registration', 'R-603', -600, 1200),
+        (8, 7, 'registration', 'Medical registration', 'R-704', -600, 1200),
+        (9, 8, 'registration', 'Nursing registration', 'N-801', -600, 1200),
+        (10, 9, 'registration', 'Nursing registration', 'N-902', -600, 1200),
+        (11, 10, 'registration', 'Pharmacist registration', 'P-101', -600, 1200),
+        (12, 13, 'registration', 'Technologist registration', 'T-131', -600, 1200),
+        (13, 13, 'privilege', 'Release of laboratory results', null, -300, 400),
+        (14, 5, 'privilege', 'General surgery', null, -300, 400)
     ) as c (n, holder, kind, title, number, valid_from, valid_to);
+    -- the administrator verifies the head nurse's, the head nurse the others'; 5 and 6 still wait
     update workforce.staff_credentials c
     set
-      status = 'verified', verified_at = now(),
+      status = 'verified', verified_at = now() - interval '200 days',
       verified_by = (
-        v_id || '-0006-7000-8000-00000000000' || case when right(c.id::text, 1) = '3' then 1 else 8 end
+        v_id || '-0006-7000-8000-00000000000' || case when right(c.staff_id::text, 1) = '8' then 1 else 8 end
       )::uuid
-    where c.tenant_id = v_tenant and right(c.id::text, 1) in ('1', '2', '3', '4');
+    where c.tenant_id = v_tenant and c.title not in ('Phlebotomy', 'Telemedicine');
     update workforce.staff_credentials c
     set status = 'expired'
     where c.tenant_id = v_tenant and upper(c.valid_during) < current_date;
     perform core.set_reason('the certificate is not legible');
     update workforce.staff_credentials c
     set status = 'rejected'
-    where c.tenant_id = v_tenant and right(c.id::text, 1) = '6';
+    where c.tenant_id = v_tenant and c.title = 'Telemedicine';
 
     insert into workforce.shifts (
       tenant_id, id, department_id, location_id, name, kind, starts_at, ends_at, in_charge_staff_id, min_staff

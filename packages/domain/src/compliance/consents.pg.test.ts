@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { after, before, test } from 'node:test'
+import {
+  GuardianRequiredError,
+  IdempotencyKeyReusedError,
+  IllegalTransitionError,
+  NotFoundError,
+  NoticeDoesNotCoverError,
+} from '@imhotep/postgres'
+import { addPerson } from '../clinical/clinical.fixture.ts'
+import { setContactPreference } from '../communication/index.ts'
+import { addChild, addDocument, openPrivacyOffice, type PrivacyOffice } from './compliance.fixture.ts'
+import { activeConsent, expireGivenConsents, giveConsent, withdrawConsent } from './consents.ts'
+import { publishNotice, type ConsentNotice } from './notices.ts'
+
+let office: PrivacyOffice
+let notice: ConsentNotice
+
+const noticeText = {
+  code: 'care',
+  locale: 'en',
+  purpose: ['care', 'billing'],
+  dataCategories: ['health'],
+  body: 'What we keep.',
+  withdrawalHow: 'Ask.',
+  complaintHow: 'Ask.',
+}
+
+before(async () => {
+  office = await openPrivacyOffice()
+  notice = await office.asOfficer((tx) => publishNotice(tx, noticeText))
+})
+after(() => office.hospital.close())
+
+test('publishNotice: a version has one text', async () => {
+  const { asOfficer } = office
+
+  assert.deepEqual(await asOfficer((tx) => publishNotice(tx, noticeText)), notice)
+  await assert.rejects(
+    asOfficer((tx) => publishNotice(tx, { ...noticeText, body: 'Something else.' })),
+    IdempotencyKeyReusedError,
+  )
+  const next = await asOfficer((tx) => publishNotice(tx, { ...noticeText, body: 'Something else.', version: 2 }))
+  assert.equal(next.version, 2)
+})
+
+test('giveConsent: in force at once, and a newer one takes its place', async () => {
+  const { asOfficer, hospital } = office
+  const patientId = await addPerson(hospital)
+  const input = {
+    patientId,
+    kind: 'data_processing',
+    noticeId: notice.id,
+    purposes: ['care'],
+    id: randomUUID(),
+  } as const
+  const given = await asOfficer((tx) => giveConsent(tx, input))
+  const again = await asOfficer((tx) => giveConsent(tx, input))
+
+  assert.deepEqual([given.status, again], ['active', given])
+  assert.equal(await asOfficer((tx) => activeConsent(tx, patientId, 'data_processing', 'care')), given.id)
+  assert.equal(await asOfficer((tx) => activeConsent(tx, patientId, 'data_processing', 'billing')), null)
+  const newer = await asOfficer((tx) => giveConsent(tx, { ...input, purposes: ['care', 'billing'], id: randomUUID() }))
+  assert.equal(await asOfficer((tx) => activeConsent(tx, patientId, 'data_processing', 'billing')), newer.id)
+  await assert.rejects(
+    asOfficer((tx) => withdrawConsent(tx, given.id)),
+    IllegalTransitionError,
+  )
+  const denied = await asOfficer((tx) => giveConsent(tx, { ...input, decision: 'deny', id: randomUUID() }))
+  assert.equal(denied.status, 'active')
+  assert.equal(await asOfficer((tx) => activeConsent(tx, patientId, 'data_processing')), null)
+  await assert.rejects(
+    asOfficer((tx) => giveConsent(tx, { ...input, kind: 'treatment' })),
+    IdempotencyKeyReusedError,
+  )
+  await assert.rejects(
+    asOfficer((tx) => giveConsent(tx, { patientId: randomUUID(), kind: 'treatment' })),
+    NotFoundError,
+  )
+})
+
+test('giveConsent: data is used for the purposes of a notice that was in effect', async () => {
+  const { asOfficer, hospital } = office
+  const input = { patientId: await addPerson(hospital), kind: 'data_processing', noticeId: notice.id } as const
+
+  await assert.rejects(
+    asOfficer((tx) => giveConsent(tx, { ...input, purposes: ['advertising'] })),
+    NoticeDoesNotCoverError,
+  )
+  await assert.rejects(
+    asOfficer((tx) => giveConsent(tx, { ...input, givenAt: new Date('2020-01-01') })),
+    NoticeDoesNotCoverError,
+  )
+  await assert.rejects(
+    asOfficer((tx) => giveConsent(tx, { patientId: input.patientId, kind: 'data_processing' })),
+    /consents_data_processing_after_notice/,
+  )
+})
+
+test('giveConsent: for a child a verified guardian consents, nobody else', async () => {
+  const { asOfficer, hospital } = office
+  const child = await addChild(hospital, true)
+  const other = await addChild(hospital, false)
+  const treat = { patientId: child.id, kind: 'treatment' } as const
+
+  await assert.rejects(
+    asOfficer((tx) => giveConsent(tx, treat)),
+    GuardianRequiredError,
+  )
+  await assert.rejects(
+    asOfficer((tx) => giveConsent(tx, { ...treat, givenBy: 'guardian', contactId: other.parent })),
+    GuardianRequiredError,
+  )
+  await assert.rejects(
+    asOfficer((tx) => giveConsent(tx, { ...treat, patientId: other.id, givenBy: 'guardian', contactId: other.parent })),
+    GuardianRequiredError,
+  )
+  await assert.rejects(
+    asOfficer((tx) => giveConsent(tx, { ...treat, givenBy: 'guardian' })),
+    /consents_guardian_is_verified/,
+  )
+  const given = await asOfficer((tx) => giveConsent(tx, { ...treat, givenBy: 'guardian', contactId: child.parent }))
+  assert.equal(given.status, 'active')
+})
+
+test('giveConsent: a procedure is explained by somebody and signed', async () => {
+  const { asOfficer, hospital } = office
+  const patientId = await addPerson(hospital)
+  const input = { patientId, kind: 'surgery', explainedBy: hospital.staff[0] } as const
+
+  await assert.rejects(
+    asOfficer((tx) => giveConsent(tx, input)),
+    /consents_procedure_explained_and_signed/,
+  )
+  const documentId = await addDocument(hospital, patientId)
+  assert.equal((await asOfficer((tx) => giveConsent(tx, { ...input, documentId }))).status, 'active')
+})
+
+test('withdrawConsent: promotional messages stop at once', async () => {
+  const { asOfficer, hospital } = office
+  const patientId = await addPerson(hospital)
+  const { id } = await asOfficer((tx) => giveConsent(tx, { patientId, kind: 'marketing' }))
+  await asOfficer((tx) =>
+    setContactPreference(tx, {
+      subjectType: 'patient',
+      subjectId: patientId,
+      channel: 'sms',
+      category: 'promotional',
+      optedIn: true,
+      consentId: id,
+    }),
+  )
+  const optedIn = async () => {
+    const rows = await asOfficer((tx) =>
+      tx.query<{ opted_in: boolean }>('select opted_in from communication.contact_preferences where subject_id = $1', [
+        patientId,
+      ]),
+    )
+    return rows[0]?.opted_in
+  }
+  assert.equal(await optedIn(), true)
+
+  const withdrawn = await asOfficer((tx) => withdrawConsent(tx, id))
+
+  assert.equal(withdrawn.status, 'withdrawn')
+  assert.deepEqual(await asOfficer((tx) => withdrawConsent(tx, id, 'again')), withdrawn)
+  assert.equal(await optedIn(), false)
+  await assert.rejects(
+    asOfficer((tx) => withdrawConsent(tx, randomUUID())),
+    NotFoundError,
+  )
+})
+
+test('expireConsents: ends what is over, once', async () => {
+  const { asOfficer, hospital } = office
+  const patientId = await addPerson(hospital)
+  const times = { givenAt: new Date(Date.now() - 7_200_000), expiresAt: new Date(Date.now() - 3_600_000) }
+  await asOfficer((tx) => giveConsent(tx, { patientId, kind: 'research', ...times }))
+
+  assert.equal(await asOfficer((tx) => activeConsent(tx, patientId, 'research')), null)
+  assert.equal(await asOfficer((tx) => expireGivenConsents(tx)), 1)
+  assert.equal(await asOfficer((tx) => expireGivenConsents(tx)), 0)
+})
