@@ -1,4 +1,4 @@
--- Keys from modules that are installed before this one.
+-- Keys and indexes on tables of modules that are installed before this one.
 
 alter table scheduling.telemedicine_sessions add constraint telemedicine_sessions_consent_fkey
   foreign key (tenant_id, consent_id) references compliance.consents (tenant_id, id);
@@ -7,3 +7,8 @@ alter table communication.contact_preferences add constraint contact_preferences
 
 create index telemedicine_sessions_consent_idx on scheduling.telemedicine_sessions (tenant_id, consent_id) where consent_id is not null;
 create index contact_preferences_consent_idx on communication.contact_preferences (tenant_id, consent_id) where consent_id is not null;
+
+-- Indexes that erasure needs on tables of others: the keys of a person, and who has been here longest.
+create index encryption_keys_subject_idx on core.encryption_keys (tenant_id, subject_type, subject_id)
+  where subject_id is not null;
+create index patients_registered_idx on patient.patients (tenant_id, created_at) where deleted_at is null;

@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import {
   complianceHtml,
   complianceMarkdown,
   isCompliant,
+  recordCompliance,
   ruleFamilies,
   runCompliance,
   type ComplianceReport,
@@ -14,6 +16,10 @@ import type { Context, Options } from '../context.ts'
 import { UnknownFamilyError } from '../errors.ts'
 import { printVerify, type VerifyData } from '../output/verify.ts'
 import { withTarget, type OpenTarget } from '../target/open-target.ts'
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string
+}
 
 const reports: Readonly<Record<string, (report: ComplianceReport) => string>> = {
   html: complianceHtml,
@@ -44,6 +50,7 @@ export const verify = defineCommand<VerifyData>({
       choices: Object.keys(reports),
     },
     { flags: '--output <file>', description: 'write the report to this file instead' },
+    { flags: '--record', description: 'keep the verdicts of --rules in compliance.compliance_checks' },
   ],
   examples: [
     { run: 'imhotep verify', does: 'check the rules' },
@@ -79,12 +86,14 @@ async function inspect(
   { options, cwd, progress }: Context,
 ): Promise<Outcome<VerifyData>> {
   const compliance = await runCompliance(db, { families, onProgress: progress })
+  const recorded = options.flag('record') ? await recordCompliance(db, compliance, version) : null
   const format = options.text('report')
   const document = format === undefined ? null : (reports[format]?.(compliance) ?? null)
   const file = options.text('output')
   if (document !== null && file !== undefined) await writeFile(resolve(cwd, file), document)
   const data = {
     compliance,
+    recorded,
     document: file === undefined ? document : null,
     file: document === null ? null : (file ?? null),
   }

@@ -8,6 +8,8 @@ export interface ComplianceData {
   readonly compliance: ComplianceReport
   /** The report in the format that was asked for, to be printed; null when it went to a file or none was asked for. */
   readonly document: string | null
+  /** Verdicts that were kept in the database; null when none were to be. */
+  readonly recorded: number | null
   /** File that the report went to. */
   readonly file: string | null
 }
@@ -19,7 +21,7 @@ export function printVerify(data: VerifyData, page: Page): void {
   else printSchemaCheck(data, page)
 }
 
-function printCompliance({ compliance, document, file }: ComplianceData, page: Page): void {
+function printCompliance({ compliance, recorded, document, file }: ComplianceData, page: Page): void {
   if (document !== null) {
     page.line(document.trimEnd())
     return
@@ -41,6 +43,7 @@ function printCompliance({ compliance, document, file }: ComplianceData, page: P
     ['family', 'pass', 'fail', 'not applicable', 'needs a person'],
   )
   page.line(`${count(compliance.results.length, 'rule')}, ${seconds(compliance.ms)}`)
+  if (recorded !== null) page.line(`${count(recorded, 'verdict')} kept in compliance.compliance_checks`)
   if (file !== null) page.line(`report: ${file}`)
 }
 

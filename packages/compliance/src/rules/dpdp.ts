@@ -143,14 +143,14 @@ export const dpdp: RuleFamily = {
     {
       id: 'DPD-08',
       source: 'r.6(1)(d)',
-      rule: 'care goes on after a loss of data: a backup was restored and checked within the last 90 days',
+      rule: 'health data survive a loss: a restore was tried and checked within the last 90 days',
       kind: 'data',
       check: sameAs(hipaa, 'HIP-25'),
     },
     {
       id: 'DPD-09',
       source: 'r.6(1)(f)',
-      rule: 'who processes data for the hospital does so under a contract that has not run out',
+      rule: 'who processes data for the hospital does so under a contract in force',
       kind: 'data',
       check: sameAs(hipaa, 'HIP-21'),
     },

@@ -623,7 +623,7 @@ export const hipaa: RuleFamily = {
       kind: 'data',
       async check({ tx }) {
         const [row] = await tx.query<{ last: Date | null }>(
-          `select max(ran_at) as last from compliance.compliance_checks where rule_id = 'HIP-25' and outcome = 'pass'`,
+          `select max(ran_at) as last from compliance.compliance_checks where rule_id = 'HIP-25' and outcome = 'pass' and tool_version = 'manual'`,
         )
         if (!row?.last)
           return needsPerson(

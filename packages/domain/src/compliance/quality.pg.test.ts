@@ -195,11 +195,15 @@ test('recordCheck: evidence of a person for the tenant, of a run for the whole d
     /compliance_checks_waived_by_decision/,
   )
   const [shared] = await hospital.admin.query<{ tenant: string | null }>(
-    `select tenant_id as tenant from compliance.record_check('COR-11', 'pass', '{}')`,
+    `select tenant_id as tenant from compliance.record_check('COR-11', 'pass', '{}', p_run_id => $1)`,
+    [input.runId],
   )
   assert.equal(shared?.tenant, null)
   const seen = await asOfficer((tx) =>
-    tx.query<{ rule: string }>('select rule_id as rule from compliance.compliance_checks order by 1'),
+    tx.query<{ rule: string }>(
+      'select rule_id as rule from compliance.compliance_checks where run_id = $1 order by 1',
+      [input.runId],
+    ),
   )
   assert.deepEqual(
     seen.map(({ rule }) => rule),

@@ -317,6 +317,8 @@ begin
     perform abdm.receive_message(
       (v_id || '-0c0c-7000-8000-000000000004')::uuid, '/v3/hip/patient/care-context/discover', core.encrypt_text('{}')
     );
+    -- what came under the consent that was revoked
+    perform abdm.erase_due();
   end loop;
 end
 $$;

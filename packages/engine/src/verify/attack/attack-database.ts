@@ -16,7 +16,7 @@ import { viewAttempts } from './view-attempts.ts'
 
 export interface AttackOptions {
   readonly policy?: VerifyPolicy
-  /** `quick` makes the essential attempts in about a second, `full` all of them. Default full. */
+  /** `quick` makes the essential attempts, as the application and not as owners; `full` all of them. Default full. */
   readonly mode?: 'full' | 'quick' | undefined
   /** Attack as these roles, as an application would. Default: the policy's application role, and each table's owner. */
   readonly roles?: readonly string[] | undefined
@@ -146,7 +146,14 @@ function* allAttempts(
     if (!chosen(target.name)) continue
     for (const each of plots) yield* tableAttempts(target, each, scene)
     const owner = context.catalog.roles.get(target.table.owner ?? '')
-    if (options.roles || !owner || owner.superuser || owner.bypassRls || context.applicationRoles.has(owner.name))
+    if (
+      quick ||
+      options.roles ||
+      !owner ||
+      owner.superuser ||
+      owner.bypassRls ||
+      context.applicationRoles.has(owner.name)
+    )
       continue
     yield* tableAttempts(target, { role: owner.name, attacker: a, victim: b, quick, isApplication: false }, scene)
   }

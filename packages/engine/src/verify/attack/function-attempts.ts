@@ -28,6 +28,7 @@ export function* functionAttempts(routine: Routine, plot: Plot, scene: Scene): G
     return { object, attempt: `${plot.role}: ${title}`, steps, judge }
   }
   if (!mayCall(routine, plot.role, scene)) {
+    if (plot.quick) return
     yield attempt(
       'call without the right to',
       [

@@ -32,6 +32,7 @@ export async function installRunner(db: Querier, settings: Readonly<Record<strin
   await db.query('create temporary table imhotep_attack_mark (n integer) on commit drop')
   await db.query('create temporary table imhotep_attack_watch (oid oid, name text, tenant_column text) on commit drop')
   for (const [name, value] of Object.entries(settings)) await db.query('select set_config($1, $2, true)', [name, value])
+  await db.query(countsSql)
   await db.query(runnerSql)
 }
 
@@ -79,6 +80,15 @@ export async function runSteps(db: Querier, contextSetting: string, steps: reado
   return JSON.parse(row?.outcomes ?? '[]') as Outcome[]
 }
 
+// Changes of each watched table so far in this transaction. Changes that were taken back stay counted, so the counts only
+// say in which tables it is worth to look; they are read anew after each call that succeeded.
+const countsSql = `
+create function pg_temp.imhotep_attack_counts() returns jsonb language sql as $counts$
+  select coalesce(jsonb_object_agg(w.oid, pg_stat_get_xact_tuples_inserted(w.oid) + pg_stat_get_xact_tuples_updated(w.oid)
+    + pg_stat_get_xact_tuples_deleted(w.oid)), '{}')
+  from pg_temp.imhotep_attack_watch w
+$counts$`
+
 // Variables of PL/pgSQL keep their values when a savepoint is rolled back: that is how an outcome leaves it.
 const runnerSql = `
 create function pg_temp.imhotep_attack(p_steps jsonb, p_context text) returns jsonb language plpgsql as $runner$
@@ -113,9 +123,7 @@ begin
       end if;
       if v_call is not null then
         insert into pg_temp.imhotep_attack_mark values (1) returning xmin into v_mark;
-        select coalesce(jsonb_object_agg(w.oid, pg_stat_get_xact_tuples_inserted(w.oid) + pg_stat_get_xact_tuples_updated(w.oid)
-          + pg_stat_get_xact_tuples_deleted(w.oid)), '{}') into v_had
-        from pg_temp.imhotep_attack_watch w;
+        v_had := coalesce(v_had, pg_temp.imhotep_attack_counts());
       end if;
       perform set_config('session_replication_role',
         case when (v_step ->> 'policyOnly')::boolean then 'replica' else 'origin' end, true);
@@ -152,6 +160,7 @@ begin
           into v_found using (v_call ->> 'victim')::uuid;
           v_left := v_left || jsonb_build_object(v_watch.oid::text, v_found);
         end loop;
+        v_had := pg_temp.imhotep_attack_counts();
       end if;
       raise exception 'undo' using errcode = 'ZZ999';
     exception

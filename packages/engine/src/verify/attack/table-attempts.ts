@@ -12,10 +12,9 @@ export function* tableAttempts(target: Target, plot: Plot, scene: Scene): Genera
   const trial = new TableTrial(target, plot, scene)
   yield* trial.essential()
   if (target.appendOnly) yield* trial.appendOnly()
-  if (plot.quick && plot.isApplication) return
+  if (plot.quick) return
   yield* trial.references()
   yield* trial.blind()
-  if (plot.quick) return
   yield* trial.otherWaysToRead()
   yield* trial.asApplicationsDo()
   if (plot.isApplication) yield* trial.definition()
@@ -51,10 +50,7 @@ class TableTrial {
     this.#theirs = `${target.tenantColumn} = ${quoteLiteral(plot.victim)}`
   }
 
-  /**
-   * In a quick attack only the application makes all of them, and on tables: a partition gives no right to anybody, and the
-   * policy of a table is the same for its owner.
-   */
+  /** A quick attack makes the first two on partitions: they give no right to anybody. */
   *essential(): Generator<Attempt> {
     const present = this.#foreign.count
     const insert = `insert into ${this.#name} (${this.#tenant}) values (${quoteLiteral(this.#plot.victim)})`
@@ -64,7 +60,7 @@ class TableTrial {
     const remove = `delete from ${this.#name} where ${this.#theirs}`
     yield this.#attempt('list', [this.#step(list)], judgeRead(present))
     yield this.#attempt('insert for the other tenant', [this.#step(insert, { policyOnly: true })], judgePolicy(1))
-    if (this.#plot.quick && (this.#target.partition || !this.#plot.isApplication)) return
+    if (this.#plot.quick && this.#target.partition) return
     yield this.#attempt('update', [this.#step(update, { policyOnly: true })], judgePolicy(present))
     yield this.#attempt('delete', [this.#step(remove, { policyOnly: true })], judgePolicy(present))
     yield this.#own.filter === null
