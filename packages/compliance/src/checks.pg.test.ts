@@ -96,6 +96,18 @@ test('refuses: tells what an attempt ended with, success as 00000', async () => 
   ])
 })
 
+test('refuses: fails when what is allowed is refused as well', async () => {
+  const control = { ...refusal, control: 'select 1 / 1' }
+
+  assert.equal((await verdictOf(refuses(control))).verdict, 'pass')
+  assert.deepEqual(
+    await verdictOf(refuses({ ...control, control: 'select from nothing' })),
+    fail('1 attempts, each refused: a division by zero, 1 against the rule', [
+      'a division by zero: what is allowed ended with 42P01',
+    ]),
+  )
+})
+
 test('refuses: takes back what an attempt did, and what was given for it', async () => {
   const check = refuses({
     attempt: 'a second row',

@@ -24,7 +24,9 @@ import {
   inSchemas,
   nameOf,
   noFinding,
+  sameAs,
   tagOf,
+  textColumns,
 } from './checks.ts'
 import { inspectionOf } from './inspection.fixture.ts'
 import { fail, needsPerson, notApplicable, pass, type ComplianceRule, type Verdict } from './rule.ts'
@@ -279,4 +281,21 @@ test('hasFunction: takes any arguments, and fails when there is none of the name
 
   assert.equal(await answer(hasFunction('a.work'), added), 'pass: function a.work')
   assert.deepEqual(await verdictOf(hasFunction('a.rest'), added), fail('there is no function a.rest', ['a.rest']))
+})
+
+test('sameAs: answers as the rule of the other family, which must exist', async () => {
+  const rule = { id: 'X-01', source: 's', rule: 'r', kind: 'catalogue', check: () => pass('looked') } as const
+  const family = { name: 'x', title: 'X', unconfirmedClauses: false, rules: [rule] }
+
+  assert.deepEqual(await verdictOf(sameAs(family, 'X-01')), pass('looked'))
+  assert.throws(() => sameAs(family, 'X-02'), /there is no rule X-02/)
+})
+
+test('textColumns: are the columns of text, lists of text and documents that are not computed', () => {
+  const table = addTable(emptyCatalog(), 'shop', 'orders', null)
+  for (const type of ['text', 'character varying(20)', 'text[]', 'jsonb', 'integer', 'bytea'])
+    addColumn(table, `a ${type}`, type)
+  addColumn(table, 'computed', 'text', { generated: 'upper(a)' })
+
+  assert.deepEqual(textColumns(table), ['a text', 'a character varying(20)', 'a text[]', 'a jsonb'])
 })

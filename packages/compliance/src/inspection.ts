@@ -40,11 +40,14 @@ export async function openInspection(tx: Transaction): Promise<Inspection> {
   const catalog = await readCatalogInside(tx)
   const context = makeContext(catalog, defaultPolicy, await readFacts(tx, catalog, defaultPolicy))
   const tenants = await tx.query<{ id: string }>(`select id from core.tenants where status = 'active' order by id`)
+  let findings: readonly Finding[] | undefined
   return {
     tx,
     catalog,
     context,
-    findings: runRules(verifyRules, context).findings,
+    get findings() {
+      return (findings ??= runRules(verifyRules, context).findings)
+    },
     tenants: tenants.map(({ id }) => id),
     tables: context.tables.filter(({ partitionOf }) => partitionOf === null),
   }

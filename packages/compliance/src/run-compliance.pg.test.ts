@@ -64,6 +64,15 @@ test('runCompliance: only chosen families, told as it goes', async () => {
   assert.ok(told[0]?.startsWith('HIP-01 '))
 })
 
+test('runCompliance: only chosen rules of a family', async () => {
+  const some = await runCompliance(db, { families: ['hipaa'], rules: ['HIP-04', 'HIP-20', 'COR-01'] })
+
+  assert.deepEqual(
+    some.results.map(({ id, verdict }) => `${id} ${verdict}`),
+    ['HIP-04 pass', 'HIP-20 pass'],
+  )
+})
+
 test('runCompliance: a rule whose objects are gone fails, and the others are answered', async () => {
   await db.transaction(async (tx) => {
     await tx.query('savepoint whole')

@@ -13,16 +13,3 @@ export interface Harmless {
   readonly name: string
   readonly sql: string
 }
-
-/** Statements that no trigger and no foreign key stops: how rows get that the database would have refused. */
-export function pastTriggers(sql: string): string {
-  return `set local session_replication_role = replica;\n${sql}\nset local session_replication_role = origin;`
-}
-
-/** Statements of a request that a tenant of the demo makes: operations and triggers ask whose request it is. */
-export function asTenant(sql: string): string {
-  return `
-select core.begin_request('da000000-0000-7000-8000-000000000000', 'da000000-0005-7000-8000-000000000001', 'admin', 'HOPERAT', null);
-${sql}
-select set_config('app.tenant_id', '', true);`
-}

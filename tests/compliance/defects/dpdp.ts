@@ -1,4 +1,5 @@
-import { asTenant, pastTriggers, type Defect, type Harmless } from './defect.ts'
+import type { Defect, Harmless } from './defect.ts'
+import { asAdministrator, behindTriggers } from './statements.ts'
 
 const definer = 'security definer set search_path = pg_catalog, pg_temp'
 
@@ -16,14 +17,14 @@ export const defects: readonly Defect[] = [
   {
     name: 'a notice is there in the local language only',
     rule: 'DPD-02',
-    sql: pastTriggers(
+    sql: behindTriggers(
       `delete from compliance.consent_notices where tenant_id is not null and code = 'care' and locale = 'en';`,
     ),
   },
   {
     name: 'a new language is offered and no notice is written in it',
     rule: 'DPD-02',
-    sql: pastTriggers(
+    sql: behindTriggers(
       `update core.system_settings set value = '["en", "hi", "ta"]' where key = 'compliance.notice_locales' and tenant_id = 'da000000-0000-7000-8000-000000000000';`,
     ),
   },
@@ -40,14 +41,14 @@ export const defects: readonly Defect[] = [
   {
     name: 'records were read for research on no basis',
     rule: 'DPD-04',
-    sql: pastTriggers(`
+    sql: behindTriggers(`
 insert into audit.phi_access_logs (tenant_id, resource_type, access_kind, purpose_of_use)
 values ('da000000-0000-7000-8000-000000000000', 'Patient', 'list', 'HRESCH');`),
   },
   {
     name: 'a record left the house on no basis',
     rule: 'DPD-04',
-    sql: pastTriggers(`
+    sql: behindTriggers(`
 alter table audit.phi_access_logs drop constraint phi_access_logs_disclosure_has_basis;
 update audit.phi_access_logs set legal_basis = null, consent_id = null where access_kind = 'disclosure';`),
   },
@@ -90,35 +91,35 @@ alter table compliance.retention_policies add constraint retention_policies_logs
   {
     name: 'no backup was restored for four months',
     rule: 'DPD-08',
-    sql: pastTriggers(
+    sql: behindTriggers(
       `update compliance.compliance_checks set ran_at = now() - interval '120 days' where rule_id = 'HIP-25';`,
     ),
   },
   {
     name: 'the contract of a processor has run out',
     rule: 'DPD-09',
-    sql: pastTriggers(
+    sql: behindTriggers(
       `update compliance.data_processors set signed_on = '2020-01-01', expires_on = current_date - 1 where status = 'active';`,
     ),
   },
   {
     name: 'the Board had the details after four days',
     rule: 'DPD-10',
-    sql: pastTriggers(
+    sql: behindTriggers(
       `update compliance.breaches set board_detailed_at = discovered_at + interval '96 hours' where status = 'closed';`,
     ),
   },
   {
     name: 'the Board waits for the details of an open breach',
     rule: 'DPD-10',
-    sql: pastTriggers(
+    sql: behindTriggers(
       `update compliance.breaches set discovered_at = now() - interval '5 days', cert_in_reported_at = now() - interval '5 days' where status = 'open';`,
     ),
   },
   {
     name: 'a breach was closed and somebody was not told',
     rule: 'DPD-10',
-    sql: pastTriggers(
+    sql: behindTriggers(
       `update compliance.breach_affected_persons set notified_at = null where breach_id in (select id from compliance.breaches where status = 'closed');`,
     ),
   },
@@ -130,35 +131,35 @@ alter table compliance.retention_policies add constraint retention_policies_logs
   {
     name: 'CERT-In was told after a day',
     rule: 'DPD-11',
-    sql: pastTriggers(
+    sql: behindTriggers(
       `update compliance.breaches set cert_in_reported_at = discovered_at + interval '1 day' where status = 'closed';`,
     ),
   },
   {
     name: 'CERT-In was not told of an open breach',
     rule: 'DPD-11',
-    sql: pastTriggers(
+    sql: behindTriggers(
       `update compliance.breaches set discovered_at = now() - interval '7 hours' where status = 'open';`,
     ),
   },
   {
     name: 'the record of somebody who was here ten years ago is still there',
     rule: 'DPD-12',
-    sql: pastTriggers(
+    sql: behindTriggers(
       `update patient.patients set deleted_at = null, delete_reason = null, deleted_by = null where delete_reason = 'erasure';`,
     ),
   },
   {
     name: 'a log holds rows of ten years ago',
     rule: 'DPD-12',
-    sql: pastTriggers(`
+    sql: behindTriggers(`
 insert into audit.audit_logs (tenant_id, occurred_at, action, schema_name, table_name)
 values ('da000000-0000-7000-8000-000000000000', now() - interval '10 years', 'login', 'auth', 'users');`),
   },
   {
     name: 'nothing says how long records are kept',
     rule: 'DPD-12',
-    sql: pastTriggers(`delete from compliance.retention_policies;`),
+    sql: behindTriggers(`delete from compliance.retention_policies;`),
   },
   {
     name: 'a policy erases at once',
@@ -192,7 +193,7 @@ alter table compliance.retention_policies add constraint retention_policies_noth
   {
     name: 'children of ten are adults',
     rule: 'DPD-15',
-    sql: pastTriggers(`update core.system_settings set value = '8' where key = 'compliance.majority_age';`),
+    sql: behindTriggers(`update core.system_settings set value = '8' where key = 'compliance.majority_age';`),
   },
   {
     name: 'anybody is a guardian',
@@ -202,7 +203,7 @@ alter table compliance.retention_policies add constraint retention_policies_noth
   {
     name: 'a child was treated and nobody consented',
     rule: 'DPD-16',
-    sql: pastTriggers(`delete from compliance.consents where given_by = 'guardian';`),
+    sql: behindTriggers(`delete from compliance.consents where given_by = 'guardian';`),
   },
   {
     name: 'the export leaves samples out',
@@ -227,14 +228,14 @@ alter table compliance.retention_policies add constraint retention_policies_noth
   {
     name: 'a request was not answered in time',
     rule: 'DPD-18',
-    sql: pastTriggers(
+    sql: behindTriggers(
       `update compliance.data_principal_requests set received_at = now() - interval '40 days', due_at = now() - interval '10 days' where kind = 'correction';`,
     ),
   },
   {
     name: 'a request was answered late',
     rule: 'DPD-18',
-    sql: pastTriggers(
+    sql: behindTriggers(
       `update compliance.data_principal_requests set completed_at = due_at + interval '1 day' where kind = 'access';`,
     ),
   },
@@ -246,14 +247,14 @@ alter table compliance.retention_policies add constraint retention_policies_noth
   {
     name: 'a processor is in a country that was restricted later',
     rule: 'DPD-19',
-    sql: pastTriggers(
+    sql: behindTriggers(
       `update core.system_settings set value = '["SG"]' where key = 'compliance.restricted_countries' and tenant_id is null;`,
     ),
   },
   {
     name: 'the data of a tenant lies in a restricted country',
     rule: 'DPD-19',
-    sql: pastTriggers(`
+    sql: behindTriggers(`
 update core.system_settings set value = '["KP"]' where key = 'compliance.restricted_countries' and tenant_id is null;
 update core.tenants set data_region = 'kp-north-1' where id = 'da000000-0000-7000-8000-000000000000';`),
   },
@@ -275,14 +276,14 @@ update core.tenants set data_region = 'kp-north-1' where id = 'da000000-0000-700
   {
     name: 'an Aadhaar number stands in a note',
     rule: 'DPD-21',
-    sql: pastTriggers(
+    sql: behindTriggers(
       `update clinical.encounters set referred_by = 'card 2341 2341 2346' where id = 'da000000-0017-7000-8000-000000000012';`,
     ),
   },
   {
     name: 'an Aadhaar number stands in a document of settings',
     rule: 'DPD-21',
-    sql: pastTriggers(
+    sql: behindTriggers(
       `update audit.audit_logs set new_values = '{"id": "234123412346"}' where seq = (select max(seq) from audit.audit_logs);`,
     ),
   },
@@ -320,14 +321,14 @@ create or replace function core.shred_key(p_kid text, p_reason text) returns voi
   {
     name: 'somebody who was erased has a mobile number',
     rule: 'DPD-24',
-    sql: pastTriggers(
+    sql: behindTriggers(
       `update patient.patients set mobile_enc = sha256('x'), mobile_bidx = sha256('y'), data_key_kid = 'demo-field-1' where delete_reason = 'erasure';`,
     ),
   },
   {
     name: 'the key of somebody who was erased is there again',
     rule: 'DPD-24',
-    sql: pastTriggers(
+    sql: behindTriggers(
       `update core.encryption_keys set wrapped_key = sha256('x'), status = 'active', destroyed_at = null where kid like 'demo-person-%';`,
     ),
   },
@@ -344,25 +345,25 @@ export const harmless: readonly Harmless[] = [
   },
   {
     name: 'a new version of a notice in both languages',
-    sql: asTenant(`
+    sql: asAdministrator(`
 select compliance.publish_notice('care', 'en', '{care,billing}', '{contact,health}', 'We keep your record.', 'desk', 'officer', 2);
 select compliance.publish_notice('care', 'hi', '{care,billing}', '{contact,health}', 'We keep your record, in Hindi.', 'desk', 'officer', 2);`),
   },
   {
     name: 'a notice of next month in one language',
-    sql: asTenant(
+    sql: asAdministrator(
       `select compliance.publish_notice('research', 'en', '{research}', '{health}', 'We may ask you.', 'desk', 'officer', 1, now() + interval '1 month');`,
     ),
   },
   {
     name: 'a consent is withdrawn',
-    sql: asTenant(
+    sql: asAdministrator(
       `select compliance.withdraw_consent(c.id, 'no') from (select id from compliance.consents where tenant_id = 'da000000-0000-7000-8000-000000000000' and status = 'active' and kind = 'data_processing' and given_by = 'patient' order by id limit 1) as c;`,
     ),
   },
   {
     name: 'a read for research with a basis',
-    sql: pastTriggers(`
+    sql: behindTriggers(`
 insert into audit.phi_access_logs (tenant_id, resource_type, access_kind, purpose_of_use, legal_basis)
 values ('da000000-0000-7000-8000-000000000000', 'Patient', 'list', 'HRESCH', 'ethics committee 12');`),
   },
@@ -384,35 +385,35 @@ comment on column device.devices.network_address is 'class=operational;about=Add
   },
   {
     name: 'a tenant keeps records for ten years',
-    sql: asTenant(
+    sql: asAdministrator(
       `select compliance.set_retention('medical_record', '10 years', 'last_encounter', 'crypto_shred', 'decision of the board');`,
     ),
   },
   {
     name: 'a backup was restored today',
-    sql: pastTriggers(`
+    sql: behindTriggers(`
 insert into compliance.compliance_checks (tenant_id, run_id, rule_id, rule_version, regulation, target, outcome, evidence, tool_version)
 values ('da000000-0000-7000-8000-000000000000', core.uuid_v7(), 'HIP-25', '1', 'hipaa', 'backup', 'pass', '{"checksum": "ab"}', 'manual');`),
   },
   {
     name: 'a processor ends',
-    sql: asTenant(
+    sql: asAdministrator(
       `select compliance.terminate_processor(p.id, 'over') from (select id from compliance.data_processors where tenant_id = 'da000000-0000-7000-8000-000000000000' and status = 'active') as p;`,
     ),
   },
   {
     name: 'a breach that was just discovered',
-    sql: asTenant(`select compliance.open_breach('a lost key', '{contact}', '{door}');`),
+    sql: asAdministrator(`select compliance.open_breach('a lost key', '{contact}', '{door}');`),
   },
   {
     name: 'CERT-In is told of the open breach',
-    sql: asTenant(
+    sql: asAdministrator(
       `select compliance.record_breach_report(b.id, 'cert_in') from (select id from compliance.breaches where tenant_id = 'da000000-0000-7000-8000-000000000000' and status = 'open') as b;`,
     ),
   },
   {
     name: 'somebody who was here long ago is under a hold',
-    sql: pastTriggers(`
+    sql: behindTriggers(`
 update patient.patients set deleted_at = null, delete_reason = null, deleted_by = null where delete_reason = 'erasure';
 insert into compliance.legal_holds (tenant_id, hold_number, patient_id, reason, placed_by)
 select p.tenant_id, 'LH-PROBE', p.id, 'a dispute', (select u.id from auth.users u where u.tenant_id = p.tenant_id limit 1)
@@ -428,17 +429,17 @@ from patient.patients p where p.mrn like '%-000999';`),
   },
   {
     name: 'an adult consents',
-    sql: asTenant(
+    sql: asAdministrator(
       `select compliance.give_consent(p.id, 'photography') from (select id from patient.patients where tenant_id = 'da000000-0000-7000-8000-000000000000' and birth_date < now() - interval '30 years' and status = 'active' and deleted_at is null order by id limit 1) as p;`,
     ),
   },
   {
     name: 'persons come of age at 21',
-    sql: pastTriggers(`update core.system_settings set value = '21' where key = 'compliance.majority_age';`),
+    sql: behindTriggers(`update core.system_settings set value = '21' where key = 'compliance.majority_age';`),
   },
   {
     name: 'the exemption for children is on record',
-    sql: pastTriggers(`
+    sql: behindTriggers(`
 insert into core.system_settings (tenant_id, key, value, value_type, description)
 values ('da000000-0000-7000-8000-000000000000', 'compliance.child_care_basis', '"DPDP Rules 2025, Fourth Schedule"', 'string', 'Why children are cared for without consent on record.');
 delete from compliance.consents where given_by = 'guardian' and tenant_id = 'da000000-0000-7000-8000-000000000000';`),
@@ -456,7 +457,7 @@ insert into clinical.home_visits (tenant_id, patient_id) select e.tenant_id, e.p
   },
   {
     name: 'a request is answered in time',
-    sql: asTenant(`
+    sql: asAdministrator(`
 select compliance.confirm_requester('da000000-1002-7000-8000-000000000005');
 select compliance.complete_request('da000000-1002-7000-8000-000000000005', 'granted');`),
   },
@@ -466,19 +467,19 @@ select compliance.complete_request('da000000-1002-7000-8000-000000000005', 'gran
   },
   {
     name: 'a country is restricted where nobody is',
-    sql: pastTriggers(
+    sql: behindTriggers(
       `update core.system_settings set value = '["KP"]' where key = 'compliance.restricted_countries' and tenant_id is null;`,
     ),
   },
   {
     name: 'twelve digits that are no Aadhaar number',
-    sql: pastTriggers(
+    sql: behindTriggers(
       `update clinical.encounters set referred_by = 'ticket 2341 2341 2347' where id = 'da000000-0017-7000-8000-000000000012';`,
     ),
   },
   {
     name: 'a key is destroyed',
-    sql: asTenant(`
+    sql: asAdministrator(`
 insert into core.encryption_keys (tenant_id, kid, purpose, algorithm, wrapped_key, kms_ref, rotate_after, subject_type, subject_id)
 values ('da000000-0000-7000-8000-000000000000', 'another', 'field', 'AES-256-GCM', sha256('x'), 'demo://no-key', '2100-01-01', 'patient', core.uuid_v7());
 select core.shred_key('another', 'rotated away');`),

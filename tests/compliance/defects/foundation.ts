@@ -1,4 +1,5 @@
-import { asTenant, pastTriggers, type Defect, type Harmless } from './defect.ts'
+import type { Defect, Harmless } from './defect.ts'
+import { asAdministrator, behindTriggers } from './statements.ts'
 
 export const defects: readonly Defect[] = [
   {
@@ -168,12 +169,12 @@ alter table facility.locations add constraint locations_key_holder_fkey foreign 
   {
     name: 'a machine has lost its rules',
     rule: 'COR-10',
-    sql: pastTriggers(`delete from core.transition_rules where machine = 'clinical.procedures';`),
+    sql: behindTriggers(`delete from core.transition_rules where machine = 'clinical.procedures';`),
   },
   {
     name: 'a machine has lost its rules and its trigger',
     rule: 'COR-10',
-    sql: pastTriggers(`
+    sql: behindTriggers(`
 delete from core.transition_rules where machine = 'clinical.admissions';
 drop trigger admissions_transition on clinical.admissions;`),
   },
@@ -200,49 +201,49 @@ drop trigger admissions_transition on clinical.admissions;`),
   {
     name: 'stock appeared without a movement',
     rule: 'COR-13',
-    sql: pastTriggers(
+    sql: behindTriggers(
       `update inventory.stock_balances set on_hand = on_hand + 5 where id = (select min(id::text)::uuid from inventory.stock_balances);`,
     ),
   },
   {
     name: 'a movement of stock was removed',
     rule: 'COR-13',
-    sql: pastTriggers(
+    sql: behindTriggers(
       `delete from inventory.stock_movements where id = (select min(id::text)::uuid from inventory.stock_movements);`,
     ),
   },
   {
     name: 'stock has movements and no balance',
     rule: 'COR-13',
-    sql: pastTriggers(
+    sql: behindTriggers(
       `delete from inventory.stock_balances where id = (select min(id::text)::uuid from inventory.stock_balances where on_hand > 0);`,
     ),
   },
   {
     name: 'one side of a posting was changed',
     rule: 'COR-14',
-    sql: pastTriggers(
+    sql: behindTriggers(
       `update billing.ledger_entries set amount = amount + 1 where id = (select min(id::text)::uuid from billing.ledger_entries);`,
     ),
   },
   {
     name: 'one side of a posting is gone',
     rule: 'COR-14',
-    sql: pastTriggers(
+    sql: behindTriggers(
       `delete from billing.ledger_entries where id = (select min(id::text)::uuid from billing.ledger_entries where direction = 'credit');`,
     ),
   },
   {
     name: 'a bill got a number out of the row',
     rule: 'COR-15',
-    sql: pastTriggers(
+    sql: behindTriggers(
       `update billing.invoices set invoice_number = 'B-000009' where kind = 'bill_of_supply' and invoice_number = 'B-000002';`,
     ),
   },
   {
     name: 'the last bill is gone',
     rule: 'COR-15',
-    sql: pastTriggers(`delete from billing.invoices where kind = 'tax_invoice' and invoice_number = 'T-000002';`),
+    sql: behindTriggers(`delete from billing.invoices where kind = 'tax_invoice' and invoice_number = 'T-000002';`),
   },
   {
     name: 'numbers of bills may be longer than 16 characters',
@@ -252,7 +253,7 @@ drop trigger admissions_transition on clinical.admissions;`),
   {
     name: 'two bills have the same number',
     rule: 'COR-15',
-    sql: pastTriggers(`
+    sql: behindTriggers(`
 alter table billing.invoices drop constraint invoices_number_once_a_year;
 update billing.invoices set invoice_number = 'T-000001' where kind = 'tax_invoice' and invoice_number = 'T-000002';`),
   },
@@ -287,14 +288,14 @@ grant select on scheduling.money_of_patients to appointment_app;`,
   {
     name: 'a task was written without a clock',
     rule: 'COR-18',
-    sql: pastTriggers(`
+    sql: behindTriggers(`
 alter table tasking.tasks alter column hlc_physical_us drop not null;
 update tasking.tasks set hlc_physical_us = null where id = (select min(id::text)::uuid from tasking.tasks);`),
   },
   {
     name: 'the vector clock of a handover is empty',
     rule: 'COR-18',
-    sql: pastTriggers(
+    sql: behindTriggers(
       `update tasking.handovers set vector_clock = '{}' where id = (select min(id::text)::uuid from tasking.handovers);`,
     ),
   },
@@ -325,7 +326,7 @@ comment on column facility.locations.floor_name is 'class=operational;about=What
   },
   {
     name: 'an index has another name',
-    sql: `alter index scheduling.appointments_encounter_idx rename to appointments_by_encounter;`,
+    sql: `alter index scheduling.appointments_clinic_idx rename to appointments_by_clinic;`,
   },
   {
     name: 'a wider index in the place of the index of a foreign key',
@@ -409,14 +410,14 @@ select '9999', 'later', 'versioned', 'V9999__later.sql', sha256('select 1'), sha
   },
   {
     name: 'a posting with two sides',
-    sql: asTenant(`
+    sql: asAdministrator(`
 insert into billing.ledger_entries (tenant_id, txn_id, line_no, account_code, direction, amount, currency, ref_type, ref_id, clinic_id)
 select e.tenant_id, '0d000000-0000-7000-8000-000000000001', line.no, line.account, line.direction, 10, e.currency, e.ref_type, '0d000000-0000-7000-8000-000000000002', e.clinic_id
 from (select * from billing.ledger_entries where tenant_id = 'da000000-0000-7000-8000-000000000000' order by id limit 1) as e, (values (1::smallint, 'revenue', 'debit'), (2::smallint, 'discount', 'credit')) as line (no, account, direction);`),
   },
   {
     name: 'numbers of the next fiscal year begin at one',
-    sql: pastTriggers(`
+    sql: behindTriggers(`
 insert into core.id_sequences (tenant_id, scope, series, period, period_key, prefix, pad, last_value)
 select tenant_id, scope, series, period, 'FY2027-28', prefix, pad, 1 from core.id_sequences where scope = 'tax_invoice' and period_key = 'FY2026-27';
 insert into billing.invoices select (jsonb_populate_record(i, jsonb_build_object('id', core.uuid_v7(), 'invoice_number', 'T-000001', 'fiscal_year', 'FY2027-28'))).* from billing.invoices i where kind = 'tax_invoice' and invoice_number = 'T-000001';`),

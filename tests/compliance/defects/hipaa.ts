@@ -1,4 +1,5 @@
-import { asTenant, pastTriggers, type Defect, type Harmless } from './defect.ts'
+import type { Defect, Harmless } from './defect.ts'
+import { asAdministrator, behindTriggers } from './statements.ts'
 
 const application = `language sql security definer set search_path = pg_catalog, pg_temp`
 
@@ -80,7 +81,7 @@ comment on column workforce.staff.bank_account_enc is 'class=pii;enc=1;about=Ban
   {
     name: 'a phone number was stored as it is',
     rule: 'HIP-06',
-    sql: pastTriggers(
+    sql: behindTriggers(
       `update workforce.staff set phone_enc = convert_to('+919876543210', 'UTF8') where id = 'da000000-0006-7000-8000-000000000004';`,
     ),
   },
@@ -142,19 +143,19 @@ comment on column workforce.staff.bank_account_enc is 'class=pii;enc=1;about=Ban
   {
     name: 'a sealed row of the log was changed',
     rule: 'HIP-11',
-    sql: pastTriggers(
+    sql: behindTriggers(
       `update audit.audit_logs set actor_role = 'somebody else' where seq = (select min(seq) from audit.audit_logs);`,
     ),
   },
   {
     name: 'a sealed row of the log is gone',
     rule: 'HIP-11',
-    sql: pastTriggers(`delete from audit.phi_access_logs where seq = (select min(seq) from audit.phi_access_logs);`),
+    sql: behindTriggers(`delete from audit.phi_access_logs where seq = (select min(seq) from audit.phi_access_logs);`),
   },
   {
     name: 'nobody seals the log any more',
     rule: 'HIP-11',
-    sql: pastTriggers(`
+    sql: behindTriggers(`
 insert into audit.audit_logs (tenant_id, occurred_at, action, schema_name, table_name)
 values ('da000000-0000-7000-8000-000000000000', now() - interval '3 days', 'login', 'auth', 'users');`),
   },
@@ -166,7 +167,7 @@ values ('da000000-0000-7000-8000-000000000000', now() - interval '3 days', 'logi
   {
     name: 'an administrator has no second factor',
     rule: 'HIP-12',
-    sql: pastTriggers(`
+    sql: behindTriggers(`
 update auth.users set password_hash = '$argon2id$v=19$m=65536,t=3,p=4$demo' where primary_role = 'admin';
 delete from auth.mfa_factors f using auth.users u where u.tenant_id = f.tenant_id and u.id = f.user_id and u.primary_role = 'admin';`),
   },
@@ -193,17 +194,17 @@ delete from auth.mfa_factors f using auth.users u where u.tenant_id = f.tenant_i
   {
     name: 'the last seal is three days old',
     rule: 'HIP-16',
-    sql: pastTriggers(`update audit.audit_chain_anchors set sealed_at = now() - interval '3 days';`),
+    sql: behindTriggers(`update audit.audit_chain_anchors set sealed_at = now() - interval '3 days';`),
   },
   {
     name: 'somebody who has left has an active account',
     rule: 'HIP-17',
-    sql: pastTriggers(`update auth.users set status = 'active' where id = 'da000000-0005-7000-8000-000000000009';`),
+    sql: behindTriggers(`update auth.users set status = 'active' where id = 'da000000-0005-7000-8000-000000000009';`),
   },
   {
     name: 'somebody who has left has an open session',
     rule: 'HIP-17',
-    sql: pastTriggers(
+    sql: behindTriggers(
       `update auth.sessions set user_id = 'da000000-0005-7000-8000-000000000009' where user_id = 'da000000-0005-7000-8000-000000000001';`,
     ),
   },
@@ -215,7 +216,7 @@ delete from auth.mfa_factors f using auth.users u where u.tenant_id = f.tenant_i
   {
     name: 'an account is locked after fifty failures only',
     rule: 'HIP-18',
-    sql: pastTriggers(`
+    sql: behindTriggers(`
 update core.system_settings set value = '50' where key = 'auth.max_failed_attempts';`),
   },
   {
@@ -276,21 +277,21 @@ update core.system_settings set value = '50' where key = 'auth.max_failed_attemp
   {
     name: 'the contract of a processor has run out',
     rule: 'HIP-21',
-    sql: pastTriggers(
+    sql: behindTriggers(
       `update compliance.data_processors set signed_on = '2020-01-01', expires_on = current_date - 1 where status = 'active';`,
     ),
   },
   {
     name: 'a processor works without a contract',
     rule: 'HIP-21',
-    sql: pastTriggers(`
+    sql: behindTriggers(`
 alter table compliance.data_processors drop constraint data_processors_active_under_contract;
 update compliance.data_processors set contract_document_id = null where status = 'active';`),
   },
   {
     name: 'no backup was restored for four months',
     rule: 'HIP-25',
-    sql: pastTriggers(
+    sql: behindTriggers(
       `update compliance.compliance_checks set ran_at = now() - interval '120 days' where rule_id = 'HIP-25';`,
     ),
   },
@@ -355,15 +356,15 @@ grant select on facility.departments to analytics_deid;`,
   },
   {
     name: 'the log is sealed again',
-    sql: asTenant(`select audit.seal('audit_logs');`),
+    sql: asAdministrator(`select audit.seal('audit_logs');`),
   },
   {
     name: 'a new row of the log waits for its seal',
-    sql: asTenant(`select audit.log_event('login', 'auth', 'users', null, 'signed in');`),
+    sql: asAdministrator(`select audit.log_event('login', 'auth', 'users', null, 'signed in');`),
   },
   {
     name: 'a disclosure with recipient and basis',
-    sql: asTenant(`select audit.log_disclosure('Patient', null, null, 'a court', 'court order');`),
+    sql: asAdministrator(`select audit.log_disclosure('Patient', null, null, 'a court', 'court order');`),
   },
   {
     name: 'the trigger that keeps signed notes has another name',
@@ -375,27 +376,27 @@ grant select on facility.departments to analytics_deid;`,
   },
   {
     name: 'somebody leaves, the account goes with him',
-    sql: pastTriggers(`
+    sql: behindTriggers(`
 update workforce.staff set status = 'left', left_on = current_date where id = 'da000000-0006-7000-8000-000000000013';
 update auth.users set status = 'deactivated' where id = 'da000000-0005-7000-8000-000000000013';
 update auth.sessions set revoked_at = now(), revoke_reason = 'left' where user_id = 'da000000-0005-7000-8000-000000000013';`),
   },
   {
     name: 'a patient is registered',
-    sql: asTenant(`
+    sql: asAdministrator(`
 insert into patient.patients (tenant_id, mrn, given_name, sex, birth_date, birth_date_precision, registered_clinic_id)
 select p.tenant_id, 'ASHA-999999', 'Probe', p.sex, p.birth_date, p.birth_date_precision, p.registered_clinic_id
 from patient.patients p where p.tenant_id = 'da000000-0000-7000-8000-000000000000' order by p.id limit 1;`),
   },
   {
     name: 'an administrator confirms one more factor',
-    sql: asTenant(
+    sql: asAdministrator(
       `insert into auth.mfa_factors (tenant_id, user_id, kind, confirmed_at) values ('da000000-0000-7000-8000-000000000000', 'da000000-0005-7000-8000-000000000001', 'webauthn', now());`,
     ),
   },
   {
     name: 'accounts are locked after three failures',
-    sql: pastTriggers(
+    sql: behindTriggers(
       `update core.system_settings set value = '3' where key = 'auth.max_failed_attempts' and tenant_id is null;`,
     ),
   },

@@ -1,4 +1,5 @@
-import { asTenant, pastTriggers, type Defect, type Harmless } from './defect.ts'
+import type { Defect, Harmless } from './defect.ts'
+import { asAdministrator, behindTriggers } from './statements.ts'
 
 export const defects: readonly Defect[] = [
   {
@@ -19,20 +20,20 @@ export const defects: readonly Defect[] = [
   {
     name: 'a card number stands in a note of a bill',
     rule: 'PCI-02',
-    sql: pastTriggers(`
+    sql: behindTriggers(`
 update billing.invoices set cancelled_reason = 'paid with 4111 1111 1111 1111' where id = (select min(id::text)::uuid from billing.invoices);`),
   },
   {
     name: 'a card number stands in the audit log',
     rule: 'PCI-02',
-    sql: pastTriggers(`
+    sql: behindTriggers(`
 insert into audit.audit_logs (tenant_id, action, schema_name, table_name, new_values)
 values ('da000000-0000-7000-8000-000000000000', 'update', 'billing', 'accounts', '{"note": "5555-5555-5555-4444"}');`),
   },
   {
     name: 'a card number was sent in a message',
     rule: 'PCI-02',
-    sql: pastTriggers(
+    sql: behindTriggers(
       `update communication.notifications set suppressed_reason = 'card 378282246310005' where id = (select min(id::text)::uuid from communication.notifications);`,
     ),
   },
@@ -86,12 +87,12 @@ alter table payment.payment_methods add constraint payment_methods_last4_digits 
   {
     name: 'the lock comes after twenty failures',
     rule: 'PCI-06',
-    sql: pastTriggers(`update core.system_settings set value = '20' where key = 'auth.max_failed_attempts';`),
+    sql: behindTriggers(`update core.system_settings set value = '20' where key = 'auth.max_failed_attempts';`),
   },
   {
     name: 'an administrator has no confirmed second factor',
     rule: 'PCI-07',
-    sql: pastTriggers(`
+    sql: behindTriggers(`
 update auth.users set password_hash = '$scrypt$demo' where primary_role = 'admin';
 update auth.mfa_factors set confirmed_at = null where user_id in (select id from auth.users where primary_role = 'admin');`),
   },
@@ -125,7 +126,7 @@ create trigger audit_update after update on payment.payments for each row when (
   {
     name: 'sealed rows of this month are gone',
     rule: 'PCI-09',
-    sql: pastTriggers(`delete from audit.audit_logs where schema_name = 'payment';`),
+    sql: behindTriggers(`delete from audit.audit_logs where schema_name = 'payment';`),
   },
   {
     name: 'an application may change the log',
@@ -175,7 +176,7 @@ create trigger audit_update after update on payment.payments for each row when (
   {
     name: 'an answer was kept with its security code',
     rule: 'PCI-12',
-    sql: pastTriggers(
+    sql: behindTriggers(
       `update payment.payment_attempts set response_redacted = '{"card": {"cvv": "123"}}' where id = (select min(id::text)::uuid from payment.payment_attempts);`,
     ),
   },
@@ -219,25 +220,25 @@ alter table payment.refunds add constraint refunds_names_no_card check (not core
   },
   {
     name: 'a number that fails the Luhn test',
-    sql: pastTriggers(
+    sql: behindTriggers(
       `update billing.invoices set cancelled_reason = 'order 4111 1111 1111 1112' where id = (select min(id::text)::uuid from billing.invoices);`,
     ),
   },
   {
     name: 'ids whose digits look like a card number',
-    sql: pastTriggers(
+    sql: behindTriggers(
       `update communication.notifications set dedupe_key = 'appointment 01a214bf-931c-4111-8111-111111116a4e' where id = (select min(id::text)::uuid from communication.notifications);`,
     ),
   },
   {
     name: 'one more provider',
-    sql: asTenant(`
+    sql: asAdministrator(`
 insert into payment.payment_providers (tenant_id, code, kind, display, secret_ref)
 values ('da000000-0000-7000-8000-000000000000', 'bank', 'netbanking', 'Bank', 'kms://payments/bank');`),
   },
   {
     name: 'a provider is disabled',
-    sql: asTenant(`
+    sql: asAdministrator(`
 select core.set_reason('the terminal is broken');
 update payment.payment_providers set status = 'disabled' where tenant_id = 'da000000-0000-7000-8000-000000000000' and code = 'counter-terminal';`),
   },
@@ -254,7 +255,7 @@ grant select on payment.settlements to payment_gateway_reports;`,
   },
   {
     name: 'accounts are locked after three failures',
-    sql: pastTriggers(`update core.system_settings set value = '3' where key = 'auth.max_failed_attempts';`),
+    sql: behindTriggers(`update core.system_settings set value = '3' where key = 'auth.max_failed_attempts';`),
   },
   {
     name: 'one more trigger on payments',
@@ -266,11 +267,11 @@ grant select on payment.settlements to payment_gateway_reports;`,
   },
   {
     name: 'a new row of the log',
-    sql: asTenant(`select audit.log_event('config', 'payment', 'payment_providers', null, 'looked at');`),
+    sql: asAdministrator(`select audit.log_event('config', 'payment', 'payment_providers', null, 'looked at');`),
   },
   {
     name: 'the log is sealed again',
-    sql: asTenant(`select audit.seal('audit_logs');`),
+    sql: asAdministrator(`select audit.seal('audit_logs');`),
   },
   {
     name: 'the check of secrets has another name',
@@ -292,7 +293,7 @@ alter table webhook.integration_webhooks add constraint integration_webhooks_sec
   },
   {
     name: 'an answer with redacted card data',
-    sql: pastTriggers(
+    sql: behindTriggers(
       `update payment.payment_attempts set response_redacted = '{"card": {"cvv": "[redacted]", "brand": "RuPay"}}' where id = (select min(id::text)::uuid from payment.payment_attempts);`,
     ),
   },

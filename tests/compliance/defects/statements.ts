@@ -32,6 +32,16 @@ export function asTenant(tenant: string, ...statements: readonly string[]): stri
   ].join(';\n')
 }
 
+/** Statements of a request that the first tenant's administrator makes: operations ask who is signed in. */
+export function asAdministrator(...statements: readonly string[]): string {
+  return [
+    `select core.begin_request('da000000-0000-7000-8000-000000000000', 'da000000-0005-7000-8000-000000000001', 'admin', 'HOPERAT', null)`,
+    ...statements.map((statement) => statement.trim().replace(/;$/, '')),
+    `select set_config('app.tenant_id', '', true)`,
+    '',
+  ].join(';\n')
+}
+
 /** An insert of copies of the rows that `where` chooses, with other values in some columns (SQL expressions). */
 export function copyRows(table: string, where: string, values: Readonly<Record<string, string>>): string {
   const changes = Object.entries(values)
