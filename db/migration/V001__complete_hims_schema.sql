@@ -22350,7 +22350,7 @@ comment on column tasking.handover_patients.illness_severity is 'class=phi;about
 comment on column tasking.handover_patients.patient_summary_enc is 'class=phi;enc=1;about=Why the patient is here, what was done, what is planned; encrypted.';
 comment on column tasking.handover_patients.action_list is 'class=phi;about=What is to be done: [{"what": .., "by": .., "at": ..}].';
 comment on column tasking.handover_patients.situation_awareness_enc is 'class=phi;enc=1;about=What is going on around the patient; encrypted.';
-comment on column tasking.handover_patients.contingency_plan is 'class=phi;about=What to do if: [{"if": .., "then": ..}]; at least one for an unstable patient.';
+comment on column tasking.handover_patients.contingency_plan is 'class=phi;about=What to do when: [{"when": .., "do": ..}]; at least one for an unstable patient.';
 comment on column tasking.handover_patients.synthesis_by_receiver_enc is 'class=phi;enc=1;about=The receivers own words of it, encrypted: the read-back.';
 comment on column tasking.handover_patients.read_back_at is 'class=operational;about=When the receiver read back.';
 comment on column tasking.handover_patients.read_back_by is 'class=operational;about=The user who read back.';
