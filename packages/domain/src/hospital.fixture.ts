@@ -1,11 +1,12 @@
 import { createHash, randomUUID } from 'node:crypto'
+import { after } from 'node:test'
 import { withTenant, type RequestContext } from '@imhotep/kernel'
 import { connect, type Database, type Transaction } from '@imhotep/postgres'
 import { hospitalDatabase } from '../../../tests/support/database.ts'
 import { configureSeries } from './core/numbers.ts'
 import { registerPatient } from './patient/register.ts'
 
-/** A tenant with one active clinic, one department and two users, in a database of its own. */
+/** A tenant with one active clinic, one department and two users. */
 export interface Hospital {
   /** As imhotep_app. */
   readonly app: Database
@@ -20,17 +21,34 @@ export interface Hospital {
   readonly run: <T>(work: (tx: Transaction) => Promise<T>, context?: Partial<RequestContext>) => Promise<T>
 }
 
-/** Gives `work` a hospital and drops its database afterwards. */
+interface Shared {
+  readonly app: Database
+  readonly admin: Database
+  readonly close: () => Promise<void>
+}
+
+let shared: Promise<Shared> | undefined
+after(async () => (await shared)?.close())
+
+/** One database, and backends that know its functions already, for every hospital of a run. */
+function openShared(): Promise<Shared> {
+  shared ??= hospitalDatabase().then((database) => {
+    const app = connect(database.appUrl)
+    const admin = connect(database.url)
+    const close = async () => {
+      await app.close()
+      await admin.close()
+      await database.drop()
+    }
+    return { app, admin, close }
+  })
+  return shared
+}
+
+/** Gives `work` a hospital of its own: a new tenant in the database that all of them share. */
 export async function withHospital(work: (hospital: Hospital) => Promise<void>): Promise<void> {
-  await using database = await hospitalDatabase()
-  const app = connect(database.appUrl)
-  const admin = connect(database.url)
-  try {
-    await work(await openHospital(app, admin))
-  } finally {
-    await app.close()
-    await admin.close()
-  }
+  const { app, admin } = await openShared()
+  await work(await openHospital(app, admin))
 }
 
 async function openHospital(app: Database, admin: Database): Promise<Hospital> {
