@@ -327,6 +327,7 @@ export const defects: readonly Defect[] = [
     name: 'what was received is there a week too long',
     rule: 'ABD-15',
     sql: behindTriggers(
+      'delete from compliance.legal_holds', // the patient of the story is under one
       `update abdm.health_info_transfers set erase_at = now() - interval '7 days' where ${receivedPage}`,
     ),
   },
