@@ -149,7 +149,9 @@ const attempts: readonly Attempt[] = [
           )
           select r.tenant_id, r.order_item_id, r.sample_id, r.test_id, r.patient_id, r.resulted_at, 9, d.id,
             r.verified_by, r.authorised_by, r.id, 'test', 'corrected'
-          from laboratory.lab_results r, device.devices d`,
+          from laboratory.lab_results r
+          join device.devices d on d.tenant_id = r.tenant_id
+          where r.tenant_id = core.current_tenant_id()`,
     sqlstate: 'IM310',
   },
   {

@@ -6,15 +6,21 @@ select core.assert_not_production();
 select set_config('app.field_key', 'demo field key, not a secret', true);
 select set_config('app.index_key', 'demo index key, not a secret', true);
 
-insert into compliance.compliance_checks (
-  tenant_id, run_id, rule_id, rule_version, regulation, target, outcome, evidence, ran_at, tool_version
-)
-select
-  null, '10000000-0000-7000-8000-000000000001', 'COR-11', '1', 'foundation', 'demo', 'pass',
-  '{"migrations": "applied twice, nothing changed"}', now() - interval '2 days', 'manual'
-where not exists (
-  select from compliance.compliance_checks c where c.run_id = '10000000-0000-7000-8000-000000000001'
-);
+-- a shared row knows no tenant that the guard of core.tenants would stop: in a block, so that the guard covers it
+do $$
+begin
+  perform core.assert_not_production();
+  insert into compliance.compliance_checks (
+    tenant_id, run_id, rule_id, rule_version, regulation, target, outcome, evidence, ran_at, tool_version
+  )
+  select
+    null, '10000000-0000-7000-8000-000000000001', 'COR-11', '1', 'foundation', 'demo', 'pass',
+    '{"migrations": "applied twice, nothing changed"}', now() - interval '2 days', 'manual'
+  where not exists (
+    select from compliance.compliance_checks c where c.run_id = '10000000-0000-7000-8000-000000000001'
+  );
+end
+$$;
 
 do $$
 declare
