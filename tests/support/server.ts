@@ -9,6 +9,8 @@ export const testSettings: Readonly<Record<string, string>> = {
   fsync: 'off',
   synchronous_commit: 'off',
   full_page_writes: 'off',
+  // some sixty databases live for a few minutes: looking through them all costs more than the tests
+  autovacuum: 'off',
   // every file's databases are opened before the first test runs, each with a pool
   max_connections: '1000',
   // Rows of a failed test are read from its message, not from a log.
