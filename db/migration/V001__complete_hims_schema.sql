@@ -32179,10 +32179,11 @@ begin
     return query
     select r.*
     from inventory.stock_reservations r
+    join inventory.batches b on b.tenant_id = r.tenant_id and b.id = r.batch_id
     where
       r.tenant_id = v_tenant and r.ref_type = p_ref_type and r.ref_id = p_ref_id and r.status = 'active'
       and r.store_location_id = p_store_location_id and r.item_id = p_item_id and r.expires_at > now()
-    order by r.id;
+    order by b.expiry_on, b.id;
     return;
   end if;
   if v_held is not null then
