@@ -86,8 +86,13 @@ test('allocate: 150 clients on 5 payments and 5 bills, many killed: nothing is o
     ),
   )
 
-  // 12 times 70 fits into each payment of 900
-  assert.deepEqual(tally(outcomes), { IM555: 90, allocated: 60 })
+  // 12 times 70 fits into each payment of 900, whichever bills are full by then
+  const { allocated, ...refused } = tally(outcomes)
+  assert.equal(allocated, 60)
+  assert.deepEqual(
+    Object.keys(refused).filter((code) => code !== 'IM554' && code !== 'IM555'),
+    [],
+  )
   const [sum] = await clinic.superuser.query(
     'select sum(amount)::int as sum from billing.payment_allocations where payment_id = any ($1)',
     [payments],
