@@ -1,4 +1,5 @@
-// Runs the tests in at most two processes, each with a PostgreSQL server (a process per file costs ten times as much).
+// Runs the tests in at most two processes at once, each with a PostgreSQL server. A process per file costs quick tests ten
+// times as much; slow tests have it.
 //   npm test -- [--slow] [--postgres 15|16|17|18] [--coverage] [--times] [PART OF A PATH ...]
 import { spawn, type ChildProcess } from 'node:child_process'
 import { chmod, mkdtemp, readdir, rm, statfs } from 'node:fs/promises'
@@ -55,9 +56,13 @@ async function main(): Promise<number> {
     groups().map(async (group, index) => {
       const server = await startEmbedded({ directory: join(directory, String(index)), version, settings: testSettings })
       servers.push(server)
-      return await runTests(group, server.url(), index === 0)
+      // A process gives its connections back at its end, and a slow test holds hundreds.
+      const parts = options.slow ? group.map((file) => [file]) : [group]
+      const outcomes: Result[] = []
+      for (const part of parts) outcomes.push(await runTests(part, server.url(), index === 0))
+      return outcomes
     }),
-  )
+  ).then((outcomes) => outcomes.flat())
   const sum = (key: 'passed' | 'failed' | 'skipped') => results.reduce((total, result) => total + result[key], 0)
   const skipped = sum('skipped') === 0 ? '' : `, ${sum('skipped')} skipped`
   console.log(`\n${sum('passed')} passed, ${sum('failed')} failed${skipped}`)
