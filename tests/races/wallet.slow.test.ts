@@ -156,9 +156,10 @@ async function wallet({ hospital }: Scheme): Promise<unknown> {
   const [row] = await asAdmin(hospital, (tx) =>
     tx.query(
       `select
-         (select sum(wallet_hold) from insurance.insurance_claims) as held,
-         (select sum(wallet_blocked) from insurance.pmjay_cases) as blocked,
-         (select count(*)::int from insurance.insurance_claims where status = 'submitted') as submitted`,
+         (select sum(wallet_hold) from insurance.insurance_claims where tenant_id = $1) as held,
+         (select sum(wallet_blocked) from insurance.pmjay_cases where tenant_id = $1) as blocked,
+         (select count(*)::int from insurance.insurance_claims where tenant_id = $1 and status = 'submitted') as submitted`,
+      [hospital.tenant],
     ),
   )
   return row
