@@ -11,7 +11,7 @@ import {
   type TransactionOptions,
 } from '@imhotep/postgres'
 import { contextOf } from '../support/tenants.ts'
-import { addPatients, at, killSession, openRaceClinic, type RaceClinic } from './clinic.fixture.ts'
+import { addPatients, at, killSome, openRaceClinic, type RaceClinic, tally } from './clinic.fixture.ts'
 
 const clients = 100
 let clinic: RaceClinic
@@ -132,9 +132,7 @@ async function untilAnswered(index: number, ask: Attempt, isolation: Isolation =
     try {
       const work = async (tx: Transaction) => {
         const [answer] = await ask(tx)
-        if (attempt === 0 && index % 7 === 3) await killSession(clinic.superuser, tx)
-        // Not awaited: the kill and the commit race, and the client cannot know which of them won.
-        if (attempt === 0 && index % 7 === 5) void killSession(clinic.superuser, tx).catch(() => undefined)
+        await killSome(clinic.superuser, tx, index, attempt)
         return answer?.status ?? ''
       }
       return await withTenant(clinic.app, contextOf(clinic.tenant), work, { isolation })
@@ -154,12 +152,6 @@ function isWorthAnotherTry(error: unknown): boolean {
     error instanceof CommitUnknownError ||
     (error instanceof DatabaseError && ['57P01', '40001', '40P01', '55P03'].includes(error.sqlstate))
   )
-}
-
-function tally(answers: readonly string[]): Record<string, number> {
-  const counts: Record<string, number> = {}
-  for (const answer of answers) counts[answer] = (counts[answer] ?? 0) + 1
-  return counts
 }
 
 async function verifiedAccounts(prefix: string, count: number): Promise<string[]> {

@@ -10,7 +10,7 @@ import {
   type Transaction,
 } from '@imhotep/postgres'
 import { contextOf } from '../support/tenants.ts'
-import { addPatients, at, killSession, openRaceClinic, type RaceClinic } from './clinic.fixture.ts'
+import { addPatients, at, killSession, openRaceClinic, type RaceClinic, tally } from './clinic.fixture.ts'
 
 interface Visit {
   readonly patient: string
@@ -184,12 +184,6 @@ async function allocate(tx: Transaction, visit: Visit, bed: string): Promise<str
 
 function idsOf({ encounter, patient }: Visit): [encounter: string, patient: string] {
   return [encounter, patient]
-}
-
-function tally(answers: string[]): Record<string, number> {
-  const counts: Record<string, number> = {}
-  for (const answer of answers) counts[answer] = (counts[answer] ?? 0) + 1
-  return counts
 }
 
 /** Beds with two patients, patients with two beds, and beds whose state is not that of their allocations. */

@@ -128,6 +128,21 @@ export async function killSession(superuser: Database, tx: Transaction): Promise
   await superuser.query('select pg_terminate_backend($1)', [row?.pid])
 }
 
+/** Kills two of seven clients at their first attempt: one before its commit, one while it commits. */
+export async function killSome(superuser: Database, tx: Transaction, client: number, attempt: number): Promise<void> {
+  if (attempt > 0) return
+  if (client % 7 === 3) await killSession(superuser, tx)
+  // Not awaited: the kill and the commit race, and the client cannot know which of them won.
+  if (client % 7 === 5) void killSession(superuser, tx).catch(() => undefined)
+}
+
+/** How often each answer was given. */
+export function tally(answers: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const answer of answers) counts[answer] = (counts[answer] ?? 0) + 1
+  return counts
+}
+
 /** The element at `index`, which must be there. */
 export function at<T>(list: readonly T[], index: number): T {
   const element = list[index]

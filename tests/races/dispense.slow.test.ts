@@ -10,7 +10,7 @@ import {
 } from '@imhotep/postgres'
 import { addBatch, prescribe, type Pharmacy } from '../../packages/domain/src/medication/medication.fixture.ts'
 import { openRacePharmacy } from '../medication/race-pharmacy.fixture.ts'
-import { at, killSession, type RaceClinic } from './clinic.fixture.ts'
+import { at, killSome, type RaceClinic } from './clinic.fixture.ts'
 
 const clients = 120
 let clinic: RaceClinic
@@ -77,9 +77,7 @@ async function untilAnswered(index: number, order: Order, key: string): Promise<
     try {
       return await pharmacy.asPharmacist(async (tx) => {
         const answer = await take(tx, order, key)
-        if (attempt === 0 && index % 7 === 3) await killSession(clinic.superuser, tx)
-        // Not awaited: the kill and the commit race, and the client cannot know which of them won.
-        if (attempt === 0 && index % 7 === 5) void killSession(clinic.superuser, tx).catch(() => undefined)
+        await killSome(clinic.superuser, tx, index, attempt)
         return answer
       })
     } catch (error) {

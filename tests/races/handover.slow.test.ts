@@ -21,7 +21,7 @@ import {
 } from '@imhotep/postgres'
 import { addStay } from '../../packages/domain/src/clinical/clinical.fixture.ts'
 import { addShift, addTask, openTaskWard, type TaskWard } from '../../packages/domain/src/tasking/tasking.fixture.ts'
-import { killSession } from './clinic.fixture.ts'
+import { killSession, tally } from './clinic.fixture.ts'
 
 const clients = 150
 let ward: TaskWard
@@ -155,10 +155,4 @@ function mayAskAgain(error: unknown): boolean {
     error instanceof CommitUnknownError ||
     (error instanceof DatabaseError && ['57P01', '55P03', '40P01'].includes(error.sqlstate))
   )
-}
-
-function tally(answers: string[]): Record<string, number> {
-  const counts: Record<string, number> = {}
-  for (const answer of answers) counts[answer] = (counts[answer] ?? 0) + 1
-  return counts
 }

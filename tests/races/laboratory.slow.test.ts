@@ -23,7 +23,7 @@ import {
   type ChangeSampleStateInput,
 } from '../../packages/domain/src/laboratory/samples.ts'
 import { contextOf } from '../support/tenants.ts'
-import { killSession, openRaceClinic, at, type RaceClinic } from './clinic.fixture.ts'
+import { at, killSome, openRaceClinic, type RaceClinic } from './clinic.fixture.ts'
 
 const clients = 150
 let clinic: RaceClinic
@@ -176,9 +176,7 @@ function untilAnswered<T>(index: number, work: (tx: Transaction) => Promise<T>):
   return again(`client ${index}`, (attempt) =>
     laboratory.asFirst(async (tx) => {
       const answer = await work(tx)
-      if (attempt === 0 && index % 7 === 3) await killSession(clinic.superuser, tx)
-      // Not awaited: the kill and the commit race, and the client cannot know which of them won.
-      if (attempt === 0 && index % 7 === 5) void killSession(clinic.superuser, tx).catch(() => undefined)
+      await killSome(clinic.superuser, tx, index, attempt)
       return answer
     }),
   )

@@ -9,7 +9,7 @@ import {
   type Transaction,
 } from '@imhotep/postgres'
 import { addBill, addUsers, booksOutOfStep, openMoneyAccount } from '../billing/money.fixture.ts'
-import { at, killSession, openRaceClinic, type RaceClinic } from './clinic.fixture.ts'
+import { at, killSome, openRaceClinic, type RaceClinic } from './clinic.fixture.ts'
 
 const clients = 150
 let clinic: RaceClinic
@@ -162,9 +162,7 @@ async function untilAnswered<T>(client: number, work: (tx: Transaction) => Promi
     try {
       return await clinic.as(async (tx) => {
         const answer = await work(tx)
-        if (attempt === 0 && client % 7 === 3) await killSession(clinic.superuser, tx)
-        // Not awaited: the kill and the commit race, and the client cannot know which of them won.
-        if (attempt === 0 && client % 7 === 5) void killSession(clinic.superuser, tx).catch(() => undefined)
+        await killSome(clinic.superuser, tx, client, attempt)
         return answer
       }, cashier)
     } catch (error) {

@@ -18,7 +18,7 @@ import {
   type Transaction,
 } from '@imhotep/postgres'
 import { addBatch, addItem, openStores, stockOutOfStep, type Stores } from '../inventory/stores.fixture.ts'
-import { at, killSession } from './clinic.fixture.ts'
+import { at, killSome, tally } from './clinic.fixture.ts'
 
 const clients = 150
 let stores: Stores
@@ -204,9 +204,7 @@ async function untilAnswered<T>(index: number, work: (tx: Transaction) => Promis
     try {
       return await stores.by(async (tx) => {
         const answer = await work(tx)
-        if (attempt === 0 && index % 7 === 3) await killSession(stores.superuser, tx)
-        // Not awaited: the kill and the commit race, and the client cannot know which of them won.
-        if (attempt === 0 && index % 7 === 5) void killSession(stores.superuser, tx).catch(() => undefined)
+        await killSome(stores.superuser, tx, index, attempt)
         return answer
       })
     } catch (error) {
@@ -225,10 +223,4 @@ function worthAnotherTry(error: unknown): boolean {
     error instanceof CommitUnknownError ||
     (error instanceof DatabaseError && ['57P01', '55P03'].includes(error.sqlstate))
   )
-}
-
-function tally(outcomes: string[]): Record<string, number> {
-  const counts: Record<string, number> = {}
-  for (const outcome of outcomes) counts[outcome] = (counts[outcome] ?? 0) + 1
-  return counts
 }

@@ -24,7 +24,7 @@ import {
   type Scheme,
 } from '../../packages/domain/src/insurance/insurance.fixture.ts'
 import { submitPreauth } from '../../packages/domain/src/insurance/submit.ts'
-import { killSession } from './clinic.fixture.ts'
+import { killSome, tally } from './clinic.fixture.ts'
 
 const clients = 150
 
@@ -46,8 +46,7 @@ async function race(work: (race: Race) => Promise<void>): Promise<void> {
             try {
               return await withTenant(app, context, async (tx) => {
                 const answered = await task(tx)
-                if (attempt === 0 && index % 7 === 3) await killSession(hospital.admin, tx)
-                if (attempt === 0 && index % 7 === 5) void killSession(hospital.admin, tx).catch(() => undefined)
+                await killSome(hospital.admin, tx, index, attempt)
                 return answered
               })
             } catch (error) {
@@ -76,12 +75,6 @@ function isWorthAnother(error: unknown): boolean {
 function refusal(error: unknown): string {
   if (error instanceof DatabaseError && error.sqlstate.startsWith('IM')) return error.sqlstate
   throw error
-}
-
-function tally(answers: readonly string[]): Record<string, number> {
-  const counts: Record<string, number> = {}
-  for (const given of answers) counts[given] = (counts[given] ?? 0) + 1
-  return counts
 }
 
 test('wallet: 150 pre-authorisations of one family, many killed, never hold more than it has', () =>
