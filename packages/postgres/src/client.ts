@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import net from 'node:net'
+import type { ImhotepError } from '@imhotep/base'
 import postgres from 'postgres'
 import type { ConnectOptions } from './database.ts'
 import { ConnectionFailedError } from './errors/connection-failed.ts'
@@ -43,6 +44,8 @@ export function createClient(url: string, options: ConnectOptions = {}): Client 
   let opened = false
   let ready = false
   let lost = false
+  /** Why the server let nobody in: statements sent behind the first one only see a closed connection. */
+  let refusal: ImhotepError | undefined
   const prepared = new Set<string>()
 
   const driver = postgres(url, {
@@ -78,12 +81,17 @@ export function createClient(url: string, options: ConnectOptions = {}): Client 
 
   function translate(error: unknown): unknown {
     if (isServerError(error)) {
+      const translated = toDatabaseError(error)
       // FATAL ends the session; the close of the socket arrives later.
-      if ((error as { severity?: string }).severity === 'FATAL') lost = true
-      return toDatabaseError(error)
+      if ((error as { severity?: string }).severity === 'FATAL') {
+        lost = true
+        if (!ready) refusal ??= translated
+      }
+      return translated
     }
     if (!isConnectionTrouble(error)) return toDatabaseError(error)
     lost = true
+    if (refusal) return refusal
     if (!ready) return new ConnectionFailedError(target, error)
     return new ConnectionLostError(
       `the connection to ${target.host}:${target.port} was lost`,

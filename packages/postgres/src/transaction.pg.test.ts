@@ -141,6 +141,18 @@ test('transaction: reads only when it is read only', async () => {
   )
 })
 
+test('transaction: tells why the server refused the connection', async () => {
+  const nowhere = new URL(database.url)
+  nowhere.pathname = '/nowhere'
+  const other = connect(nowhere.href)
+
+  await assert.rejects(
+    other.transaction((tx) => tx.query('select 1')),
+    { sqlstate: '3D000' },
+  )
+  await other.close()
+})
+
 test('transaction: never goes on outside of the transaction when the connection is lost', async () => {
   const work = db.transaction(async (tx) => {
     await tx.query('insert into accounts values (30, 1)')
