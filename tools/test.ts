@@ -1,5 +1,4 @@
-// Runs the tests in at most two processes at once, each with a PostgreSQL server. A process per file costs quick tests ten
-// times as much; slow tests have it.
+// Runs the tests in at most two processes at once, each with a PostgreSQL server.
 //   npm test -- [--slow] [--postgres 15|16|17|18] [--coverage] [--times] [PART OF A PATH ...]
 import { spawn, type ChildProcess } from 'node:child_process'
 import { chmod, mkdtemp, readdir, rm, statfs } from 'node:fs/promises'
@@ -9,6 +8,9 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { startEmbedded, stopEmbedded, type EmbeddedServer } from '@imhotep/postgres'
 import { testSettings, testVersion } from '../tests/support/server.ts'
+
+/** A process per file costs quick tests ten times as much. */
+const filesOfPart = 16
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const { values: options, positionals: filters } = parseArgs({
@@ -32,6 +34,7 @@ if (files.length === 0) {
 const directory = await mkdtemp(join((await roomyMemory()) ?? tmpdir(), 'imhotep-test-'))
 /** TMPDIR of the tests: what a test leaves there, also a server, goes with it. On disk: programs may not run in memory. */
 const temporary = await mkdtemp(join(tmpdir(), 'imhotep-test-'))
+const coverageDirectory = join(temporary, 'coverage')
 const servers: EmbeddedServer[] = []
 const children: ChildProcess[] = []
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
@@ -52,17 +55,17 @@ async function main(): Promise<number> {
   await chmod(temporary, 0o1777)
   const version = testVersion()
   console.log(`${files.length} test files on PostgreSQL ${version}, Node ${process.versions.node}`)
-  const results = await Promise.all(
-    groups().map(async (group, index) => {
-      const server = await startEmbedded({ directory: join(directory, String(index)), version, settings: testSettings })
-      servers.push(server)
-      // A process gives its connections back at its end, and a slow test holds hundreds.
-      const parts = options.slow ? group.map((file) => [file]) : [group]
-      const outcomes: Result[] = []
-      for (const part of parts) outcomes.push(await runTests(part, server.url(), index === 0))
-      return outcomes
-    }),
-  ).then((outcomes) => outcomes.flat())
+  const waiting = parts()
+  const results: Result[] = []
+  const isOnly = waiting.length === 1
+  const workers = Array.from({ length: Math.min(2, waiting.length) }, async (_, index) => {
+    const server = await startEmbedded({ directory: join(directory, String(index)), version, settings: testSettings })
+    servers.push(server)
+    for (let part = waiting.shift(); part !== undefined; part = waiting.shift())
+      results.push(await runTests(part, server.url(), isOnly))
+  })
+  await Promise.all(workers)
+  if (options.coverage) results.push(await sumCoverage())
   const sum = (key: 'passed' | 'failed' | 'skipped') => results.reduce((total, result) => total + result[key], 0)
   const skipped = sum('skipped') === 0 ? '' : `, ${sum('skipped')} skipped`
   console.log(`\n${sum('passed')} passed, ${sum('failed')} failed${skipped}`)
@@ -70,13 +73,12 @@ async function main(): Promise<number> {
 }
 
 /**
- * Two processes at once, each with a server of its own: the tests that mostly wait for processes they start, and all others.
- * One process when coverage is counted.
+ * What one process runs: it gives its connections and databases back at its end. A slow test holds hundreds; of quick ones
+ * there are so many that a server with all their idle connections is three times slower.
  */
-function groups(): string[][] {
-  if (options.coverage) return [files]
-  const waits = (file: string) => file.startsWith('packages/cli/') || file.startsWith('packages/postgres/')
-  return [files.filter((file) => !waits(file)), files.filter(waits)].filter((group) => group.length > 0)
+function parts(): string[][] {
+  const size = options.slow ? 1 : filesOfPart
+  return Array.from({ length: Math.ceil(files.length / size) }, (_, n) => files.slice(n * size, (n + 1) * size))
 }
 
 /**
@@ -120,23 +122,30 @@ interface Result {
 }
 
 /** Runs files in a process of their own; its output is shown as it comes, or at the end. */
-function runTests(group: string[], url: string, live: boolean): Promise<Result> {
-  const args = ['--conditions=source', '--import', 'tsx', '--enable-source-maps']
-  if (options.coverage) args.push('--experimental-test-coverage')
-  args.push(
+function runTests(part: string[], url: string, live: boolean): Promise<Result> {
+  const coverage = options.coverage ? { NODE_V8_COVERAGE: coverageDirectory } : {}
+  return run([join(root, 'tools/test-files.ts'), ...part], { ...coverage, IMHOTEP_TEST_SERVER: url }, live)
+}
+
+/** The lines that all processes covered together, told by node's own report. */
+function sumCoverage(): Promise<Result> {
+  return run(['--experimental-test-coverage', join(root, 'tools/sum-coverage.ts'), coverageDirectory], {}, true)
+}
+
+function run(args: string[], env: Record<string, string>, live: boolean): Promise<Result> {
+  const reporter = [
     `--test-reporter=${new URL('test-reporter.ts', import.meta.url).href}`,
     '--test-reporter-destination=stdout',
-  )
-  const child = spawn(process.execPath, [...args, join(root, 'tools/test-files.ts'), ...group], {
-    cwd: root,
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: {
-      ...process.env,
-      TMPDIR: temporary,
-      IMHOTEP_TEST_SERVER: url,
-      IMHOTEP_TEST_POSTGRES: String(testVersion()),
+  ]
+  const child = spawn(
+    process.execPath,
+    ['--conditions=source', '--import', 'tsx', '--enable-source-maps', ...reporter, ...args],
+    {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, TMPDIR: temporary, IMHOTEP_TEST_POSTGRES: String(testVersion()), ...env },
     },
-  })
+  )
   children.push(child)
   let output = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes, randomUUID } from 'node:crypto'
-import { after, beforeEach, test } from 'node:test'
+import { after, test } from 'node:test'
 import { connect, type Database } from '@imhotep/postgres'
 import { hospitalDatabase, type TestDatabase } from '../../../tests/support/database.ts'
 import { contextOf, makeTenant } from '../../../tests/support/tenants.ts'
@@ -13,15 +13,16 @@ let superuser: Database
 let tenant: string
 let other: string
 
-beforeEach(async () => {
+after(closeDatabase)
+
+async function freshDatabase(): Promise<void> {
   await closeDatabase()
   database = await hospitalDatabase()
   superuser = connect(database.url)
   tenant = await makeTenant(superuser)
   other = await makeTenant(superuser)
   await makeMonth('audit_logs')
-})
-after(closeDatabase)
+}
 
 async function closeDatabase(): Promise<void> {
   await superuser?.close()
@@ -29,6 +30,7 @@ async function closeDatabase(): Promise<void> {
 }
 
 test('packAuditLogs: every row of every tenant reads as before, the month is gone and the chain verifies', async () => {
+  await freshDatabase()
   for (const rows of [400, 1, 899]) {
     await logChanges(tenant, rows)
     await sealAudit(superuser) // seals end within archives
@@ -50,6 +52,7 @@ test('packAuditLogs: every row of every tenant reads as before, the month is gon
 })
 
 test('packAuditLogs: packs the log of reads too', async () => {
+  await freshDatabase()
   await makeMonth('phi_access_logs')
   await logReads(tenant, 60)
   const before = await superuser.query(`select to_jsonb(l)::text as row from audit.phi_access_logs l order by seq`)
@@ -69,6 +72,7 @@ test('packAuditLogs: packs the log of reads too', async () => {
 })
 
 test('get_audit_logs_time_range: filters and limits archived rows as it does those of the log', async () => {
+  await freshDatabase()
   await logChanges(tenant, 1300)
   const [{ patient } = { patient: '' }] = await superuser.query<{ patient: string }>(
     `select patient_id as patient from audit.audit_logs where occurred_at > '2025-03-02' limit 1`,
@@ -98,6 +102,7 @@ test('get_audit_logs_time_range: filters and limits archived rows as it does tho
 })
 
 test('packAuditLogs: a connection that is killed in the middle loses nothing and packs nothing twice', async () => {
+  await freshDatabase()
   await logChanges(tenant, 900)
   const before = await readMonth(tenant)
   const month = 'audit.audit_logs_y2025m03'
@@ -123,6 +128,7 @@ test('packAuditLogs: a connection that is killed in the middle loses nothing and
 })
 
 test('packAuditLogs: killed while it drops the month, the month is still there', async () => {
+  await freshDatabase()
   await logChanges(tenant, 30)
   const before = await readMonth(tenant)
   const month = 'audit.audit_logs_y2025m03'
@@ -143,6 +149,7 @@ test('packAuditLogs: killed while it drops the month, the month is still there',
 })
 
 test('packAuditLogs: two at the same time pack each row once', async () => {
+  await freshDatabase()
   await logChanges(tenant, 700)
   const before = await readMonth(tenant)
 
@@ -155,6 +162,7 @@ test('packAuditLogs: two at the same time pack each row once', async () => {
 })
 
 test('packAuditLogs: keeps a month with rows that cannot be sealed yet, and finishes it later', async () => {
+  await freshDatabase()
   await logChanges(tenant, 20)
   const open = await superuser.dedicated()
   await open.script('begin; select pg_current_xact_id()')
@@ -209,6 +217,7 @@ const forgeries: { name: string; sql: string; expected: (seqs: number[]) => Part
 
 for (const { name, sql, expected } of forgeries)
   test(`verifyAuditChain: names ${name}`, async () => {
+    await freshDatabase()
     await logChanges(tenant, 5)
     const rows = await inTenant<{ seq: number }>(
       tenant,
@@ -222,6 +231,7 @@ for (const { name, sql, expected } of forgeries)
   })
 
 test('archives: nobody changes, deletes or truncates one, the superuser included', async () => {
+  await freshDatabase()
   await logChanges(tenant, 5)
   await packAuditLogs(superuser)
 
@@ -232,6 +242,7 @@ test('archives: nobody changes, deletes or truncates one, the superuser included
 })
 
 test('archives: a member of retention_job packs without seeing a row; a reader sees those of its tenant', async () => {
+  await freshDatabase()
   await logChanges(tenant, 12)
   await logChanges(other, 8)
   await using job = await loginAs('retention_job')
@@ -252,6 +263,7 @@ test('archives: a member of retention_job packs without seeing a row; a reader s
 })
 
 test('archives: an application neither reads nor packs them', async () => {
+  await freshDatabase()
   const app = connect(database.appUrl)
   try {
     for (const statement of [
@@ -273,6 +285,7 @@ test('archives: an application neither reads nor packs them', async () => {
 })
 
 test('packAuditLogs: refuses the last week, and only months of a log can be packed', async () => {
+  await freshDatabase()
   await assert.rejects(packAuditLogs(superuser, { olderThan: '6 days' }), { sqlstate: 'IM006' })
   for (const table of ['audit.audit_logs_default', 'audit.audit_logs', 'core.tenants'])
     await assert.rejects(inTenant(tenant, `select audit.pack_partition('${table}')`), { sqlstate: '22023' }, table)
@@ -285,6 +298,7 @@ test('packAuditLogs: refuses the last week, and only months of a log can be pack
 })
 
 test('encode_rows: gives back the very text of any row', async () => {
+  await freshDatabase()
   const id = randomUUID()
   const values = [
     { a: null, b: 1 },

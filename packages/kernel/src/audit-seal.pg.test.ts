@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { after, beforeEach, test } from 'node:test'
+import { after, test } from 'node:test'
 import { connect, type Database } from '@imhotep/postgres'
 import { hospitalDatabase, type TestDatabase } from '../../../tests/support/database.ts'
 import { contextOf, makeTenant } from '../../../tests/support/tenants.ts'
@@ -10,13 +10,14 @@ let database: TestDatabase
 let superuser: Database
 let tenant: string
 
-beforeEach(async () => {
+after(closeDatabase)
+
+async function freshDatabase(): Promise<void> {
   await closeDatabase()
   database = await hospitalDatabase()
   superuser = connect(database.url)
   tenant = await makeTenant(superuser)
-})
-after(closeDatabase)
+}
 
 async function closeDatabase(): Promise<void> {
   await superuser?.close()
@@ -24,6 +25,7 @@ async function closeDatabase(): Promise<void> {
 }
 
 test('sealAudit: seals each row once, and an untouched chain verifies', async () => {
+  await freshDatabase()
   await logEvents(10)
   const first = await sealAudit(superuser)
   await logEvents(5)
@@ -40,6 +42,7 @@ test('sealAudit: seals each row once, and an untouched chain verifies', async ()
 })
 
 test('sealAudit: leaves the rows behind an open transaction for the next seal', async () => {
+  await freshDatabase()
   const open = await superuser.dedicated()
   await open.script('begin; select pg_current_xact_id()')
   await logEvents(3)
@@ -96,6 +99,7 @@ const forgeries: { name: string; sql: string; expected: Partial<ChainProblem>[] 
 
 for (const { name, sql, expected } of forgeries)
   test(`verifyAuditChain: names ${name}`, async () => {
+    await freshDatabase()
     await logEvents(5)
     await sealAudit(superuser)
     await logEvents(5)
@@ -108,6 +112,7 @@ for (const { name, sql, expected } of forgeries)
   })
 
 test('the rollups count every event once, sealed or not', async () => {
+  await freshDatabase()
   await logEvents(7)
   await sealAudit(superuser)
   await logEvents(4)
