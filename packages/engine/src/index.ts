@@ -17,7 +17,16 @@ export type { Module, ModuleFile } from './modules/module.ts'
 
 export * from './catalog/model.ts'
 export { readCatalog, readCatalogInside } from './catalog/live.ts'
-export { foldFiles, foldParsed, type FoldOptions, type KnownEffect } from './catalog/files.ts'
+export {
+  foldErrors,
+  foldFiles,
+  foldParsed,
+  foldStatement,
+  startFold,
+  type Fold,
+  type FoldOptions,
+  type KnownEffect,
+} from './catalog/files.ts'
 export { compareCatalogs, type CompareOptions, type Difference } from './catalog/compare.ts'
 
 export { planModules, type PlanOptions } from './plan/plan-modules.ts'

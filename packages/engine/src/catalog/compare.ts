@@ -1,4 +1,4 @@
-import type { Catalog } from './model.ts'
+import type { Catalog, DefaultPrivilege } from './model.ts'
 import { compareText } from '../modules/compare-text.ts'
 import { sameExpression, sameText } from './same-text.ts'
 
@@ -30,6 +30,8 @@ export function compareCatalogs(left: Catalog, right: Catalog, options: CompareO
     const name = maps as keyof typeof KINDS
     compareMaps(kind, '', left[name], right[name], isFolded(left) || isFolded(right), differences)
   }
+  const [a = new Map(), b = new Map()] = defaultsByName(left, right)
+  compareMaps('default privileges', '', a, b, isFolded(left) || isFolded(right), differences)
   return options.ignore ? differences.filter((difference) => !options.ignore?.(difference)) : differences
 }
 
@@ -42,6 +44,10 @@ const KINDS = {
   tables: 'table',
   views: 'view',
   functions: 'function',
+  statistics: 'statistics',
+  publications: 'publication',
+  eventTriggers: 'event trigger',
+  others: 'other',
 } as const
 
 const PART_KINDS: Record<string, string> = {
@@ -50,6 +56,7 @@ const PART_KINDS: Record<string, string> = {
   indexes: 'index',
   policies: 'policy',
   triggers: 'trigger',
+  rules: 'rule',
 }
 
 type Item = Record<string, unknown>
@@ -58,6 +65,20 @@ type Item = Record<string, unknown>
 function isFolded(catalog: Catalog): boolean {
   const maps = [catalog.schemas, catalog.tables, catalog.functions, catalog.views, catalog.types]
   return catalog.unknown.length > 0 || maps.some((map) => [...map.values()].some((item) => item.position !== undefined))
+}
+
+/** Default privileges by what they are about; those of whoever runs the files are those of the role that the other side names. */
+function defaultsByName(left: Catalog, right: Catalog): Map<string, DefaultPrivilege>[] {
+  const named = (catalog: Catalog) => new Set(catalog.defaultPrivileges.map(({ owner }) => owner))
+  return [left, right].map((catalog) => {
+    const others = named(catalog === left ? right : left)
+    const entries = catalog.defaultPrivileges.map((entry): [string, DefaultPrivilege] => {
+      const owner = others.has(null) && !others.has(entry.owner) ? null : entry.owner
+      const place = entry.schema === null ? '' : ` in ${entry.schema}`
+      return [`of ${owner ?? 'the one who runs the files'}${place} on ${entry.objectType}s`, { ...entry, owner }]
+    })
+    return new Map(entries)
+  })
 }
 
 function compareMaps(
@@ -105,13 +126,17 @@ function compareItems(
   }
 }
 
-const EXPRESSIONS = new Set(['default', 'generated', 'using', 'withCheck', 'predicate', 'expression', 'when'])
+/** What their files say and what a server prints of them are two texts: files give the source, a server at most a summary. */
+const DEFINED_ELSEWHERE = new Set(['other', 'function'])
+
+const EXPRESSIONS = new Set(['default', 'generated', 'using', 'withCheck', 'predicate', 'expression', 'when', 'where'])
 
 function isSame(kind: string, property: string, a: unknown, b: unknown, loose: boolean): boolean {
   if (property === 'grants') return sameSet(a as object[], b as object[])
   if (JSON.stringify(a) === JSON.stringify(b)) return true
   if (!loose) return false
   // Files may leave it to whoever runs them, and name no version.
+  if (DEFINED_ELSEWHERE.has(kind) && property === 'definition') return true
   if (property === 'owner' || (kind === 'extension' && property === 'version')) return a === null || b === null
   if (Array.isArray(a) && Array.isArray(b)) return sameList(a, b)
   if (typeof a !== 'string' || typeof b !== 'string') return false
@@ -121,7 +146,14 @@ function isSame(kind: string, property: string, a: unknown, b: unknown, loose: b
   if (kind === 'function' && property === 'body') return sameText('body', a, b)
   // PostgreSQL rewrites a query beyond recognition (stars, aliases, joins): its columns and options are compared instead.
   if (kind === 'view' && property === 'definition') return true
+  if (kind === 'rule' && property === 'definition') return ruleHead(a) === ruleHead(b)
   return kind === 'table' && property === 'partitionBound' ? sameText('bound', a, b) : false
+}
+
+/** Of a rule the event and whether it acts instead; its actions are rewritten like queries. */
+function ruleHead(definition: string): string {
+  const [, event = '', instead = ''] = /\bon\s+(\w+)\s.*?\bdo\s+(instead)?/is.exec(definition) ?? []
+  return `${event} ${instead}`.toLowerCase()
 }
 
 function sameSet(a: object[], b: object[]): boolean {

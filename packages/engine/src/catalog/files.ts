@@ -1,11 +1,13 @@
+import { loadParser } from '../parse/parser.ts'
 import { lineColumns } from '../parse/offsets.ts'
-import { parseSql, type ParsedFile, type ParsedStatement } from '../parse/parse-sql.ts'
+import { parseSql, parseSqlNow, type ParsedFile, type ParsedStatement } from '../parse/parse-sql.ts'
 import { path } from '../parse/references.ts'
 import { alterTable } from './files/alter-table.ts'
 import { callEffects, guardedStatements } from './files/calls.ts'
 import { comment } from './files/comments.ts'
 import { drop } from './files/drops.ts'
 import { DEFAULT_SCHEMA, markUnknown, type Fold, type FoldOptions } from './files/fold.ts'
+import { forget } from './files/gone.ts'
 import { alterDefaultPrivileges, grant, roleName } from './files/grants.ts'
 import { createIndex } from './files/indexes.ts'
 import { alterOwner } from './files/owners.ts'
@@ -13,20 +15,14 @@ import { alterPolicy, createPolicy, createTrigger } from './files/policies-and-t
 import { rename } from './files/renames.ts'
 import { alterRole, createRole, grantRole } from './files/roles.ts'
 import { createAggregate, createFunction } from './files/routines.ts'
+import { createRule } from './files/rules.ts'
+import { alterSequence, createSequence } from './files/sequences.ts'
 import { createTable } from './files/tables.ts'
-import {
-  alterEnum,
-  alterSequence,
-  createComposite,
-  createDomain,
-  createEnum,
-  createRange,
-  createSequence,
-} from './files/types.ts'
+import { alterEnum, createComposite, createDomain, createEnum, createRange } from './files/types.ts'
 import { createMaterializedView, createView } from './files/views.ts'
 import { emptyCatalog, type Catalog } from './model.ts'
 
-export type { FoldOptions, KnownEffect } from './files/fold.ts'
+export type { Fold, FoldOptions, KnownEffect } from './files/fold.ts'
 
 /**
  * The schema that SQL files make, in the order given, without running them. What cannot be told from the text (DO blocks,
@@ -43,25 +39,40 @@ export async function foldFiles(
 
 /** The same for files that are parsed already. */
 export async function foldParsed(files: readonly ParsedFile[], options: FoldOptions = {}): Promise<Catalog> {
-  const fold: Fold = {
+  await loadParser()
+  const fold = startFold(options)
+  for (const file of files) {
+    foldErrors(fold, file)
+    for (const statement of file.statements) foldStatement(fold, statement, file)
+  }
+  return fold.catalog
+}
+
+/** A fold of nothing yet: `foldStatement` moves its catalog on. */
+export function startFold(options: FoldOptions = {}): Fold {
+  return {
     catalog: startCatalog(),
     options,
-    defaultPrivileges: [],
     statement: { kind: '', node: { String: {} }, text: '', start: 0, end: 0, line: 1, column: 1 },
     position: { file: '', line: 1, column: 1 },
   }
-  for (const { file, statements, errors } of files) {
-    for (const { line, column, reason } of errors) {
-      fold.catalog.unknown.push({ position: { file, line, column }, reason: `does not parse: ${reason}` })
-    }
-    for (const statement of statements) {
-      fold.statement = statement
-      fold.position = { file, line: statement.line, column: statement.column }
-      await foldStatement(fold, statement)
-    }
+}
+
+/** Says of the parts of a file that do not parse that they may have done anything. */
+export function foldErrors(fold: Fold, { file, errors }: ParsedFile): void {
+  for (const { line, column, reason } of errors) {
+    fold.catalog.unknown.push({ position: { file, line, column }, reason: `does not parse: ${reason}` })
   }
-  dropOwnersGrants(fold.catalog)
-  return fold.catalog
+}
+
+/**
+ * Folds one statement into `fold.catalog`, which is changed in place: look at it before and after. The statements of a
+ * file come in order and each with its file. The grammar must be loaded, which any `parseSql` does.
+ */
+export function foldStatement(fold: Fold, statement: ParsedStatement, { file }: ParsedFile): void {
+  fold.statement = statement
+  fold.position = { file, line: statement.line, column: statement.column }
+  applyStatement(fold, statement)
 }
 
 /** What every new database of PostgreSQL 15 and later holds. */
@@ -77,7 +88,7 @@ function startCatalog(): Catalog {
   return catalog
 }
 
-async function foldStatement(fold: Fold, { node, text }: ParsedStatement): Promise<void> {
+function applyStatement(fold: Fold, { node, text }: ParsedStatement): void {
   if (foldDefinition(fold, node) || foldChange(fold, node)) return
   if ('SelectStmt' in node) return foldInner(fold, callEffects(fold, node))
   if ('DoStmt' in node) {
@@ -107,6 +118,7 @@ function foldDefinition(fold: Fold, node: Node): boolean {
   else if ('CreateSeqStmt' in node) createSequence(fold, node.CreateSeqStmt)
   else if ('CreateSchemaStmt' in node) createSchema(fold, node.CreateSchemaStmt)
   else if ('CreateExtensionStmt' in node) createExtension(fold, node.CreateExtensionStmt)
+  else if ('RuleStmt' in node) createRule(fold, node.RuleStmt)
   else if ('CreateRoleStmt' in node) createRole(fold, node.CreateRoleStmt)
   else if ('DefineStmt' in node && node.DefineStmt.kind === 'OBJECT_AGGREGATE') createAggregate(fold, node.DefineStmt)
   else return false
@@ -147,8 +159,6 @@ const WITHOUT_EFFECT = new Set([
   'VacuumStmt',
   'ReindexStmt',
   'RefreshMatViewStmt',
-  'RuleStmt',
-  'CreateStatsStmt',
   'SecLabelStmt',
   'AlterRoleSetStmt',
   'AlterDatabaseSetStmt',
@@ -156,18 +166,18 @@ const WITHOUT_EFFECT = new Set([
 ])
 
 /** Folds SQL that a statement runs; its objects stand where the statement stands. */
-async function foldInner(fold: Fold, inner: string[]): Promise<void> {
+function foldInner(fold: Fold, inner: string[]): void {
   const { statement: outer, position } = fold
   const place = lineColumns(outer.text)
   for (const text of inner) {
     const at = outer.text.indexOf(text)
     const line = at < 0 ? position.line : position.line + place(at).line - 1
-    const { statements, errors } = await parseSql(text, position.file)
+    const { statements, errors } = parseSqlNow(text, position.file)
     for (const error of errors) markUnknown(fold, `does not parse: ${error.reason}`)
     for (const statement of statements) {
       fold.statement = statement
       fold.position = { ...position, line }
-      await foldStatement(fold, statement)
+      applyStatement(fold, statement)
     }
     fold.statement = outer
     fold.position = position
@@ -178,6 +188,7 @@ function createSchema(fold: Fold, node: Extract<Node, { CreateSchemaStmt: unknow
   const owner = node.authrole ? roleName({ RoleSpec: node.authrole }) : null
   const name = node.schemaname ?? owner ?? ''
   if (fold.catalog.schemas.has(name)) return
+  forget(fold, name)
   fold.catalog.schemas.set(name, { name, owner, comment: null, grants: [], position: fold.position })
   if (node.schemaElts?.length) markUnknown(fold, 'create schema with elements')
 }
@@ -192,19 +203,4 @@ function createExtension(
   const arg = option && 'DefElem' in option ? option.DefElem.arg : undefined
   const schema = arg && 'String' in arg ? (arg.String.sval ?? DEFAULT_SCHEMA) : DEFAULT_SCHEMA
   fold.catalog.extensions.set(name, { name, schema, version: null, position: fold.position })
-}
-
-function dropOwnersGrants(catalog: Catalog): void {
-  for (const map of [
-    catalog.schemas,
-    catalog.types,
-    catalog.sequences,
-    catalog.tables,
-    catalog.views,
-    catalog.functions,
-  ]) {
-    for (const item of map.values()) {
-      if (item.owner !== null) item.grants = item.grants.filter((own) => own.grantee !== item.owner)
-    }
-  }
 }

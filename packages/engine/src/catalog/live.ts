@@ -1,11 +1,16 @@
 import type { Database, Statement, Transaction } from '@imhotep/postgres'
 import { emptyCatalog, type Catalog } from './model.ts'
 import { addConstraints, constraintsQuery, type ConstraintRow } from './live/constraints.ts'
+import { addDefaultPrivileges, defaultPrivilegesQuery, type DefaultPrivilegeRow } from './live/default-privileges.ts'
+import { addEventTriggers, eventTriggersQuery, type EventTriggerRow } from './live/event-triggers.ts'
 import { addGrants, grantsQuery, type GrantRow } from './live/grants.ts'
 import { addIndexes, indexesQuery, type IndexRow } from './live/indexes.ts'
+import { addOthers, othersQuery, type OtherRow } from './live/others.ts'
 import { addPolicies, policiesQuery, type PolicyRow } from './live/policies.ts'
+import { addPublications, publicationsQuery, type PublicationRow } from './live/publications.ts'
 import { addRoles, rolesQuery, type RoleRow } from './live/roles.ts'
 import { addRoutines, routinesQuery, type RoutineRow } from './live/routines.ts'
+import { addRules, rulesQuery, type RuleRow } from './live/rules.ts'
 import {
   addExtensions,
   addSchemas,
@@ -15,6 +20,7 @@ import {
   type SchemaRow,
 } from './live/schemas.ts'
 import { addSequences, sequencesQuery, type SequenceRow } from './live/sequences.ts'
+import { addStatistics, statisticsQuery, type StatisticsRow } from './live/statistics.ts'
 import { addColumns, addTables, columnsQuery, tablesQuery, type ColumnRow, type TableRow } from './live/tables.ts'
 import { addTriggers, triggersQuery, type TriggerRow } from './live/triggers.ts'
 import { addTypes, typesQuery, type TypeRow } from './live/types.ts'
@@ -50,40 +56,53 @@ function settings(searchPath: string): Statement {
 }
 
 async function readObjects(tx: Transaction): Promise<Catalog> {
-  const catalog = emptyCatalog()
-  const [schemas, extensions, roles, types, sequences, tables, columns, constraints, views, indexes] =
-    // One connection, so the statements follow each other without waiting for answers.
-    await Promise.all([
-      tx.query<SchemaRow>(schemasQuery),
-      tx.query<ExtensionRow>(extensionsQuery),
-      tx.query<RoleRow>(rolesQuery),
-      tx.query<TypeRow>(typesQuery),
-      tx.query<SequenceRow>(sequencesQuery),
-      tx.query<TableRow>(tablesQuery),
-      tx.query<ColumnRow>(columnsQuery),
-      tx.query<ConstraintRow>(constraintsQuery),
-      tx.query<ViewRow>(viewsQuery),
-      tx.query<IndexRow>(indexesQuery),
-    ])
-  const [policies, triggers, routines, grants] = await Promise.all([
+  // One connection, so the statements follow each other without waiting for answers.
+  const [schemas, extensions, roles, types, sequences, tables, columns, constraints, views] = await Promise.all([
+    tx.query<SchemaRow>(schemasQuery),
+    tx.query<ExtensionRow>(extensionsQuery),
+    tx.query<RoleRow>(rolesQuery),
+    tx.query<TypeRow>(typesQuery),
+    tx.query<SequenceRow>(sequencesQuery),
+    tx.query<TableRow>(tablesQuery),
+    tx.query<ColumnRow>(columnsQuery),
+    tx.query<ConstraintRow>(constraintsQuery),
+    tx.query<ViewRow>(viewsQuery),
+  ])
+  const [indexes, policies, triggers, rules, routines, grants, statistics, publications] = await Promise.all([
+    tx.query<IndexRow>(indexesQuery),
     tx.query<PolicyRow>(policiesQuery),
     tx.query<TriggerRow>(triggersQuery),
+    tx.query<RuleRow>(rulesQuery),
     tx.query<RoutineRow>(routinesQuery),
     tx.query<GrantRow>(grantsQuery),
+    tx.query<StatisticsRow>(statisticsQuery),
+    tx.query<PublicationRow>(publicationsQuery),
   ])
+  const [eventTriggers, defaultPrivileges, others] = await Promise.all([
+    tx.query<EventTriggerRow>(eventTriggersQuery),
+    tx.query<DefaultPrivilegeRow>(defaultPrivilegesQuery),
+    tx.query<OtherRow>(othersQuery),
+  ])
+  const catalog = emptyCatalog()
   addSchemas(catalog, schemas)
   addExtensions(catalog, extensions)
   addRoles(catalog, roles)
   addTypes(catalog, types)
-  addSequences(catalog, sequences)
   addTables(catalog, tables)
   addColumns(catalog, columns)
+  addSequences(catalog, sequences)
   addConstraints(catalog, constraints)
   addViews(catalog, views)
   addIndexes(catalog, indexes)
   addPolicies(catalog, policies)
   addTriggers(catalog, triggers)
+  addRules(catalog, rules)
   addRoutines(catalog, routines)
   addGrants(catalog, grants)
+  addStatistics(catalog, statistics)
+  addPublications(catalog, publications)
+  addEventTriggers(catalog, eventTriggers)
+  addDefaultPrivileges(catalog, defaultPrivileges)
+  addOthers(catalog, others)
   return catalog
 }

@@ -14,6 +14,16 @@ export interface Catalog {
   readonly views: Map<string, View>
   /** Keyed by `schema.name(argument types)`. */
   readonly functions: Map<string, Routine>
+  /** Extended statistics, keyed by `schema.name`. */
+  readonly statistics: Map<string, Statistics>
+  readonly publications: Map<string, Publication>
+  readonly eventTriggers: Map<string, EventTrigger>
+  /** What ALTER DEFAULT PRIVILEGES left behind, one entry for an owner, schema and type of object. */
+  readonly defaultPrivileges: DefaultPrivilege[]
+  /** Keyed by `kind schema.name`: kinds that the model does not take apart. */
+  readonly others: Map<string, OtherObject>
+  /** What the files made and then dropped, renamed or moved, by its old name; empty for a live catalog. */
+  readonly gone: Map<string, Gone>
   /** Statements of files whose effect could not be told; empty for a live catalog. */
   readonly unknown: UnknownEffect[]
 }
@@ -32,6 +42,15 @@ export interface SourcePosition {
   readonly line: number
   /** Counted from 1. */
   readonly column: number
+}
+
+/** The end of a name: keyed by `schema.table`, `schema.table.column`, `schema.function(types)`. */
+export interface Gone {
+  readonly how: 'dropped' | 'renamed' | 'moved'
+  /** The name that it has now, null when it was dropped. */
+  readonly to: string | null
+  /** Where that happened. */
+  readonly position: SourcePosition
 }
 
 interface CatalogObject {
@@ -82,10 +101,30 @@ export interface UserType extends CatalogObject {
   /** Check expressions of a domain. */
   readonly checks: Constraint[]
   /** Fields of a composite type in order; empty for other kinds. */
-  readonly attributes: { readonly name: string; readonly type: string }[]
+  readonly attributes: Attribute[]
+  /** Default of a domain. */
+  readonly default: string | null
+  /** Collation of a domain or range where it is not that of its base. */
+  readonly collation: string | null
 }
 
-export interface Sequence extends CatalogObject {
+export interface Attribute {
+  readonly name: string
+  readonly type: string
+  readonly comment: string | null
+}
+
+/** How a sequence counts. Numbers are texts, they may exceed what JavaScript counts to. */
+export interface SequenceOptions {
+  readonly start: string
+  readonly increment: string
+  readonly minimum: string
+  readonly maximum: string
+  readonly cache: string
+  readonly cycle: boolean
+}
+
+export interface Sequence extends CatalogObject, SequenceOptions {
   readonly type: string
   /** `schema.table.column` that owns it, null for a free one. */
   readonly ownedBy: string | null
@@ -97,6 +136,7 @@ export interface Table extends CatalogObject {
   readonly indexes: Map<string, Index>
   readonly policies: Map<string, Policy>
   readonly triggers: Map<string, Trigger>
+  readonly rules: Map<string, RewriteRule>
   rlsEnabled: boolean
   rlsForced: boolean
   unlogged: boolean
@@ -106,6 +146,12 @@ export interface Table extends CatalogObject {
   readonly partitionOf: string | null
   /** `for values from (...) to (...)` or `default`. */
   readonly partitionBound: string | null
+  /** Tables that this one inherits from (`inherits (..)`, not partitions), in order. */
+  readonly inherits: string[]
+  /** Storage parameters, sorted: `fillfactor=70`. */
+  readonly options: string[]
+  /** `default`, `full`, `nothing`, or `index NAME`. */
+  readonly replicaIdentity: string
 }
 
 export interface Column {
@@ -119,7 +165,23 @@ export interface Column {
   readonly identity: 'always' | 'by default' | null
   readonly generated: string | null
   readonly collation: string | null
+  /** The sequence behind an identity column. */
+  readonly identitySequence: IdentitySequence | null
+  /** `plain`, `external`, `extended`, `main`; null for the type's own. */
+  readonly storage: string | null
+  /** `pglz`, `lz4`; null for the server's own. */
+  readonly compression: string | null
+  /** Statistics target, null for the server's own. */
+  readonly statistics: number | null
+  /** Planner's options, sorted: `n_distinct=-0.5`. */
+  readonly options: string[]
   comment: string | null
+  readonly position?: SourcePosition
+}
+
+export interface IdentitySequence extends SequenceOptions {
+  /** `schema.name`. */
+  readonly name: string
 }
 
 export interface Constraint {
@@ -152,6 +214,8 @@ export interface Index {
   readonly include: string[]
   readonly predicate: string | null
   readonly nullsNotDistinct: boolean
+  /** Storage parameters, sorted: `fillfactor=70`. */
+  readonly options: string[]
   valid: boolean
   comment: string | null
   readonly position?: SourcePosition
@@ -161,6 +225,8 @@ export interface IndexKey {
   readonly column: string | null
   readonly expression: string | null
   readonly operatorClass: string | null
+  /** Where it is not that of the column or expression. */
+  readonly collation: string | null
   readonly descending: boolean
   readonly nullsFirst: boolean
 }
@@ -191,7 +257,22 @@ export interface Trigger {
   readonly oldTable: string | null
   readonly newTable: string | null
   readonly constraint: boolean
-  enabled: 'origin' | 'always' | 'replica' | 'disabled'
+  readonly deferrable: boolean
+  readonly initiallyDeferred: boolean
+  enabled: Enabled
+  comment: string | null
+  readonly position?: SourcePosition
+}
+
+/** When triggers and rules fire: in sessions of origin, on replicas, in both, never. */
+export type Enabled = 'origin' | 'always' | 'replica' | 'disabled'
+
+/** CREATE RULE. */
+export interface RewriteRule {
+  readonly name: string
+  /** `create rule ..` */
+  readonly definition: string
+  enabled: Enabled
   comment: string | null
   readonly position?: SourcePosition
 }
@@ -204,6 +285,16 @@ export interface View extends CatalogObject {
   readonly securityBarrier: boolean
   readonly checkOption: 'local' | 'cascaded' | null
   readonly indexes: Map<string, Index>
+  readonly triggers: Map<string, Trigger>
+  readonly rules: Map<string, RewriteRule>
+  /** Comments on its columns, by name. */
+  readonly columnComments: Record<string, string>
+  /** All of its options, sorted: `security_invoker=true`. */
+  readonly options: string[]
+  /** Tables, views and functions of user schemas that its query names, sorted. */
+  readonly dependencies: string[]
+  /** False for a materialized view that was never filled. */
+  readonly withData: boolean
 }
 
 export interface Routine extends CatalogObject {
@@ -222,6 +313,82 @@ export interface Routine extends CatalogObject {
   /** `set` clauses: `search_path=""`. */
   readonly settings: string[]
   readonly body: string
+  /** Planner's estimates, null for PostgreSQL's own. */
+  readonly cost: number | null
+  readonly rows: number | null
+  /** `create aggregate ..` for an aggregate, null for others. */
+  readonly definition: string | null
+}
+
+export interface Statistics {
+  readonly schema: string
+  readonly name: string
+  /** `schema.table`. */
+  readonly table: string
+  /** Sorted: `dependencies`, `mcv`, `ndistinct`; empty for one expression. */
+  readonly kinds: string[]
+  /** Columns, then expressions. */
+  readonly expressions: string[]
+  comment: string | null
+  owner: string | null
+  readonly position?: SourcePosition
+}
+
+export interface Publication {
+  readonly name: string
+  readonly allTables: boolean
+  /** Sorted by table. */
+  readonly tables: PublishedTable[]
+  /** Sorted. */
+  readonly schemas: string[]
+  /** Sorted: `delete`, `insert`, `truncate`, `update`. */
+  readonly publishes: string[]
+  readonly viaRoot: boolean
+  comment: string | null
+  owner: string | null
+  readonly position?: SourcePosition
+}
+
+export interface PublishedTable {
+  /** `schema.table`. */
+  readonly table: string
+  /** Null for all columns. */
+  readonly columns: string[] | null
+  readonly where: string | null
+}
+
+export interface EventTrigger {
+  readonly name: string
+  readonly event: string
+  /** Sorted; empty for all. */
+  readonly tags: string[]
+  /** `schema.function`. */
+  readonly function: string
+  enabled: Enabled
+  comment: string | null
+  owner: string | null
+  readonly position?: SourcePosition
+}
+
+/** What new objects of an owner start with, in one schema or (null) in all. */
+export interface DefaultPrivilege {
+  /** Null for whoever runs the files. */
+  readonly owner: string | null
+  readonly schema: string | null
+  readonly objectType: 'table' | 'sequence' | 'function' | 'type' | 'schema'
+  readonly grants: Grant[]
+}
+
+export interface OtherObject {
+  /** `collation`, `cast`, `operator`, `operator class`, `foreign server`, .. */
+  readonly kind: string
+  /** Empty for kinds outside schemas. */
+  readonly schema: string
+  readonly name: string
+  /** SQL that makes it; null where a live server cannot print that. */
+  readonly definition: string | null
+  comment: string | null
+  readonly position?: SourcePosition
 }
 
 export function emptyCatalog(): Catalog {
@@ -234,6 +401,12 @@ export function emptyCatalog(): Catalog {
     tables: new Map(),
     views: new Map(),
     functions: new Map(),
+    statistics: new Map(),
+    publications: new Map(),
+    eventTriggers: new Map(),
+    defaultPrivileges: [],
+    others: new Map(),
+    gone: new Map(),
     unknown: [],
   }
 }

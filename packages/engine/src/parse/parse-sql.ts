@@ -32,6 +32,11 @@ export interface ParsedFile {
  */
 export async function parseSql(text: string, file: string): Promise<ParsedFile> {
   await loadParser()
+  return parseSqlNow(text, file)
+}
+
+/** The same when `loadParser` has finished. */
+export function parseSqlNow(text: string, file: string): ParsedFile {
   const place = lineColumns(text)
   const statements: ParsedStatement[] = []
   const errors: SqlSyntaxError[] = []

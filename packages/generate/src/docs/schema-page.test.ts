@@ -121,6 +121,8 @@ test('schemaPage: views, functions and enumerated types come with their comments
       kind: 'enum',
       labels: ['new', 'old'],
       base: null,
+      default: null,
+      collation: null,
       notNull: false,
       checks: [],
       attributes: [],

@@ -1,11 +1,13 @@
 import type { Node } from '../../parse/parser.ts'
 import type { Column, Table } from '../model.ts'
-import { addColumn } from './columns.ts'
+import { addColumn, identitySequence } from './columns.ts'
 import { addConstraint } from './constraints.ts'
 import { markUnknown, relationName, withPartitions, type Fold } from './fold.ts'
 import { formatType } from './format-type.ts'
 import { roleName } from './grants.ts'
+import { noteGone } from './gone.ts'
 import { setOwner } from './owners.ts'
+import { changeOptions } from './relation-options.ts'
 import { listBehind, trimmed } from './source-text.ts'
 import { inheritFrom } from './tables.ts'
 
@@ -26,26 +28,14 @@ export function alterTable(fold: Fold, node: AlterNode): void {
       return setOwner(table ?? fold.catalog.views.get(key) ?? fold.catalog.sequences.get(key), owner)
     }
     const span = spans[n] ?? { start: 0, end: text.length }
-    if (table) alterOne(fold, table, command, trimmed(text, span), span.end)
+    const current = fold.catalog.tables.get(key)
+    if (current) alterOne(fold, current, command, trimmed(text, span), span.end)
     else if (!NO_EFFECT.has(command.subtype ?? '')) markUnknown(fold, `alter of ${key}`)
   })
 }
 
-/** Sub-commands about storage and planning, which the model does not hold. */
-const NO_EFFECT = new Set([
-  'AT_SetStorage',
-  'AT_SetCompression',
-  'AT_SetStatistics',
-  'AT_SetOptions',
-  'AT_ResetOptions',
-  'AT_SetRelOptions',
-  'AT_ResetRelOptions',
-  'AT_ReplicaIdentity',
-  'AT_ClusterOn',
-  'AT_DropCluster',
-  'AT_SetTableSpace',
-  'AT_SetAccessMethod',
-])
+/** Sub-commands about where and how rows lie, which the model does not hold. */
+const NO_EFFECT = new Set(['AT_ClusterOn', 'AT_DropCluster', 'AT_SetTableSpace', 'AT_SetAccessMethod'])
 
 function alterOne(fold: Fold, table: Table, command: Command, text: string, end: number): void {
   const name = command.name ?? ''
@@ -72,10 +62,39 @@ function alterOne(fold: Fold, table: Table, command: Command, text: string, end:
     }
     case 'AT_DropExpression':
       return each((own) => change(own, name, { generated: null }))
-    case 'AT_AddIdentity':
-      return change(table, name, { identity: /\balways\b/i.test(text) ? 'always' : 'by default', notNull: true })
+    case 'AT_AddIdentity': {
+      const options = command.def && 'Constraint' in command.def ? command.def.Constraint.options : undefined
+      const type = table.columns.get(name)?.type ?? 'bigint'
+      return change(table, name, {
+        identity: /\balways\b/i.test(text) ? 'always' : 'by default',
+        identitySequence: identitySequence(fold, table, name, type, options),
+        notNull: true,
+      })
+    }
     case 'AT_DropIdentity':
-      return change(table, name, { identity: null })
+      return change(table, name, { identity: null, identitySequence: null })
+    case 'AT_SetStorage':
+      return each((own) => change(own, name, { storage: word(command.def) }))
+    case 'AT_SetCompression':
+      return each((own) => change(own, name, { compression: word(command.def) }))
+    case 'AT_SetStatistics':
+      return change(table, name, { statistics: statisticsTarget(command.def) })
+    case 'AT_SetOptions':
+    case 'AT_ResetOptions': {
+      const options = changeOptions(
+        table.columns.get(name)?.options ?? [],
+        items(command.def),
+        command.subtype === 'AT_ResetOptions',
+      )
+      return change(table, name, { options })
+    }
+    case 'AT_SetRelOptions':
+    case 'AT_ResetRelOptions': {
+      const options = changeOptions(table.options, items(command.def), command.subtype === 'AT_ResetRelOptions')
+      return replaceTable(fold, table, { options })
+    }
+    case 'AT_ReplicaIdentity':
+      return replaceTable(fold, table, { replicaIdentity: replicaIdentity(command.def) })
     case 'AT_AddConstraint':
       if (command.def && 'Constraint' in command.def)
         addConstraint(fold, table, command.def.Constraint, text.replace(/^.*?\badd\s+/is, ''))
@@ -101,6 +120,32 @@ function alterOne(fold: Fold, table: Table, command: Command, text: string, end:
       if (!alterFlags(table, command))
         markUnknown(fold, `alter table ${table.schema}.${table.name}: ${command.subtype ?? ''}`)
   }
+}
+
+function replaceTable(fold: Fold, table: Table, parts: Partial<Table>): void {
+  fold.catalog.tables.set(`${table.schema}.${table.name}`, { ...table, ...parts })
+}
+
+/** A word of SET STORAGE and SET COMPRESSION; null for `default`. */
+function word(node: Node | undefined): string | null {
+  const text = node && 'String' in node ? (node.String.sval ?? '').toLowerCase() : ''
+  return text === '' || text === 'default' ? null : text
+}
+
+/** -1 and DEFAULT are the server's own. */
+function statisticsTarget(node: Node | undefined): number | null {
+  const target = node && 'Integer' in node ? (node.Integer.ival ?? 0) : -1
+  return target < 0 ? null : target
+}
+
+function items(node: Node | undefined): Node[] {
+  return node && 'List' in node ? (node.List.items ?? []) : []
+}
+
+function replicaIdentity(node: Node | undefined): string {
+  if (!node || !('ReplicaIdentityStmt' in node)) return 'default'
+  const { identity_type: type, name } = node.ReplicaIdentityStmt
+  return type === 'i' ? `index ${name ?? ''}` : type === 'f' ? 'full' : type === 'n' ? 'nothing' : 'default'
 }
 
 /** What is one flag of the table or of a trigger. False for a command that nobody here knows. */
@@ -155,6 +200,7 @@ function change(table: Table, name: string, parts: Partial<Column>): void {
 /** Indexes and constraints over the column go with it, and the sequence that it owns. */
 function dropColumn(fold: Fold, table: Table, name: string): void {
   if (!table.columns.delete(name)) return
+  noteGone(fold, `${table.schema}.${table.name}.${name}`)
   let ordinal = 0
   for (const column of table.columns.values()) table.columns.set(column.name, { ...column, ordinal: ++ordinal })
   for (const constraint of table.constraints.values()) {

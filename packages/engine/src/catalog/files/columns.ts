@@ -1,10 +1,12 @@
 import type { Node } from '../../parse/parser.ts'
 import { path } from '../../parse/references.ts'
-import type { Column, Table } from '../model.ts'
+import type { Column, IdentitySequence, Table } from '../model.ts'
 import { addConstraint, type ConstraintNode } from './constraints.ts'
 import { chooseName } from './choose-name.ts'
-import type { Fold } from './fold.ts'
+import { positionAt, type Fold } from './fold.ts'
 import { formatType } from './format-type.ts'
+import { forget } from './gone.ts'
+import { sequenceClauses, sequenceOptions } from './sequences.ts'
 import { trimmed } from './source-text.ts'
 
 export type ColumnDefNode = Extract<Node, { ColumnDef: unknown }>['ColumnDef']
@@ -32,17 +34,25 @@ export function addColumn(fold: Fold, table: Table, node: ColumnDefNode, end: nu
   }
   const has = (type: string) => constraints.some((constraint) => constraint.contype === type)
   const identity = constraints.find((constraint) => constraint.contype === 'CONSTR_IDENTITY')
+  const columnType = serial ?? formatType(node.typeName ?? {})
   const column: Column = {
     name,
     ordinal: Math.max(0, ...[...table.columns.values()].map((other) => other.ordinal)) + 1,
-    type: serial ?? formatType(node.typeName ?? {}),
+    type: columnType,
     notNull: has('CONSTR_NOTNULL') || has('CONSTR_PRIMARY') || identity !== undefined || serial !== undefined,
     default: serial ? serialDefault(fold, table, name, serial) : textOf('CONSTR_DEFAULT', NAMED_DEFAULT),
     identity: identity ? (identity.generated_when === 'a' ? 'always' : 'by default') : null,
     generated: generatedText(constraints, textOf('CONSTR_GENERATED', /^.*?\bgenerated\s+always\s+as\s*/is)),
     collation: node.collClause ? collationName(path(node.collClause.collname)) : null,
+    identitySequence: identity ? identitySequence(fold, table, name, columnType, identity.options) : null,
+    storage: node.storage_name?.toLowerCase() ?? null,
+    compression: node.compression?.toLowerCase() ?? null,
+    statistics: null,
+    options: [],
     comment: null,
+    position: positionAt(fold, node.location),
   }
+  forget(fold, `${table.schema}.${table.name}.${name}`)
   table.columns.set(name, column)
   addColumnConstraints(fold, table, name, constraints, texts)
 }
@@ -68,9 +78,25 @@ function constraintTexts(fold: Fold, constraints: ConstraintNode[], node: Column
   })
 }
 
+/** The sequence behind an identity column, which has its own name unless one is given. */
+export function identitySequence(
+  fold: Fold,
+  table: Table,
+  column: string,
+  type: string,
+  options: Node[] | undefined,
+): IdentitySequence {
+  const clauses = sequenceClauses(options)
+  const name = clauses.name ?? `${table.schema}.${sequenceName(fold, table, column)}`
+  return { name, ...sequenceOptions(type, clauses) }
+}
+
+function sequenceName(fold: Fold, table: Table, column: string): string {
+  return chooseName(table.name, [column], 'seq', (name) => fold.catalog.sequences.has(`${table.schema}.${name}`))
+}
+
 function serialDefault(fold: Fold, table: Table, column: string, type: string): string {
-  const taken = (name: string) => fold.catalog.sequences.has(`${table.schema}.${name}`)
-  const name = chooseName(table.name, [column], 'seq', taken)
+  const name = sequenceName(fold, table, column)
   fold.catalog.sequences.set(`${table.schema}.${name}`, {
     schema: table.schema,
     name,
@@ -80,6 +106,7 @@ function serialDefault(fold: Fold, table: Table, column: string, type: string): 
     owner: table.owner,
     grants: [],
     position: fold.position,
+    ...sequenceOptions(type, {}),
   })
   return `nextval('${table.schema}.${name}'::regclass)`
 }
@@ -105,6 +132,6 @@ function addColumnConstraints(
 
 const TABLE_CONSTRAINTS = new Set(['CONSTR_CHECK', 'CONSTR_PRIMARY', 'CONSTR_UNIQUE', 'CONSTR_FOREIGN'])
 
-function collationName(names: string[]): string {
+export function collationName(names: string[]): string {
   return names.length > 1 ? names.join('.') : `pg_catalog.${names[0] ?? ''}`
 }

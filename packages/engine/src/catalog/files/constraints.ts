@@ -4,8 +4,9 @@ import { path } from '../../parse/references.ts'
 import { walkTree } from '../../parse/walk.ts'
 import type { Constraint, Index, Table } from '../model.ts'
 import { chooseName } from './choose-name.ts'
-import { partitionsOf, relationName, type Fold } from './fold.ts'
+import { partitionsOf, positionAt, relationName, type Fold } from './fold.ts'
 import { indexKeys, isIndexNameTaken } from './index-keys.ts'
+import { relationOptions } from './relation-options.ts'
 import { parenthesesBehind } from './source-text.ts'
 
 export type ConstraintNode = Extract<Node, { Constraint: unknown }>['Constraint']
@@ -82,7 +83,7 @@ function makeConstraint(
     initiallyDeferred: node.initdeferred ?? false,
     validated: !(node.skip_validation ?? false),
     comment: null,
-    position: fold.position,
+    position: positionAt(fold, node.location),
   }
   return { ...base, definition: definition(node, base, text) }
 }
@@ -170,6 +171,7 @@ function constraintIndex(
     column,
     expression: null,
     operatorClass: null,
+    collation: null,
     descending: false,
     nullsFirst: false,
   })
@@ -182,6 +184,7 @@ function constraintIndex(
     include: path(node.including),
     predicate: where,
     nullsNotDistinct: node.nulls_not_distinct ?? false,
+    options: relationOptions(node.options),
     valid: true,
     comment: null,
     position: fold.position,

@@ -18,25 +18,26 @@ export interface FoldOptions {
 export interface Fold {
   readonly catalog: Catalog
   readonly options: FoldOptions
-  readonly defaultPrivileges: DefaultPrivilege[]
   /** The statement under way; locations in trees count from `base`. */
   statement: ParsedStatement
   position: SourcePosition
 }
 
-/** ALTER DEFAULT PRIVILEGES, applied to what is made later. */
-export interface DefaultPrivilege {
-  readonly schema: string | null
-  readonly objects: 'table' | 'sequence' | 'function' | 'type' | 'schema'
-  readonly grantee: string
-  readonly privileges: string[]
-  readonly grantable: boolean
-  readonly isGrant: boolean
-}
-
 /** Says that the catalog may lack something from here on. */
 export function markUnknown(fold: Fold, reason: string): void {
   fold.catalog.unknown.push({ position: fold.position, reason })
+}
+
+/** The place of a location in the statement under way. */
+export function positionAt({ statement, position }: Fold, location: number | undefined): SourcePosition {
+  const offset = (location ?? statement.start) - statement.start
+  if (offset <= 0 || offset > statement.text.length) return position
+  const before = statement.text.slice(0, offset)
+  const lastLine = before.lastIndexOf('\n')
+  if (lastLine < 0) return { ...position, column: position.column + offset }
+  let line = position.line
+  for (let at = before.indexOf('\n'); at >= 0; at = before.indexOf('\n', at + 1)) line++
+  return { ...position, line, column: offset - lastLine }
 }
 
 /** Unqualified names are taken to be in `public`. */

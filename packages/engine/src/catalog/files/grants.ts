@@ -1,12 +1,12 @@
 import type { Node } from '../../parse/parser.ts'
 import { path } from '../../parse/references.ts'
-import type { Grant } from '../model.ts'
-import type { DefaultPrivilege, Fold } from './fold.ts'
+import type { DefaultPrivilege, Grant } from '../model.ts'
+import type { Fold } from './fold.ts'
 import { formatType, type TypeNameLike } from './format-type.ts'
 import { DEFAULT_SCHEMA, markUnknown } from './fold.ts'
 
 type GrantNode = Extract<Node, { GrantStmt: unknown }>['GrantStmt']
-type Objects = DefaultPrivilege['objects']
+type Objects = DefaultPrivilege['objectType']
 
 export function roleName(role: Node): string {
   if (!('RoleSpec' in role)) return ''
@@ -17,15 +17,20 @@ export function roleName(role: Node): string {
 
 /** Privileges that a new object starts with: PostgreSQL's own and those of ALTER DEFAULT PRIVILEGES. */
 export function defaultGrants(fold: Fold, objects: Objects, schema: string): Grant[] {
-  const target = { grants: [] as Grant[] }
-  if (objects === 'function') target.grants.push(grantOf('public', 'execute'))
-  if (objects === 'type') target.grants.push(grantOf('public', 'usage'))
-  for (const rule of fold.defaultPrivileges) {
-    if (rule.objects !== objects || (rule.schema !== null && rule.schema !== schema)) continue
-    for (const privilege of rule.privileges)
-      change(target, { ...grantOf(rule.grantee, privilege), grantable: rule.grantable }, rule.isGrant)
-  }
+  const target = { grants: [...(defaultsOf(fold, null, null, objects)?.grants ?? builtIn(objects))] }
+  for (const own of defaultsOf(fold, null, schema, objects)?.grants ?? []) change(target, own, true)
   return target.grants
+}
+
+function defaultsOf({ catalog }: Fold, owner: string | null, schema: string | null, objects: Objects) {
+  return catalog.defaultPrivileges.find(
+    (own) => own.owner === owner && own.schema === schema && own.objectType === objects,
+  )
+}
+
+function builtIn(objects: Objects): Grant[] {
+  if (objects === 'function') return [grantOf('public', 'execute')]
+  return objects === 'type' ? [grantOf('public', 'usage')] : []
 }
 
 function grantOf(grantee: string, privilege: string): Grant {
@@ -47,10 +52,12 @@ export function grant(fold: Fold, node: GrantNode): void {
 }
 
 interface Granted {
+  readonly owner?: string | null
   grants: Grant[]
 }
 
 function change(target: Granted, grant: Grant, isGrant: boolean): void {
+  if (target.owner !== undefined && target.owner === grant.grantee) return
   const same = (own: Grant) =>
     own.grantee === grant.grantee && own.privilege === grant.privilege && own.column === grant.column
   const before = target.grants.find(same)
@@ -180,7 +187,7 @@ const DEFAULT_OBJECTS: Record<string, Objects> = {
   OBJECT_SCHEMA: 'schema',
 }
 
-/** ALTER DEFAULT PRIVILEGES of whoever runs the files; those of other roles touch nothing that the files make. */
+/** ALTER DEFAULT PRIVILEGES, of whoever runs the files (owner null) or of the roles that it names. */
 export function alterDefaultPrivileges(
   fold: Fold,
   node: Extract<Node, { AlterDefaultPrivilegesStmt: unknown }>['AlterDefaultPrivilegesStmt'],
@@ -190,20 +197,41 @@ export function alterDefaultPrivileges(
     const arg = item && 'DefElem' in item ? item.DefElem.arg : undefined
     return arg && 'List' in arg ? (arg.List.items ?? []) : []
   }
-  if (option('roles').length > 0 || !node.action) return
-  const objects = DEFAULT_OBJECTS[String(node.action.objtype)]
-  if (!objects) return markUnknown(fold, 'alter default privileges')
+  const objects = DEFAULT_OBJECTS[String(node.action?.objtype)]
+  if (!node.action || !objects) return markUnknown(fold, 'alter default privileges')
   const schemas = path(option('schemas'))
-  for (const schema of schemas.length > 0 ? schemas : [null]) {
-    for (const grantee of (node.action.grantees ?? []).map(roleName)) {
-      fold.defaultPrivileges.push({
-        schema,
-        objects,
-        grantee,
-        privileges: privileges(fold, node.action.privileges, objects).map((own) => own.privilege),
-        grantable: node.action.grant_option ?? false,
-        isGrant: node.action.is_grant ?? false,
-      })
+  const owners = option('roles').map(roleName)
+  for (const owner of owners.length > 0 ? owners : [null])
+    for (const schema of schemas.length > 0 ? schemas : [null])
+      changeDefaults(fold, owner, schema, objects, node.action)
+}
+
+/** An entry that says what holds anyway is none. */
+function changeDefaults(
+  fold: Fold,
+  owner: string | null,
+  schema: string | null,
+  objects: Objects,
+  node: GrantNode,
+): void {
+  const usual = schema === null ? builtIn(objects) : []
+  const before = defaultsOf(fold, owner, schema, objects)
+  const target = { grants: before?.grants ?? usual }
+  for (const grantee of (node.grantees ?? []).map(roleName)) {
+    if (grantee === owner) continue
+    for (const { privilege } of privileges(fold, node.privileges, objects)) {
+      const isGrant = node.is_grant ?? false
+      if (node.grant_option && !isGrant) dropGrantOption(target, grantee, privilege, null)
+      else change(target, { ...grantOf(grantee, privilege), grantable: node.grant_option ?? false }, isGrant)
     }
   }
+  const { defaultPrivileges } = fold.catalog
+  if (before) defaultPrivileges.splice(defaultPrivileges.indexOf(before), 1)
+  if (!isSameGrants(target.grants, usual))
+    defaultPrivileges.push({ owner, schema, objectType: objects, grants: target.grants })
+}
+
+function isSameGrants(left: Grant[], right: Grant[]): boolean {
+  const keys = (grants: Grant[]) => grants.map((own) => JSON.stringify(own)).toSorted()
+  return keys(left).join() === keys(right).join()
 }

@@ -1,6 +1,7 @@
 import { parseRaw, type Node } from '../../parse/parser.ts'
 import { path } from '../../parse/references.ts'
 import type { IndexKey, Table, View } from '../model.ts'
+import { collationName } from './columns.ts'
 import type { Fold } from './fold.ts'
 import { derivedName } from './column-names.ts'
 import { listInParentheses, trimmed } from './source-text.ts'
@@ -26,6 +27,7 @@ export function indexKeys(
       column: node.name ?? null,
       expression: node.name || !span ? null : expressionText(trimmed(text, span), endWord),
       operatorClass: path(node.opclass).at(-1) ?? null,
+      collation: node.collation ? collationName(path(node.collation)) : null,
       descending,
       nullsFirst:
         node.nulls_ordering === 'SORTBY_NULLS_FIRST' || (descending && node.nulls_ordering !== 'SORTBY_NULLS_LAST'),

@@ -3,7 +3,9 @@ import { sqlTokens } from '../../parse/split-sql.ts'
 import type { Index } from '../model.ts'
 import { chooseName } from './choose-name.ts'
 import { partitionsOf, relationName, type Fold } from './fold.ts'
+import { forget } from './gone.ts'
 import { expressionName, indexKeys, isIndexNameTaken, keyNames } from './index-keys.ts'
+import { relationOptions } from './relation-options.ts'
 import { textBehind } from './source-text.ts'
 import { inheritIndex } from './tables.ts'
 
@@ -30,10 +32,12 @@ export function createIndex(fold: Fold, node: Extract<Node, { IndexStmt: unknown
     include: (node.indexIncludingParams ?? []).map((item) => ('IndexElem' in item ? (item.IndexElem.name ?? '') : '')),
     predicate: node.whereClause ? textBehind(text, 'where') : null,
     nullsNotDistinct: node.nulls_not_distinct ?? false,
+    options: relationOptions(node.options),
     valid: !(table && node.relation?.inh === false && table.partitionKey),
     comment: null,
     position: fold.position,
   }
+  forget(fold, `${schema}.${name}`)
   owner.indexes.set(name, index)
   if (table && node.relation?.inh)
     for (const partition of partitionsOf(fold.catalog, table)) inheritIndex(fold, partition, index)

@@ -38,7 +38,8 @@ export function alterPolicy(fold: Fold, node: Extract<Node, { AlterPolicyStmt: u
 const EVENTS = { delete: 8, insert: 4, truncate: 32, update: 16 }
 
 export function createTrigger(fold: Fold, node: Extract<Node, { CreateTrigStmt: unknown }>['CreateTrigStmt']): void {
-  const table = fold.catalog.tables.get(relationName(node.relation).key)
+  const { key } = relationName(node.relation)
+  const table = fold.catalog.tables.get(key) ?? fold.catalog.views.get(key)
   const name = node.trigname ?? ''
   if (!table || (table.triggers.has(name) && !node.replace)) return
   const [schema, function_] = qualified(path(node.funcname))
@@ -58,10 +59,13 @@ export function createTrigger(fold: Fold, node: Extract<Node, { CreateTrigStmt: 
     oldTable: transitions.find((own) => !own.isNew)?.name ?? null,
     newTable: transitions.find((own) => own.isNew)?.name ?? null,
     constraint: node.isconstraint ?? false,
+    deferrable: node.deferrable ?? false,
+    initiallyDeferred: node.initdeferred ?? false,
     enabled: 'origin',
     comment: before?.comment ?? null,
     position: fold.position,
   }
   table.triggers.set(name, trigger)
-  for (const partition of partitionsOf(fold.catalog, table)) inheritTrigger(partition, trigger)
+  if ('partitionKey' in table)
+    for (const partition of partitionsOf(fold.catalog, table)) inheritTrigger(partition, trigger)
 }

@@ -2,6 +2,7 @@ import type { Node } from '../../parse/parser.ts'
 import type { Constraint, Table } from '../model.ts'
 import { path } from '../../parse/references.ts'
 import { markUnknown, relationName, withPartitions, type Fold } from './fold.ts'
+import { forget, noteGone } from './gone.ts'
 import { qualified } from './types.ts'
 
 type RenameNode = Extract<Node, { RenameStmt: unknown }>['RenameStmt']
@@ -35,22 +36,32 @@ export function rename(fold: Fold, node: RenameNode): void {
     case 'OBJECT_INDEX':
       for (const own of [...catalog.tables.values(), ...catalog.views.values()]) {
         if (own.schema !== schema) continue
+        if (own.indexes.has(name)) noteGone(fold, `${schema}.${name}`, 'renamed', `${schema}.${newName}`)
         rekey(own.indexes, name, newName)
         if ('constraints' in own) rekey(own.constraints, name, newName)
       }
       return
     case 'OBJECT_VIEW':
     case 'OBJECT_MATVIEW':
+      noteRename(fold, catalog.views, key, `${schema}.${newName}`)
       return rekey(catalog.views, key, `${schema}.${newName}`, newName)
     case 'OBJECT_SEQUENCE':
+      noteRename(fold, catalog.sequences, key, `${schema}.${newName}`)
       return rekey(catalog.sequences, key, `${schema}.${newName}`, newName)
     case 'OBJECT_TYPE': {
       const [typeSchema, type] = qualified(node.object && 'List' in node.object ? path(node.object.List.items) : [])
+      noteRename(fold, catalog.types, `${typeSchema}.${type}`, `${typeSchema}.${newName}`)
       return rekey(catalog.types, `${typeSchema}.${type}`, `${typeSchema}.${newName}`, newName)
     }
     default:
       return markUnknown(fold, `rename of ${String(node.renameType).replace('OBJECT_', '').toLowerCase()}`)
   }
+}
+
+function noteRename(fold: Fold, map: ReadonlyMap<string, unknown>, from: string, to: string): void {
+  if (!map.has(from)) return
+  noteGone(fold, from, 'renamed', to)
+  forget(fold, to)
 }
 
 /** Moves an entry to another key in place, so that the order of a map stays. */
@@ -72,6 +83,7 @@ function rekey<Item extends { readonly name: string }>(
 function renameTable(fold: Fold, table: Table, newName: string): void {
   const [from, to] = [`${table.schema}.${table.name}`, `${table.schema}.${newName}`]
   const { catalog } = fold
+  noteRename(fold, catalog.tables, from, to)
   rekey(catalog.tables, from, to, newName)
   for (const [key, other] of catalog.tables) {
     if (other.partitionOf === from) catalog.tables.set(key, { ...other, partitionOf: to })
@@ -92,6 +104,9 @@ function pointTo(table: Table, constraint: Constraint, from: string, to: string)
 
 /** The new name reaches keys; expressions of checks, policies and predicates keep their source and are marked unknown. */
 function renameColumn(fold: Fold, table: Table, from: string, to: string): void {
+  const own = `${table.schema}.${table.name}`
+  if (table.columns.has(from)) noteGone(fold, `${own}.${from}`, 'renamed', `${own}.${to}`)
+  forget(fold, `${own}.${to}`)
   rekey(table.columns, from, to)
   const swap = (names: readonly string[]) => names.map((name) => (name === from ? to : name))
   const mentions = (text: string | null) => text !== null && new RegExp(`\\b${from}\\b`).test(text)

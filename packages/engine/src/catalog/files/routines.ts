@@ -5,6 +5,7 @@ import { sqlTokens } from '../../parse/split-sql.ts'
 import type { Routine } from '../model.ts'
 import { markUnknown, type Fold } from './fold.ts'
 import { formatType, type TypeNameLike } from './format-type.ts'
+import { forget } from './gone.ts'
 import { defaultGrants } from './grants.ts'
 import { listInParentheses, trimmed } from './source-text.ts'
 import { qualified } from './types.ts'
@@ -21,6 +22,7 @@ export function createFunction(fold: Fold, node: FunctionNode): void {
   const key = `${schema}.${name}(${argumentTypes.join(', ')})`
   const before = fold.catalog.functions.get(key)
   if (before && !node.replace) return
+  forget(fold, key)
   fold.catalog.functions.set(key, {
     schema,
     name,
@@ -91,7 +93,17 @@ function returnsText(node: FunctionNode, parameters: Parameter[]): string {
 
 type Options = Pick<
   Routine,
-  'language' | 'volatility' | 'parallel' | 'securityDefiner' | 'strict' | 'leakproof' | 'settings' | 'body'
+  | 'language'
+  | 'volatility'
+  | 'parallel'
+  | 'securityDefiner'
+  | 'strict'
+  | 'leakproof'
+  | 'settings'
+  | 'body'
+  | 'cost'
+  | 'rows'
+  | 'definition'
 >
 
 function routineOptions(node: FunctionNode, text: string): Options {
@@ -121,8 +133,23 @@ function routineOptions(node: FunctionNode, text: string): Options {
     strict: flag('strict'),
     leakproof: flag('leakproof'),
     settings: settings.toSorted(),
+    cost: estimate(options.get('cost'), ['c', 'internal'].includes(texts('language')) ? 1 : 100),
+    rows: estimate(options.get('rows'), node.returnType?.setof || hasTable(node) ? 1000 : 0),
+    definition: null,
     body: node.sql_body ? standardBody(text) : (body.at(-1) ?? ''),
   }
+}
+
+/** A planner's estimate, null where it is what PostgreSQL takes anyway. */
+function estimate(arg: Node | undefined, usual: number): number | null {
+  const text = arg && 'Integer' in arg ? (arg.Integer.ival ?? 0) : arg && 'Float' in arg ? arg.Float.fval : undefined
+  return text === undefined || Number(text) === usual ? null : Number(text)
+}
+
+function hasTable(node: FunctionNode): boolean {
+  return (node.parameters ?? []).some(
+    (item) => 'FunctionParameter' in item && item.FunctionParameter.mode === 'FUNC_PARAM_TABLE',
+  )
 }
 
 /** The body that is no string: `return ..` or `begin atomic .. end`, the last clause of its statement. */
@@ -186,6 +213,9 @@ export function createAggregate(fold: Fold, node: Extract<Node, { DefineStmt: un
     leakproof: false,
     settings: [],
     body: 'aggregate_dummy',
+    cost: null,
+    rows: null,
+    definition: fold.statement.text,
     position: fold.position,
   })
 }

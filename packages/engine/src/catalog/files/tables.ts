@@ -5,8 +5,10 @@ import { addColumn } from './columns.ts'
 import { addConstraint, inheritConstraint } from './constraints.ts'
 import { chooseName } from './choose-name.ts'
 import { markUnknown, relationName, type Fold } from './fold.ts'
+import { forget } from './gone.ts'
 import { defaultGrants } from './grants.ts'
 import { expressionName, isIndexNameTaken, keyNames } from './index-keys.ts'
+import { relationOptions } from './relation-options.ts'
 import { listInParentheses, trimmed } from './source-text.ts'
 
 type CreateNode = Extract<Node, { CreateStmt: unknown }>['CreateStmt']
@@ -28,14 +30,19 @@ export function createTable(fold: Fold, node: CreateNode): void {
     indexes: new Map(),
     policies: new Map(),
     triggers: new Map(),
+    rules: new Map(),
     rlsEnabled: false,
     rlsForced: false,
     unlogged: node.relation?.relpersistence === 'u',
     partitionKey: partitionKey(fold, node),
     partitionOf: parent,
     partitionBound: node.partbound ? partitionBound(fold.statement.text) : null,
+    inherits: [],
+    options: relationOptions(node.options),
+    replicaIdentity: 'default',
     position: fold.position,
   }
+  forget(fold, key)
   fold.catalog.tables.set(key, table)
   if (parent !== null) inheritColumns(fold, table, parent)
   addElements(fold, table, node)

@@ -1,10 +1,13 @@
 import type { Node } from '../../parse/parser.ts'
 import { path } from '../../parse/references.ts'
 import { checkConstraint } from '../check-constraint.ts'
-import type { Sequence, UserType } from '../model.ts'
+import type { UserType } from '../model.ts'
+import { collationName } from './columns.ts'
+import type { ConstraintNode } from './constraints.ts'
 import { chooseName } from './choose-name.ts'
 import { DEFAULT_SCHEMA, relationName, type Fold } from './fold.ts'
 import { formatType, type TypeNameLike } from './format-type.ts'
+import { forget } from './gone.ts'
 import { defaultGrants } from './grants.ts'
 import { parenthesesBehind, trimmed } from './source-text.ts'
 
@@ -45,8 +48,18 @@ export function createDomain(fold: Fold, node: Extract<Node, { CreateDomainStmt:
     kind: 'domain',
     base: formatType(node.typeName ?? {}),
     notNull: constraints.some((constraint) => constraint.contype === 'CONSTR_NOTNULL'),
+    default: domainDefault(constraints, locations, text),
+    collation: node.collClause ? collationName(path(node.collClause.collname)) : null,
     checks: checks.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
   })
+}
+
+function domainDefault(constraints: ConstraintNode[], locations: number[], text: string): string | null {
+  const at = constraints.findIndex((constraint) => constraint.contype === 'CONSTR_DEFAULT')
+  if (at < 0) return null
+  const from = locations[at] ?? 0
+  const end = locations.find((location) => location > from) ?? text.length
+  return trimmed(text, { start: from, end }).replace(/^default\s+/i, '')
 }
 
 export function createComposite(
@@ -56,7 +69,11 @@ export function createComposite(
   const { schema, name } = relationName(node.typevar)
   const attributes = (node.coldeflist ?? []).flatMap((item) =>
     'ColumnDef' in item
-      ? { name: item.ColumnDef.colname ?? '', type: formatType((item.ColumnDef.typeName ?? {}) as TypeNameLike) }
+      ? {
+          name: item.ColumnDef.colname ?? '',
+          type: formatType((item.ColumnDef.typeName ?? {}) as TypeNameLike),
+          comment: null,
+        }
       : [],
   )
   addType(fold, [schema, name], { kind: 'composite', attributes })
@@ -72,6 +89,7 @@ export function createRange(fold: Fold, node: Extract<Node, { CreateRangeStmt: u
 function addType(fold: Fold, names: string[], parts: Pick<UserType, 'kind'> & Partial<UserType>): void {
   const [schema, name] = qualified(names)
   if (fold.catalog.types.has(`${schema}.${name}`)) return
+  forget(fold, `${schema}.${name}`)
   fold.catalog.types.set(`${schema}.${name}`, {
     schema,
     name,
@@ -83,6 +101,8 @@ function addType(fold: Fold, names: string[], parts: Pick<UserType, 'kind'> & Pa
     base: null,
     notNull: false,
     checks: [],
+    default: null,
+    collation: null,
     position: fold.position,
     ...parts,
   })
@@ -90,41 +110,4 @@ function addType(fold: Fold, names: string[], parts: Pick<UserType, 'kind'> & Pa
 
 export function qualified(names: string[]): [schema: string, name: string] {
   return [names.at(-2) ?? DEFAULT_SCHEMA, names.at(-1) ?? '']
-}
-
-export function createSequence(fold: Fold, node: Extract<Node, { CreateSeqStmt: unknown }>['CreateSeqStmt']): void {
-  const { schema, name, key } = relationName(node.sequence)
-  if (fold.catalog.sequences.has(key)) return
-  const sequence: Sequence = {
-    schema,
-    name,
-    type: 'bigint',
-    ownedBy: null,
-    owner: null,
-    comment: null,
-    grants: defaultGrants(fold, 'sequence', schema),
-    position: fold.position,
-  }
-  fold.catalog.sequences.set(key, { ...sequence, ...sequenceOptions(node.options) })
-}
-
-export function alterSequence(fold: Fold, node: Extract<Node, { AlterSeqStmt: unknown }>['AlterSeqStmt']): void {
-  const { key } = relationName(node.sequence)
-  const sequence = fold.catalog.sequences.get(key)
-  if (sequence) fold.catalog.sequences.set(key, { ...sequence, ...sequenceOptions(node.options) })
-}
-
-function sequenceOptions(options: Node[] | undefined): Partial<Sequence> {
-  const result: { type?: string; ownedBy?: string | null } = {}
-  for (const option of options ?? []) {
-    if (!('DefElem' in option)) continue
-    const { defname, arg } = option.DefElem
-    if (defname === 'as' && arg && 'TypeName' in arg) result.type = formatType(arg.TypeName)
-    if (defname === 'owned_by' && arg && 'List' in arg) {
-      const names = path(arg.List.items)
-      result.ownedBy =
-        names[0] === 'none' ? null : [...(names.length === 2 ? [DEFAULT_SCHEMA] : []), ...names].join('.')
-    }
-  }
-  return result
 }

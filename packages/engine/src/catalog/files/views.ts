@@ -3,17 +3,21 @@ import { path } from '../../parse/references.ts'
 import { sqlTokens } from '../../parse/split-sql.ts'
 import { isOn } from '../live/views.ts'
 import { derivedName } from './column-names.ts'
+import { viewDependencies } from './view-dependencies.ts'
 import { relationName, type Fold } from './fold.ts'
+import { forget } from './gone.ts'
 import { defaultGrants } from './grants.ts'
+import { relationOptions } from './relation-options.ts'
 import { trimmed } from './source-text.ts'
 
 export function createView(fold: Fold, node: Extract<Node, { ViewStmt: unknown }>['ViewStmt']): void {
   const { schema, name, key } = relationName(node.view)
   const before = fold.catalog.views.get(key)
   if (before && !node.replace) return
-  const options = viewOptions(node.options)
+  const options = relationOptions(node.options)
   if (node.withCheckOption === 'LOCAL_CHECK_OPTION') options.push('check_option=local')
   if (node.withCheckOption === 'CASCADED_CHECK_OPTION') options.push('check_option=cascaded')
+  forget(fold, key)
   fold.catalog.views.set(key, {
     schema,
     name,
@@ -31,6 +35,12 @@ export function createView(fold: Fold, node: Extract<Node, { ViewStmt: unknown }
         ? 'cascaded'
         : null,
     indexes: new Map(),
+    triggers: before?.triggers ?? new Map(),
+    rules: before?.rules ?? new Map(),
+    columnComments: before?.columnComments ?? {},
+    options: options.toSorted(),
+    dependencies: viewDependencies(fold, node.query),
+    withData: true,
     position: fold.position,
   })
 }
@@ -55,16 +65,13 @@ export function createMaterializedView(
     securityBarrier: false,
     checkOption: null,
     indexes: new Map(),
+    triggers: new Map(),
+    rules: new Map(),
+    columnComments: {},
+    options: relationOptions(node.into?.options),
+    dependencies: viewDependencies(fold, node.query),
+    withData: !(node.into?.skipData ?? false),
     position: fold.position,
-  })
-}
-
-function viewOptions(options: Node[] | undefined): string[] {
-  return (options ?? []).flatMap((option) => {
-    if (!('DefElem' in option)) return []
-    const { defname = '', arg } = option.DefElem
-    const value = arg === undefined ? 'true' : String(Object.values(Object.values(arg)[0] as object)[0] ?? 'true')
-    return `${defname}=${value.toLowerCase()}`
   })
 }
 

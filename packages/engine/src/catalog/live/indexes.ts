@@ -10,6 +10,7 @@ export const indexesQuery = `
       select from pg_catalog.pg_constraint k where k.conindid = i.indexrelid and k.contype in ('p', 'u', 'x')
     ) as from_constraint,
     case when i.indpred is not null then pg_catalog.pg_get_expr(i.indpred, i.indrelid) end as predicate,
+    coalesce(pg_catalog.to_json(c.reloptions), '[]') as options,
     ${commentOf('pg_class', 'c.oid')} as comment,
     (
       select pg_catalog.json_agg(
@@ -17,6 +18,12 @@ export const indexesQuery = `
           'column', a.attname::text,
           'expression', case when p.attnum = 0 then pg_catalog.pg_get_indexdef(i.indexrelid, p.n::int, false) end,
           'operator_class', case when not o.opcdefault then o.opcname::text end,
+          'collation', case when p.n <= i.indnkeyatts and i.indcollation[p.n - 1] <> 0
+            and i.indcollation[p.n - 1] <> coalesce(a.attcollation, 100) then (
+              select cn.nspname || '.' || l.collname
+              from pg_catalog.pg_collation l join pg_catalog.pg_namespace cn on cn.oid = l.collnamespace
+              where l.oid = i.indcollation[p.n - 1]
+            ) end,
           'option', coalesce(i.indoption[p.n - 1], 0),
           'included', p.n > i.indnkeyatts
         )
@@ -44,6 +51,7 @@ export interface IndexRow {
   valid: boolean
   from_constraint: boolean
   predicate: string | null
+  options: string[]
   comment: string | null
   keys: IndexKeyRow[]
 }
@@ -52,6 +60,7 @@ interface IndexKeyRow {
   column: string | null
   expression: string | null
   operator_class: string | null
+  collation: string | null
   option: number
   included: boolean
 }
@@ -65,16 +74,18 @@ export function addIndexes(catalog: Catalog, rows: IndexRow[]): void {
       method: row.method,
       keys: row.keys
         .filter((key) => !key.included)
-        .map(({ column, expression, operator_class, option }) => ({
+        .map(({ column, expression, operator_class, collation, option }) => ({
           column,
           expression,
           operatorClass: operator_class,
+          collation,
           descending: (option & 1) !== 0,
           nullsFirst: (option & 2) !== 0,
         })),
       include: row.keys.filter((key) => key.included).map((key) => key.column ?? ''),
       predicate: row.predicate,
       nullsNotDistinct: row.nulls_not_distinct,
+      options: row.options.toSorted(),
       valid: row.valid,
       comment: row.comment,
     }

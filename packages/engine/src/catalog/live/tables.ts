@@ -15,7 +15,20 @@ export const tablesQuery = `
         join pg_catalog.pg_namespace pn on pn.oid = p.relnamespace
       where i.inhrelid = c.oid
     ) end as partition_of,
-    case when c.relispartition then pg_catalog.pg_get_expr(c.relpartbound, c.oid) end as partition_bound
+    case when c.relispartition then pg_catalog.pg_get_expr(c.relpartbound, c.oid) end as partition_bound,
+    case when c.relispartition then '[]' else coalesce((
+      select pg_catalog.json_agg(pn.nspname || '.' || p.relname order by i.inhseqno)
+      from pg_catalog.pg_inherits i
+        join pg_catalog.pg_class p on p.oid = i.inhparent
+        join pg_catalog.pg_namespace pn on pn.oid = p.relnamespace
+      where i.inhrelid = c.oid
+    ), '[]') end as inherits,
+    coalesce(pg_catalog.to_json(c.reloptions), '[]') as options,
+    case c.relreplident when 'd' then 'default' when 'f' then 'full' when 'n' then 'nothing' else (
+      select 'index ' || x.relname
+      from pg_catalog.pg_index i join pg_catalog.pg_class x on x.oid = i.indexrelid
+      where i.indrelid = c.oid and i.indisreplident
+    ) end as replica_identity
   from pg_catalog.pg_class c
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     cross join lateral (select case when c.relkind = 'p' then pg_catalog.pg_get_partkeydef(c.oid) end as key) k
@@ -33,6 +46,9 @@ export interface TableRow {
   partition_key: string | null
   partition_of: string | null
   partition_bound: string | null
+  inherits: string[]
+  options: string[]
+  replica_identity: string
 }
 
 export function addTables(catalog: Catalog, rows: TableRow[]): void {
@@ -48,12 +64,16 @@ export function addTables(catalog: Catalog, rows: TableRow[]): void {
       indexes: new Map(),
       policies: new Map(),
       triggers: new Map(),
+      rules: new Map(),
       rlsEnabled: row.rls_enabled,
       rlsForced: row.rls_forced,
       unlogged: row.unlogged,
       partitionKey: row.partition_key,
       partitionOf: row.partition_of,
       partitionBound: row.partition_bound?.replace(/^(FOR VALUES|DEFAULT)/, (words) => words.toLowerCase()) ?? null,
+      inherits: row.inherits,
+      options: row.options.toSorted(),
+      replicaIdentity: row.replica_identity,
     })
   }
 }
@@ -69,6 +89,9 @@ export const columnsQuery = `
       from pg_catalog.pg_collation o join pg_catalog.pg_namespace cn on cn.oid = o.collnamespace
       where o.oid = a.attcollation
     ) end as collation,
+    case when a.attstorage <> t.typstorage then a.attstorage::text end as storage,
+    nullif(a.attcompression, '')::text as compression, nullif(a.attstattarget, -1)::int as statistics,
+    coalesce(pg_catalog.to_json(a.attoptions), '[]') as options,
     e.description as comment
   from pg_catalog.pg_attribute a
     join pg_catalog.pg_class c on c.oid = a.attrelid
@@ -91,8 +114,15 @@ export interface ColumnRow {
   identity: string
   generated: string
   collation: string | null
+  storage: keyof typeof STORAGE | null
+  compression: 'p' | 'l' | null
+  statistics: number | null
+  options: string[]
   comment: string | null
 }
+
+const STORAGE = { p: 'plain', e: 'external', x: 'extended', m: 'main' } as const
+const COMPRESSION = { p: 'pglz', l: 'lz4' } as const
 
 export function addColumns(catalog: Catalog, rows: ColumnRow[]): void {
   for (const row of rows) {
@@ -106,6 +136,11 @@ export function addColumns(catalog: Catalog, rows: ColumnRow[]): void {
       identity: row.identity === 'a' ? 'always' : row.identity === 'd' ? 'by default' : null,
       generated: row.generated === '' ? null : row.generated === 'v' ? `${row.expression} virtual` : row.expression,
       collation,
+      identitySequence: null,
+      storage: row.storage && STORAGE[row.storage],
+      compression: row.compression && COMPRESSION[row.compression],
+      statistics: row.statistics,
+      options: row.options.toSorted(),
       comment,
     }
     // Columns of an extension's table have no table here.

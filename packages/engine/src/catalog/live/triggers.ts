@@ -12,6 +12,7 @@ export const triggersQuery = `
         join pg_catalog.pg_attribute a on a.attrelid = t.tgrelid and a.attnum = u.attnum
     ), '[]') as update_columns,
     t.tgoldtable::text as old_table, t.tgnewtable::text as new_table, t.tgconstraint <> 0 as is_constraint,
+    t.tgdeferrable as deferrable, t.tginitdeferred as initially_deferred,
     t.tgenabled::text as enabled,
     ${commentOf('pg_trigger', 't.oid')} as comment
   from pg_catalog.pg_trigger t
@@ -34,11 +35,14 @@ export interface TriggerRow {
   old_table: string | null
   new_table: string | null
   is_constraint: boolean
+  deferrable: boolean
+  initially_deferred: boolean
   enabled: 'O' | 'A' | 'R' | 'D'
   comment: string | null
 }
 
-const ENABLED = { O: 'origin', A: 'always', R: 'replica', D: 'disabled' } as const
+/** Codes of pg_trigger, pg_event_trigger and pg_rewrite. */
+export const ENABLED = { O: 'origin', A: 'always', R: 'replica', D: 'disabled' } as const
 
 export function addTriggers(catalog: Catalog, rows: TriggerRow[]): void {
   for (const row of rows) {
@@ -54,10 +58,14 @@ export function addTriggers(catalog: Catalog, rows: TriggerRow[]): void {
       oldTable: row.old_table,
       newTable: row.new_table,
       constraint: row.is_constraint,
+      deferrable: row.deferrable,
+      initiallyDeferred: row.initially_deferred,
       enabled: ENABLED[row.enabled],
       comment: row.comment,
     }
-    catalog.tables.get(qualifiedName(row.schema, row.table_name))?.triggers.set(row.name, trigger)
+    const key = qualifiedName(row.schema, row.table_name)
+    const owner = catalog.tables.get(key) ?? catalog.views.get(key)
+    owner?.triggers.set(row.name, trigger)
   }
 }
 

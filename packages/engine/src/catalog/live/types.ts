@@ -1,9 +1,21 @@
-import { qualifiedName, type Catalog, type UserType } from '../model.ts'
+import { qualifiedName, type Attribute, type Catalog, type UserType } from '../model.ts'
 import { checkConstraint } from '../check-constraint.ts'
 import { commentOf, IN_USER_SCHEMA, notOfExtension } from './fragments.ts'
 
 export const typesQuery = `
   select n.nspname::text as schema, t.typname::text as name, t.typtype::text as kind, t.typnotnull as not_null,
+    case when t.typtype = 'd' then t.typdefault end as "default",
+    (
+      select cn.nspname || '.' || o.collname
+      from pg_catalog.pg_collation o join pg_catalog.pg_namespace cn on cn.oid = o.collnamespace
+      where o.oid = case t.typtype
+        when 'd' then (select nullif(t.typcollation, b.typcollation) from pg_catalog.pg_type b where b.oid = t.typbasetype)
+        when 'r' then (
+          select nullif(r.rngcollation, b.typcollation)
+          from pg_catalog.pg_range r join pg_catalog.pg_type b on b.oid = r.rngsubtype where r.rngtypid = t.oid
+        )
+      end
+    ) as collation,
     pg_catalog.pg_get_userbyid(t.typowner)::text as owner,
     ${commentOf('pg_type', 't.oid')} as comment,
     case t.typtype
@@ -15,7 +27,8 @@ export const typesQuery = `
     ), '[]') as labels,
     coalesce((
       select pg_catalog.json_agg(
-        pg_catalog.json_build_object('name', attname::text, 'type', pg_catalog.format_type(atttypid, atttypmod))
+        pg_catalog.json_build_object('name', attname::text, 'type', pg_catalog.format_type(atttypid, atttypmod),
+          'comment', pg_catalog.col_description(attrelid, attnum))
         order by attnum
       )
       from pg_catalog.pg_attribute
@@ -46,7 +59,9 @@ export interface TypeRow {
   comment: string | null
   base: string | null
   labels: string[]
-  attributes: { name: string; type: string }[]
+  default: string | null
+  collation: string | null
+  attributes: Attribute[]
   checks: { name: string; definition: string; validated: boolean }[]
 }
 

@@ -6,7 +6,32 @@ export const viewsQuery = `
     pg_catalog.pg_get_userbyid(c.relowner)::text as owner,
     ${commentOf('pg_class', 'c.oid')} as comment,
     pg_catalog.pg_get_viewdef(c.oid) as definition,
-    coalesce(pg_catalog.to_json(c.reloptions), '[]') as options,
+    coalesce(pg_catalog.to_json(c.reloptions), '[]') as options, c.relispopulated as with_data,
+    coalesce((
+      select pg_catalog.json_agg(distinct r.name order by r.name)
+      from (
+        select d.refclassid, d.refobjid
+        from pg_catalog.pg_rewrite w
+          join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass and d.objid = w.oid
+        where w.ev_class = c.oid and w.rulename = '_RETURN' and d.refobjid <> c.oid
+      ) d cross join lateral (
+        select n.nspname || '.' || o.relname collate "C"
+        from pg_catalog.pg_class o join pg_catalog.pg_namespace n on n.oid = o.relnamespace
+        where d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass and o.oid = d.refobjid and ${IN_USER_SCHEMA}
+          and ${notOfExtension('pg_class', 'o.oid')}
+        union all
+        select n.nspname || '.' || o.proname collate "C"
+        from pg_catalog.pg_proc o join pg_catalog.pg_namespace n on n.oid = o.pronamespace
+        where d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass and o.oid = d.refobjid and ${IN_USER_SCHEMA}
+          and ${notOfExtension('pg_proc', 'o.oid')}
+      ) r (name)
+    ), '[]') as dependencies,
+    (
+      select pg_catalog.json_object_agg(a.attname::text, e.description order by a.attnum)
+      from pg_catalog.pg_description e
+        join pg_catalog.pg_attribute a on a.attrelid = e.objoid and a.attnum = e.objsubid
+      where e.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass and e.objoid = c.oid and e.objsubid > 0
+    ) as column_comments,
     (
       select pg_catalog.json_agg(a.attname::text order by a.attnum)
       from pg_catalog.pg_attribute a
@@ -24,11 +49,14 @@ export interface ViewRow {
   comment: string | null
   definition: string
   options: string[]
+  with_data: boolean
+  dependencies: string[]
+  column_comments: Record<string, string> | null
   columns: string[] | null
 }
 
 export function addViews(catalog: Catalog, rows: ViewRow[]): void {
-  for (const { options, columns, ...row } of rows) {
+  for (const { options, columns, with_data, column_comments, ...row } of rows) {
     const view: View = {
       ...row,
       definition: row.definition.trim().replace(/;$/, ''),
@@ -41,6 +69,11 @@ export function addViews(catalog: Catalog, rows: ViewRow[]): void {
           ? 'cascaded'
           : null,
       indexes: new Map(),
+      triggers: new Map(),
+      rules: new Map(),
+      columnComments: column_comments ?? {},
+      options: options.toSorted(),
+      withData: with_data,
       grants: [],
     }
     catalog.views.set(qualifiedName(row.schema, row.name), view)

@@ -1,0 +1,17 @@
+import type { Node } from '../../parse/parser.ts'
+import { relationName, type Fold } from './fold.ts'
+
+export function createRule(fold: Fold, node: Extract<Node, { RuleStmt: unknown }>['RuleStmt']): void {
+  const { key } = relationName(node.relation)
+  const owner = fold.catalog.tables.get(key) ?? fold.catalog.views.get(key)
+  const name = node.rulename ?? ''
+  const before = owner?.rules.get(name)
+  if (!owner || (before && !node.replace)) return
+  owner.rules.set(name, {
+    name,
+    definition: fold.statement.text,
+    enabled: 'origin',
+    comment: before?.comment ?? null,
+    position: fold.position,
+  })
+}
