@@ -1,0 +1,37 @@
+import type { SourcePosition } from '../../catalog/model.ts'
+import type { LintedFile } from '../rule.ts'
+import { createdNames } from './created-names.ts'
+
+export type ObjectKind = 'schema' | 'relation' | 'column' | 'function' | 'type' | 'role'
+
+/** Where a history creates things, whenever that is: what a missing name is looked up in. */
+export interface HistoryIndex {
+  readonly files: readonly LintedFile[]
+  /** False when the files are an excerpt: what they refer to may exist without them. */
+  readonly complete: boolean
+  /** Places that create `schema.name` (`schema.table.column`), in running order. */
+  creations(kind: ObjectKind, name: string): readonly Creation[]
+}
+
+export interface Creation extends SourcePosition {
+  /** Place of the file in running order. */
+  readonly order: number
+}
+
+/** Reads every CREATE, ADD COLUMN and RENAME TO of the files. */
+export function indexHistory(files: readonly LintedFile[], complete: boolean): HistoryIndex {
+  const found = new Map<string, Creation[]>()
+  for (const { file, order, statements, name } of files) {
+    if (name?.kind === 'undo') continue
+    for (const statement of statements) {
+      for (const { kind, name: created } of createdNames(statement)) {
+        const key = `${kind} ${created}`
+        const creation = { file, order, line: statement.line, column: statement.column }
+        const others = found.get(key)
+        if (others) others.push(creation)
+        else found.set(key, [creation])
+      }
+    }
+  }
+  return { files, complete, creations: (kind, name) => found.get(`${kind} ${name}`) ?? [] }
+}

@@ -1,0 +1,187 @@
+import { foldStatement, startFold } from '../catalog/files.ts'
+import type { FoldOptions } from '../catalog/files/fold.ts'
+import { lineColumns } from '../parse/offsets.ts'
+import type { ParsedStatement } from '../parse/parse-sql.ts'
+import type { Finding } from '../verify/finding.ts'
+import { makeContext } from '../verify/context.ts'
+import { defaultPolicy, type VerifyPolicy } from '../verify/policy.ts'
+import type { Rule } from '../verify/rule.ts'
+import { runRules } from '../verify/run-rules.ts'
+import { indexHistory } from './history/history-index.ts'
+import { relationKey } from './history/names.ts'
+import { readFiles, type LintSource } from './read-files.ts'
+import type { Edit, LintedFile, LintRule, Moment, Problem } from './rule.ts'
+import { applySuppressions } from './suppressions.ts'
+
+export interface LintOptions {
+  readonly rules: readonly LintRule[]
+  /** Rules of verify, run on the catalog that the files end in. Default: none. */
+  readonly catalogRules?: readonly Rule[]
+  /** False when the files are an excerpt of a history: what they refer to may exist without them. Default: true. */
+  readonly complete?: boolean
+  /** Versions up to this one are applied: their files are read, not judged. */
+  readonly since?: string
+  /** Files (by name) that are applied; in place of `since`. */
+  readonly isApplied?: (file: string) => boolean
+  /** Major version of PostgreSQL. Default 18. */
+  readonly serverVersion?: number
+  readonly policy?: VerifyPolicy
+  readonly effects?: FoldOptions['effects']
+  readonly placeholders?: Readonly<Record<string, string>>
+}
+
+export interface LintReport {
+  readonly files: number
+  readonly statements: number
+  readonly findings: Finding[]
+  /** Findings that a comment silenced. */
+  readonly suppressed: number
+  readonly ms: number
+  /** The texts that were read, for code frames and fixes. */
+  readonly texts: ReadonlyMap<string, string>
+  /** Changes that `--fix` would make, by file. */
+  readonly edits: ReadonlyMap<string, readonly Edit[]>
+}
+
+/**
+ * Runs a whole history in a simulated catalog and every rule on each of its statements. Nothing is thrown for bad SQL: a
+ * statement that does not parse is a finding, the rest is judged all the same.
+ */
+export async function lintFiles(sources: readonly LintSource[], options: LintOptions): Promise<LintReport> {
+  const started = performance.now()
+  const files = await readFiles(sources, options)
+  const lint = new Lint(files, options)
+  for (const file of files) lint.judgeFile(file)
+  lint.judgeEnd()
+  const { findings, suppressed } = applySuppressions(files, lint.findings, options.rules)
+  return {
+    files: files.length,
+    statements: files.reduce((sum, file) => sum + file.statements.length, 0),
+    findings: findings.toSorted(inOrderOf(files)),
+    suppressed,
+    ms: Math.round(performance.now() - started),
+    texts: new Map(files.map(({ file, text }) => [file, text])),
+    edits: lint.edits,
+  }
+}
+
+class Lint {
+  readonly findings: Finding[] = []
+  readonly edits = new Map<string, Edit[]>()
+  readonly #files: readonly LintedFile[]
+  readonly #options: LintOptions
+  readonly #fold: ReturnType<typeof startFold>
+  readonly #byTag = new Map<string, LintRule[]>()
+  readonly #everywhere: LintRule[]
+  /** Tables that nobody uses yet. */
+  readonly #newTables = new Set<string>()
+  readonly #moment: Omit<Moment, 'file'>
+
+  constructor(files: readonly LintedFile[], options: LintOptions) {
+    const { serverVersion = 18, policy = defaultPolicy, complete = true, effects } = options
+    this.#files = files
+    this.#options = options
+    this.#fold = startFold({ serverVersion, ...(effects ? { effects } : {}) })
+    this.#everywhere = options.rules.filter((rule) => !rule.on)
+    for (const rule of options.rules) for (const tag of rule.on ?? []) this.#rulesFor(tag).push(rule)
+    this.#moment = {
+      catalog: this.#fold.catalog,
+      history: indexHistory(files, complete),
+      serverVersion,
+      policy,
+      isNew: (table) => this.#newTables.has(table),
+    }
+  }
+
+  judgeFile(file: LintedFile): void {
+    const moment = { ...this.#moment, file }
+    if (!this.#options.since && !this.#options.isApplied) this.#newTables.clear()
+    for (const error of file.errors) this.findings.push(syntaxFinding(file, error))
+    if (file.name?.kind === 'undo') return this.#judgeWhole(file, moment)
+    for (const statement of file.statements) {
+      if (file.pending) this.#judgeStatement('check', statement, moment)
+      foldStatement(this.#fold, statement, file)
+      if (file.pending) this.#judgeStatement('checkAfter', statement, moment)
+      if (file.pending && 'CreateStmt' in statement.node)
+        this.#newTables.add(relationKey(statement.node.CreateStmt.relation))
+    }
+    this.#judgeWhole(file, moment)
+  }
+
+  /** What the history ends in, also by the rules of verify; what is wrong with applied files is left to verify itself. */
+  judgeEnd(): void {
+    for (const rule of this.#options.rules) {
+      for (const problem of rule.checkHistory?.(this.#moment) ?? []) {
+        const file = this.#files.find((own) => own.file === problem.position?.file)
+        if (file?.pending) this.#add(rule, file, 0, problem)
+      }
+    }
+    const { catalogRules = [], policy = defaultPolicy } = this.#options
+    const pending = new Set(this.#files.filter((file) => file.pending).map(({ file }) => file))
+    const { findings } = runRules(catalogRules, makeContext(this.#fold.catalog, policy))
+    this.findings.push(...findings.filter(({ file }) => file === null || pending.has(file)))
+  }
+
+  #rulesFor(tag: string): LintRule[] {
+    const rules = this.#byTag.get(tag) ?? []
+    this.#byTag.set(tag, rules)
+    return rules
+  }
+
+  #judgeStatement(hook: 'check' | 'checkAfter', statement: ParsedStatement, moment: Moment): void {
+    for (const rules of [this.#everywhere, this.#byTag.get(statement.kind) ?? []]) {
+      for (const rule of rules) {
+        for (const problem of rule[hook]?.(statement, moment) ?? [])
+          this.#add(rule, moment.file, statement.start, problem)
+      }
+    }
+  }
+
+  #judgeWhole(file: LintedFile, moment: Moment): void {
+    if (!file.pending) return
+    for (const rule of this.#options.rules) {
+      for (const problem of rule.checkFile?.(file, moment) ?? []) this.#add(rule, file, 0, problem)
+    }
+  }
+
+  #add(rule: LintRule, file: LintedFile, start: number, problem: Problem): void {
+    const { line, column } = problem.position ?? lineColumns(file.text)(problem.at ?? start)
+    this.findings.push({
+      rule: rule.id,
+      family: rule.family,
+      severity: rule.severity,
+      file: file.file,
+      line,
+      column,
+      object: problem.object,
+      message: problem.message,
+      related: (problem.related ?? []).map(({ file: other, line, message }) => ({ file: other, line, message })),
+      help: rule.instead,
+      fix: problem.fix ?? problem.edit?.text ?? null,
+    })
+    if (problem.edit) this.edits.set(file.file, [...(this.edits.get(file.file) ?? []), problem.edit])
+  }
+}
+
+function syntaxFinding(file: LintedFile, error: LintedFile['errors'][number]): Finding {
+  return {
+    rule: 'syntax-error',
+    family: 'history',
+    severity: 'error',
+    file: file.file,
+    line: error.line,
+    column: error.column,
+    object: null,
+    message: error.reason,
+    related: [],
+    help: 'Correct the statement; the rest of the file was read without it.',
+    fix: null,
+  }
+}
+
+/** By file in running order, then by place. */
+function inOrderOf(files: readonly LintedFile[]): (a: Finding, b: Finding) => number {
+  const order = new Map(files.map(({ file, order: place }) => [file, place]))
+  const rank = ({ file }: Finding) => (file === null ? files.length : (order.get(file) ?? files.length))
+  return (a, b) => rank(a) - rank(b) || (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0)
+}

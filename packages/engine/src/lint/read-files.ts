@@ -1,0 +1,49 @@
+import { basename } from 'node:path'
+import { compareVersions, isVersion, parseMigrationName, type MigrationName } from '../migrate/migration-file.ts'
+import { fillPlaceholders } from '../migrate/placeholders.ts'
+import { parseSql } from '../parse/parse-sql.ts'
+import type { LintOptions } from './lint-files.ts'
+import type { LintedFile } from './rule.ts'
+
+/** A file of a history: SQL, or what stands for it (the SQL that a migration in another language runs). */
+export interface LintSource {
+  readonly path: string
+  readonly text: string
+}
+
+/** Parses the files and puts them into the order in which they run: by version, then repeatable ones, then undo files. */
+export async function readFiles(sources: readonly LintSource[], options: LintOptions): Promise<LintedFile[]> {
+  const named = sources.map((source) => ({ ...source, name: parseMigrationName(basename(source.path)) }))
+  const ordered = named.toSorted((a, b) => compareNames(a.name, b.name) || (a.path < b.path ? -1 : 1))
+  const files: LintedFile[] = []
+  for (const [order, { path, text, name }] of ordered.entries()) {
+    const parsed = await parseSql(fillKnown(text, options.placeholders, path), path)
+    files.push({ ...parsed, name, order, pending: isPending(path, name, options), transactional: !isDeclared(text) })
+  }
+  return files
+}
+
+const DECLARED = /^\s*--\s*imhotep:no-transaction\b/
+
+function isDeclared(text: string): boolean {
+  return DECLARED.test(text)
+}
+
+function fillKnown(text: string, values: LintOptions['placeholders'], path: string): string {
+  return fillPlaceholders(text, values, basename(path))
+}
+
+const KINDS = { versioned: 0, repeatable: 1, undo: 2 }
+
+/** Files whose name says nothing keep their order by path, before the others. */
+function compareNames(a: MigrationName | null, b: MigrationName | null): number {
+  if (!a || !b) return Number(a !== null) - Number(b !== null)
+  if (a.kind !== b.kind) return KINDS[a.kind] - KINDS[b.kind]
+  return a.kind === 'repeatable' ? 0 : compareVersions(a.version, b.version)
+}
+
+function isPending(path: string, name: MigrationName | null, { since, isApplied }: LintOptions): boolean {
+  if (isApplied) return !isApplied(path)
+  if (since === undefined || !isVersion(since) || !name || name.kind === 'repeatable') return true
+  return compareVersions(name.version, since) > 0
+}

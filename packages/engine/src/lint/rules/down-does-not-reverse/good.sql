@@ -1,0 +1,8 @@
+-- file: V001__orders.sql
+create table orders (id BIGINT primary key, total NUMERIC(14, 2));
+-- file: V002__note.sql
+alter table orders add column note text;
+create index orders_total on orders (total);
+-- file: U002__note.sql
+drop index orders_total;
+alter table orders drop column note;

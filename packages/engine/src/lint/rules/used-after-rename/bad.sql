@@ -1,0 +1,6 @@
+-- file: 001_tasks.sql
+create table task_checks (id BIGINT primary key, state text not null);
+-- file: 002_rename.sql
+alter table task_checks rename to task_verifications;
+-- file: 003_index.sql
+create index task_checks_state on task_checks (state); -- here

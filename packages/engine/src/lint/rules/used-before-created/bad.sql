@@ -1,0 +1,4 @@
+-- file: 001_orders.sql
+create table orders (id BIGINT primary key, customer_id BIGINT references customers (id)); -- here
+-- file: 002_customers.sql
+create table customers (id BIGINT primary key);

@@ -1,0 +1,36 @@
+import { basename } from 'node:path'
+import type { LintRule } from '../../rule.ts'
+
+export const versionMalformed: LintRule = {
+  id: 'version-malformed',
+  family: 'history',
+  severity: 'error',
+  effect: 'The file is not run, or runs at another place of the history than its author meant.',
+  instead:
+    'Name it V<version>__<what>.sql or <number>_<what>.sql; a time stamp is year, month, day, hour, minute, second.',
+  *checkFile(file, { history }) {
+    if (!history.complete) return
+    const name = basename(file.file)
+    if (!file.name) yield { object: null, message: `no version can be read from '${name}'` }
+    else if (looksLikeTime(file.name.version) && !isTime(file.name.version))
+      yield { object: null, message: `version ${file.name.version} is a time stamp, but not of any day` }
+  },
+}
+
+/** Fourteen digits or more that begin with a year: 20240229123000, or with milliseconds 20240229123000123. */
+function looksLikeTime(version: string): boolean {
+  return /^(19|20)\d{12}(\d{3})?$/.test(version)
+}
+
+function isTime(version: string): boolean {
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = [
+    [0, 4],
+    [4, 6],
+    [6, 8],
+    [8, 10],
+    [10, 12],
+    [12, 14],
+  ].map(([from, to]) => Number(version.slice(from, to)))
+  const date = new Date(Date.UTC(year, month - 1, day, hour, minute, second))
+  return date.toISOString().replaceAll(/\D/g, '').startsWith(version.slice(0, 14))
+}
