@@ -59,9 +59,9 @@ export function startFold(options: FoldOptions = {}): Fold {
 }
 
 /** Says of the parts of a file that do not parse that they may have done anything. */
-export function foldErrors(fold: Fold, { file, errors }: ParsedFile): void {
+export function foldErrors(fold: Fold, { file, text, errors }: ParsedFile): void {
   for (const { line, column, reason } of errors) {
-    fold.catalog.unknown.push({ position: { file, line, column }, reason: `does not parse: ${reason}` })
+    fold.catalog.unknown.push({ position: { file, line, column }, reason: `does not parse: ${reason}`, text })
   }
 }
 

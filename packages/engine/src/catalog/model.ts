@@ -33,6 +33,8 @@ export interface UnknownEffect {
   readonly position: SourcePosition
   /** `do block`, `call of core.setup`. */
   readonly reason: string
+  /** Its source, or that of the file that does not parse: the names in it may mean anything. */
+  readonly text: string
 }
 
 /** Where a definition stands in the source; absent for objects read from a live database. */

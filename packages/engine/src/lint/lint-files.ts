@@ -1,4 +1,4 @@
-import { foldStatement, startFold } from '../catalog/files.ts'
+import { foldErrors, foldStatement, startFold } from '../catalog/files.ts'
 import type { FoldOptions } from '../catalog/files/fold.ts'
 import { lineColumns } from '../parse/offsets.ts'
 import type { ParsedStatement } from '../parse/parse-sql.ts'
@@ -96,6 +96,7 @@ class Lint {
   judgeFile(file: LintedFile): void {
     const moment = { ...this.#moment, file }
     if (!this.#options.since && !this.#options.isApplied) this.#newTables.clear()
+    foldErrors(this.#fold, file)
     for (const error of file.errors) this.findings.push(syntaxFinding(file, error))
     if (file.name?.kind === 'undo') return this.#judgeWhole(file, moment)
     for (const statement of file.statements) {

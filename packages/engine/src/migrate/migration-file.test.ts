@@ -11,6 +11,7 @@ test('parseMigrationName: reads Flyway and sequential names', () => {
     'R__views.sql',
     'U001__x.sql',
     '002_b_c.sql',
+    '20240229123000__x.sql',
   ]
 
   const parsed = names.map(parseMigrationName)
@@ -22,6 +23,7 @@ test('parseMigrationName: reads Flyway and sequential names', () => {
     { version: 'R__views', name: 'views', kind: 'repeatable' },
     { version: '001', name: 'x', kind: 'undo' },
     { version: '002', name: 'b_c', kind: 'versioned' },
+    { version: '20240229123000', name: 'x', kind: 'versioned' },
   ])
 })
 
@@ -31,7 +33,6 @@ test('parseMigrationName: refuses what is neither', () => {
     'V__x.sql',
     'x.sql',
     'V1__.sql',
-    '001__x.sql',
     'v001__x.sql',
     'V1..2__x.sql',
     '001-x.sql',

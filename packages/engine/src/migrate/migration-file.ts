@@ -18,11 +18,12 @@ export interface MigrationFile {
 /** A file's name, taken apart. */
 export type MigrationName = Pick<MigrationFile, 'version' | 'name' | 'kind'>
 
-const FLYWAY_VERSIONED = /^([VU])(\d+(?:[._]\d+)*)__(.+)\.sql$/
+/** The prefix of versioned files may be set to nothing: `20240229123000__x.sql`. */
+const FLYWAY_VERSIONED = /^([VU]?)(\d+(?:[._]\d+)*)__(.+)\.sql$/
 const FLYWAY_REPEATABLE = /^R__(.+)\.sql$/
 const SEQUENTIAL = /^(\d+)_([^_].*)\.sql$/
 
-/** Reads Flyway's (`V001__x.sql`, `V1.2__x.sql`, `R__x.sql`, `U001__x.sql`) and sequential (`001_x.sql`) names; null for others. */
+/** Reads Flyway's (`V001__x.sql`, `V1.2__x.sql`, `001__x.sql`, `R__x.sql`, `U001__x.sql`) and sequential (`001_x.sql`) names; null for others. */
 export function parseMigrationName(file: string): MigrationName | null {
   const flyway = FLYWAY_VERSIONED.exec(file)
   if (flyway) {

@@ -25,7 +25,7 @@ export interface Fold {
 
 /** Says that the catalog may lack something from here on. */
 export function markUnknown(fold: Fold, reason: string): void {
-  fold.catalog.unknown.push({ position: fold.position, reason })
+  fold.catalog.unknown.push({ position: fold.position, reason, text: fold.statement.text })
 }
 
 /** The place of a location in the statement under way. */

@@ -83,7 +83,7 @@ function mayBeUnknown(kind: Use['kind'], name: string, { catalog, history }: Mom
     return true
   if ((kind === 'function' || kind === 'type') && hasForeignExtension(catalog, schema)) return true
   if (kind === 'column' && isMadeByQuery(splitColumn(name)[0], catalog)) return true
-  return catalog.unknown.some(({ text }) => text !== undefined && (text.includes(last) || /\bexecute\b/i.test(text)))
+  return catalog.unknown.some(({ text }) => text.includes(last) || /\bexecute\b/i.test(text))
 }
 
 /** CREATE TABLE AS: its columns are those of a query. */

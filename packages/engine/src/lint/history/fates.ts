@@ -27,7 +27,7 @@ export function fatesOf<State extends Fate['state']>(
     all = [...uses.values()].map((use) => ({ use, fate: fateOf(use, moment) }))
     known.set(statement, all)
   }
-  return all.filter((own): own is Fated<State> => (states as string[]).includes(own.fate.state))
+  return all.filter((own) => (states as string[]).includes(own.fate.state)) as unknown as Fated<State>[]
 }
 
 /** `table a.b`, `column a.b.c`: the name as a message says it. */

@@ -75,9 +75,10 @@ function relationsIn(tree: unknown, as: string, start: number): Use[] {
   return uses.filter(({ name }) => !(name.startsWith('public.') && queries.has(name.slice('public.'.length))))
 
   function add(relation: Tree, role: string): void {
-    if (isSystem([String(relation['schemaname'] ?? '')])) return
+    const name = relationKey(relation)
+    if (isSystem(name.split('.'))) return
     const at = typeof relation['location'] === 'number' ? relation['location'] : start
-    uses.push({ kind: 'relation', name: relationKey(relation as { relname?: string }), at, as: role })
+    uses.push({ kind: 'relation', name, at, as: role })
   }
 }
 

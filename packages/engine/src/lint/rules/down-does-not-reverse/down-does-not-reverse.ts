@@ -15,7 +15,10 @@ export const downDoesNotReverse: LintRule = {
     const version = file.name.version
     const forward = history.files.filter(({ name }) => name?.kind === 'versioned')
     const own = forward.find(({ name }) => name?.version === version)
-    if (!own) return yield { object: null, message: `no file has version ${version}, which this one takes back` }
+    if (!own) {
+      yield { object: null, message: `no file has version ${version}, which this one takes back` }
+      return
+    }
     const before = forward.filter(({ name }) => compareVersions(name?.version ?? '', version) < 0)
     const fold = (files: readonly LintedFile[]) => foldAll(files, serverVersion)
     const differences = compareCatalogs(fold(before), fold([...before, own, file]))

@@ -1,11 +1,5 @@
 -- file: 001_orders.sql
-create table orders (id BIGINT primary key, changed_at timestamptz);
-create trigger touch
-before update on orders
-for each row
-execute function touch_row(); -- here
+create table orders (id bigint primary key, changed_at timestamptz);
+create trigger touch before update on orders for each row execute function touch_row(); -- here
 -- file: 002_functions.sql
-create function touch_row()
-returns trigger
-language plpgsql
-as $$ begin new.changed_at := now(); return new; end $$;
+create function touch_row() returns trigger language plpgsql as $$ begin new.changed_at := now(); return new; end $$;

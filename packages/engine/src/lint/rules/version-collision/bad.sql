@@ -1,4 +1,4 @@
--- file: V1__orders.sql
-create table orders (id BIGINT primary key);
--- file: V001__items.sql
-create table items (id BIGINT primary key); -- here
+-- file: V001__orders.sql
+create table orders (id bigint primary key);
+-- file: V1__items.sql
+create table items (id bigint primary key); -- here
