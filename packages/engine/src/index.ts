@@ -29,6 +29,9 @@ export {
 } from './catalog/files.ts'
 export { compareCatalogs, type CompareOptions, type Difference } from './catalog/compare.ts'
 
+export { printCatalog, printedScript, type PrintOptions } from './print/print-catalog.ts'
+export type { PrintedObject, Section } from './print/printed-object.ts'
+
 export { planModules, type PlanOptions } from './plan/plan-modules.ts'
 export { readPresets, type Presets } from './plan/read-presets.ts'
 export { selectModules, type Selection } from './plan/select-modules.ts'

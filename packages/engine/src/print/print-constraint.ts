@@ -1,0 +1,25 @@
+import { quoteIdentifier } from '../bundle/quote.ts'
+import type { Constraint, Table } from '../catalog/model.ts'
+import { unplaced, type UnplacedObject } from './printed-object.ts'
+import { lowerCase, qualified } from './sql-text.ts'
+
+/** `constraint t_pkey primary key (id)`. */
+export function constraintClause({ name, definition }: Constraint): string {
+  return `constraint ${quoteIdentifier(name)} ${lowerCase(definition)}`
+}
+
+export function addConstraintStatement(table: Table, constraint: Constraint): string {
+  return `alter table ${qualified(table)} add ${constraintClause(constraint)}`
+}
+
+/** True for what CREATE TABLE can hold: no foreign key (its table may come later), nothing that is not validated. */
+export function isInsideTable(constraint: Constraint): boolean {
+  return constraint.kind !== 'foreign key' && constraint.kind !== 'not null' && constraint.validated
+}
+
+/** What CREATE TABLE cannot hold, as statements of their own. */
+export function printLateConstraint(table: Table, constraint: Constraint): UnplacedObject {
+  const object = `constraint ${constraint.name} on ${table.schema}.${table.name}`
+  const place = { section: 'constraints', phase: 'foreign keys' } as const
+  return unplaced(object, table.schema, place, [addConstraintStatement(table, constraint)])
+}

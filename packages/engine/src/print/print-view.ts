@@ -1,0 +1,35 @@
+import type { View } from '../catalog/model.ts'
+import { unplaced, type UnplacedObject } from './printed-object.ts'
+import { columnList, lowerCase, qualified } from './sql-text.ts'
+
+export function printView(view: View): UnplacedObject {
+  const key = `${view.schema}.${view.name}`
+  const place = { section: 'views', phase: 'views' } as const
+  return unplaced(`view ${key}`, view.schema, place, [viewStatement(view)], { defines: [key] })
+}
+
+export function viewStatement(view: View): string {
+  const kind = view.materialized ? 'materialized view' : 'view'
+  const options = [
+    ...(view.securityInvoker ? ['security_invoker = true'] : []),
+    ...(view.securityBarrier ? ['security_barrier = true'] : []),
+  ]
+  const head = [
+    `create ${kind} ${qualified(view)}`,
+    ...columnNames(view),
+    ...(options.length > 0 ? [`with (${options.join(', ')})`] : []),
+    'as',
+  ].join(' ')
+  const check = view.checkOption === null ? '' : `\nwith ${view.checkOption} check option`
+  return `${head}\n${lowerCase(view.definition).trim()}${check}`
+}
+
+/** PostgreSQL prints a query with its names; one from a file may leave them to a list in front. */
+function columnNames(view: View): string[] {
+  return view.position !== undefined && view.columns.length > 0 ? [columnList(view.columns)] : []
+}
+
+/** `view a.v`, `materialized view a.v`. */
+export function viewTarget(view: View): string {
+  return `${view.materialized ? 'materialized view' : 'view'} ${qualified(view)}`
+}
