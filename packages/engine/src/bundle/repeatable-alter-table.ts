@@ -34,6 +34,10 @@ const SETS_A_STATE = new Set([
   'AT_DisableTrigAll',
   'AT_EnableTrigUser',
   'AT_DisableTrigUser',
+  'AT_EnableRule',
+  'AT_EnableAlwaysRule',
+  'AT_EnableReplicaRule',
+  'AT_DisableRule',
 ])
 
 /** ALTER TABLE so that it can run twice; a statement that adds a constraint is put under a guard. */

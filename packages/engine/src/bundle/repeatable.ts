@@ -53,6 +53,17 @@ function repeatableCreate(statement: ParsedStatement, node: Node): Repeatable | 
     const { policy_name = '', table } = node.CreatePolicyStmt
     return dropFirst('policy', policy_name, quoteQualified(table?.schemaname, table?.relname ?? ''), text)
   }
+  if ('CreateStatsStmt' in node) {
+    return node.CreateStatsStmt.if_not_exists ? { text } : insertBehind(text, ['create', 'statistics'], 'if not exists')
+  }
+  if ('CreateEventTrigStmt' in node) {
+    const name = quoteIdentifier(node.CreateEventTrigStmt.trigname ?? '')
+    return { text: `drop event trigger if exists ${name};\n${text}` }
+  }
+  if ('CreatePublicationStmt' in node) {
+    const name = quoteLiteral(node.CreatePublicationStmt.pubname ?? '')
+    return guarded(`not exists (select from pg_catalog.pg_publication where pubname = ${name})`, text)
+  }
   if ('DefineStmt' in node && node.DefineStmt.kind === 'OBJECT_AGGREGATE')
     return node.DefineStmt.replace ? { text } : orReplace(text)
   return repeatableType(text, node)
@@ -104,6 +115,7 @@ const REPEATABLE_AS_WRITTEN = new Set([
   'AlterDatabaseSetStmt',
   'AlterPolicyStmt',
   'AlterSeqStmt',
+  'AlterEventTrigStmt',
   'SecLabelStmt',
   'LockStmt',
   'RefreshMatViewStmt',
@@ -129,7 +141,6 @@ function repeatableOther(statement: ParsedStatement, node: Node): Repeatable {
   if ('DropStmt' in node)
     return node.DropStmt.missing_ok ? { text } : refuse('a second run finds nothing to drop', 'add IF EXISTS')
   if ('AlterEnumStmt' in node && node.AlterEnumStmt.skipIfNewValExists) return { text }
-  if ('CreateStatsStmt' in node && node.CreateStatsStmt.if_not_exists) return { text }
   if ('DefineStmt' in node && node.DefineStmt.if_not_exists) return { text }
   if ('TransactionStmt' in node) {
     return refuse(`${statementKind(statement)} would end the transaction around the script`, 'leave it out')

@@ -1,6 +1,6 @@
 import type { Catalog, DefaultPrivilege } from './model.ts'
 import { compareText } from '../modules/compare-text.ts'
-import { sameExpression, sameText } from './same-text.ts'
+import { sameExpression, sameNesting, sameText } from './same-text.ts'
 
 /** One thing in which two catalogs differ. */
 export interface Difference {
@@ -134,11 +134,11 @@ const EXPRESSIONS = new Set(['default', 'generated', 'using', 'withCheck', 'pred
 function isSame(kind: string, property: string, a: unknown, b: unknown, loose: boolean): boolean {
   if (property === 'grants') return sameSet(a as object[], b as object[])
   if (JSON.stringify(a) === JSON.stringify(b)) return true
-  if (!loose) return false
+  if (Array.isArray(a) && Array.isArray(b)) return sameList(a, b, loose)
+  if (!loose) return typeof a === 'string' && typeof b === 'string' && isReadBack(kind, property, a, b)
   // Files may leave it to whoever runs them, and name no version.
   if (DEFINED_ELSEWHERE.has(kind) && property === 'definition') return true
   if (property === 'owner' || (kind === 'extension' && property === 'version')) return a === null || b === null
-  if (Array.isArray(a) && Array.isArray(b)) return sameList(a, b)
   if (typeof a !== 'string' || typeof b !== 'string') return false
   if (EXPRESSIONS.has(property)) return sameExpression(a, b)
   if (kind === 'constraint' && property === 'definition') return sameText('constraint', a, b)
@@ -148,6 +148,13 @@ function isSame(kind: string, property: string, a: unknown, b: unknown, loose: b
   if (kind === 'view' && property === 'definition') return true
   if (kind === 'rule' && property === 'definition') return ruleHead(a) === ruleHead(b)
   return kind === 'table' && property === 'partitionBound' ? sameText('bound', a, b) : false
+}
+
+/** What PostgreSQL prints is not always what it prints when it has read that: `a and (b and c)` comes back as `a and b and c`. */
+function isReadBack(kind: string, property: string, a: string, b: string): boolean {
+  if (EXPRESSIONS.has(property)) return sameNesting('expression', a, b)
+  if (property !== 'definition') return false
+  return kind === 'view' ? sameNesting('query', a, b) : kind === 'constraint' && sameNesting('constraint', a, b)
 }
 
 /** Of a rule the event and whether it acts instead; its actions are rewritten like queries. */
@@ -165,7 +172,7 @@ function sameSet(a: object[], b: object[]): boolean {
 }
 
 /** Lists of parts that hold expressions: keys of an index, checks of a domain. */
-function sameList(a: unknown[], b: unknown[]): boolean {
+function sameList(a: unknown[], b: unknown[], loose: boolean): boolean {
   return (
     a.length === b.length &&
     a.every((item, n) => {
@@ -174,7 +181,7 @@ function sameList(a: unknown[], b: unknown[]): boolean {
         return item === other
       const differences: Difference[] = []
       const kind = 'definition' in item ? 'constraint' : 'part'
-      compareItems(kind, '', '', item as Item, other as Item, true, differences)
+      compareItems(kind, '', '', item as Item, other as Item, loose, differences)
       return differences.length === 0
     })
   )

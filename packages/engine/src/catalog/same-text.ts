@@ -1,4 +1,5 @@
 import { parseRaw, type Node } from '../parse/parser.ts'
+import { flatten } from './flatten.ts'
 import { simplify } from './simplify.ts'
 
 /** How a fragment becomes a statement that the grammar takes. */
@@ -8,6 +9,7 @@ const WRAPPERS = {
   arguments: (text: string) => `create function f(${text}) returns void language sql as ''`,
   bound: (text: string) => `create table p partition of t ${text}`,
   body: (text: string) => `create function f() returns void ${text}`,
+  query: (text: string) => text,
 }
 
 /** True when two fragments mean the same to PostgreSQL, as far as parse trees tell. */
@@ -19,6 +21,15 @@ export function sameText(kind: keyof typeof WRAPPERS, left: string, right: strin
 
 export function sameExpression(left: string, right: string): boolean {
   return sameText('expression', left, right)
+}
+
+/** True when two fragments differ in nothing but how AND and OR are nested, or names of columns without meaning. */
+export function sameNesting(kind: keyof typeof WRAPPERS, left: string, right: string): boolean {
+  const [a, b] = [left, right].map((text) => {
+    const parsed = parseRaw(WRAPPERS[kind](text))
+    return Array.isArray(parsed) ? JSON.stringify(flatten(parsed.map(({ node }) => node))) : null
+  })
+  return a !== null && a === b
 }
 
 /** Expressions repeat: one policy text and a handful of defaults stand on every table. */

@@ -6,13 +6,19 @@ import { orderObjects, type ParsedObject } from './order-objects.ts'
 import { printAccess } from './print-access.ts'
 import { printComments } from './print-comments.ts'
 import { isInsideTable, printLateConstraint } from './print-constraint.ts'
+import { printDefaultPrivileges } from './print-default-privileges.ts'
+import { printEventTrigger } from './print-event-trigger.ts'
 import { printIndex } from './print-index.ts'
+import { printOther } from './print-other.ts'
 import { printPolicies } from './print-policy.ts'
+import { printPublication } from './print-publication.ts'
 import { printRole } from './print-role.ts'
 import { printRoutine } from './print-routine.ts'
+import { printRule } from './print-rule.ts'
 import { printExtension, printSchema } from './print-schema.ts'
 import { printSequence } from './print-sequence.ts'
-import { printTable } from './print-table.ts'
+import { printStatistics } from './print-statistics.ts'
+import { printColumnSettings, printReplicaIdentity, printTable } from './print-table.ts'
 import { printTrigger } from './print-trigger.ts'
 import { printType } from './print-type.ts'
 import { printView } from './print-view.ts'
@@ -26,7 +32,8 @@ export interface PrintOptions {
 /**
  * A catalog as canonical SQL in lower case, in an order that PostgreSQL accepts on an empty database. Bodies of functions
  * may name what comes later: run it with `check_function_bodies` off, as `printedScript` does. Superusers are not
- * printed, and what they own belongs to whoever runs the script.
+ * printed, and what they own belongs to whoever runs the script. What the catalog knows by name only (operator families,
+ * dictionaries) is left out.
  *
  * @throws NotRepeatableError when a statement was to be repeatable and cannot be, SqlSyntaxError when one cannot be read for that
  */
@@ -78,10 +85,18 @@ function allObjects(catalog: Catalog): UnplacedObject[] {
         .map((constraint) => printLateConstraint(table, constraint)),
     ),
     ...[...catalog.views.values()].map(printView),
-    ...tables.flatMap((table) => [...table.triggers.values()].map((trigger) => printTrigger(catalog, table, trigger))),
+    ...[...catalog.statistics.values()].map((statistics) => printStatistics(catalog, statistics)),
+    ...owners.flatMap((owner) => [...owner.rules.values()].map((rule) => printRule(owner, rule))),
+    ...owners.flatMap((owner) => [...owner.triggers.values()].map((trigger) => printTrigger(catalog, owner, trigger))),
+    ...tables.flatMap(printColumnSettings),
+    ...tables.map(printReplicaIdentity),
     ...tables.flatMap(printPolicies),
+    ...[...catalog.others.values()].map(printOther),
+    ...[...catalog.publications.values()].map(printPublication),
     ...printAccess(catalog),
+    ...catalog.defaultPrivileges.map((entry) => printDefaultPrivileges(catalog, entry)),
     ...printComments(catalog),
+    ...[...catalog.eventTriggers.values()].map(printEventTrigger),
   ]
   return found.filter((object) => object !== null)
 }

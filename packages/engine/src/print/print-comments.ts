@@ -1,7 +1,6 @@
 import { quoteIdentifier } from '../bundle/quote.ts'
-import type { Catalog, Table, View } from '../catalog/model.ts'
+import type { Catalog, OtherObject, Table, View } from '../catalog/model.ts'
 import { routineTarget } from './print-routine.ts'
-import { inheritedTrigger } from './print-trigger.ts'
 import { viewTarget } from './print-view.ts'
 import { unplaced, type UnplacedObject } from './printed-object.ts'
 import { commentStatement, qualified } from './sql-text.ts'
@@ -36,7 +35,11 @@ function commentedObjects(catalog: Catalog): Map<string, { schema: string; parts
   }
   for (const [key, type] of catalog.types) {
     const target = `${type.kind === 'domain' ? 'domain' : 'type'} ${qualified(type)}`
-    found.set(`type ${key}`, { schema: type.schema, parts: [{ target, comment: type.comment }] })
+    const fields = type.attributes.map((field) => ({
+      target: `column ${qualified(type)}.${quoteIdentifier(field.name)}`,
+      comment: field.comment,
+    }))
+    found.set(`type ${key}`, { schema: type.schema, parts: [{ target, comment: type.comment }, ...fields] })
   }
   for (const [key, sequence] of catalog.sequences) {
     const target = `sequence ${qualified(sequence)}`
@@ -47,28 +50,48 @@ function commentedObjects(catalog: Catalog): Map<string, { schema: string; parts
     found.set(`function ${key}`, { schema: routine.schema, parts })
   }
   for (const [key, table] of catalog.tables) {
-    found.set(`table ${key}`, { schema: table.schema, parts: commentsOfTable(catalog, table) })
+    found.set(`table ${key}`, { schema: table.schema, parts: commentsOfTable(table) })
   }
   for (const [key, view] of catalog.views) {
-    const parts = [{ target: viewTarget(view), comment: view.comment }, ...commentsOfParts(catalog, view)]
+    const columns = Object.entries(view.columnComments).map(([name, comment]) => ({
+      target: `column ${qualified(view)}.${quoteIdentifier(name)}`,
+      comment,
+    }))
+    const parts = [{ target: viewTarget(view), comment: view.comment }, ...columns, ...commentsOfParts(view)]
     found.set(`view ${key}`, { schema: view.schema, parts })
+  }
+  for (const [key, statistics] of catalog.statistics) {
+    const parts = [{ target: `statistics ${qualified(statistics)}`, comment: statistics.comment }]
+    found.set(`statistics ${key}`, { schema: statistics.schema, parts })
+  }
+  for (const { name, comment } of catalog.publications.values()) {
+    found.set(`publication ${name}`, {
+      schema: '',
+      parts: [{ target: `publication ${quoteIdentifier(name)}`, comment }],
+    })
+  }
+  for (const [key, other] of catalog.others) {
+    if (other.definition !== null) found.set(`other ${key}`, { schema: other.schema, parts: [commentOfOther(other)] })
   }
   return found
 }
 
-function commentsOfTable(catalog: Catalog, table: Table): Commented[] {
+/** Names of casts, operators and operator classes are printed ready to be used. */
+function commentOfOther({ kind, schema, name, comment }: OtherObject): Commented {
+  if (kind === 'cast') return { target: `cast (${name})`, comment }
+  const own = kind.startsWith('operator') ? name : quoteIdentifier(name)
+  return { target: `${kind} ${schema === '' ? own : `${quoteIdentifier(schema)}.${own}`}`, comment }
+}
+
+function commentsOfTable(table: Table): Commented[] {
   const columns = [...table.columns.values()].map(({ name, comment }) => ({
     target: `column ${qualified(table)}.${quoteIdentifier(name)}`,
     comment,
   }))
-  return [
-    { target: `table ${qualified(table)}`, comment: table.comment },
-    ...columns,
-    ...commentsOfParts(catalog, table),
-  ]
+  return [{ target: `table ${qualified(table)}`, comment: table.comment }, ...columns, ...commentsOfParts(table)]
 }
 
-function commentsOfParts(catalog: Catalog, owner: Table | View): Commented[] {
+function commentsOfParts(owner: Table | View): Commented[] {
   const on = (kind: string, items: Iterable<{ readonly name: string; readonly comment: string | null }>) =>
     [...items].map(({ name, comment }) => ({
       target: `${kind} ${quoteIdentifier(name)} on ${qualified(owner)}`,
@@ -78,14 +101,11 @@ function commentsOfParts(catalog: Catalog, owner: Table | View): Commented[] {
     target: `index ${qualified({ schema: owner.schema, name: index.name })}`,
     comment: index.comment,
   }))
-  if (!('columns' in owner && 'policies' in owner)) return indexes
-  const triggers = [...owner.triggers.values()].filter(
-    (trigger) => trigger.comment !== inheritedTrigger(catalog, owner, trigger)?.comment,
-  )
   return [
-    ...on('constraint', owner.constraints.values()),
+    ...('constraints' in owner ? on('constraint', owner.constraints.values()) : []),
     ...indexes,
-    ...on('trigger', triggers),
-    ...on('policy', owner.policies.values()),
+    ...on('rule', owner.rules.values()),
+    ...on('trigger', owner.triggers.values()),
+    ...('policies' in owner ? on('policy', owner.policies.values()) : []),
   ]
 }

@@ -1,7 +1,8 @@
 import { quoteIdentifier } from '../bundle/quote.ts'
 import type { Catalog, Index, IndexKey, Table, View } from '../catalog/model.ts'
 import { unplaced, type UnplacedObject } from './printed-object.ts'
-import { columnList, inParentheses, lowerCase, qualified } from './sql-text.ts'
+import { optionText } from './print-table.ts'
+import { columnList, inParentheses, lowerCase, qualified, quoteKey } from './sql-text.ts'
 
 export function printIndex(catalog: Catalog, owner: Table | View, index: Index): UnplacedObject {
   const table = `${owner.schema}.${owner.name}`
@@ -35,6 +36,7 @@ export function indexStatement(
     `(${index.keys.map((key) => keyText(catalog, key)).join(', ')})`,
     ...(index.include.length > 0 ? [`include ${columnList(index.include)}`] : []),
     ...(index.nullsNotDistinct ? ['nulls not distinct'] : []),
+    ...(index.options.length > 0 ? [`with (${index.options.map(optionText).join(', ')})`] : []),
     ...(index.predicate === null ? [] : [`where ${inParentheses(lowerCase(index.predicate))}`]),
   ]
   return words.join(' ')
@@ -44,6 +46,7 @@ function keyText(catalog: Catalog, key: IndexKey): string {
   const subject = key.column === null ? expressionText(key.expression ?? '') : quoteIdentifier(key.column)
   return [
     subject,
+    ...(key.collation === null ? [] : [`collate ${quoteKey(key.collation)}`]),
     ...(key.operatorClass === null ? [] : [operatorClass(catalog, key.operatorClass)]),
     ...(key.descending ? ['desc'] : []),
     ...(key.nullsFirst === key.descending ? [] : [key.nullsFirst ? 'nulls first' : 'nulls last']),

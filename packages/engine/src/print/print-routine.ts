@@ -13,6 +13,10 @@ export function printRoutine(routine: Routine): UnplacedObject {
 
 export function routineStatement(routine: Routine, options: { readonly replace?: boolean } = {}): string {
   const create = options.replace ? 'create or replace' : 'create'
+  // A server prints an aggregate without arguments as a function's signature.
+  if (routine.definition !== null) {
+    return routine.definition.replace(/^create(\s+or\s+replace)?/i, create).replace(/^([^(]*)\(\)/, '$1(*)')
+  }
   const returns =
     routine.kind === 'procedure' || routine.returns === '' ? [] : [`returns ${lowerCase(routine.returns)}`]
   return [
@@ -32,6 +36,8 @@ function attributes(routine: Routine): string[] {
     ...(routine.leakproof ? ['leakproof'] : []),
     ...(routine.securityDefiner ? ['security definer'] : []),
     ...(routine.parallel === 'unsafe' ? [] : [`parallel ${routine.parallel}`]),
+    ...(routine.cost === null ? [] : [`cost ${routine.cost}`]),
+    ...(routine.rows === null ? [] : [`rows ${routine.rows}`]),
   ]
   return words.length === 0 ? [] : [words.join(' ')]
 }

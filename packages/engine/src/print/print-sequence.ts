@@ -1,4 +1,4 @@
-import type { Sequence } from '../catalog/model.ts'
+import type { Sequence, SequenceOptions } from '../catalog/model.ts'
 import { unplaced, type UnplacedObject } from './printed-object.ts'
 import { qualified, quoteColumnKey } from './sql-text.ts'
 
@@ -18,7 +18,29 @@ export function printSequence(sequence: Sequence): UnplacedObject[] {
 }
 
 export function sequenceStatement(sequence: Sequence): string {
-  return `create sequence ${qualified(sequence)}${sequence.type === 'bigint' ? '' : ` as ${sequence.type}`}`
+  const type = sequence.type === 'bigint' ? [] : [`as ${sequence.type}`]
+  return [`create sequence ${qualified(sequence)}`, ...type, ...countingClauses(sequence, sequence.type)].join(' ')
+}
+
+const LIMITS: Record<string, [minimum: string, maximum: string]> = {
+  smallint: ['-32768', '32767'],
+  integer: ['-2147483648', '2147483647'],
+  bigint: ['-9223372036854775808', '9223372036854775807'],
+}
+
+/** How a sequence counts, where it is not the way of its type. */
+export function countingClauses(options: SequenceOptions, type: string): string[] {
+  const { start, increment, minimum, maximum, cache, cycle } = options
+  const [lowest, highest] = LIMITS[type] ?? LIMITS['bigint'] ?? ['', '']
+  const isUp = !increment.startsWith('-')
+  return [
+    ...(increment === '1' ? [] : [`increment by ${increment}`]),
+    ...(minimum === (isUp ? '1' : lowest) ? [] : [`minvalue ${minimum}`]),
+    ...(maximum === (isUp ? highest : '-1') ? [] : [`maxvalue ${maximum}`]),
+    ...(start === (isUp ? minimum : maximum) ? [] : [`start with ${start}`]),
+    ...(cache === '1' ? [] : [`cache ${cache}`]),
+    ...(cycle ? ['cycle'] : []),
+  ]
 }
 
 export function ownedByStatement(sequence: Sequence): string {

@@ -1,6 +1,8 @@
-import { quoteIdentifier } from '../bundle/quote.ts'
+import { quoteIdentifier, quoteLiteral } from '../bundle/quote.ts'
+import { chooseName } from '../catalog/files/choose-name.ts'
 import type { Catalog, Column, Table } from '../catalog/model.ts'
 import { constraintClause, isInsideTable } from './print-constraint.ts'
+import { countingClauses } from './print-sequence.ts'
 import { unplaced, type UnplacedObject } from './printed-object.ts'
 import { inParentheses, lowerCase, qualified, quoteKey } from './sql-text.ts'
 
@@ -17,14 +19,43 @@ export function printTable(catalog: Catalog, table: Table): UnplacedObject {
 export function tableStatements(catalog: Catalog, table: Table): string[] {
   const parent = table.partitionOf === null ? undefined : catalog.tables.get(table.partitionOf)
   const entries = [
-    ...[...table.columns.values()].map((column) => columnClause(parent ? withoutIdentity(column) : column)),
+    ...[...table.columns.values()].map((column) => columnClause(table, parent ? withoutIdentity(column) : column)),
     ...[...table.constraints.values()].filter(isInsideTable).map(constraintClause),
   ]
   const kind = table.unlogged ? 'unlogged table' : 'table'
   const list = entries.length === 0 ? '()' : `(\n  ${entries.join(',\n  ')}\n)`
   const partitioned = table.partitionKey === null ? '' : ` partition by ${lowerCase(table.partitionKey)}`
-  const create = `create ${kind} ${qualified(table)} ${list}${partitioned}`
+  const inherits = table.inherits.length === 0 ? '' : ` inherits (${table.inherits.map(quoteKey).join(', ')})`
+  const options = table.options.length === 0 ? '' : ` with (${table.options.map(optionText).join(', ')})`
+  const create = `create ${kind} ${qualified(table)} ${list}${inherits}${partitioned}${options}`
   return parent ? [create, attachStatement(table)] : [create]
+}
+
+/** `fillfactor=70` -> `fillfactor = 70`; a value that is no word or number stands in quotes. */
+export function optionText(option: string): string {
+  const at = option.indexOf('=')
+  const value = option.slice(at + 1)
+  return `${option.slice(0, at)} = ${/^[\w.+-]+$/.test(value) ? value : quoteLiteral(value)}`
+}
+
+/**
+ * What a column can have and CREATE TABLE cannot say on every version. It comes behind all tables: those that inherit
+ * would take some of it over.
+ */
+export function printColumnSettings(table: Table): UnplacedObject[] {
+  const statements = [...table.columns.values()].flatMap((column) => columnSettings(table, column))
+  const place = { section: 'tables', phase: 'rules' } as const
+  return statements.length > 0 ? [unplaced(`table ${table.schema}.${table.name}`, table.schema, place, statements)] : []
+}
+
+export function columnSettings(table: Table, column: Column): string[] {
+  const alter = `alter table only ${qualified(table)} alter column ${quoteIdentifier(column.name)} set`
+  return [
+    ...(column.storage === null ? [] : [`${alter} storage ${column.storage}`]),
+    ...(column.compression === null ? [] : [`${alter} compression ${column.compression}`]),
+    ...(column.statistics === null ? [] : [`${alter} statistics ${column.statistics}`]),
+    ...(column.options.length === 0 ? [] : [`${alter} (${column.options.map(optionText).join(', ')})`]),
+  ]
 }
 
 export function attachStatement(table: Table): string {
@@ -38,22 +69,45 @@ function withoutIdentity(column: Column): Column {
 }
 
 /** `id bigint generated always as identity`. */
-export function columnClause(column: Column): string {
+export function columnClause(table: Table, column: Column): string {
   return [
     quoteIdentifier(column.name),
     column.type,
     ...(column.collation === null ? [] : [`collate ${quoteKey(column.collation)}`]),
-    ...(column.identity === null ? [] : [`generated ${column.identity} as identity`]),
+    ...(column.identity === null ? [] : [identityClause(table, column)]),
     ...(column.generated === null ? [] : [generatedClause(column.generated)]),
     ...(column.default === null ? [] : [`default ${lowerCase(column.default)}`]),
     ...(column.notNull && column.identity === null ? ['not null'] : []),
   ].join(' ')
 }
 
+function identityClause(table: Table, column: Column): string {
+  const sequence = column.identitySequence
+  const usual = `${table.schema}.${chooseName(table.name, [column.name], 'seq', () => false)}`
+  const options = [
+    ...(sequence === null || sequence.name === usual ? [] : [`sequence name ${quoteKey(sequence.name)}`]),
+    ...(sequence === null ? [] : countingClauses(sequence, column.type)),
+  ]
+  return `generated ${column.identity} as identity${options.length > 0 ? ` (${options.join(' ')})` : ''}`
+}
+
 export function generatedClause(generated: string): string {
   const virtual = generated.endsWith(' virtual')
   const expression = virtual ? generated.slice(0, -' virtual'.length) : generated
   return `generated always as ${inParentheses(lowerCase(expression))} ${virtual ? 'virtual' : 'stored'}`
+}
+
+/** Null for the usual one. It may name an index, so it comes behind those. */
+export function printReplicaIdentity(table: Table): UnplacedObject | null {
+  if (table.replicaIdentity === 'default') return null
+  const object = `table ${table.schema}.${table.name}`
+  return unplaced(object, table.schema, { section: 'tables', phase: 'rules' }, [replicaIdentityStatement(table)])
+}
+
+export function replicaIdentityStatement(table: Table): string {
+  const [word = '', ...name] = table.replicaIdentity.split(' ')
+  const identity = word === 'index' ? `using index ${quoteIdentifier(name.join(' '))}` : word
+  return `alter table ${qualified(table)} replica identity ${identity}`
 }
 
 /** Row level security, as statements; nothing when it is off. */

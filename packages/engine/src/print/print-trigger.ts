@@ -34,6 +34,7 @@ export function triggerStatement(owner: Table | View, trigger: Trigger): string 
   return [
     `create ${trigger.constraint ? 'constraint ' : ''}trigger ${quoteIdentifier(trigger.name)}`,
     `  ${trigger.timing} ${eventsText(trigger)} on ${qualified(owner)}`,
+    ...(trigger.deferrable ? [`  deferrable${trigger.initiallyDeferred ? ' initially deferred' : ''}`] : []),
     ...(transitions.length > 0 ? [`  referencing ${transitions.join(' ')}`] : []),
     `  for each ${trigger.level}`,
     ...(trigger.when === null ? [] : [`  when ${inParentheses(lowerCase(trigger.when))}`]),
@@ -46,8 +47,13 @@ function eventsText({ events, updateColumns }: Trigger): string {
   return events.map((event) => (event === 'update' ? `update${columns}` : event)).join(' or ')
 }
 
-const STATES = { origin: 'enable', always: 'enable always', replica: 'enable replica', disabled: 'disable' } as const
+export const ENABLE_WORDS = {
+  origin: 'enable',
+  always: 'enable always',
+  replica: 'enable replica',
+  disabled: 'disable',
+} as const
 
 export function enableStatement(owner: Table | View, { name, enabled }: Trigger): string {
-  return `alter table ${qualified(owner)} ${STATES[enabled]} trigger ${quoteIdentifier(name)}`
+  return `alter table ${qualified(owner)} ${ENABLE_WORDS[enabled]} trigger ${quoteIdentifier(name)}`
 }

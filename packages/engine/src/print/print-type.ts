@@ -1,7 +1,7 @@
 import { quoteIdentifier, quoteLiteral } from '../bundle/quote.ts'
 import type { UserType } from '../catalog/model.ts'
 import { unplaced, type UnplacedObject } from './printed-object.ts'
-import { lowerCase, qualified } from './sql-text.ts'
+import { lowerCase, qualified, quoteKey } from './sql-text.ts'
 
 export function printType(type: UserType): UnplacedObject {
   const key = `${type.schema}.${type.name}`
@@ -19,7 +19,7 @@ export function typeStatement(type: UserType): string {
       return `create type ${name} as (${fields.join(', ')})`
     }
     case 'range':
-      return `create type ${name} as range (subtype = ${type.base})`
+      return `create type ${name} as range (subtype = ${type.base}${type.collation === null ? '' : `, collation = ${quoteKey(type.collation)}`})`
     default:
       return domainStatement(type)
   }
@@ -28,6 +28,8 @@ export function typeStatement(type: UserType): string {
 function domainStatement(type: UserType): string {
   const parts = [
     `create domain ${qualified(type)} as ${type.base}`,
+    ...(type.collation === null ? [] : [`collate ${quoteKey(type.collation)}`]),
+    ...(type.default === null ? [] : [`default ${lowerCase(type.default)}`]),
     ...(type.notNull ? ['not null'] : []),
     ...type.checks.map((check) => `constraint ${quoteIdentifier(check.name)} ${lowerCase(check.definition)}`),
   ]

@@ -1,4 +1,5 @@
 import type { View } from '../catalog/model.ts'
+import { optionText } from './print-table.ts'
 import { unplaced, type UnplacedObject } from './printed-object.ts'
 import { columnList, lowerCase, qualified } from './sql-text.ts'
 
@@ -10,18 +11,14 @@ export function printView(view: View): UnplacedObject {
 
 export function viewStatement(view: View): string {
   const kind = view.materialized ? 'materialized view' : 'view'
-  const options = [
-    ...(view.securityInvoker ? ['security_invoker = true'] : []),
-    ...(view.securityBarrier ? ['security_barrier = true'] : []),
-  ]
+  const options = view.options.map(optionText)
   const head = [
     `create ${kind} ${qualified(view)}`,
     ...columnNames(view),
     ...(options.length > 0 ? [`with (${options.join(', ')})`] : []),
     'as',
   ].join(' ')
-  const check = view.checkOption === null ? '' : `\nwith ${view.checkOption} check option`
-  return `${head}\n${lowerCase(view.definition).trim()}${check}`
+  return `${head}\n${lowerCase(view.definition).trim()}${view.withData ? '' : '\nwith no data'}`
 }
 
 /** PostgreSQL prints a query with its names; one from a file may leave them to a list in front. */

@@ -48,9 +48,11 @@ export const PHASES = [
   'roles',
   'schemas',
   'extensions',
+  'early others',
   'types',
   'sequences',
   'functions',
+  'operators',
   'tables',
   'sequence owners',
   'indexes',
@@ -64,7 +66,9 @@ export const PHASES = [
   'other',
   'owners',
   'grants',
+  'default privileges',
   'comments',
+  'event triggers',
 ] as const
 
 export type Phase = (typeof PHASES)[number]

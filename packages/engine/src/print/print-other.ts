@@ -1,0 +1,18 @@
+import type { OtherObject } from '../catalog/model.ts'
+import { unplaced, type Phase, type UnplacedObject } from './printed-object.ts'
+import { dollarQuoted, lowerCase } from './sql-text.ts'
+
+/** Kinds that nobody needs before there are functions to make them of. */
+const OF_FUNCTIONS = new Set(['cast', 'operator', 'operator class', 'operator family'])
+
+/** What the model does not take apart; null where its definition is not known. */
+export function printOther(other: OtherObject): UnplacedObject | null {
+  const { kind, schema, name, definition } = other
+  if (definition === null) return null
+  const phase: Phase = kind === 'foreign table' ? 'tables' : OF_FUNCTIONS.has(kind) ? 'operators' : 'early others'
+  const key = schema === '' ? name : `${schema}.${name}`
+  // None of these has IF NOT EXISTS in all versions.
+  const body = `begin\n  ${lowerCase(definition)};\nexception when duplicate_object or duplicate_table or unique_violation then null;\nend`
+  const statement = `do ${dollarQuoted(`\n${body}\n`)}`
+  return unplaced(`other ${kind} ${key}`, schema, { section: 'other', phase }, [statement], { defines: [key] })
+}
