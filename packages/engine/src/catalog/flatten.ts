@@ -25,8 +25,9 @@ function withoutName(target: { ResTarget?: Tree }): unknown {
 function withoutNesting(tree: Tree): Tree {
   const own = tree['BoolExpr'] as Tree | undefined
   if (own === undefined || !Array.isArray(own['args']) || own['boolop'] === 'NOT_EXPR') return tree
-  const args = own['args'].flatMap((argument: { BoolExpr?: { boolop: string; args: unknown[] } }) =>
-    argument.BoolExpr?.boolop === own['boolop'] ? argument.BoolExpr.args : [argument],
-  )
+  const args = own['args'].flatMap((argument: { BoolExpr?: { boolop: string; args: unknown[] } }) => {
+    const inner = argument.BoolExpr
+    return inner && inner.boolop === own['boolop'] ? inner.args : [argument]
+  })
   return { BoolExpr: { ...own, args } }
 }
