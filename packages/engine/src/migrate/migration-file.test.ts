@@ -28,15 +28,7 @@ test('parseMigrationName: reads Flyway and sequential names', () => {
 })
 
 test('parseMigrationName: refuses what is neither', () => {
-  const names = [
-    'V001_x.sql',
-    'V__x.sql',
-    'x.sql',
-    'V1__.sql',
-    'v001__x.sql',
-    'V1..2__x.sql',
-    '001-x.sql',
-  ]
+  const names = ['V001_x.sql', 'V__x.sql', 'x.sql', 'V1__.sql', 'v001__x.sql', 'V1..2__x.sql', '001-x.sql']
 
   assert.deepEqual(
     names.filter((name) => parseMigrationName(name) !== null),
