@@ -4,15 +4,18 @@ import type { LintSource } from './read-files.ts'
 export interface Example {
   readonly sources: LintSource[]
   readonly applied: ReadonlySet<string>
+  /** Major version of PostgreSQL, where the example says one. */
+  readonly serverVersion: number | undefined
   /** Lines that end with `-- here`, as `file:line`. */
   readonly marked: string[]
 }
 
 const FILE = /^-- (applied )?file: (\S+)$/
+const SERVER = /^-- server: (\d+)$/m
 
 /**
- * Reads an example: `-- file: 002_x.sql` begins a file, `-- applied file: 001_x.sql` one that runs in production already.
- * Without such a line it is one file that is not applied.
+ * Reads an example: `-- file: 002_x.sql` begins a file, `-- applied file: 001_x.sql` one that runs in production already,
+ * `-- server: 15` asks for that version of PostgreSQL. Without such a line it is one file that is not applied.
  */
 export function readExample(text: string): Example {
   const files: { path: string; lines: string[] }[] = []
@@ -31,5 +34,6 @@ export function readExample(text: string): Example {
   const marked = files.flatMap(({ path, lines }) =>
     lines.flatMap((line, n) => (line.endsWith('-- here') ? [`${path}:${n + 1}`] : [])),
   )
-  return { sources, applied, marked }
+  const version = SERVER.exec(text)?.[1]
+  return { sources, applied, serverVersion: version === undefined ? undefined : Number(version), marked }
 }

@@ -8,7 +8,7 @@ import { defaultPolicy, type VerifyPolicy } from '../verify/policy.ts'
 import type { Rule } from '../verify/rule.ts'
 import { runRules } from '../verify/run-rules.ts'
 import { indexHistory } from './history/history-index.ts'
-import { relationKey } from './history/names.ts'
+import { newRelations } from './history/new-relations.ts'
 import { readFiles, type LintSource } from './read-files.ts'
 import type { Edit, LintedFile, LintRule, Moment, Problem } from './rule.ts'
 import { applySuppressions } from './suppressions.ts'
@@ -73,7 +73,7 @@ class Lint {
   readonly #fold: ReturnType<typeof startFold>
   readonly #byTag = new Map<string, LintRule[]>()
   readonly #everywhere: LintRule[]
-  /** Tables that nobody uses yet. */
+  /** Tables and views that nobody uses yet. */
   readonly #newTables = new Set<string>()
   readonly #moment: Omit<Moment, 'file'>
 
@@ -101,10 +101,10 @@ class Lint {
     if (file.name?.kind === 'undo') return this.#judgeWhole(file, moment)
     for (const statement of file.statements) {
       if (file.pending) this.#judgeStatement('check', statement, moment)
+      const made = file.pending ? newRelations(statement, this.#fold.catalog, moment.isNew) : []
       foldStatement(this.#fold, statement, file)
+      for (const name of made) this.#newTables.add(name)
       if (file.pending) this.#judgeStatement('checkAfter', statement, moment)
-      if (file.pending && 'CreateStmt' in statement.node)
-        this.#newTables.add(relationKey(statement.node.CreateStmt.relation))
     }
     this.#judgeWhole(file, moment)
   }

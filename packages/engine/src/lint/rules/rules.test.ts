@@ -10,9 +10,13 @@ const folder = import.meta.dirname
 const read = (id: string, name: string) => readFileSync(join(folder, id, name), 'utf8')
 
 async function lint(text: string) {
-  const { sources, applied, marked } = readExample(text)
+  const { sources, applied, serverVersion, marked } = readExample(text)
   const isApplied = applied.size > 0 ? (file: string) => applied.has(file) : undefined
-  const report = await lintFiles(sources, { rules: lintRules, ...(isApplied ? { isApplied } : {}) })
+  const report = await lintFiles(sources, {
+    rules: lintRules,
+    ...(isApplied ? { isApplied } : {}),
+    ...(serverVersion === undefined ? {} : { serverVersion }),
+  })
   return { ...report, marked }
 }
 

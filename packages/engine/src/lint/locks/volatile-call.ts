@@ -1,0 +1,40 @@
+import { path } from '../../parse/references.ts'
+import { walkTree } from '../../parse/walk.ts'
+import type { Catalog } from '../../catalog/model.ts'
+
+/** Volatile functions that defaults call; a test asks a server for the volatility of PostgreSQL's own. */
+export const volatileBuiltIns: readonly string[] = [
+  'clock_timestamp',
+  'currval',
+  'gen_random_uuid',
+  'lastval',
+  'nextval',
+  'pg_advisory_lock',
+  'random',
+  'random_normal',
+  'set_config',
+  'setseed',
+  'timeofday',
+  'uuidv4',
+  'uuidv7',
+]
+
+/** The same of extensions that come with PostgreSQL. */
+const OF_EXTENSIONS = ['uuid_generate_v1', 'uuid_generate_v1mc', 'uuid_generate_v4', 'gen_random_bytes', 'gen_salt']
+
+const VOLATILE = new Set([...volatileBuiltIns, ...OF_EXTENSIONS])
+
+/** The name of a function in an expression that gives another value at each call; null when there is none, or none known. */
+export function volatileCall(expression: unknown, catalog: Catalog): string | null {
+  let found: string | null = null
+  walkTree([{ Root: expression }], (tag, content) => {
+    if (tag !== 'FuncCall' || found !== null) return
+    const names = path(content['funcname'])
+    const name = names.at(-1) ?? ''
+    const key = names.length > 1 ? names.slice(-2).join('.') : `public.${name}`
+    const own = [...catalog.functions].filter(([signature]) => signature.startsWith(`${key}(`))
+    const isVolatile = own.length > 0 ? own.some(([, { volatility }]) => volatility === 'volatile') : VOLATILE.has(name)
+    if (isVolatile) found = name
+  })
+  return found
+}
