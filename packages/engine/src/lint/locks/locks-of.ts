@@ -127,10 +127,7 @@ function stepLocks({ table, command }: AlterStep, catalog: Catalog): TableLock[]
   const { subtype = 'AT_AddColumn', def, name = '' } = command
   const own = lock(table, STEP_MODES[subtype] ?? 'access exclusive')
   if (def && 'Constraint' in def && subtype === 'AT_AddConstraint' && def.Constraint.contype === 'CONSTR_FOREIGN')
-    return [
-      ...lock(table, 'share row exclusive'),
-      ...lock(relationKey(def.Constraint.pktable), 'share row exclusive'),
-    ]
+    return [...lock(table, 'share row exclusive'), ...lock(relationKey(def.Constraint.pktable), 'share row exclusive')]
   if (def && 'ColumnDef' in def && subtype === 'AT_AddColumn')
     return [
       ...own,
@@ -161,7 +158,11 @@ function stepLocks({ table, command }: AlterStep, catalog: Catalog): TableLock[]
 }
 
 function ofCreateTable(
-  { inhRelations = [], partbound, tableElts = [] }: Extract<ParsedStatement['node'], { CreateStmt: unknown }>['CreateStmt'],
+  {
+    inhRelations = [],
+    partbound,
+    tableElts = [],
+  }: Extract<ParsedStatement['node'], { CreateStmt: unknown }>['CreateStmt'],
   catalog: Catalog,
 ): TableLock[] {
   const parents = inhRelations.flatMap((item) => ('RangeVar' in item ? [relationKey(item.RangeVar)] : []))

@@ -167,5 +167,12 @@ function typeOf(text: string): Type {
   const isArray = text.endsWith('[]')
   const plain = isArray ? text.slice(0, -2) : text
   const modifiers = /\(([\d, ]+)\)/.exec(plain)?.[1]?.split(',').map(Number) ?? []
-  return { base: plain.replace(/\([\d, ]+\)/, '').replaceAll(/\s+/g, ' ').trim(), modifiers, isArray }
+  return {
+    base: plain
+      .replace(/\([\d, ]+\)/, '')
+      .replaceAll(/\s+/g, ' ')
+      .trim(),
+    modifiers,
+    isArray,
+  }
 }
