@@ -115,13 +115,3 @@ test('ARCHITECTURE.md: names every package', () => {
   for (const room of folders('packages'))
     assert.ok(text.includes(`${room}/`), `packages/${room} is not in ARCHITECTURE.md`)
 })
-
-test('tests: no hook at the top level of a file runs before each test: test files share a process, and theirs', () => {
-  const tests = [...files('packages'), ...files('tests')].filter((file) => file.endsWith('.test.ts'))
-
-  assert.ok(tests.length > 100)
-  assert.deepEqual(
-    tests.filter((file) => /^(beforeEach|afterEach)\(/m.test(read(file))),
-    [],
-  )
-})

@@ -1,14 +1,17 @@
-// Loads the test files named on the command line into this process; node:test runs them in their order.
+// Loads the test files named on the command line into this process, each as a suite: its hooks are its own, and run when its
+// turn comes, not while another file's tests do.
 import { resolve } from 'node:path'
-import { test } from 'node:test'
+import { suite, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 
 for (const file of process.argv.slice(2)) {
-  try {
-    await import(pathToFileURL(resolve(file)).href)
-  } catch (error) {
-    test(`${file}: can be loaded`, () => {
-      throw error
-    })
-  }
+  suite(file, async () => {
+    try {
+      await import(pathToFileURL(resolve(file)).href)
+    } catch (error) {
+      test('can be loaded', () => {
+        throw error
+      })
+    }
+  })
 }
