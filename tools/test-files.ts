@@ -3,6 +3,7 @@
 import { resolve } from 'node:path'
 import { suite, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
+import '../tests/support/at-end.ts'
 
 for (const file of process.argv.slice(2)) {
   suite(file, async () => {

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { after } from 'node:test'
 import { withTenant, type RequestContext } from '@imhotep/kernel'
 import { connect, type Database, type Transaction } from '@imhotep/postgres'
+import { atEnd } from '../../../tests/support/at-end.ts'
 import { hospitalDatabase } from '../../../tests/support/database.ts'
 import { configureSeries } from './core/numbers.ts'
 import { registerPatient } from './patient/register.ts'
@@ -28,7 +28,7 @@ interface Shared {
 }
 
 let shared: Promise<Shared> | undefined
-after(async () => (await shared)?.close())
+atEnd(async () => (await shared)?.close())
 
 /** One database, and backends that know its functions already, for every hospital of a run. */
 function openShared(): Promise<Shared> {
