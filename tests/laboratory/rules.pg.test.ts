@@ -176,7 +176,8 @@ const attempts: readonly Attempt[] = [
             status
           )
           select tenant_id, report_number, order_id, patient_id, 2, signed_by, issued_at, id, 'test', 'amended'
-          from laboratory.diagnostic_reports`,
+          from laboratory.diagnostic_reports
+          where tenant_id = core.current_tenant_id()`,
     sqlstate: '23505',
     constraint: 'diagnostic_reports_one_current',
   },
@@ -186,7 +187,8 @@ const attempts: readonly Attempt[] = [
             tenant_id, report_number, order_id, patient_id, version, signed_by, issued_at, status
           )
           select tenant_id, report_number, order_id, patient_id, 2, signed_by, issued_at, 'amended'
-          from laboratory.diagnostic_reports`,
+          from laboratory.diagnostic_reports
+          where tenant_id = core.current_tenant_id()`,
     sqlstate: '23514',
     constraint: 'diagnostic_reports_amended_with_reason',
   },

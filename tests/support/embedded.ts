@@ -32,6 +32,7 @@ export function copyFiles(from: string, to: string): void {
 }
 
 export async function removeDirectories(): Promise<void> {
+  template = undefined
   for (const directory of made.splice(0)) {
     await stopEmbedded(directory).catch(() => undefined)
     await rm(directory, { recursive: true, force: true, maxRetries: 5 })
