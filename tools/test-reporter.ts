@@ -4,7 +4,8 @@ import { relative } from 'node:path'
 import { inspect } from 'node:util'
 import type { TestEvent } from 'node:test/reporters'
 
-const silenceLimitMs = 180_000
+/** One slow test may take minutes. */
+const silenceLimitMs = process.env['IMHOTEP_TEST_SLOW'] ? 900_000 : 180_000
 /** Percent of the lines of packages/ that tests must reach. */
 const coverageBar = 90
 

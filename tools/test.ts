@@ -23,6 +23,7 @@ const { values: options, positionals: filters } = parseArgs({
   },
 })
 if (options.times) process.env['IMHOTEP_TEST_TIMES'] = '1'
+if (options.slow) process.env['IMHOTEP_TEST_SLOW'] = '1'
 if (options.postgres !== undefined) process.env['IMHOTEP_TEST_POSTGRES'] = options.postgres
 
 const files = await findTests()
