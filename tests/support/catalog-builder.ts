@@ -1,5 +1,5 @@
 import { makeContext, type Facts } from '../../packages/engine/src/verify/context.ts'
-import { defaultPolicy } from '../../packages/engine/src/verify/policy.ts'
+import { defaultPolicy, type VerifyPolicy } from '../../packages/engine/src/verify/policy.ts'
 import type { Rule } from '../../packages/engine/src/verify/rule.ts'
 import { runRules } from '../../packages/engine/src/verify/run-rules.ts'
 import {
@@ -15,6 +15,9 @@ import {
   type Trigger,
   type View,
 } from '../../packages/engine/src/catalog/model.ts'
+import { loadParser } from '../../packages/engine/src/parse/parser.ts'
+
+await loadParser()
 
 /** Canonical text as PostgreSQL prints it. */
 export const canonical = '(tenant_id = ( SELECT core.current_tenant_id() AS current_tenant_id))'
@@ -251,7 +254,12 @@ export function grant(grantee: string, privilege: string) {
   return { grantee, privilege, column: null, grantable: false }
 }
 
-/** What one rule says about a catalog, with the default policy. */
-export function messagesOf(rule: Rule, catalog: Catalog, facts: Facts = { machines: [] }): string[] {
-  return runRules([rule], makeContext(catalog, defaultPolicy, facts)).findings.map((finding) => finding.message)
+/** What one rule says about a catalog, with the default policy unless another is given. */
+export function messagesOf(
+  rule: Rule,
+  catalog: Catalog,
+  facts: Facts = { machines: [] },
+  policy: VerifyPolicy = defaultPolicy,
+): string[] {
+  return runRules([rule], makeContext(catalog, policy, facts)).findings.map((finding) => finding.message)
 }

@@ -1,5 +1,6 @@
 import { qualifiedName, type Catalog, type Role, type Table } from '../catalog/model.ts'
-import type { VerifyPolicy } from './policy.ts'
+import { matchesName } from './match-name.ts'
+import type { Scope, TablePolicy, VerifyPolicy } from './policy.ts'
 import { parseTags } from './tags.ts'
 
 /** Facts that are rows, not definitions. */
@@ -17,31 +18,64 @@ export interface VerifyContext {
   readonly tables: readonly Table[]
   /** Tables whose rows belong to a tenant (scope tenant, shared or root), partitions included. */
   readonly tenantTables: readonly Table[]
+  /** The table with a row a tenant; undefined where there is none. */
+  readonly rootTable: Table | undefined
+  /** Comments of tables carry tags: a convention that rules may hold every table to. */
+  readonly hasTags: boolean
+  /** Row level security is in use, or ought to be: some table is a tenant's, or has it switched on. */
+  readonly hasRowSecurity: boolean
   /** Application roles and every role that they are a member of. */
   readonly applicationRoles: ReadonlySet<string>
 }
 
-/** tenant: every row has a tenant. shared: rows without one are everybody's. root: a row is a tenant. global: no tenant. */
-export type Scope = 'tenant' | 'shared' | 'root' | 'global'
-
 export function makeContext(catalog: Catalog, policy: VerifyPolicy, facts: Facts = { machines: [] }): VerifyContext {
   const tables = [...catalog.tables.values()].filter((table) => !policy.ignoredSchemas.includes(table.schema))
-  const context = { catalog, policy, facts, tables, tenantTables: [] as Table[], applicationRoles: new Set<string>() }
-  context.tenantTables = tables.filter((table) => scopeOf(table, context) !== 'global')
-  context.applicationRoles = withMemberships(policy.applicationRoles, catalog.roles)
-  return context
+  const tenantTables = tables.filter((table) => scopeOf(table, { catalog, policy }) !== 'global')
+  return {
+    catalog,
+    policy,
+    facts,
+    tables,
+    tenantTables,
+    rootTable: tenantTables.find((table) => scopeOf(table, { catalog, policy }) === 'root'),
+    hasTags: tables.some((table) => parseTags(table.comment).has('class')),
+    hasRowSecurity: tenantTables.length > 0 || tables.some((table) => table.rlsEnabled),
+    applicationRoles: withMemberships(policy.applicationRoles, catalog.roles),
+  }
 }
 
-/** The scope that the comment states; without one it follows from the columns. A partition has its parent's. */
-export function scopeOf(table: Table, context: Pick<VerifyContext, 'catalog' | 'policy'>): Scope {
+/** What rules need to know about a table beyond its definition. */
+type Known = Pick<VerifyContext, 'catalog' | 'policy'>
+
+/** The scope that the comment states, else the policy; without both it follows from the columns. A partition has its parent's. */
+export function scopeOf(table: Table, context: Known): Scope {
   const top = topOf(table, context.catalog)
   const { policy } = context
   if (nameOf(top) === policy.rootTable) return 'root'
+  const tagged = parseTags(top.comment).get('scope')
+  if (tagged === 'tenant' || tagged === 'shared' || tagged === 'root') return tagged
   const column = top.columns.get(policy.tenantColumn)
-  const stated = parseTags(top.comment).get('scope')
-  if (stated === 'tenant' || stated === 'shared' || stated === 'root') return stated
+  // A comment cannot take a table with the column out of the isolation; the policy, which is reviewed by itself, can.
+  const stated = tagged === undefined ? configured(top, 'scope', policy) : undefined
+  if (stated) return stated
   if (!column) return 'global'
   return column.notNull ? 'tenant' : 'shared'
+}
+
+/** What the policy says about a table: for each property the first entry that states it counts. */
+function configured<Key extends keyof TablePolicy>(
+  table: Table,
+  key: Key,
+  { tables }: VerifyPolicy,
+): TablePolicy[Key] | undefined {
+  const name = nameOf(table)
+  return tables.find((entry) => entry[key] !== undefined && matchesName(entry.match, name))?.[key]
+}
+
+/** A property that the comment states as a tag, else the policy; a partition has its parent's. */
+function statedOf(table: Table, key: 'class' | 'owner' | 'retention', { catalog, policy }: Known): string | null {
+  const top = topOf(table, catalog)
+  return parseTags(top.comment).get(key) ?? configured(top, key, policy) ?? null
 }
 
 /** The column that says whose row it is: the root table's own id, elsewhere the tenant column. */
@@ -49,23 +83,27 @@ export function tenantColumnOf(table: Table, context: VerifyContext): string {
   return scopeOf(table, context) === 'root' ? 'id' : context.policy.tenantColumn
 }
 
-/** The value of the tag `class`; a partition has its parent's. */
-export function classOf(table: Table, catalog: Catalog): string | null {
-  return parseTags(topOf(table, catalog).comment).get('class') ?? null
+/** The class of a table's rows: the tag `class`, else the policy's word. */
+export function classOf(table: Table, context: Known): string | null {
+  return statedOf(table, 'class', context)
 }
 
-export function isProtected(table: Table, context: VerifyContext): boolean {
-  const name = classOf(table, context.catalog)
+export function retentionOf(table: Table, context: Known): string | null {
+  return statedOf(table, 'retention', context)
+}
+
+export function isProtected(table: Table, context: Known): boolean {
+  const name = classOf(table, context)
   return name !== null && context.policy.protectedClasses.includes(name)
 }
 
 /**
- * A table is append-only when its comment says so (`append_only=1`) or when one of the two refusing triggers stands on
- * it, so that taking away either trigger is noticed.
+ * A table is append-only when its comment (`append_only=1`) or the policy says so, or when one of the two refusing
+ * triggers stands on it, so that taking away either trigger is noticed.
  */
-export function isAppendOnly(table: Table, context: VerifyContext): boolean {
+export function isAppendOnly(table: Table, context: Known): boolean {
   const top = topOf(table, context.catalog)
-  if (parseTags(top.comment).get('append_only') === '1') return true
+  if (parseTags(top.comment).get('append_only') === '1' || configured(top, 'appendOnly', context.policy)) return true
   return [...top.triggers.values()].some(
     (trigger) =>
       trigger.function === context.policy.appendOnlyFunction &&

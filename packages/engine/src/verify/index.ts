@@ -10,7 +10,14 @@ export { AttackNotPossibleError } from './attack/errors.ts'
 export { verifyRules } from './rules/index.ts'
 export { runRules } from './run-rules.ts'
 export { makeContext, type Facts, type VerifyContext } from './context.ts'
-export { defaultPolicy, type VerifyPolicy, type AllowedPolicy } from './policy.ts'
+export {
+  defaultPolicy,
+  type AllowedPolicy,
+  type Scope,
+  type SensitiveColumn,
+  type TablePolicy,
+  type VerifyPolicy,
+} from './policy.ts'
 export { readFacts } from './read-facts.ts'
 export { parseTags } from './tags.ts'
 export type { Finding, RelatedPlace, Severity, Violation } from './finding.ts'

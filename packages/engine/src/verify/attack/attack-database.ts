@@ -7,7 +7,7 @@ import { AttackNotPossibleError } from './errors.ts'
 import { functionAttempts } from './function-attempts.ts'
 import { escalationAttempts, sequenceAttempts, statisticsAttempts } from './other-attempts.ts'
 import { chooseTenants, fillPartitions, fillTables } from './prepare-rows.ts'
-import { quoteName } from './quote.ts'
+import { quoteName, quoteQualified } from './quote.ts'
 import { installRunner, runAttempts, watchTables, type Judged, type Querier } from './runner.ts'
 import type { Plot, Scene } from './scene.ts'
 import { tableAttempts } from './table-attempts.ts'
@@ -78,7 +78,7 @@ export async function attackInside(db: Querier, catalog: Catalog, options: Attac
   const { policy = defaultPolicy, onProgress = () => {} } = options
   const started = performance.now()
   const context = makeContext(catalog, policy)
-  await refuseUnlessPossible(db, context, options.roles ?? [policy.attackRole])
+  await refuseUnlessPossible(db, context, options.roles ?? (policy.attackRole === null ? [] : [policy.attackRole]))
   await db.query('savepoint imhotep_attack')
   try {
     const judged = await attack(db, context, options, onProgress)
@@ -94,6 +94,7 @@ async function attack(db: Querier, context: VerifyContext, options: AttackOption
     `select set_config('lc_messages', 'C', true), set_config('lock_timeout', '2s', true), set_config('jit', 'off', true)`,
   )
   await installRunner(db, policy.attackContext)
+  const roles = options.roles ?? [policy.attackRole ?? (await makeRole(db, context))]
 
   onProgress('looking for rows to attack')
   await db.query(`set local session_replication_role = 'replica'`)
@@ -117,18 +118,17 @@ async function attack(db: Querier, context: VerifyContext, options: AttackOption
 
   // COPY is tried into nowhere; the right to name a file goes when the transaction is rolled back.
   if (options.mode !== 'quick') {
-    for (const role of options.roles ?? [policy.attackRole])
-      await db.query(`grant pg_write_server_files to ${quoteName(role)}`)
+    for (const role of roles) await db.query(`grant pg_write_server_files to ${quoteName(role)}`)
   }
   const scene: Scene = { context, targets: new Map(targets.map((target) => [target.name, target])) }
-  const attempts = [...allAttempts(scene, attacker, victim, await analysedTables(db, scene), options)]
+  const attempts = [...allAttempts(scene, [attacker, victim], roles, await analysedTables(db, scene), options)]
   return runAttempts(db, policy.contextSetting, attempts, (done, all) => onProgress(`${done} of ${all} attempts`))
 }
 
 function* allAttempts(
   scene: Scene,
-  a: string,
-  b: string,
+  [a, b]: readonly [string, string],
+  roles: readonly string[],
   analysed: string[],
   options: AttackOptions,
 ): Generator<Attempt> {
@@ -136,7 +136,7 @@ function* allAttempts(
   const { catalog, policy } = context
   const quick = options.mode === 'quick'
   const chosen = (name: string) => !options.only || options.only.includes(name)
-  const plots = (options.roles ?? [policy.attackRole]).flatMap((role): Plot[] => {
+  const plots = roles.flatMap((role): Plot[] => {
     const plot: Plot = { role, attacker: a, victim: b, quick, isApplication: true }
     return quick ? [plot] : [plot, { ...plot, attacker: b, victim: a }]
   })
@@ -168,6 +168,23 @@ function* allAttempts(
     yield* statisticsAttempts(analysed, plot)
     yield* escalationAttempts(plot, scene)
   }
+}
+
+/** The application that a schema without roles will have: it may read and write every table, and owns none. */
+async function makeRole(db: Querier, { catalog, tables }: VerifyContext): Promise<string> {
+  const role = 'imhotep_attack_application'
+  await db.query(`create role ${role}`)
+  const views = [...catalog.views.values()].filter((view) => !view.materialized)
+  const relations = [...tables.filter((table) => table.partitionOf === null), ...views]
+  for (const schema of new Set(relations.map((relation) => relation.schema))) {
+    await db.query(`grant usage on schema ${quoteName(schema)} to ${role}`)
+    await db.query(`grant usage on all sequences in schema ${quoteName(schema)} to ${role}`)
+  }
+  if (relations.length > 0) {
+    const names = relations.map(quoteQualified).join(', ')
+    await db.query(`grant select, insert, update, delete on ${names} to ${role}`)
+  }
+  return role
 }
 
 async function refuseUnlessPossible(db: Querier, { catalog }: VerifyContext, roles: readonly string[]): Promise<void> {

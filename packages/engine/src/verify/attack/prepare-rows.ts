@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Column, Table } from '../../catalog/model.ts'
 import type { VerifyContext } from '../context.ts'
 import { listedValue } from './listed-value.ts'
+import { baseTypeOf, freshId, madeUpId } from './made-up.ts'
 import { quoteLiteral, quoteName, quoteQualified } from './quote.ts'
 import type { Querier } from './runner.ts'
 import { referencesOf, writableColumns, type Target } from './targets.ts'
@@ -29,17 +30,36 @@ const texts = [
  * inserted; the caller rolls everything back.
  */
 export async function chooseTenants(db: Querier, context: VerifyContext): Promise<string[]> {
-  const root = context.catalog.tables.get(context.policy.rootTable)
-  if (!root) return []
+  const { rootTable: root, policy, catalog } = context
+  if (!root) {
+    const ids = await tenantsOfRows(db, context)
+    while (ids.length < 2) ids.push(madeUpId(policy.tenantType, catalog) ?? randomUUID())
+    return ids.length > 2 ? busiest(db, context, ids) : ids
+  }
   const found = await db.query<{ id: string }>(`select id::text as id from ${quoteQualified(root)} order by id limit 8`)
   const ids = found.map((row) => row.id)
   if (ids.length > 2) return busiest(db, context, ids)
   while (ids.length < 2) {
-    const id = randomUUID()
+    const id = madeUpId(root.columns.get('id')?.type ?? 'uuid', catalog) ?? randomUUID()
     if (!(await makeRow(db, root, new Map([['id', quoteLiteral(id)]]), context))) break
     ids.push(id)
   }
   return ids
+}
+
+/** Tenants that rows speak of, in a schema without a table of tenants. */
+async function tenantsOfRows(db: Querier, { policy, tenantTables }: VerifyContext): Promise<string[]> {
+  const column = quoteName(policy.tenantColumn)
+  const queries = tenantTables
+    .filter((table) => table.partitionOf === null && table.columns.has(policy.tenantColumn))
+    .map(
+      (table) => `(select ${column}::text as id from ${quoteQualified(table)} where ${column} is not null limit 200)`,
+    )
+  if (queries.length === 0) return []
+  const found = await db.query<{ id: string }>(
+    `select distinct id from (${queries.join(' union all ')}) rows order by id limit 8`,
+  )
+  return found.map((row) => row.id)
 }
 
 /**
@@ -60,7 +80,7 @@ export async function fillTables(
       const source = tenants.map((other) => target.rows.get(other)?.filter).find((filter) => filter)
       const given = new Map([[context.policy.tenantColumn, quoteLiteral(tenant)]])
       const made = source
-        ? await copyRow(db, target.table, `${target.sqlName} where ${source}`, given)
+        ? await copyRow(db, target.table, `${target.sqlName} where ${source}`, given, context)
         : await makeRow(db, target.table, given, context)
       filled ||= made
       if (made) strangers.push({ target, tenant })
@@ -97,7 +117,8 @@ export async function fillPartitions(
     if (!key || !parent) continue
     for (const tenant of withoutRows(target, tenants)) {
       const source = parent.rows.get(tenant)?.filter
-      const made = source && (await copyRow(db, target.table, `${parent.sqlName} where ${source}`, new Map([key])))
+      const made =
+        source && (await copyRow(db, target.table, `${parent.sqlName} where ${source}`, new Map([key]), context))
       filled ||= Boolean(made)
     }
   }
@@ -145,9 +166,10 @@ async function copyRow(
   table: Table,
   source: string,
   given: ReadonlyMap<string, string>,
+  { catalog }: VerifyContext,
 ): Promise<boolean> {
   const values = new Map(given)
-  if (table.columns.get('id')?.type === 'uuid') values.set('id', quoteLiteral(randomUUID()))
+  for (const [name, id] of Object.entries(freshId(table, catalog))) values.set(name, quoteLiteral(id))
   const names = writableColumns(table)
   const list = names.map(quoteName).join(', ')
   const row = names.map((name) => values.get(name) ?? quoteName(name)).join(', ')
@@ -199,6 +221,8 @@ function insertRow(db: Querier, table: Table, values: ReadonlyMap<string, string
 }
 
 function firstValue(column: Column, table: Table, context: VerifyContext): string {
+  const base = baseTypeOf(column.type, context.catalog)
+  if (base !== column.type) return firstValue({ ...column, type: base }, table, context)
   const type = column.type.replace(/\(.*\)/, '')
   const user = context.catalog.types.get(column.type)
   if (user?.kind === 'enum') return quoteLiteral(user.labels[0] ?? '')

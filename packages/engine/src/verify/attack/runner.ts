@@ -153,11 +153,12 @@ begin
           where pg_stat_get_xact_tuples_inserted(w.oid) + pg_stat_get_xact_tuples_updated(w.oid)
             + pg_stat_get_xact_tuples_deleted(w.oid) > (v_had ->> w.oid::text)::bigint
         loop
-          execute format('select count(*) from only %s where %s = $1 and age(xmin) <= age($2)', v_watch.name, v_watch.tenant_column)
-          into v_found using (v_call ->> 'victim')::uuid, v_mark;
+          execute format('select count(*) from only %s where %s = %L and age(xmin) <= age($1)',
+            v_watch.name, v_watch.tenant_column, v_call ->> 'victim')
+          into v_found using v_mark;
           v_changed := v_changed + v_found;
-          execute format('select count(*) from only %s where %s = $1', v_watch.name, v_watch.tenant_column)
-          into v_found using (v_call ->> 'victim')::uuid;
+          execute format('select count(*) from only %s where %s = %L', v_watch.name, v_watch.tenant_column, v_call ->> 'victim')
+          into v_found;
           v_left := v_left || jsonb_build_object(v_watch.oid::text, v_found);
         end loop;
         v_had := pg_temp.imhotep_attack_counts();
@@ -172,8 +173,8 @@ begin
     -- what was removed is there again after the savepoint
     if v_left <> '{}' then
       for v_watch in select w.* from pg_temp.imhotep_attack_watch w where v_left ? w.oid::text loop
-        execute format('select count(*) from only %s where %s = $1', v_watch.name, v_watch.tenant_column)
-        into v_found using (v_call ->> 'victim')::uuid;
+        execute format('select count(*) from only %s where %s = %L', v_watch.name, v_watch.tenant_column, v_call ->> 'victim')
+        into v_found;
         v_changed := v_changed + greatest(v_found - (v_left ->> v_watch.oid::text)::bigint, 0);
       end loop;
     end if;

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
+import type { Catalog } from '../../catalog/model.ts'
 import { untested, type Attempt, type Step } from './attempt.ts'
 import { judgeCommand, judgePolicy, judgeRead, judgeReference, judgeUnique, judgeWrite } from './judges.ts'
+import { freshId, madeUpId } from './made-up.ts'
 import { quoteLiteral, quoteName } from './quote.ts'
 import type { Plot, Scene } from './scene.ts'
 import { countLimit, harmlessColumn, referencesOf, writableColumns, type Target, type TenantRows } from './targets.ts'
@@ -115,13 +117,16 @@ class TableTrial {
         continue
       }
       const row = this.#rowWhere(filter)
+      const unknown = () =>
+        madeUpId(this.#target.table.columns.get(column)?.type ?? 'uuid', this.#catalog) ?? randomUUID()
       const update = (id: string) =>
         this.#step(
           `update ${this.#name} set ${quoteName(column)} = ${quoteLiteral(id)} where ${this.#ours} and ${filter}`,
         )
-      const insert = (id: string) => this.#step(this.#insertCopy({ [column]: id, id: randomUUID() }), { row })
-      const steps = [update(theirId), update(randomUUID())]
-      if (!this.#plot.quick || this.#target.appendOnly) steps.push(insert(theirId), insert(randomUUID()))
+      const fresh = () => freshId(this.#target.table, this.#catalog)
+      const insert = (id: string) => this.#step(this.#insertCopy({ [column]: id, ...fresh() }), { row })
+      const steps = [update(theirId), update(unknown())]
+      if (!this.#plot.quick || this.#target.appendOnly) steps.push(insert(theirId), insert(unknown()))
       const others = keys.map((each) => each.key.name).filter((name) => name !== key.name)
       yield this.#attempt(title, steps, judgeReference(others))
     }
@@ -157,7 +162,7 @@ class TableTrial {
       'join by tenant': `select from ${name} a join ${name} b on ${joined} limit 10`,
       count: `select from (select count(*) as n from ${name} where ${theirs}) counted where n > 0`,
       // A predicate that fails on every row: it may not run before the policy.
-      'error in a predicate': `select from ${name} where ${theirs} and 1 / (length(${this.#tenant}::text) - 36) = 1`,
+      'error in a predicate': `select from ${name} where ${theirs} and 1 / (length(${this.#tenant}::text) - ${this.#plot.victim.length}) = 1`,
     }
     for (const [title, sql] of Object.entries(reads)) yield this.#attempt(title, [this.#step(sql)], judgeRead(1))
     if (this.#plot.isApplication) {
@@ -183,7 +188,10 @@ class TableTrial {
     yield this.#attempt('delete without a tenant', [this.#step(remove, nobody)], judgePolicy(present))
     if (this.#own.filter === null) return
     const row = this.#rowWhere(this.#own.filter)
-    const copy = this.#insertCopy({ [this.#tenantName]: this.#plot.victim, id: randomUUID() })
+    const copy = this.#insertCopy({
+      [this.#tenantName]: this.#plot.victim,
+      ...freshId(this.#target.table, this.#catalog),
+    })
     yield this.#attempt('insert a copy for the other tenant', [this.#step(copy, { row })], judgeWrite(1))
     yield this.#attempt('move as applications do', [this.#step(this.#move())], judgeWrite(1))
   }
@@ -218,8 +226,8 @@ class TableTrial {
    * exist there. The id of a shared table is everybody's.
    */
   #sameValues(filter: string): Attempt {
-    const newcomer = randomUUID()
-    const id = this.#target.scope === 'shared' ? { id: randomUUID() } : {}
+    const newcomer = madeUpId(this.#scene.context.policy.tenantType, this.#catalog) ?? randomUUID()
+    const id = this.#target.scope === 'shared' ? freshId(this.#target.table, this.#catalog) : {}
     const sql = this.#insertCopy({ [this.#tenantName]: newcomer, ...id })
     const row = this.#rowWhere(filter)
     const title = 'insert values of the other tenant'
@@ -240,6 +248,10 @@ class TableTrial {
   #move(): string {
     const set = `${this.#tenant} = ${quoteLiteral(this.#plot.victim)}`
     return `update ${this.#name} set ${set} where ${this.#ours} and ${this.#own.filter}`
+  }
+
+  get #catalog(): Catalog {
+    return this.#scene.context.catalog
   }
 
   get #tenantName(): string {

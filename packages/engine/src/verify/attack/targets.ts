@@ -1,5 +1,6 @@
 import type { Table } from '../../catalog/model.ts'
-import { isAppendOnly, nameOf, scopeOf, tenantColumnOf, topOf, type Scope, type VerifyContext } from '../context.ts'
+import { isAppendOnly, nameOf, scopeOf, tenantColumnOf, topOf, type VerifyContext } from '../context.ts'
+import type { Scope } from '../policy.ts'
 import { quoteLiteral, quoteName, quoteQualified } from './quote.ts'
 import type { Querier } from './runner.ts'
 

@@ -22,17 +22,20 @@ export const applicationRoles = defineRule<string>({
   subjects: (context) => context.applicationRoles,
   *check(name, context) {
     const role = context.catalog.roles.get(name)
-    if (role?.superuser) yield { object: name, message: `application role ${name} is a superuser` }
-    if (role?.bypassRls) yield { object: name, message: `application role ${name} has BYPASSRLS` }
-    if (powerful.includes(name)) yield { object: name, message: `an application role is a member of ${name}` }
+    const at = { object: name, position: role?.position }
+    if (role?.superuser) yield { ...at, message: `application role ${name} is a superuser` }
+    if (role?.bypassRls) yield { ...at, message: `application role ${name} has BYPASSRLS` }
+    if (powerful.includes(name)) yield { ...at, message: `an application role is a member of ${name}` }
     const { schemas, tables, views, functions } = context.catalog
     for (const object of [...tables.values(), ...views.values(), ...functions.values()]) {
-      if (object.owner === name)
-        yield { object: nameOf(object), message: `${nameOf(object)} is owned by application role ${name}` }
+      if (object.owner !== name) continue
+      const message = `${nameOf(object)} is owned by application role ${name}`
+      yield { object: nameOf(object), message, position: object.position }
     }
     for (const schema of schemas.values()) {
-      if (schema.owner === name)
-        yield { object: schema.name, message: `schema ${schema.name} is owned by application role ${name}` }
+      if (schema.owner !== name) continue
+      const message = `schema ${schema.name} is owned by application role ${name}`
+      yield { object: schema.name, message, position: schema.position }
     }
   },
 })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { addTrigger, messagesOf, soundCatalog } from '../../../../../tests/support/catalog-builder.ts'
 import type { Table, Trigger } from '../../catalog/model.ts'
+import { defaultPolicy } from '../policy.ts'
 import { auditCoverage } from './audit-coverage.ts'
 
 test('audit-coverage: finds a protected table without triggers', () => {
@@ -74,6 +75,35 @@ test('audit-coverage: does not ask for triggers on operational tables', () => {
   const messages = messagesOf(auditCoverage, catalog)
 
   assert.deepEqual(messages, [])
+})
+
+test('audit-coverage: knows triggers by their function where the policy names it', () => {
+  const policy = { ...defaultPolicy, auditTriggers: {}, auditFunctions: ['b.record_*'] }
+  const trace: Partial<Trigger> = { timing: 'after', function: 'b.record_change' }
+  const [whole, half, none] = [['insert', 'update', 'delete'], ['insert'], []].map((events) =>
+    soundCatalog((_, things) => {
+      things.comment = 'class=phi;scope=tenant;about=Things.'
+      if (events.length > 0) addTrigger(things, 'trace', { ...trace, events })
+    }),
+  )
+
+  assert.deepEqual(messagesOf(auditCoverage, whole!, undefined, policy), [])
+  assert.deepEqual(messagesOf(auditCoverage, half!, undefined, policy), [
+    'no audit trigger on a.things (class=phi) fires on update',
+    'no audit trigger on a.things (class=phi) fires on delete',
+  ])
+  assert.equal(messagesOf(auditCoverage, none!, undefined, policy).length, 3)
+})
+
+test('audit-coverage: finds a trigger for some rows only', () => {
+  const catalog = soundCatalog((_, things) => {
+    audited(things)
+    addTrigger(things, 'audit_delete', { ...logs, events: ['delete'], when: '(old.id IS NOT NULL)' })
+  })
+
+  const messages = messagesOf(auditCoverage, catalog)
+
+  assert.match(messages.join('\n'), /fires for some rows only/)
 })
 
 const logs: Partial<Trigger> = { timing: 'after', function: 'audit.log_a_things' }

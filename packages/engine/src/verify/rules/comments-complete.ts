@@ -11,6 +11,8 @@ export const commentsComplete = defineRule<Table>({
   instead:
     "comment on table t is 'class=..;scope=..;owner=..;retention=..;about=One sentence.'; columns 'class=..;about=..'.",
   *subjects(context) {
+    // A schema without tags has another convention, or none.
+    if (!context.hasTags) return
     for (const table of context.tables) if (table.partitionOf === null) yield table
   },
   *check(table, context) {

@@ -1,4 +1,4 @@
-import type { Grant, Table } from '../../catalog/model.ts'
+import type { Grant, SourcePosition, Table } from '../../catalog/model.ts'
 import { isProtected, nameOf, type VerifyContext } from '../context.ts'
 import { defineRule } from '../rule.ts'
 
@@ -6,6 +6,7 @@ interface Granted {
   readonly object: string
   readonly owner: string | null
   readonly grant: Grant
+  readonly position: SourcePosition | undefined
   /** Absent for views, sequences, schemas and functions. */
   readonly table?: Table
   readonly kind: 'table' | 'view' | 'sequence' | 'schema' | 'definer function'
@@ -40,13 +41,13 @@ export const grants = defineRule<Granted>({
     if (flaw === null) return
     const { object, grant } = granted
     const message = `${grant.grantee} holds ${grant.privilege.toLowerCase()} on ${granted.kind} ${object}: ${flaw}`
-    yield { object, message, position: granted.table?.position }
+    yield { object, message, position: granted.position }
   },
 })
 
-function flawOf({ kind, grant, table, owner }: Granted, context: VerifyContext): string | null {
+function flawOf({ kind, object, grant, table, owner }: Granted, context: VerifyContext): string | null {
   const privilege = grant.privilege.toUpperCase()
-  if (grant.grantee === owner) return null
+  if (grant.grantee === owner || isServersOwn(kind, object, grant)) return null
   if (grant.grantee === 'public') return 'nothing is for everybody'
   if (table && table.partitionOf !== null) return 'partitions are reached through their parent only'
   const isApplication = context.applicationRoles.has(grant.grantee)
@@ -59,13 +60,19 @@ function flawOf({ kind, grant, table, owner }: Granted, context: VerifyContext):
   return null
 }
 
+/** PostgreSQL lets everybody look into the schema public, where extensions stand. */
+function isServersOwn(kind: Granted['kind'], object: string, { privilege }: Grant): boolean {
+  return kind === 'schema' && object === 'public' && privilege.toUpperCase() === 'USAGE'
+}
+
 function* grantsOf(
   kind: Granted['kind'],
   object: string,
-  source: { readonly owner: string | null; readonly grants: Grant[] },
+  source: Pick<Table, 'owner' | 'grants' | 'position'>,
   table?: Table,
 ): Generator<Granted> {
-  for (const grant of source.grants) {
-    yield { kind, object, owner: source.owner, grant, ...(table ? { table } : {}) }
+  const { owner, grants: given, position } = source
+  for (const grant of given) {
+    yield { kind, object, owner, grant, position, ...(table ? { table } : {}) }
   }
 }

@@ -1,5 +1,5 @@
 import type { Column, Table } from '../../catalog/model.ts'
-import { nameOf } from '../context.ts'
+import { classOf, nameOf } from '../context.ts'
 import { defineRule } from '../rule.ts'
 import { parseTags } from '../tags.ts'
 
@@ -16,13 +16,12 @@ export const noFloatMoney = defineRule<{ table: Table; column: Column }>({
   *subjects(context) {
     for (const table of context.tables) for (const column of table.columns.values()) yield { table, column }
   },
-  *check({ table, column }) {
+  *check({ table, column }, context) {
     const isFloat = /^(real|double precision)(\[\])?$/.test(column.type)
-    const financial =
-      parseTags(column.comment).get('class') === 'financial' || parseTags(table.comment).get('class') === 'financial'
+    const financial = parseTags(column.comment).get('class') === 'financial' || classOf(table, context) === 'financial'
     const suspicious = column.type.startsWith('money') || (isFloat && (financial || moneyWords.test(column.name)))
     if (!suspicious) return
     const object = `${nameOf(table)}.${column.name}`
-    yield { object, message: `${object} keeps money as ${column.type}`, position: table.position }
+    yield { object, message: `${object} keeps money as ${column.type}`, position: column.position ?? table.position }
   },
 })

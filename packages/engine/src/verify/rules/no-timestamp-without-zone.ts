@@ -14,6 +14,6 @@ export const noTimestampWithoutZone = defineRule<{ table: Table; column: Column 
   *check({ table, column }) {
     if (!/^timestamp(\(\d\))? without time zone|^tsrange|^tsmultirange/.test(column.type)) return
     const object = `${nameOf(table)}.${column.name}`
-    yield { object, message: `${object} is ${column.type}`, position: table.position }
+    yield { object, message: `${object} is ${column.type}`, position: column.position ?? table.position }
   },
 })

@@ -15,17 +15,18 @@ export const tenantColumn = defineRule<Table>({
     const scope = scopeOf(table, context)
     const name = tenantColumnOf(table, context)
     const column = table.columns.get(name)
-    const at = { object, position: table.position }
+    const at = { object, position: column?.position ?? table.position }
     // A table that has the column is held to it, whatever its comment says.
     if (column && parseTags(topOf(table, context.catalog).comment).get('scope') === 'global') {
       yield { ...at, message: `${object} says scope=global and has a column ${name}` }
     }
     if (scope === 'global') return
     if (!column) {
-      yield { ...at, message: `${object} says scope=${scope} and has no column ${name}` }
+      yield { ...at, message: `${object} is of scope ${scope} and has no column ${name}` }
       return
     }
-    if (column.type !== 'uuid') yield { ...at, message: `${object}.${name} is ${column.type}, not uuid` }
+    const { tenantType } = context.policy
+    if (column.type !== tenantType) yield { ...at, message: `${object}.${name} is ${column.type}, not ${tenantType}` }
     if (!column.notNull && scope !== 'shared') yield { ...at, message: `${object}.${name} can be null` }
     if (column.default !== null && scope !== 'root') {
       yield { ...at, message: `${object}.${name} has a default: a row must say whose it is` }

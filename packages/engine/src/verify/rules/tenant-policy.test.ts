@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
+  addFunction,
   addPolicy,
   addTenantTable,
   canonical,
@@ -8,6 +9,7 @@ import {
   soundCatalog,
 } from '../../../../../tests/support/catalog-builder.ts'
 import type { Catalog, Policy } from '../../catalog/model.ts'
+import { defaultPolicy } from '../policy.ts'
 import { tenantPolicy } from './tenant-policy.ts'
 
 test('tenant-policy: finds a table without the policy', () => {
@@ -161,6 +163,71 @@ test('tenant-policy: accepts the platform role on the root table', () => {
   const messages = messagesOf(tenantPolicy, catalog)
 
   assert.deepEqual(messages, [])
+})
+
+for (const [expression, reason] of [
+  ['(1 = 1)', /it is always true/],
+  [`(${canonical} OR true)`, /OR opens it further/],
+  ['(EXISTS ( SELECT 1 FROM a.members m WHERE (m.tenant_id = m.tenant_id)))', /EXISTS is asked for every row/],
+  ['(tenant_id IN ( SELECT a.my_tenants() AS my_tenants))', /IN is asked for every row/],
+  [`(tenant_id = (current_setting('app.tenant_id'::text, true))::uuid)`, /current_setting is called for every row/],
+  ['(tenant_id = a.f())', /a\.f is called for every row, a\.f is volatile/],
+] as const) {
+  test(`tenant-policy: says what is wrong with ${expression}`, () => {
+    const catalog = soundCatalog((catalog, things) => {
+      addFunction(catalog, 'a', 'f', { volatility: 'volatile' })
+      addPolicy(things, 'tenant_isolation', { using: expression })
+    })
+
+    const messages = messagesOf(tenantPolicy, catalog)
+
+    assert.match(messages.join('\n'), reason)
+  })
+}
+
+test('tenant-policy: compares with an expression where the policy gives one, in its fast form only', () => {
+  const expression = `nullif(current_setting('app.tenant_id', true), '')::uuid`
+  const printed = `(NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid`
+  const policy = { ...defaultPolicy, contextExpression: expression }
+  const [fast, slow] = [`(tenant_id = ( SELECT ${printed} AS "nullif"))`, `(tenant_id = ${printed})`].map((using) =>
+    soundCatalog((catalog, things) => {
+      catalog.tables.delete('core.tenants')
+      addPolicy(things, 'tenant_isolation', { using, withCheck: using })
+    }),
+  )
+
+  assert.deepEqual(messagesOf(tenantPolicy, fast!, undefined, policy), [])
+  assert.equal(messagesOf(tenantPolicy, slow!, undefined, policy).length, 2)
+})
+
+test('tenant-policy: accepts a policy for each command, and finds that one is missing', () => {
+  const split = (commands: readonly Policy['command'][]) =>
+    soundCatalog((_, things) => {
+      things.policies.delete('tenant_isolation')
+      for (const command of commands) {
+        const using = command === 'insert' ? null : canonical
+        const withCheck = command === 'select' || command === 'delete' ? null : canonical
+        addPolicy(things, `tenant_isolation_${command}`, { command, using, withCheck })
+      }
+    })
+  const policy = { ...defaultPolicy, isolationPolicy: 'tenant_isolation*' }
+
+  const whole = messagesOf(tenantPolicy, split(['select', 'insert', 'update', 'delete']), undefined, policy)
+  const partial = messagesOf(tenantPolicy, split(['select', 'insert', 'update']), undefined, policy)
+
+  assert.deepEqual(whole, [])
+  assert.deepEqual(partial, ['policy tenant_isolation_select on a.things covers select only'])
+})
+
+test('tenant-policy: finds the policy by a pattern of names', () => {
+  const catalog = soundCatalog((_, things) => {
+    things.policies.delete('tenant_isolation')
+    addPolicy(things, 'things_by_tenant')
+  })
+
+  const messages = messagesOf(tenantPolicy, catalog, undefined, { ...defaultPolicy, isolationPolicy: '*_by_tenant' })
+
+  assert.deepEqual(messages, ['core.tenants has no policy *_by_tenant'])
 })
 
 function shared(catalog: Catalog, policy: Partial<Policy>): void {

@@ -1,6 +1,7 @@
 import type { Policy, Table } from '../../catalog/model.ts'
 import { nameOf, scopeOf, tenantColumnOf, type VerifyContext } from '../context.ts'
-import { plainExpression } from '../expression.ts'
+import { matchesName } from '../match-name.ts'
+import { isCanonical, isUnowned, policyFlaws } from '../policy-expression.ts'
 import { defineRule } from '../rule.ts'
 
 export const tenantPolicy = defineRule<Table>({
@@ -17,16 +18,17 @@ export const tenantPolicy = defineRule<Table>({
   *check(table, context) {
     const object = nameOf(table)
     const { policy } = context
-    const isolation = table.policies.get(policy.isolationPolicy)
+    const isolation = isolationOf(table, context)
     if (!isolation) {
       yield { object, message: `${object} has no policy ${policy.isolationPolicy}`, position: table.position }
     } else {
-      for (const message of flawsOf(isolation, tenantColumnOf(table, context), policy.contextFunction)) {
+      for (const message of flawsOf(isolation, table, context)) {
         yield { object, message: `policy ${isolation.name} on ${object} ${message}`, position: isolation.position }
       }
     }
     for (const other of table.policies.values()) {
       if (other === isolation || !other.permissive || isAllowed(other, table, context)) continue
+      if (keepsToTenant(other, table, context)) continue
       yield {
         object,
         message: `permissive policy ${other.name} on ${object} opens more than the tenant's own rows`,
@@ -37,27 +39,60 @@ export const tenantPolicy = defineRule<Table>({
   },
 })
 
-function* flawsOf(policy: Policy, column: string, contextFunction: string): Generator<string> {
+/** The policy of that name; where the name is a pattern, a permissive one for every command before others. */
+function isolationOf(table: Table, { policy }: VerifyContext): Policy | undefined {
+  const exact = table.policies.get(policy.isolationPolicy)
+  if (exact) return exact
+  const named = [...table.policies.values()].filter(({ name }) => matchesName(policy.isolationPolicy, name))
+  return named.find(({ permissive, command }) => permissive && command === 'all') ?? named[0]
+}
+
+function* flawsOf(policy: Policy, table: Table, context: VerifyContext): Generator<string> {
+  const column = tenantColumnOf(table, context)
   if (!policy.permissive) yield 'is restrictive: nothing is visible without a permissive one'
-  if (policy.command !== 'all') yield `covers ${policy.command} only`
+  if (policy.command !== 'all' && !coversEachCommand(table, context)) yield `covers ${policy.command} only`
   if (policy.roles.length !== 1 || policy.roles[0] !== 'public') yield 'does not hold for every role'
-  // The second form is for distributed tables, where sub-selects in policies are refused.
-  const accepted = [`${column}=select${contextFunction}`, `${column}=${contextFunction}`]
   for (const [clause, text] of [
     ['USING', policy.using],
     ['WITH CHECK', policy.withCheck],
   ] as const) {
+    if (text === null && !clausesOf(policy.command).includes(clause)) continue
     if (text === null) yield `has no ${clause}`
-    else if (!accepted.includes(plainExpression(text))) yield `has another ${clause} than the canonical text`
+    else if (!isCanonical(text, column, context.policy)) {
+      const flaws = policyFlaws(text, context)
+      yield `has another ${clause} than the canonical text${flaws.length > 0 ? `: ${flaws.join(', ')}` : ''}`
+    }
   }
 }
 
-function isAllowed(policy: Policy, table: Table, context: VerifyContext): boolean {
+/** Some schemas write a policy a command instead of one for all. */
+function coversEachCommand(table: Table, context: VerifyContext): boolean {
+  const kept = [...table.policies.values()].filter((policy) => keepsToTenant(policy, table, context))
+  return (['select', 'insert', 'update', 'delete'] as const).every((command) =>
+    kept.some((policy) => policy.permissive && policy.command === command),
+  )
+}
+
+/** The canonical text in each clause that the command has. */
+function keepsToTenant(policy: Policy, table: Table, context: VerifyContext): boolean {
+  const column = tenantColumnOf(table, context)
+  return clausesOf(policy.command).every((clause) => {
+    const text = clause === 'USING' ? policy.using : policy.withCheck
+    return text !== null && isCanonical(text, column, context.policy)
+  })
+}
+
+function clausesOf(command: Policy['command']): readonly ('USING' | 'WITH CHECK')[] {
+  if (command === 'insert') return ['WITH CHECK']
+  return command === 'select' || command === 'delete' ? ['USING'] : ['USING', 'WITH CHECK']
+}
+
+/** A permissive policy beside the isolation that the conventions know. */
+export function isAllowed(policy: Policy, table: Table, context: VerifyContext): boolean {
   const scope = scopeOf(table, context)
   const conventions = context.policy
   if (scope === 'shared' && policy.name === conventions.sharedPolicy) {
-    const opens = policy.using === null ? '' : plainExpression(policy.using)
-    return policy.command === 'select' && opens === `${conventions.tenantColumn}isnull`
+    return policy.command === 'select' && policy.using !== null && isUnowned(policy.using, conventions.tenantColumn)
   }
   const onlyFor = (roles: readonly string[]) => policy.roles.every((role) => roles.includes(role))
   if (scope === 'root' && onlyFor(conventions.platformRoles)) return true
