@@ -96,3 +96,21 @@ export class UnknownFamilyError extends ImhotepError {
     super(`there is no family of rules '${name}'`, { hint: `choose of: all, ${known.join(', ')}` })
   }
 }
+
+/** `imhotep lint` was given something that it cannot read. */
+export class LintInputError extends ImhotepError {
+  readonly code = 'IMH_LINT_INPUT'
+  override readonly exitCode = 2
+  constructor(input: string, reason: string, options: ErrorOptions = {}) {
+    super(`'${input}' ${reason}`, { ...options, hint: 'see: imhotep lint --help' })
+  }
+}
+
+/** No rule has this name. */
+export class UnknownRuleError extends ImhotepError {
+  readonly code = 'IMH_UNKNOWN_RULE'
+  override readonly exitCode = 2
+  constructor(rule: string) {
+    super(`there is no rule '${rule}'`, { hint: 'docs/reference/lint.md lists them' })
+  }
+}

@@ -50,7 +50,7 @@ export {
 } from './migrate/apply-migrations.ts'
 export { DEFAULT_HISTORY_TABLE, historyTable, historyTableDdl, type HistoryTable } from './migrate/history-table.ts'
 export { markBaseline, type BaselineOptions } from './migrate/mark-baseline.ts'
-export { compareVersions, type MigrationFile } from './migrate/migration-file.ts'
+export { compareVersions, isVersion, type MigrationFile } from './migrate/migration-file.ts'
 export {
   migrationStatus,
   type MigrationStatus,
@@ -74,7 +74,7 @@ export { lintFiles, type LintOptions, type LintReport } from './lint/lint-files.
 export { lintRules } from './lint/rules/index.ts'
 export { applyEdits } from './lint/apply-edits.ts'
 export { knownOf, withoutKnown, type KnownFindings } from './lint/known-findings.ts'
-export { lintText } from './lint/report/text.ts'
+export { excerpts, lintText } from './lint/report/text.ts'
 export { lintSarif } from './lint/report/sarif.ts'
 export { lintGithub } from './lint/report/github.ts'
 export { lintGitlab } from './lint/report/gitlab.ts'

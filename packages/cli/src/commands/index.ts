@@ -3,6 +3,7 @@ import { audit } from './audit.ts'
 import { bundle } from './bundle.ts'
 import { down } from './down.ts'
 import { init } from './init.ts'
+import { lint } from './lint.ts'
 import { migrate } from './migrate.ts'
 import { repair } from './repair.ts'
 import { seed } from './seed.ts'
@@ -11,4 +12,4 @@ import { up } from './up.ts'
 import { verify } from './verify.ts'
 
 /** Every command, in the order of the help. One line a command. */
-export const commands: readonly Command[] = [up, down, init, migrate, status, repair, seed, bundle, verify, audit]
+export const commands: readonly Command[] = [up, down, init, migrate, status, repair, seed, bundle, lint, verify, audit]

@@ -1,5 +1,4 @@
 import type { Finding } from '../../verify/finding.ts'
-import type { LintReport } from '../lint-files.ts'
 
 const LEVELS = { error: 'error', warning: 'warning', info: 'note' } as const
 
@@ -10,11 +9,7 @@ export interface RuleText {
 }
 
 /** SARIF 2.1.0 (OASIS), what GitHub code scanning and most editors read. */
-export function lintSarif(
-  { findings }: Pick<LintReport, 'findings'>,
-  rules: readonly RuleText[],
-  version: string,
-): object {
+export function lintSarif(findings: readonly Finding[], rules: readonly RuleText[], version: string): object {
   const used = rules.filter(({ id }) => findings.some(({ rule }) => rule === id))
   return {
     $schema: 'https://json.schemastore.org/sarif-2.1.0.json',

@@ -1,0 +1,67 @@
+import { execFile } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { dirname, join, relative, resolve, sep } from 'node:path'
+import { promisify } from 'node:util'
+import { isVersion, type LintSource } from '@imhotep/engine'
+import { LintInputError } from '../errors.ts'
+import { findProject } from '../project/project.ts'
+
+export interface LintInputs {
+  readonly sources: LintSource[]
+  /** False for single files: what they refer to may exist without them. */
+  readonly complete: boolean
+}
+
+/**
+ * The SQL files below the paths, by default those of the project's migrations. Paths are told relative to `cwd`.
+ * @throws LintInputError for a path that is not there, or without a file
+ */
+export function readLintInputs(paths: readonly string[], cwd: string): LintInputs {
+  const chosen = paths.length > 0 ? paths.map((path) => resolve(cwd, path)) : [findProject(cwd).migrations]
+  const missing = chosen.find((path) => !existsSync(path))
+  if (missing !== undefined) throw new LintInputError(show(missing, cwd), 'is not there')
+  const files = chosen.flatMap((path) => (statSync(path).isDirectory() ? sqlFilesOf(path) : [path]))
+  if (files.length === 0) throw new LintInputError(chosen.map((path) => show(path, cwd)).join(', '), 'has no .sql file')
+  const sources = files.map((file) => ({ path: show(file, cwd), text: readFileSync(file, 'utf8') }))
+  return { sources, complete: chosen.some((path) => statSync(path).isDirectory()) }
+}
+
+function sqlFilesOf(directory: string): string[] {
+  return readdirSync(directory, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.sql'))
+    .toSorted()
+    .map((name) => join(directory, name))
+}
+
+function show(path: string, cwd: string): string {
+  return (relative(cwd, path) || '.').split(sep).join('/')
+}
+
+/**
+ * Which files were there already: up to a version, or unchanged since a revision of git.
+ * @throws LintInputError when git does not know the revision
+ */
+export async function appliedSince(
+  since: string,
+  inputs: LintInputs,
+  cwd: string,
+): Promise<{ since: string } | { isApplied: (file: string) => boolean }> {
+  if (isVersion(since)) return { since }
+  const changed = await changedFiles(since, inputs, cwd)
+  return { isApplied: (file) => !changed.has(file) }
+}
+
+async function changedFiles(revision: string, { sources }: LintInputs, cwd: string): Promise<Set<string>> {
+  const git = async (...args: string[]) => {
+    const { stdout } = await promisify(execFile)('git', args, { cwd, maxBuffer: 64 * 2 ** 20 })
+    return stdout.split('\0').filter((name) => name !== '')
+  }
+  const directories = [...new Set(sources.map(({ path }) => dirname(path)))]
+  try {
+    const tracked = await git('diff', '--name-only', '--relative', '-z', revision, '--', ...directories)
+    const untracked = await git('ls-files', '--others', '--exclude-standard', '-z', '--', ...directories)
+    return new Set([...tracked, ...untracked])
+  } catch (cause) {
+    throw new LintInputError(revision, 'is neither a version nor a revision that git knows here', { cause })
+  }
+}
