@@ -6,6 +6,7 @@ import { commandsPage } from './docs/commands-page.ts'
 import { coveragePage } from './docs/coverage-page.ts'
 import { errorsPage } from './docs/errors-page.ts'
 import { installedCatalog } from './docs/installed-catalog.ts'
+import { lintPages } from './docs/lint-pages.ts'
 import { schemaPages } from './docs/schema-pages.ts'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -15,6 +16,7 @@ const pages: Record<string, string> = {
   'docs/reference/commands.md': commandsPage(),
   'docs/reference/errors.md': errorsPage(root),
   'docs/reference/coverage.md': coveragePage(root, catalog),
+  ...lintPages(root),
   ...(await schemaPages(root, catalog)),
 }
 

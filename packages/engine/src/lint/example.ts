@@ -20,7 +20,7 @@ const SERVER = /^-- server: (\d+)$/m
 export function readExample(text: string): Example {
   const files: { path: string; lines: string[] }[] = []
   const applied = new Set<string>()
-  for (const line of text.trimEnd().split('\n')) {
+  for (const line of text.trim().split('\n')) {
     const [, isApplied, path] = FILE.exec(line) ?? []
     if (path) {
       files.push({ path, lines: [] })

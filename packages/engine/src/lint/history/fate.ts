@@ -1,4 +1,4 @@
-import type { Catalog, SourcePosition } from '../../catalog/model.ts'
+import type { Catalog, SourcePosition, UnknownEffect } from '../../catalog/model.ts'
 import type { Moment } from '../rule.ts'
 import type { Creation } from './history-index.ts'
 import type { Use } from './uses.ts'
@@ -83,7 +83,23 @@ function mayBeUnknown(kind: Use['kind'], name: string, { catalog, history }: Mom
     return true
   if ((kind === 'function' || kind === 'type') && hasForeignExtension(catalog, schema)) return true
   if (kind === 'column' && isMadeByQuery(splitColumn(name)[0], catalog)) return true
-  return catalog.unknown.some(({ text }) => text.includes(last) || /\bexecute\b/i.test(text))
+  return catalog.unknown.some(
+    (effect) => mayCreate(effect) && (wordsOf(effect).has(last) || wordsOf(effect).has('execute')),
+  )
+}
+
+function mayCreate({ reason }: UnknownEffect): boolean {
+  return !/^(alter|rename|drop|owner|reassign|set schema|columns|types) /.test(reason)
+}
+
+const words = new WeakMap<UnknownEffect, Set<string>>()
+
+function wordsOf(effect: UnknownEffect): Set<string> {
+  const known = words.get(effect)
+  if (known) return known
+  const own = new Set(effect.text.match(/[\p{L}\p{N}_$]+/gu)?.flatMap((word) => [word, word.toLowerCase()]))
+  words.set(effect, own)
+  return own
 }
 
 /** CREATE TABLE AS: its columns are those of a query. */

@@ -1,7 +1,7 @@
 -- file: 001_orders.sql
-create table orders (id BIGINT primary key);
-alter table orders add column total NUMERIC(14, 2);
+create table orders (id bigint primary key);
+alter table orders add column total numeric(14, 2);
 -- file: 002_total.sql
-alter table orders add column total NUMERIC(14, 2); -- here
+alter table orders add column total numeric(14, 2); -- here
 -- file: 003_total.sql
 alter table orders add column if not exists total text; -- here

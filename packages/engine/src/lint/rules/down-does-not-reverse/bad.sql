@@ -1,5 +1,5 @@
 -- file: V001__orders.sql
-create table orders (id BIGINT primary key, total NUMERIC(14, 2));
+create table orders (id bigint primary key, total numeric(14, 2));
 -- file: V002__note.sql
 alter table orders add column note text;
 create index orders_total on orders (total);

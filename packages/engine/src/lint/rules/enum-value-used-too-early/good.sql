@@ -1,7 +1,7 @@
 -- file: 001_state.sql
 create type state as enum ('open', 'closed');
 alter type state add value 'held';
-create table orders (id BIGINT primary key, state state not null default 'held');
+create table orders (id bigint primary key, state state not null default 'held');
 -- file: 002_state.sql
 alter type state add value 'cancelled';
 -- file: 003_state.sql

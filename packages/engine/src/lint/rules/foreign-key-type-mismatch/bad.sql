@@ -2,6 +2,6 @@
 create table customers (id uuid primary key);
 -- file: 002_orders.sql
 create table orders (
-  id BIGINT primary key,
-  customer_id BIGINT references customers (id) -- here
+  id bigint primary key,
+  customer_id bigint references customers (id) -- here
 );

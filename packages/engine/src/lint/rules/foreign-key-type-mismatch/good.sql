@@ -1,8 +1,8 @@
 -- file: 001_customers.sql
-create table customers (id uuid primary key, code VARCHAR(20) unique);
+create table customers (id uuid primary key, code varchar(20) unique);
 -- file: 002_orders.sql
 create table orders (
-  id BIGINT primary key,
+  id bigint primary key,
   customer_id uuid references customers,
   code text references customers (code)
 );

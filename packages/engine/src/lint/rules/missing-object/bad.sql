@@ -1,2 +1,2 @@
 -- file: 001_orders.sql
-create table orders (id BIGINT primary key, customer_id BIGINT references customers (id)); -- here
+create table orders (id bigint primary key, customer_id bigint references customers (id)); -- here

@@ -4,7 +4,7 @@ returns trigger
 language plpgsql
 as $$ begin new.changed_at := now(); return new; end $$;
 -- file: 002_orders.sql
-create table orders (id BIGINT primary key, changed_at timestamptz);
+create table orders (id bigint primary key, changed_at timestamptz);
 create trigger touch
 before update on orders
 for each row

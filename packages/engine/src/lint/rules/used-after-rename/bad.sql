@@ -1,5 +1,5 @@
 -- file: 001_tasks.sql
-create table task_checks (id BIGINT primary key, state text not null);
+create table task_checks (id bigint primary key, state text not null);
 -- file: 002_rename.sql
 alter table task_checks rename to task_verifications;
 -- file: 003_index.sql

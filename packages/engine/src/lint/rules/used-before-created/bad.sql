@@ -1,4 +1,4 @@
 -- file: 001_orders.sql
-create table orders (id BIGINT primary key, customer_id BIGINT references customers (id)); -- here
+create table orders (id bigint primary key, customer_id bigint references customers (id)); -- here
 -- file: 002_customers.sql
-create table customers (id BIGINT primary key);
+create table customers (id bigint primary key);

@@ -1,4 +1,4 @@
 -- file: orders.sql
-create table orders (id BIGINT primary key); -- here
+create table orders (id bigint primary key); -- here
 -- file: V20241302101500__items.sql
-create table items (id BIGINT primary key); -- here
+create table items (id bigint primary key); -- here

@@ -1,5 +1,5 @@
 -- file: V20241231101500123__orders.sql
-create table orders (id BIGINT primary key);
+create table orders (id bigint primary key);
 -- file: R__totals.sql
 create or replace view totals as
   select count(*) as orders from orders;

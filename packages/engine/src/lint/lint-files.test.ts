@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { readExample } from './example.ts'
+import { lintFiles, type LintOptions } from './lint-files.ts'
+import { lintRules } from './rules/index.ts'
+
+/** `rule file:line <- file:line ...` of every finding of the family. */
+async function findingsOf(text: string, options: Partial<LintOptions> = {}, family = 'history'): Promise<string[]> {
+  const { sources } = readExample(text)
+  const { findings } = await lintFiles(sources, { rules: lintRules, ...options })
+  return findings
+    .filter((finding) => finding.family === family || finding.rule.includes('ignore'))
+    .map(({ rule, file, line, related }) =>
+      [`${rule} ${file}:${line}`, ...related.map((end) => `${end.file}:${end.line}`)].join(' <- '),
+    )
+}
+
+const wardHistory = `
+-- file: 001_users.sql
+create table users (id uuid primary key, name text not null);
+create table audit_logs (id bigint primary key, actor uuid not null references users (id), at timestamptz not null);
+-- file: 002_tasks.sql
+create table tasks (id uuid primary key, patient_id uuid not null references patients (id), title text not null);
+create table task_verifications (id uuid primary key, task_id uuid not null references tasks (id));
+-- file: 003_handovers.sql
+alter table handovers add column accepted_at timestamptz;
+alter table task_verifications rename to emr_verifications;
+-- file: 004_handovers.sql
+create table handovers (id uuid primary key, given_by uuid not null references users (id));
+create table audit_logs (id bigint primary key, actor uuid not null, at timestamptz not null, reason text);
+-- file: 005_indexes.sql
+create index task_verifications_task_id on task_verifications (task_id);
+-- file: 005_more.sql
+create index tasks_title on tasks (title);
+`
+
+test('lintFiles: tells all defects of a history in one run, each with both ends', async () => {
+  const found = await findingsOf(wardHistory)
+
+  assert.deepEqual(found, [
+    'missing-object 002_tasks.sql:1',
+    'used-before-created 003_handovers.sql:1 <- 004_handovers.sql:1',
+    'created-twice 004_handovers.sql:2 <- 001_users.sql:2',
+    'used-after-rename 005_indexes.sql:1 <- 003_handovers.sql:2',
+    'version-collision 005_more.sql:1 <- 005_indexes.sql:1',
+  ])
+})
+
+test('lintFiles: goes on behind a statement that does not parse, and takes its objects for unknown', async () => {
+  const found = await findingsOf(`
+-- file: 001_a.sql
+create table a (id bigint primary key;
+create table b (id bigint primary key);
+-- file: 002_b.sql
+create index a_id on a (id);
+alter table c add column x text;`)
+
+  assert.deepEqual(found, ['syntax-error 001_a.sql:1', 'missing-object 002_b.sql:2'])
+})
+
+test('lintFiles: judges only what came after the version that runs in production', async () => {
+  const found = await findingsOf(wardHistory, { since: '3' })
+
+  assert.deepEqual(
+    found.map((text) => text.split(' ')[0]),
+    ['created-twice', 'used-after-rename', 'version-collision'],
+  )
+})
+
+test('lintFiles: an excerpt may refer to what it does not create', async () => {
+  const found = await findingsOf('alter table orders add column note text;', { complete: false })
+
+  assert.deepEqual(found, [])
+})
+
+test('lintFiles: what a block makes up at run time is unknown, not missing', async () => {
+  const found = await findingsOf(`
+-- file: 001_a.sql
+do $$ declare name text; begin select 'orders_' || now()::date into name; execute 'create table ' || name || ' (id int)'; end $$;
+alter table orders_2026 add column note text;`)
+
+  assert.deepEqual(found, [])
+})
+
+test('imhotep:ignore: silences its rule in the statement behind it, with a reason', async () => {
+  const found = await findingsOf(`
+-- file: 001_a.sql
+-- imhotep:ignore missing-object the billing service creates it
+create table orders (id bigint primary key, invoice_id bigint references invoices (id));
+alter table invoices add column note text;`)
+
+  assert.deepEqual(found, ['missing-object 001_a.sql:3'])
+})
+
+test('imhotep:ignore: without a reason, or with nothing to silence, it is a finding', async () => {
+  const found = await findingsOf(`
+-- file: 001_a.sql
+-- imhotep:ignore missing-object
+alter table invoices add column note text;
+-- imhotep:ignore created-twice because
+create table orders (id bigint primary key);
+-- imhotep:ignore-file no-such-rule because`)
+
+  assert.deepEqual(found, [
+    'ignore-without-reason 001_a.sql:1',
+    'missing-object 001_a.sql:2',
+    'stale-ignore 001_a.sql:3',
+    'stale-ignore 001_a.sql:5',
+  ])
+})
+
+test('imhotep:ignore: a comment behind the statement counts, a file as a whole too', async () => {
+  const found = await findingsOf(`
+-- file: 001_a.sql
+alter table invoices add column note text; -- imhotep:ignore missing-object made by hand
+-- file: 002_b.sql
+-- imhotep:ignore-file missing-object made by hand
+alter table invoices add column a text;
+alter table invoices add column b text;`)
+
+  assert.deepEqual(found, [])
+})
