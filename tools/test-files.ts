@@ -3,14 +3,15 @@
 import { resolve } from 'node:path'
 import { suite, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
-import '../tests/support/at-end.ts'
+import { openEnd } from '../tests/support/at-end.ts'
 
+openEnd()
 for (const file of process.argv.slice(2)) {
-  suite(file, async () => {
+  void suite(file, async () => {
     try {
       await import(pathToFileURL(resolve(file)).href)
     } catch (error) {
-      test('can be loaded', () => {
+      void test('can be loaded', () => {
         throw error
       })
     }

@@ -31,7 +31,7 @@ export function printLint(data: LintData, page: Page): void {
     if (data.document !== '') page.line(data.document)
     return
   }
-  for (const line of lintText(data.findings, data.excerpts, page.paint)) page.line(line)
+  for (const line of lintText(data.findings, data.excerpts, (text, tone) => page.paint(text, tone))) page.line(line)
   const errors = data.findings.filter(({ severity }) => severity === 'error').length
   const found = page.paint(count(data.findings.length, 'finding'), errors > 0 ? 'bad' : 'good')
   const left = [

@@ -41,7 +41,7 @@ test('lintSarif: is SARIF 2.1.0 with the rules that it uses, places and both end
   assert.deepEqual(run?.results[0]?.['locations'], [
     { physicalLocation: { artifactLocation: { uri: 'db/002_b.sql' }, region: { startLine: 2, startColumn: 13 } } },
   ])
-  assert.equal((run?.results[0]?.['relatedLocations'] as unknown[]).length, 1)
+  assert.equal((run?.results[0]?.['relatedLocations'] as unknown[] | undefined)?.length, 1)
 })
 
 test('lintGithub: one workflow command a finding, its text escaped', () => {
