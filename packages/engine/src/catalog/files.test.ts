@@ -24,7 +24,7 @@ select a.setup('b');
 call a.work();
 select set_config('x', 'y', false), now();
 selct;
-create table a.c () inherits (a.b);`
+import foreign schema a from server b into c;`
 
   const { unknown } = await foldFiles([{ path: 'x.sql', text }])
 
@@ -35,7 +35,7 @@ create table a.c () inherits (a.b);`
       [1, 'do block'],
       [2, 'call of a.setup'],
       [3, 'call of a.work'],
-      [6, 'create table .. inherits'],
+      [6, 'import foreign schema'],
     ],
   )
 })

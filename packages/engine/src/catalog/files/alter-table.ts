@@ -2,128 +2,257 @@ import type { Node } from '../../parse/parser.ts'
 import type { Column, Table } from '../model.ts'
 import { addColumn, identitySequence } from './columns.ts'
 import { addConstraint } from './constraints.ts'
-import { markUnknown, relationName, withPartitions, type Fold } from './fold.ts'
+import { alterConstraint, validateConstraint } from './alter-constraint.ts'
+import { alterIndex } from './alter-index.ts'
+import { alterView } from './alter-view.ts'
+import { dropColumn, dropConstraint } from './dependents.ts'
+import { markUnknown, withPartitions, type Fold } from './fold.ts'
 import { formatType } from './format-type.ts'
 import { roleName } from './grants.ts'
-import { noteGone } from './gone.ts'
-import { setOwner } from './owners.ts'
+import { attachPartition, detachPartition, inheritFromTable, stopInheriting } from './inheritance.ts'
+import { findIndex, indexNamed, relationName } from './names.ts'
+import { findOther } from './others.ts'
+import { setTableOwner } from './owners.ts'
+import { qualify } from './qualify.ts'
 import { changeOptions } from './relation-options.ts'
+import { sequenceClauses, sequenceOptions } from './sequences.ts'
 import { listBehind, trimmed } from './source-text.ts'
-import { inheritFrom } from './tables.ts'
+import { alterAttributes } from './types.ts'
 
 type AlterNode = Extract<Node, { AlterTableStmt: unknown }>['AlterTableStmt']
-type Command = Extract<Node, { AlterTableCmd: unknown }>['AlterTableCmd']
+export type Command = Extract<Node, { AlterTableCmd: unknown }>['AlterTableCmd']
 
-/** ALTER TABLE, one command after the other; also ALTER INDEX, VIEW and SEQUENCE, which share its tree. */
+/** ALTER TABLE, one command after the other; also ALTER INDEX, VIEW, SEQUENCE and TYPE, which share its tree. */
 export function alterTable(fold: Fold, node: AlterNode): void {
-  const { key } = relationName(node.relation)
-  const table = fold.catalog.tables.get(key)
+  const commands = (node.cmds ?? []).flatMap((item) => ('AlterTableCmd' in item ? item.AlterTableCmd : []))
+  if (node.objtype === 'OBJECT_TYPE') return alterAttributes(fold, node.relation, commands)
+  const { schema, name, key } = relationName(fold, node.relation)
   const { text, start } = fold.statement
   const spans = listBehind(text, (node.relation?.location ?? start) - start)
-  ;(node.cmds ?? []).forEach((item, n) => {
-    if (!('AlterTableCmd' in item)) return
-    const command = item.AlterTableCmd
+  const isOnly = node.relation?.inh === false
+  commands.forEach((command, n) => {
+    const span = spans[n] ?? { start: 0, end: text.length }
+    const { tables, views, sequences } = fold.catalog
+    const table = tables.get(key)
     if (command.subtype === 'AT_ChangeOwner') {
       const owner = command.newowner ? roleName({ RoleSpec: command.newowner }) : ''
-      return setOwner(table ?? fold.catalog.views.get(key) ?? fold.catalog.sequences.get(key), owner)
-    }
-    const span = spans[n] ?? { start: 0, end: text.length }
-    const current = fold.catalog.tables.get(key)
-    if (current) alterOne(fold, current, command, trimmed(text, span), span.end)
-    else if (!NO_EFFECT.has(command.subtype ?? '')) markUnknown(fold, `alter of ${key}`)
+      setTableOwner(fold, key, owner)
+    } else if (table) alterOne(fold, { table, command, text: trimmed(text, span), end: span.end, isOnly })
+    else if (views.has(key)) alterView(fold, key, command)
+    else if (indexOf(fold, node)) alterIndex(fold, indexOf(fold, node) ?? '', command)
+    else if (
+      !sequences.has(key) &&
+      !WITHOUT_EFFECT.has(command.subtype ?? '') &&
+      !isForeign(fold, schema, name) &&
+      !node.missing_ok
+    )
+      markUnknown(fold, `alter of ${key}`)
   })
 }
 
-/** Sub-commands about where and how rows lie, which the model does not hold. */
-const NO_EFFECT = new Set(['AT_ClusterOn', 'AT_DropCluster', 'AT_SetTableSpace', 'AT_SetAccessMethod'])
+function indexOf(fold: Fold, { relation }: AlterNode): string | undefined {
+  const own = indexNamed(fold, [...(relation?.schemaname ? [relation.schemaname] : []), relation?.relname ?? ''])
+  return findIndex(fold.catalog, own.schema, own.name) ? own.key : undefined
+}
 
-function alterOne(fold: Fold, table: Table, command: Command, text: string, end: number): void {
-  const name = command.name ?? ''
-  const each = (change: (own: Table) => void) => withPartitions(fold.catalog, table).forEach(change)
+function isForeign(fold: Fold, schema: string, name: string): boolean {
+  const items = [{ String: { sval: schema } }, { String: { sval: name } }]
+  return findOther(fold, 'OBJECT_FOREIGN_TABLE', { List: { items } }) !== undefined
+}
+
+/** Sub-commands about where and how rows lie, which the model does not hold. */
+const WITHOUT_EFFECT = new Set([
+  'AT_ClusterOn',
+  'AT_DropCluster',
+  'AT_SetTableSpace',
+  'AT_SetAccessMethod',
+  'AT_SetLogged',
+  'AT_SetUnLogged',
+])
+
+interface Alter {
+  readonly table: Table
+  readonly command: Command
+  /** The command's source. */
+  readonly text: string
+  /** Where it ends in the statement. */
+  readonly end: number
+  /** ALTER TABLE ONLY. */
+  readonly isOnly: boolean
+}
+
+function alterOne(fold: Fold, alter: Alter): void {
+  const { table, command } = alter
+  const isKnown = alterColumn(fold, alter) || alterParts(fold, alter) || alterFlags(fold, table, command)
+  if (!isKnown) markUnknown(fold, `alter table ${table.schema}.${table.name}: ${command.subtype ?? ''}`)
+}
+
+/** What is about one column. */
+function alterColumn(fold: Fold, { table, command, text, end, isOnly }: Alter): boolean {
+  const { name = '', def } = command
+  const reached = isOnly ? [table] : withPartitions(fold.catalog, table)
+  const each = (parts: Partial<Column>) => {
+    for (const own of reached) change(own, name, parts)
+    return true
+  }
   switch (command.subtype) {
-    case 'AT_AddColumn': {
-      const definition = command.def
-      if (!definition || !('ColumnDef' in definition)) return
-      return each((own) => addColumn(fold, own, definition.ColumnDef, end))
-    }
+    case 'AT_AddColumn':
+      if (def && 'ColumnDef' in def) for (const own of reached) addColumn(fold, own, def.ColumnDef, end, table)
+      return true
     case 'AT_DropColumn':
-      return each((own) => dropColumn(fold, own, name))
-    case 'AT_ColumnDefault':
-      return each((own) =>
-        change(own, name, { default: command.def ? text.replace(/^.*?\bset\s+default\s+/is, '') : null }),
-      )
+      for (const own of reached)
+        if (own === table || !isInheritedElsewhere(fold, own, table, name)) dropColumn(fold, own, name)
+      return true
+    case 'AT_ColumnDefault': {
+      const source = text.replace(/^.*?\bset\s+default\s+/is, '')
+      return each({ default: def ? qualify(fold, 'expression', source) : null })
+    }
     case 'AT_SetNotNull':
-      return each((own) => change(own, name, { notNull: true }))
+      return each({ notNull: true })
     case 'AT_DropNotNull':
-      return each((own) => change(own, name, { notNull: false }))
+      return each({ notNull: false })
     case 'AT_AlterColumnType': {
-      const type = command.def && 'ColumnDef' in command.def ? command.def.ColumnDef.typeName : undefined
-      return each((own) => change(own, name, { type: formatType(type ?? {}) }))
+      const column = def && 'ColumnDef' in def ? def.ColumnDef : undefined
+      const type = formatType(fold, column?.typeName ?? {})
+      for (const own of reached) changeType(own, name, type, null)
+      return true
     }
-    case 'AT_DropExpression':
-      return each((own) => change(own, name, { generated: null }))
-    case 'AT_AddIdentity': {
-      const options = command.def && 'Constraint' in command.def ? command.def.Constraint.options : undefined
-      const type = table.columns.get(name)?.type ?? 'bigint'
-      return change(table, name, {
-        identity: /\balways\b/i.test(text) ? 'always' : 'by default',
-        identitySequence: identitySequence(fold, table, name, type, options),
-        notNull: true,
+    case 'AT_SetExpression':
+      return each({
+        generated: qualify(
+          fold,
+          'expression',
+          text.replace(/^.*?\bset\s+expression\s+as\s*/is, ''),
+          `${table.schema}.${table.name}`,
+        ),
       })
-    }
-    case 'AT_DropIdentity':
-      return change(table, name, { identity: null, identitySequence: null })
+    case 'AT_DropExpression':
+      return each({ generated: null })
     case 'AT_SetStorage':
-      return each((own) => change(own, name, { storage: word(command.def) }))
+      return each({ storage: word(def) })
     case 'AT_SetCompression':
-      return each((own) => change(own, name, { compression: word(command.def) }))
-    case 'AT_SetStatistics':
-      return change(table, name, { statistics: statisticsTarget(command.def) })
+      return each({ compression: word(def) })
+    case 'AT_SetStatistics': {
+      const byNumber = [...table.columns.values()][(command.num ?? 0) - 1]?.name
+      change(table, name || (byNumber ?? ''), { statistics: statisticsTarget(def) })
+      return true
+    }
     case 'AT_SetOptions':
     case 'AT_ResetOptions': {
-      const options = changeOptions(
-        table.columns.get(name)?.options ?? [],
-        items(command.def),
-        command.subtype === 'AT_ResetOptions',
-      )
-      return change(table, name, { options })
+      const options = table.columns.get(name)?.options ?? []
+      change(table, name, { options: changeOptions(options, items(def), command.subtype === 'AT_ResetOptions') })
+      return true
     }
-    case 'AT_SetRelOptions':
-    case 'AT_ResetRelOptions': {
-      const options = changeOptions(table.options, items(command.def), command.subtype === 'AT_ResetRelOptions')
-      return replaceTable(fold, table, { options })
-    }
-    case 'AT_ReplicaIdentity':
-      return replaceTable(fold, table, { replicaIdentity: replicaIdentity(command.def) })
-    case 'AT_AddConstraint':
-      if (command.def && 'Constraint' in command.def)
-        addConstraint(fold, table, command.def.Constraint, text.replace(/^.*?\badd\s+/is, ''))
-      return
-    case 'AT_DropConstraint':
-      return each((own) => {
-        own.constraints.delete(name)
-        own.indexes.delete(name)
-      })
-    case 'AT_ValidateConstraint': {
-      const constraint = table.constraints.get(name)
-      if (constraint) {
-        const definition = constraint.definition.replace(/ NOT VALID$/, '')
-        table.constraints.set(name, { ...constraint, validated: true, definition })
-      }
-      return
-    }
-    case 'AT_AttachPartition':
-      return attach(fold, table, command, text)
-    case 'AT_DetachPartition':
-      return detach(fold, command)
     default:
-      if (!alterFlags(table, command))
-        markUnknown(fold, `alter table ${table.schema}.${table.name}: ${command.subtype ?? ''}`)
+      return alterIdentity(fold, table, command, text)
   }
 }
 
-function replaceTable(fold: Fold, table: Table, parts: Partial<Table>): void {
+/** A column that another parent brings too stays. */
+function isInheritedElsewhere({ catalog }: Fold, own: Table, from: Table, column: string): boolean {
+  const key = `${from.schema}.${from.name}`
+  return own.inherits.some((parent) => parent !== key && catalog.tables.get(parent)?.columns.has(column))
+}
+
+/** A new type brings its own collation, storage and default statistics along. */
+function changeType(table: Table, name: string, type: string, collation: string | null): void {
+  const column = table.columns.get(name)
+  if (!column) return
+  const { identitySequence: sequence } = column
+  const counted = sequence && { ...sequence, ...sequenceOptions(type, boundsLeft(column, sequence)) }
+  change(table, name, { type, collation, storage: null, identitySequence: counted })
+}
+
+/** Bounds that are those of the old type become those of the new one. */
+function boundsLeft(column: Column, sequence: NonNullable<Column['identitySequence']>) {
+  const { minimum, maximum, ...rest } = sequence
+  const usual = sequenceOptions(column.type, { increment: sequence.increment })
+  return {
+    ...rest,
+    ...(minimum === usual.minimum ? {} : { minimum }),
+    ...(maximum === usual.maximum ? {} : { maximum }),
+  }
+}
+
+function alterIdentity(fold: Fold, table: Table, { subtype, name = '', def }: Command, text: string): boolean {
+  const column = table.columns.get(name)
+  switch (subtype) {
+    case 'AT_AddIdentity': {
+      const options = def && 'Constraint' in def ? def.Constraint.options : undefined
+      change(table, name, {
+        identity: /\balways\b/i.test(text) ? 'always' : 'by default',
+        identitySequence: identitySequence(fold, table, name, column?.type ?? 'bigint', options),
+        notNull: true,
+      })
+      return true
+    }
+    case 'AT_SetIdentity': {
+      const generated = /\bset\s+generated\s+(always|by\s+default)/i.exec(text)?.[1]?.toLowerCase()
+      const { type: _, ownedBy: __, name: ___, ...clauses } = sequenceClauses(fold, items(def))
+      const sequence = column?.identitySequence
+      change(table, name, {
+        ...(generated ? { identity: generated === 'always' ? 'always' : 'by default' } : {}),
+        ...(sequence && column
+          ? { identitySequence: { ...sequence, ...sequenceOptions(column.type, { ...sequence, ...clauses }) } }
+          : {}),
+      })
+      return true
+    }
+    case 'AT_DropIdentity':
+      change(table, name, { identity: null, identitySequence: null })
+      return true
+    default:
+      return false
+  }
+}
+
+/** What is about constraints, partitions and inheritance. */
+function alterParts(fold: Fold, { table, command, text, isOnly }: Alter): boolean {
+  const { name = '', def } = command
+  const reached = isOnly ? [table] : withPartitions(fold.catalog, table)
+  switch (command.subtype) {
+    case 'AT_AddConstraint':
+      if (def && 'Constraint' in def)
+        addConstraint(fold, table, def.Constraint, text.replace(/^.*?\badd\s+/is, ''), undefined, isOnly)
+      return true
+    case 'AT_DropConstraint':
+      for (const own of reached) dropConstraint(fold, own, nameInside(fold, own, table, name))
+      return true
+    case 'AT_AlterConstraint':
+      if (def && 'ATAlterConstraint' in def) for (const own of reached) alterConstraint(own, def.ATAlterConstraint)
+      return true
+    case 'AT_ValidateConstraint':
+      for (const own of reached) validateConstraint(own, name)
+      return true
+    case 'AT_AttachPartition':
+      attachPartition(fold, table, command, text)
+      return true
+    case 'AT_DetachPartition':
+    case 'AT_DetachPartitionFinalize':
+      detachPartition(fold, command)
+      return true
+    case 'AT_AddInherit':
+    case 'AT_DropInherit': {
+      const parent = def && 'RangeVar' in def ? relationName(fold, def.RangeVar).key : ''
+      if (command.subtype === 'AT_AddInherit') inheritFromTable(fold, table, parent)
+      else stopInheriting(fold, table, parent)
+      return true
+    }
+    default:
+      return false
+  }
+}
+
+/** What a constraint of a table is called in a partition. */
+function nameInside({ indexParents }: Fold, own: Table, table: Table, name: string): string {
+  if (own === table) return name
+  const parent = `${table.schema}.${name}`
+  return [...own.indexes.keys()].find((index) => indexParents.get(`${own.schema}.${index}`) === parent) ?? name
+}
+
+function replaceTable(fold: Fold, table: Table, parts: Partial<Table>): boolean {
   fold.catalog.tables.set(`${table.schema}.${table.name}`, { ...table, ...parts })
+  return true
 }
 
 /** A word of SET STORAGE and SET COMPRESSION; null for `default`. */
@@ -148,22 +277,18 @@ function replicaIdentity(node: Node | undefined): string {
   return type === 'i' ? `index ${name ?? ''}` : type === 'f' ? 'full' : type === 'n' ? 'nothing' : 'default'
 }
 
-/** What is one flag of the table or of a trigger. False for a command that nobody here knows. */
-function alterFlags(table: Table, { subtype: command, name = '' }: Command): boolean {
-  const subtype = String(command)
-  const trigger = table.triggers.get(name)
-  const enabled = TRIGGER_STATES[subtype]
-  if (enabled) {
-    for (const own of subtype.endsWith('All') || subtype.endsWith('User')
-      ? table.triggers.values()
-      : trigger
-        ? [trigger]
-        : []) {
-      own.enabled = enabled
-    }
-    return true
-  }
+/** What is one property of the table, or the state of a trigger or rule. */
+function alterFlags(fold: Fold, table: Table, command: Command): boolean {
+  const subtype = String(command.subtype)
+  if (setState(fold, table, subtype, command.name ?? '')) return true
   switch (subtype) {
+    case 'AT_SetRelOptions':
+    case 'AT_ResetRelOptions':
+      return replaceTable(fold, table, {
+        options: changeOptions(table.options, items(command.def), subtype === 'AT_ResetRelOptions'),
+      })
+    case 'AT_ReplicaIdentity':
+      return replaceTable(fold, table, { replicaIdentity: replicaIdentity(command.def) })
     case 'AT_EnableRowSecurity':
     case 'AT_DisableRowSecurity':
       table.rlsEnabled = subtype === 'AT_EnableRowSecurity'
@@ -177,60 +302,31 @@ function alterFlags(table: Table, { subtype: command, name = '' }: Command): boo
       table.unlogged = subtype === 'AT_SetUnLogged'
       return true
     default:
-      return NO_EFFECT.has(subtype)
+      return WITHOUT_EFFECT.has(subtype)
   }
 }
 
-const TRIGGER_STATES: Record<string, 'origin' | 'always' | 'replica' | 'disabled'> = {
-  AT_EnableTrig: 'origin',
-  AT_EnableTrigAll: 'origin',
-  AT_EnableTrigUser: 'origin',
-  AT_EnableAlwaysTrig: 'always',
-  AT_EnableReplicaTrig: 'replica',
-  AT_DisableTrig: 'disabled',
-  AT_DisableTrigAll: 'disabled',
-  AT_DisableTrigUser: 'disabled',
+const STATES: Record<string, 'origin' | 'always' | 'replica' | 'disabled'> = {
+  AT_Enable: 'origin',
+  AT_EnableAlways: 'always',
+  AT_EnableReplica: 'replica',
+  AT_Disable: 'disabled',
+}
+
+/** ENABLE and DISABLE of triggers (one, all, those of users) and rules; on a partitioned table of its partitions' too. */
+function setState({ catalog }: Fold, table: Table, subtype: string, name: string): boolean {
+  const [, action = '', kind = '', many] =
+    /^(AT_(?:Enable|Disable)(?:Always|Replica)?)(Trig|Rule)(All|User)?$/.exec(subtype) ?? []
+  const enabled = STATES[action]
+  if (!enabled) return false
+  for (const own of kind === 'Trig' && table.partitionKey ? withPartitions(catalog, table) : [table]) {
+    const parts = kind === 'Trig' ? own.triggers : own.rules
+    for (const part of parts.values()) if (many !== undefined || part.name === name) part.enabled = enabled
+  }
+  return true
 }
 
 function change(table: Table, name: string, parts: Partial<Column>): void {
   const column = table.columns.get(name)
   if (column) table.columns.set(name, { ...column, ...parts })
-}
-
-/** Indexes and constraints over the column go with it, and the sequence that it owns. */
-function dropColumn(fold: Fold, table: Table, name: string): void {
-  if (!table.columns.delete(name)) return
-  noteGone(fold, `${table.schema}.${table.name}.${name}`)
-  let ordinal = 0
-  for (const column of table.columns.values()) table.columns.set(column.name, { ...column, ordinal: ++ordinal })
-  for (const constraint of table.constraints.values()) {
-    if (!constraint.columns.includes(name)) continue
-    table.constraints.delete(constraint.name)
-    table.indexes.delete(constraint.name)
-  }
-  for (const index of table.indexes.values()) {
-    if (index.keys.some((key) => key.column === name) || index.include.includes(name)) table.indexes.delete(index.name)
-  }
-  for (const [key, sequence] of fold.catalog.sequences) {
-    if (sequence.ownedBy === `${table.schema}.${table.name}.${name}`) fold.catalog.sequences.delete(key)
-  }
-}
-
-function attach(fold: Fold, table: Table, command: Command, text: string): void {
-  const partition = command.def && 'PartitionCmd' in command.def ? relationName(command.def.PartitionCmd.name) : null
-  const child = partition ? fold.catalog.tables.get(partition.key) : undefined
-  if (!partition || !child) return
-  const parent = `${table.schema}.${table.name}`
-  const bound = /\bdefault\s*$/i.test(text) ? 'default' : text.replace(/^.*?\bfor\s+values/is, 'for values')
-  const attached: Table = { ...child, partitionOf: parent, partitionBound: bound }
-  fold.catalog.tables.set(partition.key, attached)
-  for (const column of table.columns.values()) if (column.notNull) change(attached, column.name, { notNull: true })
-  inheritFrom(fold, attached, parent)
-}
-
-function detach(fold: Fold, command: Command): void {
-  const name = command.def && 'PartitionCmd' in command.def ? command.def.PartitionCmd.name : undefined
-  const { key } = relationName(name)
-  const child = fold.catalog.tables.get(key)
-  if (child) fold.catalog.tables.set(key, { ...child, partitionOf: null, partitionBound: null })
 }

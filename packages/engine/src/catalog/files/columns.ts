@@ -6,6 +6,9 @@ import { chooseName } from './choose-name.ts'
 import { positionAt, type Fold } from './fold.ts'
 import { formatType } from './format-type.ts'
 import { forget } from './gone.ts'
+import { defaultGrants } from './grants.ts'
+import { find } from './names.ts'
+import { qualify } from './qualify.ts'
 import { sequenceClauses, sequenceOptions } from './sequences.ts'
 import { trimmed } from './source-text.ts'
 
@@ -20,10 +23,37 @@ const SERIAL: Record<string, string> = {
   serial2: 'smallint',
 }
 
-/** Adds a column as written in CREATE TABLE or ADD COLUMN; `end` is where its text stops in the statement. */
-export function addColumn(fold: Fold, table: Table, node: ColumnDefNode, end: number): void {
+/** A column with nothing but a name and a type. */
+export function plainColumn(fold: Fold, name: string, type: string, ordinal: number): Column {
+  return {
+    name,
+    ordinal,
+    type,
+    notNull: false,
+    default: null,
+    identity: null,
+    generated: null,
+    collation: null,
+    identitySequence: null,
+    storage: null,
+    compression: null,
+    statistics: null,
+    options: [],
+    comment: null,
+    position: fold.position,
+  }
+}
+
+/**
+ * Adds a column as written in CREATE TABLE or ADD COLUMN; `end` is where its text stops in the statement, `source` the
+ * table that the statement names when this is one that inherits from it.
+ */
+export function addColumn(fold: Fold, table: Table, node: ColumnDefNode, end: number, source = table): void {
   const name = node.colname ?? ''
-  if (table.columns.has(name)) return
+  const before = table.columns.get(name)
+  // In CREATE TABLE a column of that name is a parent's, which this one refines; ADD COLUMN leaves it.
+  const isRefined = before !== undefined && source === table && 'CreateStmt' in fold.statement.node
+  if (before && !isRefined) return
   const typeNames = path(node.typeName?.names)
   const serial = typeNames.length === 1 ? SERIAL[typeNames[0] ?? ''] : undefined
   const constraints = (node.constraints ?? []).flatMap((item) => ('Constraint' in item ? item.Constraint : []))
@@ -33,37 +63,51 @@ export function addColumn(fold: Fold, table: Table, node: ColumnDefNode, end: nu
     return at < 0 ? null : (texts[at] ?? '').replace(keyword, '').trim()
   }
   const has = (type: string) => constraints.some((constraint) => constraint.contype === type)
-  const identity = constraints.find((constraint) => constraint.contype === 'CONSTR_IDENTITY')
-  const columnType = serial ?? formatType(node.typeName ?? {})
+  const type = serial ?? (node.typeName ? formatType(fold, node.typeName) : (before?.type ?? ''))
+  const value = textOf('CONSTR_DEFAULT', NAMED_DEFAULT)
+  const identity = source === table ? constraints.find((own) => own.contype === 'CONSTR_IDENTITY') : undefined
+  const ordinal = before?.ordinal ?? Math.max(0, ...[...table.columns.values()].map((other) => other.ordinal)) + 1
   const column: Column = {
-    name,
-    ordinal: Math.max(0, ...[...table.columns.values()].map((other) => other.ordinal)) + 1,
-    type: columnType,
-    notNull: has('CONSTR_NOTNULL') || has('CONSTR_PRIMARY') || identity !== undefined || serial !== undefined,
-    default: serial ? serialDefault(fold, table, name, serial) : textOf('CONSTR_DEFAULT', NAMED_DEFAULT),
+    ...(before ?? plainColumn(fold, name, type, ordinal)),
+    type,
+    notNull:
+      before?.notNull ||
+      has('CONSTR_NOTNULL') ||
+      has('CONSTR_PRIMARY') ||
+      identity !== undefined ||
+      serial !== undefined,
+    default: serial
+      ? serialDefault(fold, table, name, serial, source)
+      : value === null
+        ? (before?.default ?? null)
+        : qualify(fold, 'expression', value),
     identity: identity ? (identity.generated_when === 'a' ? 'always' : 'by default') : null,
-    generated: generatedText(constraints, textOf('CONSTR_GENERATED', /^.*?\bgenerated\s+always\s+as\s*/is)),
-    collation: node.collClause ? collationName(path(node.collClause.collname)) : null,
-    identitySequence: identity ? identitySequence(fold, table, name, columnType, identity.options) : null,
+    collation: node.collClause ? collationName(fold, path(node.collClause.collname)) : (before?.collation ?? null),
+    identitySequence: identity ? identitySequence(fold, table, name, type, identity.options) : null,
     storage: node.storage_name?.toLowerCase() ?? null,
     compression: node.compression?.toLowerCase() ?? null,
-    statistics: null,
-    options: [],
-    comment: null,
     position: positionAt(fold, node.location),
   }
   forget(fold, `${table.schema}.${table.name}.${name}`)
   table.columns.set(name, column)
-  addColumnConstraints(fold, table, name, constraints, texts)
+  const generated = generatedText(constraints, textOf('CONSTR_GENERATED', GENERATED))
+  if (generated) {
+    const text = qualify(fold, 'expression', generated.text, `${table.schema}.${table.name}`)
+    table.columns.set(name, { ...column, generated: generated.isVirtual ? `${text} virtual` : text })
+  }
+  if (source === table) addColumnConstraints(fold, table, name, constraints, texts)
 }
 
+const GENERATED = /^.*?\bgenerated\s+always\s+as\s*/is
 const NAMED_DEFAULT = /^(?:constraint\s+\S+\s+)?default\s+/i
 
-function generatedText(constraints: ConstraintNode[], text: string | null): string | null {
+function generatedText(
+  constraints: ConstraintNode[],
+  text: string | null,
+): { text: string; isVirtual: boolean } | null {
   if (text === null) return null
   const constraint = constraints.find((own) => own.contype === 'CONSTR_GENERATED')
-  const expression = text.replace(/\s*\b(stored|virtual)\s*$/i, '')
-  return constraint?.generated_kind === 'v' ? `${expression} virtual` : expression
+  return { text: text.replace(/\s*\b(stored|virtual)\s*$/i, ''), isVirtual: constraint?.generated_kind === 'v' }
 }
 
 /** The source of each constraint: it runs up to the next one. */
@@ -86,7 +130,7 @@ export function identitySequence(
   type: string,
   options: Node[] | undefined,
 ): IdentitySequence {
-  const clauses = sequenceClauses(options)
+  const clauses = sequenceClauses(fold, options)
   const name = clauses.name ?? `${table.schema}.${sequenceName(fold, table, column)}`
   return { name, ...sequenceOptions(type, clauses) }
 }
@@ -95,7 +139,9 @@ function sequenceName(fold: Fold, table: Table, column: string): string {
   return chooseName(table.name, [column], 'seq', (name) => fold.catalog.sequences.has(`${table.schema}.${name}`))
 }
 
-function serialDefault(fold: Fold, table: Table, column: string, type: string): string {
+/** Tables that inherit a serial column count with their parent's sequence. */
+function serialDefault(fold: Fold, table: Table, column: string, type: string, source: Table): string {
+  if (source !== table) return source.columns.get(column)?.default ?? ''
   const name = sequenceName(fold, table, column)
   fold.catalog.sequences.set(`${table.schema}.${name}`, {
     schema: table.schema,
@@ -104,7 +150,7 @@ function serialDefault(fold: Fold, table: Table, column: string, type: string): 
     ownedBy: `${table.schema}.${table.name}.${column}`,
     comment: null,
     owner: table.owner,
-    grants: [],
+    grants: defaultGrants(fold, 'sequence', table.schema),
     position: fold.position,
     ...sequenceOptions(type, {}),
   })
@@ -132,6 +178,7 @@ function addColumnConstraints(
 
 const TABLE_CONSTRAINTS = new Set(['CONSTR_CHECK', 'CONSTR_PRIMARY', 'CONSTR_UNIQUE', 'CONSTR_FOREIGN'])
 
-export function collationName(names: string[]): string {
-  return names.length > 1 ? names.join('.') : `pg_catalog.${names[0] ?? ''}`
+export function collationName(fold: Fold, names: string[]): string {
+  const { key } = find(fold, names, (own) => fold.catalog.others.has(`collation ${own}`))
+  return names.length > 1 || fold.catalog.others.has(`collation ${key}`) ? key : `pg_catalog.${names[0] ?? ''}`
 }

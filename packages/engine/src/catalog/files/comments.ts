@@ -1,60 +1,123 @@
 import type { Node } from '../../parse/parser.ts'
 import { path } from '../../parse/references.ts'
-import { DEFAULT_SCHEMA, type Fold } from './fold.ts'
+import type { Fold } from './fold.ts'
 import { routineKey } from './grants.ts'
-import { qualified } from './types.ts'
+import { find, findIndex, indexNamed, relationNamed, typeNamed } from './names.ts'
+import { findOther } from './others.ts'
 
 interface Commented {
   comment: string | null
 }
 
-/** COMMENT ON; kinds of objects that the model does not hold are passed over. */
-export function comment(fold: Fold, node: Extract<Node, { CommentStmt: unknown }>['CommentStmt']): void {
+type CommentNode = Extract<Node, { CommentStmt: unknown }>['CommentStmt']
+
+/** COMMENT ON; kinds that the model does not hold (databases, roles, extensions) are passed over. */
+export function comment(fold: Fold, node: CommentNode): void {
+  const text = node.comment ? node.comment : null
   const target = commented(fold, node)
-  if (target) target.comment = node.comment ? node.comment : null
+  if (target) target.comment = text
+  else if (node.objtype === 'OBJECT_COLUMN') commentField(fold, node, text)
+  else commentOther(fold, node, text)
 }
 
-function commented(fold: Fold, node: Extract<Node, { CommentStmt: unknown }>['CommentStmt']): Commented | undefined {
+function commented(fold: Fold, { object, objtype }: CommentNode): Commented | undefined {
   const { catalog } = fold
-  const { object, objtype } = node
   if (!object) return undefined
-  if ('ObjectWithArgs' in object) return catalog.functions.get(routineKey(fold, object.ObjectWithArgs) ?? '')
-  if ('TypeName' in object) return catalog.types.get(qualified(path(object.TypeName.names)).join('.'))
-  if ('String' in object) return objtype === 'OBJECT_SCHEMA' ? catalog.schemas.get(object.String.sval ?? '') : undefined
-  if (!('List' in object)) return undefined
-  const names = path(object.List.items)
+  const names = namesOf(object)
   const last = names.at(-1) ?? ''
-  const owner = qualified(names.slice(0, -1)).join('.')
-  const whole = qualified(names).join('.')
   switch (objtype) {
+    case 'OBJECT_SCHEMA':
+      return catalog.schemas.get(last)
+    case 'OBJECT_FUNCTION':
+    case 'OBJECT_PROCEDURE':
+    case 'OBJECT_ROUTINE':
+    case 'OBJECT_AGGREGATE':
+      return 'ObjectWithArgs' in object
+        ? catalog.functions.get(routineKey(fold, object.ObjectWithArgs) ?? '')
+        : undefined
     case 'OBJECT_TABLE':
-      return catalog.tables.get(whole)
-    case 'OBJECT_COLUMN':
-      return catalog.tables.get(owner)?.columns.get(last)
     case 'OBJECT_VIEW':
     case 'OBJECT_MATVIEW':
-      return catalog.views.get(whole)
-    case 'OBJECT_SEQUENCE':
-      return catalog.sequences.get(whole)
+    case 'OBJECT_SEQUENCE': {
+      const { key } = relationNamed(fold, names)
+      return catalog.tables.get(key) ?? catalog.views.get(key) ?? catalog.sequences.get(key)
+    }
     case 'OBJECT_TYPE':
     case 'OBJECT_DOMAIN':
-      return catalog.types.get(whole)
+      return catalog.types.get(typeNamed(fold, names).key)
+    case 'OBJECT_DOMCONSTRAINT':
+      return domainCheck(fold, object)
+    case 'OBJECT_INDEX': {
+      const { schema, name } = indexNamed(fold, names)
+      return findIndex(catalog, schema, name)?.index
+    }
+    case 'OBJECT_STATISTIC_EXT':
+      return catalog.statistics.get(find(fold, names, (key) => catalog.statistics.has(key)).key)
+    case 'OBJECT_PUBLICATION':
+      return catalog.publications.get(last)
+    case 'OBJECT_EVENT_TRIGGER':
+      return catalog.eventTriggers.get(last)
+    default:
+      return commentedPart(fold, String(objtype), names)
+  }
+}
+
+function namesOf(object: Node): string[] {
+  if ('String' in object) return [object.String.sval ?? '']
+  if ('TypeName' in object) return path(object.TypeName.names)
+  return 'List' in object ? path(object.List.items) : []
+}
+
+/** Something that belongs to a table or view. */
+function commentedPart(fold: Fold, objtype: string, names: string[]): Commented | undefined {
+  const { key } = relationNamed(fold, names.slice(0, -1))
+  const last = names.at(-1) ?? ''
+  const table = fold.catalog.tables.get(key)
+  const owner = table ?? fold.catalog.views.get(key)
+  switch (objtype) {
+    case 'OBJECT_COLUMN':
+      return table?.columns.get(last)
     case 'OBJECT_TABCONSTRAINT':
-      return catalog.tables.get(owner)?.constraints.get(last)
+      return table?.constraints.get(last)
     case 'OBJECT_POLICY':
-      return catalog.tables.get(owner)?.policies.get(last)
+      return table?.policies.get(last)
     case 'OBJECT_TRIGGER':
-      return catalog.tables.get(owner)?.triggers.get(last)
-    case 'OBJECT_INDEX':
-      return findIndex(fold, names.at(-2) ?? DEFAULT_SCHEMA, last)
+      return owner?.triggers.get(last)
+    case 'OBJECT_RULE':
+      return owner?.rules.get(last)
     default:
       return undefined
   }
 }
 
-function findIndex({ catalog }: Fold, schema: string, name: string): Commented | undefined {
-  for (const owner of [...catalog.tables.values(), ...catalog.views.values()]) {
-    if (owner.schema === schema && owner.indexes.has(name)) return owner.indexes.get(name)
+function domainCheck(fold: Fold, object: Node): Commented | undefined {
+  const [type, name] = 'List' in object ? (object.List.items ?? []) : []
+  if (!type || !name || !('TypeName' in type) || !('String' in name)) return undefined
+  const { key } = typeNamed(fold, path(type.TypeName.names))
+  return fold.catalog.types.get(key)?.checks.find((check) => check.name === name.String.sval)
+}
+
+/** Columns of views and fields of composite types. */
+function commentField(fold: Fold, { object }: CommentNode, text: string | null): void {
+  const names = object ? namesOf(object) : []
+  const last = names.at(-1) ?? ''
+  const { catalog } = fold
+  const { key } = relationNamed(fold, names.slice(0, -1))
+  const view = catalog.views.get(key)
+  if (view) {
+    const { [last]: _, ...others } = view.columnComments
+    const comments: Record<string, string> = text === null ? others : { ...others, [last]: text }
+    const ordered = view.columns.flatMap((column) => (column in comments ? [[column, comments[column]]] : []))
+    catalog.views.set(key, { ...view, columnComments: Object.fromEntries(ordered) as Record<string, string> })
+    return
   }
-  return undefined
+  const type = catalog.types.get(typeNamed(fold, names.slice(0, -1)).key)
+  const attributes = type?.attributes.map((own) => (own.name === last ? { ...own, comment: text } : own))
+  if (type && attributes) catalog.types.set(`${type.schema}.${type.name}`, { ...type, attributes })
+}
+
+function commentOther(fold: Fold, { object, objtype }: CommentNode, text: string | null): void {
+  const found = findOther(fold, String(objtype), object)
+  const other = found && fold.catalog.others.get(found.key)
+  if (other) other.comment = text
 }

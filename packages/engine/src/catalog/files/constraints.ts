@@ -4,15 +4,30 @@ import { path } from '../../parse/references.ts'
 import { walkTree } from '../../parse/walk.ts'
 import type { Constraint, Index, Table } from '../model.ts'
 import { chooseName } from './choose-name.ts'
-import { partitionsOf, positionAt, relationName, type Fold } from './fold.ts'
+import { positionAt, withPartitions, type Fold } from './fold.ts'
+import { relationName } from './names.ts'
+import { qualify } from './qualify.ts'
+import { rekey } from './rekey.ts'
 import { indexKeys, isIndexNameTaken } from './index-keys.ts'
 import { relationOptions } from './relation-options.ts'
 import { parenthesesBehind } from './source-text.ts'
 
 export type ConstraintNode = Extract<Node, { Constraint: unknown }>['Constraint']
 
-/** Adds a constraint with its index to a table and its partitions. `text` is its source, `column` the one it stands behind. */
-export function addConstraint(fold: Fold, table: Table, node: ConstraintNode, text: string, column?: string): void {
+/**
+ * Adds a constraint with its index to a table and what inherits it. `text` is its source, `column` the one it stands
+ * behind, `isOnly` says that the table alone is meant.
+ */
+export function addConstraint(
+  fold: Fold,
+  table: Table,
+  node: ConstraintNode,
+  text: string,
+  column?: string,
+  isOnly = false,
+): void {
+  if (node.contype === 'CONSTR_NOTNULL') return setNotNull(fold, table, path(node.keys))
+  if (node.indexname) return addFromIndex(fold, table, node)
   const constraint = makeConstraint(fold, table, node, text, column)
   if (!constraint || table.constraints.has(constraint.name)) return
   table.constraints.set(constraint.name, constraint)
@@ -24,8 +39,11 @@ export function addConstraint(fold: Fold, table: Table, node: ConstraintNode, te
   }
   const index = constraintIndex(fold, table, node, constraint, text)
   if (index) table.indexes.set(index.name, index)
-  for (const partition of partitionsOf(fold.catalog, table)) {
-    if (partition.partitionOf === `${table.schema}.${table.name}`) inheritConstraint(fold, partition, constraint, index)
+  if (isOnly || node.is_no_inherit) return
+  const own = `${table.schema}.${table.name}`
+  for (const below of withPartitions(fold.catalog, table)) {
+    const isHeir = constraint.kind === 'check' && below.inherits.includes(own)
+    if (below.partitionOf === own || isHeir) inheritConstraint(fold, below, constraint, index)
   }
 }
 
@@ -37,16 +55,64 @@ export function inheritConstraint(
   index: Index | undefined,
 ): void {
   const named = constraint.kind === 'check' || constraint.kind === 'foreign key'
-  const name = named ? constraint.name : newName(fold, partition, constraint.kind, constraint.columns)
+  const name = named ? constraint.name : newConstraintName(fold, partition, constraint.kind, constraint.columns)
   if (!partition.constraints.has(name)) partition.constraints.set(name, { ...constraint, name, comment: null })
-  if (index) partition.indexes.set(name, { ...index, name, comment: null })
+  if (index) {
+    partition.indexes.set(name, { ...index, name, comment: null })
+    fold.indexParents.set(`${partition.schema}.${name}`, `${parentSchema(fold, partition)}.${index.name}`)
+  }
   if (constraint.kind === 'primary key') {
     for (const key of constraint.columns) {
       const column = partition.columns.get(key)
       if (column) column.notNull = true
     }
   }
-  for (const below of partitionsOf(fold.catalog, partition)) inheritConstraint(fold, below, constraint, index)
+  for (const below of withPartitions(fold.catalog, partition).slice(1))
+    inheritConstraint(fold, below, constraint, index)
+}
+
+function parentSchema({ catalog }: Fold, { partitionOf, schema }: Table): string {
+  return catalog.tables.get(partitionOf ?? '')?.schema ?? schema
+}
+
+/** NOT NULL as a constraint of the table (PostgreSQL 18), which is a property of the column here. */
+function setNotNull(fold: Fold, table: Table, columns: string[]): void {
+  for (const own of withPartitions(fold.catalog, table)) {
+    for (const name of columns) {
+      const column = own.columns.get(name)
+      if (column) column.notNull = true
+    }
+  }
+}
+
+/** ADD PRIMARY KEY or UNIQUE USING INDEX: the index becomes the constraint's and takes its name. */
+function addFromIndex(fold: Fold, table: Table, node: ConstraintNode): void {
+  const index = table.indexes.get(node.indexname ?? '')
+  const kind = KINDS[node.contype ?? '']
+  if (!index || !kind) return
+  const name = node.conname ?? index.name
+  const columns = index.keys.flatMap((key) => key.column ?? [])
+  if (name !== index.name) rekey(table.indexes, index.name, name, { name })
+  table.indexes.set(name, { ...index, name, fromConstraint: true })
+  const nulls = index.nullsNotDistinct ? 'NULLS NOT DISTINCT ' : ''
+  const base = {
+    name,
+    kind,
+    columns,
+    references: null,
+    referencedColumns: [],
+    onDelete: null,
+    onUpdate: null,
+    deferrable: node.deferrable ?? false,
+    initiallyDeferred: node.initdeferred ?? false,
+    validated: true,
+    comment: null,
+    position: positionAt(fold, node.location),
+  }
+  const including = index.include.map((column) => ({ String: { sval: column } }))
+  const definition_ = definition({ ...node, including }, base, '')
+  table.constraints.set(name, { ...base, definition: definition_.replace('UNIQUE ', `UNIQUE ${nulls}`) })
+  if (kind === 'primary key') setNotNull(fold, table, columns)
 }
 
 const KINDS: Record<string, Constraint['kind']> = {
@@ -67,8 +133,9 @@ function makeConstraint(
   const kind = KINDS[node.contype ?? '']
   if (!kind) return null
   const columns = constraintColumns(node, kind, table, column)
-  const name = node.conname ?? newName(fold, table, kind, kind === 'check' && columns.length !== 1 ? [] : columns)
-  const target = node.pktable ? relationName(node.pktable) : null
+  const name =
+    node.conname ?? newConstraintName(fold, table, kind, kind === 'check' && columns.length !== 1 ? [] : columns)
+  const target = node.pktable ? relationName(fold, node.pktable) : null
   const referencedColumns = target ? referenced(fold, target.key, path(node.pk_attrs)) : []
   const isKey = kind === 'foreign key'
   const base = {
@@ -85,7 +152,9 @@ function makeConstraint(
     comment: null,
     position: positionAt(fold, node.location),
   }
-  return { ...base, definition: definition(node, base, text) }
+  const own = definition(node, base, text)
+  const table_ = `${table.schema}.${table.name}`
+  return { ...base, definition: isKey ? own : qualify(fold, 'constraint', own, table_) }
 }
 
 const ACTIONS: Record<string, Constraint['onDelete']> = {
@@ -167,6 +236,7 @@ function constraintIndex(
 ): Index | undefined {
   if (!['primary key', 'unique', 'exclude'].includes(constraint.kind)) return undefined
   const where = constraint.kind === 'exclude' && node.where_clause ? parenthesesBehind(text, 'where') : null
+  const own = `${table.schema}.${table.name}`
   const plain = (column: string) => ({
     column,
     expression: null,
@@ -182,7 +252,7 @@ function constraintIndex(
     method: node.access_method && constraint.kind === 'exclude' ? node.access_method : 'btree',
     keys: constraint.kind === 'exclude' ? exclusionKeys(fold, table, node, text) : constraint.columns.map(plain),
     include: path(node.including),
-    predicate: where,
+    predicate: where === null ? null : qualify(fold, 'expression', where, own),
     nullsNotDistinct: node.nulls_not_distinct ?? false,
     options: relationOptions(node.options),
     valid: true,
@@ -207,7 +277,18 @@ const SUFFIXES: Record<Constraint['kind'], string> = {
   'not null': 'not_null',
 }
 
-function newName(fold: Fold, table: Table, kind: Constraint['kind'], columns: readonly string[]): string {
+export function newConstraintName(
+  fold: Fold,
+  table: Table,
+  kind: Constraint['kind'],
+  columns: readonly string[],
+): string {
   const taken = (name: string) => table.constraints.has(name) || isIndexNameTaken(fold, table.schema, name)
   return chooseName(table.name, kind === 'primary key' ? [] : columns, SUFFIXES[kind], taken)
+}
+
+/** A key of its own that an attached table brings along for one of its parent's. */
+export function hasSameColumns(table: Table, { kind, columns }: Constraint): Constraint | undefined {
+  if (kind !== 'primary key' && kind !== 'unique') return undefined
+  return [...table.constraints.values()].find((own) => own.kind === kind && own.columns.join() === columns.join())
 }

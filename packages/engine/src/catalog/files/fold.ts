@@ -1,4 +1,4 @@
-import type { ParsedStatement } from '../../parse/parse-sql.ts'
+import type { ParsedFile, ParsedStatement } from '../../parse/parse-sql.ts'
 import type { Catalog, SourcePosition, Table } from '../model.ts'
 
 /**
@@ -12,6 +12,8 @@ export interface FoldOptions {
   readonly effects?: Readonly<Record<string, KnownEffect>>
   /** Major version of PostgreSQL that the files are for; decides what GRANT ALL means. Default 18. */
   readonly serverVersion?: number
+  /** The search path that every file starts with. Default `public`. */
+  readonly searchPath?: readonly string[]
 }
 
 /** The state while statements are folded into a catalog. */
@@ -21,6 +23,14 @@ export interface Fold {
   /** The statement under way; locations in trees count from `base`. */
   statement: ParsedStatement
   position: SourcePosition
+  /** Where names without a schema are looked for; the first one takes new objects. */
+  searchPath: readonly string[]
+  /** Of an index of a partition (`schema.name`) the index of the table above that it is a part of. */
+  readonly indexParents: Map<string, string>
+  /** Open since BEGIN; `path` is the search path from before SET LOCAL. */
+  transaction: { readonly path: readonly string[] | null } | null
+  /** The file of the last statement. */
+  file: ParsedFile | null
 }
 
 /** Says that the catalog may lack something from here on. */
@@ -40,27 +50,21 @@ export function positionAt({ statement, position }: Fold, location: number | und
   return { ...position, line, column: offset - lastLine }
 }
 
-/** Unqualified names are taken to be in `public`. */
+/** Where unqualified names are unless the files set a search path. */
 export const DEFAULT_SCHEMA = 'public'
 
-interface RangeVarLike {
-  schemaname?: string
-  relname?: string
-}
-
-export function relationName(relation: RangeVarLike | undefined): { schema: string; name: string; key: string } {
-  const schema = relation?.schemaname ?? DEFAULT_SCHEMA
-  const name = relation?.relname ?? ''
-  return { schema, name, key: `${schema}.${name}` }
-}
-
-/** The table and, when it is partitioned, its partitions below: what a change of the table reaches. */
+/** The table with its partitions and the tables that inherit from it: what a change of the table reaches. */
 export function withPartitions(catalog: Catalog, table: Table): Table[] {
   const own = `${table.schema}.${table.name}`
-  const children = [...catalog.tables.values()].filter((other) => other.partitionOf === own)
-  return [table, ...children.flatMap((child) => withPartitions(catalog, child))]
+  const found = new Set([table])
+  for (const other of catalog.tables.values()) {
+    if (other.partitionOf !== own && !other.inherits.includes(own)) continue
+    for (const below of withPartitions(catalog, other)) found.add(below)
+  }
+  return [...found]
 }
 
+/** The partitions below a table, without those that merely inherit. */
 export function partitionsOf(catalog: Catalog, table: Table): Table[] {
-  return withPartitions(catalog, table).slice(1)
+  return withPartitions(catalog, table).filter((own) => own !== table && own.partitionOf !== null)
 }

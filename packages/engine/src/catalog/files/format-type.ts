@@ -1,6 +1,7 @@
 import { quoteIdentifier } from '../../bundle/quote.ts'
 import { path } from '../../parse/references.ts'
-import { DEFAULT_SCHEMA } from './fold.ts'
+import type { Fold } from './fold.ts'
+import { relationNamed, typeNamed } from './names.ts'
 
 /** The TypeName node of a parse tree, as far as it is read here. */
 export interface TypeNameLike {
@@ -12,18 +13,23 @@ export interface TypeNameLike {
 }
 
 /** A type as format_type prints it with an empty search path: `numeric(14,2)`, `timestamp with time zone`, `a.kind[]`. */
-export function formatType(type: TypeNameLike): string {
+export function formatType(fold: Fold, type: TypeNameLike): string {
   const names = path(type.names)
   const array = Array.isArray(type.arrayBounds) ? '[]' : ''
-  if (type.pct_type) return `${names.join('.')}%TYPE${array}`
-  return baseName(names, modifiers(type.typmods)) + array
+  if (type.pct_type) return typeOfColumn(fold, names) + array
+  return baseName(fold, names, modifiers(type.typmods)) + array
 }
 
-function baseName(names: string[], mods: string[]): string {
+/** Arguments and results of functions have no length or precision. */
+export function withoutLength(type: string): string {
+  return type.replace(/^((?:SETOF )?[a-z "]+)\(\d+(,-?\d+)?\)/, '$1')
+}
+
+function baseName(fold: Fold, names: string[], mods: string[]): string {
   const name = names.at(-1) ?? ''
   const schema = names.length > 1 ? names.at(-2) : undefined
-  if (schema !== undefined && schema !== 'pg_catalog') return `${quoteIdentifier(schema)}.${quoteIdentifier(name)}`
   const args = mods.length > 0 ? `(${mods.join(',')})` : ''
+  if (schema !== undefined && schema !== 'pg_catalog') return `${quoteIdentifier(schema)}.${quoteIdentifier(name)}`
   switch (name) {
     case 'timestamptz':
       return `timestamp${args} with time zone`
@@ -41,8 +47,38 @@ function baseName(names: string[], mods: string[]): string {
   }
   const printed = PRINTED[name] ?? name
   if (schema === undefined && PRINTED[name] === undefined && !BUILT_IN.has(name))
-    return `${DEFAULT_SCHEMA}.${quoteIdentifier(name)}`
+    return userType(fold, name) + (name in EXTENSION_TYPES ? args : '')
   return printed + args
+}
+
+/** `t.x%type` is the type of that column when the statement runs. */
+function typeOfColumn(fold: Fold, names: string[]): string {
+  const { key } = relationNamed(fold, names.slice(0, -1))
+  return fold.catalog.tables.get(key)?.columns.get(names.at(-1) ?? '')?.type ?? `${names.join('.')}%TYPE`
+}
+
+function userType(fold: Fold, name: string): string {
+  const { catalog } = fold
+  const own = typeNamed(fold, [name])
+  const isKnown = catalog.types.has(own.key) || catalog.tables.has(own.key) || catalog.views.has(own.key)
+  const extension = isKnown ? undefined : catalog.extensions.get(EXTENSION_TYPES[name] ?? '')
+  return `${quoteIdentifier(extension?.schema ?? own.schema)}.${quoteIdentifier(name)}`
+}
+
+/** Types that extensions bring along: they are in the extension's schema. */
+const EXTENSION_TYPES: Record<string, string> = {
+  citext: 'citext',
+  hstore: 'hstore',
+  ltree: 'ltree',
+  lquery: 'ltree',
+  ltxtquery: 'ltree',
+  cube: 'cube',
+  vector: 'vector',
+  halfvec: 'vector',
+  sparsevec: 'vector',
+  geometry: 'postgis',
+  geography: 'postgis',
+  raster: 'postgis_raster',
 }
 
 function modifiers(typmods: unknown): string[] {

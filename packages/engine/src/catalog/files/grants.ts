@@ -2,8 +2,9 @@ import type { Node } from '../../parse/parser.ts'
 import { path } from '../../parse/references.ts'
 import type { DefaultPrivilege, Grant } from '../model.ts'
 import type { Fold } from './fold.ts'
-import { formatType, type TypeNameLike } from './format-type.ts'
-import { DEFAULT_SCHEMA, markUnknown } from './fold.ts'
+import { formatType, withoutLength, type TypeNameLike } from './format-type.ts'
+import { markUnknown } from './fold.ts'
+import { relationName, routineNamed, typeNamed } from './names.ts'
 
 type GrantNode = Extract<Node, { GrantStmt: unknown }>['GrantStmt']
 type Objects = DefaultPrivilege['objectType']
@@ -132,14 +133,13 @@ function targets(fold: Fold, node: GrantNode): [Objects, Granted][] {
     if (kind === 'OBJECT_SCHEMA' && 'String' in object)
       return found('schema', catalog.schemas.get(object.String.sval ?? ''))
     if ((kind === 'OBJECT_TABLE' || kind === 'OBJECT_SEQUENCE') && 'RangeVar' in object) {
-      const key = `${object.RangeVar.schemaname ?? DEFAULT_SCHEMA}.${object.RangeVar.relname ?? ''}`
+      const { key } = relationName(fold, object.RangeVar)
       const sequence = catalog.sequences.get(key)
       return sequence ? found('sequence', sequence) : found('table', catalog.tables.get(key) ?? catalog.views.get(key))
     }
     if ('ObjectWithArgs' in object) return found('function', findRoutine(fold, object.ObjectWithArgs))
     if ((kind === 'OBJECT_TYPE' || kind === 'OBJECT_DOMAIN') && 'List' in object) {
-      const names = path(object.List.items)
-      return found('type', catalog.types.get(`${names.at(-2) ?? DEFAULT_SCHEMA}.${names.at(-1) ?? ''}`))
+      return found('type', catalog.types.get(typeNamed(fold, path(object.List.items)).key))
     }
     return []
   })
@@ -163,12 +163,13 @@ function allInSchemas({ catalog }: Fold, kind: string, schemas: string[]): [Obje
 type WithArgs = Extract<Node, { ObjectWithArgs: unknown }>['ObjectWithArgs']
 
 /** The key of a routine named with its argument types, or by its name alone where that is enough. */
-export function routineKey({ catalog }: Fold, object: WithArgs): string | undefined {
-  const names = path(object.objname)
-  const prefix = `${names.at(-2) ?? DEFAULT_SCHEMA}.${names.at(-1) ?? ''}(`
+export function routineKey(fold: Fold, object: WithArgs): string | undefined {
+  const { catalog } = fold
+  const prefix = `${routineNamed(fold, path(object.objname)).key}(`
   if (object.args_unspecified) return [...catalog.functions.keys()].find((key) => key.startsWith(prefix))
+  // `any` is written for `"any"`, and a length says nothing
   const types = (object.objargs ?? []).map((type) =>
-    'TypeName' in type ? formatType(type.TypeName as TypeNameLike) : '',
+    'TypeName' in type ? withoutLength(formatType(fold, type.TypeName as TypeNameLike)) : '',
   )
   const key = `${prefix}${types.join(', ')})`
   return catalog.functions.has(key) ? key : undefined

@@ -3,6 +3,7 @@ import { path } from '../../parse/references.ts'
 import type { IndexKey, Table, View } from '../model.ts'
 import { collationName } from './columns.ts'
 import type { Fold } from './fold.ts'
+import { qualify } from './qualify.ts'
 import { derivedName } from './column-names.ts'
 import { listInParentheses, trimmed } from './source-text.ts'
 import { sqlTokens } from '../../parse/split-sql.ts'
@@ -12,8 +13,8 @@ import { sqlTokens } from '../../parse/split-sql.ts'
  * ends at the keyword `with`.
  */
 export function indexKeys(
-  _fold: Fold,
-  _table: Table | View,
+  fold: Fold,
+  table: Table | View,
   elements: Node[],
   text: string,
   endWord?: string,
@@ -25,9 +26,12 @@ export function indexKeys(
     const span = spans[n]
     return {
       column: node.name ?? null,
-      expression: node.name || !span ? null : expressionText(trimmed(text, span), endWord),
+      expression:
+        node.name || !span
+          ? null
+          : qualify(fold, 'expression', expressionText(trimmed(text, span), endWord), `${table.schema}.${table.name}`),
       operatorClass: path(node.opclass).at(-1) ?? null,
-      collation: node.collation ? collationName(path(node.collation)) : null,
+      collation: node.collation ? collationName(fold, path(node.collation)) : null,
       descending,
       nullsFirst:
         node.nulls_ordering === 'SORTBY_NULLS_FIRST' || (descending && node.nulls_ordering !== 'SORTBY_NULLS_LAST'),

@@ -2,15 +2,17 @@ import type { Node } from '../../parse/parser.ts'
 import { sqlTokens } from '../../parse/split-sql.ts'
 import type { Index } from '../model.ts'
 import { chooseName } from './choose-name.ts'
-import { partitionsOf, relationName, type Fold } from './fold.ts'
+import { partitionsOf, type Fold } from './fold.ts'
+import { relationName } from './names.ts'
+import { qualify } from './qualify.ts'
 import { forget } from './gone.ts'
 import { expressionName, indexKeys, isIndexNameTaken, keyNames } from './index-keys.ts'
 import { relationOptions } from './relation-options.ts'
 import { textBehind } from './source-text.ts'
-import { inheritIndex } from './tables.ts'
+import { inheritIndex } from './inheritance.ts'
 
 export function createIndex(fold: Fold, node: Extract<Node, { IndexStmt: unknown }>['IndexStmt']): void {
-  const { schema, key } = relationName(node.relation)
+  const { schema, key } = relationName(fold, node.relation)
   const table = fold.catalog.tables.get(key)
   const owner = table ?? fold.catalog.views.get(key)
   if (!owner) return
@@ -23,6 +25,7 @@ export function createIndex(fold: Fold, node: Extract<Node, { IndexStmt: unknown
   const columns = keyNames(keys.map((own) => own.column ?? expressionName(own.expression)))
   const name = node.idxname ?? chooseName(owner.name, columns, 'idx', taken)
   if (node.idxname && taken(name)) return
+  const where = node.whereClause ? textBehind(text, 'where') : null
   const index: Index = {
     name,
     unique: node.unique ?? false,
@@ -30,7 +33,7 @@ export function createIndex(fold: Fold, node: Extract<Node, { IndexStmt: unknown
     method: node.accessMethod ?? 'btree',
     keys,
     include: (node.indexIncludingParams ?? []).map((item) => ('IndexElem' in item ? (item.IndexElem.name ?? '') : '')),
-    predicate: node.whereClause ? textBehind(text, 'where') : null,
+    predicate: where === null ? null : qualify(fold, 'expression', where, key),
     nullsNotDistinct: node.nulls_not_distinct ?? false,
     options: relationOptions(node.options),
     valid: !(table && node.relation?.inh === false && table.partitionKey),
@@ -40,5 +43,5 @@ export function createIndex(fold: Fold, node: Extract<Node, { IndexStmt: unknown
   forget(fold, `${schema}.${name}`)
   owner.indexes.set(name, index)
   if (table && node.relation?.inh)
-    for (const partition of partitionsOf(fold.catalog, table)) inheritIndex(fold, partition, index)
+    for (const partition of partitionsOf(fold.catalog, table)) inheritIndex(fold, partition, index, schema)
 }

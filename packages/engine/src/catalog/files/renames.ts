@@ -1,147 +1,295 @@
+import { quoteIdentifier } from '../../bundle/quote.ts'
 import type { Node } from '../../parse/parser.ts'
-import type { Constraint, Table } from '../model.ts'
 import { path } from '../../parse/references.ts'
-import { markUnknown, relationName, withPartitions, type Fold } from './fold.ts'
+import type { Table } from '../model.ts'
+import { renamedColumn, renamedRelation, renamedRoutine, renamedType } from './apply-renaming.ts'
+import { markUnknown, withPartitions, type Fold } from './fold.ts'
 import { forget, noteGone } from './gone.ts'
-import { qualified } from './types.ts'
+import { routineKey } from './grants.ts'
+import { findIndex, indexNamed, relationName, typeNamed, type Name } from './names.ts'
+import { findOther } from './others.ts'
+import { rekey } from './rekey.ts'
+import { renameSchema } from './rename-schema.ts'
 
 type RenameNode = Extract<Node, { RenameStmt: unknown }>['RenameStmt']
 
-/** ALTER .. RENAME for tables, columns, constraints, indexes, views, sequences, policies, triggers, types and schemas. */
+/** ALTER .. RENAME. What names the object by its old name follows, as in PostgreSQL; bodies of functions do not. */
 export function rename(fold: Fold, node: RenameNode): void {
-  const { catalog } = fold
-  const { schema, name, key } = relationName(node.relation)
-  const newName = node.newname ?? ''
-  const table = catalog.tables.get(key)
-  const old = node.subname ?? ''
+  const to = node.newname ?? ''
+  const from = node.subname ?? ''
+  const { object } = node
   switch (node.renameType) {
     case 'OBJECT_TABLE':
-      if (table) return renameTable(fold, table, newName)
-      return
-    case 'OBJECT_COLUMN':
-      for (const own of table ? withPartitions(catalog, table) : []) renameColumn(fold, own, old, newName)
-      return
-    case 'OBJECT_TABCONSTRAINT':
-      for (const own of table ? [table] : []) {
-        rekey(own.constraints, old, newName)
-        rekey(own.indexes, old, newName)
-      }
-      return
-    case 'OBJECT_POLICY':
-      if (table) rekey(table.policies, old, newName)
-      return
-    case 'OBJECT_TRIGGER':
-      if (table) rekey(table.triggers, old, newName)
-      return
-    case 'OBJECT_INDEX':
-      for (const own of [...catalog.tables.values(), ...catalog.views.values()]) {
-        if (own.schema !== schema) continue
-        if (own.indexes.has(name)) noteGone(fold, `${schema}.${name}`, 'renamed', `${schema}.${newName}`)
-        rekey(own.indexes, name, newName)
-        if ('constraints' in own) rekey(own.constraints, name, newName)
-      }
-      return
     case 'OBJECT_VIEW':
     case 'OBJECT_MATVIEW':
-      noteRename(fold, catalog.views, key, `${schema}.${newName}`)
-      return rekey(catalog.views, key, `${schema}.${newName}`, newName)
     case 'OBJECT_SEQUENCE':
-      noteRename(fold, catalog.sequences, key, `${schema}.${newName}`)
-      return rekey(catalog.sequences, key, `${schema}.${newName}`, newName)
-    case 'OBJECT_TYPE': {
-      const [typeSchema, type] = qualified(node.object && 'List' in node.object ? path(node.object.List.items) : [])
-      noteRename(fold, catalog.types, `${typeSchema}.${type}`, `${typeSchema}.${newName}`)
-      return rekey(catalog.types, `${typeSchema}.${type}`, `${typeSchema}.${newName}`, newName)
-    }
+    case 'OBJECT_INDEX':
+    case 'OBJECT_FOREIGN_TABLE':
+      return renameRelation(fold, node, to)
+    case 'OBJECT_COLUMN':
+    case 'OBJECT_TABCONSTRAINT':
+    case 'OBJECT_POLICY':
+    case 'OBJECT_TRIGGER':
+    case 'OBJECT_RULE':
+      return renamePart(fold, node, from, to)
+    case 'OBJECT_ATTRIBUTE':
+      return renameAttribute(fold, relationTypeName(fold, node), from, to)
+    case 'OBJECT_TYPE':
+    case 'OBJECT_DOMAIN':
+      return moveType(fold, typeNamed(fold, listNames(object)), { name: to })
+    case 'OBJECT_DOMCONSTRAINT':
+      return renameDomainCheck(fold, typeNamed(fold, listNames(object)), from, to)
+    case 'OBJECT_FUNCTION':
+    case 'OBJECT_PROCEDURE':
+    case 'OBJECT_ROUTINE':
+    case 'OBJECT_AGGREGATE':
+      if (object && 'ObjectWithArgs' in object)
+        return moveRoutine(fold, routineKey(fold, object.ObjectWithArgs) ?? '', { name: to })
+      return
+    case 'OBJECT_SCHEMA':
+      return renameSchema(fold, from, to)
+    case 'OBJECT_ROLE':
+      return renameRole(fold, from, to)
+    case 'OBJECT_PUBLICATION':
+      return rekey(fold.catalog.publications, from || listNames(object).join('.'), to, { name: to })
+    case 'OBJECT_EVENT_TRIGGER':
+      return rekey(fold.catalog.eventTriggers, from || listNames(object).join('.'), to, { name: to })
     default:
-      return markUnknown(fold, `rename of ${String(node.renameType).replace('OBJECT_', '').toLowerCase()}`)
+      return renameOther(fold, node, to)
   }
 }
 
-function noteRename(fold: Fold, map: ReadonlyMap<string, unknown>, from: string, to: string): void {
-  if (!map.has(from)) return
-  noteGone(fold, from, 'renamed', to)
-  forget(fold, to)
+function listNames(object: Node | undefined): string[] {
+  if (!object) return []
+  if ('String' in object) return [object.String.sval ?? '']
+  if ('TypeName' in object) return path(object.TypeName.names)
+  return 'List' in object ? path(object.List.items) : []
 }
 
-/** Moves an entry to another key in place, so that the order of a map stays. */
-function rekey<Item extends { readonly name: string }>(
-  map: Map<string, Item>,
+/** ALTER TABLE .. RENAME works for indexes, views and sequences too, and ALTER INDEX for tables. */
+function renameRelation(fold: Fold, node: RenameNode, to: string): void {
+  const own = relationName(fold, node.relation)
+  const names = node.relation?.schemaname ? [node.relation.schemaname, own.name] : [own.name]
+  const index = indexNamed(fold, names)
+  if (findIndex(fold.catalog, index.schema, index.name)) return renameIndex(fold, index, to)
+  return moveRelation(fold, own, { name: to })
+}
+
+function renameIndex(fold: Fold, { schema, name, key }: Name, to: string): void {
+  const found = findIndex(fold.catalog, schema, name)
+  if (!found) return
+  noteGone(fold, key, 'renamed', `${schema}.${to}`)
+  forget(fold, `${schema}.${to}`)
+  rekey(found.indexes, name, to, { name: to })
+  const table = fold.catalog.tables.get(found.owner)
+  if (!table) return
+  rekey(table.constraints, name, to, { name: to })
+  if (table.replicaIdentity === `index ${name}`)
+    fold.catalog.tables.set(found.owner, { ...table, replicaIdentity: `index ${to}` })
+}
+
+/** Another name or schema for a table (with its indexes and its own sequences), view or sequence. */
+export function moveRelation(fold: Fold, from: Name, change: { name?: string; schema?: string }): void {
+  const to = moved(from, change)
+  const { tables, views, sequences, others } = fold.catalog
+  const table = tables.get(from.key)
+  if (!table && !views.has(from.key) && !sequences.has(from.key) && !others.has(`foreign table ${from.key}`)) return
+  renamedRelation(fold, from, to)
+  noteMove(fold, from, to)
+  const parts = { schema: to.schema, name: to.name }
+  rekey(tables, from.key, to.key, parts)
+  rekey(views, from.key, to.key, parts)
+  rekey(sequences, from.key, to.key, parts)
+  rekey(others, `foreign table ${from.key}`, `foreign table ${to.key}`, parts)
+  if (table && change.schema !== undefined) moveSequences(fold, to, change.schema)
+}
+
+function moveSequences(fold: Fold, table: Name, schema: string): void {
+  for (const [key, sequence] of [...fold.catalog.sequences]) {
+    if (!sequence.ownedBy?.startsWith(`${table.key}.`) || sequence.schema === schema) continue
+    moveRelation(fold, { schema: sequence.schema, name: sequence.name, key }, { schema })
+  }
+  const own = fold.catalog.tables.get(table.key)
+  for (const [name, column] of own?.columns ?? []) {
+    const { identitySequence } = column
+    if (!identitySequence) continue
+    const sequence = identitySequence.name.slice(identitySequence.name.indexOf('.') + 1)
+    own?.columns.set(name, { ...column, identitySequence: { ...identitySequence, name: `${schema}.${sequence}` } })
+  }
+}
+
+function moved(from: Name, { name = from.name, schema = from.schema }: { name?: string; schema?: string }): Name {
+  return { schema, name, key: `${schema}.${name}` }
+}
+
+function noteMove(fold: Fold, from: Name, to: Name): void {
+  noteGone(fold, from.key, from.schema === to.schema ? 'renamed' : 'moved', to.key)
+  forget(fold, to.key)
+}
+
+export function moveType(fold: Fold, from: Name, change: { name?: string; schema?: string }): void {
+  const to = moved(from, change)
+  if (!fold.catalog.types.has(from.key)) return moveRelation(fold, from, change)
+  renamedType(fold, from, to)
+  noteMove(fold, from, to)
+  rekey(fold.catalog.types, from.key, to.key, { schema: to.schema, name: to.name })
+}
+
+export function moveRoutine(fold: Fold, key: string, change: { name?: string; schema?: string }): void {
+  const { functions } = fold.catalog
+  const routine = functions.get(key)
+  if (!routine) return
+  const { schema, name, argumentTypes } = routine
+  const from = { schema, name, key: `${schema}.${name}` }
+  const to = moved(from, change)
+  const others = [...functions.values()].filter((own) => own !== routine && own.schema === schema && own.name === name)
+  renamedRoutine(
+    fold,
+    from,
+    to,
+    argumentTypes.length,
+    others.map((own) => own.argumentTypes.length),
+  )
+  const toKey = `${to.key}(${argumentTypes.join(', ')})`
+  noteGone(fold, key, from.schema === to.schema ? 'renamed' : 'moved', toKey)
+  forget(fold, toKey)
+  rekey(functions, key, toKey, { schema: to.schema, name: to.name })
+}
+
+function renamePart(fold: Fold, node: RenameNode, from: string, to: string): void {
+  const { key } = relationName(fold, node.relation)
+  const table = fold.catalog.tables.get(key)
+  const owner = table ?? fold.catalog.views.get(key)
+  if (!owner) return
+  if (node.renameType === 'OBJECT_COLUMN')
+    return table ? renameTreeColumn(fold, table, from, to) : renameViewColumn(fold, key, from, to)
+  noteGone(fold, `${key}.${from}`, 'renamed', `${key}.${to}`)
+  if (node.renameType === 'OBJECT_RULE') return rekey(owner.rules, from, to, { name: to })
+  if (node.renameType === 'OBJECT_TRIGGER') {
+    for (const own of table ? withPartitions(fold.catalog, table) : [owner]) rekey(own.triggers, from, to, { name: to })
+    return
+  }
+  if (!table) return
+  if (node.renameType === 'OBJECT_POLICY') return rekey(table.policies, from, to, { name: to })
+  // an inherited check has one name in the whole tree, keys have their own
+  const isShared = table.constraints.get(from)?.kind === 'check'
+  for (const own of isShared ? withPartitions(fold.catalog, table) : [table]) {
+    rekey(own.constraints, from, to, { name: to })
+    rekey(own.indexes, from, to, { name: to })
+  }
+}
+
+/** A view keeps its query; the names of its columns are its own. */
+function renameViewColumn(fold: Fold, key: string, from: string, to: string): void {
+  const view = fold.catalog.views.get(key)
+  if (!view) return
+  renamedColumn(fold, key, from, to)
+  const columns = view.columns.map((column) => (column === from ? to : column))
+  const columnComments = Object.fromEntries(
+    Object.entries(view.columnComments).map(([column, text]) => [column === from ? to : column, text]),
+  )
+  fold.catalog.views.set(key, { ...(fold.catalog.views.get(key) ?? view), columns, columnComments })
+}
+
+function renameTreeColumn(fold: Fold, table: Table, from: string, to: string): void {
+  for (const own of withPartitions(fold.catalog, table)) renameColumn(fold, own, from, to)
+}
+
+function renameColumn(fold: Fold, table: Table, from: string, to: string): void {
+  const key = `${table.schema}.${table.name}`
+  if (!table.columns.has(from)) return
+  renamedColumn(fold, key, from, to)
+  noteGone(fold, `${key}.${from}`, 'renamed', `${key}.${to}`)
+  forget(fold, `${key}.${to}`)
+  rekey(table.columns, from, to, { name: to })
+  const swap = (names: readonly string[]) => names.map((name) => (name === from ? to : name))
+  for (const [name, constraint] of table.constraints) {
+    if (!constraint.columns.includes(from)) continue
+    const columns = constraint.kind === 'check' ? swap(constraint.columns).toSorted() : swap(constraint.columns)
+    const definition = isListed(constraint.kind)
+      ? renameInLists(constraint.definition, from, to, 'own')
+      : constraint.definition
+    table.constraints.set(name, { ...constraint, columns, definition })
+  }
+  for (const [name, index] of table.indexes) {
+    const keys = index.keys.map((own) => (own.column === from ? { ...own, column: to } : own))
+    table.indexes.set(name, { ...index, keys, include: swap(index.include) })
+  }
+  for (const [name, trigger] of table.triggers)
+    if (trigger.updateColumns.includes(from))
+      table.triggers.set(name, { ...trigger, updateColumns: swap(trigger.updateColumns) })
+  table.grants = table.grants.map((grant) => (grant.column === from ? { ...grant, column: to } : grant))
+  renameElsewhere(fold, key, from, to, swap)
+}
+
+function isListed(kind: string): boolean {
+  return kind !== 'check' && kind !== 'exclude'
+}
+
+function renameElsewhere(
+  fold: Fold,
+  key: string,
   from: string,
   to: string,
-  name = to,
+  swap: (names: readonly string[]) => string[],
 ): void {
-  if (!map.has(from)) return
-  const entries = [...map]
-  map.clear()
-  for (const [key, item] of entries) {
-    if (key === from) map.set(to, { ...item, name })
-    else map.set(key, item)
-  }
-}
-
-function renameTable(fold: Fold, table: Table, newName: string): void {
-  const [from, to] = [`${table.schema}.${table.name}`, `${table.schema}.${newName}`]
   const { catalog } = fold
-  noteRename(fold, catalog.tables, from, to)
-  rekey(catalog.tables, from, to, newName)
-  for (const [key, other] of catalog.tables) {
-    if (other.partitionOf === from) catalog.tables.set(key, { ...other, partitionOf: to })
-    for (const constraint of other.constraints.values())
-      if (constraint.references === from) pointTo(other, constraint, from, to)
-  }
-  for (const [key, sequence] of catalog.sequences) {
-    if (sequence.ownedBy?.startsWith(`${from}.`)) {
-      catalog.sequences.set(key, { ...sequence, ownedBy: to + sequence.ownedBy.slice(from.length) })
+  for (const other of catalog.tables.values()) {
+    for (const [name, constraint] of other.constraints) {
+      if (constraint.references !== key || !constraint.referencedColumns.includes(from)) continue
+      const definition = renameInLists(constraint.definition, from, to, 'referenced')
+      const referencedColumns = swap(constraint.referencedColumns)
+      other.constraints.set(name, { ...constraint, referencedColumns, definition })
     }
   }
-}
-
-function pointTo(table: Table, constraint: Constraint, from: string, to: string): void {
-  const definition = constraint.definition.replace(` REFERENCES ${from}(`, ` REFERENCES ${to}(`)
-  table.constraints.set(constraint.name, { ...constraint, references: to, definition })
-}
-
-/** The new name reaches keys; expressions of checks, policies and predicates keep their source and are marked unknown. */
-function renameColumn(fold: Fold, table: Table, from: string, to: string): void {
-  const own = `${table.schema}.${table.name}`
-  if (table.columns.has(from)) noteGone(fold, `${own}.${from}`, 'renamed', `${own}.${to}`)
-  forget(fold, `${own}.${to}`)
-  rekey(table.columns, from, to)
-  const swap = (names: readonly string[]) => names.map((name) => (name === from ? to : name))
-  const mentions = (text: string | null) => text !== null && new RegExp(`\\b${from}\\b`).test(text)
-  for (const constraint of table.constraints.values()) {
-    if (!constraint.columns.includes(from)) continue
-    if (constraint.kind === 'check' || constraint.kind === 'exclude')
-      markUnknown(fold, `rename of ${from}, which ${constraint.name} names`)
-    const definition = constraint.definition.replace(/\([^()]*\)/, (list) =>
-      list.replace(new RegExp(`\\b${from}\\b`), to),
+  for (const [name, sequence] of catalog.sequences)
+    if (sequence.ownedBy === `${key}.${from}`) catalog.sequences.set(name, { ...sequence, ownedBy: `${key}.${to}` })
+  for (const [name, publication] of catalog.publications) {
+    const tables = publication.tables.map((own) =>
+      own.table === key ? { ...own, columns: own.columns && swap(own.columns) } : own,
     )
-    table.constraints.set(constraint.name, { ...constraint, columns: swap(constraint.columns), definition })
+    catalog.publications.set(name, { ...publication, tables })
   }
-  for (const index of table.indexes.values()) {
-    const keys = index.keys.map((key) => (key.column === from ? { ...key, column: to } : key))
-    if (mentions(index.predicate) || keys.some((key) => mentions(key.expression)))
-      markUnknown(fold, `rename of ${from}, which ${index.name} names`)
-    table.indexes.set(index.name, { ...index, keys, include: swap(index.include) })
-  }
-  for (const other of fold.catalog.tables.values()) {
-    for (const constraint of other.constraints.values()) {
-      if (constraint.references !== `${table.schema}.${table.name}` || !constraint.referencedColumns.includes(from))
-        continue
-      const definition = constraint.definition.replace(
-        /( REFERENCES [^(]*\()([^)]*)/,
-        (_, head: string, list: string) => head + list.replace(new RegExp(`\\b${from}\\b`), to),
-      )
-      other.constraints.set(constraint.name, {
-        ...constraint,
-        referencedColumns: swap(constraint.referencedColumns),
-        definition,
-      })
-    }
-  }
-  for (const policy of table.policies.values()) {
-    if (mentions(policy.using) || mentions(policy.withCheck))
-      markUnknown(fold, `rename of ${from}, which policy ${policy.name} names`)
-  }
+}
+
+/** The column lists of a key: its own come before REFERENCES or behind an action, the other table's right behind REFERENCES. */
+function renameInLists(definition: string, from: string, to: string, whose: 'own' | 'referenced'): string {
+  return definition.replace(/( REFERENCES [^(]*)?\(([^()]*)\)/g, (whole, head: string | undefined, list: string) => {
+    if ((head !== undefined) !== (whose === 'referenced')) return whole
+    const names = list.split(', ').map((name) => (name === quoteIdentifier(from) ? quoteIdentifier(to) : name))
+    return `${head ?? ''}(${names.join(', ')})`
+  })
+}
+
+function relationTypeName(fold: Fold, { relation }: RenameNode): string {
+  return typeNamed(fold, [...(relation?.schemaname ? [relation.schemaname] : []), relation?.relname ?? '']).key
+}
+
+function renameAttribute(fold: Fold, key: string, from: string, to: string): void {
+  const type = fold.catalog.types.get(key)
+  const attributes = type?.attributes.map((own) => (own.name === from ? { ...own, name: to } : own))
+  if (type && attributes) fold.catalog.types.set(key, { ...type, attributes })
+}
+
+function renameDomainCheck(fold: Fold, { key }: Name, from: string, to: string): void {
+  const type = fold.catalog.types.get(key)
+  const checks = type?.checks.map((own) => (own.name === from ? { ...own, name: to } : own))
+  if (type && checks)
+    fold.catalog.types.set(key, { ...type, checks: checks.toSorted((a, b) => (a.name < b.name ? -1 : 1)) })
+}
+
+function renameRole(fold: Fold, from: string, to: string): void {
+  rekey(fold.catalog.roles, from, to, { name: to })
+  markUnknown(fold, `rename of role ${from}, which grants and policies name`)
+}
+
+function renameOther(fold: Fold, node: RenameNode, to: string): void {
+  const found = findOther(fold, String(node.renameType), node.object)
+  if (!found)
+    return markUnknown(
+      fold,
+      `rename of ${String(node.renameType).replace('OBJECT_', '').replaceAll('_', ' ').toLowerCase()}`,
+    )
+  const key = `${found.kind} ${found.schema === '' ? to : `${found.schema}.${to}`}`
+  rekey(fold.catalog.others, found.key, key, { name: to })
 }

@@ -56,3 +56,7 @@ export function grantRole(fold: Fold, node: Extract<Node, { GrantRoleStmt: unkno
     fold.catalog.roles.set(name, { ...role, memberOf: node.is_grant ? [...others, ...groups].toSorted() : others })
   }
 }
+
+export function dropRoles(fold: Fold, node: Extract<Node, { DropRoleStmt: unknown }>['DropRoleStmt']): void {
+  for (const role of node.roles ?? []) fold.catalog.roles.delete(roleName(role))
+}

@@ -4,21 +4,22 @@ import { path } from '../../parse/references.ts'
 import { sqlTokens } from '../../parse/split-sql.ts'
 import type { Routine } from '../model.ts'
 import { markUnknown, type Fold } from './fold.ts'
-import { formatType, type TypeNameLike } from './format-type.ts'
+import { formatType, withoutLength, type TypeNameLike } from './format-type.ts'
 import { forget } from './gone.ts'
 import { defaultGrants } from './grants.ts'
+import { newName } from './names.ts'
+import { qualify } from './qualify.ts'
 import { listInParentheses, trimmed } from './source-text.ts'
-import { qualified } from './types.ts'
 
 type FunctionNode = Extract<Node, { CreateFunctionStmt: unknown }>['CreateFunctionStmt']
 type Parameter = Extract<Node, { FunctionParameter: unknown }>['FunctionParameter']
 
 export function createFunction(fold: Fold, node: FunctionNode): void {
-  const [schema, name] = qualified(path(node.funcname))
+  const { schema, name } = newName(fold, path(node.funcname))
   const parameters = (node.parameters ?? []).flatMap((item) =>
     'FunctionParameter' in item ? item.FunctionParameter : [],
   )
-  const argumentTypes = parameters.filter(isInput).map((parameter) => typeOf(parameter))
+  const argumentTypes = parameters.filter(isInput).map((parameter) => typeOf(fold, parameter))
   const key = `${schema}.${name}(${argumentTypes.join(', ')})`
   const before = fold.catalog.functions.get(key)
   if (before && !node.replace) return
@@ -32,9 +33,9 @@ export function createFunction(fold: Fold, node: FunctionNode): void {
     grants: before?.grants ?? defaultGrants(fold, 'function', schema),
     argumentTypes,
     arguments: argumentsText(fold, parameters),
-    returns: returnsText(node, parameters),
+    returns: returnsText(fold, node, parameters),
     position: fold.position,
-    ...routineOptions(node, fold.statement.text),
+    ...routineOptions(fold, node),
   })
 }
 
@@ -42,12 +43,12 @@ function isInput({ mode }: Parameter): boolean {
   return mode !== 'FUNC_PARAM_OUT' && mode !== 'FUNC_PARAM_TABLE'
 }
 
-function typeOf(parameter: Parameter): string {
-  return withSetof(parameter.argType ?? {}).replace(/^([a-z "]+)\(\d+(,\d+)?\)/, '$1')
+function typeOf(fold: Fold, parameter: Parameter): string {
+  return withoutLength(withSetof(fold, parameter.argType ?? {}))
 }
 
-function withSetof(type: TypeNameLike): string {
-  return `${type.setof ? 'SETOF ' : ''}${formatType(type)}`
+function withSetof(fold: Fold, type: TypeNameLike): string {
+  return `${type.setof ? 'SETOF ' : ''}${formatType(fold, type)}`
 }
 
 const MODES: Record<string, string> = {
@@ -64,9 +65,9 @@ function argumentsText(fold: Fold, parameters: Parameter[]): string {
     .flatMap((parameter, n) => {
       if (parameter.mode === 'FUNC_PARAM_TABLE') return []
       const span = spans[n]
-      const value = parameter.defexpr && span ? defaultText(trimmed(text, span)) : null
+      const value = parameter.defexpr && span ? qualify(fold, 'expression', defaultText(trimmed(text, span))) : null
       const name = parameter.name ? `${quoteIdentifier(parameter.name)} ` : ''
-      return `${MODES[parameter.mode ?? ''] ?? ''}${name}${typeOf(parameter)}${value === null ? '' : ` DEFAULT ${value}`}`
+      return `${MODES[parameter.mode ?? ''] ?? ''}${name}${typeOf(fold, parameter)}${value === null ? '' : ` DEFAULT ${value}`}`
     })
     .join(', ')
 }
@@ -79,16 +80,16 @@ function defaultText(parameter: string): string {
 }
 
 /** The form of pg_get_function_result; nothing for a procedure. */
-function returnsText(node: FunctionNode, parameters: Parameter[]): string {
+function returnsText(fold: Fold, node: FunctionNode, parameters: Parameter[]): string {
   if (node.is_procedure) return ''
   const columns = parameters.filter((parameter) => parameter.mode === 'FUNC_PARAM_TABLE')
   if (columns.length > 0) {
-    return `TABLE(${columns.map((column) => `${quoteIdentifier(column.name ?? '')} ${typeOf(column)}`).join(', ')})`
+    return `TABLE(${columns.map((column) => `${quoteIdentifier(column.name ?? '')} ${typeOf(fold, column)}`).join(', ')})`
   }
-  if (node.returnType) return withSetof(node.returnType).replace(/^((?:SETOF )?[a-z "]+)\(\d+(,\d+)?\)/, '$1')
+  if (node.returnType) return withoutLength(withSetof(fold, node.returnType))
   const outputs = parameters.filter(({ mode }) => mode === 'FUNC_PARAM_OUT' || mode === 'FUNC_PARAM_INOUT')
   if (outputs.length === 0) return ''
-  return outputs.length === 1 && outputs[0] ? typeOf(outputs[0]) : 'record'
+  return outputs.length === 1 && outputs[0] ? typeOf(fold, outputs[0]) : 'record'
 }
 
 type Options = Pick<
@@ -106,7 +107,8 @@ type Options = Pick<
   | 'definition'
 >
 
-function routineOptions(node: FunctionNode, text: string): Options {
+function routineOptions(fold: Fold, node: FunctionNode): Options {
+  const { text } = fold.statement
   const options = new Map<string, Node | undefined>()
   const settings: string[] = []
   for (const option of node.options ?? []) {
@@ -136,12 +138,12 @@ function routineOptions(node: FunctionNode, text: string): Options {
     cost: estimate(options.get('cost'), ['c', 'internal'].includes(texts('language')) ? 1 : 100),
     rows: estimate(options.get('rows'), node.returnType?.setof || hasTable(node) ? 1000 : 0),
     definition: null,
-    body: node.sql_body ? standardBody(text) : (body.at(-1) ?? ''),
+    body: node.sql_body ? qualify(fold, 'body', standardBody(text)) : (body.at(-1) ?? ''),
   }
 }
 
 /** A planner's estimate, null where it is what PostgreSQL takes anyway. */
-function estimate(arg: Node | undefined, usual: number): number | null {
+export function estimate(arg: Node | undefined, usual: number): number | null {
   const text = arg && 'Integer' in arg ? (arg.Integer.ival ?? 0) : arg && 'Float' in arg ? arg.Float.fval : undefined
   return text === undefined || Number(text) === usual ? null : Number(text)
 }
@@ -169,7 +171,7 @@ const SPELLINGS: Record<string, string> = {
 }
 
 /** `name=value` as pg_proc.proconfig keeps it; the values of lists of names are quoted as names. */
-function settingText(setting: Extract<Node, { VariableSetStmt: unknown }>['VariableSetStmt']): string {
+export function settingText(setting: Extract<Node, { VariableSetStmt: unknown }>['VariableSetStmt']): string {
   const isList = setting.name === 'search_path'
   const values = (setting.args ?? []).map((argument) => {
     const constant =
@@ -183,11 +185,11 @@ function settingText(setting: Extract<Node, { VariableSetStmt: unknown }>['Varia
 
 /** CREATE AGGREGATE; what it returns is told by its functions, which are not looked up. */
 export function createAggregate(fold: Fold, node: Extract<Node, { DefineStmt: unknown }>['DefineStmt']): void {
-  const [schema, name] = qualified(path(node.defnames))
+  const { schema, name } = newName(fold, path(node.defnames))
   const [list] = node.args ?? []
   const items = list && 'List' in list ? (list.List.items ?? []) : []
   const parameters = items.flatMap((item) => ('FunctionParameter' in item ? item.FunctionParameter : []))
-  const argumentTypes = parameters.map((parameter) => typeOf(parameter))
+  const argumentTypes = parameters.map((parameter) => typeOf(fold, parameter))
   const definition = new Map(
     (node.definition ?? []).flatMap((item) => ('DefElem' in item ? [[item.DefElem.defname, item.DefElem.arg]] : [])),
   )
@@ -202,9 +204,9 @@ export function createAggregate(fold: Fold, node: Extract<Node, { DefineStmt: un
     grants: defaultGrants(fold, 'function', schema),
     argumentTypes,
     arguments: parameters
-      .map((parameter) => `${parameter.name ? `${parameter.name} ` : ''}${typeOf(parameter)}`)
+      .map((parameter) => `${parameter.name ? `${parameter.name} ` : ''}${typeOf(fold, parameter)}`)
       .join(', '),
-    returns: state && typeof state === 'object' && 'TypeName' in state ? formatType(state.TypeName) : '',
+    returns: state && typeof state === 'object' && 'TypeName' in state ? formatType(fold, state.TypeName) : '',
     language: 'internal',
     volatility: 'immutable',
     parallel: 'unsafe',

@@ -1,8 +1,9 @@
 import type { Node } from '../../parse/parser.ts'
-import { relationName, type Fold } from './fold.ts'
+import { type Fold } from './fold.ts'
+import { relationName } from './names.ts'
 
 export function createRule(fold: Fold, node: Extract<Node, { RuleStmt: unknown }>['RuleStmt']): void {
-  const { key } = relationName(node.relation)
+  const { key } = relationName(fold, node.relation)
   const owner = fold.catalog.tables.get(key) ?? fold.catalog.views.get(key)
   const name = node.rulename ?? ''
   const before = owner?.rules.get(name)

@@ -1,15 +1,16 @@
 import type { Node } from '../../parse/parser.ts'
 import { path } from '../../parse/references.ts'
 import type { Sequence, SequenceOptions } from '../model.ts'
-import { DEFAULT_SCHEMA, relationName, type Fold } from './fold.ts'
+import type { Fold } from './fold.ts'
+import { newName, newRelation, relationName, relationNamed } from './names.ts'
 import { formatType } from './format-type.ts'
 import { forget } from './gone.ts'
 import { defaultGrants } from './grants.ts'
 
 export function createSequence(fold: Fold, node: Extract<Node, { CreateSeqStmt: unknown }>['CreateSeqStmt']): void {
-  const { schema, name, key } = relationName(node.sequence)
+  const { schema, name, key } = newRelation(fold, node.sequence)
   if (node.sequence?.relpersistence === 't' || fold.catalog.sequences.has(key)) return
-  const options = sequenceClauses(node.options)
+  const options = sequenceClauses(fold, node.options)
   forget(fold, key)
   fold.catalog.sequences.set(key, {
     schema,
@@ -25,10 +26,10 @@ export function createSequence(fold: Fold, node: Extract<Node, { CreateSeqStmt: 
 }
 
 export function alterSequence(fold: Fold, node: Extract<Node, { AlterSeqStmt: unknown }>['AlterSeqStmt']): void {
-  const { key } = relationName(node.sequence)
+  const { key } = relationName(fold, node.sequence)
   const sequence = fold.catalog.sequences.get(key)
   if (!sequence) return
-  const clauses = sequenceClauses(node.options)
+  const clauses = sequenceClauses(fold, node.options)
   fold.catalog.sequences.set(key, { ...sequence, ...changedSequence(sequence, clauses) })
 }
 
@@ -54,7 +55,7 @@ type Clauses = { -readonly [key in keyof SequenceOptions]?: SequenceOptions[key]
 }
 
 /** The clauses of CREATE and ALTER SEQUENCE and of identity columns; undefined where the default is asked for. */
-export function sequenceClauses(options: Node[] | undefined): Clauses {
+export function sequenceClauses(fold: Fold, options: Node[] | undefined): Clauses {
   const result: Clauses = {}
   for (const option of options ?? []) {
     if (!('DefElem' in option)) continue
@@ -63,9 +64,10 @@ export function sequenceClauses(options: Node[] | undefined): Clauses {
     const field = FIELDS[defname]
     if (field) result[field] = numberText(arg)
     else if (defname === 'cycle') result.cycle = arg !== undefined && 'Boolean' in arg && arg.Boolean.boolval === true
-    else if (defname === 'as' && arg && 'TypeName' in arg) result.type = formatType(arg.TypeName)
-    else if (defname === 'owned_by') result.ownedBy = names[0] === 'none' ? null : withSchema(names, 3)
-    else if (defname === 'sequence_name') result.name = withSchema(names, 2)
+    else if (defname === 'as' && arg && 'TypeName' in arg) result.type = formatType(fold, arg.TypeName)
+    else if (defname === 'owned_by')
+      result.ownedBy = names[0] === 'none' && names.length === 1 ? null : columnName(fold, names)
+    else if (defname === 'sequence_name') result.name = newName(fold, names).key
   }
   return result
 }
@@ -78,8 +80,8 @@ const FIELDS: Record<string, 'start' | 'increment' | 'minimum' | 'maximum' | 'ca
   cache: 'cache',
 }
 
-function withSchema(names: string[], parts: number): string {
-  return [...(names.length === parts - 1 ? [DEFAULT_SCHEMA] : []), ...names].join('.')
+function columnName(fold: Fold, names: string[]): string {
+  return `${relationNamed(fold, names.slice(0, -1)).key}.${names.at(-1) ?? ''}`
 }
 
 function numberText(arg: Node | undefined): string | undefined {

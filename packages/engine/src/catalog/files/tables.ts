@@ -1,24 +1,27 @@
 import type { Node } from '../../parse/parser.ts'
+import { path } from '../../parse/references.ts'
 import { sqlTokens } from '../../parse/split-sql.ts'
-import type { Index, Table, Trigger } from '../model.ts'
-import { addColumn } from './columns.ts'
+import type { Table } from '../model.ts'
+import { addColumn, plainColumn } from './columns.ts'
 import { addConstraint, inheritConstraint } from './constraints.ts'
-import { chooseName } from './choose-name.ts'
-import { markUnknown, relationName, type Fold } from './fold.ts'
+import { markUnknown, type Fold } from './fold.ts'
 import { forget } from './gone.ts'
 import { defaultGrants } from './grants.ts'
-import { expressionName, isIndexNameTaken, keyNames } from './index-keys.ts'
+import { inheritColumns, inheritFrom } from './inheritance.ts'
+import { copyColumns, copyParts } from './like.ts'
+import { hasRelation, newRelation, relationName, typeNamed } from './names.ts'
+import { qualify } from './qualify.ts'
 import { relationOptions } from './relation-options.ts'
 import { listInParentheses, trimmed } from './source-text.ts'
 
 type CreateNode = Extract<Node, { CreateStmt: unknown }>['CreateStmt']
 
 export function createTable(fold: Fold, node: CreateNode): void {
-  const { schema, name, key } = relationName(node.relation)
+  const { schema, name, key } = newRelation(fold, node.relation)
   // Nothing happens with IF NOT EXISTS; without it PostgreSQL stops here, and the first definition stands.
-  if (node.relation?.relpersistence === 't' || fold.catalog.tables.has(key)) return
-  const parent = node.partbound ? relationName(parentOf(node)).key : null
-  if (node.inhRelations?.length && !node.partbound) markUnknown(fold, 'create table .. inherits')
+  if (node.relation?.relpersistence === 't' || hasRelation(fold.catalog, key)) return
+  const parents = parentsOf(fold, node)
+  const parent = node.partbound ? (parents[0] ?? null) : null
   const table: Table = {
     schema,
     name,
@@ -34,24 +37,43 @@ export function createTable(fold: Fold, node: CreateNode): void {
     rlsEnabled: false,
     rlsForced: false,
     unlogged: node.relation?.relpersistence === 'u',
-    partitionKey: partitionKey(fold, node),
+    partitionKey: null,
     partitionOf: parent,
-    partitionBound: node.partbound ? partitionBound(fold.statement.text) : null,
-    inherits: [],
+    partitionBound: node.partbound ? qualify(fold, 'bound', partitionBound(fold.statement.text)) : null,
+    inherits: parent === null ? parents : [],
     options: relationOptions(node.options),
     replicaIdentity: 'default',
     position: fold.position,
   }
   forget(fold, key)
   fold.catalog.tables.set(key, table)
-  if (parent !== null) inheritColumns(fold, table, parent)
+  for (const own of parents) inheritColumns(fold, table, own)
+  if (node.ofTypename) typedColumns(fold, table, node.ofTypename)
   addElements(fold, table, node)
+  for (const own of table.inherits) inheritChecks(fold, table, own)
+  Object.assign(table, { partitionKey: partitionKey(fold, node, key) })
   if (parent !== null) inheritFrom(fold, table, parent)
 }
 
-function parentOf(node: CreateNode): { schemaname?: string; relname?: string } | undefined {
-  const [parent] = node.inhRelations ?? []
-  return parent && 'RangeVar' in parent ? parent.RangeVar : undefined
+function parentsOf(fold: Fold, node: CreateNode): string[] {
+  return (node.inhRelations ?? []).flatMap((item) => ('RangeVar' in item ? relationName(fold, item.RangeVar).key : []))
+}
+
+/** CREATE TABLE .. OF a composite type. */
+function typedColumns(fold: Fold, table: Table, type: NonNullable<CreateNode['ofTypename']>): void {
+  const { key } = typeNamed(fold, path(type.names))
+  const fields = fold.catalog.types.get(key)?.attributes
+  if (!fields) return markUnknown(fold, `create table of ${key}`)
+  for (const { name, type: own } of fields)
+    table.columns.set(name, plainColumn(fold, name, own, table.columns.size + 1))
+}
+
+/** Checks are inherited by name; keys, foreign keys and indexes are not. */
+function inheritChecks(fold: Fold, table: Table, parent: string): void {
+  for (const constraint of fold.catalog.tables.get(parent)?.constraints.values() ?? []) {
+    if (constraint.kind === 'check' && !/ NO INHERIT\b/.test(constraint.definition))
+      inheritConstraint(fold, table, constraint, undefined)
+  }
 }
 
 /** Columns first, then constraints, as PostgreSQL does: a constraint may name a column that stands behind it. */
@@ -61,36 +83,17 @@ function addElements(fold: Fold, table: Table, node: CreateNode): void {
   const elements = node.tableElts ?? []
   elements.forEach((element, n) => {
     if ('ColumnDef' in element) addColumn(fold, table, element.ColumnDef, spans[n]?.end ?? text.length)
-    else if ('TableLikeClause' in element) copyLike(fold, table, element.TableLikeClause)
+    else if ('TableLikeClause' in element) copyColumns(fold, table, element.TableLikeClause)
   })
   elements.forEach((element, n) => {
     const span = spans[n]
     if ('Constraint' in element && span) addConstraint(fold, table, element.Constraint, trimmed(text, span))
   })
-}
-
-function copyLike(
-  fold: Fold,
-  table: Table,
-  like: Extract<Node, { TableLikeClause: unknown }>['TableLikeClause'],
-): void {
-  const source = fold.catalog.tables.get(relationName(like.relation).key)
-  if (!source || like.options) markUnknown(fold, 'create table .. like')
-  for (const column of source?.columns.values() ?? []) {
-    const ordinal = table.columns.size + 1
-    table.columns.set(column.name, {
-      ...column,
-      ordinal,
-      default: null,
-      identity: null,
-      generated: null,
-      comment: null,
-    })
-  }
+  for (const element of elements) if ('TableLikeClause' in element) copyParts(fold, table, element.TableLikeClause)
 }
 
 /** `range (occurred_at)`, as pg_get_partkeydef prints it but for the keyword's case. */
-function partitionKey(fold: Fold, node: CreateNode): string | null {
+function partitionKey(fold: Fold, node: CreateNode, table: string): string | null {
   const spec = node.partspec
   if (!spec) return null
   const strategy = (spec.strategy ?? '').replace('PARTITION_STRATEGY_', '').toLowerCase()
@@ -101,7 +104,7 @@ function partitionKey(fold: Fold, node: CreateNode): string | null {
     if (!('PartitionElem' in param)) return ''
     return param.PartitionElem.name ?? (span ? trimmed(text, span) : '')
   })
-  return `${strategy} (${keys.join(', ')})`
+  return qualify(fold, 'partition key', `${strategy} (${keys.join(', ')})`, table)
 }
 
 /** From `for values` or `default` to the end, without what follows the bound. */
@@ -122,40 +125,4 @@ function partitionBound(text: string): string {
       ['partition', 'with', 'tablespace', 'using'].includes(token.text.toLowerCase()),
   )
   return trimmed(text, { start: from.start, end: next?.start ?? text.length }).replace(/^for\s+values/i, 'for values')
-}
-
-function inheritColumns(fold: Fold, table: Table, parent: string): void {
-  for (const column of fold.catalog.tables.get(parent)?.columns.values() ?? []) {
-    table.columns.set(column.name, { ...column, comment: null })
-  }
-}
-
-/** What a new or attached partition takes over: keys, checks, foreign keys, indexes, row triggers. Never policies or grants. */
-export function inheritFrom(fold: Fold, table: Table, parentKey: string): void {
-  const parent = fold.catalog.tables.get(parentKey)
-  if (!parent) return
-  for (const constraint of parent.constraints.values()) {
-    const index = parent.indexes.get(constraint.name)
-    if (!hasEqual(table, constraint.kind, constraint.columns)) {
-      inheritConstraint(fold, table, constraint, index?.fromConstraint ? index : undefined)
-    }
-  }
-  for (const index of parent.indexes.values()) if (!index.fromConstraint) inheritIndex(fold, table, index)
-  for (const trigger of parent.triggers.values()) inheritTrigger(table, trigger)
-}
-
-/** An attached table may bring a key of its own along. */
-function hasEqual(table: Table, kind: string, columns: readonly string[]): boolean {
-  if (kind !== 'primary key' && kind !== 'unique') return false
-  return [...table.constraints.values()].some((own) => own.kind === kind && own.columns.join() === columns.join())
-}
-
-export function inheritIndex(fold: Fold, partition: Table, index: Index): void {
-  const columns = keyNames(index.keys.map((key) => key.column ?? expressionName(key.expression)))
-  const name = chooseName(partition.name, columns, 'idx', (own) => isIndexNameTaken(fold, partition.schema, own))
-  partition.indexes.set(name, { ...index, name, comment: null })
-}
-
-export function inheritTrigger(partition: Table, trigger: Trigger): void {
-  if (trigger.level === 'row') partition.triggers.set(trigger.name, { ...trigger, comment: null })
 }

@@ -5,7 +5,10 @@ import type { UserType } from '../model.ts'
 import { collationName } from './columns.ts'
 import type { ConstraintNode } from './constraints.ts'
 import { chooseName } from './choose-name.ts'
-import { DEFAULT_SCHEMA, relationName, type Fold } from './fold.ts'
+import type { Fold } from './fold.ts'
+import type { Command } from './alter-table.ts'
+import { hasRelation, newName, newRelation, relationName, typeNamed } from './names.ts'
+import { qualify } from './qualify.ts'
 import { formatType, type TypeNameLike } from './format-type.ts'
 import { forget } from './gone.ts'
 import { defaultGrants } from './grants.ts'
@@ -17,8 +20,8 @@ export function createEnum(fold: Fold, node: Extract<Node, { CreateEnumStmt: unk
 
 /** ALTER TYPE .. ADD VALUE and RENAME VALUE. */
 export function alterEnum(fold: Fold, node: Extract<Node, { AlterEnumStmt: unknown }>['AlterEnumStmt']): void {
-  const [schema, name] = qualified(path(node.typeName))
-  const type = fold.catalog.types.get(`${schema}.${name}`)
+  const { key } = typeNamed(fold, path(node.typeName))
+  const type = fold.catalog.types.get(key)
   if (!type || !node.newVal) return
   const labels = [...type.labels]
   if (node.oldVal) labels.splice(labels.indexOf(node.oldVal), 1, node.newVal)
@@ -26,7 +29,7 @@ export function alterEnum(fold: Fold, node: Extract<Node, { AlterEnumStmt: unkno
     const neighbour = node.newValNeighbor ? labels.indexOf(node.newValNeighbor) : labels.length - 1
     labels.splice(node.newValIsAfter || !node.newValNeighbor ? neighbour + 1 : neighbour, 0, node.newVal)
   }
-  fold.catalog.types.set(`${schema}.${name}`, { ...type, labels })
+  fold.catalog.types.set(key, { ...type, labels })
 }
 
 export function createDomain(fold: Fold, node: Extract<Node, { CreateDomainStmt: unknown }>['CreateDomainStmt']): void {
@@ -42,36 +45,37 @@ export function createDomain(fold: Fold, node: Extract<Node, { CreateDomainStmt:
     const name = constraint.conname ?? chooseName(names.at(-1) ?? '', [], 'check', (own) => used.has(own))
     used.add(name)
     const check = parenthesesBehind(trimmed(text, { start: from, end }), 'check') ?? ''
-    return checkConstraint({ name, columns: [], definition: `CHECK (${check})` })
+    return checkConstraint({ name, columns: [], definition: qualify(fold, 'constraint', `CHECK (${check})`) })
   })
   addType(fold, names, {
     kind: 'domain',
-    base: formatType(node.typeName ?? {}),
+    base: formatType(fold, node.typeName ?? {}),
     notNull: constraints.some((constraint) => constraint.contype === 'CONSTR_NOTNULL'),
-    default: domainDefault(constraints, locations, text),
-    collation: node.collClause ? collationName(path(node.collClause.collname)) : null,
+    default: domainDefault(fold, constraints, locations),
+    collation: node.collClause ? collationName(fold, path(node.collClause.collname)) : null,
     checks: checks.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
   })
 }
 
-function domainDefault(constraints: ConstraintNode[], locations: number[], text: string): string | null {
+function domainDefault(fold: Fold, constraints: ConstraintNode[], locations: number[]): string | null {
+  const { text } = fold.statement
   const at = constraints.findIndex((constraint) => constraint.contype === 'CONSTR_DEFAULT')
   if (at < 0) return null
   const from = locations[at] ?? 0
   const end = locations.find((location) => location > from) ?? text.length
-  return trimmed(text, { start: from, end }).replace(/^default\s+/i, '')
+  return qualify(fold, 'expression', trimmed(text, { start: from, end }).replace(/^default\s+/i, ''))
 }
 
 export function createComposite(
   fold: Fold,
   node: Extract<Node, { CompositeTypeStmt: unknown }>['CompositeTypeStmt'],
 ): void {
-  const { schema, name } = relationName(node.typevar)
+  const { schema, name } = newRelation(fold, node.typevar)
   const attributes = (node.coldeflist ?? []).flatMap((item) =>
     'ColumnDef' in item
       ? {
           name: item.ColumnDef.colname ?? '',
-          type: formatType((item.ColumnDef.typeName ?? {}) as TypeNameLike),
+          type: formatType(fold, (item.ColumnDef.typeName ?? {}) as TypeNameLike),
           comment: null,
         }
       : [],
@@ -82,15 +86,15 @@ export function createComposite(
 export function createRange(fold: Fold, node: Extract<Node, { CreateRangeStmt: unknown }>['CreateRangeStmt']): void {
   const subtype = (node.params ?? []).find((item) => 'DefElem' in item && item.DefElem.defname === 'subtype')
   const type = subtype && 'DefElem' in subtype ? subtype.DefElem.arg : undefined
-  const base = type && 'TypeName' in type ? formatType(type.TypeName) : null
+  const base = type && 'TypeName' in type ? formatType(fold, type.TypeName) : null
   addType(fold, path(node.typeName), { kind: 'range', base })
 }
 
 function addType(fold: Fold, names: string[], parts: Pick<UserType, 'kind'> & Partial<UserType>): void {
-  const [schema, name] = qualified(names)
-  if (fold.catalog.types.has(`${schema}.${name}`)) return
-  forget(fold, `${schema}.${name}`)
-  fold.catalog.types.set(`${schema}.${name}`, {
+  const { schema, name, key } = newName(fold, names)
+  if (fold.catalog.types.has(key) || hasRelation(fold.catalog, key)) return
+  forget(fold, key)
+  fold.catalog.types.set(key, {
     schema,
     name,
     owner: null,
@@ -108,6 +112,19 @@ function addType(fold: Fold, names: string[], parts: Pick<UserType, 'kind'> & Pa
   })
 }
 
-export function qualified(names: string[]): [schema: string, name: string] {
-  return [names.at(-2) ?? DEFAULT_SCHEMA, names.at(-1) ?? '']
+/** ALTER TYPE .. ADD, DROP and ALTER ATTRIBUTE; a typed table follows its type. */
+export function alterAttributes(fold: Fold, relation: Parameters<typeof relationName>[1], commands: Command[]): void {
+  const { key } = relationName(fold, relation)
+  const type = fold.catalog.types.get(key)
+  if (!type) return
+  let attributes = [...type.attributes]
+  for (const { subtype, name = '', def } of commands) {
+    const node = def && 'ColumnDef' in def ? def.ColumnDef : undefined
+    const own = formatType(fold, (node?.typeName ?? {}) as TypeNameLike)
+    if (subtype === 'AT_AddColumn') attributes.push({ name: node?.colname ?? '', type: own, comment: null })
+    else if (subtype === 'AT_DropColumn') attributes = attributes.filter((item) => item.name !== name)
+    else if (subtype === 'AT_AlterColumnType')
+      attributes = attributes.map((item) => (item.name === name ? { ...item, type: own } : item))
+  }
+  fold.catalog.types.set(key, { ...type, attributes })
 }

@@ -1,25 +1,13 @@
-import { path } from '../../parse/references.ts'
-import { walkTree } from '../../parse/walk.ts'
-import { relationName, type Fold } from './fold.ts'
-import { qualified } from './types.ts'
+import type { Fold } from './fold.ts'
+import { hasRelation, hasRoutine } from './names.ts'
+import { usesIn } from './uses.ts'
 
 /** Tables, views and functions of the catalog that a query names, sorted. */
-export function viewDependencies({ catalog }: Fold, query: unknown): string[] {
-  const found = new Set<string>()
-  walkTree([query], (tag, content) => {
-    if (tag === 'RangeVar') {
-      const { key } = relationName(content)
-      if (catalog.tables.has(key) || catalog.views.has(key)) found.add(key)
-    }
-    if (tag === 'FuncCall') {
-      const key = qualified(path(content['funcname'])).join('.')
-      if (isFunction(catalog.functions.keys(), key)) found.add(key)
-    }
+export function viewDependencies(fold: Fold, query: unknown): string[] {
+  const { catalog } = fold
+  const keys = usesIn(fold, [query]).flatMap((use) => {
+    if (use.kind === 'relation' && hasRelation(catalog, use.key)) return use.key
+    return use.kind === 'routine' && hasRoutine(catalog, use.key) ? use.key : []
   })
-  return [...found].toSorted()
-}
-
-function isFunction(keys: Iterable<string>, name: string): boolean {
-  for (const key of keys) if (key.startsWith(`${name}(`)) return true
-  return false
+  return [...new Set(keys)].toSorted()
 }
