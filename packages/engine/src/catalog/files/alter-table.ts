@@ -7,7 +7,7 @@ import { alterIndex } from './alter-index.ts'
 import { alterView } from './alter-view.ts'
 import { dropColumn, dropConstraint } from './dependents.ts'
 import { markUnknown, withPartitions, type Fold } from './fold.ts'
-import { formatType } from './format-type.ts'
+import { typeText } from './format-type.ts'
 import { roleName } from './grants.ts'
 import { attachPartition, detachPartition, inheritFromTable, stopInheriting } from './inheritance.ts'
 import { findIndex, indexNamed, relationName } from './names.ts'
@@ -113,7 +113,7 @@ function alterColumn(fold: Fold, { table, command, text, end, isOnly }: Alter): 
       return each({ notNull: false })
     case 'AT_AlterColumnType': {
       const column = def && 'ColumnDef' in def ? def.ColumnDef : undefined
-      const type = formatType(fold, column?.typeName ?? {})
+      const type = typeText(fold, column?.typeName ?? {})
       for (const own of reached) changeType(own, name, type, null)
       return true
     }

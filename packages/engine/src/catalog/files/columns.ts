@@ -4,7 +4,7 @@ import type { Column, IdentitySequence, Table } from '../model.ts'
 import { addConstraint, type ConstraintNode } from './constraints.ts'
 import { chooseName } from './choose-name.ts'
 import { positionAt, type Fold } from './fold.ts'
-import { formatType } from './format-type.ts'
+import { typeText } from './format-type.ts'
 import { forget } from './gone.ts'
 import { defaultGrants } from './grants.ts'
 import { find } from './names.ts'
@@ -63,7 +63,7 @@ export function addColumn(fold: Fold, table: Table, node: ColumnDefNode, end: nu
     return at < 0 ? null : (texts[at] ?? '').replace(keyword, '').trim()
   }
   const has = (type: string) => constraints.some((constraint) => constraint.contype === type)
-  const type = serial ?? (node.typeName ? formatType(fold, node.typeName) : (before?.type ?? ''))
+  const type = serial ?? (node.typeName ? typeText(fold, node.typeName) : (before?.type ?? ''))
   const value = textOf('CONSTR_DEFAULT', NAMED_DEFAULT)
   const identity = source === table ? constraints.find((own) => own.contype === 'CONSTR_IDENTITY') : undefined
   const ordinal = before?.ordinal ?? Math.max(0, ...[...table.columns.values()].map((other) => other.ordinal)) + 1

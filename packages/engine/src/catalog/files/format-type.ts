@@ -1,7 +1,8 @@
 import { quoteIdentifier } from '../../bundle/quote.ts'
 import { path } from '../../parse/references.ts'
-import type { Fold } from './fold.ts'
-import { relationNamed, typeNamed } from './names.ts'
+import { emptyCatalog } from '../model.ts'
+import { DEFAULT_SCHEMA } from './fold.ts'
+import { relationNamed, typeNamed, type Names } from './names.ts'
 
 /** The TypeName node of a parse tree, as far as it is read here. */
 export interface TypeNameLike {
@@ -12,8 +13,15 @@ export interface TypeNameLike {
   pct_type?: boolean
 }
 
+const NO_FOLD: Names = { catalog: emptyCatalog(), searchPath: [DEFAULT_SCHEMA] }
+
+/** `typeText` where there is no fold: a name without schema is taken to be in `public`. */
+export function formatType(type: TypeNameLike): string {
+  return typeText(NO_FOLD, type)
+}
+
 /** A type as format_type prints it with an empty search path: `numeric(14,2)`, `timestamp with time zone`, `a.kind[]`. */
-export function formatType(fold: Fold, type: TypeNameLike): string {
+export function typeText(fold: Names, type: TypeNameLike): string {
   const names = path(type.names)
   const array = Array.isArray(type.arrayBounds) ? '[]' : ''
   if (type.pct_type) return typeOfColumn(fold, names) + array
@@ -25,7 +33,7 @@ export function withoutLength(type: string): string {
   return type.replace(/^((?:SETOF )?[a-z "]+)\(\d+(,-?\d+)?\)/, '$1')
 }
 
-function baseName(fold: Fold, names: string[], mods: string[]): string {
+function baseName(fold: Names, names: string[], mods: string[]): string {
   const name = names.at(-1) ?? ''
   const schema = names.length > 1 ? names.at(-2) : undefined
   const args = mods.length > 0 ? `(${mods.join(',')})` : ''
@@ -52,12 +60,12 @@ function baseName(fold: Fold, names: string[], mods: string[]): string {
 }
 
 /** `t.x%type` is the type of that column when the statement runs. */
-function typeOfColumn(fold: Fold, names: string[]): string {
+function typeOfColumn(fold: Names, names: string[]): string {
   const { key } = relationNamed(fold, names.slice(0, -1))
   return fold.catalog.tables.get(key)?.columns.get(names.at(-1) ?? '')?.type ?? `${names.join('.')}%TYPE`
 }
 
-function userType(fold: Fold, name: string): string {
+function userType(fold: Names, name: string): string {
   const { catalog } = fold
   const own = typeNamed(fold, [name])
   const isKnown = catalog.types.has(own.key) || catalog.tables.has(own.key) || catalog.views.has(own.key)

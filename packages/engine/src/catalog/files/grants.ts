@@ -2,7 +2,7 @@ import type { Node } from '../../parse/parser.ts'
 import { path } from '../../parse/references.ts'
 import type { DefaultPrivilege, Grant } from '../model.ts'
 import type { Fold } from './fold.ts'
-import { formatType, withoutLength, type TypeNameLike } from './format-type.ts'
+import { typeText, withoutLength, type TypeNameLike } from './format-type.ts'
 import { markUnknown } from './fold.ts'
 import { relationName, routineNamed, typeNamed } from './names.ts'
 
@@ -169,7 +169,7 @@ export function routineKey(fold: Fold, object: WithArgs): string | undefined {
   if (object.args_unspecified) return [...catalog.functions.keys()].find((key) => key.startsWith(prefix))
   // `any` is written for `"any"`, and a length says nothing
   const types = (object.objargs ?? []).map((type) =>
-    'TypeName' in type ? withoutLength(formatType(fold, type.TypeName as TypeNameLike)) : '',
+    'TypeName' in type ? withoutLength(typeText(fold, type.TypeName as TypeNameLike)) : '',
   )
   const key = `${prefix}${types.join(', ')})`
   return catalog.functions.has(key) ? key : undefined

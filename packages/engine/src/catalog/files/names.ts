@@ -1,6 +1,9 @@
 import type { Catalog, Index } from '../model.ts'
 import { DEFAULT_SCHEMA, type Fold } from './fold.ts'
 
+/** What names are looked up in. */
+export type Names = Pick<Fold, 'catalog' | 'searchPath'>
+
 export interface Name {
   readonly schema: string
   readonly name: string
@@ -14,38 +17,38 @@ interface RangeVarLike {
 }
 
 /** What a name without schema is given when it is new: the first schema of the search path. */
-export function newName(fold: Fold, names: readonly string[]): Name {
+export function newName(fold: Names, names: readonly string[]): Name {
   return nameOf(names.at(-2) ?? fold.searchPath[0] ?? DEFAULT_SCHEMA, names)
 }
 
-export function newRelation(fold: Fold, relation: RangeVarLike | undefined): Name {
+export function newRelation(fold: Names, relation: RangeVarLike | undefined): Name {
   return newName(fold, parts(relation))
 }
 
 /** The table, view or sequence that a name means: the first of its name along the search path. */
-export function relationName(fold: Fold, relation: RangeVarLike | undefined): Name {
+export function relationName(fold: Names, relation: RangeVarLike | undefined): Name {
   return relationNamed(fold, parts(relation))
 }
 
-export function relationNamed(fold: Fold, names: readonly string[]): Name {
+export function relationNamed(fold: Names, names: readonly string[]): Name {
   return find(fold, names, (key) => hasRelation(fold.catalog, key))
 }
 
-export function typeNamed(fold: Fold, names: readonly string[]): Name {
+export function typeNamed(fold: Names, names: readonly string[]): Name {
   const { types, tables, views } = fold.catalog
   return find(fold, names, (key) => types.has(key) || tables.has(key) || views.has(key))
 }
 
-export function routineNamed(fold: Fold, names: readonly string[]): Name {
+export function routineNamed(fold: Names, names: readonly string[]): Name {
   return find(fold, names, (key) => hasRoutine(fold.catalog, key))
 }
 
-export function indexNamed(fold: Fold, names: readonly string[]): Name {
+export function indexNamed(fold: Names, names: readonly string[]): Name {
   return find(fold, names, (_, schema) => findIndex(fold.catalog, schema, names.at(-1) ?? '') !== undefined)
 }
 
 /** Any other kind that lives in a schema, told by a test on `schema.name`. */
-export function find(fold: Fold, names: readonly string[], isThere: (key: string, schema: string) => boolean): Name {
+export function find(fold: Names, names: readonly string[], isThere: (key: string, schema: string) => boolean): Name {
   if (names.length > 1) return nameOf(names.at(-2) ?? '', names)
   const last = names.at(-1) ?? ''
   const schema = fold.searchPath.find((own) => isThere(`${own}.${last}`, own))

@@ -3,7 +3,7 @@ import { path } from '../../parse/references.ts'
 import type { OtherObject } from '../model.ts'
 import { otherKey } from '../live/others.ts'
 import type { Fold } from './fold.ts'
-import { formatType } from './format-type.ts'
+import { typeText } from './format-type.ts'
 import { find, newName, newRelation } from './names.ts'
 
 /** The kinds that the catalog keeps whole, by what the grammar calls them. */
@@ -55,7 +55,7 @@ export function createOther(fold: Fold, node: Node): boolean {
   if ('DefineStmt' in node) return defineOther(fold, node.DefineStmt)
   if ('CreateCastStmt' in node) {
     const { sourcetype, targettype } = node.CreateCastStmt
-    addOther(fold, 'cast', '', `${formatType(fold, sourcetype ?? {})} as ${formatType(fold, targettype ?? {})}`)
+    addOther(fold, 'cast', '', `${typeText(fold, sourcetype ?? {})} as ${typeText(fold, targettype ?? {})}`)
   } else if ('CreateOpClassStmt' in node) createOperatorClass(fold, node.CreateOpClassStmt)
   else if ('CreateOpFamilyStmt' in node) {
     const { schema, name } = newName(fold, path(node.CreateOpFamilyStmt.opfamilyname))
@@ -100,7 +100,7 @@ function operands(fold: Fold, definition: Node[] | undefined): string {
   const type = (side: string) => {
     const item = (definition ?? []).find((own) => 'DefElem' in own && own.DefElem.defname === side)
     const arg = item && 'DefElem' in item ? item.DefElem.arg : undefined
-    return arg && 'TypeName' in arg ? formatType(fold, arg.TypeName) : 'none'
+    return arg && 'TypeName' in arg ? typeText(fold, arg.TypeName) : 'none'
   }
   return `${type('leftarg')}, ${type('rightarg')}`
 }
@@ -129,13 +129,13 @@ function otherNames(fold: Fold, kind: string, object: Node): string[] {
     const names = path(object.ObjectWithArgs.objname)
     // the missing operand of a prefix operator is an empty node
     const types = (object.ObjectWithArgs.objargs ?? []).map((type) =>
-      'TypeName' in type ? formatType(fold, type.TypeName) : 'none',
+      'TypeName' in type ? typeText(fold, type.TypeName) : 'none',
     )
     return [...names.slice(0, -1), `${names.at(-1) ?? ''}(${types.join(', ')})`]
   }
   const items = 'List' in object ? (object.List.items ?? []) : []
   if (kind === 'cast')
-    return [items.map((type) => ('TypeName' in type ? formatType(fold, type.TypeName) : '')).join(' as ')]
+    return [items.map((type) => ('TypeName' in type ? typeText(fold, type.TypeName) : '')).join(' as ')]
   const names = path(items)
   if (kind !== 'operator class' && kind !== 'operator family') return names
   // the access method comes first

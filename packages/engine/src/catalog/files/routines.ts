@@ -4,7 +4,7 @@ import { path } from '../../parse/references.ts'
 import { sqlTokens } from '../../parse/split-sql.ts'
 import type { Routine } from '../model.ts'
 import { markUnknown, type Fold } from './fold.ts'
-import { formatType, withoutLength, type TypeNameLike } from './format-type.ts'
+import { typeText, withoutLength, type TypeNameLike } from './format-type.ts'
 import { forget } from './gone.ts'
 import { defaultGrants } from './grants.ts'
 import { newName } from './names.ts'
@@ -48,7 +48,7 @@ function typeOf(fold: Fold, parameter: Parameter): string {
 }
 
 function withSetof(fold: Fold, type: TypeNameLike): string {
-  return `${type.setof ? 'SETOF ' : ''}${formatType(fold, type)}`
+  return `${type.setof ? 'SETOF ' : ''}${typeText(fold, type)}`
 }
 
 const MODES: Record<string, string> = {
@@ -206,7 +206,7 @@ export function createAggregate(fold: Fold, node: Extract<Node, { DefineStmt: un
     arguments: parameters
       .map((parameter) => `${parameter.name ? `${parameter.name} ` : ''}${typeOf(fold, parameter)}`)
       .join(', '),
-    returns: state && typeof state === 'object' && 'TypeName' in state ? formatType(fold, state.TypeName) : '',
+    returns: state && typeof state === 'object' && 'TypeName' in state ? typeText(fold, state.TypeName) : '',
     language: 'internal',
     volatility: 'immutable',
     parallel: 'unsafe',

@@ -3,7 +3,7 @@ import { path } from '../../parse/references.ts'
 import type { Sequence, SequenceOptions } from '../model.ts'
 import type { Fold } from './fold.ts'
 import { newName, newRelation, relationName, relationNamed } from './names.ts'
-import { formatType } from './format-type.ts'
+import { typeText } from './format-type.ts'
 import { forget } from './gone.ts'
 import { defaultGrants } from './grants.ts'
 
@@ -64,7 +64,7 @@ export function sequenceClauses(fold: Fold, options: Node[] | undefined): Clause
     const field = FIELDS[defname]
     if (field) result[field] = numberText(arg)
     else if (defname === 'cycle') result.cycle = arg !== undefined && 'Boolean' in arg && arg.Boolean.boolval === true
-    else if (defname === 'as' && arg && 'TypeName' in arg) result.type = formatType(fold, arg.TypeName)
+    else if (defname === 'as' && arg && 'TypeName' in arg) result.type = typeText(fold, arg.TypeName)
     else if (defname === 'owned_by')
       result.ownedBy = names[0] === 'none' && names.length === 1 ? null : columnName(fold, names)
     else if (defname === 'sequence_name') result.name = newName(fold, names).key

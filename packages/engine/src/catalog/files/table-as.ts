@@ -3,7 +3,7 @@ import { path } from '../../parse/references.ts'
 import type { Table } from '../model.ts'
 import { plainColumn } from './columns.ts'
 import { markUnknown, type Fold } from './fold.ts'
-import { formatType } from './format-type.ts'
+import { typeText } from './format-type.ts'
 import { forget } from './gone.ts'
 import { defaultGrants } from './grants.ts'
 import { hasRelation, newRelation } from './names.ts'
@@ -62,7 +62,7 @@ function queryTypes(fold: Fold, query: Node | undefined): (string | undefined)[]
   return (select.targetList ?? []).flatMap((item): (string | undefined)[] => {
     const value = 'ResTarget' in item ? item.ResTarget.val : undefined
     if (!value) return [undefined]
-    if ('TypeCast' in value) return [formatType(fold, value.TypeCast.typeName ?? {})]
+    if ('TypeCast' in value) return [typeText(fold, value.TypeCast.typeName ?? {})]
     if ('FuncCall' in value && path(value.FuncCall.funcname).at(-1) === 'count') return ['bigint']
     if (!('ColumnRef' in value)) return [undefined]
     const use = uses.find(

@@ -9,7 +9,7 @@ import type { Fold } from './fold.ts'
 import type { Command } from './alter-table.ts'
 import { hasRelation, newName, newRelation, relationName, typeNamed } from './names.ts'
 import { qualify } from './qualify.ts'
-import { formatType, type TypeNameLike } from './format-type.ts'
+import { typeText, type TypeNameLike } from './format-type.ts'
 import { forget } from './gone.ts'
 import { defaultGrants } from './grants.ts'
 import { parenthesesBehind, trimmed } from './source-text.ts'
@@ -49,7 +49,7 @@ export function createDomain(fold: Fold, node: Extract<Node, { CreateDomainStmt:
   })
   addType(fold, names, {
     kind: 'domain',
-    base: formatType(fold, node.typeName ?? {}),
+    base: typeText(fold, node.typeName ?? {}),
     notNull: constraints.some((constraint) => constraint.contype === 'CONSTR_NOTNULL'),
     default: domainDefault(fold, constraints, locations),
     collation: node.collClause ? collationName(fold, path(node.collClause.collname)) : null,
@@ -75,7 +75,7 @@ export function createComposite(
     'ColumnDef' in item
       ? {
           name: item.ColumnDef.colname ?? '',
-          type: formatType(fold, (item.ColumnDef.typeName ?? {}) as TypeNameLike),
+          type: typeText(fold, (item.ColumnDef.typeName ?? {}) as TypeNameLike),
           comment: null,
         }
       : [],
@@ -86,7 +86,7 @@ export function createComposite(
 export function createRange(fold: Fold, node: Extract<Node, { CreateRangeStmt: unknown }>['CreateRangeStmt']): void {
   const subtype = (node.params ?? []).find((item) => 'DefElem' in item && item.DefElem.defname === 'subtype')
   const type = subtype && 'DefElem' in subtype ? subtype.DefElem.arg : undefined
-  const base = type && 'TypeName' in type ? formatType(fold, type.TypeName) : null
+  const base = type && 'TypeName' in type ? typeText(fold, type.TypeName) : null
   addType(fold, path(node.typeName), { kind: 'range', base })
 }
 
@@ -120,7 +120,7 @@ export function alterAttributes(fold: Fold, relation: Parameters<typeof relation
   let attributes = [...type.attributes]
   for (const { subtype, name = '', def } of commands) {
     const node = def && 'ColumnDef' in def ? def.ColumnDef : undefined
-    const own = formatType(fold, (node?.typeName ?? {}) as TypeNameLike)
+    const own = typeText(fold, (node?.typeName ?? {}) as TypeNameLike)
     if (subtype === 'AT_AddColumn') attributes.push({ name: node?.colname ?? '', type: own, comment: null })
     else if (subtype === 'AT_DropColumn') attributes = attributes.filter((item) => item.name !== name)
     else if (subtype === 'AT_AlterColumnType')
