@@ -110,8 +110,8 @@ function addFromIndex(fold: Fold, table: Table, node: ConstraintNode): void {
     position: positionAt(fold, node.location),
   }
   const including = index.include.map((column) => ({ String: { sval: column } }))
-  const definition_ = definition({ ...node, including }, base, '')
-  table.constraints.set(name, { ...base, definition: definition_.replace('UNIQUE ', `UNIQUE ${nulls}`) })
+  const text = definition({ ...node, including }, base, '')
+  table.constraints.set(name, { ...base, definition: text.replace('UNIQUE ', `UNIQUE ${nulls}`) })
   if (kind === 'primary key') setNotNull(fold, table, columns)
 }
 
@@ -153,8 +153,8 @@ function makeConstraint(
     position: positionAt(fold, node.location),
   }
   const own = definition(node, base, text)
-  const table_ = `${table.schema}.${table.name}`
-  return { ...base, definition: isKey ? own : qualify(fold, 'constraint', own, table_) }
+  const of = `${table.schema}.${table.name}`
+  return { ...base, definition: isKey ? own : qualify(fold, 'constraint', own, of) }
 }
 
 const ACTIONS: Record<string, Constraint['onDelete']> = {

@@ -99,8 +99,8 @@ function copyStatistics(
   source: Table,
   comment: (text: string | null) => string | null,
 ): void {
-  for (const own of [...catalog.statistics.values()]) {
-    if (own.table !== `${source.schema}.${source.name}`) continue
+  const key = `${source.schema}.${source.name}`
+  for (const own of [...catalog.statistics.values()].filter(({ table: of }) => of === key)) {
     const columns = own.expressions.map((text) => (source.columns.has(text) ? text : 'expr'))
     const name = chooseName(table.name, columns, 'stat', (text) => catalog.statistics.has(`${table.schema}.${text}`))
     catalog.statistics.set(`${table.schema}.${name}`, {

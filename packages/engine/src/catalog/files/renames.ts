@@ -105,10 +105,9 @@ export function moveRelation(fold: Fold, from: Name, change: { name?: string; sc
 }
 
 function moveSequences(fold: Fold, table: Name, schema: string): void {
-  for (const [key, sequence] of [...fold.catalog.sequences]) {
-    if (!sequence.ownedBy?.startsWith(`${table.key}.`) || sequence.schema === schema) continue
-    moveRelation(fold, { schema: sequence.schema, name: sequence.name, key }, { schema })
-  }
+  const owned = [...fold.catalog.sequences].filter(([, own]) => own.ownedBy?.startsWith(`${table.key}.`))
+  for (const [key, { schema: from, name }] of owned)
+    if (from !== schema) moveRelation(fold, { schema: from, name, key }, { schema })
   const own = fold.catalog.tables.get(table.key)
   for (const [name, column] of own?.columns ?? []) {
     const { identitySequence } = column

@@ -120,7 +120,7 @@ export function alterAttributes(fold: Fold, relation: Parameters<typeof relation
   let attributes = [...type.attributes]
   for (const { subtype, name = '', def } of commands) {
     const node = def && 'ColumnDef' in def ? def.ColumnDef : undefined
-    const own = typeText(fold, (node?.typeName ?? {}) as TypeNameLike)
+    const own = typeText(fold, node?.typeName ?? {})
     if (subtype === 'AT_AddColumn') attributes.push({ name: node?.colname ?? '', type: own, comment: null })
     else if (subtype === 'AT_DropColumn') attributes = attributes.filter((item) => item.name !== name)
     else if (subtype === 'AT_AlterColumnType')

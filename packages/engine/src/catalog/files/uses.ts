@@ -75,6 +75,10 @@ interface Visit {
   readonly uses: Use[]
 }
 
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
+}
+
 function nameAfterDot(key: string): string {
   return key.slice(key.indexOf('.') + 1)
 }
@@ -239,7 +243,7 @@ function addSource(run: Visit, item: Record<string, Tree>, scope: Scope): void {
   const given = path(alias?.['colnames'])
   const columns = query ? selectNames(run.fold, query, scopeOf(run, query, scope)) : null
   scope.sources.push({
-    alias: String(alias?.['aliasname'] ?? ''),
+    alias: text(alias?.['aliasname']) ?? '',
     table: null,
     columns: given.length > 0 ? given : columns,
   })
@@ -248,7 +252,7 @@ function addSource(run: Visit, item: Record<string, Tree>, scope: Scope): void {
 function addTableSource({ fold }: Visit, relation: Tree, scope: Scope): void {
   const name = String(relation['relname'])
   const alias = relation['alias'] as Tree | undefined
-  const aliasName = String(alias?.['aliasname'] ?? name)
+  const aliasName = text(alias?.['aliasname']) ?? name
   const given = path(alias?.['colnames'])
   const common = relation['schemaname'] === undefined ? withColumns(scope, name) : undefined
   if (common !== undefined) {
