@@ -50,7 +50,7 @@ export {
 } from './migrate/apply-migrations.ts'
 export { DEFAULT_HISTORY_TABLE, historyTable, historyTableDdl, type HistoryTable } from './migrate/history-table.ts'
 export { markBaseline, type BaselineOptions } from './migrate/mark-baseline.ts'
-export { compareVersions, isVersion, type MigrationFile } from './migrate/migration-file.ts'
+export { compareVersions, isVersion, type MigrationFile, type MigrationNote } from './migrate/migration-file.ts'
 export {
   migrationStatus,
   type MigrationStatus,
@@ -62,6 +62,8 @@ export { parseAhead } from './migrate/prepare-files.ts'
 export { historyOf, readHistory, type MigrationSource } from './migrate/read-history.ts'
 export { repairMigration, type RepairOptions, type RepairResult } from './migrate/repair-migration.ts'
 export * from './migrate/errors.ts'
+export * from './migrate/knex/errors.ts'
+export { sourceLine } from './migrate/knex/transcript.ts'
 export { unifiedDiff } from './migrate/line-diff.ts'
 
 export { applySeeds, type SeedOptions, type SeedResult } from './seed/apply-seeds.ts'

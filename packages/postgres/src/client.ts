@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import net from 'node:net'
 import type { ImhotepError } from '@imhotep/base'
 import postgres from 'postgres'
-import type { ConnectOptions } from './database.ts'
+import type { ConnectOptions, TextAnswer } from './database.ts'
 import { ConnectionFailedError } from './errors/connection-failed.ts'
 import { ConnectionLostError } from './errors/database-error.ts'
 import { isServerError, toDatabaseError } from './errors/to-database-error.ts'
@@ -28,6 +28,8 @@ export interface Client {
   send<T>(sql: string, params?: readonly unknown[]): Promise<CommandResult<T>>
   /** Sends a text of any number of statements as one simple-query message. */
   script(sql: string): Promise<CommandResult<unknown>>
+  /** Sends one statement without bind parameters; its values come as PostgreSQL wrote them. */
+  answer(sql: string): Promise<TextAnswer>
   /** The driver's own handle, for COPY. */
   readonly driver: postgres.Sql
   readonly lost: boolean
@@ -128,6 +130,7 @@ export function createClient(url: string, options: ConnectOptions = {}): Client 
   return {
     send,
     script: (sql) => settle(driver.unsafe(sql).simple().execute()),
+    answer: async (sql) => toTextAnswer(await settle<Buffer[]>(driver.unsafe(sql).simple().raw().execute())),
     driver,
     translate,
     openedAt: Date.now(),
@@ -139,6 +142,17 @@ export function createClient(url: string, options: ConnectOptions = {}): Client 
       lost = true
       await driver.end(graceful ? {} : { timeout: 0 })
     },
+  }
+}
+
+function toTextAnswer(result: CommandResult<readonly (Buffer | null)[]>): TextAnswer {
+  // A command without rows has no columns, whatever the driver's types say.
+  const { count, columns } = result as unknown as { count: number | null; columns?: postgres.ColumnList<string> }
+  return {
+    command: result.command,
+    count: count ?? 0,
+    columns: (columns ?? []).map(({ name, type }) => ({ name, type })),
+    rows: [...result].map((row) => row.map((value) => (value === null ? null : value.toString()))),
   }
 }
 

@@ -171,6 +171,31 @@ test('script: is one implicit transaction', async () => {
   await connection.release()
 })
 
+test('answer: gives the command, the columns with their types and the values as the server wrote them', async () => {
+  const connection = await db.dedicated()
+
+  const made = await connection.answer('create temporary table answered (a int, b text)')
+  const inserted = await connection.answer(`insert into answered values (1, 'ü'), (2, null)`)
+  const read = await connection.answer('select a, b, a = 1 as a from answered')
+
+  assert.deepEqual([made.command, made.columns, made.rows], ['CREATE', [], []])
+  assert.deepEqual([inserted.command, inserted.count], ['INSERT', 2])
+  assert.deepEqual(read, {
+    command: 'SELECT',
+    count: 2,
+    columns: [
+      { name: 'a', type: 23 },
+      { name: 'b', type: 25 },
+      { name: 'a', type: 16 },
+    ],
+    rows: [
+      ['1', 'ü', 't'],
+      ['2', null, 'f'],
+    ],
+  })
+  await connection.release()
+})
+
 test('connect: says what is wrong with the address, the password or the database', async () => {
   const server = net.createServer().listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))

@@ -32,6 +32,7 @@ async function openDedicated(url: string, options: ConnectOptions): Promise<Conn
       pid: row?.pid as number,
       query: async (sql, params) => [...(await client.send<never>(sql, params))],
       script: async (sql) => void (await client.script(sql)),
+      answer: (sql) => client.answer(sql),
       release: () => client.close({ force: true }),
     }
   } catch (error) {

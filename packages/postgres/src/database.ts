@@ -29,10 +29,22 @@ export interface Transaction {
 export interface Connection extends Transaction {
   /** Sends a text of many statements as one simple-query message: one implicit transaction unless it says otherwise. */
   script(sql: string): Promise<void>
+  /** Runs one statement and returns its values as PostgreSQL wrote them, for a caller that has its own way to read them. */
+  answer(sql: string): Promise<TextAnswer>
   /** Closes the connection, also when a statement is under way. */
   release(): Promise<void>
   /** Process id of the backend. */
   readonly pid: number
+}
+
+export interface TextAnswer {
+  /** The first word of the command tag: 'SELECT', 'UPDATE', 'CREATE', ... */
+  readonly command: string
+  /** Rows that the statement returned or changed. */
+  readonly count: number
+  /** `type` is the oid of pg_type. */
+  readonly columns: readonly { readonly name: string; readonly type: number }[]
+  readonly rows: readonly (readonly (string | null)[])[]
 }
 
 export interface Statement {

@@ -5,6 +5,7 @@ export type {
   Database,
   Notice,
   Statement,
+  TextAnswer,
   Transaction,
   TransactionOptions,
 } from './database.ts'

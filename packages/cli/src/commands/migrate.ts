@@ -20,6 +20,11 @@ export const migrate = defineCommand<MigrateData>({
     { flags: '--lock-timeout <seconds>', description: 'how long to wait for another migration (default: 120)' },
     { flags: '--placeholder <name=value...>', description: 'value of ${name} in the files' },
     {
+      flags: '--keep-knex',
+      description: "also write what is applied into Knex's table, and make that where there is none",
+    },
+    { flags: '--trust-knex', description: "take out of the history what Knex's table does not have" },
+    {
       flags: '--baseline <version>',
       description: 'record everything up to this version as applied, without running it',
     },
@@ -47,6 +52,8 @@ export const migrate = defineCommand<MigrateData>({
         to: context.options.text('to'),
         outOfOrder: context.options.flag('outOfOrder'),
         allOrNothing: context.options.flag('allOrNothing'),
+        keepKnex: context.options.flag('keepKnex'),
+        trustKnex: context.options.flag('trustKnex'),
         lockTimeoutMs: lockTimeout(context),
         placeholders: placeholders(context),
       })
@@ -57,7 +64,7 @@ export const migrate = defineCommand<MigrateData>({
 
 /** A baseline applies nothing: what it recorded counts as there already. */
 function recorded(marked: readonly { readonly version: string }[]): MigrateResult {
-  return { applied: [], already: marked.length, pending: 0, pendingFiles: [], warnings: [], ms: 0 }
+  return { applied: [], adopted: [], already: marked.length, pending: 0, pendingFiles: [], warnings: [], ms: 0 }
 }
 
 function lockTimeout({ options }: Context): number | undefined {

@@ -11,7 +11,7 @@ export const status = defineCommand<StatusData>({
   description:
     'Compares db/migration with the history in the database: applied, pending, edited (changed after it was applied), ' +
     'missing (applied, but not among the files) or failed. Exit code 1 when one is edited, missing or failed, or when the ' +
-    'history itself was changed by hand.',
+    'history itself was changed by hand. Of Knex files it also says where the table of Knex disagrees.',
   examples: [
     { run: 'imhotep status', does: 'list the versions' },
     { run: 'imhotep status --json', does: 'the same for a program' },
@@ -21,7 +21,9 @@ export const status = defineCommand<StatusData>({
       const { migrations: directory, config } = findProject(context.cwd)
       const data = await migrationStatus(url, { directory, historyTable: config.historyTable })
       const isSound = data.versions.every(({ state }) => state === 'applied' || state === 'pending')
-      return { ok: isSound && data.chainBrokenAt === null, target, data }
+      const { unknownToKnex = [], withoutFile = [] } = data.knex ?? {}
+      const knexAgrees = unknownToKnex.length === 0 && withoutFile.length === 0
+      return { ok: isSound && data.chainBrokenAt === null && knexAgrees, target, data }
     }),
   print: printStatus,
 })

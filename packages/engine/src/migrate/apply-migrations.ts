@@ -12,6 +12,9 @@ import {
   type HistoryTable,
   type NewHistoryRow,
 } from './history-table.ts'
+import { agreedRows, agreeWithKnex, type KnexOptions } from './knex/agree-with-knex.ts'
+import type { KnexBook } from './knex/knex-book.ts'
+import { runKnexStatements, runKnexTransaction } from './knex/run-files.ts'
 import { canonicalVersion, compareVersions, isVersion, type MigrationFile } from './migration-file.ts'
 import {
   withConnection,
@@ -30,7 +33,7 @@ export interface HistorySource {
   readonly files?: readonly MigrationSource[] | undefined
 }
 
-export interface MigrateOptions extends HistorySource, SessionOptions {
+export interface MigrateOptions extends HistorySource, SessionOptions, KnexOptions {
   /** Stops behind this version; repeatable files are then left for a full run. */
   readonly to?: string | undefined
   /** Checks everything, changes nothing. */
@@ -59,6 +62,8 @@ export interface PendingFile {
 
 export interface MigrateResult {
   readonly applied: readonly AppliedFile[]
+  /** Files that Knex has applied before, and that the history has taken over in this run. */
+  readonly adopted: readonly Omit<AppliedFile, 'ms'>[]
   /** How many files had been applied before. */
   readonly already: number
   /** How many files are left: behind `to`, or all of them in a dry run. */
@@ -82,8 +87,10 @@ export async function applyMigrations(url: string, options: MigrateOptions): Pro
   checkTarget(files, options.to)
   const result = options.dryRun
     ? await withConnection(url, async (connection) => {
-        const pending = await pendingFiles(connection, historyTable(options.historyTable), files, options)
-        return resultOf(pending, [], pending.prepared)
+        const table = historyTable(options.historyTable)
+        const { rows, comparison } = await agreedRows(connection, files, await readHistoryRows(connection, table))
+        const pending = await pendingFiles(connection, table, files, rows, options)
+        return resultOf(pending, [], pending.prepared, comparison?.adopt ?? [])
       })
     : await withMigrationSession(url, options, (session) => applyPending(session, files, options))
   return { ...result, ms: Math.round(performance.now() - started) }
@@ -115,9 +122,9 @@ async function pendingFiles(
   connection: MigrationSession['connection'],
   table: HistoryTable,
   files: readonly MigrationFile[],
+  rows: readonly HistoryRow[],
   options: MigrateOptions,
 ): Promise<Pending> {
-  const rows = await readHistoryRows(connection, table)
   const whole = compareHistory(files, rows)
   const isWanted = (file: MigrationFile) => isUpTo(file, options.to)
   const comparison = { ...whole, pending: whole.pending.filter(({ file }) => isWanted(file)) }
@@ -134,13 +141,19 @@ function isUpTo(file: MigrationFile, to: string | undefined): boolean {
   return file.kind === 'versioned' && compareVersions(file.version, to) <= 0
 }
 
-function resultOf(pending: Pending, applied: readonly AppliedFile[], notRun: readonly PreparedFile[]) {
+function resultOf(
+  pending: Pending,
+  applied: readonly AppliedFile[],
+  notRun: readonly PreparedFile[],
+  adopted: readonly MigrationFile[],
+) {
   const pendingList: PendingFile[] = [
     ...notRun.map(({ file, transactional }) => ({ version: file.version, file: file.file, transactional })),
     ...pending.left.map((file) => ({ version: file.version, file: file.file, transactional: null })),
   ]
   return {
     applied,
+    adopted: adopted.map(({ version, file }) => ({ version, file })),
     already: pending.comparison.applied.length + pending.comparison.edited.length,
     pending: pendingList.length,
     pendingFiles: pendingList,
@@ -149,7 +162,9 @@ function resultOf(pending: Pending, applied: readonly AppliedFile[], notRun: rea
 }
 
 async function applyPending(session: MigrationSession, files: readonly MigrationFile[], options: MigrateOptions) {
-  const pending = await pendingFiles(session.connection, session.table, files, options)
+  const { book, adopted } = await agreeWithKnex(session, files, options)
+  const recorded = await readHistoryRows(session.connection, session.table)
+  const pending = await pendingFiles(session.connection, session.table, files, recorded, options)
   for (const warning of pending.warnings) session.progress(`warning: ${warning}`)
   const applied: AppliedFile[] = []
   let head = chainHead(pending.rows.filter((row) => row.success))
@@ -167,7 +182,7 @@ async function applyPending(session: MigrationSession, files: readonly Migration
     })
     const started = performance.now()
     try {
-      await runBatch(session, rows, options)
+      await runBatch(session, rows, options, book)
     } catch (error) {
       stopWhenAborted(session, applied, names)
       throw error
@@ -175,15 +190,24 @@ async function applyPending(session: MigrationSession, files: readonly Migration
     const ms = Math.round(performance.now() - started)
     for (const { file } of batch) applied.push({ version: file.version, file: file.file, ms })
   }
-  return resultOf(pending, applied, [])
+  return resultOf(pending, applied, [], adopted)
 }
 
 type Batch = readonly { readonly prepared: PreparedFile; readonly row: NewHistoryRow }[]
 
-async function runBatch(session: MigrationSession, batch: Batch, options: MigrateOptions): Promise<void> {
+async function runBatch(
+  session: MigrationSession,
+  batch: Batch,
+  options: MigrateOptions,
+  book: KnexBook | null,
+): Promise<void> {
   const [first] = batch
-  if (!first || !isRunByStatements(first.prepared)) return runTransaction(session, batch)
-  await runStatements(session, first.prepared, first.row, options.placeholders)
+  if (!first || !isRunByStatements(first.prepared)) {
+    const isProgram = batch.some(({ prepared }) => prepared.file.knex !== undefined)
+    return isProgram ? runKnexTransaction(session, batch, book) : runTransaction(session, batch)
+  }
+  if (first.prepared.file.knex) await runKnexStatements(session, first, book)
+  else await runStatements(session, first.prepared, first.row, options.placeholders)
   // What the file has set must not reach the next one; inside a transaction the batch does this itself.
   await session.connection.script('reset session authorization; reset role; reset all')
 }

@@ -152,6 +152,18 @@ export function nextChain(previous: Buffer | null, checksum: Buffer): Buffer {
   return sha256(Buffer.concat([previous ?? Buffer.alloc(0), checksum]))
 }
 
+/** Links rows anew after one of them was mended or taken out: each hangs on the one before it. */
+export async function relink(connection: Transaction, table: HistoryTable, rows: readonly HistoryRow[]): Promise<void> {
+  let previous: Buffer | null = null
+  for (const row of rows.filter(isLinked)) {
+    const chain = nextChain(previous, row.checksum)
+    if (!chain.equals(row.chain)) {
+      await connection.query(`update ${table.sql} set chain = $2 where version = $1`, [row.version, chain])
+    }
+    previous = chain
+  }
+}
+
 /** The chain's last link: repeatable files and seeds hang on it but do not carry it on, because they are replaced. */
 export function chainHead(rows: readonly HistoryRow[]): Buffer | null {
   return rows.findLast(isLinked)?.chain ?? null

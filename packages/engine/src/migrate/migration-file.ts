@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { KnexMigration } from './knex/knex-migration.ts'
 
 /** One file of a migration history. Its version is its identity; the file name may change. */
 export interface MigrationFile {
@@ -13,6 +14,22 @@ export interface MigrationFile {
   readonly text: string
   /** sha256 of the exact bytes. */
   readonly checksum: Buffer
+  /** SQL that takes the file back, where the file itself says how: what `down` of a Knex file sends. */
+  readonly undoText?: string
+  /** The program of a Knex file; `text` is the SQL that it was seen to send, and running it is calling it. */
+  readonly knex?: KnexMigration
+  /** What could not be told about a Knex file without running it. */
+  readonly notes?: readonly MigrationNote[]
+}
+
+/** Where the plan of a Knex file may differ from its run. */
+export interface MigrationNote {
+  readonly step: 'up' | 'down'
+  /** Line of the file, counted from 1; null when it is not known. */
+  readonly line: number | null
+  /** unknown: its code asked for this, and was told that there is nothing. stopped: its code failed, the plan ends there. */
+  readonly kind: 'unknown' | 'stopped'
+  readonly message: string
 }
 
 /** A file's name, taken apart. */
@@ -21,9 +38,11 @@ export type MigrationName = Pick<MigrationFile, 'version' | 'name' | 'kind'>
 /** The prefix of versioned files may be set to nothing: `20240229123000__x.sql`. */
 const FLYWAY_VERSIONED = /^([VU]?)(\d+(?:[._]\d+)*)__(.+)\.sql$/
 const FLYWAY_REPEATABLE = /^R__(.+)\.sql$/
-const SEQUENTIAL = /^(\d+)_([^_].*)\.sql$/
+const SEQUENTIAL = /^(\d+)_([^_].*)\.(?:sql|[cm]?[jt]s)$/
+/** What Knex writes: `20260101120000_add_x.ts`; declarations are no programs. */
+const KNEX = /(?<!\.d)\.[cm]?[jt]s$/
 
-/** Reads Flyway's (`V001__x.sql`, `V1.2__x.sql`, `001__x.sql`, `R__x.sql`, `U001__x.sql`) and sequential (`001_x.sql`) names; null for others. */
+/** Reads Flyway's (`V001__x.sql`, `V1.2__x.sql`, `001__x.sql`, `R__x.sql`, `U001__x.sql`) and sequential (`001_x.sql`, `001_x.ts`) names; null for others. */
 export function parseMigrationName(file: string): MigrationName | null {
   const flyway = FLYWAY_VERSIONED.exec(file)
   if (flyway) {
@@ -35,6 +54,11 @@ export function parseMigrationName(file: string): MigrationName | null {
   const sequential = SEQUENTIAL.exec(file)
   if (sequential) return { version: sequential[1] ?? '', name: sequential[2] ?? '', kind: 'versioned' }
   return null
+}
+
+/** True for a JavaScript or TypeScript file. */
+export function isKnexFile(file: string): boolean {
+  return KNEX.test(file)
 }
 
 /** The one spelling of a version: `001`, `1` and `1.0` are the same. Names of repeatable files stay as they are. */

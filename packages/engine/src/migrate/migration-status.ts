@@ -2,6 +2,7 @@ import { sortEdited } from './check-history.ts'
 import { compareHistory } from './compare-history.ts'
 import { loadHistory, type HistorySource } from './apply-migrations.ts'
 import { brokenLink, historyTable, readHistoryRows } from './history-table.ts'
+import { agreedRows, type KnexComparison } from './knex/agree-with-knex.ts'
 import { compareVersions, isVersion } from './migration-file.ts'
 import { withConnection } from './migration-session.ts'
 
@@ -21,6 +22,18 @@ export interface MigrationStatus {
   readonly versions: readonly VersionStatus[]
   /** The version from which on the history was changed by hand, null when it was not. */
   readonly chainBrokenAt: string | null
+  /** Only where the files are Knex files and the database has Knex's table. */
+  readonly knex?: KnexStatus
+}
+
+/** What Knex's table says, as file names. */
+export interface KnexStatus {
+  /** Applied by Knex; the next migrate takes them into the history. */
+  readonly adopt: readonly string[]
+  /** In the history, and not in Knex's table. */
+  readonly unknownToKnex: readonly string[]
+  /** In Knex's table, and not among the files. */
+  readonly withoutFile: readonly string[]
 }
 
 /** Compares files and history without changing or locking anything; files in version order, then repeatable ones. */
@@ -28,7 +41,8 @@ export async function migrationStatus(url: string, options: StatusOptions): Prom
   const files = await loadHistory(options)
   const table = historyTable(options.historyTable)
   return withConnection(url, async (connection) => {
-    const rows = await readHistoryRows(connection, table)
+    const recorded = await readHistoryRows(connection, table)
+    const { rows, comparison: knex } = await agreedRows(connection, files, recorded)
     const comparison = compareHistory(files, rows)
     const { edited } = await sortEdited(connection, table, comparison, options.placeholders)
     const editedVersions = new Set(edited.map(({ version }) => version))
@@ -50,8 +64,17 @@ export async function migrationStatus(url: string, options: StatusOptions): Prom
         state: success ? ('missing' as const) : ('failed' as const),
       })),
     ]
-    return { versions: versions.toSorted(compareStatus), chainBrokenAt: brokenLink(rows) }
+    const sorted = versions.toSorted(compareStatus)
+    return { versions: sorted, chainBrokenAt: brokenLink(recorded), ...(knex ? { knex: knexStatus(knex) } : {}) }
   })
+}
+
+function knexStatus({ adopt, unknownToKnex, withoutFile }: KnexComparison): KnexStatus {
+  return {
+    adopt: adopt.map(({ file }) => file),
+    unknownToKnex: unknownToKnex.map(({ file }) => file.file),
+    withoutFile,
+  }
 }
 
 function compareStatus(a: VersionStatus, b: VersionStatus): number {

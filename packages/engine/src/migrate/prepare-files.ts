@@ -2,6 +2,7 @@ import { parseSql, type ParsedFile } from '../parse/parse-sql.ts'
 import { MigrationSyntaxError } from './errors.ts'
 import type { HistoryRow } from './history-table.ts'
 import type { MigrationFile } from './migration-file.ts'
+import { isGuessed, knexMode } from './knex/knex-mode.ts'
 import { fillPlaceholders } from './placeholders.ts'
 import { transactionMode, type TransactionMode } from './transaction-mode.ts'
 import { treeHash } from './tree-hash.ts'
@@ -38,15 +39,18 @@ export async function prepareFiles(
 ): Promise<PreparedFile[]> {
   const parsed = []
   for (const { file, row } of pending) {
-    const text = fillPlaceholders(file.text, placeholders, file.file)
+    // What a program sends is made by its code, `${` in it is no placeholder.
+    const text = file.knex ? file.text : fillPlaceholders(file.text, placeholders, file.file)
     parsed.push({ file, row, parsed: await (parsedAhead.get(text) ?? parseSql(text, file.file)) })
     parsedAhead.delete(text)
   }
-  const errors = parsed.flatMap((one) => one.parsed.errors)
+  // A plan that was told too little may be broken where the run is not.
+  const errors = parsed.flatMap((one) => (isGuessed(one.file) ? [] : one.parsed.errors))
   if (errors.length > 0) throw new MigrationSyntaxError(errors)
 
   return parsed.map((one) => {
     const normalized = treeHash(one.parsed.statements)
-    return { file: one.file, row: one.row, normalized, ...transactionMode(one.parsed) }
+    const mode = one.file.knex ? knexMode(one.file, one.file.knex, one.parsed) : transactionMode(one.parsed)
+    return { file: one.file, row: one.row, normalized, ...mode }
   })
 }

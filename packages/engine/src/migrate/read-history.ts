@@ -1,7 +1,15 @@
-import { readFile, readdir } from 'node:fs/promises'
+import { readFile, readdir, realpath } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { DuplicateVersionError, MigrationDirectoryError, MigrationEncodingError, MigrationNameError } from './errors.ts'
-import { canonicalVersion, compareVersions, parseMigrationName, sha256, type MigrationFile } from './migration-file.ts'
+import { planKnexFiles } from './knex/plan-files.ts'
+import {
+  canonicalVersion,
+  compareVersions,
+  isKnexFile,
+  parseMigrationName,
+  sha256,
+  type MigrationFile,
+} from './migration-file.ts'
 
 /** A migration given as text instead of a file on disk. */
 export interface MigrationSource {
@@ -12,31 +20,39 @@ export interface MigrationSource {
 
 /**
  * Reads the migration files of a directory (not of its sub-directories): versioned files in version order, then
- * repeatable files by name, then undo files.
- * @throws MigrationDirectoryError, MigrationNameError, DuplicateVersionError, MigrationEncodingError
+ * repeatable files by name, then undo files. Knex files (`.js`, `.ts`) are planned: their text is the SQL that they send.
+ * @throws KnexMissingError, KnexLoadError, MigrationDirectoryError, MigrationNameError, DuplicateVersionError, MigrationEncodingError
  */
 export async function readHistory(directory: string): Promise<MigrationFile[]> {
-  const names = await sqlFiles(directory)
+  const names = await migrationFiles(directory)
   const contents = await Promise.all(names.map((name) => readFile(join(directory, name))))
-  return orderFiles(names.map((path, n) => ({ path, bytes: contents[n] ?? Buffer.alloc(0) })))
+  const files = orderFiles(names.map((path, n) => ({ path, bytes: contents[n] ?? Buffer.alloc(0) })))
+  const programs = files.filter(({ file }) => isKnexFile(file))
+  if (programs.length === 0) return files
+  const root = await realpath(directory)
+  return planKnexFiles(files, new Map(programs.map((file) => [file, join(root, file.file)])), root)
 }
 
 /**
- * The same for files that are already in memory.
+ * The same for SQL files that are already in memory.
  * @throws MigrationNameError, DuplicateVersionError
  */
 export function historyOf(sources: readonly MigrationSource[]): MigrationFile[] {
+  const programs = sources.filter(({ path }) => isKnexFile(path))
+  if (programs.length > 0) throw new MigrationNameError(programs.map(({ path }) => basename(path)))
   return orderFiles(sources.map(({ path, text }) => ({ path, bytes: Buffer.from(text) })))
 }
 
-async function sqlFiles(directory: string): Promise<string[]> {
+async function migrationFiles(directory: string): Promise<string[]> {
   let entries
   try {
     entries = await readdir(directory, { withFileTypes: true })
   } catch (cause) {
     throw new MigrationDirectoryError(directory, { cause })
   }
-  return entries.filter((entry) => !entry.isDirectory() && entry.name.endsWith('.sql')).map((entry) => entry.name)
+  return entries
+    .filter((entry) => !entry.isDirectory() && (entry.name.endsWith('.sql') || isKnexFile(entry.name)))
+    .map((entry) => entry.name)
 }
 
 interface FileBytes {

@@ -2,7 +2,7 @@ import { normalisedHash } from '../parse/normalised-hash.ts'
 import { loadHistory, type HistorySource } from './apply-migrations.ts'
 import { diffOfApplied } from './check-history.ts'
 import { RepairRefusedError, UnknownVersionError } from './errors.ts'
-import { isLinked, nextChain, readBody, readHistoryRows, type HistoryRow } from './history-table.ts'
+import { readBody, readHistoryRows, relink, type HistoryRow } from './history-table.ts'
 import { canonicalVersion, type MigrationFile } from './migration-file.ts'
 import { withMigrationSession, type MigrationSession, type SessionOptions } from './migration-session.ts'
 import { readEnvironment } from './read-environment.ts'
@@ -82,7 +82,8 @@ async function mend(
     if (action === 'remove') {
       await connection.query(`delete from ${table.sql} where version = $1`, [row.version])
       await relink(
-        session,
+        connection,
+        table,
         rows.filter((one) => one !== row),
       )
     } else if (file) {
@@ -92,7 +93,8 @@ async function mend(
         [row.version, file.file, file.name, file.checksum, normalized, file.text],
       )
       await relink(
-        session,
+        connection,
+        table,
         rows.map((one) => (one === row ? { ...one, checksum: file.checksum } : one)),
       )
     }
@@ -100,20 +102,5 @@ async function mend(
   } catch (error) {
     await connection.script('rollback').catch(() => undefined)
     throw error
-  }
-}
-
-/** Every row behind the mended one is linked to it, so all of them get their link anew. */
-async function relink(session: MigrationSession, rows: readonly HistoryRow[]): Promise<void> {
-  let previous: Buffer | null = null
-  for (const row of rows.filter(isLinked)) {
-    const chain = nextChain(previous, row.checksum)
-    if (!chain.equals(row.chain)) {
-      await session.connection.query(`update ${session.table.sql} set chain = $2 where version = $1`, [
-        row.version,
-        chain,
-      ])
-    }
-    previous = chain
   }
 }

@@ -5,20 +5,29 @@ import { sqlstateOf } from './statement-failure.ts'
 /** Lock not available, deadlock, serialization failure: another attempt may succeed. */
 const WORTH_ANOTHER_TRY = new Set(['55P03', '40P01', '40001'])
 
-/**
- * Sends a text as one simple query message. Lock timeouts, deadlocks and serialization failures are tried again with
- * growing pauses; `beforeRetry` cleans up what the attempt left. An abort cancels the running statement. When it
- * throws, no transaction is open.
- */
+/** Sends a text as one simple query message, again where that may help. An abort cancels the running statement. */
 export async function runScript(
   session: MigrationSession,
   sql: string,
   label: string,
+  beforeRetry?: () => Promise<void>,
+): Promise<void> {
+  await tryAgain(session, label, () => sendScript(session, sql), beforeRetry)
+}
+
+/**
+ * Repeats `work` after lock timeouts, deadlocks and serialization failures, with growing pauses; `beforeRetry` cleans up
+ * what the attempt left. When it throws, no transaction is open.
+ */
+export async function tryAgain(
+  session: MigrationSession,
+  label: string,
+  work: () => Promise<void>,
   beforeRetry: () => Promise<void> = () => Promise.resolve(),
 ): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
-      await sendScript(session, sql)
+      await work()
       return
     } catch (error) {
       await session.connection.script('rollback').catch(() => undefined)
@@ -35,9 +44,14 @@ export async function runScript(
 }
 
 /** Sends a text once; an abort cancels it. */
-export async function sendScript(session: MigrationSession, sql: string): Promise<void> {
+export function sendScript(session: MigrationSession, sql: string): Promise<void> {
+  return cancellable(session, () => session.connection.script(sql))
+}
+
+/** Runs a statement on the session's connection; an abort cancels it. */
+export async function cancellable<T>(session: MigrationSession, send: () => Promise<T>): Promise<T> {
   const { signal, connection, url } = session
-  if (!signal) return connection.script(sql)
+  if (!signal) return send()
 
   signal.throwIfAborted()
   // The cancel request must have arrived before the connection is used again: it would hit the next statement.
@@ -47,7 +61,7 @@ export async function sendScript(session: MigrationSession, sql: string): Promis
   }
   signal.addEventListener('abort', cancel, { once: true })
   try {
-    await connection.script(sql)
+    return await send()
   } finally {
     signal.removeEventListener('abort', cancel)
     await cancelled

@@ -3,9 +3,9 @@ import { codeFrame } from '../parse/code-frame.ts'
 import { characterOffset, lineColumns } from '../parse/offsets.ts'
 import { MigrationFailedError, type FailurePlace } from './errors.ts'
 
-/** The SQLSTATE of a database error, null for any other. */
+/** The SQLSTATE of a database error, also when it is wrapped with its place; null for any other. */
 export function sqlstateOf(error: unknown): string | null {
-  return error instanceof DatabaseError ? error.sqlstate : null
+  return error instanceof DatabaseError || error instanceof MigrationFailedError ? error.sqlstate : null
 }
 
 /** Where in the message PostgreSQL says the error is, UTF-16 units; null when it does not say. */

@@ -54,7 +54,8 @@ const ALONE = new Set([
   'DropSubscriptionStmt',
 ])
 
-function needsStatements(statements: readonly ParsedStatement[]): boolean {
+/** True when the statements cannot be one transaction. */
+export function needsStatements(statements: readonly ParsedStatement[]): boolean {
   return statements.some(runsAlone) || usesNewEnumValue(statements)
 }
 
