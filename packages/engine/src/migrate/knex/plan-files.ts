@@ -1,11 +1,11 @@
-import { foldParsed } from '../../catalog/files.ts'
-import { parseSql, type ParsedFile, type ParsedStatement } from '../../parse/parse-sql.ts'
+import type { ParsedStatement } from '../../parse/parse-sql.ts'
 import { walkTree } from '../../parse/walk.ts'
 import type { MigrationFile, MigrationNote } from '../migration-file.ts'
 import { answerQuestion, schemaQuestion } from './answer-from-catalog.ts'
 import { sentStatements } from './bindings.ts'
 import { lineInStack, openKnexProject, type Answer, type Query } from './create-knex.ts'
 import { isRead } from './is-read.ts'
+import { PlanCatalog } from './plan-catalog.ts'
 import { callMigration, loadMigration, type KnexMigration } from './knex-migration.ts'
 import { Transcript } from './transcript.ts'
 
@@ -22,33 +22,23 @@ export async function planKnexFiles(
   if (paths.size === 0) return [...files]
   const project = await openKnexProject(directory)
   const planned: MigrationFile[] = []
-  const before: Before = { files: [], parsed: [] }
+  const catalog = new PlanCatalog()
   for (const file of files) {
     const path = paths.get(file)
     const migration = path === undefined ? null : await loadMigration(path, file.file, file.text, project)
-    const now = migration === null ? file : await planFile(file, migration, before)
-    planned.push(now)
-    if (isVersioned(now)) before.files.push(now)
+    if (migration === null && file.kind === 'versioned') catalog.add(file.file, file.text)
+    planned.push(migration === null ? file : await planFile(file, migration, catalog))
   }
   return planned
 }
 
-function isVersioned({ kind }: MigrationFile): boolean {
-  return kind === 'versioned'
-}
-
-/** The files before the one that is planned; they are parsed when a question is asked. */
-interface Before {
-  readonly files: MigrationFile[]
-  readonly parsed: ParsedFile[]
-}
-
-async function planFile(file: MigrationFile, knex: KnexMigration, before: Before): Promise<MigrationFile> {
-  const up = await planStep(file.file, knex, 'up', before, [])
+async function planFile(file: MigrationFile, knex: KnexMigration, catalog: PlanCatalog): Promise<MigrationFile> {
+  const up = await planStep(file.file, knex, 'up', catalog)
   const planned = { ...file, text: up.text, knex, notes: up.notes }
   if (!knex.down) return planned
-  const after = await parseSql(up.text, file.file)
-  const down = await planStep(file.file, knex, 'down', before, [after])
+  const after = catalog.length
+  const down = await planStep(file.file, knex, 'down', catalog)
+  catalog.cut(after)
   return { ...planned, undoText: down.text, notes: [...up.notes, ...down.notes] }
 }
 
@@ -64,27 +54,23 @@ async function planStep(
   file: string,
   knex: KnexMigration,
   step: 'up' | 'down',
-  before: Before,
-  after: readonly ParsedFile[],
+  catalog: PlanCatalog,
 ): Promise<PlannedStep> {
   const transcript = new Transcript(file)
   const notes: MigrationNote[] = []
-  const header = headerOf(knex)
+  const start = catalog.length
   let queries = 0
 
-  const catalog = async () => {
-    for (const one of before.files.slice(before.parsed.length)) before.parsed.push(await parseSql(one.text, one.file))
-    return foldParsed([...before.parsed, ...after, await parseSql(transcript.toText(), file)])
-  }
   const answer = async (query: Query): Promise<Answer | Answer[]> => {
     if (++queries > MOST_QUERIES) throw new Error(`it asks more than ${MOST_QUERIES} times`)
     if (query.control) {
       transcript.control(query.sql)
+      catalog.cut(start + transcript.length)
       return nothing('')
     }
     const question = schemaQuestion(query)
     if (question) {
-      const has = answerQuestion(await catalog(), question)
+      const has = answerQuestion(await catalog.now(), question)
       const name = [question.table, question.column].filter((part) => part !== null).join('.')
       if (has === null) notes.push({ step, line: query.line, kind: 'unknown', message: `whether '${name}' exists` })
       return has === true ? { ...nothing('SELECT'), rowCount: 1, rows: [{}] } : nothing('SELECT')
@@ -92,7 +78,10 @@ async function planStep(
     const answers = (await sentStatements(query.sql, query.bindings, file)).map(({ text, parsed }) => {
       if (parsed && returnsRows(parsed))
         notes.push({ step, line: query.line, kind: 'unknown', message: `rows of: ${text}` })
-      if (!parsed || !isRead(parsed)) transcript.add(text, query.line)
+      if (!parsed || !isRead(parsed)) {
+        transcript.add(text, query.line)
+        catalog.add(file, text)
+      }
       return nothing(/^\w*/.exec(text)?.[0].toUpperCase() ?? '')
     })
     return answers.length === 1 ? (answers[0] ?? nothing('')) : answers
@@ -104,7 +93,7 @@ async function planStep(
     const { message, stack = '' } = error instanceof Error ? error : new Error(String(error))
     notes.push({ step, line: lineInStack(stack, knex.path), kind: 'stopped', message })
   }
-  return { text: transcript.toText(header), notes }
+  return { text: transcript.toText(headerOf(knex)), notes }
 }
 
 function headerOf({ transaction, project }: KnexMigration): string[] {
