@@ -178,7 +178,7 @@ test('answer: gives the command, the columns with their types and the values as 
   const inserted = await connection.answer(`insert into answered values (1, 'ü'), (2, null)`)
   const read = await connection.answer('select a, b, a = 1 as a from answered')
 
-  assert.deepEqual([made.command, made.columns, made.rows], ['CREATE', [], []])
+  assert.deepEqual([made.command, made.columns, made.rows], ['CREATE TABLE', [], []])
   assert.deepEqual([inserted.command, inserted.count], ['INSERT', 2])
   assert.deepEqual(read, {
     command: 'SELECT',

@@ -38,7 +38,7 @@ export interface Connection extends Transaction {
 }
 
 export interface TextAnswer {
-  /** The first word of the command tag: 'SELECT', 'UPDATE', 'CREATE', ... */
+  /** The command tag without its count: 'SELECT', 'UPDATE', 'CREATE TABLE', ... */
   readonly command: string
   /** Rows that the statement returned or changed. */
   readonly count: number

@@ -95,7 +95,7 @@ function toAnswer({ command, count, columns, rows }: TextAnswer, { library }: Kn
       }),
     )
   const fields = columns.map(({ name, type }) => ({ name, dataTypeID: type }))
-  return { command, rowCount: count, rows: rows.map(read), fields }
+  return { command: command.split(' ')[0] ?? '', rowCount: count, rows: rows.map(read), fields }
 }
 
 interface Failure {
