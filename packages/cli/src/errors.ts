@@ -16,18 +16,21 @@ export class ProjectNotFoundError extends ImhotepError {
   readonly code = 'IMH_PROJECT_NOT_FOUND'
   override readonly exitCode = 2
   constructor(directory: string) {
-    super(`neither '${directory}' nor a directory above it has db/migration or imhotep.config.json`, {
+    super(`neither '${directory}' nor a directory above it has db/migration or an imhotep.config file`, {
       hint: 'make a project here with: imhotep init',
     })
   }
 }
 
-/** imhotep.config.json cannot be read or holds something unknown. */
+/** The config file of the project cannot be read, or holds what imhotep.schema.json does not allow. */
 export class ConfigError extends ImhotepError {
   readonly code = 'IMH_CONFIG'
   override readonly exitCode = 2
   constructor(file: string, reason: string, options: ErrorOptions = {}) {
-    super(`${file}: ${reason}`, { ...options, hint: 'correct the file; docs/guides/first-run.md lists its settings' })
+    super(`${file}: ${reason}`, {
+      ...options,
+      hint: 'correct the file; imhotep.schema.json of the package describes its settings',
+    })
   }
 }
 

@@ -10,11 +10,13 @@ import {
   runCompliance,
   type ComplianceReport,
 } from '@imhotep/compliance'
-import { defaultPolicy, isVerified, verifyDatabase } from '@imhotep/engine'
+import { isVerified, verifyDatabase } from '@imhotep/engine'
 import { defineCommand, type Outcome } from '../command.ts'
 import type { Context, Options } from '../context.ts'
 import { UnknownFamilyError } from '../errors.ts'
 import { printVerify, type VerifyData } from '../output/verify.ts'
+import { projectPolicy } from '../project/project-policy.ts'
+import { configAround } from '../project/project.ts'
 import { withTarget, type OpenTarget } from '../target/open-target.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
@@ -71,11 +73,12 @@ export const verify = defineCommand<VerifyData>({
 
 async function checkSchema({ db, target }: OpenTarget, context: Context): Promise<Outcome<VerifyData>> {
   const role = context.options.text('role')
+  const policy = projectPolicy(configAround(context.cwd))
   const data = await verifyDatabase(db, {
     attack:
       context.options.flag('attack') || role !== undefined ? (context.options.flag('quick') ? 'quick' : 'full') : false,
     onProgress: context.progress,
-    ...(role === undefined ? {} : { policy: { ...defaultPolicy, attackRole: role } }),
+    policy: { ...policy, ...(role === undefined ? {} : { attackRole: role }) },
   })
   return { ok: isVerified(data), target, data }
 }

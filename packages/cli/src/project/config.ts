@@ -1,9 +1,16 @@
 import { readFileSync } from 'node:fs'
+import type { Severity, VerifyPolicy } from '@imhotep/engine'
 import { ConfigError } from '../errors.ts'
+import { checkConfig } from './check-config.ts'
+import { loadModule } from './load-module.ts'
 
+/** Written by `imhotep init`. */
 export const CONFIG_FILE = 'imhotep.config.json'
 
-/** What a project may settle in imhotep.config.json; every setting has a default. */
+/** Names that the file may have, in the order in which they are looked for. */
+export const CONFIG_FILES = ['imhotep.config.ts', 'imhotep.config.mjs', 'imhotep.config.js', CONFIG_FILE]
+
+/** What a project may settle in its config file (imhotep.schema.json); every setting has a default. */
 export interface Config {
   /** Modules that the project uses; what they require comes with them. Everything when neither this nor preset is given. */
   readonly modules?: readonly string[]
@@ -17,31 +24,37 @@ export interface Config {
   readonly historyTable?: string
   /** Marker that `imhotep up` gives to a new database. Default `development`. */
   readonly environment?: string
+  readonly lint?: LintConfig
+  /** What the schema promises, where that differs from the conventions of Imhotep's own. */
+  readonly policy?: Partial<VerifyPolicy>
 }
 
-const TEXTS = ['preset', 'migrations', 'schema', 'historyTable', 'environment']
+export interface LintConfig {
+  /** `all` adds the rules of style. */
+  readonly profile?: 'default' | 'all'
+  /** Another severity for a rule, or off. */
+  readonly rules?: Readonly<Record<string, Severity | 'off'>>
+  /** Files that are read and not judged; `*` stands for any text. */
+  readonly ignore?: readonly string[]
+  /** Versions up to this one are read and not judged; or a revision of git. */
+  readonly since?: string
+  /** Major version of PostgreSQL. */
+  readonly serverVersion?: number
+  /** File of findings that were there when the rules came, relative to the config file. */
+  readonly knownFindings?: string
+}
 
-/** @throws ConfigError when the file is no JSON object, or holds an unknown setting or a value of the wrong kind */
+/** @throws ConfigError when the file cannot be read or loaded, or holds what imhotep.schema.json does not allow */
 export function readConfig(file: string): Config {
-  let value: unknown
-  try {
-    value = JSON.parse(readFileSync(file, 'utf8'))
-  } catch (cause) {
-    throw new ConfigError(file, cause instanceof SyntaxError ? `not JSON: ${cause.message}` : 'cannot be read', {
-      cause,
-    })
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new ConfigError(file, 'not a JSON object')
-  for (const [name, setting] of Object.entries(value)) {
-    if (name === 'modules' ? !isTextList(setting) : TEXTS.includes(name) && typeof setting !== 'string') {
-      throw new ConfigError(file, `'${name}' must be ${name === 'modules' ? 'a list of texts' : 'a text'}`)
-    }
-    if (name !== 'modules' && !TEXTS.includes(name)) throw new ConfigError(file, `unknown setting '${name}'`)
-  }
-  return value
+  const { $schema: _, ...config } = checkConfig(file, file.endsWith('.json') ? readJson(file) : loadModule(file))
+  return config
 }
 
-function isTextList(value: unknown): boolean {
-  return Array.isArray(value) && value.every((entry) => typeof entry === 'string')
+function readJson(file: string): unknown {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as unknown
+  } catch (cause) {
+    const reason = cause instanceof SyntaxError ? `not JSON: ${cause.message}` : 'cannot be read'
+    throw new ConfigError(file, reason, { cause })
+  }
 }

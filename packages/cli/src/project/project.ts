@@ -2,7 +2,7 @@ import { existsSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ProjectNotFoundError } from '../errors.ts'
-import { CONFIG_FILE, readConfig, type Config } from './config.ts'
+import { CONFIG_FILES, readConfig, type Config } from './config.ts'
 
 /** A directory that uses Imhotep: this repository, or one made by `imhotep init`. */
 export interface Project {
@@ -17,13 +17,13 @@ export interface Project {
 }
 
 /**
- * The nearest directory, from `start` upwards, that has db/migration or imhotep.config.json.
+ * The nearest directory, from `start` upwards, that has db/migration or a config file.
  * @throws ProjectNotFoundError, ConfigError
  */
 export function findProject(start: string): Project {
   for (let directory = resolve(start); ; directory = dirname(directory)) {
-    const config = join(directory, CONFIG_FILE)
-    if (existsSync(config)) return describeProject(directory, readConfig(config))
+    const config = CONFIG_FILES.map((name) => join(directory, name)).find((file) => existsSync(file))
+    if (config !== undefined) return describeProject(directory, readConfig(config))
     if (isDirectory(join(directory, 'db', 'migration'))) return describeProject(directory, {})
     if (directory === dirname(directory)) throw new ProjectNotFoundError(start)
   }
@@ -44,6 +44,16 @@ function modulesDirectory(root: string, config: Config): string {
   if (config.schema !== undefined) return resolve(root, config.schema)
   const own = join(root, 'schema')
   return existsSync(join(own, 'core', 'module.json')) ? own : packagedModules()
+}
+
+/** The config file of the project around a directory; nothing outside a project: a database can be named without one. */
+export function configAround(start: string): Config {
+  try {
+    return findProject(start).config
+  } catch (error) {
+    if (error instanceof ProjectNotFoundError) return {}
+    throw error
+  }
 }
 
 /** `schema/` of the repository, or the copy of it inside the published package. */
