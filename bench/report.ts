@@ -6,7 +6,7 @@ import type { Measured } from './measure.ts'
 export interface Figure {
   readonly name: string
   readonly value: number
-  readonly unit: '' | 'ms' | '/s' | 'x' | '%'
+  readonly unit: '' | 's' | 'ms' | '/s' | 'x' | '%'
   /** `<= 1.1`, `>= 10`, `= 0`; absent for a figure without a goal. */
   readonly goal?: string
 }

@@ -8,7 +8,9 @@ import { startEmbedded } from '@imhotep/postgres'
 import { auditRead } from './benches/audit-read.ts'
 import { auditWrite } from './benches/audit-write.ts'
 import { booking } from './benches/booking.ts'
+import { catalog } from './benches/catalog.ts'
 import { install } from './benches/install.ts'
+import { lint } from './benches/lint.ts'
 import { rls } from './benches/rls.ts'
 import { printResult, reached, writeResult, type BenchResult } from './report.ts'
 
@@ -21,6 +23,8 @@ export interface BenchOptions {
 
 const benches: Record<string, (options: BenchOptions) => Promise<BenchResult>> = {
   install,
+  lint,
+  catalog,
   rls,
   'audit-write': auditWrite,
   'audit-read': auditRead,
