@@ -62,10 +62,12 @@ export const lint = defineCommand<LintData>({
 async function runLint({ args, options, cwd }: Context): Promise<Outcome<LintData>> {
   const inputs = readLintInputs(args, cwd)
   const since = options.text('since')
+  const schema = options.text('schema')
   const report = await lintFiles(inputs.sources, {
     rules: chooseRules(options),
     complete: inputs.complete,
     serverVersion: Number(options.text('postgres') ?? 18),
+    ...(schema === undefined ? {} : { searchPath: [schema, 'public'] }),
     ...(since === undefined ? {} : await appliedSince(since.replace(/^V(?=\d)/, ''), inputs, cwd)),
   })
   const fixed = options.flag('fix') ? fixFiles(report, cwd) : 0

@@ -8,6 +8,7 @@ import { defaultPolicy, type VerifyPolicy } from '../verify/policy.ts'
 import type { Rule } from '../verify/rule.ts'
 import { runRules } from '../verify/run-rules.ts'
 import { indexHistory } from './history/history-index.ts'
+import { qualifyNames } from './history/qualify-names.ts'
 import { newRelations } from './history/new-relations.ts'
 import { readFiles, type LintSource } from './read-files.ts'
 import type { Edit, LintedFile, LintRule, Moment, Problem } from './rule.ts'
@@ -27,6 +28,8 @@ export interface LintOptions {
   readonly serverVersion?: number
   readonly policy?: VerifyPolicy
   readonly effects?: FoldOptions['effects']
+  /** Where names without a schema are looked for in each file. Default: `public`. */
+  readonly searchPath?: readonly string[]
   readonly placeholders?: Readonly<Record<string, string>>
 }
 
@@ -78,10 +81,10 @@ class Lint {
   readonly #moment: Omit<Moment, 'file'>
 
   constructor(files: readonly LintedFile[], options: LintOptions) {
-    const { serverVersion = 18, policy = defaultPolicy, complete = true, effects } = options
+    const { serverVersion = 18, policy = defaultPolicy, complete = true, effects, searchPath } = options
     this.#files = files
     this.#options = options
-    this.#fold = startFold({ serverVersion, ...(effects ? { effects } : {}) })
+    this.#fold = startFold({ serverVersion, ...(effects ? { effects } : {}), ...(searchPath ? { searchPath } : {}) })
     this.#everywhere = options.rules.filter((rule) => !rule.on)
     for (const rule of options.rules) for (const tag of rule.on ?? []) this.#rulesFor(tag).push(rule)
     this.#moment = {
@@ -100,6 +103,7 @@ class Lint {
     for (const error of file.errors) this.findings.push(syntaxFinding(file, error))
     if (file.name?.kind === 'undo') return this.#judgeWhole(file, moment)
     for (const statement of file.statements) {
+      qualifyNames(statement, this.#fold)
       if (file.pending) this.#judgeStatement('check', statement, moment)
       const made = file.pending ? newRelations(statement, this.#fold.catalog, moment.isNew) : []
       foldStatement(this.#fold, statement, file)

@@ -7,12 +7,13 @@ export function byteOffsets(text: string): ByteOffsetMap {
 
   const units = new Uint32Array(Buffer.byteLength(text) + 1)
   let byte = 0
-  for (let unit = 0; unit < text.length;) {
-    const point = text.codePointAt(unit) ?? 0
-    const bytes = point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4
-    units.fill(unit, byte, byte + bytes)
-    byte += bytes
-    unit += point > 0xffff ? 2 : 1
+  for (let unit = 0; unit < text.length; unit++) {
+    const code = text.charCodeAt(unit)
+    // The two halves of a pair make four bytes.
+    const isPair = code >= 0xd800 && code <= 0xdbff && unit + 1 < text.length
+    const bytes = code < 0x80 ? 1 : code < 0x800 ? 2 : isPair ? 4 : 3
+    for (let n = 0; n < bytes; n++) units[byte++] = unit
+    if (isPair) unit++
   }
   units.fill(text.length, byte)
   return (offset) => units[Math.min(offset, byte)] ?? text.length

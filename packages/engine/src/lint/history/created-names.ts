@@ -1,7 +1,7 @@
 import type { ParsedStatement } from '../../parse/parse-sql.ts'
 import { path } from '../../parse/references.ts'
 import type { ObjectKind } from './history-index.ts'
-import { relationKey, typeKey } from './names.ts'
+import { relationKey as keyOfRelation, typeKey as keyOfNames } from './names.ts'
 
 interface Created {
   readonly kind: ObjectKind
@@ -27,6 +27,12 @@ export function createdNames({ node }: ParsedStatement): Created[] {
     return addedColumns(relationKey(node.AlterTableStmt.relation), node.AlterTableStmt.cmds ?? [])
   return []
 }
+
+/** In place of the schema, where a name has none: it may be any. */
+export const anySchema = '*'
+
+const relationKey = (relation: Parameters<typeof keyOfRelation>[0]) => keyOfRelation(relation, anySchema)
+const typeKey = (names: readonly string[]) => keyOfNames(names, anySchema)
 
 type Nodes = readonly ParsedStatement['node'][]
 

@@ -32,7 +32,7 @@ function exists(kind: Use['kind'], name: string, catalog: Catalog): boolean {
   const { tables, views, sequences, types, functions } = catalog
   if (kind === 'relation') return tables.has(name) || views.has(name) || sequences.has(name) || isIndex(name, catalog)
   // A table's or view's row is a type.
-  if (kind === 'type') return types.has(name) || tables.has(name) || views.has(name) || name.endsWith('[]')
+  if (kind === 'type') return types.has(name) || tables.has(name) || views.has(name) || isMultirange(name, types)
   if (kind === 'schema') return catalog.schemas.has(name)
   if (kind === 'function') return [...functions.keys()].some((key) => key.startsWith(`${name}(`))
   const [owner, column] = splitColumn(name)
@@ -44,6 +44,14 @@ function exists(kind: Use['kind'], name: string, catalog: Catalog): boolean {
 function splitColumn(name: string): [string, string] {
   const dot = name.indexOf('.', name.indexOf('.') + 1)
   return [name.slice(0, dot), name.slice(dot + 1)]
+}
+
+/** Comes with its range: `timerange` has `timemultirange`, `hours` has `hours_multirange`. */
+function isMultirange(name: string, types: Catalog['types']): boolean {
+  const range = name.endsWith('_multirange')
+    ? name.slice(0, -'_multirange'.length)
+    : name.replace('multirange', 'range')
+  return types.get(range)?.kind === 'range'
 }
 
 function isIndex(name: string, catalog: Catalog): boolean {

@@ -1,6 +1,6 @@
 import type { SourcePosition } from '../../catalog/model.ts'
 import type { LintedFile } from '../rule.ts'
-import { createdNames } from './created-names.ts'
+import { anySchema, createdNames } from './created-names.ts'
 
 export type ObjectKind = 'schema' | 'relation' | 'column' | 'function' | 'type' | 'role'
 
@@ -33,5 +33,9 @@ export function indexHistory(files: readonly LintedFile[], complete: boolean): H
       }
     }
   }
-  return { files, complete, creations: (kind, name) => found.get(`${kind} ${name}`) ?? [] }
+  const creations = (kind: ObjectKind, name: string) => [
+    ...(found.get(`${kind} ${name}`) ?? []),
+    ...(found.get(`${kind} ${anySchema}${name.slice(name.indexOf('.'))}`) ?? []),
+  ]
+  return { files, complete, creations }
 }

@@ -1,0 +1,69 @@
+import type { Fold } from '../../catalog/files/fold.ts'
+import { newName, newRelation, relationName, relationNamed, routineNamed } from '../../catalog/files/names.ts'
+import type { ParsedStatement } from '../../parse/parse-sql.ts'
+import { path } from '../../parse/references.ts'
+import { walkTree } from '../../parse/walk.ts'
+
+const CREATES = ['CreateStmt', 'ViewStmt', 'CreateTableAsStmt', 'CreateSeqStmt', 'CompositeTypeStmt']
+
+/**
+ * Writes the schema into the names of tables and views that a statement leaves to the search path, so that rules need not
+ * know the path. Names of queries in WITH and PostgreSQL's own tables stay as they are.
+ */
+export function qualifyNames({ node, kind }: ParsedStatement, fold: Fold): void {
+  if (fold.searchPath.length === 1 && fold.searchPath[0] === 'public') return
+  const queries = new Set<string>()
+  let isFirst = CREATES.includes(kind)
+  walkTree(node, (tag, content) => {
+    if (tag === 'CommonTableExpr') queries.add(String(content['ctename']))
+    if (tag !== 'RangeVar' || content['schemaname'] !== undefined || content['relpersistence'] === 't') return
+    const name = String(content['relname'])
+    if (queries.has(name) || name.startsWith('pg_')) return
+    const found = isFirst ? newRelation(fold, content) : relationName(fold, content)
+    isFirst = false
+    content['schemaname'] = found.schema
+  })
+  qualifyNameLists(node, fold)
+  if ('DropStmt' in node)
+    for (const object of node.DropStmt.objects ?? []) qualifyList(object, fold, partOf(node.DropStmt.removeType))
+  if ('CommentStmt' in node) qualifyList(node.CommentStmt.object, fold, partOf(node.CommentStmt.objtype))
+}
+
+/** Functions and types that the statement makes, and the function that a trigger calls. */
+function qualifyNameLists(node: ParsedStatement['node'], fold: Fold): void {
+  if ('CreateFunctionStmt' in node) node.CreateFunctionStmt.funcname = made(node.CreateFunctionStmt.funcname, fold)
+  if ('CreateEnumStmt' in node) node.CreateEnumStmt.typeName = made(node.CreateEnumStmt.typeName, fold)
+  if ('CreateDomainStmt' in node) node.CreateDomainStmt.domainname = made(node.CreateDomainStmt.domainname, fold)
+  if ('CreateRangeStmt' in node) node.CreateRangeStmt.typeName = made(node.CreateRangeStmt.typeName, fold)
+  if (!('CreateTrigStmt' in node)) return
+  const names = node.CreateTrigStmt.funcname ?? []
+  if (names.length === 1) node.CreateTrigStmt.funcname = [schemaNode(routineNamed(fold, path(names)).schema), ...names]
+}
+
+type Names = ParsedStatement['node'][]
+
+function made(names: Names | undefined, fold: Fold): Names {
+  const own = names ?? []
+  return own.length === 1 ? [schemaNode(newName(fold, path(own)).schema), ...own] : own
+}
+
+function schemaNode(schema: string): ParsedStatement['node'] {
+  return { String: { sval: schema } }
+}
+
+const PARTS = ['OBJECT_COLUMN', 'OBJECT_POLICY', 'OBJECT_TRIGGER', 'OBJECT_RULE', 'OBJECT_TABCONSTRAINT']
+const RELATIONS = ['OBJECT_TABLE', 'OBJECT_VIEW', 'OBJECT_MATVIEW', 'OBJECT_SEQUENCE', 'OBJECT_FOREIGN_TABLE']
+
+/** How many names follow that of the relation; null for what is no relation and no part of one. */
+function partOf(type: string | undefined): number | null {
+  if (PARTS.includes(type ?? '')) return 1
+  return RELATIONS.includes(type ?? '') ? 0 : null
+}
+
+function qualifyList(object: ParsedStatement['node'] | undefined, fold: Fold, behind: number | null): void {
+  if (!object || !('List' in object) || behind === null) return
+  const names = path(object.List.items)
+  if (names.length !== 1 + behind) return
+  const { schema } = relationNamed(fold, names.slice(0, 1))
+  object.List.items = [schemaNode(schema), ...(object.List.items ?? [])]
+}
