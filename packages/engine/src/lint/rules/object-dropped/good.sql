@@ -1,0 +1,13 @@
+-- applied file: 001_base.sql
+create table orders (id bigint primary key, note text);
+create view order_ids as select id from orders;
+create materialized view order_count as select count(*) from orders;
+-- file: 002_drop.sql
+drop view order_ids;
+create view order_ids as select id, note from orders;
+drop materialized view order_count;
+create materialized view order_count as select count(*) as orders from orders;
+drop view if exists order_notes;
+create type state as enum ('open', 'closed');
+drop type state;
+drop sequence if exists numbers;

@@ -1,0 +1,10 @@
+-- applied file: 001_base.sql
+create table orders (id integer primary key, code varchar(20), note varchar(20), state varchar(9));
+create index orders_code on orders (lower(code));
+create index orders_note on orders (note) where note is not null;
+create index orders_state on orders (id) where state = 'open';
+-- file: 002_types.sql
+alter table orders alter column code type text; -- here
+alter table orders alter column note type varchar(40); -- here
+alter table orders alter column state type text; -- here
+alter table orders alter column id type oid; -- here

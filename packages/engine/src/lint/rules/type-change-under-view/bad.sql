@@ -1,0 +1,5 @@
+-- applied file: 001_base.sql
+create table orders (id bigint primary key, code varchar(10), note text);
+create view order_codes as select o.id, o.code from orders as o;
+-- file: 002_types.sql
+alter table orders alter column code type varchar(20); -- here

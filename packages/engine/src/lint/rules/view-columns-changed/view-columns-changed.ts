@@ -1,0 +1,46 @@
+import type { LintedFile, LintRule } from '../../rule.ts'
+import { relationKey } from '../../history/names.ts'
+import { droppedObjects } from '../../destruction/dropped-objects.ts'
+
+/** Columns of the views that a file drops or replaces, as they were. */
+const before = new WeakMap<LintedFile, Map<string, readonly string[]>>()
+
+export const viewColumnsChanged: LintRule = {
+  id: 'view-columns-changed',
+  family: 'destruction',
+  severity: 'error',
+  effect:
+    'CREATE OR REPLACE VIEW is refused when a column is missing or has another place; a view that is dropped and created again without it breaks the clients that read it.',
+  instead:
+    'Keep the old columns in their order and add new ones at the end; take columns away when no client reads them.',
+  on: ['ViewStmt', 'DropStmt'],
+  *check(statement, moment) {
+    const names =
+      'ViewStmt' in statement.node
+        ? [relationKey(statement.node.ViewStmt.view)]
+        : droppedObjects(statement, moment).flatMap(({ kind, name }) => (kind === 'view' ? name : []))
+    for (const name of names) {
+      const view = moment.catalog.views.get(name)
+      if (view && view.columns.length > 0 && !moment.isNew(name)) noted(moment.file).set(name, [...view.columns])
+    }
+  },
+  *checkAfter({ node }, moment) {
+    if (!('ViewStmt' in node)) return
+    const name = relationKey(node.ViewStmt.view)
+    const was = noted(moment.file).get(name)
+    const now = moment.catalog.views.get(name)?.columns ?? []
+    noted(moment.file).delete(name)
+    if (!was || now.length === 0) return
+    const lost = was.filter((column) => !now.includes(column))
+    const moved = node.ViewStmt.replace ? was.find((column, n) => lost.length === 0 && now[n] !== column) : undefined
+    if (lost.length > 0)
+      yield { object: name, message: `view '${name}' loses ${lost.map((column) => `'${column}'`).join(', ')}` }
+    if (moved !== undefined) yield { object: name, message: `column '${moved}' of view '${name}' has another place` }
+  },
+}
+
+function noted(file: LintedFile): Map<string, readonly string[]> {
+  const known = before.get(file) ?? new Map<string, readonly string[]>()
+  before.set(file, known)
+  return known
+}
