@@ -92,7 +92,7 @@ class Lint {
       history: indexHistory(files, complete),
       serverVersion,
       policy,
-      isNew: (table) => this.#newTables.has(table),
+      isNew: (table) => this.#isNew(table),
     }
   }
 
@@ -125,6 +125,15 @@ class Lint {
     const pending = new Set(this.#files.filter((file) => file.pending).map(({ file }) => file))
     const { findings } = runRules(catalogRules, makeContext(this.#fold.catalog, policy))
     this.findings.push(...findings.filter(({ file }) => file === null || pending.has(file)))
+  }
+
+  /** Files that never create a schema run with it in the search path: `sales.orders` is then what they create as `orders`. */
+  #isNew(table: string): boolean {
+    if (this.#newTables.has(table)) return true
+    const [schema = '', name = ''] = table.split('.')
+    const { catalog, history } = this.#moment
+    const isOurs = catalog.schemas.has(schema) || history.creations('schema', schema).length > 0
+    return !isOurs && this.#newTables.has(`public.${name}`)
   }
 
   #rulesFor(tag: string): LintRule[] {

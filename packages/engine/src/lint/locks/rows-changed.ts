@@ -29,7 +29,10 @@ export function rowsChanged({ node }: ParsedStatement, moment: Moment): RowsChan
 function copiedQuery(node: Node): { from: unknown; verb: RowsChanged['verb'] } | null {
   if ('CreateTableAsStmt' in node && node.CreateTableAsStmt.objtype === 'OBJECT_TABLE')
     return node.CreateTableAsStmt.into?.skipData ? null : { from: node.CreateTableAsStmt.query, verb: 'copied' }
-  if ('InsertStmt' in node && node.InsertStmt.selectStmt) return { from: node.InsertStmt.selectStmt, verb: 'copied' }
+  if ('InsertStmt' in node && node.InsertStmt.selectStmt) {
+    const { selectStmt, withClause } = node.InsertStmt
+    return { from: { SelectStmt: { selectStmt, withClause } }, verb: 'copied' }
+  }
   if ('SelectStmt' in node && node.SelectStmt.intoClause) return { from: node, verb: 'copied' }
   return null
 }

@@ -19,3 +19,7 @@ update orders set remark = '' where remark is null;
 -- file: 005_state.sql
 create table states (id bigint primary key);
 update orders set state = 'open' where state is null;
+-- file: 006_items.sql
+alter table orders add column total numeric;
+create table lines (id bigint primary key, note text);
+with numbers as (select n from generate_series(1, 3) as n) insert into lines select n, '' from numbers;

@@ -22,3 +22,6 @@ create index concurrently orders_customer_id on orders (customer_id);
 create index events_note on only events (note);
 -- file: 005_items.sql
 create index items_note on items (note);
+-- file: 006_search_path.sql
+create table sizes (id bigint primary key, name text);
+create index sizes_name on stock.sizes (name);

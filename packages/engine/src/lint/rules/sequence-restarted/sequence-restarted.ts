@@ -45,8 +45,12 @@ function constantSetval(targets: readonly object[]): string | null {
       ?.val?.FuncCall
     if (!call || path(call.funcname).at(-1) !== 'setval') continue
     const [sequence, value] = call.args ?? []
-    const text = (sequence as { A_Const?: { sval?: { sval?: string } } } | undefined)?.A_Const?.sval?.sval
+    const text = literal(sequence)
     if (text !== undefined && value && 'A_Const' in value) return text
   }
   return null
+}
+
+function literal(node: object | undefined): string | undefined {
+  return node && 'A_Const' in node ? (node.A_Const as { sval?: { sval?: string } }).sval?.sval : undefined
 }

@@ -1,5 +1,6 @@
 import { relationKey } from '../../history/names.ts'
 import { laterStatements } from '../../destruction/later-statements.ts'
+import { isNewObject } from '../../locks/is-new-object.ts'
 import type { LintRule } from '../../rule.ts'
 
 const RELATIONS: Readonly<Record<string, string>> = {
@@ -22,11 +23,12 @@ export const tableRenamed: LintRule = {
     if ('RenameStmt' in node && node.RenameStmt.renameType === 'OBJECT_SCHEMA') {
       const { subname = '', newname = '' } = node.RenameStmt
       const schema = moment.catalog.schemas.get(subname)
-      if (schema?.position?.file === moment.file.file) return
-      return yield {
+      if (isNewObject(schema?.position, moment)) return
+      yield {
         object: subname,
         message: `schema '${subname}' becomes '${newname}', and with it the name of all it holds`,
       }
+      return
     }
     const renamed = readRename(node)
     if (!renamed || moment.isNew(renamed.from)) return

@@ -14,7 +14,7 @@ export const viewColumnsChanged: LintRule = {
   instead:
     'Keep the old columns in their order and add new ones at the end; take columns away when no client reads them.',
   on: ['ViewStmt', 'DropStmt'],
-  *check(statement, moment) {
+  check(statement, moment) {
     const names =
       'ViewStmt' in statement.node
         ? [relationKey(statement.node.ViewStmt.view)]
@@ -23,6 +23,7 @@ export const viewColumnsChanged: LintRule = {
       const view = moment.catalog.views.get(name)
       if (view && view.columns.length > 0 && !moment.isNew(name)) noted(moment.file).set(name, [...view.columns])
     }
+    return []
   },
   *checkAfter({ node }, moment) {
     if (!('ViewStmt' in node)) return
