@@ -1,7 +1,14 @@
 import type { ParsedStatement } from '../../parse/parse-sql.ts'
 import type { LintedFile } from '../rule.ts'
 
-/** What the same file runs behind a statement. */
+/** What the same file runs behind a statement. Their names are as written: compare them with `isCalled`. */
 export function laterStatements(statement: ParsedStatement, file: LintedFile): readonly ParsedStatement[] {
   return file.statements.filter(({ start }) => start > statement.start)
+}
+
+/** Whether a name of a later statement may be that of an object: without a schema it is taken for `public` or `*`. */
+export function isCalled(written: string, name: string): boolean {
+  if (written === name) return true
+  const [schema, ...last] = written.split('.')
+  return (schema === 'public' || schema === '*') && last.join('.') === name.slice(name.indexOf('.') + 1)
 }

@@ -24,7 +24,8 @@ export function alterSteps(statement: ParsedStatement): readonly AlterStep[] {
   const { node } = statement
   if (!('AlterTableStmt' in node) || node.AlterTableStmt.objtype !== 'OBJECT_TABLE') return []
   let steps = known.get(statement)
-  if (!steps) {
+  // A statement's names get their schema when its turn comes.
+  if (!steps || steps[0]?.table !== relationKey(node.AlterTableStmt.relation)) {
     steps = readSteps(statement, node.AlterTableStmt)
     known.set(statement, steps)
   }

@@ -1,6 +1,6 @@
 import type { Table } from '../../../catalog/model.ts'
 import { checkValues, definedValues } from '../../destruction/check-values.ts'
-import { laterStatements } from '../../destruction/later-statements.ts'
+import { isCalled, laterStatements } from '../../destruction/later-statements.ts'
 import { addedConstraint, alterSteps, existingSteps } from '../../locks/alter-steps.ts'
 import type { LintRule } from '../../rule.ts'
 
@@ -21,7 +21,7 @@ export const checkNarrowed: LintRule = {
       const before = valuesOf(table, step.command.name ?? '')
       if (!before) continue
       for (const later of [...steps, ...following]) {
-        if (later.table !== step.table) continue
+        if (!isCalled(later.table, step.table)) continue
         const constraint = addedConstraint(later)
         const now = constraint?.contype === 'CONSTR_CHECK' ? checkValues(constraint.raw_expr) : null
         if (now?.column !== before.column) continue

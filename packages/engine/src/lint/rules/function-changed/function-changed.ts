@@ -1,7 +1,7 @@
 import type { ParsedStatement } from '../../../parse/parse-sql.ts'
 import { path } from '../../../parse/references.ts'
 import { droppedObjects } from '../../destruction/dropped-objects.ts'
-import { laterStatements } from '../../destruction/later-statements.ts'
+import { isCalled, laterStatements } from '../../destruction/later-statements.ts'
 import { formatType } from '../../../catalog/files/format-type.ts'
 import { typeKey } from '../../history/names.ts'
 import type { LintRule } from '../../rule.ts'
@@ -18,7 +18,7 @@ export const functionChanged: LintRule = {
     const later = laterStatements(statement, moment.file)
     for (const { kind, name, position } of droppedObjects(statement, moment)) {
       if (kind !== 'function' && kind !== 'procedure' && kind !== 'routine') continue
-      const own = later.filter((other) => nameOf(other) === name.replace(/\(.*$/s, ''))
+      const own = later.filter((other) => isCalled(nameOf(other) ?? '', name.replace(/\(.*$/s, '')))
       const before = moment.catalog.functions.get(name)
       if (own.some((other) => isSame(other, name, before?.returns))) continue
       yield {

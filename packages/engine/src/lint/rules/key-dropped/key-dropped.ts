@@ -1,7 +1,7 @@
 import type { Table } from '../../../catalog/model.ts'
 import { path } from '../../../parse/references.ts'
 import type { ParsedStatement } from '../../../parse/parse-sql.ts'
-import { laterStatements } from '../../destruction/later-statements.ts'
+import { isCalled, laterStatements } from '../../destruction/later-statements.ts'
 import { typeKey, relationKey } from '../../history/names.ts'
 import { addedConstraint, alterSteps, existingSteps } from '../../locks/alter-steps.ts'
 import { indexOwner } from '../../locks/index-owner.ts'
@@ -60,9 +60,10 @@ function same(a: readonly string[] | null, b: readonly string[]): boolean {
 /** Another key of the table is taken for its successor. */
 function makesKey(statement: ParsedStatement, table: string): boolean {
   const { node } = statement
-  if ('IndexStmt' in node) return node.IndexStmt.unique === true && relationKey(node.IndexStmt.relation) === table
+  if ('IndexStmt' in node)
+    return node.IndexStmt.unique === true && isCalled(relationKey(node.IndexStmt.relation), table)
   return alterSteps(statement).some(
     (step) =>
-      step.table === table && ['CONSTR_UNIQUE', 'CONSTR_PRIMARY'].includes(addedConstraint(step)?.contype ?? ''),
+      isCalled(step.table, table) && ['CONSTR_UNIQUE', 'CONSTR_PRIMARY'].includes(addedConstraint(step)?.contype ?? ''),
   )
 }

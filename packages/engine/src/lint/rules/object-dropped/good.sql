@@ -11,3 +11,12 @@ drop view if exists order_notes;
 create type state as enum ('open', 'closed');
 drop type state;
 drop sequence if exists numbers;
+-- file: 003_search_path.sql
+create schema stock;
+set search_path = stock;
+create table items (id bigint primary key);
+create view item_ids as select id from items;
+-- file: 004_search_path.sql
+set search_path = stock;
+drop view item_ids;
+create view item_ids as select id from items where id > 0;

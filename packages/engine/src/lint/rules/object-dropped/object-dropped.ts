@@ -1,7 +1,7 @@
 import type { ParsedStatement } from '../../../parse/parse-sql.ts'
 import { path } from '../../../parse/references.ts'
 import { droppedObjects } from '../../destruction/dropped-objects.ts'
-import { laterStatements } from '../../destruction/later-statements.ts'
+import { isCalled, laterStatements } from '../../destruction/later-statements.ts'
 import { createdNames } from '../../history/created-names.ts'
 import type { LintRule } from '../../rule.ts'
 
@@ -24,9 +24,9 @@ export const objectDropped: LintRule = {
   instead: 'Deploy code that no longer names it, then drop it in a later file.',
   on: ['DropStmt'],
   *check(statement, moment) {
-    const made = new Set(laterStatements(statement, moment.file).flatMap(namesMade))
+    const made = laterStatements(statement, moment.file).flatMap(namesMade)
     for (const { kind, name, position } of droppedObjects(statement, moment)) {
-      if (!KINDS.has(kind) || made.has(name)) continue
+      if (!KINDS.has(kind) || made.some((own) => isCalled(own, name))) continue
       yield {
         object: name,
         message: `${kind} '${name}' is dropped`,

@@ -1,6 +1,6 @@
 import type { Grant } from '../../../catalog/model.ts'
 import type { ParsedStatement } from '../../../parse/parse-sql.ts'
-import { laterStatements } from '../../destruction/later-statements.ts'
+import { isCalled, laterStatements } from '../../destruction/later-statements.ts'
 import { relationKey } from '../../history/names.ts'
 import type { LintRule } from '../../rule.ts'
 
@@ -56,6 +56,6 @@ function rolesOf(nodes: readonly object[]): string[] {
 function grantsTo({ node }: ParsedStatement, table: string, role: string): boolean {
   if (!('GrantStmt' in node) || !node.GrantStmt.is_grant) return false
   const { objects = [], grantees = [] } = node.GrantStmt
-  const isOn = objects.some((object) => 'RangeVar' in object && relationKey(object.RangeVar) === table)
+  const isOn = objects.some((object) => 'RangeVar' in object && isCalled(relationKey(object.RangeVar), table))
   return isOn && rolesOf(grantees).includes(role)
 }

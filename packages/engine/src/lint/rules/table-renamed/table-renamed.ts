@@ -1,5 +1,5 @@
 import { relationKey } from '../../history/names.ts'
-import { laterStatements } from '../../destruction/later-statements.ts'
+import { isCalled, laterStatements } from '../../destruction/later-statements.ts'
 import { isNewObject } from '../../locks/is-new-object.ts'
 import type { LintRule } from '../../rule.ts'
 
@@ -33,11 +33,11 @@ export const tableRenamed: LintRule = {
     const renamed = readRename(node)
     if (!renamed || moment.isNew(renamed.from)) return
     const isLeftBehind = laterStatements(statement, moment.file).some(
-      ({ node: other }) => 'ViewStmt' in other && relationKey(other.ViewStmt.view) === renamed.from,
+      ({ node: other }) => 'ViewStmt' in other && isCalled(relationKey(other.ViewStmt.view), renamed.from),
     )
     // A swap: another one takes the name in the same transaction.
-    const isTaken = laterStatements(statement, moment.file).some(
-      ({ node: other }) => readRename(other)?.to === renamed.from,
+    const isTaken = laterStatements(statement, moment.file).some(({ node: other }) =>
+      isCalled(readRename(other)?.to ?? '', renamed.from),
     )
     if (isLeftBehind || isTaken) return
     yield { object: renamed.from, message: `${renamed.kind} '${renamed.from}' becomes '${renamed.to}'` }

@@ -1,6 +1,6 @@
 import type { ParsedStatement } from '../../../parse/parse-sql.ts'
 import { droppedObjects } from '../../destruction/dropped-objects.ts'
-import { laterStatements } from '../../destruction/later-statements.ts'
+import { isCalled, laterStatements } from '../../destruction/later-statements.ts'
 import { relationKey } from '../../history/names.ts'
 import { alterSteps, existingSteps } from '../../locks/alter-steps.ts'
 import type { LintRule } from '../../rule.ts'
@@ -29,14 +29,16 @@ export const triggerRemoved: LintRule = {
     for (const { table, command, start } of existingSteps(statement, moment)) {
       const { subtype, name = '' } = command
       if (subtype !== 'AT_DisableTrig') continue
-      const isBack = later.flatMap(alterSteps).some((other) => other.table === table && enables(other.command, name))
+      const isBack = later
+        .flatMap(alterSteps)
+        .some((other) => isCalled(other.table, table) && enables(other.command, name))
       if (!isBack) yield { at: start, object: table, message: `trigger '${name}' of '${table}' stays disabled` }
     }
   },
 }
 
 function createsTrigger({ node }: ParsedStatement, table: string): boolean {
-  return 'CreateTrigStmt' in node && relationKey(node.CreateTrigStmt.relation) === table
+  return 'CreateTrigStmt' in node && isCalled(relationKey(node.CreateTrigStmt.relation), table)
 }
 
 function enables({ subtype = '', name }: { subtype?: string; name?: string }, trigger: string): boolean {
