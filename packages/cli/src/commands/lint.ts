@@ -6,6 +6,7 @@ import {
   knownOf,
   lintFiles,
   lintRules,
+  planKnexSources,
   withoutKnown,
   type Finding,
   type KnownFindings,
@@ -59,17 +60,20 @@ export const lint = defineCommand<LintData>({
   print: printLint,
 })
 
-async function runLint({ args, options, cwd }: Context): Promise<Outcome<LintData>> {
+async function runLint({ args, options, cwd, progress }: Context): Promise<Outcome<LintData>> {
   const inputs = readLintInputs(args, cwd)
   const since = options.text('since')
   const schema = options.text('schema')
-  const report = await lintFiles(inputs.sources, {
+  const planned = await planKnexSources(inputs.sources, cwd)
+  for (const note of planned.notes) progress(note)
+  const sqlReport = await lintFiles(planned.sources, {
     rules: chooseRules(options),
     complete: inputs.complete,
     serverVersion: Number(options.text('postgres') ?? 18),
     ...(schema === undefined ? {} : { searchPath: [schema, 'public'] }),
     ...(since === undefined ? {} : await appliedSince(since.replace(/^V(?=\d)/, ''), inputs, cwd)),
   })
+  const report = planned.atSource(sqlReport)
   const fixed = options.flag('fix') ? fixFiles(report, cwd) : 0
   const left = leaveOutKnown(report, options, cwd)
   const format = options.text('format')

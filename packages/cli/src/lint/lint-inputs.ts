@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { dirname, join, relative, resolve, sep } from 'node:path'
+import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { promisify } from 'node:util'
-import { isVersion, type LintSource } from '@imhotep/engine'
+import { isKnexMigration, isVersion, type LintSource } from '@imhotep/engine'
 import { LintInputError } from '../errors.ts'
 import { findProject } from '../project/project.ts'
 
@@ -13,22 +13,23 @@ export interface LintInputs {
 }
 
 /**
- * The SQL files below the paths, by default those of the project's migrations. Paths are told relative to `cwd`.
+ * The SQL and Knex files below the paths, by default those of the project's migrations. Paths are told relative to `cwd`.
  * @throws LintInputError for a path that is not there, or without a file
  */
 export function readLintInputs(paths: readonly string[], cwd: string): LintInputs {
   const chosen = paths.length > 0 ? paths.map((path) => resolve(cwd, path)) : [findProject(cwd).migrations]
   const missing = chosen.find((path) => !existsSync(path))
   if (missing !== undefined) throw new LintInputError(show(missing, cwd), 'is not there')
-  const files = chosen.flatMap((path) => (statSync(path).isDirectory() ? sqlFilesOf(path) : [path]))
-  if (files.length === 0) throw new LintInputError(chosen.map((path) => show(path, cwd)).join(', '), 'has no .sql file')
+  const files = chosen.flatMap((path) => (statSync(path).isDirectory() ? migrationsOf(path) : [path]))
+  if (files.length === 0) throw new LintInputError(chosen.map((path) => show(path, cwd)).join(', '), 'has no migration')
   const sources = files.map((file) => ({ path: show(file, cwd), text: readFileSync(file, 'utf8') }))
   return { sources, complete: chosen.some((path) => statSync(path).isDirectory()) }
 }
 
-function sqlFilesOf(directory: string): string[] {
+function migrationsOf(directory: string): string[] {
   return readdirSync(directory, { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.sql'))
+    .filter((name) => name.endsWith('.sql') || isKnexMigration(basename(name)))
+    .filter((name) => !name.split(sep).includes('node_modules'))
     .toSorted()
     .map((name) => join(directory, name))
 }

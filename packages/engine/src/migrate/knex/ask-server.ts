@@ -37,7 +37,7 @@ export async function runStep(
   step: 'up' | 'down',
   options: RunOptions,
 ): Promise<Sent> {
-  const transcript = new Transcript(file)
+  const transcript = new Transcript(file, knex.source)
   const failures = new WeakMap<Error, Failure>()
 
   const send = async (query: Query): Promise<Answer | Answer[]> => {

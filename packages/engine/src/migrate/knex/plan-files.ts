@@ -56,7 +56,7 @@ async function planStep(
   step: 'up' | 'down',
   catalog: PlanCatalog,
 ): Promise<PlannedStep> {
-  const transcript = new Transcript(file)
+  const transcript = new Transcript(file, knex.source)
   const notes: MigrationNote[] = []
   const start = catalog.length
   let queries = 0
