@@ -1,4 +1,3 @@
-import { DEFAULT_SCHEMA } from '../../catalog/files/fold.ts'
 import type { Catalog } from '../../catalog/model.ts'
 import type { Query } from './create-knex.ts'
 
@@ -30,8 +29,8 @@ export function schemaQuestion({ sql, bindings }: Query): Question | null {
 }
 
 /** Whether the catalog has what is asked for; null when it cannot be told because of statements of unknown effect. */
-export function answerQuestion(catalog: Catalog, { schema, table, column }: Question): boolean | null {
-  const name = `${schema ?? DEFAULT_SCHEMA}.${table}`
+export function answerQuestion(catalog: Catalog, { schema, table, column }: Question, current: string): boolean | null {
+  const name = `${schema ?? current}.${table}`
   const found = catalog.tables.get(name)?.columns.keys() ?? catalog.views.get(name)?.columns
   const has = found !== undefined && (column === null || [...found].includes(column))
   return has || catalog.unknown.length === 0 ? has : null

@@ -262,6 +262,7 @@ test('readHistory: writes names as the knexfile of the project does', () =>
         file?.text,
         'set search_path to "shop";\n-- 001_a.js:1\ncreate table "order_lines" ("order_id" integer);\n',
       )
+      assert.match(second?.text ?? '', /drop table "order_lines"/)
       assert.deepEqual(file.knex?.project.knexfile.tableName, 'done')
     },
   ))

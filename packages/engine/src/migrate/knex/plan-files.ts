@@ -1,3 +1,4 @@
+import { DEFAULT_SCHEMA } from '../../catalog/files/fold.ts'
 import type { ParsedStatement } from '../../parse/parse-sql.ts'
 import { walkTree } from '../../parse/walk.ts'
 import type { MigrationFile, MigrationNote } from '../migration-file.ts'
@@ -59,6 +60,8 @@ async function planStep(
   const transcript = new Transcript(file, knex.source)
   const notes: MigrationNote[] = []
   const start = catalog.length
+  const [currentSchema = DEFAULT_SCHEMA] = knex.project.knexfile.searchPath
+  const path = pathOf(knex)
   let queries = 0
 
   const answer = async (query: Query): Promise<Answer | Answer[]> => {
@@ -70,7 +73,7 @@ async function planStep(
     }
     const question = schemaQuestion(query)
     if (question) {
-      const has = answerQuestion(await catalog.now(), question)
+      const has = answerQuestion(await catalog.now(), question, currentSchema)
       const name = [question.table, question.column].filter((part) => part !== null).join('.')
       if (has === null) notes.push({ step, line: query.line, kind: 'unknown', message: `whether '${name}' exists` })
       return has === true ? { ...nothing('SELECT'), rowCount: 1, rows: [{}] } : nothing('SELECT')
@@ -80,7 +83,7 @@ async function planStep(
         notes.push({ step, line: query.line, kind: 'unknown', message: `rows of: ${text}` })
       if (!parsed || !isRead(parsed)) {
         transcript.add(text, query.line)
-        catalog.add(file, text)
+        catalog.add(file, [...path, text].join('\n'))
       }
       return nothing(/^\w*/.exec(text)?.[0].toUpperCase() ?? '')
     })
@@ -96,12 +99,14 @@ async function planStep(
   return { text: transcript.toText(headerOf(knex)), notes }
 }
 
-function headerOf({ transaction, project }: KnexMigration): string[] {
+function headerOf(knex: KnexMigration): string[] {
+  return [...(knex.transaction ? [] : ['-- imhotep:no-transaction']), ...pathOf(knex)]
+}
+
+/** What a connection of the project has set when a migration gets it. */
+function pathOf({ project }: KnexMigration): string[] {
   const { searchPath } = project.knexfile
-  return [
-    ...(transaction ? [] : ['-- imhotep:no-transaction']),
-    ...(searchPath.length === 0 ? [] : [`${setSearchPath(searchPath)};`]),
-  ]
+  return searchPath.length === 0 ? [] : [`${setSearchPath(searchPath)};`]
 }
 
 /** The statement that a connection of the project starts with. */
