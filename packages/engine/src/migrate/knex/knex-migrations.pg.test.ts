@@ -254,9 +254,12 @@ test('readHistory: writes names as the knexfile of the project does', () =>
         wrapIdentifier: (name, wrap) => wrap(name.replace(/[A-Z]/g, (letter) => '_' + letter.toLowerCase())),
       }`,
       '001_a.js': "exports.up = (knex) => knex.schema.createTable('orderLines', (table) => table.integer('orderId'))",
+      '002_b.js': `exports.up = async (knex) => {
+        if (await knex.schema.hasTable('order_lines')) await knex.schema.dropTable('orderLines')
+      }`,
     },
     async ({ directory }) => {
-      const [file] = await readHistory(directory)
+      const [file, second] = await readHistory(directory)
 
       assert.equal(
         file?.text,
