@@ -82,3 +82,5 @@ export { lintGithub } from './lint/report/github.ts'
 export { lintGitlab } from './lint/report/gitlab.ts'
 export type { Edit, LintFamily, LintRule } from './lint/rule.ts'
 export type { LintSource } from './lint/read-files.ts'
+
+export * from './baseline/index.ts'

@@ -1,5 +1,6 @@
 import type { Command } from '../command.ts'
 import { audit } from './audit.ts'
+import { baseline } from './baseline.ts'
 import { bundle } from './bundle.ts'
 import { down } from './down.ts'
 import { init } from './init.ts'
@@ -12,4 +13,17 @@ import { up } from './up.ts'
 import { verify } from './verify.ts'
 
 /** Every command, in the order of the help. One line a command. */
-export const commands: readonly Command[] = [up, down, init, migrate, status, repair, seed, bundle, lint, verify, audit]
+export const commands: readonly Command[] = [
+  up,
+  down,
+  init,
+  migrate,
+  status,
+  repair,
+  seed,
+  bundle,
+  baseline,
+  lint,
+  verify,
+  audit,
+]

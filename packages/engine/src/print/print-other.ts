@@ -12,7 +12,7 @@ export function printOther(other: OtherObject): UnplacedObject | null {
   const phase: Phase = kind === 'foreign table' ? 'tables' : OF_FUNCTIONS.has(kind) ? 'operators' : 'early others'
   const key = schema === '' ? name : `${schema}.${name}`
   // None of these has IF NOT EXISTS in all versions.
-  const body = `begin\n  ${lowerCase(definition)};\nexception when duplicate_object or duplicate_table or unique_violation then null;\nend`
+  const body = `begin\n  ${lowerCase(definition)};\nexception when duplicate_object or duplicate_table or duplicate_function or unique_violation then null;\nend`
   const statement = `do ${dollarQuoted(`\n${body}\n`)}`
   return unplaced(`other ${kind} ${key}`, schema, { section: 'other', phase }, [statement], { defines: [key] })
 }

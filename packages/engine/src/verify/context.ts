@@ -88,6 +88,11 @@ export function classOf(table: Table, context: Known): string | null {
   return statedOf(table, 'class', context)
 }
 
+/** Who answers for the table. */
+export function ownerOf(table: Table, context: Known): string | null {
+  return statedOf(table, 'owner', context)
+}
+
 export function retentionOf(table: Table, context: Known): string | null {
   return statedOf(table, 'retention', context)
 }

@@ -50,6 +50,21 @@ test('foreign-key-carries-tenant: finds a reference that would clear the tenant'
   assert.match(messages.join('\n'), /on delete set null/)
 })
 
+test('foreign-key-carries-tenant: lets a reference clear its other columns alone', () => {
+  const catalog = soundCatalog((_, things) => {
+    addConstraint(things, 'things_other_fkey', 'foreign key', ['tenant_id', 'other_id'], {
+      definition: 'FOREIGN KEY (tenant_id, other_id) REFERENCES a.things(tenant_id, id) ON DELETE SET NULL (other_id)',
+      references: 'a.things',
+      referencedColumns: ['tenant_id', 'id'],
+      onDelete: 'set null',
+    })
+  })
+
+  const messages = messagesOf(foreignKeyCarriesTenant, catalog)
+
+  assert.deepEqual(messages, [])
+})
+
 test('foreign-key-carries-tenant: finds an unchecked reference to a shared table', () => {
   const catalog = soundCatalog((catalog, things) => {
     referToShared(catalog, things)

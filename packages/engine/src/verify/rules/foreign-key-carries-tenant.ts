@@ -41,7 +41,8 @@ export const foreignKeyCarriesTenant = defineRule<Reference>({
       ['update', key.onUpdate],
     ] as const) {
       if (!key.columns.includes(context.policy.tenantColumn)) break
-      const refused = action === 'set null' || action === 'set default' || (event === 'update' && action === 'cascade')
+      const sets = (action === 'set null' || action === 'set default') && !sparesTenant(key, context)
+      const refused = sets || (event === 'update' && action === 'cascade')
       if (refused)
         yield { ...at, message: `${title} would change ${context.policy.tenantColumn}: on ${event} ${action}` }
     }
@@ -51,6 +52,12 @@ export const foreignKeyCarriesTenant = defineRule<Reference>({
 function pairsTenants(key: Constraint, context: VerifyContext): boolean {
   const column = context.policy.tenantColumn
   return key.columns.some((name, index) => name === column && key.referencedColumns[index] === column)
+}
+
+/** `on delete set null (x_id)` names the columns that it sets. */
+function sparesTenant({ definition }: Constraint, { policy }: VerifyContext): boolean {
+  const columns = /\bon delete set (?:null|default) \(([^)]*)\)/i.exec(definition)?.[1]
+  return columns !== undefined && !columns.split(', ').includes(policy.tenantColumn)
 }
 
 function isCheckedByTrigger(table: Table, column: string, target: Table, context: VerifyContext): boolean {

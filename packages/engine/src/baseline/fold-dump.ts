@@ -1,0 +1,86 @@
+import type { Catalog, Role } from '../catalog/model.ts'
+import { foldStatement, startFold } from '../catalog/files.ts'
+import { parseSql, type ParsedFile, type ParsedStatement } from '../parse/parse-sql.ts'
+import { walkTree } from '../parse/walk.ts'
+import type { Dump } from './dump.ts'
+
+export interface FoldDumpOptions {
+  /** Default `drop`: everything belongs to whoever runs the script. */
+  readonly owner?: 'keep' | 'drop' | undefined
+  /** Default `keep`. */
+  readonly grants?: 'keep' | 'drop' | undefined
+}
+
+/** An export as a catalog, and what stands in it that the catalog cannot hold. */
+export interface FoldedDump {
+  /** It can go on: with what else is to be folded onto the export. */
+  readonly fold: ReturnType<typeof startFold>
+  readonly parsed: ParsedFile
+  /** Roles that the export names and does not make; the catalog has them, without login. */
+  readonly roles: readonly string[]
+  /** Statements that are kept as they are written. */
+  readonly kept: readonly KeptStatement[]
+}
+
+export interface KeptStatement {
+  /** Line of the export. */
+  readonly line: number
+  readonly reason: string
+  readonly statement: ParsedStatement
+}
+
+/**
+ * Folds what an export defines.
+ * @throws SqlSyntaxError for a statement that the grammar refuses
+ */
+export async function foldDump(dump: Dump, options: FoldDumpOptions = {}): Promise<FoldedDump> {
+  const whole = await parseSql(dump.text, dump.file)
+  if (whole.errors[0]) throw whole.errors[0]
+  const statements = whole.statements.filter((statement) => isWanted(statement, options))
+  const parsed = { ...whole, statements }
+  const fold = startFold()
+  for (const statement of statements) foldStatement(fold, statement, parsed)
+  if (options.owner !== 'keep') dropOwners(fold.catalog)
+  const roles = namedRoles(statements).filter((role) => !fold.catalog.roles.has(role))
+  for (const role of roles) fold.catalog.roles.set(role, groupRole(role))
+  return { fold, parsed, roles, kept: keptStatements(fold.catalog, parsed, dump) }
+}
+
+function isWanted({ node }: ParsedStatement, { owner = 'drop', grants = 'keep' }: FoldDumpOptions): boolean {
+  if ('AlterOwnerStmt' in node) return owner === 'keep'
+  if ('AlterTableStmt' in node && node.AlterTableStmt.cmds?.length === 1) {
+    const [command] = node.AlterTableStmt.cmds
+    if (command && 'AlterTableCmd' in command && command.AlterTableCmd.subtype === 'AT_ChangeOwner')
+      return owner === 'keep'
+  }
+  if ('GrantStmt' in node || 'GrantRoleStmt' in node || 'AlterDefaultPrivilegesStmt' in node) return grants === 'keep'
+  return true
+}
+
+/** Every role that owns something, holds something or has a policy. */
+export function namedRoles(statements: readonly ParsedStatement[]): string[] {
+  const names = new Set<string>()
+  for (const { node } of statements)
+    walkTree(node, (tag, content) => {
+      const name = content['rolename']
+      if (tag === 'RoleSpec' && typeof name === 'string' && !name.startsWith('pg_')) names.add(name)
+    })
+  return [...names]
+}
+
+function groupRole(name: string): Role {
+  return { name, login: false, superuser: false, bypassRls: false, inherit: true, memberOf: [] }
+}
+
+/** `create schema .. authorization` names an owner, too. */
+function dropOwners(catalog: Catalog): void {
+  for (const schema of catalog.schemas.values()) if (schema.name !== 'public') schema.owner = null
+}
+
+function keptStatements(catalog: Catalog, { statements }: ParsedFile, dump: Dump): KeptStatement[] {
+  const byPlace = new Map(statements.map((statement) => [`${statement.line}:${statement.column}`, statement]))
+  return catalog.unknown.flatMap(({ position, reason }) => {
+    const statement = byPlace.get(`${position.line}:${position.column}`)
+    return statement ? [{ line: dump.lineOf(position.line), reason, statement }] : []
+  })
+}

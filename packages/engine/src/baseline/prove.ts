@@ -1,0 +1,184 @@
+import { randomBytes } from 'node:crypto'
+import { connect, type Database } from '@imhotep/postgres'
+import { compareCatalogs, type Difference } from '../catalog/compare.ts'
+import { readCatalog } from '../catalog/live.ts'
+import type { Catalog } from '../catalog/model.ts'
+import type { ParsedStatement } from '../parse/parse-sql.ts'
+import { quoteIdentifier } from '../bundle/quote.ts'
+import { attributeDifferences } from './attribute.ts'
+import { compareRows, loadRows } from './prove-rows.ts'
+import { ProofNotPossibleError } from './errors.ts'
+import { namedRoles } from './fold-dump.ts'
+import { keepSchemas } from './keep-schemas.ts'
+import type { Baseline } from './make-baseline.ts'
+
+export interface ProveOptions {
+  /** A server to make scratch databases on, as a superuser. They are removed again. */
+  readonly server: string
+  /** The baseline without additions; the same as the one to prove when it has none. */
+  readonly plain: Baseline
+  readonly schemas?: readonly string[] | undefined
+  /** The file of rows, when they are kept. */
+  readonly data?: string | undefined
+  readonly signal?: AbortSignal | undefined
+  readonly onProgress?: ((text: string) => void) | undefined
+}
+
+export interface Proof {
+  /** The export run as it is, and the plain baseline: the same schema. */
+  readonly equal: boolean
+  /** The baseline run twice is the baseline run once. */
+  readonly idempotent: boolean
+  /** Every difference from the export is a listed addition, and every addition makes one; null without additions. */
+  readonly exact: boolean | null
+  /** The rows of the export and those that the data file loads are the same; null when they are not kept. */
+  readonly rows: boolean | null
+  readonly differences: readonly ProofDifference[]
+}
+
+export interface ProofDifference {
+  readonly part: 'equal' | 'idempotent' | 'exact' | 'rows'
+  readonly object: string
+  readonly message: string
+}
+
+/**
+ * Runs the export itself (not what we understood of it) and the baseline on scratch databases and compares what is there.
+ * @throws ProofNotPossibleError when the server refuses the export
+ */
+export async function proveBaseline(baseline: Baseline, options: ProveOptions): Promise<Proof> {
+  const lab = new Laboratory(options)
+  try {
+    await lab.createRoles(baseline.source)
+    const differences: ProofDifference[] = []
+    const found = (part: ProofDifference['part'], all: readonly Difference[]) =>
+      differences.push(...all.map((difference) => describe(part, difference)))
+
+    const original = await lab.database('running the export', [sourceText(baseline.source)])
+    const plain = await lab.database('running the plain baseline', texts(options.plain))
+    found('equal', lab.compare(original.catalog, plain.catalog))
+    const hasAdditions = baseline.additions.length > 0
+    const full = hasAdditions ? await lab.database('running the baseline with its additions', texts(baseline)) : plain
+    // An increment is run once, by the history: what can be run again is the baseline before it.
+    const [again, scripts] = baseline.files.every(({ repeatable }) => repeatable)
+      ? [full, texts(baseline)]
+      : [plain, texts(options.plain)]
+    found('idempotent', lab.compare(again.catalog, await lab.again('running it a second time', again.name, scripts)))
+    if (hasAdditions) {
+      const added = baseline.additions.map(({ sql }) => sql).join('\n')
+      const grown = await lab.database('adding the list to the export', [sourceText(baseline.source), added])
+      found('exact', lab.compare(grown.catalog, full.catalog))
+      for (const { object, message } of attributeDifferences(baseline, lab.compare(original.catalog, full.catalog)))
+        differences.push({ part: 'exact', object, message })
+    }
+    if (options.data !== undefined) {
+      await loadRows(await lab.open(original.name), baseline.dump.file)
+      await lab.again('loading the rows', full.name, [options.data])
+      const rows = await compareRows(await lab.open(original.name), await lab.open(full.name), baseline.plain)
+      differences.push(...rows.map((difference) => ({ part: 'rows' as const, ...difference })))
+    }
+    const holds = (part: ProofDifference['part']) => !differences.some((difference) => difference.part === part)
+    return {
+      equal: holds('equal'),
+      idempotent: holds('idempotent'),
+      exact: hasAdditions ? holds('exact') : null,
+      rows: options.data === undefined ? null : holds('rows'),
+      differences,
+    }
+  } finally {
+    await lab.close()
+  }
+}
+
+function texts({ files }: Baseline): string[] {
+  return files.map(({ text }) => text)
+}
+
+/** A schema `public` that the export makes takes the place of the one that a new database has. */
+function sourceText(source: readonly ParsedStatement[]): string {
+  const makesPublic = source.some(
+    ({ node }) => 'CreateSchemaStmt' in node && node.CreateSchemaStmt.schemaname === 'public',
+  )
+  const start = makesPublic ? ['drop schema if exists public'] : []
+  return [...start, ...source.map(({ text }) => text)].map((text) => `${text};\n`).join('')
+}
+
+function describe(part: ProofDifference['part'], { object, kind, property, left, right }: Difference): ProofDifference {
+  const message =
+    property === null
+      ? kind
+      : `${property} is ${JSON.stringify(right) ?? 'none'}, not ${JSON.stringify(left) ?? 'none'}`
+  return { part, object, message }
+}
+
+/** Scratch databases of one proof. */
+class Laboratory {
+  readonly #options: ProveOptions
+  readonly #server: Database
+  readonly #prefix = `imhotep_proof_${randomBytes(4).toString('hex')}`
+  readonly #names: string[] = []
+  readonly #roles: string[] = []
+  readonly #open = new Map<string, Database>()
+
+  constructor(options: ProveOptions) {
+    this.#options = options
+    this.#server = connect(options.server, { applicationName: 'imhotep', max: 1 })
+  }
+
+  /** Makes a database, runs scripts on it, each as one transaction, and reads what is there. */
+  async database(title: string, scripts: readonly string[]): Promise<{ name: string; catalog: Catalog }> {
+    const name = `${this.#prefix}_${this.#names.length}`
+    this.#names.push(name)
+    await this.#server.query(`create database ${name} template template0 encoding 'UTF8'`)
+    return { name, catalog: await this.again(title, name, scripts) }
+  }
+
+  async again(title: string, name: string, scripts: readonly string[]): Promise<Catalog> {
+    this.#options.onProgress?.(title)
+    const db = await this.open(name)
+    for (const script of scripts) {
+      this.#options.signal?.throwIfAborted()
+      const connection = await db.dedicated()
+      try {
+        await connection.script(`begin;\n${script}\ncommit;`)
+      } catch (cause) {
+        throw new ProofNotPossibleError(title, cause)
+      } finally {
+        await connection.release()
+      }
+    }
+    return keepSchemas(await readCatalog(db), this.#options.schemas).catalog
+  }
+
+  async open(name: string): Promise<Database> {
+    const known = this.#open.get(name)
+    if (known) return known
+    const url = new URL(this.#options.server)
+    url.pathname = `/${name}`
+    const db = connect(url.href, { applicationName: 'imhotep', max: 2 })
+    this.#open.set(name, db)
+    return db
+  }
+
+  /** Roles are the server's: both sides have the same. */
+  compare(left: Catalog, right: Catalog): Difference[] {
+    return compareCatalogs(left, right, { ignore: ({ object }) => object.startsWith('role ') })
+  }
+
+  /** An export names roles and does not make them. */
+  async createRoles(source: readonly ParsedStatement[]): Promise<void> {
+    for (const name of namedRoles(source)) {
+      const [known] = await this.#server.query('select from pg_catalog.pg_roles where rolname = $1', [name])
+      if (known) continue
+      await this.#server.query(`create role ${quoteIdentifier(name)} nologin`)
+      this.#roles.push(name)
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const db of this.#open.values()) await db.close()
+    for (const name of this.#names) await this.#server.query(`drop database if exists ${name} with (force)`)
+    for (const role of this.#roles) await this.#server.query(`drop role if exists ${quoteIdentifier(role)}`)
+    await this.#server.close()
+  }
+}
