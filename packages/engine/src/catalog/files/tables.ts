@@ -87,7 +87,15 @@ function addElements(fold: Fold, table: Table, node: CreateNode): void {
   })
   elements.forEach((element, n) => {
     const span = spans[n]
-    if ('Constraint' in element && span) addConstraint(fold, table, element.Constraint, trimmed(text, span))
+    if (!('Constraint' in element) || !span) return
+    // PostgreSQL takes NOT VALID for said of rows that a new table does not have.
+    const { is_enforced: isEnforced, skip_validation: isSkipped = false } = element.Constraint
+    addConstraint(
+      fold,
+      table,
+      { ...element.Constraint, skip_validation: isSkipped && !isEnforced },
+      trimmed(text, span),
+    )
   })
   for (const element of elements) if ('TableLikeClause' in element) copyParts(fold, table, element.TableLikeClause)
 }

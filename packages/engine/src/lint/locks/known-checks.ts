@@ -1,40 +1,81 @@
 import type { Table } from '../../catalog/model.ts'
-import { walkTree } from '../../parse/walk.ts'
+import type { Node } from '../../parse/parser.ts'
+import { path } from '../../parse/references.ts'
+import { checkConditions, checkValues, columnName, constantText } from './check-values.ts'
 
 /** Whether a validated check says that a column is not null, as one of the conditions that all must hold. */
 export function isKnownNotNull(table: Table, column: string): boolean {
-  const quoted = `(?:"${escape(column)}"|\\b${escape(column)}\\b)`
-  const says = new RegExp(`${quoted}\\)*\\s+is\\s+not\\s+null`, 'i')
-  return validChecks(table).some((text) => says.test(text) && !/\bor\b/i.test(text))
+  return knownConditions(table).some(
+    (node) =>
+      'NullTest' in node && node.NullTest.nulltesttype === 'IS_NOT_NULL' && columnName(node.NullTest.arg) === column,
+  )
 }
 
-interface Bound {
+/** `for values ..` of a partition. */
+export interface Bound {
   readonly is_default?: boolean
-  readonly listdatums?: readonly object[]
-  readonly lowerdatums?: readonly object[]
-  readonly upperdatums?: readonly object[]
+  readonly listdatums?: Node[]
+  readonly lowerdatums?: Node[]
+  readonly upperdatums?: Node[]
 }
 
 /** Whether validated checks say what the bound of a partition asks for: its key is not null and within the bound's values. */
 export function boundIsChecked(table: Table, partitionKey: string | null, bound: Bound | undefined): boolean {
   if (!bound || bound.is_default) return false
-  const columns = keyColumns(table, partitionKey)
-  const isFilled = columns.every((column) => table.columns.get(column)?.notNull || isKnownNotNull(table, column))
-  return isFilled && mentionsBound(table, columns, bound)
+  const [column, ...others] = keyColumns(table, partitionKey)
+  if (column === undefined || others.length > 0) return false
+  if (!table.columns.get(column)?.notNull && !isKnownNotNull(table, column)) return false
+  const conditions = knownConditions(table)
+  if (bound.listdatums) {
+    const allowed = bound.listdatums.map(constantText)
+    return conditions
+      .map(checkValues)
+      .some((own) => own?.column === column && own.values.every((value) => allowed.includes(value)))
+  }
+  const [lower, upper] = [edge(bound.lowerdatums), edge(bound.upperdatums)]
+  return (
+    (lower === null || conditions.some((node) => isBeyond(node, column, ['>=', '>'], lower))) &&
+    (upper === null || conditions.some((node) => isBeyond(node, column, ['<'], upper)))
+  )
 }
 
-/** Whether a validated check of the default partition speaks of the values of a new bound: it excludes them. */
+/** Whether a validated check of the default partition speaks of the values of a new bound: nobody writes one but to exclude them. */
 export function boundIsExcluded(table: Table, partitionKey: string | null, bound: Bound): boolean {
-  return mentionsBound(table, keyColumns(table, partitionKey), bound)
+  const nodes = [...(bound.listdatums ?? []), ...(bound.lowerdatums ?? []), ...(bound.upperdatums ?? [])]
+  const values = nodes.flatMap((node) => constantText(node) ?? [])
+  const text = validChecks(table).join(' ')
+  const words = new Set(text.split(/[^\p{L}\p{N}_$]+/u))
+  return (
+    values.length > 0 &&
+    values.every((value) => text.includes(value)) &&
+    keyColumns(table, partitionKey).every((column) => words.has(column))
+  )
 }
 
-/** No proof, but nobody writes such a check for another purpose. */
-function mentionsBound(table: Table, columns: readonly string[], bound: Bound): boolean {
-  const values = boundValues(bound)
-  if (values.length === 0) return false
-  const text = validChecks(table).join(' ')
-  const words = new Set(text.split(/[^\p{L}\p{N}_$.-]+/u))
-  return columns.every((column) => words.has(column)) && values.every((value) => text.includes(value))
+/** `column >= '2024-01-01'`, where the value is the bound's or lies within it. */
+function isBeyond(node: Node, column: string, operators: readonly string[], bound: string): boolean {
+  if (!('A_Expr' in node) || node.A_Expr.kind !== 'AEXPR_OP') return false
+  const { name, lexpr, rexpr } = node.A_Expr
+  const value = constantText(rexpr)
+  if (value === null || columnName(lexpr) !== column || !operators.includes(path(name).at(-1) ?? '')) return false
+  if (value === bound) return true
+  const [a, b] = [comparable(value), comparable(bound)]
+  return a !== null && b !== null && (operators.includes('<') ? a < b : a > b)
+}
+
+/** Numbers and whole dates can be told apart without PostgreSQL. */
+function comparable(text: string): number | null {
+  if (/^-?\d+(\.\d+)?$/.test(text)) return Number(text)
+  return /^\d{4}-\d\d-\d\d$/.test(text) ? Date.parse(text) : null
+}
+
+/** The value of an edge; null for MINVALUE and MAXVALUE. */
+function edge(datums: Node[] | undefined): string | null {
+  return constantText(datums?.[0])
+}
+
+function knownConditions(table: Table): Node[] {
+  return validChecks(table).flatMap(checkConditions)
 }
 
 function validChecks({ constraints }: Table): string[] {
@@ -47,24 +88,4 @@ function validChecks({ constraints }: Table): string[] {
 function keyColumns({ columns }: Table, partitionKey: string | null): string[] {
   const words = (partitionKey ?? '').replace(/^\w+/, '').split(/[^\p{L}\p{N}_$]+/u)
   return words.filter((word) => columns.has(word))
-}
-
-function boundValues({ listdatums = [], lowerdatums = [], upperdatums = [] }: Bound): string[] {
-  const values: string[] = []
-  walkTree([...listdatums, ...lowerdatums, ...upperdatums], (tag, content) => {
-    if (tag !== 'A_Const') return
-    const { sval, ival, fval } = content as {
-      sval?: { sval?: string }
-      ival?: { ival?: number }
-      fval?: { fval?: string }
-    }
-    if (sval) values.push(sval.sval ?? '')
-    else if (ival) values.push(String(ival.ival ?? 0))
-    else if (fval) values.push(fval.fval ?? '')
-  })
-  return values
-}
-
-function escape(text: string): string {
-  return text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')
 }

@@ -1,6 +1,7 @@
 import { path } from '../../parse/references.ts'
 import { walkTree } from '../../parse/walk.ts'
-import type { Catalog } from '../../catalog/model.ts'
+import type { Catalog, Routine } from '../../catalog/model.ts'
+import { parseRaw } from '../../parse/parser.ts'
 
 /** Volatile functions that defaults call; a test asks a server for the volatility of PostgreSQL's own. */
 export const volatileBuiltIns: readonly string[] = [
@@ -33,8 +34,23 @@ export function volatileCall(expression: unknown, catalog: Catalog): string | nu
     const name = names.at(-1) ?? ''
     const key = names.length > 1 ? names.slice(-2).join('.') : `public.${name}`
     const own = [...catalog.functions].filter(([signature]) => signature.startsWith(`${key}(`))
-    const isVolatile = own.length > 0 ? own.some(([, { volatility }]) => volatility === 'volatile') : VOLATILE.has(name)
+    const isVolatile =
+      own.length > 0 ? own.some(([, routine]) => isVolatileRoutine(routine, catalog)) : VOLATILE.has(name)
     if (isVolatile) found = name
   })
   return found
 }
+
+/** PostgreSQL puts the expression of a simple SQL function in place of its call: then that decides. */
+function isVolatileRoutine({ volatility, language, body }: Routine, catalog: Catalog): boolean {
+  if (volatility !== 'volatile') return false
+  if (language !== 'sql') return true
+  const parsed = parseRaw(body)
+  const node = Array.isArray(parsed) && parsed.length === 1 ? parsed[0]?.node : undefined
+  if (!node || !('SelectStmt' in node)) return true
+  const { targetList = [], ...rest } = node.SelectStmt
+  const isExpression = targetList.length === 1 && Object.keys(rest).every((key) => PLAIN.has(key))
+  return !isExpression || volatileCall({ List: { items: targetList } }, catalog) !== null
+}
+
+const PLAIN = new Set(['limitOption', 'op'])

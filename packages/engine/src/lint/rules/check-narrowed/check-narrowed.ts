@@ -1,5 +1,5 @@
 import type { Table } from '../../../catalog/model.ts'
-import { checkValues, definedValues } from '../../destruction/check-values.ts'
+import { checkValues, definedValues } from '../../locks/check-values.ts'
 import { isCalled, laterStatements } from '../../destruction/later-statements.ts'
 import { addedConstraint, alterSteps, existingSteps } from '../../locks/alter-steps.ts'
 import type { LintRule } from '../../rule.ts'

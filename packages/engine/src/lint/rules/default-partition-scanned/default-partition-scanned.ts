@@ -1,6 +1,6 @@
 import { relationKey } from '../../history/names.ts'
 import { existingSteps } from '../../locks/alter-steps.ts'
-import { boundIsExcluded } from '../../locks/known-checks.ts'
+import { boundIsExcluded, type Bound } from '../../locks/known-checks.ts'
 import type { LintRule, Moment } from '../../rule.ts'
 
 export const defaultPartitionScanned: LintRule = {
@@ -27,7 +27,7 @@ export const defaultPartitionScanned: LintRule = {
   },
 }
 
-function* judge(parent: string, bound: { is_default?: boolean }, at: number, moment: Moment) {
+function* judge(parent: string, bound: Bound, at: number, moment: Moment) {
   if (bound.is_default) return
   const table = moment.catalog.tables.get(parent)
   const other = [...moment.catalog.tables.values()].find(

@@ -31,24 +31,39 @@ export function checkValues(expression: Node | undefined): CheckValues | null {
 
 /** The same for the definition of a constraint: `CHECK (c in ('a', 'b'))`. */
 export function definedValues(definition: string): CheckValues | null {
+  const [first, ...others] = checkConditions(definition)
+  return others.length === 0 ? checkValues(first) : null
+}
+
+/** The conditions of a check that must all hold. */
+export function checkConditions(definition: string): Node[] {
   const [, text] = /^check\s*\((.*)\)/is.exec(definition) ?? []
   const parsed = text === undefined ? null : parseRaw(`select ${text}`)
   const node = Array.isArray(parsed) ? parsed[0]?.node : undefined
   const target = node && 'SelectStmt' in node ? node.SelectStmt.targetList?.[0] : undefined
-  return target && 'ResTarget' in target ? checkValues(target.ResTarget.val) : null
+  return target && 'ResTarget' in target && target.ResTarget.val ? conjuncts(target.ResTarget.val) : []
 }
 
-function columnName(node: Node | undefined): string | null {
+function conjuncts(node: Node): Node[] {
+  if (!('BoolExpr' in node) || node.BoolExpr.boolop !== 'AND_EXPR') return [node]
+  return (node.BoolExpr.args ?? []).flatMap(conjuncts)
+}
+
+/** The column of `c` or `c::text`. */
+export function columnName(node: Node | undefined): string | null {
   const plain = node && 'TypeCast' in node ? node.TypeCast.arg : node
   return plain && 'ColumnRef' in plain ? (path(plain.ColumnRef.fields).at(-1) ?? null) : null
 }
 
 function constants(column: string, nodes: readonly Node[]): CheckValues | null {
-  const values = nodes.map((node) => {
-    const plain = 'TypeCast' in node ? node.TypeCast.arg : node
-    if (!plain || !('A_Const' in plain)) return null
-    const { sval, ival } = plain.A_Const
-    return sval ? (sval.sval ?? '') : ival ? String(ival.ival ?? 0) : null
-  })
+  const values = nodes.map(constantText)
   return values.includes(null) ? null : { column, values: values.flatMap((value) => value ?? []) }
+}
+
+/** A literal as text, without its cast; null for what is none. */
+export function constantText(node: Node | undefined): string | null {
+  const plain = node && 'TypeCast' in node ? node.TypeCast.arg : node
+  if (!plain || !('A_Const' in plain)) return null
+  const { sval, ival, fval } = plain.A_Const
+  return sval ? (sval.sval ?? '') : ival ? String(ival.ival ?? 0) : (fval?.fval ?? null)
 }
