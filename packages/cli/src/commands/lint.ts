@@ -5,19 +5,19 @@ import {
   excerpts,
   knownOf,
   lintFiles,
-  lintRules,
   planKnexSources,
   withoutKnown,
   type Finding,
   type KnownFindings,
   type LintReport,
-  type LintRule,
 } from '@imhotep/engine'
 import { defineCommand, type Outcome } from '../command.ts'
 import type { Context, Options } from '../context.ts'
-import { LintInputError, UnknownRuleError } from '../errors.ts'
-import { appliedSince, readLintInputs } from '../lint/lint-inputs.ts'
+import { LintInputError } from '../errors.ts'
+import { readLintInputs } from '../lint/lint-inputs.ts'
+import { lintSettings } from '../lint/lint-settings.ts'
 import { lintFormats, printLint, type LintData } from '../output/lint.ts'
+import { configAround } from '../project/project.ts'
 
 export const lint = defineCommand<LintData>({
   name: 'lint',
@@ -26,7 +26,7 @@ export const lint = defineCommand<LintData>({
     'Runs every file in a simulated catalog and judges each statement with what is there at that moment: what fails on a new ' +
     'database, what locks or rewrites tables that are in use, what loses data. Give a directory for a whole history; single files ' +
     'are taken for an excerpt, whose tables exist. A comment `-- imhotep:ignore <rule> <reason>` before a statement silences a ' +
-    'rule there. Exit code 1 when a finding is an error.',
+    'rule there; the config file changes severities and says what the schema promises. Exit code 1 when a finding is an error.',
   arguments: [{ name: '[path...]', description: "directories or files (default: the project's migrations)" }],
   options: [
     {
@@ -62,20 +62,12 @@ export const lint = defineCommand<LintData>({
 
 async function runLint({ args, options, cwd, progress }: Context): Promise<Outcome<LintData>> {
   const inputs = readLintInputs(args, cwd)
-  const since = options.text('since')
-  const schema = options.text('schema')
+  const config = configAround(cwd)
   const planned = await planKnexSources(inputs.sources, cwd)
   for (const note of planned.notes) progress(note)
-  const sqlReport = await lintFiles(planned.sources, {
-    rules: chooseRules(options),
-    complete: inputs.complete,
-    serverVersion: Number(options.text('postgres') ?? 18),
-    ...(schema === undefined ? {} : { searchPath: [schema, 'public'] }),
-    ...(since === undefined ? {} : await appliedSince(since.replace(/^V(?=\d)/, ''), inputs, cwd)),
-  })
-  const report = planned.atSource(sqlReport)
+  const report = planned.atSource(await lintFiles(planned.sources, await lintSettings(config, options, inputs, cwd)))
   const fixed = options.flag('fix') ? fixFiles(report, cwd) : 0
-  const left = leaveOutKnown(report, options, cwd)
+  const left = leaveOutKnown(report, options.text('known') ?? config.lint?.knownFindings, options, cwd)
   const format = options.text('format')
   const document = format === undefined ? null : (lintFormats[format]?.(left.findings) ?? null)
   const file = options.text('output')
@@ -94,20 +86,6 @@ async function runLint({ args, options, cwd, progress }: Context): Promise<Outco
   return { ok: !left.findings.some(({ severity }) => severity === 'error'), target: null, data }
 }
 
-function chooseRules(options: Options): LintRule[] {
-  const listOf = (name: string) =>
-    options
-      .text(name)
-      ?.split(',')
-      .map((id) => id.trim())
-  const [only, off] = [listOf('only'), listOf('off') ?? []]
-  const unknown = [...(only ?? []), ...off].find((id) => !lintRules.some((rule) => rule.id === id))
-  if (unknown !== undefined) throw new UnknownRuleError(unknown)
-  const isChosen = (rule: LintRule) =>
-    only ? only.includes(rule.id) : rule.profile !== 'style' || options.text('profile') === 'all'
-  return lintRules.filter((rule) => isChosen(rule) && !off.includes(rule.id))
-}
-
 /** Writes the changed files; returns how many changes that were. */
 function fixFiles({ edits, texts }: LintReport, cwd: string): number {
   let changes = 0
@@ -121,10 +99,10 @@ function fixFiles({ edits, texts }: LintReport, cwd: string): number {
 
 function leaveOutKnown(
   { findings }: LintReport,
+  name: string | undefined,
   options: Options,
   cwd: string,
 ): { findings: readonly Finding[]; known: number } {
-  const name = options.text('known')
   if (name === undefined) {
     if (options.flag('writeKnown')) throw new LintInputError('--write-known', 'needs --known <file>')
     return { findings, known: 0 }

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { promisify } from 'node:util'
-import { isKnexMigration, isVersion, type LintSource } from '@imhotep/engine'
+import { isKnexMigration, type LintSource } from '@imhotep/engine'
 import { LintInputError } from '../errors.ts'
 import { findProject } from '../project/project.ts'
 
@@ -39,16 +39,15 @@ function show(path: string, cwd: string): string {
 }
 
 /**
- * Which files were there already: up to a version, or unchanged since a revision of git.
+ * Which files are unchanged since a revision of git.
  * @throws LintInputError when git does not know the revision
  */
 export async function appliedSince(
-  since: string,
+  revision: string,
   inputs: LintInputs,
   cwd: string,
-): Promise<{ since: string } | { isApplied: (file: string) => boolean }> {
-  if (isVersion(since)) return { since }
-  const changed = await changedFiles(since, inputs, cwd)
+): Promise<{ isApplied: (file: string) => boolean }> {
+  const changed = await changedFiles(revision, inputs, cwd)
   return { isApplied: (file) => !changed.has(file) }
 }
 

@@ -2,13 +2,14 @@ import { foldErrors, foldStatement, startFold } from '../catalog/files.ts'
 import type { FoldOptions } from '../catalog/files/fold.ts'
 import { lineColumns } from '../parse/offsets.ts'
 import type { ParsedStatement } from '../parse/parse-sql.ts'
-import type { Finding } from '../verify/finding.ts'
+import type { Finding, Severity } from '../verify/finding.ts'
 import { makeContext } from '../verify/context.ts'
 import { defaultPolicy, type VerifyPolicy } from '../verify/policy.ts'
 import type { Rule } from '../verify/rule.ts'
 import { runRules } from '../verify/run-rules.ts'
 import { indexHistory } from './history/history-index.ts'
 import { qualifyNames } from './history/qualify-names.ts'
+import { mayHaveTouched } from './history/unknown-effects.ts'
 import { newRelations } from './history/new-relations.ts'
 import { readFiles, type LintSource } from './read-files.ts'
 import type { Edit, LintedFile, LintRule, Moment, Problem } from './rule.ts'
@@ -22,8 +23,12 @@ export interface LintOptions {
   readonly complete?: boolean
   /** Versions up to this one are applied: their files are read, not judged. */
   readonly since?: string
-  /** Files (by name) that are applied; in place of `since`. */
+  /** Files that are applied; in place of `since`. */
   readonly isApplied?: (file: string) => boolean
+  /** Files that are read, not judged, applied or not. */
+  readonly isIgnored?: (file: string) => boolean
+  /** Another severity for a rule. */
+  readonly severities?: Readonly<Record<string, Severity | 'off'>>
   /** Major version of PostgreSQL. Default 18. */
   readonly serverVersion?: number
   readonly policy?: VerifyPolicy
@@ -56,7 +61,9 @@ export async function lintFiles(sources: readonly LintSource[], options: LintOpt
   const lint = new Lint(files, options)
   for (const file of files) lint.judgeFile(file)
   lint.judgeEnd()
-  const { findings, suppressed } = applySuppressions(files, lint.findings, options.rules)
+  const found = lint.findings.map((finding) => withSeverity(finding, options.severities))
+  const ids = [...options.rules, ...(options.catalogRules ?? [])].map(({ id }) => id)
+  const { findings, suppressed } = applySuppressions(files, found, ids)
   return {
     files: files.length,
     statements: files.reduce((sum, file) => sum + file.statements.length, 0),
@@ -122,9 +129,25 @@ class Lint {
       }
     }
     const { catalogRules = [], policy = defaultPolicy } = this.#options
-    const pending = new Set(this.#files.filter((file) => file.pending).map(({ file }) => file))
-    const { findings } = runRules(catalogRules, makeContext(this.#fold.catalog, policy))
-    this.findings.push(...findings.filter(({ file }) => file === null || pending.has(file)))
+    const context = makeContext(this.#fold.catalog, policy)
+    const rules = catalogRules.filter(({ family }) => family === 'structure' || this.#hasConvention(policy))
+    const judged = new Set(this.#files.filter((file) => file.pending).map(({ file }) => file))
+    const { findings } = runRules(rules, context)
+    this.findings.push(
+      ...findings.filter(({ file, object }) => (file === null || judged.has(file)) && this.#isCertain(object)),
+    )
+  }
+
+  /** False for what a statement may have changed whose effect cannot be told: verify judges it, on a database. */
+  #isCertain(object: string | null): boolean {
+    const [schema = '', name = ''] = object?.replace(/\(.*/, '').split('.') ?? []
+    return !this.#fold.catalog.unknown.some((effect) => mayHaveTouched(effect, schema, name))
+  }
+
+  /** A schema that never heard of tenants is not told about them: its config names a policy, or a table has the column. */
+  #hasConvention({ tenantColumn }: VerifyPolicy): boolean {
+    const tables = [...this.#fold.catalog.tables.values()]
+    return this.#options.policy !== undefined || tables.some(({ columns }) => columns.has(tenantColumn))
   }
 
   /** Files that never create a schema run with it in the search path: `sales.orders` is then what they create as `orders`. */
@@ -175,6 +198,11 @@ class Lint {
     })
     if (problem.edit) this.edits.set(file.file, [...(this.edits.get(file.file) ?? []), problem.edit])
   }
+}
+
+function withSeverity(finding: Finding, severities: LintOptions['severities']): Finding {
+  const severity = severities?.[finding.rule]
+  return severity === undefined || severity === 'off' ? finding : { ...finding, severity }
 }
 
 function syntaxFinding(file: LintedFile, error: LintedFile['errors'][number]): Finding {

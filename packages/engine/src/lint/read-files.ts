@@ -42,7 +42,8 @@ function compareNames(a: MigrationName | null, b: MigrationName | null): number 
   return a.kind === 'repeatable' ? 0 : compareVersions(a.version, b.version)
 }
 
-function isPending(path: string, name: MigrationName | null, { since, isApplied }: LintOptions): boolean {
+function isPending(path: string, name: MigrationName | null, { since, isApplied, isIgnored }: LintOptions): boolean {
+  if (isIgnored?.(path)) return false
   if (isApplied) return !isApplied(path)
   if (since === undefined || !isVersion(since) || !name || name.kind === 'repeatable') return true
   return compareVersions(name.version, since) > 0

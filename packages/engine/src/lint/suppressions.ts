@@ -1,6 +1,6 @@
 import { lineColumns } from '../parse/offsets.ts'
 import type { Finding } from '../verify/finding.ts'
-import type { LintedFile, LintRule } from './rule.ts'
+import type { LintedFile } from './rule.ts'
 
 interface Suppression {
   readonly file: LintedFile
@@ -22,7 +22,7 @@ const COMMENT = /--[ \t]*imhotep:ignore(-file)?(?:[ \t]+([a-z0-9-]+))?(?:[ \t]+(
 export function applySuppressions(
   files: readonly LintedFile[],
   findings: readonly Finding[],
-  rules: readonly LintRule[],
+  rules: readonly string[],
 ): { findings: Finding[]; suppressed: number } {
   const suppressions = files.flatMap((file) => (file.pending ? read(file) : []))
   const used = new Set<Suppression>()
@@ -61,7 +61,7 @@ function covers({ file, rule, from, to }: Suppression, finding: Finding): boolea
   return finding.file === file.file && finding.rule === rule && from <= line && line <= to
 }
 
-function judge(own: Suppression, isUsed: boolean, rules: readonly LintRule[]): Finding[] {
+function judge(own: Suppression, isUsed: boolean, rules: readonly string[]): Finding[] {
   const finding = (rule: string, message: string, help: string): Finding => ({
     rule,
     family: 'structure',
@@ -84,7 +84,7 @@ function judge(own: Suppression, isUsed: boolean, rules: readonly LintRule[]): F
       ),
     ]
   if (isUsed) return []
-  const isKnown = rules.some(({ id }) => id === own.rule)
+  const isKnown = rules.includes(own.rule)
   const why = isKnown ? `nothing here breaks '${own.rule}'` : `no rule that runs here is named '${own.rule}'`
   return [
     finding(

@@ -1,6 +1,7 @@
-import type { Catalog, SourcePosition, UnknownEffect } from '../../catalog/model.ts'
+import type { Catalog, SourcePosition } from '../../catalog/model.ts'
 import type { Moment } from '../rule.ts'
 import type { Creation } from './history-index.ts'
+import { mayCreate } from './unknown-effects.ts'
 import type { Use } from './uses.ts'
 
 /** What has become of a name by the time a statement uses it. */
@@ -91,23 +92,7 @@ function mayBeUnknown(kind: Use['kind'], name: string, { catalog, history }: Mom
     return true
   if ((kind === 'function' || kind === 'type') && hasForeignExtension(catalog, schema)) return true
   if (kind === 'column' && isMadeByQuery(splitColumn(name)[0], catalog)) return true
-  return catalog.unknown.some(
-    (effect) => mayCreate(effect) && (wordsOf(effect).has(last) || wordsOf(effect).has('execute')),
-  )
-}
-
-function mayCreate({ reason }: UnknownEffect): boolean {
-  return !/^(alter|rename|drop|owner|reassign|set schema|columns|types) /.test(reason)
-}
-
-const words = new WeakMap<UnknownEffect, Set<string>>()
-
-function wordsOf(effect: UnknownEffect): Set<string> {
-  const known = words.get(effect)
-  if (known) return known
-  const own = new Set(effect.text.match(/[\p{L}\p{N}_$]+/gu)?.flatMap((word) => [word, word.toLowerCase()]))
-  words.set(effect, own)
-  return own
+  return catalog.unknown.some((effect) => mayCreate(effect, last))
 }
 
 /** CREATE TABLE AS: its columns are those of a query. */
