@@ -28,6 +28,7 @@ import { enumValueRenamed } from './enum-value-renamed/enum-value-renamed.ts'
 import { enumValueUsedTooEarly } from './enum-value-used-too-early/enum-value-used-too-early.ts'
 import { exclusionAdded } from './exclusion-added/exclusion-added.ts'
 import { explicitLock } from './explicit-lock/explicit-lock.ts'
+import { foreignKeyDropped } from './foreign-key-dropped/foreign-key-dropped.ts'
 import { foreignKeyNotValid } from './foreign-key-not-valid/foreign-key-not-valid.ts'
 import { foreignKeyTypeMismatch } from './foreign-key-type-mismatch/foreign-key-type-mismatch.ts'
 import { functionChanged } from './function-changed/function-changed.ts'
@@ -58,6 +59,7 @@ import { tableCopied } from './table-copied/table-copied.ts'
 import { tableDropped } from './table-dropped/table-dropped.ts'
 import { tableRenamed } from './table-renamed/table-renamed.ts'
 import { tableWrittenAnew } from './table-written-anew/table-written-anew.ts'
+import { transactionControl } from './transaction-control/transaction-control.ts'
 import { triggerBeforeFunction } from './trigger-before-function/trigger-before-function.ts'
 import { triggerRemoved } from './trigger-removed/trigger-removed.ts'
 import { triggersDisabled } from './triggers-disabled/triggers-disabled.ts'
@@ -71,7 +73,7 @@ import { updateWithoutWhere } from './update-without-where/update-without-where.
 import { usedAfterDrop } from './used-after-drop/used-after-drop.ts'
 import { usedAfterRename } from './used-after-rename/used-after-rename.ts'
 import { usedBeforeCreated } from './used-before-created/used-before-created.ts'
-import { validateInSameTransaction } from './validate-in-same-transaction/validate-in-same-transaction.ts'
+import { validateUnderLock } from './validate-under-lock/validate-under-lock.ts'
 import { versionCollision } from './version-collision/version-collision.ts'
 import { versionMalformed } from './version-malformed/version-malformed.ts'
 import { viewColumnsChanged } from './view-columns-changed/view-columns-changed.ts'
@@ -125,11 +127,12 @@ const locks: readonly LintRule[] = [
   storageMoved,
   tableCopied,
   tableWrittenAnew,
+  transactionControl,
   typeChangeRebuildsIndex,
   typeChangeRewrites,
   uniqueWithoutIndex,
   updateWithoutWhere,
-  validateInSameTransaction,
+  validateUnderLock,
 ]
 
 const destruction: readonly LintRule[] = [
@@ -142,6 +145,7 @@ const destruction: readonly LintRule[] = [
   dropCascade,
   droppedWhileUsed,
   enumValueRenamed,
+  foreignKeyDropped,
   functionChanged,
   identityAlways,
   jsonColumn,

@@ -1,6 +1,6 @@
 import { path } from '../../../parse/references.ts'
 import { typeKey } from '../../history/names.ts'
-import { editAlone } from '../../locks/alone-in-file.ts'
+import { insertWordAlone } from '../../locks/insert-word.ts'
 import { indexOwner } from '../../locks/index-owner.ts'
 import type { LintRule } from '../../rule.ts'
 
@@ -27,7 +27,7 @@ export const dropIndexNotConcurrent: LintRule = {
         message: `all that use ${table} wait while index '${name}' is dropped`,
         related: owner?.index.position ? [{ ...owner.index.position, message: 'created here' }] : [],
         ...(objects.length === 1 && behavior !== 'DROP_CASCADE'
-          ? editAlone(statement, moment, /^drop\s+index\b/i, 'concurrently')
+          ? insertWordAlone(statement, moment, /^drop\s+index\b/i, 'concurrently')
           : {}),
         fix: `drop index concurrently ${isTolerant ? 'if exists ' : ''}${name}`,
       }

@@ -1,5 +1,5 @@
 import { relationKey } from '../../history/names.ts'
-import { editAlone } from '../../locks/alone-in-file.ts'
+import { insertWordAlone } from '../../locks/insert-word.ts'
 import type { LintRule } from '../../rule.ts'
 
 export const indexNotConcurrent: LintRule = {
@@ -27,7 +27,7 @@ export const indexNotConcurrent: LintRule = {
         : {
             ...(idxname === undefined
               ? {}
-              : editAlone(statement, moment, /^create\s+(unique\s+)?index\b/i, 'concurrently')),
+              : insertWordAlone(statement, moment, /^create\s+(unique\s+)?index\b/i, 'concurrently')),
             fix: statement.text.replace(/^create\s+(unique\s+)?index\b/i, '$& concurrently'),
           }),
     }

@@ -1,5 +1,5 @@
 import { relationKey } from '../../history/names.ts'
-import { editAlone } from '../../locks/alone-in-file.ts'
+import { insertWord } from '../../locks/insert-word.ts'
 import type { LintRule } from '../../rule.ts'
 
 export const refreshNotConcurrent: LintRule = {
@@ -25,7 +25,7 @@ export const refreshNotConcurrent: LintRule = {
         : `readers of '${name}' wait while it is filled${hasKey ? '' : ', and it has no unique index'}`,
       ...(skipData || !hasKey
         ? {}
-        : { ...editAlone(statement, moment, /^refresh\s+materialized\s+view\b/i, 'concurrently'), fix }),
+        : { ...insertWord(statement, /^refresh\s+materialized\s+view\b/i, 'concurrently'), fix }),
     }
   },
 }

@@ -1,6 +1,6 @@
 import { isConcurrentReindex } from '../../../migrate/transaction-mode.ts'
 import { relationKey } from '../../history/names.ts'
-import { editAlone } from '../../locks/alone-in-file.ts'
+import { insertWordAlone } from '../../locks/insert-word.ts'
 import { indexOwner } from '../../locks/index-owner.ts'
 import type { LintRule } from '../../rule.ts'
 
@@ -21,7 +21,7 @@ export const reindexNotConcurrent: LintRule = {
     yield {
       object,
       message: `writers wait while the indexes of '${object}' are built anew`,
-      ...editAlone(statement, moment, /^reindex\s+(\([^)]*\)\s*)?\w+/i, 'concurrently'),
+      ...insertWordAlone(statement, moment, /^reindex\s+(\([^)]*\)\s*)?\w+/i, 'concurrently'),
       fix: statement.text.replace(/^reindex\s+(\([^)]*\)\s*)?\w+/i, '$& concurrently'),
     }
   },

@@ -1,5 +1,0 @@
--- applied file: 001_base.sql
-create table orders (id bigint primary key, total numeric);
--- file: 002_check.sql
-alter table orders add constraint orders_total_positive check (total > 0) not valid;
-alter table orders validate constraint orders_total_positive; -- here
