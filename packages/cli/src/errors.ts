@@ -117,3 +117,12 @@ export class UnknownRuleError extends ImhotepError {
     super(`there is no rule '${rule}'`, { hint: 'docs/reference/lint.md lists them' })
   }
 }
+
+/** `imhotep adr` was given something that it cannot write a record of. */
+export class DecisionInputError extends ImhotepError {
+  readonly code = 'IMH_DECISION_INPUT'
+  override readonly exitCode = 2
+  constructor(input: string, reason: string, hint: string) {
+    super(`'${input}' ${reason}`, { hint })
+  }
+}

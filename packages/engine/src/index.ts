@@ -84,3 +84,14 @@ export type { Edit, LintFamily, LintRule } from './lint/rule.ts'
 export type { LintSource } from './lint/read-files.ts'
 
 export * from './baseline/index.ts'
+export {
+  STATUSES,
+  type DecidedStatement,
+  type Decision,
+  type DecisionStatus,
+  type DiffFacts,
+  type FindingFacts,
+  type TableSize,
+} from './adr/decision.ts'
+export { decisionFile, nextNumber, writeDecision } from './adr/write-decision.ts'
+export { tablesOf, tableSizes } from './adr/table-sizes.ts'

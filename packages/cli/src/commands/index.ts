@@ -1,4 +1,5 @@
 import type { Command } from '../command.ts'
+import { adr } from './adr.ts'
 import { audit } from './audit.ts'
 import { baseline } from './baseline.ts'
 import { bundle } from './bundle.ts'
@@ -26,4 +27,5 @@ export const commands: readonly Command[] = [
   lint,
   verify,
   audit,
+  adr,
 ]
