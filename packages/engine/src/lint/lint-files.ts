@@ -81,10 +81,11 @@ class Lint {
   readonly #files: readonly LintedFile[]
   readonly #options: LintOptions
   readonly #fold: ReturnType<typeof startFold>
-  readonly #byTag = new Map<string, LintRule[]>()
-  readonly #everywhere: LintRule[]
+  readonly #byTag = new Map<string, readonly LintRule[]>()
   /** Tables and views that nobody uses yet. */
   readonly #newTables = new Set<string>()
+  /** `schema.name` -> whether the files tell all about it. */
+  readonly #certain = new Map<string, boolean>()
   readonly #moment: Omit<Moment, 'file'>
 
   constructor(files: readonly LintedFile[], options: LintOptions) {
@@ -92,8 +93,6 @@ class Lint {
     this.#files = files
     this.#options = options
     this.#fold = startFold({ serverVersion, ...(effects ? { effects } : {}), ...(searchPath ? { searchPath } : {}) })
-    this.#everywhere = options.rules.filter((rule) => !rule.on)
-    for (const rule of options.rules) for (const tag of rule.on ?? []) this.#rulesFor(tag).push(rule)
     this.#moment = {
       catalog: this.#fold.catalog,
       history: indexHistory(files, complete),
@@ -140,8 +139,13 @@ class Lint {
 
   /** False for what a statement may have changed whose effect cannot be told: verify judges it, on a database. */
   #isCertain(object: string | null): boolean {
-    const [schema = '', name = ''] = object?.replace(/\(.*/, '').split('.') ?? []
-    return !this.#fold.catalog.unknown.some((effect) => mayHaveTouched(effect, schema, name))
+    const owner = object?.replace(/\(.*/, '').split('.').slice(0, 2).join('.') ?? ''
+    const known = this.#certain.get(owner)
+    if (known !== undefined) return known
+    const [schema = '', name = ''] = owner.split('.')
+    const isCertain = !this.#fold.catalog.unknown.some((effect) => mayHaveTouched(effect, schema, name))
+    this.#certain.set(owner, isCertain)
+    return isCertain
   }
 
   /** A schema that never heard of tenants is not told about them: its config names a policy, or a table has the column. */
@@ -159,19 +163,21 @@ class Lint {
     return !isOurs && this.#newTables.has(`public.${name}`)
   }
 
-  #rulesFor(tag: string): LintRule[] {
-    const rules = this.#byTag.get(tag) ?? []
-    this.#byTag.set(tag, rules)
-    return rules
+  #judgeStatement(hook: 'check' | 'checkAfter', statement: ParsedStatement, moment: Moment): void {
+    for (const rule of this.#rulesFor(hook, statement.kind)) {
+      for (const problem of rule[hook]?.(statement, moment) ?? [])
+        this.#add(rule, moment.file, statement.start, problem)
+    }
   }
 
-  #judgeStatement(hook: 'check' | 'checkAfter', statement: ParsedStatement, moment: Moment): void {
-    for (const rules of [this.#everywhere, this.#byTag.get(statement.kind) ?? []]) {
-      for (const rule of rules) {
-        for (const problem of rule[hook]?.(statement, moment) ?? [])
-          this.#add(rule, moment.file, statement.start, problem)
-      }
-    }
+  /** The rules that look at a kind of statement, worked out once a kind. */
+  #rulesFor(hook: 'check' | 'checkAfter', tag: string): readonly LintRule[] {
+    const key = `${hook} ${tag}`
+    const known = this.#byTag.get(key)
+    if (known) return known
+    const rules = this.#options.rules.filter((rule) => rule[hook] && (!rule.on || rule.on.includes(tag)))
+    this.#byTag.set(key, rules)
+    return rules
   }
 
   #judgeWhole(file: LintedFile, moment: Moment): void {

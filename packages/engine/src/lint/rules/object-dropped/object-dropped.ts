@@ -24,9 +24,12 @@ export const objectDropped: LintRule = {
   instead: 'Deploy code that no longer names it, then drop it in a later file.',
   on: ['DropStmt'],
   *check(statement, moment) {
-    const made = laterStatements(statement, moment.file).flatMap(namesMade)
     for (const { kind, name, position } of droppedObjects(statement, moment)) {
-      if (!KINDS.has(kind) || made.some((own) => isCalled(own, name))) continue
+      if (!KINDS.has(kind)) continue
+      const isMadeAgain = laterStatements(statement, moment.file).some((later) =>
+        namesMade(later).some((own) => isCalled(own, name)),
+      )
+      if (isMadeAgain) continue
       yield {
         object: name,
         message: `${kind} '${name}' is dropped`,
