@@ -42,6 +42,7 @@ export function startFold(options: FoldOptions = {}): Fold {
     searchPath: options.searchPath ?? [DEFAULT_SCHEMA],
     indexParents: new Map(),
     transaction: null,
+    depth: 0,
     file: null,
   }
 }

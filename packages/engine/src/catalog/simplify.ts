@@ -35,7 +35,7 @@ function plain(tree: Tree): Tree {
 }
 
 /** How a call was spelled, and names of constraints: the model compares those elsewhere. */
-const NOISE = new Set(['funcformat', 'conname', 'alias', 'is_enforced'])
+const NOISE = new Set(['funcformat', 'row_format', 'conname', 'alias', 'is_enforced'])
 const NAME_LISTS = new Set(['funcname', 'name', 'names', 'collname', 'opclass'])
 const UNTAGGED_TYPES = new Set(['typeName', 'argType', 'returnType'])
 
@@ -79,7 +79,19 @@ function constantText(constant: Tree): string | null {
   if (kind === 'ival') return String(inner ?? 0)
   if (kind === 'boolval') return String(inner ?? false)
   const text = String(inner ?? '')
-  return jsonKey(text) ?? timeKey(text)
+  if (kind === 'fval') return plainNumber(text)
+  return jsonKey(text) ?? clockKey(text)
+}
+
+/** `1e15` is printed back with all its digits. */
+function plainNumber(text: string): string {
+  return /e/i.test(text) && Number.isSafeInteger(Number(text)) ? String(Number(text)) : text
+}
+
+/** One text for all spellings of a date, time or interval. */
+function clockKey(text: string): string {
+  const time = timeKey(text)
+  return time === text ? intervalKey(text) : time
 }
 
 /** A JSON document with sorted keys: jsonb keeps its own order. Null for other texts. */

@@ -106,7 +106,12 @@ function addRegclass(content: Record<string, unknown>, add: Add): void {
 /** The names in a list of String nodes: `[{String: {sval: 'a'}}, ...]` -> `['a', ...]`. */
 export function path(names: unknown): string[] {
   if (!Array.isArray(names)) return []
-  return names.flatMap((name: { String?: { sval?: string } }) => name.String?.sval ?? [])
+  const found: string[] = []
+  for (const name of names as { String?: { sval?: string } }[]) {
+    const text = name.String?.sval
+    if (text !== undefined) found.push(text)
+  }
+  return found
 }
 
 function text(value: unknown): string | undefined {

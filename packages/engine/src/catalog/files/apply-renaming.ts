@@ -154,6 +154,6 @@ function editOutside(
   // The texts are canonical: their names mean what they mean with the usual path.
   const path = fold.searchPath
   fold.searchPath = [DEFAULT_SCHEMA]
-  editTexts(fold, [...storedTexts(fold.catalog)], [name], edit)
+  editTexts(fold, [...storedTexts(fold.catalog, (text) => text.includes(name))], edit)
   fold.searchPath = path
 }

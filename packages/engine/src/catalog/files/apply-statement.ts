@@ -1,11 +1,8 @@
-import { lineColumns } from '../../parse/offsets.ts'
-import { parseSqlNow, type ParsedStatement } from '../../parse/parse-sql.ts'
+import type { ParsedStatement } from '../../parse/parse-sql.ts'
 import type { Node } from '../../parse/parser.ts'
-import { path } from '../../parse/references.ts'
 import { alterDomain } from './alter-domain.ts'
 import { alterFunction } from './alter-function.ts'
 import { alterTable } from './alter-table.ts'
-import { callEffects, guardedStatements } from './calls.ts'
 import { comment } from './comments.ts'
 import { drop } from './drops.ts'
 import { alterEventTrigger, createEventTrigger } from './event-triggers.ts'
@@ -20,6 +17,7 @@ import { rename } from './renames.ts'
 import { alterRole, createRole, dropRoles, grantRole } from './roles.ts'
 import { createAggregate, createFunction } from './routines.ts'
 import { createRule } from './rules.ts'
+import { runCalls, runDo } from './run-code.ts'
 import { createExtension, createSchema } from './schemas.ts'
 import { alterSequence, createSequence } from './sequences.ts'
 import { setSchema } from './set-schema.ts'
@@ -87,14 +85,10 @@ const FOLDS: { readonly [T in Tag]?: (fold: Fold, content: Content<T>) => void }
     if (node.intoClause) createTableAs(fold, node.intoClause, { SelectStmt: node })
     for (const target of node.targetList ?? [])
       if ('ResTarget' in target && target.ResTarget.val) setConfig(fold, target.ResTarget.val)
-    foldInner(fold, callEffects(fold, node))
+    runCalls(fold, { SelectStmt: node })
   },
-  DoStmt: (fold) => {
-    const inner = guardedStatements(fold.statement.text)
-    if (inner) foldInner(fold, inner)
-    else markUnknown(fold, 'do block')
-  },
-  CallStmt: (fold, node) => markUnknown(fold, `call of ${path(node.funccall?.funcname).join('.')}`),
+  DoStmt: runDo,
+  CallStmt: (fold, node) => runCalls(fold, { CallStmt: node }),
 }
 
 /** Folds the statement that `fold.statement` is. */
@@ -129,22 +123,3 @@ const WITHOUT_EFFECT = new Set(
   CheckPointStmt LoadStmt ExplainStmt VariableShowStmt ConstraintsSetStmt PrepareStmt DeallocateStmt
   DeclareCursorStmt FetchStmt ClosePortalStmt`.split(/\s+/),
 )
-
-/** Folds SQL that a statement runs; its objects stand where the statement stands. */
-export function foldInner(fold: Fold, inner: readonly string[]): void {
-  const { statement: outer, position } = fold
-  const place = lineColumns(outer.text)
-  for (const text of inner) {
-    const at = outer.text.indexOf(text)
-    const line = at < 0 ? position.line : position.line + place(at).line - 1
-    const { statements, errors } = parseSqlNow(text, position.file)
-    for (const error of errors) markUnknown(fold, `does not parse: ${error.reason}`)
-    for (const statement of statements) {
-      fold.statement = statement
-      fold.position = { ...position, line }
-      applyStatement(fold, statement)
-    }
-    fold.statement = outer
-    fold.position = position
-  }
-}

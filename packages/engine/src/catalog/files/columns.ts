@@ -66,7 +66,7 @@ export function addColumn(fold: Fold, table: Table, node: ColumnDefNode, end: nu
   const type = serial ?? (node.typeName ? typeText(fold, node.typeName) : (before?.type ?? ''))
   const value = textOf('CONSTR_DEFAULT', NAMED_DEFAULT)
   const identity = source === table ? constraints.find((own) => own.contype === 'CONSTR_IDENTITY') : undefined
-  const ordinal = before?.ordinal ?? Math.max(0, ...[...table.columns.values()].map((other) => other.ordinal)) + 1
+  const ordinal = before?.ordinal ?? table.columns.size + 1
   const column: Column = {
     ...(before ?? plainColumn(fold, name, type, ordinal)),
     type,

@@ -12,9 +12,8 @@ import type { Use } from './uses.ts'
 function dependents(fold: Fold, word: string, isUse: (use: Use) => boolean): Stored[] {
   const path = fold.searchPath
   fold.searchPath = [DEFAULT_SCHEMA]
-  const found = [...storedTexts(fold.catalog)].filter(
-    (stored) =>
-      stored.text.includes(word) && usesOfText(fold, stored.kind, stored.text, stored.table)?.some(isUse) === true,
+  const found = [...storedTexts(fold.catalog, (text) => text.includes(word))].filter(
+    ({ kind, text, table }) => usesOfText(fold, kind, text, table)?.some(isUse) === true,
   )
   fold.searchPath = path
   return found

@@ -37,15 +37,13 @@ export interface Edit extends Span {
   readonly text: string
 }
 
-/** Rewrites the texts that name something: `edit` says what becomes of each use. Texts without the word are not looked at. */
+/** Rewrites texts: `edit` says what becomes of each use. */
 export function editTexts(
   fold: Fold,
   texts: Iterable<Stored>,
-  words: readonly string[],
   edit: (use: Use, text: string, stored: Stored) => Edit[],
 ): void {
   for (const stored of texts) {
-    if (!words.some((word) => stored.text.includes(word))) continue
     const uses = usesOfText(fold, stored.kind, stored.text, stored.table)
     if (!uses) continue
     const edits = uses.flatMap((use) => edit(use, stored.text, stored))

@@ -29,12 +29,17 @@ export interface Fold {
   readonly indexParents: Map<string, string>
   /** Open since BEGIN; `path` is the search path from before SET LOCAL. */
   transaction: { readonly path: readonly string[] | null } | null
+  /** How many functions of the files call each other at the moment. */
+  depth: number
   /** The file of the last statement. */
   file: ParsedFile | null
 }
 
 /** Says that the catalog may lack something from here on. */
 export function markUnknown(fold: Fold, reason: string): void {
+  const last = fold.catalog.unknown.at(-1)
+  // a loop says the same in each of its turns
+  if (last?.reason === reason && last.position === fold.position) return
   fold.catalog.unknown.push({ position: fold.position, reason, text: fold.statement.text })
 }
 

@@ -7,7 +7,7 @@ import { markUnknown, type Fold } from './fold.ts'
 import { typeText, withoutLength, type TypeNameLike } from './format-type.ts'
 import { forget } from './gone.ts'
 import { defaultGrants } from './grants.ts'
-import { newName } from './names.ts'
+import { newName, routineNamed } from './names.ts'
 import { qualify } from './qualify.ts'
 import { listInParentheses, trimmed } from './source-text.ts'
 
@@ -183,7 +183,22 @@ export function settingText(setting: Extract<Node, { VariableSetStmt: unknown }>
   return `${SPELLINGS[name] ?? name}=${values.join(', ')}`
 }
 
-/** CREATE AGGREGATE; what it returns is told by its functions, which are not looked up. */
+function word(arg: Node | undefined): string {
+  if (arg && 'String' in arg) return arg.String.sval ?? 'unsafe'
+  return arg && 'TypeName' in arg ? (path(arg.TypeName.names).at(-1) ?? 'unsafe') : 'unsafe'
+}
+
+/** What the final function returns; of PostgreSQL's own functions that is not known here. */
+function finalType(fold: Fold, arg: Node | undefined, stateType: string): string {
+  const names = arg && 'TypeName' in arg ? path(arg.TypeName.names) : arg && 'List' in arg ? path(arg.List.items) : []
+  const { key } = routineNamed(fold, names)
+  const [own] = [...fold.catalog.functions].filter(([name]) => name.startsWith(`${key}(`))
+  if (own) return own[1].returns
+  markUnknown(fold, `create aggregate with the final function ${names.join('.')}`)
+  return stateType
+}
+
+/** CREATE AGGREGATE. */
 export function createAggregate(fold: Fold, node: Extract<Node, { DefineStmt: unknown }>['DefineStmt']): void {
   const { schema, name } = newName(fold, path(node.defnames))
   const [list] = node.args ?? []
@@ -194,7 +209,7 @@ export function createAggregate(fold: Fold, node: Extract<Node, { DefineStmt: un
     (node.definition ?? []).flatMap((item) => ('DefElem' in item ? [[item.DefElem.defname, item.DefElem.arg]] : [])),
   )
   const state = definition.get('stype')
-  if (definition.has('finalfunc')) markUnknown(fold, 'create aggregate with a final function')
+  const result = state && 'TypeName' in state ? typeText(fold, state.TypeName) : ''
   fold.catalog.functions.set(`${schema}.${name}(${argumentTypes.join(', ')})`, {
     schema,
     name,
@@ -206,10 +221,10 @@ export function createAggregate(fold: Fold, node: Extract<Node, { DefineStmt: un
     arguments: parameters
       .map((parameter) => `${parameter.name ? `${parameter.name} ` : ''}${typeOf(fold, parameter)}`)
       .join(', '),
-    returns: state && typeof state === 'object' && 'TypeName' in state ? typeText(fold, state.TypeName) : '',
+    returns: definition.has('finalfunc') ? finalType(fold, definition.get('finalfunc'), result) : result,
     language: 'internal',
     volatility: 'immutable',
-    parallel: 'unsafe',
+    parallel: word(definition.get('parallel')) as Routine['parallel'],
     securityDefiner: false,
     strict: false,
     leakproof: false,

@@ -6,7 +6,7 @@ import { usesIn } from './uses.ts'
 export function viewDependencies(fold: Fold, query: unknown): string[] {
   const { catalog } = fold
   const keys = usesIn(fold, [query]).flatMap((use) => {
-    if (use.kind === 'relation' && hasRelation(catalog, use.key)) return use.key
+    if ((use.kind === 'relation' || use.kind === 'quoted') && hasRelation(catalog, use.key)) return use.key
     return use.kind === 'routine' && hasRoutine(catalog, use.key) ? use.key : []
   })
   return [...new Set(keys)].toSorted()
