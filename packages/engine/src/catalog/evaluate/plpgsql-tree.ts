@@ -163,7 +163,7 @@ function partsOf(statement: Statement): Statements {
     if (typeof value !== 'object' || value === null) return
     if (Array.isArray(value)) return value.forEach(visit)
     for (const [key, child] of Object.entries(value as Branch)) {
-      if (key.startsWith('PLpgSQL_stmt_')) found.push({ [key]: child } as Statement)
+      if (key.startsWith('PLpgSQL_stmt_')) found.push({ [key]: child })
       else visit(child)
     }
   }

@@ -3,7 +3,7 @@ import { walkTree } from '../../parse/walk.ts'
 import { parseRaw, type Node } from '../../parse/parser.ts'
 import { derivedName } from '../files/column-names.ts'
 import { relationName } from '../files/names.ts'
-import { catalogRows } from './catalog-rows.ts'
+import { catalogRows, type Hints } from './catalog-rows.ts'
 import { inside, NotBound, withRow, type Bound, type Env } from './env.ts'
 import { attempt, evaluate } from './expression.ts'
 import { AGGREGATES, FUNCTIONS, rowsOfFunction } from './functions.ts'
@@ -67,6 +67,7 @@ function union(select: Select, outer: Env): ResultRow[] {
 }
 
 function renamed(row: ResultRow, names: readonly string[]): ResultRow {
+  if (names.length === 0) return row
   return new Map([...row].map(([name, value], n) => [names[n] ?? name, value]))
 }
 
@@ -174,33 +175,35 @@ function aliasOf(node: Node): { alias: string; columns: string[] } {
   return { alias: content?.alias?.aliasname ?? content?.relname ?? '', columns: path(content?.alias?.colnames) }
 }
 
-function* sourceRows(node: Node, conditions: readonly Node[], env: Env): Generator<Bound> {
+function sourceRows(node: Node, conditions: readonly Node[], env: Env): Bound[] {
   const { alias, columns } = aliasOf(node)
-  if ('RangeVar' in node) {
-    const { schemaname, relname = '' } = node.RangeVar
-    const common = schemaname === undefined ? env.ctes.get(relname) : undefined
-    if (common) for (const row of common) yield { alias, columns: renamed(row, columns) }
-    if (common) return
-    const isCatalog =
-      schemaname === undefined ? relname.startsWith('pg_') : ['pg_catalog', 'information_schema'].includes(schemaname)
-    const view = isCatalog ? undefined : viewQuery(env, schemaname, relname)
-    if (view) for (const row of evaluateQuery(view, env)) yield { alias, columns: renamed(row, columns) }
-    if (view) return
-    if (!isCatalog) undecided(`rows of ${schemaname === undefined ? '' : `${schemaname}.`}${relname}`)
-    const hints = equalities(conditions, alias, env)
-    for (const item of catalogRows(env.fold, schemaname ?? 'pg_catalog', relname, hints)) {
-      const isWanted = [...hints].every(([column, value]) => {
-        const own = item[column]
-        return own === undefined || (own !== null && value !== null && isEqual(own, value))
-      })
-      if (isWanted) yield { alias, columns: new Map(Object.entries(item)) }
-    }
-  } else if ('RangeSubselect' in node) {
+  const bound = (rows: readonly ResultRow[]) => rows.map((row) => ({ alias, columns: renamed(row, columns) }))
+  if ('RangeFunction' in node) return functionRows(node.RangeFunction, alias, columns, env)
+  if ('RangeSubselect' in node) {
     const query = node.RangeSubselect.subquery
-    if (!query || !('SelectStmt' in query)) return undecided('a sub-select')
-    for (const row of evaluateQuery(query.SelectStmt, env)) yield { alias, columns: renamed(row, columns) }
-  } else if ('RangeFunction' in node) yield* functionRows(node.RangeFunction, alias, columns, env)
-  else undecided('rows of that kind')
+    return query && 'SelectStmt' in query ? bound(evaluateQuery(query.SelectStmt, env)) : undecided('a sub-select')
+  }
+  if (!('RangeVar' in node)) return undecided('rows of that kind')
+  const { schemaname, relname = '' } = node.RangeVar
+  const common = schemaname === undefined ? env.ctes.get(relname) : undefined
+  if (common) return bound(common)
+  const isCatalog =
+    schemaname === undefined ? relname.startsWith('pg_') : ['pg_catalog', 'information_schema'].includes(schemaname)
+  if (isCatalog) return bound(systemRows(env, schemaname ?? 'pg_catalog', relname, equalities(conditions, alias, env)))
+  const view = viewQuery(env, schemaname, relname)
+  if (view) return bound(evaluateQuery(view, env))
+  return undecided(`rows of ${schemaname === undefined ? '' : `${schemaname}.`}${relname}`)
+}
+
+function systemRows({ fold }: Env, schema: string, name: string, hints: Hints): ResultRow[] {
+  const isWanted = (item: Record<string, Value>) =>
+    [...hints].every(([column, value]) => {
+      const own = item[column]
+      return own === undefined || (own !== null && value !== null && isEqual(own, value))
+    })
+  return catalogRows(fold, schema, name, hints)
+    .filter(isWanted)
+    .map((item) => new Map(Object.entries(item)))
 }
 
 /** The query of a view of the files: its rows may be told where those of tables cannot. */
@@ -212,12 +215,12 @@ function viewQuery({ fold }: Env, schema: string | undefined, name: string): Sel
   return node && 'SelectStmt' in node ? node.SelectStmt : undefined
 }
 
-function* functionRows(
+function functionRows(
   node: Extract<Node, { RangeFunction: unknown }>['RangeFunction'],
   alias: string,
   columns: string[],
   env: Env,
-): Generator<Bound> {
+): Bound[] {
   const [item] = node.functions ?? []
   const [call] = item && 'List' in item ? (item.List.items ?? []) : []
   if (!call || !('FuncCall' in call)) return undecided('rows of a function')
@@ -227,13 +230,11 @@ function* functionRows(
     (call.FuncCall.args ?? []).map((arg) => evaluate(arg, env)),
   )
   const own = alias === '' ? name : alias
-  let n = 0
-  for (const value of values) {
+  return values.map((value, n) => {
     const row = new Map<string, Value>([[columns[0] ?? own, value]])
-    n++
-    if (node.ordinality) row.set(columns[1] ?? 'ordinality', n)
-    yield { alias: own, columns: row }
-  }
+    if (node.ordinality) row.set(columns[1] ?? 'ordinality', n + 1)
+    return { alias: own, columns: row }
+  })
 }
 
 /** `alias.column = value` among the conditions, where the value is known already. */

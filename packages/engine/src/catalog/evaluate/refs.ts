@@ -1,6 +1,6 @@
 import { parseRaw } from '../../parse/parser.ts'
 import type { Fold } from '../files/fold.ts'
-import { typeText, type TypeNameLike } from '../files/format-type.ts'
+import { typeText } from '../files/format-type.ts'
 import { findIndex, hasRelation, indexNamed, relationNamed, routineNamed } from '../files/names.ts'
 import type { Ref } from './value.ts'
 
@@ -48,7 +48,7 @@ function typeOf(fold: Fold, text: string): Ref | null {
   const [target] = select?.targetList ?? []
   const value = target && 'ResTarget' in target ? target.ResTarget.val : undefined
   if (!value || !('TypeCast' in value)) return null
-  const key = typeText(fold, (value.TypeCast.typeName ?? {}) as TypeNameLike).replace(/\(.*\)/, '')
+  const key = typeText(fold, value.TypeCast.typeName ?? {}).replace(/\(.*\)/, '')
   const { types, tables, views } = fold.catalog
   const base = key.replace(/\[\]$/, '').replaceAll('"', '')
   const isThere = !base.includes('.') || types.has(base) || tables.has(base) || views.has(base)
