@@ -14,7 +14,11 @@ export interface RowsChanged {
 
 /** What a statement does to rows of tables that have some; null when it does nothing to any. */
 export function rowsChanged({ node }: ParsedStatement, moment: Moment): RowsChanged | null {
-  if ('UpdateStmt' in node) return change(relationKey(node.UpdateStmt.relation), 'updated', node.UpdateStmt.whereClause)
+  if ('UpdateStmt' in node) {
+    const { relation, whereClause, fromClause = [] } = node.UpdateStmt
+    const found = change(relationKey(relation), 'updated', whereClause)
+    return found && fromClause.length > 0 && fromClause.every(isList) ? { ...found, isSmall: true } : found
+  }
   if ('DeleteStmt' in node) return change(relationKey(node.DeleteStmt.relation), 'deleted', node.DeleteStmt.whereClause)
   const query = copiedQuery(node)
   if (!query) return null
@@ -24,6 +28,12 @@ export function rowsChanged({ node }: ParsedStatement, moment: Moment): RowsChan
   function change(table: string, verb: RowsChanged['verb'], where: Node | undefined): RowsChanged | null {
     return moment.isNew(table) ? null : { table, verb, isSmall: namesRows(where, table, moment) }
   }
+}
+
+/** `from (values (1, 'a'), (2, 'b')) as s (id, note)`: as many rows as somebody wrote down. */
+function isList(node: Node): boolean {
+  const query = 'RangeSubselect' in node ? node.RangeSubselect.subquery : undefined
+  return query !== undefined && 'SelectStmt' in query && query.SelectStmt.valuesLists !== undefined
 }
 
 function copiedQuery(node: Node): { from: unknown; verb: RowsChanged['verb'] } | null {

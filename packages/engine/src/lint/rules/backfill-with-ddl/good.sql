@@ -23,3 +23,6 @@ update orders set state = 'open' where state is null;
 alter table orders add column total numeric;
 create table lines (id bigint primary key, note text);
 with numbers as (select n from generate_series(1, 3) as n) insert into lines select n, '' from numbers;
+-- file: 007_notes.sql
+alter table orders alter column note set default '';
+update orders as o set note = s.note from (values (1, 'a'), (2, 'b')) as s (id, note) where s.id = o.id;

@@ -15,10 +15,11 @@ export const functionChanged: LintRule = {
     'Create the new one beside the old one (another name, or a further argument without a default), move the callers, then drop the old one in a later file.',
   on: ['DropStmt'],
   *check(statement, moment) {
-    const later = laterStatements(statement, moment.file)
     for (const { kind, name, position } of droppedObjects(statement, moment)) {
       if (kind !== 'function' && kind !== 'procedure' && kind !== 'routine') continue
-      const own = later.filter((other) => isCalled(nameOf(other) ?? '', name.replace(/\(.*$/s, '')))
+      const own = laterStatements(statement, moment.file).filter((other) =>
+        isCalled(nameOf(other) ?? '', name.replace(/\(.*$/s, '')),
+      )
       const before = moment.catalog.functions.get(name)
       if (own.some((other) => isSame(other, name, before?.returns))) continue
       yield {

@@ -8,3 +8,5 @@ drop index concurrently orders_code; -- here
 alter table orders drop constraint orders_slug_key; -- here
 -- file: 004_keys.sql
 alter table orders drop constraint orders_pkey; -- here
+-- file: 005_keys.sql
+alter table elsewhere.orders drop constraint orders_pkey; -- here

@@ -17,6 +17,8 @@ export const keyDropped: LintRule = {
   *check(statement, moment) {
     for (const { table, name, start } of droppedKeys(statement, moment)) {
       const known = moment.catalog.tables.get(table)
+      if (!known && isKeyName(name))
+        yield { at: start, object: table, message: `key '${name}' of '${table}' is dropped` }
       const columns = known ? keyColumns(known, name) : null
       if (!known || !columns || columns.length === 0) continue
       const others = [...known.indexes.values()].filter((index) => index.name !== name)
@@ -44,6 +46,11 @@ function droppedKeys(statement: ParsedStatement, moment: Moment): { table: strin
   return existingSteps(statement, moment).flatMap(({ table, command, start: at }) =>
     command.subtype === 'AT_DropConstraint' ? [{ table, name: command.name ?? '', start: at }] : [],
   )
+}
+
+/** PostgreSQL's own names of keys: all that an excerpt tells. */
+function isKeyName(name: string): boolean {
+  return /_(pkey|key)$/.test(name)
 }
 
 /** Sorted; null for what is no whole unique key of plain columns. */

@@ -14,12 +14,16 @@ export const triggerRemoved: LintRule = {
     'Create its successor in the same file; a trigger that is disabled for bulk work is enabled again in the same transaction.',
   on: ['DropStmt', 'AlterTableStmt'],
   *check(statement, moment) {
-    const later = laterStatements(statement, moment.file)
     for (const { kind, name, position } of droppedObjects(statement, moment)) {
       const dot = name.lastIndexOf('.')
       const table = name.slice(0, dot)
       // Any new trigger of the table is taken for its successor: names change with what they do.
-      if (kind !== 'trigger' || moment.isNew(table) || later.some((other) => createsTrigger(other, table))) continue
+      if (
+        kind !== 'trigger' ||
+        moment.isNew(table) ||
+        laterStatements(statement, moment.file).some((other) => createsTrigger(other, table))
+      )
+        continue
       yield {
         object: table,
         message: `trigger '${name.slice(dot + 1)}' of '${table}' is dropped and none takes its place`,
@@ -29,7 +33,7 @@ export const triggerRemoved: LintRule = {
     for (const { table, command, start } of existingSteps(statement, moment)) {
       const { subtype, name = '' } = command
       if (subtype !== 'AT_DisableTrig') continue
-      const isBack = later
+      const isBack = laterStatements(statement, moment.file)
         .flatMap(alterSteps)
         .some((other) => isCalled(other.table, table) && enables(other.command, name))
       if (!isBack) yield { at: start, object: table, message: `trigger '${name}' of '${table}' stays disabled` }

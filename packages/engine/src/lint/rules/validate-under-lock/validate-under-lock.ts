@@ -12,12 +12,14 @@ export const validateUnderLock: LintRule = {
   instead: 'Move VALIDATE CONSTRAINT into a file of its own, behind the one that adds the constraint.',
   *check(statement, moment) {
     const { before, taken } = heldLocks(statement, moment)
+    const steps = alterSteps(statement).filter(({ command }) => command.subtype === 'AT_ValidateConstraint')
+    if (steps.length === 0) return
     // In one ALTER TABLE with a stronger command its lock counts too.
     const own = locksOf(statement, moment.catalog).some(({ mode }) => blocksWriters(mode)) ? taken : []
     const [lock] = [...before, ...own]
     if (!lock) return
-    for (const { table, command, start } of alterSteps(statement)) {
-      if (command.subtype !== 'AT_ValidateConstraint' || moment.isNew(table)) continue
+    for (const { table, command, start } of steps) {
+      if (moment.isNew(table)) continue
       yield {
         at: start,
         object: table,
