@@ -1,0 +1,161 @@
+import { foldErrors, foldStatement, startFold } from '../catalog/files.ts'
+import { lineColumns } from '../parse/offsets.ts'
+import type { ParsedStatement } from '../parse/parse-sql.ts'
+import type { Finding } from '../verify/finding.ts'
+import { makeContext } from '../verify/context.ts'
+import { defaultPolicy, type VerifyPolicy } from '../verify/policy.ts'
+import { runRules } from '../verify/run-rules.ts'
+import { indexHistory } from './history/history-index.ts'
+import { qualifyNames } from './history/qualify-names.ts'
+import { mayHaveTouched } from './history/unknown-effects.ts'
+import { newRelations } from './history/new-relations.ts'
+import type { Edit, LintedFile, LintRule, Moment, Problem } from './rule.ts'
+import type { LintOptions } from './lint-files.ts'
+
+/** Runs the files of a history in a simulated catalog, one after the other, and the rules on them. */
+export class Judge {
+  readonly findings: Finding[] = []
+  readonly edits = new Map<string, Edit[]>()
+  readonly #files: readonly LintedFile[]
+  readonly #options: LintOptions
+  readonly #fold: ReturnType<typeof startFold>
+  readonly #byTag = new Map<string, readonly LintRule[]>()
+  /** Tables and views that nobody uses yet. */
+  readonly #newTables = new Set<string>()
+  /** `schema.name` -> whether the files tell all about it. */
+  readonly #certain = new Map<string, boolean>()
+  readonly #moment: Omit<Moment, 'file'>
+
+  constructor(files: readonly LintedFile[], options: LintOptions) {
+    const { serverVersion = 18, policy = defaultPolicy, complete = true, effects, searchPath } = options
+    this.#files = files
+    this.#options = options
+    this.#fold = startFold({ serverVersion, ...(effects ? { effects } : {}), ...(searchPath ? { searchPath } : {}) })
+    this.#moment = {
+      catalog: this.#fold.catalog,
+      history: indexHistory(files, complete),
+      serverVersion,
+      policy,
+      isNew: (table) => this.#isNew(table),
+    }
+  }
+
+  judgeFile(file: LintedFile): void {
+    const moment = { ...this.#moment, file }
+    if (!this.#options.since && !this.#options.isApplied) this.#newTables.clear()
+    foldErrors(this.#fold, file)
+    for (const error of file.errors) this.findings.push(syntaxFinding(file, error))
+    if (file.name?.kind === 'undo') return this.#judgeWhole(file, moment)
+    for (const statement of file.statements) {
+      qualifyNames(statement, this.#fold)
+      if (file.pending) this.#judgeStatement('check', statement, moment)
+      const made = file.pending ? newRelations(statement, this.#fold.catalog, moment.isNew) : []
+      foldStatement(this.#fold, statement, file)
+      for (const name of made) this.#newTables.add(name)
+      if (file.pending) this.#judgeStatement('checkAfter', statement, moment)
+    }
+    this.#judgeWhole(file, moment)
+  }
+
+  /** What the history ends in, also by the rules of verify; what is wrong with applied files is left to verify itself. */
+  judgeEnd(): void {
+    for (const rule of this.#options.rules) {
+      for (const problem of rule.checkHistory?.(this.#moment) ?? []) {
+        const file = this.#files.find((own) => own.file === problem.position?.file)
+        if (file?.pending) this.#add(rule, file, 0, problem)
+      }
+    }
+    const { catalogRules = [], policy = defaultPolicy } = this.#options
+    const context = makeContext(this.#fold.catalog, policy)
+    const rules = catalogRules.filter(({ family }) => family === 'structure' || this.#hasConvention(policy))
+    const judged = new Set(this.#files.filter((file) => file.pending).map(({ file }) => file))
+    const { findings } = runRules(rules, context)
+    this.findings.push(
+      ...findings.filter(({ file, object }) => (file === null || judged.has(file)) && this.#isCertain(object)),
+    )
+  }
+
+  /** False for what a statement may have changed whose effect cannot be told: verify judges it, on a database. */
+  #isCertain(object: string | null): boolean {
+    const owner = object?.replace(/\(.*/, '').split('.').slice(0, 2).join('.') ?? ''
+    const known = this.#certain.get(owner)
+    if (known !== undefined) return known
+    const [schema = '', name = ''] = owner.split('.')
+    const isCertain = !this.#fold.catalog.unknown.some((effect) => mayHaveTouched(effect, schema, name))
+    this.#certain.set(owner, isCertain)
+    return isCertain
+  }
+
+  /** A schema that never heard of tenants is not told about them: its config names a policy, or a table has the column. */
+  #hasConvention({ tenantColumn }: VerifyPolicy): boolean {
+    const tables = [...this.#fold.catalog.tables.values()]
+    return this.#options.policy !== undefined || tables.some(({ columns }) => columns.has(tenantColumn))
+  }
+
+  /** Files that never create a schema run with it in the search path: `sales.orders` is then what they create as `orders`. */
+  #isNew(table: string): boolean {
+    if (this.#newTables.has(table)) return true
+    const [schema = '', name = ''] = table.split('.')
+    const { catalog, history } = this.#moment
+    const isOurs = catalog.schemas.has(schema) || history.creations('schema', schema).length > 0
+    return !isOurs && this.#newTables.has(`public.${name}`)
+  }
+
+  #judgeStatement(hook: 'check' | 'checkAfter', statement: ParsedStatement, moment: Moment): void {
+    for (const rule of this.#rulesFor(hook, statement.kind)) {
+      for (const problem of rule[hook]?.(statement, moment) ?? [])
+        this.#add(rule, moment.file, statement.start, problem)
+    }
+  }
+
+  /** The rules that look at a kind of statement, worked out once a kind. */
+  #rulesFor(hook: 'check' | 'checkAfter', tag: string): readonly LintRule[] {
+    const key = `${hook} ${tag}`
+    const known = this.#byTag.get(key)
+    if (known) return known
+    const rules = this.#options.rules.filter((rule) => rule[hook] && (!rule.on || rule.on.includes(tag)))
+    this.#byTag.set(key, rules)
+    return rules
+  }
+
+  #judgeWhole(file: LintedFile, moment: Moment): void {
+    if (!file.pending) return
+    for (const rule of this.#options.rules) {
+      for (const problem of rule.checkFile?.(file, moment) ?? []) this.#add(rule, file, 0, problem)
+    }
+  }
+
+  #add(rule: LintRule, file: LintedFile, start: number, problem: Problem): void {
+    const { line, column } = problem.position ?? lineColumns(file.text)(problem.at ?? start)
+    this.findings.push({
+      rule: rule.id,
+      family: rule.family,
+      severity: rule.severity,
+      file: file.file,
+      line,
+      column,
+      object: problem.object,
+      message: problem.message,
+      related: (problem.related ?? []).map(({ file: other, line, message }) => ({ file: other, line, message })),
+      help: rule.instead,
+      fix: problem.fix ?? problem.edit?.text ?? null,
+    })
+    if (problem.edit) this.edits.set(file.file, [...(this.edits.get(file.file) ?? []), problem.edit])
+  }
+}
+
+function syntaxFinding(file: LintedFile, error: LintedFile['errors'][number]): Finding {
+  return {
+    rule: 'syntax-error',
+    family: 'history',
+    severity: 'error',
+    file: file.file,
+    line: error.line,
+    column: error.column,
+    object: null,
+    message: error.reason,
+    related: [],
+    help: 'Correct the statement; the rest of the file was read without it.',
+    fix: null,
+  }
+}
