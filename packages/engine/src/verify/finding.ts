@@ -32,5 +32,7 @@ export interface Violation {
   readonly object: string
   readonly message: string
   readonly position?: SourcePosition | undefined
+  /** The other end; what has no position is left out. */
+  readonly related?: readonly { readonly position: SourcePosition | undefined; readonly message: string }[]
   readonly fix?: string
 }

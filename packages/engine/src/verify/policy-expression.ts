@@ -40,8 +40,8 @@ export function policyFlaws(text: string, context: VerifyContext): string[] {
 
 /** True for a constant that lets every row pass: `true`, `1 = 1`. */
 export function isAlwaysTrue(text: string): boolean {
-  const [left, right] = plainExpression(text).split('=')
-  return left === 'true' || (right !== undefined && left === right && /^('[^']*'|\d+)$/.test(left ?? ''))
+  const [left = '', right] = plainExpression(text).split('=')
+  return right === undefined ? left === 'true' : left === right && /^(true|'[^']*'|\d+)$/.test(left)
 }
 
 /**

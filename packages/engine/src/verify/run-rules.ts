@@ -31,7 +31,9 @@ function toFinding(rule: Rule, violation: Violation): Finding {
     column: violation.position?.column ?? null,
     object: violation.object,
     message: violation.message,
-    related: [],
+    related: (violation.related ?? []).flatMap(({ position, message }) =>
+      position ? [{ file: position.file, line: position.line, message }] : [],
+    ),
     help: rule.instead,
     fix: violation.fix ?? null,
   }

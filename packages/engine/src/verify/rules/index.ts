@@ -7,37 +7,59 @@ import { definerSearchPath } from './definer-search-path.ts'
 import { foreignKeyCarriesTenant } from './foreign-key-carries-tenant.ts'
 import { foreignKeyIndex } from './foreign-key-index.ts'
 import { grants } from './grants.ts'
+import { historyParity } from './history-parity.ts'
 import { noFloatMoney } from './no-float-money.ts'
+import { noPrimaryKey } from './no-primary-key.ts'
 import { noTimestampWithoutZone } from './no-timestamp-without-zone.ts'
+import { policyAlwaysTrue } from './policy-always-true.ts'
+import { policyPerRow } from './policy-per-row.ts'
+import { policyWithoutRls } from './policy-without-rls.ts'
+import { redundantIndex } from './redundant-index.ts'
+import { retentionDeclared } from './retention-declared.ts'
 import { rlsEnabled } from './rls-enabled.ts'
 import { rlsForced } from './rls-forced.ts'
+import { sensitiveColumn } from './sensitive-column.ts'
+import { softDeleteUnique } from './soft-delete-unique.ts'
 import { stateMachineTrigger } from './state-machine-trigger.ts'
 import { tenantColumn } from './tenant-column.ts'
 import { tenantFirstInIndexes } from './tenant-first-in-indexes.ts'
 import { tenantFirstInKeys } from './tenant-first-in-keys.ts'
 import { tenantPolicy } from './tenant-policy.ts'
+import { unloggedTable } from './unlogged-table.ts'
 import { uselessIndexUnderRls } from './useless-index-under-rls.ts'
 import { viewSecurityInvoker } from './view-security-invoker.ts'
 
-/** Every rule of verify, in the order of the report. A test compares this list with the folder. */
+/** Every rule of verify, in the order of the report. A test compares these lists with the folder. */
 export const verifyRules: readonly Rule[] = [
   rlsEnabled,
   rlsForced,
   tenantPolicy,
+  policyAlwaysTrue,
+  policyWithoutRls,
+  policyPerRow,
   tenantColumn,
   tenantFirstInKeys,
   tenantFirstInIndexes,
   foreignKeyCarriesTenant,
   foreignKeyIndex,
   uselessIndexUnderRls,
+  redundantIndex,
+  noPrimaryKey,
+  unloggedTable,
   auditCoverage,
   appendOnly,
+  historyParity,
+  sensitiveColumn,
   applicationRoles,
   grants,
   definerSearchPath,
   viewSecurityInvoker,
   stateMachineTrigger,
   commentsComplete,
+  retentionDeclared,
   noFloatMoney,
   noTimestampWithoutZone,
 ]
+
+/** Matters of taste over a catalog: `lint --profile all` asks them, verify does not. */
+export const styleCatalogRules: readonly Rule[] = [softDeleteUnique]
