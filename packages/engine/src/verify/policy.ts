@@ -53,6 +53,8 @@ export interface VerifyPolicy {
   readonly softDeleteColumn: string
   /** `<table><suffix>` keeps former versions of the rows of `<table>`, column by column. Empty: there are no such tables. */
   readonly historySuffix: string
+  /** Regular expressions that names must fit; a kind that is left out may be called anything. */
+  readonly namePatterns: Readonly<Partial<Record<NamedKind, string>>>
   /** Columns that hold what nobody may read in a copy of the database. */
   readonly sensitiveColumns: readonly SensitiveColumn[]
   /** Schemas that hold nothing of ours. What extensions bring along is never looked at. */
@@ -76,6 +78,9 @@ export interface TablePolicy {
 
 /** tenant: every row has a tenant. shared: rows without one are everybody's. root: a row is a tenant. global: no tenant. */
 export type Scope = 'tenant' | 'shared' | 'root' | 'global'
+
+export type NamedKind =
+  'schema' | 'table' | 'view' | 'column' | 'index' | 'constraint' | 'trigger' | 'policy' | 'function'
 
 export interface SensitiveColumn {
   /** Regular expression over column names, upper and lower case alike. */
@@ -121,6 +126,7 @@ export const defaultPolicy: VerifyPolicy & { readonly attackRole: string } = {
   protectedClasses: ['phi', 'pii', 'financial'],
   softDeleteColumn: 'deleted_at',
   historySuffix: '_history',
+  namePatterns: {},
   sensitiveColumns: [],
   ignoredSchemas: [],
 }

@@ -1,6 +1,7 @@
 import type { LintRule } from '../rule.ts'
 import { attachScans } from './attach-scans/attach-scans.ts'
 import { backfillWithDdl } from './backfill-with-ddl/backfill-with-ddl.ts'
+import { bypassRlsRole } from './bypass-rls-role/bypass-rls-role.ts'
 import { characterColumn } from './character-column/character-column.ts'
 import { checkNarrowed } from './check-narrowed/check-narrowed.ts'
 import { checkNotValid } from './check-not-valid/check-not-valid.ts'
@@ -33,7 +34,9 @@ import { foreignKeyNotValid } from './foreign-key-not-valid/foreign-key-not-vali
 import { foreignKeyTypeMismatch } from './foreign-key-type-mismatch/foreign-key-type-mismatch.ts'
 import { functionChanged } from './function-changed/function-changed.ts'
 import { grantMissing } from './grant-missing/grant-missing.ts'
+import { identifierTooLong } from './identifier-too-long/identifier-too-long.ts'
 import { identityAlways } from './identity-always/identity-always.ts'
+import { ifExistsMissing } from './if-exists-missing/if-exists-missing.ts'
 import { indexNotConcurrent } from './index-not-concurrent/index-not-concurrent.ts'
 import { jsonColumn } from './json-column/json-column.ts'
 import { keyDropped } from './key-dropped/key-dropped.ts'
@@ -43,23 +46,29 @@ import { manyTablesLocked } from './many-tables-locked/many-tables-locked.ts'
 import { missingColumn } from './missing-column/missing-column.ts'
 import { missingObject } from './missing-object/missing-object.ts'
 import { noLockTimeout } from './no-lock-timeout/no-lock-timeout.ts'
+import { notInSubquery } from './not-in-subquery/not-in-subquery.ts'
 import { notNullScans } from './not-null-scans/not-null-scans.ts'
 import { objectDropped } from './object-dropped/object-dropped.ts'
 import { partitionCreatedInPlace } from './partition-created-in-place/partition-created-in-place.ts'
+import { policyDropped } from './policy-dropped/policy-dropped.ts'
 import { privilegeRevoked } from './privilege-revoked/privilege-revoked.ts'
 import { refreshNotConcurrent } from './refresh-not-concurrent/refresh-not-concurrent.ts'
 import { reindexNotConcurrent } from './reindex-not-concurrent/reindex-not-concurrent.ts'
 import { requiredColumnAdded } from './required-column-added/required-column-added.ts'
+import { rowSecurityOff } from './row-security-off/row-security-off.ts'
 import { rowsDeleted } from './rows-deleted/rows-deleted.ts'
+import { rowsInMigration } from './rows-in-migration/rows-in-migration.ts'
 import { rowsTruncated } from './rows-truncated/rows-truncated.ts'
 import { schemaDropped } from './schema-dropped/schema-dropped.ts'
 import { sequenceRestarted } from './sequence-restarted/sequence-restarted.ts'
+import { serialColumn } from './serial-column/serial-column.ts'
 import { storageMoved } from './storage-moved/storage-moved.ts'
 import { tableCopied } from './table-copied/table-copied.ts'
 import { tableDropped } from './table-dropped/table-dropped.ts'
 import { tableRenamed } from './table-renamed/table-renamed.ts'
 import { tableWrittenAnew } from './table-written-anew/table-written-anew.ts'
 import { transactionControl } from './transaction-control/transaction-control.ts'
+import { trailRemoved } from './trail-removed/trail-removed.ts'
 import { triggerBeforeFunction } from './trigger-before-function/trigger-before-function.ts'
 import { triggerRemoved } from './trigger-removed/trigger-removed.ts'
 import { triggersDisabled } from './triggers-disabled/triggers-disabled.ts'
@@ -74,6 +83,7 @@ import { usedAfterDrop } from './used-after-drop/used-after-drop.ts'
 import { usedAfterRename } from './used-after-rename/used-after-rename.ts'
 import { usedBeforeCreated } from './used-before-created/used-before-created.ts'
 import { validateUnderLock } from './validate-under-lock/validate-under-lock.ts'
+import { varcharLength } from './varchar-length/varchar-length.ts'
 import { versionCollision } from './version-collision/version-collision.ts'
 import { versionMalformed } from './version-malformed/version-malformed.ts'
 import { viewColumnsChanged } from './view-columns-changed/view-columns-changed.ts'
@@ -167,5 +177,18 @@ const destruction: readonly LintRule[] = [
   viewColumnsChanged,
 ]
 
+const tenancy: readonly LintRule[] = [rowSecurityOff, policyDropped, bypassRlsRole]
+
+const policy: readonly LintRule[] = [trailRemoved, rowsInMigration]
+
+const structure: readonly LintRule[] = [identifierTooLong, notInSubquery, serialColumn, varcharLength, ifExistsMissing]
+
 /** Every rule over statements, by family. A test compares this list with the folders. */
-export const lintRules: readonly LintRule[] = [...history, ...locks, ...destruction]
+export const lintRules: readonly LintRule[] = [
+  ...history,
+  ...locks,
+  ...destruction,
+  ...tenancy,
+  ...policy,
+  ...structure,
+]

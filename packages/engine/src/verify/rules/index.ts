@@ -4,13 +4,17 @@ import { applicationRoles } from './application-roles.ts'
 import { auditCoverage } from './audit-coverage.ts'
 import { commentsComplete } from './comments-complete.ts'
 import { definerSearchPath } from './definer-search-path.ts'
+import { foreignKeyAction } from './foreign-key-action.ts'
 import { foreignKeyCarriesTenant } from './foreign-key-carries-tenant.ts'
 import { foreignKeyIndex } from './foreign-key-index.ts'
 import { grants } from './grants.ts'
 import { historyParity } from './history-parity.ts'
+import { nameNeedsQuotes } from './name-needs-quotes.ts'
+import { namePattern } from './name-pattern.ts'
 import { noFloatMoney } from './no-float-money.ts'
 import { noPrimaryKey } from './no-primary-key.ts'
 import { noTimestampWithoutZone } from './no-timestamp-without-zone.ts'
+import { nullableBoolean } from './nullable-boolean.ts'
 import { policyAlwaysTrue } from './policy-always-true.ts'
 import { policyPerRow } from './policy-per-row.ts'
 import { policyWithoutRls } from './policy-without-rls.ts'
@@ -46,6 +50,7 @@ export const verifyRules: readonly Rule[] = [
   redundantIndex,
   noPrimaryKey,
   unloggedTable,
+  namePattern,
   auditCoverage,
   appendOnly,
   historyParity,
@@ -62,4 +67,4 @@ export const verifyRules: readonly Rule[] = [
 ]
 
 /** Matters of taste over a catalog: `lint --profile all` asks them, verify does not. */
-export const styleCatalogRules: readonly Rule[] = [softDeleteUnique]
+export const styleCatalogRules: readonly Rule[] = [softDeleteUnique, foreignKeyAction, nullableBoolean, nameNeedsQuotes]

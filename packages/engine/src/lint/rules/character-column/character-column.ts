@@ -1,7 +1,5 @@
 import { formatType } from '../../../catalog/files/format-type.ts'
-import { alterSteps, type ColumnNode } from '../../locks/alter-steps.ts'
-import type { ParsedStatement } from '../../../parse/parse-sql.ts'
-import { relationKey } from '../../history/names.ts'
+import { columnsOf } from '../../structure/columns-of.ts'
 import type { LintRule } from '../../rule.ts'
 
 export const characterColumn: LintRule = {
@@ -24,17 +22,4 @@ export const characterColumn: LintRule = {
       }
     }
   },
-}
-
-function columnsOf(statement: ParsedStatement): { table: string; column: ColumnNode }[] {
-  const { node } = statement
-  if ('CreateStmt' in node) {
-    const table = relationKey(node.CreateStmt.relation)
-    return (node.CreateStmt.tableElts ?? []).flatMap((item) =>
-      'ColumnDef' in item ? [{ table, column: item.ColumnDef }] : [],
-    )
-  }
-  return alterSteps(statement).flatMap(({ table, command: { def, subtype } }) =>
-    subtype === 'AT_AddColumn' && def && 'ColumnDef' in def ? [{ table, column: def.ColumnDef }] : [],
-  )
 }

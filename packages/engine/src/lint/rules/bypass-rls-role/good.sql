@@ -1,0 +1,2 @@
+create role app login nobypassrls nosuperuser;
+alter role app nobypassrls;

@@ -1,0 +1,3 @@
+create table a_table_with_a_name_that_goes_on_and_on_but_ends_in_time_here (id BIGINT primary key);
+comment on table a_table_with_a_name_that_goes_on_and_on_but_ends_in_time_here is
+  'a_text_that_is_longer_than_any_name_may_be_but_is_no_name_at_all_so_nobody_minds';

@@ -1,0 +1,8 @@
+-- file: 001_orders.sql
+create table orders (id bigint primary key, a int, b int);
+create index orders_a on orders (a);
+drop index orders_a;
+-- file: 002_indexes.sql
+-- imhotep:no-transaction
+drop index concurrently if exists orders_a;
+create index concurrently orders_b on orders (b);

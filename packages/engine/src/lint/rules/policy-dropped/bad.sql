@@ -1,0 +1,8 @@
+-- applied file: 001_orders.sql
+create table orders (id BIGINT primary key, shop BIGINT, closed boolean);
+alter table orders enable row level security, force row level security;
+create policy own on orders using (shop = 1);
+create policy open_only on orders as restrictive using (not closed);
+-- file: 002_wider.sql
+drop policy open_only on orders; -- here
+drop policy own on orders; -- here

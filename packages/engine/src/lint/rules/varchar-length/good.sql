@@ -1,0 +1,1 @@
+create table orders (id bigint primary key, note text check (length(note) <= 255), code varchar);
