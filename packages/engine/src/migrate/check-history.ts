@@ -9,9 +9,9 @@ import {
   OutOfOrderError,
   type EditedFile,
 } from './errors.ts'
-import { readBody, type HistoryRow, type HistoryTable } from './history-table.ts'
+import { readBody, readNormalized, type HistoryRow, type HistoryTable } from './history-table.ts'
 import { unifiedDiff } from './line-diff.ts'
-import { compareVersions, type MigrationFile } from './migration-file.ts'
+import { compareVersions, isKnexFile, type MigrationFile } from './migration-file.ts'
 import { fillPlaceholders } from './placeholders.ts'
 import { sharedObjects, touchedObjects, type TouchedObjects } from './touched-objects.ts'
 
@@ -47,7 +47,10 @@ export async function sortEdited(
   const sorted = { edited: [] as EditedFile[], commentsOnly: [] as string[] }
   for (const { file, row } of comparison.edited) {
     const body = await readBody(connection, table, row.version)
-    if (await meansTheSame(body, file, placeholders)) sorted.commentsOnly.push(file.file)
+    const isSame = file.knex
+      ? await plansTheSame(connection, table, file, row)
+      : await meansTheSame(body, file, placeholders)
+    if (isSame) sorted.commentsOnly.push(file.file)
     else sorted.edited.push({ version: row.version, file: file.file, diff: diffOfApplied(body, file) })
   }
   return sorted
@@ -56,6 +59,17 @@ export async function sortEdited(
 /** The unified diff from the text that was applied to the file's text. */
 export function diffOfApplied(body: string, file: MigrationFile): string {
   return unifiedDiff(body, file.text, { before: `${file.file} (applied)`, after: `${file.file} (file)` })
+}
+
+/** What ran may differ from the plan, so plans are compared. */
+async function plansTheSame(
+  connection: Transaction,
+  table: HistoryTable,
+  file: MigrationFile,
+  row: HistoryRow,
+): Promise<boolean> {
+  const before = await readNormalized(connection, table, row.version)
+  return before?.toString('hex') === (await normalisedHash(file.text))
 }
 
 /** Both texts are filled with today's values, so that another value of a placeholder is not an edit. */
@@ -106,5 +120,6 @@ async function touchedByRow(
 }
 
 async function touchedBy(text: string, file: string, options: CheckOptions): Promise<TouchedObjects> {
-  return touchedObjects((await parseSql(fillPlaceholders(text, options.placeholders, file), file)).statements)
+  const filled = isKnexFile(file) ? text : fillPlaceholders(text, options.placeholders, file)
+  return touchedObjects((await parseSql(filled, file)).statements)
 }

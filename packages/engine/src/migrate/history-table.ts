@@ -114,6 +114,19 @@ export async function readBody(connection: Transaction, table: HistoryTable, ver
   return rows[0]?.body ?? ''
 }
 
+/** The hash of what a version meant when it was applied: of the file's SQL, of a Knex file's plan. */
+export async function readNormalized(
+  connection: Transaction,
+  table: HistoryTable,
+  version: string,
+): Promise<Buffer | null> {
+  const rows = await connection.query<{ normalized: Buffer | null }>(
+    `select normalized from ${table.sql} where version = $1`,
+    [version],
+  )
+  return rows[0]?.normalized ?? null
+}
+
 /** How a row is written: `replace` for files that run again (repeatable files and seeds). */
 export interface InsertOptions {
   readonly success?: boolean

@@ -23,7 +23,7 @@ export async function parseAhead(
   files: readonly MigrationFile[],
   placeholders?: Readonly<Record<string, string>>,
 ): Promise<void> {
-  for (const file of files) {
+  for (const file of files.filter(({ knex }) => knex === undefined)) {
     const text = fillPlaceholders(file.text, placeholders, file.file)
     parsedAhead.set(text, await parseSql(text, file.file))
   }

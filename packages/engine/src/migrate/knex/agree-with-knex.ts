@@ -48,14 +48,19 @@ function programsOf(files: readonly MigrationFile[]): { knexfile: Knexfile; name
   return knexfile ? { knexfile, names: programs.map(({ file }) => file) } : null
 }
 
+/** Knex's table in a database of a history with Knex files, to be kept in step; null where there is none. */
+export async function knexBookOf(connection: Transaction, files: readonly MigrationFile[]): Promise<KnexBook | null> {
+  const programs = programsOf(files)
+  return programs && readKnexBook(connection, programs.knexfile, programs.names)
+}
+
 /** The history as it will be when it agrees with Knex's table, without changing anything. */
 export async function agreedRows(
   connection: Transaction,
   files: readonly MigrationFile[],
   rows: readonly HistoryRow[],
 ): Promise<{ rows: readonly HistoryRow[]; comparison: KnexComparison | null }> {
-  const programs = programsOf(files)
-  const book = programs ? await readKnexBook(connection, programs.knexfile, programs.names) : null
+  const book = await knexBookOf(connection, files)
   if (!book) return { rows, comparison: null }
   const comparison = compareWithKnex(files, rows, book)
   let chain = chainHead(rows)
@@ -80,14 +85,13 @@ export async function agreeWithKnex(
   const programs = programsOf(files)
   if (!programs) return { book: null, adopted: [] }
   const { connection } = session
-  const read = () => readKnexBook(connection, programs.knexfile, programs.names)
   await connection.script('begin')
   try {
     if (options.keepKnex) await createKnexBook(connection, programs.knexfile)
-    const book = await read()
+    const book = await knexBookOf(connection, files)
     const adopted = book ? await agree(session, files, book, options) : []
     await connection.script('commit')
-    return { book: book && (await read()), adopted }
+    return { book: book && (await knexBookOf(connection, files)), adopted }
   } catch (error) {
     await connection.script('rollback').catch(() => undefined)
     throw error

@@ -1,6 +1,5 @@
 import { DatabaseError, type TextAnswer } from '@imhotep/postgres'
 import { codeFrame } from '../../parse/code-frame.ts'
-import { normalisedHash } from '../../parse/normalised-hash.ts'
 import { MigrationStatementError, type MigrationFailedError } from '../errors.ts'
 import type { MigrationSession } from '../migration-session.ts'
 import { cancellable } from '../run-script.ts'
@@ -12,12 +11,6 @@ import { isRead } from './is-read.ts'
 import { callMigration, type KnexMigration } from './knex-migration.ts'
 import { Transcript } from './transcript.ts'
 
-/** What a run of `up` or `down` has sent. */
-export interface Sent {
-  readonly text: string
-  readonly normalized: Buffer
-}
-
 export interface RunOptions {
   /** What to do if it fails. */
   readonly hint: string
@@ -27,7 +20,7 @@ export interface RunOptions {
 }
 
 /**
- * Runs `up` or `down` on the session's connection. Opening and closing the transaction is the caller's.
+ * Runs `up` or `down` on the session's connection and returns the SQL that it sent. Opening and closing the transaction is the caller's.
  * @throws MigrationFailedError with the line of the file that failed
  */
 export async function runStep(
@@ -36,7 +29,7 @@ export async function runStep(
   knex: KnexMigration,
   step: 'up' | 'down',
   options: RunOptions,
-): Promise<Sent> {
+): Promise<string> {
   const transcript = new Transcript(file, knex.source)
   const failures = new WeakMap<Error, Failure>()
 
@@ -72,8 +65,7 @@ export async function runStep(
   } catch (error) {
     throw failureOf(error, file, knex, failures, options.hint)
   }
-  const text = transcript.toText()
-  return { text, normalized: Buffer.from(await normalisedHash(text), 'hex') }
+  return transcript.toText()
 }
 
 /** A COMMIT in the code's own SQL would end the transaction that the file shares with its history row. */

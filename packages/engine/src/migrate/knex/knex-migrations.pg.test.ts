@@ -4,7 +4,7 @@ import { compareCatalogs } from '../../catalog/compare.ts'
 import { foldFiles } from '../../catalog/files.ts'
 import { readCatalog } from '../../catalog/live.ts'
 import type { Catalog } from '../../catalog/model.ts'
-import { MigrationFailedError, MigrationStatementError } from '../errors.ts'
+import { MigrationEditedError, MigrationFailedError, MigrationStatementError } from '../errors.ts'
 import { migrationStatus } from '../migration-status.ts'
 import { readHistory } from '../read-history.ts'
 import {
@@ -14,7 +14,9 @@ import {
   KnexLoadError,
   KnexLockedError,
 } from './errors.ts'
-import { library, withProject, type Project } from './project.fixture.ts'
+import { library as all, withProject, type Project } from './project.fixture.ts'
+
+const library: Readonly<Record<string, string>> = all
 
 /** The schema without the tables that tools keep their histories in. */
 async function schemaOf({ db }: Project): Promise<Catalog> {
@@ -269,6 +271,32 @@ test('readHistory: writes names as the knexfile of the project does', () =>
       assert.deepEqual(file.knex?.project.knexfile.tableName, 'done')
     },
   ))
+
+test('readHistory: reads a file anew that has changed, whatever kind of module it is', () =>
+  withProject(library, async (project) => {
+    const before = await readHistory(project.directory)
+    for (const [name, text] of Object.entries(library)) {
+      await project.write({ [name]: text.replaceAll(/(authors|books)(?=['"])/g, '$1_anew') })
+    }
+
+    const after = await readHistory(project.directory)
+
+    assert.equal(before.filter(({ text }) => text.includes('_anew')).length, 0)
+    assert.equal(after.filter(({ text }) => text.includes('_anew')).length, 3)
+  }))
+
+test('applyMigrations: a Knex file that was only formatted anew is not edited, also when its run depended on rows', () =>
+  withProject(library, async (project) => {
+    await project.migrate()
+    const name = '20260103100000_titles.mjs'
+    await project.write({ [name]: (library[name] ?? '').replaceAll('\n', '\n\n') })
+
+    const { warnings } = await project.migrate()
+    await project.write({ [name]: (library[name] ?? '').replaceAll("'title'", "'heading'") })
+
+    assert.match(warnings.join(), /titles\.mjs' was changed after it was applied, in comments or white space only/)
+    await assert.rejects(project.migrate(), MigrationEditedError)
+  }))
 
 test('applyMigrations: takes over what Knex has applied, once', () =>
   withProject(library, async (project) => {

@@ -1,20 +1,36 @@
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { basename } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { sha256 } from '../migration-file.ts'
 import { KnexLoadError } from './errors.ts'
 
 /**
  * Loads a JavaScript or TypeScript file of the project. TypeScript goes through what this process can read already (a
  * loader, or a Node that does it by itself), else through the project's tsx, which stays registered from then on.
+ * A file that has changed since it was loaded is loaded anew.
  * @throws KnexLoadError
  */
 export async function loadModule(path: string): Promise<Record<string, unknown>> {
   try {
     if (isTypeScript(path) && needsTsx()) await registerTsx(path)
-    return (await import(pathToFileURL(path).href)) as Record<string, unknown>
+    return (await import(addressOf(path))) as Record<string, unknown>
   } catch (cause) {
     throw loadError(path, cause)
   }
+}
+
+const loaded = new Map<string, string>()
+
+/** Node keeps what it has loaded by its address: a file with another text needs another one. */
+function addressOf(path: string): string {
+  const version = sha256(readFileSync(path)).toString('hex')
+  const address = pathToFileURL(path).href
+  const before = loaded.get(path) ?? version
+  loaded.set(path, before)
+  if (before === version) return address
+  delete createRequire(import.meta.url).cache[path]
+  return `${address}?${version}`
 }
 
 function isTypeScript(path: string): boolean {

@@ -34,26 +34,28 @@ async function runInside(session: MigrationSession, { prepared, row }: FileWithR
   const { connection, table } = session
   const { file, text } = prepared
   await connection.script(`set local lock_timeout = '${session.statementLockTimeout}'`)
-  // The record is what the code has sent, not what was planned.
-  const sent = file.knex ? await runKnexFile(session, prepared, book) : await runSqlFile(session, file.file, text)
+  // The text in the record is what the code has sent; its hash stays that of the plan, which does not depend on rows.
+  const body = file.knex ? await runKnexFile(session, prepared, book) : await runSqlFile(session, file.file, text)
   const replace = row.kind === 'repeatable'
-  await connection.script(`${RESET}\n${insertHistoryRow(table, { ...row, ...sent }, { replace })}\nreset all`)
+  await connection.script(
+    `${RESET}\n${insertHistoryRow(table, { ...row, body: body ?? row.body }, { replace })}\nreset all`,
+  )
 }
 
 async function runKnexFile(
   session: MigrationSession,
   { file }: FileWithRow['prepared'],
   book: KnexBook | null,
-): Promise<{ body: string; normalized: Buffer } | null> {
+): Promise<string | null> {
   const { knex } = file
   if (!knex) return null
   await book?.open(session.connection, file.file)
   await startSession(session, knex.project.knexfile.searchPath)
   const hint = 'correct the file and run it again; it was taken back as a whole'
-  const { text, normalized } = await runStep(session, file.file, knex, 'up', { hint })
+  const text = await runStep(session, file.file, knex, 'up', { hint })
   await session.connection.script(RESET)
   await book?.add(session.connection, file.file)
-  return { body: text, normalized }
+  return text
 }
 
 async function runSqlFile(session: MigrationSession, file: string, text: string): Promise<null> {
@@ -97,7 +99,7 @@ export async function runKnexStatements(
   await startSession(session, knex.project.knexfile.searchPath)
 
   const count = `update ${table.sql} set statements_done = $1::int where version = $2`
-  const sent = await runStep(session, file.file, knex, 'up', {
+  const text = await runStep(session, file.file, knex, 'up', {
     hint: 'what the file did before this line stays in the database',
     async before({ parsed }) {
       if (!parsed || !runsAlone(parsed)) return connection.script(wait)
@@ -111,8 +113,8 @@ export async function runKnexStatements(
   })
   await connection.script('begin')
   await connection.query(
-    `update ${table.sql} set success = true, body = $2, normalized = $3, duration_ms = $4::int where version = $1`,
-    [row.version, sent.text, sent.normalized, Math.round(performance.now() - started)],
+    `update ${table.sql} set success = true, body = $2, duration_ms = $3::int where version = $1`,
+    [row.version, text, Math.round(performance.now() - started)],
   )
   await book?.add(connection, file.file)
   await connection.script('commit')
