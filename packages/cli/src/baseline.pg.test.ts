@@ -3,14 +3,30 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { testServer } from '../../../tests/support/database.ts'
 import { runCli } from '../../../tests/support/run-cli.ts'
 
 // The JSON shape is public: whoever changes the keys below breaks the tools that read them.
 
-const dump = fileURLToPath(new URL('../../engine/src/baseline/workshop-dump.fixture.txt', import.meta.url))
 const root = mkdtempSync(join(tmpdir(), 'imhotep-cli-baseline-'))
+const dump = join(root, 'dump.sql')
+writeFileSync(
+  dump,
+  `--
+-- PostgreSQL database dump
+--
+CREATE SCHEMA shop;
+CREATE TABLE shop.mechanics (
+    id bigint NOT NULL,
+    name text NOT NULL
+);
+ALTER TABLE ONLY shop.mechanics
+    ADD CONSTRAINT mechanics_pkey PRIMARY KEY (id);
+--
+-- PostgreSQL database dump complete
+--
+`,
+)
 after(() => rmSync(root, { recursive: true }))
 
 let projects = 0

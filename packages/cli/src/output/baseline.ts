@@ -38,7 +38,10 @@ export function printBaseline(data: BaselineData, page: Page): void {
   }
   if (data.advice.length > 0) {
     page.line(page.paint(`${count(data.advice.length, 'thing')} left to you:`, 'warn'))
-    for (const { object, message } of data.advice) page.line(`  ${object}: ${message}`)
+    for (const [message, objects] of groupByMessage(data.advice)) {
+      page.line(`  ${message}`)
+      page.line(page.paint(`    ${objects.slice(0, 20).join(', ')}${objects.length > 20 ? ', ...' : ''}`, 'dim'))
+    }
   }
   if (data.proof !== null) printProof(data.proof, page)
   if (data.adopted !== null) {
@@ -52,6 +55,12 @@ function countByRule(additions: readonly Addition[]): Map<string, number> {
   const counts = new Map<string, number>()
   for (const { rule } of additions) counts.set(rule, (counts.get(rule) ?? 0) + 1)
   return counts
+}
+
+function groupByMessage(advice: readonly Advice[]): Map<string, string[]> {
+  const groups = new Map<string, string[]>()
+  for (const { object, message } of advice) groups.set(message, [...(groups.get(message) ?? []), object])
+  return groups
 }
 
 function printProof({ equal, idempotent, exact, rows, differences }: Proof, page: Page): void {

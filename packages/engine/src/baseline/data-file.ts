@@ -42,6 +42,8 @@ export async function writeDataFile(dump: string, file: string, options: DataFil
     const read = await readDump(dump, { data: writer, ...(options.signal ? { signal: options.signal } : {}) })
     for (const sql of read.sequenceValues) if (writer.isWanted(sequenceOf(sql))) await writer.line(sql)
     for (const table of tables) await writer.line(`alter table ${quoteKey(table)} alter column ${column} drop default;`)
+    for (const [refresh, view = ''] of read.text.matchAll(/^REFRESH MATERIALIZED VIEW (\S+);$/gm))
+      if (writer.isWanted(view)) await writer.line(refresh)
     return { rows: writer.rows }
   } finally {
     output.end()

@@ -1,7 +1,6 @@
 import type { Catalog, Role } from '../catalog/model.ts'
 import { foldStatement, startFold } from '../catalog/files.ts'
 import { parseSql, type ParsedFile, type ParsedStatement } from '../parse/parse-sql.ts'
-import { walkTree } from '../parse/walk.ts'
 import type { Dump } from './dump.ts'
 
 export interface FoldDumpOptions {
@@ -60,13 +59,26 @@ function isWanted({ node }: ParsedStatement, { owner = 'drop', grants = 'keep' }
 /** Every role that owns something, holds something or has a policy. */
 export function namedRoles(statements: readonly ParsedStatement[]): string[] {
   const names = new Set<string>()
-  for (const { node } of statements)
-    walkTree(node, (tag, content) => {
-      const name = content['rolename']
-      if (tag === 'RoleSpec' && typeof name === 'string' && !name.startsWith('pg_')) names.add(name)
+  for (const { kind, node } of statements) {
+    if (!NAMES_ROLES.has(kind)) continue
+    // Some trees hold the role's node without its tag.
+    JSON.stringify(node, (key, value: unknown) => {
+      if (key === 'rolename' && typeof value === 'string' && !value.startsWith('pg_')) names.add(value)
+      return value
     })
+  }
   return [...names]
 }
+
+const NAMES_ROLES = new Set([
+  'AlterOwnerStmt',
+  'AlterTableStmt',
+  'AlterDefaultPrivilegesStmt',
+  'CreatePolicyStmt',
+  'CreateSchemaStmt',
+  'GrantRoleStmt',
+  'GrantStmt',
+])
 
 function groupRole(name: string): Role {
   return { name, login: false, superuser: false, bypassRls: false, inherit: true, memberOf: [] }

@@ -13,7 +13,7 @@ import { keepSchemas } from './keep-schemas.ts'
 import type { Baseline } from './make-baseline.ts'
 
 export interface ProveOptions {
-  /** A server to make scratch databases on, as a superuser. They are removed again. */
+  /** A server to make scratch databases on, as a superuser. They are removed again; roles that the baseline makes stay. */
   readonly server: string
   /** The baseline without additions; the same as the one to prove when it has none. */
   readonly plain: Baseline
@@ -178,7 +178,9 @@ class Laboratory {
   async close(): Promise<void> {
     for (const db of this.#open.values()) await db.close()
     for (const name of this.#names) await this.#server.query(`drop database if exists ${name} with (force)`)
-    for (const role of this.#roles) await this.#server.query(`drop role if exists ${quoteIdentifier(role)}`)
+    // Another database may have begun to use one meanwhile: then it stays.
+    for (const role of this.#roles)
+      await this.#server.query(`drop role if exists ${quoteIdentifier(role)}`).catch(() => undefined)
     await this.#server.close()
   }
 }

@@ -174,7 +174,6 @@ class DumpReader {
 function leftOutReason(line: string): string | null {
   if (line.startsWith('SET ')) return setReason(line)
   if (/^(BEGIN|COMMIT|START TRANSACTION)\b/.test(line)) return ''
-  if (line.startsWith('REFRESH MATERIALIZED VIEW ')) return ''
   if (/^SELECT pg_catalog\.lo_|^ALTER LARGE OBJECT |^(GRANT|REVOKE) .* ON LARGE OBJECT /.test(line))
     return 'a large object: data'
   if (/^(CREATE|ALTER|DROP|COMMENT ON|GRANT .* ON|REVOKE .* ON) DATABASE /.test(line))
