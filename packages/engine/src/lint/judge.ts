@@ -1,4 +1,5 @@
 import { foldErrors, foldStatement, startFold } from '../catalog/files.ts'
+import type { SourcePosition } from '../catalog/model.ts'
 import { lineColumns } from '../parse/offsets.ts'
 import type { ParsedStatement } from '../parse/parse-sql.ts'
 import type { Finding } from '../verify/finding.ts'
@@ -25,12 +26,19 @@ export class Judge {
   /** `schema.name` -> whether the files tell all about it. */
   readonly #certain = new Map<string, boolean>()
   readonly #moment: Omit<Moment, 'file'>
+  /** Of the statement that is folded. */
+  #now: Moment | null = null
 
   constructor(files: readonly LintedFile[], options: LintOptions) {
     const { serverVersion = 18, policy = defaultPolicy, complete = true, effects, searchPath } = options
     this.#files = files
     this.#options = options
-    this.#fold = startFold({ serverVersion, ...(effects ? { effects } : {}), ...(searchPath ? { searchPath } : {}) })
+    this.#fold = startFold({
+      serverVersion,
+      ...(effects ? { effects } : {}),
+      ...(searchPath ? { searchPath } : {}),
+      watch: (statement, position) => this.#judgeCode(statement, position),
+    })
     this.#moment = {
       catalog: this.#fold.catalog,
       history: indexHistory(files, complete),
@@ -50,6 +58,7 @@ export class Judge {
       qualifyNames(statement, this.#fold)
       if (file.pending) this.#judgeStatement('check', statement, moment)
       const made = file.pending ? newRelations(statement, this.#fold.catalog, moment.isNew) : []
+      this.#now = file.pending ? moment : null
       foldStatement(this.#fold, statement, file)
       for (const name of made) this.#newTables.add(name)
       if (file.pending) this.#judgeStatement('checkAfter', statement, moment)
@@ -108,6 +117,20 @@ export class Judge {
     }
   }
 
+  /** A statement that a DO block or a function runs: nothing of the file stands around it, and its text cannot be changed. */
+  #judgeCode(inner: ParsedStatement, position: SourcePosition): void {
+    const moment = this.#now
+    if (!moment) return
+    const statement = { ...inner, line: position.line, column: position.column }
+    qualifyNames(statement, this.#fold)
+    for (const rule of this.#rulesFor('check', statement.kind)) {
+      if (rule.family !== 'locks' && !IN_CODE.has(rule.id)) continue
+      for (const { edit: _, at: __, ...problem } of rule.check?.(statement, moment) ?? [])
+        this.#add(rule, moment.file, 0, { ...problem, position })
+    }
+    for (const name of newRelations(statement, this.#fold.catalog, moment.isNew)) this.#newTables.add(name)
+  }
+
   /** The rules that look at a kind of statement, worked out once a kind. */
   #rulesFor(hook: 'check' | 'checkAfter', tag: string): readonly LintRule[] {
     const key = `${hook} ${tag}`
@@ -143,6 +166,16 @@ export class Judge {
     if (problem.edit) this.edits.set(file.file, [...(this.edits.get(file.file) ?? []), problem.edit])
   }
 }
+
+/** Rules beside those about locks that need not know what the file does next. */
+const IN_CODE = new Set([
+  'column-dropped',
+  'drop-cascade',
+  'rows-deleted',
+  'rows-truncated',
+  'schema-dropped',
+  'table-dropped',
+])
 
 function syntaxFinding(file: LintedFile, error: LintedFile['errors'][number]): Finding {
   return {

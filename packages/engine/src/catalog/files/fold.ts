@@ -14,6 +14,8 @@ export interface FoldOptions {
   readonly serverVersion?: number
   /** The search path that every file starts with. Default `public`. */
   readonly searchPath?: readonly string[]
+  /** Told each statement that code of the files runs (DO blocks, functions that are called), right before it is folded. */
+  readonly watch?: (statement: ParsedStatement, position: SourcePosition) => void
 }
 
 /** The state while statements are folded into a catalog. */

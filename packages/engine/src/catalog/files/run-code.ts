@@ -272,6 +272,7 @@ function runSql(run: Run, { sqlstmt, into, target }: NonNullable<Statement['PLpg
     const node = queryNode(text)
     if (node && /^(Insert|Update|Delete|Merge)Stmt$/.test(Object.keys(node)[0] ?? '')) {
       run.variables.set('found', UNDECIDED)
+      watchText(run, text)
       if (callsChange(run.fold, node)) note(run, 'rows that call functions')
       return 'next'
     }
@@ -314,12 +315,19 @@ function foldText(run: Run, text: string): void {
   const { statements, errors } = parseSqlNow(text, position.file)
   for (const error of errors) note(run, `does not parse: ${error.reason}`)
   for (const statement of statements) {
+    fold.options.watch?.(statement, position)
     fold.statement = statement
     fold.position = position
     applyStatement(fold, statement)
   }
   fold.statement = outer
   fold.position = position
+}
+
+/** Statements about rows change no schema, but who watches wants to see them. */
+function watchText({ fold }: Run, text: string): void {
+  if (!fold.options.watch) return
+  for (const statement of parseSqlNow(text, fold.position.file).statements) fold.options.watch(statement, fold.position)
 }
 
 function runQuery(run: Run, text: string): End {

@@ -14,3 +14,9 @@ begin;
 alter table orders add column remark text;
 create table remarks as select id, note from orders; -- here
 commit;
+-- file: 005_block.sql
+do $$
+begin
+  alter table orders add column kind text;
+  update orders set kind = 'a'; -- here
+end $$;

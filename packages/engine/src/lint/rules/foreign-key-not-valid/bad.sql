@@ -7,3 +7,10 @@ alter table orders
   add column note text,
   add foreign key (payer_id) references customers; -- here
 alter table orders add column agent_id bigint default 1 references customers (id); -- here
+-- file: 003_guarded.sql
+do $$
+begin
+  if not exists (select from pg_constraint where conname = 'orders_agent') then
+    alter table orders add constraint orders_agent foreign key (agent_id) references customers (id); -- here
+  end if;
+end $$;

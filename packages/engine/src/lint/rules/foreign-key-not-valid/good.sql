@@ -10,3 +10,12 @@ create table items (id bigint primary key, order_id bigint references orders (id
 alter table items add foreign key (customer_id) references customers (id);
 -- file: 003_validate.sql
 alter table orders validate constraint orders_customer;
+-- file: 004_guarded.sql
+do $$
+begin
+  if not exists (select from pg_constraint where conname = 'orders_customer') then
+    alter table orders add constraint orders_customer foreign key (customer_id) references customers (id);
+  end if;
+  create table lines (id bigint primary key, order_id bigint);
+  alter table lines add constraint lines_order foreign key (order_id) references orders (id);
+end $$;
