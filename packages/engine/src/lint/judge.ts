@@ -128,7 +128,8 @@ export class Judge {
       for (const { edit: _, at: __, ...problem } of rule.check?.(statement, moment) ?? [])
         this.#add(rule, moment.file, 0, { ...problem, position })
     }
-    for (const name of newRelations(statement, this.#fold.catalog, moment.isNew)) this.#newTables.add(name)
+    for (const name of newRelations(statement, this.#fold.catalog, (name) => this.#isNew(name)))
+      this.#newTables.add(name)
   }
 
   /** The rules that look at a kind of statement, worked out once a kind. */
