@@ -330,12 +330,20 @@ export const hospital: readonly Requirement[] = [
     id: 'H18',
     asks: 'a tool validates the schema and writes decision records',
     state: 'partly',
-    objects: ['imhotep verify', 'packages/engine/src/verify/rules', 'packages/engine/src/modules/check-modules.ts'],
+    objects: [
+      'imhotep verify',
+      'imhotep lint',
+      'imhotep adr',
+      'packages/engine/src/verify/rules',
+      'packages/engine/src/modules/check-modules.ts',
+      'packages/engine/src/adr/write-decision.ts',
+    ],
     tests: {
+      'packages/cli/src/adr.pg.test.ts': ['prints a record that names both ends'],
       'packages/engine/src/verify/rules/index.test.ts': ['holds every rule of the folder, each with its test'],
       'packages/engine/src/verify/verify-database.pg.test.ts': ['finds no error in the schema as it is built'],
     },
-    missing: 'Decision records are written by hand; there is no MCP server.',
+    missing: 'There is no MCP server.',
   },
   {
     id: 'H19',
