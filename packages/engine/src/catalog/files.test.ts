@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { foldFiles } from './files.ts'
+import { parseSql } from '../parse/parse-sql.ts'
+import { foldFiles, foldStatement, startFold } from './files.ts'
 
 test('foldFiles: every object knows its file and line', async () => {
   const catalog = await foldFiles([
@@ -69,4 +70,59 @@ test('foldFiles: a second definition of the same name changes nothing', async ()
   const catalog = await foldFiles([{ path: 'x.sql', text }])
 
   assert.deepEqual([...(catalog.tables.get('a.t')?.columns.keys() ?? [])], ['x'])
+})
+
+test('foldFiles: what was dropped, renamed or moved is remembered with its place and new name, until the name comes back', async () => {
+  const text = `create schema a; create schema b;
+create table a.t (x int, y int); create table a.u (x int); create view a.v as select x from a.t; create function a.f(int) returns int language sql as '';
+alter table a.t rename column x to z;
+alter table a.t drop column y;
+alter table a.t rename to s;
+alter table a.u set schema b;
+drop view a.v;
+alter function a.f(int) rename to g;
+create table a.t (x int);`
+
+  const { gone } = await foldFiles([{ path: 'x.sql', text }])
+
+  const found = [...gone].map(([name, { how, to, position }]) => [name, how, to, position.line])
+  assert.deepEqual(found, [
+    ['a.u', 'moved', 'b.u', 6],
+    ['a.v', 'dropped', null, 7],
+    ['a.f(integer)', 'renamed', 'a.g(integer)', 8],
+  ])
+})
+
+test('foldFiles: columns and constraints know their own place', async () => {
+  const text =
+    'create table a.t (\n  x int,\n  y int check (y > 0),\n  constraint c check (x > 0)\n);\nalter table a.t\n  add z int;'
+
+  const catalog = await foldFiles([{ path: 'x.sql', text }])
+
+  const table = catalog.tables.get('a.t')
+  const places = [...(table?.columns.values() ?? []), ...(table?.constraints.values() ?? [])].map(
+    ({ name, position }) => [name, position?.line, position?.column],
+  )
+  assert.deepEqual(places, [
+    ['x', 2, 3],
+    ['y', 3, 3],
+    ['z', 7, 7],
+    ['t_y_check', 3, 9],
+    ['c', 4, 3],
+  ])
+})
+
+test('foldStatement: moves the catalog on statement by statement', async () => {
+  const file = await parseSql(
+    'create table a.t (x int); alter table a.t add y int; begin; drop table a.t; rollback;',
+    'x.sql',
+  )
+  const fold = startFold()
+
+  const columns = file.statements.map((statement) => {
+    foldStatement(fold, statement, file)
+    return fold.catalog.tables.get('a.t')?.columns.size
+  })
+
+  assert.deepEqual(columns, [1, 2, 2, 2, 2])
 })

@@ -41,6 +41,7 @@ export function startFold(options: FoldOptions = {}): Fold {
     position: { file: '', line: 1, column: 1 },
     searchPath: options.searchPath ?? [DEFAULT_SCHEMA],
     indexParents: new Map(),
+    localColumns: new Set(),
     transaction: null,
     depth: 0,
     file: null,

@@ -97,7 +97,7 @@ export interface Body {
   readonly statements: Statements
   readonly exceptions: ExceptionBlock | undefined
   /** Names of variables by number, with the expression that each starts with. */
-  readonly variables: readonly { readonly name: string; readonly start: string | null }[]
+  readonly variables: readonly { readonly name: string; readonly type: string; readonly start: string | null }[]
 }
 
 interface Tree {
@@ -112,6 +112,7 @@ interface Tree {
 interface Datum {
   readonly refname: string
   readonly default_val?: Expression
+  readonly datatype?: { readonly PLpgSQL_type?: { readonly typname?: string } }
 }
 
 const known = new Map<string, Body | null>()
@@ -124,6 +125,7 @@ export function plpgsqlBody(text: string): Body | null {
   const block = parsed?.PLpgSQL_function?.action?.PLpgSQL_stmt_block
   const variables = (parsed?.PLpgSQL_function?.datums ?? []).map(({ PLpgSQL_var: scalar, PLpgSQL_rec: record }) => ({
     name: (scalar ?? record)?.refname ?? '',
+    type: scalar?.datatype?.PLpgSQL_type?.typname ?? '',
     start: scalar?.default_val?.PLpgSQL_expr?.query ?? null,
   }))
   const body = block

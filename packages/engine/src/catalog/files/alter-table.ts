@@ -29,7 +29,8 @@ export function alterTable(fold: Fold, node: AlterNode): void {
   const { schema, name, key } = relationName(fold, node.relation)
   const { text, start } = fold.statement
   const spans = listBehind(text, (node.relation?.location ?? start) - start)
-  const isOnly = node.relation?.inh === false
+  // the tree leaves out what is false
+  const isOnly = node.relation?.inh !== true
   commands.forEach((command, n) => {
     const span = spans[n] ?? { start: 0, end: text.length }
     const { tables, views, sequences } = fold.catalog
@@ -148,10 +149,12 @@ function alterColumn(fold: Fold, { table, command, text, end, isOnly }: Alter): 
   }
 }
 
-/** A column that another parent brings too stays. */
-function isInheritedElsewhere({ catalog }: Fold, own: Table, from: Table, column: string): boolean {
+/** A column that the table has of its own, or that another parent brings too, stays. */
+function isInheritedElsewhere({ catalog, localColumns }: Fold, own: Table, from: Table, column: string): boolean {
   const key = `${from.schema}.${from.name}`
-  return own.inherits.some((parent) => parent !== key && catalog.tables.get(parent)?.columns.has(column))
+  if (own.partitionOf !== null) return false
+  const isLocal = localColumns.has(`${own.schema}.${own.name}.${column}`)
+  return isLocal || own.inherits.some((parent) => parent !== key && catalog.tables.get(parent)?.columns.has(column))
 }
 
 /** A new type brings its own collation, storage and default statistics along. */

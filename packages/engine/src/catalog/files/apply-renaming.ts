@@ -121,6 +121,7 @@ export function renamedRoutine(fold: Fold, from: Name, to: Name, arity: number, 
   for (const [name, trigger] of catalog.eventTriggers)
     if (trigger.function === from.key && arity === 0) catalog.eventTriggers.set(name, { ...trigger, function: to.key })
   if (others.length === 0) renamedInLists(catalog, from, to)
+  const callers = new Set<string>()
   const moves = from.schema !== to.schema && to.schema !== DEFAULT_SCHEMA
   editOutside(fold, from, (use, text, stored) => {
     if (use.kind !== 'routine' || use.key !== from.key) return []
@@ -128,8 +129,14 @@ export function renamedRoutine(fold: Fold, from: Name, to: Name, arity: number, 
       markUnknown(fold, `rename of ${from.key}, one of several that ${stored.what} may call`)
       return []
     }
+    if (stored.whole?.kind === 'view') callers.add(stored.whole.key)
     return replaceName(text, use, use.names.length > 1 || moves ? to.schema : null, to.name)
   })
+  for (const key of callers) {
+    const view = catalog.views.get(key)
+    const names = (view?.dependencies ?? []).map((name) => (name === from.key ? to.key : name))
+    if (view) catalog.views.set(key, { ...view, dependencies: [...new Set(names)].toSorted() })
+  }
 }
 
 /** The new name of a column in everything that names it: texts, keys, foreign keys, statistics, publications. */
@@ -141,7 +148,8 @@ export function renamedColumn(fold: Fold, table: string, from: string, to: strin
     const part = nameParts(text, use.at).at(use.fields.length - 1)
     if (!part) return []
     // the name of the query's column stays
-    const output = use.isOutput ? ` as ${quoteIdentifier(from)}` : ''
+    const isOfQuery = stored.kind === 'query' || stored.kind === 'statement'
+    const output = use.isOutput && isOfQuery ? ` as ${quoteIdentifier(from)}` : ''
     return [{ ...part, text: quoteIdentifier(to) + output }]
   })
 }

@@ -54,6 +54,7 @@ export function addColumn(fold: Fold, table: Table, node: ColumnDefNode, end: nu
   // In CREATE TABLE a column of that name is a parent's, which this one refines; ADD COLUMN leaves it.
   const isRefined = before !== undefined && source === table && 'CreateStmt' in fold.statement.node
   if (before && !isRefined) return
+  if (before) fold.localColumns.add(`${table.schema}.${table.name}.${name}`)
   const typeNames = path(node.typeName?.names)
   const serial = typeNames.length === 1 ? SERIAL[typeNames[0] ?? ''] : undefined
   const constraints = (node.constraints ?? []).flatMap((item) => ('Constraint' in item ? item.Constraint : []))

@@ -29,6 +29,8 @@ export interface Fold {
   searchPath: readonly string[]
   /** Of an index of a partition (`schema.name`) the index of the table above that it is a part of. */
   readonly indexParents: Map<string, string>
+  /** `schema.table.column` of columns that a table has of its own although a parent has them too. */
+  readonly localColumns: Set<string>
   /** Open since BEGIN; `path` is the search path from before SET LOCAL. */
   transaction: { readonly path: readonly string[] | null } | null
   /** How many functions of the files call each other at the moment. */

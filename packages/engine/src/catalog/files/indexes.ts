@@ -36,7 +36,7 @@ export function createIndex(fold: Fold, node: Extract<Node, { IndexStmt: unknown
     predicate: where === null ? null : qualify(fold, 'expression', where, key),
     nullsNotDistinct: node.nulls_not_distinct ?? false,
     options: relationOptions(node.options),
-    valid: !(table && node.relation?.inh === false && table.partitionKey),
+    valid: !(table && !node.relation?.inh && table.partitionKey),
     comment: null,
     position: fold.position,
   }

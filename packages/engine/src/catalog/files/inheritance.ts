@@ -88,6 +88,7 @@ export function detachPartition(fold: Fold, { def }: Command): void {
 /** ALTER TABLE .. INHERIT: the columns and checks must be there already. */
 export function inheritFromTable(fold: Fold, table: Table, parent: string): void {
   if (table.inherits.includes(parent)) return
+  for (const column of table.columns.keys()) fold.localColumns.add(`${table.schema}.${table.name}.${column}`)
   fold.catalog.tables.set(`${table.schema}.${table.name}`, { ...table, inherits: [...table.inherits, parent] })
 }
 

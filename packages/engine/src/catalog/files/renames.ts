@@ -1,14 +1,16 @@
 import { quoteIdentifier } from '../../bundle/quote.ts'
 import type { Node } from '../../parse/parser.ts'
 import { path } from '../../parse/references.ts'
-import type { Table } from '../model.ts'
+import type { Constraint, Table } from '../model.ts'
 import { renamedColumn, renamedRelation, renamedRoutine, renamedType } from './apply-renaming.ts'
+import { applyEdits, nameParts } from './edit-text.ts'
 import { markUnknown, withPartitions, type Fold } from './fold.ts'
 import { forget, noteGone } from './gone.ts'
 import { routineKey } from './grants.ts'
-import { findIndex, indexNamed, relationName, typeNamed, type Name } from './names.ts'
+import { find, findIndex, indexNamed, relationName, typeNamed, type Name } from './names.ts'
 import { findOther } from './others.ts'
 import { rekey } from './rekey.ts'
+import { listInParentheses } from './source-text.ts'
 import { renameSchema } from './rename-schema.ts'
 
 type RenameNode = Extract<Node, { RenameStmt: unknown }>['RenameStmt']
@@ -50,6 +52,10 @@ export function rename(fold: Fold, node: RenameNode): void {
       return renameSchema(fold, from, to)
     case 'OBJECT_ROLE':
       return renameRole(fold, from, to)
+    case 'OBJECT_STATISTIC_EXT': {
+      const own = find(fold, listNames(object), (key) => fold.catalog.statistics.has(key))
+      return rekey(fold.catalog.statistics, own.key, `${own.schema}.${to}`, { name: to })
+    }
     case 'OBJECT_PUBLICATION':
       return rekey(fold.catalog.publications, from || listNames(object).join('.'), to, { name: to })
     case 'OBJECT_EVENT_TRIGGER':
@@ -187,6 +193,10 @@ function renameViewColumn(fold: Fold, key: string, from: string, to: string): vo
   const columnComments = Object.fromEntries(
     Object.entries(view.columnComments).map(([column, text]) => [column === from ? to : column, text]),
   )
+  for (const [name, index] of view.indexes) {
+    const keys = index.keys.map((own) => (own.column === from ? { ...own, column: to } : own))
+    view.indexes.set(name, { ...index, keys })
+  }
   fold.catalog.views.set(key, { ...(fold.catalog.views.get(key) ?? view), columns, columnComments })
 }
 
@@ -205,9 +215,7 @@ function renameColumn(fold: Fold, table: Table, from: string, to: string): void 
   for (const [name, constraint] of table.constraints) {
     if (!constraint.columns.includes(from)) continue
     const columns = constraint.kind === 'check' ? swap(constraint.columns).toSorted() : swap(constraint.columns)
-    const definition = isListed(constraint.kind)
-      ? renameInLists(constraint.definition, from, to, 'own')
-      : constraint.definition
+    const definition = renameInDefinition(constraint, from, to)
     table.constraints.set(name, { ...constraint, columns, definition })
   }
   for (const [name, index] of table.indexes) {
@@ -221,8 +229,18 @@ function renameColumn(fold: Fold, table: Table, from: string, to: string): void 
   renameElsewhere(fold, key, from, to, swap)
 }
 
-function isListed(kind: string): boolean {
-  return kind !== 'check' && kind !== 'exclude'
+/** Checks are texts that are rewritten already. */
+function renameInDefinition({ kind, definition }: Constraint, from: string, to: string): string {
+  if (kind === 'check') return definition
+  if (kind !== 'exclude') return renameInLists(definition, from, to, 'own')
+  // the elements of an exclusion that are columns; expressions are rewritten already
+  const edits = listInParentheses(definition, 0).flatMap(({ start }) => {
+    const [part] = nameParts(definition, start)
+    return part && definition.slice(part.start, part.end) === quoteIdentifier(from)
+      ? [{ ...part, text: quoteIdentifier(to) }]
+      : []
+  })
+  return applyEdits(definition, edits)
 }
 
 function renameElsewhere(

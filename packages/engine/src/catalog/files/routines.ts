@@ -32,7 +32,7 @@ export function createFunction(fold: Fold, node: FunctionNode): void {
     comment: before?.comment ?? null,
     grants: before?.grants ?? defaultGrants(fold, 'function', schema),
     argumentTypes,
-    arguments: argumentsText(fold, parameters),
+    arguments: argumentsText(fold, parameters, node.is_procedure ?? false),
     returns: returnsText(fold, node, parameters),
     position: fold.position,
     ...routineOptions(fold, node),
@@ -58,7 +58,7 @@ const MODES: Record<string, string> = {
 }
 
 /** The form of pg_get_function_arguments; defaults stay as written. */
-function argumentsText(fold: Fold, parameters: Parameter[]): string {
+function argumentsText(fold: Fold, parameters: Parameter[], isProcedure: boolean): string {
   const { text } = fold.statement
   const spans = parameters.length > 0 ? listInParentheses(text, 0) : []
   return parameters
@@ -67,7 +67,7 @@ function argumentsText(fold: Fold, parameters: Parameter[]): string {
       const span = spans[n]
       const value = parameter.defexpr && span ? qualify(fold, 'expression', defaultText(trimmed(text, span))) : null
       const name = parameter.name ? `${quoteIdentifier(parameter.name)} ` : ''
-      return `${MODES[parameter.mode ?? ''] ?? ''}${name}${typeOf(fold, parameter)}${value === null ? '' : ` DEFAULT ${value}`}`
+      return `${MODES[parameter.mode ?? ''] ?? (isProcedure ? 'IN ' : '')}${name}${typeOf(fold, parameter)}${value === null ? '' : ` DEFAULT ${value}`}`
     })
     .join(', ')
 }

@@ -19,7 +19,7 @@ import {
 } from '../evaluate/plpgsql-tree.ts'
 import { evaluateQuery, type ResultRow } from '../evaluate/query.ts'
 import { createText } from '../evaluate/routine-text.ts'
-import { isArray, textOf, toBoolean, Undecidable, undecided, type Value } from '../evaluate/value.ts'
+import { arrayOf, isArray, textOf, toBoolean, Undecidable, undecided, type Value } from '../evaluate/value.ts'
 import type { Routine } from '../model.ts'
 import { applyStatement } from './apply-statement.ts'
 import { markUnknown, type Fold } from './fold.ts'
@@ -76,9 +76,10 @@ function newRun(fold: Fold, what: string, firstLine: number | null, budget = { l
 
 function runBody(run: Run, body: Body): void {
   run.names = body.variables.map(({ name }) => name)
-  for (const { name, start } of body.variables) {
+  for (const { name, type, start } of body.variables) {
     if (run.variables.has(name)) continue
-    run.variables.set(name, name === 'found' ? UNDECIDED : start === null ? null : attemptText(run, start))
+    const value = name === 'found' ? UNDECIDED : start === null ? null : attemptText(run, start)
+    run.variables.set(name, type.endsWith('[]') && typeof value === 'string' ? arrayOf(value) : value)
   }
   try {
     runGuarded(run, body.statements, body.exceptions)

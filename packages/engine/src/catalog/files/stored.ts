@@ -1,4 +1,4 @@
-import type { Catalog, Column, Index, Routine, Table, UserType, View } from '../model.ts'
+import type { Catalog, Column, Index, PublishedTable, Routine, Table, UserType, View } from '../model.ts'
 
 /** How a text is read: WRAPPERS makes a statement of it. */
 export type TextKind =
@@ -27,6 +27,23 @@ export function* storedTexts(catalog: Catalog, mentions: Mentions): Generator<St
   for (const [key, view] of catalog.views) yield* viewTexts(catalog, key, view, mentions)
   for (const [key, type] of catalog.types) yield* typeTexts(catalog, key, type, mentions)
   for (const [key, routine] of catalog.functions) yield* routineTexts(catalog, key, routine, mentions)
+  for (const [name, { tables }] of catalog.publications) {
+    for (const { table, where } of tables) {
+      if (where === null || !mentions(where)) continue
+      const change = (parts: Partial<PublishedTable> | null) => {
+        const now = catalog.publications.get(name)?.tables ?? []
+        const changed = now.flatMap((own) => (own.table !== table ? own : parts ? { ...own, ...parts } : []))
+        changer(catalog.publications, name)({ tables: changed })
+      }
+      yield expression(
+        where,
+        table,
+        `publication ${name}`,
+        (text) => change({ where: text }),
+        () => change(null),
+      )
+    }
+  }
   for (const [key, own] of catalog.statistics) {
     for (const [n, text] of own.expressions.entries()) {
       if (!mentions(text)) continue

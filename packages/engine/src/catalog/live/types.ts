@@ -37,7 +37,7 @@ export const typesQuery = `
     coalesce((
       select pg_catalog.json_agg(
         pg_catalog.json_build_object('name', conname::text, 'definition', pg_catalog.pg_get_constraintdef(oid),
-          'validated', convalidated)
+          'validated', convalidated, 'comment', pg_catalog.obj_description(oid, 'pg_constraint'))
         order by conname
       )
       from pg_catalog.pg_constraint
@@ -62,7 +62,7 @@ export interface TypeRow {
   default: string | null
   collation: string | null
   attributes: Attribute[]
-  checks: { name: string; definition: string; validated: boolean }[]
+  checks: { name: string; definition: string; validated: boolean; comment: string | null }[]
 }
 
 const KINDS = { e: 'enum', d: 'domain', r: 'range', c: 'composite' } as const
