@@ -19,8 +19,7 @@ export async function bothCatalogs(sql: string, options: FoldOptions = {}): Prom
   const db = connect(database.url)
   try {
     const connection = await db.dedicated()
-    // one at a time, as psql does: a ROLLBACK must not take back what stands before its BEGIN
-    for (const { start, end } of splitSql(sql)) await connection.script(sql.slice(start, end))
+    for (const part of parts(sql)) await connection.script(part)
     await connection.script('discard all')
     await connection.release()
     const live = await readCatalog(db)
@@ -31,4 +30,11 @@ export async function bothCatalogs(sql: string, options: FoldOptions = {}): Prom
   } finally {
     await db.close()
   }
+}
+
+/** Sent as a whole, a text is one transaction until its first COMMIT or ROLLBACK; with those in it goes piece by piece, as from psql. */
+function parts(sql: string): string[] {
+  const spans = splitSql(sql)
+  const isOne = !spans.some(({ start, end }) => /^(begin|commit|rollback)$/i.test(sql.slice(start, end)))
+  return isOne ? [sql] : spans.map(({ start, end }) => sql.slice(start, end))
 }
