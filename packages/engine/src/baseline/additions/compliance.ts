@@ -28,6 +28,13 @@ function tagTable(table: Table, draft: Drafting): void {
   }
   if (stated.class === null)
     advise(draft, 'comments-complete', `table ${name}`, 'has no class: state it in policy.tables')
+  if (stated.retention === null && isProtected(table, draft))
+    advise(
+      draft,
+      'retention-declared',
+      `table ${name}`,
+      'does not say how long rows are kept: state it in policy.tables',
+    )
   const missing = Object.entries(stated).filter(([tag, value]) => value !== null && !tags.has(tag))
   if (missing.length === 0 && tags.has('about')) return
   const about = tags.size > 0 ? table.comment : `about=${table.comment ?? wordsOf(table.name)}`
@@ -60,7 +67,7 @@ function addSoftDelete(table: Table, draft: Drafting): void {
   if (table.columns.has(column) || hasParent(table, draft)) return
   add(
     draft,
-    'soft-delete',
+    'soft-delete-unique',
     `column ${name}.${column}`,
     `alter table ${quoteKey(name)} add column ${quoteIdentifier(column)} timestamptz`,
   )
@@ -82,7 +89,7 @@ function addSoftDelete(table: Table, draft: Drafting): void {
         : []
     add(
       draft,
-      'soft-delete',
+      'soft-delete-unique',
       `constraint ${key.name} on ${name}`,
       `alter table ${quoteKey(name)} drop constraint ${quoteIdentifier(key.name)}`,
       indexStatement(draft.catalog, table, {

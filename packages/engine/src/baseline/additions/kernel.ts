@@ -33,14 +33,14 @@ export function addAuditKernel(draft: Drafting): void {
   addRole(draft, AUDIT_WRITER)
   addSchema(draft, policy.auditSchema)
   addSchema(draft, schemaOf(policy.appendOnlyFunction))
-  const schema = quoteIdentifier(policy.auditSchema)
-  add(draft, 'audit-coverage', `schema ${policy.auditSchema}`, `grant usage on schema ${schema} to ${AUDIT_WRITER}`)
   addFunction(draft, 'append-only', policy.appendOnlyFunction, '', refuseChange(policy))
   addFunction(draft, 'audit-coverage', touchFunction(policy), '', touchRow(policy))
   const log = `${policy.auditSchema}.audit_logs`
   if (!catalog.tables.has(log)) addAuditTable(draft, log)
   const name = recordFunction(policy)
   if (hasFunction(draft, name)) return
+  const schema = quoteIdentifier(policy.auditSchema)
+  add(draft, 'audit-coverage', `schema ${policy.auditSchema}`, `grant usage on schema ${schema} to ${AUDIT_WRITER}`)
   addFunction(draft, 'audit-coverage', name, '', recordChange(policy))
   const object = `function ${name}()`
   add(draft, 'definer-search-path', object, `alter function ${quoteKey(name)}() owner to ${AUDIT_WRITER}`)

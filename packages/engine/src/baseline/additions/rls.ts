@@ -1,7 +1,7 @@
 import { quoteIdentifier } from '../../bundle/quote.ts'
-import type { Policy, Table } from '../../catalog/model.ts'
+import type { Grant, Policy, Table } from '../../catalog/model.ts'
 import { policyStatement } from '../../print/print-policy.ts'
-import { isProtected, nameOf } from '../../verify/context.ts'
+import { isAppendOnly, isProtected, nameOf } from '../../verify/context.ts'
 import { add, advise, type Drafting } from './addition.ts'
 import { quoteKey } from './names.ts'
 import { applicationRole, tenantOfRequest } from './kernel.ts'
@@ -65,25 +65,51 @@ function secureViews(draft: Drafting): void {
   }
 }
 
-/** Select, insert, update and delete on tables, never on partitions; materialized views hold rows of all tenants. */
+/**
+ * What an application needs of tables, never of partitions: not the deletion of protected rows, nothing of the log, and
+ * no materialized view, which holds rows of all tenants.
+ */
 function grantToApplication(draft: Drafting): void {
   const { catalog, policy } = draft
-  const role = quoteIdentifier(applicationRole(policy))
-  const ours = ({ schema }: { readonly schema: string }) => !policy.ignoredSchemas.includes(schema)
-  for (const schema of catalog.schemas.keys())
-    if (ours({ schema }))
-      add(draft, 'grants', `schema ${schema}`, `grant usage on schema ${quoteIdentifier(schema)} to ${role}`)
-  for (const table of draft.catalog.tables.values()) {
+  const ours = ({ schema }: { readonly schema: string }) =>
+    !policy.ignoredSchemas.includes(schema) && schema !== policy.auditSchema
+  for (const [name, schema] of catalog.schemas)
+    if (ours({ schema: name })) grantMissing(draft, 'schema', name, schema.grants, ['usage'])
+  for (const table of catalog.tables.values()) {
     if (!ours(table) || table.partitionOf !== null || nameOf(table) === policy.rootTable) continue
-    const name = nameOf(table)
-    const rights = isProtected(table, draft) ? 'select, insert, update' : 'select, insert, update, delete'
-    add(draft, 'grants', `table ${name}`, `grant ${rights} on ${quoteKey(name)} to ${role}`)
+    const rights = ['select', 'insert', 'update', 'delete'].filter((right) =>
+      isAppendOnly(table, draft)
+        ? right === 'select' || right === 'insert'
+        : right !== 'delete' || !isProtected(table, draft),
+    )
+    grantMissing(draft, 'table', nameOf(table), table.grants, rights)
   }
   for (const [name, view] of catalog.views)
-    if (ours(view) && !view.materialized)
-      add(draft, 'grants', `view ${name}`, `grant select on ${quoteKey(name)} to ${role}`)
+    if (ours(view) && !view.materialized) grantMissing(draft, 'view', name, view.grants, ['select'])
   for (const [name, sequence] of catalog.sequences)
-    if (ours(sequence)) add(draft, 'grants', `sequence ${name}`, `grant usage on sequence ${quoteKey(name)} to ${role}`)
+    if (ours(sequence)) grantMissing(draft, 'sequence', name, sequence.grants, ['usage'])
+}
+
+function grantMissing(
+  draft: Drafting,
+  kind: 'schema' | 'table' | 'view' | 'sequence',
+  name: string,
+  grants: readonly Grant[],
+  rights: readonly string[],
+): void {
+  const role = applicationRole(draft.policy)
+  const missing = rights.filter(
+    (right) =>
+      !grants.some(({ grantee, privilege, column }) => grantee === role && privilege === right && column === null),
+  )
+  const word = kind === 'schema' || kind === 'sequence' ? `${kind} ` : ''
+  if (missing.length > 0)
+    add(
+      draft,
+      'grants',
+      `${kind} ${name}`,
+      `grant ${missing.join(', ')} on ${word}${quoteKey(name)} to ${quoteIdentifier(role)}`,
+    )
 }
 
 /** What everybody holds, every other application of the server holds too. */

@@ -25,8 +25,9 @@ export function hasParent(table: Table, { catalog }: Drafting): boolean {
   return table.partitionOf !== null || table.inherits.some((parent) => catalog.tables.has(parent))
 }
 
-/** Tables whose changes are logged: those of a protected class; tenant tables of which nobody says a class. */
+/** Tables whose changes are logged: those of a protected class; tenant tables of which nobody says a class. Never the log. */
 export function isAudited(table: Table, draft: Drafting): boolean {
+  if (table.schema === draft.policy.auditSchema) return false
   if (classOf(table, draft) !== null) return isProtected(table, draft)
   return isTenantTable(table, draft)
 }

@@ -57,7 +57,8 @@ function addColumn(table: Table, draft: Drafting): void {
     if (existing.type !== policy.tenantType)
       advise(draft, 'tenant-column', object, `is ${existing.type}; the tenant is ${policy.tenantType}`)
   }
-  if (table.partitionOf !== null) return
+  // Statements that know the column name the tenant themselves.
+  if (existing || table.partitionOf !== null) return
   const trigger = `create trigger tenant_fill before insert on ${sqlName} for each row execute function ${quoteKey(fillFunction(policy))}()`
   if (!table.triggers.has('tenant_fill')) add(draft, 'tenant-column', `trigger tenant_fill on ${name}`, trigger)
   const hasKey = [...table.constraints.values()].some((key) => key.references === policy.rootTable)
