@@ -13,3 +13,6 @@ alter table orders drop constraint orders_slug_key, add constraint orders_slug_c
 alter table orders drop constraint orders_positive;
 drop index orders_open;
 drop index orders_slug;
+-- file: 004_keys.sql
+alter table elsewhere.orders drop constraint orders_pkey;
+alter table elsewhere.orders add constraint orders_pkey primary key (id, code);

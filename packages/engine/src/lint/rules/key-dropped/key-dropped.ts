@@ -16,6 +16,7 @@ export const keyDropped: LintRule = {
   on: ['AlterTableStmt', 'DropStmt'],
   *check(statement, moment) {
     for (const { table, name, start } of droppedKeys(statement, moment)) {
+      if ([statement, ...laterStatements(statement, moment.file)].some((later) => makesKey(later, table))) continue
       const known = moment.catalog.tables.get(table)
       if (!known && isKeyName(name))
         yield { at: start, object: table, message: `key '${name}' of '${table}' is dropped` }
@@ -23,7 +24,6 @@ export const keyDropped: LintRule = {
       if (!known || !columns || columns.length === 0) continue
       const others = [...known.indexes.values()].filter((index) => index.name !== name)
       if (others.some((index) => index.unique && same(keyColumns(known, index.name), columns))) continue
-      if ([statement, ...laterStatements(statement, moment.file)].some((later) => makesKey(later, table))) continue
       const position = known.indexes.get(name)?.position
       yield {
         at: start,
