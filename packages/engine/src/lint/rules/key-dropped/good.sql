@@ -16,3 +16,6 @@ drop index orders_slug;
 -- file: 004_keys.sql
 alter table elsewhere.orders drop constraint orders_pkey;
 alter table elsewhere.orders add constraint orders_pkey primary key (id, code);
+-- file: 005_keys.sql
+alter table orders add constraint orders_id_code_key unique (id, code);
+alter table orders drop constraint orders_pkey;

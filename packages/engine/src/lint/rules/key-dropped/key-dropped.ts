@@ -1,7 +1,7 @@
 import type { Table } from '../../../catalog/model.ts'
 import { path } from '../../../parse/references.ts'
 import type { ParsedStatement } from '../../../parse/parse-sql.ts'
-import { isCalled, laterStatements } from '../../destruction/later-statements.ts'
+import { isCalled } from '../../destruction/later-statements.ts'
 import { typeKey, relationKey } from '../../history/names.ts'
 import { addedConstraint, alterSteps, existingSteps } from '../../locks/alter-steps.ts'
 import { indexOwner } from '../../locks/index-owner.ts'
@@ -16,7 +16,7 @@ export const keyDropped: LintRule = {
   on: ['AlterTableStmt', 'DropStmt'],
   *check(statement, moment) {
     for (const { table, name, start } of droppedKeys(statement, moment)) {
-      if ([statement, ...laterStatements(statement, moment.file)].some((later) => makesKey(later, table))) continue
+      if (moment.file.statements.some((other) => makesKey(other, table))) continue
       const known = moment.catalog.tables.get(table)
       if (!known && isKeyName(name))
         yield { at: start, object: table, message: `key '${name}' of '${table}' is dropped` }
@@ -64,7 +64,7 @@ function same(a: readonly string[] | null, b: readonly string[]): boolean {
   return a !== null && a.length === b.length && a.every((column, n) => column === b[n])
 }
 
-/** Another key of the table is taken for its successor. */
+/** Another key that the file gives the table is taken for its successor. */
 function makesKey(statement: ParsedStatement, table: string): boolean {
   const { node } = statement
   if ('IndexStmt' in node)
