@@ -1,10 +1,12 @@
 import type { ParsedStatement } from '../parse/parse-sql.ts'
+import type { SqlSyntaxError } from '../parse/syntax-error.ts'
 import { neededNames } from './needed-names.ts'
 import { PHASES, type Phase, type UnplacedObject } from './printed-object.ts'
 
 export interface ParsedObject {
   readonly object: UnplacedObject
   readonly statements: readonly ParsedStatement[]
+  readonly errors: readonly SqlSyntaxError[]
 }
 
 /**

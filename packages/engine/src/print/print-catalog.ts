@@ -38,19 +38,24 @@ export interface PrintOptions {
  * @throws NotRepeatableError when a statement was to be repeatable and cannot be, SqlSyntaxError when one cannot be read for that
  */
 export async function printCatalog(catalog: Catalog, options: PrintOptions): Promise<PrintedObject[]> {
+  return (await orderedObjects(catalog)).map(({ object, statements, errors }) => {
+    const { object: name, kind, schema, section } = object
+    if (errors[0] && options.repeatable) throw errors[0]
+    const texts = options.repeatable ? repeatableTexts(name, statements) : object.statements
+    return { object: name, kind, schema, section, sql: texts.map((text) => `${text};`).join('\n') }
+  })
+}
+
+/** What a catalog is printed of, in its order. */
+export async function orderedObjects(catalog: Catalog): Promise<ParsedObject[]> {
   const parsed: ParsedObject[] = []
   for (const object of allObjects(catalog)) {
     const text = object.statements.map((statement) => `${statement};`).join('\n')
     const { statements, errors } = await parseSql(text, object.object)
     // An expression that our grammar does not know may still be one of the server's.
-    if (errors[0] && options.repeatable) throw errors[0]
-    parsed.push({ object, statements: errors.length > 0 ? [] : statements })
+    parsed.push({ object, statements: errors.length > 0 ? [] : statements, errors })
   }
-  return orderObjects(parsed).map(({ object, statements }) => {
-    const { object: name, kind, schema, section } = object
-    const texts = options.repeatable ? repeatableTexts(name, statements) : object.statements
-    return { object: name, kind, schema, section, sql: texts.map((text) => `${text};`).join('\n') }
-  })
+  return orderObjects(parsed)
 }
 
 function repeatableTexts(name: string, statements: readonly ParsedStatement[]): string[] {
@@ -102,7 +107,7 @@ function allObjects(catalog: Catalog): UnplacedObject[] {
 }
 
 /** Tables, partitions before the tables that they are part of. */
-function byDepth(catalog: Catalog): Table[] {
+export function byDepth(catalog: Catalog): Table[] {
   const depth = (table: Table): number => {
     const parent = table.partitionOf === null ? undefined : catalog.tables.get(table.partitionOf)
     return parent ? depth(parent) + 1 : 0

@@ -1,5 +1,6 @@
 import { quoteIdentifier } from '../bundle/quote.ts'
 import type { Catalog, OtherObject, Table, View } from '../catalog/model.ts'
+import { otherTarget } from './print-other.ts'
 import { routineTarget } from './print-routine.ts'
 import { viewTarget } from './print-view.ts'
 import { unplaced, type UnplacedObject } from './printed-object.ts'
@@ -7,6 +8,8 @@ import { commentStatement, qualified } from './sql-text.ts'
 
 /** A thing that can carry a comment: how COMMENT ON names it, and what it says. */
 export interface Commented {
+  /** As differences name it; for what they do not tell apart, the object that it is a part of. */
+  readonly object: string
   readonly target: string
   readonly comment: string | null
 }
@@ -26,27 +29,32 @@ export function printComments(catalog: Catalog): UnplacedObject[] {
 /** What a new database says about its own schema. */
 const COMMENT_OF_PUBLIC = 'standard public schema'
 
-function commentedObjects(catalog: Catalog): Map<string, { schema: string; parts: Commented[] }> {
+export function commentedObjects(catalog: Catalog): Map<string, { schema: string; parts: Commented[] }> {
   const found = new Map<string, { schema: string; parts: Commented[] }>()
   for (const { name, comment } of catalog.schemas.values()) {
     const isStandard = name === 'public' && comment === COMMENT_OF_PUBLIC
-    const parts = isStandard ? [] : [{ target: `schema ${quoteIdentifier(name)}`, comment }]
+    const parts = isStandard ? [] : [{ object: `schema ${name}`, target: `schema ${quoteIdentifier(name)}`, comment }]
     found.set(`schema ${name}`, { schema: name, parts })
   }
   for (const [key, type] of catalog.types) {
     const target = `${type.kind === 'domain' ? 'domain' : 'type'} ${qualified(type)}`
+    const object = `type ${key}`
     const fields = type.attributes.map((field) => ({
+      object,
       target: `column ${qualified(type)}.${quoteIdentifier(field.name)}`,
       comment: field.comment,
     }))
-    found.set(`type ${key}`, { schema: type.schema, parts: [{ target, comment: type.comment }, ...fields] })
+    found.set(`type ${key}`, { schema: type.schema, parts: [{ object, target, comment: type.comment }, ...fields] })
   }
   for (const [key, sequence] of catalog.sequences) {
     const target = `sequence ${qualified(sequence)}`
-    found.set(`sequence ${key}`, { schema: sequence.schema, parts: [{ target, comment: sequence.comment }] })
+    found.set(`sequence ${key}`, {
+      schema: sequence.schema,
+      parts: [{ object: `sequence ${key}`, target, comment: sequence.comment }],
+    })
   }
   for (const [key, routine] of catalog.functions) {
-    const parts = [{ target: routineTarget(routine), comment: routine.comment }]
+    const parts = [{ object: `function ${key}`, target: routineTarget(routine), comment: routine.comment }]
     found.set(`function ${key}`, { schema: routine.schema, parts })
   }
   for (const [key, table] of catalog.tables) {
@@ -54,20 +62,27 @@ function commentedObjects(catalog: Catalog): Map<string, { schema: string; parts
   }
   for (const [key, view] of catalog.views) {
     const columns = Object.entries(view.columnComments).map(([name, comment]) => ({
+      object: `view ${key}`,
       target: `column ${qualified(view)}.${quoteIdentifier(name)}`,
       comment,
     }))
-    const parts = [{ target: viewTarget(view), comment: view.comment }, ...columns, ...commentsOfParts(view)]
+    const parts = [
+      { object: `view ${key}`, target: viewTarget(view), comment: view.comment },
+      ...columns,
+      ...commentsOfParts(view),
+    ]
     found.set(`view ${key}`, { schema: view.schema, parts })
   }
   for (const [key, statistics] of catalog.statistics) {
-    const parts = [{ target: `statistics ${qualified(statistics)}`, comment: statistics.comment }]
+    const parts = [
+      { object: `statistics ${key}`, target: `statistics ${qualified(statistics)}`, comment: statistics.comment },
+    ]
     found.set(`statistics ${key}`, { schema: statistics.schema, parts })
   }
   for (const { name, comment } of catalog.publications.values()) {
     found.set(`publication ${name}`, {
       schema: '',
-      parts: [{ target: `publication ${quoteIdentifier(name)}`, comment }],
+      parts: [{ object: `publication ${name}`, target: `publication ${quoteIdentifier(name)}`, comment }],
     })
   }
   for (const [key, other] of catalog.others) {
@@ -76,28 +91,34 @@ function commentedObjects(catalog: Catalog): Map<string, { schema: string; parts
   return found
 }
 
-/** Names of casts, operators and operator classes are printed ready to be used. */
-function commentOfOther({ kind, schema, name, comment }: OtherObject): Commented {
-  if (kind === 'cast') return { target: `cast (${name})`, comment }
-  const own = kind.startsWith('operator') ? name : quoteIdentifier(name)
-  return { target: `${kind} ${schema === '' ? own : `${quoteIdentifier(schema)}.${own}`}`, comment }
+function commentOfOther(other: OtherObject): Commented {
+  const { kind, schema, name, comment } = other
+  return { object: `other ${kind} ${schema === '' ? name : `${schema}.${name}`}`, target: otherTarget(other), comment }
 }
 
 function commentsOfTable(table: Table): Commented[] {
   const columns = [...table.columns.values()].map(({ name, comment }) => ({
+    object: `column ${table.schema}.${table.name}.${name}`,
     target: `column ${qualified(table)}.${quoteIdentifier(name)}`,
     comment,
   }))
-  return [{ target: `table ${qualified(table)}`, comment: table.comment }, ...columns, ...commentsOfParts(table)]
+  return [
+    { object: `table ${table.schema}.${table.name}`, target: `table ${qualified(table)}`, comment: table.comment },
+    ...columns,
+    ...commentsOfParts(table),
+  ]
 }
 
 function commentsOfParts(owner: Table | View): Commented[] {
+  const key = `${owner.schema}.${owner.name}`
   const on = (kind: string, items: Iterable<{ readonly name: string; readonly comment: string | null }>) =>
     [...items].map(({ name, comment }) => ({
+      object: `${kind} ${name} on ${key}`,
       target: `${kind} ${quoteIdentifier(name)} on ${qualified(owner)}`,
       comment,
     }))
   const indexes = [...owner.indexes.values()].map((index) => ({
+    object: `index ${index.name} on ${key}`,
     target: `index ${qualified({ schema: owner.schema, name: index.name })}`,
     comment: index.comment,
   }))

@@ -19,7 +19,8 @@ export function isInsideTable(constraint: Constraint): boolean {
 
 /** What CREATE TABLE cannot hold, as statements of their own. */
 export function printLateConstraint(table: Table, constraint: Constraint): UnplacedObject {
-  const object = `constraint ${constraint.name} on ${table.schema}.${table.name}`
+  const owner = `${table.schema}.${table.name}`
+  const object = `constraint ${constraint.name} on ${owner}`
   const place = { section: 'constraints', phase: 'foreign keys' } as const
-  return unplaced(object, table.schema, place, [addConstraintStatement(table, constraint)])
+  return unplaced(object, table.schema, place, [addConstraintStatement(table, constraint)], { owner })
 }

@@ -14,6 +14,7 @@ export function printIndex(catalog: Catalog, owner: Table | View, index: Index):
   return unplaced(`index ${index.name} on ${table}`, owner.schema, place, [indexStatement(catalog, owner, index)], {
     defines: [`${owner.schema}.${index.name}`, indexesOf(table)],
     needs,
+    owner: table,
   })
 }
 

@@ -1,3 +1,4 @@
+import { quoteIdentifier } from '../bundle/quote.ts'
 import type { OtherObject } from '../catalog/model.ts'
 import { unplaced, type Phase, type UnplacedObject } from './printed-object.ts'
 import { dollarQuoted, lowerCase } from './sql-text.ts'
@@ -15,4 +16,11 @@ export function printOther(other: OtherObject): UnplacedObject | null {
   const body = `begin\n  ${lowerCase(definition)};\nexception when duplicate_object or duplicate_table or duplicate_function or unique_violation then null;\nend`
   const statement = `do ${dollarQuoted(`\n${body}\n`)}`
   return unplaced(`other ${kind} ${key}`, schema, { section: 'other', phase }, [statement], { defines: [key] })
+}
+
+/** `collation a.b`, `cast (a as b)`. Names of casts, operators and operator classes come ready to be used. */
+export function otherTarget({ kind, schema, name }: OtherObject): string {
+  if (kind === 'cast') return `cast (${name})`
+  const own = kind.startsWith('operator') ? name : quoteIdentifier(name)
+  return `${kind} ${schema === '' ? own : `${quoteIdentifier(schema)}.${own}`}`
 }

@@ -11,9 +11,11 @@ export function printPolicies(table: Table): UnplacedObject[] {
   const key = `${table.schema}.${table.name}`
   const security = rlsStatements(table)
   return [
-    ...(security.length > 0 ? [unplaced(`table ${key}`, table.schema, PLACE, security)] : []),
+    ...(security.length > 0 ? [unplaced(`table ${key}`, table.schema, PLACE, security, { owner: key })] : []),
     ...[...table.policies.values()].map((policy) =>
-      unplaced(`policy ${policy.name} on ${key}`, table.schema, PLACE, [policyStatement(table, policy)]),
+      unplaced(`policy ${policy.name} on ${key}`, table.schema, PLACE, [policyStatement(table, policy)], {
+        owner: key,
+      }),
     ),
   ]
 }

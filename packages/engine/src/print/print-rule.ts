@@ -5,9 +5,10 @@ import { ENABLE_WORDS } from './print-trigger.ts'
 import { lowerCase, qualified } from './sql-text.ts'
 
 export function printRule(owner: Table | View, rule: RewriteRule): UnplacedObject {
-  const object = `rule ${rule.name} on ${owner.schema}.${owner.name}`
+  const key = `${owner.schema}.${owner.name}`
   const statements = [ruleStatement(rule), ...(rule.enabled === 'origin' ? [] : [enableRuleStatement(owner, rule)])]
-  return unplaced(object, owner.schema, { section: 'other', phase: 'rules' }, statements)
+  const place = { section: 'other', phase: 'rules' } as const
+  return unplaced(`rule ${rule.name} on ${key}`, owner.schema, place, statements, { owner: key })
 }
 
 export function ruleStatement({ definition }: RewriteRule): string {

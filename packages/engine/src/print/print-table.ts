@@ -45,7 +45,13 @@ export function optionText(option: string): string {
 export function printColumnSettings(table: Table): UnplacedObject[] {
   const statements = [...table.columns.values()].flatMap((column) => columnSettings(table, column))
   const place = { section: 'tables', phase: 'rules' } as const
-  return statements.length > 0 ? [unplaced(`table ${table.schema}.${table.name}`, table.schema, place, statements)] : []
+  return statements.length > 0
+    ? [
+        unplaced(`table ${table.schema}.${table.name}`, table.schema, place, statements, {
+          owner: `${table.schema}.${table.name}`,
+        }),
+      ]
+    : []
 }
 
 export function columnSettings(table: Table, column: Column): string[] {
@@ -101,7 +107,9 @@ export function generatedClause(generated: string): string {
 export function printReplicaIdentity(table: Table): UnplacedObject | null {
   if (table.replicaIdentity === 'default') return null
   const object = `table ${table.schema}.${table.name}`
-  return unplaced(object, table.schema, { section: 'tables', phase: 'rules' }, [replicaIdentityStatement(table)])
+  return unplaced(object, table.schema, { section: 'tables', phase: 'rules' }, [replicaIdentityStatement(table)], {
+    owner: `${table.schema}.${table.name}`,
+  })
 }
 
 export function replicaIdentityStatement(table: Table): string {

@@ -7,8 +7,9 @@ import { inParentheses, lowerCase, qualified, quoteKey } from './sql-text.ts'
 export function printTrigger(catalog: Catalog, owner: Table | View, trigger: Trigger): UnplacedObject | null {
   const statements = triggerStatements(catalog, owner, trigger)
   if (statements.length === 0) return null
-  const object = `trigger ${trigger.name} on ${owner.schema}.${owner.name}`
-  return unplaced(object, owner.schema, { section: 'triggers', phase: 'triggers' }, statements)
+  const key = `${owner.schema}.${owner.name}`
+  const place = { section: 'triggers', phase: 'triggers' } as const
+  return unplaced(`trigger ${trigger.name} on ${key}`, owner.schema, place, statements, { owner: key })
 }
 
 function triggerStatements(catalog: Catalog, owner: Table | View, trigger: Trigger): string[] {

@@ -37,6 +37,8 @@ export interface UnplacedObject extends Omit<PrintedObject, 'sql'> {
   readonly phase: Phase
   /** Without semicolons. */
   readonly statements: readonly string[]
+  /** `schema.table` that it is a part of (constraints, indexes, triggers, policies, rules), null for whole objects. */
+  readonly owner: string | null
   /** Names that later objects ask for: `schema.table`, `schema.function`. */
   readonly defines: readonly string[]
   /** Names that must be there first and that the statements do not tell. */
@@ -79,8 +81,8 @@ export function unplaced(
   schema: string,
   place: { readonly section: Section; readonly phase: Phase },
   statements: readonly string[],
-  names: { readonly defines?: readonly string[]; readonly needs?: readonly string[] } = {},
+  names: Partial<Pick<UnplacedObject, 'defines' | 'needs' | 'owner'>> = {},
 ): UnplacedObject {
   const kind = object.slice(0, object.indexOf(' '))
-  return { object, kind, schema, ...place, statements, defines: names.defines ?? [], needs: names.needs ?? [] }
+  return { object, kind, schema, ...place, statements, owner: null, defines: [], needs: [], ...names }
 }

@@ -1,0 +1,100 @@
+import { quoteIdentifier } from '../bundle/quote.ts'
+import type { Catalog, Constraint, Table } from '../catalog/model.ts'
+import { addConstraintStatement, isInsideTable } from '../print/print-constraint.ts'
+import { indexStatement } from '../print/print-index.ts'
+import { qualified } from '../print/sql-text.ts'
+import type { Changes } from './changes.ts'
+import type { DiffOptions } from './diff-catalogs.ts'
+import { statement, type DiffStatement } from './diff-statement.ts'
+
+/** Constraints of tables that both sides have, but foreign keys: partitions first, keys before checks. */
+export function addConstraints(
+  changes: Changes,
+  right: Catalog,
+  tables: readonly Table[],
+  options: DiffOptions,
+): DiffStatement[] {
+  return tables.flatMap((table) => {
+    const key = `${table.schema}.${table.name}`
+    if (changes.isNew(`table ${key}`)) return []
+    return [...table.constraints.values()]
+      .filter((constraint) => constraint.kind !== 'foreign key')
+      .toSorted((a, b) => Number(a.kind === 'check') - Number(b.kind === 'check'))
+      .flatMap((constraint) => addConstraint(changes, right, table, constraint, options))
+  })
+}
+
+/** A constraint that is new, made again or only to be validated on a table that is there. */
+export function addConstraint(
+  changes: Changes,
+  right: Catalog,
+  table: Table,
+  constraint: Constraint,
+  options: DiffOptions,
+): DiffStatement[] {
+  const object = `constraint ${constraint.name} on ${table.schema}.${table.name}`
+  const validate = `alter table ${qualified(table)} validate constraint ${quoteIdentifier(constraint.name)}`
+  if (!changes.isNew(object)) {
+    const isToValidate = changes.properties(object).has('validated') && constraint.validated
+    return isToValidate ? [statement(object, validate)] : []
+  }
+  if (comesFromParent(changes, right, table, constraint)) return []
+  const add = addConstraintStatement(table, constraint)
+  const canWait = (constraint.kind === 'check' || constraint.kind === 'foreign key') && constraint.validated
+  // A foreign key of a partitioned table cannot be left to be validated before PostgreSQL 18.
+  if (canWait && !(constraint.kind === 'foreign key' && table.partitionKey !== null)) {
+    return [statement(object, `${add} not valid`), statement(object, validate)]
+  }
+  if (!isInsideTable(constraint)) return [statement(object, add)]
+  return addKey(object, right, table, constraint, add, options)
+}
+
+/** Checks and foreign keys of a partitioned table reach its partitions under the same name. */
+function comesFromParent(changes: Changes, right: Catalog, table: Table, constraint: Constraint): boolean {
+  const parent = table.partitionOf === null ? undefined : right.tables.get(table.partitionOf)
+  const above = parent?.constraints.get(constraint.name)
+  return (
+    above?.kind === constraint.kind &&
+    (constraint.kind === 'check' || constraint.kind === 'foreign key') &&
+    changes.isNew(`constraint ${constraint.name} on ${table.partitionOf}`)
+  )
+}
+
+/** A key takes an index over that was built while everybody worked. */
+function addKey(
+  object: string,
+  right: Catalog,
+  table: Table,
+  constraint: Constraint,
+  add: string,
+  options: DiffOptions,
+): DiffStatement[] {
+  const index = table.indexes.get(constraint.name)
+  const isPlain = constraint.kind === 'primary key' || constraint.kind === 'unique'
+  if (!options.concurrently || !index || !isPlain || table.partitionKey !== null || table.partitionOf !== null) {
+    return [statement(object, add, 'locks', 'nobody writes while its index is built')]
+  }
+  const deferrable = constraint.deferrable
+    ? ` deferrable${constraint.initiallyDeferred ? ' initially deferred' : ''}`
+    : ''
+  const using = `alter table ${qualified(table)} add constraint ${quoteIdentifier(constraint.name)} ${constraint.kind} using index ${quoteIdentifier(constraint.name)}`
+  return [
+    statement(object, indexStatement(right, table, index, { concurrently: true })),
+    statement(object, using + deferrable),
+  ]
+}
+
+/** An index on a table that is there. */
+export function addIndex(
+  right: Catalog,
+  table: Table,
+  object: string,
+  name: string,
+  options: DiffOptions,
+): DiffStatement[] {
+  const index = table.indexes.get(name)
+  if (!index) return []
+  const concurrently = options.concurrently && table.partitionKey === null
+  const sql = indexStatement(right, table, index, { concurrently })
+  return [concurrently ? statement(object, sql) : statement(object, sql, 'locks', 'nobody writes while it is built')]
+}

@@ -1,0 +1,226 @@
+import type { Catalog } from '../catalog/model.ts'
+import type { ParsedObject } from '../print/order-objects.ts'
+import { enableEventTriggerStatement } from '../print/print-event-trigger.ts'
+import { byDepth } from '../print/print-catalog.ts'
+import { routineStatement } from '../print/print-routine.ts'
+import { enableRuleStatement } from '../print/print-rule.ts'
+import { roleOptions } from '../print/print-role.ts'
+import { enableStatement } from '../print/print-trigger.ts'
+import { viewTarget } from '../print/print-view.ts'
+import { quoteIdentifier } from '../bundle/quote.ts'
+import { PHASES, type UnplacedObject } from '../print/printed-object.ts'
+import { addConstraint, addConstraints, addIndex } from './add-parts.ts'
+import { changeOptions } from './alter-columns.ts'
+import { alterReplicaIdentity, alterTable } from './alter-table.ts'
+import { alterSequence, alterType } from './alter-type.ts'
+import type { Changes } from './changes.ts'
+import type { DiffOptions } from './diff-catalogs.ts'
+import { byHand, statement, type DiffStatement } from './diff-statement.ts'
+
+interface Catalogs {
+  readonly left: Catalog
+  readonly right: Catalog
+}
+
+/** Second stage: makes what is new and changes what is there, in the order in which the right side is printed. */
+export function make(
+  changes: Changes,
+  catalogs: Catalogs,
+  objects: readonly ParsedObject[],
+  options: DiffOptions,
+): DiffStatement[] {
+  const found: DiffStatement[] = []
+  let areTablesDone = false
+  for (const { object } of objects) {
+    if (object.section === 'grants' || object.section === 'comments' || object.phase === 'sequence owners') continue
+    // What stands behind the tables may need their keys.
+    if (
+      !areTablesDone &&
+      PHASES.indexOf(object.phase) > PHASES.indexOf('tables') &&
+      object.phase !== 'late functions' &&
+      object.phase !== 'views'
+    ) {
+      areTablesDone = true
+      found.push(...addConstraints(changes, catalogs.right, byDepth(catalogs.right), options))
+    }
+    found.push(
+      ...(isMade(changes, object)
+        ? makeObject(changes, catalogs, object, options)
+        : alterObject(changes, catalogs, object, options)),
+    )
+  }
+  if (!areTablesDone) found.push(...addConstraints(changes, catalogs.right, byDepth(catalogs.right), options))
+  for (const key of catalogs.right.tables.keys()) found.push(...alterReplicaIdentity(changes, catalogs.right, key))
+  return found
+}
+
+function isMade(changes: Changes, { object, owner, phase }: UnplacedObject): boolean {
+  if (owner !== null && (changes.isNew(`table ${owner}`) || changes.isNew(`view ${owner}`))) return true
+  // Settings of a table that is there, printed as objects of their own, are changed with the table.
+  if (object.startsWith('table ') && phase !== 'tables') return changes.isNew(object)
+  return changes.isNew(object)
+}
+
+function makeObject(
+  changes: Changes,
+  { right }: Catalogs,
+  object: UnplacedObject,
+  options: DiffOptions,
+): DiffStatement[] {
+  const table = object.owner === null ? undefined : right.tables.get(object.owner)
+  if (table && !changes.isNew(`table ${object.owner}`)) {
+    const name = object.object.slice(object.kind.length + 1, -` on ${object.owner}`.length)
+    if (object.kind === 'index') return addIndex(right, table, object.object, name, options)
+    const constraint = table.constraints.get(name)
+    if (object.kind === 'constraint' && constraint) {
+      return constraint.kind === 'foreign key' ? addConstraint(changes, right, table, constraint, options) : []
+    }
+  }
+  return object.statements.map((sql) => statement(object.object, sql))
+}
+
+function alterObject(
+  changes: Changes,
+  catalogs: Catalogs,
+  object: UnplacedObject,
+  options: DiffOptions,
+): DiffStatement[] {
+  const { left, right } = catalogs
+  const key = object.object.slice(object.kind.length + 1)
+  const changed = changes.properties(object.object)
+  switch (object.phase) {
+    case 'tables':
+      return object.kind === 'table' ? alterTable(changes, catalogs, key, options) : []
+    case 'types':
+      return alterType(changes, catalogs, key)
+    case 'sequences':
+      return alterSequence(changes, catalogs, key)
+    case 'functions': {
+      const routine = right.functions.get(key)
+      const isChanged = [...changed].some((property) => !['grants', 'owner', 'comment'].includes(property))
+      return routine && isChanged ? [statement(object.object, routineStatement(routine, { replace: true }))] : []
+    }
+    case 'views':
+      return changed.has('options') ? alterView(left, right, object.object, key) : []
+    case 'foreign keys': {
+      const table = right.tables.get(object.owner ?? '')
+      const constraint = table?.constraints.get(key.slice(0, -` on ${object.owner}`.length))
+      return table && constraint?.kind === 'foreign key'
+        ? addConstraint(changes, right, table, constraint, options)
+        : []
+    }
+    case 'triggers':
+    case 'rules':
+      return changed.has('enabled') ? changeEnabled(right, object) : []
+    case 'extensions':
+      return changed.has('schema') || changed.has('version') ? alterExtension(right, object.object, key, changed) : []
+    case 'roles':
+      return changed.size > 0 ? alterRole(left, right, object.object, key) : []
+    case 'event triggers': {
+      const trigger = right.eventTriggers.get(key.slice('trigger '.length))
+      return trigger && changed.has('enabled') ? [statement(object.object, enableEventTriggerStatement(trigger))] : []
+    }
+    default:
+      return []
+  }
+}
+
+function alterView(left: Catalog, right: Catalog, object: string, key: string): DiffStatement[] {
+  const [before, after] = [left.views.get(key), right.views.get(key)]
+  return before && after ? changeOptions(object, `alter ${viewTarget(after)}`, before.options, after.options) : []
+}
+
+const STATES = {
+  origin: 'fires',
+  always: 'fires always',
+  replica: 'fires on replicas',
+  disabled: 'never fires',
+} as const
+
+function changeEnabled(right: Catalog, object: UnplacedObject): DiffStatement[] {
+  const owner = right.tables.get(object.owner ?? '') ?? right.views.get(object.owner ?? '')
+  const name = object.object.slice(object.kind.length + 1, -` on ${object.owner}`.length)
+  const trigger = object.kind === 'trigger' ? owner?.triggers.get(name) : undefined
+  const rule = object.kind === 'rule' ? owner?.rules.get(name) : undefined
+  if (owner && trigger)
+    return [
+      statement(
+        object.object,
+        enableStatement(owner, trigger),
+        'breaks clients',
+        `the trigger ${STATES[trigger.enabled]} from then on`,
+      ),
+    ]
+  return owner && rule ? [statement(object.object, enableRuleStatement(owner, rule))] : []
+}
+
+function alterExtension(right: Catalog, object: string, key: string, changed: ReadonlySet<string>): DiffStatement[] {
+  const extension = right.extensions.get(key)
+  if (!extension) return []
+  const name = quoteIdentifier(key)
+  return [
+    ...(changed.has('schema')
+      ? [
+          statement(
+            object,
+            `alter extension ${name} set schema ${quoteIdentifier(extension.schema)}`,
+            'breaks clients',
+            'names without schema may no longer be found',
+          ),
+        ]
+      : []),
+    ...(changed.has('version') && extension.version !== null
+      ? [statement(object, `alter extension ${name} update to '${extension.version}'`)]
+      : []),
+  ]
+}
+
+function alterRole(left: Catalog, right: Catalog, object: string, key: string): DiffStatement[] {
+  const [before, after] = [left.roles.get(key), right.roles.get(key)]
+  if (!before || !after) return []
+  const name = quoteIdentifier(key)
+  const words = [
+    ...roleOptions(after)
+      .split(' ')
+      .filter((word) => !word.endsWith('login')),
+    ...(after.inherit ? ['inherit'] : []),
+    ...(after.bypassRls ? [] : ['nobypassrls']),
+    ...(after.superuser ? [] : ['nosuperuser']),
+  ]
+  const isChanged =
+    before.bypassRls !== after.bypassRls || before.inherit !== after.inherit || before.superuser !== after.superuser
+  return [
+    ...(isChanged
+      ? [
+          statement(
+            object,
+            `alter role ${name} ${words.join(' ')}`,
+            'breaks clients',
+            'the role belongs to all databases of the server',
+          ),
+        ]
+      : []),
+    ...before.memberOf
+      .filter((group) => !after.memberOf.includes(group))
+      .map((group) =>
+        statement(
+          object,
+          `revoke ${quoteIdentifier(group)} from ${name}`,
+          'breaks clients',
+          'the role loses what the group may do',
+        ),
+      ),
+    ...after.memberOf
+      .filter((group) => !before.memberOf.includes(group))
+      .map((group) => statement(object, `grant ${quoteIdentifier(group)} to ${name}`)),
+  ]
+}
+
+/** What the right side has and nobody can print. */
+export function unprintable(changes: Changes, right: Catalog): DiffStatement[] {
+  return [...right.others].flatMap(([key, { definition }]) =>
+    definition === null && (changes.isNew(`other ${key}`) || changes.properties(`other ${key}`).size > 0)
+      ? byHand(`other ${key}`, 'it is missing, and PostgreSQL does not print its definition')
+      : [],
+  )
+}

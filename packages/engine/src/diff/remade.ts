@@ -1,0 +1,183 @@
+import type { Catalog, Table } from '../catalog/model.ts'
+import { parseRaw, type Node } from '../parse/parser.ts'
+import { neededNames } from '../print/needed-names.ts'
+import type { ParsedObject } from '../print/order-objects.ts'
+import { addConstraintStatement } from '../print/print-constraint.ts'
+import type { Changes } from './changes.ts'
+
+/** Properties of a routine that CREATE OR REPLACE can set. */
+const REPLACEABLE = new Set(
+  'body volatility parallel securityDefiner strict leakproof settings cost rows language'.split(' '),
+)
+/** What ALTER can do to a view, or what is no part of its definition. */
+const ALTERABLE_OF_VIEW = new Set(
+  'securityInvoker securityBarrier options grants owner comment columnComments withData'.split(' '),
+)
+const ALTERABLE_OF_TRIGGER = new Set(['enabled', 'comment'])
+const OUTSIDE = new Set(['grants', 'owner', 'comment'])
+
+/**
+ * Finds what has to be dropped and made again: what cannot be altered, and everything that stands on something that is
+ * dropped, made again or has its type changed. Adds it to `changes.remade`.
+ */
+export function markRemade(changes: Changes, left: Catalog, objects: readonly ParsedObject[]): void {
+  for (const { object } of objects) {
+    if (cannotBeAltered(changes, object.object, object.kind)) changes.remade.add(object.object)
+  }
+  for (const [key, table] of left.tables) markParts(changes, left, key, table)
+  markDependents(changes, left, objects)
+}
+
+function cannotBeAltered(changes: Changes, object: string, kind: string): boolean {
+  const properties = [...changes.properties(object)]
+  const allBut = (alterable: ReadonlySet<string>) => properties.some((property) => !alterable.has(property))
+  switch (kind) {
+    case 'function':
+      return allBut(new Set([...REPLACEABLE, ...OUTSIDE]))
+    case 'view':
+      return allBut(ALTERABLE_OF_VIEW)
+    case 'trigger':
+      return allBut(ALTERABLE_OF_TRIGGER)
+    case 'rule':
+      return properties.includes('definition')
+    case 'policy':
+    case 'index':
+    case 'statistics':
+    case 'publication':
+    case 'other':
+      return allBut(OUTSIDE)
+    case 'constraint':
+      return isConstraintRemade(changes, object)
+    default:
+      return object.startsWith('event trigger ') && allBut(new Set(['enabled', ...OUTSIDE]))
+  }
+}
+
+/** A constraint that is only to be validated stays. */
+function isConstraintRemade(changes: Changes, object: string): boolean {
+  const properties = new Set([...changes.properties(object)].filter((property) => property !== 'comment'))
+  if (properties.size === 0) return false
+  const difference = changes.differences.find((own) => own.object === object && own.property === 'validated')
+  const onlyValidated = [...properties].every((property) => property === 'validated' || property === 'definition')
+  return !(difference?.right === true && onlyValidated && isSameButNotValid(changes, object))
+}
+
+function isSameButNotValid(changes: Changes, object: string): boolean {
+  const definition = changes.differences.find((own) => own.object === object && own.property === 'definition')
+  return definition === undefined || String(definition.left).replace(/ NOT VALID$/i, '') === definition.right
+}
+
+/** Constraints and indexes inside a table, and foreign keys to a key or column that changes. */
+function markParts(changes: Changes, left: Catalog, key: string, table: Table): void {
+  for (const { name } of table.constraints.values()) {
+    const object = `constraint ${name} on ${key}`
+    if (isConstraintRemade(changes, object)) changes.remade.add(object)
+  }
+  const touched = touchedColumns(changes, key, table)
+  const recreated = [...table.columns.keys()].filter((name) => isRecreated(changes, `column ${key}.${name}`))
+  for (const name of recreated) changes.remade.add(`column ${key}.${name}`)
+  for (const constraint of table.constraints.values()) {
+    if (constraint.columns.some((name) => recreated.includes(name)))
+      changes.remade.add(`constraint ${constraint.name} on ${key}`)
+    if (constraint.kind === 'foreign key' && constraint.columns.some((name) => touched.has(name))) {
+      changes.remade.add(`constraint ${constraint.name} on ${key}`)
+    }
+  }
+  for (const index of table.indexes.values()) {
+    const columns = [...index.keys.map(({ column }) => column), ...index.include]
+    const hasExpression = index.keys.some(({ expression }) => expression !== null) || index.predicate !== null
+    if (recreated.some((name) => columns.includes(name) || hasExpression))
+      changes.remade.add(`index ${index.name} on ${key}`)
+  }
+  if (touched.size > 0 || hasKeyChanged(changes, key, table)) markForeignKeysTo(changes, left, key)
+}
+
+function hasKeyChanged(changes: Changes, key: string, table: Table): boolean {
+  return [...table.constraints.values()].some(({ name, kind }) => {
+    const object = `constraint ${name} on ${key}`
+    return (kind === 'primary key' || kind === 'unique') && (changes.isGone(object) || changes.remade.has(object))
+  })
+}
+
+function markForeignKeysTo(changes: Changes, left: Catalog, target: string): void {
+  for (const [key, table] of left.tables) {
+    for (const { name, references } of table.constraints.values()) {
+      if (references === target) changes.remade.add(`constraint ${name} on ${key}`)
+    }
+  }
+}
+
+/** Generated columns cannot be altered: they are computed anew. */
+export function isRecreated(changes: Changes, column: string): boolean {
+  return changes.properties(column).has('generated')
+}
+
+/** Columns that are dropped, made again or get another type. */
+export function touchedColumns(changes: Changes, key: string, table: Table): Set<string> {
+  return new Set(
+    [...table.columns.keys()].filter((name) => {
+      const object = `column ${key}.${name}`
+      const properties = changes.properties(object)
+      return changes.isGone(object) || ['type', 'collation', 'generated'].some((property) => properties.has(property))
+    }),
+  )
+}
+
+/** Kinds that PostgreSQL refuses to lose the ground under. */
+const DEPENDENT = new Set(['view', 'policy', 'trigger', 'rule', 'statistics', 'publication', 'index', 'function'])
+
+function markDependents(changes: Changes, left: Catalog, objects: readonly ParsedObject[]): void {
+  const lost = new Set<string>()
+  for (const [key, table] of left.tables) {
+    const isShaken = touchedColumns(changes, key, table).size > 0 || hasKeyChanged(changes, key, table)
+    if (isShaken || changes.isGone(`table ${key}`)) lost.add(key)
+  }
+  for (const map of ['types', 'sequences'] as const) {
+    for (const key of left[map].keys()) if (changes.isGone(`${map.slice(0, -1)} ${key}`)) lost.add(key)
+  }
+  const candidates = [...objects.filter(({ object }) => DEPENDENT.has(object.kind)).map(neededBy), ...checks(left)]
+  for (let before = -1; before !== lost.size + changes.remade.size;) {
+    before = lost.size + changes.remade.size
+    for (const { object, defines, needs } of candidates) {
+      if (needs.some((name) => lost.has(name)) && !changes.isGone(object)) changes.remade.add(object)
+      if (changes.isGone(object) || changes.remade.has(object)) for (const name of defines) lost.add(name)
+    }
+  }
+}
+
+interface Candidate {
+  readonly object: string
+  readonly defines: readonly string[]
+  readonly needs: readonly string[]
+}
+
+function neededBy({ object, statements }: ParsedObject): Candidate {
+  const needs = new Set(statements.flatMap(({ node }) => [...neededNames(node)]))
+  for (const name of object.defines) needs.delete(name)
+  // What belongs to a table goes and comes with it; only what looks at it from elsewhere, or at its columns, is in the way.
+  if (object.kind === 'index' && object.owner !== null) needs.delete(object.owner)
+  return {
+    object: object.object,
+    defines: ['function', 'view'].includes(object.kind) ? object.defines : [],
+    needs: [...needs],
+  }
+}
+
+/** Checks and keys stand inside CREATE TABLE: they are looked at one by one. */
+function checks(catalog: Catalog): Candidate[] {
+  return [...catalog.tables].flatMap(([key, table]) =>
+    [...table.constraints.values()]
+      .filter(({ kind }) => kind === 'check' || kind === 'exclude')
+      .map((constraint) => {
+        const needs = namesIn(addConstraintStatement(table, constraint))
+        needs.delete(key)
+        return { object: `constraint ${constraint.name} on ${key}`, defines: [], needs: [...needs] }
+      }),
+  )
+}
+
+export function namesIn(sql: string): Set<string> {
+  const parsed = parseRaw(sql)
+  const nodes: Node[] = Array.isArray(parsed) ? parsed.map(({ node }) => node) : []
+  return new Set(nodes.flatMap((node) => [...neededNames(node)]))
+}
