@@ -126,3 +126,24 @@ export class DecisionInputError extends ImhotepError {
     super(`'${input}' ${reason}`, { hint })
   }
 }
+
+/** A migration would lose rows or columns and nobody has agreed to that. */
+export class DataLossError extends ImhotepError {
+  readonly code = 'IMH_DATA_LOSS'
+  constructor(objects: readonly string[]) {
+    super(`data would be lost: ${objects.join(', ')}`, {
+      hint: 'look at every statement with: --sql or --dry-run; when it is meant, add --allow-data-loss',
+    })
+  }
+}
+
+/** The database was never migrated, so there is nothing to compare it with. */
+export class NoHistoryError extends ImhotepError {
+  readonly code = 'IMH_NO_HISTORY'
+  override readonly exitCode = 2
+  constructor(database: string) {
+    super(`database '${database}' has no migrations applied`, {
+      hint: 'migrate it, or mark it as migrated: imhotep migrate --baseline VERSION',
+    })
+  }
+}

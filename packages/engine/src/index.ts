@@ -32,6 +32,12 @@ export { compareCatalogs, type CompareOptions, type Difference } from './catalog
 export { printCatalog, printedScript, type PrintOptions } from './print/print-catalog.ts'
 export type { PrintedObject, Section } from './print/printed-object.ts'
 
+export { diffCatalogs, type DiffOptions } from './diff/diff-catalogs.ts'
+export { diffScript } from './diff/diff-script.ts'
+export type { DiffStatement, Hazard } from './diff/diff-statement.ts'
+export { makeComparable } from './diff/comparable.ts'
+export { readLive, runOn, withScratch, type Scratch } from './diff/scratch.ts'
+
 export { planModules, type PlanOptions } from './plan/plan-modules.ts'
 export { readPresets, type Presets } from './plan/read-presets.ts'
 export { selectModules, type Selection } from './plan/select-modules.ts'

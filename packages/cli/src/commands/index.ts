@@ -3,7 +3,9 @@ import { adr } from './adr.ts'
 import { audit } from './audit.ts'
 import { baseline } from './baseline.ts'
 import { bundle } from './bundle.ts'
+import { diff } from './diff.ts'
 import { down } from './down.ts'
+import { drift } from './drift.ts'
 import { init } from './init.ts'
 import { lint } from './lint.ts'
 import { migrate } from './migrate.ts'
@@ -25,6 +27,8 @@ export const commands: readonly Command[] = [
   bundle,
   baseline,
   lint,
+  diff,
+  drift,
   verify,
   audit,
   adr,

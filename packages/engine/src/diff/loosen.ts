@@ -88,7 +88,7 @@ function dropOf(left: Catalog, object: string, owner: string | null): DiffStatem
 }
 
 /** It goes with the index of the partitioned table. */
-function isInheritedIndex(catalog: Catalog, key: string, name: string): boolean {
+export function isInheritedIndex(catalog: Catalog, key: string, name: string): boolean {
   const table = catalog.tables.get(key)
   const own = table?.indexes.get(name)
   const parent = table?.partitionOf ? catalog.tables.get(table.partitionOf) : undefined
@@ -126,7 +126,7 @@ function leaveParents(right: Catalog, key: string, table: Table): DiffStatement[
     .map((parent) => statement(`table ${key}`, `alter table ${qualified(table)} no inherit ${quoteKey(parent)}`))
 }
 
-function isInheritedConstraint(catalog: Catalog, table: Table, name: string): boolean {
+export function isInheritedConstraint(catalog: Catalog, table: Table, name: string): boolean {
   const parent = table.partitionOf === null ? undefined : catalog.tables.get(table.partitionOf)
   const own = table.constraints.get(name)
   if (!parent || !own) return false

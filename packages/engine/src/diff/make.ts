@@ -1,10 +1,11 @@
-import type { Catalog } from '../catalog/model.ts'
+import type { Catalog, Table } from '../catalog/model.ts'
 import type { ParsedObject } from '../print/order-objects.ts'
 import { enableEventTriggerStatement } from '../print/print-event-trigger.ts'
 import { byDepth } from '../print/print-catalog.ts'
 import { routineStatement } from '../print/print-routine.ts'
 import { enableRuleStatement } from '../print/print-rule.ts'
 import { roleOptions } from '../print/print-role.ts'
+import { partitionOfStatement } from '../print/print-table.ts'
 import { enableStatement } from '../print/print-trigger.ts'
 import { viewTarget } from '../print/print-view.ts'
 import { quoteIdentifier } from '../bundle/quote.ts'
@@ -15,6 +16,7 @@ import { alterReplicaIdentity, alterTable } from './alter-table.ts'
 import { alterSequence, alterType } from './alter-type.ts'
 import type { Changes } from './changes.ts'
 import type { DiffOptions } from './diff-catalogs.ts'
+import { isInheritedConstraint, isInheritedIndex } from './loosen.ts'
 import { byHand, statement, type DiffStatement } from './diff-statement.ts'
 
 interface Catalogs {
@@ -68,6 +70,9 @@ function makeObject(
   options: DiffOptions,
 ): DiffStatement[] {
   const table = object.owner === null ? undefined : right.tables.get(object.owner)
+  const own = object.phase === 'tables' ? right.tables.get(object.object.slice('table '.length)) : undefined
+  if (own && isNewPartition(changes, own)) return [statement(object.object, partitionOfStatement(own))]
+  if (table && isNewPartition(changes, table) && comesWithParent(right, table, object)) return []
   if (table && !changes.isNew(`table ${object.owner}`)) {
     const name = object.object.slice(object.kind.length + 1, -` on ${object.owner}`.length)
     if (object.kind === 'index') return addIndex(right, table, object.object, name, options)
@@ -77,6 +82,17 @@ function makeObject(
     }
   }
   return object.statements.map((sql) => statement(object.object, sql))
+}
+
+/** A partition of a table that is there takes its checks and keys from it: written out, PostgreSQL may not find them equal. */
+function isNewPartition(changes: Changes, { schema, name, partitionOf }: Table): boolean {
+  return partitionOf !== null && changes.isNew(`table ${schema}.${name}`) && !changes.isNew(`table ${partitionOf}`)
+}
+
+function comesWithParent(right: Catalog, table: Table, { kind, object, owner }: UnplacedObject): boolean {
+  const name = object.slice(kind.length + 1, -` on ${owner}`.length)
+  if (kind === 'index') return isInheritedIndex(right, owner ?? '', name)
+  return kind === 'constraint' && isInheritedConstraint(right, table, name)
 }
 
 function alterObject(

@@ -1,6 +1,6 @@
 import { quoteIdentifier, quoteLiteral } from '../bundle/quote.ts'
 import { chooseName } from '../catalog/files/choose-name.ts'
-import type { Catalog, Column, Table } from '../catalog/model.ts'
+import type { Catalog, Column, Constraint, Table } from '../catalog/model.ts'
 import { constraintClause, isInsideTable } from './print-constraint.ts'
 import { countingClauses } from './print-sequence.ts'
 import { unplaced, type UnplacedObject } from './printed-object.ts'
@@ -20,7 +20,9 @@ export function tableStatements(catalog: Catalog, table: Table): string[] {
   const parent = table.partitionOf === null ? undefined : catalog.tables.get(table.partitionOf)
   const entries = [
     ...[...table.columns.values()].map((column) => columnClause(table, parent ? withoutIdentity(column) : column)),
-    ...[...table.constraints.values()].filter(isInsideTable).map(constraintClause),
+    ...[...table.constraints.values()]
+      .filter((constraint) => isInsideTable(constraint) && !isInherited(catalog, table, constraint))
+      .map(constraintClause),
   ]
   const kind = table.unlogged ? 'unlogged table' : 'table'
   const list = entries.length === 0 ? '()' : `(\n  ${entries.join(',\n  ')}\n)`
@@ -62,6 +64,20 @@ export function columnSettings(table: Table, column: Column): string[] {
     ...(column.statistics === null ? [] : [`${alter} statistics ${column.statistics}`]),
     ...(column.options.length === 0 ? [] : [`${alter} (${column.options.map(optionText).join(', ')})`]),
   ]
+}
+
+/** PostgreSQL does not always find a check equal to the one that it has printed itself. */
+function isInherited(catalog: Catalog, table: Table, { name, kind }: Constraint): boolean {
+  return table.inherits.some(
+    (parent) => kind === 'check' && catalog.tables.get(parent)?.constraints.get(name)?.kind === kind,
+  )
+}
+
+/** A partition that takes everything from its parent. */
+export function partitionOfStatement(table: Table): string {
+  const bound = lowerCase(table.partitionBound ?? 'default')
+  const partitioned = table.partitionKey === null ? '' : ` partition by ${lowerCase(table.partitionKey)}`
+  return `create table ${qualified(table)} partition of ${quoteKey(table.partitionOf ?? '')} ${bound}${partitioned}`
 }
 
 export function attachStatement(table: Table): string {

@@ -1,0 +1,86 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { UsageError } from '@imhotep/base'
+import { DEFAULT_HISTORY_TABLE, diffCatalogs, diffScript, makeComparable, type DiffStatement } from '@imhotep/engine'
+import { defineCommand, type Outcome } from '../command.ts'
+import type { Context } from '../context.ts'
+import { DataLossError, FileError } from '../errors.ts'
+import { printDiff, type DiffData } from '../output/diff.ts'
+import { replaceFile } from '../project/bundle-project.ts'
+import { findProject } from '../project/project.ts'
+import { historyTableOf, readSide, SIDES } from '../sides/read-side.ts'
+import { serverOption, withScratchServer } from '../sides/with-scratch-server.ts'
+
+export const diff = defineCommand<DiffData>({
+  name: 'diff',
+  summary: 'the statements that turn one schema into another',
+  description:
+    `A and B are each one of: ${SIDES}. Files run on a scratch server, so that PostgreSQL itself says what they make. ` +
+    'The statements turn A into B, in an order that works, and say what they do to those who use the database: locks, ' +
+    'rewrites, data loss, breaks clients, needs a person. Renames are not guessed. Exit code 1 when the two differ.',
+  arguments: [
+    { name: '<a>', description: 'what is there' },
+    { name: '<b>', description: 'what should be there' },
+  ],
+  options: [
+    { flags: '--sql', description: 'print the statements alone, as a script' },
+    { flags: '--write <name>', description: 'write them as the next migration, V00N__<name>.sql' },
+    { flags: '--allow-data-loss', description: 'with --write: also when rows or columns would be lost' },
+    {
+      flags: '--no-concurrently',
+      description: 'build indexes under a lock, so that everything fits into one transaction',
+    },
+    serverOption,
+  ],
+  examples: [
+    { run: 'imhotep diff migrations modules', does: 'what the next migration must do' },
+    { run: 'imhotep diff migrations modules --write add_wards', does: 'write it as db/migration/V00N__add_wards.sql' },
+    { run: 'imhotep diff dump:old.sql modules --sql', does: 'from an export of pg_dump to the modules' },
+    { run: 'imhotep diff database modules --json', does: 'the database of DATABASE_URL against the modules' },
+  ],
+  printsDocument: (options) => options.flag('sql'),
+  run: async (context) => {
+    const [a = '', b = ''] = context.args
+    const statements = await withScratchServer(context, async (scratch) => {
+      const left = await readSide(context, a, scratch)
+      const right = await readSide(context, b, scratch)
+      makeComparable(left, right, historyTableOf(context.cwd) ?? DEFAULT_HISTORY_TABLE)
+      return diffCatalogs(left, right, { concurrently: !context.options.off('concurrently') })
+    })
+    return outcomeOf(context, a, b, statements)
+  },
+  print: printDiff,
+})
+
+function outcomeOf(
+  context: Context,
+  left: string,
+  right: string,
+  statements: readonly DiffStatement[],
+): Outcome<DiffData> {
+  const name = context.options.text('write')
+  const file = name === undefined || statements.length === 0 ? null : writeNext(context, name, statements)
+  const shown = (side: string) => (side.startsWith('postgres') ? 'the database' : side)
+  return {
+    ok: statements.length === 0,
+    target: null,
+    data: { left: shown(left), right: shown(right), statements, file, sql: context.options.flag('sql') },
+  }
+}
+
+/** The next free version of the project's migrations. */
+function writeNext({ cwd, options }: Context, name: string, statements: readonly DiffStatement[]): string {
+  const losses = statements.filter(({ hazard }) => hazard === 'data loss')
+  if (losses.length > 0 && !options.flag('allowDataLoss')) throw new DataLossError(losses.map(({ object }) => object))
+  if (!/^\w[\w-]*$/.test(name)) {
+    throw new UsageError(`'${name}' is no name for a migration`, { hint: 'use letters, digits and _: add_wards' })
+  }
+  const { migrations } = findProject(cwd)
+  const versions = existsSync(migrations)
+    ? readdirSync(migrations).map((file) => Number(/^[VB]?(\d+)_/.exec(file)?.[1] ?? 0))
+    : []
+  const file = join(migrations, `V${String(Math.max(0, ...versions) + 1).padStart(3, '0')}__${name}.sql`)
+  if (existsSync(file)) throw new FileError(`'${file}' exists`, 'choose another name')
+  replaceFile(file, diffScript(statements))
+  return relative(cwd, file)
+}
