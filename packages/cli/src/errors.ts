@@ -147,3 +147,13 @@ export class NoHistoryError extends ImhotepError {
     })
   }
 }
+
+/** Migrations were to be taken back and nobody was there to agree. */
+export class UndoNotConfirmedError extends ImhotepError {
+  readonly code = 'IMH_UNDO_NOT_CONFIRMED'
+  constructor(files: readonly string[]) {
+    super(`nothing was taken back (${files.join(', ')}): nobody confirmed`, {
+      hint: 'look at it with: imhotep undo --dry-run, and confirm with: imhotep undo --yes',
+    })
+  }
+}

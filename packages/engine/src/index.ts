@@ -38,6 +38,10 @@ export type { DiffStatement, Hazard } from './diff/diff-statement.ts'
 export { makeComparable } from './diff/comparable.ts'
 export { readLive, runOn, withScratch, type Scratch } from './diff/scratch.ts'
 
+export { undoMigrations, type UndoOptions, type UndoResult } from './undo/undo-migrations.ts'
+export type { UndoStep } from './undo/undo-plan.ts'
+export * from './undo/errors.ts'
+
 export { planModules, type PlanOptions } from './plan/plan-modules.ts'
 export { readPresets, type Presets } from './plan/read-presets.ts'
 export { selectModules, type Selection } from './plan/select-modules.ts'

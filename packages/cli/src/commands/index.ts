@@ -12,6 +12,7 @@ import { migrate } from './migrate.ts'
 import { repair } from './repair.ts'
 import { seed } from './seed.ts'
 import { status } from './status.ts'
+import { undo } from './undo.ts'
 import { up } from './up.ts'
 import { verify } from './verify.ts'
 
@@ -22,6 +23,7 @@ export const commands: readonly Command[] = [
   init,
   migrate,
   status,
+  undo,
   repair,
   seed,
   bundle,

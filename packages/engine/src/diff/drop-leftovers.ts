@@ -21,7 +21,7 @@ export function dropLeftovers(changes: Changes, catalogs: Catalogs, objects: rea
   const found: DiffStatement[] = []
   const seen = new Set<string>(early)
   for (const { object } of objects.toReversed()) {
-    const isOther = ['grants', 'comments', 'views'].includes(object.section)
+    const isOther = ['grants', 'comments', 'views'].includes(object.section) || object.phase === 'sequence owners'
     if (isOther || seen.has(object.object) || !changes.isGone(object.object)) continue
     seen.add(object.object)
     found.push(...dropObject(catalogs.left, object.object))

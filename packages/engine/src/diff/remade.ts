@@ -128,18 +128,23 @@ const DEPENDENT = new Set(['view', 'policy', 'trigger', 'rule', 'statistics', 'p
 
 function markDependents(changes: Changes, left: Catalog, objects: readonly ParsedObject[]): void {
   const lost = new Set<string>()
+  const columns = new Map<string, ReadonlySet<string>>()
   for (const [key, table] of left.tables) {
-    const isShaken = touchedColumns(changes, key, table).size > 0 || hasKeyChanged(changes, key, table)
-    if (isShaken || changes.isGone(`table ${key}`)) lost.add(key)
+    const touched = touchedColumns(changes, key, table)
+    if (changes.isGone(`table ${key}`) || hasKeyChanged(changes, key, table)) lost.add(key)
+    else if (touched.size > 0) columns.set(key, touched)
   }
   for (const map of ['types', 'sequences'] as const) {
     for (const key of left[map].keys()) if (changes.isGone(`${map.slice(0, -1)} ${key}`)) lost.add(key)
   }
   const candidates = [...objects.filter(({ object }) => DEPENDENT.has(object.kind)).map(neededBy), ...checks(left)]
+  const isShaken = ({ needs, text }: Candidate) =>
+    needs.some((name) => lost.has(name) || [...(columns.get(name) ?? [])].some((column) => text.includes(column)))
   for (let before = -1; before !== lost.size + changes.remade.size;) {
     before = lost.size + changes.remade.size
-    for (const { object, defines, needs } of candidates) {
-      if (needs.some((name) => lost.has(name)) && !changes.isGone(object)) changes.remade.add(object)
+    for (const candidate of candidates) {
+      const { object, defines } = candidate
+      if (isShaken(candidate) && !changes.isGone(object)) changes.remade.add(object)
       if (changes.isGone(object) || changes.remade.has(object)) for (const name of defines) lost.add(name)
     }
   }
@@ -147,6 +152,7 @@ function markDependents(changes: Changes, left: Catalog, objects: readonly Parse
 
 interface Candidate {
   readonly object: string
+  readonly text: string
   readonly defines: readonly string[]
   readonly needs: readonly string[]
 }
@@ -156,11 +162,8 @@ function neededBy({ object, statements }: ParsedObject): Candidate {
   for (const name of object.defines) needs.delete(name)
   // What belongs to a table goes and comes with it; only what looks at it from elsewhere, or at its columns, is in the way.
   if (object.kind === 'index' && object.owner !== null) needs.delete(object.owner)
-  return {
-    object: object.object,
-    defines: ['function', 'view'].includes(object.kind) ? object.defines : [],
-    needs: [...needs],
-  }
+  const defines = ['function', 'view'].includes(object.kind) ? object.defines : []
+  return { object: object.object, text: object.statements.join('\n'), defines, needs: [...needs] }
 }
 
 /** Checks and keys stand inside CREATE TABLE: they are looked at one by one. */
@@ -169,9 +172,10 @@ function checks(catalog: Catalog): Candidate[] {
     [...table.constraints.values()]
       .filter(({ kind }) => kind === 'check' || kind === 'exclude')
       .map((constraint) => {
-        const needs = namesIn(addConstraintStatement(table, constraint))
+        const text = addConstraintStatement(table, constraint)
+        const needs = namesIn(text)
         needs.delete(key)
-        return { object: `constraint ${constraint.name} on ${key}`, defines: [], needs: [...needs] }
+        return { object: `constraint ${constraint.name} on ${key}`, text, defines: [], needs: [...needs] }
       }),
   )
 }

@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync, mkdirSync, cpSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { test, type TestContext } from 'node:test'
+import { connect } from '@imhotep/postgres'
+import { emptyDatabase, testServer } from '../../../tests/support/database.ts'
+import { runCli } from '../../../tests/support/run-cli.ts'
+
+const schema = fileURLToPath(new URL('../../../schema', import.meta.url))
+
+/** A project with files under db/migration. */
+function project(t: TestContext, files: Record<string, string>): string {
+  const root = mkdtempSync(join(tmpdir(), 'imhotep-diff-'))
+  t.after(() => rmSync(root, { recursive: true, force: true }))
+  mkdirSync(join(root, 'db/migration'), { recursive: true })
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(root, name), text)
+  return root
+}
+
+test('imhotep diff migrations modules: is empty, and prints the statement when a module was changed without a migration', async (t) => {
+  const cwd = project(t, { 'imhotep.config.json': '{"modules": ["core"], "schema": "schema"}' })
+  cpSync(join(schema, 'core'), join(cwd, 'schema/core'), { recursive: true })
+  writeFileSync(join(cwd, 'schema/presets.json'), '{}')
+  const server = ['--server', await testServer()]
+  await runCli(['bundle'], { cwd })
+  const same = await runCli(['diff', 'migrations', 'modules', ...server], { cwd })
+  const file = join(cwd, 'schema/core/130-feature_flags.sql')
+  writeFileSync(file, `${readFileSync(file, 'utf8')}\nalter table core.feature_flags add column weight int;\n`)
+
+  const changed = await runCli(['diff', 'migrations', 'modules', ...server], { cwd })
+  const written = await runCli(['diff', 'migrations', 'modules', '--write', 'weigh_flags', ...server], { cwd })
+  const again = await runCli(['diff', 'migrations', 'modules', '--json', ...server], { cwd })
+
+  assert.deepEqual([same.code, same.stdout], [0, 'migrations and modules are the same schema\n'], same.stderr)
+  assert.equal(changed.code, 1)
+  assert.match(changed.stdout, /^alter table core\.feature_flags add column weight integer;$/m)
+  assert.match(written.stdout, /written to db\/migration\/V002__weigh_flags\.sql/)
+  const { command, ok, statements } = JSON.parse(again.stdout)
+  assert.deepEqual([again.code, command, ok, statements], [0, 'diff', true, []])
+})
+
+test('imhotep diff --write: refuses what loses data until that is said', async (t) => {
+  const cwd = project(t, {
+    'db/migration/V001__a.sql': 'create table public.a (x int, y int);',
+    'wanted.sql': 'create table public.a (x int);',
+  })
+  const args = ['diff', 'migrations', 'wanted.sql', '--write', 'less', '--server', await testServer()]
+
+  const refused = await runCli(args, { cwd })
+  const allowed = await runCli([...args, '--allow-data-loss'], { cwd })
+
+  assert.equal(refused.code, 1)
+  assert.match(refused.stderr, /data would be lost: column public\.a\.y/)
+  assert.equal(allowed.code, 1)
+  assert.match(
+    readFileSync(join(cwd, 'db/migration/V002__less.sql'), 'utf8'),
+    /^-- data loss: .*\nalter table public\.a drop column y;\n$/,
+  )
+})
+
+test('imhotep drift: finds what was changed by hand, and nothing else', async (t) => {
+  await using database = await emptyDatabase()
+  const cwd = project(t, {
+    'db/migration/V001__a.sql': 'create schema a; create table a.t (x int); grant select on a.t to pg_monitor;',
+    'db/migration/V002__b.sql': 'create table a.later ();',
+  })
+  const env = { DATABASE_URL: database.url }
+  const server = ['--server', await testServer()]
+  await runCli(['migrate', '--to', '001'], { cwd, env })
+  const before = await runCli(['drift', ...server], { cwd, env })
+  const db = connect(database.url)
+  await db.query('create index by_hand on a.t (x)')
+  await db.query('revoke select on a.t from pg_monitor')
+  await db.close()
+
+  const after = await runCli(['drift', '--json', ...server], { cwd, env })
+
+  assert.equal(before.code, 0, before.stderr)
+  assert.equal(after.code, 1)
+  const sql = JSON.parse(after.stdout).statements.map((statement: { sql: string }) => statement.sql)
+  assert.deepEqual(sql, ['create index by_hand on a.t (x)', 'revoke select on a.t from pg_monitor'])
+})
+
+test('imhotep undo: asks first, then takes the newest version back', async (t) => {
+  await using database = await emptyDatabase()
+  const cwd = project(t, {
+    'db/migration/V001__a.sql': 'create table public.a (x int);',
+    'db/migration/V002__b.sql': 'create index a_x on public.a (x);',
+  })
+  const env = { DATABASE_URL: database.url }
+  const server = ['--server', await testServer()]
+  await runCli(['migrate'], { cwd, env })
+
+  const unconfirmed = await runCli(['undo', ...server], { cwd, env })
+  const dry = await runCli(['undo', '--dry-run', ...server], { cwd, env })
+  const done = await runCli(['undo', '--yes', '--json', ...server], { cwd, env })
+
+  assert.deepEqual([unconfirmed.code, dry.code, done.code], [1, 0, 0], `${dry.stderr}${done.stderr}`)
+  assert.match(unconfirmed.stderr, /nobody confirmed/)
+  assert.match(dry.stdout, /^drop index public\.a_x;$/m)
+  const { undone, steps } = JSON.parse(done.stdout)
+  assert.deepEqual([undone, steps[0].how], [['002'], 'computed'])
+})

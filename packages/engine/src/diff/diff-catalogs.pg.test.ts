@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { proveDiff } from './diff-proof.fixture.ts'
+import { randomSchema } from './random-schema.fixture.ts'
+
+const START = `create schema a;
+  create type a.k as enum ('x');
+  create function a.f(x int) returns int language sql immutable as 'select x';
+  create table a.o (id int primary key);
+  create table a.t (id int primary key, n int, s varchar(5), o int, old text);
+  create view a.v as select id, s from a.t;`
+
+/** What is changed by hand, and the statements that the diff says for it, hazards in front. */
+const CASES: Record<string, [change: string, expected: string[]]> = {
+  'a new column': ['alter table a.t add column c int default 0', ['alter table a.t add column c integer default 0']],
+  'a renamed column is not guessed, but both ends say so': [
+    'alter table a.t rename column old to new',
+    ['data loss: alter table a.t drop column old', 'needs a person: alter table a.t add column new text'],
+  ],
+  'a dropped table': ['drop table a.o', ['data loss: drop table a.o']],
+  'a type that is written anew, with the view over it': [
+    'drop view a.v; alter table a.t alter column id type bigint; create view a.v as select id, s from a.t',
+    [
+      'drop view a.v',
+      'rewrites: alter table a.t alter column id type bigint using id::bigint',
+      'create view a.v as\nselect id,\n    s\n   from a.t',
+    ],
+  ],
+  'a wider text': [
+    'drop view a.v; alter table a.t alter column s type varchar(9); create view a.v as select id, s from a.t',
+    [
+      'drop view a.v',
+      'locks: alter table a.t alter column s type character varying(9)',
+      'create view a.v as\nselect id,\n    s\n   from a.t',
+    ],
+  ],
+  'not null, without a long lock': [
+    'alter table a.t alter column n set not null',
+    [
+      'alter table a.t add constraint n_not_null_for_now check (n is not null) not valid',
+      'alter table a.t validate constraint n_not_null_for_now',
+      'alter table a.t alter column n set not null',
+      'alter table a.t drop constraint n_not_null_for_now',
+    ],
+  ],
+  'a foreign key and a check, validated afterwards': [
+    'alter table a.t add constraint t_o foreign key (o) references a.o (id), add constraint t_n check (n > 0)',
+    [
+      'alter table a.t add constraint t_n check ((n > 0)) not valid',
+      'alter table a.t validate constraint t_n',
+      'alter table a.t add constraint t_o foreign key (o) references a.o(id) not valid',
+      'alter table a.t validate constraint t_o',
+    ],
+  ],
+  'an index and a key, while everybody works': [
+    'create index t_n on a.t (n); alter table a.t add constraint t_s unique (s)',
+    [
+      'create unique index concurrently t_s on a.t (s)',
+      'alter table a.t add constraint t_s unique using index t_s',
+      'create index concurrently t_n on a.t (n)',
+    ],
+  ],
+  'a new label': ["alter type a.k add value 'y'", ["alter type a.k add value 'y' after 'x'"]],
+  'a body': [
+    "create or replace function a.f(x int) returns int language sql immutable as 'select x + 1'",
+    ['create or replace function a.f(x integer)\nreturns integer\nlanguage sql\nimmutable\nas $$select x + 1$$'],
+  ],
+  'row level security and a policy': [
+    'alter table a.t enable row level security, force row level security; create policy p on a.t using (n = 1)',
+    [
+      'breaks clients: alter table a.t enable row level security',
+      'alter table a.t force row level security',
+      'create policy p on a.t\n  using (n = 1)',
+    ],
+  ],
+  'an option of a view': [
+    'alter view a.v set (security_invoker = true)',
+    ['alter view a.v set (security_invoker=true)'],
+  ],
+  'grants, owners and comments': [
+    "grant select on a.t to pg_monitor; comment on column a.t.n is 'it''s'; alter table a.o owner to pg_monitor",
+    ['alter table a.o owner to pg_monitor', 'grant select on a.t to pg_monitor', "comment on column a.t.n is 'it''s'"],
+  ],
+}
+
+for (const [title, [change, expected]] of Object.entries(CASES)) {
+  test(`diffCatalogs: ${title}`, async () => {
+    const { statements, differences } = await proveDiff(START, `${START} ${change}`, { concurrently: true })
+
+    const texts = statements.map(({ sql, hazard }) => (hazard === null ? sql : `${hazard}: ${sql}`))
+    assert.deepEqual(texts, expected)
+    assert.deepEqual(differences, [])
+  })
+}
+
+test('diffCatalogs: what cannot be computed is left to a person, as a comment that says what', async () => {
+  const left = "create type public.k as enum ('x', 'y')"
+
+  const { statements } = await proveDiff(left, "create type public.k as enum ('y')", { concurrently: true })
+
+  assert.deepEqual(
+    statements.map(({ sql, hazard }) => [sql, hazard]),
+    [["-- type public.k: it loses 'x': make a new type and move the columns to it", 'needs a person']],
+  )
+})
+
+test('diffCatalogs: a few random pairs of schemas become the same', async () => {
+  await fc.assert(
+    fc.asyncProperty(randomSchema, randomSchema, async (left, right) => {
+      const { statements, differences } = await proveDiff(left, right, { concurrently: false })
+
+      fc.pre(!statements.some(({ sql }) => sql.startsWith('-- ')))
+      assert.deepEqual(differences, [])
+    }),
+    { numRuns: 6, seed: 20260101, endOnFailure: true },
+  )
+})
