@@ -51,12 +51,12 @@ export function addConstraint(
 
 /** Checks and foreign keys of a partitioned table reach its partitions under the same name. */
 function comesFromParent(changes: Changes, right: Catalog, table: Table, constraint: Constraint): boolean {
-  const parent = table.partitionOf === null ? undefined : right.tables.get(table.partitionOf)
-  const above = parent?.constraints.get(constraint.name)
-  return (
-    above?.kind === constraint.kind &&
-    (constraint.kind === 'check' || constraint.kind === 'foreign key') &&
-    changes.isNew(`constraint ${constraint.name} on ${table.partitionOf}`)
+  if (constraint.kind !== 'check' && (constraint.kind !== 'foreign key' || table.partitionOf === null)) return false
+  const parents = table.partitionOf === null ? table.inherits : [table.partitionOf]
+  return parents.some(
+    (key) =>
+      right.tables.get(key)?.constraints.get(constraint.name)?.kind === constraint.kind &&
+      changes.isNew(`constraint ${constraint.name} on ${key}`),
   )
 }
 

@@ -129,6 +129,7 @@ function leaveParents(right: Catalog, key: string, table: Table): DiffStatement[
 export function isInheritedConstraint(catalog: Catalog, table: Table, name: string): boolean {
   const parent = table.partitionOf === null ? undefined : catalog.tables.get(table.partitionOf)
   const own = table.constraints.get(name)
+  if (own?.kind === 'check' && table.inherits.some((key) => catalog.tables.get(key)?.constraints.has(name))) return true
   if (!parent || !own) return false
   return [...parent.constraints.values()].some(
     (constraint) =>
