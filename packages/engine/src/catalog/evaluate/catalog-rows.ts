@@ -104,7 +104,7 @@ function attributes(catalog: Catalog, hints: Hints): Item[] {
         attisdropped: false,
       }))
     }
-    return [...own.columns.values()].map((column) => ({
+    return namedBy(own.columns, hints.get('attname')).map((column) => ({
       attrelid: ref('class', own.key),
       attname: column.name,
       attnum: column.ordinal,
@@ -120,6 +120,14 @@ function attributes(catalog: Catalog, hints: Hints): Item[] {
 
 function withoutModifier(type: string): string {
   return type.replace(/\(\d+(,-?\d+)?\)/, '')
+}
+
+function inNamespace<Item extends { readonly schema: string }>(
+  items: ReadonlyMap<string, Item>,
+  namespace: Value | undefined,
+): [string, Item][] {
+  const schema = keyOf(namespace)
+  return schema === undefined ? [...items] : [...items].filter(([, item]) => item.schema === schema)
 }
 
 function namedBy<Item>(items: ReadonlyMap<string, Item>, name: Value | undefined): Item[] {
@@ -193,15 +201,17 @@ function indexes(catalog: Catalog, hints: Hints): Item[] {
   )
 }
 
-function types(catalog: Catalog): Item[] {
-  const rows: Item[] = [...catalog.types].map(([key, own]) => ({
+function types(catalog: Catalog, hints: Hints): Item[] {
+  const namespace = hints.get('typnamespace')
+  const rows: Item[] = inNamespace(catalog.types, namespace).map(([key, own]) => ({
     oid: ref('type', key),
     typname: own.name,
     typnamespace: ref('namespace', own.schema),
     typtype: { enum: 'e', domain: 'd', composite: 'c', range: 'r' }[own.kind],
     typowner: owner(own.owner),
   }))
-  for (const [key, own] of [...catalog.tables, ...catalog.views])
+  const withRowType = [...inNamespace(catalog.tables, namespace), ...inNamespace(catalog.views, namespace)]
+  for (const [key, own] of withRowType)
     rows.push({
       oid: ref('type', key),
       typname: own.name,
@@ -212,8 +222,8 @@ function types(catalog: Catalog): Item[] {
   return rows
 }
 
-function roles({ roles: all }: Catalog): Item[] {
-  const rows: Item[] = [...all.values()].map((role) => ({
+function roles({ roles: all }: Catalog, hints: Hints): Item[] {
+  const rows: Item[] = namedBy(all, hints.get('rolname')).map((role) => ({
     oid: ref('role', role.name),
     rolname: role.name,
     rolsuper: role.superuser,
@@ -255,8 +265,8 @@ const CATALOGS: Record<string, (catalog: Catalog, hints: Hints) => Item[]> = {
     [...all].flatMap(([key, own]) =>
       own.labels.map((enumlabel, n) => ({ enumtypid: ref('type', key), enumlabel, enumsortorder: n + 1 })),
     ),
-  pg_proc: ({ functions }) =>
-    [...functions].map(([key, own]) => ({
+  pg_proc: ({ functions }, hints) =>
+    inNamespace(functions, hints.get('pronamespace')).map(([key, own]) => ({
       oid: ref('proc', key),
       proname: own.name,
       pronamespace: ref('namespace', own.schema),
@@ -289,7 +299,7 @@ const CATALOGS: Record<string, (catalog: Catalog, hints: Hints) => Item[]> = {
   pg_roles: roles,
   pg_authid: roles,
   pg_user: (catalog) =>
-    roles(catalog)
+    roles(catalog, new Map())
       .filter((role) => role['rolcanlogin'] === true)
       .map((role) => ({ usename: role['rolname'] ?? null, usesuper: role['rolsuper'] ?? null })),
   pg_auth_members: ({ roles: all }) =>

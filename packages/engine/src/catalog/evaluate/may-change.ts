@@ -4,7 +4,7 @@ import { walkTree } from '../../parse/walk.ts'
 import type { Fold } from '../files/fold.ts'
 import { routineNamed } from '../files/names.ts'
 import type { Routine } from '../model.ts'
-import { nested, plpgsqlBody, type Statement, type Statements } from './plpgsql-tree.ts'
+import { nested, plpgsqlBody, type Body, type Statement, type Statements } from './plpgsql-tree.ts'
 import { createText } from './routine-text.ts'
 
 /** Statements that leave the schema alone, whatever they read or write. */
@@ -13,22 +13,85 @@ const HARMLESS = new Set(
   RefreshMatViewStmt VacuumStmt ReindexStmt ConstraintsSetStmt ExplainStmt TransactionStmt`.split(/\s+/),
 )
 
+/** What code does at its worst: change the schema by itself, or call these functions. */
+interface Summary {
+  readonly changes: boolean
+  /** Names as written, those of pg_catalog left out. */
+  readonly calls: readonly string[][]
+}
+
+const CHANGES: Summary = { changes: true, calls: [] }
+
 /** False when code of PL/pgSQL cannot change the schema, whatever its conditions and loops come to. */
-export function mayChange(fold: Fold, statements: Statements, above: readonly string[] = []): boolean {
-  for (const statement of nested(statements)) if (changes(fold, statement, above)) return true
-  return false
+export function mayChange(fold: Fold, statements: Statements): boolean {
+  return isChange(fold, summarize([...nested(statements)].map(ofStatement)), [])
+}
+
+/** True when a tree calls a routine of the files that may change the schema, or one with a known effect. */
+export function callsChange(fold: Fold, tree: unknown): boolean {
+  return isChange(fold, { changes: false, calls: callsIn(tree) }, [])
+}
+
+export function routineMayChange(fold: Fold, routine: Routine): boolean {
+  return isChange(fold, summaryOf(routine), [routine])
+}
+
+function isChange(fold: Fold, { changes, calls }: Summary, above: readonly Routine[]): boolean {
+  if (changes) return true
+  return calls.some((names) => {
+    const { key } = routineNamed(fold, names)
+    if (fold.options.effects?.[key]) return true
+    return routines(fold, key).some((own) => !above.includes(own) && isChange(fold, summaryOf(own), [...above, own]))
+  })
+}
+
+const summaries = new WeakMap<Routine, Summary>()
+
+function summaryOf(routine: Routine): Summary {
+  const before = summaries.get(routine)
+  if (before) return before
+  const summary = ofRoutine(routine)
+  summaries.set(routine, summary)
+  return summary
+}
+
+function ofRoutine(routine: Routine): Summary {
+  if (routine.language === 'plpgsql') {
+    const body = bodyOf(routine)
+    if (!body) return CHANGES
+    const handlers = (body.exceptions?.exc_list ?? []).flatMap((own) => own.PLpgSQL_exception.action ?? [])
+    return summarize([...nested([...body.statements, ...handlers])].map(ofStatement))
+  }
+  if (routine.language !== 'sql') return { changes: routine.kind !== 'aggregate', calls: [] }
+  return /^(return|begin\s+atomic)\b/i.test(routine.body) ? { changes: false, calls: [] } : ofText(routine.body)
+}
+
+const bodies = new WeakMap<Routine, Body | null>()
+
+/** The tree of a routine in PL/pgSQL, null when it does not parse. */
+export function bodyOf(routine: Routine): Body | null {
+  let body = bodies.get(routine)
+  if (body === undefined) {
+    body = plpgsqlBody(createText(routine))
+    bodies.set(routine, body)
+  }
+  return body
+}
+
+function summarize(parts: readonly Summary[]): Summary {
+  if (parts.some((part) => part.changes)) return CHANGES
+  const calls = new Map(parts.flatMap((part) => part.calls.map((names) => [names.join('.'), names] as const)))
+  return { changes: false, calls: [...calls.values()] }
 }
 
 /** Computed SQL that begins with a literal, and that with a statement about rows. */
 const LITERAL_WITHOUT_DDL =
   /^\s*(?:(?:pg_catalog\.)?format\s*\(\s*)?(?:e?'|\$\w*\$)\s*(select|insert|update|delete|with|lock|set|reset|analyze|refresh|notify)\b/i
 
-function changes(fold: Fold, statement: Statement, above: readonly string[]): boolean {
+function ofStatement(statement: Statement): Summary {
   const dynamic = statement.PLpgSQL_stmt_dynexecute ?? statement.PLpgSQL_stmt_dynfors
-  if (dynamic && !LITERAL_WITHOUT_DDL.test(dynamic.query.PLpgSQL_expr?.query ?? '')) return true
-  if (statement.PLpgSQL_stmt_call) return true
-  for (const text of textsOf(statement)) if (textChanges(fold, text, above)) return true
-  return false
+  if (dynamic && !LITERAL_WITHOUT_DDL.test(dynamic.query.PLpgSQL_expr?.query ?? '')) return CHANGES
+  return statement.PLpgSQL_stmt_call ? CHANGES : summarize(textsOf(statement).map(ofText))
 }
 
 /** The SQL of one statement, without that of the statements inside it. */
@@ -48,50 +111,24 @@ function textsOf(statement: Statement): string[] {
   return found
 }
 
-function textChanges(fold: Fold, text: string, above: readonly string[]): boolean {
+function ofText(text: string): Summary {
   const parsed = parseRaw(text)
-  if (!Array.isArray(parsed)) return false
-  return parsed.some(({ node }) => !HARMLESS.has(Object.keys(node)[0] ?? '') || callsChange(fold, node, above))
+  if (!Array.isArray(parsed)) return { changes: false, calls: [] }
+  const changes = parsed.some(({ node }) => !HARMLESS.has(Object.keys(node)[0] ?? ''))
+  return { changes, calls: changes ? [] : callsIn(parsed.map(({ node }) => node)) }
 }
 
-/** True when a tree calls a routine of the files that may change the schema, or one with a known effect. */
-export function callsChange(fold: Fold, tree: unknown, above: readonly string[] = []): boolean {
-  let found = false
+function callsIn(tree: unknown): string[][] {
+  const calls: string[][] = []
   walkTree([tree], (tag, content) => {
-    if (tag !== 'FuncCall' || found) return
-    const names = path(content['funcname'])
-    const { key } = routineNamed(fold, names)
-    found =
-      fold.options.effects?.[key] !== undefined || routines(fold, key).some((own) => routineMayChange(fold, own, above))
+    const names = tag === 'FuncCall' ? path(content['funcname']) : []
+    if (names.length > 0 && (names.length === 1 || names[0] !== 'pg_catalog')) calls.push(names)
   })
-  return found
+  return calls
 }
 
 export function routines({ catalog }: Fold, name: string): Routine[] {
-  return [...catalog.functions].filter(([key]) => key.startsWith(`${name}(`)).map(([, own]) => own)
-}
-
-export function routineMayChange(fold: Fold, routine: Routine, above: readonly string[] = []): boolean {
-  const key = `${routine.schema}.${routine.name}(${routine.argumentTypes.join(', ')})`
-  if (above.includes(key)) return false
-  const before = verdicts.get(routine)
-  if (before?.of === fold.catalog.functions.size) return before.verdict
-  const verdict = bodyMayChange(fold, routine, [...above, key])
-  // inside a circle of calls the verdict is one about the rest of it
-  if (above.length === 0) verdicts.set(routine, { of: fold.catalog.functions.size, verdict })
-  return verdict
-}
-
-/** Verdicts hold until functions come or go. */
-const verdicts = new WeakMap<Routine, { of: number; verdict: boolean }>()
-
-function bodyMayChange(fold: Fold, routine: Routine, chain: readonly string[]): boolean {
-  if (routine.language === 'plpgsql') {
-    const body = plpgsqlBody(createText(routine))
-    if (!body) return true
-    const handlers = (body.exceptions?.exc_list ?? []).flatMap((own) => own.PLpgSQL_exception.action ?? [])
-    return mayChange(fold, [...body.statements, ...handlers], chain)
-  }
-  if (routine.language !== 'sql') return routine.kind !== 'aggregate'
-  return !/^(return|begin\s+atomic)\b/i.test(routine.body) && textChanges(fold, routine.body, chain)
+  const found: Routine[] = []
+  for (const [key, own] of catalog.functions) if (key.startsWith(name) && key[name.length] === '(') found.push(own)
+  return found
 }

@@ -115,25 +115,17 @@ interface Datum {
   readonly datatype?: { readonly PLpgSQL_type?: { readonly typname?: string } }
 }
 
-const known = new Map<string, Body | null>()
-
 /** The tree of a DO block or of a function, given as its whole statement; null when it does not parse. */
 export function plpgsqlBody(text: string): Body | null {
-  const before = known.get(text)
-  if (before !== undefined) return before
   const [parsed] = (parsePlpgsql(text) as Tree | null)?.plpgsql_funcs ?? []
   const block = parsed?.PLpgSQL_function?.action?.PLpgSQL_stmt_block
+  if (!block) return null
   const variables = (parsed?.PLpgSQL_function?.datums ?? []).map(({ PLpgSQL_var: scalar, PLpgSQL_rec: record }) => ({
     name: (scalar ?? record)?.refname ?? '',
     type: scalar?.datatype?.PLpgSQL_type?.typname ?? '',
     start: scalar?.default_val?.PLpgSQL_expr?.query ?? null,
   }))
-  const body = block
-    ? { statements: block.body ?? [], exceptions: block.exceptions?.PLpgSQL_exception_block, variables }
-    : null
-  if (known.size > 2_000) known.clear()
-  known.set(text, body)
-  return body
+  return { statements: block.body ?? [], exceptions: block.exceptions?.PLpgSQL_exception_block, variables }
 }
 
 /** The names that an INTO or a loop assigns to. */

@@ -265,7 +265,7 @@ function equalities(conditions: readonly Node[], alias: string, env: Env): Map<s
 
 /** Columns of pg_catalog that say by their prefix whose they are, so that they need no alias. */
 function isHint(column: string): boolean {
-  return /^(att|con|tg|pol|ind)relid$|^(con|tg|pol|typ|pro|rel|nsp|rol|ext)name$|^(rel|typ|pro|con)namespace$/.test(
+  return /^oid$|^(att|con|tg|pol|ind)relid$|^(con|tg|pol|typ|pro|rel|nsp|rol|ext)name$|^(rel|typ|pro|con)namespace$/.test(
     column,
   )
 }

@@ -4,7 +4,7 @@ import { path } from '../../parse/references.ts'
 import { NotBound, UNDECIDED, type Env, type Known } from '../evaluate/env.ts'
 import { attempt, decided, evaluate } from '../evaluate/expression.ts'
 import { catches, failureOf } from '../evaluate/failures.ts'
-import { callsChange, mayChange, routineMayChange, routines } from '../evaluate/may-change.ts'
+import { bodyOf, callsChange, mayChange, routineMayChange, routines } from '../evaluate/may-change.ts'
 import {
   isRecord,
   nested,
@@ -18,7 +18,6 @@ import {
   type Statements,
 } from '../evaluate/plpgsql-tree.ts'
 import { evaluateQuery, type ResultRow } from '../evaluate/query.ts'
-import { createText } from '../evaluate/routine-text.ts'
 import { arrayOf, isArray, textOf, toBoolean, Undecidable, undecided, type Value } from '../evaluate/value.ts'
 import type { Routine } from '../model.ts'
 import { applyStatement } from './apply-statement.ts'
@@ -457,7 +456,7 @@ function callRoutine(run: Run, key: string, routine: Routine, args: Known[], nam
 function runRoutine(run: Run, routine: Routine): void {
   if (routine.language === 'sql') run.result = runSqlBody(run, routine)
   else if (routine.language === 'plpgsql') {
-    const body = plpgsqlBody(createText(routine))
+    const body = bodyOf(routine)
     if (body) runBody(run, body)
     else note(run, 'its body does not parse')
   } else run.result = UNDECIDED
