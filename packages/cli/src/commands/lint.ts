@@ -41,7 +41,11 @@ export const lint = defineCommand<LintData>({
       description: 'major version of the server (default: 18)',
       choices: ['15', '16', '17', '18'],
     },
-    { flags: '--schema <name>', description: 'where names without a schema belong (default: public)' },
+    {
+      flags: '--schema <name>',
+      description:
+        'where names without a schema belong (default: the one schema that the files never create, else public)',
+    },
     { flags: '--known <file>', description: 'leave out the findings that this file lists' },
     { flags: '--write-known', description: 'write all of today to the file of --known' },
     { flags: '--fix', description: 'change the files where that is safe' },

@@ -6,6 +6,7 @@ import type { Finding } from '../verify/finding.ts'
 import { makeContext } from '../verify/context.ts'
 import { defaultPolicy, type VerifyPolicy } from '../verify/policy.ts'
 import { runRules } from '../verify/run-rules.ts'
+import { guessSchema } from './history/guess-schema.ts'
 import { indexHistory } from './history/history-index.ts'
 import { qualifyNames } from './history/qualify-names.ts'
 import { mayHaveTouched } from './history/unknown-effects.ts'
@@ -30,7 +31,9 @@ export class Judge {
   #now: Moment | null = null
 
   constructor(files: readonly LintedFile[], options: LintOptions) {
-    const { serverVersion = 18, policy = defaultPolicy, complete = true, effects, searchPath } = options
+    const { serverVersion = 18, policy = defaultPolicy, complete = true, effects } = options
+    const guessed = complete ? guessSchema(files) : null
+    const searchPath = options.searchPath ?? (guessed === null ? undefined : [guessed, 'public'])
     this.#files = files
     this.#options = options
     this.#fold = startFold({

@@ -120,3 +120,27 @@ alter table invoices add column b text;`)
 
   assert.deepEqual(found, [])
 })
+
+test('lintFiles: a temporary table is there for who makes it', async () => {
+  const found = await findingsOf(`
+-- file: 001_a.sql
+create table orders (id bigint primary key);
+create temp table moved as select id from orders;
+insert into moved select id from orders;
+create temporary table kept (id bigint);
+delete from kept where id = 1;`)
+
+  assert.deepEqual(found, [])
+})
+
+test('lintFiles: finds unqualified names in the one schema that the files use and never create', async () => {
+  const found = await findingsOf(`
+-- file: 001_a.sql
+create table orders (id bigint primary key, note text);
+alter table sales.orders add column total numeric(14, 2);
+-- file: 002_b.sql
+alter table orders rename column total to amount;
+alter table sales.orders drop column missing;`)
+
+  assert.deepEqual(found, ['missing-column 002_b.sql:2 <- 001_a.sql:1'])
+})

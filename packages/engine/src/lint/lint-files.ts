@@ -25,7 +25,10 @@ export interface LintOptions {
   readonly serverVersion?: number
   readonly policy?: VerifyPolicy
   readonly effects?: FoldOptions['effects']
-  /** Where names without a schema are looked for in each file. Default: `public`. */
+  /**
+   * Where names without a schema are looked for in each file. Default: the one schema that a whole history names and never
+   * creates, then `public`.
+   */
   readonly searchPath?: readonly string[]
   readonly placeholders?: Readonly<Record<string, string>>
 }

@@ -82,17 +82,23 @@ function isNear(a: string, b: string): boolean {
 /** A statement whose effect cannot be told may have made it, when it says the name or makes up names. */
 function mayBeUnknown(kind: Use['kind'], name: string, { catalog, history }: Moment): boolean {
   const last = name.split('.').at(-1) ?? ''
+  if (history.isTemporary(last) || (kind === 'column' && history.isTemporary(name.split('.').at(-2) ?? ''))) return true
   const [schema = ''] = name.split('.')
   if (
     kind !== 'schema' &&
     schema !== 'public' &&
-    !catalog.schemas.has(schema) &&
+    !isOurs(schema, catalog) &&
     !history.creations('schema', schema).length
   )
     return true
   if ((kind === 'function' || kind === 'type') && hasForeignExtension(catalog, schema)) return true
   if (kind === 'column' && isMadeByQuery(splitColumn(name)[0], catalog)) return true
   return catalog.unknown.some((effect) => mayCreate(effect, last))
+}
+
+/** A schema of other files may hold anything. */
+function isOurs(schema: string, { schemas, tables }: Catalog): boolean {
+  return schemas.has(schema) || [...tables.values()].some((table) => table.schema === schema)
 }
 
 /** CREATE TABLE AS: its columns are those of a query. */

@@ -1,4 +1,5 @@
 import type { SourcePosition } from '../../catalog/model.ts'
+import type { ParsedStatement } from '../../parse/parse-sql.ts'
 import type { LintedFile } from '../rule.ts'
 import { anySchema, createdNames } from './created-names.ts'
 
@@ -11,6 +12,8 @@ export interface HistoryIndex {
   readonly complete: boolean
   /** Places that create `schema.name` (`schema.table.column`), in running order. */
   creations(kind: ObjectKind, name: string): readonly Creation[]
+  /** Whether a temporary table is called so (without schema): its rows and its end are nobody's business. */
+  isTemporary(name: string): boolean
 }
 
 export interface Creation extends SourcePosition {
@@ -21,10 +24,13 @@ export interface Creation extends SourcePosition {
 /** Reads every CREATE, ADD COLUMN and RENAME TO of the files. */
 export function indexHistory(files: readonly LintedFile[], complete: boolean): HistoryIndex {
   const found = new Map<string, Creation[]>()
+  const temporary = new Set<string>()
   for (const { file, order, statements, name } of files) {
     if (name?.kind === 'undo') continue
     for (const statement of statements) {
-      for (const { kind, name: created } of createdNames(statement)) {
+      const own = temporaryName(statement)
+      if (own !== null) temporary.add(own)
+      for (const { kind, name: created } of own === null ? createdNames(statement) : []) {
         const key = `${kind} ${created}`
         const creation = { file, order, line: statement.line, column: statement.column }
         const others = found.get(key)
@@ -37,5 +43,17 @@ export function indexHistory(files: readonly LintedFile[], complete: boolean): H
     ...(found.get(`${kind} ${name}`) ?? []),
     ...(found.get(`${kind} ${anySchema}${name.slice(name.indexOf('.'))}`) ?? []),
   ]
-  return { files, complete, creations }
+  return { files, complete, creations, isTemporary: (name) => temporary.has(name) }
+}
+
+function temporaryName({ node }: ParsedStatement): string | null {
+  const relation =
+    'CreateStmt' in node
+      ? node.CreateStmt.relation
+      : 'CreateTableAsStmt' in node
+        ? node.CreateTableAsStmt.into?.rel
+        : 'SelectStmt' in node
+          ? node.SelectStmt.intoClause?.rel
+          : undefined
+  return relation?.relpersistence === 't' ? (relation.relname ?? null) : null
 }
