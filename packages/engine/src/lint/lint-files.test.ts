@@ -140,7 +140,8 @@ create table orders (id bigint primary key, note text);
 alter table sales.orders add column total numeric(14, 2);
 -- file: 002_b.sql
 alter table orders rename column total to amount;
+with late as (select id from orders) insert into orders (id) select id from late;
 alter table sales.orders drop column missing;`)
 
-  assert.deepEqual(found, ['missing-column 002_b.sql:2 <- 001_a.sql:1'])
+  assert.deepEqual(found, ['missing-column 002_b.sql:3 <- 001_a.sql:1'])
 })

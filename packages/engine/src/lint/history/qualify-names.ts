@@ -13,9 +13,11 @@ const CREATES = ['CreateStmt', 'ViewStmt', 'CreateTableAsStmt', 'CreateSeqStmt',
 export function qualifyNames({ node, kind }: ParsedStatement, fold: Fold): void {
   if (fold.searchPath.length === 1 && fold.searchPath[0] === 'public') return
   const queries = new Set<string>()
-  let isFirst = CREATES.includes(kind)
   walkTree(node, (tag, content) => {
     if (tag === 'CommonTableExpr') queries.add(String(content['ctename']))
+  })
+  let isFirst = CREATES.includes(kind)
+  walkTree(node, (tag, content) => {
     if (tag !== 'RangeVar' || content['schemaname'] !== undefined || content['relpersistence'] === 't') return
     const name = String(content['relname'])
     if (queries.has(name) || name.startsWith('pg_')) return
