@@ -9,4 +9,4 @@ alter table orders drop constraint orders_slug_key; -- here
 -- file: 004_keys.sql
 alter table orders drop constraint orders_pkey; -- here
 -- file: 005_keys.sql
-alter table elsewhere.orders drop constraint orders_pkey; -- here
+alter table elsewhere.parcels drop constraint parcels_pkey; -- here
