@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { lintRules, verifyRules, type LintRule } from '@imhotep/engine'
+import { catalogRules, lintRules, type LintRule } from '@imhotep/engine'
 
 const FAMILIES: Readonly<Record<string, string>> = {
   history: 'Histories that stop on a new database, or end in another schema than their authors meant',
@@ -23,7 +23,7 @@ export function lintPages(root: string): Record<string, string> {
 function listPage(): string {
   const rules = [
     ...lintRules.map((rule) => ({ ...rule, name: `[${rule.id}](lint/${rule.id}.md)` })),
-    ...verifyRules.map((rule) => ({ ...rule, name: rule.id })),
+    ...catalogRules.map((rule) => ({ ...rule, name: rule.id })),
   ]
   const sections = Object.entries(FAMILIES).flatMap(([family, title]) => {
     const own = rules.filter((rule) => rule.family === family)

@@ -1,4 +1,4 @@
-import { isVersion, lintRules, verifyRules, type LintOptions, type LintRule, type Rule } from '@imhotep/engine'
+import { catalogRules, isVersion, lintRules, type LintOptions, type LintRule, type Rule } from '@imhotep/engine'
 import type { Options } from '../context.ts'
 import { UnknownRuleError } from '../errors.ts'
 import type { Config, LintConfig } from '../project/config.ts'
@@ -22,7 +22,7 @@ export async function lintSettings(
     severities: own.rules ?? {},
     complete: inputs.complete,
     serverVersion: Number(options.text('postgres') ?? own.serverVersion ?? 18),
-    ...(config.policy === undefined ? {} : { policy: projectPolicy(config) }),
+    policy: projectPolicy(config),
     ...(schema === undefined ? {} : { searchPath: [schema, 'public'] }),
     ...(await appliedFiles(own, options, inputs, cwd)),
   }
@@ -34,13 +34,13 @@ function chooseRules(
 ): { rules: LintRule[]; catalogRules: Rule[] } {
   const only = namesIn(options.text('only'))
   const off = [...(namesIn(options.text('off')) ?? []), ...Object.keys(rules).filter((id) => rules[id] === 'off')]
-  const known = new Set([...lintRules, ...verifyRules].map(({ id }) => id))
+  const known = new Set([...lintRules, ...catalogRules].map(({ id }) => id))
   const unknown = [...(only ?? []), ...off, ...Object.keys(rules)].find((id) => !known.has(id))
   if (unknown !== undefined) throw new UnknownRuleError(unknown)
   const isAll = (options.text('profile') ?? profile) === 'all'
   const isChosen = ({ id, profile: own }: { readonly id: string; readonly profile?: string }) =>
     only ? only.includes(id) : (isAll || own !== 'style' || id in rules) && !off.includes(id)
-  return { rules: lintRules.filter(isChosen), catalogRules: verifyRules.filter(isChosen) }
+  return { rules: lintRules.filter(isChosen), catalogRules: catalogRules.filter(isChosen) }
 }
 
 function namesIn(list: string | undefined): string[] | undefined {

@@ -1,4 +1,4 @@
-import { lintGithub, lintGitlab, lintRules, lintSarif, lintText, verifyRules, type Finding } from '@imhotep/engine'
+import { catalogRules, lintGithub, lintGitlab, lintRules, lintSarif, lintText, type Finding } from '@imhotep/engine'
 import { toolVersion } from '../project/tool-version.ts'
 import { count, seconds, type Page } from './page.ts'
 
@@ -21,7 +21,7 @@ export interface LintData {
 
 /** Formats of other programs, by the name of `--format`. */
 export const lintFormats: Readonly<Record<string, (findings: readonly Finding[]) => string>> = {
-  sarif: (findings) => json(lintSarif(findings, [...lintRules, ...verifyRules], toolVersion())),
+  sarif: (findings) => json(lintSarif(findings, [...lintRules, ...catalogRules], toolVersion())),
   github: (findings) => lintGithub(findings).join('\n'),
   gitlab: (findings) => json(lintGitlab(findings)),
 }

@@ -4,7 +4,7 @@ import { lineColumns } from '../parse/offsets.ts'
 import type { ParsedStatement } from '../parse/parse-sql.ts'
 import type { Finding } from '../verify/finding.ts'
 import { makeContext } from '../verify/context.ts'
-import { defaultPolicy, type VerifyPolicy } from '../verify/policy.ts'
+import { defaultPolicy } from '../verify/policy.ts'
 import { runRules } from '../verify/run-rules.ts'
 import { guessSchema } from './history/guess-schema.ts'
 import { indexHistory } from './history/history-index.ts'
@@ -79,9 +79,8 @@ export class Judge {
     }
     const { catalogRules = [], policy = defaultPolicy } = this.#options
     const context = makeContext(this.#fold.catalog, policy)
-    const rules = catalogRules.filter(({ family }) => family === 'structure' || this.#hasConvention(policy))
     const judged = new Set(this.#files.filter((file) => file.pending).map(({ file }) => file))
-    const { findings } = runRules(rules, context)
+    const { findings } = runRules(catalogRules, context)
     this.findings.push(
       ...findings.filter(({ file, object }) => (file === null || judged.has(file)) && this.#isCertain(object)),
     )
@@ -96,12 +95,6 @@ export class Judge {
     const isCertain = !this.#fold.catalog.unknown.some((effect) => mayHaveTouched(effect, schema, name))
     this.#certain.set(owner, isCertain)
     return isCertain
-  }
-
-  /** A schema that never heard of tenants is not told about them: its config names a policy, or a table has the column. */
-  #hasConvention({ tenantColumn }: VerifyPolicy): boolean {
-    const tables = [...this.#fold.catalog.tables.values()]
-    return this.#options.policy !== undefined || tables.some(({ columns }) => columns.has(tenantColumn))
   }
 
   /** Files that never create a schema run with it in the search path: `sales.orders` is then what they create as `orders`. */

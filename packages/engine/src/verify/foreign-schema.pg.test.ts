@@ -5,6 +5,7 @@ import { emptyDatabase, type TestDatabase } from '../../../../tests/support/data
 import { foldFiles } from '../catalog/files.ts'
 import { readCatalog } from '../catalog/live.ts'
 import { attackDatabase } from './attack/attack-database.ts'
+import { AttackNotPossibleError } from './attack/errors.ts'
 import { makeContext } from './context.ts'
 import { defaultPolicy, type VerifyPolicy } from './policy.ts'
 import { verifyRules } from './rules/index.ts'
@@ -103,6 +104,15 @@ describe('a schema of other conventions', () => {
     assert.deepEqual(gaps, [])
     assert.ok(report.attempts > 100, `${report.attempts} attempts`)
     assert.deepEqual(await db.query(`select from pg_roles where rolname like 'imhotep_attack%'`), [])
+  })
+
+  test('attackDatabase: says what it must know when no table keeps tenants apart', async () => {
+    const attempt = attackDatabase(db, await readCatalog(db), { policy: { ...defaultPolicy, attackRole: null } })
+
+    await assert.rejects(
+      attempt,
+      (error) => error instanceof AttackNotPossibleError && /tenantColumn/.test(error.hint ?? ''),
+    )
   })
 
   test('attackDatabase: finds what a policy lets through, with tenants that are in the rows', async () => {

@@ -7,7 +7,7 @@ export {
   type AttackSuccess,
 } from './attack/attack-database.ts'
 export { AttackNotPossibleError } from './attack/errors.ts'
-export { styleCatalogRules, verifyRules } from './rules/index.ts'
+export { catalogRules, verifyRules } from './rules/index.ts'
 export { runRules } from './run-rules.ts'
 export { makeContext, type Facts, type VerifyContext } from './context.ts'
 export {

@@ -10,6 +10,8 @@ export interface Rule<Subject = unknown> {
   readonly id: string
   readonly family: 'tenancy' | 'audit' | 'privileges' | 'structure' | 'documentation'
   readonly severity: Severity
+  /** `style`: a matter of taste, that lint asks on request and verify never. */
+  readonly profile?: 'style'
   /** What happens where the rule is broken. */
   readonly effect: string
   /** What to write instead. */

@@ -79,6 +79,12 @@ export async function attackInside(db: Querier, catalog: Catalog, options: Attac
   const started = performance.now()
   const context = makeContext(catalog, policy)
   await refuseUnlessPossible(db, context, options.roles ?? (policy.attackRole === null ? [] : [policy.attackRole]))
+  if (context.tenantTables.length === 0) {
+    throw new AttackNotPossibleError(
+      'no table keeps rows of tenants apart',
+      `give tables a column ${policy.tenantColumn}, or name yours in the policy of imhotep.config (tenantColumn, tables)`,
+    )
+  }
   await db.query('savepoint imhotep_attack')
   try {
     const judged = await attack(db, context, options, onProgress)

@@ -6,6 +6,7 @@ export const foreignKeyAction = defineRule<{ table: Table; key: Constraint }>({
   id: 'foreign-key-action',
   family: 'structure',
   severity: 'info',
+  profile: 'style',
   effect:
     'Whoever deletes the referenced row finds out by an error what was meant to happen to the rows that point to it.',
   instead: 'Say it: on delete restrict, cascade or set null.',

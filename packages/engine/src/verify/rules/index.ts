@@ -33,7 +33,7 @@ import { unloggedTable } from './unlogged-table.ts'
 import { uselessIndexUnderRls } from './useless-index-under-rls.ts'
 import { viewSecurityInvoker } from './view-security-invoker.ts'
 
-/** Every rule of verify, in the order of the report. A test compares these lists with the folder. */
+/** Every rule of verify, in the order of the report. */
 export const verifyRules: readonly Rule[] = [
   rlsEnabled,
   rlsForced,
@@ -66,5 +66,11 @@ export const verifyRules: readonly Rule[] = [
   noTimestampWithoutZone,
 ]
 
-/** Matters of taste over a catalog: `lint --profile all` asks them, verify does not. */
-export const styleCatalogRules: readonly Rule[] = [softDeleteUnique, foreignKeyAction, nullableBoolean, nameNeedsQuotes]
+/** What lint asks of the schema that a history ends in: the rules of verify, and matters of taste. A test compares this list with the folder. */
+export const catalogRules: readonly Rule[] = [
+  ...verifyRules,
+  softDeleteUnique,
+  foreignKeyAction,
+  nullableBoolean,
+  nameNeedsQuotes,
+]

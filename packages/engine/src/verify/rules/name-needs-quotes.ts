@@ -6,6 +6,7 @@ export const nameNeedsQuotes = defineRule<Named>({
   id: 'name-needs-quotes',
   family: 'structure',
   severity: 'info',
+  profile: 'style',
   effect: 'Without quotes PostgreSQL looks for another name, or takes it for a key word: every query has to know.',
   instead: 'Lower case, digits and underscores, and no reserved word.',
   subjects: (context) => namesIn(context, ['schema', 'table', 'view', 'column', 'function']),

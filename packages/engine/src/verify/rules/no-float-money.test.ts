@@ -37,6 +37,7 @@ test('no-float-money: accepts numeric money and float measurements', () => {
   const catalog = soundCatalog((_, things) => {
     addColumn(things, 'amount', 'numeric(14,2)')
     addColumn(things, 'temperature', 'real')
+    addColumn(things, 'sampling_rate', 'real')
   })
 
   const messages = messagesOf(noFloatMoney, catalog)

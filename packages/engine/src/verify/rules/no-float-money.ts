@@ -4,7 +4,7 @@ import { defineRule } from '../rule.ts'
 import { parseTags } from '../tags.ts'
 
 const moneyWords =
-  /(^|_)(amount|price|cost|fee|fees|total|balance|charge|charges|paid|due|tax|discount|payable|rate)(_|$)/
+  /(^|_)(amount|price|cost|fee|fees|total|balance|charge|charges|paid|due|tax|discount|payable)(_|$)|(^|_)(exchange|interest|billing|unit)_rate$/
 
 export const noFloatMoney = defineRule<{ table: Table; column: Column }>({
   id: 'no-float-money',

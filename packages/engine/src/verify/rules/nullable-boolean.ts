@@ -6,6 +6,7 @@ export const nullableBoolean = defineRule<{ table: Table; column: Column }>({
   id: 'nullable-boolean',
   family: 'structure',
   severity: 'info',
+  profile: 'style',
   effect: 'There are three answers instead of two: `where not x` misses the rows that say nothing.',
   instead:
     'boolean not null default false; where nothing is known is a third answer, a text with a check that names all three.',

@@ -15,6 +15,7 @@ export const softDeleteUnique = defineRule<Key>({
   id: 'soft-delete-unique',
   family: 'structure',
   severity: 'info',
+  profile: 'style',
   effect: 'A row that was taken out of use keeps its value for ever: nobody can give it to a new row.',
   instead:
     'create unique index ... where deleted_at is null; a number that is never given again: say so in a comment on the key.',
