@@ -3,23 +3,27 @@ import type { LintedFile } from '../rule.ts'
 import { anySchema, createdNames } from './created-names.ts'
 
 /**
- * The schema that a tool puts into the search path before it runs the files: the one schema that they name and never
- * create, when they also create tables without naming one. Null when nothing says so.
+ * The schema that a tool puts into the search path before it runs the files: the one schema that they never create and in
+ * which they find tables that they create without naming one. Null when nothing says so.
  */
 export function guessSchema(files: readonly LintedFile[]): string | null {
-  const made = new Set<string>()
-  const named = new Set<string>()
-  let isUnqualified = false
-  for (const { node, ...statement } of files.flatMap(({ statements }) => statements)) {
-    for (const { kind, name } of createdNames({ node, ...statement })) {
-      if (kind === 'schema') made.add(name)
-      if (kind === 'relation' && name.startsWith(`${anySchema}.`)) isUnqualified = true
+  const schemas = new Set<string>(['public'])
+  const unqualified = new Set<string>()
+  const named = new Map<string, Set<string>>()
+  for (const statement of files.flatMap(({ statements }) => statements)) {
+    for (const { kind, name } of createdNames(statement)) {
+      if (kind === 'schema') schemas.add(name)
+      if (kind === 'relation' && name.startsWith(`${anySchema}.`)) unqualified.add(name.slice(anySchema.length + 1))
     }
+    const { node } = statement
     if (!('CreateStmt' in node) && !('AlterTableStmt' in node) && !('IndexStmt' in node)) continue
-    walkTree(node, (tag, { schemaname }) => {
-      if (tag === 'RangeVar' && typeof schemaname === 'string') named.add(schemaname)
+    walkTree(node, (tag, { schemaname: schema, relname: name }) => {
+      if (tag !== 'RangeVar' || typeof schema !== 'string') return
+      named.set(schema, (named.get(schema) ?? new Set()).add(String(name)))
     })
   }
-  const strangers = [...named].filter((name) => name !== 'public' && !made.has(name))
-  return isUnqualified && strangers.length === 1 ? (strangers[0] ?? null) : null
+  const guesses = [...named].filter(
+    ([schema, tables]) => !schemas.has(schema) && [...tables].some((table) => unqualified.has(table)),
+  )
+  return guesses.length === 1 ? (guesses[0]?.[0] ?? null) : null
 }

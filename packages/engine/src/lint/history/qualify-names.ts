@@ -1,5 +1,12 @@
 import type { Fold } from '../../catalog/files/fold.ts'
-import { newName, newRelation, relationName, relationNamed, routineNamed } from '../../catalog/files/names.ts'
+import {
+  indexNamed,
+  newName,
+  newRelation,
+  relationName,
+  relationNamed,
+  routineNamed,
+} from '../../catalog/files/names.ts'
 import type { ParsedStatement } from '../../parse/parse-sql.ts'
 import { path } from '../../parse/references.ts'
 import { walkTree } from '../../parse/walk.ts'
@@ -27,7 +34,10 @@ export function qualifyNames({ node, kind }: ParsedStatement, fold: Fold): void 
   })
   qualifyNameLists(node, fold)
   if ('DropStmt' in node)
-    for (const object of node.DropStmt.objects ?? []) qualifyList(object, fold, partOf(node.DropStmt.removeType))
+    for (const object of node.DropStmt.objects ?? []) {
+      if (node.DropStmt.removeType === 'OBJECT_INDEX') qualifyIndex(object, fold)
+      else qualifyList(object, fold, partOf(node.DropStmt.removeType))
+    }
   if ('CommentStmt' in node) qualifyList(node.CommentStmt.object, fold, partOf(node.CommentStmt.objtype))
 }
 
@@ -68,4 +78,10 @@ function qualifyList(object: ParsedStatement['node'] | undefined, fold: Fold, be
   if (names.length !== 1 + behind) return
   const { schema } = relationNamed(fold, names.slice(0, 1))
   object.List.items = [schemaNode(schema), ...(object.List.items ?? [])]
+}
+
+function qualifyIndex(object: ParsedStatement['node'], fold: Fold): void {
+  if (!('List' in object)) return
+  const names = path(object.List.items)
+  if (names.length === 1) object.List.items = [schemaNode(indexNamed(fold, names).schema), ...(object.List.items ?? [])]
 }
