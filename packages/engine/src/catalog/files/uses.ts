@@ -229,11 +229,14 @@ function addSources(run: Visit, items: unknown, scope: Scope): void {
 function addSource(run: Visit, item: Record<string, Tree>, scope: Scope): void {
   const { RangeVar: relation, JoinExpr: join, RangeSubselect: subselect } = item
   if (join) {
+    const before = scope.sources.length
     addSource(run, join['larg'] as Record<string, Tree>, scope)
+    const middle = scope.sources.length
     addSource(run, join['rarg'] as Record<string, Tree>, scope)
-    scope.merged.push(...path(join['usingClause']))
-    // what a natural join merges is not worked out
-    if (join['isNatural'] === true) scope.sources.push({ alias: '', table: null, columns: null })
+    const [left, right] = [scope.sources.slice(before, middle), scope.sources.slice(middle)]
+    const common = join['isNatural'] === true ? commonColumns(left, right) : []
+    for (const column of common) run.uses.push({ kind: 'shared', column })
+    scope.merged.push(...common, ...path(join['usingClause']))
     return
   }
   if (relation) return addTableSource(run, relation, scope)
@@ -247,6 +250,12 @@ function addSource(run: Visit, item: Record<string, Tree>, scope: Scope): void {
     table: null,
     columns: given.length > 0 ? given : columns,
   })
+}
+
+/** What a natural join merges; nothing is known of it when a source's columns are not. */
+function commonColumns(left: readonly Source[], right: readonly Source[]): string[] {
+  const inRight = new Set(right.flatMap(({ columns }) => columns ?? []))
+  return [...new Set(left.flatMap(({ columns }) => columns ?? []))].filter((column) => inRight.has(column))
 }
 
 function addTableSource({ fold }: Visit, relation: Tree, scope: Scope): void {
