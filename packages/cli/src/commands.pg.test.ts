@@ -47,6 +47,35 @@ test('imhotep verify: a table without its policy is exit code 1 and a finding th
   assert.ok(answer.findings.some(({ object }: { object: string }) => object === 'patient.patients'))
 })
 
+test('imhotep verify --attack: follows the policy of the config file, in a schema of other conventions', async () => {
+  await using database = await emptyDatabase()
+  const directory = mkdtempSync(join(tmpdir(), 'imhotep-policy-'))
+  const db = connect(database.url)
+  await db.query('create table public.visits (clinic bigint not null, id bigint not null, primary key (clinic, id))')
+  await db.query('alter table public.visits enable row level security, force row level security')
+  const own = `clinic = (select nullif(current_setting('my.clinic', true), '')::bigint)`
+  await db.query(`create policy clinic on public.visits using (${own}) with check (${own})`)
+  await db.close()
+  const policy = {
+    tenantColumn: 'clinic',
+    tenantType: 'bigint',
+    contextSetting: 'my.clinic',
+    contextExpression: `nullif(current_setting('my.clinic', true), '')::bigint`,
+    isolationPolicy: 'clinic',
+    attackRole: null,
+    attackContext: {},
+  }
+  writeFileSync(join(directory, 'imhotep.config.json'), JSON.stringify({ policy }))
+
+  const { code, answer } = await runJson(['verify', '--attack'], database, directory)
+
+  rmSync(directory, { recursive: true })
+  assert.deepEqual(answer.findings, [])
+  assert.deepEqual(answer.attack.through, [])
+  assert.ok(answer.attack.attempts > 50)
+  assert.equal(code, 0)
+})
+
 test('imhotep status --json: answers each version with its state', async () => {
   const { code, answer } = await runJson(['status'])
 
