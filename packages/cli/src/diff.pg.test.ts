@@ -103,3 +103,22 @@ test('imhotep undo: asks first, then takes the newest version back', async (t) =
   const { undone, steps } = JSON.parse(done.stdout)
   assert.deepEqual([undone, steps[0].how], [['002'], 'computed'])
 })
+
+test('imhotep squash: writes a baseline beside the versions, once', async (t) => {
+  const cwd = project(t, {
+    'db/migration/V001__a.sql': 'create table public.a (x int);',
+    'db/migration/V002__b.sql': 'insert into public.a values (1);',
+  })
+  const args = ['squash', '--to', '002', '--server', await testServer()]
+
+  const written = await runCli([...args, '--json'], { cwd })
+  const refused = await runCli(args, { cwd })
+
+  const { command, ok, file, versions, rows } = JSON.parse(written.stdout)
+  assert.deepEqual(
+    [command, ok, file, versions, rows],
+    ['squash', true, 'db/migration/B002__squashed.sql', ['001', '002'], 1],
+  )
+  assert.match(readFileSync(join(cwd, file), 'utf8'), /create table if not exists public\.a \(\n  x integer\n\);/)
+  assert.deepEqual([refused.code, /exists/.test(refused.stderr)], [2, true])
+})

@@ -11,6 +11,7 @@ import { lint } from './lint.ts'
 import { migrate } from './migrate.ts'
 import { repair } from './repair.ts'
 import { seed } from './seed.ts'
+import { squash } from './squash.ts'
 import { status } from './status.ts'
 import { undo } from './undo.ts'
 import { up } from './up.ts'
@@ -31,6 +32,7 @@ export const commands: readonly Command[] = [
   lint,
   diff,
   drift,
+  squash,
   verify,
   audit,
   adr,

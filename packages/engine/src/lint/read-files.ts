@@ -14,13 +14,21 @@ export interface LintSource {
 /** Parses the files and puts them into the order in which they run: by version, then repeatable ones, then undo files. */
 export async function readFiles(sources: readonly LintSource[], options: LintOptions): Promise<LintedFile[]> {
   const named = sources.map((source) => ({ ...source, name: parseMigrationName(basename(source.path)) }))
-  const ordered = named.toSorted((a, b) => compareNames(a.name, b.name) || (a.path < b.path ? -1 : 1))
+  const ordered = named
+    .filter((file) => !isCovered(file, named))
+    .toSorted((a, b) => compareNames(a.name, b.name) || (a.path < b.path ? -1 : 1))
   const files: LintedFile[] = []
   for (const [order, { path, text, name }] of ordered.entries()) {
     const parsed = await parseSql(fillKnown(text, options.placeholders, path), path)
     files.push({ ...parsed, name, order, pending: isPending(path, name, options), transactional: !isDeclared(text) })
   }
   return files
+}
+
+/** A baseline file makes again what the versions make that it stands for: where they are there, they are looked at. */
+function isCovered({ name }: { name: MigrationName | null }, all: readonly { name: MigrationName | null }[]): boolean {
+  if (name?.kind !== 'baseline') return false
+  return all.some(({ name: other }) => other?.kind === 'versioned' && compareVersions(other.version, name.version) <= 0)
 }
 
 const DECLARED = /^\s*--\s*imhotep:no-transaction\b/
@@ -33,7 +41,7 @@ function fillKnown(text: string, values: LintOptions['placeholders'], path: stri
   return fillPlaceholders(text, values, basename(path))
 }
 
-const KINDS = { versioned: 0, repeatable: 1, undo: 2 }
+const KINDS = { baseline: 0, versioned: 1, repeatable: 2, undo: 3 }
 
 /** Files whose name says nothing keep their order by path, before the others. */
 function compareNames(a: MigrationName | null, b: MigrationName | null): number {

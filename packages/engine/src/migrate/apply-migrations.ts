@@ -104,7 +104,7 @@ export async function loadHistory({ directory, files }: HistorySource): Promise<
 
 function checkTarget(files: readonly MigrationFile[], to: string | undefined): void {
   if (to === undefined) return
-  const versions = files.filter(({ kind }) => kind === 'versioned').map(({ version }) => version)
+  const versions = files.filter(({ kind }) => kind === 'versioned' || kind === 'baseline').map(({ version }) => version)
   if (isVersion(to) && versions.some((version) => compareVersions(version, to) === 0)) return
   throw new UnknownVersionError(to, versions)
 }
@@ -125,7 +125,9 @@ async function pendingFiles(
   rows: readonly HistoryRow[],
   options: MigrateOptions,
 ): Promise<Pending> {
-  const whole = compareHistory(files, rows)
+  // A baseline behind `to` would leave out what is asked for.
+  const wanted = files.filter((file) => file.kind !== 'baseline' || isUpTo(file, options.to))
+  const whole = compareHistory(wanted, rows)
   const isWanted = (file: MigrationFile) => isUpTo(file, options.to)
   const comparison = { ...whole, pending: whole.pending.filter(({ file }) => isWanted(file)) }
   const warnings = await checkHistory(connection, table, comparison, options)
@@ -138,7 +140,7 @@ async function pendingFiles(
 
 function isUpTo(file: MigrationFile, to: string | undefined): boolean {
   if (to === undefined) return true
-  return file.kind === 'versioned' && compareVersions(file.version, to) <= 0
+  return (file.kind === 'versioned' || file.kind === 'baseline') && compareVersions(file.version, to) <= 0
 }
 
 function resultOf(
@@ -219,7 +221,7 @@ function isRunByStatements({ transactional, row }: PreparedFile): boolean {
 
 function rowOf({ file, normalized }: PreparedFile, previous: Buffer | null): NewHistoryRow {
   const { version, name, checksum, text } = file
-  const kind = file.kind === 'repeatable' ? 'repeatable' : 'versioned'
+  const kind = file.kind === 'undo' ? 'versioned' : file.kind
   const chain = nextChain(previous, checksum)
   return { version, name, kind, file: file.file, checksum, normalized, chain, body: text }
 }

@@ -1,5 +1,5 @@
 import type { HistoryRow } from './history-table.ts'
-import { canonicalVersion, compareVersions, type MigrationFile } from './migration-file.ts'
+import { canonicalVersion, compareVersions, parseMigrationName, type MigrationFile } from './migration-file.ts'
 
 /** Files against history: a set difference by version, never a high-water mark. */
 export interface HistoryComparison {
@@ -25,8 +25,7 @@ export function compareHistory(files: readonly MigrationFile[], rows: readonly H
     edited: [] as { file: MigrationFile; row: HistoryRow }[],
   }
   const known = new Set<string>()
-  for (const file of files) {
-    if (file.kind === 'undo') continue
+  for (const file of withoutSquashed(files, history)) {
     const version = canonicalVersion(file.version)
     const row = rowByVersion.get(version) ?? null
     known.add(version)
@@ -37,8 +36,41 @@ export function compareHistory(files: readonly MigrationFile[], rows: readonly H
   }
 
   // A repeatable file that was deleted leaves what it defined behind; that is not a history from the future.
-  const missing = history.filter(({ version, kind }) => kind !== 'repeatable' && !known.has(canonicalVersion(version)))
+  // Nor are versions that a baseline file stands for: they may be removed when it is there.
+  const squashedTo = highest(files.filter(({ kind }) => kind === 'baseline'))
+  const missing = history.filter(
+    ({ version, kind }) =>
+      kind !== 'repeatable' &&
+      !known.has(canonicalVersion(version)) &&
+      (squashedTo === null || compareVersions(version, squashedTo.version) > 0),
+  )
   return { ...comparison, missing, newest: newestVersion(history) }
+}
+
+/**
+ * The files that count for a database. One without a history starts with the highest baseline file, and what that stands
+ * for never counts there; one that has a history has no use for a baseline file.
+ */
+function withoutSquashed(files: readonly MigrationFile[], history: readonly HistoryRow[]): MigrationFile[] {
+  const applied = history.filter(({ kind, success }) => success && (kind === 'versioned' || kind === 'baseline'))
+  const started = applied.findLast(
+    ({ kind, file }) => kind === 'baseline' && parseMigrationName(file)?.kind === 'baseline',
+  )
+  const baselines = files.filter(({ kind }) => kind === 'baseline')
+  const baseline =
+    applied.length === 0
+      ? highest(baselines)
+      : (baselines.find(({ version }) => started && compareVersions(version, started.version) === 0) ?? null)
+  const start = baseline?.version ?? started?.version ?? null
+  return files.filter((file) => {
+    if (file.kind === 'undo') return false
+    if (file.kind === 'baseline') return file === baseline
+    return file.kind !== 'versioned' || start === null || compareVersions(file.version, start) > 0
+  })
+}
+
+function highest(files: readonly MigrationFile[]): MigrationFile | null {
+  return files.toSorted((a, b) => compareVersions(a.version, b.version)).at(-1) ?? null
 }
 
 function newestVersion(rows: readonly HistoryRow[]): string | null {

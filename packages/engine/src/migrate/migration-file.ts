@@ -7,7 +7,8 @@ export interface MigrationFile {
   readonly version: string
   /** The words of the file name: `complete_hims_schema`. */
   readonly name: string
-  readonly kind: 'versioned' | 'repeatable' | 'undo'
+  /** baseline: stands for all versions up to its own, for a database that has none yet. */
+  readonly kind: 'versioned' | 'repeatable' | 'undo' | 'baseline'
   /** File name, as messages and the history show it. */
   readonly file: string
   /** The file's text without a byte order mark. */
@@ -36,18 +37,20 @@ export interface MigrationNote {
 export type MigrationName = Pick<MigrationFile, 'version' | 'name' | 'kind'>
 
 /** The prefix of versioned files may be set to nothing: `20240229123000__x.sql`. */
-const FLYWAY_VERSIONED = /^([VU]?)(\d+(?:[._]\d+)*)__(.+)\.sql$/
+const FLYWAY_VERSIONED = /^([VUB]?)(\d+(?:[._]\d+)*)__(.+)\.sql$/
 const FLYWAY_REPEATABLE = /^R__(.+)\.sql$/
 const SEQUENTIAL = /^(\d+)_([^_].*)\.(?:sql|[cm]?[jt]s)$/
 /** What Knex writes: `20260101120000_add_x.ts`; declarations are no programs. */
 const KNEX = /(?<!\.d)\.[cm]?[jt]s$/
 
-/** Reads Flyway's (`V001__x.sql`, `V1.2__x.sql`, `001__x.sql`, `R__x.sql`, `U001__x.sql`) and sequential (`001_x.sql`, `001_x.ts`) names; null for others. */
+const KINDS: Record<string, MigrationName['kind']> = { U: 'undo', B: 'baseline' }
+
+/** Reads Flyway's (`V001__x.sql`, `V1.2__x.sql`, `001__x.sql`, `R__x.sql`, `U001__x.sql`, `B001__x.sql`) and sequential (`001_x.sql`, `001_x.ts`) names; null for others. */
 export function parseMigrationName(file: string): MigrationName | null {
   const flyway = FLYWAY_VERSIONED.exec(file)
   if (flyway) {
     const version = (flyway[2] ?? '').replaceAll('_', '.')
-    return { version, name: flyway[3] ?? '', kind: flyway[1] === 'U' ? 'undo' : 'versioned' }
+    return { version, name: flyway[3] ?? '', kind: KINDS[flyway[1] ?? ''] ?? 'versioned' }
   }
   const repeatable = FLYWAY_REPEATABLE.exec(file)
   if (repeatable) return { version: `R__${repeatable[1]}`, name: repeatable[1] ?? '', kind: 'repeatable' }

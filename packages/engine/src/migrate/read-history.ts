@@ -90,7 +90,7 @@ function decode(bytes: Buffer, file: string): string {
   }
 }
 
-const KIND_ORDER = { versioned: 0, repeatable: 1, undo: 2 }
+const KIND_ORDER = { baseline: 0, versioned: 1, repeatable: 2, undo: 3 }
 
 function compareFiles(a: MigrationFile, b: MigrationFile): number {
   if (a.kind !== b.kind) return KIND_ORDER[a.kind] - KIND_ORDER[b.kind]
