@@ -1,4 +1,4 @@
-import { walkTree } from '../../parse/walk.ts'
+import type { ParsedStatement } from '../../parse/parse-sql.ts'
 import type { LintedFile } from '../rule.ts'
 import { anySchema, createdNames } from './created-names.ts'
 
@@ -15,15 +15,16 @@ export function guessSchema(files: readonly LintedFile[]): string | null {
       if (kind === 'schema') schemas.add(name)
       if (kind === 'relation' && name.startsWith(`${anySchema}.`)) unqualified.add(name.slice(anySchema.length + 1))
     }
-    const { node } = statement
-    if (!('CreateStmt' in node) && !('AlterTableStmt' in node) && !('IndexStmt' in node)) continue
-    walkTree(node, (tag, { schemaname: schema, relname: name }) => {
-      if (tag !== 'RangeVar' || typeof schema !== 'string') return
-      named.set(schema, (named.get(schema) ?? new Set()).add(String(name)))
-    })
+    const { schemaname: schema, relname: name = '' } = changedTable(statement) ?? {}
+    if (schema !== undefined) named.set(schema, (named.get(schema) ?? new Set()).add(name))
   }
   const guesses = [...named].filter(
     ([schema, tables]) => !schemas.has(schema) && [...tables].some((table) => unqualified.has(table)),
   )
   return guesses.length === 1 ? (guesses[0]?.[0] ?? null) : null
+}
+
+function changedTable({ node }: ParsedStatement): { schemaname?: string; relname?: string } | undefined {
+  if ('AlterTableStmt' in node) return node.AlterTableStmt.relation
+  return 'IndexStmt' in node ? node.IndexStmt.relation : undefined
 }
