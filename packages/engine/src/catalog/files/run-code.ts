@@ -1,10 +1,8 @@
-import { parseSqlNow } from '../../parse/parse-sql.ts'
 import { parseRaw, type Node } from '../../parse/parser.ts'
-import { path } from '../../parse/references.ts'
-import { NotBound, UNDECIDED, type Env, type Known } from '../evaluate/env.ts'
-import { attempt, decided, evaluate } from '../evaluate/expression.ts'
+import { UNDECIDED, type Known } from '../evaluate/env.ts'
+import { evaluate } from '../evaluate/expression.ts'
 import { catches, failureOf } from '../evaluate/failures.ts'
-import { bodyOf, callsChange, mayChange, routineMayChange, routines } from '../evaluate/may-change.ts'
+import { callsChange, mayChange } from '../evaluate/may-change.ts'
 import {
   isRecord,
   nested,
@@ -13,45 +11,29 @@ import {
   targetNames,
   type Body,
   type ExceptionBlock,
-  type Expression,
   type Statement,
   type Statements,
 } from '../evaluate/plpgsql-tree.ts'
-import { evaluateQuery, type ResultRow } from '../evaluate/query.ts'
-import { arrayOf, isArray, textOf, toBoolean, Undecidable, undecided, type Value } from '../evaluate/value.ts'
-import type { Routine } from '../model.ts'
-import { applyStatement } from './apply-statement.ts'
+import { arrayOf, textOf, toBoolean, Undecidable, undecided } from '../evaluate/value.ts'
 import { markUnknown, type Fold } from './fold.ts'
-import { routineNamed } from './names.ts'
-
-/** Code under way: a DO block, a function or a procedure of the files. */
-interface Run {
-  readonly fold: Fold
-  readonly variables: Map<string, Known>
-  /** `do block`, `call of a.f`: how an unknown entry begins. */
-  readonly what: string
-  /** Line of the file that line 1 of the code is on; null for a function, which stands elsewhere. */
-  readonly firstLine: number | null
-  readonly budget: { left: number }
-  /** Names of variables by their number. */
-  names: readonly string[]
-  result: Known
-}
-
-/** How a statement ends: on to the next, out of the loop, to its next turn, out of the code. */
-type End = 'next' | 'exit' | 'continue' | 'return'
-
-/** An error that the code raises, by its condition. */
-class Raised extends Undecidable {
-  readonly condition: string
-  constructor(condition: string) {
-    super(`${condition} is raised`)
-    this.condition = condition
-  }
-}
-
-const STEPS = 20_000
-const DEPTH = 20
+import { runQuery } from './run-calls.ts'
+import { runLoop } from './run-loops.ts'
+import {
+  assignRow,
+  attemptText,
+  environment,
+  expressionOf,
+  foldText,
+  newRun,
+  note,
+  queryNode,
+  queryRows,
+  Raised,
+  valueOf,
+  watchText,
+  type End,
+  type Run,
+} from './run.ts'
 
 /** Folds a DO block: what it does to the schema where files and catalog decide that, unknown entries where they do not. */
 export function runDo(fold: Fold, node: Extract<Node, { DoStmt: unknown }>['DoStmt']): void {
@@ -69,11 +51,7 @@ export function runDo(fold: Fold, node: Extract<Node, { DoStmt: unknown }>['DoSt
   runBody(run, body)
 }
 
-function newRun(fold: Fold, what: string, firstLine: number | null, budget = { left: STEPS }): Run {
-  return { fold, what, firstLine, budget, variables: new Map(), names: [], result: null }
-}
-
-function runBody(run: Run, body: Body): void {
+export function runBody(run: Run, body: Body): void {
   run.names = body.variables.map(({ name }) => name)
   for (const { name, type, start } of body.variables) {
     if (run.variables.has(name)) continue
@@ -89,58 +67,7 @@ function runBody(run: Run, body: Body): void {
   }
 }
 
-function note(run: Run, reason: string): void {
-  markUnknown(run.fold, `${run.what}: ${reason}`)
-}
-
-/** What SELECT and CALL do by the functions that they call. */
-export function runCalls(fold: Fold, tree: Node): void {
-  runQueryText(newRun(fold, 'call', null), tree)
-}
-
-function environment(run: Run): Env {
-  return {
-    fold: run.fold,
-    variables: run.variables,
-    rows: [],
-    outer: null,
-    ctes: new Map(),
-    call: (names, args, named) => call(run, names, args, named),
-  }
-}
-
-function attemptText(run: Run, text: string): Known {
-  try {
-    return attempt(expressionOf(text), environment(run))
-  } catch (error) {
-    if (error instanceof NotBound || error instanceof Undecidable) return UNDECIDED
-    throw error
-  }
-}
-
-/** Loops and functions meet the same text again and again. */
-const expressions = new Map<string, Node | undefined>()
-
-function expressionOf(text: string): Node | undefined {
-  if (expressions.has(text)) return expressions.get(text)
-  const parsed = parseRaw(`select ${text}`)
-  const [statement] = Array.isArray(parsed) ? parsed : undecided(`expression ${text}`)
-  const select = statement && 'SelectStmt' in statement.node ? statement.node.SelectStmt : undefined
-  const [target] = select?.targetList ?? []
-  const value = target && 'ResTarget' in target ? target.ResTarget.val : undefined
-  const node: Node | undefined = select?.fromClause
-    ? { SubLink: { subLinkType: 'EXPR_SUBLINK', subselect: { SelectStmt: select } } }
-    : value
-  if (expressions.size > 5_000) expressions.clear()
-  expressions.set(text, node)
-  return node
-}
-
-function valueOf(run: Run, expression: Expression): Value {
-  return evaluate(expressionOf(queryOf(expression)), environment(run))
-}
-
-function runStatements(run: Run, statements: Statements): End {
+export function runStatements(run: Run, statements: Statements): End {
   for (const statement of statements) {
     if (run.budget.left-- <= 0) return undecided('it takes too many steps')
     const end = runStatement(run, statement)
@@ -285,19 +212,6 @@ function runSql(run: Run, { sqlstmt, into, target }: NonNullable<Statement['PLpg
   return 'next'
 }
 
-function queryRows(run: Run, text: string): ResultRow[] {
-  const node = queryNode(text)
-  return node && 'SelectStmt' in node
-    ? evaluateQuery(node.SelectStmt, environment(run))
-    : undecided('rows of a statement')
-}
-
-function assignRow(run: Run, names: readonly string[], record: boolean, row: ResultRow | undefined): void {
-  const [first] = names
-  if (first !== undefined && record) run.variables.set(first, row ? { row } : null)
-  else for (const [n, name] of names.entries()) run.variables.set(name, row ? ([...row.values()][n] ?? null) : null)
-}
-
 function runDynamic(run: Run, { query, into, target }: NonNullable<Statement['PLpgSQL_stmt_dynexecute']>): End {
   const text = textOf(valueOf(run, query))
   if (text === null) throw new Raised('null_value_not_allowed')
@@ -306,212 +220,6 @@ function runDynamic(run: Run, { query, into, target }: NonNullable<Statement['PL
     assignRow(run, targetNames(target), isRecord(target), rows[0])
   } else foldText(run, text)
   return 'next'
-}
-
-/** Folds SQL that the code runs; what it makes stands where the code's statement stands. */
-function foldText(run: Run, text: string): void {
-  const { fold } = run
-  const { statement: outer, position } = fold
-  const { statements, errors } = parseSqlNow(text, position.file)
-  for (const error of errors) note(run, `does not parse: ${error.reason}`)
-  for (const statement of statements) {
-    fold.options.watch?.(statement, position)
-    fold.statement = statement
-    fold.position = position
-    applyStatement(fold, statement)
-  }
-  fold.statement = outer
-  fold.position = position
-}
-
-/** Statements about rows change no schema, but who watches wants to see them. */
-function watchText({ fold }: Run, text: string): void {
-  if (!fold.options.watch) return
-  for (const statement of parseSqlNow(text, fold.position.file).statements) fold.options.watch(statement, fold.position)
-}
-
-function runQuery(run: Run, text: string): End {
-  const node = queryNode(text)
-  if (node) runQueryText(run, node)
-  return 'next'
-}
-
-const queries = new Map<string, Node | undefined>()
-
-/** The one statement of a text. */
-function queryNode(text: string): Node | undefined {
-  if (queries.has(text)) return queries.get(text)
-  const parsed = parseRaw(text)
-  const node = Array.isArray(parsed) ? parsed[0]?.node : undefined
-  if (queries.size > 2_000) queries.clear()
-  queries.set(text, node)
-  return node
-}
-
-/** Runs a query for the functions that it calls. */
-function runQueryText(run: Run, node: Node): void {
-  if ('CallStmt' in node && node.CallStmt.funccall) return runCall(run, node.CallStmt.funccall)
-  if (!('SelectStmt' in node)) return foldNode(run, node)
-  const names = calledNames(run.fold, node)
-  if (names.length === 0) return
-  try {
-    evaluateQuery(node.SelectStmt, environment(run))
-  } catch (error) {
-    if (!(error instanceof Undecidable)) throw error
-    if (error instanceof Raised) return
-    for (const name of names) {
-      if (!callMayChange(run.fold, name)) continue
-      const isKnown = routines(run.fold, name).length > 0
-      markUnknown(run.fold, `call of ${name}${isKnown ? `: ${error.message}` : ''}`)
-    }
-  }
-}
-
-function foldNode(run: Run, node: Node): void {
-  note(run, Object.keys(node)[0] ?? '')
-}
-
-function runCall(run: Run, node: Extract<Node, { FuncCall: unknown }>['FuncCall']): void {
-  const env = environment(run)
-  const answer = env.call(
-    path(node.funcname),
-    (node.args ?? []).map((arg) => attempt(arg, env)),
-    new Map(),
-  )
-  if (answer === undefined) markUnknown(run.fold, `call of ${path(node.funcname).join('.')}`)
-}
-
-/** Names of functions in a tree that are not PostgreSQL's own. */
-function calledNames(fold: Fold, tree: unknown): string[] {
-  const found = new Set<string>()
-  walkCalls(tree, (names) => {
-    if (names.length > 1 && names[0] === 'pg_catalog') return
-    const { key } = routineNamed(fold, names)
-    if (names.length > 1 || routines(fold, key).length > 0 || fold.options.effects?.[key]) found.add(key)
-  })
-  return [...found]
-}
-
-function walkCalls(value: unknown, visit: (names: string[]) => void): void {
-  if (typeof value !== 'object' || value === null) return
-  if (Array.isArray(value)) return value.forEach((item) => walkCalls(item, visit))
-  const tree = value as Record<string, unknown>
-  for (const key in tree) {
-    const child = tree[key]
-    if (key === 'FuncCall') visit(path((child as { funcname?: unknown }).funcname))
-    walkCalls(child, visit)
-  }
-}
-
-/** A function that the files do not make may do anything. */
-function callMayChange(fold: Fold, name: string): boolean {
-  const own = routines(fold, name)
-  return own.length === 0 || own.some((routine) => routineMayChange(fold, routine))
-}
-
-/** Runs a function with a known effect or one of the files; undefined when it is neither. */
-function call(run: Run, names: string[], args: Known[], named: ReadonlyMap<string, Known>): Known | undefined {
-  if (names.length > 1 && names[0] === 'pg_catalog') return undefined
-  const { fold } = run
-  const { key } = routineNamed(fold, names)
-  const effect = fold.options.effects?.[key]
-  if (effect) {
-    const texts = [...args, ...named.values()].map((arg) => textOf(decided(arg, 'an argument')))
-    const text = effect(texts, fold.catalog)
-    if (text !== null) foldText(run, text)
-    return null
-  }
-  const count = args.length + named.size
-  const candidates = routines(fold, key).filter((own) => accepts(own, count))
-  const [routine] = candidates
-  if (!routine) return undefined
-  if (candidates.length > 1) return undecided(`one of several ${key}`)
-  return callRoutine(run, key, routine, args, named)
-}
-
-function accepts({ argumentTypes, arguments: text }: Routine, count: number): boolean {
-  const optional = (text.match(/ DEFAULT /g) ?? []).length
-  return count <= argumentTypes.length && count >= argumentTypes.length - optional
-}
-
-function callRoutine(run: Run, key: string, routine: Routine, args: Known[], named: ReadonlyMap<string, Known>): Known {
-  const { fold } = run
-  if (!routineMayChange(fold, routine) && routine.returns === 'void') return null
-  if (fold.depth >= DEPTH) return undecided(`${key} calls itself too often`)
-  const what = run.what === 'call' ? `call of ${key}` : run.what
-  const inner = newRun(fold, what, null, run.budget)
-  bindArguments(inner, routine, args, named)
-  const { searchPath } = fold
-  fold.searchPath = pathOf(routine) ?? searchPath
-  fold.depth++
-  try {
-    runRoutine(inner, routine)
-  } finally {
-    fold.depth--
-    fold.searchPath = searchPath
-  }
-  return inner.result
-}
-
-function runRoutine(run: Run, routine: Routine): void {
-  if (routine.language === 'sql') run.result = runSqlBody(run, routine)
-  else if (routine.language === 'plpgsql') {
-    const body = bodyOf(routine)
-    if (body) runBody(run, body)
-    else note(run, 'its body does not parse')
-  } else run.result = UNDECIDED
-}
-
-/** The search path of a function with a SET clause. */
-function pathOf({ settings }: Routine): string[] | null {
-  const setting = settings.find((own) => own.startsWith('search_path='))
-  if (setting === undefined) return null
-  const names = setting
-    .slice('search_path='.length)
-    .split(',')
-    .map((name) => name.trim().replace(/^"(.*)"$/, '$1'))
-  return names.filter((name) => name !== '' && name !== 'pg_catalog' && name !== 'pg_temp' && name !== '$user')
-}
-
-function bindArguments(run: Run, routine: Routine, args: Known[], named: ReadonlyMap<string, Known>): void {
-  const parsed = parseRaw(`create function f(${routine.arguments}) returns void language sql as ''`)
-  const [statement] = Array.isArray(parsed) ? parsed : []
-  const items =
-    statement && 'CreateFunctionStmt' in statement.node ? (statement.node.CreateFunctionStmt.parameters ?? []) : []
-  const parameters = items.flatMap((item) => ('FunctionParameter' in item ? item.FunctionParameter : []))
-  const inputs = parameters.filter(({ mode }) => mode !== 'FUNC_PARAM_OUT' && mode !== 'FUNC_PARAM_TABLE')
-  for (const [n, { name = '', defexpr }] of inputs.entries()) {
-    const given = n < args.length ? args[n] : named.get(name)
-    const value = given === undefined && defexpr ? attempt(defexpr, environment(run)) : (given ?? null)
-    run.variables.set(`$${n + 1}`, value)
-    if (name !== '') run.variables.set(name, value)
-  }
-}
-
-/** The statements of an SQL function; its result is that of the last one. */
-function runSqlBody(run: Run, { body }: Routine): Known {
-  if (/^(return|begin\s+atomic)\b/i.test(body)) return UNDECIDED
-  const parsed = parseRaw(body)
-  let result: Known = null
-  for (const { node } of Array.isArray(parsed) ? parsed : []) {
-    const [tag = ''] = Object.keys(node)
-    if ('SelectStmt' in node) result = resultOf(run, node)
-    else if (!/^(Insert|Update|Delete|Merge)Stmt$/.test(tag)) foldText(run, body)
-    // a body of DDL is folded as a whole
-    if (!('SelectStmt' in node) && !/^(Insert|Update|Delete|Merge)Stmt$/.test(tag)) return null
-  }
-  return result
-}
-
-function resultOf(run: Run, node: Extract<Node, { SelectStmt: unknown }>): Known {
-  try {
-    const [row] = evaluateQuery(node.SelectStmt, environment(run))
-    return row ? ([...row.values()][0] ?? null) : null
-  } catch (error) {
-    if (!(error instanceof Undecidable) || error instanceof Raised) throw error
-    if (callsChange(run.fold, node)) note(run, error.message)
-    return UNDECIDED
-  }
 }
 
 /** `name := expression`; a part of a variable cannot be assigned to here. */
@@ -534,63 +242,4 @@ function attemptWithCalls(run: Run, text: string): Known {
   const node = value === UNDECIDED ? expressionOf(text) : undefined
   if (node && callsChange(run.fold, node)) note(run, `an expression that calls functions: ${text}`)
   return value
-}
-
-function runLoop(run: Run, statement: Statement): End {
-  const {
-    PLpgSQL_stmt_foreach_a: each,
-    PLpgSQL_stmt_fori: counted,
-    PLpgSQL_stmt_fors: rows,
-    PLpgSQL_stmt_dynfors: dynamic,
-  } = statement
-  if (each) {
-    const array = valueOf(run, each.expr)
-    const items = isArray(array) ? array : undecided('an array that is looped over')
-    const name = run.names[each.varno] ?? ''
-    return runTurns(run, each.body ?? [], items, (item) => run.variables.set(name, item))
-  }
-  if (counted) {
-    const [from, to] = [Number(textOf(valueOf(run, counted.lower))), Number(textOf(valueOf(run, counted.upper)))]
-    const step = counted.step ? Number(textOf(valueOf(run, counted.step))) : 1
-    const numbers: number[] = []
-    if (counted.reverse) for (let n = from; n >= to; n -= step) numbers.push(n)
-    else for (let n = from; n <= to && numbers.length <= STEPS; n += step) numbers.push(n)
-    const [name = ''] = targetNames(counted.var)
-    return runTurns(run, counted.body ?? [], numbers, (n) => run.variables.set(name, n))
-  }
-  if (rows) {
-    const found = queryRows(run, queryOf(rows.query))
-    return runTurns(run, rows.body ?? [], found, (row) =>
-      assignRow(run, targetNames(rows.var), isRecord(rows.var), row),
-    )
-  }
-  if (dynamic) return undecided('a loop over a computed query')
-  if (statement.PLpgSQL_stmt_while) {
-    const { cond, body = [] } = statement.PLpgSQL_stmt_while
-    while (toBoolean(valueOf(run, cond)) === true) {
-      const end = runStatements(run, body)
-      if (end === 'return') return end
-      if (end === 'exit') break
-    }
-    return 'next'
-  }
-  if (statement.PLpgSQL_stmt_loop) {
-    for (;;) {
-      const end = runStatements(run, statement.PLpgSQL_stmt_loop.body ?? [])
-      if (end === 'return') return end
-      if (end === 'exit') return 'next'
-    }
-  }
-  // GET DIAGNOSTICS, ASSERT, cursors, COMMIT: nothing about the schema
-  return 'next'
-}
-
-function runTurns<Item>(run: Run, body: Statements, items: readonly Item[], assign: (item: Item) => void): End {
-  for (const item of items) {
-    assign(item)
-    const end = runStatements(run, body)
-    if (end === 'return') return end
-    if (end === 'exit') break
-  }
-  return 'next'
 }
