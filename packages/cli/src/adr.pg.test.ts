@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { connect } from '@imhotep/postgres'
-import { emptyDatabase } from '../../../tests/support/database.ts'
+import { emptyDatabase, testServer } from '../../../tests/support/database.ts'
 import { runCli } from '../../../tests/support/run-cli.ts'
 
 let project = ''
@@ -41,6 +41,35 @@ test('imhotep adr --url: adds the size of the table that the finding is about', 
   const { stdout } = await run('One id', '--from-finding', place, '--url', database.url)
 
   assert.match(stdout, /\| `public\.lines` \| about 1,000 \| \d+ kB \|/)
+})
+
+test('imhotep adr --from-diff: prints the statements, their hazards and how large their tables are', async () => {
+  await using database = await emptyDatabase('cli_adr_diff')
+  const db = connect(database.url)
+  await db.query('create table lines (id int primary key, note text)')
+  await db.query('insert into lines select generate_series(1, 1000)')
+  await db.query('analyze lines')
+  await db.close()
+  const server = await testServer()
+
+  const both = ['--from-diff', database.url, 'db/migration/V001__a.sql', '--url', database.url, '--server', server]
+  const { code, stdout } = await run('No notes', ...both)
+
+  assert.equal(code, 0)
+  assert.match(
+    stdout,
+    /`db\/migration\/V001__a\.sql` differs from `the database` in 1 object:\n\n- `column public\.lines\.note`/,
+  )
+  assert.match(stdout, /alter table public\.lines drop column note;/)
+  assert.match(stdout, /\| data loss \| `column public\.lines\.note` \|/)
+  assert.match(stdout, /\| `public\.lines` \| about 1,000 \|/)
+})
+
+test('imhotep adr --from-diff: wants two schemas', async () => {
+  const { code, stderr } = await run('No notes', '--from-diff', 'modules')
+
+  assert.equal(code, 2)
+  assert.match(stderr, /imhotep adr TITLE --from-diff A B/)
 })
 
 test('imhotep adr: a finding that is not there is told with those that are', async () => {

@@ -1,15 +1,16 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { UsageError } from '@imhotep/base'
-import { DEFAULT_HISTORY_TABLE, diffCatalogs, diffScript, makeComparable, type DiffStatement } from '@imhotep/engine'
+import { diffScript, type DiffStatement } from '@imhotep/engine'
 import { defineCommand, type Outcome } from '../command.ts'
 import type { Context } from '../context.ts'
 import { DataLossError, FileError } from '../errors.ts'
 import { printDiff, type DiffData } from '../output/diff.ts'
 import { replaceFile } from '../project/bundle-project.ts'
 import { findProject } from '../project/project.ts'
-import { historyTableOf, readSide, SIDES } from '../sides/read-side.ts'
-import { serverOption, withScratchServer } from '../sides/with-scratch-server.ts'
+import { compareSides, sideName } from '../sides/compare-sides.ts'
+import { SIDES } from '../sides/read-side.ts'
+import { serverOption } from '../sides/with-scratch-server.ts'
 
 export const diff = defineCommand<DiffData>({
   name: 'diff',
@@ -41,12 +42,8 @@ export const diff = defineCommand<DiffData>({
   printsDocument: (options) => options.flag('sql'),
   run: async (context) => {
     const [a = '', b = ''] = context.args
-    const statements = await withScratchServer(context, async (scratch) => {
-      const left = await readSide(context, a, scratch)
-      const right = await readSide(context, b, scratch)
-      makeComparable(left, right, historyTableOf(context.cwd) ?? DEFAULT_HISTORY_TABLE)
-      return diffCatalogs(left, right, { concurrently: !context.options.off('concurrently') })
-    })
+    const concurrently = !context.options.off('concurrently')
+    const statements = await compareSides(context, [a, b], { concurrently })
     return outcomeOf(context, a, b, statements)
   },
   print: printDiff,
@@ -60,11 +57,10 @@ function outcomeOf(
 ): Outcome<DiffData> {
   const name = context.options.text('write')
   const file = name === undefined || statements.length === 0 ? null : writeNext(context, name, statements)
-  const shown = (side: string) => (side.startsWith('postgres') ? 'the database' : side)
   return {
     ok: statements.length === 0,
     target: null,
-    data: { left: shown(left), right: shown(right), statements, file, sql: context.options.flag('sql') },
+    data: { left: sideName(left), right: sideName(right), statements, file, sql: context.options.flag('sql') },
   }
 }
 

@@ -2,7 +2,8 @@ import { MigrationCancelledError } from '../migrate/errors.ts'
 import { readHistoryRows, relink } from '../migrate/history-table.ts'
 import { runStep } from '../migrate/knex/ask-server.ts'
 import { setSearchPath } from '../migrate/knex/plan-files.ts'
-import { readKnexBook, type KnexBook } from '../migrate/knex/knex-book.ts'
+import { knexBookOf } from '../migrate/knex/agree-with-knex.ts'
+import type { KnexBook } from '../migrate/knex/knex-book.ts'
 import type { MigrationFile } from '../migrate/migration-file.ts'
 import type { MigrationSession } from '../migrate/migration-session.ts'
 import { runScript, tryAgain } from '../migrate/run-script.ts'
@@ -22,13 +23,13 @@ export async function runUndo(
   steps: readonly PlannedStep[],
 ): Promise<string[]> {
   const undone: string[] = []
-  const book = await knexBook(session, files)
+  const book = await knexBookOf(session.connection, files)
   for (const step of steps) {
     if (session.signal?.aborted) throw new MigrationCancelledError(undone, null)
     await session.lock.check()
     session.progress(`taking back ${step.file}`)
     try {
-      await (step.knex ? runDown(session, step, step.knex, book) : runText(session, step))
+      await (step.knex ? runDown(session, step, step.knex, book) : runText(session, step, book))
     } catch (error) {
       if (session.signal?.aborted) throw new MigrationCancelledError(undone, step.file)
       const place = { file: step.undo?.file ?? step.file, line: null, column: null, frame: null }
@@ -45,21 +46,11 @@ export async function runUndo(
   return undone
 }
 
-async function knexBook(session: MigrationSession, files: readonly MigrationFile[]): Promise<KnexBook | null> {
-  const programs = files.filter(({ knex }) => knex !== undefined)
-  const [first] = programs
-  if (!first?.knex) return null
-  return readKnexBook(
-    session.connection,
-    first.knex.project.knexfile,
-    programs.map(({ file }) => file),
-  )
-}
-
-async function runText(session: MigrationSession, step: PlannedStep): Promise<void> {
+async function runText(session: MigrationSession, step: PlannedStep, book: KnexBook | null): Promise<void> {
+  await book?.checkLock(session.connection)
   const text = step.undo ? (step.statements[0]?.sql ?? '') : diffScript(step.statements)
   const mode = transactionMode(await parseSql(text, step.undo?.file ?? step.file))
-  const remove = removalOf(session, step)
+  const remove = removalOf(session, step, book)
   if (mode.transactional) {
     const wait = `set local lock_timeout = '${session.statementLockTimeout}';`
     await runScript(session, `begin;\n${wait}\n${mode.text}\n;\n${RESET}\n${remove}\nreset all;\ncommit;`, step.file)
@@ -75,8 +66,9 @@ async function relinkRest(session: MigrationSession): Promise<void> {
   await relink(connection, table, await readHistoryRows(connection, table))
 }
 
-function removalOf({ table }: MigrationSession, { row }: PlannedStep): string {
-  return `delete from ${table.sql} where version = ${textLiteral(row.version)};`
+/** Takes the version out of the history, and of Knex's table where there is one: else it would be taken over again. */
+function removalOf({ table }: MigrationSession, { row }: PlannedStep, book: KnexBook | null): string {
+  return `delete from ${table.sql} where version = ${textLiteral(row.version)};\n${book?.removal(row.file) ?? ''}`
 }
 
 async function runDown(
@@ -88,18 +80,23 @@ async function runDown(
   const { connection } = session
   const { knex } = file
   if (!knex) return
-  await tryAgain(session, step.file, async () => {
-    await connection.script('begin')
-    await connection.script(`set local lock_timeout = '${session.statementLockTimeout}'`)
+  const path = knex.project.knexfile.searchPath
+  const runInside = async (local: 'local' | '') => {
+    await connection.script(`set ${local} lock_timeout = '${session.statementLockTimeout}'`)
     await book?.checkLock(connection)
-    const path = knex.project.knexfile.searchPath
     if (path.length > 0) await connection.script(setSearchPath(path))
     await runStep(session, file.file, knex, 'down', {
       hint: 'the version is still applied; correct its down and run it again',
     })
-    await connection.script(RESET)
-    await book?.remove(connection, file.file)
-    await connection.script(removalOf(session, step))
-    await connection.script('reset all; commit')
+  }
+  const end = `${RESET}\n${removalOf(session, step, book)}\nreset all;\ncommit`
+  if (!knex.transaction) {
+    await runInside('')
+    return runScript(session, `begin;\n${end}`, step.file)
+  }
+  await tryAgain(session, step.file, async () => {
+    await connection.script('begin')
+    await runInside('local')
+    await connection.script(end)
   })
 }

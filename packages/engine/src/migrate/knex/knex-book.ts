@@ -1,5 +1,5 @@
 import type { Connection, Transaction } from '@imhotep/postgres'
-import { quoteName } from '../sql-literal.ts'
+import { quoteName, textLiteral } from '../sql-literal.ts'
 import { KnexAppliedMeanwhileError, KnexLockedError } from './errors.ts'
 import type { Knexfile } from './knexfile.ts'
 
@@ -14,7 +14,8 @@ export interface KnexBook {
   /** Holds Knex off until the end of the transaction, and checks that it has not applied the file meanwhile. */
   open(connection: Connection, file: string): Promise<void>
   add(connection: Connection, file: string): Promise<void>
-  remove(connection: Connection, file: string): Promise<void>
+  /** The statement that takes a file out, to be sent with what takes it back. */
+  removal(file: string): string
   /** @throws KnexLockedError */
   checkLock(connection: Transaction): Promise<void>
 }
@@ -67,8 +68,8 @@ export async function readKnexBook(
         batch,
       ])
     },
-    async remove(inside, file) {
-      await inside.query(`delete from ${table} where regexp_replace(name, '${ENDING}', '') = $1`, [stem(file)])
+    removal(file) {
+      return `delete from ${table} where regexp_replace(name, ${textLiteral(ENDING)}, '') = ${textLiteral(stem(file))};`
     },
   }
   return book

@@ -4,6 +4,9 @@ import { compareCatalogs } from '../../catalog/compare.ts'
 import { foldFiles } from '../../catalog/files.ts'
 import { readCatalog } from '../../catalog/live.ts'
 import type { Catalog } from '../../catalog/model.ts'
+import { testServer } from '../../../../../tests/support/database.ts'
+import { withScratch } from '../../diff/scratch.ts'
+import { undoMigrations } from '../../undo/undo-migrations.ts'
 import { MigrationEditedError, MigrationFailedError, MigrationStatementError } from '../errors.ts'
 import { migrationStatus } from '../migration-status.ts'
 import { readHistory } from '../read-history.ts'
@@ -71,22 +74,49 @@ test('readHistory: the text of Knex files folds into the schema that running the
     assert.deepEqual(differences, [])
   }))
 
-test('applyMigrations: down of every file, then up again, comes to the same schema', () =>
+test('undoMigrations: takes every Knex file back by its down, also from the table of Knex, and latest is the same again', () =>
   withProject(library, async (project) => {
-    await project.migrate()
+    await project.migrate({ keepKnex: true })
     const latest = await schemaOf(project)
-    const history = await readHistory(project.directory)
 
-    for (const { undoText = '' } of history.toReversed()) {
-      for (const statement of undoText.split(';\n')) await project.db.query(statement || 'select 1')
-    }
+    const back = await withScratch(await testServer(), (scratch) =>
+      undoMigrations(project.url, { directory: project.directory, scratch, to: '0' }),
+    )
     const empty = await schemaOf(project)
-    await project.db.query('drop table core.schema_migrations')
-    await project.migrate()
+    const left = await names(project)
+    const again = await project.migrate()
 
-    assert.deepEqual([...empty.tables.keys(), ...empty.types.keys()], [])
+    assert.deepEqual(
+      back.steps.map(({ file, how }) => ({ file, how })),
+      files.toReversed().map((file) => ({ file, how: 'down' })),
+    )
+    assert.deepEqual([...empty.tables.keys(), ...empty.types.keys(), ...left], [])
+    assert.deepEqual([again.adopted.length, again.applied.length], [0, 4])
     await same(schemaOf(project), latest)
   }))
+
+test('undoMigrations: takes a version out of the table of Knex, too, when it is computed or has an undo file', () =>
+  withProject(
+    {
+      '001_a.js': "exports.up = (knex) => knex.raw('create table a ()')",
+      '002_b.js': "exports.up = (knex) => knex.raw('create table b ()')",
+      'U002__b.sql': 'drop table b;',
+    },
+    async (project) => {
+      await project.migrate({ keepKnex: true })
+
+      const { steps } = await withScratch(await testServer(), (scratch) =>
+        undoMigrations(project.url, { directory: project.directory, scratch, to: '0', allowDataLoss: true }),
+      )
+
+      assert.deepEqual(
+        steps.map(({ how }) => how),
+        ['undo file', 'computed'],
+      )
+      assert.deepEqual(await names(project), [])
+      assert.equal((await project.migrate()).applied.length, 2)
+    },
+  ))
 
 test('applyMigrations: a migration that fails leaves nothing and is told with its line', () =>
   withProject(library, async (project) => {

@@ -1,0 +1,23 @@
+import { DEFAULT_HISTORY_TABLE, diffCatalogs, makeComparable, type DiffStatement } from '@imhotep/engine'
+import type { Context } from '../context.ts'
+import { historyTableOf, readSide } from './read-side.ts'
+import { withScratchServer } from './with-scratch-server.ts'
+
+/** The statements that turn the schema of one side into that of another. */
+export async function compareSides(
+  context: Context,
+  [a, b]: readonly [string, string],
+  options: { readonly concurrently: boolean },
+): Promise<DiffStatement[]> {
+  return withScratchServer(context, async (scratch) => {
+    const left = await readSide(context, a, scratch)
+    const right = await readSide(context, b, scratch)
+    makeComparable(left, right, historyTableOf(context.cwd) ?? DEFAULT_HISTORY_TABLE)
+    return diffCatalogs(left, right, options)
+  })
+}
+
+/** A side as it may be shown: a connection string holds a password. */
+export function sideName(side: string): string {
+  return side.startsWith('postgres') ? 'the database' : side
+}
