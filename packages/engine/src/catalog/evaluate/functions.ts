@@ -1,6 +1,7 @@
 import { quoteIdentifier, quoteLiteral } from '../../bundle/quote.ts'
 import type { Fold } from '../files/fold.ts'
-import { DATABASE, RUNNER } from './catalog-rows.ts'
+import { RUNNER } from './catalog-rows.ts'
+import { DATABASE } from './standard-rows.ts'
 import { refOf } from './refs.ts'
 import { arrayOf, isArray, isEqual, isRef, textOf, undecided, type Value } from './value.ts'
 

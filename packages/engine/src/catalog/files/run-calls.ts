@@ -103,6 +103,7 @@ export function call(run: Run, names: string[], args: Known[], named: ReadonlyMa
   return callRoutine(run, key, routine, args, named)
 }
 
+/** How deep functions may call each other. */
 const DEPTH = 20
 
 function accepts({ argumentTypes, arguments: text }: Routine, count: number): boolean {

@@ -35,8 +35,8 @@ export class Raised extends Undecidable {
   }
 }
 
+/** How many statements a piece of code may take. */
 export const STEPS = 20_000
-export const DEPTH = 20
 
 export function newRun(fold: Fold, what: string, firstLine: number | null, budget = { left: STEPS }): Run {
   return { fold, what, firstLine, budget, variables: new Map(), names: [], result: null }
