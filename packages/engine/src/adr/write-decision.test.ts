@@ -118,6 +118,21 @@ test('writeDecision: is formatted as this repository formats its documents', asy
   }
 })
 
+test('writeDecision: counts what is too long to be read, and names the command that prints it', () => {
+  const statements = Array.from({ length: 500 }, (_, n) => ({
+    sql: `drop table shop.t${n}`,
+    object: `${n % 2 === 0 ? 'table' : 'materialized view'} shop.t${n}`,
+    hazard: 'data loss',
+    reason: 'its rows go',
+  }))
+
+  const text = writeDecision({ ...diff, facts: { kind: 'diff', left: 'a', right: 'b', statements, tables: [] } })
+
+  assert.ok(text.split('\n').length <= 40)
+  for (const fact of ['table: 250', '`imhotep diff a b --sql`', '488 statements more with a hazard'])
+    assert.ok(text.includes(fact), fact)
+})
+
 test('decisionFile, nextNumber: name the file behind those that are there', () => {
   assert.equal(
     decisionFile({ number: '0003', title: 'Text & CHECK, against “enums” é' }),

@@ -47,30 +47,54 @@ const EMPTY: Sections = {
   consequences: ['<!-- What is easier, what is harder, what checks it. -->'],
 }
 
+/** A record is read as a whole: longer lists are counted, and the command that prints them is named. */
+const MOST = 12
+
 function ofDiff({ left, right, statements, tables }: DiffFacts): Sections {
+  if (statements.length === 0) {
+    return {
+      context: [`\`${left}\` and \`${right}\` have the same schema.`],
+      decision: ['No statement is needed.'],
+      consequences: ['None.'],
+    }
+  }
   const objects = [...new Set(statements.map(({ object }) => object))]
-  const context =
-    statements.length === 0
-      ? [`\`${left}\` and \`${right}\` have the same schema.`]
-      : [`\`${right}\` differs from \`${left}\` in ${count(objects.length, 'object')}:`, list(objects.map(code))]
   const script = statements.map(({ sql }) => (sql.startsWith('--') ? sql : `${sql};`)).join('\n')
+  const isShort = statements.length <= MOST
+  const names = objects.length <= MOST ? objects.map(code) : countKinds(objects)
   return {
-    context: [...context, ...sizes(tables)],
-    decision:
-      statements.length === 0
-        ? ['No statement is needed.']
-        : [`${count(statements.length, 'statement')}, in this order:`, fence('sql', script)],
+    context: [
+      `\`${right}\` differs from \`${left}\` in ${count(objects.length, 'object')}:`,
+      list(names),
+      ...sizes(tables.slice(0, MOST)),
+    ],
+    decision: isShort
+      ? [`${count(statements.length, 'statement')}, in this order:`, fence('sql', script)]
+      : [`${count(statements.length, 'statement')}, as \`imhotep diff ${left} ${right} --sql\` prints them.`],
     consequences: hazards(statements),
   }
 }
 
+/** `column: 14`, by the first word of their names. */
+function countKinds(objects: readonly string[]): string[] {
+  const kinds = new Map<string, number>()
+  for (const object of objects) {
+    const kind = /^[a-z]+/.exec(object)?.[0] ?? 'other'
+    kinds.set(kind, (kinds.get(kind) ?? 0) + 1)
+  }
+  return [...kinds].map(([kind, number]) => `${kind}: ${number}`)
+}
+
 function hazards(statements: readonly DecidedStatement[]): string[] {
-  if (statements.length === 0) return ['None.']
   const risky = statements.filter(({ hazard }) => hazard !== null)
   const harmless = statements.length - risky.length
-  const rows = risky.map(({ hazard, object, reason }) => [hazard ?? '', code(object), reason ?? ''])
-  const rest = `${count(harmless, 'statement')} without a hazard.`
-  return [...(rows.length === 0 ? [] : [table(['hazard', 'object', 'why'], rows)]), ...(harmless > 0 ? [rest] : [])]
+  const rows = risky.slice(0, MOST).map(({ hazard, object, reason }) => [hazard ?? '', code(object), reason ?? ''])
+  const left = risky.length - rows.length
+  return [
+    ...(rows.length === 0 ? [] : [table(['hazard', 'object', 'why'], rows)]),
+    ...(left > 0 ? [`${count(left, 'statement')} more with a hazard.`] : []),
+    ...(harmless > 0 ? [`${count(harmless, 'statement')} without a hazard.`] : []),
+  ]
 }
 
 function ofFinding({ finding, effect, excerpt, tables }: FindingFacts, number: string): Sections {
