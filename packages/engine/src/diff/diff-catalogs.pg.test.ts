@@ -24,16 +24,12 @@ const CASES: Record<string, [change: string, expected: string[]]> = {
     [
       'drop view a.v',
       'rewrites: alter table a.t alter column id type bigint using id::bigint',
-      'create view a.v as\nselect id,\n    s\n   from a.t',
+      'create view a.v as ..',
     ],
   ],
   'a wider text': [
     'drop view a.v; alter table a.t alter column s type varchar(9); create view a.v as select id, s from a.t',
-    [
-      'drop view a.v',
-      'locks: alter table a.t alter column s type character varying(9)',
-      'create view a.v as\nselect id,\n    s\n   from a.t',
-    ],
+    ['drop view a.v', 'locks: alter table a.t alter column s type character varying(9)', 'create view a.v as ..'],
   ],
   'not null, without a long lock': [
     'alter table a.t alter column n set not null',
@@ -88,7 +84,9 @@ for (const [title, [change, expected]] of Object.entries(CASES)) {
   test(`diffCatalogs: ${title}`, async () => {
     const { statements, differences } = await proveDiff(START, `${START} ${change}`, { concurrently: true })
 
-    const texts = statements.map(({ sql, hazard }) => (hazard === null ? sql : `${hazard}: ${sql}`))
+    // Versions of PostgreSQL print a query differently.
+    const shown = (sql: string) => sql.replace(/^(create view .* as)\n[^]*$/, '$1 ..')
+    const texts = statements.map(({ sql, hazard }) => (hazard === null ? shown(sql) : `${hazard}: ${shown(sql)}`))
     assert.deepEqual(texts, expected)
     assert.deepEqual(differences, [])
   })

@@ -19,7 +19,9 @@ export function printTable(catalog: Catalog, table: Table): UnplacedObject {
 export function tableStatements(catalog: Catalog, table: Table): string[] {
   const parent = table.partitionOf === null ? undefined : catalog.tables.get(table.partitionOf)
   const entries = [
-    ...[...table.columns.values()].map((column) => columnClause(table, parent ? withoutIdentity(column) : column)),
+    ...[...table.columns.values()].map((column) =>
+      columnClause(table, parent ? withoutIdentity(column) : ownPart(catalog, table, column)),
+    ),
     ...[...table.constraints.values()]
       .filter((constraint) => isInsideTable(constraint) && !isInherited(catalog, table, constraint))
       .map(constraintClause),
@@ -83,6 +85,15 @@ export function partitionOfStatement(table: Table): string {
 export function attachStatement(table: Table): string {
   const bound = lowerCase(table.partitionBound ?? 'default')
   return `alter table ${quoteKey(table.partitionOf ?? '')} attach partition ${qualified(table)} ${bound}`
+}
+
+/** How a column is generated comes from the parent; PostgreSQL 15 refuses to be told again. */
+function ownPart(catalog: Catalog, table: Table, column: Column): Column {
+  const isInherited = table.inherits.some((parent) => {
+    const above = catalog.tables.get(parent)?.columns.get(column.name)
+    return above !== undefined && above.generated === column.generated
+  })
+  return isInherited ? { ...column, generated: null } : column
 }
 
 /** A partition takes the identity of its parent over. */
