@@ -1,6 +1,8 @@
 import { parseSql, type ParsedFile, type ParsedStatement } from '../parse/parse-sql.ts'
 import { loadParser } from '../parse/parser.ts'
 import { applyStatement } from './files/apply-statement.ts'
+import { call } from './files/run-calls.ts'
+import { runBody, runStatements } from './files/run-code.ts'
 import { DEFAULT_SCHEMA, type Fold, type FoldOptions } from './files/fold.ts'
 import { rolledBack } from './files/rolled-back.ts'
 import { endTransaction, startPath } from './files/settings.ts'
@@ -37,6 +39,7 @@ export function startFold(options: FoldOptions = {}): Fold {
   return {
     catalog: startCatalog(),
     options,
+    interpreter: { apply: applyStatement, call, body: runBody, statements: runStatements },
     statement: { kind: '', node: { String: {} }, text: '', start: 0, end: 0, line: 1, column: 1 },
     position: { file: '', line: 1, column: 1 },
     searchPath: options.searchPath ?? [DEFAULT_SCHEMA],

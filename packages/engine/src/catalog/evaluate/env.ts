@@ -1,3 +1,4 @@
+import type { Node } from '../../parse/parser.ts'
 import type { Fold } from '../files/fold.ts'
 import { Undecidable, type Value } from './value.ts'
 
@@ -12,6 +13,8 @@ export interface Bound {
   readonly columns: ReadonlyMap<string, Value>
 }
 
+export type Select = Extract<Node, { SelectStmt: unknown }>['SelectStmt']
+
 /** What names mean while an expression is evaluated. */
 export interface Env {
   readonly fold: Fold
@@ -21,6 +24,8 @@ export interface Env {
   readonly outer: Env | null
   /** Names of a WITH clause with their rows. */
   readonly ctes: ReadonlyMap<string, ReadonlyMap<string, Value>[]>
+  /** The rows of a query inside an expression. */
+  query(select: Select, env: Env): ReadonlyMap<string, Value>[]
   /** Calls a function of the files or one with a known effect; undefined when there is none of that name. */
   call(names: string[], args: Known[], named: ReadonlyMap<string, Known>): Known | undefined
 }

@@ -3,7 +3,6 @@ import type { Node } from '../../parse/parser.ts'
 import { typeText } from '../files/format-type.ts'
 import { NotBound, UNDECIDED, type Env, type Known } from './env.ts'
 import { AGGREGATES, FUNCTIONS } from './functions.ts'
-import { evaluateQuery } from './query.ts'
 import { refOf } from './refs.ts'
 import {
   arrayOf,
@@ -365,7 +364,7 @@ export function attempt(node: Node | undefined, env: Env): Known {
 }
 
 function evaluateSubLink(link: Content, env: Env): Value {
-  const rows = evaluateQuery(link.subselect.SelectStmt, env)
+  const rows = env.query(link.subselect.SelectStmt, env)
   const first = (row: (typeof rows)[number]): Value => [...row.values()][0] ?? null
   switch (link.subLinkType) {
     case 'EXISTS_SUBLINK':

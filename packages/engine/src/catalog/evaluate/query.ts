@@ -4,12 +4,11 @@ import { parseRaw, type Node } from '../../parse/parser.ts'
 import { derivedName } from '../files/column-names.ts'
 import { relationName } from '../files/names.ts'
 import { catalogRows, type Hints } from './catalog-rows.ts'
-import { inside, NotBound, withRow, type Bound, type Env } from './env.ts'
+import { inside, NotBound, withRow, type Bound, type Env, type Select } from './env.ts'
 import { attempt, evaluate } from './expression.ts'
 import { AGGREGATES, FUNCTIONS, rowsOfFunction } from './functions.ts'
 import { compareValues, isEqual, textOf, toBoolean, Undecidable, undecided, type Value } from './value.ts'
 
-type Select = Extract<Node, { SelectStmt: unknown }>['SelectStmt']
 export type ResultRow = ReadonlyMap<string, Value>
 
 const LIMIT = 100_000

@@ -1,6 +1,7 @@
 import type { Node } from '../../parse/parser.ts'
 import { path } from '../../parse/references.ts'
 import type { Column, IdentitySequence, Table } from '../model.ts'
+import { collationName } from './collation-name.ts'
 import { addConstraint, type ConstraintNode } from './constraints.ts'
 import { chooseName } from './choose-name.ts'
 import { positionAt, type Fold } from './fold.ts'
@@ -178,8 +179,3 @@ function addColumnConstraints(
 }
 
 const TABLE_CONSTRAINTS = new Set(['CONSTR_CHECK', 'CONSTR_PRIMARY', 'CONSTR_UNIQUE', 'CONSTR_FOREIGN'])
-
-export function collationName(fold: Fold, names: string[]): string {
-  const { key } = find(fold, names, (own) => fold.catalog.others.has(`collation ${own}`))
-  return names.length > 1 || fold.catalog.others.has(`collation ${key}`) ? key : `pg_catalog.${names[0] ?? ''}`
-}

@@ -1,5 +1,8 @@
 import type { ParsedFile, ParsedStatement } from '../../parse/parse-sql.ts'
+import type { Known } from '../evaluate/env.ts'
+import type { Body, Statements } from '../evaluate/plpgsql-tree.ts'
 import type { Catalog, SourcePosition, Table } from '../model.ts'
+import type { End, Run } from './run.ts'
 
 /**
  * What a call does, as SQL: its literal arguments in, statements out. For functions that run DDL, which no reader of files
@@ -18,10 +21,19 @@ export interface FoldOptions {
   readonly watch?: (statement: ParsedStatement, position: SourcePosition) => void
 }
 
+/** Statements run code and code runs statements: the parts that need each other find each other here. */
+export interface Interpreter {
+  apply(fold: Fold, statement: ParsedStatement): void
+  call(run: Run, names: string[], args: Known[], named: ReadonlyMap<string, Known>): Known | undefined
+  body(run: Run, body: Body): void
+  statements(run: Run, statements: Statements): End
+}
+
 /** The state while statements are folded into a catalog. */
 export interface Fold {
   readonly catalog: Catalog
   readonly options: FoldOptions
+  readonly interpreter: Interpreter
   /** The statement under way; locations in trees count from `base`. */
   statement: ParsedStatement
   position: SourcePosition

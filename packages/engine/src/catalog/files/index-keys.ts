@@ -1,7 +1,7 @@
 import { parseRaw, type Node } from '../../parse/parser.ts'
 import { path } from '../../parse/references.ts'
 import type { IndexKey, Table, View } from '../model.ts'
-import { collationName } from './columns.ts'
+import { collationName } from './collation-name.ts'
 import type { Fold } from './fold.ts'
 import { qualify } from './qualify.ts'
 import { derivedName } from './column-names.ts'

@@ -1,6 +1,6 @@
 import type { Fold } from './fold.ts'
 import { forget, noteGone } from './gone.ts'
-import { moveRelation, moveRoutine, moveType } from './renames.ts'
+import { moveRelation, moveRoutine, moveType } from './move-objects.ts'
 import { rekey } from './rekey.ts'
 
 /** ALTER SCHEMA .. RENAME: everything in it moves. */

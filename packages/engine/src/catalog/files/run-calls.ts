@@ -8,7 +8,6 @@ import { textOf, Undecidable, undecided } from '../evaluate/value.ts'
 import type { Routine } from '../model.ts'
 import { markUnknown, type Fold } from './fold.ts'
 import { routineNamed } from './names.ts'
-import { runBody } from './run-code.ts'
 import { environment, foldText, newRun, note, queryNode, Raised, type End, type Run } from './run.ts'
 
 /** What SELECT and CALL do by the functions that they call. */
@@ -134,7 +133,7 @@ function runRoutine(run: Run, routine: Routine): void {
   if (routine.language === 'sql') run.result = runSqlBody(run, routine)
   else if (routine.language === 'plpgsql') {
     const body = bodyOf(routine)
-    if (body) runBody(run, body)
+    if (body) run.fold.interpreter.body(run, body)
     else note(run, 'its body does not parse')
   } else run.result = UNDECIDED
 }

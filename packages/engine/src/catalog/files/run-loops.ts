@@ -1,6 +1,5 @@
 import { isRecord, queryOf, targetNames, type Statement, type Statements } from '../evaluate/plpgsql-tree.ts'
 import { isArray, textOf, toBoolean, undecided } from '../evaluate/value.ts'
-import { runStatements } from './run-code.ts'
 import { assignRow, queryRows, STEPS, valueOf, type End, type Run } from './run.ts'
 
 export function runLoop(run: Run, statement: Statement): End {
@@ -35,7 +34,7 @@ export function runLoop(run: Run, statement: Statement): End {
   if (statement.PLpgSQL_stmt_while) {
     const { cond, body = [] } = statement.PLpgSQL_stmt_while
     while (toBoolean(valueOf(run, cond)) === true) {
-      const end = runStatements(run, body)
+      const end = run.fold.interpreter.statements(run, body)
       if (end === 'return') return end
       if (end === 'exit') break
     }
@@ -43,7 +42,7 @@ export function runLoop(run: Run, statement: Statement): End {
   }
   if (statement.PLpgSQL_stmt_loop) {
     for (;;) {
-      const end = runStatements(run, statement.PLpgSQL_stmt_loop.body ?? [])
+      const end = run.fold.interpreter.statements(run, statement.PLpgSQL_stmt_loop.body ?? [])
       if (end === 'return') return end
       if (end === 'exit') return 'next'
     }
@@ -55,7 +54,7 @@ export function runLoop(run: Run, statement: Statement): End {
 function runTurns<Item>(run: Run, body: Statements, items: readonly Item[], assign: (item: Item) => void): End {
   for (const item of items) {
     assign(item)
-    const end = runStatements(run, body)
+    const end = run.fold.interpreter.statements(run, body)
     if (end === 'return') return end
     if (end === 'exit') break
   }

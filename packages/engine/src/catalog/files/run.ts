@@ -5,9 +5,7 @@ import { attempt, evaluate } from '../evaluate/expression.ts'
 import { queryOf, type Expression } from '../evaluate/plpgsql-tree.ts'
 import { evaluateQuery, type ResultRow } from '../evaluate/query.ts'
 import { Undecidable, undecided, type Value } from '../evaluate/value.ts'
-import { applyStatement } from './apply-statement.ts'
 import { markUnknown, type Fold } from './fold.ts'
-import { call } from './run-calls.ts'
 
 /** Code under way: a DO block, a function or a procedure of the files. */
 export interface Run {
@@ -53,7 +51,8 @@ export function environment(run: Run): Env {
     rows: [],
     outer: null,
     ctes: new Map(),
-    call: (names, args, named) => call(run, names, args, named),
+    query: evaluateQuery,
+    call: (names, args, named) => run.fold.interpreter.call(run, names, args, named),
   }
 }
 
@@ -111,7 +110,7 @@ export function foldText(run: Run, text: string): void {
     fold.options.watch?.(statement, position)
     fold.statement = statement
     fold.position = position
-    applyStatement(fold, statement)
+    fold.interpreter.apply(fold, statement)
   }
   fold.statement = outer
   fold.position = position

@@ -5,7 +5,7 @@ import { routineKey } from './grants.ts'
 import { find, relationName, typeNamed } from './names.ts'
 import { findOther } from './others.ts'
 import { rekey } from './rekey.ts'
-import { moveRelation, moveRoutine, moveType } from './renames.ts'
+import { moveRelation, moveRoutine, moveType } from './move-objects.ts'
 
 type MoveNode = Extract<Node, { AlterObjectSchemaStmt: unknown }>['AlterObjectSchemaStmt']
 
