@@ -1,9 +1,8 @@
 import type { Fold } from '../files/fold.ts'
 import type { Catalog, Table, View } from '../model.ts'
+import { SYSTEM_SCHEMAS, withoutModifier, type Item } from './rows.ts'
 import { standardRows } from './standard-rows.ts'
 import { undecided, type Ref, type Value } from './value.ts'
-
-export type Item = Record<string, Value>
 
 /** What is known of the rows that are asked for: `attrelid = a.t`. Only a hint; whoever asks filters. */
 export type Hints = ReadonlyMap<string, Value>
@@ -117,10 +116,6 @@ function attributes(catalog: Catalog, hints: Hints): Item[] {
       attgenerated: column.generated === null ? '' : column.generated.endsWith(' virtual') ? 'v' : 's',
     }))
   })
-}
-
-export function withoutModifier(type: string): string {
-  return type.replace(/\(\d+(,-?\d+)?\)/, '')
 }
 
 function inNamespace<Item extends { readonly schema: string }>(
@@ -244,8 +239,6 @@ function roles({ roles: all }: Catalog, hints: Hints): Item[] {
     },
   ]
 }
-
-export const SYSTEM_SCHEMAS = ['pg_catalog', 'information_schema']
 
 const CATALOGS: Record<string, (catalog: Catalog, hints: Hints) => Item[]> = {
   pg_namespace: ({ schemas }) => [

@@ -1,5 +1,5 @@
 import type { Catalog } from '../model.ts'
-import { SYSTEM_SCHEMAS, withoutModifier, type Item } from './catalog-rows.ts'
+import { SYSTEM_SCHEMAS, withoutModifier, type Item } from './rows.ts'
 
 /** What current_database() and the catalog columns of information_schema say. */
 export const DATABASE = '(this database)'
