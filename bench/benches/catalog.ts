@@ -46,7 +46,7 @@ export async function catalog({ server }: BenchOptions): Promise<BenchResult> {
 }
 
 async function extractPgSchema(url: string): Promise<Case | string> {
-  const entry = join(peers, 'extract-pg-schema/dist/index.js')
+  const entry = join(peers, 'extract-pg-schema/build/index.js')
   if (!existsSync(entry)) return 'extract-pg-schema: npm i --prefix bench'
   const { extractSchemas } = (await import(pathToFileURL(entry).href)) as {
     extractSchemas: (connection: object) => Promise<object>
