@@ -138,19 +138,25 @@ export const shifts: readonly Requirement[] = [
   {
     id: 'E8',
     asks: 'mistakes across migration files are caught: made twice, used before made, renamed, colliding numbers',
-    state: 'partly',
-    objects: ['packages/engine/src/migrate/read-history.ts', 'packages/engine/src/catalog/files.ts'],
+    state: 'built',
+    objects: ['imhotep lint', 'packages/engine/src/lint/rules', 'docs/reference/lint.md'],
     tests: {
-      'packages/engine/src/migrate/read-history.test.ts': ['names both files of a version that is used twice'],
-      'packages/engine/src/catalog/files.test.ts': ['says what it cannot tell instead of guessing'],
+      'packages/engine/src/lint/lint-files.test.ts': ['tells all defects of a history in one run, each with both ends'],
+      'packages/engine/src/lint/rules/rules.test.ts': ['finds the marked lines of bad.sql, all of them and no other'],
     },
-    missing: 'Colliding numbers are refused; the other findings are the work of lint.',
   },
   {
     id: 'E9',
     asks: 'latest, back to nothing, latest again leaves the same schema',
-    state: 'later',
-    missing: 'Migrations that go back.',
+    state: 'built',
+    objects: ['imhotep undo', 'packages/engine/src/undo/undo-migrations.ts'],
+    tests: {
+      'packages/engine/src/undo/undo-migrations.pg.test.ts': [
+        'latest, everything taken back, latest again is the same schema',
+      ],
+      'packages/engine/src/undo/undo-knex.pg.test.ts': ['goes back by its down, or computed where down does nothing'],
+      'packages/engine/src/undo/undo-hospital.slow.test.ts': ['V001 of the hospital and two increments'],
+    },
   },
   {
     id: 'E10',
