@@ -1,5 +1,4 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline/promises'
 import { UsageError } from '@imhotep/base'
 import { CommanderError } from 'commander'
@@ -11,6 +10,7 @@ import { createPage } from './output/page.ts'
 import { createProgress } from './output/progress.ts'
 import { redact } from './output/redact.ts'
 import { createProgram, type Call } from './program.ts'
+import { toolVersion } from './project/tool-version.ts'
 import { targetText } from './target/target.ts'
 
 const argv = process.argv.slice(2)
@@ -97,8 +97,11 @@ function stackOf(error: Error): string {
   return `${error.stack ?? error.message}${cause}`
 }
 
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
-const parser = createProgram(commands, { version, write: (text) => process.stdout.write(text), onCall: runCommand })
+const parser = createProgram(commands, {
+  version: toolVersion(),
+  write: (text) => process.stdout.write(text),
+  onCall: runCommand,
+})
 
 try {
   await parser.parseAsync(argv, { from: 'user' })

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import {
@@ -17,11 +16,8 @@ import { UnknownFamilyError } from '../errors.ts'
 import { printVerify, type VerifyData } from '../output/verify.ts'
 import { projectPolicy } from '../project/project-policy.ts'
 import { configAround } from '../project/project.ts'
+import { toolVersion } from '../project/tool-version.ts'
 import { withTarget, type OpenTarget } from '../target/open-target.ts'
-
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-  version: string
-}
 
 const reports: Readonly<Record<string, (report: ComplianceReport) => string>> = {
   html: complianceHtml,
@@ -89,7 +85,7 @@ async function inspect(
   { options, cwd, progress }: Context,
 ): Promise<Outcome<VerifyData>> {
   const compliance = await runCompliance(db, { families, onProgress: progress })
-  const recorded = options.flag('record') ? await recordCompliance(db, compliance, version) : null
+  const recorded = options.flag('record') ? await recordCompliance(db, compliance, toolVersion()) : null
   const format = options.text('report')
   const document = format === undefined ? null : (reports[format]?.(compliance) ?? null)
   const file = options.text('output')

@@ -1,6 +1,7 @@
 import { basename } from 'node:path'
 import { compareVersions, isVersion, parseMigrationName, type MigrationName } from '../migrate/migration-file.ts'
 import { fillPlaceholders } from '../migrate/placeholders.ts'
+import { declaresNoTransaction } from '../migrate/transaction-mode.ts'
 import { parseSql } from '../parse/parse-sql.ts'
 import type { LintOptions } from './lint-files.ts'
 import type { LintedFile } from './rule.ts'
@@ -19,8 +20,14 @@ export async function readFiles(sources: readonly LintSource[], options: LintOpt
     .toSorted((a, b) => compareNames(a.name, b.name) || (a.path < b.path ? -1 : 1))
   const files: LintedFile[] = []
   for (const [order, { path, text, name }] of ordered.entries()) {
-    const parsed = await parseSql(fillKnown(text, options.placeholders, path), path)
-    files.push({ ...parsed, name, order, pending: isPending(path, name, options), transactional: !isDeclared(text) })
+    const parsed = await parseSql(fillPlaceholders(text, options.placeholders, basename(path)), path)
+    files.push({
+      ...parsed,
+      name,
+      order,
+      pending: isPending(path, name, options),
+      transactional: !declaresNoTransaction(text),
+    })
   }
   return files
 }
@@ -29,16 +36,6 @@ export async function readFiles(sources: readonly LintSource[], options: LintOpt
 function isCovered({ name }: { name: MigrationName | null }, all: readonly { name: MigrationName | null }[]): boolean {
   if (name?.kind !== 'baseline') return false
   return all.some(({ name: other }) => other?.kind === 'versioned' && compareVersions(other.version, name.version) <= 0)
-}
-
-const DECLARED = /^\s*--\s*imhotep:no-transaction\b/
-
-function isDeclared(text: string): boolean {
-  return DECLARED.test(text)
-}
-
-function fillKnown(text: string, values: LintOptions['placeholders'], path: string): string {
-  return fillPlaceholders(text, values, basename(path))
 }
 
 const KINDS = { baseline: 0, versioned: 1, repeatable: 2, undo: 3 }

@@ -11,7 +11,6 @@ export interface TransactionMode {
   readonly statements: readonly ParsedStatement[]
 }
 
-/** Declares on the first line that a file runs without a transaction. */
 const DECLARED = /^\s*--\s*imhotep:no-transaction\b/
 
 /**
@@ -21,8 +20,12 @@ const DECLARED = /^\s*--\s*imhotep:no-transaction\b/
 export function transactionMode({ file, text, statements }: ParsedFile): TransactionMode {
   const wrapped = unwrap(text, statements)
   for (const statement of wrapped.statements) refuse(file, statement)
-  const declared = DECLARED.test(text)
-  return { ...wrapped, transactional: !declared && !needsStatements(wrapped.statements) }
+  return { ...wrapped, transactional: !declaresNoTransaction(text) && !needsStatements(wrapped.statements) }
+}
+
+/** Whether the first line of a file declares that it runs without a transaction. */
+export function declaresNoTransaction(text: string): boolean {
+  return DECLARED.test(text)
 }
 
 /** True for a statement that PostgreSQL refuses inside a transaction block. */
@@ -73,7 +76,8 @@ function usesNewEnumValue(statements: readonly ParsedStatement[]): boolean {
   return false
 }
 
-function holdsLiteral(node: unknown, value: string): boolean {
+/** Whether a string constant of a statement is this text. */
+export function holdsLiteral(node: unknown, value: string): boolean {
   return JSON.stringify(node).includes(`"sval":{"sval":${JSON.stringify(value)}}`)
 }
 

@@ -1,5 +1,5 @@
 import type { ParsedStatement } from './parse-sql.ts'
-import { parsePlpgsql, parseRaw } from './parser.ts'
+import { parsePlpgsql, parseRaw, type Node } from './parser.ts'
 import { walkTree } from './walk.ts'
 
 /** A mention of an object by its qualified name. */
@@ -112,6 +112,14 @@ export function path(names: unknown): string[] {
     if (text !== undefined) found.push(text)
   }
   return found
+}
+
+/** The names of the object of a DROP, ALTER or COMMENT: `comment on table a.b` -> `['a', 'b']`. */
+export function objectNames(object: Node | undefined): string[] {
+  if (!object) return []
+  if ('String' in object) return [object.String.sval ?? '']
+  if ('TypeName' in object) return path(object.TypeName.names)
+  return 'List' in object ? path(object.List.items) : []
 }
 
 function text(value: unknown): string | undefined {

@@ -1,8 +1,8 @@
 import type { Node } from '../../parse/parser.ts'
-import { path } from '../../parse/references.ts'
+import { objectNames, path } from '../../parse/references.ts'
 import type { Fold } from './fold.ts'
-import { routineKey } from './grants.ts'
-import { find, findIndex, indexNamed, relationNamed, typeNamed } from './names.ts'
+import { namedObject } from './named-object.ts'
+import { findIndex, indexNamed, relationNamed, typeNamed } from './names.ts'
 import { findOther } from './others.ts'
 
 interface Commented {
@@ -23,18 +23,8 @@ export function comment(fold: Fold, node: CommentNode): void {
 function commented(fold: Fold, { object, objtype }: CommentNode): Commented | undefined {
   const { catalog } = fold
   if (!object) return undefined
-  const names = namesOf(object)
-  const last = names.at(-1) ?? ''
+  const names = objectNames(object)
   switch (objtype) {
-    case 'OBJECT_SCHEMA':
-      return catalog.schemas.get(last)
-    case 'OBJECT_FUNCTION':
-    case 'OBJECT_PROCEDURE':
-    case 'OBJECT_ROUTINE':
-    case 'OBJECT_AGGREGATE':
-      return 'ObjectWithArgs' in object
-        ? catalog.functions.get(routineKey(fold, object.ObjectWithArgs) ?? '')
-        : undefined
     case 'OBJECT_TABLE':
     case 'OBJECT_VIEW':
     case 'OBJECT_MATVIEW':
@@ -42,30 +32,15 @@ function commented(fold: Fold, { object, objtype }: CommentNode): Commented | un
       const { key } = relationNamed(fold, names)
       return catalog.tables.get(key) ?? catalog.views.get(key) ?? catalog.sequences.get(key)
     }
-    case 'OBJECT_TYPE':
-    case 'OBJECT_DOMAIN':
-      return catalog.types.get(typeNamed(fold, names).key)
     case 'OBJECT_DOMCONSTRAINT':
       return domainCheck(fold, object)
     case 'OBJECT_INDEX': {
       const { schema, name } = indexNamed(fold, names)
       return findIndex(catalog, schema, name)?.index
     }
-    case 'OBJECT_STATISTIC_EXT':
-      return catalog.statistics.get(find(fold, names, (key) => catalog.statistics.has(key)).key)
-    case 'OBJECT_PUBLICATION':
-      return catalog.publications.get(last)
-    case 'OBJECT_EVENT_TRIGGER':
-      return catalog.eventTriggers.get(last)
     default:
-      return commentedPart(fold, String(objtype), names)
+      return namedObject(fold, String(objtype), object) ?? commentedPart(fold, String(objtype), names)
   }
-}
-
-function namesOf(object: Node): string[] {
-  if ('String' in object) return [object.String.sval ?? '']
-  if ('TypeName' in object) return path(object.TypeName.names)
-  return 'List' in object ? path(object.List.items) : []
 }
 
 /** Something that belongs to a table or view. */
@@ -99,7 +74,7 @@ function domainCheck(fold: Fold, object: Node): Commented | undefined {
 
 /** Columns of views and fields of composite types. */
 function commentField(fold: Fold, { object }: CommentNode, text: string | null): void {
-  const names = object ? namesOf(object) : []
+  const names = object ? objectNames(object) : []
   const last = names.at(-1) ?? ''
   const { catalog } = fold
   const { key } = relationNamed(fold, names.slice(0, -1))

@@ -1,5 +1,5 @@
 import type { Node } from '../../parse/parser.ts'
-import { path } from '../../parse/references.ts'
+import { objectNames } from '../../parse/references.ts'
 import { dropRelation, dropRoutine, dropType } from './dependents.ts'
 import { markUnknown, withPartitions, type Fold } from './fold.ts'
 import { noteGone } from './gone.ts'
@@ -14,15 +14,9 @@ export function drop(fold: Fold, node: DropNode): void {
   for (const object of node.objects ?? []) dropOne(fold, node, object)
 }
 
-function namesOf(object: Node): string[] {
-  if ('String' in object) return [object.String.sval ?? '']
-  if ('TypeName' in object) return path(object.TypeName.names)
-  return 'List' in object ? path(object.List.items) : []
-}
-
 function dropOne(fold: Fold, node: DropNode, object: Node): void {
   const { catalog } = fold
-  const names = namesOf(object)
+  const names = objectNames(object)
   const last = names.at(-1) ?? ''
   switch (node.removeType) {
     case 'OBJECT_TABLE':

@@ -1,9 +1,8 @@
 import type { Node } from '../../parse/parser.ts'
-import { path } from '../../parse/references.ts'
 import type { Grant } from '../model.ts'
 import { markUnknown, type Fold } from './fold.ts'
-import { roleName, routineKey } from './grants.ts'
-import { find, typeNamed } from './names.ts'
+import { roleName } from './grants.ts'
+import { namedObject } from './named-object.ts'
 import { findOther } from './others.ts'
 
 interface Owned {
@@ -30,7 +29,7 @@ export function alterOwner(fold: Fold, node: Extract<Node, { AlterOwnerStmt: unk
   const owner = node.newowner ? roleName({ RoleSpec: node.newowner }) : ''
   const { object, objectType } = node
   if (!object) return
-  const target = owned(fold, String(objectType), object)
+  const target = namedObject(fold, String(objectType), object)
   if (target) return setOwner(target, owner)
   if (!WITHOUT_OWNER.has(String(objectType)) && !findOther(fold, String(objectType), object))
     markUnknown(fold, `owner of ${String(objectType).replace('OBJECT_', '').replaceAll('_', ' ').toLowerCase()}`)
@@ -44,37 +43,6 @@ const WITHOUT_OWNER = new Set([
   'OBJECT_SUBSCRIPTION',
   'OBJECT_LANGUAGE',
 ])
-
-function owned(fold: Fold, objectType: string, object: Node): Owned | undefined {
-  const { catalog } = fold
-  const names =
-    'String' in object
-      ? [object.String.sval ?? '']
-      : path('List' in object ? object.List.items : 'TypeName' in object ? object.TypeName.names : [])
-  const last = names.at(-1) ?? ''
-  switch (objectType) {
-    case 'OBJECT_SCHEMA':
-      return catalog.schemas.get(last)
-    case 'OBJECT_FUNCTION':
-    case 'OBJECT_PROCEDURE':
-    case 'OBJECT_ROUTINE':
-    case 'OBJECT_AGGREGATE':
-      return 'ObjectWithArgs' in object
-        ? catalog.functions.get(routineKey(fold, object.ObjectWithArgs) ?? '')
-        : undefined
-    case 'OBJECT_TYPE':
-    case 'OBJECT_DOMAIN':
-      return catalog.types.get(typeNamed(fold, names).key)
-    case 'OBJECT_STATISTIC_EXT':
-      return catalog.statistics.get(find(fold, names, (key) => catalog.statistics.has(key)).key)
-    case 'OBJECT_PUBLICATION':
-      return catalog.publications.get(last)
-    case 'OBJECT_EVENT_TRIGGER':
-      return catalog.eventTriggers.get(last)
-    default:
-      return undefined
-  }
-}
 
 /** REASSIGN OWNED: what is known to be theirs changes hands; who owns the rest only the server knows. */
 export function reassignOwned(

@@ -1,6 +1,6 @@
 import { quoteIdentifier } from '../../bundle/quote.ts'
 import type { Node } from '../../parse/parser.ts'
-import { path } from '../../parse/references.ts'
+import { objectNames } from '../../parse/references.ts'
 import type { Constraint, Table } from '../model.ts'
 import { renamedColumn } from './apply-renaming.ts'
 import { applyEdits, nameParts } from './edit-text.ts'
@@ -39,9 +39,9 @@ export function rename(fold: Fold, node: RenameNode): void {
       return renameAttribute(fold, relationTypeName(fold, node), from, to)
     case 'OBJECT_TYPE':
     case 'OBJECT_DOMAIN':
-      return moveType(fold, typeNamed(fold, listNames(object)), { name: to })
+      return moveType(fold, typeNamed(fold, objectNames(object)), { name: to })
     case 'OBJECT_DOMCONSTRAINT':
-      return renameDomainCheck(fold, typeNamed(fold, listNames(object)), from, to)
+      return renameDomainCheck(fold, typeNamed(fold, objectNames(object)), from, to)
     case 'OBJECT_FUNCTION':
     case 'OBJECT_PROCEDURE':
     case 'OBJECT_ROUTINE':
@@ -54,23 +54,16 @@ export function rename(fold: Fold, node: RenameNode): void {
     case 'OBJECT_ROLE':
       return renameRole(fold, from, to)
     case 'OBJECT_STATISTIC_EXT': {
-      const own = find(fold, listNames(object), (key) => fold.catalog.statistics.has(key))
+      const own = find(fold, objectNames(object), (key) => fold.catalog.statistics.has(key))
       return rekey(fold.catalog.statistics, own.key, `${own.schema}.${to}`, { name: to })
     }
     case 'OBJECT_PUBLICATION':
-      return rekey(fold.catalog.publications, from || listNames(object).join('.'), to, { name: to })
+      return rekey(fold.catalog.publications, from || objectNames(object).join('.'), to, { name: to })
     case 'OBJECT_EVENT_TRIGGER':
-      return rekey(fold.catalog.eventTriggers, from || listNames(object).join('.'), to, { name: to })
+      return rekey(fold.catalog.eventTriggers, from || objectNames(object).join('.'), to, { name: to })
     default:
       return renameOther(fold, node, to)
   }
-}
-
-function listNames(object: Node | undefined): string[] {
-  if (!object) return []
-  if ('String' in object) return [object.String.sval ?? '']
-  if ('TypeName' in object) return path(object.TypeName.names)
-  return 'List' in object ? path(object.List.items) : []
 }
 
 /** ALTER TABLE .. RENAME works for indexes, views and sequences too, and ALTER INDEX for tables. */

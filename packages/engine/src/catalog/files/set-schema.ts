@@ -1,5 +1,5 @@
 import type { Node } from '../../parse/parser.ts'
-import { path } from '../../parse/references.ts'
+import { objectNames } from '../../parse/references.ts'
 import { markUnknown, type Fold } from './fold.ts'
 import { routineKey } from './grants.ts'
 import { find, relationName, typeNamed } from './names.ts'
@@ -24,7 +24,7 @@ export function setSchema(fold: Fold, node: MoveNode): void {
     }
     case 'OBJECT_TYPE':
     case 'OBJECT_DOMAIN':
-      return moveType(fold, typeNamed(fold, namesOf(object)), { schema })
+      return moveType(fold, typeNamed(fold, objectNames(object)), { schema })
     case 'OBJECT_FUNCTION':
     case 'OBJECT_PROCEDURE':
     case 'OBJECT_ROUTINE':
@@ -33,24 +33,17 @@ export function setSchema(fold: Fold, node: MoveNode): void {
         moveRoutine(fold, routineKey(fold, object.ObjectWithArgs) ?? '', { schema })
       return
     case 'OBJECT_EXTENSION': {
-      const extension = fold.catalog.extensions.get(namesOf(object).at(-1) ?? '')
+      const extension = fold.catalog.extensions.get(objectNames(object).at(-1) ?? '')
       if (extension) fold.catalog.extensions.set(extension.name, { ...extension, schema })
       return
     }
     case 'OBJECT_STATISTIC_EXT': {
-      const { key, name } = find(fold, namesOf(object), (own) => fold.catalog.statistics.has(own))
+      const { key, name } = find(fold, objectNames(object), (own) => fold.catalog.statistics.has(own))
       return rekey(fold.catalog.statistics, key, `${schema}.${name}`, { schema })
     }
     default:
       return moveOther(fold, node, schema)
   }
-}
-
-function namesOf(object: Node | undefined): string[] {
-  if (!object) return []
-  if ('String' in object) return [object.String.sval ?? '']
-  if ('TypeName' in object) return path(object.TypeName.names)
-  return 'List' in object ? path(object.List.items) : []
 }
 
 function moveOther(fold: Fold, node: MoveNode, schema: string): void {

@@ -1,12 +1,11 @@
 import type { Node } from '../../parse/parser.ts'
 import { path } from '../../parse/references.ts'
-import type { Table } from '../model.ts'
 import { plainColumn } from './columns.ts'
 import { markUnknown, type Fold } from './fold.ts'
 import { typeText } from './format-type.ts'
 import { forget } from './gone.ts'
-import { defaultGrants } from './grants.ts'
 import { hasRelation, newRelation } from './names.ts'
+import { newTable } from './new-table.ts'
 import { relationOptions } from './relation-options.ts'
 import { queryColumns, usesIn } from './uses.ts'
 
@@ -14,34 +13,16 @@ type Into = NonNullable<Extract<Node, { CreateTableAsStmt: unknown }>['CreateTab
 
 /** CREATE TABLE AS and SELECT INTO. A type that the query does not spell out is `unknown`, and the catalog says so. */
 export function createTableAs(fold: Fold, into: Into | undefined, query: Node | undefined): void {
-  const { schema, name, key } = newRelation(fold, into?.rel)
+  const made = newRelation(fold, into?.rel)
+  const { key } = made
   if (into?.rel?.relpersistence === 't' || hasRelation(fold.catalog, key)) return
   const aliases = path(into?.colNames)
   const names = queryColumns(fold, query)
   const types = names ? queryTypes(fold, query) : []
-  const table: Table = {
-    schema,
-    name,
-    owner: null,
-    comment: null,
-    grants: defaultGrants(fold, 'table', schema),
-    columns: new Map(),
-    constraints: new Map(),
-    indexes: new Map(),
-    policies: new Map(),
-    triggers: new Map(),
-    rules: new Map(),
-    rlsEnabled: false,
-    rlsForced: false,
+  const table = newTable(fold, made, {
     unlogged: into?.rel?.relpersistence === 'u',
-    partitionKey: null,
-    partitionOf: null,
-    partitionBound: null,
-    inherits: [],
     options: relationOptions(into?.options),
-    replicaIdentity: 'default',
-    position: fold.position,
-  }
+  })
   for (const [n, own] of (names ?? []).entries()) {
     const column = aliases[n] ?? own
     table.columns.set(column, plainColumn(fold, column, types[n] ?? 'unknown', n + 1))

@@ -6,10 +6,10 @@ import { addColumn, plainColumn } from './columns.ts'
 import { addConstraint, inheritConstraint } from './constraints.ts'
 import { markUnknown, type Fold } from './fold.ts'
 import { forget } from './gone.ts'
-import { defaultGrants } from './grants.ts'
 import { inheritColumns, inheritFrom } from './inheritance.ts'
 import { copyColumns, copyParts } from './like.ts'
 import { hasRelation, newRelation, relationName, typeNamed } from './names.ts'
+import { newTable } from './new-table.ts'
 import { qualify } from './qualify.ts'
 import { relationOptions } from './relation-options.ts'
 import { listInParentheses, trimmed } from './source-text.ts'
@@ -17,40 +17,25 @@ import { listInParentheses, trimmed } from './source-text.ts'
 type CreateNode = Extract<Node, { CreateStmt: unknown }>['CreateStmt']
 
 export function createTable(fold: Fold, node: CreateNode): void {
-  const { schema, name, key } = newRelation(fold, node.relation)
+  const own = newRelation(fold, node.relation)
+  const { key } = own
   // Nothing happens with IF NOT EXISTS; without it PostgreSQL stops here, and the first definition stands.
   if (node.relation?.relpersistence === 't' || hasRelation(fold.catalog, key)) return
   const parents = parentsOf(fold, node)
   const parent = node.partbound ? (parents[0] ?? null) : null
-  const table: Table = {
-    schema,
-    name,
-    owner: null,
-    comment: null,
-    grants: defaultGrants(fold, 'table', schema),
-    columns: new Map(),
-    constraints: new Map(),
-    indexes: new Map(),
-    policies: new Map(),
-    triggers: new Map(),
-    rules: new Map(),
-    rlsEnabled: false,
-    rlsForced: false,
+  const table = newTable(fold, own, {
     unlogged: node.relation?.relpersistence === 'u',
-    partitionKey: null,
     partitionOf: parent,
     partitionBound: node.partbound ? qualify(fold, 'bound', partitionBound(fold.statement.text)) : null,
     inherits: parent === null ? parents : [],
     options: relationOptions(node.options),
-    replicaIdentity: 'default',
-    position: fold.position,
-  }
+  })
   forget(fold, key)
   fold.catalog.tables.set(key, table)
-  for (const own of parents) inheritColumns(fold, table, own)
+  for (const other of parents) inheritColumns(fold, table, other)
   if (node.ofTypename) typedColumns(fold, table, node.ofTypename)
   addElements(fold, table, node)
-  for (const own of table.inherits) inheritChecks(fold, table, own)
+  for (const other of table.inherits) inheritChecks(fold, table, other)
   Object.assign(table, { partitionKey: partitionKey(fold, node, key) })
   if (parent !== null) inheritFrom(fold, table, parent)
 }

@@ -1,3 +1,4 @@
+import { findIndex, hasRelation, hasRoutine } from '../../catalog/files/names.ts'
 import type { Catalog, SourcePosition } from '../../catalog/model.ts'
 import type { Moment } from '../rule.ts'
 import type { Creation } from './history-index.ts'
@@ -30,12 +31,12 @@ export function fateOf({ kind, name }: Use, moment: Moment): Fate {
 }
 
 function exists(kind: Use['kind'], name: string, catalog: Catalog): boolean {
-  const { tables, views, sequences, types, functions } = catalog
-  if (kind === 'relation') return tables.has(name) || views.has(name) || sequences.has(name) || isIndex(name, catalog)
+  const { tables, views, types } = catalog
+  if (kind === 'relation') return hasRelation(catalog, name) || isIndex(name, catalog)
   // A table's or view's row is a type.
   if (kind === 'type') return types.has(name) || tables.has(name) || views.has(name) || isMultirange(name, types)
   if (kind === 'schema') return catalog.schemas.has(name)
-  if (kind === 'function') return [...functions.keys()].some((key) => key.startsWith(`${name}(`))
+  if (kind === 'function') return hasRoutine(catalog, name)
   const [owner, column] = splitColumn(name)
   // A missing table is one finding, not one a column; a view's columns are what its query makes them.
   return tables.get(owner)?.columns.has(column) ?? true
@@ -56,10 +57,8 @@ function isMultirange(name: string, types: Catalog['types']): boolean {
 }
 
 function isIndex(name: string, catalog: Catalog): boolean {
-  const [schema, index = ''] = name.split('.')
-  return [...catalog.tables.values(), ...catalog.views.values()].some(
-    (owner) => owner.schema === schema && owner.indexes.has(index),
-  )
+  const [schema = '', index = ''] = name.split('.')
+  return findIndex(catalog, schema, index) !== undefined
 }
 
 /** The name without schema somewhere else, or with one letter more, less or other. */

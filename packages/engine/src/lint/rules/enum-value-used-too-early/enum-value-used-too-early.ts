@@ -1,7 +1,7 @@
 import type { SourcePosition } from '../../../catalog/model.ts'
+import { holdsLiteral } from '../../../migrate/transaction-mode.ts'
 import type { ParsedStatement } from '../../../parse/parse-sql.ts'
 import { path } from '../../../parse/references.ts'
-import { walkTree } from '../../../parse/walk.ts'
 import { typeKey } from '../../history/names.ts'
 import type { LintRule } from '../../rule.ts'
 
@@ -39,12 +39,4 @@ function addedValue({ node }: ParsedStatement): { type: string; value: string } 
   if (!('AlterEnumStmt' in node)) return null
   const { newVal: value, oldVal, typeName } = node.AlterEnumStmt
   return value === undefined || oldVal !== undefined ? null : { type: typeKey(path(typeName)), value }
-}
-
-function holdsLiteral(node: object, value: string): boolean {
-  let found = false
-  walkTree(node, (tag, content) => {
-    if (tag === 'A_Const') found ||= (content['sval'] as { sval?: string } | undefined)?.sval === value
-  })
-  return found
 }
