@@ -145,3 +145,14 @@ alter table sales.orders drop column missing;`)
 
   assert.deepEqual(found, ['missing-column 002_b.sql:3 <- 001_a.sql:1'])
 })
+
+test('lintFiles: a foreign table is there behind the statement that creates it', async () => {
+  const found = await findingsOf(`
+-- file: 001_a.sql
+create extension postgres_fdw;
+create server other foreign data wrapper postgres_fdw;
+create foreign table sales (id bigint) server other;
+create view all_sales as select id from sales;`)
+
+  assert.deepEqual(found, [])
+})
