@@ -34,11 +34,8 @@ function asOf(kind: string): string {
 }
 
 const SPECIAL: Record<string, (content: Tree, statement: ParsedStatement) => Use[] | null> = {
-  CreateStmt: (content, { start }) => {
-    // The table's own name stands in a RangeVar as well.
-    const { relation: _, ...rest } = content
-    return [...relationsIn(rest, 'table', start), ...typesIn(rest, start)]
-  },
+  CreateStmt: (content, { start }) => usesOfTable(content, start),
+  CreateForeignTableStmt: (content, { start }) => usesOfTable(content['base'] as Tree, start),
   AlterTableStmt: (content, { start }) => [...relationsIn(content, 'alter table', start), ...typesIn(content, start)],
   ViewStmt: (content, { start }) => relationsIn(content['query'], 'view', start),
   CreateTableAsStmt: (content, { start }) => relationsIn(content['query'], 'view', start),
@@ -57,6 +54,12 @@ const SPECIAL: Record<string, (content: Tree, statement: ParsedStatement) => Use
   InsertStmt: (content, { start }) => relationsIn(content, 'insert', start),
   UpdateStmt: (content, { start }) => relationsIn(content, 'update', start),
   DeleteStmt: (content, { start }) => relationsIn(content, 'delete', start),
+}
+
+/** The table's own name stands in a RangeVar as well: it is no use. */
+function usesOfTable(content: Tree, start: number): Use[] {
+  const { relation: _, ...rest } = content
+  return [...relationsIn(rest, 'table', start), ...typesIn(rest, start)]
 }
 
 /** Tables and views named in a tree, but for the names that WITH gives to queries. */
