@@ -1,10 +1,9 @@
-import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { ErrorObject, ValidateFunction } from 'ajv'
 import { ConfigError } from '../errors.ts'
 import type { Config } from './config.ts'
 
-const schemaFile = new URL('../../imhotep.schema.json', import.meta.url)
+const load = createRequire(import.meta.url)
 
 let validate: ValidateFunction | undefined
 
@@ -18,8 +17,8 @@ export function checkConfig(file: string, value: unknown): Config & { readonly $
 
 /** Loaded here: commands of projects without a config file do not wait for it. */
 function compile(): ValidateFunction {
-  const { Ajv } = createRequire(import.meta.url)('ajv') as typeof import('ajv')
-  const schema = JSON.parse(readFileSync(schemaFile, 'utf8')) as object
+  const { Ajv } = load('ajv') as typeof import('ajv')
+  const schema = load('imhotep/imhotep.schema.json') as object
   const formats = { regex: isRegExp }
   return new Ajv({ allErrors: true, verbose: true, allowUnionTypes: true, formats }).compile(schema)
 }

@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { ProjectNotFoundError } from '../errors.ts'
 import { CONFIG_FILES, readConfig, type Config } from './config.ts'
 
@@ -58,9 +58,9 @@ export function configAround(start: string): Config {
 
 /** `schema/` of the repository, or the copy of it inside the published package. */
 export function packagedModules(): string {
-  const here = dirname(fileURLToPath(import.meta.url))
-  const inside = resolve(here, '../../schema')
-  return existsSync(inside) ? inside : resolve(here, '../../../../schema')
+  const own = dirname(createRequire(import.meta.url).resolve('imhotep/package.json'))
+  const inside = join(own, 'schema')
+  return existsSync(inside) ? inside : join(own, '../../schema')
 }
 
 function isDirectory(path: string): boolean {

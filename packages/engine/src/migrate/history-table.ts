@@ -197,4 +197,4 @@ export function isLinked({ kind }: HistoryRow): boolean {
   return kind === 'versioned' || kind === 'baseline'
 }
 
-const { version: TOOL_VERSION }: { version: string } = createRequire(import.meta.url)('../../package.json')
+const { version: TOOL_VERSION }: { version: string } = createRequire(import.meta.url)('@imhotep/engine/package.json')
