@@ -47,6 +47,13 @@ export interface Side {
   /** Takes the fence away, whatever part of it there is. */
   unfence(name: string, tables: readonly MovedTable[]): Promise<void>
 
+  /** Sets sequences and identities behind the greatest value in use, with room for what the other side may still write. */
+  advanceSequences(tables: readonly MovedTable[], gap: number): Promise<void>
+  /** Renames tables that live elsewhere now to `zz_moved_<name>`; those that are renamed already are skipped. */
+  setAside(tables: readonly MovedTable[]): Promise<void>
+  /** Drops what `setAside` renamed. */
+  dropSetAside(tables: readonly MovedTable[]): Promise<void>
+
   /** Drops foreign keys that would cross the border of a service; those that are gone already are skipped. */
   dropForeignKeys(keys: readonly OwnedForeignKey[]): Promise<void>
   /** Puts them back; those that exist are skipped. */
@@ -126,8 +133,6 @@ export interface ServiceDatabase extends Side {
   /** Loads a chunk and remembers its end, in one transaction: a chunk is there once or not at all. */
   load(table: MovedTable, chunk: Chunk): Promise<void>
   loaded(table: MovedTable): Promise<{ readonly rows: number; readonly last: Key | null; readonly complete: boolean }>
-  /** Sets sequences and identities behind the greatest value in use, with room for what the other side may still write. */
-  advanceSequences(tables: readonly MovedTable[], gap: number): Promise<void>
   /** Rows whose foreign key inside the service leads nowhere. */
   orphans(): Promise<{ readonly table: TableName; readonly constraint: string; readonly rows: number }[]>
 }
