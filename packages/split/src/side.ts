@@ -15,6 +15,8 @@ export interface Side {
   clock(): Promise<Date>
 
   comparePositions(a: Position, b: Position): number
+  /** The end of the log: what was committed before the call lies before it, and `readLog` comes to it even when nobody writes. */
+  position(): Promise<Position>
   /**
    * Makes the server keep its changes to the tables from now on under this name (a slot and publication; nothing on
    * MariaDB), unless it does already, and returns the position from which `readLog` can begin.
