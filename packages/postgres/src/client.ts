@@ -14,6 +14,11 @@ const connectTimeoutMs = 10_000
 /** Named statements live as long as their connection: texts beyond this number are planned each time. */
 const maxPrepared = 500
 
+export interface ClientOptions extends ConnectOptions {
+  /** Sent with the start of the session: settings, `replication`. */
+  readonly startup?: Readonly<Record<string, string>>
+}
+
 export interface CommandResult<T> extends Array<T> {
   /** The command tag: 'SELECT', 'COMMIT', ... */
   readonly command: string
@@ -40,7 +45,7 @@ export interface Client {
 }
 
 /** Prepares a connection; it is opened by the first statement. */
-export function createClient(url: string, options: ConnectOptions = {}): Client {
+export function createClient(url: string, options: ClientOptions = {}): Client {
   const target = describeTarget(url)
   const parsed = parseUrl(url)
   let opened = false
@@ -72,6 +77,7 @@ export function createClient(url: string, options: ConnectOptions = {}): Client 
       lost = true
     },
     connection: {
+      ...options.startup,
       application_name: parsed.searchParams.get('application_name') ?? options.applicationName ?? 'imhotep',
     },
     socket: () => {

@@ -1,5 +1,5 @@
 import { createClient } from './client.ts'
-import { copyFrom } from './copy.ts'
+import { copyFrom, copyOut, copyRows } from './copy.ts'
 import type { Connection, ConnectOptions, Database } from './database.ts'
 import { Pool } from './pool.ts'
 import { runTransaction } from './transaction.ts'
@@ -33,6 +33,8 @@ async function openDedicated(url: string, options: ConnectOptions): Promise<Conn
       query: async (sql, params) => [...(await client.send<never>(sql, params))],
       script: async (sql) => void (await client.script(sql)),
       answer: (sql) => client.answer(sql),
+      copyFrom: (sql, rows) => copyRows(client, sql, rows),
+      copyTo: (sql) => copyOut(client, sql),
       release: () => client.close({ force: true }),
     }
   } catch (error) {

@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { emptyDatabase, type TestDatabase } from '../../../tests/support/database.ts'
-import { connect, InvalidValueError, UndefinedObjectError, UniqueViolationError, type Database } from './index.ts'
+import {
+  connect,
+  ConnectionLostError,
+  DatabaseError,
+  InvalidValueError,
+  UndefinedObjectError,
+  UniqueViolationError,
+  type Connection,
+  type Database,
+} from './index.ts'
 
 let database: TestDatabase
 let db: Database
@@ -69,3 +78,71 @@ test('copyFrom: takes an empty source, and tells of a table that is missing', as
 
   assert.equal(await count(), 0)
 })
+
+test('Connection.copyTo: gives what copyFrom took, byte for byte, while the connection goes on', async () => {
+  await using connection = await dedicated()
+  const text = Array.from({ length: 60_000 }, (_, n) => `${n}\t${'Ä'.repeat(n % 50)}\n`).join('')
+
+  await connection.script('begin; truncate numbers')
+  await connection.copyFrom('copy numbers from stdin', [text])
+  const pieces: Buffer[] = []
+  for await (const piece of connection.copyTo('copy (select * from numbers order by n) to stdout')) pieces.push(piece)
+  const [row] = await connection.query<{ count: number }>('select count(*) from numbers')
+  await connection.script('rollback')
+
+  assert.equal(Buffer.concat(pieces).toString(), text)
+  assert.equal(row?.count, 60_000)
+})
+
+test('Connection.copyTo: waits for a slow reader', async () => {
+  await using connection = await dedicated()
+  let bytes = 0
+
+  for await (const piece of connection.copyTo(
+    `copy (select repeat('x', 1000) from generate_series(1, 20000)) to stdout`,
+  )) {
+    bytes += piece.length
+    if (bytes < 200_000) await new Promise((resolve) => setTimeout(resolve, 1))
+    assert.ok(piece.length < 2 ** 20)
+  }
+
+  assert.equal(bytes, 20_000 * 1001)
+})
+
+test('Connection.copyTo: tells a refusal before and in the midst of the rows, and the connection goes on', async () => {
+  await using connection = await dedicated()
+  const read = async (sql: string) => {
+    for await (const piece of connection.copyTo(sql)) assert.ok(piece)
+  }
+
+  await assert.rejects(read('copy nowhere to stdout'), UndefinedObjectError)
+  await assert.rejects(read('copy (select 1 / (5000 - n) from generate_series(1, 9000) n) to stdout'), DatabaseError)
+
+  assert.deepEqual(await connection.query('select 1 as one'), [{ one: 1 }])
+})
+
+test('Connection.copyTo: closes the connection when the reader leaves early', async () => {
+  await using connection = await dedicated()
+
+  for await (const piece of connection.copyTo('copy (select * from generate_series(1, 1000000)) to stdout')) {
+    assert.ok(piece)
+    break
+  }
+
+  await assert.rejects(connection.query('select 1'), ConnectionLostError)
+})
+
+test('Connection.copyFrom: a refused row aborts the transaction and leaves the connection', async () => {
+  await using connection = await dedicated()
+
+  await connection.script('begin')
+  await assert.rejects(connection.copyFrom('copy numbers from stdin', ['x\ta\n']), InvalidValueError)
+  await connection.script('rollback')
+
+  assert.deepEqual(await connection.query('select 1 as one'), [{ one: 1 }])
+})
+
+async function dedicated(): Promise<Connection & AsyncDisposable> {
+  const connection = await db.dedicated()
+  return { ...connection, [Symbol.asyncDispose]: () => connection.release() }
+}

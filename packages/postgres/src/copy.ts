@@ -1,4 +1,4 @@
-import type { Writable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Client } from './client.ts'
 import type { Pool } from './pool.ts'
@@ -14,14 +14,19 @@ export async function copyFrom(
   const client = await pool.acquire()
   let failed = true
   try {
-    await copy(client, sql, rows)
+    await copyRows(client, sql, rows)
     failed = false
   } finally {
     pool.release(client, { discard: failed })
   }
 }
 
-async function copy(client: Client, sql: string, rows: AsyncIterable<string | Buffer> | Iterable<string | Buffer>) {
+/** The same on one connection. After a failure an open transaction is aborted, as after any other statement. */
+export async function copyRows(
+  client: Client,
+  sql: string,
+  rows: AsyncIterable<string | Buffer> | Iterable<string | Buffer>,
+): Promise<void> {
   const query = client.driver.unsafe(sql)
   // The driver settles the query when the stream opens and drops a refusal that comes behind the last row: catch it here.
   const refused = new Promise<never>((_, reject) => {
@@ -51,6 +56,25 @@ async function copy(client: Client, sql: string, rows: AsyncIterable<string | Bu
   }
   stream.end()
   await Promise.race([finished, refused])
+}
+
+/** Reads what `copy .. to stdout` sends, in pieces of any size. See `Connection.copyTo`. */
+export async function* copyOut(client: Client, sql: string): AsyncGenerator<Buffer, void, undefined> {
+  let complete = false
+  try {
+    const stream: Readable = await client.driver.unsafe(sql).readable()
+    yield* stream as AsyncIterable<Buffer>
+    complete = true
+    // The driver pauses the socket when its buffer is full, and nobody asks it for more at the end of the rows: the
+    // answer that ends the statement would never be read.
+    stream._read(0)
+  } catch (error) {
+    complete = !client.lost
+    throw client.translate(error)
+  } finally {
+    // Rows that nobody reads would stop the connection for ever.
+    if (!complete) await client.close({ force: true })
+  }
 }
 
 function drained(stream: Writable): Promise<void> {

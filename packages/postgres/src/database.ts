@@ -31,6 +31,13 @@ export interface Connection extends Transaction {
   script(sql: string): Promise<void>
   /** Runs one statement and returns its values as PostgreSQL wrote them, for a caller that has its own way to read them. */
   answer(sql: string): Promise<TextAnswer>
+  /** As `Database.copyFrom`, inside the open transaction. */
+  copyFrom(sql: string, rows: AsyncIterable<string | Buffer> | Iterable<string | Buffer>): Promise<void>
+  /**
+   * What `copy .. to stdout` sends, in pieces of any size; the server waits for a slow reader. Read it to the end: leaving
+   * early closes the connection.
+   */
+  copyTo(sql: string): AsyncIterable<Buffer>
   /** Closes the connection, also when a statement is under way. */
   release(): Promise<void>
   /** Process id of the backend. */

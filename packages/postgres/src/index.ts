@@ -9,6 +9,7 @@ export type {
   Transaction,
   TransactionOptions,
 } from './database.ts'
+export { openReplication, type Replication, type ReplicationStream } from './replication.ts'
 export { describeTarget, redactUrl, type Target } from './target.ts'
 export * from './errors/index.ts'
 export * from './embedded/index.ts'
