@@ -1,7 +1,7 @@
 // Runs the tests in at most two processes at once, each with a PostgreSQL server.
 //   npm test -- [--slow] [--postgres 15|16|17|18] [--coverage] [--times] [PART OF A PATH ...]
 import { spawn, type ChildProcess } from 'node:child_process'
-import { chmod, mkdtemp, readdir, rm, statfs } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, readFile, rm, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -173,5 +173,18 @@ async function stopServersBelow(folder: string): Promise<void> {
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => [])) {
     if (entry.name === 'postmaster.pid') await stopEmbedded(dirname(entry.parentPath)).catch(() => undefined)
     if (entry.name === 'location') await stopEmbedded(entry.parentPath).catch(() => undefined)
+    if (entry.name.startsWith('imhotep-mariadb-')) await stopMariadb(join(entry.parentPath, entry.name))
   }
+}
+
+/** By the note that tests/support/mariadb.ts left: process and directory. */
+async function stopMariadb(note: string): Promise<void> {
+  const [pid, data] = (await readFile(note, 'utf8').catch(() => '')).split('\n')
+  if (!pid || !data) return
+  try {
+    process.kill(Number(pid), 'SIGKILL')
+  } catch {
+    // it has ended by itself
+  }
+  await rm(data, { recursive: true, force: true, maxRetries: 5 })
 }
