@@ -21,9 +21,9 @@ let server: Promise<EmbeddedServer> | undefined
 
 /** The server with a logical log that all test files of this process share; it goes away at the end. */
 export function logicalServer(): Promise<EmbeddedServer> {
-  server ??= startLogicalServer().then(({ server: started, remove }) => {
-    atEnd(remove)
-    return started
+  server ??= startLogicalServer().then((started) => {
+    atEnd(() => started.remove())
+    return started.server
   })
   return server
 }
@@ -55,22 +55,22 @@ export interface LogicalDatabase extends AsyncDisposable {
 
 /** A fresh database on that server; its slots go with it. */
 export async function logicalDatabase(name = 'split'): Promise<LogicalDatabase> {
-  const { url } = await logicalServer()
+  const server = await logicalServer()
   const chosen = `${name}_${randomBytes(5).toString('hex')}`
-  await runOn(url(), `create database ${chosen} template template0 strategy file_copy`)
+  await runOn(server.url(), `create database ${chosen} template template0 strategy file_copy`)
   return {
     name: chosen,
-    url: url(chosen),
+    url: server.url(chosen),
     async [Symbol.asyncDispose]() {
       await runOn(
-        url(),
+        server.url(),
         `select pg_terminate_backend(active_pid) from pg_replication_slots where database = '${chosen}' and active`,
       )
       await runOn(
-        url(chosen),
+        server.url(chosen),
         'select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = current_database()',
       )
-      await runOn(url(), `drop database if exists ${chosen} with (force)`)
+      await runOn(server.url(), `drop database if exists ${chosen} with (force)`)
     },
   }
 }

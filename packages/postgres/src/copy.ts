@@ -67,7 +67,7 @@ export async function* copyOut(client: Client, sql: string): AsyncGenerator<Buff
     complete = true
     // The driver pauses the socket when its buffer is full, and nobody asks it for more at the end of the rows: the
     // answer that ends the statement would never be read.
-    stream._read(0)
+    stream['_read'](0)
   } catch (error) {
     complete = !client.lost
     throw client.translate(error)

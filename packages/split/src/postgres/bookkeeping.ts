@@ -1,0 +1,61 @@
+import type { Connection } from '@imhotep/postgres'
+
+/** What a database remembers about a move. It is in the same transactions as the rows that it speaks of. */
+export const bookkeepingSchema = `
+  create schema if not exists imhotep_split;
+  comment on schema imhotep_split is 'bookkeeping of a move to databases of their own (imhotep split); dropped with the last move';
+
+  create table if not exists imhotep_split.applied (
+    log text primary key,
+    position text not null,
+    applied_at timestamptz not null default now()
+  );
+  comment on table imhotep_split.applied is 'up to where the log of another database is applied here';
+
+  create table if not exists imhotep_split.loaded (
+    table_schema text not null,
+    table_name text not null,
+    rows bigint not null,
+    last_key text[],
+    complete boolean not null,
+    primary key (table_schema, table_name)
+  );
+  comment on table imhotep_split.loaded is 'up to which key the rows of a table are copied';
+
+  create table if not exists imhotep_split.dropped_keys (
+    table_schema text not null,
+    table_name text not null,
+    name text not null,
+    definition text not null,
+    primary key (table_schema, table_name, name)
+  );
+  comment on table imhotep_split.dropped_keys is 'foreign keys that crossed the border of a service, as they were';
+
+  create or replace function imhotep_split.refuse() returns trigger language plpgsql set search_path = '' as $$
+  begin
+    raise exception using errcode = 'IMH01',
+      message = format('%I.%I is not written here: its service has a database of its own', tg_table_schema, tg_table_name),
+      hint = 'reload the route of the service and run the transaction again there';
+  end
+  $$;
+  comment on function imhotep_split.refuse is 'the fence: clients that write to a table which has moved are sent to its new place';
+`
+
+/** Any number, the same everywhere: two processes must not create the same thing at once. */
+const lock = 7_240_312
+
+const prepared = new WeakSet<Connection>()
+
+/** Makes what is missing of it; a connection does that once. */
+export async function prepareBookkeeping(session: Connection): Promise<void> {
+  if (prepared.has(session)) return
+  const [row] = await session.query<{ complete: boolean }>(
+    `select to_regprocedure('imhotep_split.refuse()') is not null as complete`,
+  )
+  if (!row?.complete) {
+    await session.script(
+      `begin; select pg_advisory_xact_lock(${lock}); set local client_min_messages = warning; ${bookkeepingSchema}; commit`,
+    )
+  }
+  prepared.add(session)
+}

@@ -1,0 +1,91 @@
+import type { Connection } from '@imhotep/postgres'
+import type { MovedTable, Position } from '../model.ts'
+import { ChangeLogLostError, ChangeLogTablesError } from './errors.ts'
+import type { End } from './layout.ts'
+import { identifier, literal, qualified } from './sql-text.ts'
+
+/** Name of slot and publication: names of slots take these characters only, and 63 of them. */
+export function slotName(log: string): string {
+  const name = log.toLowerCase().replace(/[^a-z0-9_]/g, '_')
+  return (name.startsWith('imhotep') ? name : `imhotep_${name}`).slice(0, 63)
+}
+
+interface SlotRow {
+  readonly position: string | null
+  readonly lost: boolean
+  readonly elsewhere: boolean
+}
+
+/**
+ * Makes publication and slot unless they are there, and returns where the log begins. The publication comes first: a slot
+ * sees the catalog as it was, so what is published must be known before.
+ * @throws ChangeLogLostError, ChangeLogTablesError
+ */
+export async function openChangeLog(
+  session: Connection,
+  log: string,
+  tables: readonly MovedTable[],
+  end: End,
+): Promise<Position> {
+  const name = slotName(log)
+  const slot = await findSlot(session, name)
+  if (slot?.elsewhere) throw new ChangeLogLostError(log, `another database of the server has a slot '${name}'`)
+  if (slot?.lost) throw new ChangeLogLostError(log, 'the server has removed changes that were not read yet')
+  const published = await publishedTables(session, name)
+  const wanted = tables.map((table) => qualified(table[end])).toSorted()
+
+  if (published === null || (!slot && !isSame(published, wanted))) {
+    await session.script(
+      `begin; drop publication if exists ${identifier(name)};
+       create publication ${identifier(name)} for table ${wanted.join(', ')} with (publish_via_partition_root = true);
+       comment on publication ${identifier(name)} is 'changes for a move to a database of its own (imhotep split)'; commit`,
+    )
+  } else if (!isSame(published, wanted)) throw new ChangeLogTablesError(log)
+  if (slot?.position && published !== null) return slot.position
+
+  if (slot) await session.script(`select pg_drop_replication_slot(${literal(name)})`)
+  const [made] = await session.query<{ position: string }>(
+    `select lsn::text as position from pg_create_logical_replication_slot($1, 'pgoutput')`,
+    [name],
+  )
+  return made?.position as Position
+}
+
+/** Drops slot and publication; a reader that is still there loses its connection. */
+export async function closeChangeLog(session: Connection, log: string): Promise<void> {
+  const name = slotName(log)
+  const ofThisDatabase = `slot_name = ${literal(name)} and database = current_database()`
+  await session.script(
+    `do $$ begin
+       perform pg_terminate_backend(active_pid, 5000) from pg_replication_slots where ${ofThisDatabase} and active;
+     end $$`,
+  )
+  await session.script(`select pg_drop_replication_slot(slot_name) from pg_replication_slots where ${ofThisDatabase}`)
+  await session.script(`drop publication if exists ${identifier(name)}`)
+}
+
+async function findSlot(session: Connection, name: string): Promise<SlotRow | undefined> {
+  const [slot] = await session.query<SlotRow>(
+    `select confirmed_flush_lsn::text as position, coalesce(wal_status = 'lost', false) as lost,
+            database is distinct from current_database() as elsewhere
+       from pg_replication_slots where slot_name = $1`,
+    [name],
+  )
+  return slot
+}
+
+/** Null without a publication. Partitioned tables stand for their partitions. */
+async function publishedTables(session: Connection, name: string): Promise<string[] | null> {
+  const [row] = await session.query<{ tables: string[] | null }>(
+    `select (select array_agg(format('"%s"."%s"', replace(n.nspname, '"', '""'), replace(c.relname, '"', '""')))
+               from pg_publication_rel r join pg_class c on c.oid = r.prrelid join pg_namespace n on n.oid = c.relnamespace
+              where r.prpubid = p.oid) as tables
+       from pg_publication p where p.pubname = $1`,
+    [name],
+  )
+  return row ? (row.tables ?? []).toSorted() : null
+}
+
+function isSame(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((name, at) => name === b[at])
+}

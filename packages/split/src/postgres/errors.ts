@@ -1,0 +1,90 @@
+import { ImhotepError } from '@imhotep/base'
+import type { TableName } from '../model.ts'
+
+const shown = ({ schema, name }: TableName) => `${schema}.${name}`
+
+/** A table that is to be moved does not exist, or lacks a column. */
+export class MovedTableMissingError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_TABLE_MISSING'
+  readonly table: TableName
+  constructor(table: TableName, column?: string) {
+    super(column === undefined ? `table ${shown(table)} does not exist` : `${shown(table)} has no column '${column}'`, {
+      hint: 'plan the move again: imhotep split plan',
+    })
+    this.table = table
+  }
+}
+
+/** A table was altered while its rows were on their way. */
+export class MovedTableAlteredError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_DDL'
+  readonly table: TableName
+  constructor(table: TableName, what: string) {
+    super(`${shown(table)} was altered in mid-move: ${what}`, {
+      hint: 'cancel and run the move again: imhotep split cancel, then run; hold back migrations until it is over',
+    })
+    this.table = table
+  }
+}
+
+/** Clients held a table for so long that it could not be locked. */
+export class TableBusyError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_BUSY'
+  override readonly exitCode = 2
+  constructor(seconds: number, options: ErrorOptions = {}) {
+    super(`the tables could not be locked for a moment within ${seconds} s`, {
+      ...options,
+      hint: 'end long transactions (select pid, xact_start, query from pg_stat_activity order by xact_start) and run it again',
+    })
+  }
+}
+
+/** The server has no log of changes under this name, or has thrown a part of it away. */
+export class ChangeLogLostError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_LOG_LOST'
+  readonly log: string
+  constructor(log: string, reason: string) {
+    super(`the log '${log}' cannot be read: ${reason}`, {
+      hint: 'cancel the move and begin anew; raise max_slot_wal_keep_size when the server ran out of room for it',
+    })
+    this.log = log
+  }
+}
+
+/** The log exists already, for other tables. */
+export class ChangeLogTablesError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_LOG_TABLES'
+  readonly log: string
+  constructor(log: string) {
+    super(`the log '${log}' is kept for other tables`, {
+      hint: 'cancel the move that made it: imhotep split cancel, then run',
+    })
+    this.log = log
+  }
+}
+
+/** Another process reads or applies the same log. */
+export class ChangeLogInUseError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_LOG_IN_USE'
+  override readonly exitCode = 2
+  readonly log: string
+  constructor(log: string, options: ErrorOptions = {}) {
+    super(`another process works on the log '${log}'`, {
+      ...options,
+      hint: 'stop the other run, or wait until the server has noticed that it is gone',
+    })
+    this.log = log
+  }
+}
+
+/** The log does not say which row a change was for. */
+export class ChangeWithoutKeyError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_CHANGE_WITHOUT_KEY'
+  readonly table: TableName
+  constructor(table: TableName) {
+    super(`a change of ${shown(table)} does not tell the row's key`, {
+      hint: `run: alter table ${shown(table)} replica identity full; then cancel the move and begin anew`,
+    })
+    this.table = table
+  }
+}

@@ -1,0 +1,61 @@
+import type { Connection } from '@imhotep/postgres'
+import type { LogTransaction } from '../model.ts'
+import { LogWriter } from './apply.ts'
+import { prepareBookkeeping } from './bookkeeping.ts'
+import type { Cascades } from './cascade.ts'
+import type { End } from './layout.ts'
+import { standUnderOrigin } from './origin.ts'
+import { openSession } from './session.ts'
+
+interface Open {
+  readonly session: Connection
+  readonly writer: LogWriter
+}
+
+/** One session for each log that is applied: an origin belongs to one session. A failure ends it, the next call begins anew. */
+export class LogWriters {
+  readonly #url: string
+  readonly #options: { readonly end: End; readonly cascades?: Cascades | undefined }
+  readonly #open = new Map<string, Promise<Open>>()
+
+  constructor(url: string, options: { readonly end: End; readonly cascades?: Cascades | undefined }) {
+    this.#url = url
+    this.#options = options
+  }
+
+  async apply(log: string, transactions: readonly LogTransaction[]): Promise<void> {
+    let opening = this.#open.get(log)
+    if (!opening) this.#open.set(log, (opening = this.#openWriter(log)))
+    try {
+      const { writer } = await opening
+      await writer.apply(log, transactions)
+    } catch (error) {
+      await this.end(log)
+      throw error
+    }
+  }
+
+  /** Frees the origin of a log. */
+  async end(log: string): Promise<void> {
+    const opening = this.#open.get(log)
+    this.#open.delete(log)
+    const open = await opening?.catch(() => undefined)
+    await open?.session.release()
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#open.keys()].map((log) => this.end(log)))
+  }
+
+  async #openWriter(log: string): Promise<Open> {
+    const session = await openSession(this.#url)
+    try {
+      await prepareBookkeeping(session)
+      await standUnderOrigin(session, this.#url, log)
+      return { session, writer: new LogWriter(session, this.#options) }
+    } catch (error) {
+      await session.release()
+      throw error
+    }
+  }
+}

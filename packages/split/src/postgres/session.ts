@@ -1,0 +1,77 @@
+import { connect, DatabaseError, type Connection } from '@imhotep/postgres'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { TableBusyError } from './errors.ts'
+
+/** Values must have one text, whoever asks, and a policy must be an error instead of rows that are silently missing. */
+export const sessionSettings: Readonly<Record<string, string>> = {
+  TimeZone: 'UTC',
+  DateStyle: 'ISO',
+  IntervalStyle: 'postgres',
+  extra_float_digits: '1',
+  bytea_output: 'hex',
+  standard_conforming_strings: 'on',
+  search_path: 'pg_catalog',
+  row_security: 'off',
+  statement_timeout: '0',
+  lock_timeout: '0',
+  idle_in_transaction_session_timeout: '0',
+  jit: 'off',
+  // Rows are aggregated in the order of a subquery; and a server in use has other work for its processors.
+  max_parallel_workers_per_gather: '0',
+}
+
+/** A connection with these settings. */
+export async function openSession(url: string, more: Readonly<Record<string, string>> = {}): Promise<Connection> {
+  const connection = await connect(url, { applicationName: 'imhotep split' }).dedicated()
+  try {
+    const all = Object.entries({ ...sessionSettings, ...more })
+    await connection.script(all.map(([name, value]) => `set ${name} = '${value}'`).join(';'))
+    return connection
+  } catch (error) {
+    await connection.release()
+    throw error
+  }
+}
+
+export async function withSession<T>(url: string, work: (session: Connection) => Promise<T>): Promise<T> {
+  const session = await openSession(url)
+  try {
+    return await work(session)
+  } finally {
+    await session.release()
+  }
+}
+
+/** Runs `work` in a transaction of the session. */
+export async function inTransaction<T>(session: Connection, work: () => Promise<T>, begin = 'begin'): Promise<T> {
+  await session.script(begin)
+  try {
+    const result = await work()
+    await session.script('commit')
+    return result
+  } catch (error) {
+    await session.script('rollback').catch(() => undefined)
+    throw error
+  }
+}
+
+/**
+ * Runs a transaction that locks tables, again and again until it gets them: whoever waits for a lock keeps everybody
+ * behind waiting as well, so each attempt waits only for a moment.
+ */
+export async function withShortLocks<T>(
+  session: Connection,
+  work: () => Promise<T>,
+  { seconds = 30, begin = 'begin' }: { seconds?: number; begin?: string } = {},
+): Promise<T> {
+  const deadline = Date.now() + seconds * 1000
+  for (;;) {
+    try {
+      return await inTransaction(session, work, `${begin}; set local lock_timeout = '200ms'`)
+    } catch (error) {
+      if (!(error instanceof DatabaseError) || !['55P03', '40P01'].includes(error.sqlstate)) throw error
+      if (Date.now() > deadline) throw new TableBusyError(seconds, { cause: error })
+      await sleep(20 + Math.random() * 200)
+    }
+  }
+}

@@ -1,0 +1,42 @@
+import type { Connection } from '@imhotep/postgres'
+import type { MovedTable } from '../model.ts'
+import type { End } from './layout.ts'
+import { withShortLocks } from './session.ts'
+import { identifier, qualified } from './sql-text.ts'
+
+const prefix = 'zz_moved_'
+
+const asideName = (name: string) => `${prefix}${name}`.slice(0, 63)
+
+/** See `Side.setAside`. */
+export async function setTablesAside(session: Connection, tables: readonly MovedTable[], end: End): Promise<void> {
+  const present = await existing(
+    session,
+    tables.map((table) => qualified(table[end])),
+  )
+  if (present.size === 0) return
+  await withShortLocks(session, () =>
+    session.script(
+      tables
+        .filter((table) => present.has(qualified(table[end])))
+        .map((table) => `alter table ${qualified(table[end])} rename to ${identifier(asideName(table[end].name))}`)
+        .join(';'),
+    ),
+  )
+}
+
+/** See `Side.dropSetAside`. In one statement: they may refer to each other. What else refers to them is an error. */
+export async function dropTablesSetAside(session: Connection, tables: readonly MovedTable[], end: End): Promise<void> {
+  const names = tables.map((table) => qualified({ schema: table[end].schema, name: asideName(table[end].name) }))
+  const present = await existing(session, names)
+  if (present.size === 0) return
+  await withShortLocks(session, () => session.script(`drop table ${[...present].join(', ')}`))
+}
+
+async function existing(session: Connection, names: readonly string[]): Promise<Set<string>> {
+  const rows = await session.query<{ name: string }>(
+    `select name from unnest($1::text[]) name where to_regclass(name) is not null`,
+    [names],
+  )
+  return new Set(rows.map(({ name }) => name))
+}
