@@ -7,3 +7,4 @@ export {
   type ServiceDatabaseOptions,
 } from './postgres/open-postgres-side.ts'
 export * from './postgres/errors.ts'
+export * from './map/index.ts'

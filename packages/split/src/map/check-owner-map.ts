@@ -1,0 +1,212 @@
+import type { SharedTable } from '../model.ts'
+import type { SharedCatalog } from '../side.ts'
+import { OwnerMapError, type MapProblem } from './errors.ts'
+import {
+  SHARED_READ,
+  tableId,
+  type CheckedOwnerMap,
+  type MapEntry,
+  type NamedService,
+  type OwnedTable,
+  type OwnerMap,
+} from './owner-map.ts'
+import { nearest } from './nearest.ts'
+
+/**
+ * Compares a map with the tables of a database: every table has exactly one owner, and every name of the map exists.
+ * `source` is the name of the shared database, the first part of the names of the services' databases.
+ * @throws OwnerMapError with all that does not fit
+ */
+export function checkOwnerMap(
+  map: OwnerMap,
+  catalog: Pick<SharedCatalog, 'tables'>,
+  options: { readonly source: string },
+): CheckedOwnerMap {
+  const problems: MapProblem[] = []
+  const entries = entriesByTable(map, catalog.tables, problems)
+  const services = new Set(map.services.map(({ name }) => name))
+  const tables: OwnedTable[] = []
+  for (const table of catalog.tables) {
+    const [entry, second] = entries.get(tableId(table)) ?? []
+    if (!entry) {
+      const wayOut = `add '${table.name}: <service>' or '${table.name}: ${SHARED_READ}'`
+      problems.push({ message: `table ${tableId(table)} has no owner`, wayOut })
+      continue
+    }
+    if (second) problems.push(twice(entry, second))
+    problems.push(...serviceProblems(entry, services), ...keyProblems(entry, table), ...columnProblems(entry, table))
+    tables.push(ownedTable(entry, table))
+  }
+  problems.push(...namingProblems(map.services, options.source))
+  if (problems.length > 0) throw new OwnerMapError(map.file, problems)
+  return {
+    tables,
+    services: map.services.map((service) => {
+      const owned = tables.filter(({ owner }) => owner === service.name)
+      return {
+        name: service.name,
+        database: owned.length > 0 ? databaseOf(service, options.source) : null,
+        tables: owned,
+      }
+    }),
+  }
+}
+
+function entriesByTable(
+  map: OwnerMap,
+  tables: readonly SharedTable[],
+  problems: MapProblem[],
+): Map<string, MapEntry[]> {
+  const found = new Map<string, MapEntry[]>()
+  for (const entry of map.tables) {
+    const meant = tables.filter((table) => entry.table === table.name || entry.table === tableId(table))
+    if (meant.length === 1 && meant[0]) {
+      const id = tableId(meant[0])
+      found.set(id, [...(found.get(id) ?? []), entry])
+      continue
+    }
+    const { line, column } = entry
+    if (meant.length > 1) {
+      const names = meant.map(tableId)
+      problems.push({
+        line,
+        column,
+        message: `'${entry.table}' may be ${names.join(' or ')}`,
+        wayOut: 'write the schema too',
+      })
+      continue
+    }
+    const close = nearest(
+      entry.table,
+      tables.map(({ name }) => name),
+    )
+    const wayOut = close ? `did you mean '${close}'? else remove the line` : 'remove the line'
+    problems.push({ line, column, message: `table '${entry.table}' does not exist`, wayOut })
+  }
+  return found
+}
+
+function twice(first: MapEntry, second: MapEntry): MapProblem {
+  const { line, column } = second
+  const message = `table '${second.table}' has two owners: '${first.owner}' in line ${first.line} and '${second.owner}'`
+  return { line, column, message, wayOut: 'keep one line; a service that only reads is named in `copies`' }
+}
+
+function* serviceProblems(entry: MapEntry, services: ReadonlySet<string>): Generator<MapProblem> {
+  const { line, column, owner, table } = entry
+  const unknown = (name: string, as: string): MapProblem => {
+    const close = nearest(name, [...services])
+    const wayOut = close ? `did you mean '${close}'? else add it to 'services'` : `add '${name}: {}' to 'services'`
+    return { line, column, message: `unknown service '${name}' ${as} of '${table}'`, wayOut }
+  }
+  if (owner !== SHARED_READ && !services.has(owner)) yield unknown(owner, 'as owner')
+  if (owner === SHARED_READ && entry.copies.length > 0) {
+    yield {
+      line,
+      column,
+      message: `'${table}' is ${SHARED_READ} and has copies`,
+      wayOut: 'remove copies: all services get it',
+    }
+  }
+  for (const copy of entry.copies) {
+    if (!services.has(copy)) yield unknown(copy, 'in copies')
+    if (copy === owner)
+      yield {
+        line,
+        column,
+        message: `'${owner}' has a copy of its own table '${table}'`,
+        wayOut: 'remove it from copies',
+      }
+  }
+  if (new Set(entry.copies).size < entry.copies.length) {
+    yield { line, column, message: `a service stands twice in copies of '${table}'`, wayOut: 'remove one' }
+  }
+}
+
+function* keyProblems(entry: MapEntry, table: SharedTable): Generator<MapProblem> {
+  const { line, column, key } = entry
+  if (key === null) {
+    if (table.primaryKey.length > 0) return
+    const wayOut = 'declare columns that are unique and never null: key: [a, b]; or add a primary key to the table'
+    yield { line, column, message: `table '${entry.table}' has no primary key`, wayOut }
+    return
+  }
+  if (table.primaryKey.length > 0) {
+    yield { line, column, message: `table '${entry.table}' has a primary key of its own`, wayOut: 'remove key' }
+  }
+  if (key.length === 0)
+    yield { line, column, message: `the key of '${entry.table}' is empty`, wayOut: 'name its columns' }
+  for (const name of key) {
+    const found = table.columns.find((column) => column.name === name)
+    if (found && !found.nullable) continue
+    yield found
+      ? {
+          line,
+          column,
+          message: `column '${name}' in the key of '${entry.table}' may be null`,
+          wayOut: 'make it not null first',
+        }
+      : unknownColumn(entry, name, table)
+  }
+}
+
+function* columnProblems(entry: MapEntry, table: SharedTable): Generator<MapProblem> {
+  for (const name of entry.zeroDates.keys()) {
+    if (!table.columns.some((column) => column.name === name)) yield unknownColumn(entry, name, table)
+  }
+}
+
+function unknownColumn({ line, column, table: written }: MapEntry, name: string, table: SharedTable): MapProblem {
+  const close = nearest(
+    name,
+    table.columns.map((column) => column.name),
+  )
+  const wayOut = close ? `did you mean '${close}'?` : `name columns of ${tableId(table)}`
+  return { line, column, message: `table '${written}' has no column '${name}'`, wayOut }
+}
+
+function* namingProblems(services: readonly NamedService[], source: string): Generator<MapProblem> {
+  const names = new Map<string, NamedService>()
+  const databases = new Map<string, NamedService>()
+  for (const service of services) {
+    const { name, line, column } = service
+    const database = databaseOf(service, source)
+    const [sameName, sameDatabase] = [names.get(name), databases.get(database)]
+    if (name === SHARED_READ) yield { line, column, message: `'${name}' is no service`, wayOut: 'choose another name' }
+    if (sameName) {
+      yield {
+        line,
+        column,
+        message: `service '${name}' stands there twice (line ${sameName.line})`,
+        wayOut: 'remove one',
+      }
+    } else if (sameDatabase) {
+      const message = `services '${sameDatabase.name}' and '${name}' have the same database '${database}'`
+      yield { line, column, message, wayOut: 'give one of them another: { database: ... }' }
+    }
+    if (database === source) {
+      const message = `the database of '${name}' is the shared one`
+      yield { line, column, message, wayOut: 'give it another: { database: ... }' }
+    }
+    if (database.length > 63) {
+      const message = `'${database}' is too long for the name of a database`
+      yield { line, column, message, wayOut: 'give a shorter one: { database: ... }' }
+    }
+    names.set(name, service)
+    databases.set(database, service)
+  }
+}
+
+function databaseOf(service: NamedService, source: string): string {
+  return service.database ?? `${source}_${service.name}`
+}
+
+function ownedTable(entry: MapEntry, table: SharedTable): OwnedTable {
+  return {
+    table,
+    owner: entry.owner,
+    copies: entry.copies,
+    key: entry.key ?? table.primaryKey,
+    zeroDate: (column) => entry.zeroDates.get(column) ?? entry.zeroDate,
+  }
+}

@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { checkOwnerMap } from './check-owner-map.ts'
+import { foreignKey, sharedColumn, sharedTable } from './owner-map.fixture.ts'
+import { printMap } from './print-map.ts'
+import { readOwnerMap } from './read-owner-map.ts'
+import { suggestMap } from './suggest-map.ts'
+
+test('suggestMap: knows our own tables, common names, static reference and what foreign keys hold together', () => {
+  const tables = [
+    sharedTable('encounters'),
+    sharedTable('lab_orders', { foreignKeys: [foreignKey('country', 'countries')] }),
+    sharedTable('lab_tests', { foreignKeys: [foreignKey('country', 'countries')] }),
+    sharedTable('specimens', {
+      foreignKeys: [foreignKey('order_id', 'lab_orders', { onDelete: 'cascade' }), foreignKey('visit', 'encounters')],
+    }),
+    sharedTable('countries', { columns: [sharedColumn('id'), sharedColumn('title')] }),
+    sharedTable('facilities', { foreignKeys: [foreignKey('country', 'countries')] }),
+  ]
+
+  const suggested = suggestMap({ tables }, [{ schema: 'ehr', name: 'encounters', service: 'clinical' }])
+
+  assert.deepEqual(
+    suggested.tables.map(({ table, owner }) => [table.name, owner]),
+    [
+      ['encounters', 'clinical'],
+      ['lab_orders', 'lab'],
+      ['lab_tests', 'lab'],
+      ['specimens', 'lab'],
+      ['countries', 'shared-read'],
+      ['facilities', 'facility'],
+    ],
+  )
+})
+
+test('printMap: writes YAML with a reason behind every table', () => {
+  const text = printMap(suggestMap({ tables: [sharedTable('lab_orders'), sharedTable('lab_tests')] }))
+
+  assert.match(text, /^ {2}lab_orders: lab # named lab_\.\.\., as 1 more$/m)
+})
+
+test('printMap: what is suggested is accepted, whatever the tables', () => {
+  const name = fc.constantFrom(
+    'lab_a',
+    'lab_b',
+    'users',
+    'user_roles',
+    'x',
+    '1st',
+    'Orders',
+    'null',
+    'true',
+    'a: b',
+    'é',
+  )
+  const tables = fc.uniqueArray(
+    fc.record({ schema: fc.constantFrom('s1', 's2'), name, links: fc.array(name, { maxLength: 3 }) }),
+    {
+      selector: ({ schema, name }) => `${schema}.${name}`,
+    },
+  )
+  fc.assert(
+    fc.property(tables, (shapes) => {
+      const tables = shapes.map(({ schema, name, links }) => {
+        const here = links.filter((link) => shapes.some((shape) => shape.schema === schema && shape.name === link))
+        const foreignKeys = here.map((link) =>
+          foreignKey('id', link, { references: { schema, name: link, columns: ['id'] } }),
+        )
+        return sharedTable(name, { schema, foreignKeys })
+      })
+
+      const map = readOwnerMap(printMap(suggestMap({ tables })), 'suggested.yaml')
+
+      assert.equal(checkOwnerMap(map, { tables }, { source: 'shop' }).tables.length, tables.length)
+    }),
+  )
+})

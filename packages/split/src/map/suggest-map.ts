@@ -1,0 +1,144 @@
+import type { SharedTable } from '../model.ts'
+import type { SharedCatalog } from '../side.ts'
+import { SHARED_READ, tableId } from './owner-map.ts'
+
+/** A proposal that people correct: an owner for every table, and why. */
+export interface SuggestedMap {
+  readonly services: readonly string[]
+  readonly tables: readonly SuggestedOwner[]
+}
+
+export interface SuggestedOwner {
+  readonly table: SharedTable
+  readonly owner: string
+  readonly reason: string
+}
+
+/** A table whose service is known, because it is one of ours. */
+export interface KnownTable {
+  readonly schema: string
+  readonly name: string
+  readonly service: string
+}
+
+/**
+ * Proposes owners: from tables that are known, then from what names have in common, then from the foreign keys of what
+ * is left. The result is total: its YAML passes `checkOwnerMap`, but for tables without a primary key.
+ */
+export function suggestMap(catalog: Pick<SharedCatalog, 'tables'>, known: readonly KnownTable[] = []): SuggestedMap {
+  const owners = new Map<string, SuggestedOwner>()
+  const decide = (table: SharedTable, owner: string, reason: string) => {
+    if (!owners.has(tableId(table))) owners.set(tableId(table), { table, owner, reason })
+  }
+  for (const table of catalog.tables) {
+    const service = knownService(table, known)
+    if (service) decide(table, service.owner, service.reason)
+  }
+  const links = foreignKeyLinks(catalog.tables)
+  for (const table of catalog.tables) {
+    const readers = links.filter(({ to }) => to === tableId(table))
+    if (isReference(table, readers.length)) {
+      decide(table, SHARED_READ, `refers to nothing, few columns, ${readers.length} foreign keys lead here`)
+    }
+  }
+  const open = () => catalog.tables.filter((table) => !owners.has(tableId(table)))
+  for (const [stem, group] of groupsByStem(open())) {
+    if (group.length < 2) continue
+    for (const table of group) decide(table, stem, `named ${stem}_..., as ${group.length - 1} more`)
+  }
+  attachByForeignKeys(open(), links, owners, decide)
+  for (const table of open())
+    decide(table, serviceName(stemOf(table.name)), 'stands alone: no name and no foreign key tells more')
+
+  const tables = catalog.tables.map((table) => owners.get(tableId(table)) as SuggestedOwner)
+  const services = new Set(tables.map(({ owner }) => owner).filter((owner) => owner !== SHARED_READ))
+  return { services: [...services].toSorted(), tables }
+}
+
+function knownService(table: SharedTable, known: readonly KnownTable[]): { owner: string; reason: string } | undefined {
+  const same = known.filter(({ name }) => name === table.name)
+  const exact = same.find(({ schema }) => schema === table.schema)
+  if (exact) return { owner: exact.service, reason: `module ${exact.schema} belongs to ${exact.service}` }
+  const services = new Set(same.map(({ service }) => service))
+  const [only] = same
+  if (services.size !== 1 || !only) return undefined
+  return { owner: only.service, reason: `named like ${only.schema}.${only.name}, which belongs to ${only.service}` }
+}
+
+interface Link {
+  readonly from: string
+  readonly to: string
+  readonly weight: number
+}
+
+function foreignKeyLinks(tables: readonly SharedTable[]): Link[] {
+  return tables.flatMap((table) =>
+    table.foreignKeys
+      .filter(({ references }) => tableId(references) !== tableId(table))
+      .map((key) => ({ from: tableId(table), to: tableId(key.references), weight: weightOf(table, key) })),
+  )
+}
+
+/** A part of its parent dies with it, or has its key in its own: such a link says more than a mere mention. */
+function weightOf(table: SharedTable, key: SharedTable['foreignKeys'][number]): number {
+  const isPart = key.columns.every((column) => table.primaryKey.includes(column))
+  return (isPart ? 3 : 0) + (key.onDelete === 'cascade' ? 2 : 0) + 1
+}
+
+/** Codes and their titles, used from many places. */
+function isReference(table: SharedTable, readers: number): boolean {
+  return table.foreignKeys.length === 0 && table.columns.length <= 5 && readers >= 3
+}
+
+function groupsByStem(tables: readonly SharedTable[]): Map<string, SharedTable[]> {
+  const groups = new Map<string, SharedTable[]>()
+  for (const table of tables) {
+    const stem = serviceName(stemOf(table.name))
+    groups.set(stem, [...(groups.get(stem) ?? []), table])
+  }
+  return groups
+}
+
+/** The first word, in the singular: `lab_orders` -> `lab`, `devices` -> `device`, `policies` -> `policy`. */
+function stemOf(name: string): string {
+  const [word = name] = name.toLowerCase().split('_')
+  if (word.length > 4 && word.endsWith('ies')) return `${word.slice(0, -3)}y`
+  return word.length > 3 && word.endsWith('s') && !/(ss|us|is)$/.test(word) ? word.slice(0, -1) : word
+}
+
+function serviceName(stem: string): string {
+  const name = stem.replace(/[^a-z0-9_]/g, '_').slice(0, 40)
+  return /^[a-z]/.test(name) ? name : `t_${name}`.slice(0, 40)
+}
+
+/** Each table joins the service that most of its foreign keys, in and out, lead to; hubs pull weakly, as everybody refers to them. */
+function attachByForeignKeys(
+  open: readonly SharedTable[],
+  links: readonly Link[],
+  owners: ReadonlyMap<string, SuggestedOwner>,
+  decide: (table: SharedTable, owner: string, reason: string) => void,
+): void {
+  const mentions = new Map<string, number>()
+  for (const { to } of links) mentions.set(to, (mentions.get(to) ?? 0) + 1)
+  const pull = (link: Link, target: string) => link.weight / Math.sqrt(mentions.get(target) ?? 1)
+
+  for (let round = 0; round < open.length; round++) {
+    let best: { table: SharedTable; owner: string; strength: number } | undefined
+    for (const table of open) {
+      const id = tableId(table)
+      if (owners.has(id)) continue
+      const strengths = new Map<string, number>()
+      for (const link of links) {
+        const other = link.from === id ? link.to : link.to === id ? link.from : undefined
+        const owner = other === undefined ? undefined : owners.get(other)?.owner
+        if (owner === undefined || owner === SHARED_READ) continue
+        strengths.set(owner, (strengths.get(owner) ?? 0) + pull(link, link.to))
+      }
+      for (const [owner, strength] of strengths) {
+        if (!best || strength > best.strength) best = { table, owner, strength }
+      }
+    }
+    if (!best) return
+    decide(best.table, best.owner, `its foreign keys lead to ${best.owner} (weight ${best.strength.toFixed(1)})`)
+  }
+}
