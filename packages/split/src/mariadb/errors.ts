@@ -1,0 +1,88 @@
+import { ImhotepError } from '@imhotep/base'
+import type { TableName } from '../model.ts'
+
+const shown = ({ schema, name }: TableName) => `${schema}.${name}`
+
+/** The MariaDB or MySQL server did not let us in. */
+export class MariadbConnectError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_CONNECT'
+  override readonly exitCode = 2
+  constructor(label: string, reason: string, options: ErrorOptions = {}) {
+    super(`no connection to ${label}: ${reason}`, {
+      ...options,
+      hint: 'check host, port, user and password of the source, and that it accepts TCP connections',
+    })
+  }
+}
+
+/** A table that is to be moved is not there, or has other columns than it had when the move was planned. */
+export class SourceTableChangedError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_DDL'
+  readonly table: TableName
+  constructor(table: TableName, what: string) {
+    super(`${shown(table)}: ${what}`, {
+      hint: 'cancel the move of this service, plan it again, and hold structure changes back until it is over',
+    })
+    this.table = table
+  }
+}
+
+/** The binlog holds something that cannot be followed: a change written as a statement, an unknown event. */
+export class BinlogUnreadableError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_BINLOG'
+  override readonly exitCode = 2
+  constructor(reason: string, position: string, options: ErrorOptions = {}) {
+    super(`binlog at ${position}: ${reason}`, {
+      ...options,
+      hint: 'let all clients write with binlog_format=ROW and binlog_row_image=FULL, then cancel the move and begin it again',
+    })
+  }
+}
+
+/** The server no longer has the part of its binlog that is needed. */
+export class BinlogLostError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_LOG_LOST'
+  constructor(position: string, options: ErrorOptions = {}) {
+    super(`the server has no binlog from ${position} any more`, {
+      ...options,
+      hint: 'raise binlog_expire_logs_seconds (expire_logs_days), then cancel the move and copy again',
+    })
+  }
+}
+
+/** A change of the other side was refused. */
+export class ApplyRefusedError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_APPLY'
+  readonly table: TableName
+  /** As MariaDB names it: ER_DUP_ENTRY. */
+  readonly reason: string
+  constructor(table: TableName, kind: string, reason: string) {
+    super(`${shown(table)} refused an ${kind} of the other side's log: ${reason}`, {
+      hint: 'compare the table on both sides (imhotep split verify), repair the row that is named there, and run again',
+    })
+    this.table = table
+    this.reason = reason
+  }
+}
+
+/** The tables were in use for so long that they could not be fenced. */
+export class FenceTimeoutError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_BUSY'
+  override readonly exitCode = 2
+  constructor(tables: readonly TableName[], attempts: number, options: ErrorOptions = {}) {
+    super(`could not lock ${tables.map(shown).join(', ')} in ${attempts} attempts`, {
+      ...options,
+      hint: 'end long transactions (select * from information_schema.innodb_trx), then run it again',
+    })
+  }
+}
+
+/** A foreign key cannot be put back because rows that it points to are gone. */
+export class OrphanRowsError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_ORPHANS'
+  constructor(table: TableName, key: string, rows: number) {
+    super(`${shown(table)}: ${rows} rows point to nothing by the foreign key ${key}`, {
+      hint: 'delete or correct these rows, then run it again',
+    })
+  }
+}

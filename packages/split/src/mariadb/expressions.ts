@@ -1,0 +1,90 @@
+import { fraction } from '../types/source-type.ts'
+import type { LocalColumn } from './layout.ts'
+import { quoteText } from './sql-text.ts'
+
+/** The value as PostgreSQL reads it, null for NULL. */
+export function neutralText(column: LocalColumn): string {
+  const { family, target } = column
+  const sql = cleaned(column)
+  if (target === 'boolean') return `case when ${sql} then 't' when not ${sql} then 'f' end`
+  if (family === 'float') return `${sql} + 0e0`
+  if (family === 'bit' || family === 'year' || column.type.zerofill) return `${sql} + 0`
+  if (family === 'time' || family === 'datetime') return trimmed(column, sql)
+  if (family === 'timestamp') return `concat(${trimmed(column, sql)}, '+00')`
+  if (family === 'bytes') return String.raw`concat('\\x', lower(hex(${sql})))`
+  // of two types the server would choose this one for all, and make null of a text
+  if (family === 'uuid' || family === 'inet') return `cast(${sql} as char)`
+  if (target === 'text[]') return `concat('{', ${arrayItems(column, sql)}, '}')`
+  return utf8(column, sql)
+}
+
+/** The value in COPY's text form, never NULL. */
+export function copyText(column: LocalColumn): string {
+  const { family } = column
+  const value = neutralText(column)
+  // hex digits hold nothing to escape but the mark in front
+  const escaped =
+    family === 'bytes' ? String.raw`concat('\\\\x', hex(${column.sql}))` : holdsAnyText(column) ? escape(value) : value
+  return column.notNull && column.moved.zeroDate === undefined ? escaped : String.raw`ifnull(${escaped}, '\\N')`
+}
+
+/** The text of a value that both servers write the same way (split.md 4); null for NULL. */
+export function digestText(column: LocalColumn): string {
+  const { family } = column
+  const sql = cleaned(column)
+  // adding nothing makes -0 a 0
+  if (family === 'float' || family === 'double') return `${sql} + 0e0`
+  if (family === 'bit' || family === 'year' || column.target === 'boolean' || column.type.zerofill) return `${sql} + 0`
+  if (family === 'time' || family === 'datetime' || family === 'timestamp') return trimmed(column, sql)
+  if (family === 'bytes') return /blob/.test(column.type.base) ? `md5(${sql})` : `lower(hex(${sql}))`
+  return utf8(column, sql)
+}
+
+/** 1 or 0, one digit a column. */
+export function nullBitmap(columns: readonly LocalColumn[]): string {
+  const bits = columns.map((column) =>
+    column.notNull && column.moved.zeroDate === undefined ? `'0'` : `isnull(${cleaned(column)})`,
+  )
+  return `concat(${bits.join(', ')})`
+}
+
+/** True for dates that PostgreSQL does not have: 0000-00-00, 2024-00-10, 2024-02-31, and the year 0. */
+export function isZeroDate(sql: string): string {
+  return (
+    `(year(${sql}) = 0 or month(${sql}) = 0 or dayofmonth(${sql}) = 0 or ` +
+    `dayofmonth(${sql}) > dayofmonth(last_day(date_format(${sql}, '%Y-%m-01'))))`
+  )
+}
+
+/** With the policy for dates that PostgreSQL does not have. */
+function cleaned({ sql, moved, family }: LocalColumn): string {
+  if (moved.zeroDate === undefined || !['date', 'datetime', 'timestamp'].includes(family)) return sql
+  const instead = moved.zeroDate === 'null' ? 'null' : quoteText(moved.zeroDate.sentinel)
+  return `if(${isZeroDate(sql)}, ${instead}, ${sql})`
+}
+
+function trimmed({ type }: LocalColumn, sql: string): string {
+  return fraction(type) === 0 ? sql : `trim(trailing '.' from trim(trailing '0' from ${sql}))`
+}
+
+function utf8({ charset }: LocalColumn, sql: string): string {
+  return charset === null || charset.startsWith('utf8') ? sql : `convert(${sql} using utf8mb4)`
+}
+
+/** What could hold a tab, a line end or a backslash. */
+function holdsAnyText({ family, type }: LocalColumn): boolean {
+  if (family === 'text' || family === 'json') return true
+  return (family === 'enum' || family === 'set') && type.labels.some((label) => /[\\\t\n\r"]/.test(label))
+}
+
+function escape(sql: string): string {
+  return String.raw`replace(replace(replace(replace(${sql}, '\\', '\\\\'), '\t', '\\t'), '\n', '\\n'), '\r', '\\r')`
+}
+
+/** Labels of a set never hold a comma. */
+function arrayItems(column: LocalColumn, sql: string): string {
+  const text = utf8(column, sql)
+  const hasSpecial = column.type.labels.some((label) => /["\\]/.test(label))
+  const safe = hasSpecial ? String.raw`replace(replace(${text}, '\\', '\\\\'), '"', '\\"')` : text
+  return `if(${sql} = '', '', concat('"', replace(${safe}, ',', '","'), '"'))`
+}

@@ -1,0 +1,213 @@
+import { createHash } from 'node:crypto'
+import type { Key, MovedTable, Position } from '../model.ts'
+import type { Chunk, RangeDigest, RowDigest, Snapshot } from '../side.ts'
+import { jsonbText } from '../types/jsonb-text.ts'
+import { copyText, digestText, neutralText, nullBitmap } from './expressions.ts'
+import { inRange, orderBy, type KeyOrder } from './key-range.ts'
+import { readLayouts, type Layout, type LocalColumn } from './layout.ts'
+import { masterPosition } from './position.ts'
+import { openSession, type Session } from './session.ts'
+
+const separator = Buffer.from([0x1f])
+const newline = Buffer.from('\n')
+
+/**
+ * Opens a view of the tables. MariaDB tells the place in its binlog that a snapshot stands for, so that every one is exact,
+ * without a lock.
+ */
+export async function openSnapshot(url: string, tables: readonly MovedTable[]): Promise<Snapshot> {
+  const session = await openSession(url)
+  try {
+    const position = await beginSnapshot(session)
+    const layouts = await readLayouts(session, tables)
+    return readFrom(session, position, (table) => layoutOf(layouts, table))
+  } catch (error) {
+    await session.close()
+    throw error
+  }
+}
+
+async function beginSnapshot(session: Session): Promise<Position> {
+  await session.run('set session transaction isolation level repeatable read')
+  await session.run('start transaction with consistent snapshot, read only')
+  const status = new Map(
+    (await session.rows(`show status like 'binlog\\_snapshot\\_%'`)).map(([name, value]) => [name, value]),
+  )
+  const file = status.get('Binlog_snapshot_file')
+  if (file) return `${file}:${status.get('Binlog_snapshot_position')}`
+  return beginUnderLock(session)
+}
+
+/** MySQL does not tell the place: nobody commits for the two round trips in which it is read. */
+async function beginUnderLock(session: Session): Promise<Position> {
+  await session.run('rollback')
+  await session.run('set session lock_wait_timeout = 1')
+  await session.run('flush tables with read lock')
+  try {
+    await session.run('start transaction with consistent snapshot, read only')
+    return await masterPosition(session)
+  } finally {
+    await session.run('unlock tables')
+  }
+}
+
+function layoutOf(layouts: ReadonlyMap<MovedTable, Layout>, table: MovedTable): Layout {
+  const found =
+    layouts.get(table) ??
+    [...layouts.values()].find(
+      (layout) => layout.table.schema === table.source.schema && layout.table.name === table.source.name,
+    )
+  if (!found) throw new Error(`the snapshot was not opened for ${table.source.schema}.${table.source.name}`)
+  return found
+}
+
+function readFrom(session: Session, position: Position, layoutOf: (table: MovedTable) => Layout): Snapshot {
+  return {
+    position,
+    chunk: (table, after, limit) => readChunk(session, layoutOf(table), after, limit),
+    digestNext: async (table, after, limit) => {
+      const layout = layoutOf(table)
+      const last = await keyAt(session, layout, after, limit)
+      if (last !== null) return { ...(await digestRange(session, layout, after, last)), last }
+      return digestWithLast(session, layout, after, null)
+    },
+    digestRange: (table, after, upto) => digestWithLast(session, layoutOf(table), after, upto),
+    rowDigests: (table, after, upto) => digestEachRow(session, layoutOf(table), after, upto),
+    close: () => session.close(),
+  }
+}
+
+async function readChunk(session: Session, layout: Layout, after: Key | null, limit: number): Promise<Chunk> {
+  const values = layout.columns.map(copyText)
+  const lines = await session.lines(
+    String.raw`select concat_ws('\t', ${values.join(', ')}) from ${layout.sql}` +
+      ` where ${inRange(layout, 'index', after, null)} order by ${orderBy(layout, 'index')} limit ${limit}`,
+  )
+  const lastLine = lines.at(-1)
+  if (lastLine === undefined) return { rows: 0, text: Buffer.alloc(0), last: null }
+  const fields = lastLine.toString('utf8').split('\t')
+  return {
+    rows: lines.length,
+    text: Buffer.concat(lines.flatMap((line) => [line, newline])),
+    last: layout.keyAt.map((at) => unescape(fields[at] as string)),
+  }
+}
+
+const escapes: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t' }
+
+function unescape(field: string): string {
+  return field.replace(/\\(.)/gs, (_, char: string) => escapes[char] ?? char)
+}
+
+/** The key of the row `count` rows behind `after`; null when there are fewer. */
+async function keyAt(session: Session, layout: Layout, after: Key | null, count: number): Promise<Key | null> {
+  const [row] = await session.rows(selectKeys(layout, 'everywhere', after, null, 'asc', `${count - 1}, 1`))
+  return (row as string[] | undefined) ?? null
+}
+
+function selectKeys(
+  layout: Layout,
+  order: KeyOrder,
+  after: Key | null,
+  upto: Key | null,
+  direction: 'asc' | 'desc',
+  limit: string,
+): string {
+  return (
+    `select ${layout.key.map(neutralText).join(', ')} from ${layout.sql} where ${inRange(layout, order, after, upto)}` +
+    ` order by ${orderBy(layout, order, direction)} limit ${limit}`
+  )
+}
+
+async function digestWithLast(
+  session: Session,
+  layout: Layout,
+  after: Key | null,
+  upto: Key | null,
+): Promise<RangeDigest> {
+  const digest = await digestRange(session, layout, after, upto)
+  if (digest.rows === 0) return { ...digest, last: null }
+  const [row] = await session.rows(selectKeys(layout, 'everywhere', after, upto, 'desc', '1'))
+  return { ...digest, last: row as string[] }
+}
+
+type Digest = Omit<RangeDigest, 'last'>
+
+async function digestRange(session: Session, layout: Layout, after: Key | null, upto: Key | null): Promise<Digest> {
+  if (!layout.columns.some(isJsonb)) {
+    const digest = await digestOnServer(session, layout, after, upto)
+    if (digest) return digest
+  }
+  return digestHere(session, layout, after, upto)
+}
+
+/** PostgreSQL writes jsonb anew, which this server cannot do. */
+function isJsonb({ target }: LocalColumn): boolean {
+  return target === 'jsonb'
+}
+
+/** Null when the text of the rows is longer than the server lets it be. */
+async function digestOnServer(
+  session: Session,
+  layout: Layout,
+  after: Key | null,
+  upto: Key | null,
+): Promise<Digest | null> {
+  const values = layout.columns.map(digestText)
+  const row = `concat_ws(char(31 using utf8mb4), ${values.join(', ')}, ${nullBitmap(layout.columns)})`
+  const [found] = await session.rows(
+    String.raw`select count(*), md5(ifnull(group_concat(${row} order by ${orderBy(layout, 'everywhere')} separator '\n'), ''))` +
+      ` from ${layout.sql} where ${inRange(layout, 'everywhere', after, upto)}`,
+  )
+  // cut at max_allowed_packet
+  if ((await session.value('select @@warning_count')) !== '0') return null
+  return { rows: Number(found?.[0]), digest: found?.[1] ?? '' }
+}
+
+async function digestHere(session: Session, layout: Layout, after: Key | null, upto: Key | null): Promise<Digest> {
+  const hash = createHash('md5')
+  const asJsonb = layout.columns.map(isJsonb)
+  let rows = 0
+  await session.stream(
+    `select ${layout.columns.map(digestText).join(', ')}, ${nullBitmap(layout.columns)} from ${layout.sql}` +
+      ` where ${inRange(layout, 'everywhere', after, upto)} order by ${orderBy(layout, 'everywhere')}`,
+    (values) => {
+      if (rows++ > 0) hash.update(newline)
+      values.forEach((value, at) => {
+        if (value === null) return
+        hash.update(asJsonb[at] ? jsonbText(value.toString()) : value)
+        if (at < values.length - 1) hash.update(separator)
+      })
+    },
+  )
+  return { rows, digest: hash.digest('hex') }
+}
+
+async function digestEachRow(
+  session: Session,
+  layout: Layout,
+  after: Key | null,
+  upto: Key | null,
+): Promise<RowDigest[]> {
+  const width = layout.key.length
+  const asJsonb = layout.columns.map(isJsonb)
+  const digests = layout.columns.map((column) =>
+    isJsonb(column) ? digestText(column) : `md5(concat(${digestText(column)}))`,
+  )
+  const rows: RowDigest[] = []
+  await session.stream(
+    `select ${[...layout.key.map(neutralText), ...digests].join(', ')} from ${layout.sql}` +
+      ` where ${inRange(layout, 'everywhere', after, upto)} order by ${orderBy(layout, 'everywhere')}`,
+    (values) => {
+      rows.push({
+        key: values.slice(0, width).map(String),
+        columns: values.slice(width).map((value, at) => {
+          if (value === null) return ''
+          if (!asJsonb[at]) return value.toString()
+          return createHash('md5').update(jsonbText(value.toString())).digest('hex')
+        }),
+      })
+    },
+  )
+  return rows
+}

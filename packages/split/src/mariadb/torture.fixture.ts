@@ -1,0 +1,128 @@
+/** A table of every type that can be moved, and rows of values at the edge of each. */
+export const tortureTable = String.raw`
+  create table torture (
+    id bigint unsigned not null auto_increment primary key,
+    flag tinyint(1) default null, tiny tinyint default null, tinyu tinyint unsigned default null,
+    small smallint default null, smallu smallint unsigned default null,
+    medium mediumint default null, mediumu mediumint unsigned default null,
+    plain int default null, plainu int unsigned default null, filled int(8) unsigned zerofill default null,
+    big bigint default null, bigu bigint unsigned default null,
+    amount decimal(12,4) default null, huge decimal(65,30) default null, whole decimal(20,0) default null,
+    single float default null, twice double default null,
+    bit1 bit(1) default null, bits bit(13) default null, bit64 bit(64) default null,
+    born date default null, at0 datetime default null, at3 datetime(3) default null, at6 datetime(6) default null,
+    stamp0 timestamp null default null, stamp6 timestamp(6) null default null,
+    clock0 time default null, clock6 time(6) default null, span time(2) default null, y year default null,
+    c char(10) default null, v varchar(200) default null, latin varchar(50) character set latin1 default null,
+    t text default null, long_t longtext default null, wide char(80) character set utf8mb4 default null,
+    kind enum('plain','it''s','back\\slash','tab\there') default null, tags set('a','b c','q"uote') default null,
+    b binary(4) default null, vb varbinary(300) default null, bl blob default null, lbl longblob default null,
+    js json default null, u uuid default null, ip inet6 default null
+  ) engine = InnoDB default charset = utf8mb4`
+
+const u64 = '18446744073709551615'
+
+/** Column, then values; each value makes a row in which all other columns are null. */
+export const tortureValues: readonly (readonly [column: string, ...values: string[]])[] = [
+  ['flag', '0', '1'],
+  ['tiny', '-128', '127', '0'],
+  ['tinyu', '255', '128'],
+  ['small', '-32768', '32767'],
+  ['smallu', '65535', '32768'],
+  ['medium', '-8388608', '8388607', '-1'],
+  ['mediumu', '16777215', '8388608'],
+  ['plain', '-2147483648', '2147483647'],
+  ['plainu', '4294967295', '2147483648'],
+  ['filled', '42', '4294967295'],
+  ['big', '-9223372036854775808', '9223372036854775807', '-1'],
+  ['bigu', u64, '9223372036854775808'],
+  ['amount', '0.0001', '-99999999.9999', '-0.5', '12345678.9'],
+  ['huge', `${'9'.repeat(35)}.${'9'.repeat(30)}`, `-${'1'.repeat(35)}.${'0'.repeat(29)}1`, '0'],
+  ['whole', '99999999999999999999', '-1'],
+  ['single', '16777217', '0.1', '1e-38', '3.4e38', '-0.0', '123456.789', '1e15', '1e-14'],
+  [
+    'twice',
+    '0.1',
+    '1e15',
+    '999999999999999',
+    '1e-14',
+    '9.9e-15',
+    '1.7976931348623157e308',
+    '2.2250738585072014e-308',
+    '-0e0',
+    '123456789.123456789',
+    '1e22',
+    '3e-7',
+    '-1e100',
+    '1234567890123456.8',
+    '1234567890123456',
+    '1e16',
+    '1e-15',
+    '-9.9e-16',
+    '-1.2345678901234567e-15',
+  ],
+  ['bit1', `b'0'`, `b'1'`],
+  ['bits', `b'1111111111111'`, `b'1'`],
+  ['bit64', u64, '1'],
+  ['born', `'1000-01-01'`, `'9999-12-31'`, `'2024-02-29'`],
+  ['at0', `'1000-01-01 00:00:00'`, `'9999-12-31 23:59:59'`],
+  ['at3', `'2026-11-26 10:00:00.500'`, `'2026-11-26 10:00:00.001'`, `'2026-11-26 10:00:10'`],
+  ['at6', `'2026-11-26 10:00:00.000001'`, `'2026-11-26 10:00:00.100000'`, `'9999-12-31 23:59:59.999999'`],
+  ['stamp0', `'1970-01-01 00:00:01'`, `'2038-01-19 03:14:07'`],
+  ['stamp6', `'1970-01-01 00:00:01.000001'`, `'2026-03-29 01:30:00.120000'`],
+  ['clock0', `'00:00:00'`, `'23:59:59'`, `'24:00:00'`],
+  ['clock6', `'00:00:00.000001'`, `'23:59:59.999990'`],
+  ['span', `'-838:59:59.00'`, `'838:59:59.00'`, `'-00:00:00.50'`, `'-01:00:00'`, `'100:00:10.10'`],
+  ['y', '1901', '2155', '0'],
+  ['c', `'x'`, `'  lead'`, `'مرحبا'`, `''`],
+  [
+    'v',
+    String.raw`'a\tb\nc\rd\\e'`,
+    String.raw`'\\N'`,
+    `'trailing  '`,
+    `'😀 عيادة'`,
+    `''`,
+    `char(1,8,11,12,31,127 using utf8mb4)`,
+    `repeat('é', 200)`,
+  ],
+  ['latin', `'äöü€'`, `'plain'`],
+  ['t', `repeat('x\\\\', 3000)`, `'a''"b'`, `''`],
+  ['long_t', `repeat('م', 40000)`],
+  ['wide', `repeat('😀', 80)`],
+  ['kind', `'plain'`, `'it''s'`, String.raw`'back\\slash'`, String.raw`'tab\there'`],
+  ['tags', `''`, `'a'`, `'a,b c'`, `'a,b c,q"uote'`, `'q"uote'`],
+  ['b', `x'00ff0a09'`, `x'01'`],
+  ['vb', `x'5c5c00'`, `''`, `repeat(x'ff', 300)`],
+  ['bl', `x'00'`, `''`, `repeat(x'0a5c', 2000)`],
+  ['lbl', `repeat(x'00ff', 60000)`],
+  [
+    'js',
+    `'{"b": 1, "aa": [1, 2.50, -0, 1e3, "x\\\\ny"], "a": {"z": null, "é": true}}'`,
+    `'[]'`,
+    `'"text"'`,
+    `' { "k" : 1.0 } '`,
+    `'12345678901234567890.123'`,
+    `'{"a":1,"a":2}'`,
+  ],
+  [
+    'u',
+    `'123e4567-e89b-12d3-a456-426614174000'`,
+    `'00000000-0000-0000-0000-000000000000'`,
+    `'ffffffff-ffff-ffff-ffff-ffffffffffff'`,
+    `'018f3b5c-7e1a-7cc2-9d2b-0242ac120002'`,
+  ],
+  ['ip', `'::1'`, `'2001:db8::ff00:42:8329'`, `'::ffff:192.0.2.128'`],
+]
+
+export function tortureRows(): string[] {
+  const single = tortureValues.flatMap(([column, ...values]) =>
+    values.map((value) => `insert into torture (${column}) values (${value})`),
+  )
+  const all = tortureValues.map(([column]) => column)
+  const firsts = tortureValues.map(([, value]) => value)
+  return [
+    ...single,
+    `insert into torture () values ()`,
+    `insert into torture (${all.join(', ')}) values (${firsts.join(', ')})`,
+  ]
+}
