@@ -26,7 +26,7 @@ const settings: Readonly<Record<string, string>> = {
   innodb_flush_log_at_trx_commit: '0',
   innodb_buffer_pool_size: '256M',
   innodb_log_file_size: '64M',
-  max_allowed_packet: '64M',
+  max_allowed_packet: '16M',
   max_connections: '300',
   bind_address: '127.0.0.1',
 }

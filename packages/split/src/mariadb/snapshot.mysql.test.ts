@@ -1,50 +1,146 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { mariadbDatabase, needsMariadb } from '../../../../tests/support/mariadb.ts'
-import { mapTables } from '../types/map-tables.ts'
-import { readTables } from './catalog.ts'
+import type { Key, MovedTable } from '../model.ts'
+import type { Snapshot } from '../side.ts'
+import { mapDatabase } from './map-database.fixture.ts'
 import { closing, postgresTwin } from './postgres-twin.fixture.ts'
-import { probeTable } from './probe-table.ts'
 import { openSession } from './session.ts'
 import { openSnapshot } from './snapshot.ts'
 import { tortureRows, tortureTable } from './torture.fixture.ts'
 
-async function mapAll(url: string, database: string) {
-  const session = await openSession(url)
-  try {
-    const tables = await readTables(session, database)
-    const facts = new Map()
-    for (const table of tables) facts.set(table, await probeTable(session, table))
-    return mapTables(tables, { facts: (table) => facts.get(table) })
-  } finally {
-    await session.close()
+const options = { skip: needsMariadb }
+
+async function walk(snapshot: Snapshot, table: MovedTable, limit: number) {
+  const ranges = []
+  for (let after: Key | null = null; ;) {
+    const range = await snapshot.digestNext(table, after, limit)
+    ranges.push(range)
+    if (range.rows < limit) return ranges
+    after = range.last
   }
 }
 
 void test(
   'snapshot: values at the edge of every type arrive as they are, proven by equal digests',
-  { skip: needsMariadb },
+  options,
   async () => {
     await using source = await mariadbDatabase(tortureTable, ...tortureRows())
-    const {
-      tables: [table],
-    } = await mapAll(source.url, source.name)
-    assert.ok(table)
-    await using twin = await postgresTwin(table)
-    await using snapshot = closing(await openSnapshot(source.url, [table]))
+    const { tables } = await mapDatabase(source.url)
+    const table = tables[0] as MovedTable
+    await using twin = await postgresTwin(tables)
+    await using snapshot = closing(await openSnapshot(source.url, tables))
 
-    const chunk = await snapshot.chunk(table, null, 1000)
-    await twin.load(chunk.text)
-    const here = await snapshot.rowDigests(table, null, null)
-    const there = await twin.digests()
-    const range = await snapshot.digestRange(table, null, null)
-    const rangeThere = await twin.rangeDigest()
+    for (let last: Key | null = null; ;) {
+      const chunk = await snapshot.chunk(table, last, 50)
+      await twin.side.load(table, chunk)
+      if (chunk.rows < 50) break
+      last = chunk.last
+    }
 
-    assert.equal(chunk.rows, tortureRows().length)
-    const different = here.flatMap(({ key, columns }, row) =>
-      columns.flatMap((digest, at) => (digest === there[row]?.[at] ? [] : [`${key} ${table.columns[at]?.name}`])),
+    await using copied = closing(await twin.side.snapshot(tables, { exact: false }))
+    const there = await copied.rowDigests(table, null, null)
+    const different = (await snapshot.rowDigests(table, null, null)).flatMap(({ key, columns }, row) =>
+      columns.flatMap((digest, at) =>
+        digest === there[row]?.columns[at] ? [] : [`${key} ${table.columns[at]?.name}`],
+      ),
     )
     assert.deepEqual(different, [])
-    assert.equal(range.digest, rangeThere)
+    assert.equal(there.length, tortureRows().length)
+    assert.deepEqual(await walk(snapshot, table, 20), await walk(copied, table, 20))
   },
 )
+
+void test('snapshot: keys of any type are walked in the same steps on both sides', options, async () => {
+  const words = [
+    '',
+    'a',
+    'A',
+    'ä',
+    'z',
+    'Z',
+    '10',
+    '9',
+    ' a',
+    'é',
+    'ب',
+    '😀',
+    'a-b',
+    'aa',
+    'a b',
+    "it's",
+    'back\\slash',
+    'tab\t',
+  ]
+  await using source = await mariadbDatabase(
+    'create table words (word varchar(40) collate utf8mb4_bin not null, kind enum("z", "a", "m") not null, at datetime(3) not null, primary key (word, kind, at))',
+    'create table codes (code varbinary(16) primary key, note text)',
+    'create table ids (id uuid primary key, n decimal(20,4))',
+    ...words.flatMap((word) =>
+      ['z', 'a', 'm'].map(
+        (kind, at) =>
+          `insert into words values ('${word.replace(/['\\]/g, '\\$&')}', '${kind}', '2026-11-26 10:00:00.${at}5')`,
+      ),
+    ),
+    ...['00', '0001', 'ff', '7f5c', ''].map((hex) => `insert into codes values (x'${hex}', 'n')`),
+    ...Array.from({ length: 30 }, (_, n) => `insert into ids values (uuid(), ${n}.5)`),
+  )
+  const { tables } = await mapDatabase(source.url)
+  await using twin = await postgresTwin(tables)
+  await using snapshot = closing(await openSnapshot(source.url, tables))
+  for (const table of tables) {
+    for (let last: Key | null = null; ;) {
+      const chunk = await snapshot.chunk(table, last, 4)
+      await twin.side.load(table, chunk)
+      if (chunk.last === null) break
+      last = chunk.last
+    }
+  }
+
+  await using copied = closing(await twin.side.snapshot(tables, { exact: false }))
+
+  for (const table of tables) assert.deepEqual(await walk(snapshot, table, 4), await walk(copied, table, 4))
+})
+
+void test(
+  'snapshot: stays as it is while others write, and its position is the end of what it holds',
+  options,
+  async () => {
+    await using source = await mariadbDatabase(
+      'create table counters (id int primary key, n int not null)',
+      'insert into counters values (1, 0)',
+    )
+    const { tables } = await mapDatabase(source.url)
+    const table = tables[0] as MovedTable
+    const writer = await openSession(source.url)
+    let isWriting = true
+    const writing = (async () => {
+      for (let n = 2; isWriting; n++) await writer.run(`insert into counters values (${n}, ${n})`)
+    })()
+
+    await using snapshot = closing(await openSnapshot(source.url, tables))
+    const first = await snapshot.digestRange(table, null, null)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    const second = await snapshot.digestRange(table, null, null)
+    isWriting = false
+    await writing
+    await writer.close()
+
+    assert.deepEqual(second, first)
+  },
+)
+
+void test('snapshot: rows too long for one answer of the server have the same digest', options, async () => {
+  await using source = await mariadbDatabase(
+    'create table notes (id int primary key, body longtext)',
+    ...Array.from({ length: 5 }, (_, id) => `insert into notes values (${id}, repeat('x', 4000000))`),
+  )
+  const { tables } = await mapDatabase(source.url)
+  const table = tables[0] as MovedTable
+  await using twin = await postgresTwin(tables)
+  await using snapshot = closing(await openSnapshot(source.url, tables))
+  await twin.side.load(table, await snapshot.chunk(table, null, 10))
+  await using copied = closing(await twin.side.snapshot(tables, { exact: false }))
+
+  assert.deepEqual(await snapshot.digestRange(table, null, null), await copied.digestRange(table, null, null))
+})

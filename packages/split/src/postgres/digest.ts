@@ -1,4 +1,5 @@
 import type { MovedColumn } from '../model.ts'
+import { doubleTextOnPostgres } from '../types/double-text.ts'
 import type { Layout, LocalColumn } from './layout.ts'
 
 /** The kind of server that a value was born on: both sides must write it the same way. */
@@ -41,18 +42,10 @@ function valueText({ sql, cast }: LocalColumn, { sourceType }: MovedColumn, orig
   if (origin === 'postgres') return sql
   if (cast === 'boolean') return `${sql}::int`
   if (cast === 'bytea') return /blob/i.test(sourceType) ? `md5(${sql})` : `encode(${sql}, 'hex')`
-  if (cast === 'real') return doubleText(`${sql}::float8`)
-  if (cast === 'double precision') return doubleText(sql)
+  if (cast === 'real') return doubleTextOnPostgres(`${sql}::float8`)
+  if (cast === 'double precision') return doubleTextOnPostgres(sql)
   if (cast === 'timestamp with time zone') return `(${sql} at time zone 'UTC')`
   if (cast === 'inet') return `host(${sql})`
   if (cast.endsWith('[]')) return `array_to_string(${sql}, ',')`
   return sql
-}
-
-/** MariaDB writes exponents from 1e15 and below 1e-14, without a plus sign. */
-function doubleText(sql: string): string {
-  return (
-    `case when ${sql} = 0 or abs(${sql}) >= 1e-14 and abs(${sql}) < 1e15 then ${sql}::text::numeric::text ` +
-    `else replace(${sql}::text, 'e+', 'e') end`
-  )
 }
