@@ -42,7 +42,7 @@ void test(
     const there = await copied.rowDigests(table, null, null)
     const different = (await snapshot.rowDigests(table, null, null)).flatMap(({ key, columns }, row) =>
       columns.flatMap((digest, at) =>
-        digest === there[row]?.columns[at] ? [] : [`${key} ${table.columns[at]?.name}`],
+        digest === there[row]?.columns[at] ? [] : [`${key.join()} ${table.columns[at]?.name}`],
       ),
     )
     assert.deepEqual(different, [])
@@ -113,16 +113,16 @@ void test(
     const { tables } = await mapDatabase(source.url)
     const table = tables[0] as MovedTable
     const writer = await openSession(source.url)
-    let isWriting = true
+    const stop = new AbortController()
     const writing = (async () => {
-      for (let n = 2; isWriting; n++) await writer.run(`insert into counters values (${n}, ${n})`)
+      for (let n = 2; !stop.signal.aborted; n++) await writer.run(`insert into counters values (${n}, ${n})`)
     })()
 
     await using snapshot = closing(await openSnapshot(source.url, tables))
     const first = await snapshot.digestRange(table, null, null)
     await new Promise((resolve) => setTimeout(resolve, 50))
     const second = await snapshot.digestRange(table, null, null)
-    isWriting = false
+    stop.abort()
     await writing
     await writer.close()
 

@@ -137,7 +137,7 @@ function targetTypeOf(type: SourceType, { table, column, facts, policies, famili
       return 'uuid'
     case 'inet':
       return 'inet'
-    case null:
+    default:
       return null
   }
 }
