@@ -80,7 +80,7 @@ create table login_attempts (
   id bigint(20) unsigned not null auto_increment,
   attempt_ref varchar(64) character set ascii not null,
   user_id bigint(20) unsigned default null,
-  succeeded tinyint(1) not null,
+  succeeded tinyint(1) not null default 1,
   tries int(11) not null default 1,
   note varchar(200) default null,
   attempted_at datetime(3) not null default current_timestamp(3),

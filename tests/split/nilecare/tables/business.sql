@@ -41,7 +41,7 @@ create table staff_shifts (
   shift_ref varchar(64) character set ascii not null,
   staff_id bigint(20) unsigned not null,
   ward_id int(10) unsigned default null,
-  starts_at datetime not null,
+  starts_at datetime not null default current_timestamp(),
   worked time default null,
   overtime time(3) not null default '00:00:00.000',
   swaps int(11) not null default 0,
