@@ -62,9 +62,9 @@ export function troubleOf(error: unknown): Trouble {
   if (errno === 1146 || errno === 1049) return 'moved'
   if (errno === 1213 || errno === 1205) return 'conflict'
   if (errno === 1062) return 'exists'
-  const isGone = [1053, 1927, 1040, 1152, 1159, 1161].includes(errno ?? 0) || /^(E[A-Z]+|PROTOCOL_.*)$/.test(code ?? '')
-  if ((isGone && !/^ER_/.test(code ?? '')) || fatal === true || /closed state/.test(message)) return 'lost'
-  return isGone ? 'lost' : 'failure'
+  const isServerGone = [1053, 1927, 1040, 1152, 1159, 1161].includes(errno ?? 0)
+  const isSocketGone = /^(E[A-Z]+|PROTOCOL_.*)$/.test(code ?? '') || /closed state/.test(message)
+  return isServerGone || isSocketGone || fatal === true ? 'lost' : 'failure'
 }
 
 function troubleOfState(sqlstate: string): Trouble {

@@ -285,8 +285,9 @@ class Worker {
   /** Every service gets its turn; each fourth transaction is across services. */
   nextChanges(): Change[] {
     const turn = this.#turn++
-    const group = turn % 4 === 3 ? this.#groups[(turn >>> 2) % this.#groups.length] : undefined
-    const services = group ?? [this.#services[turn % this.#services.length] as string]
+    const quarter = turn >>> 2
+    const group = turn % 4 === 3 ? this.#groups[quarter % this.#groups.length] : undefined
+    const services = group ?? [this.#services[(turn - quarter) % this.#services.length] as string]
     return services.flatMap((service) => this.#changesOf(service))
   }
 
