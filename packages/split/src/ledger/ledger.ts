@@ -1,0 +1,141 @@
+import { connect, type Connection, type Database } from '@imhotep/postgres'
+import type { OwnedForeignKey } from '../side.ts'
+import type { Position } from '../model.ts'
+import { MoveUnderWayError, StateChangedError } from './errors.ts'
+import { ledgerSchema } from './schema.ts'
+import type { State } from './states.ts'
+
+/** What a move must remember from one process to the next. */
+export interface Detail {
+  /** Foreign keys that crossed the border and were dropped: a cancelled move puts them back. */
+  readonly droppedKeys?: readonly OwnedForeignKey[]
+  /** Where the forward log begins. */
+  readonly forwardFrom?: Position
+  /** Where the log of the service's database begins, for the way back. */
+  readonly reverseFrom?: Position
+  readonly verified?: VerifiedDetail
+  /** Milliseconds between the fence and the opened route, as this process saw it. */
+  readonly gapMs?: number
+}
+
+export interface VerifiedDetail {
+  readonly at: string
+  readonly tables: number
+  readonly rows: number
+  /** Of the columns of the moved tables: DDL since then makes the verification worthless. */
+  readonly fingerprint: string
+}
+
+export interface ServiceEntry {
+  readonly service: string
+  readonly source: string
+  readonly state: State
+  readonly version: number
+  readonly detail: Detail
+  readonly enteredAt: Date
+}
+
+export interface HistoryEntry {
+  readonly service: string
+  readonly from: State | null
+  readonly to: State
+  readonly at: Date
+  readonly by: string
+}
+
+const columns = `service, source, state, version, detail, entered_at as "enteredAt"`
+
+/** The states of all services' moves, in a database of its own on the server that the services move to. */
+export class Ledger {
+  readonly #db: Database
+  /** A lock is held by a session: ours, for as long as the process lives. */
+  #locks: Connection | undefined
+
+  private constructor(db: Database) {
+    this.#db = db
+  }
+
+  /** Opens the ledger in the database of `url`, making its tables where they are missing. */
+  static async open(url: string): Promise<Ledger> {
+    const db = connect(url, { applicationName: 'imhotep split ledger', max: 3 })
+    try {
+      const connection = await db.dedicated()
+      try {
+        await connection.query(`select pg_advisory_lock(hashtext('imhotep split ledger schema'))`)
+        await connection.script(ledgerSchema)
+      } finally {
+        await connection.release()
+      }
+      return new Ledger(db)
+    } catch (error) {
+      await db.close()
+      throw error
+    }
+  }
+
+  /** Enters a service as mapped, unless it is there; `source` names the shared database. */
+  async enter(service: string, source: string): Promise<ServiceEntry> {
+    await this.#db.query('insert into ledger.services (service, source) values ($1, $2) on conflict do nothing', [
+      service,
+      source,
+    ])
+    return this.read(service)
+  }
+
+  async read(service: string): Promise<ServiceEntry> {
+    const entry = (await this.all()).find((one) => one.service === service)
+    if (!entry) throw new StateChangedError(service, 'not entered')
+    return entry
+  }
+
+  all(): Promise<ServiceEntry[]> {
+    return this.#db.query<ServiceEntry>(`select ${columns} from ledger.services order by service`)
+  }
+
+  history(): Promise<HistoryEntry[]> {
+    return this.#db.query<HistoryEntry>(
+      'select service, from_state as "from", to_state as "to", at, by from ledger.history order by id',
+    )
+  }
+
+  /** Takes the service to the next state and merges `detail`, if it is still what `entry` says.
+   * @throws StateChangedError when another process was there first
+   * @throws IllegalTransitionError (IM001) when the step leaves the path
+   */
+  async advance(entry: ServiceEntry, to: State, detail: Detail = {}): Promise<ServiceEntry> {
+    const [next] = await this.#db.query<ServiceEntry>(
+      `update ledger.services set state = $3, detail = detail || $4::jsonb
+       where service = $1 and version = $2 returning ${columns}`,
+      [entry.service, entry.version, to, JSON.stringify(detail)],
+    )
+    if (!next) throw new StateChangedError(entry.service, entry.state)
+    return next
+  }
+
+  /** Merges facts without a change of state. */
+  note(entry: ServiceEntry, detail: Detail): Promise<ServiceEntry> {
+    return this.advance(entry, entry.state, detail)
+  }
+
+  /**
+   * Makes this process the only one that moves the service, until `close`.
+   * @throws MoveUnderWayError when another one does
+   */
+  async lock(service: string): Promise<void> {
+    this.#locks ??= await this.#db.dedicated()
+    const [row] = await this.#locks.query<{ locked: boolean }>(
+      `select pg_try_advisory_lock(hashtext('imhotep split'), hashtext($1)) as locked`,
+      [service],
+    )
+    if (!row?.locked) throw new MoveUnderWayError(service)
+  }
+
+  async unlock(service: string): Promise<void> {
+    await this.#locks?.query(`select pg_advisory_unlock(hashtext('imhotep split'), hashtext($1))`, [service])
+  }
+
+  async close(): Promise<void> {
+    await this.#locks?.release()
+    await this.#db.close()
+  }
+}

@@ -1,0 +1,52 @@
+import type { MovedTable } from '../model.ts'
+import type { Snapshot } from '../side.ts'
+import type { Move } from './move.ts'
+import { createProgress } from './progress.ts'
+import { createThrottle } from './throttle.ts'
+
+/**
+ * Copies the rows that are not there yet, chunk by chunk. A chunk is loaded in one transaction with the note of its end, so
+ * a copy that was killed goes on where it was, under a new snapshot: the log, read from before the first one, makes it whole.
+ */
+export async function copyTables(move: Move): Promise<{ readonly rows: number }> {
+  const snapshot = await move.source.snapshot(move.tables, { exact: false })
+  try {
+    const total = await estimatedRows(move)
+    const progress = createProgress(total, (text) => move.say(`copying ${move.service}: ${text}`))
+    for (const table of move.tables) await copyTable(move, snapshot, table, progress.add)
+    return { rows: progress.done }
+  } finally {
+    await snapshot.close()
+  }
+}
+
+async function copyTable(
+  move: Move,
+  snapshot: Snapshot,
+  table: MovedTable,
+  onRows: (rows: number) => void,
+): Promise<void> {
+  const { target, options, signal } = move
+  const { complete, last, rows } = await target.loaded(table)
+  onRows(rows)
+  if (complete) return
+  const throttle = createThrottle(options.throttle)
+  const read = (after: typeof last) => throttle(() => snapshot.chunk(table, after, options.chunkRows))
+  let next = read(last)
+  for (;;) {
+    signal.throwIfAborted()
+    const chunk = await next
+    // One server reads the next chunk while the other loads this one.
+    if (chunk.last !== null) next = read(chunk.last)
+    next.catch(() => undefined)
+    await target.load(table, chunk)
+    if (chunk.last === null) return
+    onRows(chunk.rows)
+  }
+}
+
+async function estimatedRows({ source, tables }: Move): Promise<number> {
+  const names = new Set(tables.map(({ source: { schema, name } }) => `${schema}.${name}`))
+  const { tables: all } = await source.catalog()
+  return all.reduce((sum, { schema, name, rows }) => sum + (names.has(`${schema}.${name}`) ? rows : 0), 0)
+}

@@ -1,0 +1,56 @@
+import { ImhotepError } from '@imhotep/base'
+import type { Obstacle } from '../side.ts'
+
+/** A server or a table is not ready for a move. */
+export class NotReadyError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_NOT_READY'
+  readonly obstacles: readonly Obstacle[]
+  constructor(service: string, obstacles: readonly Obstacle[]) {
+    const [first] = obstacles
+    const more = obstacles.length > 1 ? ` (and ${obstacles.length - 1} more)` : ''
+    super(`${service} cannot be moved: ${first?.message ?? 'unknown'}${more}`, {
+      hint: obstacles.map(({ hint }) => hint).join('\n'),
+    })
+    this.obstacles = obstacles
+  }
+}
+
+/** The two databases hold different rows. Names tables and keys, never values. */
+export class NotEqualError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_NOT_EQUAL'
+  constructor(service: string, summary: string) {
+    super(`${service}: the two databases differ: ${summary}`, {
+      hint: 'see each row with: imhotep split verify --json; then move the service anew: imhotep split cancel, run',
+    })
+  }
+}
+
+/** Tables of the shared database were changed while they were on their way. */
+export class SchemaChangedError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_SCHEMA_CHANGED'
+  constructor(service: string, tables: readonly string[]) {
+    super(`${service}: columns changed in mid-move: ${tables.join(', ')}`, {
+      hint: 'cancel and run the move again: imhotep split cancel, then run; hold back migrations until it is over',
+    })
+  }
+}
+
+/** The receiving side does not catch up. */
+export class LagError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_LAG'
+  constructor(service: string, seconds: number) {
+    super(`${service}: the copy did not catch up within ${seconds} s`, {
+      hint: 'try again in a quieter hour, or raise --max-wait; nothing was switched',
+    })
+  }
+}
+
+/** Rows of the service's database point nowhere. */
+export class OrphansError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_ORPHANS'
+  constructor(service: string, constraints: readonly string[]) {
+    super(`${service}: rows point to rows that do not exist: ${constraints.join(', ')}`, {
+      hint: 'repair them in the shared database (its checks were off when they were written), then verify again',
+    })
+  }
+}

@@ -1,0 +1,48 @@
+import type { Secret } from '@imhotep/base'
+import type { Ledger } from '../ledger/ledger.ts'
+import type { MovedTable } from '../model.ts'
+import type { OwnedForeignKey, ServiceDatabase, Side } from '../side.ts'
+import type { Routes } from './routes.ts'
+
+/** Everything that the move of one service works with. */
+export interface Move {
+  readonly service: string
+  readonly source: Side
+  readonly target: ServiceDatabase
+  readonly tables: readonly MovedTable[]
+  /** Of the shared database, with one end in this service and the other elsewhere. */
+  readonly crossingKeys: readonly OwnedForeignKey[]
+  readonly ledger: Ledger
+  readonly routes: Routes
+  readonly schema: ServiceSchema
+  readonly options: MoveOptions
+  readonly signal: AbortSignal
+  /** Told what happens, for a person who waits. */
+  say(text: string): void
+}
+
+/** What makes the service's tables, in two parts: rows are loaded between them. */
+export interface ServiceSchema {
+  /** The tables with their primary keys. */
+  createTables(): Promise<void>
+  /** Indexes, foreign keys, checks and whatever else is too slow or too strict while rows arrive. */
+  createKeys(): Promise<void>
+  /** Gives the application's role its rights on the tables. */
+  grant(): Promise<void>
+}
+
+export interface MoveOptions {
+  /** Rows of a chunk that is copied, and of a range that is compared. */
+  readonly chunkRows: number
+  /** How long a move waits for the receiving side to catch up. */
+  readonly maxWaitSeconds: number
+  /** Room between the greatest value in use and the next one that the service's database hands out. */
+  readonly sequenceGap: number
+  /** A source that answers slower than this many times its usual is given a rest; 0: never. */
+  readonly throttle: number
+}
+
+export const defaultOptions: MoveOptions = { chunkRows: 20_000, maxWaitSeconds: 600, sequenceGap: 1_000, throttle: 4 }
+
+export const forwardLog = (service: string) => `imhotep_fwd_${service}`
+export const reverseLog = (service: string) => `imhotep_rev_${service}`
