@@ -13,6 +13,8 @@ export interface Detail {
   readonly forwardFrom?: Position
   /** Where the log of the service's database begins, for the way back. */
   readonly reverseFrom?: Position
+  /** Of each table's columns when the move began: DDL since then ends it. */
+  readonly fingerprints?: Readonly<Record<string, string>>
   readonly verified?: VerifiedDetail
   /** Milliseconds between the fence and the opened route, as this process saw it. */
   readonly gapMs?: number
@@ -22,8 +24,6 @@ export interface VerifiedDetail {
   readonly at: string
   readonly tables: number
   readonly rows: number
-  /** Of the columns of the moved tables: DDL since then makes the verification worthless. */
-  readonly fingerprint: string
 }
 
 export interface ServiceEntry {
@@ -98,7 +98,8 @@ export class Ledger {
     )
   }
 
-  /** Takes the service to the next state and merges `detail`, if it is still what `entry` says.
+  /**
+   * Takes the service to the next state and merges `detail`, if it is still what `entry` says.
    * @throws StateChangedError when another process was there first
    * @throws IllegalTransitionError (IM001) when the step leaves the path
    */
@@ -107,6 +108,17 @@ export class Ledger {
       `update ledger.services set state = $3, detail = detail || $4::jsonb
        where service = $1 and version = $2 returning ${columns}`,
       [entry.service, entry.version, to, JSON.stringify(detail)],
+    )
+    if (!next) throw new StateChangedError(entry.service, entry.state)
+    return next
+  }
+
+  /** Lets a service that was cancelled or reverted begin anew, with nothing remembered. */
+  async restart(entry: ServiceEntry): Promise<ServiceEntry> {
+    const [next] = await this.#db.query<ServiceEntry>(
+      `update ledger.services set state = 'mapped', detail = '{}'
+       where service = $1 and version = $2 returning ${columns}`,
+      [entry.service, entry.version],
     )
     if (!next) throw new StateChangedError(entry.service, entry.state)
     return next

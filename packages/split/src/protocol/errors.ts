@@ -1,5 +1,6 @@
 import { ImhotepError } from '@imhotep/base'
 import type { Obstacle } from '../side.ts'
+import type { Verification } from './verify.ts'
 
 /** A server or a table is not ready for a move. */
 export class NotReadyError extends ImhotepError {
@@ -18,10 +19,12 @@ export class NotReadyError extends ImhotepError {
 /** The two databases hold different rows. Names tables and keys, never values. */
 export class NotEqualError extends ImhotepError {
   readonly code = 'IMH_SPLIT_NOT_EQUAL'
-  constructor(service: string, summary: string) {
+  readonly verification: Verification
+  constructor(service: string, summary: string, verification: Verification) {
     super(`${service}: the two databases differ: ${summary}`, {
       hint: 'see each row with: imhotep split verify --json; then move the service anew: imhotep split cancel, run',
     })
+    this.verification = verification
   }
 }
 
@@ -52,5 +55,13 @@ export class OrphansError extends ImhotepError {
     super(`${service}: rows point to rows that do not exist: ${constraints.join(', ')}`, {
       hint: 'repair them in the shared database (its checks were off when they were written), then verify again',
     })
+  }
+}
+
+/** The last proof that both sides are equal is missing or too old. */
+export class StaleVerificationError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_STALE_VERIFICATION'
+  constructor(service: string, hours: number) {
+    super(`${service} was not verified in the last ${hours} h`, { hint: 'verify it: imhotep split verify' })
   }
 }

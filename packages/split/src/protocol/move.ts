@@ -1,6 +1,5 @@
-import type { Secret } from '@imhotep/base'
 import type { Ledger } from '../ledger/ledger.ts'
-import type { MovedTable } from '../model.ts'
+import type { MovedTable, TableName } from '../model.ts'
 import type { OwnedForeignKey, ServiceDatabase, Side } from '../side.ts'
 import type { Routes } from './routes.ts'
 
@@ -12,6 +11,8 @@ export interface Move {
   readonly tables: readonly MovedTable[]
   /** Of the shared database, with one end in this service and the other elsewhere. */
   readonly crossingKeys: readonly OwnedForeignKey[]
+  /** The service that a table of the shared database belongs to. */
+  ownerOf(table: TableName): string | undefined
   readonly ledger: Ledger
   readonly routes: Routes
   readonly schema: ServiceSchema
@@ -29,6 +30,8 @@ export interface ServiceSchema {
   createKeys(): Promise<void>
   /** Gives the application's role its rights on the tables. */
   grant(): Promise<void>
+  /** Drops the tables, so that a move can begin anew. */
+  drop(): Promise<void>
 }
 
 export interface MoveOptions {

@@ -1,0 +1,56 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { WrongStateError } from '../ledger/errors.ts'
+import type { ServiceEntry } from '../ledger/ledger.ts'
+import type { Side } from '../side.ts'
+import { Applier } from './applier.ts'
+import { LagError } from './errors.ts'
+import { forwardLog, reverseLog, type Move } from './move.ts'
+
+/** A side that is caught up within this time is close enough to stop clients for. */
+const closeEnoughMs = 1_000
+
+/** Starts the applier of the way there: from the shared database to the service's. */
+export function startForward(move: Move, { service, state, detail }: ServiceEntry): Promise<Applier> {
+  if (detail.forwardFrom === undefined) {
+    throw new WrongStateError(service, state, 'follow the shared database', 'copy it first: imhotep split copy')
+  }
+  return Applier.start({
+    log: forwardLog(service),
+    from: move.source,
+    to: move.target,
+    tables: move.tables,
+    start: detail.forwardFrom,
+  })
+}
+
+/** Starts the applier of the way back. */
+export function startReverse(move: Move, { service, state, detail }: ServiceEntry): Promise<Applier> {
+  if (detail.reverseFrom === undefined) {
+    throw new WrongStateError(service, state, 'follow back', 'switch it first: imhotep split switch')
+  }
+  return Applier.start({
+    log: reverseLog(service),
+    from: move.target,
+    to: move.source,
+    tables: move.tables,
+    start: detail.reverseFrom,
+  })
+}
+
+/** Waits until what is written now is applied within a second. `from` is the side that the applier reads. */
+export async function catchUp(move: Move, applier: Applier, from: Side): Promise<void> {
+  const { maxWaitSeconds } = move.options
+  const deadline = Date.now() + maxWaitSeconds * 1000
+  for (;;) {
+    move.signal.throwIfAborted()
+    const asked = Date.now()
+    const position = await from.position()
+    const late = new AbortController()
+    const timer = pause(Math.max(0, deadline - asked), 'late' as const, { signal: late.signal })
+    timer.catch(() => undefined)
+    const outcome = await Promise.race([applier.waitFor(position), timer])
+    late.abort()
+    if (outcome === 'late') throw new LagError(move.service, maxWaitSeconds)
+    if (Date.now() - asked < closeEnoughMs) return
+  }
+}

@@ -1,0 +1,70 @@
+import { WrongStateError } from '../ledger/errors.ts'
+import type { ServiceEntry } from '../ledger/ledger.ts'
+import type { Applier } from './applier.ts'
+import { catchUp } from './appliers.ts'
+import { StaleVerificationError } from './errors.ts'
+import { forwardLog, reverseLog, type Move } from './move.ts'
+import { checkFingerprints } from './way-there.ts'
+
+/** An older verification proves little about today. */
+const freshHours = 24
+
+/** The last look before clients are stopped: verified lately, nothing altered, close behind, the way back ready. */
+export async function arm(move: Move, entry: ServiceEntry, applier: Applier): Promise<ServiceEntry> {
+  const { verified } = entry.detail
+  if (verified === undefined || Date.now() - Date.parse(verified.at) > freshHours * 3_600_000) {
+    throw new StaleVerificationError(move.service, freshHours)
+  }
+  await checkFingerprints(move, entry)
+  await move.schema.grant()
+  // The log of the way back is open before anybody can write; what we apply ourselves is left out of it.
+  const reverseFrom = await move.target.openLog(reverseLog(move.service), move.tables)
+  await catchUp(move, applier, move.source)
+  return move.ledger.advance(entry, 'armed', { reverseFrom })
+}
+
+/**
+ * Stops clients of the shared tables, lets the last changes arrive, and makes the service's database the one that serves.
+ * Clients get IMH01 between the fence and the route, and read their route again.
+ */
+export async function switchOver(move: Move, armed: ServiceEntry, applier: Applier): Promise<ServiceEntry> {
+  if (armed.state !== 'armed') {
+    throw new WrongStateError(move.service, armed.state, 'switch', 'verify it first: imhotep split verify')
+  }
+  const started = performance.now()
+  let entry = await move.ledger.advance(armed, 'fenced')
+  try {
+    const last = await move.source.fence(move.service, move.tables)
+    await applier.waitFor(last)
+    await move.target.advanceSequences(move.tables, move.options.sequenceGap)
+    entry = await move.ledger.advance(entry, 'drained')
+    // The point of no return: whatever fails from here on is completed forward.
+    entry = await move.ledger.advance(entry, 'committed')
+  } catch (error) {
+    await unswitch(move, entry)
+    throw error
+  }
+  await openTarget(move)
+  return completeSwitch(move, await move.ledger.note(entry, { gapMs: Math.round(performance.now() - started) }))
+}
+
+/** Gives the tables back to clients of the shared database after a switch that failed before its point of no return. */
+export async function unswitch(move: Move, entry: ServiceEntry): Promise<ServiceEntry> {
+  const now = await move.ledger.read(entry.service)
+  if (now.state === 'committed') return now
+  const back = await move.ledger.advance(now, 'streaming')
+  await move.source.unfence(move.service, move.tables)
+  return back
+}
+
+/** The rest of a committed switch; each part may have been done before. */
+export async function completeSwitch(move: Move, committed: ServiceEntry): Promise<ServiceEntry> {
+  await openTarget(move)
+  await move.source.closeLog(forwardLog(move.service))
+  return move.ledger.advance(committed, 'reversible')
+}
+
+async function openTarget(move: Move): Promise<void> {
+  await move.target.unfence(move.service, move.tables)
+  await move.routes.set(move.service, 'own')
+}

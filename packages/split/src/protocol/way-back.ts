@@ -1,0 +1,75 @@
+import type { ServiceEntry } from '../ledger/ledger.ts'
+import { serves } from '../ledger/states.ts'
+import { WrongStateError } from '../ledger/errors.ts'
+import type { TableName } from '../model.ts'
+import type { Applier } from './applier.ts'
+import { catchUp } from './appliers.ts'
+import { forwardLog, reverseLog, type Move } from './move.ts'
+
+/** Ends a move that did not switch: the shared database serves on as if nothing had been. */
+export async function cancel(move: Move, entry: ServiceEntry): Promise<ServiceEntry> {
+  if (serves(entry.state) === 'own') {
+    throw new WrongStateError(move.service, entry.state, 'cancel', 'take it back with: imhotep split revert')
+  }
+  const cancelled = entry.state === 'cancelled' ? entry : await move.ledger.advance(entry, 'cancelled')
+  await move.source.unfence(move.service, move.tables)
+  await move.source.closeLog(forwardLog(move.service))
+  await move.target.closeLog(reverseLog(move.service))
+  await restoreKeys(move)
+  await move.schema.drop()
+  return cancelled
+}
+
+/** The switch backwards: rows that were written in the service's database are in the shared one when it serves again. */
+export async function revert(move: Move, entry: ServiceEntry, applier: Applier): Promise<ServiceEntry> {
+  await catchUp(move, applier, move.target)
+  let reverting = await move.ledger.advance(entry, 'reverting')
+  try {
+    const last = await move.target.fence(move.service, move.tables)
+    await applier.waitFor(last)
+    await move.source.advanceSequences(move.tables, move.options.sequenceGap)
+    reverting = await move.ledger.advance(reverting, 'reverted')
+  } catch (error) {
+    await unrevert(move, reverting)
+    throw error
+  }
+  return completeRevert(move, reverting)
+}
+
+/** Opens the service's database again after a revert that failed before its point of no return. */
+export async function unrevert(move: Move, entry: ServiceEntry): Promise<ServiceEntry> {
+  const now = await move.ledger.read(entry.service)
+  if (now.state !== 'reverting') return now
+  const back = await move.ledger.advance(now, 'reversible')
+  await move.target.unfence(move.service, move.tables)
+  return back
+}
+
+/** The rest of a revert; each part may have been done before. */
+export async function completeRevert(move: Move, reverted: ServiceEntry): Promise<ServiceEntry> {
+  await move.source.unfence(move.service, move.tables)
+  await move.routes.set(move.service, 'shared')
+  await move.target.closeLog(reverseLog(move.service))
+  await restoreKeys(move)
+  return reverted
+}
+
+/** Puts foreign keys back that some service's move dropped and whose two ends no move concerns any more. */
+async function restoreKeys({ ledger, source, ownerOf }: Move): Promise<void> {
+  const entries = await ledger.all()
+  const isAtRest = (table: TableName) => {
+    const state = entries.find(({ service }) => service === ownerOf(table))?.state
+    return state === undefined || ['mapped', 'cancelled', 'reverted'].includes(state)
+  }
+  const dropped = entries.flatMap(({ detail }) => detail.droppedKeys ?? [])
+  await source.restoreForeignKeys(dropped.filter(({ table, references }) => isAtRest(table) && isAtRest(references)))
+}
+
+/** Gives up the way back: the old tables are renamed to zz_moved_*, to be dropped when nobody has missed them. */
+export async function retire(move: Move, entry: ServiceEntry): Promise<ServiceEntry> {
+  const retired = entry.state === 'retired' ? entry : await move.ledger.advance(entry, 'retired')
+  await move.target.closeLog(reverseLog(move.service))
+  await move.source.unfence(move.service, move.tables)
+  await move.source.setAside(move.tables)
+  return retired
+}

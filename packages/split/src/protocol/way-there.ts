@@ -1,0 +1,84 @@
+import type { ServiceEntry } from '../ledger/ledger.ts'
+import type { Applier } from './applier.ts'
+import { catchUp, startForward } from './appliers.ts'
+import { copyTables } from './copy.ts'
+import { NotEqualError, NotReadyError, OrphansError, SchemaChangedError } from './errors.ts'
+import { tableFingerprints } from './fingerprint.ts'
+import { forwardLog, type Move } from './move.ts'
+import { createProgress } from './progress.ts'
+import { mismatchText, verifySides, type Verification } from './verify.ts'
+
+/** Drops the foreign keys that cross the service's border; a cancelled move puts them back. */
+export async function clear(move: Move, entry: ServiceEntry): Promise<ServiceEntry> {
+  const obstacles = await move.source.obstacles(move.tables)
+  if (obstacles.length > 0) throw new NotReadyError(move.service, obstacles)
+  // Noted first: a crash in between leaves keys that are gone but not forgotten.
+  const noted = await move.ledger.note(entry, { droppedKeys: move.crossingKeys })
+  await move.source.dropForeignKeys(move.crossingKeys)
+  return move.ledger.advance(noted, 'cleared')
+}
+
+/** Makes the tables, closed for everybody but the mover, and has the source keep its changes from now on. */
+export async function provision(move: Move, entry: ServiceEntry): Promise<ServiceEntry> {
+  await move.schema.createTables()
+  await move.target.fence(move.service, move.tables)
+  const forwardFrom = await move.source.openLog(forwardLog(move.service), move.tables)
+  const fingerprints = await tableFingerprints(move.source, move.tables)
+  return move.ledger.advance(entry, 'provisioned', { forwardFrom, fingerprints })
+}
+
+/** Copies all rows, applies what was written meanwhile, and builds indexes and keys. */
+export async function copy(move: Move, entry: ServiceEntry): Promise<ServiceEntry> {
+  const copying = entry.state === 'copying' ? entry : await move.ledger.advance(entry, 'copying')
+  await copyTables(move)
+  move.say(`${move.service}: catching up`)
+  const applier = await startForward(move, copying)
+  try {
+    await catchUp(move, applier, move.source)
+  } finally {
+    await applier.stop()
+  }
+  // Rows of chunks that were read under different snapshots may break a unique key until the log has healed them.
+  move.say(`${move.service}: building indexes and keys`)
+  await move.schema.createKeys()
+  return move.ledger.advance(copying, 'streaming')
+}
+
+/** Compares every value of both sides while the applier runs. */
+export async function verify(
+  move: Move,
+  entry: ServiceEntry,
+  applier: Applier,
+): Promise<{ readonly entry: ServiceEntry; readonly verification: Verification }> {
+  await checkFingerprints(move, entry)
+  await catchUp(move, applier, move.source)
+  const progress = createProgress(0, (text) => move.say(`verifying ${move.service}: ${text}`))
+  const verification = await verifySides(move.source, move.target, move.tables, applier, {
+    rangeRows: move.options.chunkRows,
+    signal: move.signal,
+    onRows: progress.add,
+  })
+  if (!verification.equal) throw new NotEqualError(move.service, mismatchText(verification), verification)
+  const orphans = await move.target.orphans()
+  if (orphans.length > 0) {
+    throw new OrphansError(
+      move.service,
+      orphans.map(({ table, constraint, rows }) => `${table.schema}.${table.name} (${constraint}): ${rows}`),
+    )
+  }
+  const verified = { at: new Date().toISOString(), tables: verification.tables.length, rows: verification.rows }
+  if (entry.state === 'verified') return { entry: await move.ledger.note(entry, { verified }), verification }
+  return { entry: await move.ledger.advance(entry, 'verified', { verified }), verification }
+}
+
+/** @throws SchemaChangedError when a table was altered since the move began */
+export async function checkFingerprints(move: Move, { detail }: ServiceEntry): Promise<void> {
+  const now = await tableFingerprints(move.source, move.tables)
+  const changed = Object.entries(now).filter(([name, hash]) => detail.fingerprints?.[name] !== hash)
+  if (changed.length > 0) {
+    throw new SchemaChangedError(
+      move.service,
+      changed.map(([name]) => name),
+    )
+  }
+}
