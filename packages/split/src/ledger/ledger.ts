@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { connect, type Connection, type Database } from '@imhotep/postgres'
 import type { OwnedForeignKey } from '../side.ts'
 import type { Position } from '../model.ts'
@@ -135,11 +136,16 @@ export class Ledger {
    */
   async lock(service: string): Promise<void> {
     this.#locks ??= await this.#db.dedicated()
-    const [row] = await this.#locks.query<{ locked: boolean }>(
-      `select pg_try_advisory_lock(hashtext('imhotep split'), hashtext($1)) as locked`,
-      [service],
-    )
-    if (!row?.locked) throw new MoveUnderWayError(service)
+    // The session of a process that just died may live on for a moment.
+    for (let attempt = 0; attempt < 20; attempt += 1) {
+      const [row] = await this.#locks.query<{ locked: boolean }>(
+        `select pg_try_advisory_lock(hashtext('imhotep split'), hashtext($1)) as locked`,
+        [service],
+      )
+      if (row?.locked) return
+      await pause(100)
+    }
+    throw new MoveUnderWayError(service)
   }
 
   async unlock(service: string): Promise<void> {
