@@ -1,7 +1,6 @@
 import type { Ledger } from '../ledger/ledger.ts'
 import type { MovedTable, TableName } from '../model.ts'
 import type { OwnedForeignKey, ServiceDatabase, Side } from '../side.ts'
-import type { Routes } from './routes.ts'
 
 /** Everything that the move of one service works with. */
 export interface Move {
@@ -20,6 +19,12 @@ export interface Move {
   readonly signal: AbortSignal
   /** Told what happens, for a person who waits. */
   say(text: string): void
+}
+
+/** Where clients find the tables of a service. Whoever gets IMH01 reads it again. */
+export interface Routes {
+  /** Clients use the service's own database from now on, or the shared one again. Twice is once. */
+  set(service: string, where: 'own' | 'shared'): Promise<void>
 }
 
 /** What makes the service's tables, in two parts: rows are loaded between them. */
