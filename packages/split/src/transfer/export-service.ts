@@ -1,0 +1,81 @@
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdir, open, readdir, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Key, MovedTable } from '../model.ts'
+import { createProgress } from '../protocol/progress.ts'
+import type { Side, Snapshot } from '../side.ts'
+import { ExportExistsError } from './errors.ts'
+import { manifestFile, type ExportedChunk, type ExportedTable, type Manifest } from './manifest.ts'
+
+export interface ExportOptions {
+  readonly service: string
+  readonly directory: string
+  readonly chunkRows: number
+  readonly signal: AbortSignal
+  say(text: string): void
+}
+
+/**
+ * Writes the rows of all tables as of one moment: a file a table in COPY's text form, and last a manifest with counts and
+ * digests. A directory without a manifest is no export.
+ */
+export async function exportService(
+  source: Side,
+  tables: readonly MovedTable[],
+  options: ExportOptions,
+): Promise<Manifest> {
+  const { directory, service } = options
+  if (existsSync(directory) && (await readdir(directory)).length > 0) throw new ExportExistsError(directory)
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  const snapshot = await source.snapshot(tables, { exact: true })
+  try {
+    const progress = createProgress(0, (text) => options.say(`exporting ${service}: ${text}`))
+    const exported: ExportedTable[] = []
+    for (const table of tables) exported.push(await exportTable(snapshot, table, options, progress.add))
+    const manifest: Manifest = {
+      format: 'imhotep split export 1',
+      service,
+      source: source.label,
+      position: snapshot.position,
+      exportedAt: new Date().toISOString(),
+      tables: exported,
+    }
+    const draft = join(directory, `${manifestFile}.tmp`)
+    await writeFile(draft, `${JSON.stringify(manifest, null, 2)}\n`, { mode: 0o600 })
+    await rename(draft, join(directory, manifestFile))
+    return manifest
+  } finally {
+    await snapshot.close()
+  }
+}
+
+async function exportTable(
+  snapshot: Snapshot,
+  table: MovedTable,
+  { directory, chunkRows, signal }: ExportOptions,
+  onRows: (rows: number) => void,
+): Promise<ExportedTable> {
+  const name = `${table.source.schema}.${table.source.name}.copy`
+  const file = await open(join(directory, name), 'wx', 0o600)
+  try {
+    const hash = createHash('sha256')
+    const chunks: ExportedChunk[] = []
+    for (let after: Key | null = null; ;) {
+      signal.throwIfAborted()
+      const { rows, text, last } = await snapshot.chunk(table, after, chunkRows)
+      if (last === null) break
+      const { digest } = await snapshot.digestRange(table, after, last)
+      hash.update(text)
+      await file.writeFile(text)
+      chunks.push({ bytes: text.length, rows, last, digest })
+      onRows(rows)
+      after = last
+    }
+    await file.sync()
+    const rows = chunks.reduce((sum, chunk) => sum + chunk.rows, 0)
+    return { table, file: name, rows, sha256: hash.digest('hex'), chunks }
+  } finally {
+    await file.close()
+  }
+}
