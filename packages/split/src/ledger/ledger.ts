@@ -152,6 +152,12 @@ export class Ledger {
     await this.#locks?.query(`select pg_advisory_unlock(hashtext('imhotep split'), hashtext($1))`, [service])
   }
 
+  /** Strikes the service from the ledger, with its history: its move is over or was never wanted. */
+  async forget(service: string): Promise<void> {
+    await this.#db.query('delete from ledger.services where service = $1', [service])
+    await this.#db.query('delete from ledger.history where service = $1', [service])
+  }
+
   async close(): Promise<void> {
     await this.#locks?.release()
     await this.#db.close()

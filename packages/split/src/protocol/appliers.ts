@@ -45,12 +45,18 @@ export async function catchUp(move: Move, applier: Applier, from: Side): Promise
     move.signal.throwIfAborted()
     const asked = Date.now()
     const position = await from.position()
-    const late = new AbortController()
-    const timer = pause(Math.max(0, deadline - asked), 'late' as const, { signal: late.signal })
-    timer.catch(() => undefined)
-    const outcome = await Promise.race([applier.waitFor(position), timer])
-    late.abort()
-    if (outcome === 'late') throw new LagError(move.service, maxWaitSeconds)
+    if (!(await isWithin(applier.waitFor(position), deadline - asked))) throw new LagError(move.service, maxWaitSeconds)
     if (Date.now() - asked < closeEnoughMs) return
+  }
+}
+
+async function isWithin(promise: Promise<void>, ms: number): Promise<boolean> {
+  const stop = new AbortController()
+  const timer = pause(Math.max(0, ms), false, { signal: stop.signal })
+  timer.catch(() => undefined)
+  try {
+    return await Promise.race([promise.then(() => true), timer])
+  } finally {
+    stop.abort()
   }
 }

@@ -65,11 +65,10 @@ async function restoreKeys({ ledger, source, ownerOf }: Move): Promise<void> {
   await source.restoreForeignKeys(dropped.filter(({ table, references }) => isAtRest(table) && isAtRest(references)))
 }
 
-/** Gives up the way back: the old tables are renamed to zz_moved_*, to be dropped when nobody has missed them. */
+/** Gives up the way back: the old tables, still fenced, are renamed to zz_moved_*, to be dropped when nobody missed them. */
 export async function retire(move: Move, entry: ServiceEntry): Promise<ServiceEntry> {
   const retired = entry.state === 'retired' ? entry : await move.ledger.advance(entry, 'retired')
   await move.target.closeLog(reverseLog(move.service))
-  await move.source.unfence(move.service, move.tables)
   await move.source.setAside(move.tables)
   return retired
 }
