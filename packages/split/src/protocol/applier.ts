@@ -27,8 +27,8 @@ export class Applier {
   #batch: LogTransaction[] = []
   #changes = 0
   #lastSeen: { readonly committedAt: Date; readonly seenAt: number } | undefined
-  /** Nothing behind it is applied: 'here' is wherever the applier is. */
-  #limit: Position | 'here' | undefined
+  /** Nothing behind it is applied; null: nothing more at all. */
+  #limit: Position | null | undefined
   /** Of the transaction that waits behind the limit; all before it is applied. */
   #barred: Position | undefined
   /** Asked after each step whether what they wait for is true by now. */
@@ -75,7 +75,7 @@ export class Applier {
 
   /** Halts between two transactions. A snapshot taken afterwards cannot lie behind what is applied. */
   hold(): Promise<void> {
-    this.#limit = 'here'
+    this.#limit = null
     return this.#until(() => this.#batch.length === 0)
   }
 
@@ -154,7 +154,7 @@ export class Applier {
 
   #isAllowed(position: Position): boolean {
     if (this.#limit === undefined) return true
-    return this.#limit !== 'here' && this.#compare(position, this.#limit) <= 0
+    return this.#limit !== null && this.#compare(position, this.#limit) <= 0
   }
 
   #compare(a: Position, b: Position): number {

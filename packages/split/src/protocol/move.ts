@@ -11,14 +11,14 @@ export interface Move {
   /** Of the shared database, with one end in this service and the other elsewhere. */
   readonly crossingKeys: readonly OwnedForeignKey[]
   /** The service that a table of the shared database belongs to. */
-  ownerOf(table: TableName): string | undefined
+  readonly ownerOf: (table: TableName) => string | undefined
   readonly ledger: Ledger
   readonly routes: Routes
   readonly schema: ServiceSchema
   readonly options: MoveOptions
   readonly signal: AbortSignal
   /** Told what happens, for a person who waits. */
-  say(text: string): void
+  readonly say: (text: string) => void
 }
 
 /** Where clients find the tables of a service. Whoever gets IMH01 reads it again. */

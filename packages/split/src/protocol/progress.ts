@@ -7,7 +7,7 @@ export function createProgress(total: number, say: (text: string) => void) {
     get done() {
       return done
     },
-    add(rows: number): void {
+    add: (rows: number): void => {
       done += rows
       if (Date.now() - toldAt < 250) return
       toldAt = Date.now()

@@ -10,11 +10,6 @@ import { cancel, completeRevert, retire, unrevert } from './way-back.ts'
 export async function recover(move: Move): Promise<ServiceEntry> {
   const entry = await move.ledger.read(move.service)
   switch (entry.state) {
-    case 'mapped':
-    case 'cleared':
-    case 'provisioned':
-    case 'copying':
-      return entry
     case 'streaming':
     case 'verified':
       await move.source.unfence(move.service, move.tables)
@@ -36,5 +31,11 @@ export async function recover(move: Move): Promise<ServiceEntry> {
       return retire(move, entry)
     case 'cancelled':
       return cancel(move, entry)
+    case 'mapped':
+    case 'cleared':
+    case 'provisioned':
+    case 'copying':
+    default:
+      return entry
   }
 }

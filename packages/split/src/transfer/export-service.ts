@@ -13,7 +13,7 @@ export interface ExportOptions {
   readonly directory: string
   readonly chunkRows: number
   readonly signal: AbortSignal
-  say(text: string): void
+  readonly say: (text: string) => void
 }
 
 /**

@@ -14,7 +14,7 @@ export interface ImportOptions {
   readonly directory: string
   readonly signal: AbortSignal
   readonly sequenceGap: number
-  say(text: string): void
+  readonly say: (text: string) => void
 }
 
 /**
