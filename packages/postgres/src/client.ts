@@ -1,7 +1,8 @@
 import { once } from 'node:events'
+import { createRequire } from 'node:module'
 import net from 'node:net'
 import type { ImhotepError } from '@imhotep/base'
-import postgres from 'postgres'
+import type postgres from 'postgres'
 import type { ConnectOptions, TextAnswer } from './database.ts'
 import { ConnectionFailedError } from './errors/connection-failed.ts'
 import { ConnectionLostError } from './errors/database-error.ts'
@@ -13,6 +14,8 @@ import { describeTarget, parseUrl } from './target.ts'
 const connectTimeoutMs = 10_000
 /** Named statements live as long as their connection: texts beyond this number are planned each time. */
 const maxPrepared = 500
+
+const load = createRequire(import.meta.url)
 
 export interface ClientOptions extends ConnectOptions {
   /** Sent with the start of the session: settings, `replication`. */
@@ -55,7 +58,8 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
   let refusal: ImhotepError | undefined
   const prepared = new Set<string>()
 
-  const driver = postgres(url, {
+  // Loaded here: what needs no database does not wait for it.
+  const driver = (load('postgres') as typeof postgres)(url, {
     max: 1,
     host: target.host,
     port: target.port,

@@ -6,6 +6,7 @@ export interface Span {
 
 const WORD = /[A-Za-z_\u0080-\uffff][A-Za-z0-9_$\u0080-\uffff]*/y
 const DOLLAR_TAG = /\$(?:[A-Za-z_\u0080-\uffff][A-Za-z0-9_\u0080-\uffff]*)?\$/y
+const NUMBER = /[0-9][0-9A-Za-z_$.]*/y
 const SPACE = /\s+/y
 
 /**
@@ -43,16 +44,16 @@ export function splitSql(text: string): Span[] {
       continue
     }
     if (start < 0) start = at
-    const word = matchAt(WORD, text, at)
-    if (word && !isEscapeString(word, text[at + word.length])) {
-      const lower = word.toLowerCase()
+    const behindWord = endOfWord(text, at)
+    if (behindWord > at) {
+      const lower = text.slice(at, behindWord).toLowerCase()
       if (atomic > 0) {
         if (lower === 'case') atomic++
         if (lower === 'end') atomic--
       } else if (lower === 'atomic' && previous === 'begin') atomic = 1
       previous = lower
       if (words.length < 4) words.push(lower)
-      at += word.length
+      at = behindWord
     } else {
       // Only rules hold semicolons in parentheses; elsewhere an open parenthesis is a mistake that must not swallow the rest.
       if (words.includes('rule') && text[at] === '(') depth++
@@ -70,8 +71,8 @@ export function splitSql(text: string): Span[] {
 export function skipBlank(text: string, from: number): number {
   let at = from
   while (at < text.length) {
-    const space = matchAt(SPACE, text, at)
-    if (space) at += space.length
+    const behindSpace = endOfMatch(SPACE, text, at)
+    if (behindSpace > at) at = behindSpace
     else if (text.startsWith('--', at)) at = endOfLine(text, at)
     else if (text.startsWith('/*', at)) at = endOfComment(text, at)
     else break
@@ -86,16 +87,17 @@ function endOfToken(text: string, at: number): number {
   if (char === '"') return endOfQuoted(text, at, '"', false)
   if ((char === 'e' || char === 'E') && text[at + 1] === "'") return endOfQuoted(text, at + 1, "'", true)
   if (char === '$') {
-    const tag = matchAt(DOLLAR_TAG, text, at)
-    if (tag) return endAfter(text, tag, at + tag.length)
+    const behindTag = endOfMatch(DOLLAR_TAG, text, at)
+    if (behindTag > at) return endAfter(text, text.slice(at, behindTag), behindTag)
   }
   // `1a$b$` is not a dollar quote: digits and what clings to them are one token.
-  const number = matchAt(/[0-9][0-9A-Za-z_$.]*/y, text, at)
-  return at + (number?.length ?? 1)
+  return Math.max(endOfMatch(NUMBER, text, at), at + 1)
 }
 
-function isEscapeString(word: string, next: string | undefined): boolean {
-  return (word === 'e' || word === 'E') && next === "'"
+/** The offset behind the word at `at`, else `at`: the `e` of `e'..'` is no word. */
+function endOfWord(text: string, at: number): number {
+  const end = endOfMatch(WORD, text, at)
+  return end === at + 1 && text[end] === "'" && (text[at] === 'e' || text[at] === 'E') ? at : end
 }
 
 function endOfQuoted(text: string, open: number, quote: string, backslash: boolean): number {
@@ -131,9 +133,10 @@ function endAfter(text: string, what: string, from: number): number {
   return at < 0 ? text.length : at + what.length
 }
 
-function matchAt(pattern: RegExp, text: string, at: number): string | undefined {
+/** The offset behind what a sticky pattern matches at `at`, else `at`. */
+function endOfMatch(pattern: RegExp, text: string, at: number): number {
   pattern.lastIndex = at
-  return pattern.exec(text)?.[0]
+  return pattern.test(text) ? pattern.lastIndex : at
 }
 
 export interface SqlToken extends Span {
@@ -147,8 +150,8 @@ export function sqlTokens(text: string): SqlToken[] {
   const tokens: SqlToken[] = []
   let depth = 0
   for (let at = skipBlank(text, 0); at < text.length; at = skipBlank(text, at)) {
-    const word = matchAt(WORD, text, at)
-    const end = word && !isEscapeString(word, text[at + word.length]) ? at + word.length : endOfToken(text, at)
+    const behindWord = endOfWord(text, at)
+    const end = behindWord > at ? behindWord : endOfToken(text, at)
     const own = text.slice(at, end)
     if (own === ')' || own === ']') depth--
     tokens.push({ text: own, start: at, end, depth })

@@ -8,7 +8,8 @@ export function walkTree(
     for (const item of tree) walkTree(item, visit)
     return
   }
-  for (const [key, value] of Object.entries(tree)) {
+  for (const key in tree) {
+    const value = (tree as Record<string, unknown>)[key]
     if (typeof value !== 'object' || value === null) continue
     const tag = isTag(key) ? key : untaggedType(key)
     if (tag && !Array.isArray(value) && visit(tag, value as Record<string, unknown>) === false) continue

@@ -12,10 +12,10 @@ export interface Named {
 
 /** Everything that people named, of some kinds or of all; partitions and what belongs to them are named by machine. */
 export function* namesIn(context: VerifyContext, kinds?: readonly NamedKind[]): Generator<Named> {
-  for (const named of allNames(context)) if (!kinds || kinds.includes(named.kind)) yield named
+  for (const named of allNames(context, kinds)) if (!kinds || kinds.includes(named.kind)) yield named
 }
 
-function* allNames({ catalog, policy, tables }: VerifyContext): Generator<Named> {
+function* allNames({ catalog, policy, tables }: VerifyContext, kinds?: readonly NamedKind[]): Generator<Named> {
   const isOurs = ({ schema }: { schema: string }) => !policy.ignoredSchemas.includes(schema)
   for (const { name, position } of catalog.schemas.values())
     if (isOurs({ schema: name })) yield { kind: 'schema', name, object: name, position }
@@ -31,6 +31,7 @@ function* allNames({ catalog, policy, tables }: VerifyContext): Generator<Named>
       index: table.indexes,
     } as const
     for (const [kind, owned] of Object.entries(parts) as [keyof typeof parts, Map<string, PartOfTable>][]) {
+      if (kinds && !kinds.includes(kind)) continue
       for (const { name, position = table.position, fromConstraint } of owned.values())
         if (!fromConstraint) yield { kind, name, object: kind === 'column' ? `${object}.${name}` : object, position }
     }

@@ -21,10 +21,15 @@ import {
 /** The value of an expression over the folded catalog. @throws Undecidable */
 export function evaluate(node: Node | undefined, env: Env): Value {
   if (!node) return null
-  const [tag = ''] = Object.keys(node)
+  const tag = tagOf(node)
   const rule = RULES[tag]
   if (!rule) return undecided(`the value of ${tag}`)
   return rule((node as unknown as Record<string, Content>)[tag] ?? {}, env)
+}
+
+function tagOf(node: Node): string {
+  for (const tag in node) return tag
+  return ''
 }
 
 // Each rule reads one kind of node; the grammar guarantees the shape.

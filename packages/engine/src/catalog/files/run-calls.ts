@@ -150,18 +150,31 @@ function pathOf({ settings }: Routine): string[] | null {
 }
 
 function bindArguments(run: Run, routine: Routine, args: Known[], named: ReadonlyMap<string, Known>): void {
-  const parsed = parseRaw(`create function f(${routine.arguments}) returns void language sql as ''`)
-  const [statement] = Array.isArray(parsed) ? parsed : []
-  const items =
-    statement && 'CreateFunctionStmt' in statement.node ? (statement.node.CreateFunctionStmt.parameters ?? []) : []
-  const parameters = items.flatMap((item) => ('FunctionParameter' in item ? item.FunctionParameter : []))
-  const inputs = parameters.filter(({ mode }) => mode !== 'FUNC_PARAM_OUT' && mode !== 'FUNC_PARAM_TABLE')
-  for (const [n, { name = '', defexpr }] of inputs.entries()) {
+  for (const [n, { name = '', defexpr }] of inputsOf(routine.arguments).entries()) {
     const given = n < args.length ? args[n] : named.get(name)
     const value = given === undefined && defexpr ? attempt(defexpr, environment(run)) : (given ?? null)
     run.variables.set(`$${n + 1}`, value)
     if (name !== '') run.variables.set(name, value)
   }
+}
+
+type Parameter = Extract<Node, { FunctionParameter: unknown }>['FunctionParameter']
+
+const inputs = new Map<string, readonly Parameter[]>()
+
+/** The parameters of a routine that take an argument. */
+function inputsOf(text: string): readonly Parameter[] {
+  const known = inputs.get(text)
+  if (known) return known
+  const parsed = parseRaw(`create function f(${text}) returns void language sql as ''`)
+  const [statement] = Array.isArray(parsed) ? parsed : []
+  const items =
+    statement && 'CreateFunctionStmt' in statement.node ? (statement.node.CreateFunctionStmt.parameters ?? []) : []
+  const parameters = items
+    .flatMap((item) => ('FunctionParameter' in item ? item.FunctionParameter : []))
+    .filter(({ mode }) => mode !== 'FUNC_PARAM_OUT' && mode !== 'FUNC_PARAM_TABLE')
+  inputs.set(text, parameters)
+  return parameters
 }
 
 /** The statements of an SQL function; its result is that of the last one. */

@@ -3,7 +3,15 @@ import type { LintedFile } from '../rule.ts'
 
 /** What the same file runs behind a statement. Their names are as written: compare them with `isCalled`. */
 export function laterStatements(statement: ParsedStatement, file: LintedFile): readonly ParsedStatement[] {
-  return file.statements.filter(({ start }) => start > statement.start)
+  const { statements } = file
+  let low = 0
+  let high = statements.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((statements[middle]?.start ?? 0) > statement.start) high = middle
+    else low = middle + 1
+  }
+  return statements.slice(low)
 }
 
 /** Whether a name of a later statement may be that of an object: without a schema it is taken for `public` or `*`. */

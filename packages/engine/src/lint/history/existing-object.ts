@@ -1,3 +1,4 @@
+import { findIndex } from '../../catalog/files/names.ts'
 import type { Catalog, SourcePosition } from '../../catalog/model.ts'
 import { formatType } from '../../catalog/files/format-type.ts'
 import type { ParsedStatement } from '../../parse/parse-sql.ts'
@@ -33,10 +34,7 @@ export function existingObject({ node }: ParsedStatement, catalog: Catalog): Exi
   if ('IndexStmt' in node) {
     const { idxname: index, relation: on, if_not_exists: tolerated } = node.IndexStmt
     const [schema] = relationKey(on).split('.')
-    const owner = [...catalog.tables.values()].find(
-      (table) => table.schema === schema && table.indexes.has(index ?? ''),
-    )
-    return is('index', `${schema}.${index}`, owner?.indexes.get(index ?? ''), tolerated)
+    return is('index', `${schema}.${index}`, findIndex(catalog, schema ?? '', index ?? '')?.index, tolerated)
   }
   if ('CreateSeqStmt' in node) {
     const name = relationKey(node.CreateSeqStmt.sequence)

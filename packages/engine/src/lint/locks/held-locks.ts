@@ -36,7 +36,7 @@ export function heldLocks(
   const taken = strongLocks(statement, moment)
   state.before.set(statement, state.held)
   state.taken.set(statement, taken)
-  if (state.isOpen) state.held = [...state.held, ...taken]
+  if (state.isOpen && taken.length > 0) state.held = [...state.held, ...taken]
   return { before: state.before.get(statement) ?? [], taken, isOpen: state.isOpen }
 }
 

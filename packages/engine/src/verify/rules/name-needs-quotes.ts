@@ -9,26 +9,44 @@ export const nameNeedsQuotes = defineRule<Named>({
   profile: 'style',
   effect: 'Without quotes PostgreSQL looks for another name, or takes it for a key word: every query has to know.',
   instead: 'Lower case, digits and underscores, and no reserved word.',
-  subjects: (context) => namesIn(context, ['schema', 'table', 'view', 'column', 'function']),
+  subjects: (context) => {
+    const subjects = [...namesIn(context, ['schema', 'table', 'view', 'column', 'function'])]
+    learn(subjects.map(({ name }) => name))
+    return subjects
+  },
   *check({ kind, name, object, position }) {
-    if (!isPlain(name)) yield { object, message: `${kind} '${name}' can only be written in quotes`, position }
+    if (plain.get(name) === false)
+      yield { object, message: `${kind} '${name}' can only be written in quotes`, position }
   },
 })
 
-const known = new Map<string, boolean>()
-
 /** Whether the grammar takes the bare word for this very name: where it is given, and where a column is read. */
-function isPlain(name: string): boolean {
-  let plain = known.get(name)
-  if (plain === undefined) {
-    const isWord = /^[a-z_][a-z0-9_$]*$/.test(name)
-    plain = isWord && Array.isArray(parseRaw(`create table ${name} (${name} int)`)) && isColumn(name)
-    known.set(name, plain)
+const plain = new Map<string, boolean>()
+
+function learn(names: readonly string[]): void {
+  const words: string[] = []
+  for (const name of new Set(names)) {
+    if (plain.has(name)) continue
+    if (/^[a-z_][a-z0-9_$]*$/.test(name)) words.push(name)
+    else plain.set(name, false)
   }
-  return plain
+  learnWords(words)
 }
 
-function isColumn(name: string): boolean {
-  const parsed = parseRaw(`select ${name}`)
-  return Array.isArray(parsed) && JSON.stringify(parsed).includes('"ColumnRef"')
+/** Asks the grammar about all words at once, and about the halves of them while one is not plain. */
+function learnWords(words: readonly string[]): void {
+  const arePlain = areGiven(words) && areColumns(words)
+  if (arePlain || words.length === 1) return words.forEach((word) => plain.set(word, arePlain))
+  const middle = words.length >> 1
+  learnWords(words.slice(0, middle))
+  learnWords(words.slice(middle))
+}
+
+function areGiven(words: readonly string[]): boolean {
+  return Array.isArray(parseRaw(words.map((word) => `create table ${word} (${word} int)`).join(';')))
+}
+
+function areColumns(words: readonly string[]): boolean {
+  const parsed = parseRaw(`select ${words.join(', ')}`)
+  return Array.isArray(parsed) && JSON.stringify(parsed).split('"ColumnRef"').length === words.length + 1
 }

@@ -15,11 +15,11 @@ export const checkNarrowed: LintRule = {
     const steps = existingSteps(statement, moment)
     const table = moment.catalog.tables.get(steps[0]?.table ?? '')
     if (!table) return
-    const following = laterStatements(statement, moment.file).flatMap(alterSteps)
     for (const step of steps) {
       if (step.command.subtype !== 'AT_DropConstraint') continue
       const before = valuesOf(table, step.command.name ?? '')
       if (!before) continue
+      const following = laterStatements(statement, moment.file).flatMap(alterSteps)
       for (const later of [...steps, ...following]) {
         if (!isCalled(later.table, step.table)) continue
         const constraint = addedConstraint(later)

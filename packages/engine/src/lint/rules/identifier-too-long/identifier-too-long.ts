@@ -39,7 +39,7 @@ export const identifierTooLong: LintRule = {
 }
 
 /** What may be too long: 64 plain characters, or 22 with one among them that takes more than a byte. */
-const LONG = /[\w$]{64}|"[^"\n]{64}|(?=[\w$]*[\u0080-\uffff])[\w$\u0080-\uffff]{22}/
+const LONG = /(?<![\w$])[\w$]{64}|"[^"\n]{64}|(?<![\w$\u0080-\uffff])(?=[\w$]*[\u0080-\uffff])[\w$\u0080-\uffff]{22}/
 
 function nameOf(token: string): string | null {
   if (token.startsWith('"')) return token.slice(1, -1).replaceAll('""', '"')

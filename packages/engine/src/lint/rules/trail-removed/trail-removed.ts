@@ -18,13 +18,13 @@ export const trailRemoved: LintRule = {
   on: ['DropStmt', 'AlterTableStmt'],
   *check(statement, moment) {
     const { catalog, policy, file } = moment
-    const later = laterStatements(statement, file)
     for (const { table: name, trigger, verb } of removals(statement)) {
       const table = catalog.tables.get(name)
       if (!table || moment.isNew(name)) continue
       for (const own of triggersOf(table, trigger)) {
         const role = roleOf(own, policy)
-        if (role === null || later.some((other) => restores(other, name, own, policy))) continue
+        if (role === null) continue
+        if (laterStatements(statement, file).some((other) => restores(other, name, own, policy))) continue
         yield {
           object: name,
           message: `trigger '${own.name}' of '${name}', which ${role}, is ${verb}`,
