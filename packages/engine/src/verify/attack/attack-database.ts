@@ -97,7 +97,8 @@ export async function attackInside(db: Querier, catalog: Catalog, options: Attac
 async function attack(db: Querier, context: VerifyContext, options: AttackOptions, onProgress: (text: string) => void) {
   const { policy } = context
   await db.query(
-    `select set_config('lc_messages', 'C', true), set_config('lock_timeout', '2s', true), set_config('jit', 'off', true)`,
+    `select set_config('lc_messages', 'C', true), set_config('lock_timeout', '2s', true), set_config('jit', 'off', true),
+       set_config('max_parallel_workers_per_gather', '0', true)`,
   )
   await installRunner(db, policy.attackContext)
   const roles = options.roles ?? [policy.attackRole ?? (await makeRole(db, context))]

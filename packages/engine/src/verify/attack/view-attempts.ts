@@ -21,10 +21,15 @@ export function* viewAttempts(view: View, plot: Plot, scene: Scene): Generator<A
     return { object: nameOf(view), attempt: `${plot.role}: ${title}`, steps, judge }
   }
 
+  // The ids are first looked for in all lines as one text: a search a line and id took most of the attack.
   const search = (tenants: string[]) => {
     const ids = tenants.flatMap((tenant) => canariesOf(scene, tenant)).map(quoteLiteral)
-    const rows = `(select to_jsonb(v)::text as line from ${name} v limit 5000) rows`
-    return `select from ${rows} where exists (select from unnest(array[${ids.join(', ')}]) id where strpos(line, id) > 0) limit 1000`
+    return `with lines as materialized (select to_jsonb(v)::text as line from ${name} v limit 5000),
+      found as materialized (
+        select id from unnest(array[${ids.join(', ')}]) id
+        where strpos((select string_agg(line, chr(10)) from lines), id) > 0
+      )
+      select from lines where exists (select from found where strpos(line, id) > 0) limit 1000`
   }
   yield attempt(
     'search through the view',
