@@ -40,9 +40,12 @@ create function core.tag(p_comment text, p_tag text) returns text
   immutable
   parallel safe
   return case
-    when p_tag = 'about' then pg_catalog.substring(p_comment, '(?:^|;)about=(.*)$')
-    when pg_catalog.strpos(p_comment, p_tag || '=') > 0 then
-      pg_catalog.substring(pg_catalog.regexp_replace(p_comment, '(^|;)about=.*$', ''), '(?:^|;)' || p_tag || '=([^;]*)')
+    when pg_catalog.strpos(';' || p_comment, ';' || p_tag || '=') = 0 then null
+    when p_tag = 'about' then pg_catalog.substr(p_comment, pg_catalog.strpos(';' || p_comment, ';about=') + 6)
+    when pg_catalog.strpos(pg_catalog.split_part(';' || p_comment, ';about=', 1), ';' || p_tag || '=') > 0 then
+      pg_catalog.split_part(
+        pg_catalog.split_part(pg_catalog.split_part(';' || p_comment, ';about=', 1), ';' || p_tag || '=', 2), ';', 1
+      )
   end;
 
 comment on function core.tag(text, text) is 'about=The value of one tag of a comment, null when the comment has no such tag.';

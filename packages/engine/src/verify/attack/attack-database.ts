@@ -1,18 +1,16 @@
 import type { Database } from '@imhotep/postgres'
 import type { Catalog } from '../../catalog/model.ts'
-import { makeContext, nameOf, type VerifyContext } from '../context.ts'
+import { withSameSnapshot } from '../../catalog/same-snapshot.ts'
+import { makeContext, type VerifyContext } from '../context.ts'
 import { defaultPolicy, type VerifyPolicy } from '../policy.ts'
 import type { Attempt } from './attempt.ts'
 import { AttackNotPossibleError } from './errors.ts'
-import { functionAttempts } from './function-attempts.ts'
-import { escalationAttempts, sequenceAttempts, statisticsAttempts } from './other-attempts.ts'
+import { attemptsOnTables, makePlots, otherAttempts } from './plan-attempts.ts'
 import { chooseTenants, fillPartitions, fillTables } from './prepare-rows.ts'
 import { quoteName, quoteQualified } from './quote.ts'
 import { installRunner, runAttempts, watchTables, type Judged, type Querier } from './runner.ts'
-import type { Plot, Scene } from './scene.ts'
-import { tableAttempts } from './table-attempts.ts'
-import { readTargets } from './targets.ts'
-import { viewAttempts } from './view-attempts.ts'
+import type { Scene } from './scene.ts'
+import { completeTargets, readTargets, type Target } from './targets.ts'
 
 export interface AttackOptions {
   readonly policy?: VerifyPolicy
@@ -60,7 +58,9 @@ export async function attackDatabase(
   try {
     await db.transaction(
       async (tx) => {
-        report = await attackInside(tx, catalog, options)
+        report = await (mayShare(options)
+          ? withSameSnapshot(db, tx, (second) => attackInside(tx, catalog, options, second))
+          : attackInside(tx, catalog, options))
         throw new Undo()
       },
       // One snapshot: rows that others write meanwhile are not taken for traces of the attack.
@@ -73,8 +73,24 @@ export async function attackDatabase(
   return report
 }
 
-/** The attack inside an open transaction, which is left as it was found. */
-export async function attackInside(db: Querier, catalog: Catalog, options: AttackOptions = {}): Promise<AttackReport> {
+/**
+ * Whether two connections may attack at once: their attempts must not meet in a row or a lock. Those of a quick attack
+ * stay in their own table; a function may go anywhere. A role that is made for the attack is seen by one connection only.
+ */
+function mayShare({ policy = defaultPolicy, mode, functions, roles, only }: AttackOptions): boolean {
+  return mode === 'quick' && functions === false && only === undefined && (roles ?? policy.attackRole) !== null
+}
+
+/**
+ * The attack inside an open transaction, which is left as it was found. `second` is another connection with the same
+ * snapshot: it attacks the tables in which nothing has to be made up first.
+ */
+export async function attackInside(
+  db: Querier,
+  catalog: Catalog,
+  options: AttackOptions = {},
+  second?: Querier,
+): Promise<AttackReport> {
   const { policy = defaultPolicy, onProgress = () => {} } = options
   const started = performance.now()
   const context = makeContext(catalog, policy)
@@ -87,20 +103,22 @@ export async function attackInside(db: Querier, catalog: Catalog, options: Attac
   }
   await db.query('savepoint imhotep_attack')
   try {
-    const judged = await attack(db, context, options, onProgress)
+    const judged = await attack(db, context, options, onProgress, second)
     return toReport(judged, performance.now() - started)
   } finally {
     await db.query('rollback to savepoint imhotep_attack')
   }
 }
 
-async function attack(db: Querier, context: VerifyContext, options: AttackOptions, onProgress: (text: string) => void) {
+async function attack(
+  db: Querier,
+  context: VerifyContext,
+  options: AttackOptions,
+  onProgress: (text: string) => void,
+  second?: Querier,
+): Promise<Judged[]> {
   const { policy } = context
-  await db.query(
-    `select set_config('lc_messages', 'C', true), set_config('lock_timeout', '2s', true), set_config('jit', 'off', true),
-       set_config('max_parallel_workers_per_gather', '0', true)`,
-  )
-  await installRunner(db, policy.attackContext)
+  await prepareConnection(db, policy)
   const roles = options.roles ?? [policy.attackRole ?? (await makeRole(db, context))]
 
   onProgress('looking for rows to attack')
@@ -113,7 +131,30 @@ async function attack(db: Querier, context: VerifyContext, options: AttackOption
       'run imhotep seed demo on a development database first',
     )
   }
+  const plots = makePlots([attacker, victim], roles, options.mode === 'quick')
+  const sceneOf = (found: readonly Target[]): Scene => ({
+    context,
+    targets: new Map(found.map((target) => [target.name, target])),
+  })
+  let done = 0
+  let all = 0
+  const run = async (connection: Querier, attempts: readonly Attempt[]) => {
+    all += attempts.length
+    return runAttempts(connection, policy.contextSetting, attempts, (count) => {
+      done += count
+      onProgress(`${done} of ${all} attempts`)
+    })
+  }
+
   let targets = await readTargets(db, context, tenants)
+  const shared = second ? completeTargets(targets, tenants, context) : []
+  const meanwhile = second
+    ? prepareConnection(second, policy).then(() =>
+        run(second, [...attemptsOnTables(shared, plots, sceneOf(shared), options)]),
+      )
+    : Promise.resolve([])
+  meanwhile.catch(() => undefined) // told below, unless the attack fails before
+
   for (const fill of [fillTables, fillPartitions]) {
     if (await fill(db, context, targets, tenants)) targets = await readTargets(db, context, tenants)
   }
@@ -127,54 +168,22 @@ async function attack(db: Querier, context: VerifyContext, options: AttackOption
   if (options.mode !== 'quick') {
     for (const role of roles) await db.query(`grant pg_write_server_files to ${quoteName(role)}`)
   }
-  const scene: Scene = { context, targets: new Map(targets.map((target) => [target.name, target])) }
-  const attempts = [...allAttempts(scene, [attacker, victim], roles, await analysedTables(db, scene), options)]
-  return runAttempts(db, policy.contextSetting, attempts, (done, all) => onProgress(`${done} of ${all} attempts`))
+  const scene = sceneOf(targets)
+  const taken = new Set(shared.map(({ name }) => name))
+  const own = targets.filter(({ name }) => !taken.has(name))
+  const attempts = [
+    ...attemptsOnTables(own, plots, scene, options),
+    ...otherAttempts(scene, plots, await analysedTables(db, scene), options),
+  ]
+  return (await Promise.all([meanwhile, run(db, attempts)])).flat()
 }
 
-function* allAttempts(
-  scene: Scene,
-  [a, b]: readonly [string, string],
-  roles: readonly string[],
-  analysed: string[],
-  options: AttackOptions,
-): Generator<Attempt> {
-  const { context } = scene
-  const { catalog, policy } = context
-  const quick = options.mode === 'quick'
-  const chosen = (name: string) => !options.only || options.only.includes(name)
-  const plots = roles.flatMap((role): Plot[] => {
-    const plot: Plot = { role, attacker: a, victim: b, quick, isApplication: true }
-    return quick ? [plot] : [plot, { ...plot, attacker: b, victim: a }]
-  })
-  const firsts = plots.filter((plot) => plot.attacker === a)
-  const ours = <T extends { schema: string; name: string }>(objects: Iterable<T>) =>
-    [...objects].filter((object) => !policy.ignoredSchemas.includes(object.schema) && chosen(nameOf(object)))
-
-  for (const target of scene.targets.values()) {
-    if (!chosen(target.name)) continue
-    for (const each of plots) yield* tableAttempts(target, each, scene)
-    const owner = context.catalog.roles.get(target.table.owner ?? '')
-    if (
-      quick ||
-      options.roles ||
-      !owner ||
-      owner.superuser ||
-      owner.bypassRls ||
-      context.applicationRoles.has(owner.name)
-    )
-      continue
-    yield* tableAttempts(target, { role: owner.name, attacker: a, victim: b, quick, isApplication: false }, scene)
-  }
-  for (const view of ours(catalog.views.values())) for (const each of plots) yield* viewAttempts(view, each, scene)
-  for (const plot of firsts) {
-    if (options.functions !== false)
-      for (const routine of ours(catalog.functions.values())) yield* functionAttempts(routine, plot, scene)
-    for (const sequence of ours(catalog.sequences.values())) yield* sequenceAttempts(sequence, plot)
-    if (options.only) continue
-    yield* statisticsAttempts(analysed, plot)
-    yield* escalationAttempts(plot, scene)
-  }
+async function prepareConnection(db: Querier, policy: VerifyPolicy): Promise<void> {
+  await db.query(
+    `select set_config('lc_messages', 'C', true), set_config('lock_timeout', '2s', true), set_config('jit', 'off', true),
+       set_config('max_parallel_workers_per_gather', '0', true)`,
+  )
+  await installRunner(db, policy.attackContext)
 }
 
 /** The application that a schema without roles will have: it may read and write every table, and owns none. */

@@ -45,12 +45,12 @@ export async function watchTables(db: Querier, tables: readonly WatchedTable[]):
   )
 }
 
-/** Runs all attempts in batches and judges each. */
+/** Runs all attempts in batches and judges each; tells how many each batch had. */
 export async function runAttempts(
   db: Querier,
   contextSetting: string,
   attempts: readonly Attempt[],
-  onProgress: (done: number, all: number) => void = () => {},
+  onProgress: (count: number) => void = () => {},
 ): Promise<Judged[]> {
   const judged: Judged[] = []
   let from = 0
@@ -65,8 +65,8 @@ export async function runAttempts(
       judged.push({ attempt, verdict: attempt.judge(own), steps: own.length })
       taken += attempt.steps.length
     }
+    onProgress(to - from)
     from = to
-    onProgress(from, attempts.length)
   }
   return judged
 }

@@ -1,0 +1,60 @@
+import { nameOf } from '../context.ts'
+import type { AttackOptions } from './attack-database.ts'
+import type { Attempt } from './attempt.ts'
+import { functionAttempts } from './function-attempts.ts'
+import { escalationAttempts, sequenceAttempts, statisticsAttempts } from './other-attempts.ts'
+import type { Plot, Scene } from './scene.ts'
+import { tableAttempts } from './table-attempts.ts'
+import type { Target } from './targets.ts'
+import { viewAttempts } from './view-attempts.ts'
+
+/** Each role attacks the second tenant as the first one, and in a full attack the other way round as well. */
+export function makePlots([a, b]: readonly [string, string], roles: readonly string[], quick: boolean): Plot[] {
+  return roles.flatMap((role): Plot[] => {
+    const plot: Plot = { role, attacker: a, victim: b, quick, isApplication: true }
+    return quick ? [plot] : [plot, { ...plot, attacker: b, victim: a }]
+  })
+}
+
+/** What is tried on tables; a full attack tries it as their owners, too. */
+export function* attemptsOnTables(
+  targets: readonly Target[],
+  plots: readonly Plot[],
+  scene: Scene,
+  { only, roles }: AttackOptions,
+): Generator<Attempt> {
+  const { catalog, applicationRoles } = scene.context
+  const [first] = plots
+  for (const target of targets) {
+    if (only && !only.includes(target.name)) continue
+    for (const each of plots) yield* tableAttempts(target, each, scene)
+    const owner = catalog.roles.get(target.table.owner ?? '')
+    if (!first || first.quick || roles || !owner) continue
+    if (owner.superuser || owner.bypassRls || applicationRoles.has(owner.name)) continue
+    yield* tableAttempts(target, { ...first, role: owner.name, isApplication: false }, scene)
+  }
+}
+
+/** What is tried on everything that is no table. */
+export function* otherAttempts(
+  scene: Scene,
+  plots: readonly Plot[],
+  analysed: readonly string[],
+  { only, functions }: AttackOptions,
+): Generator<Attempt> {
+  const { catalog, policy } = scene.context
+  const ours = <T extends { schema: string; name: string }>(objects: Iterable<T>) =>
+    [...objects].filter(
+      (object) => !policy.ignoredSchemas.includes(object.schema) && (!only || only.includes(nameOf(object))),
+    )
+
+  for (const view of ours(catalog.views.values())) for (const each of plots) yield* viewAttempts(view, each, scene)
+  for (const plot of plots.filter(({ attacker }) => attacker === plots[0]?.attacker)) {
+    if (functions !== false)
+      for (const routine of ours(catalog.functions.values())) yield* functionAttempts(routine, plot, scene)
+    for (const sequence of ours(catalog.sequences.values())) yield* sequenceAttempts(sequence, plot)
+    if (only) continue
+    yield* statisticsAttempts(analysed, plot)
+    yield* escalationAttempts(plot, scene)
+  }
+}
