@@ -55,6 +55,8 @@ export interface BringUpResult {
 export async function bringUp(project: Project, options: BringUpOptions): Promise<BringUpResult> {
   const started = performance.now()
   const steps = new StepList(options.signal, options.progress)
+  const reading = readSelectedModules(project)
+  reading.catch(() => undefined) // told below, unless the server fails before
   if (isNewServer(project, options)) void parseWhileItStarts(project)
   const url = await openServer(project, options, steps)
   const db = connect(url, { applicationName: 'imhotep', max: 4 })
@@ -64,7 +66,7 @@ export async function bringUp(project: Project, options: BringUpOptions): Promis
     const target = toTarget(url, environment)
     options.announce(target)
 
-    const modules = await readSelectedModules(project)
+    const modules = await reading
     await migrate(url, project, options, steps)
     await steps.run(
       'environment',

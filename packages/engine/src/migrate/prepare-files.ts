@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { parseSql, type ParsedFile } from '../parse/parse-sql.ts'
 import { MigrationSyntaxError } from './errors.ts'
 import type { HistoryRow } from './history-table.ts'
@@ -15,8 +16,13 @@ export interface PreparedFile extends TransactionMode {
   readonly row: HistoryRow | null
 }
 
+interface Reading {
+  readonly parsed: ParsedFile
+  readonly normalized: Buffer
+}
+
 /** By text: what `parseAhead` has parsed and no run has taken yet. */
-const parsedAhead = new Map<string, ParsedFile>()
+const readAhead = new Map<string, Reading>()
 
 /** Parses files before there is a database to apply them to; the run that follows takes what is there. */
 export async function parseAhead(
@@ -25,7 +31,9 @@ export async function parseAhead(
 ): Promise<void> {
   for (const file of files.filter(({ knex }) => knex === undefined)) {
     const text = fillPlaceholders(file.text, placeholders, file.file)
-    parsedAhead.set(text, await parseSql(text, file.file))
+    const parsed = await parseSql(text, file.file)
+    await setImmediate() // a server that was waited for may be there by now
+    readAhead.set(text, { parsed, normalized: treeHash(parsed.statements) })
   }
 }
 
@@ -37,19 +45,20 @@ export async function prepareFiles(
   pending: readonly { readonly file: MigrationFile; readonly row: HistoryRow | null }[],
   placeholders?: Readonly<Record<string, string>>,
 ): Promise<PreparedFile[]> {
-  const parsed = []
+  const read = []
   for (const { file, row } of pending) {
     // What a program sends is made by its code, `${` in it is no placeholder.
     const text = file.knex ? file.text : fillPlaceholders(file.text, placeholders, file.file)
-    parsed.push({ file, row, parsed: await (parsedAhead.get(text) ?? parseSql(text, file.file)) })
-    parsedAhead.delete(text)
+    const ahead = readAhead.get(text)
+    readAhead.delete(text)
+    read.push({ file, row, ahead, parsed: ahead?.parsed ?? (await parseSql(text, file.file)) })
   }
   // A plan that was told too little may be broken where the run is not.
-  const errors = parsed.flatMap((one) => (isGuessed(one.file) ? [] : one.parsed.errors))
+  const errors = read.flatMap((one) => (isGuessed(one.file) ? [] : one.parsed.errors))
   if (errors.length > 0) throw new MigrationSyntaxError(errors)
 
-  return parsed.map((one) => {
-    const normalized = treeHash(one.parsed.statements)
+  return read.map((one) => {
+    const normalized = one.ahead?.normalized ?? treeHash(one.parsed.statements)
     const mode = one.file.knex ? knexMode(one.file, one.file.knex, one.parsed) : transactionMode(one.parsed)
     return { file: one.file, row: one.row, normalized, ...mode }
   })
