@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test'
 import { connect, type Database } from '@imhotep/postgres'
 import { demoDatabase, type TestDatabase } from '../../../../../tests/support/database.ts'
 import { readCatalog } from '../../catalog/live.ts'
-import { attackDatabase, type AttackReport } from './attack-database.ts'
+import { attackDatabase, attackInside, type AttackReport } from './attack-database.ts'
 import { AttackNotPossibleError } from './errors.ts'
 
 describe('attackDatabase', () => {
@@ -39,6 +39,23 @@ describe('attackDatabase', () => {
 
     assert.deepEqual(report.through, [])
     assert.ok(report.attempts > tables.length * 10, `${report.attempts} attempts on ${tables.length} tables`)
+  })
+
+  test('quick without functions: two connections come to the verdicts of one', async () => {
+    const how = { mode: 'quick', functions: false } as const
+    await db.query('analyze') // tables with statistics are attacked for them
+    for (const table of ['patient.patients', 'clinical.vital_signs'])
+      await db.query(`create policy leak on ${table} using (true)`)
+    const catalog = await readCatalog(db)
+
+    const together = await attackDatabase(db, catalog, how)
+
+    const alone = await db.transaction((tx) => attackInside(tx, catalog, how), { isolation: 'repeatable read' })
+    assert.deepEqual(verdicts(together), verdicts(alone))
+    assert.equal(together.attempts, alone.attempts)
+    assert.ok(together.through.some(({ object }) => object === 'patient.patients'))
+    assert.ok(together.through.some(({ object }) => object === 'clinical.vital_signs'))
+    for (const table of ['patient.patients', 'clinical.vital_signs']) await db.query(`drop policy leak on ${table}`)
   })
 
   test('says what it could not try instead of passing it over', async () => {
@@ -148,6 +165,11 @@ describe('attackDatabase', () => {
 
   async function attack(options: Parameters<typeof attackDatabase>[2]): Promise<AttackReport> {
     return attackDatabase(db, await readCatalog(db), options)
+  }
+
+  /** In an order of their own: each connection tells its own. */
+  function verdicts({ through, untested }: AttackReport): string[] {
+    return [...through, ...untested].map((verdict) => JSON.stringify(verdict)).toSorted()
   }
 
   /** A function that a superuser owns: no policy holds it. */
