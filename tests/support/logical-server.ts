@@ -9,6 +9,8 @@ import { testSettings, testVersion } from './server.ts'
 const logicalSettings: Readonly<Record<string, string>> = {
   ...testSettings,
   wal_level: 'logical',
+  // what is decoded was flushed before, by nobody else where commits do not wait
+  wal_writer_delay: '10ms',
   max_replication_slots: '60',
   max_wal_senders: '60',
   max_connections: '300',

@@ -61,6 +61,7 @@ test('openReplication: a stream tells that its connection was lost', async () =>
   const reading = (async () => {
     for await (const batch of stream) assert.ok(batch)
   })()
+  reading.catch(() => undefined)
   const db = connect(database.url)
   await db.query(`select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = 'killed'`)
   await db.close()
@@ -75,6 +76,7 @@ test('openReplication: close ends a stream that is being read', async () => {
   const reading = (async () => {
     for await (const batch of stream) assert.ok(batch)
   })()
+  reading.catch(() => undefined)
 
   await replication.close()
 

@@ -39,6 +39,17 @@ export class TableBusyError extends ImhotepError {
   }
 }
 
+/** Transactions that were under way did not end, so that there was no moment to look at. */
+export class WritersBusyError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_LONG_TRANSACTION'
+  override readonly exitCode = 2
+  constructor(seconds: number) {
+    super(`a transaction that writes has not ended within ${seconds} s`, {
+      hint: 'end it (select pid, xact_start, query from pg_stat_activity where backend_xid is not null order by xact_start) and run it again',
+    })
+  }
+}
+
 /** The server has no log of changes under this name, or has thrown a part of it away. */
 export class ChangeLogLostError extends ImhotepError {
   readonly code = 'IMH_SPLIT_LOG_LOST'

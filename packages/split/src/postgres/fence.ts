@@ -1,14 +1,17 @@
 import type { Connection } from '@imhotep/postgres'
 import type { MovedTable, Position } from '../model.ts'
 import { prepareBookkeeping } from './bookkeeping.ts'
-import { readLayout, type End, type Layout } from './layout.ts'
-import { emitMark, insertPosition } from './position.ts'
+import { readLayout, type End } from './layout.ts'
+import { endOfLog } from './position.ts'
 import { withShortLocks } from './session.ts'
 import { literal, qualified } from './sql-text.ts'
 
 const trigger = 'imhotep_split_fence'
 
-/** See `Side.fence`: one transaction, so that there is a whole fence or none. A partition can be written to by its own name. */
+/**
+ * See `Side.fence`. Table by table: a lock on several at once would wait for clients that take them in another order. A
+ * client in between fails as a whole. When one table cannot be had, the fence is taken away again.
+ */
 export async function fenceTables(
   session: Connection,
   name: string,
@@ -16,29 +19,27 @@ export async function fenceTables(
   end: End,
 ): Promise<Position> {
   await prepareBookkeeping(session)
-  const layouts: Layout[] = []
-  for (const table of tables) layouts.push(await readLayout(session, table, end))
-  const all = layouts.flatMap((layout) => layout.all)
+  const all: string[] = []
+  // A partition can be written to by its own name.
+  for (const table of tables) all.push(...(await readLayout(session, table, end)).all)
   const open = await withoutFence(session, all)
-  return withShortLocks(session, async () => {
-    if (open.length > 0) {
-      await cancelAutovacuum(session, open)
-      await session.script(`lock table ${layouts.map(({ sql }) => sql).join(', ')} in share row exclusive mode`)
-      await session.script(
-        open
-          .map(
-            (table) =>
-              `create or replace trigger ${trigger} before insert or update or delete or truncate on ${table} ` +
-              `for each statement execute function imhotep_split.refuse(${literal(name)})`,
-          )
-          .join(';'),
-      )
-    }
-    // Whoever wrote before has committed by now; so that a reader of the log comes past it also when nobody writes.
-    const position = await insertPosition(session)
-    await session.script('set local synchronous_commit = on')
-    await emitMark(session, 'fence')
-    return position
+  try {
+    for (const table of open) await fenceTable(session, name, table)
+  } catch (error) {
+    await dropFences(session, open)
+    throw error
+  }
+  // Whoever wrote before has committed by now.
+  return endOfLog(session)
+}
+
+async function fenceTable(session: Connection, name: string, table: string): Promise<void> {
+  await withShortLocks(session, async () => {
+    await cancelAutovacuum(session, table)
+    await session.script(
+      `create or replace trigger ${trigger} before insert or update or delete or truncate on ${table} ` +
+        `for each statement execute function imhotep_split.refuse(${literal(name)})`,
+    )
   })
 }
 
@@ -48,16 +49,21 @@ export async function unfenceTables(session: Connection, tables: readonly MovedT
     `select format('%I.%I', n.nspname, c.relname) as table
        from pg_trigger t join pg_class c on c.oid = t.tgrelid join pg_namespace n on n.oid = c.relnamespace
       where t.tgname = $1
-        and (c.oid = any (select to_regclass(name)::oid from unnest($2::text[]) name)
-             or exists (select from pg_partition_ancestors(c.oid) a
-                         where a.relid = any (select to_regclass(name)::oid from unnest($2::text[]) name)))
-      order by c.oid`,
+        and exists (select from unnest($2::text[]) name
+                     where to_regclass(name)::oid = c.oid
+                        or to_regclass(name) in (select relid from pg_partition_ancestors(c.oid)))`,
     [trigger, tables.map((table) => qualified(table[end]))],
   )
-  if (fenced.length === 0) return
-  await withShortLocks(session, async () => {
-    await session.script(fenced.map(({ table }) => `drop trigger if exists ${trigger} on ${table}`).join(';'))
-  })
+  await dropFences(
+    session,
+    fenced.map(({ table }) => table),
+  )
+}
+
+async function dropFences(session: Connection, tables: readonly string[]): Promise<void> {
+  for (const table of tables) {
+    await withShortLocks(session, () => session.script(`drop trigger if exists ${trigger} on ${table}`))
+  }
 }
 
 async function withoutFence(session: Connection, tables: readonly string[]): Promise<string[]> {
@@ -70,11 +76,11 @@ async function withoutFence(session: Connection, tables: readonly string[]): Pro
 }
 
 /** It steps back by itself, but only after longer than we wait for a lock. */
-async function cancelAutovacuum(session: Connection, tables: readonly string[]): Promise<void> {
+async function cancelAutovacuum(session: Connection, table: string): Promise<void> {
   await session.query(
     `select pg_cancel_backend(a.pid) from pg_stat_activity a join pg_locks l on l.pid = a.pid
       where a.backend_type = 'autovacuum worker' and l.granted and l.locktype = 'relation'
-        and l.relation = any (select to_regclass(name)::oid from unnest($1::text[]) name)`,
-    [tables],
+        and l.relation = to_regclass($1)`,
+    [table],
   )
 }

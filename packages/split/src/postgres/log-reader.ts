@@ -43,6 +43,7 @@ class ChangeLogReader {
   readonly #closed = new AbortController()
   #replication: Replication | undefined
   #stream: ReplicationStream | undefined
+  #timer: NodeJS.Timeout | undefined
   #received = 0n
   #confirmed = 0n
 
@@ -59,13 +60,15 @@ class ChangeLogReader {
 
   async close(): Promise<void> {
     this.#closed.abort()
+    // Not where the transactions are read: who leaves in the midst of them does not come back there.
+    clearInterval(this.#timer)
     await this.#replication?.close()
   }
 
   async *transactions(): AsyncGenerator<LogTransaction, void, undefined> {
     const { signal, tables, end } = this.#options
     if (signal.aborted || this.#closed.signal.aborted) return
-    const timer = setInterval(() => this.#report(), askEveryMs)
+    this.#timer = setInterval(() => this.#report(), askEveryMs)
     const decoder = new LogDecoder(tables, end)
     try {
       this.#stream = await this.#start()
@@ -79,7 +82,6 @@ class ChangeLogReader {
       // Its own end is no error.
       if (!this.#closed.signal.aborted) throw error
     } finally {
-      clearInterval(timer)
       await this.close()
     }
   }

@@ -14,15 +14,13 @@ export async function setTablesAside(session: Connection, tables: readonly Moved
     session,
     tables.map((table) => qualified(table[end])),
   )
-  if (present.size === 0) return
-  await withShortLocks(session, () =>
-    session.script(
-      tables
-        .filter((table) => present.has(qualified(table[end])))
-        .map((table) => `alter table ${qualified(table[end])} rename to ${identifier(asideName(table[end].name))}`)
-        .join(';'),
-    ),
-  )
+  for (const table of tables) {
+    const name = qualified(table[end])
+    if (!present.has(name)) continue
+    await withShortLocks(session, () =>
+      session.script(`alter table ${name} rename to ${identifier(asideName(table[end].name))}`),
+    )
+  }
 }
 
 /** See `Side.dropSetAside`. In one statement: they may refer to each other. What else refers to them is an error. */

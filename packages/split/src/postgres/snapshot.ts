@@ -1,12 +1,14 @@
-import type { Connection } from '@imhotep/postgres'
+import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { openReplication, type Connection } from '@imhotep/postgres'
 import type { Key, MovedTable, Position } from '../model.ts'
 import type { Chunk, RangeDigest, RowDigest, Snapshot } from '../side.ts'
 import { countRows, lastRow } from './copy-text.ts'
 import { columnDigests, rowText, type Origin } from './digest.ts'
+import { WritersBusyError } from './errors.ts'
 import { inRange, orderBy } from './key-range.ts'
 import { readLayout, type End, type Layout } from './layout.ts'
-import { emitMark } from './position.ts'
-import { openSession, withShortLocks } from './session.ts'
+import { openSession, sessionSettings } from './session.ts'
 import { SnapshotSessions } from './snapshot-sessions.ts'
 
 export interface SnapshotOptions {
@@ -14,6 +16,9 @@ export interface SnapshotOptions {
   readonly origin: Origin
   readonly exact: boolean
 }
+
+/** How long a long transaction may keep an exact snapshot from being made. */
+const maxWaitSeconds = 60
 
 const beginSnapshot = 'begin isolation level repeatable read read only'
 
@@ -26,7 +31,7 @@ export async function openSnapshot(
   const first = await openSession(url)
   try {
     const layouts = await readLayouts(first, tables, options.end)
-    const position = options.exact ? await beginExact(url, first, layouts) : await beginAnywhere(first)
+    const position = options.exact ? await beginExact(url, first) : await beginAnywhere(first)
     const [exported] = await first.query<{ id: string }>('select pg_export_snapshot() as id')
     const sessions = new SnapshotSessions(first, async () => {
       const session = await openSession(url)
@@ -62,26 +67,21 @@ async function beginAnywhere(session: Connection): Promise<Position> {
 }
 
 /**
- * While writers are kept out by a lock, everything they committed lies before the log's end and nothing else is visible: that
- * moment has a position. The lock is held for two round trips; the snapshot goes over to a session that reads at leisure.
+ * A new slot knows from which commit on it sees everything, and can say what was visible just before: that is a snapshot
+ * with its exact position, for which no client waits. It is made when all transactions that write now have ended.
  */
-async function beginExact(url: string, reader: Connection, layouts: ReadonlyMap<string, Layout>): Promise<Position> {
-  const names = [...layouts.values()].map(({ sql }) => sql)
-  const locker = await openSession(url)
+async function beginExact(url: string, reader: Connection): Promise<Position> {
+  const replication = await openReplication(url, sessionSettings)
   try {
-    return await withShortLocks(locker, async () => {
-      if (names.length > 0) await locker.script(`lock table ${names.join(', ')} in share mode`)
-      const [row] = await locker.query<{ id: string; position: string }>(
-        'select pg_export_snapshot() as id, pg_current_wal_insert_lsn()::text as position',
-      )
-      await reader.script(`${beginSnapshot}; set transaction snapshot '${row?.id}'`)
-      // So that a reader of the log comes past the position also when nobody writes.
-      await locker.script('set local synchronous_commit = on')
-      await emitMark(locker, 'snapshot')
-      return row?.position as Position
-    })
+    const name = `imhotep_snapshot_${randomBytes(8).toString('hex')}`
+    const made = replication.run(`CREATE_REPLICATION_SLOT ${name} TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT`)
+    made.catch(() => undefined)
+    const slot = await Promise.race([made, sleep(maxWaitSeconds * 1000, undefined, { ref: false })])
+    if (slot === undefined) throw new WritersBusyError(maxWaitSeconds)
+    await reader.script(`${beginSnapshot}; set transaction snapshot '${String(slot[0]?.['snapshot_name'])}'`)
+    return String(slot[0]?.['consistent_point'])
   } finally {
-    await locker.release()
+    await replication.close()
   }
 }
 
