@@ -46,7 +46,8 @@ class Undo extends Error {}
 
 /**
  * Tries to break the isolation of tenants and the append-only tables, as the application role and as each owner, in one
- * transaction that is rolled back. Sequences move on, nothing else is left. Needs a superuser connection.
+ * transaction that is rolled back; a quick attack without functions in two at once. Sequences move on, nothing else is
+ * left. Needs a superuser connection.
  * @throws AttackNotPossibleError without superuser, without the application role, or without two tenants
  */
 export async function attackDatabase(
