@@ -99,9 +99,9 @@ function startClients(pools: Readonly<Record<'shared' | 'own', Database>>) {
     refused: 0,
     stop: async () => {},
   }
-  let stopped = false
+  const stop = new AbortController()
   async function write(client: number): Promise<void> {
-    for (let index = 0; !stopped; index += 1) {
+    for (let index = 0; !stop.signal.aborted; index += 1) {
       const code = `${client}-${index}`
       for (;;) {
         try {
@@ -127,7 +127,7 @@ function startClients(pools: Readonly<Record<'shared' | 'own', Database>>) {
   }
   const running = Promise.all([0, 1, 2].map(write))
   clients.stop = async () => {
-    stopped = true
+    stop.abort()
     await running
   }
   return clients
