@@ -13,7 +13,7 @@ export { checkModules } from './modules/check-modules.ts'
 export { checkModuleBoundaries } from './modules/check-module-boundaries.ts'
 export { dependencyOrder } from './modules/dependency-order.ts'
 export { ModuleError } from './modules/module-error.ts'
-export type { Module, ModuleFile } from './modules/module.ts'
+export type { Module, ModuleFile, Separate, StartOfTable } from './modules/module.ts'
 
 export * from './catalog/model.ts'
 export { readCatalog, readCatalogInside } from './catalog/live.ts'
@@ -48,6 +48,18 @@ export { planModules, type PlanOptions } from './plan/plan-modules.ts'
 export { readPresets, type Presets } from './plan/read-presets.ts'
 export { selectModules, type Selection } from './plan/select-modules.ts'
 export type { LeftOutForeignKey, Part, Plan, PlannedStatement, PlanSection } from './plan/plan.ts'
+
+export { bundleServices, type BundleServicesOptions, type ServiceBundle } from './topology/bundle-services.ts'
+export { serviceModules } from './topology/service-modules.ts'
+export { serviceTopology } from './topology/service-topology.ts'
+export {
+  defaultTopologyOptions,
+  type LeftOutObject,
+  type PublishedTable,
+  type ServiceTopology,
+  type SoftReference,
+  type TopologyOptions,
+} from './topology/topology.ts'
 
 export { bundleModules, type BundleOptions } from './bundle/bundle-modules.ts'
 export { NotRepeatableError } from './bundle/not-repeatable-error.ts'

@@ -50,7 +50,8 @@ export function replaceFile(file: string, text: string): void {
   renameSync(partial, file)
 }
 
-function firstDifference(a: string, b: string): number {
+/** Number of the first line that differs, counted from 1. */
+export function firstDifference(a: string, b: string): number {
   const [left, right] = [a.split('\n'), b.split('\n')]
   const at = left.findIndex((line, index) => line !== right[index])
   return (at === -1 ? left.length : at) + 1

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { compareText } from './compare-text.ts'
 import { requireCycle } from './dependency-order.ts'
 import { ModuleError } from './module-error.ts'
-import type { Module, ModuleFile } from './module.ts'
+import type { Module, ModuleFile, Separate } from './module.ts'
 
 /**
  * Reads every module below a directory (each folder is one) and checks that they form a whole. The result is sorted by name.
@@ -40,12 +40,15 @@ async function readModule(root: string, name: string, problems: string[]): Promi
   const files = await readSqlFiles(root, name, problems)
   const system = await readSqlFiles(root, `${name}/seed/system`, problems)
   const demo = await readSqlFiles(root, `${name}/seed/demo`, problems)
+  const separateFiles = await readSqlFiles(root, `${name}/separate`, problems)
   const hasReadme = (await readdir(directory)).includes('README.md')
   if (!manifest || problems.length > before) return null
-  return { name, ...manifest, directory, hasReadme, files, seeds: { system, demo } }
+  const { publishes, starts, ...described } = manifest
+  const separate = { files: separateFiles, publishes, starts }
+  return { name, ...described, directory, hasReadme, files, seeds: { system, demo }, separate }
 }
 
-type Manifest = Pick<Module, 'schema' | 'service' | 'requires' | 'cycles' | 'purpose'>
+type Manifest = Pick<Module, 'schema' | 'service' | 'requires' | 'cycles' | 'purpose'> & Omit<Separate, 'files'>
 
 async function readManifest(directory: string, name: string, problems: string[]): Promise<Manifest | null> {
   const path = `${name}/module.json`
@@ -64,17 +67,22 @@ async function readManifest(directory: string, name: string, problems: string[])
   const wrong = manifestProblems(json)
   problems.push(...wrong.map((problem) => `${path}: ${problem}`))
   if (wrong.length > 0) return null
-  const { schema, service, requires, cycles = [], purpose } = json as Omit<Manifest, 'cycles'> & { cycles?: string[] }
+  const { schema, service, requires, cycles = [], purpose, publishes = {}, starts = {} } = json as WrittenManifest
   return {
     schema,
     service,
     requires: [...requires].toSorted(compareText),
     cycles: [...cycles].toSorted(compareText),
     purpose,
+    publishes,
+    starts,
   }
 }
 
-const MANIFEST_KEYS = ['schema', 'service', 'requires', 'purpose', 'cycles']
+type WrittenManifest = Pick<Manifest, 'schema' | 'service' | 'requires' | 'purpose'> & Partial<Manifest>
+
+const MANIFEST_KEYS = ['schema', 'service', 'requires', 'purpose', 'cycles', 'publishes', 'starts']
+const STARTS: readonly unknown[] = ['copied', 'fresh', 'projection']
 
 function manifestProblems(json: unknown): string[] {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) return ['must be one JSON object']
@@ -86,6 +94,10 @@ function manifestProblems(json: unknown): string[] {
   if (!isTextList(record['requires'])) problems.push('"requires" must be a list of module names, [] for none')
   if (record['cycles'] !== undefined && !isTextList(record['cycles']))
     problems.push('"cycles" must be a list of module names')
+  if (!isRecordOf(record['publishes'], isTextList))
+    problems.push('"publishes" must map each table to a list of its columns')
+  if (!isRecordOf(record['starts'], (start) => STARTS.includes(start)))
+    problems.push(`"starts" must map each table to one of ${STARTS.join(', ')}`)
   for (const key of Object.keys(record)) {
     if (!MANIFEST_KEYS.includes(key)) problems.push(`"${key}" is unknown; known are ${MANIFEST_KEYS.join(', ')}`)
   }
@@ -94,6 +106,11 @@ function manifestProblems(json: unknown): string[] {
 
 function isTextList(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((item) => typeof item === 'string')
+}
+
+function isRecordOf(value: unknown, isValue: (value: unknown) => boolean): boolean {
+  if (value === undefined) return true
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every(isValue)
 }
 
 const FILE_NAME = /^([0-9]{3})-([a-z0-9][a-z0-9_.-]*)\.sql$/

@@ -1,0 +1,6255 @@
+-- Database of the service cds: cds, and the kernel.
+--
+-- Built from the modules by `imhotep bundle --topology services`. Do not edit: change a module and build again.
+-- Repeatable: a second run changes nothing. One transaction: psql -1 -f, or one simple query.
+--
+-- Order: foundations (schemas, roles, types, functions that tables need), tables, foreign keys, functions, views, grants;
+-- in each part the modules in the order in which they need each other:
+--   core   Kernel installed in every service database: tenancy, context, numbering, idempotency, outbox, crypto, settings, state-machine rules.
+--   audit  Append-only evidence: who did and who saw what. Partitioned, sealed in the background.
+--   cds    Clinical decision support: rules, knowledge, alerts, overrides.
+
+set local client_min_messages = warning;
+
+
+-- =====================================================================================================================
+-- FOUNDATION
+-- =====================================================================================================================
+
+-- other services: foundation
+
+create schema if not exists auth;
+
+comment on schema auth is 'owner=auth;about=What is kept here of the service auth: views of what it publishes, functions that read them.';
+
+-- core: foundation
+
+-- The kernel's schema and what it needs of the server. Both extensions are trusted: no superuser is needed to create them.
+create extension if not exists pgcrypto with schema public;
+
+create extension if not exists btree_gist with schema public;
+
+create schema if not exists core;
+
+comment on schema core is 'owner=kernel;about=Kernel installed in every service database: tenancy, context, numbers, idempotency, outbox, settings, state machines.';
+
+-- Roles. They belong to the whole server, so each is made only where it is missing.
+--
+-- <service>_owner owns a service's objects and runs its operations (SECURITY DEFINER); it is no superuser and has no
+-- BYPASSRLS, and RLS is forced, so the tenant predicate holds inside operations as well.
+-- <service>_app may call operations and write as granted; <service>_ro may read.
+-- imhotep_app is what an application that hosts every module logs in as: a member of all <service>_app.
+create or replace function core.create_role_if_missing(p_role text) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not exists (select from pg_catalog.pg_roles where rolname = p_role) then
+    execute pg_catalog.format('create role %I nologin nosuperuser nocreatedb nocreaterole nobypassrls', p_role);
+  end if;
+exception
+  when duplicate_object or unique_violation then null; -- another database of this server made it at the same moment
+end
+$$;
+
+comment on function core.create_role_if_missing(text) is 'about=Makes a group role without login, superuser or BYPASSRLS unless the server has a role of that name.';
+
+create or replace function core.grant_role_if_missing(p_role text, p_member text) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not exists (
+    select
+    from pg_catalog.pg_auth_members m
+    where m.roleid = p_role::pg_catalog.regrole and m.member = p_member::pg_catalog.regrole
+  ) then
+    execute pg_catalog.format('grant %I to %I', p_role, p_member);
+  end if;
+end
+$$;
+
+comment on function core.grant_role_if_missing(text, text) is 'about=Makes p_member a member of p_role unless it is one.';
+
+create or replace function core.create_service_roles(p_service text) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_owner text := p_service || '_owner';
+  v_app text := p_service || '_app';
+  v_ro text := p_service || '_ro';
+begin
+  perform core.create_role_if_missing(v_owner);
+  perform core.create_role_if_missing(v_app);
+  perform core.create_role_if_missing(v_ro);
+  if p_service <> 'kernel' then
+    perform core.grant_role_if_missing('kernel_app', v_owner);
+    perform core.grant_role_if_missing('kernel_app', v_app);
+    perform core.grant_role_if_missing('kernel_ro', v_ro);
+  end if;
+  perform core.grant_role_if_missing(v_app, 'imhotep_app');
+  perform core.grant_role_if_missing(v_ro, 'imhotep_ro');
+  -- Whoever installs must be able to hand objects over to the owner; a superuser can anyway.
+  if not (select rolsuper from pg_catalog.pg_roles where rolname = current_user) then
+    perform core.grant_role_if_missing(v_owner, current_user);
+  end if;
+end
+$$;
+
+comment on function core.create_service_roles(text) is 'about=Makes the roles <service>_owner, <service>_app and <service>_ro and puts the last two into imhotep_app and imhotep_ro.';
+
+create or replace function core.hand_over(p_schema text, p_service text) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_owner text := p_service || '_owner';
+  v_owner_id oid := (p_service || '_owner')::pg_catalog.regrole;
+  v_schema_id oid := p_schema::pg_catalog.regnamespace;
+  v_object record;
+begin
+  if (select nspowner from pg_catalog.pg_namespace where oid = v_schema_id) <> v_owner_id then
+    execute pg_catalog.format('alter schema %I owner to %I', p_schema, v_owner);
+  end if;
+  for v_object in
+    select
+      case c.relkind when 'v' then 'view' when 'm' then 'materialized view' when 'S' then 'sequence' else 'table' end as kind,
+      c.relname as name
+    from pg_catalog.pg_class c
+    where
+      c.relnamespace = v_schema_id
+      and c.relowner <> v_owner_id
+      and c.relkind in ('r', 'p', 'v', 'm', 'S')
+      -- a sequence that belongs to a column goes with its table
+      and not exists (
+        select from pg_catalog.pg_depend d where d.objid = c.oid and c.relkind = 'S' and d.deptype in ('a', 'i')
+      )
+    order by c.relname
+  loop
+    execute pg_catalog.format('alter %s %I.%I owner to %I', v_object.kind, p_schema, v_object.name, v_owner);
+  end loop;
+  for v_object in
+    select p.oid::pg_catalog.regprocedure as signature
+    from pg_catalog.pg_proc p
+    -- functions that a module gave to a special role on purpose (audit_writer) stay with it
+    where
+      p.pronamespace = v_schema_id
+      and p.proowner <> v_owner_id
+      and p.proowner <> coalesce(pg_catalog.to_regrole('audit_writer')::oid, 0)
+    order by 1
+  loop
+    execute pg_catalog.format('alter routine %s owner to %I', v_object.signature, v_owner);
+  end loop;
+  for v_object in
+    select t.typname as name
+    from pg_catalog.pg_type t
+    where t.typnamespace = v_schema_id and t.typowner <> v_owner_id and t.typtype in ('e', 'd', 'r')
+    order by t.typname
+  loop
+    execute pg_catalog.format('alter type %I.%I owner to %I', p_schema, v_object.name, v_owner);
+  end loop;
+  execute pg_catalog.format('revoke execute on all routines in schema %I from public', p_schema);
+  execute pg_catalog.format(
+    'grant usage on schema %I to %I, %I', p_schema, p_service || '_app', p_service || '_ro'
+  );
+end
+$$;
+
+comment on function core.hand_over(text, text) is 'about=Makes <service>_owner the owner of everything in a schema, takes EXECUTE on its functions from public and opens the schema to <service>_app and <service>_ro.';
+
+select core.create_role_if_missing('imhotep_app');
+select core.create_role_if_missing('imhotep_ro');
+select core.create_role_if_missing('imhotep_platform');
+select core.create_role_if_missing('audit_writer');
+select core.create_role_if_missing('audit_reader');
+select core.create_role_if_missing('retention_job');
+select core.create_role_if_missing('analytics_deid');
+select core.create_service_roles('kernel');
+select core.grant_role_if_missing('kernel_app', 'imhotep_platform');
+select core.grant_role_if_missing('kernel_app', 'retention_job');
+
+-- Enumerated types of the kernel. Every other closed list is text with a CHECK, so that a value can be withdrawn.
+do $$
+begin
+  if pg_catalog.to_regtype('core.emr_system') is null then
+    create type core.emr_system as enum ('EPIC', 'CERNER', 'GENERIC_FHIR', 'INTERNAL');
+  end if;
+end
+$$;
+
+comment on type core.emr_system is 'about=The electronic medical record that a row came from or is verified against.';
+
+-- Identifiers: UUID version 7 (RFC 9562), so that new rows land at the end of every index.
+create or replace function core.uuid_v7() returns uuid
+  language sql
+  volatile
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  -- 48 bits of Unix milliseconds over a random UUID; version bits 0100 become 0111
+  select pg_catalog.encode(
+    pg_catalog.set_bit(
+      pg_catalog.set_bit(
+        overlay(
+          pg_catalog.uuid_send(pg_catalog.gen_random_uuid())
+          placing pg_catalog.substr(
+            pg_catalog.int8send((extract(epoch from pg_catalog.clock_timestamp()) * 1000)::bigint), 3
+          )
+          from 1 for 6
+        ),
+        52, 1
+      ),
+      53, 1
+    ),
+    'hex'
+  )::uuid
+$$;
+
+comment on function core.uuid_v7() is 'about=A new UUID version 7: ordered by time, random in its last 74 bits. Native from PostgreSQL 18.';
+
+do $$
+begin
+  if pg_catalog.current_setting('server_version_num')::int >= 180000 then
+    create or replace function core.uuid_v7() returns uuid
+      language sql
+      volatile
+      parallel safe
+    as 'select pg_catalog.uuidv7()';
+  end if;
+end
+$$;
+
+create or replace function core.zero_uuid() returns uuid
+  language sql
+  immutable
+  parallel safe
+return '00000000-0000-0000-0000-000000000000'::uuid;
+
+comment on function core.zero_uuid() is 'about=The nil UUID; stands for null in exclusion constraints.';
+
+-- Who asks, for which tenant, why: set once per transaction, read by policies, defaults, triggers and the audit log.
+-- SET LOCAL at the top of a transaction is the one form that also reaches the workers of a distributed database.
+create or replace function core.begin_request(
+  p_tenant uuid,
+  p_user uuid,
+  p_role text,
+  p_purpose text,
+  p_request_id uuid,
+  p_details jsonb default '{}'
+) returns void
+  language plpgsql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_current text := pg_catalog.current_setting('app.tenant_id', true);
+begin
+  if p_tenant is null then
+    raise exception 'no tenant given' using errcode = 'IM003', hint = 'pass the tenant of the signed-in user';
+  end if;
+  if v_current <> '' and v_current::uuid <> p_tenant then
+    raise exception 'this transaction already works for another tenant'
+      using errcode = 'IM006', hint = 'begin a new transaction for each tenant';
+  end if;
+  execute pg_catalog.format(
+    'set local app.tenant_id = %L; set local app.user_id = %L; set local app.role = %L; set local app.purpose = %L; set local app.request_id = %L',
+    p_tenant, coalesce(p_user::text, ''), coalesce(p_role, ''), coalesce(p_purpose, ''), coalesce(p_request_id::text, '')
+  );
+  if p_details <> '{}' then
+    execute pg_catalog.format(
+      'set local app.service = %L; set local app.reason = %L; set local app.ip = %L; set local app.user_agent = %L; set local app.session_id = %L; set local app.correlation_id = %L',
+      coalesce(p_details ->> 'service', ''), coalesce(p_details ->> 'reason', ''),
+      coalesce((p_details ->> 'ip')::inet::text, ''), coalesce(pg_catalog.left(p_details ->> 'user_agent', 400), ''),
+      coalesce((p_details ->> 'session_id')::uuid::text, ''), coalesce((p_details ->> 'correlation_id')::uuid::text, '')
+    );
+  end if;
+end
+$$;
+
+comment on function core.begin_request(uuid, uuid, text, text, uuid, jsonb) is 'about=First statement of every transaction: sets tenant, user, role, purpose of use and request id until commit. p_details may carry service, reason, ip, user_agent, session_id, correlation_id. IM003 no tenant, IM006 another tenant is already set in this transaction.';
+
+-- Inlined by the planner, so there is no SET clause; a body in RETURN form is bound to its functions and types when it is
+-- created, whatever the caller's search_path.
+create or replace function core.current_tenant_id() returns uuid
+  language sql
+  stable
+  parallel safe
+return nullif(current_setting('app.tenant_id', true), '')::uuid;
+
+comment on function core.current_tenant_id() is 'about=The tenant of this transaction, null when core.begin_request was not called: then reads see nothing and writes fail.';
+
+create or replace function core.require_tenant() returns uuid
+  language plpgsql
+  stable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if core.current_tenant_id() is null then
+    raise exception 'no tenant in this transaction'
+      using errcode = 'IM003', hint = 'call core.begin_request first';
+  end if;
+  return core.current_tenant_id();
+end
+$$;
+
+comment on function core.require_tenant() is 'about=The tenant of this transaction; raises IM003 when there is none.';
+
+create or replace function core.current_user_id() returns uuid
+  language sql
+  stable
+  parallel safe
+return nullif(current_setting('app.user_id', true), '')::uuid;
+
+comment on function core.current_user_id() is 'about=The signed-in user of this transaction, null for a system task.';
+
+create or replace function core.current_role_name() returns text
+  language sql
+  stable
+  parallel safe
+return nullif(current_setting('app.role', true), '');
+
+comment on function core.current_role_name() is 'about=The hospital role that the user acts in (doctor, receptionist, ...), not the database role.';
+
+create or replace function core.current_reason() returns text
+  language sql
+  stable
+  parallel safe
+return nullif(current_setting('app.reason', true), '');
+
+comment on function core.current_reason() is 'about=The reason given for the change, where one is asked for.';
+
+create or replace function core.set_reason(p_reason text) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  execute pg_catalog.format('set local app.reason = %L', coalesce(p_reason, ''));
+end
+$$;
+
+comment on function core.set_reason(text) is 'about=Sets the reason that state machines and the audit log of this transaction record.';
+
+-- Trigger functions that every module uses. Tables pass their own name as an argument: on a distributed table
+-- TG_TABLE_NAME is the name of a shard.
+create or replace function core.update_updated_at_column() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  new.updated_at := pg_catalog.now();
+  new.updated_by := coalesce(core.current_user_id(), new.updated_by);
+  if tg_nargs > 0 then -- the argument is row_version: only versioned tables have the column
+    if new.row_version <> old.row_version then
+      raise exception 'row % was changed by somebody else', old.id
+        using errcode = 'IM004', hint = 'read the row again and repeat the change on its current version';
+    end if;
+    new.row_version := old.row_version + 1;
+  end if;
+  return new;
+end
+$$;
+
+comment on function core.update_updated_at_column() is 'about=Before update: keeps updated_at and updated_by. With the argument row_version it counts that column up, and an update that sets it must set the version that it read, else IM004.';
+
+create or replace function core.refuse_change() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception '% is append-only', pg_catalog.format('%I.%I', tg_table_schema, tg_table_name)
+    using errcode = 'IM006', hint = 'add a correcting row instead';
+end
+$$;
+
+comment on function core.refuse_change() is 'about=Refuses UPDATE, DELETE and TRUNCATE of append-only tables for everybody, the owner included (IM006).';
+
+create or replace function core.check_shared_reference() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_column text := tg_argv[0];
+  v_id uuid := (pg_catalog.to_jsonb(new) ->> v_column)::uuid;
+  v_visible boolean;
+begin
+  if v_id is null then
+    return new;
+  end if;
+  execute pg_catalog.format(
+    'select exists (select from %s where id = $1 and (tenant_id is null or tenant_id = $2))',
+    tg_argv[1]::pg_catalog.regclass
+  )
+  into v_visible
+  using v_id, new.tenant_id;
+  if not v_visible then
+    raise exception '% % does not exist', v_column, v_id
+      using errcode = 'IM005', hint = 'choose a row of the tenant or a shared one';
+  end if;
+  return new;
+end
+$$;
+
+comment on function core.check_shared_reference() is 'about=Arguments (column, table). A reference to a tenant-or-global table must point to a row of the same tenant or to a shared row, else IM005.';
+
+-- State machines are data (core.transition_rules); this one trigger enforces them all.
+create or replace function core.enforce_transition() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_machine text := tg_argv[0];
+  v_column text := tg_argv[1];
+  v_from text := '';
+  v_to text;
+  v_rule record;
+begin
+  -- almost every machine's column is called status; the branch saves turning the row into JSON
+  if v_column = 'status' then
+    v_to := new.status::text;
+    if tg_op = 'UPDATE' then
+      v_from := old.status::text;
+    end if;
+  else
+    v_to := pg_catalog.to_jsonb(new) ->> v_column;
+    if tg_op = 'UPDATE' then
+      v_from := pg_catalog.to_jsonb(old) ->> v_column;
+    end if;
+  end if;
+  if v_from = v_to then
+    return new;
+  end if;
+
+  select r.* into v_rule
+  from core.transition_rules r
+  where r.machine = v_machine and r.from_state = v_from and r.to_state = v_to;
+  if not found then
+    raise exception '% % cannot go from "%" to "%"', v_machine, new.id, v_from, v_to
+      using errcode = 'IM001', hint = 'core.transition_rules lists the moves of ' || v_machine;
+  end if;
+  if v_rule.requires_reason and core.current_reason() is null then
+    raise exception '% % needs a reason to go to "%"', v_machine, new.id, v_to
+      using errcode = 'IM002', hint = 'call core.set_reason, or pass the reason to core.begin_request';
+  end if;
+  if v_rule.allowed_roles is not null and not coalesce(core.current_role_name() = any (v_rule.allowed_roles), false) then
+    raise exception 'role "%" may not move % to "%"', core.current_role_name(), v_machine, v_to
+      using errcode = 'IM006', hint = 'allowed: ' || pg_catalog.array_to_string(v_rule.allowed_roles, ', ');
+  end if;
+  -- the event of a first state is written after the insert: ON CONFLICT DO NOTHING may still skip the row
+  if v_rule.emits_event is not null and tg_op = 'UPDATE' then
+    perform core.enqueue(
+      pg_catalog.split_part(v_rule.emits_event, '.', 1), new.id, v_rule.emits_event,
+      pg_catalog.jsonb_build_object('id', new.id, 'from', v_from, 'to', v_to)
+    );
+  end if;
+  return new;
+end
+$$;
+
+comment on function core.enforce_transition() is 'about=Arguments (machine, column). Before insert or update of the column: the move must be a row of core.transition_rules (IM001), with a reason where one is required (IM002), by an allowed role (IM006); writes the event of a move to the outbox. The event of a first state is written by core.announce_first_state.';
+
+create or replace function core.announce_first_state() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_state text := new.status::text;
+  v_event text;
+begin
+  select r.emits_event into v_event
+  from core.transition_rules r
+  where r.machine = tg_argv[0] and r.from_state = '' and r.to_state = v_state;
+  if v_event is not null then
+    perform core.enqueue(
+      pg_catalog.split_part(v_event, '.', 1), new.id, v_event,
+      pg_catalog.jsonb_build_object('id', new.id, 'from', '', 'to', v_state)
+    );
+  end if;
+  return null;
+end
+$$;
+
+comment on function core.announce_first_state() is 'about=Argument (machine). After insert: writes the event of the first state of column status to the outbox, where the rule names one.';
+
+-- Comments are data: tags first, then about=. The standard columns mean the same everywhere, so they are described once.
+create or replace function core.comment_standard_columns(p_table text) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_column record;
+begin
+  for v_column in
+    select s.name, s.about
+    from (
+      values
+        ('tenant_id', 'class=operational;about=The tenant that the row belongs to; null in a tenant-or-global table means shared by all.'),
+        ('id', 'class=operational;about=Identity of the row, a UUID version 7.'),
+        ('row_version', 'class=operational;about=Counted up by every update; an update that sets it must set the version that it read.'),
+        ('created_at', 'class=operational;about=When the row was written.'),
+        ('created_by', 'class=operational;about=The user who wrote the row, null for a system task.'),
+        ('updated_at', 'class=operational;about=When the row was last changed.'),
+        ('updated_by', 'class=operational;about=The user who last changed the row.'),
+        ('deleted_at', 'class=operational;about=When the row was deleted; the row itself stays.'),
+        ('deleted_by', 'class=operational;about=The user who deleted the row.'),
+        ('delete_reason', 'class=operational;about=Why the row was deleted.')
+    ) as s (name, about)
+    join pg_catalog.pg_attribute a
+      on a.attrelid = p_table::pg_catalog.regclass and a.attname = s.name and not a.attisdropped
+  loop
+    execute pg_catalog.format(
+      'comment on column %s.%I is %L', p_table::pg_catalog.regclass, v_column.name, v_column.about
+    );
+  end loop;
+end
+$$;
+
+comment on function core.comment_standard_columns(text) is 'about=Writes the comments of the standard columns (tenant_id, id, row_version, created_*, updated_*, deleted_*) of a table.';
+
+create or replace function core.tag(p_comment text, p_tag text) returns text
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when p_tag = 'about' then pg_catalog.substring(p_comment, '(?:^|;)about=(.*)$')
+    else pg_catalog.substring(pg_catalog.regexp_replace(p_comment, '(^|;)about=.*$', ''), '(?:^|;)' || p_tag || '=([^;]*)')
+  end
+$$;
+
+comment on function core.tag(text, text) is 'about=The value of one tag of a comment, null when the comment has no such tag.';
+
+-- Partitions by day, month or hash. RLS does not reach a partition that is read directly, so every partition carries the
+-- same policy as its parent and no grant at all.
+create or replace function core.protect_partition(p_partition regclass, p_parent regclass) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_parent pg_catalog.pg_class;
+begin
+  select * into v_parent from pg_catalog.pg_class where oid = p_parent;
+  if v_parent.relrowsecurity then
+    execute pg_catalog.format('alter table %s enable row level security', p_partition);
+    execute pg_catalog.format('alter table %s force row level security', p_partition);
+    execute pg_catalog.format(
+      'create policy tenant_isolation on %s using (tenant_id = (select core.current_tenant_id())) with check (tenant_id = (select core.current_tenant_id()))',
+      p_partition
+    );
+  end if;
+  -- row triggers are cloned by the server, a statement trigger is not
+  if exists (
+    select from pg_catalog.pg_trigger t
+    where t.tgrelid = p_parent and t.tgfoid = 'core.refuse_change()'::pg_catalog.regprocedure and t.tgtype & 32 = 32
+  ) then
+    execute pg_catalog.format(
+      'create trigger %I before truncate on %s for each statement execute function core.refuse_change()',
+      (select relname from pg_catalog.pg_class where oid = p_partition) || '_no_truncate', p_partition
+    );
+  end if;
+  execute pg_catalog.format('alter table %s owner to %I', p_partition, pg_catalog.pg_get_userbyid(v_parent.relowner));
+end
+$$;
+
+comment on function core.protect_partition(regclass, regclass) is 'about=Gives a new partition the policy, the truncate guard and the owner of its parent.';
+
+create or replace function core.ensure_partitions(p_parent text, p_step text, p_ahead int) returns int
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_parent regclass := p_parent::pg_catalog.regclass;
+  v_schema text;
+  v_table text;
+  v_from timestamptz;
+  v_to timestamptz;
+  v_name text;
+  v_made int := 0;
+begin
+  if p_step not in ('day', 'month') then
+    raise exception 'unknown step "%"', p_step using errcode = '22023', hint = 'use day or month';
+  end if;
+  select n.nspname, c.relname into v_schema, v_table
+  from pg_catalog.pg_class c
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where c.oid = v_parent;
+
+  for v_offset in 0..p_ahead loop
+    -- bounds in UTC, so that they do not depend on the session's time zone
+    v_from := (
+      pg_catalog.date_trunc(p_step, pg_catalog.now() at time zone 'UTC') + (v_offset || ' ' || p_step)::interval
+    ) at time zone 'UTC';
+    v_to := ((v_from at time zone 'UTC') + ('1 ' || p_step)::interval) at time zone 'UTC';
+    v_name := v_table || pg_catalog.to_char(
+      v_from at time zone 'UTC', case p_step when 'day' then '"_y"YYYY"m"MM"d"DD' else '"_y"YYYY"m"MM' end
+    );
+    continue when pg_catalog.to_regclass(pg_catalog.format('%I.%I', v_schema, v_name)) is not null;
+    execute pg_catalog.format(
+      'create table %I.%I partition of %s for values from (%L) to (%L)', v_schema, v_name, v_parent, v_from, v_to
+    );
+    perform core.protect_partition(pg_catalog.format('%I.%I', v_schema, v_name)::pg_catalog.regclass, v_parent);
+    v_made := v_made + 1;
+  end loop;
+  return v_made;
+end
+$$;
+
+comment on function core.ensure_partitions(text, text, int) is 'about=Makes the partitions of this and the next p_ahead days or months that are missing and returns how many it made. Run it by a job at least once a step; rows without a partition go to the default partition.';
+
+create or replace function core.ensure_hash_partitions(p_parent text, p_modulus int) returns int
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_parent regclass := p_parent::pg_catalog.regclass;
+  v_schema text;
+  v_table text;
+  v_name text;
+  v_made int := 0;
+begin
+  if p_modulus not between 2 and 256 then
+    raise exception '% is no sensible number of partitions', p_modulus
+      using errcode = '22023', hint = 'use 2 to 256; a power of two can be doubled later';
+  end if;
+  select n.nspname, c.relname into v_schema, v_table
+  from pg_catalog.pg_class c
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where c.oid = v_parent;
+
+  for v_remainder in 0..p_modulus - 1 loop
+    v_name := v_table || '_h' || pg_catalog.lpad(v_remainder::text, pg_catalog.length((p_modulus - 1)::text), '0');
+    continue when pg_catalog.to_regclass(pg_catalog.format('%I.%I', v_schema, v_name)) is not null;
+    execute pg_catalog.format(
+      'create table %I.%I partition of %s for values with (modulus %s, remainder %s)',
+      v_schema, v_name, v_parent, p_modulus, v_remainder
+    );
+    perform core.protect_partition(pg_catalog.format('%I.%I', v_schema, v_name)::pg_catalog.regclass, v_parent);
+    v_made := v_made + 1;
+  end loop;
+  return v_made;
+end
+$$;
+
+comment on function core.ensure_hash_partitions(text, int) is 'about=Makes the missing ones of p_modulus hash partitions of a table, <table>_h00 and so on, and returns how many it made. A hash has no default partition: rows can be written when all are there. 22023 fewer than 2 or more than 256.';
+
+create or replace function core.maintain_partitions() returns int
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_table record;
+  v_made int := 0;
+begin
+  for v_table in
+    select c.oid::pg_catalog.regclass::text as name, core.tag(d.description, 'partition') as step
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_description d
+      on d.objoid = c.oid and d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objsubid = 0
+    where c.relkind = 'p' and core.tag(d.description, 'partition') is not null
+    order by 1
+  loop
+    v_made := v_made + core.ensure_partitions(v_table.name, v_table.step, case v_table.step when 'day' then 7 else 3 end);
+  end loop;
+  return v_made;
+end
+$$;
+
+comment on function core.maintain_partitions() is 'about=Makes the missing partitions of the coming 7 days or 3 months of every table whose comment has the tag partition=day or partition=month; returns how many. Run it daily as the role that installed the schema.';
+
+-- Check characters and formats of identifiers. Each answers true, false, or null for null.
+create or replace function core.valid_luhn(p_number text) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  select p_number ~ '^[0-9]{2,}$' and (
+    select
+      pg_catalog.sum(
+        case when i % 2 = 1 then (digit * 2) / 10 + (digit * 2) % 10 else digit end
+      ) % 10 = 0
+    from (
+      select i, pg_catalog.substr(pg_catalog.reverse(p_number), i + 1, 1)::int as digit
+      from pg_catalog.generate_series(0, pg_catalog.length(p_number) - 1) as i
+    ) as digits
+    where p_number ~ '^[0-9]+$'
+  )
+$$;
+
+comment on function core.valid_luhn(text) is 'about=True when the last digit is the Luhn (mod 10) check digit of the others.';
+
+-- The tables are those of the dihedral group D5: d multiplies, p permutes by position.
+create or replace function core.verhoeff_sum(p_digits text) returns int
+  language plpgsql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  d constant int[] := array[
+    [0,1,2,3,4,5,6,7,8,9],[1,2,3,4,0,6,7,8,9,5],[2,3,4,0,1,7,8,9,5,6],[3,4,0,1,2,8,9,5,6,7],[4,0,1,2,3,9,5,6,7,8],
+    [5,9,8,7,6,0,4,3,2,1],[6,5,9,8,7,1,0,4,3,2],[7,6,5,9,8,2,1,0,4,3],[8,7,6,5,9,3,2,1,0,4],[9,8,7,6,5,4,3,2,1,0]
+  ];
+  p constant int[] := array[
+    [0,1,2,3,4,5,6,7,8,9],[1,5,7,6,2,8,3,0,9,4],[5,8,0,3,7,9,6,1,4,2],[8,9,1,6,0,4,3,5,2,7],
+    [9,4,5,3,1,2,6,8,7,0],[4,2,8,6,5,7,3,9,0,1],[2,7,9,3,8,0,6,4,1,5],[7,0,4,6,9,1,3,2,5,8]
+  ];
+  v_sum int := 0;
+  v_length int := pg_catalog.length(p_digits);
+begin
+  for i in 0..v_length - 1 loop
+    v_sum := d[v_sum + 1][p[i % 8 + 1][pg_catalog.substr(p_digits, v_length - i, 1)::int + 1] + 1];
+  end loop;
+  return v_sum;
+end
+$$;
+
+comment on function core.verhoeff_sum(text) is 'about=The Verhoeff sum of a string of digits, read from the right; 0 for a number with a right check digit.';
+
+create or replace function core.valid_verhoeff(p_number text) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$ select case when p_number ~ '^[0-9]{2,}$' then core.verhoeff_sum(p_number) = 0 else p_number is not null and false end $$;
+
+comment on function core.valid_verhoeff(text) is 'about=True when the last digit is the Verhoeff check digit of the others.';
+
+create or replace function core.check_character(p_payload text, p_algorithm text) returns text
+  language plpgsql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_alphabet constant text := '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ*';
+  v_sum int := 0;
+begin
+  case p_algorithm
+    when 'none' then
+      return '';
+    when 'mod10' then
+      for v_digit in 0..9 loop
+        if core.valid_luhn(p_payload || v_digit) then
+          return v_digit::text;
+        end if;
+      end loop;
+    when 'verhoeff' then
+      for v_digit in 0..9 loop
+        if core.verhoeff_sum(p_payload || v_digit) = 0 then
+          return v_digit::text;
+        end if;
+      end loop;
+    when 'mod37_2' then -- ISO 7064 MOD 37-2
+      for i in 1..pg_catalog.length(p_payload) loop
+        v_sum := (v_sum + pg_catalog.strpos(v_alphabet, pg_catalog.substr(p_payload, i, 1)) - 1) * 2 % 37;
+      end loop;
+      return pg_catalog.substr(v_alphabet, (38 - v_sum) % 37 + 1, 1);
+  end case;
+  raise exception 'no check character for this text' using errcode = '22023';
+end
+$$;
+
+comment on function core.check_character(text, text) is 'about=The check character of a payload by none, mod10 (Luhn), verhoeff (digits only) or mod37_2 (digits and capitals, ISO 7064).';
+
+create or replace function core.valid_mod37_2(p_text text) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when p_text ~ '^[0-9A-Z]+[0-9A-Z*]$' then
+      core.check_character(pg_catalog.left(p_text, -1), 'mod37_2') = pg_catalog.right(p_text, 1)
+    else p_text is not null and false
+  end
+$$;
+
+comment on function core.valid_mod37_2(text) is 'about=True when the last character is the ISO 7064 MOD 37-2 check character of the others.';
+
+create or replace function core.valid_gstin(p_gstin text) returns boolean
+  language plpgsql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_alphabet constant text := '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ';
+  v_sum int := 0;
+  v_product int;
+begin
+  if p_gstin is null then
+    return null;
+  end if;
+  if p_gstin !~ '^[0-9]{2}[A-Z]{5}[0-9]{4}[A-Z][0-9A-Z]Z[0-9A-Z]$' then
+    return false;
+  end if;
+  for i in 1..14 loop
+    v_product := (pg_catalog.strpos(v_alphabet, pg_catalog.substr(p_gstin, i, 1)) - 1) * (case when i % 2 = 1 then 1 else 2 end);
+    v_sum := v_sum + v_product / 36 + v_product % 36;
+  end loop;
+  return pg_catalog.substr(v_alphabet, (36 - v_sum % 36) % 36 + 1, 1) = pg_catalog.right(p_gstin, 1);
+end
+$$;
+
+comment on function core.valid_gstin(text) is 'about=True for a well-formed Indian GST number: state, tax number, entity, Z and a base-36 check character.';
+
+create or replace function core.valid_timezone(p_name text) returns boolean
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_name is null then
+    return null;
+  end if;
+  -- abbreviations such as IST name more than one zone
+  if p_name !~ '/' and p_name <> 'UTC' then
+    return false;
+  end if;
+  perform pg_catalog.now() at time zone p_name;
+  return true;
+exception
+  when invalid_parameter_value then return false;
+end
+$$;
+
+comment on function core.valid_timezone(text) is 'about=True for UTC or an IANA time zone name such as Asia/Kolkata that the server knows.';
+
+create or replace function core.looks_like_aadhaar(p_text text) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  select exists (
+    select
+    from pg_catalog.regexp_matches(p_text, '(?<![0-9A-Za-z])(?<![0-9A-Za-z]-)([2-9][0-9]{3})[ -]?([0-9]{4})[ -]?([0-9]{4})(?![0-9A-Za-z])(?!-[0-9A-Za-z])', 'g') as m
+    where core.verhoeff_sum(m[1] || m[2] || m[3]) = 0
+  )
+$$;
+
+comment on function core.looks_like_aadhaar(text) is 'about=True when the text holds 12 digits (first 2-9, in any usual grouping) that pass the Verhoeff test and are no part of a longer word: the digits of a UUID do not count.';
+
+create or replace function core.reject_aadhaar_like() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_row jsonb := pg_catalog.to_jsonb(new);
+begin
+  for i in 0..tg_nargs - 1 loop
+    if core.looks_like_aadhaar(v_row ->> tg_argv[i]) then
+      raise exception 'column "%" must not hold an Aadhaar number', tg_argv[i]
+        using errcode = 'IM006', hint = 'store the ABHA number or another identifier; Aadhaar numbers are never kept';
+    end if;
+  end loop;
+  return new;
+end
+$$;
+
+comment on function core.reject_aadhaar_like() is 'about=Arguments: column names. Before insert or update: refuses a text that looks like an Aadhaar number (IM006).';
+
+-- Check characters and forms of codes that health systems exchange. Each answers true, false, or null for null. Only
+-- arithmetic and form: whether a code exists is a question for its code system.
+create or replace function core.valid_sctid(p_code text) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when p_code is null then null
+    when p_code !~ '^[1-9][0-9]{5,17}$' then false
+    else pg_catalog.substr(p_code, pg_catalog.length(p_code) - 2, 2) in ('00', '01', '02', '10', '11', '12')
+      and core.verhoeff_sum(p_code) = 0
+  end
+$$;
+
+comment on function core.valid_sctid(text) is 'about=True for a SNOMED CT identifier: 6 to 18 digits, a known partition, right Verhoeff check digit.';
+
+create or replace function core.valid_loinc(p_code text) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when p_code is null then null
+    when p_code !~ '^[0-9]{1,7}-[0-9]$' then false
+    else core.valid_luhn(pg_catalog.replace(p_code, '-', ''))
+  end
+$$;
+
+comment on function core.valid_loinc(text) is 'about=True for a LOINC code: up to seven digits, a hyphen, right mod 10 check digit.';
+
+create or replace function core.valid_isbt_din(p_din text, p_check text default null) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when p_din is null then null
+    when p_din !~ '^[A-NP-Z1-9][A-Z0-9]{4}[0-9]{8}$' then false
+    else p_check is null or core.check_character(p_din, 'mod37_2') = p_check
+  end
+$$;
+
+comment on function core.valid_isbt_din(text, text) is 'about=True for an ISBT 128 donation identification number of 13 characters (facility, year, serial); p_check is its check character (ISO 7064 mod 37-2), where one was read.';
+
+create or replace function core.valid_gtin(p_gtin text) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when p_gtin is null then null
+    when p_gtin !~ '^([0-9]{8}|[0-9]{12,14})$' then false
+    else (
+      select pg_catalog.sum(
+        pg_catalog.substr(pg_catalog.reverse(p_gtin), i, 1)::int * case when i % 2 = 0 then 3 else 1 end
+      ) % 10 = 0
+      from pg_catalog.generate_series(1, pg_catalog.length(p_gtin)) as i
+    )
+  end
+$$;
+
+comment on function core.valid_gtin(text) is 'about=True for a GTIN of 8, 12, 13 or 14 digits with the right GS1 check digit.';
+
+create or replace function core.valid_icd10(p_code text) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$ select p_code ~ '^[A-Z][0-9][0-9A-Z](\.[0-9A-Z]{1,4})?$' $$;
+
+comment on function core.valid_icd10(text) is 'about=True for the form of an ICD-10 code, such as I21.0.';
+
+create or replace function core.valid_dicom_uid(p_uid text) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$ select p_uid ~ '^[0-2](\.(0|[1-9][0-9]*))+$' and pg_catalog.length(p_uid) <= 64 $$;
+
+comment on function core.valid_dicom_uid(text) is 'about=True for a DICOM unique identifier: numbers without leading zeros, at most 64 characters.';
+
+create or replace function core.valid_abha_number(p_number text) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$ select p_number ~ '^([0-9]{14}|[0-9]{2}-[0-9]{4}-[0-9]{4}-[0-9]{4})$' $$;
+
+comment on function core.valid_abha_number(text) is 'about=True for 14 digits, plain or as 2-4-4-4. No check digit is published: whether the number exists, the network tells.';
+
+create or replace function core.valid_abha_address(p_address text) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$ select p_address ~ '^[A-Za-z0-9][A-Za-z0-9._]{1,48}[A-Za-z0-9]@[a-z]{2,12}$' $$;
+
+comment on function core.valid_abha_address(text) is 'about=True for the form of an ABHA address, handle@suffix; a handle of digits only is legal.';
+
+create or replace function core.valid_ifsc(p_code text) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$ select p_code ~ '^[A-Z]{4}0[A-Z0-9]{6}$' $$;
+
+comment on function core.valid_ifsc(text) is 'about=True for the form of an Indian bank branch code.';
+
+create or replace function core.valid_income_tax_pan(p_number text) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$ select p_number ~ '^[A-Z]{3}[ABCFGHJLPT][A-Z][0-9]{4}[A-Z]$' $$;
+
+comment on function core.valid_income_tax_pan(text) is 'about=True for the form of an Indian income tax PAN; the fourth letter is the kind of holder.';
+
+create or replace function core.valid_pin_code(p_code text) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$ select p_code ~ '^[1-9][0-9]{5}$' $$;
+
+comment on function core.valid_pin_code(text) is 'about=True for the form of an Indian postal code.';
+
+create or replace function core.valid_indian_mobile(p_number text) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$ select p_number ~ '^\+91[6-9][0-9]{9}$' $$;
+
+comment on function core.valid_indian_mobile(text) is 'about=True for an Indian mobile number in E.164.';
+
+create or replace function core.looks_like_pan(p_text text) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  select p_text is not null and exists (
+    select
+    -- the digits of a UUID or a hash are no card number, though one in ten would pass its test
+    from pg_catalog.regexp_replace(
+      p_text, '\m([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{20,})\M', '#', 'gi'
+    ) as words
+    cross join lateral pg_catalog.regexp_matches(words, '(?<![0-9])[0-9](?:[ -]?[0-9]){12,18}(?![0-9])', 'g') as found (candidate)
+    cross join lateral pg_catalog.regexp_replace(found.candidate[1], '[^0-9]', '', 'g') as digits
+    -- the issuers' ranges: Visa, Mastercard, American Express, Diners, Discover, RuPay, JCB, Maestro
+    where digits ~ '^(4|5[0-8]|2[2-7]|3[4-9]|6|81|82)' and core.valid_luhn(digits)
+  )
+$$;
+
+comment on function core.looks_like_pan(text) is 'about=True when a text holds what looks like a payment card number: 13 to 19 digits, spaces and hyphens allowed, an issuer''s range, right Luhn digit. UUIDs and hashes are passed over.';
+
+create or replace function core.assert_no_pan(p_value jsonb) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$ select p_value is null or not core.looks_like_pan(p_value::text) $$;
+
+comment on function core.assert_no_pan(jsonb) is 'about=True when a document holds nothing that looks like a payment card number. For checks.';
+
+create or replace function core.abo_compatible(p_component text, p_donor text, p_recipient text) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when p_donor !~ '^(A|B|AB|O)[+-]$' or p_recipient !~ '^(A|B|AB|O)[+-]$' then null
+    when p_component = 'whole_blood' then p_donor = p_recipient
+    when p_component = 'red_cells' then
+      donor.abo in ('O', recipient.abo) or recipient.abo = 'AB'
+    when p_component in ('plasma', 'cryoprecipitate', 'platelets') then
+      recipient.abo in ('O', donor.abo) or donor.abo = 'AB'
+  end
+  -- RhD matters where red cells are given: negative goes to both, positive to positive only
+  and (p_component not in ('whole_blood', 'red_cells') or pg_catalog.right(p_donor, 1) = '-' or pg_catalog.right(p_recipient, 1) = '+')
+  from
+    (select pg_catalog.rtrim(p_donor, '+-')) as donor (abo),
+    (select pg_catalog.rtrim(p_recipient, '+-')) as recipient (abo)
+$$;
+
+comment on function core.abo_compatible(text, text, text) is 'about=Arguments (red_cells, whole_blood, plasma, cryoprecipitate or platelets; donor group; recipient group), groups such as AB-. True when the component may be given; null for unknown components and groups.';
+
+-- audit: foundation
+
+-- Evidence. The log writes itself from triggers; nobody, the owner included, can change or remove a row of it.
+create schema if not exists audit;
+
+comment on schema audit is 'owner=kernel;about=Append-only evidence: who did and who saw what, partitioned by month and sealed in the background.';
+
+-- audit.track enrols a table: it writes one trigger function for the table, with the columns spelled out, and three
+-- triggers. An insert logs the statement's rows at once from its transition table; update and delete log row by row,
+-- an update only the columns that changed. Encrypted columns are logged as '***'. Run it again after a column is added.
+create or replace function audit.track(p_table text) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_table regclass := p_table::pg_catalog.regclass;
+  v_schema text;
+  v_name text;
+  v_function text;
+  v_changed text; -- one CASE a column: its name when it changed
+  v_row_id text := 'null';
+  v_patient_id text := 'null';
+  v_emr_system text := 'null';
+  v_emr_id text := 'null';
+  v_soft_delete boolean;
+  v_masked text[]; -- encrypted columns
+  v_silent text[] := array['created_at', 'created_by', 'updated_at', 'updated_by', 'row_version'];
+  v_columns text[];
+  v_mask text;
+begin
+  select n.nspname, c.relname into v_schema, v_name
+  from pg_catalog.pg_class c
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where c.oid = v_table;
+  v_function := pg_catalog.format('audit.%I', 'log_' || v_schema || '_' || v_name);
+
+  select pg_catalog.array_agg(a.attname::text order by a.attnum) into v_columns
+  from pg_catalog.pg_attribute a
+  where a.attrelid = v_table and a.attnum > 0 and not a.attisdropped;
+
+  select coalesce(pg_catalog.array_agg(c order by c), '{}') into v_masked
+  from pg_catalog.unnest(v_columns) c
+  where c ~ '_(enc|bidx|hash)$' or c = 'wrapped_key' or c = 'tenant_id' or c = any (v_silent);
+
+  select pg_catalog.string_agg(
+    pg_catalog.format('case when new.%1$I is distinct from old.%1$I then %1$L end', c), E',\n      '
+    order by o
+  )
+  into v_changed
+  from pg_catalog.unnest(v_columns) with ordinality u (c, o)
+  where c <> all (v_silent);
+
+  if 'id' = any (v_columns) then v_row_id := '%1$s.id'; end if;
+  if v_schema = 'patient' and v_name = 'patients' then
+    v_patient_id := '%1$s.id';
+  elsif 'patient_id' = any (v_columns) then
+    v_patient_id := '%1$s.patient_id';
+  end if;
+  if array['emr_system', 'emr_id'] <@ v_columns then
+    v_emr_system := '%1$s.emr_system::text';
+    v_emr_id := '%1$s.emr_id';
+  end if;
+  v_soft_delete := 'deleted_at' = any (v_columns);
+  v_mask := pg_catalog.format('%L::text[]', v_masked);
+
+  execute pg_catalog.format(
+    $function$
+create or replace function %1$s() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $body$
+-- written by audit.track; do not edit
+declare
+  v_changed text[];
+  v_old jsonb;
+  v_new jsonb;
+begin
+  if tg_op = 'INSERT' then
+    insert into audit.audit_logs (
+      tenant_id, action, schema_name, table_name, row_id, patient_id, emr_system, emr_id, new_values
+    )
+    select
+      n.tenant_id, 'insert', %2$L, %3$L, %4$s, %5$s, %6$s, %7$s,
+      pg_catalog.jsonb_strip_nulls(pg_catalog.to_jsonb(n) - %8$s)
+    from new_rows n
+    where n.tenant_id is not null;
+    return null;
+  end if;
+
+  if tg_op = 'DELETE' then
+    if old.tenant_id is not null then
+      insert into audit.audit_logs (
+        tenant_id, action, schema_name, table_name, row_id, patient_id, emr_system, emr_id, old_values
+      )
+      values (
+        old.tenant_id, 'delete', %2$L, %3$L, %9$s, %10$s, %11$s, %12$s,
+        pg_catalog.jsonb_strip_nulls(pg_catalog.to_jsonb(old) - %8$s)
+      );
+    end if;
+    return null;
+  end if;
+
+  v_changed := pg_catalog.array_remove(
+    array[
+      %13$s
+    ]::text[],
+    null
+  );
+  if new.tenant_id is null or pg_catalog.cardinality(v_changed) = 0 then
+    return null;
+  end if;
+  v_old := pg_catalog.to_jsonb(old);
+  v_new := pg_catalog.to_jsonb(new);
+  insert into audit.audit_logs (
+    tenant_id, action, schema_name, table_name, row_id, patient_id, emr_system, emr_id,
+    old_values, new_values, changed_columns
+  )
+  select
+    new.tenant_id, %14$s, %2$L, %3$L, %15$s, %16$s, %17$s, %18$s,
+    pg_catalog.jsonb_object_agg(c, case when c = any (%8$s) then '"***"'::jsonb else v_old -> c end),
+    pg_catalog.jsonb_object_agg(c, case when c = any (%8$s) then '"***"'::jsonb else v_new -> c end),
+    v_changed
+  from pg_catalog.unnest(v_changed) c;
+  return null;
+end
+$body$
+    $function$,
+    v_function, v_schema, v_name,
+    pg_catalog.format(v_row_id, 'n'), pg_catalog.format(v_patient_id, 'n'),
+    pg_catalog.format(v_emr_system, 'n'), pg_catalog.format(v_emr_id, 'n'),
+    v_mask,
+    pg_catalog.format(v_row_id, 'old'), pg_catalog.format(v_patient_id, 'old'),
+    pg_catalog.format(v_emr_system, 'old'), pg_catalog.format(v_emr_id, 'old'),
+    v_changed,
+    case
+      when v_soft_delete then
+        'case when old.deleted_at is null and new.deleted_at is not null then ''soft_delete'''
+        || ' when old.deleted_at is not null and new.deleted_at is null then ''restore'' else ''update'' end'
+      else '''update'''
+    end,
+    pg_catalog.format(v_row_id, 'new'), pg_catalog.format(v_patient_id, 'new'),
+    pg_catalog.format(v_emr_system, 'new'), pg_catalog.format(v_emr_id, 'new')
+  );
+  execute pg_catalog.format('alter function %s() owner to audit_writer', v_function);
+  execute pg_catalog.format('revoke execute on function %s() from public', v_function);
+  execute pg_catalog.format(
+    'comment on function %s() is %L', v_function, 'about=Logs the changes of ' || p_table || '; written by audit.track.'
+  );
+
+  execute pg_catalog.format(
+    'create or replace trigger audit_insert after insert on %s referencing new table as new_rows for each statement execute function %s()',
+    v_table, v_function
+  );
+  execute pg_catalog.format(
+    'create or replace trigger audit_update after update on %s for each row execute function %s()', v_table, v_function
+  );
+  execute pg_catalog.format(
+    'create or replace trigger audit_delete after delete on %s for each row execute function %s()', v_table, v_function
+  );
+end
+$$;
+
+comment on function audit.track(text) is 'about=Enrols a table in the audit log: inserts, updates (changed columns only) and deletes are logged in the same transaction. Repeatable; run it again after a column was added.';
+
+-- cds: foundation
+
+-- Clinical decision support: rules, knowledge, alerts, overrides.
+create schema if not exists cds;
+
+comment on schema cds is 'owner=cds;about=Clinical decision support: rules, knowledge, alerts, overrides.';
+
+select core.create_service_roles('cds');
+
+-- Rules that look at another table or at the old row; their triggers stand with the tables.
+create or replace function cds.check_second_approver() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if new.second_approver_id is null and exists (
+    select
+    from cds.alerts a
+    where a.tenant_id = new.tenant_id and a.id = new.alert_id and a.severity = 'hard_stop'
+  ) then
+    raise exception 'alert % is a hard stop: overriding it needs a second approver', new.alert_id
+      using errcode = 'IM506', hint = 'ask another person and name them in second_approver_id';
+  end if;
+  return new;
+end
+$$;
+
+comment on function cds.check_second_approver() is 'about=Before insert of an override: a hard stop needs a second approver. IM506 none given.';
+
+create or replace function cds.keep_tested_logic() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if old.status <> 'draft' and (
+    new.code, new.version, new.hook, new.logic, new.severity, new.category, new.test_cases
+  ) is distinct from (
+    old.code, old.version, old.hook, old.logic, old.severity, old.category, old.test_cases
+  ) then
+    raise exception 'rule % is % and stays as it was tested', new.id, old.status
+      using errcode = 'IM006', hint = 'draft a new version with cds.draft_rule';
+  end if;
+  return new;
+end
+$$;
+
+comment on function cds.keep_tested_logic() is 'about=Before update of a rule: once it left draft, its logic and test cases stay. IM006 a change of them.';
+
+-- The language of rules: small enough to read in a review, without a way to run code.
+--
+--   {"all": [..]}, {"any": [..]}, {"not": ..}
+--   {"fact": "egfr", "op": "<", "value": 30}            = <> < <= > >=
+--   {"fact": "route", "op": "in", "value": ["iv"]}      the fact is one of
+--   {"fact": "conditions", "op": "has", "value": "N18"} the list has
+--   {"fact": "weight_kg", "op": "unknown"}              known, unknown
+--
+-- A comparison with a fact that is not known is false, and so is its negation by <>: rules say with unknown what they want.
+create or replace function cds.valid_logic(p_logic jsonb) returns boolean
+  language plpgsql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_part jsonb;
+  v_value jsonb := p_logic -> 'value';
+begin
+  if jsonb_typeof(p_logic) is distinct from 'object' then
+    return false;
+  end if;
+  if p_logic ?| array['all', 'any'] then
+    v_part := coalesce(p_logic -> 'all', p_logic -> 'any');
+    if (select count(*) from jsonb_object_keys(p_logic)) <> 1 or jsonb_typeof(v_part) <> 'array' then
+      return false;
+    end if;
+    return jsonb_array_length(v_part) > 0
+      and not exists (select from jsonb_array_elements(v_part) e where not cds.valid_logic(e.value));
+  end if;
+  if p_logic ? 'not' then
+    return (select count(*) from jsonb_object_keys(p_logic)) = 1 and cds.valid_logic(p_logic -> 'not');
+  end if;
+  return jsonb_typeof(p_logic -> 'fact') = 'string' and coalesce(
+    case
+      when p_logic ->> 'op' in ('=', '<>', 'has') then jsonb_typeof(v_value) in ('string', 'number', 'boolean')
+      when p_logic ->> 'op' in ('<', '<=', '>', '>=') then jsonb_typeof(v_value) = 'number'
+      when p_logic ->> 'op' = 'in' then jsonb_typeof(v_value) = 'array'
+      when p_logic ->> 'op' in ('known', 'unknown') then v_value is null
+    end,
+    false
+  );
+end
+$$;
+
+comment on function cds.valid_logic(jsonb) is 'about=Whether a condition has the form that cds.evaluate reads.';
+
+create or replace function cds.evaluate(p_logic jsonb, p_facts jsonb) returns boolean
+  language plpgsql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_fact jsonb := p_facts -> (p_logic ->> 'fact');
+  v_op text := p_logic ->> 'op';
+  v_value jsonb := p_logic -> 'value';
+begin
+  if p_logic ? 'all' then
+    return not exists (select from jsonb_array_elements(p_logic -> 'all') e where not cds.evaluate(e.value, p_facts));
+  end if;
+  if p_logic ? 'any' then
+    return exists (select from jsonb_array_elements(p_logic -> 'any') e where cds.evaluate(e.value, p_facts));
+  end if;
+  if p_logic ? 'not' then
+    return not cds.evaluate(p_logic -> 'not', p_facts);
+  end if;
+  v_fact := nullif(v_fact, 'null');
+  if v_op in ('known', 'unknown') then
+    return (v_fact is null) = (v_op = 'unknown');
+  end if;
+  if v_fact is null then
+    return false;
+  end if;
+  return case v_op
+    when '=' then v_fact = v_value
+    when '<>' then v_fact <> v_value
+    when 'in' then v_value @> v_fact
+    when 'has' then jsonb_typeof(v_fact) = 'array' and v_fact @> v_value
+    else
+      case
+        when jsonb_typeof(v_fact) <> 'number' then false
+        when v_op = '<' then (v_fact #>> '{}')::numeric < (v_value #>> '{}')::numeric
+        when v_op = '<=' then (v_fact #>> '{}')::numeric <= (v_value #>> '{}')::numeric
+        when v_op = '>' then (v_fact #>> '{}')::numeric > (v_value #>> '{}')::numeric
+        when v_op = '>=' then (v_fact #>> '{}')::numeric >= (v_value #>> '{}')::numeric
+      end
+  end;
+end
+$$;
+
+comment on function cds.evaluate(jsonb, jsonb) is 'about=Whether a condition holds for facts {name: value}. all, any, not; op =, <>, <, <=, >, >=, in, has, known, unknown. A comparison with an unknown fact is false.';
+
+create or replace function cds.convert_dose(p_value numeric, p_from text, p_to text) returns numeric
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  with factor (unit, of_mg) as (
+    values ('g', 1000.0), ('mg', 1.0), ('ug', 0.001), ('mcg', 0.001), ('ng', 0.000001)
+  )
+  select case
+    when p_from = p_to then p_value
+    else (
+      select p_value * f.of_mg / t.of_mg
+      from factor f, factor t
+      where f.unit = p_from and t.unit = p_to
+    )
+  end
+$$;
+
+comment on function cds.convert_dose(numeric, text, text) is 'about=A dose in another unit of mass (g, mg, ug or mcg, ng); null when the units cannot be compared.';
+
+
+-- =====================================================================================================================
+-- TABLES
+-- =====================================================================================================================
+
+-- core: tables
+
+-- core.transition_rules: every state machine of the database, one row a legal move.
+-- A row with from_state '' names a state that a new row may start in. Each table's file adds the rows of its machine;
+-- core.enforce_transition reads them. Reference data: nobody may change a row, a later migration adds moves.
+create table if not exists core.transition_rules (
+  machine text not null,
+  from_state text not null,
+  to_state text not null,
+  guard text,
+  requires_reason boolean not null default false,
+  allowed_roles text[],
+  emits_event text,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  constraint transition_rules_pkey primary key (machine, from_state, to_state),
+  constraint transition_rules_moves check (from_state <> to_state),
+  constraint transition_rules_event_form check (emits_event ~ '^[a-z_]+\.[a-z_]+\.v[0-9]+$')
+);
+
+comment on table core.transition_rules is 'class=reference;scope=global;owner=kernel;fhir=none;retention=reference;append_only=1;about=Every legal move of every state machine.';
+comment on column core.transition_rules.machine is 'class=reference;about=Table that the machine belongs to, with its schema.';
+comment on column core.transition_rules.from_state is 'class=reference;about=State before the move, empty for the first state of a row.';
+comment on column core.transition_rules.to_state is 'class=reference;about=State after the move.';
+comment on column core.transition_rules.guard is 'class=reference;about=What else must hold, for the reader; the operation or a constraint enforces it.';
+comment on column core.transition_rules.requires_reason is 'class=reference;about=The move needs core.set_reason or the request''s reason (IM002).';
+comment on column core.transition_rules.allowed_roles is 'class=reference;about=Hospital roles that may make the move, null for all that may write the row.';
+comment on column core.transition_rules.emits_event is 'class=reference;about=Event that the move writes to the outbox, aggregate.verb.vN.';
+
+select core.comment_standard_columns('core.transition_rules');
+
+create or replace trigger transition_rules_append_only before update or delete on core.transition_rules
+  for each row execute function core.refuse_change();
+
+create or replace trigger transition_rules_no_truncate before truncate on core.transition_rules
+  for each statement execute function core.refuse_change();
+
+grant select on core.transition_rules to kernel_app, kernel_ro;
+
+-- core.fhir_status_map: the FHIR R4 code of every state of every machine whose table is a FHIR resource with a required
+-- binding. A resource is rendered from this table, so a new state of a mapped machine needs a row here; a test compares
+-- both. Machines of modules that are not installed are listed all the same: they are names, not references.
+--
+-- Not a state, so not here: a slot whose last place is held is rendered as busy-tentative; an overdue task carries a flag
+-- beside its code; a preliminary document has docStatus preliminary as well; the decision on a claim goes into
+-- ClaimResponse.outcome and adjudication.reason.
+create table if not exists core.fhir_status_map (
+  machine text not null,
+  state text not null,
+  element text not null,
+  code_system text not null,
+  code text not null,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  constraint fhir_status_map_pkey primary key (machine, state),
+  constraint fhir_status_map_element_has_path check (element ~ '^[A-Z][A-Za-z]+(\.[a-z][A-Za-z]+)+$'),
+  constraint fhir_status_map_code_system_is_url check (code_system ~ '^http://'),
+  constraint fhir_status_map_code_form check (code ~ '^[a-z]+(-[a-z]+)*$')
+);
+
+comment on table core.fhir_status_map is 'class=reference;scope=global;owner=kernel;fhir=none;retention=reference;append_only=1;about=The FHIR R4 code of each state of each machine whose table is a FHIR resource.';
+comment on column core.fhir_status_map.machine is 'class=reference;about=Machine of core.transition_rules, such as clinical.encounters.';
+comment on column core.fhir_status_map.state is 'class=reference;about=State of the machine.';
+comment on column core.fhir_status_map.element is 'class=reference;about=Element of the FHIR resource that carries the code, such as Encounter.status.';
+comment on column core.fhir_status_map.code_system is 'class=reference;about=URL of the code system that the element is bound to.';
+comment on column core.fhir_status_map.code is 'class=reference;about=The code.';
+select core.comment_standard_columns('core.fhir_status_map');
+
+create or replace trigger fhir_status_map_append_only before update or delete on core.fhir_status_map
+  for each row execute function core.refuse_change();
+create or replace trigger fhir_status_map_no_truncate before truncate on core.fhir_status_map
+  for each statement execute function core.refuse_change();
+
+insert into core.fhir_status_map (machine, state, element, code_system, code) values
+  ('scheduling.appointments', 'proposed', 'Appointment.status', 'http://hl7.org/fhir/appointmentstatus', 'proposed'),
+  ('scheduling.appointments', 'booked', 'Appointment.status', 'http://hl7.org/fhir/appointmentstatus', 'booked'),
+  ('scheduling.appointments', 'confirmed', 'Appointment.status', 'http://hl7.org/fhir/appointmentstatus', 'booked'),
+  ('scheduling.appointments', 'checked_in', 'Appointment.status', 'http://hl7.org/fhir/appointmentstatus', 'checked-in'),
+  ('scheduling.appointments', 'in_consultation', 'Appointment.status', 'http://hl7.org/fhir/appointmentstatus', 'arrived'),
+  ('scheduling.appointments', 'completed', 'Appointment.status', 'http://hl7.org/fhir/appointmentstatus', 'fulfilled'),
+  ('scheduling.appointments', 'cancelled', 'Appointment.status', 'http://hl7.org/fhir/appointmentstatus', 'cancelled'),
+  ('scheduling.appointments', 'rescheduled', 'Appointment.status', 'http://hl7.org/fhir/appointmentstatus', 'cancelled'),
+  ('scheduling.appointments', 'left', 'Appointment.status', 'http://hl7.org/fhir/appointmentstatus', 'cancelled'),
+  ('scheduling.appointments', 'no_show', 'Appointment.status', 'http://hl7.org/fhir/appointmentstatus', 'noshow'),
+
+  ('scheduling.appointment_slots', 'open', 'Slot.status', 'http://hl7.org/fhir/slotstatus', 'free'),
+  ('scheduling.appointment_slots', 'full', 'Slot.status', 'http://hl7.org/fhir/slotstatus', 'busy'),
+  ('scheduling.appointment_slots', 'blocked', 'Slot.status', 'http://hl7.org/fhir/slotstatus', 'busy-unavailable'),
+  ('scheduling.appointment_slots', 'cancelled', 'Slot.status', 'http://hl7.org/fhir/slotstatus', 'entered-in-error'),
+  ('scheduling.appointment_slots', 'past', 'Slot.status', 'http://hl7.org/fhir/slotstatus', 'busy'),
+
+  ('clinical.encounters', 'planned', 'Encounter.status', 'http://hl7.org/fhir/encounter-status', 'planned'),
+  ('clinical.encounters', 'arrived', 'Encounter.status', 'http://hl7.org/fhir/encounter-status', 'arrived'),
+  ('clinical.encounters', 'triaged', 'Encounter.status', 'http://hl7.org/fhir/encounter-status', 'triaged'),
+  ('clinical.encounters', 'in_progress', 'Encounter.status', 'http://hl7.org/fhir/encounter-status', 'in-progress'),
+  ('clinical.encounters', 'on_leave', 'Encounter.status', 'http://hl7.org/fhir/encounter-status', 'onleave'),
+  ('clinical.encounters', 'finished', 'Encounter.status', 'http://hl7.org/fhir/encounter-status', 'finished'),
+  ('clinical.encounters', 'cancelled', 'Encounter.status', 'http://hl7.org/fhir/encounter-status', 'cancelled'),
+  ('clinical.encounters', 'entered_in_error', 'Encounter.status', 'http://hl7.org/fhir/encounter-status', 'entered-in-error'),
+
+  ('clinical.conditions', 'unconfirmed', 'Condition.verificationStatus', 'http://terminology.hl7.org/CodeSystem/condition-ver-status', 'unconfirmed'),
+  ('clinical.conditions', 'provisional', 'Condition.verificationStatus', 'http://terminology.hl7.org/CodeSystem/condition-ver-status', 'provisional'),
+  ('clinical.conditions', 'differential', 'Condition.verificationStatus', 'http://terminology.hl7.org/CodeSystem/condition-ver-status', 'differential'),
+  ('clinical.conditions', 'confirmed', 'Condition.verificationStatus', 'http://terminology.hl7.org/CodeSystem/condition-ver-status', 'confirmed'),
+  ('clinical.conditions', 'refuted', 'Condition.verificationStatus', 'http://terminology.hl7.org/CodeSystem/condition-ver-status', 'refuted'),
+  ('clinical.conditions', 'entered_in_error', 'Condition.verificationStatus', 'http://terminology.hl7.org/CodeSystem/condition-ver-status', 'entered-in-error'),
+
+  ('clinical.procedures', 'preparation', 'Procedure.status', 'http://hl7.org/fhir/event-status', 'preparation'),
+  ('clinical.procedures', 'in_progress', 'Procedure.status', 'http://hl7.org/fhir/event-status', 'in-progress'),
+  ('clinical.procedures', 'not_done', 'Procedure.status', 'http://hl7.org/fhir/event-status', 'not-done'),
+  ('clinical.procedures', 'stopped', 'Procedure.status', 'http://hl7.org/fhir/event-status', 'stopped'),
+  ('clinical.procedures', 'completed', 'Procedure.status', 'http://hl7.org/fhir/event-status', 'completed'),
+  ('clinical.procedures', 'entered_in_error', 'Procedure.status', 'http://hl7.org/fhir/event-status', 'entered-in-error'),
+
+  ('clinical.vaccination_records', 'completed', 'Immunization.status', 'http://hl7.org/fhir/event-status', 'completed'),
+  ('clinical.vaccination_records', 'not_done', 'Immunization.status', 'http://hl7.org/fhir/event-status', 'not-done'),
+  ('clinical.vaccination_records', 'entered_in_error', 'Immunization.status', 'http://hl7.org/fhir/event-status', 'entered-in-error'),
+
+  ('clinical.vaccination_records', 'planned', 'ImmunizationRecommendation.recommendation.forecastStatus', 'http://terminology.hl7.org/CodeSystem/immunization-recommendation-status', 'due'),
+
+  ('clinical.service_requests', 'draft', 'ServiceRequest.status', 'http://hl7.org/fhir/request-status', 'draft'),
+  ('clinical.service_requests', 'active', 'ServiceRequest.status', 'http://hl7.org/fhir/request-status', 'active'),
+  ('clinical.service_requests', 'on_hold', 'ServiceRequest.status', 'http://hl7.org/fhir/request-status', 'on-hold'),
+  ('clinical.service_requests', 'completed', 'ServiceRequest.status', 'http://hl7.org/fhir/request-status', 'completed'),
+  ('clinical.service_requests', 'revoked', 'ServiceRequest.status', 'http://hl7.org/fhir/request-status', 'revoked'),
+  ('clinical.service_requests', 'cancelled', 'ServiceRequest.status', 'http://hl7.org/fhir/request-status', 'revoked'),
+  ('clinical.service_requests', 'entered_in_error', 'ServiceRequest.status', 'http://hl7.org/fhir/request-status', 'entered-in-error'),
+
+  ('clinical.imaging_results', 'registered', 'DiagnosticReport.status', 'http://hl7.org/fhir/diagnostic-report-status', 'registered'),
+  ('clinical.imaging_results', 'preliminary', 'DiagnosticReport.status', 'http://hl7.org/fhir/diagnostic-report-status', 'preliminary'),
+  ('clinical.imaging_results', 'final', 'DiagnosticReport.status', 'http://hl7.org/fhir/diagnostic-report-status', 'final'),
+  ('clinical.imaging_results', 'amended', 'DiagnosticReport.status', 'http://hl7.org/fhir/diagnostic-report-status', 'amended'),
+  ('clinical.imaging_results', 'corrected', 'DiagnosticReport.status', 'http://hl7.org/fhir/diagnostic-report-status', 'corrected'),
+  ('clinical.imaging_results', 'cancelled', 'DiagnosticReport.status', 'http://hl7.org/fhir/diagnostic-report-status', 'cancelled'),
+  ('clinical.imaging_results', 'entered_in_error', 'DiagnosticReport.status', 'http://hl7.org/fhir/diagnostic-report-status', 'entered-in-error'),
+
+  ('tasking.tasks', 'pending', 'Task.status', 'http://hl7.org/fhir/task-status', 'requested'),
+  ('tasking.tasks', 'in_progress', 'Task.status', 'http://hl7.org/fhir/task-status', 'in-progress'),
+  ('tasking.tasks', 'on_hold', 'Task.status', 'http://hl7.org/fhir/task-status', 'on-hold'),
+  ('tasking.tasks', 'overdue', 'Task.status', 'http://hl7.org/fhir/task-status', 'in-progress'),
+  ('tasking.tasks', 'completed', 'Task.status', 'http://hl7.org/fhir/task-status', 'completed'),
+  ('tasking.tasks', 'verified', 'Task.status', 'http://hl7.org/fhir/task-status', 'completed'),
+  ('tasking.tasks', 'reopened', 'Task.status', 'http://hl7.org/fhir/task-status', 'in-progress'),
+  ('tasking.tasks', 'cancelled', 'Task.status', 'http://hl7.org/fhir/task-status', 'cancelled'),
+
+  ('tasking.handovers', 'draft', 'Task.status', 'http://hl7.org/fhir/task-status', 'draft'),
+  ('tasking.handovers', 'submitted', 'Task.status', 'http://hl7.org/fhir/task-status', 'requested'),
+  ('tasking.handovers', 'accepted', 'Task.status', 'http://hl7.org/fhir/task-status', 'accepted'),
+  ('tasking.handovers', 'rejected', 'Task.status', 'http://hl7.org/fhir/task-status', 'rejected'),
+  ('tasking.handovers', 'completed', 'Task.status', 'http://hl7.org/fhir/task-status', 'completed'),
+  ('tasking.handovers', 'cancelled', 'Task.status', 'http://hl7.org/fhir/task-status', 'cancelled'),
+
+  ('ehr.documents', 'current', 'DocumentReference.status', 'http://hl7.org/fhir/document-reference-status', 'current'),
+  ('ehr.documents', 'superseded', 'DocumentReference.status', 'http://hl7.org/fhir/document-reference-status', 'superseded'),
+  ('ehr.documents', 'entered_in_error', 'DocumentReference.status', 'http://hl7.org/fhir/document-reference-status', 'entered-in-error'),
+  ('ehr.documents', 'preliminary', 'DocumentReference.status', 'http://hl7.org/fhir/document-reference-status', 'current'),
+  ('ehr.documents', 'discarded', 'DocumentReference.status', 'http://hl7.org/fhir/document-reference-status', 'entered-in-error'),
+
+  ('compliance.consents', 'draft', 'Consent.status', 'http://hl7.org/fhir/consent-state-codes', 'draft'),
+  ('compliance.consents', 'active', 'Consent.status', 'http://hl7.org/fhir/consent-state-codes', 'active'),
+  ('compliance.consents', 'rejected', 'Consent.status', 'http://hl7.org/fhir/consent-state-codes', 'rejected'),
+  ('compliance.consents', 'withdrawn', 'Consent.status', 'http://hl7.org/fhir/consent-state-codes', 'inactive'),
+  ('compliance.consents', 'superseded', 'Consent.status', 'http://hl7.org/fhir/consent-state-codes', 'inactive'),
+  ('compliance.consents', 'expired', 'Consent.status', 'http://hl7.org/fhir/consent-state-codes', 'inactive'),
+
+  ('laboratory.samples', 'planned', 'Specimen.status', 'http://hl7.org/fhir/specimen-status', 'unavailable'),
+  ('laboratory.samples', 'collected', 'Specimen.status', 'http://hl7.org/fhir/specimen-status', 'unavailable'),
+  ('laboratory.samples', 'in_transit', 'Specimen.status', 'http://hl7.org/fhir/specimen-status', 'unavailable'),
+  ('laboratory.samples', 'received', 'Specimen.status', 'http://hl7.org/fhir/specimen-status', 'available'),
+  ('laboratory.samples', 'accessioned', 'Specimen.status', 'http://hl7.org/fhir/specimen-status', 'available'),
+  ('laboratory.samples', 'aliquoted', 'Specimen.status', 'http://hl7.org/fhir/specimen-status', 'available'),
+  ('laboratory.samples', 'in_process', 'Specimen.status', 'http://hl7.org/fhir/specimen-status', 'available'),
+  ('laboratory.samples', 'tested', 'Specimen.status', 'http://hl7.org/fhir/specimen-status', 'available'),
+  ('laboratory.samples', 'stored', 'Specimen.status', 'http://hl7.org/fhir/specimen-status', 'available'),
+  ('laboratory.samples', 'rejected', 'Specimen.status', 'http://hl7.org/fhir/specimen-status', 'unsatisfactory'),
+  ('laboratory.samples', 'lost', 'Specimen.status', 'http://hl7.org/fhir/specimen-status', 'unavailable'),
+  ('laboratory.samples', 'disposed', 'Specimen.status', 'http://hl7.org/fhir/specimen-status', 'unavailable'),
+  ('laboratory.samples', 'cancelled', 'Specimen.status', 'http://hl7.org/fhir/specimen-status', 'entered-in-error'),
+
+  ('laboratory.lab_results', 'registered', 'Observation.status', 'http://hl7.org/fhir/observation-status', 'registered'),
+  ('laboratory.lab_results', 'preliminary', 'Observation.status', 'http://hl7.org/fhir/observation-status', 'preliminary'),
+  ('laboratory.lab_results', 'verified', 'Observation.status', 'http://hl7.org/fhir/observation-status', 'preliminary'),
+  ('laboratory.lab_results', 'final', 'Observation.status', 'http://hl7.org/fhir/observation-status', 'final'),
+  ('laboratory.lab_results', 'corrected', 'Observation.status', 'http://hl7.org/fhir/observation-status', 'corrected'),
+  ('laboratory.lab_results', 'superseded', 'Observation.status', 'http://hl7.org/fhir/observation-status', 'amended'),
+  ('laboratory.lab_results', 'cancelled', 'Observation.status', 'http://hl7.org/fhir/observation-status', 'cancelled'),
+  ('laboratory.lab_results', 'entered_in_error', 'Observation.status', 'http://hl7.org/fhir/observation-status', 'entered-in-error'),
+
+  ('laboratory.diagnostic_reports', 'registered', 'DiagnosticReport.status', 'http://hl7.org/fhir/diagnostic-report-status', 'registered'),
+  ('laboratory.diagnostic_reports', 'partial', 'DiagnosticReport.status', 'http://hl7.org/fhir/diagnostic-report-status', 'partial'),
+  ('laboratory.diagnostic_reports', 'final', 'DiagnosticReport.status', 'http://hl7.org/fhir/diagnostic-report-status', 'final'),
+  ('laboratory.diagnostic_reports', 'amended', 'DiagnosticReport.status', 'http://hl7.org/fhir/diagnostic-report-status', 'amended'),
+  ('laboratory.diagnostic_reports', 'corrected', 'DiagnosticReport.status', 'http://hl7.org/fhir/diagnostic-report-status', 'corrected'),
+  ('laboratory.diagnostic_reports', 'cancelled', 'DiagnosticReport.status', 'http://hl7.org/fhir/diagnostic-report-status', 'cancelled'),
+  ('laboratory.diagnostic_reports', 'entered_in_error', 'DiagnosticReport.status', 'http://hl7.org/fhir/diagnostic-report-status', 'entered-in-error'),
+
+  ('blood_bank.blood_components', 'available', 'BiologicallyDerivedProduct.status', 'http://hl7.org/fhir/product-status', 'available'),
+  ('blood_bank.blood_components', 'quarantined', 'BiologicallyDerivedProduct.status', 'http://hl7.org/fhir/product-status', 'unavailable'),
+  ('blood_bank.blood_components', 'reserved', 'BiologicallyDerivedProduct.status', 'http://hl7.org/fhir/product-status', 'unavailable'),
+  ('blood_bank.blood_components', 'crossmatched', 'BiologicallyDerivedProduct.status', 'http://hl7.org/fhir/product-status', 'unavailable'),
+  ('blood_bank.blood_components', 'issued', 'BiologicallyDerivedProduct.status', 'http://hl7.org/fhir/product-status', 'unavailable'),
+  ('blood_bank.blood_components', 'transfused', 'BiologicallyDerivedProduct.status', 'http://hl7.org/fhir/product-status', 'unavailable'),
+  ('blood_bank.blood_components', 'returned', 'BiologicallyDerivedProduct.status', 'http://hl7.org/fhir/product-status', 'unavailable'),
+  ('blood_bank.blood_components', 'split', 'BiologicallyDerivedProduct.status', 'http://hl7.org/fhir/product-status', 'unavailable'),
+  ('blood_bank.blood_components', 'expired', 'BiologicallyDerivedProduct.status', 'http://hl7.org/fhir/product-status', 'unavailable'),
+  ('blood_bank.blood_components', 'discarded', 'BiologicallyDerivedProduct.status', 'http://hl7.org/fhir/product-status', 'unavailable'),
+
+  ('medication.prescription_items', 'draft', 'MedicationRequest.status', 'http://hl7.org/fhir/CodeSystem/medicationrequest-status', 'draft'),
+  ('medication.prescription_items', 'active', 'MedicationRequest.status', 'http://hl7.org/fhir/CodeSystem/medicationrequest-status', 'active'),
+  ('medication.prescription_items', 'on_hold', 'MedicationRequest.status', 'http://hl7.org/fhir/CodeSystem/medicationrequest-status', 'on-hold'),
+  ('medication.prescription_items', 'completed', 'MedicationRequest.status', 'http://hl7.org/fhir/CodeSystem/medicationrequest-status', 'completed'),
+  ('medication.prescription_items', 'stopped', 'MedicationRequest.status', 'http://hl7.org/fhir/CodeSystem/medicationrequest-status', 'stopped'),
+  ('medication.prescription_items', 'cancelled', 'MedicationRequest.status', 'http://hl7.org/fhir/CodeSystem/medicationrequest-status', 'cancelled'),
+  ('medication.prescription_items', 'entered_in_error', 'MedicationRequest.status', 'http://hl7.org/fhir/CodeSystem/medicationrequest-status', 'entered-in-error'),
+
+  ('medication.dispenses', 'preparing', 'MedicationDispense.status', 'http://terminology.hl7.org/CodeSystem/medicationdispense-status', 'preparation'),
+  ('medication.dispenses', 'ready', 'MedicationDispense.status', 'http://terminology.hl7.org/CodeSystem/medicationdispense-status', 'in-progress'),
+  ('medication.dispenses', 'completed', 'MedicationDispense.status', 'http://terminology.hl7.org/CodeSystem/medicationdispense-status', 'completed'),
+  ('medication.dispenses', 'cancelled', 'MedicationDispense.status', 'http://terminology.hl7.org/CodeSystem/medicationdispense-status', 'cancelled'),
+  ('medication.dispenses', 'returned', 'MedicationDispense.status', 'http://terminology.hl7.org/CodeSystem/medicationdispense-status', 'stopped'),
+
+  ('medication.medication_administrations', 'due', 'MedicationAdministration.status', 'http://terminology.hl7.org/CodeSystem/medication-admin-status', 'in-progress'),
+  ('medication.medication_administrations', 'given', 'MedicationAdministration.status', 'http://terminology.hl7.org/CodeSystem/medication-admin-status', 'completed'),
+  ('medication.medication_administrations', 'missed', 'MedicationAdministration.status', 'http://terminology.hl7.org/CodeSystem/medication-admin-status', 'not-done'),
+  ('medication.medication_administrations', 'refused', 'MedicationAdministration.status', 'http://terminology.hl7.org/CodeSystem/medication-admin-status', 'not-done'),
+  ('medication.medication_administrations', 'cancelled', 'MedicationAdministration.status', 'http://terminology.hl7.org/CodeSystem/medication-admin-status', 'not-done'),
+  ('medication.medication_administrations', 'held', 'MedicationAdministration.status', 'http://terminology.hl7.org/CodeSystem/medication-admin-status', 'on-hold'),
+  ('medication.medication_administrations', 'entered_in_error', 'MedicationAdministration.status', 'http://terminology.hl7.org/CodeSystem/medication-admin-status', 'entered-in-error'),
+
+  ('billing.charge_items', 'planned', 'ChargeItem.status', 'http://hl7.org/fhir/chargeitem-status', 'planned'),
+  ('billing.charge_items', 'billable', 'ChargeItem.status', 'http://hl7.org/fhir/chargeitem-status', 'billable'),
+  ('billing.charge_items', 'billed', 'ChargeItem.status', 'http://hl7.org/fhir/chargeitem-status', 'billed'),
+  ('billing.charge_items', 'not_billable', 'ChargeItem.status', 'http://hl7.org/fhir/chargeitem-status', 'not-billable'),
+  ('billing.charge_items', 'aborted', 'ChargeItem.status', 'http://hl7.org/fhir/chargeitem-status', 'aborted'),
+
+  ('billing.invoices', 'draft', 'Invoice.status', 'http://hl7.org/fhir/invoice-status', 'draft'),
+  ('billing.invoices', 'quoted', 'Invoice.status', 'http://hl7.org/fhir/invoice-status', 'draft'),
+  ('billing.invoices', 'issued', 'Invoice.status', 'http://hl7.org/fhir/invoice-status', 'issued'),
+  ('billing.invoices', 'partially_paid', 'Invoice.status', 'http://hl7.org/fhir/invoice-status', 'issued'),
+  ('billing.invoices', 'paid', 'Invoice.status', 'http://hl7.org/fhir/invoice-status', 'balanced'),
+  ('billing.invoices', 'written_off', 'Invoice.status', 'http://hl7.org/fhir/invoice-status', 'balanced'),
+  ('billing.invoices', 'credited', 'Invoice.status', 'http://hl7.org/fhir/invoice-status', 'cancelled'),
+  ('billing.invoices', 'discarded', 'Invoice.status', 'http://hl7.org/fhir/invoice-status', 'entered-in-error'),
+
+  ('insurance.insurance_claims', 'approved', 'Claim.status', 'http://hl7.org/fhir/fm-status', 'active'),
+  ('insurance.insurance_claims', 'cancel_requested', 'Claim.status', 'http://hl7.org/fhir/fm-status', 'active'),
+  ('insurance.insurance_claims', 'cancelled', 'Claim.status', 'http://hl7.org/fhir/fm-status', 'cancelled'),
+  ('insurance.insurance_claims', 'closed', 'Claim.status', 'http://hl7.org/fhir/fm-status', 'active'),
+  ('insurance.insurance_claims', 'dispatch_failed', 'Claim.status', 'http://hl7.org/fhir/fm-status', 'active'),
+  ('insurance.insurance_claims', 'draft', 'Claim.status', 'http://hl7.org/fhir/fm-status', 'draft'),
+  ('insurance.insurance_claims', 'expired', 'Claim.status', 'http://hl7.org/fhir/fm-status', 'active'),
+  ('insurance.insurance_claims', 'lapsed', 'Claim.status', 'http://hl7.org/fhir/fm-status', 'active'),
+  ('insurance.insurance_claims', 'paid', 'Claim.status', 'http://hl7.org/fhir/fm-status', 'active'),
+  ('insurance.insurance_claims', 'partially_approved', 'Claim.status', 'http://hl7.org/fhir/fm-status', 'active'),
+  ('insurance.insurance_claims', 'queried', 'Claim.status', 'http://hl7.org/fhir/fm-status', 'active'),
+  ('insurance.insurance_claims', 'ready', 'Claim.status', 'http://hl7.org/fhir/fm-status', 'active'),
+  ('insurance.insurance_claims', 'rejected', 'Claim.status', 'http://hl7.org/fhir/fm-status', 'active'),
+  ('insurance.insurance_claims', 'reprocess_requested', 'Claim.status', 'http://hl7.org/fhir/fm-status', 'active'),
+  ('insurance.insurance_claims', 'resubmitted', 'Claim.status', 'http://hl7.org/fhir/fm-status', 'active'),
+  ('insurance.insurance_claims', 'submitted', 'Claim.status', 'http://hl7.org/fhir/fm-status', 'active'),
+  ('insurance.insurance_claims', 'superseded', 'Claim.status', 'http://hl7.org/fhir/fm-status', 'active'),
+  ('insurance.insurance_claims', 'utilised', 'Claim.status', 'http://hl7.org/fhir/fm-status', 'active')
+on conflict (machine, state) do nothing;
+
+grant select on core.fhir_status_map to kernel_app, kernel_ro;
+
+-- core.tenants: one row per customer organisation; the root of isolation.
+-- An application sees the row of its own tenant only; imhotep_platform, which makes tenants, sees all. Rows are never
+-- deleted. A demo tenant (code demo...) cannot exist on a production database: without it no demo data can either.
+create table if not exists core.tenants (
+  id uuid not null default core.uuid_v7(),
+  code text not null,
+  name text not null,
+  kind text not null,
+  country char(2) not null,
+  timezone text not null,
+  locale text not null default 'en',
+  currency char(3) not null,
+  data_region text not null default 'default',
+  parent_tenant_id uuid,
+  settings_version integer not null default 1,
+  status text not null default 'provisioning',
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint tenants_pkey primary key (id),
+  constraint tenants_code_key unique (code),
+  constraint tenants_code_form check (code ~ '^[a-z][a-z0-9_-]{1,30}$'),
+  constraint tenants_kind_known check (kind in ('hospital_group', 'hospital', 'clinic', 'diagnostic_lab', 'government')),
+  constraint tenants_country_form check (country ~ '^[A-Z]{2}$'),
+  constraint tenants_currency_form check (currency ~ '^[A-Z]{3}$'),
+  constraint tenants_status_known check (status in ('provisioning', 'active', 'suspended', 'closing', 'closed')),
+  constraint tenants_not_own_parent check (parent_tenant_id <> id)
+);
+
+create index if not exists tenants_parent_tenant_idx on core.tenants (parent_tenant_id);
+
+comment on table core.tenants is 'class=operational;scope=root;owner=kernel;fhir=Organization;retention=operational;about=One customer organisation; the root of isolation.';
+comment on column core.tenants.code is 'class=operational;about=Short name in lower case, unique on the server.';
+comment on column core.tenants.name is 'class=operational;about=Name as people write it.';
+comment on column core.tenants.kind is 'class=operational;about=hospital_group, hospital, clinic, diagnostic_lab or government.';
+comment on column core.tenants.country is 'class=operational;about=ISO 3166-1 alpha-2; country packs of checks follow it.';
+comment on column core.tenants.timezone is 'class=operational;about=IANA time zone that days and opening hours are counted in.';
+comment on column core.tenants.locale is 'class=operational;about=Default language of messages.';
+comment on column core.tenants.currency is 'class=operational;about=ISO 4217 code of the tenant''s money.';
+comment on column core.tenants.data_region is 'class=operational;about=Where the data may be kept.';
+comment on column core.tenants.parent_tenant_id is 'class=operational;about=Group that the tenant belongs to.';
+comment on column core.tenants.settings_version is 'class=operational;about=Counted up when settings change, so that caches notice.';
+comment on column core.tenants.status is 'class=operational;about=provisioning, active, suspended, closing or closed.';
+
+select core.comment_standard_columns('core.tenants');
+
+alter table core.tenants enable row level security;
+alter table core.tenants force row level security;
+
+drop policy if exists tenant_isolation on core.tenants;
+create policy tenant_isolation on core.tenants
+  using (id = (select core.current_tenant_id()))
+  with check (id = (select core.current_tenant_id()));
+
+drop policy if exists platform on core.tenants;
+create policy platform on core.tenants to imhotep_platform using (true) with check (true);
+
+create or replace function core.check_tenant() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not core.valid_timezone(new.timezone) then
+    raise exception 'time zone "%" is unknown', new.timezone
+      using errcode = '22023', hint = 'use an IANA name such as Asia/Kolkata';
+  end if;
+  if new.code ~ '^demo' then
+    perform core.assert_not_production();
+  end if;
+  return new;
+end
+$$;
+
+comment on function core.check_tenant() is 'about=Before insert or update: the time zone must be known, and demo tenants are refused on production.';
+
+create or replace trigger tenants_check before insert or update of code, timezone on core.tenants
+  for each row execute function core.check_tenant();
+
+create or replace trigger tenants_touch before update on core.tenants
+  for each row execute function core.update_updated_at_column();
+
+create or replace trigger tenants_transition before insert or update of status on core.tenants
+  for each row execute function core.enforce_transition('core.tenants', 'status');
+
+insert into core.transition_rules (machine, from_state, to_state) values
+  ('core.tenants', '', 'provisioning'),
+  ('core.tenants', 'provisioning', 'active'),
+  ('core.tenants', 'provisioning', 'closed'),
+  ('core.tenants', 'active', 'suspended'),
+  ('core.tenants', 'active', 'closing'),
+  ('core.tenants', 'suspended', 'active'),
+  ('core.tenants', 'suspended', 'closing'),
+  ('core.tenants', 'closing', 'closed')
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select on core.tenants to kernel_app, kernel_ro;
+grant select, insert, update on core.tenants to imhotep_platform;
+
+-- core.system_settings: typed settings; a tenant's row overrides the shared one.
+-- Protected rows are written once by the owner and never changed: core.environment says what this database is for.
+create table if not exists core.system_settings (
+  tenant_id uuid,
+  id uuid not null default core.uuid_v7(),
+  key text not null,
+  value jsonb not null,
+  value_type text not null,
+  description text not null,
+  is_protected boolean not null default false,
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint system_settings_pkey primary key (id),
+  constraint system_settings_key_key unique nulls not distinct (tenant_id, key),
+  constraint system_settings_key_form check (key ~ '^[a-z0-9_.]+$'),
+  constraint system_settings_value_type_known check (value_type in ('string', 'int', 'bool', 'json', 'secret_ref')),
+  constraint system_settings_value_fits check (
+    case value_type
+      when 'string' then jsonb_typeof(value) = 'string'
+      when 'int' then jsonb_typeof(value) = 'number' and value::text ~ '^-?[0-9]+$'
+      when 'bool' then jsonb_typeof(value) = 'boolean'
+      -- the path in a vault, never the secret itself
+      when 'secret_ref' then jsonb_typeof(value) = 'string' and value #>> '{}' ~ '^[a-z]+://'
+      else true
+    end
+  ),
+  constraint system_settings_protected_is_shared check (not is_protected or tenant_id is null)
+);
+
+comment on table core.system_settings is 'class=operational;scope=shared;owner=kernel;fhir=none;retention=operational;about=Typed settings; the row of a tenant overrides the shared row.';
+comment on column core.system_settings.key is 'class=operational;about=Dotted name, such as booking.hold_minutes.';
+comment on column core.system_settings.value is 'class=operational;about=The value as JSON, of the type that value_type names.';
+comment on column core.system_settings.value_type is 'class=operational;about=string, int, bool, json or secret_ref (a vault path, never the secret).';
+comment on column core.system_settings.description is 'class=operational;about=What the setting does, for the person who changes it.';
+comment on column core.system_settings.is_protected is 'class=operational;about=Written once, then refused to everybody.';
+
+select core.comment_standard_columns('core.system_settings');
+
+alter table core.system_settings enable row level security;
+alter table core.system_settings force row level security;
+
+drop policy if exists tenant_isolation on core.system_settings;
+create policy tenant_isolation on core.system_settings
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+drop policy if exists shared_rows on core.system_settings;
+create policy shared_rows on core.system_settings for select using (tenant_id is null);
+
+create or replace function core.keep_protected_setting() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if old.is_protected then
+    raise exception 'setting "%" is protected', old.key
+      using errcode = 'IM006', hint = 'it is set once; install a new database for another environment';
+  end if;
+  return case tg_op when 'DELETE' then old else new end;
+end
+$$;
+
+comment on function core.keep_protected_setting() is 'about=Before update or delete: protected settings stay as they are (IM006).';
+
+create or replace trigger system_settings_protect before update or delete on core.system_settings
+  for each row execute function core.keep_protected_setting();
+
+create or replace trigger system_settings_touch before update on core.system_settings
+  for each row execute function core.update_updated_at_column('row_version');
+
+grant select, insert, update, delete on core.system_settings to kernel_app;
+grant select on core.system_settings to kernel_ro;
+
+-- core.feature_flags: feature switches with roll-out rules; a tenant's row overrides the shared one.
+create table if not exists core.feature_flags (
+  tenant_id uuid,
+  id uuid not null default core.uuid_v7(),
+  key text not null,
+  enabled boolean not null default false,
+  rollout_pct smallint not null default 100,
+  rules jsonb not null default '{}',
+  expires_on date,
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint feature_flags_pkey primary key (id),
+  constraint feature_flags_key_key unique nulls not distinct (tenant_id, key),
+  constraint feature_flags_key_form check (key ~ '^[a-z0-9_.]+$'),
+  constraint feature_flags_rollout_percent check (rollout_pct between 0 and 100)
+);
+
+comment on table core.feature_flags is 'class=operational;scope=shared;owner=kernel;fhir=none;retention=operational;about=Feature switches; the row of a tenant overrides the shared row.';
+comment on column core.feature_flags.key is 'class=operational;about=Dotted name of the feature.';
+comment on column core.feature_flags.enabled is 'class=operational;about=Whether the feature is on at all.';
+comment on column core.feature_flags.rollout_pct is 'class=operational;about=Share of users, in per cent, that see it.';
+comment on column core.feature_flags.rules is 'class=operational;about=Further conditions as JSON: roles, clinics.';
+comment on column core.feature_flags.expires_on is 'class=operational;about=When the flag should be gone from the code.';
+
+select core.comment_standard_columns('core.feature_flags');
+
+alter table core.feature_flags enable row level security;
+alter table core.feature_flags force row level security;
+
+drop policy if exists tenant_isolation on core.feature_flags;
+create policy tenant_isolation on core.feature_flags
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+drop policy if exists shared_rows on core.feature_flags;
+create policy shared_rows on core.feature_flags for select using (tenant_id is null);
+
+create or replace trigger feature_flags_touch before update on core.feature_flags
+  for each row execute function core.update_updated_at_column('row_version');
+
+grant select, insert, update, delete on core.feature_flags to kernel_app;
+grant select on core.feature_flags to kernel_ro;
+
+-- core.id_sequences: one counter row per tenant, scope, series and period.
+-- The row lock makes numbers race-proof; counting inside the caller's transaction makes them gapless. The row with
+-- period_key '' describes the series; for a series without a period it is the counter as well.
+create table if not exists core.id_sequences (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  scope text not null,
+  series text not null,
+  period text not null default 'none',
+  period_key text not null default '',
+  prefix text not null default '',
+  pad smallint not null default 0,
+  check_algo text not null default 'none',
+  last_value bigint not null default 0,
+  gapless boolean not null default true,
+  max_len smallint not null default 64,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint id_sequences_pkey primary key (tenant_id, id),
+  constraint id_sequences_series_key unique (tenant_id, scope, series, period_key),
+  constraint id_sequences_scope_form check (scope ~ '^[a-z_]{2,30}$'),
+  constraint id_sequences_period_known check (period in ('none', 'day', 'month', 'year', 'fiscal_year')),
+  constraint id_sequences_check_algo_known check (check_algo in ('none', 'mod10', 'verhoeff', 'mod37_2')),
+  constraint id_sequences_pad_range check (pad between 0 and 12),
+  constraint id_sequences_counts_up check (last_value >= 0),
+  constraint id_sequences_max_len_range check (max_len between 1 and 200)
+);
+
+comment on table core.id_sequences is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=operational;about=Counters behind MRNs, appointment numbers, tokens and invoice numbers.';
+comment on column core.id_sequences.scope is 'class=operational;about=Kind of number: mrn, appointment, token, invoice.';
+comment on column core.id_sequences.series is 'class=operational;about=Series within the scope, such as a clinic''s code or a queue.';
+comment on column core.id_sequences.period is 'class=operational;about=When counting starts again: none, day, month, year or fiscal_year.';
+comment on column core.id_sequences.period_key is 'class=operational;about=The period of this counter (FY2025-26, 2025-11-21); empty for the row that describes the series.';
+comment on column core.id_sequences.prefix is 'class=operational;about=Text before the number; {YYYY}, {YY}, {MM}, {DD} and {FY} are filled in.';
+comment on column core.id_sequences.pad is 'class=operational;about=Digits that the number is filled up to with zeros.';
+comment on column core.id_sequences.check_algo is 'class=operational;about=Check character behind the number: none, mod10, verhoeff or mod37_2.';
+comment on column core.id_sequences.last_value is 'class=operational;about=Last number given out.';
+comment on column core.id_sequences.gapless is 'class=operational;about=True when a number may never be missing: then it is taken inside the transaction that uses it.';
+comment on column core.id_sequences.max_len is 'class=operational;about=Longest text allowed; longer raises IM552.';
+
+select core.comment_standard_columns('core.id_sequences');
+
+alter table core.id_sequences enable row level security;
+alter table core.id_sequences force row level security;
+
+drop policy if exists tenant_isolation on core.id_sequences;
+create policy tenant_isolation on core.id_sequences
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger id_sequences_touch before update on core.id_sequences
+  for each row execute function core.update_updated_at_column();
+
+grant select on core.id_sequences to kernel_app, kernel_ro;
+
+-- core.idempotency_keys: the outcome of an operation by its key: HTTP retries and event consumers in one place.
+-- The unique key is the lock: one caller wins, the others wait for its commit and read its answer.
+create table if not exists core.idempotency_keys (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  operation text not null,
+  key text not null,
+  request_hash bytea not null,
+  status text not null default 'in_progress',
+  response jsonb,
+  error_code text,
+  locked_until timestamptz not null,
+  expires_at timestamptz not null,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint idempotency_keys_pkey primary key (tenant_id, id),
+  constraint idempotency_keys_key_key unique (tenant_id, operation, key),
+  constraint idempotency_keys_key_length check (length(key) between 8 and 200),
+  constraint idempotency_keys_status_known check (status in ('in_progress', 'succeeded', 'failed')),
+  constraint idempotency_keys_answered check (status <> 'succeeded' or response is not null)
+);
+
+create index if not exists idempotency_keys_expires_idx on core.idempotency_keys (tenant_id, expires_at);
+
+comment on table core.idempotency_keys is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=operational;about=What an operation answered to a key, so that a retry gets the same answer.';
+comment on column core.idempotency_keys.operation is 'class=operational;about=Name of the operation, or consume:<consumer> for an event.';
+comment on column core.idempotency_keys.key is 'class=operational;about=Key that the caller chose, 8 to 200 characters.';
+comment on column core.idempotency_keys.request_hash is 'class=operational;about=SHA-256 of the request; the same key with other content is refused (IM011).';
+comment on column core.idempotency_keys.status is 'class=operational;about=in_progress, succeeded or failed.';
+comment on column core.idempotency_keys.response is 'class=operational;about=The answer, ids only.';
+comment on column core.idempotency_keys.error_code is 'class=operational;about=SQLSTATE of a failure.';
+comment on column core.idempotency_keys.locked_until is 'class=operational;about=Until then the first caller is taken to be alive.';
+comment on column core.idempotency_keys.expires_at is 'class=operational;about=When the row may be removed.';
+
+select core.comment_standard_columns('core.idempotency_keys');
+
+alter table core.idempotency_keys enable row level security;
+alter table core.idempotency_keys force row level security;
+
+drop policy if exists tenant_isolation on core.idempotency_keys;
+create policy tenant_isolation on core.idempotency_keys
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger idempotency_keys_touch before update on core.idempotency_keys
+  for each row execute function core.update_updated_at_column();
+
+create or replace trigger idempotency_keys_transition before insert or update of status on core.idempotency_keys
+  for each row execute function core.enforce_transition('core.idempotency_keys', 'status');
+
+insert into core.transition_rules (machine, from_state, to_state) values
+  ('core.idempotency_keys', '', 'in_progress'),
+  ('core.idempotency_keys', 'in_progress', 'succeeded'),
+  ('core.idempotency_keys', 'in_progress', 'failed'),
+  ('core.idempotency_keys', 'failed', 'in_progress')
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select on core.idempotency_keys to kernel_app, kernel_ro;
+
+-- core.outbox_events: events that leave a service, written in the transaction of the change that they tell of.
+-- Payloads carry ids and versions, never text about a person. aggregate_seq grows per aggregate because it is taken
+-- while the aggregate's row is locked; a relay that reads everything uses (txid, id) behind pg_snapshot_xmin instead.
+create sequence if not exists core.outbox_events_seq;
+
+create table if not exists core.outbox_events (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  occurred_at timestamptz not null default now(),
+  aggregate_type text not null,
+  aggregate_id uuid not null,
+  aggregate_seq bigint not null default nextval('core.outbox_events_seq'),
+  event_type text not null,
+  event_version smallint not null,
+  payload jsonb not null,
+  headers jsonb not null default '{}',
+  txid xid8 not null default pg_current_xact_id(),
+  available_at timestamptz not null default now(),
+  attempts smallint not null default 0,
+  locked_by text,
+  lock_token uuid,
+  locked_until timestamptz,
+  published_at timestamptz,
+  last_error text,
+  status text not null default 'pending',
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint outbox_events_pkey primary key (tenant_id, id, occurred_at),
+  constraint outbox_events_type_form check (event_type ~ '^[a-z_]+\.[a-z_]+\.v[0-9]+$'),
+  constraint outbox_events_payload_size check (octet_length(payload::text) < 262144),
+  constraint outbox_events_status_known check (status in ('pending', 'claimed', 'published', 'dead')),
+  constraint outbox_events_lock_whole check ((status = 'claimed') = (lock_token is not null))
+) partition by range (occurred_at);
+
+create table if not exists core.outbox_events_default partition of core.outbox_events default;
+
+create index if not exists outbox_events_due_idx on core.outbox_events (tenant_id, available_at) where status in ('pending', 'claimed');
+
+create index if not exists outbox_events_unpublished_idx on core.outbox_events (tenant_id, aggregate_type, aggregate_id, aggregate_seq)
+  where status <> 'published';
+
+comment on table core.outbox_events is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=operational;partition=day;keep=14d;about=Events that leave a service, written with the change that they tell of.';
+comment on column core.outbox_events.occurred_at is 'class=operational;about=When the change was made; days are partitions.';
+comment on column core.outbox_events.aggregate_type is 'class=operational;about=Kind of thing the event is about: appointment, patient.';
+comment on column core.outbox_events.aggregate_id is 'class=operational;about=Id of that thing.';
+comment on column core.outbox_events.aggregate_seq is 'class=operational;about=Order of the events of one aggregate; larger is later.';
+comment on column core.outbox_events.event_type is 'class=operational;about=aggregate.verb.vN.';
+comment on column core.outbox_events.event_version is 'class=operational;about=N of the type.';
+comment on column core.outbox_events.payload is 'class=operational;about=Ids and versions as JSON, never text about a person.';
+comment on column core.outbox_events.headers is 'class=operational;about=Correlation id, causation id, trace.';
+comment on column core.outbox_events.txid is 'class=operational;about=Transaction that wrote the event; a cursor reads behind the oldest running one.';
+comment on column core.outbox_events.available_at is 'class=operational;about=Not before then.';
+comment on column core.outbox_events.attempts is 'class=operational;about=How often it was claimed.';
+comment on column core.outbox_events.locked_by is 'class=operational;about=Worker that holds it.';
+comment on column core.outbox_events.lock_token is 'class=operational;about=Fencing token of the claim; a result with another token is refused (IM850).';
+comment on column core.outbox_events.locked_until is 'class=operational;about=End of the lease; then it may be claimed again.';
+comment on column core.outbox_events.published_at is 'class=operational;about=When the transport took it.';
+comment on column core.outbox_events.last_error is 'class=operational;about=Why the last attempt failed.';
+comment on column core.outbox_events.status is 'class=operational;about=pending, claimed, published or dead.';
+
+select core.comment_standard_columns('core.outbox_events');
+
+alter table core.outbox_events enable row level security;
+alter table core.outbox_events force row level security;
+
+drop policy if exists tenant_isolation on core.outbox_events;
+create policy tenant_isolation on core.outbox_events
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+alter table core.outbox_events_default enable row level security;
+alter table core.outbox_events_default force row level security;
+
+drop policy if exists tenant_isolation on core.outbox_events_default;
+create policy tenant_isolation on core.outbox_events_default
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger outbox_events_touch before update on core.outbox_events
+  for each row execute function core.update_updated_at_column();
+
+create or replace trigger outbox_events_transition before insert or update of status on core.outbox_events
+  for each row execute function core.enforce_transition('core.outbox_events', 'status');
+
+insert into core.transition_rules (machine, from_state, to_state) values
+  ('core.outbox_events', '', 'pending'),
+  ('core.outbox_events', 'pending', 'claimed'),
+  ('core.outbox_events', 'claimed', 'published'),
+  ('core.outbox_events', 'claimed', 'pending'),
+  ('core.outbox_events', 'claimed', 'dead'),
+  ('core.outbox_events', 'dead', 'pending')
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select on core.outbox_events to kernel_app, kernel_ro;
+
+-- core.encryption_keys: registry of wrapped data keys. No plain key is ever in the database; destroying a wrapped key
+-- makes everything that it encrypted unreadable (crypto-shredding).
+create table if not exists core.encryption_keys (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  kid text not null,
+  purpose text not null,
+  algorithm text not null,
+  wrapped_key bytea,
+  kms_ref text not null,
+  subject_type text,
+  subject_id uuid,
+  activated_at timestamptz not null default now(),
+  rotate_after timestamptz not null,
+  destroyed_at timestamptz,
+  destroy_reason text,
+  status text not null default 'active',
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint encryption_keys_pkey primary key (tenant_id, id),
+  constraint encryption_keys_kid_key unique (tenant_id, kid),
+  constraint encryption_keys_purpose_known check (purpose in ('field', 'blind_index', 'document', 'token', 'signing')),
+  constraint encryption_keys_algorithm_known check (
+    algorithm in ('AES-256-GCM', 'HMAC-SHA-256', 'Ed25519', 'X25519')
+  ),
+  constraint encryption_keys_status_known check (status in ('active', 'retiring', 'retired', 'destroyed')),
+  constraint encryption_keys_destroyed_is_gone check (
+    (status = 'destroyed') = (wrapped_key is null) and (status = 'destroyed') = (destroyed_at is not null)
+  )
+);
+
+create unique index if not exists encryption_keys_active_key
+  on core.encryption_keys (tenant_id, purpose, subject_type, subject_id) nulls not distinct where status = 'active';
+
+comment on table core.encryption_keys is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=operational;about=Registry of wrapped data keys; no plain key is ever stored.';
+comment on column core.encryption_keys.kid is 'class=operational;about=Key id that every ciphertext carries.';
+comment on column core.encryption_keys.purpose is 'class=operational;about=field, blind_index, document, token or signing.';
+comment on column core.encryption_keys.algorithm is 'class=operational;about=AES-256-GCM, HMAC-SHA-256, Ed25519 or X25519.';
+comment on column core.encryption_keys.wrapped_key is 'class=operational;about=Data key encrypted by the master key, null once destroyed.';
+comment on column core.encryption_keys.kms_ref is 'class=operational;about=Which master key wrapped it.';
+comment on column core.encryption_keys.subject_type is 'class=operational;about=Set with subject_id when the key serves one person.';
+comment on column core.encryption_keys.subject_id is 'class=operational;about=The person whose data the key protects.';
+comment on column core.encryption_keys.activated_at is 'class=operational;about=Since when it encrypts.';
+comment on column core.encryption_keys.rotate_after is 'class=operational;about=When a new key should take over.';
+comment on column core.encryption_keys.destroyed_at is 'class=operational;about=When the key was destroyed.';
+comment on column core.encryption_keys.destroy_reason is 'class=operational;about=Why.';
+comment on column core.encryption_keys.status is 'class=operational;about=active, retiring, retired or destroyed.';
+
+select core.comment_standard_columns('core.encryption_keys');
+
+alter table core.encryption_keys enable row level security;
+alter table core.encryption_keys force row level security;
+
+drop policy if exists tenant_isolation on core.encryption_keys;
+create policy tenant_isolation on core.encryption_keys
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger encryption_keys_touch before update on core.encryption_keys
+  for each row execute function core.update_updated_at_column();
+
+create or replace trigger encryption_keys_transition before insert or update of status on core.encryption_keys
+  for each row execute function core.enforce_transition('core.encryption_keys', 'status');
+
+insert into core.transition_rules (machine, from_state, to_state) values
+  ('core.encryption_keys', '', 'active'),
+  ('core.encryption_keys', 'active', 'retiring'),
+  ('core.encryption_keys', 'active', 'destroyed'),
+  ('core.encryption_keys', 'retiring', 'retired'),
+  ('core.encryption_keys', 'retired', 'destroyed')
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select, insert, update on core.encryption_keys to kernel_app;
+grant select on core.encryption_keys to kernel_ro;
+
+-- core.schema_migrations: what was applied to this database. The migration runner makes this very table before it
+-- applies the first file, so the definition here and in the runner must stay the same (a test compares them).
+create table if not exists core.schema_migrations (
+  version text not null,
+  name text not null,
+  kind text not null,
+  file text not null,
+  checksum bytea not null,
+  normalized bytea,
+  chain bytea not null,
+  body text not null,
+  applied_by text not null default current_user,
+  applied_at timestamptz not null default now(),
+  duration_ms integer not null,
+  success boolean not null,
+  statements_done integer not null default 0,
+  tool_version text not null,
+  constraint schema_migrations_pkey primary key (version),
+  constraint schema_migrations_kind_check check (kind in ('baseline', 'versioned', 'repeatable', 'seed'))
+);
+
+comment on table core.schema_migrations is 'class=operational;scope=global;owner=kernel;fhir=none;retention=operational;about=Migrations and seeds that were applied to this database.';
+comment on column core.schema_migrations.version is 'class=operational;about=Identity of the migration; the file name is not.';
+comment on column core.schema_migrations.name is 'class=operational;about=Description taken from the file name.';
+comment on column core.schema_migrations.kind is 'class=operational;about=baseline, versioned, repeatable or seed.';
+comment on column core.schema_migrations.file is 'class=operational;about=File name at the time.';
+comment on column core.schema_migrations.checksum is 'class=operational;about=SHA-256 of the exact bytes.';
+comment on column core.schema_migrations.normalized is 'class=operational;about=SHA-256 of the parse tree: comments and white space do not count.';
+comment on column core.schema_migrations.chain is 'class=operational;about=SHA-256 over the previous chain value and this checksum.';
+comment on column core.schema_migrations.body is 'class=operational;about=The text as applied, so that an edited file can be compared.';
+comment on column core.schema_migrations.applied_by is 'class=operational;about=Database role that applied it.';
+comment on column core.schema_migrations.applied_at is 'class=operational;about=When.';
+comment on column core.schema_migrations.duration_ms is 'class=operational;about=Milliseconds that it took.';
+comment on column core.schema_migrations.success is 'class=operational;about=False while a file without a transaction is half done.';
+comment on column core.schema_migrations.statements_done is 'class=operational;about=Where a file without a transaction resumes.';
+comment on column core.schema_migrations.tool_version is 'class=operational;about=Version of the tool that applied it.';
+
+grant select on core.schema_migrations to kernel_ro;
+
+-- core.entity_refs: what this service knows of another service's rows, fed by that service's events.
+-- Empty while services share a database: there real foreign keys do the work. attrs holds no health data.
+create table if not exists core.entity_refs (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  entity_type text not null,
+  entity_id uuid not null,
+  display text,
+  lifecycle text not null default 'active',
+  attrs jsonb not null default '{}',
+  source_service text not null,
+  source_version bigint not null,
+  refreshed_at timestamptz not null default now(),
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint entity_refs_pkey primary key (tenant_id, id),
+  constraint entity_refs_entity_key unique (tenant_id, entity_type, entity_id),
+  constraint entity_refs_lifecycle_known check (lifecycle in ('active', 'inactive', 'deleted'))
+);
+
+comment on table core.entity_refs is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=operational;about=Rows of other services that this one refers to, kept by their events.';
+comment on column core.entity_refs.entity_type is 'class=operational;about=Table of the other service, such as patient.patients.';
+comment on column core.entity_refs.entity_id is 'class=operational;about=Id of the row there.';
+comment on column core.entity_refs.display is 'class=pii;about=Text to show, such as a name.';
+comment on column core.entity_refs.lifecycle is 'class=operational;about=active, inactive or deleted.';
+comment on column core.entity_refs.attrs is 'class=operational;about=Published attributes, no health data.';
+comment on column core.entity_refs.source_service is 'class=operational;about=Service that owns the row.';
+comment on column core.entity_refs.source_version is 'class=operational;about=Version of the row there; older events are ignored.';
+comment on column core.entity_refs.refreshed_at is 'class=operational;about=When it was last heard of.';
+
+select core.comment_standard_columns('core.entity_refs');
+
+alter table core.entity_refs enable row level security;
+alter table core.entity_refs force row level security;
+
+drop policy if exists tenant_isolation on core.entity_refs;
+create policy tenant_isolation on core.entity_refs
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger entity_refs_touch before update on core.entity_refs
+  for each row execute function core.update_updated_at_column('row_version');
+
+grant select, insert, update on core.entity_refs to kernel_app;
+grant select on core.entity_refs to kernel_ro;
+
+-- audit: tables
+
+-- audit.audit_logs: every change to a sensitive row, plus sign-ins, exports and security events.
+-- A row is named by (tenant_id, occurred_at, seq): one index serves identity and the time window of a tenant. There are
+-- no foreign keys, because evidence outlives what it describes. txid tells the sealer which rows can no longer grow.
+
+-- not an identity column: those of a partitioned table are not to be had on every supported version
+create sequence if not exists audit.audit_logs_seq;
+
+create table if not exists audit.audit_logs (
+  tenant_id uuid not null,
+  occurred_at timestamptz not null default now(),
+  seq bigint not null default nextval('audit.audit_logs_seq'),
+  txid bigint not null default pg_current_xact_id()::text::bigint,
+  action text not null,
+  schema_name text not null,
+  table_name text not null,
+  row_id uuid,
+  patient_id uuid,
+  emr_system text,
+  emr_id text,
+  old_values jsonb,
+  new_values jsonb,
+  changed_columns text[],
+  actor_user_id uuid default nullif(current_setting('app.user_id', true), '')::uuid,
+  actor_role text default nullif(current_setting('app.role', true), ''),
+  actor_service text default nullif(current_setting('app.service', true), ''),
+  purpose_of_use text default nullif(current_setting('app.purpose', true), ''),
+  reason text default nullif(current_setting('app.reason', true), ''),
+  ip inet default nullif(current_setting('app.ip', true), '')::inet,
+  user_agent text default nullif(current_setting('app.user_agent', true), ''),
+  session_id uuid default nullif(current_setting('app.session_id', true), '')::uuid,
+  request_id uuid default nullif(current_setting('app.request_id', true), '')::uuid,
+  correlation_id uuid default nullif(current_setting('app.correlation_id', true), '')::uuid,
+  constraint audit_logs_pkey primary key (tenant_id, occurred_at, seq),
+  constraint audit_logs_action_known check (
+    action in (
+      'insert', 'update', 'delete', 'soft_delete', 'restore', 'login', 'login_failed', 'logout', 'export', 'print',
+      'ddl', 'grant', 'config', 'policy_denied'
+    )
+  )
+) partition by range (occurred_at);
+
+create table if not exists audit.audit_logs_default partition of audit.audit_logs default;
+
+-- the whole log by time, for reports over all tenants: a few pages a month
+create index if not exists audit_logs_time_idx on audit.audit_logs using brin (occurred_at);
+
+-- the history of one row
+create index if not exists audit_logs_row_idx on audit.audit_logs (tenant_id, row_id) where row_id is not null;
+
+-- what the sealer has still to read
+create index if not exists audit_logs_txid_idx on audit.audit_logs using brin (txid);
+
+comment on table audit.audit_logs is 'class=phi;scope=tenant;owner=kernel;fhir=AuditEvent;retention=audit_7y;append_only=1;partition=month;keep=7y;about=Every change to a sensitive row, plus sign-ins, exports and security events.';
+comment on column audit.audit_logs.tenant_id is 'class=operational;about=The tenant that the row belongs to.';
+comment on column audit.audit_logs.occurred_at is 'class=operational;about=Start of the transaction that made the change; months are partitions.';
+comment on column audit.audit_logs.seq is 'class=operational;about=Order of rows; with tenant_id and occurred_at the identity of the row.';
+comment on column audit.audit_logs.txid is 'class=operational;about=Transaction that wrote the row.';
+comment on column audit.audit_logs.action is 'class=operational;about=insert, update, delete, soft_delete, restore, login, login_failed, logout, export, print, ddl, grant, config or policy_denied.';
+comment on column audit.audit_logs.schema_name is 'class=operational;about=Schema of the changed table.';
+comment on column audit.audit_logs.table_name is 'class=operational;about=The changed table.';
+comment on column audit.audit_logs.row_id is 'class=operational;about=Id of the changed row.';
+comment on column audit.audit_logs.patient_id is 'class=phi;about=Patient that the row is about, where there is one.';
+comment on column audit.audit_logs.emr_system is 'class=operational;about=Outside record that the row came from.';
+comment on column audit.audit_logs.emr_id is 'class=phi;about=Its id there.';
+comment on column audit.audit_logs.old_values is 'class=phi;about=Changed columns before; encrypted ones as ***.';
+comment on column audit.audit_logs.new_values is 'class=phi;about=Changed columns after; encrypted ones as ***.';
+comment on column audit.audit_logs.changed_columns is 'class=operational;about=Names of the changed columns.';
+comment on column audit.audit_logs.actor_user_id is 'class=pii;about=Who did it, null for a system task.';
+comment on column audit.audit_logs.actor_role is 'class=operational;about=Hospital role that the user acted in.';
+comment on column audit.audit_logs.actor_service is 'class=operational;about=Service that did it.';
+comment on column audit.audit_logs.purpose_of_use is 'class=operational;about=Why the record was used: TREAT, HPAYMT, BTG ...';
+comment on column audit.audit_logs.reason is 'class=operational;about=Reason given for the change.';
+comment on column audit.audit_logs.ip is 'class=pii;about=Address of the client.';
+comment on column audit.audit_logs.user_agent is 'class=operational;about=Program of the client.';
+comment on column audit.audit_logs.session_id is 'class=operational;about=Session of the user.';
+comment on column audit.audit_logs.request_id is 'class=operational;about=Request that made the change.';
+comment on column audit.audit_logs.correlation_id is 'class=operational;about=Chain of requests that it belongs to.';
+
+alter table audit.audit_logs enable row level security;
+alter table audit.audit_logs force row level security;
+
+drop policy if exists tenant_isolation on audit.audit_logs;
+create policy tenant_isolation on audit.audit_logs
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+alter table audit.audit_logs_default enable row level security;
+alter table audit.audit_logs_default force row level security;
+
+drop policy if exists tenant_isolation on audit.audit_logs_default;
+create policy tenant_isolation on audit.audit_logs_default
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger audit_logs_append_only before update or delete on audit.audit_logs
+  for each row execute function core.refuse_change();
+
+create or replace trigger audit_logs_no_truncate before truncate on audit.audit_logs
+  for each statement execute function core.refuse_change();
+
+create or replace trigger audit_logs_default_no_truncate before truncate on audit.audit_logs_default
+  for each statement execute function core.refuse_change();
+
+grant insert on audit.audit_logs to audit_writer;
+grant usage on sequence audit.audit_logs_seq to audit_writer;
+grant select on audit.audit_logs to audit_reader;
+
+-- audit.phi_access_logs: every read, search, export, print or disclosure of health data, written in the transaction
+-- that reads. It is also the accounting of disclosures.
+
+-- not an identity column: those of a partitioned table are not to be had on every supported version
+create sequence if not exists audit.phi_access_logs_seq;
+
+create table if not exists audit.phi_access_logs (
+  tenant_id uuid not null,
+  accessed_at timestamptz not null default now(),
+  seq bigint not null default nextval('audit.phi_access_logs_seq'),
+  txid bigint not null default pg_current_xact_id()::text::bigint,
+  user_id uuid default nullif(current_setting('app.user_id', true), '')::uuid,
+  api_client_id uuid,
+  patient_id uuid,
+  resource_type text not null,
+  resource_id uuid,
+  access_kind text not null,
+  fields text[],
+  row_count integer not null default 1,
+  purpose_of_use text not null,
+  recipient text,
+  legal_basis text,
+  break_glass_id uuid,
+  consent_id uuid,
+  ip inet default nullif(current_setting('app.ip', true), '')::inet,
+  session_id uuid default nullif(current_setting('app.session_id', true), '')::uuid,
+  request_id uuid default nullif(current_setting('app.request_id', true), '')::uuid,
+  constraint phi_access_logs_pkey primary key (tenant_id, accessed_at, seq),
+  constraint phi_access_logs_kind_known check (
+    access_kind in ('view', 'search', 'list', 'export', 'print', 'disclosure', 'api')
+  ),
+  constraint phi_access_logs_purpose_known check (
+    purpose_of_use in ('TREAT', 'HPAYMT', 'HOPERAT', 'CAREMGT', 'BTG', 'PUBHLTH', 'HRESCH', 'PATRQT')
+  ),
+  constraint phi_access_logs_disclosure_has_basis check (
+    access_kind <> 'disclosure' or (recipient is not null and legal_basis is not null)
+  ),
+  constraint phi_access_logs_break_glass_is_open check (purpose_of_use <> 'BTG' or break_glass_id is not null),
+  constraint phi_access_logs_rows_counted check (row_count >= 0)
+) partition by range (accessed_at);
+
+create table if not exists audit.phi_access_logs_default partition of audit.phi_access_logs default;
+
+create index if not exists phi_access_logs_time_idx on audit.phi_access_logs using brin (accessed_at);
+
+create index if not exists phi_access_logs_patient_idx on audit.phi_access_logs (tenant_id, patient_id, accessed_at)
+  where patient_id is not null;
+
+create index if not exists phi_access_logs_txid_idx on audit.phi_access_logs using brin (txid);
+
+comment on table audit.phi_access_logs is 'class=phi;scope=tenant;owner=kernel;fhir=AuditEvent;retention=audit_7y;append_only=1;partition=month;keep=7y;about=Every read, search, export, print or disclosure of health data.';
+comment on column audit.phi_access_logs.tenant_id is 'class=operational;about=The tenant that the row belongs to.';
+comment on column audit.phi_access_logs.accessed_at is 'class=operational;about=When; months are partitions.';
+comment on column audit.phi_access_logs.seq is 'class=operational;about=Order of rows; with tenant_id and accessed_at the identity of the row.';
+comment on column audit.phi_access_logs.txid is 'class=operational;about=Transaction that wrote the row.';
+comment on column audit.phi_access_logs.user_id is 'class=pii;about=Who read.';
+comment on column audit.phi_access_logs.api_client_id is 'class=operational;about=Machine client that read.';
+comment on column audit.phi_access_logs.patient_id is 'class=phi;about=Whose record.';
+comment on column audit.phi_access_logs.resource_type is 'class=operational;about=Table or document kind.';
+comment on column audit.phi_access_logs.resource_id is 'class=operational;about=Row, where one was read.';
+comment on column audit.phi_access_logs.access_kind is 'class=operational;about=view, search, list, export, print, disclosure or api.';
+comment on column audit.phi_access_logs.fields is 'class=operational;about=Columns shown, where less than all.';
+comment on column audit.phi_access_logs.row_count is 'class=operational;about=Rows shown.';
+comment on column audit.phi_access_logs.purpose_of_use is 'class=operational;about=TREAT, HPAYMT, HOPERAT, CAREMGT, BTG, PUBHLTH, HRESCH or PATRQT.';
+comment on column audit.phi_access_logs.recipient is 'class=pii;about=Who received a disclosure.';
+comment on column audit.phi_access_logs.legal_basis is 'class=operational;about=Why the disclosure was allowed.';
+comment on column audit.phi_access_logs.break_glass_id is 'class=operational;about=Emergency access under which it was read.';
+comment on column audit.phi_access_logs.consent_id is 'class=operational;about=Consent under which it was read.';
+comment on column audit.phi_access_logs.ip is 'class=pii;about=Address of the client.';
+comment on column audit.phi_access_logs.session_id is 'class=operational;about=Session of the user.';
+comment on column audit.phi_access_logs.request_id is 'class=operational;about=Request that read.';
+
+alter table audit.phi_access_logs enable row level security;
+alter table audit.phi_access_logs force row level security;
+
+drop policy if exists tenant_isolation on audit.phi_access_logs;
+create policy tenant_isolation on audit.phi_access_logs
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+alter table audit.phi_access_logs_default enable row level security;
+alter table audit.phi_access_logs_default force row level security;
+
+drop policy if exists tenant_isolation on audit.phi_access_logs_default;
+create policy tenant_isolation on audit.phi_access_logs_default
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger phi_access_logs_append_only before update or delete on audit.phi_access_logs
+  for each row execute function core.refuse_change();
+
+create or replace trigger phi_access_logs_no_truncate before truncate on audit.phi_access_logs
+  for each statement execute function core.refuse_change();
+
+create or replace trigger phi_access_logs_default_no_truncate before truncate on audit.phi_access_logs_default
+  for each statement execute function core.refuse_change();
+
+grant insert on audit.phi_access_logs to audit_writer;
+grant usage on sequence audit.phi_access_logs_seq to audit_writer;
+grant select on audit.phi_access_logs to audit_reader;
+
+-- audit.break_glass_sessions: emergency access to one patient's record, with a reason, at most 4 hours, always
+-- reviewed by somebody else.
+create table if not exists audit.break_glass_sessions (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  user_id uuid not null,
+  patient_id uuid not null,
+  reason_code text not null,
+  reason_text text not null,
+  opened_at timestamptz not null default now(),
+  expires_at timestamptz not null default now() + interval '1 hour',
+  closed_at timestamptz,
+  reviewed_by uuid,
+  reviewed_at timestamptz,
+  review_outcome text,
+  status text not null default 'open',
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint break_glass_sessions_pkey primary key (tenant_id, id),
+  constraint break_glass_sessions_reason_given check (length(btrim(reason_text)) >= 10),
+  constraint break_glass_sessions_at_most_4_hours check (
+    expires_at > opened_at and expires_at <= opened_at + interval '4 hours'
+  ),
+  constraint break_glass_sessions_outcome_known check (review_outcome in ('justified', 'unjustified', 'escalated')),
+  constraint break_glass_sessions_reviewed_by_other check (reviewed_by <> user_id),
+  constraint break_glass_sessions_review_whole check (
+    (status = 'reviewed') = (reviewed_by is not null and reviewed_at is not null and review_outcome is not null)
+  ),
+  constraint break_glass_sessions_status_known check (status in ('open', 'closed', 'expired', 'reviewed'))
+);
+
+create unique index if not exists break_glass_sessions_open_key
+  on audit.break_glass_sessions (tenant_id, user_id, patient_id) where status = 'open';
+
+create index if not exists break_glass_sessions_unreviewed_idx
+  on audit.break_glass_sessions (tenant_id, opened_at) where status in ('open', 'closed', 'expired');
+
+comment on table audit.break_glass_sessions is 'class=operational;scope=tenant;owner=kernel;fhir=Provenance;retention=audit_7y;about=Emergency access to one patient''s record, always reviewed.';
+comment on column audit.break_glass_sessions.user_id is 'class=pii;about=Who asked.';
+comment on column audit.break_glass_sessions.patient_id is 'class=phi;about=Whose record.';
+comment on column audit.break_glass_sessions.reason_code is 'class=operational;about=Kind of emergency.';
+comment on column audit.break_glass_sessions.reason_text is 'class=phi;about=What happened, at least 10 characters.';
+comment on column audit.break_glass_sessions.opened_at is 'class=operational;about=Since when.';
+comment on column audit.break_glass_sessions.expires_at is 'class=operational;about=Until when, at most 4 hours after opening.';
+comment on column audit.break_glass_sessions.closed_at is 'class=operational;about=When the user gave it back.';
+comment on column audit.break_glass_sessions.reviewed_by is 'class=pii;about=Who reviewed it, never the user.';
+comment on column audit.break_glass_sessions.reviewed_at is 'class=operational;about=When it was reviewed.';
+comment on column audit.break_glass_sessions.review_outcome is 'class=operational;about=justified, unjustified or escalated.';
+comment on column audit.break_glass_sessions.status is 'class=operational;about=open, closed, expired or reviewed.';
+
+select core.comment_standard_columns('audit.break_glass_sessions');
+
+alter table audit.break_glass_sessions enable row level security;
+alter table audit.break_glass_sessions force row level security;
+
+drop policy if exists tenant_isolation on audit.break_glass_sessions;
+create policy tenant_isolation on audit.break_glass_sessions
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger break_glass_sessions_touch before update on audit.break_glass_sessions
+  for each row execute function core.update_updated_at_column();
+
+create or replace trigger break_glass_sessions_transition before insert or update of status on audit.break_glass_sessions
+  for each row execute function core.enforce_transition('audit.break_glass_sessions', 'status');
+
+insert into core.transition_rules (machine, from_state, to_state) values
+  ('audit.break_glass_sessions', '', 'open'),
+  ('audit.break_glass_sessions', 'open', 'closed'),
+  ('audit.break_glass_sessions', 'open', 'expired'),
+  ('audit.break_glass_sessions', 'closed', 'reviewed'),
+  ('audit.break_glass_sessions', 'expired', 'reviewed')
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select on audit.break_glass_sessions to kernel_app, kernel_ro, audit_reader;
+
+-- audit.audit_chain_anchors: seals over the logs. A seal covers every row of a tenant whose transaction lies in
+-- [from_txid, to_txid); to_txid is the oldest transaction that was still running, so no row can slip in later.
+-- leaves keeps per row its seq and half its hash: enough to name a row that was changed, removed or slipped in.
+create table if not exists audit.audit_chain_anchors (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  log_name text not null,
+  seal_no bigint not null,
+  from_txid bigint not null,
+  to_txid bigint not null,
+  row_count bigint not null,
+  leaves bytea not null,
+  root bytea not null,
+  prev_digest bytea not null,
+  digest bytea not null,
+  signature bytea,
+  key_kid text,
+  sealed_at timestamptz not null default now(),
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  constraint audit_chain_anchors_pkey primary key (tenant_id, id),
+  constraint audit_chain_anchors_seal_key unique (tenant_id, log_name, seal_no),
+  constraint audit_chain_anchors_log_known check (log_name in ('audit_logs', 'phi_access_logs')),
+  constraint audit_chain_anchors_range check (to_txid > from_txid),
+  constraint audit_chain_anchors_leaf_per_row check (octet_length(leaves) = row_count * 24),
+  constraint audit_chain_anchors_chained check (
+    digest = sha256(prev_digest || root || int8send(row_count) || int8send(seal_no) || int8send(from_txid) || int8send(to_txid))
+  )
+);
+
+comment on table audit.audit_chain_anchors is 'class=operational;scope=tenant;owner=kernel;fhir=Provenance;retention=audit_7y;append_only=1;about=Seals over the logs: each proves a range of rows and the seal before it.';
+comment on column audit.audit_chain_anchors.log_name is 'class=operational;about=audit_logs or phi_access_logs.';
+comment on column audit.audit_chain_anchors.seal_no is 'class=operational;about=1, 2, 3 ... per tenant and log.';
+comment on column audit.audit_chain_anchors.from_txid is 'class=operational;about=First transaction covered.';
+comment on column audit.audit_chain_anchors.to_txid is 'class=operational;about=First transaction not covered; everything before it had ended.';
+comment on column audit.audit_chain_anchors.row_count is 'class=operational;about=Rows covered.';
+comment on column audit.audit_chain_anchors.leaves is 'class=operational;about=Per row 8 bytes seq and 16 bytes of its hash, in order of (txid, seq).';
+comment on column audit.audit_chain_anchors.root is 'class=operational;about=SHA-256 over the full hashes of the rows.';
+comment on column audit.audit_chain_anchors.prev_digest is 'class=operational;about=Digest of the seal before; 32 zero bytes for the first.';
+comment on column audit.audit_chain_anchors.digest is 'class=operational;about=SHA-256 over prev_digest, root, count, number and range.';
+comment on column audit.audit_chain_anchors.signature is 'class=operational;about=Ed25519 signature of the digest, where a key is set up.';
+comment on column audit.audit_chain_anchors.key_kid is 'class=operational;about=Key that signed.';
+comment on column audit.audit_chain_anchors.sealed_at is 'class=operational;about=When.';
+
+select core.comment_standard_columns('audit.audit_chain_anchors');
+
+alter table audit.audit_chain_anchors enable row level security;
+alter table audit.audit_chain_anchors force row level security;
+
+drop policy if exists tenant_isolation on audit.audit_chain_anchors;
+create policy tenant_isolation on audit.audit_chain_anchors
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger audit_chain_anchors_append_only before update or delete on audit.audit_chain_anchors
+  for each row execute function core.refuse_change();
+
+create or replace trigger audit_chain_anchors_no_truncate before truncate on audit.audit_chain_anchors
+  for each statement execute function core.refuse_change();
+
+grant select on audit.audit_chain_anchors to audit_reader;
+
+-- audit.metrics_hourly: the audit log counted by hour, table and action. The sealer adds to it in the transaction that
+-- seals, so every row is counted once; view audit_metrics_hourly adds what is not sealed yet.
+create table if not exists audit.metrics_hourly (
+  tenant_id uuid not null,
+  bucket timestamptz not null,
+  schema_name text not null,
+  table_name text not null,
+  action text not null,
+  events bigint not null,
+  constraint metrics_hourly_pkey primary key (tenant_id, bucket, schema_name, table_name, action)
+);
+
+comment on table audit.metrics_hourly is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=audit_7y;about=Sealed audit events per hour, table and action.';
+comment on column audit.metrics_hourly.tenant_id is 'class=operational;about=The tenant that the row belongs to.';
+comment on column audit.metrics_hourly.bucket is 'class=operational;about=Start of the hour.';
+comment on column audit.metrics_hourly.schema_name is 'class=operational;about=Schema of the changed table.';
+comment on column audit.metrics_hourly.table_name is 'class=operational;about=The changed table.';
+comment on column audit.metrics_hourly.action is 'class=operational;about=What was done.';
+comment on column audit.metrics_hourly.events is 'class=operational;about=How many.';
+
+alter table audit.metrics_hourly enable row level security;
+alter table audit.metrics_hourly force row level security;
+
+drop policy if exists tenant_isolation on audit.metrics_hourly;
+create policy tenant_isolation on audit.metrics_hourly
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+grant select on audit.metrics_hourly to audit_reader;
+
+-- audit.compliance_daily: the audit log counted by day, action and role, kept like audit.metrics_hourly; view
+-- audit_compliance_daily adds what is not sealed yet.
+create table if not exists audit.compliance_daily (
+  tenant_id uuid not null,
+  bucket date not null,
+  action text not null,
+  actor_role text not null,
+  events bigint not null,
+  without_actor bigint not null,
+  without_purpose bigint not null,
+  constraint compliance_daily_pkey primary key (tenant_id, bucket, action, actor_role)
+);
+
+comment on table audit.compliance_daily is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=audit_7y;about=Sealed audit events per day, action and role, with those that name no actor or purpose.';
+comment on column audit.compliance_daily.tenant_id is 'class=operational;about=The tenant that the row belongs to.';
+comment on column audit.compliance_daily.bucket is 'class=operational;about=The day, in UTC.';
+comment on column audit.compliance_daily.action is 'class=operational;about=What was done.';
+comment on column audit.compliance_daily.actor_role is 'class=operational;about=Hospital role, empty for a system task.';
+comment on column audit.compliance_daily.events is 'class=operational;about=How many.';
+comment on column audit.compliance_daily.without_actor is 'class=operational;about=How many of them name no user.';
+comment on column audit.compliance_daily.without_purpose is 'class=operational;about=How many of them name no purpose of use.';
+
+alter table audit.compliance_daily enable row level security;
+alter table audit.compliance_daily force row level security;
+
+drop policy if exists tenant_isolation on audit.compliance_daily;
+create policy tenant_isolation on audit.compliance_daily
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+grant select on audit.compliance_daily to audit_reader;
+
+-- audit.audit_archives: old months of the logs, packed. An archive holds a run of one tenant's rows, column by column:
+-- an hour of a busy tenant, or the quiet hours of a day together. Only sealed rows are packed, and a month of a log is
+-- dropped when every row of it is in an archive; until then its rows are in both, and the log is what is read.
+-- An archive is named by its first row, so the same rows cannot be packed twice.
+create table if not exists audit.audit_archives (
+  tenant_id uuid not null,
+  log_name text not null,
+  first_at timestamptz not null,
+  first_seq bigint not null,
+  last_at timestamptz not null,
+  last_seq bigint not null,
+  first_txid bigint not null,
+  last_txid bigint not null,
+  row_count integer not null,
+  seq_sum numeric not null,
+  codec text not null,
+  ids bytea not null,
+  content bytea not null,
+  packed_at timestamptz not null default now(),
+  constraint audit_archives_pkey primary key (tenant_id, log_name, first_at, first_seq),
+  constraint audit_archives_log_known check (log_name in ('audit_logs', 'phi_access_logs')),
+  constraint audit_archives_codec_known check (codec in ('zlib', 'none')),
+  constraint audit_archives_time_order check ((first_at, first_seq) <= (last_at, last_seq)),
+  constraint audit_archives_txid_order check (first_txid <= last_txid),
+  constraint audit_archives_not_empty check (row_count > 0),
+  constraint audit_archives_whole_ids check (octet_length(ids) % 16 = 0)
+) partition by range (first_at);
+
+create table if not exists audit.audit_archives_default partition of audit.audit_archives default;
+
+-- what a seal covers
+create index if not exists audit_archives_txid_idx on audit.audit_archives (tenant_id, log_name, last_txid);
+
+-- random bytes; trying to compress them is waste
+alter table audit.audit_archives alter column ids set storage external;
+
+alter table audit.audit_archives_default alter column ids set storage external;
+
+comment on table audit.audit_archives is 'class=phi;scope=tenant;owner=kernel;fhir=AuditEvent;retention=audit_7y;append_only=1;keep=7y;about=Old months of the logs, packed column by column. Read them with audit.get_audit_logs_time_range.';
+comment on column audit.audit_archives.tenant_id is 'class=operational;about=The tenant that the row belongs to.';
+comment on column audit.audit_archives.log_name is 'class=operational;about=audit_logs or phi_access_logs.';
+comment on column audit.audit_archives.first_at is 'class=operational;about=Time of the first row.';
+comment on column audit.audit_archives.first_seq is 'class=operational;about=Its seq.';
+comment on column audit.audit_archives.last_at is 'class=operational;about=Time of the last row.';
+comment on column audit.audit_archives.last_seq is 'class=operational;about=Its seq.';
+comment on column audit.audit_archives.first_txid is 'class=operational;about=Lowest transaction of the rows.';
+comment on column audit.audit_archives.last_txid is 'class=operational;about=Highest transaction of the rows.';
+comment on column audit.audit_archives.row_count is 'class=operational;about=How many rows.';
+comment on column audit.audit_archives.seq_sum is 'class=operational;about=Sum of their seq; with row_count it tells whether a month is packed completely.';
+comment on column audit.audit_archives.codec is 'class=operational;about=zlib, or none where the server''s pgcrypto has no zlib.';
+comment on column audit.audit_archives.ids is 'class=phi;about=The UUIDs that the rows name, 16 bytes each.';
+comment on column audit.audit_archives.content is 'class=phi;about=The rows, see audit.encode_rows.';
+comment on column audit.audit_archives.packed_at is 'class=operational;about=When.';
+
+alter table audit.audit_archives enable row level security;
+alter table audit.audit_archives force row level security;
+
+drop policy if exists tenant_isolation on audit.audit_archives;
+create policy tenant_isolation on audit.audit_archives
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+alter table audit.audit_archives_default enable row level security;
+alter table audit.audit_archives_default force row level security;
+
+drop policy if exists tenant_isolation on audit.audit_archives_default;
+create policy tenant_isolation on audit.audit_archives_default
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger audit_archives_append_only before update or delete on audit.audit_archives
+  for each row execute function core.refuse_change();
+
+create or replace trigger audit_archives_no_truncate before truncate on audit.audit_archives
+  for each statement execute function core.refuse_change();
+
+create or replace trigger audit_archives_default_no_truncate before truncate on audit.audit_archives_default
+  for each statement execute function core.refuse_change();
+
+grant select on audit.audit_archives to audit_reader;
+
+-- compliance: tables
+
+-- Indexes that erasure needs on tables of others: the keys of a person, and who has been here longest.
+create index if not exists encryption_keys_subject_idx on core.encryption_keys (tenant_id, subject_type, subject_id)
+  where subject_id is not null;
+
+-- cds: tables
+
+-- cds.rules: decision rules that are data: a condition over facts, tested before it may speak.
+--
+-- logic is {"all": [..]}, {"any": [..]}, {"not": ..} or {"fact": "age_years", "op": "<", "value": 12}; cds.evaluate says what it
+-- means. Each version is a row; one version of a code is active, and what was tested never changes: a change is a new
+-- version. Rows without a tenant come with the product and hold for all; a tenant's own rule of the same code replaces them.
+create table if not exists cds.rules (
+  tenant_id uuid,
+  id uuid not null default core.uuid_v7(),
+  code text not null,
+  version integer not null default 1,
+  name text not null,
+  hook text not null,
+  logic jsonb not null,
+  severity text not null,
+  category text not null,
+  evidence text,
+  approved_by uuid,
+  approved_at timestamptz,
+  test_cases jsonb not null default '[]',
+  status text not null default 'draft',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint rules_pkey primary key (id),
+  constraint rules_code_version_key unique nulls not distinct (tenant_id, code, version),
+  constraint rules_hook_check check (
+    hook in ('order_select', 'order_sign', 'result_in', 'vitals_in', 'encounter_open', 'admission', 'handover')
+  ),
+  constraint rules_severity_check check (severity in ('info', 'warning', 'hard_stop')),
+  constraint rules_category_check check (
+    category in ('interaction', 'allergy', 'duplicate', 'dose', 'renal', 'pregnancy', 'early_warning', 'sepsis', 'stewardship', 'preventive', 'stg')
+  ),
+  constraint rules_status_check check (status in ('draft', 'testing', 'retired', 'active', 'suspended')),
+  constraint rules_code_format check (code ~ '^[a-z][a-z0-9_.-]{1,59}$'),
+  constraint rules_version_check check (version >= 1),
+  constraint rules_logic_is_well_formed check (cds.valid_logic(logic)),
+  constraint rules_test_cases_are_list check (jsonb_typeof(test_cases) = 'array'),
+  constraint rules_active_is_approved_and_tested check (
+    status <> 'active' or (
+      (approved_by is not null or tenant_id is null)
+      and case jsonb_typeof(test_cases) when 'array' then jsonb_array_length(test_cases) > 0 end
+    )
+  ),
+  constraint rules_approved_by_another check (approved_by <> created_by)
+);
+
+create unique index if not exists rules_one_active_version on cds.rules (tenant_id, code) nulls not distinct
+  where status = 'active';
+
+create index if not exists rules_approved_by_idx on cds.rules (tenant_id, approved_by);
+create index if not exists rules_active_idx on cds.rules (hook, tenant_id) where status = 'active';
+comment on index cds.rules_active_idx is 'about=Asked by every order: the active rules of a moment, shared and own.';
+
+comment on table cds.rules is 'class=reference;scope=shared;owner=cds;fhir=PlanDefinition,Library;retention=reference;about=Decision rules: a condition over facts, versioned, tested and approved.';
+comment on column cds.rules.code is 'class=reference;about=Name of the rule over its versions.';
+comment on column cds.rules.version is 'class=reference;about=1, 2, 3 per code.';
+comment on column cds.rules.name is 'class=reference;about=What the rule watches, for people.';
+comment on column cds.rules.hook is 'class=reference;about=When it is asked.';
+comment on column cds.rules.logic is 'class=reference;about=The condition, see cds.evaluate.';
+comment on column cds.rules.severity is 'class=reference;about=info, warning or hard_stop; a hard stop blocks until it is overridden with a second approver.';
+comment on column cds.rules.category is 'class=reference;about=What kind of risk it is about.';
+comment on column cds.rules.evidence is 'class=reference;about=Source of the rule.';
+comment on column cds.rules.approved_by is 'class=reference;about=The user who activated it, never its author; null for rules of the product.';
+comment on column cds.rules.approved_at is 'class=reference;about=When it was activated.';
+comment on column cds.rules.test_cases is 'class=reference;about=[{"name", "facts": {..}, "fires": true}]; all must pass before activation.';
+comment on column cds.rules.status is 'class=reference;about=draft, testing, active, suspended or retired.';
+select core.comment_standard_columns('cds.rules');
+
+alter table cds.rules enable row level security;
+alter table cds.rules force row level security;
+drop policy if exists tenant_isolation on cds.rules;
+create policy tenant_isolation on cds.rules
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+drop policy if exists shared_rows on cds.rules;
+create policy shared_rows on cds.rules for select using (tenant_id is null);
+
+create or replace trigger rules_keep_tested before update on cds.rules
+  for each row execute function cds.keep_tested_logic();
+create or replace trigger rules_touch before update on cds.rules
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger rules_transition before insert or update of status on cds.rules
+  for each row execute function core.enforce_transition('cds.rules', 'status');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('cds.rules', '', 'draft', false, null),
+  ('cds.rules', 'draft', 'testing', false, null),
+  ('cds.rules', 'draft', 'retired', false, null),
+  ('cds.rules', 'testing', 'active', false, null),
+  ('cds.rules', 'testing', 'draft', false, null),
+  ('cds.rules', 'active', 'retired', false, null),
+  ('cds.rules', 'active', 'suspended', true, null),
+  ('cds.rules', 'suspended', 'active', false, null),
+  ('cds.rules', 'suspended', 'retired', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select on cds.rules to cds_app, cds_ro;
+
+-- cds.drug_interactions: pairs that clash: drug with drug, with an allergy class, with a disease, with food; and drugs of one
+-- class. Knowledge for all tenants, loaded by the platform from a source that each row names.
+create table if not exists cds.drug_interactions (
+  id uuid not null default core.uuid_v7(),
+  kind text not null,
+  subject_code text not null,
+  object_code text not null,
+  severity text not null,
+  onset text not null default 'unknown',
+  evidence_level text not null,
+  effect text not null,
+  management text not null,
+  source text not null,
+  active boolean not null default true,
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint drug_interactions_pkey primary key (id),
+  constraint drug_interactions_kind_subject_code_key unique (kind, subject_code, object_code, source),
+  constraint drug_interactions_kind_check check (
+    kind in ('drug_drug', 'drug_allergy_class', 'drug_disease', 'drug_food', 'duplicate_class')
+  ),
+  constraint drug_interactions_severity_check check (severity in ('contraindicated', 'major', 'moderate', 'minor')),
+  constraint drug_interactions_onset_check check (onset in ('rapid', 'delayed', 'unknown')),
+  constraint drug_interactions_pairs_stand_once check (kind not in ('drug_drug', 'duplicate_class') or subject_code < object_code)
+);
+
+create index if not exists drug_interactions_object_idx on cds.drug_interactions (object_code, kind);
+
+comment on table cds.drug_interactions is 'class=reference;scope=global;owner=cds;fhir=MedicinalProductInteraction;retention=reference;about=Pairs that clash: drug and drug, allergy class, disease, food.';
+comment on column cds.drug_interactions.kind is 'class=reference;about=What the object is: drug_drug, drug_allergy_class, drug_disease, drug_food or duplicate_class (another drug of the same class).';
+comment on column cds.drug_interactions.subject_code is 'class=reference;about=Ingredient code.';
+comment on column cds.drug_interactions.object_code is 'class=reference;about=Ingredient, allergy class, disease (code or ICD-10) or food. Drug pairs stand in the order of their codes, once.';
+comment on column cds.drug_interactions.severity is 'class=reference;about=contraindicated (a hard stop), major (a warning), moderate or minor (information).';
+comment on column cds.drug_interactions.onset is 'class=reference;about=How soon the effect shows.';
+comment on column cds.drug_interactions.evidence_level is 'class=reference;about=How well it is documented, in the words of the source.';
+comment on column cds.drug_interactions.effect is 'class=reference;about=What happens.';
+comment on column cds.drug_interactions.management is 'class=reference;about=What to do about it.';
+comment on column cds.drug_interactions.source is 'class=reference;about=Where the row comes from.';
+comment on column cds.drug_interactions.active is 'class=reference;about=Whether it is used.';
+select core.comment_standard_columns('cds.drug_interactions');
+
+create or replace trigger drug_interactions_touch before update on cds.drug_interactions
+  for each row execute function core.update_updated_at_column('row_version');
+
+grant select on cds.drug_interactions to cds_app;
+grant select on cds.drug_interactions to cds_ro;
+
+-- cds.dose_limits: the most that is given at once and in a day, by age, weight and renal function. Knowledge for all tenants.
+--
+-- Two rows of one source never overlap: the exclusion constraint decides which limit holds for a patient.
+create table if not exists cds.dose_limits (
+  id uuid not null default core.uuid_v7(),
+  ingredient_code text not null,
+  route text not null,
+  age_days int4range not null,
+  weight_kg numrange,
+  egfr numrange,
+  pregnancy text not null default 'any',
+  max_single numeric,
+  max_daily numeric,
+  unit text not null,
+  per_kg boolean not null default false,
+  source text not null,
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint dose_limits_pkey primary key (id),
+  constraint dose_limits_not_overlapping exclude using gist (
+    ingredient_code with =, route with =, unit with =, source with =, pregnancy with =, age_days with &&,
+    (coalesce(weight_kg, numrange(null, null))) with &&, (coalesce(egfr, numrange(null, null))) with &&
+  ),
+  constraint dose_limits_pregnancy_check check (pregnancy in ('any', 'avoid', 'allowed')),
+  constraint dose_limits_limit_something check (num_nonnulls(max_single, max_daily) >= 1),
+  constraint dose_limits_single_within_daily check (max_single <= max_daily),
+  constraint dose_limits_positive check (max_single > 0 and max_daily > 0),
+  constraint dose_limits_ranges_not_empty check (
+    not isempty(age_days) and not isempty(weight_kg) and not isempty(egfr)
+  )
+);
+
+comment on table cds.dose_limits is 'class=reference;scope=global;owner=cds;fhir=MedicationKnowledge.administrationGuidelines;retention=reference;about=The most that is given at once and in a day, by age, weight and renal function.';
+comment on column cds.dose_limits.ingredient_code is 'class=reference;about=Ingredient code.';
+comment on column cds.dose_limits.route is 'class=reference;about=Route of administration, in the words of medication.drugs.route.';
+comment on column cds.dose_limits.age_days is 'class=reference;about=Age in days that the row holds for.';
+comment on column cds.dose_limits.weight_kg is 'class=reference;about=Body weight in kg that it holds for; null for any.';
+comment on column cds.dose_limits.egfr is 'class=reference;about=Estimated glomerular filtration rate in mL/min/1.73 m2 that it holds for; null for any.';
+comment on column cds.dose_limits.pregnancy is 'class=reference;about=any: holds for everybody. avoid: do not give in pregnancy, else as limits. allowed: holds for pregnant patients only.';
+comment on column cds.dose_limits.max_single is 'class=reference;about=Most at once, in unit.';
+comment on column cds.dose_limits.max_daily is 'class=reference;about=Most in 24 hours, in unit.';
+comment on column cds.dose_limits.unit is 'class=reference;about=Unit of the limits, such as mg.';
+comment on column cds.dose_limits.per_kg is 'class=reference;about=Whether the limits count per kg of body weight.';
+comment on column cds.dose_limits.source is 'class=reference;about=Where the row comes from.';
+select core.comment_standard_columns('cds.dose_limits');
+
+create or replace trigger dose_limits_touch before update on cds.dose_limits
+  for each row execute function core.update_updated_at_column('row_version');
+
+grant select on cds.dose_limits to cds_app;
+grant select on cds.dose_limits to cds_ro;
+
+-- cds.alerts: every alert that fired, shown or suppressed. One live alert a risk and subject: dedupe_key decides, so that a
+-- repeated check neither nags nor multiplies. An alert that was accepted or no longer applies may fire again.
+--
+-- An open hard stop (fired or acknowledged) blocks its subject until it is overridden, or until a new check finds it gone.
+create table if not exists cds.alerts (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  rule_id uuid,
+  interaction_id uuid,
+  dose_limit_id uuid,
+  allergy_id uuid,
+  patient_id uuid not null,
+  encounter_id uuid,
+  subject_type text not null,
+  subject_id uuid not null,
+  category text not null,
+  severity text not null,
+  message text not null,
+  evidence jsonb not null default '{}',
+  fired_at timestamptz not null default now(),
+  shown_to uuid,
+  suppressed_reason text,
+  responded_at timestamptz,
+  dedupe_key text not null,
+  status text not null default 'fired',
+  row_version integer not null default 1,
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  updated_at timestamptz not null default now(),
+  updated_by uuid,
+  constraint alerts_pkey primary key (tenant_id, id),
+  constraint alerts_severity_check check (severity in ('info', 'warning', 'hard_stop')),
+  constraint alerts_status_check check (
+    status in ('fired', 'acknowledged', 'accepted', 'overridden', 'suppressed', 'expired')
+  ),
+  constraint alerts_category_check check (
+    category in (
+      'interaction', 'allergy', 'duplicate', 'dose', 'renal', 'pregnancy', 'early_warning', 'sepsis', 'stewardship',
+      'preventive', 'stg'
+    )
+  ),
+  constraint alerts_name_their_source check (
+    num_nonnulls(rule_id, interaction_id, dose_limit_id, allergy_id) >= 1 or category in ('duplicate', 'dose')
+  ),
+  constraint alerts_suppressed_with_reason check (status <> 'suppressed' or suppressed_reason is not null),
+  constraint alerts_answered_after_firing check (responded_at >= fired_at)
+);
+
+create unique index if not exists alerts_one_live_per_key on cds.alerts (tenant_id, dedupe_key)
+  where status not in ('accepted', 'expired');
+-- what still waits for an answer, of an order and of a patient
+create index if not exists alerts_open_of_subject_idx on cds.alerts (tenant_id, subject_type, subject_id)
+  where status in ('fired', 'acknowledged');
+create index if not exists alerts_open_of_patient_idx on cds.alerts (tenant_id, patient_id, fired_at)
+  where status in ('fired', 'acknowledged');
+create index if not exists alerts_rule_idx on cds.alerts (rule_id, tenant_id)
+  where rule_id is not null;
+comment on index cds.alerts_rule_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+create index if not exists alerts_interaction_idx on cds.alerts (interaction_id, tenant_id)
+  where interaction_id is not null;
+comment on index cds.alerts_interaction_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+create index if not exists alerts_dose_limit_idx on cds.alerts (dose_limit_id, tenant_id)
+  where dose_limit_id is not null;
+comment on index cds.alerts_dose_limit_idx is 'about=Led by the reference: a shared row is looked up over all tenants when it is deleted.';
+create index if not exists alerts_allergy_idx on cds.alerts (tenant_id, allergy_id)
+  where allergy_id is not null;
+create index if not exists alerts_patient_idx on cds.alerts (tenant_id, patient_id);
+create index if not exists alerts_encounter_idx on cds.alerts (tenant_id, encounter_id)
+  where encounter_id is not null;
+create index if not exists alerts_shown_to_idx on cds.alerts (tenant_id, shown_to)
+  where shown_to is not null;
+
+comment on table cds.alerts is 'class=phi;scope=tenant;owner=cds;fhir=DetectedIssue;retention=medical_record;about=Every alert that fired, shown or suppressed.';
+comment on column cds.alerts.rule_id is 'class=operational;about=The rule that fired.';
+comment on column cds.alerts.interaction_id is 'class=phi;about=The pair that clashes.';
+comment on column cds.alerts.dose_limit_id is 'class=phi;about=The limit that the dose exceeds.';
+comment on column cds.alerts.allergy_id is 'class=phi;about=The allergy that the drug meets.';
+comment on column cds.alerts.patient_id is 'class=phi;about=The patient.';
+comment on column cds.alerts.encounter_id is 'class=operational;about=The encounter of the order.';
+comment on column cds.alerts.subject_type is 'class=operational;about=What it is about: prescription, service_request, ...';
+comment on column cds.alerts.subject_id is 'class=operational;about=Id of what it is about.';
+comment on column cds.alerts.category is 'class=phi;about=Kind of risk, as of cds.rules.';
+comment on column cds.alerts.severity is 'class=phi;about=info, warning or hard_stop.';
+comment on column cds.alerts.message is 'class=phi;about=What the user reads.';
+comment on column cds.alerts.evidence is 'class=phi;about=Facts that made it fire: ids, codes and numbers.';
+comment on column cds.alerts.fired_at is 'class=operational;about=When it fired.';
+comment on column cds.alerts.shown_to is 'class=operational;about=The user who saw it.';
+comment on column cds.alerts.suppressed_reason is 'class=operational;about=Why it was not shown.';
+comment on column cds.alerts.responded_at is 'class=operational;about=When somebody answered it.';
+comment on column cds.alerts.dedupe_key is 'class=phi;about=Risk and subject; one live alert has it.';
+comment on column cds.alerts.status is 'class=operational;about=fired, acknowledged, accepted (the order was changed), overridden, suppressed or expired (no longer applies).';
+select core.comment_standard_columns('cds.alerts');
+
+alter table cds.alerts enable row level security;
+alter table cds.alerts force row level security;
+drop policy if exists tenant_isolation on cds.alerts;
+create policy tenant_isolation on cds.alerts
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger alerts_touch before update on cds.alerts
+  for each row execute function core.update_updated_at_column('row_version');
+create or replace trigger alerts_rule_visible before insert or update of rule_id on cds.alerts
+  for each row execute function core.check_shared_reference('rule_id', 'cds.rules');
+create or replace trigger alerts_first_state after insert on cds.alerts
+  for each row execute function core.announce_first_state('cds.alerts');
+create or replace trigger alerts_transition before insert or update of status on cds.alerts
+  for each row execute function core.enforce_transition('cds.alerts', 'status');
+select audit.track('cds.alerts');
+
+insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
+  ('cds.alerts', '', 'fired', false, 'alert.fired.v1'),
+  ('cds.alerts', '', 'suppressed', false, null),
+  ('cds.alerts', 'fired', 'acknowledged', false, null),
+  ('cds.alerts', 'fired', 'accepted', false, null),
+  ('cds.alerts', 'fired', 'overridden', false, 'alert.overridden.v1'),
+  ('cds.alerts', 'fired', 'suppressed', false, null),
+  ('cds.alerts', 'fired', 'expired', false, null),
+  ('cds.alerts', 'acknowledged', 'accepted', false, null),
+  ('cds.alerts', 'acknowledged', 'overridden', false, 'alert.overridden.v1'),
+  ('cds.alerts', 'acknowledged', 'expired', false, null)
+on conflict (machine, from_state, to_state) do nothing;
+
+grant select on cds.alerts to cds_app, cds_ro;
+
+-- cds.alert_overrides: who went on in spite of an alert, with a coded reason that cannot be skipped. One override an alert.
+--
+-- A hard stop needs a second approver who is somebody else (IM506).
+create table if not exists cds.alert_overrides (
+  tenant_id uuid not null,
+  id uuid not null default core.uuid_v7(),
+  alert_id uuid not null,
+  user_id uuid not null,
+  reason_code text not null,
+  reason_text text,
+  second_approver_id uuid,
+  overridden_at timestamptz not null default now(),
+  created_at timestamptz not null default now(),
+  created_by uuid default core.current_user_id(),
+  constraint alert_overrides_pkey primary key (tenant_id, id),
+  constraint alert_overrides_alert_key unique (tenant_id, alert_id),
+  constraint alert_overrides_reason_code_check check (
+    reason_code in ('benefit_outweighs_risk', 'will_monitor', 'tolerated_before', 'dose_adjusted', 'not_applicable', 'inaccurate_alert', 'patient_choice', 'other')
+  ),
+  constraint alert_overrides_other_is_explained check (
+    reason_code <> 'other' or coalesce(length(btrim(reason_text)), 0) >= 10
+  ),
+  constraint alert_overrides_approved_by_another check (second_approver_id <> user_id)
+);
+
+create index if not exists alert_overrides_user_idx on cds.alert_overrides (tenant_id, user_id);
+create index if not exists alert_overrides_second_approver_idx on cds.alert_overrides (tenant_id, second_approver_id)
+  where second_approver_id is not null;
+
+comment on table cds.alert_overrides is 'class=phi;scope=tenant;owner=cds;fhir=DetectedIssue.mitigation;retention=medical_record;append_only=1;about=Who overrode an alert, with a coded reason that cannot be skipped.';
+comment on column cds.alert_overrides.alert_id is 'class=operational;about=The alert.';
+comment on column cds.alert_overrides.user_id is 'class=operational;about=Who overrode it.';
+comment on column cds.alert_overrides.reason_code is 'class=phi;about=Why, as a code.';
+comment on column cds.alert_overrides.reason_text is 'class=phi;about=Why, in words; required with reason other.';
+comment on column cds.alert_overrides.second_approver_id is 'class=operational;about=Who agreed; required for a hard stop.';
+comment on column cds.alert_overrides.overridden_at is 'class=operational;about=When.';
+select core.comment_standard_columns('cds.alert_overrides');
+
+alter table cds.alert_overrides enable row level security;
+alter table cds.alert_overrides force row level security;
+drop policy if exists tenant_isolation on cds.alert_overrides;
+create policy tenant_isolation on cds.alert_overrides
+  using (tenant_id = (select core.current_tenant_id()))
+  with check (tenant_id = (select core.current_tenant_id()));
+
+create or replace trigger alert_overrides_no_aadhaar before insert on cds.alert_overrides
+  for each row execute function core.reject_aadhaar_like('reason_text');
+create or replace trigger alert_overrides_second_approver before insert on cds.alert_overrides
+  for each row execute function cds.check_second_approver();
+create or replace trigger alert_overrides_append_only before update or delete on cds.alert_overrides
+  for each row execute function core.refuse_change();
+create or replace trigger alert_overrides_no_truncate before truncate on cds.alert_overrides
+  for each statement execute function core.refuse_change();
+select audit.track('cds.alert_overrides');
+
+grant select on cds.alert_overrides to cds_app, cds_ro;
+
+-- other services: tables
+
+create or replace view auth.users with (security_invoker = true) as
+select
+  r.tenant_id,
+  r.entity_id as id,
+  r.attrs ->> 'status' as status,
+  r.attrs ->> 'primary_role' as primary_role,
+  (r.attrs ->> 'deleted_at')::timestamp with time zone as deleted_at
+from core.entity_refs r
+where r.entity_type = 'auth.users' and (r.lifecycle <> 'deleted' or r.attrs ? 'deleted_at');
+
+comment on view auth.users is 'about=What the service auth publishes of auth.users, kept by its events.';
+comment on column auth.users.tenant_id is 'class=operational;about=The tenant that the row belongs to; null in a tenant-or-global table means shared by all.';
+comment on column auth.users.id is 'class=operational;about=Identity of the row, a UUID version 7.';
+comment on column auth.users.status is 'class=operational;about=invited, active, locked (too many failures), suspended (by an administrator) or deactivated.';
+comment on column auth.users.primary_role is 'class=operational;about=The role a user mainly works in; what the user may do is decided by auth.user_roles.';
+comment on column auth.users.deleted_at is 'class=operational;about=When the row was deleted; the row itself stays.';
+
+
+-- =====================================================================================================================
+-- FOREIGN KEYS
+-- =====================================================================================================================
+
+-- core: foreign keys
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.tenants'::pg_catalog.regclass and conname = 'tenants_parent_tenant_fkey') then
+    alter table core.tenants add constraint tenants_parent_tenant_fkey
+  foreign key (parent_tenant_id) references core.tenants (id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.system_settings'::pg_catalog.regclass and conname = 'system_settings_tenant_fkey') then
+    alter table core.system_settings add constraint system_settings_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.feature_flags'::pg_catalog.regclass and conname = 'feature_flags_tenant_fkey') then
+    alter table core.feature_flags add constraint feature_flags_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.id_sequences'::pg_catalog.regclass and conname = 'id_sequences_tenant_fkey') then
+    alter table core.id_sequences add constraint id_sequences_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.idempotency_keys'::pg_catalog.regclass and conname = 'idempotency_keys_tenant_fkey') then
+    alter table core.idempotency_keys add constraint idempotency_keys_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.encryption_keys'::pg_catalog.regclass and conname = 'encryption_keys_tenant_fkey') then
+    alter table core.encryption_keys add constraint encryption_keys_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.entity_refs'::pg_catalog.regclass and conname = 'entity_refs_tenant_fkey') then
+    alter table core.entity_refs add constraint entity_refs_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+end
+$$;
+
+-- audit: foreign keys
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.break_glass_sessions'::pg_catalog.regclass and conname = 'break_glass_sessions_tenant_fkey') then
+    alter table audit.break_glass_sessions add constraint break_glass_sessions_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.audit_chain_anchors'::pg_catalog.regclass and conname = 'audit_chain_anchors_tenant_fkey') then
+    alter table audit.audit_chain_anchors add constraint audit_chain_anchors_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.metrics_hourly'::pg_catalog.regclass and conname = 'metrics_hourly_tenant_fkey') then
+    alter table audit.metrics_hourly add constraint metrics_hourly_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.compliance_daily'::pg_catalog.regclass and conname = 'compliance_daily_tenant_fkey') then
+    alter table audit.compliance_daily add constraint compliance_daily_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+end
+$$;
+
+-- cds: foreign keys
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'cds.rules'::pg_catalog.regclass and conname = 'rules_tenant_fkey') then
+    alter table cds.rules add constraint rules_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'cds.alerts'::pg_catalog.regclass and conname = 'alerts_tenant_fkey') then
+    alter table cds.alerts add constraint alerts_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'cds.alerts'::pg_catalog.regclass and conname = 'alerts_rule_fkey') then
+    alter table cds.alerts add constraint alerts_rule_fkey
+  foreign key (rule_id) references cds.rules (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'cds.alerts'::pg_catalog.regclass and conname = 'alerts_interaction_fkey') then
+    alter table cds.alerts add constraint alerts_interaction_fkey
+  foreign key (interaction_id) references cds.drug_interactions (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'cds.alerts'::pg_catalog.regclass and conname = 'alerts_dose_limit_fkey') then
+    alter table cds.alerts add constraint alerts_dose_limit_fkey
+  foreign key (dose_limit_id) references cds.dose_limits (id);
+  end if;
+end
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'cds.alert_overrides'::pg_catalog.regclass and conname = 'alert_overrides_tenant_fkey') then
+    alter table cds.alert_overrides add constraint alert_overrides_tenant_fkey
+  foreign key (tenant_id) references core.tenants (id);
+  end if;
+  if not exists (select from pg_catalog.pg_constraint where conrelid = 'cds.alert_overrides'::pg_catalog.regclass and conname = 'alert_overrides_alert_fkey') then
+    alter table cds.alert_overrides add constraint alert_overrides_alert_fkey
+  foreign key (tenant_id, alert_id) references cds.alerts (tenant_id, id);
+  end if;
+end
+$$;
+
+
+-- =====================================================================================================================
+-- FUNCTIONS
+-- =====================================================================================================================
+
+-- core: functions
+
+-- Settings, and what this database is for. The environment is a property of the database, written once: neither an
+-- environment variable nor the folder that a command runs in can turn production into development.
+create or replace function core.setting(p_key text) returns jsonb
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select s.value
+  from core.system_settings s
+  where s.key = p_key and (s.tenant_id = core.current_tenant_id() or s.tenant_id is null)
+  order by s.tenant_id nulls last
+  limit 1
+$$;
+
+comment on function core.setting(text) is 'about=Value of a setting: the tenant''s own, else the shared one, else null.';
+
+create or replace function core.environment() returns text
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$ select s.value #>> '{}' from core.system_settings s where s.key = 'core.environment' and s.tenant_id is null $$;
+
+comment on function core.environment() is 'about=dev, test, staging or production; null until core.set_environment was called.';
+
+create or replace function core.set_environment(p_environment text) returns text
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_name text := case p_environment when 'development' then 'dev' else p_environment end;
+begin
+  if v_name not in ('dev', 'test', 'staging', 'production') then
+    raise exception 'unknown environment "%"', p_environment
+      using errcode = '22023', hint = 'use dev, test, staging or production';
+  end if;
+  insert into core.system_settings (tenant_id, key, value, value_type, description, is_protected)
+  values (null, 'core.environment', pg_catalog.to_jsonb(v_name), 'string', 'What this database is for; written once.', true)
+  on conflict (tenant_id, key) do nothing;
+  if core.environment() <> v_name then
+    raise exception 'this database is marked "%"', core.environment()
+      using errcode = 'IM006', hint = 'the mark cannot be changed; install a new database for another environment';
+  end if;
+  return v_name;
+end
+$$;
+
+comment on function core.set_environment(text) is 'about=Marks the database as dev (or development), test, staging or production, once. IM006 it is marked otherwise.';
+
+create or replace function core.assert_not_production() returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if core.environment() is null then
+    raise exception 'this database has no environment mark, so demo data is refused'
+      using errcode = 'IM006', hint = 'run: select core.set_environment(''dev'')';
+  end if;
+  if core.environment() = 'production' then
+    raise exception 'demo data is refused on a production database'
+      using errcode = 'IM006', hint = 'use a database that is marked dev, test or staging';
+  end if;
+end
+$$;
+
+comment on function core.assert_not_production() is 'about=First statement of every demo seed: raises IM006 on a database that is marked production, or not marked at all.';
+
+-- Numbers that people read: MRNs, appointment numbers, tokens, invoice numbers.
+-- One counter row a series; its row lock is what makes two callers get two numbers. Take a number as late in the
+-- transaction as possible: a gapless series admits one open transaction at a time.
+create or replace function core.configure_series(
+  p_scope text,
+  p_series text,
+  p_prefix text default '',
+  p_pad int default 0,
+  p_period text default 'none',
+  p_gapless boolean default true,
+  p_check_algo text default 'none',
+  p_max_len int default 64
+) returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into core.id_sequences as s (tenant_id, scope, series, period, period_key, prefix, pad, check_algo, gapless, max_len)
+  values (core.require_tenant(), p_scope, p_series, p_period, '', p_prefix, p_pad, p_check_algo, p_gapless, p_max_len)
+  on conflict (tenant_id, scope, series, period_key) do update
+  set prefix = excluded.prefix, pad = excluded.pad, check_algo = excluded.check_algo, max_len = excluded.max_len
+  where (s.prefix, s.pad, s.check_algo, s.max_len)
+    is distinct from (excluded.prefix, excluded.pad, excluded.check_algo, excluded.max_len);
+end
+$$;
+
+comment on function core.configure_series(text, text, text, int, text, boolean, text, int) is 'about=Describes a series of numbers, or changes how its next numbers are written. The counter and the period stay as they are.';
+
+create or replace function core.period_key(p_period text, p_at date) returns text
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case p_period
+    when 'none' then ''
+    when 'day' then pg_catalog.to_char(p_at, 'YYYY-MM-DD')
+    when 'month' then pg_catalog.to_char(p_at, 'YYYY-MM')
+    when 'year' then pg_catalog.to_char(p_at, 'YYYY')
+    when 'fiscal_year' then (
+      select 'FY' || pg_catalog.to_char(y.start, 'YYYY') || '-' || pg_catalog.to_char(y.start + interval '1 year', 'YY')
+      from (
+        select p_at - ((coalesce((core.setting('core.fiscal_year_start_month') #>> '{}')::int, 4) - 1) || ' months')::interval as start
+      ) as y
+    )
+  end
+$$;
+
+comment on function core.period_key(text, date) is 'about=The key of the period that a date falls into; a fiscal year starts in the month of setting core.fiscal_year_start_month (default April).';
+
+create or replace function core.next_number(p_scope text, p_series text, p_at date default current_date) returns text
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_series record;
+  v_key text;
+  v_value bigint;
+  v_number text;
+begin
+  select s.period, s.prefix, s.pad, s.check_algo, s.gapless, s.max_len into v_series
+  from core.id_sequences s
+  where s.tenant_id = v_tenant and s.scope = p_scope and s.series = p_series and s.period_key = '';
+  if not found then
+    raise exception 'no series "%" of scope "%"', p_series, p_scope
+      using errcode = 'IM551', hint = 'describe it with core.configure_series';
+  end if;
+  v_key := core.period_key(v_series.period, p_at);
+
+  update core.id_sequences s
+  set last_value = s.last_value + 1
+  where s.tenant_id = v_tenant and s.scope = p_scope and s.series = p_series and s.period_key = v_key
+  returning s.last_value into v_value;
+  if not found then -- first number of a period; the unique key decides between two that find none
+    insert into core.id_sequences as s
+      (tenant_id, scope, series, period, period_key, prefix, pad, check_algo, gapless, max_len, last_value)
+    values
+      (v_tenant, p_scope, p_series, v_series.period, v_key, v_series.prefix, v_series.pad, v_series.check_algo,
+       v_series.gapless, v_series.max_len, 1)
+    on conflict (tenant_id, scope, series, period_key) do update set last_value = s.last_value + 1
+    returning s.last_value into v_value;
+  end if;
+
+  v_number := v_series.prefix;
+  if pg_catalog.strpos(v_number, '{') > 0 then
+    v_number := pg_catalog.replace(v_number, '{YYYY}', pg_catalog.to_char(p_at, 'YYYY'));
+    v_number := pg_catalog.replace(v_number, '{YY}', pg_catalog.to_char(p_at, 'YY'));
+    v_number := pg_catalog.replace(v_number, '{MM}', pg_catalog.to_char(p_at, 'MM'));
+    v_number := pg_catalog.replace(v_number, '{DD}', pg_catalog.to_char(p_at, 'DD'));
+    if pg_catalog.strpos(v_number, '{FY}') > 0 then -- needs a setting
+      v_number := pg_catalog.replace(v_number, '{FY}', core.period_key('fiscal_year', p_at));
+    end if;
+  end if;
+  v_number := v_number || pg_catalog.lpad(v_value::text, greatest(v_series.pad, pg_catalog.length(v_value::text)), '0');
+  if v_series.check_algo <> 'none' then
+    -- check characters are computed over letters and digits only; the digit algorithms over the digits
+    v_number := v_number || core.check_character(
+      case v_series.check_algo
+        when 'mod37_2' then pg_catalog.regexp_replace(pg_catalog.upper(v_number), '[^0-9A-Z]', '', 'g')
+        else pg_catalog.regexp_replace(v_number, '[^0-9]', '', 'g')
+      end,
+      v_series.check_algo
+    );
+  end if;
+  if pg_catalog.length(v_number) > v_series.max_len then
+    raise exception 'number of series "%" is longer than % characters', p_series, v_series.max_len
+      using errcode = 'IM552', hint = 'shorten the prefix or start a new series';
+  end if;
+  return v_number;
+end
+$$;
+
+comment on function core.next_number(text, text, date) is 'about=The next number of a series: strictly increasing per period, without gaps because a rollback takes it back. IM551 no such series, IM552 longer than the series allows.';
+
+create or replace function core.next_default_number(
+  p_scope text,
+  p_series text,
+  p_prefix text,
+  p_pad int default 6,
+  p_period text default 'year',
+  p_at date default current_date
+) returns text
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not exists (
+    select
+    from core.id_sequences s
+    where s.tenant_id = core.require_tenant() and s.scope = p_scope and s.series = p_series and s.period_key = ''
+  ) then
+    perform core.configure_series(p_scope, p_series, p_prefix, p_pad, p_period);
+  end if;
+  return core.next_number(p_scope, p_series, p_at);
+end
+$$;
+
+comment on function core.next_default_number(text, text, text, int, text, date) is 'about=The next number of a series that a tenant may have described with core.configure_series; one that was not is described on its first use, with this prefix ({YYYY}, {YY}, {MM}, {DD}, {FY}), padding and period. IM552 longer than the series allows.';
+
+-- Idempotent operations: the same key and content get the same answer, once.
+create or replace function core.idempotent_begin(
+  p_operation text,
+  p_key text,
+  p_request_hash bytea,
+  p_lease interval default interval '30 seconds',
+  out state text,
+  out response jsonb
+) returns record
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_row core.idempotency_keys;
+begin
+  -- a second caller waits here until the first commits or rolls back
+  insert into core.idempotency_keys (tenant_id, operation, key, request_hash, locked_until, expires_at)
+  values (v_tenant, p_operation, p_key, p_request_hash, now() + p_lease, now() + interval '48 hours')
+  on conflict (tenant_id, operation, key) do nothing;
+  if found then
+    state := 'new';
+    return;
+  end if;
+
+  select k.* into v_row
+  from core.idempotency_keys k
+  where k.tenant_id = v_tenant and k.operation = p_operation and k.key = p_key
+  for update;
+  if v_row.request_hash <> p_request_hash then
+    raise exception 'key "%" was used for another request', p_key
+      using errcode = 'IM011', hint = 'choose a new key for a new request';
+  end if;
+  if v_row.status = 'succeeded' then
+    state := 'done';
+    response := v_row.response;
+    return;
+  end if;
+  if v_row.status = 'in_progress' and v_row.locked_until > now() then
+    raise exception 'the request with key "%" is still running', p_key
+      using errcode = 'IM010', hint = 'repeat it with the same key in a moment';
+  end if;
+  update core.idempotency_keys k
+  set status = 'in_progress', locked_until = now() + p_lease, error_code = null
+  where k.tenant_id = v_tenant and k.id = v_row.id;
+  state := 'new';
+end
+$$;
+
+comment on function core.idempotent_begin(text, text, bytea, interval) is 'about=Claims a key. state new: do the work, then core.idempotent_finish; state done: response is the answer that was given. A holder that crashed is replaced after its lease. IM010 still running, IM011 same key with other content.';
+
+create or replace function core.idempotent_finish(
+  p_operation text,
+  p_key text,
+  p_response jsonb,
+  p_error_code text default null
+) returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update core.idempotency_keys k
+  set
+    status = case when p_error_code is null then 'succeeded' else 'failed' end,
+    response = p_response,
+    error_code = p_error_code
+  where k.tenant_id = core.require_tenant() and k.operation = p_operation and k.key = p_key and k.status = 'in_progress';
+  if not found then
+    raise exception 'key "%" is not in progress', p_key
+      using errcode = 'IM005', hint = 'call core.idempotent_begin first';
+  end if;
+end
+$$;
+
+comment on function core.idempotent_finish(text, text, jsonb, text) is 'about=Stores the answer (or the failure, which may be tried again) of a claimed key. IM005 the key is not in progress.';
+
+create or replace function core.forget_idempotency_keys(p_limit int default 1000) returns int
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_removed int;
+begin
+  delete from core.idempotency_keys k
+  where k.tenant_id = core.require_tenant() and k.id in (
+    select e.id
+    from core.idempotency_keys e
+    where e.tenant_id = core.require_tenant() and e.expires_at < now()
+    order by e.expires_at
+    limit p_limit
+    for update skip locked
+  );
+  get diagnostics v_removed = row_count;
+  return v_removed;
+end
+$$;
+
+comment on function core.forget_idempotency_keys(int) is 'about=Removes up to p_limit expired keys of the tenant and returns how many.';
+
+-- Outbox: written by operations and state machines, carried on by a relay. Claims are per tenant: a relay walks
+-- core.active_tenants(), which also keeps one busy tenant from starving the others.
+create or replace function core.enqueue(p_aggregate_type text, p_aggregate_id uuid, p_event_type text, p_payload jsonb) returns bigint
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_seq bigint;
+begin
+  insert into core.outbox_events (tenant_id, aggregate_type, aggregate_id, event_type, event_version, payload, headers)
+  values (
+    core.require_tenant(), p_aggregate_type, p_aggregate_id, p_event_type,
+    pg_catalog.substring(p_event_type, 'v([0-9]+)$')::smallint, p_payload,
+    pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
+      'request_id', nullif(pg_catalog.current_setting('app.request_id', true), ''),
+      'correlation_id', nullif(pg_catalog.current_setting('app.correlation_id', true), '')
+    ))
+  )
+  returning aggregate_seq into v_seq;
+  return v_seq;
+end
+$$;
+
+comment on function core.enqueue(text, uuid, text, jsonb) is 'about=Writes an event to the outbox and returns its order number. Call it while the aggregate''s row is locked; payload holds ids only.';
+
+create or replace function core.claim_outbox(p_worker text, p_limit int default 100, p_lease interval default interval '30 seconds')
+  returns setof core.outbox_events
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_token uuid := pg_catalog.gen_random_uuid();
+  v_event core.outbox_events;
+begin
+  for v_event in
+    select e.*
+    from core.outbox_events e
+    where
+      e.tenant_id = v_tenant
+      and e.status in ('pending', 'claimed')
+      and e.available_at <= now()
+      and (e.status = 'pending' or e.locked_until < now())
+      -- order per aggregate: nothing overtakes an older event that is not published
+      and not exists (
+        select
+        from core.outbox_events older
+        where
+          older.tenant_id = v_tenant
+          and older.aggregate_type = e.aggregate_type
+          and older.aggregate_id = e.aggregate_id
+          and older.aggregate_seq < e.aggregate_seq
+          and older.status <> 'published'
+      )
+    order by e.available_at, e.aggregate_seq
+    limit p_limit
+    for update skip locked
+  loop
+    update core.outbox_events e
+    set
+      status = 'claimed', attempts = e.attempts + 1, locked_by = p_worker, lock_token = v_token,
+      locked_until = now() + p_lease
+    where e.tenant_id = v_tenant and e.id = v_event.id and e.occurred_at = v_event.occurred_at
+    returning e.* into v_event;
+    return next v_event;
+  end loop;
+end
+$$;
+
+comment on function core.claim_outbox(text, int, interval) is 'about=Claims up to p_limit due events of the tenant, the oldest unpublished one of each aggregate. All get the same lock_token; an expired lease may be claimed again.';
+
+create or replace function core.mark_published(p_events uuid[], p_lock_token uuid) returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_done int;
+begin
+  update core.outbox_events e
+  set status = 'published', published_at = now(), locked_by = null, lock_token = null, locked_until = null
+  where
+    e.tenant_id = core.require_tenant() and e.id = any (p_events)
+    and e.status = 'claimed' and e.lock_token = p_lock_token;
+  get diagnostics v_done = row_count;
+  if v_done <> pg_catalog.cardinality(p_events) then
+    raise exception 'the lock on % of % events was lost', pg_catalog.cardinality(p_events) - v_done, pg_catalog.cardinality(p_events)
+      using errcode = 'IM850', hint = 'another worker took them over after the lease; drop the result';
+  end if;
+end
+$$;
+
+comment on function core.mark_published(uuid[], uuid) is 'about=Marks claimed events as published, all or none. IM850 a lock was lost.';
+
+create or replace function core.mark_failed(p_event uuid, p_lock_token uuid, p_error text, p_max_attempts int default 12) returns text
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_status text;
+begin
+  update core.outbox_events e
+  set
+    status = case when e.attempts >= p_max_attempts then 'dead' else 'pending' end,
+    available_at = now() + least(interval '1 hour', interval '1 second' * (2 ^ least(e.attempts, 12))),
+    last_error = pg_catalog.left(p_error, 500), locked_by = null, lock_token = null, locked_until = null
+  where
+    e.tenant_id = core.require_tenant() and e.id = p_event
+    and e.status = 'claimed' and e.lock_token = p_lock_token
+  returning e.status into v_status;
+  if not found then
+    raise exception 'the lock on event % was lost', p_event
+      using errcode = 'IM850', hint = 'another worker took it over after the lease; drop the result';
+  end if;
+  return v_status;
+end
+$$;
+
+comment on function core.mark_failed(uuid, uuid, text, int) is 'about=Gives a claimed event back with exponential back-off, or parks it as dead after p_max_attempts; returns its status. IM850 the lock was lost.';
+
+create or replace function core.replay_event(p_event uuid) returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update core.outbox_events e
+  set status = 'pending', attempts = 0, available_at = now()
+  where e.tenant_id = core.require_tenant() and e.id = p_event and e.status = 'dead';
+  if not found then
+    raise exception 'event % is not dead', p_event using errcode = 'IM005', hint = 'only dead events are replayed';
+  end if;
+end
+$$;
+
+comment on function core.replay_event(uuid) is 'about=Puts a dead event back into the queue. IM005 the event is not dead.';
+
+-- Encryption inside the database, for tools that cannot do it outside. Applications encrypt with AES-256-GCM before
+-- they write. Off unless the session sets app.field_key and app.index_key; no application role may call these.
+create or replace function core.session_key(p_setting text) returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_key text := nullif(pg_catalog.current_setting(p_setting, true), '');
+begin
+  if v_key is null then
+    raise exception 'encryption inside the database is off'
+      using errcode = 'IM006', hint = 'encrypt in the application, or set ' || p_setting || ' for this session';
+  end if;
+  return v_key;
+end
+$$;
+
+comment on function core.session_key(text) is 'about=The key that a session setting holds; IM006 when there is none.';
+
+create or replace function core.encrypt_text(p_plain text) returns bytea
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  select public.pgp_sym_encrypt(
+    p_plain, core.session_key('app.field_key'), 'cipher-algo=aes256, compress-algo=0, s2k-mode=1'
+  )
+$$;
+
+comment on function core.encrypt_text(text) is 'about=Ciphertext of a text under the session''s app.field_key; IM006 when encryption in the database is off.';
+
+create or replace function core.decrypt_text(p_cipher bytea) returns text
+  language plpgsql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_plain text := public.pgp_sym_decrypt(p_cipher, core.session_key('app.field_key'));
+begin
+  perform audit.log_event('export', 'core', 'decrypt_text', null, 'text decrypted inside the database');
+  return v_plain;
+end
+$$;
+
+comment on function core.decrypt_text(bytea) is 'about=Plain text of core.encrypt_text under the session''s app.field_key, written to the audit log. IM006 when encryption in the database is off.';
+
+create or replace function core.blind_index(p_plain text) returns bytea
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select public.hmac(
+    pg_catalog.convert_to(pg_catalog.lower(pg_catalog.btrim(p_plain)), 'UTF8'),
+    pg_catalog.convert_to(core.session_key('app.index_key') || coalesce(core.current_tenant_id()::text, ''), 'UTF8'),
+    'sha256'
+  )
+$$;
+
+comment on function core.blind_index(text) is 'about=HMAC-SHA-256 of a text in lower case without outer blanks, per tenant: finds an encrypted value by equality.';
+
+create or replace function core.shred_key(p_kid text, p_reason text) returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update core.encryption_keys k
+  set status = 'destroyed', wrapped_key = null, destroyed_at = now(), destroy_reason = p_reason
+  where k.tenant_id = core.require_tenant() and k.kid = p_kid and k.status in ('active', 'retired');
+  if not found then
+    raise exception 'no key "%" that may be destroyed', p_kid
+      using errcode = 'IM005', hint = 'a retiring key must be retired first';
+  end if;
+end
+$$;
+
+comment on function core.shred_key(text, text) is 'about=Destroys a wrapped key: what it encrypted can never be read again. IM005 no such active or retired key.';
+
+-- Tenants are made by the platform, never by an application.
+create or replace function core.provision_tenant(
+  p_id uuid,
+  p_code text,
+  p_name text,
+  p_kind text,
+  p_country text,
+  p_timezone text,
+  p_currency text
+) returns uuid
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into core.tenants (id, code, name, kind, country, timezone, currency)
+  values (p_id, p_code, p_name, p_kind, p_country, p_timezone, p_currency)
+  on conflict (id) do nothing;
+  update core.tenants set status = 'active' where id = p_id and status = 'provisioning';
+  return p_id;
+end
+$$;
+
+comment on function core.provision_tenant(uuid, text, text, text, text, text, text) is 'about=Makes a tenant and activates it; the same id again changes nothing. For imhotep_platform.';
+
+create or replace function core.active_tenants() returns setof uuid
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$ select t.id from core.tenants t where t.status = 'active' order by t.id $$;
+
+comment on function core.active_tenants() is 'about=Ids of the active tenants that the caller may see: all for imhotep_platform, whose workers walk them.';
+
+-- What services know of each other's rows when each has a database of its own. The owner tells with every change
+-- (core.announce_entity, called by generated triggers), the others note it (core.apply_entity_event), and a trigger in
+-- the place of each foreign key asks (core.require_entity).
+create or replace function core.require_entity(p_tenant_id uuid, p_entity_type text, p_entity_id uuid, p_constraint text)
+  returns void
+  language plpgsql
+  strict
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_lifecycle text;
+begin
+  -- the lock makes an event that ends the row wait for this transaction, as a foreign key's lock makes its DELETE wait
+  select r.lifecycle into v_lifecycle
+  from core.entity_refs r
+  where r.tenant_id = p_tenant_id and r.entity_type = p_entity_type and r.entity_id = p_entity_id
+  for share;
+  if not found then
+    raise exception '% % is not known here', p_entity_type, p_entity_id
+      using errcode = 'IM012', constraint = p_constraint, hint = 'wait for the event of its service, or correct the id';
+  end if;
+  if v_lifecycle <> 'active' then
+    raise exception '% % is %', p_entity_type, p_entity_id, v_lifecycle
+      using errcode = 'IM013', constraint = p_constraint, hint = 'refer to one that is active';
+  end if;
+end
+$$;
+
+comment on function core.require_entity(uuid, text, uuid, text) is 'about=In the place of a foreign key into another service: the row must be known here and active; until the end of the transaction it stays so. IM012 unknown here, IM013 inactive or deleted.';
+
+create or replace function core.announce_entity(
+  p_tenant_id uuid,
+  p_entity_type text,
+  p_entity_id uuid,
+  p_lifecycle text,
+  p_attrs jsonb,
+  p_verb text
+) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_tenant_id is null then -- shared by all tenants: nobody's projection holds it
+    return;
+  end if;
+  perform core.enqueue(
+    p_entity_type, p_entity_id, pg_catalog.split_part(p_entity_type, '.', 2) || '.' || p_verb || '.v1',
+    pg_catalog.jsonb_build_object('id', p_entity_id, 'lifecycle', p_lifecycle, 'attrs', p_attrs)
+  );
+end
+$$;
+
+comment on function core.announce_entity(uuid, text, uuid, text, jsonb, text) is 'about=Writes the event <table>.created, .updated or .deleted of a published row to the outbox: id, lifecycle and what is published of it.';
+
+create or replace function core.apply_entity_event(
+  p_source_service text,
+  p_entity_type text,
+  p_entity_id uuid,
+  p_source_version bigint,
+  p_payload jsonb
+) returns boolean
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into core.entity_refs as r (
+    tenant_id, entity_type, entity_id, lifecycle, attrs, source_service, source_version
+  )
+  values (
+    core.require_tenant(), p_entity_type, p_entity_id, p_payload ->> 'lifecycle', p_payload -> 'attrs',
+    p_source_service, p_source_version
+  )
+  on conflict (tenant_id, entity_type, entity_id) do update
+  set
+    lifecycle = excluded.lifecycle, attrs = excluded.attrs, source_service = excluded.source_service,
+    source_version = excluded.source_version, refreshed_at = now()
+  where r.source_version < excluded.source_version;
+  return found;
+end
+$$;
+
+comment on function core.apply_entity_event(text, text, uuid, bigint, jsonb) is 'about=Notes what another service told of a row: aggregate_type, aggregate_id, aggregate_seq and payload of its event. True when it was news; the same event again, or an older one, changes nothing. IM003 no tenant.';
+
+create or replace function core.close_database(p_service text) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_database text := pg_catalog.current_database();
+  v_role text;
+begin
+  execute pg_catalog.format('revoke connect, temporary on database %I from public', v_database);
+  foreach v_role in array array[
+    p_service || '_owner', p_service || '_app', p_service || '_ro', 'imhotep_platform', 'retention_job', 'audit_reader'
+  ] loop
+    execute pg_catalog.format('grant connect on database %I to %I', v_database, v_role);
+  end loop;
+end
+$$;
+
+comment on function core.close_database(text) is 'about=Only the roles of the service, and the platform''s, may connect to this database.';
+
+-- audit: functions
+
+-- Writing evidence that no trigger writes: reads of health data, sign-ins, exports. Both functions belong to
+-- audit_writer, the one role that may insert into the logs.
+create or replace function audit.log_event(
+  p_action text,
+  p_schema text,
+  p_table text,
+  p_row_id uuid,
+  p_reason text default null
+) returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into audit.audit_logs (tenant_id, action, schema_name, table_name, row_id, reason)
+  values (core.require_tenant(), p_action, p_schema, p_table, p_row_id, coalesce(p_reason, core.current_reason()));
+end
+$$;
+
+comment on function audit.log_event(text, text, text, uuid, text) is 'about=Writes an event that is no change of a row: login, login_failed, logout, export, print, config, policy_denied ...';
+
+alter function audit.log_event(text, text, text, uuid, text) owner to audit_writer;
+
+create or replace function audit.log_access(
+  p_resource_type text,
+  p_resource_id uuid,
+  p_patient_id uuid,
+  p_access_kind text,
+  p_fields text[] default null,
+  p_row_count int default 1
+) returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into audit.phi_access_logs (
+    tenant_id, resource_type, resource_id, patient_id, access_kind, fields, row_count, purpose_of_use, break_glass_id
+  )
+  values (
+    core.require_tenant(), p_resource_type, p_resource_id, p_patient_id, p_access_kind, p_fields, p_row_count,
+    nullif(pg_catalog.current_setting('app.purpose', true), ''),
+    -- emergency access counts only while this user's session for this patient is open
+    case when pg_catalog.current_setting('app.purpose', true) = 'BTG' then (
+      select b.id
+      from audit.break_glass_sessions b
+      where
+        b.tenant_id = core.require_tenant() and b.user_id = core.current_user_id() and b.patient_id = p_patient_id
+        and b.status = 'open' and b.expires_at > now()
+    ) end
+  );
+end
+$$;
+
+comment on function audit.log_access(text, uuid, uuid, text, text[], int) is 'about=Logs a read of health data with the purpose of use of the request. Purpose BTG is refused (check constraint) unless emergency access to the patient is open.';
+
+alter function audit.log_access(text, uuid, uuid, text, text[], int) owner to audit_writer;
+
+create or replace function audit.log_disclosure(
+  p_resource_type text,
+  p_resource_id uuid,
+  p_patient_id uuid,
+  p_recipient text,
+  p_legal_basis text,
+  p_consent_id uuid default null
+) returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into audit.phi_access_logs (
+    tenant_id, resource_type, resource_id, patient_id, access_kind, row_count, purpose_of_use, recipient, legal_basis,
+    consent_id
+  )
+  values (
+    core.require_tenant(), p_resource_type, p_resource_id, p_patient_id, 'disclosure', 1,
+    nullif(pg_catalog.current_setting('app.purpose', true), ''), p_recipient, p_legal_basis, p_consent_id
+  );
+end
+$$;
+
+comment on function audit.log_disclosure(text, uuid, uuid, text, text, uuid) is 'about=Logs that health data left the house: to whom, and on what legal basis. Both are required (23514).';
+
+alter function audit.log_disclosure(text, uuid, uuid, text, text, uuid) owner to audit_writer;
+
+grant select on audit.break_glass_sessions to audit_writer;
+
+-- Emergency access: opened with a reason by the user himself, closed, and reviewed by somebody else.
+create or replace function audit.open_break_glass(
+  p_patient_id uuid,
+  p_reason_code text,
+  p_reason_text text,
+  p_duration interval default interval '1 hour'
+) returns uuid
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_user uuid := core.current_user_id();
+  v_id uuid;
+begin
+  if v_user is null then
+    raise exception 'emergency access needs a signed-in user'
+      using errcode = 'IM006', hint = 'pass the user to core.begin_request';
+  end if;
+  if pg_catalog.length(pg_catalog.btrim(coalesce(p_reason_text, ''))) < 10 then
+    raise exception 'the reason is too short' using errcode = 'IM920', hint = 'write at least 10 characters';
+  end if;
+  update audit.break_glass_sessions b
+  set status = 'expired'
+  where
+    b.tenant_id = v_tenant and b.user_id = v_user and b.patient_id = p_patient_id
+    and b.status = 'open' and b.expires_at <= now();
+  insert into audit.break_glass_sessions (tenant_id, user_id, patient_id, reason_code, reason_text, expires_at)
+  values (v_tenant, v_user, p_patient_id, p_reason_code, p_reason_text, now() + p_duration)
+  on conflict (tenant_id, user_id, patient_id) where status = 'open' do nothing
+  returning id into v_id;
+  if v_id is null then
+    raise exception 'emergency access to this record is already open'
+      using errcode = 'IM921', hint = 'go on with the open session, or close it first';
+  end if;
+  perform core.enqueue('break_glass', v_id, 'break_glass.opened.v1', pg_catalog.jsonb_build_object('id', v_id));
+  return v_id;
+end
+$$;
+
+comment on function audit.open_break_glass(uuid, text, text, interval) is 'about=Opens emergency access of the signed-in user to one patient''s record and returns its id. IM920 reason too short, IM921 already open.';
+
+create or replace function audit.close_break_glass(p_session uuid) returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update audit.break_glass_sessions b
+  set status = 'closed', closed_at = now()
+  where
+    b.tenant_id = core.require_tenant() and b.id = p_session and b.user_id = core.current_user_id()
+    and b.status = 'open';
+  if not found then
+    raise exception 'no open emergency access % of this user', p_session
+      using errcode = 'IM005', hint = 'only the user who opened it closes it';
+  end if;
+end
+$$;
+
+comment on function audit.close_break_glass(uuid) is 'about=Gives emergency access back. IM005 none of this user is open under that id.';
+
+create or replace function audit.review_break_glass(p_session uuid, p_outcome text) returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_session record;
+begin
+  select b.user_id, b.status, b.expires_at into v_session
+  from audit.break_glass_sessions b
+  where b.tenant_id = v_tenant and b.id = p_session
+  for update;
+  if not found then
+    raise exception 'no emergency access %', p_session using errcode = 'IM005';
+  end if;
+  if v_session.user_id = core.current_user_id() or core.current_user_id() is null then
+    raise exception 'emergency access is reviewed by somebody else'
+      using errcode = 'IM006', hint = 'ask the privacy officer';
+  end if;
+  if v_session.status = 'open' and v_session.expires_at <= now() then
+    update audit.break_glass_sessions b set status = 'expired' where b.tenant_id = v_tenant and b.id = p_session;
+  end if;
+  update audit.break_glass_sessions b
+  set status = 'reviewed', reviewed_by = core.current_user_id(), reviewed_at = now(), review_outcome = p_outcome
+  where b.tenant_id = v_tenant and b.id = p_session;
+end
+$$;
+
+comment on function audit.review_break_glass(uuid, text) is 'about=Records the review of a closed or expired emergency access: justified, unjustified or escalated. IM005 none such, IM006 own session, IM001 still open.';
+
+-- Sealing in the background. Hashing inside the audit trigger would queue up a tenant's writers behind one another;
+-- a sealer closes a range of transactions every few seconds instead. It takes only transactions below the oldest one
+-- that still runs: a late commit cannot slip behind a seal.
+create or replace function audit.row_hash(p_row jsonb) returns bytea
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$ select pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.jsonb_strip_nulls(p_row)::text, 'UTF8')) $$;
+
+comment on function audit.row_hash(jsonb) is 'about=SHA-256 of a log row as JSON without nulls, so that a column added later does not change it.';
+
+-- The rows of a log of the tenant in a range of transactions, each with its hash. Times are hashed in UTC.
+create or replace function audit.hashed_log_rows(p_log text, p_from bigint, p_to bigint) returns table (txid bigint, seq bigint, hash bytea)
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+  set timezone = 'UTC'
+as $$
+begin
+  if p_log not in ('audit_logs', 'phi_access_logs') then
+    raise exception 'no log "%"', p_log using errcode = '22023', hint = 'use audit_logs or phi_access_logs';
+  end if;
+  return query execute pg_catalog.format(
+    'select l.txid, l.seq, audit.row_hash(pg_catalog.to_jsonb(l)) from audit.%I l where l.tenant_id = $1 and l.txid >= $2 and l.txid < $3',
+    p_log
+  )
+  using core.require_tenant(), p_from, p_to;
+end
+$$;
+
+comment on function audit.hashed_log_rows(text, bigint, bigint) is 'about=The rows of a log in the transactions [from, to) with their hashes, without archives: those hold no row that is still to be sealed.';
+
+-- An archive that cannot be unpacked gives no rows, so that the seals name each of them as missing.
+create or replace function audit.hashed_rows(p_log text, p_from bigint, p_to bigint) returns table (txid bigint, seq bigint, hash bytea)
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_archive audit.audit_archives;
+begin
+  return query select l.* from audit.hashed_log_rows(p_log, p_from, p_to) l;
+  for v_archive in
+    select a.* from audit.archives_between(p_log, '-infinity', 'infinity', p_from, p_to) a
+  loop
+    begin
+      return query
+        select (u.row ->> 'txid')::bigint, (u.row ->> 'seq')::bigint, audit.row_hash(u.row)
+        from audit.unpack_archive(v_archive) as u (row)
+        where (u.row ->> 'txid')::bigint >= p_from and (u.row ->> 'txid')::bigint < p_to;
+    exception
+      when data_corrupted then null;
+    end;
+  end loop;
+end
+$$;
+
+comment on function audit.hashed_rows(text, bigint, bigint) is 'about=The rows, archived ones too, that a seal over the transactions [from, to) covers, with their hashes.';
+
+create or replace function audit.seal(p_log text) returns bigint
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_last record;
+  v_no bigint;
+  v_from bigint;
+  v_to bigint := pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text::bigint;
+  v_prev bytea;
+  v_count bigint;
+  v_leaves bytea;
+  v_root bytea;
+begin
+  -- one sealer a tenant and log; another one has nothing to do
+  if not pg_catalog.pg_try_advisory_xact_lock(pg_catalog.hashtextextended('audit.seal:' || p_log || v_tenant::text, 0)) then
+    return 0;
+  end if;
+  select a.seal_no, a.to_txid, a.digest into v_last
+  from audit.audit_chain_anchors a
+  where a.tenant_id = v_tenant and a.log_name = p_log
+  order by a.seal_no desc
+  limit 1;
+  v_no := coalesce(v_last.seal_no, 0) + 1;
+  v_from := coalesce(v_last.to_txid, 0::bigint);
+  v_prev := coalesce(v_last.digest, pg_catalog.decode(pg_catalog.repeat('00', 32), 'hex'));
+  if v_to <= v_from then
+    return 0;
+  end if;
+
+  select
+    pg_catalog.count(*),
+    pg_catalog.string_agg(pg_catalog.int8send(r.seq) || pg_catalog.substr(r.hash, 1, 16), ''::bytea order by r.txid, r.seq),
+    pg_catalog.sha256(pg_catalog.string_agg(r.hash, ''::bytea order by r.txid, r.seq))
+  into v_count, v_leaves, v_root
+  from audit.hashed_log_rows(p_log, v_from, v_to) r;
+  if v_count = 0 then
+    return 0;
+  end if;
+
+  insert into audit.audit_chain_anchors (
+    tenant_id, log_name, seal_no, from_txid, to_txid, row_count, leaves, root, prev_digest, digest
+  )
+  values (
+    v_tenant, p_log, v_no, v_from, v_to, v_count, v_leaves, v_root, v_prev,
+    audit.seal_digest(v_prev, v_root, v_count, v_no, v_from, v_to)
+  );
+  if p_log = 'audit_logs' then
+    perform audit.add_to_rollups(v_from, v_to);
+  end if;
+  return v_count;
+end
+$$;
+
+comment on function audit.seal(text) is 'about=Seals the rows of the tenant''s log that can no longer change and adds them to the rollups; returns how many.';
+
+create or replace function audit.seal_digest(p_prev bytea, p_root bytea, p_count bigint, p_no bigint, p_from bigint, p_to bigint) returns bytea
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  select pg_catalog.sha256(
+    p_prev || p_root || pg_catalog.int8send(p_count) || pg_catalog.int8send(p_no)
+    || pg_catalog.int8send(p_from) || pg_catalog.int8send(p_to)
+  )
+$$;
+
+comment on function audit.seal_digest(bytea, bytea, bigint, bigint, bigint, bigint) is 'about=What a seal stores as its digest.';
+
+create or replace function audit.add_to_rollups(p_from bigint, p_to bigint) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+begin
+  insert into audit.metrics_hourly as m (tenant_id, bucket, schema_name, table_name, action, events)
+  select v_tenant, pg_catalog.date_trunc('hour', l.occurred_at, 'UTC'), l.schema_name, l.table_name, l.action, pg_catalog.count(*)
+  from audit.audit_logs l
+  where l.tenant_id = v_tenant and l.txid >= p_from and l.txid < p_to
+  group by 2, 3, 4, 5
+  on conflict (tenant_id, bucket, schema_name, table_name, action) do update set events = m.events + excluded.events;
+
+  insert into audit.compliance_daily as c (tenant_id, bucket, action, actor_role, events, without_actor, without_purpose)
+  select
+    v_tenant, (l.occurred_at at time zone 'UTC')::date, l.action, coalesce(l.actor_role, ''), pg_catalog.count(*),
+    pg_catalog.count(*) filter (where l.actor_user_id is null), pg_catalog.count(*) filter (where l.purpose_of_use is null)
+  from audit.audit_logs l
+  where l.tenant_id = v_tenant and l.txid >= p_from and l.txid < p_to
+  group by 2, 3, 4
+  on conflict (tenant_id, bucket, action, actor_role) do update
+  set
+    events = c.events + excluded.events, without_actor = c.without_actor + excluded.without_actor,
+    without_purpose = c.without_purpose + excluded.without_purpose;
+end
+$$;
+
+comment on function audit.add_to_rollups(bigint, bigint) is 'about=Adds the log rows of the transactions [from, to) to the rollups; called once a range, by audit.seal.';
+
+-- Seals come every few seconds and archives hold hours: seals are recomputed some thousand rows at a time, so that an
+-- archive is unpacked once or twice and not once a seal.
+create or replace function audit.recomputed_roots(p_log text, p_first_no bigint, out roots jsonb, out last_no bigint)
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_from bigint[];
+  v_to bigint[];
+  v_no bigint[];
+begin
+  select pg_catalog.array_agg(s.from_txid order by s.from_txid, s.seal_no), pg_catalog.array_agg(s.to_txid order by s.from_txid, s.seal_no),
+    pg_catalog.array_agg(s.seal_no order by s.from_txid, s.seal_no), pg_catalog.max(s.seal_no)
+  into v_from, v_to, v_no, last_no
+  from (
+    select a.seal_no, a.from_txid, a.to_txid, pg_catalog.sum(a.row_count) over (order by a.seal_no) - a.row_count as rows_before
+    from audit.audit_chain_anchors a
+    where a.tenant_id = core.require_tenant() and a.log_name = p_log and a.seal_no >= p_first_no
+    order by a.seal_no
+    limit 10000
+  ) as s
+  where s.rows_before < 20000;
+
+  select pg_catalog.jsonb_object_agg(v_no[f.place], pg_catalog.encode(f.root, 'hex')) into roots
+  from (
+    select h.place, pg_catalog.sha256(pg_catalog.string_agg(h.hash, ''::bytea order by h.txid, h.seq)) as root
+    from (
+      select r.*, pg_catalog.width_bucket(r.txid, v_from) as place
+      from audit.hashed_rows(p_log, v_from[1], (select pg_catalog.max(t) from pg_catalog.unnest(v_to) t)) r
+    ) as h
+    where h.place > 0 and h.txid < v_to[h.place]
+    group by h.place
+  ) as f;
+end
+$$;
+
+comment on function audit.recomputed_roots(text, bigint) is 'about=The roots of the seals from p_first_no to last_no as the rows now give them, in hex by number; a seal whose rows are all gone is absent.';
+
+create or replace function audit.damaged_archives(p_log text, p_from bigint, p_to bigint) returns table (first_at timestamptz)
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_archive audit.audit_archives;
+begin
+  for v_archive in
+    select a.* from audit.archives_between(p_log, '-infinity', 'infinity', p_from, p_to) a
+  loop
+    begin
+      perform audit.unpack_archive(v_archive);
+    exception
+      when data_corrupted then
+        first_at := v_archive.first_at;
+        return next;
+    end;
+  end loop;
+end
+$$;
+
+comment on function audit.damaged_archives(text, bigint, bigint) is 'about=The archives of rows of the transactions [from, to) whose bytes were damaged.';
+
+create or replace function audit.verify_chain(p_log text) returns table (seal_no bigint, seq bigint, problem text)
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_seal audit.audit_chain_anchors;
+  v_no bigint := 0;
+  v_to bigint := 0;
+  v_prev bytea := pg_catalog.decode(pg_catalog.repeat('00', 32), 'hex');
+  v_roots jsonb; -- recomputed, by seal_no
+  v_roots_to bigint := 0;
+begin
+  for v_seal in
+    select a.* from audit.audit_chain_anchors a
+    where a.tenant_id = v_tenant and a.log_name = p_log
+    order by a.seal_no
+  loop
+    seal_no := v_seal.seal_no;
+    seq := null;
+    if v_seal.seal_no <> v_no + 1 or v_seal.from_txid <> v_to then
+      problem := 'a seal before this one is missing';
+      return next;
+    elsif v_seal.prev_digest <> v_prev then
+      problem := 'does not follow the seal before it';
+      return next;
+    end if;
+    if v_seal.digest <> audit.seal_digest(
+      v_seal.prev_digest, v_seal.root, v_seal.row_count, v_seal.seal_no, v_seal.from_txid, v_seal.to_txid
+    ) then
+      problem := 'the seal itself was changed';
+      return next;
+    end if;
+
+    if v_seal.seal_no > v_roots_to then
+      select r.roots, r.last_no into v_roots, v_roots_to from audit.recomputed_roots(p_log, v_seal.seal_no) r;
+    end if;
+    if coalesce(v_roots ->> v_seal.seal_no::text, '') <> pg_catalog.encode(v_seal.root, 'hex') then
+      return query
+        select
+          v_seal.seal_no, coalesce(stored.seq, found.seq),
+          case
+            when found.seq is null then 'row was removed'
+            when stored.seq is null then 'row was slipped in'
+            else 'row was changed'
+          end
+        from (
+          select
+            -- 8 bytes of seq, most significant first, then 16 bytes of hash
+            ('x' || pg_catalog.encode(pg_catalog.substr(v_seal.leaves, i * 24 + 1, 8), 'hex'))::bit(64)::bigint as seq,
+            pg_catalog.substr(v_seal.leaves, i * 24 + 9, 16) as hash
+          from pg_catalog.generate_series(0, pg_catalog.octet_length(v_seal.leaves) / 24 - 1) as i
+        ) as stored
+        full join audit.hashed_rows(p_log, v_seal.from_txid, v_seal.to_txid) found on found.seq = stored.seq
+        where pg_catalog.substr(found.hash, 1, 16) is distinct from stored.hash
+        order by 2;
+      if not found then
+        problem := 'rows were reordered, or the leaves of the seal were changed with them';
+        return next;
+      end if;
+      return query
+        select v_seal.seal_no, null::bigint, pg_catalog.format('the archive from %s on cannot be unpacked', d.first_at at time zone 'UTC')
+        from audit.damaged_archives(p_log, v_seal.from_txid, v_seal.to_txid) d
+        order by d.first_at;
+    end if;
+    v_no := v_seal.seal_no;
+    v_to := v_seal.to_txid;
+    v_prev := v_seal.digest;
+  end loop;
+end
+$$;
+
+comment on function audit.verify_chain(text) is 'about=Recomputes every seal of the tenant''s log and names each row that was changed, removed or slipped in, and each seal that is missing or was changed. No row: all is as it was.';
+
+create or replace function audit.chain_head(p_log text) returns table (seal_no bigint, digest bytea, sealed_rows bigint, unsealed_rows bigint)
+  language sql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select
+    h.seal_no, h.digest,
+    (
+      select coalesce(pg_catalog.sum(a.row_count), 0)::bigint from audit.audit_chain_anchors a
+      where a.tenant_id = core.require_tenant() and a.log_name = p_log
+    ),
+    (
+      select pg_catalog.count(*)
+      from audit.hashed_log_rows(p_log, coalesce(h.to_txid, 0::bigint), 9223372036854775807)
+    )
+  from (select core.require_tenant() as tenant_id) as t
+  left join lateral (
+    select a.seal_no, a.digest, a.to_txid
+    from audit.audit_chain_anchors a
+    where a.tenant_id = t.tenant_id and a.log_name = p_log
+    order by a.seal_no desc
+    limit 1
+  ) as h on true
+$$;
+
+comment on function audit.chain_head(text) is 'about=The last seal of the tenant''s log, how many rows are sealed and how many not yet. Keep the digest elsewhere: whoever rewrites the whole chain cannot rewrite your copy.';
+
+-- Retention: a month of evidence is dropped as a whole, after its time, by the retention job alone.
+create or replace function audit.drop_expired_partitions(p_keep interval default interval '7 years') returns text[]
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_partition record;
+  v_dropped text[] := '{}';
+begin
+  if p_keep < interval '7 years' then
+    raise exception 'evidence is kept for at least 7 years'
+      using errcode = 'IM006', hint = 'pass an interval of 7 years or more';
+  end if;
+  for v_partition in
+    select
+      c.oid::pg_catalog.regclass as name,
+      pg_catalog.substring(pg_catalog.pg_get_expr(c.relpartbound, c.oid), 'TO \(''([^'']+)''\)')::timestamptz as upper_bound
+    from pg_catalog.pg_inherits i
+    join pg_catalog.pg_class c on c.oid = i.inhrelid
+    where
+      i.inhparent in (
+        'audit.audit_logs'::pg_catalog.regclass, 'audit.phi_access_logs'::pg_catalog.regclass,
+        'audit.audit_archives'::pg_catalog.regclass
+      )
+    order by c.relname
+  loop
+    continue when v_partition.upper_bound is null or v_partition.upper_bound > now() - p_keep;
+    execute pg_catalog.format('drop table %s', v_partition.name);
+    v_dropped := v_dropped || v_partition.name::text;
+  end loop;
+  return v_dropped;
+end
+$$;
+
+comment on function audit.drop_expired_partitions(interval) is 'about=Drops the monthly partitions of the logs and their archives that ended more than p_keep (at least 7 years) ago and returns their names. IM006 less than 7 years.';
+
+-- The form of an archive: rows of one shape (the same columns, the same keys in old_values and new_values) are stored
+-- column by column, so that like stands beside like, and then compressed.
+--
+-- content is [{"rows": n, "columns": [[path, kind, values], ...]}, ...], one element a shape; path is a column, or a
+-- column and a key with a dot between. kind is
+--   uuid   positions in ids, each as the difference to the one before; a new UUID has the next position, so most are 1
+--   time   microseconds since 1970, as differences
+--   number as differences
+--   same   one value that every row has
+--   plain  the values
+-- A JSON null makes a shape of its own. A kind is chosen only where it gives back the very text it was made from: the
+-- seals hash that text.
+create or replace function audit.encode_rows(p_rows jsonb[], out ids bytea, out content jsonb)
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+  set timezone = 'UTC'
+  set jit = off -- estimates are far off here, and compiling would cost more than running
+as $$
+  with cells as materialized (
+    select r.n, c.path, c.value, pg_catalog.jsonb_typeof(c.value) as type, c.value #>> '{}' as text
+    from pg_catalog.unnest(p_rows) with ordinality as r (row, n)
+    cross join lateral pg_catalog.jsonb_each(r.row) as e
+    cross join lateral (
+      select e.key as path, e.value
+      where pg_catalog.jsonb_typeof(e.value) <> 'object' or e.value = '{}'
+      union all
+      select e.key || '.' || f.key, f.value
+      from pg_catalog.jsonb_each(case when pg_catalog.jsonb_typeof(e.value) = 'object' then e.value else '{}' end) as f
+    ) as c
+  ),
+  row_shapes as (
+    select s.n, pg_catalog.dense_rank() over (order by s.shape) as shape
+    from (
+      select
+        c.n,
+        pg_catalog.sha256(
+          pg_catalog.convert_to(
+            pg_catalog.string_agg(case c.type when 'null' then '-' else '+' end || c.path, ',' order by c.path collate "C"),
+            'UTF8'
+          )
+        ) as shape
+      from cells c
+      group by c.n
+    ) as s
+  ),
+  shaped as materialized (
+    select
+      s.shape, c.n, c.path, c.value, c.text,
+      case
+        when c.path in ('seq', 'txid') then 'number'
+        when c.type <> 'string' then 'plain'
+        when pg_catalog.length(c.text) = 36
+          and c.text ~ '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$'
+          then 'uuid'
+        -- exactly how to_jsonb writes a time; February 29 stays plain rather than asking for the year
+        when pg_catalog.length(c.text) between 25 and 32
+          and c.text ~ '^(19|20)\d\d-((0[13578]|1[02])-(0[1-9]|[12]\d|3[01])|(0[469]|11)-(0[1-9]|[12]\d|30)|02-(0[1-9]|1\d|2[0-8]))T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{0,5}[1-9])?\+00:00$'
+          then 'time'
+        else 'plain'
+      end as kind
+    from cells c
+    join row_shapes s on s.n = c.n
+  ),
+  columns as (
+    select
+      c.shape, c.path,
+      case
+        when pg_catalog.min(c.kind) = pg_catalog.max(c.kind) and pg_catalog.min(c.kind) <> 'plain' then pg_catalog.min(c.kind)
+        when pg_catalog.min(c.value::text) = pg_catalog.max(c.value::text) then 'same'
+        else 'plain'
+      end as kind
+    from shaped c
+    group by c.shape, c.path
+  ),
+  typed as materialized (
+    select
+      c.shape, c.path, c.n, c.value, c.text, k.kind,
+      pg_catalog.row_number() over (order by c.shape, c.path collate "C", c.n) as place
+    from shaped c
+    join columns k on k.shape = c.shape and k.path = c.path
+  ),
+  dictionary as materialized (
+    select t.text, pg_catalog.row_number() over (order by pg_catalog.min(t.place)) as position
+    from typed t
+    where t.kind = 'uuid'
+    group by t.text
+  ),
+  numbered as (
+    select
+      t.shape, t.path, t.n, t.kind, t.value,
+      case t.kind
+        when 'uuid' then d.position
+        when 'number' then t.text::bigint
+        when 'time' then (extract(epoch from t.text::timestamptz) * 1000000)::bigint
+      end as number
+    from typed t
+    left join dictionary d on t.kind = 'uuid' and d.text = t.text
+  ),
+  differences as (
+    select
+      n.*,
+      n.number - coalesce(pg_catalog.lag(n.number) over (partition by n.shape, n.path order by n.n), 0::bigint) as difference
+    from numbered n
+  ),
+  packed as (
+    select
+      d.shape, d.path, pg_catalog.count(*) as rows,
+      pg_catalog.jsonb_build_array(
+        d.path, d.kind,
+        case d.kind
+          when 'plain' then pg_catalog.jsonb_agg(d.value order by d.n)
+          when 'same' then (pg_catalog.array_agg(d.value))[1]
+          else pg_catalog.jsonb_agg(d.difference order by d.n)
+        end
+      ) as column_values
+    from differences d
+    group by d.shape, d.path, d.kind
+  )
+  select
+    coalesce(
+      (select pg_catalog.string_agg(pg_catalog.uuid_send(d.text::uuid), ''::bytea order by d.position) from dictionary d),
+      ''::bytea
+    ),
+    (
+      select pg_catalog.jsonb_agg(s.shape order by s.number)
+      from (
+        select
+          p.shape as number,
+          pg_catalog.jsonb_build_object(
+            'rows', pg_catalog.max(p.rows), 'columns', pg_catalog.jsonb_agg(p.column_values order by p.path collate "C")
+          ) as shape
+        from packed p
+        group by p.shape
+      ) as s
+    )
+$$;
+
+comment on function audit.encode_rows(jsonb[]) is 'about=Turns rows of a log (as JSON objects without nulls at the top) into columns; ids holds the UUIDs that they name, 16 bytes each.';
+
+create or replace function audit.decode_rows(p_ids bytea, p_content jsonb) returns setof jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+  set timezone = 'UTC'
+  set jit = off -- estimates are far off here, and compiling would cost more than running
+as $$
+declare
+  v_ids uuid[] := array(
+    select pg_catalog.encode(pg_catalog.substr(p_ids, i * 16 + 1, 16), 'hex')::uuid
+    from pg_catalog.generate_series(0, pg_catalog.octet_length(p_ids) / 16 - 1) as i
+    order by i
+  );
+  v_shape jsonb;
+begin
+  for v_shape in select s.value from pg_catalog.jsonb_array_elements(p_content) as s loop
+    return query
+      with columns as (
+        select
+          pg_catalog.split_part(c.value ->> 0, '.', 1) as name,
+          nullif(pg_catalog.substr(c.value ->> 0, pg_catalog.strpos(c.value ->> 0, '.')), c.value ->> 0) as key,
+          c.value ->> 1 as kind, c.value -> 2 as content
+        from pg_catalog.jsonb_array_elements(v_shape -> 'columns') as c
+      ),
+      cells as (
+        select
+          c.name, c.key, v.n,
+          case c.kind
+            when 'plain' then v.value
+            when 'number' then pg_catalog.to_jsonb(v.number)
+            when 'uuid' then pg_catalog.to_jsonb(v_ids[v.number])
+            else pg_catalog.to_jsonb(timestamptz 'epoch' + v.number * interval '1 microsecond')
+          end as value
+        from columns c
+        cross join lateral (
+          select
+            e.value, e.n,
+            case when c.kind <> 'plain' then
+              pg_catalog.sum(case when c.kind <> 'plain' then e.value::bigint end) over (order by e.n)::bigint
+            end as number
+          from pg_catalog.jsonb_array_elements(c.content) with ordinality as e (value, n)
+        ) as v
+        where c.kind <> 'same'
+        union all
+        select c.name, c.key, n, c.content
+        from columns c, pg_catalog.generate_series(1, (v_shape ->> 'rows')::bigint) as n
+        where c.kind = 'same'
+      ),
+      fields as (
+        select c.n, c.name, c.value from cells c where c.key is null
+        union all
+        select c.n, c.name, pg_catalog.jsonb_object_agg(pg_catalog.substr(c.key, 2), c.value)
+        from cells c
+        where c.key is not null
+        group by c.n, c.name
+      )
+      select pg_catalog.jsonb_object_agg(f.name, f.value) from fields f group by f.n;
+  end loop;
+end
+$$;
+
+comment on function audit.decode_rows(bytea, jsonb) is 'about=The rows that audit.encode_rows made columns of, in no order.';
+
+-- PostgreSQL itself offers bytea no entropy coder: pglz reaches 70 % here, zlib 88 %. pgcrypto brings zlib, inside PGP
+-- messages. The password is no secret and nothing is kept secret by it; the message also carries a checksum.
+create or replace function audit.compress(p_plain bytea, p_codec text) returns bytea
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case p_codec
+    when 'zlib' then public.pgp_sym_encrypt_bytea(
+      p_plain, 'not a secret', 'cipher-algo=aes128, s2k-mode=0, compress-algo=2, compress-level=6'
+    )
+    when 'none' then p_plain
+  end
+$$;
+
+comment on function audit.compress(bytea, text) is 'about=Compresses the content of an archive by zlib, or not at all (none).';
+
+create or replace function audit.decompress(p_packed bytea, p_codec text) returns bytea
+  language sql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case p_codec
+    when 'zlib' then public.pgp_sym_decrypt_bytea(p_packed, 'not a secret')
+    when 'none' then p_packed
+  end
+$$;
+
+comment on function audit.decompress(bytea, text) is 'about=Undoes audit.compress.';
+
+-- Packing. A month of a log goes in three steps, each safe to repeat and to be killed in:
+--   audit.begin_packing(partition)          names the tenants that have rows in it
+--   audit.pack_partition(partition)         per tenant, again and again until 0: packs one day of sealed rows, reads the
+--                                           archives back and commits only when they give the same rows
+--   audit.drop_packed_partition(partition)  drops the month when every row of every tenant is packed
+-- Until the drop commits the log is read and the archives are not; from then on the archives are.
+create or replace function audit.log_partition(
+  p_partition regclass, out log_name text, out time_column text, out from_at timestamptz, out to_at timestamptz
+)
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_bound text;
+begin
+  select p.relname, pg_catalog.pg_get_expr(c.relpartbound, c.oid) into log_name, v_bound
+  from pg_catalog.pg_class c
+  join pg_catalog.pg_inherits i on i.inhrelid = c.oid
+  join pg_catalog.pg_class p on p.oid = i.inhparent
+  where
+    c.oid = p_partition
+    and i.inhparent in ('audit.audit_logs'::pg_catalog.regclass, 'audit.phi_access_logs'::pg_catalog.regclass);
+  time_column := case log_name when 'audit_logs' then 'occurred_at' else 'accessed_at' end;
+  from_at := pg_catalog.substring(v_bound, 'FROM \(''([^'']+)''\)');
+  to_at := pg_catalog.substring(v_bound, 'TO \(''([^'']+)''\)');
+  if from_at is null or to_at is null then
+    raise exception '% is no month of a log', p_partition
+      using errcode = '22023', hint = 'audit.packable_partitions lists what can be packed';
+  end if;
+end
+$$;
+
+comment on function audit.log_partition(regclass) is 'about=Of which log a partition is, and its bounds. 22023 for any other table and for a default partition.';
+
+create or replace function audit.packable_partitions(p_older_than interval default interval '90 days') returns table (
+  name regclass,
+  log_name text,
+  ended_at timestamptz
+)
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_older_than < interval '7 days' then
+    raise exception 'the last 7 days of the logs are not packed'
+      using errcode = 'IM006', hint = 'pass an interval of 7 days or more';
+  end if;
+  return query
+    select p.name, l.log_name, l.to_at
+    from (
+      select i.inhrelid::pg_catalog.regclass as name
+      from pg_catalog.pg_inherits i
+      join pg_catalog.pg_class c on c.oid = i.inhrelid
+      where
+        i.inhparent in ('audit.audit_logs'::pg_catalog.regclass, 'audit.phi_access_logs'::pg_catalog.regclass)
+        and pg_catalog.pg_get_expr(c.relpartbound, c.oid) ~ '^FOR VALUES FROM \(''.*TO \('''
+    ) as p
+    cross join lateral audit.log_partition(p.name) as l
+    where l.to_at <= now() - p_older_than
+    order by l.to_at, l.log_name;
+end
+$$;
+
+comment on function audit.packable_partitions(interval) is 'about=The months of the logs that ended at least p_older_than ago, oldest first. IM006 less than 7 days.';
+
+create or replace function audit.ensure_archive_partitions(p_from timestamptz, p_to timestamptz) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+  set timezone = 'UTC'
+as $$
+declare
+  v_month timestamptz := pg_catalog.date_trunc('month', p_from);
+  v_name text;
+begin
+  while v_month < p_to loop
+    v_name := pg_catalog.to_char(v_month, '"audit_archives_y"YYYY"m"MM');
+    if pg_catalog.to_regclass('audit.' || v_name) is null then
+      execute pg_catalog.format(
+        'create table audit.%I partition of audit.audit_archives for values from (%L) to (%L)',
+        v_name, v_month, v_month + interval '1 month'
+      );
+      execute pg_catalog.format('alter table audit.%I alter column ids set storage external', v_name);
+      perform core.protect_partition(('audit.' || v_name)::pg_catalog.regclass, 'audit.audit_archives');
+    end if;
+    v_month := v_month + interval '1 month';
+  end loop;
+end
+$$;
+
+comment on function audit.ensure_archive_partitions(timestamptz, timestamptz) is 'about=Makes the months of the archives from p_from until before p_to that are missing.';
+
+-- Nobody sees all tenants' rows, the owner of the log included. To learn whose rows a month holds, the owner stops being
+-- bound by the policy for this transaction, under a lock that lets nobody else in meanwhile; a rollback undoes both.
+create or replace function audit.begin_packing(p_partition regclass) returns setof uuid
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_log record := audit.log_partition(p_partition);
+begin
+  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('audit.begin_packing', 0));
+  perform audit.ensure_archive_partitions(v_log.from_at, v_log.to_at);
+  execute pg_catalog.format('alter table %s no force row level security', p_partition);
+  return query execute pg_catalog.format(
+    -- one step along the primary key per tenant
+    'with recursive t (id) as (
+      (select l.tenant_id from %1$s l order by l.tenant_id limit 1)
+      union all
+      select (select l.tenant_id from %1$s l where l.tenant_id > t.id order by l.tenant_id limit 1) from t where t.id is not null
+    )
+    select t.id from t where t.id is not null',
+    p_partition
+  );
+  execute pg_catalog.format('alter table %s force row level security', p_partition);
+end
+$$;
+
+comment on function audit.begin_packing(regclass) is 'about=Makes room for the archives of a month of a log and names the tenants that have rows in it.';
+
+create or replace function audit.pack_rows(p_log text, p_time_column text, p_rows jsonb[]) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+  set timezone = 'UTC'
+as $$
+declare
+  v_archive audit.audit_archives;
+  v_plain bytea;
+  v_missing bigint;
+begin
+  v_archive.tenant_id := core.require_tenant();
+  v_archive.log_name := p_log;
+  v_archive.packed_at := now();
+  v_archive.row_count := pg_catalog.cardinality(p_rows);
+  v_archive.first_at := p_rows[1] ->> p_time_column;
+  v_archive.first_seq := p_rows[1] ->> 'seq';
+  v_archive.last_at := p_rows[v_archive.row_count] ->> p_time_column;
+  v_archive.last_seq := p_rows[v_archive.row_count] ->> 'seq';
+  select pg_catalog.min((r.row ->> 'txid')::bigint), pg_catalog.max((r.row ->> 'txid')::bigint), pg_catalog.sum((r.row ->> 'seq')::bigint)
+  into v_archive.first_txid, v_archive.last_txid, v_archive.seq_sum
+  from pg_catalog.unnest(p_rows) as r (row);
+
+  select e.ids, pg_catalog.convert_to(e.content::text, 'UTF8') into v_archive.ids, v_plain
+  from audit.encode_rows(p_rows) as e;
+  begin
+    v_archive.codec := 'zlib';
+    v_archive.content := audit.compress(v_plain, v_archive.codec);
+  exception
+    when external_routine_invocation_exception then -- this server's pgcrypto has no zlib
+      v_archive.codec := 'none';
+      v_archive.content := audit.compress(v_plain, v_archive.codec);
+  end;
+
+  -- as text, because 1.0 and 1.00 are equal numbers but not the same evidence
+  select pg_catalog.count(*) into v_missing
+  from (
+    select (r.row || pg_catalog.jsonb_build_object('tenant_id', v_archive.tenant_id))::text from pg_catalog.unnest(p_rows) as r (row)
+    except all
+    select u.row::text from audit.unpack_archive(v_archive) as u (row)
+  ) as m;
+  if v_missing > 0 then
+    raise exception '% rows of % from % on would not come out of the archive as they went in', v_missing, p_log, v_archive.first_at
+      using errcode = 'XX000', hint = 'nothing was packed or lost; report it with the server''s version';
+  end if;
+  insert into audit.audit_archives select v_archive.*;
+end
+$$;
+
+comment on function audit.pack_rows(text, text, jsonb[]) is 'about=Writes one archive of these rows, in order of time and seq, after it read them back from it.';
+
+create or replace function audit.is_packed(p_partition regclass) returns boolean
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_log record := audit.log_partition(p_partition);
+  v_rows bigint;
+  v_seq_sum numeric;
+begin
+  execute pg_catalog.format('select count(*), sum(l.seq) from %s l where l.tenant_id = $1', p_partition)
+  into v_rows, v_seq_sum
+  using v_tenant;
+  return (
+    select
+      coalesce(pg_catalog.sum(a.row_count), 0) = v_rows and coalesce(pg_catalog.sum(a.seq_sum), 0) = coalesce(v_seq_sum, 0)
+    from audit.audit_archives a
+    where a.tenant_id = v_tenant and a.log_name = v_log.log_name and a.first_at >= v_log.from_at and a.first_at < v_log.to_at
+  );
+end
+$$;
+
+comment on function audit.is_packed(regclass) is 'about=Whether the archives hold as many of the tenant''s rows as this month of the log, with the same sum of seq. What they hold was compared when it was packed, and neither can change since.';
+
+create or replace function audit.pack_partition(p_partition regclass) returns bigint
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set timezone = 'UTC'
+as $$
+declare
+  v_enough constant int := 500; -- rows an archive should have before the hour after it starts another
+  v_most constant int := 5000; -- rows of an hour that go into one archive
+  v_tenant uuid := core.require_tenant();
+  v_log record := audit.log_partition(p_partition);
+  v_sealed bigint;
+  v_last_at timestamptz;
+  v_unpacked text; -- tells rows that are not packed
+  v_day timestamptz;
+  v_slice record;
+  v_rows jsonb[] := '{}';
+  v_packed bigint := 0;
+begin
+  -- one packer a tenant and log; the next one goes on where this one stopped
+  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('audit.pack:' || v_log.log_name || v_tenant::text, 0));
+  select coalesce(pg_catalog.max(a.to_txid), 0::bigint) into v_sealed
+  from audit.audit_chain_anchors a
+  where a.tenant_id = v_tenant and a.log_name = v_log.log_name;
+  select coalesce(pg_catalog.max(a.last_at), '-infinity'::timestamptz) into v_last_at
+  from audit.audit_archives a
+  where a.tenant_id = v_tenant and a.log_name = v_log.log_name and a.first_at >= v_log.from_at and a.first_at < v_log.to_at;
+
+  foreach v_unpacked in array array[
+    -- archives are made in order of time: what comes after the last one
+    pg_catalog.format('l.%I > %L', v_log.time_column, v_last_at),
+    -- and rows before it that were sealed later than their neighbours
+    pg_catalog.format(
+      'l.seq not in (
+        select (u.row ->> ''seq'')::bigint
+        from audit.audit_archives a
+        cross join lateral audit.unpack_archive(a) as u (row)
+        where a.tenant_id = $1 and a.log_name = %L and a.first_at >= %L and a.first_at < %L
+      )',
+      v_log.log_name, v_log.from_at, v_log.to_at
+    )
+  ]
+  loop
+    execute pg_catalog.format(
+      'select pg_catalog.date_trunc(''day'', pg_catalog.min(l.%I)) from %s l where l.tenant_id = $1 and l.txid < $2 and %s',
+      v_log.time_column, p_partition, v_unpacked
+    )
+    into v_day
+    using v_tenant, v_sealed;
+    exit when v_day is not null or audit.is_packed(p_partition);
+  end loop;
+  if v_day is null then
+    return 0;
+  end if;
+
+  perform audit.ensure_archive_partitions(v_log.from_at, v_log.to_at);
+  for v_slice in execute pg_catalog.format(
+    'select pg_catalog.array_agg(r.row order by r.at, r.seq) as rows
+    from (
+      select
+        l.%1$I as at, l.seq, pg_catalog.date_trunc(''hour'', l.%1$I) as hour,
+        pg_catalog.row_number() over (partition by pg_catalog.date_trunc(''hour'', l.%1$I) order by l.%1$I, l.seq) as n,
+        (
+          select pg_catalog.jsonb_object_agg(e.key, e.value)
+          from pg_catalog.jsonb_each(pg_catalog.to_jsonb(l) - ''tenant_id'') as e
+          where e.value <> ''null''
+        ) as row
+      from %2$s l
+      where l.tenant_id = $1 and l.txid < $2 and %3$s and l.%1$I < $3 + interval ''24 hours''
+    ) as r
+    group by r.hour, (r.n - 1) / $4
+    order by r.hour, (r.n - 1) / $4',
+    v_log.time_column, p_partition, v_unpacked
+  )
+  using v_tenant, v_sealed, v_day, v_most
+  loop
+    v_rows := v_rows || v_slice.rows;
+    v_packed := v_packed + pg_catalog.cardinality(v_slice.rows);
+    if pg_catalog.cardinality(v_rows) >= v_enough then
+      perform audit.pack_rows(v_log.log_name, v_log.time_column, v_rows);
+      v_rows := '{}';
+    end if;
+  end loop;
+  if v_rows <> '{}' then
+    perform audit.pack_rows(v_log.log_name, v_log.time_column, v_rows);
+  end if;
+  return v_packed;
+end
+$$;
+
+comment on function audit.pack_partition(regclass) is 'about=Packs the tenant''s rows of one more day of a month of a log into archives and returns how many; 0 when none is left that is sealed and not packed. 22023 for a table that is no month of a log.';
+
+create or replace function audit.drop_packed_partition(p_partition regclass) returns boolean
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+  set app.tenant_id = '' -- the tenants that it walks through end with the call
+as $$
+declare
+  v_tenant uuid;
+  v_packed boolean := true;
+begin
+  perform audit.log_partition(p_partition);
+  -- from here on nobody can add a row to this month
+  execute pg_catalog.format('lock table %s in access exclusive mode', p_partition);
+  for v_tenant in select t from audit.begin_packing(p_partition) as t loop
+    perform pg_catalog.set_config('app.tenant_id', v_tenant::text, true);
+    if not audit.is_packed(p_partition) then
+      v_packed := false;
+      exit;
+    end if;
+  end loop;
+  if v_packed then
+    execute pg_catalog.format('drop table %s', p_partition);
+  end if;
+  return v_packed;
+end
+$$;
+
+comment on function audit.drop_packed_partition(regclass) is 'about=Drops a month of a log when every tenant''s rows of it are packed, else leaves it and returns false.';
+
+-- Reading archives: with the tenant in the predicate, only those that overlap the window, newest first. An archive whose
+-- first row is still in the log is left out: its month was not dropped yet and is read from there.
+create or replace function audit.unpack_archive(p_archive audit.audit_archives) returns setof jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query
+    select r.row || pg_catalog.jsonb_build_object('tenant_id', p_archive.tenant_id)
+    from audit.decode_rows(
+      p_archive.ids || ''::bytea, -- read from disk once, not once per UUID
+      pg_catalog.convert_from(audit.decompress(p_archive.content, p_archive.codec), 'UTF8')::jsonb
+    ) as r (row);
+exception
+  when others then -- pgcrypto, jsonb or a cast: whatever notices first that the bytes are not what was written
+    raise exception 'the archive of % from % on cannot be unpacked: %', p_archive.log_name, p_archive.first_at, sqlerrm
+      using errcode = 'data_corrupted', hint = 'run: imhotep audit verify';
+end
+$$;
+
+comment on function audit.unpack_archive(audit.audit_archives) is 'about=The rows of an archive as JSON, in no order. XX001 when its bytes were damaged.';
+
+-- The archives of the tenant that stand for rows that left the log.
+create or replace function audit.archives_between(
+  p_log text,
+  p_from timestamptz,
+  p_to timestamptz,
+  p_from_txid bigint default 0,
+  p_to_txid bigint default 9223372036854775807
+) returns setof audit.audit_archives
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select a.*
+  from audit.audit_archives a
+  where
+    a.tenant_id = core.require_tenant()
+    and a.log_name = p_log
+    and a.first_at < p_to
+    and a.last_at >= p_from
+    and a.first_at >= p_from - interval '24 hours' -- an archive lies within a day; spares the other partitions
+    and a.last_txid >= p_from_txid
+    and a.first_txid < p_to_txid
+    and case p_log
+      when 'audit_logs' then not exists (
+        select from audit.audit_logs l
+        where l.tenant_id = a.tenant_id and l.occurred_at = a.first_at and l.seq = a.first_seq
+      )
+      else not exists (
+        select from audit.phi_access_logs l
+        where l.tenant_id = a.tenant_id and l.accessed_at = a.first_at and l.seq = a.first_seq
+      )
+    end
+$$;
+
+comment on function audit.archives_between(text, timestamptz, timestamptz, bigint, bigint) is 'about=The tenant''s archives of a log that overlap the window of time and the transactions [from, to), and whose rows are no longer in the log itself.';
+
+create or replace function audit.archived_audit_logs(
+  p_from timestamptz,
+  p_to timestamptz,
+  p_patient_id uuid default null,
+  p_table text default null,
+  p_limit int default null
+) returns setof audit.audit_logs
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_archive audit.audit_archives;
+  v_found bigint := 0;
+  v_count bigint;
+  v_reached timestamptz := 'infinity';
+begin
+  for v_archive in
+    select a.*
+    from audit.archives_between('audit_logs', p_from, p_to) a
+    -- ids are plain bytes: an archive that does not name the patient is not unpacked
+    where p_patient_id is null or position(pg_catalog.uuid_send(p_patient_id) in a.ids) > 0
+    order by a.last_at desc
+  loop
+    exit when v_found >= p_limit and v_archive.last_at < v_reached;
+    return query
+      select l.*
+      from audit.unpack_archive(v_archive) as u (row)
+      cross join lateral pg_catalog.jsonb_populate_record(null::audit.audit_logs, u.row) as l
+      where
+        l.occurred_at >= p_from
+        and l.occurred_at < p_to
+        and (p_patient_id is null or l.patient_id = p_patient_id)
+        and (p_table is null or l.schema_name || '.' || l.table_name = p_table);
+    get diagnostics v_count = row_count;
+    v_found := v_found + v_count;
+    v_reached := least(v_reached, v_archive.first_at);
+  end loop;
+end
+$$;
+
+comment on function audit.archived_audit_logs(timestamptz, timestamptz, uuid, text, int) is 'about=The tenant''s archived rows of audit_logs in the window, of one patient or one table (schema.name) where given, in no order; at least the newest p_limit of them.';
+
+create or replace function audit.archived_phi_access_logs(p_from timestamptz, p_to timestamptz, p_patient_id uuid default null)
+  returns setof audit.phi_access_logs
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select l.*
+  from audit.archives_between('phi_access_logs', p_from, p_to) a
+  cross join lateral audit.unpack_archive(a) as u (row)
+  cross join lateral pg_catalog.jsonb_populate_record(null::audit.phi_access_logs, u.row) as l
+  where
+    (p_patient_id is null or position(pg_catalog.uuid_send(p_patient_id) in a.ids) > 0)
+    and l.accessed_at >= p_from
+    and l.accessed_at < p_to
+    and (p_patient_id is null or l.patient_id = p_patient_id)
+$$;
+
+comment on function audit.archived_phi_access_logs(timestamptz, timestamptz, uuid) is 'about=The tenant''s archived rows of phi_access_logs in the window, of one patient where given.';
+
+-- cds: functions
+
+-- One live alert a risk and subject. Private to the module.
+create or replace function cds.fire(p_wanted cds.alerts) returns cds.alerts
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_order text[] := array['info', 'warning', 'hard_stop'];
+  v_shown boolean := array_position(v_order, p_wanted.severity)
+    >= array_position(v_order, coalesce(core.setting('cds.show_from') #>> '{}', 'info'));
+  v_alert cds.alerts;
+begin
+  insert into cds.alerts as a (
+    tenant_id, rule_id, interaction_id, dose_limit_id, allergy_id, patient_id, encounter_id, subject_type, subject_id,
+    category, severity, message, evidence, suppressed_reason, dedupe_key, status
+  )
+  values (
+    p_wanted.tenant_id, p_wanted.rule_id, p_wanted.interaction_id, p_wanted.dose_limit_id, p_wanted.allergy_id,
+    p_wanted.patient_id, p_wanted.encounter_id, p_wanted.subject_type, p_wanted.subject_id, p_wanted.category,
+    p_wanted.severity, p_wanted.message, coalesce(p_wanted.evidence, '{}'),
+    case when not v_shown then 'setting cds.show_from' end, p_wanted.dedupe_key,
+    case when v_shown then 'fired' else 'suppressed' end
+  )
+  on conflict (tenant_id, dedupe_key) where status not in ('accepted', 'expired') do nothing
+  returning a.* into v_alert;
+  if not found then
+    select a.* into v_alert
+    from cds.alerts a
+    where
+      a.tenant_id = p_wanted.tenant_id and a.dedupe_key = p_wanted.dedupe_key
+      and a.status not in ('accepted', 'expired');
+  end if;
+  return v_alert;
+end
+$$;
+
+comment on function cds.fire(cds.alerts) is 'about=Writes an alert, or returns the live one of the same dedupe_key. What is less severe than setting cds.show_from (default info) is kept as suppressed.';
+
+-- What speaks against a list of medicines. Each function returns alerts that are not written yet: source, category,
+-- severity, message, evidence, and in dedupe_key what tells this risk from another of the same order. Private.
+create or replace function cds.new_items(p_items jsonb) returns jsonb
+  language sql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(jsonb_agg(i.value order by i.ordinality), '[]')
+  from jsonb_array_elements(p_items) with ordinality i
+  where not coalesce((i.value ->> 'current')::boolean, false)
+$$;
+
+comment on function cds.new_items(jsonb) is 'about=The items that are ordered now, without what the patient takes already.';
+
+create or replace function cds.severity_of(p_interaction text) returns text
+  language sql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case p_interaction when 'contraindicated' then 'hard_stop' when 'major' then 'warning' else 'info' end
+$$;
+
+comment on function cds.severity_of(text) is 'about=Severity of the alert for the severity of an interaction.';
+
+create or replace function cds.find_interactions(p_facts jsonb, p_items jsonb) returns setof cds.alerts
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_codes text[] := array(select i.value ->> 'ingredient_code' from jsonb_array_elements(p_items) i);
+  -- what the patient takes already is no reason to warn by itself, only together with something new
+  v_new text[] := array(
+    select i.value ->> 'ingredient_code' from jsonb_array_elements(cds.new_items(p_items)) i
+  );
+  v_pair record;
+  v_risk cds.alerts;
+begin
+  for v_pair in
+    select d.*
+    from cds.drug_interactions d
+    where
+      d.active
+      and d.subject_code = any (v_codes)
+      and case d.kind
+        when 'drug_drug' then d.object_code = any (v_codes)
+        when 'duplicate_class' then d.object_code = any (v_codes)
+        when 'drug_disease' then p_facts -> 'conditions' ? d.object_code
+        when 'drug_food' then true
+        else false
+      end
+      and (d.subject_code = any (v_new) or d.kind in ('drug_drug', 'duplicate_class') and d.object_code = any (v_new))
+    order by d.kind, d.subject_code, d.object_code, d.source
+  loop
+    v_risk := null;
+    v_risk.interaction_id := v_pair.id;
+    v_risk.category := case v_pair.kind when 'duplicate_class' then 'duplicate' else 'interaction' end;
+    v_risk.severity := cds.severity_of(v_pair.severity);
+    v_risk.message := v_pair.subject_code || ' and ' || v_pair.object_code || ': ' || v_pair.effect || '. '
+      || v_pair.management;
+    v_risk.evidence := jsonb_build_object(
+      'kind', v_pair.kind, 'subject_code', v_pair.subject_code, 'object_code', v_pair.object_code
+    );
+    v_risk.dedupe_key := v_pair.id;
+    return next v_risk;
+  end loop;
+
+  -- the same ingredient twice, whatever the brands are called
+  for v_pair in
+    select c.code
+    from unnest(v_codes) c (code)
+    where c.code = any (v_new)
+    group by c.code
+    having count(*) > 1
+    order by c.code
+  loop
+    v_risk := null;
+    v_risk.category := 'duplicate';
+    v_risk.severity := 'warning';
+    v_risk.message := v_pair.code || ' is given twice';
+    v_risk.evidence := jsonb_build_object('ingredient_code', v_pair.code);
+    v_risk.dedupe_key := v_pair.code;
+    return next v_risk;
+  end loop;
+end
+$$;
+
+comment on function cds.find_interactions(jsonb, jsonb) is 'about=Pairs of drugs that clash, drugs that clash with an active disease or with food, drugs of one class and one ingredient twice. Items with current = true are what the patient takes already.';
+
+create or replace function cds.find_doses(p_facts jsonb, p_items jsonb) returns setof cds.alerts
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_hard_stop_factor numeric := coalesce((core.setting('cds.hard_stop_dose_factor') #>> '{}')::numeric, 2);
+  v_row record;
+  v_risk cds.alerts;
+  v_weight numeric;
+  v_single numeric;
+  v_daily numeric;
+  v_excess numeric;
+begin
+  for v_row in
+    select e.value as item, d.id as limit_id, d.pregnancy, d.max_single, d.max_daily, d.unit, d.per_kg, f.facts
+    from jsonb_array_elements(cds.new_items(p_items)) e
+    cross join lateral (select p_facts || e.value as facts) f
+    join cds.dose_limits d
+      on d.ingredient_code = e.value ->> 'ingredient_code' and d.route = e.value ->> 'route'
+    where
+      d.age_days @> (f.facts ->> 'age_days')::int
+      and (d.weight_kg is null or d.weight_kg @> (f.facts ->> 'weight_kg')::numeric)
+      and (d.egfr is null or d.egfr @> (f.facts ->> 'egfr')::numeric)
+      and (d.pregnancy <> 'allowed' or (f.facts ->> 'pregnant')::boolean)
+    order by d.id
+  loop
+    v_risk := null;
+    v_risk.dose_limit_id := v_row.limit_id;
+    v_risk.evidence := jsonb_build_object(
+      'item', v_row.item, 'max_single', v_row.max_single, 'max_daily', v_row.max_daily, 'unit', v_row.unit,
+      'per_kg', v_row.per_kg
+    );
+    v_risk.dedupe_key := concat_ws(
+      ':', v_row.limit_id, v_row.item ->> 'dose_value', v_row.item ->> 'unit', v_row.item ->> 'doses_per_day'
+    );
+    if v_row.pregnancy = 'avoid' and (v_row.facts ->> 'pregnant')::boolean then
+      v_risk.category := 'pregnancy';
+      v_risk.severity := 'hard_stop';
+      v_risk.message := (v_row.item ->> 'ingredient_code') || ' is to be avoided in pregnancy';
+      return next v_risk;
+      continue;
+    end if;
+
+    v_risk.category := 'dose';
+    v_risk.severity := 'warning';
+    v_single := cds.convert_dose((v_row.item ->> 'dose_value')::numeric, v_row.item ->> 'unit', v_row.unit);
+    v_daily := v_single * (v_row.item ->> 'doses_per_day')::numeric;
+    v_weight := case when v_row.per_kg then (v_row.facts ->> 'weight_kg')::numeric else 1 end;
+    if v_single is null or v_weight is null then -- a limit that cannot be applied must not look like one that holds
+      v_risk.message := (v_row.item ->> 'ingredient_code') || ': the dose cannot be checked, '
+        || case when v_single is null then 'its unit is not ' || v_row.unit else 'the weight is not known' end;
+      v_risk.dedupe_key := v_risk.dedupe_key || ':unchecked';
+      return next v_risk;
+      continue;
+    end if;
+    v_excess := greatest(v_single / (v_row.max_single * v_weight), v_daily / (v_row.max_daily * v_weight));
+    if v_excess > 1 then
+      v_risk.severity := case when v_excess > v_hard_stop_factor then 'hard_stop' else 'warning' end;
+      v_risk.message := (v_row.item ->> 'ingredient_code') || ': ' || trim_scale(round(v_excess, 2))
+        || ' times the most that may be given';
+      v_risk.evidence := v_risk.evidence || jsonb_build_object('times_the_limit', trim_scale(round(v_excess, 2)));
+      return next v_risk;
+    end if;
+  end loop;
+end
+$$;
+
+comment on function cds.find_doses(jsonb, jsonb) is 'about=New items whose dose or daily dose exceeds a limit for the patient''s age, weight and renal function: a warning, a hard stop above setting cds.hard_stop_dose_factor (default 2) times the limit; drugs to avoid in pregnancy; and limits that cannot be checked for want of weight or unit.';
+
+create or replace function cds.find_by_rules(p_hooks text[], p_facts jsonb) returns setof cds.alerts
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_rule record;
+  v_risk cds.alerts;
+begin
+  for v_rule in
+    -- a tenant's own rule replaces the shared one of the same code
+    select distinct on (r.code) r.id, r.code, r.name, r.logic, r.severity, r.category
+    from cds.rules r
+    where r.hook = any (p_hooks) and r.status = 'active' and (r.tenant_id = v_tenant or r.tenant_id is null)
+    order by r.code, r.tenant_id nulls last
+  loop
+    if cds.evaluate(v_rule.logic, p_facts) then
+      v_risk := null;
+      v_risk.rule_id := v_rule.id;
+      v_risk.category := v_rule.category;
+      v_risk.severity := v_rule.severity;
+      v_risk.message := v_rule.name;
+      v_risk.evidence := jsonb_build_object('rule', v_rule.code);
+      v_risk.dedupe_key := concat_ws(':', v_rule.id, p_facts ->> 'ingredient_code');
+      return next v_risk;
+    end if;
+  end loop;
+end
+$$;
+
+comment on function cds.find_by_rules(text[], jsonb) is 'about=Active rules of the hooks whose condition holds for the facts; a tenant''s own rule replaces the shared one of its code.';
+
+create or replace function cds.count_open_hard_stops(p_subject_type text, p_subject_id uuid) returns int
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+begin
+  return (
+    select count(*)::int
+    from cds.alerts a
+    where
+      a.tenant_id = v_tenant and a.subject_type = p_subject_type and a.subject_id = p_subject_id
+      and a.severity = 'hard_stop' and a.status in ('fired', 'acknowledged')
+  );
+end
+$$;
+
+comment on function cds.count_open_hard_stops(text, uuid) is 'about=How many hard stops of a subject are neither overridden nor gone: what must be 0 before it is signed.';
+
+-- What people do with an alert: see it, follow it, or go on in spite of it.
+create or replace function cds.lock_alert(p_alert_id uuid) returns cds.alerts
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_alert cds.alerts;
+begin
+  select a.* into v_alert
+  from cds.alerts a
+  where a.tenant_id = v_tenant and a.id = p_alert_id
+  for no key update;
+  if not found then
+    raise exception 'alert % does not exist', p_alert_id
+      using errcode = 'IM005', hint = 'choose an alert of the tenant';
+  end if;
+  return v_alert;
+end
+$$;
+
+comment on function cds.lock_alert(uuid) is 'about=The alert, locked until the transaction ends. IM005 no such alert.';
+
+create or replace function cds.acknowledge_alert(p_alert_id uuid) returns cds.alerts
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_alert cds.alerts := cds.lock_alert(p_alert_id);
+begin
+  if v_alert.status <> 'fired' then -- seen before, or answered already
+    return v_alert;
+  end if;
+  update cds.alerts a
+  set status = 'acknowledged', shown_to = core.current_user_id()
+  where a.tenant_id = v_alert.tenant_id and a.id = v_alert.id
+  returning a.* into v_alert;
+  return v_alert;
+end
+$$;
+
+comment on function cds.acknowledge_alert(uuid) is 'about=The signed-in user saw the alert. One that was seen or answered stays as it is. IM005 no such alert.';
+
+create or replace function cds.accept_alert(p_alert_id uuid) returns cds.alerts
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_alert cds.alerts := cds.lock_alert(p_alert_id);
+begin
+  if v_alert.status = 'accepted' then
+    return v_alert;
+  end if;
+  if v_alert.severity = 'hard_stop' and v_alert.status in ('fired', 'acknowledged') then
+    raise exception 'alert % is a hard stop: it ends when its cause is gone', p_alert_id
+      using errcode = 'IM401', hint = 'change the order and check it again, or override the alert with a second approver';
+  end if;
+  update cds.alerts a
+  set status = 'accepted', responded_at = now(), shown_to = coalesce(a.shown_to, core.current_user_id())
+  where a.tenant_id = v_alert.tenant_id and a.id = v_alert.id
+  returning a.* into v_alert;
+  return v_alert;
+end
+$$;
+
+comment on function cds.accept_alert(uuid) is 'about=The user follows the alert and changes the order. A hard stop cannot be accepted: it expires when a new check does not find it. IM001 answered otherwise, IM005 no such alert, IM401 it is a hard stop.';
+
+create or replace function cds.override_alert(
+  p_alert_id uuid,
+  p_reason_code text,
+  p_reason_text text default null,
+  p_second_approver_id uuid default null
+) returns cds.alert_overrides
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_alert cds.alerts := cds.lock_alert(p_alert_id);
+  v_user uuid := core.current_user_id();
+  v_override cds.alert_overrides;
+begin
+  if v_alert.status = 'overridden' then
+    select o.* into v_override
+    from cds.alert_overrides o
+    where o.tenant_id = v_alert.tenant_id and o.alert_id = v_alert.id;
+    return v_override;
+  end if;
+  if p_reason_code is null or (p_reason_code = 'other' and coalesce(length(btrim(p_reason_text)), 0) < 10) then
+    raise exception 'alert % needs a reason to be overridden', p_alert_id
+      using errcode = 'IM002', hint = 'pass a reason code; with other, explain it in ten characters or more';
+  end if;
+  if v_alert.severity = 'hard_stop' and (
+    p_second_approver_id is null
+    or p_second_approver_id = v_user
+    or not exists (
+      select
+      from auth.users u
+      where
+        u.tenant_id = v_alert.tenant_id and u.id = p_second_approver_id and u.status = 'active'
+        and coalesce(core.setting('cds.second_approver_roles'), '["doctor", "pharmacist"]') ? u.primary_role::text
+    )
+  ) then
+    raise exception 'alert % is a hard stop: overriding it needs a second approver', p_alert_id
+      using errcode = 'IM506', hint = 'ask another doctor or pharmacist (setting cds.second_approver_roles)';
+  end if;
+  update cds.alerts a
+  set status = 'overridden', responded_at = now(), shown_to = coalesce(a.shown_to, v_user)
+  where a.tenant_id = v_alert.tenant_id and a.id = v_alert.id;
+  insert into cds.alert_overrides as o (
+    tenant_id, alert_id, user_id, reason_code, reason_text, second_approver_id
+  )
+  values (v_alert.tenant_id, v_alert.id, v_user, p_reason_code, p_reason_text, p_second_approver_id)
+  returning o.* into v_override;
+  return v_override;
+end
+$$;
+
+comment on function cds.override_alert(uuid, text, text, uuid) is 'about=Goes on in spite of an alert, with a coded reason; a hard stop needs a second approver, an active user of setting cds.second_approver_roles (default doctor, pharmacist) who is not the signed-in one. Asked again, the first override. IM001 the alert is answered or gone, IM002 no reason, IM005 no such alert, IM506 no second approver.';
+
+create or replace function cds.expire_alerts(p_limit int default 500) returns int
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_hours int := coalesce((core.setting('cds.alert_hours') #>> '{}')::int, 72);
+  v_alert record;
+  v_expired int := 0;
+begin
+  for v_alert in
+    select a.id
+    from cds.alerts a
+    where
+      a.tenant_id = v_tenant and a.status in ('fired', 'acknowledged') and a.severity <> 'hard_stop'
+      and a.fired_at < now() - make_interval(hours => v_hours)
+    order by a.fired_at
+    limit p_limit
+    for no key update skip locked
+  loop
+    update cds.alerts a
+    set status = 'expired'
+    where a.tenant_id = v_tenant and a.id = v_alert.id;
+    v_expired := v_expired + 1;
+  end loop;
+  return v_expired;
+end
+$$;
+
+comment on function cds.expire_alerts(int) is 'about=Ends open alerts older than setting cds.alert_hours (default 72), never hard stops, and returns how many. For a job.';
+
+-- The life of a rule: drafted, tested, activated by somebody else, suspended when it misbehaves, replaced by its next
+-- version.
+create or replace function cds.lock_rule(p_rule_id uuid) returns cds.rules
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_rule cds.rules;
+begin
+  select r.* into v_rule
+  from cds.rules r
+  where r.tenant_id = v_tenant and r.id = p_rule_id
+  for no key update;
+  if not found then
+    raise exception 'rule % does not exist', p_rule_id
+      using errcode = 'IM005', hint = 'choose a rule of the tenant; shared rules come with the product';
+  end if;
+  return v_rule;
+end
+$$;
+
+comment on function cds.lock_rule(uuid) is 'about=A rule of the tenant, locked until the transaction ends. IM005 no such rule.';
+
+create or replace function cds.set_rule_status(p_rule cds.rules, p_status text) returns cds.rules
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_rule cds.rules;
+begin
+  update cds.rules r
+  set status = p_status
+  where r.tenant_id = p_rule.tenant_id and r.id = p_rule.id
+  returning r.* into v_rule;
+  return v_rule;
+end
+$$;
+
+comment on function cds.set_rule_status(cds.rules, text) is 'about=Moves a locked rule. IM001 the state machine has no such move.';
+
+create or replace function cds.draft_rule(
+  p_code text,
+  p_name text,
+  p_hook text,
+  p_logic jsonb,
+  p_severity text,
+  p_category text,
+  p_test_cases jsonb default '[]',
+  p_evidence text default null
+) returns cds.rules
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_rule cds.rules;
+begin
+  if not cds.valid_logic(p_logic) then
+    raise exception 'the logic of rule "%" cannot be read', p_code
+      using errcode = '22023', hint = 'comment on function cds.evaluate says what a condition looks like';
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended('cds.rule ' || v_tenant || p_code, 0));
+  select r.* into v_rule
+  from cds.rules r
+  where r.tenant_id = v_tenant and r.code = p_code and r.status = 'draft';
+  if found then -- a draft is worked on until it is tested
+    update cds.rules r
+    set
+      name = p_name, hook = p_hook, logic = p_logic, severity = p_severity, category = p_category,
+      test_cases = p_test_cases, evidence = p_evidence
+    where r.tenant_id = v_tenant and r.id = v_rule.id
+    returning r.* into v_rule;
+    return v_rule;
+  end if;
+  insert into cds.rules as r (
+    tenant_id, code, version, name, hook, logic, severity, category, test_cases, evidence
+  )
+  values (
+    v_tenant, p_code,
+    (
+      select coalesce(max(o.version), 0) + 1
+      from cds.rules o
+      where o.tenant_id = v_tenant and o.code = p_code
+    ),
+    p_name, p_hook, p_logic, p_severity, p_category, p_test_cases, p_evidence
+  )
+  returning r.* into v_rule;
+  return v_rule;
+end
+$$;
+
+comment on function cds.draft_rule(text, text, text, jsonb, text, text, jsonb, text) is 'about=Drafts the next version of a rule, or changes its draft. p_test_cases: [{name, facts, fires}]. 22023 logic that cds.evaluate cannot read.';
+
+create or replace function cds.test_rule(p_rule_id uuid) returns table (test_case text, expected boolean, actual boolean, passed boolean)
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+begin
+  if not exists (select from cds.rules r where r.id = p_rule_id and (r.tenant_id = v_tenant or r.tenant_id is null)) then
+    raise exception 'rule % does not exist', p_rule_id
+      using errcode = 'IM005', hint = 'choose a rule of the tenant or a shared one';
+  end if;
+  return query
+  select
+    c.value ->> 'name', (c.value ->> 'fires')::boolean, t.actual,
+    t.actual is not distinct from (c.value ->> 'fires')::boolean
+  from cds.rules r
+  cross join lateral jsonb_array_elements(r.test_cases) with ordinality c
+  cross join lateral (select cds.evaluate(r.logic, coalesce(c.value -> 'facts', '{}')) as actual) t
+  where r.id = p_rule_id
+  order by c.ordinality;
+end
+$$;
+
+comment on function cds.test_rule(uuid) is 'about=Runs the test cases of a rule: what each expects and what the rule says. IM005 no such rule.';
+
+create or replace function cds.start_rule_test(p_rule_id uuid) returns cds.rules
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_rule cds.rules := cds.lock_rule(p_rule_id);
+begin
+  if v_rule.status = 'testing' then
+    return v_rule;
+  end if;
+  return cds.set_rule_status(v_rule, 'testing');
+end
+$$;
+
+comment on function cds.start_rule_test(uuid) is 'about=Draft to testing: from now on the logic stays as it is. IM001 not a draft, IM005 no such rule.';
+
+create or replace function cds.return_rule_to_draft(p_rule_id uuid) returns cds.rules
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_rule cds.rules := cds.lock_rule(p_rule_id);
+begin
+  if v_rule.status = 'draft' then
+    return v_rule;
+  end if;
+  return cds.set_rule_status(v_rule, 'draft');
+end
+$$;
+
+comment on function cds.return_rule_to_draft(uuid) is 'about=Testing to draft: the review asks for changes. IM001 not in testing, IM005 no such rule.';
+
+create or replace function cds.activate_rule(p_rule_id uuid) returns cds.rules
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_rule cds.rules := cds.lock_rule(p_rule_id);
+  v_failed text;
+begin
+  if v_rule.status = 'active' then
+    return v_rule;
+  end if;
+  if v_rule.status = 'testing' then
+    if core.current_user_id() is null or core.current_user_id() = v_rule.created_by then
+      raise exception 'rule % is activated by somebody who did not write it', p_rule_id
+        using errcode = 'IM506', hint = 'ask a second person to review and activate it';
+    end if;
+    select string_agg(t.test_case, ', ') into v_failed from cds.test_rule(p_rule_id) t where not t.passed;
+    if v_failed is not null or jsonb_array_length(v_rule.test_cases) = 0 then
+      raise exception 'rule % does not pass its test cases: %', p_rule_id, coalesce(v_failed, 'it has none')
+        using errcode = 'IM410', hint = 'run cds.test_rule, correct the rule or the cases, then activate it';
+    end if;
+    update cds.rules r
+    set status = 'retired'
+    where r.tenant_id = v_rule.tenant_id and r.code = v_rule.code and r.status in ('active', 'suspended');
+  end if;
+  update cds.rules r
+  set
+    status = 'active', approved_at = coalesce(r.approved_at, now()),
+    approved_by = coalesce(r.approved_by, core.current_user_id())
+  where r.tenant_id = v_rule.tenant_id and r.id = v_rule.id
+  returning r.* into v_rule;
+  return v_rule;
+end
+$$;
+
+comment on function cds.activate_rule(uuid) is 'about=Testing or suspended to active: all test cases pass, by a user who did not write it; the version that was active retires in the same moment. IM001 not in testing or suspended, IM005 no such rule, IM410 a test case fails, IM506 the author.';
+
+create or replace function cds.suspend_rule(p_rule_id uuid, p_reason text) returns cds.rules
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_rule cds.rules := cds.lock_rule(p_rule_id);
+begin
+  if v_rule.status = 'suspended' then
+    return v_rule;
+  end if;
+  perform core.set_reason(p_reason);
+  return cds.set_rule_status(v_rule, 'suspended');
+end
+$$;
+
+comment on function cds.suspend_rule(uuid, text) is 'about=Silences an active rule for now; cds.activate_rule wakes it. IM001 not active, IM002 no reason, IM005 no such rule.';
+
+create or replace function cds.retire_rule(p_rule_id uuid) returns cds.rules
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_rule cds.rules := cds.lock_rule(p_rule_id);
+begin
+  if v_rule.status = 'retired' then
+    return v_rule;
+  end if;
+  return cds.set_rule_status(v_rule, 'retired');
+end
+$$;
+
+comment on function cds.retire_rule(uuid) is 'about=Ends a rule for good: a draft, an active or a suspended one. IM001 in testing, IM005 no such rule.';
+
+-- soft references: functions
+
+create or replace function cds.alert_overrides_check_references() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if new.second_approver_id is distinct from old.second_approver_id then
+    perform core.require_entity(new.tenant_id, 'auth.users', new.second_approver_id, 'alert_overrides_second_approver_fkey');
+  end if;
+  if new.user_id is distinct from old.user_id then
+    perform core.require_entity(new.tenant_id, 'auth.users', new.user_id, 'alert_overrides_user_fkey');
+  end if;
+  return null;
+end
+$$;
+
+comment on function cds.alert_overrides_check_references() is 'about=Of a new or changed row: what second_approver_id, user_id name must be known and active. IM012 unknown here, IM013 not active.';
+
+create or replace trigger alert_overrides_new_references after insert on cds.alert_overrides
+  for each row execute function cds.alert_overrides_check_references();
+
+create or replace trigger alert_overrides_changed_references after update on cds.alert_overrides
+  for each row when (new.second_approver_id is distinct from old.second_approver_id or new.user_id is distinct from old.user_id)
+  execute function cds.alert_overrides_check_references();
+
+create or replace function cds.alerts_check_references() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if new.allergy_id is distinct from old.allergy_id then
+    perform core.require_entity(new.tenant_id, 'clinical.allergies', new.allergy_id, 'alerts_allergy_fkey');
+  end if;
+  if new.encounter_id is distinct from old.encounter_id then
+    perform core.require_entity(new.tenant_id, 'clinical.encounters', new.encounter_id, 'alerts_encounter_fkey');
+  end if;
+  if new.patient_id is distinct from old.patient_id then
+    perform core.require_entity(new.tenant_id, 'patient.patients', new.patient_id, 'alerts_patient_fkey');
+  end if;
+  if new.shown_to is distinct from old.shown_to then
+    perform core.require_entity(new.tenant_id, 'auth.users', new.shown_to, 'alerts_shown_to_fkey');
+  end if;
+  return null;
+end
+$$;
+
+comment on function cds.alerts_check_references() is 'about=Of a new or changed row: what allergy_id, encounter_id, patient_id, shown_to name must be known and active. IM012 unknown here, IM013 not active.';
+
+create or replace trigger alerts_new_references after insert on cds.alerts
+  for each row execute function cds.alerts_check_references();
+
+create or replace trigger alerts_changed_references after update on cds.alerts
+  for each row when (new.allergy_id is distinct from old.allergy_id or new.encounter_id is distinct from old.encounter_id or new.patient_id is distinct from old.patient_id or new.shown_to is distinct from old.shown_to)
+  execute function cds.alerts_check_references();
+
+create or replace function cds.rules_check_references() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if new.approved_by is distinct from old.approved_by then
+    perform core.require_entity(new.tenant_id, 'auth.users', new.approved_by, 'rules_approved_by_fkey');
+  end if;
+  return null;
+end
+$$;
+
+comment on function cds.rules_check_references() is 'about=Of a new or changed row: what approved_by names must be known and active. IM012 unknown here, IM013 not active.';
+
+create or replace trigger rules_new_references after insert on cds.rules
+  for each row execute function cds.rules_check_references();
+
+create or replace trigger rules_changed_references after update on cds.rules
+  for each row when (new.approved_by is distinct from old.approved_by)
+  execute function cds.rules_check_references();
+
+
+-- =====================================================================================================================
+-- VIEWS
+-- =====================================================================================================================
+
+-- core: views
+
+-- What every table and column is, read from the comments. Checks and generators read these views and nothing else.
+create or replace view core.v_tables with (security_invoker = true) as
+select
+  n.nspname::text as schema_name,
+  c.relname::text as table_name,
+  core.tag(d.description, 'class') as class,
+  core.tag(d.description, 'scope') as scope,
+  core.tag(d.description, 'owner') as owner,
+  core.tag(d.description, 'fhir') as fhir,
+  core.tag(d.description, 'retention') as retention,
+  core.tag(d.description, 'about') as about
+from pg_catalog.pg_class c
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+join pg_catalog.pg_description d on d.objoid = c.oid and d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objsubid = 0
+where c.relkind in ('r', 'p') and not c.relispartition and d.description ~ '^class=';
+
+comment on view core.v_tables is 'about=One row a table: class, scope, owning service, FHIR resource, retention, meaning.';
+
+create or replace view core.v_columns with (security_invoker = true) as
+select
+  t.schema_name,
+  t.table_name,
+  a.attname::text as column_name,
+  core.tag(d.description, 'class') as class,
+  coalesce(core.tag(d.description, 'enc') = '1', false) as encrypted,
+  core.tag(d.description, 'mask') as mask,
+  core.tag(d.description, 'about') as about
+from core.v_tables t
+join pg_catalog.pg_attribute a
+  on a.attrelid = pg_catalog.format('%I.%I', t.schema_name, t.table_name)::pg_catalog.regclass and a.attnum > 0 and not a.attisdropped
+left join pg_catalog.pg_description d
+  on d.objoid = a.attrelid and d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objsubid = a.attnum;
+
+comment on view core.v_columns is 'about=One row a column: class, whether it is encrypted, mask, meaning.';
+
+-- audit: views
+
+-- Reading the log. The views keep the rows of the tenant only (security_invoker), the rollups are exact to the second:
+-- what is sealed is counted already, the rest is counted now.
+create or replace view audit.audit_logs_recent with (security_invoker = true) as
+select *
+from audit.audit_logs
+where occurred_at >= now() - interval '7 days';
+
+comment on view audit.audit_logs_recent is 'about=The audit log of the last seven days.';
+
+create or replace view audit.unsealed_audit_logs with (security_invoker = true) as
+select l.*
+from audit.audit_logs l
+where
+  l.txid >= coalesce(
+    (
+      select a.to_txid
+      from audit.audit_chain_anchors a
+      where a.tenant_id = (select core.current_tenant_id()) and a.log_name = 'audit_logs'
+      order by a.seal_no desc
+      limit 1
+    ),
+    0
+  );
+
+comment on view audit.unsealed_audit_logs is 'about=Rows of the audit log that no seal covers yet.';
+
+create or replace view audit.audit_metrics_hourly with (security_invoker = true) as
+select tenant_id, bucket, schema_name, table_name, action, sum(events)::bigint as events
+from (
+  select tenant_id, bucket, schema_name, table_name, action, events
+  from audit.metrics_hourly
+  union all
+  select tenant_id, date_trunc('hour', occurred_at, 'UTC'), schema_name, table_name, action, count(*)
+  from audit.unsealed_audit_logs
+  group by 1, 2, 3, 4, 5
+) as counted
+group by 1, 2, 3, 4, 5;
+
+comment on view audit.audit_metrics_hourly is 'about=Audit events per hour, table and action.';
+
+create or replace view audit.audit_compliance_daily with (security_invoker = true) as
+select
+  tenant_id, bucket, action, actor_role, sum(events)::bigint as events,
+  sum(without_actor)::bigint as without_actor, sum(without_purpose)::bigint as without_purpose
+from (
+  select tenant_id, bucket, action, actor_role, events, without_actor, without_purpose
+  from audit.compliance_daily
+  union all
+  select
+    tenant_id, (occurred_at at time zone 'UTC')::date, action, coalesce(actor_role, ''), count(*),
+    count(*) filter (where actor_user_id is null), count(*) filter (where purpose_of_use is null)
+  from audit.unsealed_audit_logs
+  group by 1, 2, 3, 4
+) as counted
+group by 1, 2, 3, 4;
+
+comment on view audit.audit_compliance_daily is 'about=Audit events per day (UTC), action and role, with those that name no actor or no purpose of use.';
+
+create or replace function audit.get_audit_logs_time_range(
+  p_from timestamptz,
+  p_to timestamptz,
+  p_patient_id uuid default null,
+  p_table text default null,
+  p_limit int default 1000
+) returns setof audit.audit_logs
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select l.*
+  from (
+    -- each branch is limited by itself, so that the log is read along its key
+    (
+      select l.*
+      from audit.audit_logs l
+      where
+        l.tenant_id = core.require_tenant()
+        and l.occurred_at >= p_from
+        and l.occurred_at < p_to
+        and (p_patient_id is null or l.patient_id = p_patient_id)
+        and (p_table is null or l.schema_name || '.' || l.table_name = p_table)
+      order by l.occurred_at desc, l.seq desc
+      limit p_limit
+    )
+    union all
+    select a.* from audit.archived_audit_logs(p_from, p_to, p_patient_id, p_table, p_limit) a
+  ) as l
+  order by l.occurred_at desc, l.seq desc
+  limit p_limit
+$$;
+
+comment on function audit.get_audit_logs_time_range(timestamptz, timestamptz, uuid, text, int) is 'about=The tenant''s log from p_from until before p_to, archived months too, newest first, of one patient or one table (schema.name) where given.';
+
+create or replace function audit.get_compliance_summary(p_from date, p_to date) returns table (
+  action text,
+  actor_role text,
+  events bigint,
+  without_actor bigint,
+  without_purpose bigint
+)
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select
+    d.action, d.actor_role, pg_catalog.sum(d.events)::bigint, pg_catalog.sum(d.without_actor)::bigint,
+    pg_catalog.sum(d.without_purpose)::bigint
+  from audit.audit_compliance_daily d
+  where d.tenant_id = core.require_tenant() and d.bucket >= p_from and d.bucket < p_to
+  group by d.action, d.actor_role
+  order by d.action, d.actor_role
+$$;
+
+comment on function audit.get_compliance_summary(date, date) is 'about=Audit events from p_from until before p_to by action and role, with those that name no actor or no purpose of use.';
+
+-- cds: views
+
+-- What waits for an answer, with the words that the screen shows.
+create or replace view cds.open_alerts
+  with (security_invoker = true)
+as
+select
+  a.tenant_id,
+  a.id as alert_id,
+  a.patient_id,
+  a.encounter_id,
+  a.subject_type,
+  a.subject_id,
+  a.category,
+  a.severity,
+  a.message,
+  a.fired_at,
+  a.status,
+  r.code as rule_code,
+  i.effect,
+  i.management
+from cds.alerts a
+left join cds.rules r on r.id = a.rule_id
+left join cds.drug_interactions i on i.id = a.interaction_id
+where a.status in ('fired', 'acknowledged');
+
+comment on view cds.open_alerts is 'class=phi;scope=tenant;owner=cds;about=Alerts that are not answered, with the rule or the pair behind them.';
+
+-- Alerts that everybody overrides teach people to override: this view shows which ones.
+create or replace view cds.alert_statistics
+  with (security_invoker = true)
+as
+select
+  a.tenant_id,
+  a.category,
+  a.severity,
+  r.code as rule_code,
+  count(*) as fired,
+  count(*) filter (where a.status = 'accepted' or a.status = 'expired') as followed,
+  count(*) filter (where a.status = 'overridden') as overridden,
+  count(*) filter (where a.status = 'suppressed') as suppressed,
+  count(*) filter (where a.status in ('fired', 'acknowledged')) as open,
+  round(100.0 * count(*) filter (where a.status = 'overridden') / count(*), 1) as overridden_percent
+from cds.alerts a
+left join cds.rules r on r.id = a.rule_id
+group by a.tenant_id, a.category, a.severity, r.code;
+
+comment on view cds.alert_statistics is 'class=operational;scope=tenant;owner=cds;about=How often alerts of a kind fired, were followed or overridden; a high overridden_percent asks for a better rule.';
+
+
+-- =====================================================================================================================
+-- GRANTS
+-- =====================================================================================================================
+
+-- core: grants
+
+-- The kernel belongs to kernel_owner. Every service role is a member of kernel_app: what is granted to kernel_app
+-- here, operations and applications of all services may use.
+select core.hand_over('core', 'kernel');
+
+grant usage on schema core to kernel_owner, imhotep_platform, audit_writer, audit_reader, retention_job;
+
+-- read by policies, defaults, checks and triggers of every table
+grant execute on function
+  core.uuid_v7(), core.zero_uuid(), core.current_tenant_id(), core.require_tenant(), core.current_user_id(),
+  core.current_role_name(), core.current_reason(), core.tag(text, text),
+  core.valid_luhn(text), core.valid_verhoeff(text), core.verhoeff_sum(text), core.valid_mod37_2(text),
+  core.check_character(text, text), core.valid_gstin(text), core.valid_timezone(text),
+  core.looks_like_aadhaar(text),
+  core.valid_sctid(text), core.valid_loinc(text), core.valid_isbt_din(text, text), core.valid_gtin(text),
+  core.valid_icd10(text), core.valid_dicom_uid(text), core.valid_abha_number(text), core.valid_abha_address(text),
+  core.valid_ifsc(text), core.valid_income_tax_pan(text), core.valid_pin_code(text), core.valid_indian_mobile(text),
+  core.looks_like_pan(text), core.assert_no_pan(jsonb), core.abo_compatible(text, text, text)
+to public;
+
+grant execute on function
+  core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.set_reason(text),
+  core.setting(text), core.environment(), core.assert_not_production(), core.active_tenants(),
+  core.period_key(text, date), core.next_number(text, text, date),
+  core.next_default_number(text, text, text, int, text, date),
+  core.configure_series(text, text, text, int, text, boolean, text, int),
+  core.idempotent_begin(text, text, bytea, interval), core.idempotent_finish(text, text, jsonb, text),
+  core.forget_idempotency_keys(int), core.enqueue(text, uuid, text, jsonb),
+  core.claim_outbox(text, int, interval), core.mark_published(uuid[], uuid),
+  core.mark_failed(uuid, uuid, text, int), core.replay_event(uuid)
+to kernel_app;
+
+grant execute on function
+  core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.setting(text), core.environment(), core.active_tenants()
+to kernel_ro, audit_reader, audit_writer, retention_job;
+
+grant execute on function
+  core.provision_tenant(uuid, text, text, text, text, text, text), core.assert_not_production(), core.environment(),
+  core.shred_key(text, text)
+to imhotep_platform;
+
+grant select on core.v_tables, core.v_columns to kernel_app, kernel_ro, audit_reader;
+
+select core.ensure_partitions('core.outbox_events', 'day', 7);
+
+grant execute on function
+  core.require_entity(uuid, text, uuid, text), core.announce_entity(uuid, text, uuid, text, jsonb, text),
+  core.apply_entity_event(text, text, uuid, bigint, jsonb)
+to kernel_app;
+
+-- audit: grants
+
+-- audit_writer alone inserts into the logs, audit_reader reads them; applications can do neither.
+select core.hand_over('audit', 'kernel');
+
+grant usage on schema audit to kernel_owner, audit_writer, audit_reader, retention_job;
+
+grant execute on function
+  audit.log_event(text, text, text, uuid, text), audit.log_access(text, uuid, uuid, text, text[], int),
+  audit.log_disclosure(text, uuid, uuid, text, text, uuid),
+  audit.open_break_glass(uuid, text, text, interval), audit.close_break_glass(uuid),
+  audit.review_break_glass(uuid, text)
+to kernel_app;
+
+grant execute on function
+  audit.get_audit_logs_time_range(timestamptz, timestamptz, uuid, text, int), audit.get_compliance_summary(date, date),
+  audit.verify_chain(text), audit.chain_head(text),
+  audit.archived_audit_logs(timestamptz, timestamptz, uuid, text, int),
+  audit.archived_phi_access_logs(timestamptz, timestamptz, uuid),
+  audit.archives_between(text, timestamptz, timestamptz, bigint, bigint), audit.unpack_archive(audit.audit_archives),
+  audit.decode_rows(bytea, jsonb), audit.decompress(bytea, text)
+to audit_reader;
+
+grant execute on function audit.seal(text), audit.verify_chain(text), audit.chain_head(text) to imhotep_platform;
+
+grant usage on schema audit to imhotep_platform;
+
+-- only sealed rows are packed, and a tenant that is no longer active still has rows to seal
+grant execute on function
+  audit.drop_expired_partitions(interval), audit.packable_partitions(interval), audit.log_partition(regclass),
+  audit.begin_packing(regclass), audit.pack_partition(regclass), audit.drop_packed_partition(regclass), audit.seal(text)
+to retention_job;
+
+grant select on
+  audit.audit_logs_recent, audit.unsealed_audit_logs, audit.audit_metrics_hourly, audit.audit_compliance_daily
+to audit_reader;
+
+-- the kernel's own tables that matter to security
+select audit.track('core.system_settings');
+select audit.track('audit.break_glass_sessions');
+
+select core.ensure_partitions('audit.audit_logs', 'month', 3);
+select core.ensure_partitions('audit.phi_access_logs', 'month', 3);
+
+-- cds: grants
+
+-- cds_owner owns the module. Its checks read a few columns of the chart.
+select core.hand_over('cds', 'cds');
+
+grant select on cds.open_alerts, cds.alert_statistics to cds_app, cds_ro;
+
+grant execute on function
+  cds.count_open_hard_stops(text, uuid),
+  cds.acknowledge_alert(uuid),
+  cds.accept_alert(uuid),
+  cds.override_alert(uuid, text, text, uuid),
+  cds.expire_alerts(int),
+  cds.draft_rule(text, text, text, jsonb, text, text, jsonb, text),
+  cds.test_rule(uuid),
+  cds.start_rule_test(uuid),
+  cds.return_rule_to_draft(uuid),
+  cds.activate_rule(uuid),
+  cds.suspend_rule(uuid, text),
+  cds.retire_rule(uuid)
+to cds_app;
+
+-- other services: grants
+
+select core.hand_over('auth', 'cds');
+
+grant select on
+  auth.users
+to cds_app, cds_ro;
+
+select core.close_database('cds');

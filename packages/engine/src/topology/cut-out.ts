@@ -1,0 +1,229 @@
+import { compareText } from '../modules/compare-text.ts'
+import { ModuleError } from '../modules/module-error.ts'
+import { addedForeignKeys } from '../plan/foreign-keys.ts'
+import { statementKind } from '../parse/statement-kind.ts'
+import { tableUse } from './column-use.ts'
+import { filteredGrant } from './filtered-grant.ts'
+import { commented } from './subject.ts'
+import type { LeftOutObject } from './topology.ts'
+import type { Piece, Whole } from './whole.ts'
+
+/** What of the whole stands in one service's database. */
+export interface CutOut {
+  readonly service: string
+  /** In the order of the whole; grants hold only what is there. */
+  readonly pieces: Piece[]
+  readonly leftOut: LeftOutObject[]
+  /** `schema.table` of other services that the pieces read, sorted. */
+  readonly reads: string[]
+  /** Foreign schemas that something stands in, sorted. */
+  readonly foreignSchemas: string[]
+  /** `schema.function` of other services, sorted. */
+  readonly copied: string[]
+}
+
+interface Problem {
+  readonly reason: string
+  readonly instead: string | null
+}
+
+/**
+ * Cuts a service out of the whole: its own statements and the kernel's, without those that need what another service
+ * owns, and without those that need these. A read of columns that their owner publishes is no such need, nor is a call
+ * of a function that only reads such columns: it comes along.
+ */
+export function cutOut(whole: Whole, service: string): CutOut {
+  const isHere = (schema: string) => [service, whole.options.kernel].includes(whole.services.get(schema) ?? service)
+  const candidates = whole.pieces.filter((piece) => !isFollower(piece) && (isHome(piece) || isReader(piece, whole)))
+  const missing = new Set(
+    whole.pieces.filter((piece) => isHome(piece) === false && piece.makes).map(({ makes }) => makes),
+  )
+  for (const { makes } of candidates) missing.delete(makes)
+
+  const dropped = new Map<Piece, Problem[]>()
+  for (let before = -1; before !== dropped.size;) {
+    before = dropped.size
+    for (const piece of candidates) {
+      if (dropped.has(piece)) continue
+      const problems = problemsOf(piece, whole, isHere, missing)
+      if (problems.length === 0) continue
+      dropped.set(piece, problems)
+      missing.add(piece.makes)
+    }
+  }
+  const kept = candidates.filter((piece) => !dropped.has(piece))
+  const copied = neededReaders(kept, isHome)
+  const standing = kept.filter((piece) => isHome(piece) || copied.has(piece.makes))
+  return result()
+
+  function isHome(piece: Piece): boolean {
+    return piece.home === service || piece.home === whole.options.kernel
+  }
+
+  function result(): CutOut {
+    const own = [...dropped].filter(([piece]) => isHome(piece))
+    refuseBrokenTables(own, service)
+    const made = new Set(standing.map(({ makes }) => makes))
+    const keptSet = new Set(standing)
+    const pieces = whole.pieces.flatMap((piece) => {
+      if (keptSet.has(piece)) return [piece]
+      return isFollower(piece) ? followers(piece, made) : []
+    })
+    const reads = [...new Set(standing.flatMap((piece) => foreignTables(piece, whole, isHere)))].toSorted(compareText)
+    const names = [...copied].map((makes) => makes.slice('function '.length)).toSorted(compareText)
+    const foreign = new Set([...reads, ...names].map((name) => name.split('.')[0] ?? ''))
+    return {
+      service,
+      pieces,
+      leftOut: own.filter(([piece]) => isListed(piece)).map(([piece, problems]) => leftOut(piece, problems)),
+      reads,
+      foreignSchemas: [...foreign].toSorted(compareText),
+      copied: names,
+    }
+  }
+
+  /** Comments and grants go with what they are about. */
+  function followers(piece: Piece, made: ReadonlySet<string>): Piece[] {
+    const { node } = piece.statement
+    const isPresent = (kind: string, name: string) => {
+      if (kind === 'function') return made.has(`function ${name}`)
+      if (kind !== 'table') return isHere(name.split('.')[0] ?? '')
+      return made.has(`table ${name}`) || made.has(`view ${name}`) || isSequence(name)
+    }
+    const isSequence = (name: string) => isHere(name.split('.')[0] ?? '') && !isKnownRelation(name)
+    if ('GrantStmt' in node) {
+      const others = new Set(
+        [...whole.services.values()].filter((other) => other !== service && other !== whole.options.kernel),
+      )
+      const statement = filteredGrant(piece.statement, isPresent, new Set([...others].flatMap(whole.options.roles)))
+      return statement ? [{ ...piece, statement }] : []
+    }
+    if (addedForeignKeys(node)) {
+      const keys = addedForeignKeys(node) ?? []
+      return piece.home !== service && piece.home !== whole.options.kernel
+        ? []
+        : keys.every((key) => isHere(key.referencedSchema))
+          ? [piece]
+          : []
+    }
+    const about = commented(node)
+    if (about === null) return isHome(piece) && piece.references.every(({ schema }) => isHere(schema)) ? [piece] : []
+    const [kind = '', ...rest] = about.split(' ')
+    const name = rest.at(-1) ?? ''
+    if (kind === 'constraint') return isHere(name.split('.')[0] ?? '') && isKeptConstraint(name) ? [piece] : []
+    if (kind === 'column') return made.has(`table ${name}`) || made.has(`view ${name}`) ? [piece] : []
+    return made.has(about) ? [piece] : []
+  }
+
+  function isKnownRelation(name: string): boolean {
+    return whole.catalog.tables.has(name) || whole.catalog.views.has(name)
+  }
+
+  function isKeptConstraint(name: string): boolean {
+    const [schema = '', table = '', constraint = ''] = name.split('.')
+    const references = whole.catalog.tables.get(`${schema}.${table}`)?.constraints.get(constraint)?.references
+    return !references || isHere(references.split('.')[0] ?? '')
+  }
+}
+
+function isFollower({ statement: { node } }: Piece): boolean {
+  return 'GrantStmt' in node || 'CommentStmt' in node || addedForeignKeys(node) !== null
+}
+
+/** A function that changes nothing may stand in the database of a service that calls it. */
+function isReader({ makes }: Piece, { catalog }: Whole): boolean {
+  if (!makes.startsWith('function ')) return false
+  const name = makes.slice('function '.length)
+  return [...catalog.functions.values()].some(
+    (routine) => `${routine.schema}.${routine.name}` === name && routine.volatility !== 'volatile',
+  )
+}
+
+function problemsOf(
+  piece: Piece,
+  whole: Whole,
+  isHere: (schema: string) => boolean,
+  missing: ReadonlySet<string>,
+): Problem[] {
+  const problems = new Map<string, Problem>()
+  const add = (reason: string, instead: string | null) => problems.set(reason, { reason, instead })
+  for (const { kind, schema, name } of piece.references) {
+    const object = `${schema}.${name}`
+    if (`${kind} ${object}` === piece.makes || !whole.services.has(schema)) continue
+    const owner = isHere(schema) ? null : (whole.services.get(schema) ?? null)
+    if (kind === 'function' && missing.has(`function ${object}`)) add(`calls ${object}`, owner)
+    else if (kind === 'table' && missing.has(`view ${object}`)) add(`reads ${object}`, owner)
+    else if (owner !== null && kind === 'table')
+      unpublishedUse(piece, object, whole).forEach((reason) => add(reason, owner))
+    else if (owner !== null && kind === 'type') add(`takes the type ${object}`, owner)
+    else if (owner !== null && kind === 'schema') add(`names the schema ${schema}`, owner)
+  }
+  return [...problems.values()]
+}
+
+function unpublishedUse(piece: Piece, table: string, { catalog, published, options }: Whole): string[] {
+  const columns = catalog.tables.get(table)?.columns
+  const allowed = published.get(table)
+  if (!columns || !allowed) return [`reads ${table}`]
+  const use = tableUse(piece.statement, table, new Set(columns.keys()))
+  if (use.writes) return [`writes ${table}`]
+  if (use.wholeRows || !('CreateFunctionStmt' in piece.statement.node || 'ViewStmt' in piece.statement.node))
+    return [`takes whole rows of ${table}`]
+  const known = [options.tenantColumn, 'id', options.softDeleteColumn, ...allowed]
+  return [...use.columns]
+    .filter((column) => columns.has(column) && !known.includes(column))
+    .map((column) => `reads ${table}.${column}`)
+}
+
+function foreignTables(piece: Piece, whole: Whole, isHere: (schema: string) => boolean): string[] {
+  return piece.references
+    .filter(({ kind, schema }) => kind === 'table' && whole.services.has(schema) && !isHere(schema))
+    .map(({ schema, name }) => `${schema}.${name}`)
+}
+
+/** The functions of other services that are called, and those that these call. */
+function neededReaders(kept: readonly Piece[], isHome: (piece: Piece) => boolean): Set<string> {
+  const foreign = new Map(kept.filter((piece) => !isHome(piece)).map((piece) => [piece.makes, piece]))
+  const needed = new Set<string>()
+  const follow = (piece: Piece): void => {
+    for (const { kind, schema, name } of piece.references) {
+      const called = kind === 'function' ? foreign.get(`function ${schema}.${name}`) : undefined
+      if (!called || needed.has(called.makes)) continue
+      needed.add(called.makes)
+      follow(called)
+    }
+  }
+  kept.filter(isHome).forEach(follow)
+  return needed
+}
+
+function refuseBrokenTables(own: readonly (readonly [Piece, Problem[]])[], service: string): void {
+  const broken = own.filter(([{ makes }]) => makes.startsWith('table ') || makes.startsWith('type '))
+  if (broken.length === 0) return
+  throw new ModuleError(
+    broken.map(([{ file, statement, makes }, problems]) => {
+      const reasons = problems.map(({ reason }) => reason).join(', ')
+      return `${file}:${statement.line}: ${makes} cannot stand in a database of ${service} alone: ${reasons}`
+    }),
+  )
+}
+
+/** Whoever looks for it misses functions, triggers, views; not the index of a left-out key. */
+function isListed({ statement: { node } }: Piece): boolean {
+  return ['CreateFunctionStmt', 'CreateTrigStmt', 'ViewStmt', 'CreateTableAsStmt', 'DoStmt', 'SelectStmt'].some(
+    (kind) => kind in node,
+  )
+}
+
+function leftOut({ makes, file, statement }: Piece, problems: readonly Problem[]): LeftOutObject {
+  const [kind = '', name] = makes.split(' ')
+  const isNamed = kind === 'function' || kind === 'trigger' || kind === 'view'
+  return {
+    kind: isNamed ? kind : 'statement',
+    object: isNamed ? (name ?? '') : statementKind(statement),
+    file,
+    line: statement.line,
+    reasons: problems.map(({ reason }) => reason).toSorted(compareText),
+    instead: [...new Set(problems.flatMap(({ instead }) => instead ?? []))].toSorted(compareText),
+  }
+}
