@@ -10753,6 +10753,29 @@ comment on function compliance.incidents_announce() is 'about=Tells the services
 create or replace trigger incidents_announce after insert or delete on compliance.incidents
   for each row execute function compliance.incidents_announce();
 
+create or replace function compliance.legal_holds_announce() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if tg_op = 'DELETE' then
+    perform core.announce_entity(old.tenant_id, 'compliance.legal_holds', old.id, 'deleted', '{}', 'deleted');
+  else
+    perform core.announce_entity(new.tenant_id, 'compliance.legal_holds', new.id, 'active', pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('scope', new.scope, 'patient_id', new.patient_id, 'status', new.status)), case tg_op when 'INSERT' then 'created' else 'updated' end);
+  end if;
+  return null;
+end
+$$;
+
+comment on function compliance.legal_holds_announce() is 'about=Tells the services that refer to compliance.legal_holds of a row that is new, changed in what is published of it (scope, patient_id, status), or gone.';
+
+create or replace trigger legal_holds_announce after insert or delete on compliance.legal_holds
+  for each row execute function compliance.legal_holds_announce();
+
+create or replace trigger legal_holds_announce_update after update on compliance.legal_holds
+  for each row when (new.scope is distinct from old.scope or new.patient_id is distinct from old.patient_id or new.status is distinct from old.status)
+  execute function compliance.legal_holds_announce();
+
 create or replace function workforce.doctors_announce() returns trigger
   language plpgsql
   set search_path = pg_catalog, pg_temp

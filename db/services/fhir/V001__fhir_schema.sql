@@ -4574,6 +4574,23 @@ comment on column compliance.consents.decision is 'class=phi;about=permit or den
 comment on column compliance.consents.status is 'class=operational;about=draft, active, rejected, withdrawn, expired or superseded.';
 comment on column compliance.consents.expires_at is 'class=operational;about=When it ends by itself.';
 
+create or replace view compliance.legal_holds with (security_invoker = true) as
+select
+  r.tenant_id,
+  r.entity_id as id,
+  (r.attrs ->> 'scope')::jsonb as scope,
+  (r.attrs ->> 'patient_id')::uuid as patient_id,
+  r.attrs ->> 'status' as status
+from core.entity_refs r
+where r.entity_type = 'compliance.legal_holds' and (r.lifecycle <> 'deleted');
+
+comment on view compliance.legal_holds is 'about=What the service business publishes of compliance.legal_holds, kept by its events.';
+comment on column compliance.legal_holds.tenant_id is 'class=operational;about=The tenant that the row belongs to; null in a tenant-or-global table means shared by all.';
+comment on column compliance.legal_holds.id is 'class=operational;about=Identity of the row, a UUID version 7.';
+comment on column compliance.legal_holds.scope is 'class=operational;about=What it covers: {"schema": .., "table": .., "row_ids": [..]}, each narrowing; {"all": true} for the whole tenant; {} with a patient for all of theirs.';
+comment on column compliance.legal_holds.patient_id is 'class=phi;about=The patient whose data it covers, all patients when empty.';
+comment on column compliance.legal_holds.status is 'class=operational;about=active or released.';
+
 create or replace view patient.patients with (security_invoker = true) as
 select
   r.tenant_id,
@@ -7154,6 +7171,42 @@ $$;
 
 comment on function fhir.resource_history(text, uuid, integer) is 'about=The last p_limit versions of a resource, newest first, content encrypted. Whoever decrypts one logs the access.';
 
+-- compliance: functions
+
+create or replace function compliance.scope_covers(p_scope jsonb, p_schema text, p_table text, p_row_id uuid) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  select
+    (p_schema is null or not p_scope ? 'schema' or p_scope ->> 'schema' = p_schema)
+    and (p_table is null or not p_scope ? 'table' or p_scope ->> 'table' = p_table)
+    and (p_row_id is null or not p_scope ? 'row_ids' or p_scope -> 'row_ids' ? p_row_id::text)
+$$;
+
+comment on function compliance.scope_covers(jsonb, text, text, uuid) is 'about=Whether the scope of a hold reaches a schema, table and row; null asks for any.';
+
+create or replace function compliance.is_under_hold(p_schema text, p_table text, p_row_id uuid, p_patient_id uuid) returns boolean
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return exists (
+    select
+    from compliance.legal_holds h
+    where
+      h.tenant_id = core.require_tenant() and h.status = 'active'
+      and (h.patient_id is null or h.patient_id = p_patient_id)
+      and compliance.scope_covers(h.scope, p_schema, p_table, p_row_id)
+  );
+end
+$$;
+
+comment on function compliance.is_under_hold(text, text, uuid, uuid) is 'about=Whether an active hold covers a row, or anything of a table, schema or patient where the narrower arguments are null. Ask it in read committed. IM003 no tenant.';
+
 -- abdm: functions
 
 -- Forms of ABHA numbers and addresses, and how alike a profile and a patient are.
@@ -9578,6 +9631,10 @@ grant execute on function
   fhir.load_code_system(text, text, text, text, boolean), fhir.load_concepts(uuid, jsonb)
 to imhotep_platform;
 
+-- compliance: grants
+
+grant execute on function compliance.is_under_hold(text, text, uuid, uuid) to kernel_app;
+
 -- abdm: grants
 
 -- fhir_owner owns the module. Applications read its tables and call its operations; only the registrations of sites they
@@ -9592,6 +9649,15 @@ grant execute on function
 to fhir_owner;
 grant select (tenant_id, user_id, patient_id, status, expires_at) on audit.break_glass_sessions to fhir_owner;
 grant select on abdm.encounters_without_context to fhir_app, fhir_ro;
+
+do $$
+begin
+  -- erasure asks for legal holds
+  if to_regprocedure('compliance.is_under_hold(text, text, uuid, uuid)') is not null then
+    grant execute on function compliance.is_under_hold(text, text, uuid, uuid) to fhir_owner;
+  end if;
+end
+$$;
 
 grant execute on function
   abdm.normalise_abha_number(text),
@@ -9640,6 +9706,7 @@ select core.hand_over('patient', 'fhir');
 grant select on
   clinical.encounters,
   compliance.consents,
+  compliance.legal_holds,
   patient.patients
 to fhir_app, fhir_ro;
 

@@ -5507,6 +5507,23 @@ comment on column compliance.consents.decision is 'class=phi;about=permit or den
 comment on column compliance.consents.status is 'class=operational;about=draft, active, rejected, withdrawn, expired or superseded.';
 comment on column compliance.consents.expires_at is 'class=operational;about=When it ends by itself.';
 
+create or replace view compliance.legal_holds with (security_invoker = true) as
+select
+  r.tenant_id,
+  r.entity_id as id,
+  (r.attrs ->> 'scope')::jsonb as scope,
+  (r.attrs ->> 'patient_id')::uuid as patient_id,
+  r.attrs ->> 'status' as status
+from core.entity_refs r
+where r.entity_type = 'compliance.legal_holds' and (r.lifecycle <> 'deleted');
+
+comment on view compliance.legal_holds is 'about=What the service business publishes of compliance.legal_holds, kept by its events.';
+comment on column compliance.legal_holds.tenant_id is 'class=operational;about=The tenant that the row belongs to; null in a tenant-or-global table means shared by all.';
+comment on column compliance.legal_holds.id is 'class=operational;about=Identity of the row, a UUID version 7.';
+comment on column compliance.legal_holds.scope is 'class=operational;about=What it covers: {"schema": .., "table": .., "row_ids": [..]}, each narrowing; {"all": true} for the whole tenant; {} with a patient for all of theirs.';
+comment on column compliance.legal_holds.patient_id is 'class=phi;about=The patient whose data it covers, all patients when empty.';
+comment on column compliance.legal_holds.status is 'class=operational;about=active or released.';
+
 create or replace view device.device_maintenance with (security_invoker = true) as
 select
   r.tenant_id,
@@ -7981,6 +7998,42 @@ $$;
 
 comment on function workforce.acting_staff_id() is 'about=The member of staff who is signed in. IM003 no tenant, IM006 the user is no member of staff, suspended or gone.';
 
+-- compliance: functions
+
+create or replace function compliance.scope_covers(p_scope jsonb, p_schema text, p_table text, p_row_id uuid) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  select
+    (p_schema is null or not p_scope ? 'schema' or p_scope ->> 'schema' = p_schema)
+    and (p_table is null or not p_scope ? 'table' or p_scope ->> 'table' = p_table)
+    and (p_row_id is null or not p_scope ? 'row_ids' or p_scope -> 'row_ids' ? p_row_id::text)
+$$;
+
+comment on function compliance.scope_covers(jsonb, text, text, uuid) is 'about=Whether the scope of a hold reaches a schema, table and row; null asks for any.';
+
+create or replace function compliance.is_under_hold(p_schema text, p_table text, p_row_id uuid, p_patient_id uuid) returns boolean
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return exists (
+    select
+    from compliance.legal_holds h
+    where
+      h.tenant_id = core.require_tenant() and h.status = 'active'
+      and (h.patient_id is null or h.patient_id = p_patient_id)
+      and compliance.scope_covers(h.scope, p_schema, p_table, p_row_id)
+  );
+end
+$$;
+
+comment on function compliance.is_under_hold(text, text, uuid, uuid) is 'about=Whether an active hold covers a row, or anything of a table, schema or patient where the narrower arguments are null. Ask it in read committed. IM003 no tenant.';
+
 -- laboratory: functions
 
 -- Who works, and what is locked. Order of locks: idempotency key, order, sample, items and results, numbers, outbox.
@@ -8112,6 +8165,32 @@ $$;
 
 comment on function laboratory.find_test(text) is 'about=The test or panel with a code, the tenant''s own before a shared one. IM005 none that is active.';
 
+-- The service of accounts charges when it hears the event; it takes each source once.
+create or replace function laboratory.charge(
+  p_encounter_id uuid,
+  p_code text,
+  p_source_type text,
+  p_source_id uuid
+) returns uuid
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_encounter_id is not null then -- from outside: billed at the counter
+    perform core.enqueue(
+      'charge', p_source_id, 'charge.requested.v1',
+      pg_catalog.jsonb_build_object(
+        'encounter_id', p_encounter_id, 'code', p_code, 'source_type', p_source_type, 'source_id', p_source_id,
+        'quantity', 1
+      )
+    );
+  end if;
+  return null;
+end
+$$;
+
+comment on function laboratory.charge(uuid, text, text, uuid) is 'about=Puts the price of a test or panel on the account of the encounter, once; null when billing has none.';
+
 create or replace function laboratory.check_requester(
   p_patient_id uuid,
   p_encounter_id uuid,
@@ -8157,6 +8236,145 @@ end
 $$;
 
 comment on function laboratory.check_requester(uuid, uuid, uuid) is 'about=Patient, encounter and request belong together; returns the clinic of the encounter. IM005 they do not.';
+
+create or replace function laboratory.place_order(
+  p_patient_id uuid,
+  p_codes text[],
+  p_encounter_id uuid default null,
+  p_clinic_id uuid default null,
+  p_ordering_doctor_id uuid default null,
+  p_external_doctor text default null,
+  p_source text default 'opd',
+  p_priority text default 'routine',
+  p_fasting text default null,
+  p_clinical_info_enc bytea default null,
+  p_service_request_id uuid default null,
+  p_ordered_at timestamptz default null,
+  p_key text default null
+) returns laboratory.lab_orders
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_order laboratory.lab_orders;
+  v_claim record;
+  v_clinic_id uuid;
+  v_order_id uuid := core.uuid_v7();
+  v_ordered_at timestamptz := coalesce(p_ordered_at, now());
+  v_code text;
+  v_test laboratory.lab_tests;
+  v_member record;
+  v_item record;
+  v_items jsonb := '[]';
+  v_tests uuid[] := '{}';
+  v_item_id uuid;
+  v_charge_id uuid;
+  v_charged boolean := false;
+  v_minutes int := 0;
+begin
+  if p_key is not null then
+    v_claim := core.idempotent_begin('laboratory.place_order', p_key, pg_catalog.sha256(pg_catalog.convert_to(
+      pg_catalog.jsonb_build_array(
+        p_patient_id, p_codes, p_encounter_id, p_clinic_id, p_ordering_doctor_id, p_external_doctor, p_source,
+        p_priority, p_fasting, p_service_request_id, p_ordered_at
+      )::text, 'UTF8'
+    )));
+    if v_claim.state = 'done' then
+      select o.* into v_order
+      from laboratory.lab_orders o
+      where o.tenant_id = v_tenant and o.id = (v_claim.response ->> 'order_id')::uuid;
+      return v_order;
+    end if;
+  end if;
+  if p_service_request_id is not null then
+    -- one order a request: whoever comes second finds the first
+    perform pg_catalog.pg_advisory_xact_lock(
+      pg_catalog.hashtextextended('laboratory.lab_orders' || v_tenant || p_service_request_id, 0)
+    );
+    select o.* into v_order
+    from laboratory.lab_orders o
+    where o.tenant_id = v_tenant and o.service_request_id = p_service_request_id;
+    if found then
+      return laboratory.answer_order(v_order, p_key);
+    end if;
+  end if;
+  if coalesce(pg_catalog.cardinality(p_codes), 0) = 0 then
+    raise exception 'an order needs at least one test' using errcode = '22023', hint = 'give codes of laboratory.lab_tests';
+  end if;
+  v_clinic_id := coalesce(laboratory.check_requester(p_patient_id, p_encounter_id, p_service_request_id), p_clinic_id);
+  if v_clinic_id is null then
+    raise exception 'an order without an encounter needs a clinic'
+      using errcode = '22023', hint = 'give the clinic whose laboratory works on it';
+  end if;
+
+  -- what is ordered: panels opened, a test once
+  foreach v_code in array p_codes loop
+    v_test := laboratory.find_test(v_code);
+    if v_test.kind = 'panel' then
+      v_charge_id := laboratory.charge(p_encounter_id, v_code, 'laboratory.lab_orders', v_order_id);
+    end if;
+    for v_member in
+      select t.id, t.tat_minutes, t.stat_tat_minutes, m.panel_id, m.seq
+      from laboratory.lab_panel_members m
+      join laboratory.lab_tests t on t.id = m.test_id
+      where m.panel_id = v_test.id and (m.tenant_id = v_tenant or m.tenant_id is null) and t.active
+      union all
+      select v_test.id, v_test.tat_minutes, v_test.stat_tat_minutes, null, 0
+      where v_test.kind <> 'panel'
+      order by seq
+    loop
+      continue when v_member.id = any (v_tests);
+      v_tests := v_tests || v_member.id;
+      v_item_id := core.uuid_v7();
+      if v_test.kind <> 'panel' then
+        v_charge_id := laboratory.charge(p_encounter_id, v_code, 'laboratory.lab_order_items', v_item_id);
+      end if;
+      v_charged := v_charged or v_charge_id is not null;
+      v_items := v_items || pg_catalog.jsonb_build_object(
+        'id', v_item_id, 'position', pg_catalog.cardinality(v_tests), 'test_id', v_member.id, 'panel_id', v_member.panel_id, 'charge_item_id', v_charge_id,
+        'minutes', case when p_priority = 'stat' then coalesce(v_member.stat_tat_minutes, v_member.tat_minutes)
+          else v_member.tat_minutes end
+      );
+      v_minutes := greatest(v_minutes, (v_items -> -1 ->> 'minutes')::int);
+    end loop;
+  end loop;
+  if v_minutes = 0 then
+    raise exception 'the panel "%" holds no tests', v_code
+      using errcode = 'IM005', hint = 'add members to laboratory.lab_panel_members';
+  end if;
+
+  insert into laboratory.lab_orders (
+    tenant_id, id, order_number, service_request_id, patient_id, encounter_id, clinic_id, source, ordering_doctor_id,
+    external_doctor, clinical_info_enc, fasting, priority, ordered_at, due_at, billed_at
+  )
+  values (
+    v_tenant, v_order_id, core.next_default_number('lab_order', '', 'LO{YY}-'), p_service_request_id, p_patient_id,
+    p_encounter_id, v_clinic_id, p_source, p_ordering_doctor_id, p_external_doctor, p_clinical_info_enc, p_fasting,
+    p_priority, v_ordered_at, v_ordered_at + pg_catalog.make_interval(mins => v_minutes),
+    case when v_charged then now() end
+  )
+  returning * into v_order;
+  for v_item in
+    select x.*
+    from pg_catalog.jsonb_to_recordset(v_items)
+      as x (id uuid, position smallint, test_id uuid, panel_id uuid, charge_item_id uuid, minutes int)
+  loop
+    insert into laboratory.lab_order_items (
+      tenant_id, id, order_id, position, test_id, panel_id, charge_item_id, due_at
+    )
+    values (
+      v_tenant, v_item.id, v_order_id, v_item.position, v_item.test_id, v_item.panel_id, v_item.charge_item_id,
+      v_ordered_at + pg_catalog.make_interval(mins => v_item.minutes)
+    );
+  end loop;
+  return laboratory.answer_order(v_order, p_key);
+end
+$$;
+
+comment on function laboratory.place_order(uuid, text[], uuid, uuid, uuid, text, text, text, text, bytea, uuid, timestamptz, text) is 'about=Orders tests and panels by code for a patient, with a doctor of the house or from outside, and charges the encounter. One order for a service request; p_key makes other calls repeatable. IM005 no such test, patient, encounter or request, IM010, IM011 key used for another order.';
 
 create or replace function laboratory.answer_order(p_order laboratory.lab_orders, p_key text) returns laboratory.lab_orders
   language plpgsql
@@ -8214,6 +8432,73 @@ end
 $$;
 
 comment on function laboratory.settle_order(uuid) is 'about=Moves an order that the caller has locked to where its items are.';
+
+create or replace function laboratory.cancel_order_item(p_order_item_id uuid, p_reason text) returns laboratory.lab_order_items
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_item laboratory.lab_order_items := laboratory.lock_item(p_order_item_id);
+  v_sample_id uuid := v_item.sample_id;
+begin
+  if v_item.status = 'cancelled' then
+    return v_item;
+  end if;
+  if coalesce(pg_catalog.btrim(p_reason), '') = '' then
+    raise exception 'order item % needs a reason to be cancelled', p_order_item_id
+      using errcode = 'IM002', hint = 'say why in p_reason';
+  end if;
+  perform core.set_reason(p_reason);
+  update laboratory.lab_order_items i
+  set status = 'cancelled', cancel_reason = p_reason
+  where i.tenant_id = v_tenant and i.id = p_order_item_id
+  returning i.* into v_item;
+
+  -- a sample that nobody needs any more is not collected
+  if exists (
+    select from laboratory.samples s where s.tenant_id = v_tenant and s.id = v_sample_id and s.status = 'planned'
+  ) and not exists (
+    select
+    from laboratory.lab_order_items i
+    where i.tenant_id = v_tenant and i.sample_id = v_sample_id and i.status <> 'cancelled'
+  ) then
+    perform laboratory.move_sample(laboratory.lock_sample(v_sample_id), 'cancelled');
+  end if;
+  perform laboratory.settle_order(v_item.order_id);
+  return v_item;
+end
+$$;
+
+comment on function laboratory.cancel_order_item(uuid, text) is 'about=Cancels a test that is not in process yet, its planned sample when nothing else needs it, and the order when nothing is left. The charge stays: billing decides about it. IM001 too far on, IM002 no reason, IM005 no such item.';
+
+create or replace function laboratory.cancel_order(p_order_id uuid, p_reason text) returns laboratory.lab_orders
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_order laboratory.lab_orders := laboratory.lock_order(p_order_id);
+  v_item_id uuid;
+begin
+  for v_item_id in
+    select i.id
+    from laboratory.lab_order_items i
+    where i.tenant_id = v_tenant and i.order_id = p_order_id and i.status <> 'cancelled'
+    order by i.id
+  loop
+    perform laboratory.cancel_order_item(v_item_id, p_reason);
+  end loop;
+  select o.* into v_order from laboratory.lab_orders o where o.tenant_id = v_tenant and o.id = p_order_id;
+  return v_order;
+end
+$$;
+
+comment on function laboratory.cancel_order(uuid, text) is 'about=Cancels all tests of an order, or none when one is in process. IM001 one is too far on, IM002 no reason, IM005 no such order.';
 
 -- From an order to labelled samples, and from a sample to its aliquots.
 create or replace function laboratory.add_sample(
@@ -8302,6 +8587,222 @@ end
 $$;
 
 comment on function laboratory.accession(uuid, jsonb) is 'about=Plans the samples of an order: one for each specimen type and container that its tests need, with accession number and barcode. p_labels names preprinted barcodes: [{specimen_type, container, barcode}]. Returns all primary samples of the order; asked again it makes none twice. IM005 no such order, IM006, IM303 barcode taken.';
+
+create or replace function laboratory.create_aliquots(
+  p_sample_id uuid,
+  p_volumes_ml numeric[],
+  p_client_op_id uuid,
+  p_actor_id uuid default null,
+  p_location_id uuid default null
+) returns setof laboratory.samples
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_sample laboratory.samples := laboratory.lock_sample(p_sample_id);
+  v_actor_id uuid := coalesce(p_actor_id, workforce.acting_staff_id());
+  v_first smallint;
+  v_no smallint;
+  v_aliquot laboratory.samples;
+begin
+  if p_client_op_id is null or coalesce(pg_catalog.cardinality(p_volumes_ml), 0) = 0 or 0 >= any (p_volumes_ml) then
+    raise exception 'aliquots of sample % need volumes above zero and an operation id', p_sample_id
+      using errcode = '22023', hint = 'give the volumes in ml, and one new id for the whole call';
+  end if;
+  -- the id of the call is on the event of its first aliquot
+  select a.aliquot_no into v_first
+  from laboratory.sample_events e
+  join laboratory.samples a on a.tenant_id = e.tenant_id and a.id = e.sample_id
+  where e.tenant_id = v_tenant and e.client_op_id = p_client_op_id and a.parent_sample_id = p_sample_id;
+
+  if v_first is null then
+    if v_sample.status not in ('accessioned', 'aliquoted') or v_sample.parent_sample_id is not null then
+      raise exception 'sample % is % and cannot be divided', p_sample_id, v_sample.status
+        using errcode = 'IM300', hint = 'divide a primary sample that is accessioned';
+    end if;
+    if v_sample.status = 'accessioned' then
+      perform laboratory.move_sample(v_sample, 'aliquoted', v_actor_id, p_location_id);
+    end if;
+    select coalesce(pg_catalog.max(s.aliquot_no), 0) + 1 into v_first
+    from laboratory.samples s
+    where s.tenant_id = v_tenant and s.parent_sample_id = p_sample_id;
+
+    for v_index in 1..pg_catalog.cardinality(p_volumes_ml) loop
+      v_no := v_first + v_index - 1;
+      v_aliquot := v_sample;
+      v_aliquot.id := core.uuid_v7();
+      v_aliquot.accession_number := v_sample.accession_number || '-A' || v_no;
+      v_aliquot.barcode := v_aliquot.accession_number;
+      v_aliquot.parent_sample_id := p_sample_id;
+      v_aliquot.aliquot_no := v_no;
+      v_aliquot.volume_ml := p_volumes_ml[v_index];
+      v_aliquot.recollection_of_id := null;
+      v_aliquot.status := 'accessioned';
+      v_aliquot.row_version := 1;
+      v_aliquot.created_at := now();
+      v_aliquot.created_by := core.current_user_id();
+      v_aliquot.updated_at := now();
+      v_aliquot.updated_by := null;
+      insert into laboratory.samples values (v_aliquot.*) on conflict on constraint samples_barcode_key do nothing;
+      if not found then
+        raise exception 'the barcode of an aliquot of sample % is on another sample', p_sample_id
+          using errcode = 'IM303', hint = 'print a new label';
+      end if;
+      insert into laboratory.sample_events (
+        tenant_id, sample_id, occurred_at, to_status, actor_id, location_id, client_op_id
+      )
+      values (
+        v_tenant, v_aliquot.id, now(), 'accessioned', v_actor_id, p_location_id,
+        case when v_index = 1 then p_client_op_id end
+      );
+    end loop;
+  end if;
+  return query
+  select s.*
+  from laboratory.samples s
+  where
+    s.tenant_id = v_tenant and s.parent_sample_id = p_sample_id
+    and s.aliquot_no between v_first and v_first + pg_catalog.cardinality(p_volumes_ml) - 1
+  order by s.aliquot_no;
+end
+$$;
+
+comment on function laboratory.create_aliquots(uuid, numeric[], uuid, uuid, uuid) is 'about=Divides an accessioned sample into aliquots of so many ml each; the same p_client_op_id again returns the same aliquots. IM005 no such sample, IM006, IM300 it cannot be divided, IM303 barcode taken, IM304 more than the sample holds.';
+
+-- The life of a sample: one function moves it, and writes one event a move in the same transaction.
+create or replace function laboratory.move_sample(
+  p_sample laboratory.samples,
+  p_to laboratory.sample_status,
+  p_actor_id uuid default null,
+  p_location_id uuid default null,
+  p_reason_code text default null,
+  p_temperature_c numeric default null,
+  p_client_op_id uuid default null,
+  p_occurred_at timestamptz default null,
+  p_details jsonb default '{}'
+) returns laboratory.sample_events
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_sample laboratory.samples := p_sample;
+  v_at timestamptz := coalesce(p_occurred_at, now());
+  v_last timestamptz;
+  v_actor_id uuid := coalesce(p_actor_id, workforce.acting_staff_id());
+  v_event laboratory.sample_events;
+begin
+  if not exists (
+    select
+    from core.transition_rules r
+    where r.machine = 'laboratory.samples' and r.from_state = p_sample.status::text and r.to_state = p_to::text
+  ) then
+    raise exception 'sample % cannot go from "%" to "%"', p_sample.id, p_sample.status, p_to
+      using errcode = 'IM300', hint = 'core.transition_rules lists the moves of laboratory.samples';
+  end if;
+  -- a sample may be taken before anybody planned it; from then on time goes forward
+  if p_to <> 'collected' then
+    select pg_catalog.max(e.occurred_at) into v_last
+    from laboratory.sample_events e
+    where e.tenant_id = p_sample.tenant_id and e.sample_id = p_sample.id and e.to_status <> 'planned';
+  end if;
+  if p_occurred_at is null then -- this transaction may have begun before the one that it waited for: the order is kept
+    v_at := greatest(v_at, v_last + interval '1 microsecond');
+  elsif p_occurred_at > now() + interval '5 minutes' or p_occurred_at < v_last then
+    raise exception 'sample % cannot become "%" at that time', p_sample.id, p_to
+      using errcode = 'IM300', hint = 'the time lies in the future, or before the last event of the sample';
+  end if;
+
+  v_sample.status := p_to;
+  case p_to
+    when 'collected' then
+      if coalesce(p_details ->> 'patient_id_check', 'not_done') = 'not_done' then
+        raise exception 'the patient of sample % was not identified', p_sample.id
+          using errcode = 'IM302', hint = 'check two identifiers at the bedside, then collect';
+      end if;
+      v_sample.patient_id_check := p_details ->> 'patient_id_check';
+      v_sample.collected_at := v_at;
+      v_sample.collected_by := v_actor_id;
+      v_sample.collection_location_id := p_location_id;
+      v_sample.volume_ml := (p_details ->> 'volume_ml')::numeric;
+      v_sample.body_site := p_details ->> 'body_site';
+      v_sample.collection_method := p_details ->> 'collection_method';
+    when 'in_transit' then
+      v_sample.shipment_ref := p_details ->> 'shipment_ref';
+      v_sample.shipped_at := v_at;
+    when 'received' then
+      v_sample.received_at := v_at;
+      v_sample.received_by := v_actor_id;
+      v_sample.accepted_with_exception := p_details ->> 'accepted_with_exception';
+      v_sample.receipt_condition := laboratory.condition_on_receipt(
+        v_sample, coalesce(p_details ->> 'receipt_condition', 'good'), p_temperature_c
+      );
+    when 'rejected', 'lost' then
+      if p_reason_code is null then
+        raise exception 'sample % needs a coded reason to be %', p_sample.id, p_to
+          using errcode = 'IM301', hint = 'send the reason code';
+      end if;
+      if p_to = 'rejected' then
+        v_sample.rejection_reason_code := p_reason_code;
+        v_sample.rejected_by := v_actor_id;
+        v_sample.rejected_at := v_at;
+        v_sample.receipt_condition := coalesce(p_details ->> 'receipt_condition', v_sample.receipt_condition);
+      end if;
+    when 'stored' then
+      v_sample.storage_location_id := p_location_id;
+      v_sample.storage_position := p_details ->> 'storage_position';
+      v_sample.retain_until := coalesce(
+        (p_details ->> 'retain_until')::date, v_sample.retain_until,
+        (v_at at time zone 'UTC')::date + coalesce((core.setting('laboratory.retain_days') #>> '{}')::int, 7)
+      );
+    when 'disposed' then
+      if compliance.is_under_hold('laboratory', 'samples', p_sample.id, p_sample.patient_id) then
+        raise exception 'sample % is under a legal hold', p_sample.id
+          using errcode = 'IM007', hint = 'keep it until the hold is lifted';
+      end if;
+      if v_sample.retain_until > current_date and p_reason_code is null then
+        raise exception 'sample % is to be kept until %', p_sample.id, v_sample.retain_until
+          using errcode = 'IM002', hint = 'wait, or send the reason code of the early disposal';
+      end if;
+      v_sample.disposed_at := v_at;
+      v_sample.disposed_by := v_actor_id;
+    else
+      null;
+  end case;
+
+  if p_reason_code is not null then
+    perform core.set_reason(p_reason_code);
+  end if;
+  update laboratory.samples s
+  set
+    status = v_sample.status, patient_id_check = v_sample.patient_id_check, collected_at = v_sample.collected_at,
+    collected_by = v_sample.collected_by, collection_location_id = v_sample.collection_location_id,
+    volume_ml = v_sample.volume_ml, body_site = v_sample.body_site, collection_method = v_sample.collection_method,
+    shipment_ref = v_sample.shipment_ref, shipped_at = v_sample.shipped_at, received_at = v_sample.received_at,
+    received_by = v_sample.received_by, receipt_condition = v_sample.receipt_condition,
+    accepted_with_exception = v_sample.accepted_with_exception,
+    rejection_reason_code = v_sample.rejection_reason_code, rejected_by = v_sample.rejected_by,
+    rejected_at = v_sample.rejected_at, storage_location_id = v_sample.storage_location_id,
+    storage_position = v_sample.storage_position, retain_until = v_sample.retain_until,
+    disposed_at = v_sample.disposed_at, disposed_by = v_sample.disposed_by
+  where s.tenant_id = p_sample.tenant_id and s.id = p_sample.id;
+  insert into laboratory.sample_events (
+    tenant_id, sample_id, occurred_at, from_status, to_status, actor_id, location_id, temperature_c, transport_box,
+    reason_code, note, device_id, client_op_id
+  )
+  values (
+    p_sample.tenant_id, p_sample.id, v_at, p_sample.status, p_to, v_actor_id, p_location_id, p_temperature_c,
+    p_details ->> 'transport_box', p_reason_code, p_details ->> 'note', (p_details ->> 'device_id')::uuid, p_client_op_id
+  )
+  returning * into v_event;
+  perform laboratory.follow_sample(v_sample, p_reason_code);
+  return v_event;
+end
+$$;
+
+comment on function laboratory.move_sample(laboratory.samples, laboratory.sample_status, uuid, uuid, text, numeric, uuid, timestamptz, jsonb) is 'about=Moves a sample that the caller has locked: checks the move, fills in what the new state records, writes the event and lets the order items follow. Codes as laboratory.change_sample_state.';
 
 create or replace function laboratory.condition_on_receipt(
   p_sample laboratory.samples,
@@ -8417,6 +8918,68 @@ $$;
 
 comment on function laboratory.recollect(laboratory.samples, text) is 'about=After a primary sample was rejected or lost: results of it that are not released are dropped, and a planned sample takes its place in the open tests.';
 
+create or replace function laboratory.change_sample_state(
+  p_sample_id uuid,
+  p_to laboratory.sample_status,
+  p_actor_id uuid default null,
+  p_location_id uuid default null,
+  p_reason_code text default null,
+  p_temperature_c numeric default null,
+  p_client_op_id uuid default null,
+  p_occurred_at timestamptz default null,
+  p_details jsonb default '{}'
+) returns laboratory.sample_events
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+  set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_known constant text[] := array[
+    'patient_id_check', 'volume_ml', 'body_site', 'collection_method', 'shipment_ref', 'transport_box',
+    'receipt_condition', 'accepted_with_exception', 'storage_position', 'retain_until', 'note', 'device_id'
+  ];
+  v_sample laboratory.samples := laboratory.lock_sample(p_sample_id);
+  v_event laboratory.sample_events;
+begin
+  if p_client_op_id is not null then
+    select e.* into v_event
+    from laboratory.sample_events e
+    where e.tenant_id = v_tenant and e.client_op_id = p_client_op_id;
+    if found then
+      if v_event.sample_id is distinct from p_sample_id or v_event.to_status is distinct from p_to::text then
+        raise exception 'operation % was another move', p_client_op_id
+          using errcode = 'IM011', hint = 'give each move an id of its own';
+      end if;
+      return v_event;
+    end if;
+  elsif v_sample.status = p_to then
+    -- without an id of the call: whoever comes second is told how it came about
+    select e.* into v_event
+    from laboratory.sample_events e
+    where e.tenant_id = v_tenant and e.sample_id = p_sample_id and e.to_status = p_to::text
+    order by e.occurred_at desc, e.id desc
+    limit 1;
+    return v_event;
+  end if;
+  if p_details - v_known <> '{}' then
+    raise exception 'unknown details of a move of sample %', p_sample_id
+      using errcode = '22023', hint = 'known: ' || pg_catalog.array_to_string(v_known, ', ');
+  end if;
+  if p_to = 'aliquoted' then
+    raise exception 'sample % is divided by laboratory.create_aliquots', p_sample_id
+      using errcode = 'IM300', hint = 'call it with the volumes';
+  end if;
+  return laboratory.move_sample(
+    v_sample, p_to, p_actor_id, p_location_id, p_reason_code, p_temperature_c, p_client_op_id, p_occurred_at, p_details
+  );
+end
+$$;
+
+comment on function laboratory.change_sample_state(uuid, laboratory.sample_status, uuid, uuid, text, numeric, uuid, timestamptz, jsonb) is 'about=Moves a sample and returns the event of the move. Actor: the signed-in member of staff unless another is named. p_details by state: collected patient_id_check, volume_ml, body_site, collection_method; in_transit shipment_ref, transport_box; received receipt_condition, accepted_with_exception; stored storage_position, retain_until; always note, device_id. A rejected or lost sample is replaced by a planned one and its open tests wait for it. The same p_client_op_id again, or the same state without one, returns the first event. IM002 disposed too early without a reason, IM005 no such sample, IM006 no member of staff, IM007 legal hold, IM011 id used for another move, IM300 no such move, IM301 no coded reason, IM302 patient not identified, IM305 limits of the tests not kept.';
+
 create or replace function laboratory.settle_item(p_order_item_id uuid) returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
@@ -8447,6 +9010,65 @@ end
 $$;
 
 comment on function laboratory.settle_item(uuid) is 'about=Moves a test whose results are all verified, or all released, on with them.';
+
+create or replace function laboratory.sample_for_test(p_item laboratory.lab_order_items, p_sample_id uuid)
+  returns laboratory.samples
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_sample laboratory.samples;
+begin
+  if p_sample_id is null then
+    raise exception 'order item % has no sample', p_item.id
+      using errcode = 'IM300', hint = 'plan it with laboratory.accession, collect and receive it';
+  end if;
+  v_sample := laboratory.lock_sample(p_sample_id);
+  if p_item.sample_id not in (v_sample.id, coalesce(v_sample.parent_sample_id, v_sample.id)) then
+    raise exception 'sample % is not the sample of order item %', p_sample_id, p_item.id
+      using errcode = 'IM005', hint = 'measure the sample of the item, or an aliquot of it';
+  end if;
+  if v_sample.status in ('accessioned', 'aliquoted', 'stored') then
+    perform laboratory.move_sample(v_sample, 'in_process');
+  elsif v_sample.status not in ('in_process', 'tested') then
+    raise exception 'sample % is %', p_sample_id, v_sample.status
+      using errcode = 'IM300', hint = 'receive and accession it first';
+  end if;
+  return v_sample;
+end
+$$;
+
+comment on function laboratory.sample_for_test(laboratory.lab_order_items, uuid) is 'about=The sample or aliquot that a test is made from, locked and in process. IM005 of another test, IM300 not ready.';
+
+create or replace function laboratory.finish_samples(p_sample_id uuid) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_sample laboratory.samples;
+begin
+  if exists (
+    select
+    from laboratory.lab_order_items i
+    where
+      i.tenant_id = v_tenant and i.sample_id = p_sample_id and i.status in ('ordered', 'sampled', 'recollect', 'in_process')
+  ) then
+    return;
+  end if;
+  for v_sample in
+    select s.*
+    from laboratory.samples s
+    where s.tenant_id = v_tenant and (s.id = p_sample_id or s.parent_sample_id = p_sample_id) and s.status = 'in_process'
+    order by s.id
+    for no key update
+  loop
+    perform laboratory.move_sample(v_sample, 'tested');
+  end loop;
+end
+$$;
+
+comment on function laboratory.finish_samples(uuid) is 'about=When no test waits for a primary sample any more: it and its aliquots that are in process are tested.';
 
 create or replace function laboratory.verify_result(p_result_id uuid) returns laboratory.lab_results
   language plpgsql
@@ -12372,6 +12994,10 @@ select core.ensure_partitions('audit.phi_access_logs', 'month', 3);
 
 grant execute on function workforce.acting_staff_id() to kernel_app;
 
+-- compliance: grants
+
+grant execute on function compliance.is_under_hold(text, text, uuid, uuid) to kernel_app;
+
 -- laboratory: grants
 
 -- The module belongs to lab_owner. Its operations read a few columns of other services' tables; those are the grants that a
@@ -12380,12 +13006,25 @@ select core.hand_over('laboratory', 'lab');
 
 select core.ensure_partitions('laboratory.qc_results', 'month', 3);
 grant select on core.transition_rules to lab_owner;
+-- whether a sample must be kept: asked before it is disposed of
+do $$
+begin
+  if to_regprocedure('compliance.is_under_hold(text, text, uuid, uuid)') is not null then
+    grant execute on function compliance.is_under_hold(text, text, uuid, uuid) to lab_owner;
+  end if;
+end
+$$;
 
 grant select on laboratory.tat_monitor, laboratory.unnotified_criticals, laboratory.qc_status to lab_app, lab_ro;
 
 -- Operations; the helpers that lock, judge and move are nobody else's.
 grant execute on function
+  laboratory.place_order(uuid, text[], uuid, uuid, uuid, text, text, text, text, bytea, uuid, timestamptz, text),
+  laboratory.cancel_order_item(uuid, text),
+  laboratory.cancel_order(uuid, text),
   laboratory.accession(uuid, jsonb),
+  laboratory.create_aliquots(uuid, numeric[], uuid, uuid, uuid),
+  laboratory.change_sample_state(uuid, laboratory.sample_status, uuid, uuid, text, numeric, uuid, timestamptz, jsonb),
   laboratory.verify_result(uuid),
   laboratory.authorise_result(uuid),
   laboratory.cancel_result(uuid, text),
@@ -12465,6 +13104,7 @@ grant select on
   clinical.encounters,
   clinical.service_requests,
   compliance.consents,
+  compliance.legal_holds,
   device.device_maintenance,
   device.devices,
   patient.patients,

@@ -6493,6 +6493,42 @@ $$;
 
 comment on function medication.movement_key(text, uuid) is 'about=Idempotency key of the movement that a line makes.';
 
+-- The service of accounts charges when it hears the events; it takes each source once.
+create or replace function medication.charge_lines(p_dispense medication.dispenses) returns text
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_encounter uuid;
+  v_line record;
+begin
+  select p.encounter_id into v_encounter
+  from medication.prescriptions p
+  where p.tenant_id = p_dispense.tenant_id and p.id = p_dispense.prescription_id;
+  if v_encounter is null then
+    return 'pending'; -- sold over the counter: billed there
+  end if;
+  for v_line in
+    select l.id, l.quantity, i.sku
+    from medication.dispense_items l
+    join inventory.items i on i.tenant_id = l.tenant_id and i.id = l.item_id
+    where l.tenant_id = p_dispense.tenant_id and l.dispense_id = p_dispense.id
+    order by l.id
+  loop
+    perform core.enqueue(
+      'charge', v_line.id, 'charge.requested.v1',
+      pg_catalog.jsonb_build_object(
+        'encounter_id', v_encounter, 'code', v_line.sku, 'source_type', 'medication.dispense_items',
+        'source_id', v_line.id, 'quantity', v_line.quantity
+      )
+    );
+  end loop;
+  return 'pending';
+end
+$$;
+
+comment on function medication.charge_lines(medication.dispenses) is 'about=Charges every line to the encounter under the SKU of its item, each once; returns charged, or pending when the hospital has no such charge or the encounter no open account.';
+
 create or replace function medication.follow_dispense(p_prescription_id uuid) returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
@@ -6516,6 +6552,40 @@ end
 $$;
 
 comment on function medication.follow_dispense(uuid) is 'about=After goods were handed over: the prescription is partially dispensed, fully dispensed medicines for home are completed, and with the last of them the prescription.';
+
+create or replace function medication.hand_over(
+  p_dispense medication.dispenses,
+  p_checked_by uuid,
+  p_received_by_name text,
+  p_counselled boolean
+) returns medication.dispenses
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_charge_status text := 'pending';
+  v_dispense medication.dispenses;
+begin
+  if p_checked_by is not null then
+    perform medication.require_witness(p_checked_by, p_dispense.prepared_by);
+  end if;
+  if p_dispense.kind <> 'return' then
+    v_charge_status := medication.charge_lines(p_dispense);
+  end if;
+  update medication.dispenses d
+  set
+    status = 'completed', checked_by = p_checked_by, handed_over_at = now(), charge_status = v_charge_status,
+    received_by_name = nullif(btrim(p_received_by_name), ''), counselled = coalesce(p_counselled, false)
+  where d.tenant_id = p_dispense.tenant_id and d.id = p_dispense.id
+  returning d.* into v_dispense;
+  if v_dispense.prescription_id is not null and v_dispense.kind <> 'return' then
+    perform medication.follow_dispense(v_dispense.prescription_id);
+  end if;
+  return v_dispense;
+end
+$$;
+
+comment on function medication.hand_over(medication.dispenses, uuid, text, boolean) is 'about=Completes and charges a ready dispense that the caller has locked. IM001 it is not ready, IM403 a high-alert or controlled drug that no second person checked.';
 
 create or replace function medication.store_lines(
   p_dispense medication.dispenses,
@@ -6586,6 +6656,35 @@ end
 $$;
 
 comment on function medication.lock_dispense(uuid) is 'about=A dispense, locked with its prescription. IM005 no such dispense.';
+
+create or replace function medication.complete_dispense(
+  p_dispense_id uuid,
+  p_received_by_name text default null,
+  p_counselled boolean default false
+) returns medication.dispenses
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_staff uuid := workforce.acting_staff_id();
+  v_dispense medication.dispenses := medication.lock_dispense(p_dispense_id);
+begin
+  if v_dispense.status = 'completed' then
+    return v_dispense;
+  end if;
+  if v_dispense.kind = 'return' then
+    raise exception 'dispense % is a return', p_dispense_id
+      using errcode = 'IM001', hint = 'returns are complete when they are made';
+  end if;
+  return medication.hand_over(
+    v_dispense, nullif(v_staff, v_dispense.prepared_by), p_received_by_name, p_counselled
+  );
+end
+$$;
+
+comment on function medication.complete_dispense(uuid, text, boolean) is 'about=Hands over what waits at the counter. When somebody else than the preparer calls it they are its second person. IM001 it is not ready, IM005 no such dispense, IM006 no member of staff, IM403 a high-alert or controlled drug needs somebody else than the preparer.';
 
 -- The round: doses fall due, are given or not, and each is explained. A dose is known by its medicine and its time.
 create or replace function medication.require_stay(p_prescription medication.prescriptions) returns void
@@ -7287,6 +7386,7 @@ grant execute on function
   medication.mark_item_in_error(uuid, text),
   medication.stop_prescription(uuid, text),
   medication.expire_prescriptions(int),
+  medication.complete_dispense(uuid, text, boolean),
   medication.schedule_doses(uuid, timestamptz),
   medication.schedule_due_doses(timestamptz),
   medication.give_dose(uuid, timestamptz, numeric, uuid, uuid, timestamptz, text, text, boolean, boolean, bytea),

@@ -5637,6 +5637,41 @@ $$;
 
 comment on function payment.money_account(text) is 'about=The ledger account that money of a mode goes to; a provider''s money is in clearing until it pays out.';
 
+-- The service of accounts keeps the ledger and the totals: it posts when it hears these events, each once by its id.
+create or replace function payment.post(p_payment payment.payments, p_ref_type text, p_ref_id uuid, p_from text, p_to text, p_amount numeric)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform core.enqueue(
+    'payment', p_payment.id, 'ledger.post_requested.v1',
+    pg_catalog.jsonb_build_object(
+      'ref_type', p_ref_type, 'ref_id', p_ref_id, 'clinic_id', p_payment.clinic_id, 'patient_id', p_payment.patient_id,
+      'currency', p_payment.currency, 'from', p_from, 'to', p_to, 'amount', p_amount
+    )
+  );
+end
+$$;
+
+comment on function payment.post(payment.payments, text, uuid, text, text, numeric) is 'about=Posts an amount to the ledger: p_to is debited, p_from credited.';
+
+create or replace function payment.add_to_account(p_payment payment.payments, p_amount numeric) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_payment.account_id is not null then
+    perform core.enqueue(
+      'payment', p_payment.id, 'account.paid.v1',
+      pg_catalog.jsonb_build_object('account_id', p_payment.account_id, 'payment_id', p_payment.id, 'amount', p_amount)
+    );
+  end if;
+end
+$$;
+
+comment on function payment.add_to_account(payment.payments, numeric) is 'about=Adds to what the patient paid on the account of a payment. IM558 account closed.';
+
 create or replace function payment.add_payment(
   p_payment jsonb,
   p_items jsonb
@@ -5726,6 +5761,45 @@ end
 $$;
 
 comment on function payment.place_of(uuid, uuid, uuid) is 'about=Account, clinic and patient of a payment: those given, else those of the account; a closed account is left out. IM005 no such account.';
+
+create or replace function payment.void(p_payment_id uuid, p_reason text) returns payment.payments
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_payment payment.payments := payment.lock_payment(p_payment_id);
+begin
+  if v_payment.status = 'voided' then
+    return v_payment;
+  end if;
+  if nullif(btrim(p_reason), '') is null then
+    raise exception 'voiding payment % needs a reason', p_payment_id
+      using errcode = 'IM002', hint = 'pass p_reason';
+  end if;
+  if v_payment.provider_ref is not null or v_payment.allocated <> 0 or exists (
+    select
+    from payment.refunds r
+    where r.tenant_id = v_payment.tenant_id and r.payment_id = p_payment_id and r.status <> 'rejected'
+  ) then
+    raise exception 'payment % is used, or a provider took it', p_payment_id
+      using errcode = 'IM001', hint = 'reverse its allocations, or refund it';
+  end if;
+  perform core.set_reason(p_reason);
+  update payment.payments p
+  set status = 'voided', void_reason = p_reason
+  where p.tenant_id = v_payment.tenant_id and p.id = p_payment_id
+  returning p.* into v_payment;
+  perform payment.add_to_account(v_payment, -v_payment.amount);
+  perform payment.post(
+    v_payment, 'payment.voided', v_payment.id, payment.money_account(v_payment.mode), 'advance', v_payment.amount
+  );
+  return v_payment;
+end
+$$;
+
+comment on function payment.void(uuid, text) is 'about=Takes back a receipt that was written by mistake and pays nothing. IM001 not completed, used, or taken by a provider, IM002 reason missing, IM005, IM558 account closed.';
 
 -- From the wish to collect to the provider's door.
 create or replace function payment.lock_intent(p_intent_id uuid) returns payment.payment_intents
@@ -6064,6 +6138,140 @@ end
 $$;
 
 comment on function payment.request_refund(text, uuid, numeric, text) is 'about=Asks for money back and reserves it. Same p_key, same refund. IM001 payment not received, IM002 reason missing, IM003, IM005, IM006 no user, IM011, IM582 more than is neither allocated, refunded nor asked for.';
+
+create or replace function payment.approve_refund(p_refund_id uuid) returns payment.refunds
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_refund payment.refunds := payment.lock_refund(p_refund_id);
+  v_user uuid := payment.require_user();
+begin
+  if v_refund.status <> 'requested' and v_refund.approved_by is not null then
+    return v_refund;
+  end if;
+  if v_user = v_refund.requested_by then
+    raise exception 'nobody approves their own refund %', p_refund_id
+      using errcode = 'IM006', hint = 'let a second user approve it';
+  end if;
+  update payment.refunds r
+  set status = 'approved', approved_by = v_user
+  where r.tenant_id = v_refund.tenant_id and r.id = p_refund_id
+  returning r.* into v_refund;
+  perform payment.post(p, 'refund.approved', v_refund.id, 'refund_payable', 'advance', v_refund.amount)
+  from payment.payments p
+  where p.tenant_id = v_refund.tenant_id and p.id = v_refund.payment_id;
+  return v_refund;
+end
+$$;
+
+comment on function payment.approve_refund(uuid) is 'about=A second user approves a refund; the money is owed from now on. IM001 rejected, IM003, IM005, IM006 own request or no user.';
+
+create or replace function payment.reject_refund(p_refund_id uuid, p_reason text) returns payment.refunds
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_refund payment.refunds := payment.lock_refund(p_refund_id);
+begin
+  if v_refund.status = 'rejected' then
+    return v_refund;
+  end if;
+  if nullif(btrim(p_reason), '') is null then
+    raise exception 'rejecting refund % needs a reason', p_refund_id
+      using errcode = 'IM002', hint = 'pass p_reason';
+  end if;
+  perform core.set_reason(p_reason);
+  if v_refund.approved_by is not null then -- it had been approved and could not be sent
+    perform payment.post(p, 'refund.rejected', v_refund.id, 'advance', 'refund_payable', v_refund.amount)
+    from payment.payments p
+    where p.tenant_id = v_refund.tenant_id and p.id = v_refund.payment_id;
+  end if;
+  update payment.refunds r
+  set status = 'rejected'
+  where r.tenant_id = v_refund.tenant_id and r.id = p_refund_id
+  returning r.* into v_refund;
+  return v_refund;
+end
+$$;
+
+comment on function payment.reject_refund(uuid, text) is 'about=Turns a refund down that is asked for or failed; what it reserved is free. IM001 approved or sent, IM002 reason missing, IM005.';
+
+create or replace function payment.record_refund_result(
+  p_refund_id uuid,
+  p_outcome text,
+  p_provider_ref text default null,
+  p_failure_code text default null
+) returns payment.refunds
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_refund payment.refunds := payment.lock_refund(p_refund_id);
+  v_payment payment.payments;
+begin
+  if v_refund.status = p_outcome then
+    return v_refund;
+  end if;
+  if p_outcome not in ('processing', 'completed', 'failed') then
+    raise exception 'a refund is processing, completed or failed, not "%"', p_outcome
+      using errcode = '22023', hint = 'pass one of the three';
+  end if;
+  if v_refund.status in ('approved', 'failed') then
+    update payment.refunds r
+    set status = 'processing', failure_code = null, provider_ref = coalesce(p_provider_ref, r.provider_ref)
+    where r.tenant_id = v_refund.tenant_id and r.id = p_refund_id
+    returning r.* into v_refund;
+  end if;
+  if p_outcome = 'processing' then
+    return v_refund;
+  end if;
+  update payment.refunds r
+  set
+    status = p_outcome,
+    provider_ref = coalesce(p_provider_ref, r.provider_ref),
+    failure_code = p_failure_code,
+    completed_at = case when p_outcome = 'completed' then now() end
+  where r.tenant_id = v_refund.tenant_id and r.id = p_refund_id
+  returning r.* into v_refund;
+  if p_outcome = 'completed' then
+    v_payment := payment.give_back(v_refund.payment_id, v_refund.amount, jsonb_build_object('refund_id', v_refund.id));
+    perform payment.post(
+      v_payment, 'refund.completed', v_refund.id, payment.money_account(v_payment.mode), 'refund_payable', v_refund.amount
+    );
+  end if;
+  return v_refund;
+end
+$$;
+
+comment on function payment.record_refund_result(uuid, text, text, text) is 'about=An approved refund is processing, completed (at the counter: handed over) or failed. Again: the same. IM001 not approved or over, IM003, IM005, IM558 account closed.';
+
+create or replace function payment.give_back(p_payment_id uuid, p_amount numeric, p_event jsonb) returns payment.payments
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_payment payment.payments;
+begin
+  update payment.payments p
+  set
+    refunded = p.refunded + p_amount,
+    status = case when p.refunded + p_amount = p.amount then 'refunded' else 'partially_refunded' end::payment.payment_status
+  where p.tenant_id = core.require_tenant() and p.id = p_payment_id
+  returning p.* into v_payment;
+  perform payment.add_to_account(v_payment, -p_amount);
+  perform core.enqueue('payment', p_payment_id, 'payment.refunded.v1', p_event || jsonb_build_object('id', p_payment_id));
+  return v_payment;
+end
+$$;
+
+comment on function payment.give_back(uuid, numeric, jsonb) is 'about=Counts money of a locked payment as gone back, on its account too, and announces it. IM558 account closed.';
 
 -- The provider pays out what it took, less its fees. Every line must be a payment or refund of ours.
 create or replace function payment.our_amount(p_provider_id uuid, p_provider_ref text, p_is_refund boolean)
@@ -6704,11 +6912,15 @@ grant execute on function billing.currency_of_tenant() to payment_gateway_owner;
 
 -- Operations. The helpers that lock, post and count are nobody else's.
 grant execute on function
+  payment.void(uuid, text),
   payment.create_intent(text, text, numeric, text, jsonb, uuid, uuid, uuid, uuid, text, interval, text),
   payment.begin_attempt(uuid, uuid, boolean),
   payment.cancel_intent(uuid),
   payment.expire_intents(int),
   payment.request_refund(text, uuid, numeric, text),
+  payment.approve_refund(uuid),
+  payment.reject_refund(uuid, text),
+  payment.record_refund_result(uuid, text, text, text),
   payment.import_settlement(uuid, text, date, jsonb, text, tstzrange),
   payment.open_dispute(uuid, text, text, numeric, timestamptz),
   payment.submit_evidence(uuid, uuid)

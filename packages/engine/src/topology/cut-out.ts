@@ -20,6 +20,8 @@ export interface CutOut {
   readonly foreignSchemas: string[]
   /** `schema.function` of other services, sorted. */
   readonly copied: string[]
+  /** `schema.function` of its own modules, sorted. */
+  readonly rewritten: string[]
 }
 
 interface Problem {
@@ -79,6 +81,10 @@ export function cutOut(whole: Whole, service: string): CutOut {
       reads,
       foreignSchemas: [...foreign].toSorted(compareText),
       copied: names,
+      rewritten: standing
+        .filter((piece) => piece.rewritten)
+        .map(({ makes }) => makes.slice('function '.length))
+        .toSorted(compareText),
     }
   }
 

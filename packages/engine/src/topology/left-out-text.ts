@@ -2,7 +2,7 @@ import type { LeftOutObject, ServiceTopology } from './topology.ts'
 
 /** What a service lacks when it stands alone, for people: what checks a reference, what is kept of others, what is gone. */
 export function leftOutText(topology: ServiceTopology): string {
-  const { service, softReferences, projections, copiedFunctions, leftOut } = topology
+  const { service, softReferences, projections, copiedFunctions, rewritten, leftOut } = topology
   const checked = softReferences.filter((reference) => reference.checked)
   const plain = softReferences.filter((reference) => !reference.checked)
   return [
@@ -39,6 +39,9 @@ export function leftOutText(topology: ServiceTopology): string {
       projections.map((own) => [own.table, own.columns.join(', '), own.owner]),
     ),
     ...(copiedFunctions.length > 0 ? [`Functions that only read these: ${copiedFunctions.join(', ')}.`, ''] : []),
+    ...(rewritten.length > 0
+      ? ['## Written anew', '', `By the module itself, in \`separate/\`: ${rewritten.join(', ')}.`, '']
+      : []),
     `## Left out (${leftOut.length})`,
     '',
     'What needs more of another service than it publishes: call the service, or compose its answers.',

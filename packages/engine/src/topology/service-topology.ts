@@ -49,6 +49,8 @@ export async function cutServices(
   const services = names.toSorted(compareText).map((service) => {
     const cut = cutOut(whole, service)
     const own = new Set(ownedTables(whole, service))
+    const references = softReferences(whole, service)
+    const kept = new Set([...cut.reads, ...references.filter(({ checked }) => checked).map((key) => key.references)])
     return {
       cut,
       topology: {
@@ -56,10 +58,12 @@ export async function cutServices(
         modules: dependencyOrder(modules.filter((module) => module.service === service)).map(({ name }) => name),
         tables: [...own],
         kernelTables,
-        softReferences: softReferences(whole, service),
+        softReferences: references,
         projections: cut.reads.flatMap((table) => published.get(table) ?? []),
+        keeps: [...published.values()].filter(({ table }) => kept.has(table)),
         publishes: [...published.values()].filter(({ table }) => own.has(table)),
         copiedFunctions: cut.copied,
+        rewritten: cut.rewritten,
         leftOut: cut.leftOut,
       },
     }

@@ -13,10 +13,14 @@ export interface ServiceTopology {
   readonly softReferences: SoftReference[]
   /** Tables of other services that stand here as views of what their owners publish, sorted. */
   readonly projections: PublishedTable[]
+  /** Every table of other services of which the service keeps rows: those that it refers to or reads, sorted. */
+  readonly keeps: PublishedTable[]
   /** Own tables that other services refer to or read, sorted. */
   readonly publishes: PublishedTable[]
   /** `schema.function` of functions of other services that only read, and stand here as well; sorted. */
   readonly copiedFunctions: string[]
+  /** `schema.function` of its own that do here what they can without the others, sorted. */
+  readonly rewritten: string[]
   /** What the service has on a shared database only, in the order of the modules. */
   readonly leftOut: LeftOutObject[]
 }

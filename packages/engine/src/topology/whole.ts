@@ -34,6 +34,8 @@ export interface Piece {
   readonly home: string
   readonly makes: string
   readonly references: Reference[]
+  /** True for what takes the place of its namesake where services stand alone. */
+  readonly rewritten: boolean
 }
 
 export async function readWhole(modules: readonly Module[], options: TopologyOptions): Promise<Whole> {
@@ -84,7 +86,7 @@ async function withSeparateFiles(
       const piece = pieceOf({ part, module, file, statement, service }, services)
       const instead = piece.makes.startsWith('function ') ? own.find(({ makes }) => makes === piece.makes) : undefined
       if (instead) own.splice(own.indexOf(instead), 1)
-      pieces.push(instead ? { ...instead, part } : piece)
+      pieces.push(instead ? { ...instead, part, rewritten: true } : piece)
     }
     const next = plan.sections[n + 1]
     if (next?.part === part && next.module === module) continue
@@ -122,6 +124,7 @@ function pieceOf({ service, ...placed }: Placed, services: ReadonlyMap<string, s
     ...placed,
     home: (subject && services.get(subject.schema)) ?? service,
     makes: subject?.makes ?? '',
+    rewritten: false,
     references: [...statementReferences(placed.statement), ...namedByTrigger(placed.statement)],
   }
 }

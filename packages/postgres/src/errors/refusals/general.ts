@@ -64,3 +64,17 @@ export const IdempotencyKeyReusedError = refuse(
   'the idempotency key was used before with other content',
   'use a new key for a new request',
 )
+export const EntityUnknownError = refuse(
+  'IM012',
+  'EntityUnknownError',
+  'IMH_ENTITY_UNKNOWN',
+  'the row refers to a row of another service that is not known in this database',
+  'wait for the event of that service and send the request again, or correct the id',
+)
+export const EntityNotActiveError = refuse(
+  'IM013',
+  'EntityNotActiveError',
+  'IMH_ENTITY_NOT_ACTIVE',
+  'the row refers to a row of another service that is inactive or deleted there',
+  'refer to a row that is active',
+)
