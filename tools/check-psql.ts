@@ -1,7 +1,8 @@
-// V001 is also for people who have nothing but psql: `psql -1 -f` must install it on an empty server, and again on a full one.
+// V001 is also for people who have nothing but psql: `psql -1 -f` must install it on an empty server, and again on a full one;
+// the same holds for the script of each service.
 // Usage: check-psql.ts [version ...]
 import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -9,7 +10,11 @@ import { connect, startEmbedded } from '@imhotep/postgres'
 
 type Version = 15 | 16 | 17 | 18
 
-const script = join(dirname(dirname(fileURLToPath(import.meta.url))), 'db/migration/V001__complete_hims_schema.sql')
+const db = join(dirname(dirname(fileURLToPath(import.meta.url))), 'db')
+const scripts = new Map([['V001', join(db, 'migration/V001__complete_hims_schema.sql')]])
+for (const service of readdirSync(join(db, 'services'))) {
+  scripts.set(service, join(db, 'services', service, `V001__${service}_schema.sql`))
+}
 const versions = process.argv.slice(2).map(Number) as Version[]
 let failed = 0
 for (const version of versions.length > 0 ? versions : ([18, 15] as const)) {
@@ -18,9 +23,13 @@ for (const version of versions.length > 0 ? versions : ([18, 15] as const)) {
   const server = await startEmbedded({ directory, version, settings: { fsync: 'off' } })
   try {
     const admin = connect(server.url('postgres'), { max: 1 })
-    await admin.query('create database empty')
+    for (const [name, script] of scripts) {
+      await admin.query(`create database "${name}"`)
+      for (const round of ['empty', 'again'])
+        failed += runPsql(server.url(name), script, `${name} on PostgreSQL ${version}, ${round}`)
+      await admin.query(`drop database "${name}"`)
+    }
     await admin.close()
-    for (const round of ['empty', 'again']) failed += runPsql(server.url('empty'), version, round)
   } finally {
     await server.stop('immediate')
     rmSync(directory, { recursive: true, force: true })
@@ -29,7 +38,7 @@ for (const version of versions.length > 0 ? versions : ([18, 15] as const)) {
 process.exitCode = failed === 0 ? 0 : 1
 
 /** 1 when psql reported an error. The password goes by the environment: arguments are seen by every user of the machine. */
-function runPsql(url: string, version: number, round: string): number {
+function runPsql(url: string, script: string, what: string): number {
   const { hostname, port, username, password, pathname } = new URL(url)
   const started = performance.now()
   const { status, stderr, error } = spawnSync(
@@ -58,6 +67,6 @@ function runPsql(url: string, version: number, round: string): number {
   )
   const ms = Math.round(performance.now() - started)
   const result = status === 0 ? 'installed' : `failed: ${error?.message ?? stderr}`
-  console.log(`psql -1 -f V001 on PostgreSQL ${version}, ${round}: ${result} (${ms} ms)`)
+  console.log(`psql -1 -f ${what}: ${result} (${ms} ms)`)
   return status === 0 ? 0 : 1
 }

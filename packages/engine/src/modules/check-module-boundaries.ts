@@ -15,7 +15,7 @@ export async function checkModuleBoundaries(modules: readonly Module[]): Promise
   const moduleOf = new Map(modules.map((module) => [module.schema, module]))
   const findings: Finding[] = []
   for (const module of modules) {
-    for (const { path, text } of module.files) {
+    for (const { path, text } of [...module.files, ...(module.separate?.files ?? [])]) {
       const file = await parseSql(text, path)
       for (const statement of file.statements) {
         for (const reference of statementReferences(statement)) {

@@ -1,10 +1,8 @@
 import { compareText } from '../modules/compare-text.ts'
 import { ModuleError } from '../modules/module-error.ts'
-import { addedForeignKeys } from '../plan/foreign-keys.ts'
 import { statementKind } from '../parse/statement-kind.ts'
 import { tableUse } from './column-use.ts'
-import { filteredGrant } from './filtered-grant.ts'
-import { commented } from './subject.ts'
+import { follow, isFollower } from './followers.ts'
 import type { LeftOutObject } from './topology.ts'
 import type { Piece, Whole } from './whole.ts'
 
@@ -37,9 +35,7 @@ interface Problem {
 export function cutOut(whole: Whole, service: string): CutOut {
   const isHere = (schema: string) => [service, whole.options.kernel].includes(whole.services.get(schema) ?? service)
   const candidates = whole.pieces.filter((piece) => !isFollower(piece) && (isHome(piece) || isReader(piece, whole)))
-  const missing = new Set(
-    whole.pieces.filter((piece) => isHome(piece) === false && piece.makes).map(({ makes }) => makes),
-  )
+  const missing = new Set(whole.pieces.filter((piece) => !isHome(piece) && piece.makes).map(({ makes }) => makes))
   for (const { makes } of candidates) missing.delete(makes)
 
   const dropped = new Map<Piece, Problem[]>()
@@ -63,13 +59,16 @@ export function cutOut(whole: Whole, service: string): CutOut {
   }
 
   function result(): CutOut {
-    const own = [...dropped].filter(([piece]) => isHome(piece))
+    const own = candidates.filter(isHome).flatMap((piece) => {
+      const problems = dropped.get(piece)
+      return problems ? [[piece, problems] as const] : []
+    })
     refuseBrokenTables(own, service)
-    const made = new Set(standing.map(({ makes }) => makes))
+    const place = { whole, service, isHere, isHome, made: new Set(standing.map(({ makes }) => makes)) }
     const keptSet = new Set(standing)
     const pieces = whole.pieces.flatMap((piece) => {
       if (keptSet.has(piece)) return [piece]
-      return isFollower(piece) ? followers(piece, made) : []
+      return isFollower(piece) ? follow(piece, place) : []
     })
     const reads = [...new Set(standing.flatMap((piece) => foreignTables(piece, whole, isHere)))].toSorted(compareText)
     const names = [...copied].map((makes) => makes.slice('function '.length)).toSorted(compareText)
@@ -87,53 +86,6 @@ export function cutOut(whole: Whole, service: string): CutOut {
         .toSorted(compareText),
     }
   }
-
-  /** Comments and grants go with what they are about. */
-  function followers(piece: Piece, made: ReadonlySet<string>): Piece[] {
-    const { node } = piece.statement
-    const isPresent = (kind: string, name: string) => {
-      if (kind === 'function') return made.has(`function ${name}`)
-      if (kind !== 'table') return isHere(name.split('.')[0] ?? '')
-      return made.has(`table ${name}`) || made.has(`view ${name}`) || isSequence(name)
-    }
-    const isSequence = (name: string) => isHere(name.split('.')[0] ?? '') && !isKnownRelation(name)
-    if ('GrantStmt' in node) {
-      const others = new Set(
-        [...whole.services.values()].filter((other) => other !== service && other !== whole.options.kernel),
-      )
-      const statement = filteredGrant(piece.statement, isPresent, new Set([...others].flatMap(whole.options.roles)))
-      return statement ? [{ ...piece, statement }] : []
-    }
-    if (addedForeignKeys(node)) {
-      const keys = addedForeignKeys(node) ?? []
-      return piece.home !== service && piece.home !== whole.options.kernel
-        ? []
-        : keys.every((key) => isHere(key.referencedSchema))
-          ? [piece]
-          : []
-    }
-    const about = commented(node)
-    if (about === null) return isHome(piece) && piece.references.every(({ schema }) => isHere(schema)) ? [piece] : []
-    const [kind = '', ...rest] = about.split(' ')
-    const name = rest.at(-1) ?? ''
-    if (kind === 'constraint') return isHere(name.split('.')[0] ?? '') && isKeptConstraint(name) ? [piece] : []
-    if (kind === 'column') return made.has(`table ${name}`) || made.has(`view ${name}`) ? [piece] : []
-    return made.has(about) ? [piece] : []
-  }
-
-  function isKnownRelation(name: string): boolean {
-    return whole.catalog.tables.has(name) || whole.catalog.views.has(name)
-  }
-
-  function isKeptConstraint(name: string): boolean {
-    const [schema = '', table = '', constraint = ''] = name.split('.')
-    const references = whole.catalog.tables.get(`${schema}.${table}`)?.constraints.get(constraint)?.references
-    return !references || isHere(references.split('.')[0] ?? '')
-  }
-}
-
-function isFollower({ statement: { node } }: Piece): boolean {
-  return 'GrantStmt' in node || 'CommentStmt' in node || addedForeignKeys(node) !== null
 }
 
 /** A function that changes nothing may stand in the database of a service that calls it. */

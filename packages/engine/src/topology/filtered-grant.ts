@@ -10,12 +10,12 @@ export function filteredGrant(
   absentRoles: ReadonlySet<string>,
 ): PlannedStatement | null {
   if (!('GrantStmt' in statement.node)) return statement
-  const { objects = [], grantees = [], objtype } = statement.node.GrantStmt
+  const { objects = [], grantees = [], objtype, targtype } = statement.node.GrantStmt
+  const areSchemas = objtype === 'OBJECT_SCHEMA' || targtype === 'ACL_TARGET_ALL_IN_SCHEMA'
   const keepObject = objects.map((object) => {
     if ('RangeVar' in object) return isPresent('table', `${object.RangeVar.schemaname}.${object.RangeVar.relname}`)
     if ('ObjectWithArgs' in object) return isPresent('function', path(object.ObjectWithArgs.objname).join('.'))
-    if ('String' in object)
-      return objtype === 'OBJECT_SCHEMA' ? isPresent('schema', `${object.String.sval ?? ''}.`) : true
+    if ('String' in object) return !areSchemas || isPresent('schema', `${object.String.sval ?? ''}.`)
     if ('List' in object) return isPresent('schema', `${path(object.List.items)[0] ?? ''}.`)
     return true
   })

@@ -22,7 +22,9 @@ export function grantParts(text: string): GrantParts | null {
   const on = at(['on'], 0)
   const to = at(['to', 'from'], on + 1)
   if (on < 0 || to < 0) return null
-  const first = KINDS.has(tokens[on + 1]?.text.toLowerCase() ?? '') ? on + 2 : on + 1
+  const word = tokens[on + 1]?.text.toLowerCase() ?? ''
+  // `on all tables in schema a, b`
+  const first = word === 'all' ? at(['schema'], on + 1) + 1 : KINDS.has(word) ? on + 2 : on + 1
   const end = at(['with', 'granted', 'cascade', 'restrict'], to + 1)
   const start = (n: number) => tokens[n]?.start ?? text.length
   const stop = end < 0 ? text.length : start(end)

@@ -25,17 +25,29 @@ export function subjectOf(node: Node): Subject | null {
   return null
 }
 
-/** What a COMMENT describes, in the words of `Subject.makes`; null for what is told apart by nothing but its schema. */
-export function commented(node: Node): string | null {
+export interface Commented {
+  /** For a column the name is that of its table. */
+  readonly kind: 'function' | 'trigger' | 'view' | 'column' | 'constraint'
+  readonly name: string
+}
+
+/** What a COMMENT describes; null for what is told apart by nothing but its schema. */
+export function commented(node: Node): Commented | null {
   if (!('CommentStmt' in node)) return null
   const { objtype, object } = node.CommentStmt
-  if (object && 'ObjectWithArgs' in object) return `function ${path(object.ObjectWithArgs.objname).join('.')}`
+  if (object && 'ObjectWithArgs' in object)
+    return { kind: 'function', name: path(object.ObjectWithArgs.objname).join('.') }
   const names = objectNames(object)
-  if (objtype === 'OBJECT_TRIGGER') return `trigger ${names.join('.')}`
-  if (objtype === 'OBJECT_VIEW' || objtype === 'OBJECT_MATVIEW') return `view ${names.join('.')}`
-  if (objtype === 'OBJECT_COLUMN') return `column of ${names.slice(0, 2).join('.')}`
-  if (objtype === 'OBJECT_TABCONSTRAINT') return `constraint ${names.join('.')}`
-  return null
+  if (objtype === 'OBJECT_COLUMN') return { kind: 'column', name: names.slice(0, 2).join('.') }
+  const kind = KINDS[objtype ?? '']
+  return kind ? { kind, name: names.join('.') } : null
+}
+
+const KINDS: Readonly<Record<string, Commented['kind']>> = {
+  OBJECT_TRIGGER: 'trigger',
+  OBJECT_VIEW: 'view',
+  OBJECT_MATVIEW: 'view',
+  OBJECT_TABCONSTRAINT: 'constraint',
 }
 
 interface Named {

@@ -56,7 +56,7 @@ export interface LeftOutObject {
   readonly object: string
   readonly file: string
   readonly line: number
-  /** `calls billing.charge`, `reads patient.people.sex`, sorted. */
+  /** `calls b.f`, `reads a.t.c`, sorted. */
   readonly reasons: string[]
   /** Services to call instead, sorted. */
   readonly instead: string[]

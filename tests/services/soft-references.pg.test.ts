@@ -1,0 +1,256 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { after, before, describe, test } from 'node:test'
+import { withTenant, type RequestContext } from '@imhotep/kernel'
+import { connect, EntityNotActiveError, EntityUnknownError, type Transaction } from '@imhotep/postgres'
+import { contextOf, makeTenant } from '../support/tenants.ts'
+import { serviceDatabase, type ServiceDatabase } from './service-databases.fixture.ts'
+
+describe('two services, each on a database of its own', () => {
+  let lab: ServiceDatabase
+  let clinical: ServiceDatabase
+  let context: RequestContext
+  let other: RequestContext
+  let phone = 0
+
+  before(async () => {
+    lab = await serviceDatabase('lab')
+    clinical = await serviceDatabase('clinical')
+    context = contextOf(await makeTenant(lab.db))
+    other = contextOf(await makeTenant(lab.db))
+    await clinical.db.query(
+      `select core.provision_tenant($1, 'same', 'The same', 'clinic', 'IN', 'Asia/Kolkata', 'INR')`,
+      [context.tenant],
+    )
+  })
+
+  after(async () => {
+    await lab[Symbol.asyncDispose]()
+    await clinical[Symbol.asyncDispose]()
+  })
+
+  const inLab = <T>(work: (tx: Transaction) => Promise<T>, who = context) => withTenant(lab.db, who, work)
+
+  /** What the relay of the other service does with an event. */
+  async function tell(
+    id: string,
+    version: number,
+    lifecycle = 'active',
+    attrs: object = { status: 'active' },
+    who = context,
+  ) {
+    const [row] = await inLab(
+      (tx) =>
+        tx.query<{ news: boolean }>(
+          `select core.apply_entity_event('clinical', 'patient.patients', $1, $2, $3) as news`,
+          [id, version, { id, lifecycle, attrs }],
+        ),
+      who,
+    )
+    return row?.news
+  }
+
+  function addDonor(tx: Transaction, patient: string | null) {
+    const mobile = Buffer.from(`mobile ${(phone += 1)}`)
+    return tx.query<{ id: string }>(
+      `insert into blood_bank.donors (tenant_id, donor_number, patient_id, name, sex, birth_date, mobile_enc, mobile_bidx, donor_type)
+       values (core.current_tenant_id(), $1, $2, 'A donor', 'female', '1990-01-01', $3, $3, 'voluntary') returning id`,
+      [`D-${phone}`, patient, mobile],
+    )
+  }
+
+  test('a reference to a row that no event told of is refused with IM012 and the name of the key', async () => {
+    await assert.rejects(
+      inLab((tx) => addDonor(tx, randomUUID())),
+      (error) => error instanceof EntityUnknownError && error.constraint === 'donors_patient_fkey',
+    )
+  })
+
+  test('no reference needs no row', async () => {
+    assert.equal((await inLab((tx) => addDonor(tx, null))).length, 1)
+  })
+
+  test('after the event the reference holds; after the last one no new row may refer, and what refers stays', async () => {
+    const patient = randomUUID()
+    await tell(patient, 1)
+    const [donor] = await inLab((tx) => addDonor(tx, patient))
+
+    await tell(patient, 2, 'deleted', {})
+
+    await assert.rejects(
+      inLab((tx) => addDonor(tx, patient)),
+      EntityNotActiveError,
+    )
+    await inLab((tx) => tx.query(`update blood_bank.donors set name = 'Another name' where id = $1`, [donor?.id]))
+    const [{ n } = { n: 0 }] = await inLab((tx) =>
+      tx.query<{ n: number }>('select count(*)::int as n from blood_bank.donors where patient_id = $1', [patient]),
+    )
+    assert.equal(n, 1)
+  })
+
+  test('an update is checked when it changes the reference', async () => {
+    const patient = randomUUID()
+    await tell(patient, 1)
+    const [donor] = await inLab((tx) => addDonor(tx, null))
+    const refer = (to: string) =>
+      inLab((tx) => tx.query('update blood_bank.donors set patient_id = $1 where id = $2', [to, donor?.id]))
+
+    await assert.rejects(refer(randomUUID()), EntityUnknownError)
+    await refer(patient)
+  })
+
+  test('the same event twice, or an older one behind a newer, changes nothing', async () => {
+    const patient = randomUUID()
+
+    assert.equal(await tell(patient, 5, 'deleted', {}), true)
+    assert.equal(await tell(patient, 5, 'active'), false)
+    assert.equal(await tell(patient, 4, 'active'), false)
+    await assert.rejects(
+      inLab((tx) => addDonor(tx, patient)),
+      EntityNotActiveError,
+    )
+  })
+
+  test('what another tenant knows is unknown here', async () => {
+    const patient = randomUUID()
+    await tell(patient, 1, 'active', {}, other)
+
+    await assert.rejects(
+      inLab((tx) => addDonor(tx, patient)),
+      EntityUnknownError,
+    )
+  })
+
+  test('an event that ends a row waits for the transaction that refers to it', async () => {
+    const patient = randomUUID()
+    await tell(patient, 1)
+    let ended: Promise<unknown> = Promise.resolve()
+    let isTold = false
+
+    await inLab(async (tx) => {
+      await addDonor(tx, patient)
+      ended = tell(patient, 2, 'deleted', {}).then(() => (isTold = true))
+      await untilWaiting(lab)
+      assert.equal(isTold, false)
+    })
+    await ended
+
+    assert.equal(isTold, true)
+    await assert.rejects(
+      inLab((tx) => addDonor(tx, patient)),
+      EntityNotActiveError,
+    )
+  })
+
+  test('the owner tells of a row, of a change in what it publishes, and of nothing else', async () => {
+    const inClinical = <T>(work: (tx: Transaction) => Promise<T>) => withTenant(clinical.db, context, work)
+    const patient = randomUUID()
+    const said = async () => {
+      const rows = await clinical.db.query<{ event_type: string; payload: { lifecycle: string; attrs: object } }>(
+        `select event_type, payload from core.outbox_events
+         where aggregate_type = 'patient.patients' and aggregate_id = $1 order by aggregate_seq`,
+        [patient],
+      )
+      return rows.map(({ event_type: type, payload }) => [type, payload.lifecycle, Object.keys(payload.attrs)])
+    }
+
+    const clinic = randomUUID()
+    await inClinical((tx) =>
+      tx.query(`select core.apply_entity_event('facility', 'facility.clinics', $1, 1, $2)`, [
+        clinic,
+        { lifecycle: 'active', attrs: {} },
+      ]),
+    )
+    await inClinical((tx) =>
+      tx.query(
+        `insert into patient.patients (tenant_id, id, mrn, given_name, sex, birth_date, registered_clinic_id)
+         select core.current_tenant_id(), $1, 'M-1', 'Asha', 'female', '1990-01-01', $2`,
+        [patient, clinic],
+      ),
+    )
+    await inClinical((tx) => tx.query(`update patient.patients set given_name = 'Usha' where id = $1`, [patient]))
+    await inClinical((tx) =>
+      tx.query(`update patient.patients set deleted_at = now(), delete_reason = 'twice' where id = $1`, [patient]),
+    )
+
+    assert.deepEqual(await said(), [
+      ['patients.created.v1', 'active', ['status']],
+      ['patients.updated.v1', 'deleted', ['status', 'deleted_at']],
+    ])
+  })
+
+  test('an operation that needs no more than what others publish works, and asks for the rest by an event', async () => {
+    const patient = randomUUID()
+    const encounter = randomUUID()
+    const clinic = randomUUID()
+    await tell(patient, 1)
+    await inLab(async (tx) => {
+      const note = `select core.apply_entity_event($1, $2, $3, 1, $4)`
+      await tx.query(note, [
+        'facility',
+        'facility.clinics',
+        clinic,
+        { lifecycle: 'active', attrs: { code: 'C1', name: 'A clinic', timezone: 'Asia/Kolkata' } },
+      ])
+      await tx.query(note, [
+        'clinical',
+        'clinical.encounters',
+        encounter,
+        { lifecycle: 'active', attrs: { patient_id: patient, clinic_id: clinic } },
+      ])
+      await tx.query(
+        `insert into laboratory.lab_tests (tenant_id, code, name, kind, department_code, specimen_type, container, result_type, tat_minutes, active)
+         values (core.current_tenant_id(), 'T1', 'A test', 'test', 'biochemistry', 'serum', 'plain', 'text', 60, true)`,
+      )
+    })
+
+    const [order] = await inLab((tx) =>
+      tx.query<{ clinic_id: string }>(
+        `select * from laboratory.place_order($1, array['T1'], $2, p_external_doctor => 'From outside')`,
+        [patient, encounter],
+      ),
+    )
+
+    const events = await lab.db.query<{ payload: { encounter_id: string; code: string } }>(
+      `select payload from core.outbox_events where event_type = 'charge.requested.v1'`,
+    )
+    assert.equal(order?.clinic_id, clinic)
+    assert.deepEqual(
+      events.map(({ payload }) => [payload.encounter_id, payload.code]),
+      [[encounter, 'T1']],
+    )
+  })
+
+  test('a login of one service connects to its own database only', async () => {
+    const login = `lab_login_${randomUUID().slice(0, 8)}`
+    await lab.db.query(`create role ${login} login password 'imhotep-test' in role lab_app`)
+    try {
+      const connectTo = async ({ url }: ServiceDatabase) => {
+        const own = new URL(url)
+        own.username = login
+        own.password = 'imhotep-test'
+        const db = connect(own.href, { max: 1 })
+        try {
+          return await db.query('select 1')
+        } finally {
+          await db.close()
+        }
+      }
+
+      assert.equal((await connectTo(lab)).length, 1)
+      await assert.rejects(connectTo(clinical), { sqlstate: '42501' })
+    } finally {
+      await lab.db.query(`drop role ${login}`)
+    }
+  })
+})
+
+/** Until a session of the database waits for a lock. */
+async function untilWaiting({ db }: ServiceDatabase): Promise<void> {
+  for (;;) {
+    const [row] = await db.query<{ n: number }>(
+      `select count(*)::int as n from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+    )
+    if ((row?.n ?? 0) > 0) return
+  }
+}
