@@ -522,17 +522,19 @@ $$;
 
 comment on function core.comment_standard_columns(text) is 'about=Writes the comments of the standard columns (tenant_id, id, row_version, created_*, updated_*, deleted_*) of a table.';
 
+-- Parsed where it is made, and without SET: the server puts it into the query that calls it, for each comment that is read.
 create or replace function core.tag(p_comment text, p_tag text) returns text
   language sql
   immutable
   parallel safe
-  set search_path = pg_catalog, pg_temp
-as $$
-  select case
-    when p_tag = 'about' then pg_catalog.substring(p_comment, '(?:^|;)about=(.*)$')
-    else pg_catalog.substring(pg_catalog.regexp_replace(p_comment, '(^|;)about=.*$', ''), '(?:^|;)' || p_tag || '=([^;]*)')
-  end
-$$;
+  return case
+    when pg_catalog.strpos(';' || p_comment, ';' || p_tag || '=') = 0 then null
+    when p_tag = 'about' then pg_catalog.substr(p_comment, pg_catalog.strpos(';' || p_comment, ';about=') + 6)
+    when pg_catalog.strpos(pg_catalog.split_part(';' || p_comment, ';about=', 1), ';' || p_tag || '=') > 0 then
+      pg_catalog.split_part(
+        pg_catalog.split_part(pg_catalog.split_part(';' || p_comment, ';about=', 1), ';' || p_tag || '=', 2), ';', 1
+      )
+  end;
 
 comment on function core.tag(text, text) is 'about=The value of one tag of a comment, null when the comment has no such tag.';
 
