@@ -42,9 +42,23 @@ export function suggestMap(catalog: Pick<SharedCatalog, 'tables'>, known: readon
     }
   }
   const open = () => catalog.tables.filter((table) => !owners.has(tableId(table)))
+  const groups = groupsByStem(catalog.tables)
+  for (const table of open()) {
+    const group = groups.get(stemOf(table.name)) ?? []
+    const services = new Set(group.map((one) => owners.get(tableId(one))?.owner).filter((owner) => owner !== undefined))
+    const [service] = services
+    if (services.size === 1 && service && service !== SHARED_READ)
+      decide(table, service, `named like others of ${service}`)
+  }
   for (const [stem, group] of groupsByStem(open())) {
     if (group.length < 2) continue
-    for (const table of group) decide(table, stem, `named ${stem}_..., as ${group.length - 1} more`)
+    for (const table of group) decide(table, serviceName(stem), `named ${stem}_..., as ${group.length - 1} more`)
+  }
+  for (const table of open()) {
+    const readers = links.filter(({ to }) => to === tableId(table)).length
+    const isPart = links.some(({ from, weight }) => from === tableId(table) && weight > 1)
+    if (readers >= 3 && !isPart)
+      decide(table, serviceName(stemOf(table.name)), `${readers} foreign keys lead here, part of no other`)
   }
   attachByForeignKeys(open(), links, owners, decide)
   for (const table of open())
@@ -93,7 +107,7 @@ function isReference(table: SharedTable, readers: number): boolean {
 function groupsByStem(tables: readonly SharedTable[]): Map<string, SharedTable[]> {
   const groups = new Map<string, SharedTable[]>()
   for (const table of tables) {
-    const stem = serviceName(stemOf(table.name))
+    const stem = stemOf(table.name)
     groups.set(stem, [...(groups.get(stem) ?? []), table])
   }
   return groups

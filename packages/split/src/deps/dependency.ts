@@ -1,0 +1,55 @@
+import type { TableName } from '../model.ts'
+
+export type DependencyKind =
+  | 'foreign key'
+  | 'view'
+  | 'materialized view'
+  | 'function'
+  | 'procedure'
+  | 'trigger'
+  | 'event'
+  | 'generated column'
+  | 'statement'
+  | 'source code'
+  | 'transaction'
+
+export type WayOut = 'denormalise' | 'local copy' | 'batch call' | 'loose foreign key' | 'event' | 'own id'
+
+/** Something of one service that uses a table of another. */
+export interface Dependency {
+  /** The same for the same dependency in every run: what the allow-list names. */
+  readonly id: string
+  readonly kind: DependencyKind
+  readonly from: { readonly service: string; readonly object: string }
+  readonly to: { readonly service: string; readonly table: TableName }
+  readonly writes: boolean
+  /** `file:line`, a digest, an object of the catalog: at most ten. */
+  readonly evidence: readonly string[]
+  /** Executions, transactions, or places in the code; 1 for an object of the catalog. */
+  readonly count: number
+  readonly lastSeen: Date | null
+  readonly wayOut: WayOut
+  /** Which rule chose it. */
+  readonly reason: string
+  /** The owner map gives the service a copy of the table, and it only reads it: nothing is left to do. */
+  readonly settled: boolean
+}
+
+/** SQL of which nobody can tell what it uses. It is never clean. */
+export interface Unknown {
+  readonly id: string
+  readonly kind: DependencyKind
+  readonly object: string
+  readonly evidence: readonly string[]
+  readonly count: number
+  readonly lastSeen: Date | null
+  /** Never a piece of the text. */
+  readonly reason: string
+}
+
+export interface Findings {
+  readonly dependencies: readonly Dependency[]
+  readonly unknown: readonly Unknown[]
+  /** What was looked at: a report over nothing would be clean as well. */
+  readonly looked: Readonly<Record<string, number>>
+}

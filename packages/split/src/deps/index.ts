@@ -1,0 +1,13 @@
+export type { Dependency, DependencyKind, Findings, Unknown, WayOut } from './dependency.ts'
+export { findDependencies, type DependencySources } from './find-dependencies.ts'
+export type { SeenStatement } from './statement-dependencies.ts'
+export type { SourceFolder } from './sources/source-code.ts'
+export { fromGeneralLog, fromPostgresLog, fromSlowLog } from './sources/logs.ts'
+export {
+  digestQuery,
+  fromDigests,
+  fromPgStatStatements,
+  pgStatStatementsQuery,
+  type DigestRow,
+  type PgStatStatement,
+} from './sources/statistics.ts'
