@@ -1,57 +1,57 @@
 import { tableId } from '../map/owner-map.ts'
 import type { SharedCatalog } from '../side.ts'
-import type { Ledger, Sighting } from './ledger.ts'
+import type { Collector, Sighting } from './collector.ts'
 import type { Names } from './names.ts'
 import { wayOutOfForeignKey } from './ways-out.ts'
 
 /** Foreign keys, views, routines, events, triggers and generated columns that reach over a border. */
-export function addCatalogDependencies(catalog: SharedCatalog, names: Names, ledger: Ledger): void {
-  addForeignKeys(catalog, ledger)
+export function addCatalogDependencies(catalog: SharedCatalog, names: Names, collector: Collector): void {
+  addForeignKeys(catalog, collector)
   for (const routine of [...catalog.views, ...catalog.routines]) {
-    ledger.looked(`${routine.kind}s`)
+    collector.looked(`${routine.kind}s`)
     const object = tableId(routine)
-    ledger.addUses(routine.kind, object, names.usesOfRoutine(routine), once(`${routine.kind} ${object}`))
+    collector.addUses(routine.kind, object, names.usesOfRoutine(routine), once(`${routine.kind} ${object}`))
   }
   for (const trigger of catalog.triggers) {
-    ledger.looked('triggers')
+    collector.looked('triggers')
     const object = `${trigger.name} on ${tableId(trigger.table)}`
-    ledger.addUses(
+    collector.addUses(
       'trigger',
       object,
       names.usesOf(trigger.body),
       once(`trigger ${object}`),
-      ledger.serviceOf(trigger.table),
+      collector.serviceOf(trigger.table),
     )
   }
   for (const table of catalog.tables) {
     for (const { name, generated, default: value } of table.columns) {
       for (const expression of [generated, value]) {
         if (expression === null) continue
-        ledger.looked('expressions of columns')
+        collector.looked('expressions of columns')
         const object = `${tableId(table)}.${name}`
         // a column cannot read a table, but a function that it calls can
-        ledger.addUses(
+        collector.addUses(
           'generated column',
           object,
           names.usesOf(expression),
           once(`column ${object}`),
-          ledger.serviceOf(table),
+          collector.serviceOf(table),
         )
       }
     }
   }
 }
 
-function addForeignKeys(catalog: SharedCatalog, ledger: Ledger): void {
+function addForeignKeys(catalog: SharedCatalog, collector: Collector): void {
   for (const table of catalog.tables) {
     for (const key of table.foreignKeys) {
-      ledger.looked('foreign keys')
-      const [from, to] = [ledger.serviceOf(table), ledger.serviceOf(key.references)]
+      collector.looked('foreign keys')
+      const [from, to] = [collector.serviceOf(table), collector.serviceOf(key.references)]
       if (from === undefined || to === undefined || from === to) continue
       const object = `${tableId(table)}.${key.name}`
       const { schema, name } = key.references
       const choice = wayOutOfForeignKey(key, table)
-      ledger.add(
+      collector.add(
         'foreign key',
         { service: from, object },
         { service: to, table: { schema, name } },

@@ -3,7 +3,7 @@ import type { LogTransaction } from '../model.ts'
 import type { SharedCatalog } from '../side.ts'
 import { addCatalogDependencies } from './catalog-dependencies.ts'
 import type { Findings } from './dependency.ts'
-import { Ledger } from './ledger.ts'
+import { Collector } from './collector.ts'
 import { Names } from './names.ts'
 import type { Dialect } from './sql/tokens.ts'
 import { addSourceCode, type SourceFolder } from './sources/source-code.ts'
@@ -24,10 +24,10 @@ export interface DependencySources {
 /** Everything of one service that uses a table of another, from all sources that are given, and what nobody can tell. */
 export async function findDependencies(sources: DependencySources): Promise<Findings> {
   const names = new Names(sources.catalog, sources.dialect)
-  const ledger = new Ledger(sources.map)
-  addCatalogDependencies(sources.catalog, names, ledger)
-  for (const statements of sources.statements ?? []) await addStatements(statements, names, ledger)
-  for (const folder of sources.folders ?? []) await addSourceCode(folder, names, ledger)
-  if (sources.transactions) await addTransactions(sources.transactions, ledger)
-  return ledger.findings()
+  const collector = new Collector(sources.map)
+  addCatalogDependencies(sources.catalog, names, collector)
+  for (const statements of sources.statements ?? []) await addStatements(statements, names, collector)
+  for (const folder of sources.folders ?? []) await addSourceCode(folder, names, collector)
+  if (sources.transactions) await addTransactions(sources.transactions, collector)
+  return collector.findings()
 }

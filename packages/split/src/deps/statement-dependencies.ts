@@ -1,5 +1,5 @@
 import { fingerprint, withoutValues } from './sql/fingerprint.ts'
-import type { Ledger } from './ledger.ts'
+import type { Collector } from './collector.ts'
 import type { Names } from './names.ts'
 
 /** A statement that somebody sent. */
@@ -19,10 +19,10 @@ const LONGEST = 160
 export async function addStatements(
   statements: AsyncIterable<SeenStatement> | Iterable<SeenStatement>,
   names: Names,
-  ledger: Ledger,
+  collector: Collector,
 ): Promise<void> {
   for await (const { text, evidence, count, lastSeen, doubt } of statements) {
-    ledger.looked('statements')
+    collector.looked('statements')
     if (
       /^\s*(create|alter|drop|grant|revoke|comment|set|show|explain|use|analyze|vacuum|commit|rollback|begin)\b/i.test(
         text,
@@ -31,7 +31,7 @@ export async function addStatements(
       continue
     const uses = names.usesOf(text)
     const doubts = doubt === undefined ? uses.doubts : [...new Set([...uses.doubts, doubt])]
-    ledger.addUses('statement', objectOf(text, doubts, names), { ...uses, doubts }, { evidence, count, lastSeen })
+    collector.addUses('statement', objectOf(text, doubts, names), { ...uses, doubts }, { evidence, count, lastSeen })
   }
 }
 

@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
-import type { Ledger } from '../ledger.ts'
+import type { Collector } from '../collector.ts'
 import type { Names } from '../names.ts'
 import { withoutValues } from '../sql/fingerprint.ts'
 import { tokenise } from '../sql/tokens.ts'
@@ -16,21 +16,21 @@ const leftOut = new Set(['node_modules', '.git', 'dist', 'build', 'vendor', 'tar
 const looksLikeSql = /^[\s(]*(select|insert|update|delete|replace|with|merge|truncate|call|lock)\b/i
 
 /** SQL in string literals and `.sql` files of a folder. */
-export async function addSourceCode(folder: SourceFolder, names: Names, ledger: Ledger): Promise<void> {
+export async function addSourceCode(folder: SourceFolder, names: Names, collector: Collector): Promise<void> {
   for await (const file of filesIn(folder.directory)) {
-    ledger.looked('source files')
+    collector.looked('source files')
     const text = await readFile(file, 'utf8')
     const language = languageOf(file)
     const strings = language ? codeStrings(text, language) : sqlStatements(text, names)
     const shown = relative(folder.directory, file).split(sep).join('/')
     for (const { text: sql, line } of strings) {
       if (!looksLikeSql.test(sql) || !namesTable(sql, names)) continue
-      ledger.looked('SQL strings')
+      collector.looked('SQL strings')
       const evidence = `${shown}:${line}`
       const uses = names.usesOf(sql)
       const plain = withoutValues(sql, names.dialect)
       const object = uses.doubts.length > 0 ? evidence : `${shown}: ${plain.slice(0, 120)}`
-      ledger.addUses('source code', object, uses, { evidence, count: 1, lastSeen: null }, folder.service)
+      collector.addUses('source code', object, uses, { evidence, count: 1, lastSeen: null }, folder.service)
     }
   }
 }

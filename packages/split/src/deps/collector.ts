@@ -26,7 +26,7 @@ interface Entry {
 const MOST_EVIDENCE = 10
 
 /** Collects what the sources find; the same dependency seen again counts up. */
-export class Ledger {
+export class Collector {
   readonly #owners: ReadonlyMap<string, OwnedTable>
   readonly #entries = new Map<string, Entry>()
   readonly #unknown = new Map<string, Unknown>()
