@@ -1,5 +1,6 @@
 import type { Database, Statement, Transaction } from '@imhotep/postgres'
 import { emptyCatalog, type Catalog } from './model.ts'
+import { numberColumns } from './live/column-numbers.ts'
 import { addConstraints, constraintsQuery, type ConstraintRow } from './live/constraints.ts'
 import { addDefaultPrivileges, defaultPrivilegesQuery, type DefaultPrivilegeRow } from './live/default-privileges.ts'
 import { addEventTriggers, eventTriggersQuery, type EventTriggerRow } from './live/event-triggers.ts'
@@ -57,7 +58,28 @@ function settings(searchPath: string): Statement {
 
 async function readObjects(tx: Transaction): Promise<Catalog> {
   // One connection, so the statements follow each other without waiting for answers.
-  const [schemas, extensions, roles, types, sequences, tables, columns, constraints, views] = await Promise.all([
+  const [
+    schemas,
+    extensions,
+    roles,
+    types,
+    sequences,
+    tables,
+    columns,
+    constraints,
+    views,
+    indexes,
+    policies,
+    triggers,
+    rules,
+    routines,
+    grants,
+    statistics,
+    publications,
+    eventTriggers,
+    defaultPrivileges,
+    others,
+  ] = await Promise.all([
     tx.query<SchemaRow>(schemasQuery),
     tx.query<ExtensionRow>(extensionsQuery),
     tx.query<RoleRow>(rolesQuery),
@@ -67,8 +89,6 @@ async function readObjects(tx: Transaction): Promise<Catalog> {
     tx.query<ColumnRow>(columnsQuery),
     tx.query<ConstraintRow>(constraintsQuery),
     tx.query<ViewRow>(viewsQuery),
-  ])
-  const [indexes, policies, triggers, rules, routines, grants, statistics, publications] = await Promise.all([
     tx.query<IndexRow>(indexesQuery),
     tx.query<PolicyRow>(policiesQuery),
     tx.query<TriggerRow>(triggersQuery),
@@ -77,8 +97,6 @@ async function readObjects(tx: Transaction): Promise<Catalog> {
     tx.query<GrantRow>(grantsQuery),
     tx.query<StatisticsRow>(statisticsQuery),
     tx.query<PublicationRow>(publicationsQuery),
-  ])
-  const [eventTriggers, defaultPrivileges, others] = await Promise.all([
     tx.query<EventTriggerRow>(eventTriggersQuery),
     tx.query<DefaultPrivilegeRow>(defaultPrivilegesQuery),
     tx.query<OtherRow>(othersQuery),
@@ -90,12 +108,13 @@ async function readObjects(tx: Transaction): Promise<Catalog> {
   addTypes(catalog, types)
   addTables(catalog, tables)
   addColumns(catalog, columns)
+  const numbers = numberColumns(columns)
   addSequences(catalog, sequences)
-  addConstraints(catalog, constraints)
+  addConstraints(catalog, constraints, numbers)
   addViews(catalog, views)
-  addIndexes(catalog, indexes)
+  addIndexes(catalog, indexes, numbers)
   addPolicies(catalog, policies)
-  addTriggers(catalog, triggers)
+  addTriggers(catalog, triggers, numbers)
   addRules(catalog, rules)
   addRoutines(catalog, routines)
   addGrants(catalog, grants)

@@ -1,5 +1,6 @@
 import { qualifiedName, type Catalog, type Constraint } from '../model.ts'
-import { commentOf, IN_USER_SCHEMA } from './fragments.ts'
+import { columnsNamed, type ColumnNumbers } from './column-numbers.ts'
+import { IN_USER_SCHEMA } from './fragments.ts'
 
 /**
  * NOT NULL constraints (rows of their own since PostgreSQL 18) are a property of the column here. The rows that a
@@ -8,26 +9,18 @@ import { commentOf, IN_USER_SCHEMA } from './fragments.ts'
 export const constraintsQuery = `
   select n.nspname::text as schema, c.relname::text as table_name, k.conname::text as name, k.contype::text as kind,
     pg_catalog.pg_get_constraintdef(k.oid) as definition,
-    coalesce((
-      select pg_catalog.json_agg(a.attname::text order by u.n)
-      from pg_catalog.unnest(k.conkey) with ordinality u (attnum, n)
-        join pg_catalog.pg_attribute a on a.attrelid = k.conrelid and a.attnum = u.attnum
-    ), '[]') as columns,
-    coalesce((
-      select pg_catalog.json_agg(a.attname::text order by u.n)
-      from pg_catalog.unnest(k.confkey) with ordinality u (attnum, n)
-        join pg_catalog.pg_attribute a on a.attrelid = k.confrelid and a.attnum = u.attnum
-    ), '[]') as referenced_columns,
-    fn.nspname || '.' || f.relname as "references",
+    k.conkey as columns, k.confkey as referenced_columns, fn.nspname || '.' || f.relname as "references",
     k.confdeltype::text as on_delete, k.confupdtype::text as on_update,
     k.condeferrable as deferrable, k.condeferred as initially_deferred, k.convalidated as validated,
-    ${commentOf('pg_constraint', 'k.oid')} as comment
+    e.description as comment
   from pg_catalog.pg_constraint k
     join pg_catalog.pg_class c on c.oid = k.conrelid
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     left join pg_catalog.pg_class f on f.oid = k.confrelid
     left join pg_catalog.pg_namespace fn on fn.oid = f.relnamespace
     left join pg_catalog.pg_constraint parent on parent.oid = k.conparentid
+    left join pg_catalog.pg_description e
+      on e.classoid = 'pg_catalog.pg_constraint'::pg_catalog.regclass and e.objoid = k.oid and e.objsubid = 0
   where k.contype in ('p', 'u', 'f', 'c', 'x') and ${IN_USER_SCHEMA}
     and not (k.contype = 'f' and parent.oid is not null and parent.conrelid = k.conrelid)
   order by 1, 2, 3`
@@ -38,8 +31,8 @@ export interface ConstraintRow {
   name: string
   kind: 'p' | 'u' | 'f' | 'c' | 'x'
   definition: string
-  columns: string[]
-  referenced_columns: string[]
+  columns: number[] | null
+  referenced_columns: number[] | null
   references: string | null
   on_delete: string
   on_update: string
@@ -59,15 +52,17 @@ const ACTIONS: Record<string, Constraint['onDelete']> = {
   d: 'set default',
 }
 
-export function addConstraints(catalog: Catalog, rows: ConstraintRow[]): void {
+export function addConstraints(catalog: Catalog, rows: ConstraintRow[], numbers: ColumnNumbers): void {
   for (const row of rows) {
+    const table = qualifiedName(row.schema, row.table_name)
+    const columns = columnsNamed(numbers, table, row.columns)
     const constraint: Constraint = {
       name: row.name,
       kind: KINDS[row.kind],
-      columns: row.kind === 'c' ? row.columns.toSorted() : row.columns,
+      columns: row.kind === 'c' ? columns.toSorted() : columns,
       definition: row.definition,
       references: row.references,
-      referencedColumns: row.referenced_columns,
+      referencedColumns: columnsNamed(numbers, row.references ?? '', row.referenced_columns),
       onDelete: ACTIONS[row.on_delete] ?? null,
       onUpdate: ACTIONS[row.on_update] ?? null,
       deferrable: row.deferrable,
@@ -75,6 +70,6 @@ export function addConstraints(catalog: Catalog, rows: ConstraintRow[]): void {
       validated: row.validated,
       comment: row.comment,
     }
-    catalog.tables.get(qualifiedName(row.schema, row.table_name))?.constraints.set(row.name, constraint)
+    catalog.tables.get(table)?.constraints.set(row.name, constraint)
   }
 }

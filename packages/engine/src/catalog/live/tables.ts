@@ -78,10 +78,10 @@ export function addTables(catalog: Catalog, rows: TableRow[]): void {
   }
 }
 
+/** Of tables and materialized views, whose indexes name them by number. */
 export const columnsQuery = `
   select n.nspname::text as schema, c.relname::text as table_name, a.attname::text as name,
-    pg_catalog.row_number() over (partition by a.attrelid order by a.attnum)::int as ordinal,
-    pg_catalog.format_type(a.atttypid, a.atttypmod) as type, a.attnotnull as not_null,
+    a.attnum as number, pg_catalog.format_type(a.atttypid, a.atttypmod) as type, a.attnotnull as not_null,
     pg_catalog.pg_get_expr(d.adbin, d.adrelid) as expression, a.attidentity::text as identity,
     a.attgenerated::text as generated,
     case when a.attcollation <> t.typcollation then (
@@ -91,8 +91,7 @@ export const columnsQuery = `
     ) end as collation,
     case when a.attstorage <> t.typstorage then a.attstorage::text end as storage,
     nullif(a.attcompression, '')::text as compression, nullif(a.attstattarget, -1)::int as statistics,
-    coalesce(pg_catalog.to_json(a.attoptions), '[]') as options,
-    e.description as comment
+    a.attoptions as options, e.description as comment
   from pg_catalog.pg_attribute a
     join pg_catalog.pg_class c on c.oid = a.attrelid
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -100,14 +99,15 @@ export const columnsQuery = `
     left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
     left join pg_catalog.pg_description e
       on e.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass and e.objoid = a.attrelid and e.objsubid = a.attnum
-  where c.relkind in ('r', 'p') and c.relpersistence <> 't' and a.attnum > 0 and not a.attisdropped and ${IN_USER_SCHEMA}
+  where c.relkind in ('r', 'p', 'm') and c.relpersistence <> 't' and a.attnum > 0 and not a.attisdropped
+    and ${IN_USER_SCHEMA}
   order by 1, 2, 4`
 
 export interface ColumnRow {
   schema: string
   table_name: string
   name: string
-  ordinal: number
+  number: number
   type: string
   not_null: boolean
   expression: string | null
@@ -117,7 +117,7 @@ export interface ColumnRow {
   storage: keyof typeof STORAGE | null
   compression: 'p' | 'l' | null
   statistics: number | null
-  options: string[]
+  options: string[] | null
   comment: string | null
 }
 
@@ -126,10 +126,12 @@ const COMPRESSION = { p: 'pglz', l: 'lz4' } as const
 
 export function addColumns(catalog: Catalog, rows: ColumnRow[]): void {
   for (const row of rows) {
-    const { name, ordinal, type, collation, comment } = row
+    const { name, type, collation, comment } = row
+    // Columns of an extension's table have no table here.
+    const columns = catalog.tables.get(qualifiedName(row.schema, row.table_name))?.columns
     const column: Column = {
       name,
-      ordinal,
+      ordinal: (columns?.size ?? 0) + 1,
       type,
       notNull: row.not_null,
       default: row.generated === '' ? row.expression : null,
@@ -140,10 +142,9 @@ export function addColumns(catalog: Catalog, rows: ColumnRow[]): void {
       storage: row.storage && STORAGE[row.storage],
       compression: row.compression && COMPRESSION[row.compression],
       statistics: row.statistics,
-      options: row.options.toSorted(),
+      options: row.options?.toSorted() ?? [],
       comment,
     }
-    // Columns of an extension's table have no table here.
-    catalog.tables.get(qualifiedName(row.schema, row.table_name))?.columns.set(name, column)
+    columns?.set(name, column)
   }
 }

@@ -1,4 +1,5 @@
 import { qualifiedName, type Catalog, type Trigger } from '../model.ts'
+import { columnsNamed, type ColumnNumbers } from './column-numbers.ts'
 import { commentOf, IN_USER_SCHEMA } from './fragments.ts'
 
 /** Internal triggers (those behind foreign keys) are left out; the clones on partitions are kept. */
@@ -6,11 +7,7 @@ export const triggersQuery = `
   select n.nspname::text as schema, c.relname::text as table_name, t.tgname::text as name, t.tgtype::int as type,
     fn.nspname || '.' || f.proname as function, pg_catalog.encode(t.tgargs, 'hex') as arguments,
     case when t.tgqual is not null then pg_catalog.pg_get_triggerdef(t.oid) end as definition,
-    coalesce((
-      select pg_catalog.json_agg(a.attname::text order by u.n)
-      from pg_catalog.unnest(t.tgattr::int2[]) with ordinality u (attnum, n)
-        join pg_catalog.pg_attribute a on a.attrelid = t.tgrelid and a.attnum = u.attnum
-    ), '[]') as update_columns,
+    t.tgattr::int2[] as update_columns,
     t.tgoldtable::text as old_table, t.tgnewtable::text as new_table, t.tgconstraint <> 0 as is_constraint,
     t.tgdeferrable as deferrable, t.tginitdeferred as initially_deferred,
     t.tgenabled::text as enabled,
@@ -31,7 +28,7 @@ export interface TriggerRow {
   function: string
   arguments: string
   definition: string | null
-  update_columns: string[]
+  update_columns: number[]
   old_table: string | null
   new_table: string | null
   is_constraint: boolean
@@ -44,8 +41,9 @@ export interface TriggerRow {
 /** Codes of pg_trigger, pg_event_trigger and pg_rewrite. */
 export const ENABLED = { O: 'origin', A: 'always', R: 'replica', D: 'disabled' } as const
 
-export function addTriggers(catalog: Catalog, rows: TriggerRow[]): void {
+export function addTriggers(catalog: Catalog, rows: TriggerRow[], numbers: ColumnNumbers): void {
   for (const row of rows) {
+    const key = qualifiedName(row.schema, row.table_name)
     const trigger: Trigger = {
       name: row.name,
       timing: row.type & 2 ? 'before' : row.type & 64 ? 'instead of' : 'after',
@@ -54,7 +52,7 @@ export function addTriggers(catalog: Catalog, rows: TriggerRow[]): void {
       function: row.function,
       arguments: triggerArguments(row.arguments),
       when: row.definition === null ? null : whenClause(row.definition),
-      updateColumns: row.update_columns,
+      updateColumns: columnsNamed(numbers, key, row.update_columns),
       oldTable: row.old_table,
       newTable: row.new_table,
       constraint: row.is_constraint,
@@ -63,7 +61,6 @@ export function addTriggers(catalog: Catalog, rows: TriggerRow[]): void {
       enabled: ENABLED[row.enabled],
       comment: row.comment,
     }
-    const key = qualifiedName(row.schema, row.table_name)
     const owner = catalog.tables.get(key) ?? catalog.views.get(key)
     owner?.triggers.set(row.name, trigger)
   }
