@@ -15,6 +15,8 @@ export const bookkeepingSchema = `
   create table if not exists imhotep_split.loaded (
     table_schema text not null,
     table_name text not null,
+    -- another table of this name begins anew
+    table_oid oid not null,
     rows bigint not null,
     last_key text[],
     complete boolean not null,

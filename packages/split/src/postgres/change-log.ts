@@ -35,9 +35,10 @@ export async function openChangeLog(
   const wanted = tables.map((table) => qualified(table[end])).toSorted()
 
   if (published === null || (!slot && !isSame(published, wanted))) {
+    const list = wanted.length === 0 ? '' : `for table ${wanted.join(', ')}`
     await session.script(
       `begin; drop publication if exists ${identifier(name)};
-       create publication ${identifier(name)} for table ${wanted.join(', ')} with (publish_via_partition_root = true);
+       create publication ${identifier(name)} ${list} with (publish_via_partition_root = true);
        comment on publication ${identifier(name)} is 'changes for a move to a database of its own (imhotep split)'; commit`,
     )
   } else if (!isSame(published, wanted)) throw new ChangeLogTablesError(log)

@@ -99,3 +99,25 @@ export class ChangeWithoutKeyError extends ImhotepError {
     this.table = table
   }
 }
+
+/** A database that was to be dropped is in use. */
+export class ServiceDatabaseInUseError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_DATABASE_IN_USE'
+  readonly database: string
+  constructor(database: string, clients: number) {
+    super(`${clients} client${clients === 1 ? ' is' : 's are'} connected to database '${database}'`, {
+      hint: 'stop the service that uses it, look at what it wrote there, and run it again',
+    })
+    this.database = database
+  }
+}
+
+/** The rows of a read-only copy did not arrive. */
+export class ReadOnlyCopyError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_READ_ONLY_COPY'
+  constructor(tables: readonly string[]) {
+    super(`the copies of ${tables.join(', ')} are still not complete`, {
+      hint: "read the log of the reader's server, and pg_stat_subscription there",
+    })
+  }
+}

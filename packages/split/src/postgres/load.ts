@@ -4,6 +4,7 @@ import type { Chunk } from '../side.ts'
 import { prepareBookkeeping } from './bookkeeping.ts'
 import { readLayout } from './layout.ts'
 import { inTransaction } from './session.ts'
+import { qualified } from './sql-text.ts'
 
 export interface Loaded {
   readonly rows: number
@@ -14,7 +15,7 @@ export interface Loaded {
 /** See `ServiceDatabase.load`: rows and the note of their end are one transaction. No trigger fires. */
 export async function loadChunk(session: Connection, table: MovedTable, chunk: Chunk): Promise<void> {
   await prepareBookkeeping(session)
-  const { sql, columns } = await readLayout(session, table, 'target')
+  const { sql, columns, oid } = await readLayout(session, table, 'target')
   await inTransaction(
     session,
     async () => {
@@ -24,11 +25,12 @@ export async function loadChunk(session: Connection, table: MovedTable, chunk: C
         ])
       }
       await session.query(
-        `insert into imhotep_split.loaded as l values ($1, $2, $3, $4, $5)
+        `insert into imhotep_split.loaded as l values ($1, $2, $3, $4, $5, $6)
          on conflict (table_schema, table_name) do update
-           set rows = l.rows + excluded.rows, last_key = coalesce(excluded.last_key, l.last_key),
-               complete = excluded.complete`,
-        [table.target.schema, table.target.name, chunk.rows, chunk.last, chunk.last === null],
+           set rows = excluded.rows + case when l.table_oid = excluded.table_oid then l.rows else 0 end,
+               last_key = coalesce(excluded.last_key, case when l.table_oid = excluded.table_oid then l.last_key end),
+               complete = excluded.complete, table_oid = excluded.table_oid`,
+        [table.target.schema, table.target.name, oid, chunk.rows, chunk.last, chunk.last === null],
       )
     },
     // Losing the last transactions in a crash is no harm: their notes are lost with them.
@@ -39,8 +41,8 @@ export async function loadChunk(session: Connection, table: MovedTable, chunk: C
 export async function readLoaded(session: Connection, { target }: MovedTable): Promise<Loaded> {
   await prepareBookkeeping(session)
   const [row] = await session.query<Loaded>(
-    `select rows, last_key as last, complete from imhotep_split.loaded where table_schema = $1 and table_name = $2`,
-    [target.schema, target.name],
+    `select rows, last_key as last, complete from imhotep_split.loaded where table_oid = to_regclass($1)::oid`,
+    [qualified(target)],
   )
   return row ?? { rows: 0, last: null, complete: false }
 }

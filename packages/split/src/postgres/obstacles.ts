@@ -54,8 +54,9 @@ const tablesQuery = `
            and exists (select from pg_largeobject_metadata) as "largeObjects",
          exists (select from pg_attribute a where a.attrelid = c.oid and not a.attnotnull
                     and a.attname = any (select json_array_elements_text(w.key::json))) as "nullableKey"
-    from unnest($1::text[], $2::text[]) w(name, key)
-    left join pg_class c on c.oid = to_regclass(w.name)`
+    from unnest($1::text[], $2::text[]) with ordinality w(name, key, place)
+    left join pg_class c on c.oid = to_regclass(w.name)
+   order by w.place`
 
 /** See `Side.obstacles`. */
 export async function findObstacles(db: Database, tables: readonly MovedTable[], end: End): Promise<Obstacle[]> {

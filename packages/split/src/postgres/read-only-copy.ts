@@ -1,0 +1,154 @@
+import { createHash } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describeTarget, type Connection } from '@imhotep/postgres'
+import type { TableName } from '../model.ts'
+import { ReadOnlyCopyError } from './errors.ts'
+import { withSession } from './session.ts'
+import { identifier, literal, qualified } from './sql-text.ts'
+
+export interface ReadOnlyCopy {
+  /** Superuser's connection string to the database that owns the tables. */
+  readonly ownerUrl: string
+  /** The same to the database that reads them; its tables of the same names exist and are empty. */
+  readonly readerUrl: string
+  readonly tables: readonly TableName[]
+}
+
+const maxWaitMs = 600_000
+/** The server tries again every 5 s what will not go. */
+const maxErrors = 3
+
+/** Short names that tell the pair of databases apart on one server, as slots must be. */
+function nameOf({ ownerUrl, readerUrl }: ReadOnlyCopy): string {
+  const [owner, reader] = [describeTarget(ownerUrl), describeTarget(readerUrl)]
+  const hash = createHash('sha256').update(`${owner.database} ${reader.host} ${reader.port} ${reader.database}`)
+  const readable = reader.database.toLowerCase().replace(/[^a-z0-9_]/g, '_')
+  return `imhotep_copy_${readable.slice(0, 40)}_${hash.digest('hex').slice(0, 8)}`
+}
+
+/**
+ * Keeps copies of tables up to date in another database by the server's own replication, and takes the right to write them
+ * from everybody but the owner. Returns when the rows that are there now have arrived. Twice is once.
+ */
+export async function makeReadOnlyCopy(copy: ReadOnlyCopy): Promise<void> {
+  const name = nameOf(copy)
+  await withSession(copy.ownerUrl, async (owner) => {
+    await publish(owner, name, copy.tables)
+    // On one server the subscription would wait for its own transaction to end, were it to make the slot itself.
+    await owner.query(
+      `select pg_create_logical_replication_slot($1, 'pgoutput')
+        where not exists (select from pg_replication_slots where slot_name = $1)`,
+      [name],
+    )
+  })
+  await withSession(copy.readerUrl, async (reader) => {
+    await closeForWriters(reader, copy.tables)
+    const [existing] = await reader.query(
+      'select from pg_subscription s join pg_database d on d.oid = s.subdbid where subname = $1 and datname = current_database()',
+      [name],
+    )
+    if (existing) await reader.script(`alter subscription ${identifier(name)} refresh publication`)
+    else {
+      await reader.script(
+        `create subscription ${identifier(name)} connection ${literal(connectionText(copy.ownerUrl))}
+           publication ${identifier(name)} with (create_slot = false, slot_name = ${literal(name)}, copy_data = true)`,
+      )
+    }
+    await waitUntilCopied(reader, name)
+  })
+}
+
+/** Ends the replication; the copies stay as they are, or go with `dropTables`. Nothing to end is no error. */
+export async function dropReadOnlyCopy(copy: ReadOnlyCopy, options: { dropTables?: boolean } = {}): Promise<void> {
+  const name = nameOf(copy)
+  await withSession(copy.readerUrl, async (reader) => {
+    const [existing] = await reader.query(
+      'select from pg_subscription s join pg_database d on d.oid = s.subdbid where subname = $1 and datname = current_database()',
+      [name],
+    )
+    if (existing) {
+      // The slot is dropped below: the subscription could not when the owner's server is away.
+      await reader.script(`alter subscription ${identifier(name)} disable`)
+      await reader.script(`alter subscription ${identifier(name)} set (slot_name = none)`)
+      await reader.script(`drop subscription ${identifier(name)}`)
+    }
+    if (options.dropTables) await reader.script(`drop table if exists ${copy.tables.map(qualified).join(', ')}`)
+  })
+  await withSession(copy.ownerUrl, async (owner) => {
+    await owner.query(
+      `select pg_terminate_backend(active_pid, 5000) from pg_replication_slots where slot_name = $1 and active`,
+      [name],
+    )
+    await owner.query('select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1', [
+      name,
+    ])
+    await owner.script(`drop publication if exists ${identifier(name)}`)
+  })
+}
+
+/** Bytes of the owner's log that the reader has not applied yet; null without such a copy. */
+export async function readOnlyCopyLag(copy: ReadOnlyCopy): Promise<number | null> {
+  return withSession(copy.ownerUrl, async (owner) => {
+    const [row] = await owner.query<{ lag: number }>(
+      `select greatest(pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn), 0)::int8 as lag
+         from pg_replication_slots where slot_name = $1`,
+      [nameOf(copy)],
+    )
+    return row?.lag ?? null
+  })
+}
+
+async function publish(owner: Connection, name: string, tables: readonly TableName[]): Promise<void> {
+  const list = tables.map(qualified).join(', ')
+  const [existing] = await owner.query('select from pg_publication where pubname = $1', [name])
+  if (existing) await owner.script(`alter publication ${identifier(name)} set table ${list}`)
+  else {
+    await owner.script(
+      `create publication ${identifier(name)} for table ${list} with (publish_via_partition_root = true)`,
+    )
+  }
+}
+
+/** Replication writes with the rights of the table's owner, who keeps them. */
+async function closeForWriters(reader: Connection, tables: readonly TableName[]): Promise<void> {
+  for (const table of tables) {
+    const roles = await reader.query<{ role: string | null }>(
+      `select distinct case when a.grantee = 0 then 'public' else quote_ident(r.rolname) end as role
+         from pg_class c cross join aclexplode(c.relacl) a left join pg_roles r on r.oid = a.grantee
+        where c.oid = to_regclass($1) and a.grantee <> c.relowner
+          and a.privilege_type in ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')`,
+      [qualified(table)],
+    )
+    for (const { role } of roles) {
+      await reader.script(`revoke insert, update, delete, truncate on ${qualified(table)} from ${role}`)
+    }
+    await reader.script(`comment on table ${qualified(table)} is 'read-only copy: another service owns these rows'`)
+  }
+}
+
+async function waitUntilCopied(reader: Connection, name: string): Promise<void> {
+  for (const deadline = Date.now() + maxWaitMs; ; await sleep(50)) {
+    const waiting = await reader.query<{ table: string }>(
+      `select r.srrelid::regclass::text as table from pg_subscription_rel r join pg_subscription s on s.oid = r.srsubid
+        where s.subname = $1 and r.srsubstate <> 'r'`,
+      [name],
+    )
+    if (waiting.length === 0) return
+    const [stats] = await reader.query<{ errors: number }>(
+      'select sync_error_count as errors from pg_stat_subscription_stats where subname = $1',
+      [name],
+    )
+    if (Date.now() > deadline || (stats?.errors ?? 0) >= maxErrors)
+      throw new ReadOnlyCopyError(waiting.map(({ table }) => table))
+  }
+}
+
+/** Words of libpq: the server connects to itself or another one with them. */
+function connectionText(url: string): string {
+  const { host, port, database, user } = describeTarget(url)
+  const password = decodeURIComponent(new URL(url).password)
+  const words = { host, port: String(port), dbname: database, user, ...(password === '' ? {} : { password }) }
+  return Object.entries(words)
+    .map(([word, value]) => `${word}='${value.replace(/['\\]/g, String.raw`\$&`)}'`)
+    .join(' ')
+}
