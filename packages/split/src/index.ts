@@ -31,3 +31,14 @@ export { exportService, type ExportOptions } from './transfer/export-service.ts'
 export { importService, type ImportOptions } from './transfer/import-service.ts'
 export * from './transfer/errors.ts'
 export * from './deps/index.ts'
+export { derivePostgresSchema, type DerivedSchema, type LeftOut } from './postgres/derive.ts'
+export {
+  deprovisionServiceDatabase,
+  freeDiskBytes,
+  grantServiceRoles,
+  provisionServiceDatabase,
+  type RoleAccess,
+  type ServiceDatabaseAccess,
+  type ServiceDatabasePlan,
+} from './postgres/provision.ts'
+export { dropReadOnlyCopy, makeReadOnlyCopy, readOnlyCopyLag, type ReadOnlyCopy } from './postgres/read-only-copy.ts'
