@@ -62,6 +62,7 @@ export {
 } from './topology/topology.ts'
 
 export { bundleModules, type BundleOptions } from './bundle/bundle-modules.ts'
+export { quoteIdentifier, quoteLiteral, quoteQualified } from './bundle/quote.ts'
 export { NotRepeatableError } from './bundle/not-repeatable-error.ts'
 
 export {

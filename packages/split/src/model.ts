@@ -12,6 +12,9 @@ export interface SharedTable extends TableName {
   /** All but the primary key. */
   readonly indexes: readonly SharedIndex[]
   readonly foreignKeys: readonly SharedForeignKey[]
+  /** In the server's own dialect. Absent where they are read otherwise. */
+  readonly checks?: readonly SharedCheck[]
+  readonly comment?: string
   /** The server's estimate. */
   readonly rows: number
   /** Rows and indexes on disk. */
@@ -31,6 +34,8 @@ export interface SharedColumn {
   readonly identity: boolean
   readonly collation: string | null
   readonly comment: string
+  /** What MariaDB sets it to when the row changes: `current_timestamp(3)`. */
+  readonly onUpdate?: string
 }
 
 export interface SharedIndex {
@@ -38,6 +43,21 @@ export interface SharedIndex {
   readonly unique: boolean
   /** Column names; an expression is kept in the server's dialect. */
   readonly columns: readonly string[]
+  /** Absent: an ordinary one. */
+  readonly kind?: 'fulltext' | 'spatial'
+  /** In the order of `columns`. Absent: whole values in ascending order. */
+  readonly parts?: readonly SharedIndexPart[]
+}
+
+export interface SharedIndexPart {
+  /** Characters (bytes of binary values) that are indexed; null: all. */
+  readonly prefix: number | null
+  readonly descending: boolean
+}
+
+export interface SharedCheck {
+  readonly name: string
+  readonly expression: string
 }
 
 export type ReferentialAction = 'no action' | 'restrict' | 'cascade' | 'set null' | 'set default'

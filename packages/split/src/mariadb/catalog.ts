@@ -50,15 +50,17 @@ export async function readTables(session: Session, database: string): Promise<Sh
   const here = quoteText(database)
   const own = `left(table_name, ${ownPrefix.length}) <> ${quoteText(ownPrefix)}`
   const tables = await session.rows(
-    `select table_name, ifnull(table_rows, 0), ifnull(data_length, 0) + ifnull(index_length, 0)
+    `select table_name, ifnull(table_rows, 0), ifnull(data_length, 0) + ifnull(index_length, 0), table_comment
        from information_schema.tables
       where table_schema = ${here} and table_type in ('BASE TABLE', 'SYSTEM VERSIONED') and ${own} order by 1`,
   )
   const columns = byFirst(await readColumns(session, here))
-  const json = await readJsonColumns(session, here)
+  const checks = await readChecks(session, here)
+  const json = jsonColumns(checks)
   const indexes = byFirst(
     await session.rows(
-      `select table_name, index_name, non_unique, column_name from information_schema.statistics
+      `select table_name, index_name, non_unique, column_name, sub_part, collation, index_type
+         from information_schema.statistics
         where table_schema = ${here} order by table_name, index_name, seq_in_index`,
     ),
   )
@@ -74,7 +76,7 @@ export async function readTables(session: Session, database: string): Promise<Sh
         order by k.table_name, k.constraint_name, k.ordinal_position`,
     ),
   )
-  return tables.map(([name, rows, bytes]) => {
+  return tables.map(([name, rows, bytes, comment]) => {
     const table = name ?? ''
     const parts = indexes.get(table) ?? []
     return {
@@ -84,6 +86,10 @@ export async function readTables(session: Session, database: string): Promise<Sh
       primaryKey: parts.filter(([, index]) => index === 'PRIMARY').map((part) => part[3] ?? ''),
       indexes: indexesOf(parts.filter(([, index]) => index !== 'PRIMARY')),
       foreignKeys: foreignKeysOf(foreignKeys.get(table) ?? []),
+      checks: checks
+        .filter((check) => check[0] === table && jsonColumnOf(check) === null)
+        .map(([, check, expression]) => ({ name: check ?? '', expression: expression ?? '' })),
+      comment: comment ?? '',
       rows: Number(rows),
       bytes: Number(bytes),
     }
@@ -98,21 +104,28 @@ function readColumns(session: Session, here: string): Promise<Rows> {
   )
 }
 
-/** MariaDB keeps JSON as a longtext with a check. */
-async function readJsonColumns(session: Session, here: string): Promise<Set<string>> {
-  const checks = await session
-    .rows(`select table_name, check_clause from information_schema.check_constraints where constraint_schema = ${here}`)
-    .catch(() => []) // MySQL has no table_name there, and a type of its own
-  const found = new Set<string>()
-  for (const [table, clause] of checks) {
-    const column = /^json_valid\(`((?:[^`]|``)+)`\)$/i.exec(clause ?? '')?.[1]
-    if (column !== undefined) found.add(`${table}\0${column.replaceAll('``', '`')}`)
-  }
-  return found
+function readChecks(session: Session, here: string): Promise<Rows> {
+  return session
+    .rows(
+      `select table_name, constraint_name, check_clause from information_schema.check_constraints
+        where constraint_schema = ${here} order by 1, 2`,
+    )
+    .catch(() => []) // MySQL has no table_name there
+}
+
+/** MariaDB keeps JSON as a longtext with a check; MySQL has a type of its own. */
+function jsonColumns(checks: Rows): Set<string> {
+  return new Set(checks.flatMap((check) => jsonColumnOf(check) ?? []))
+}
+
+function jsonColumnOf([table, , clause]: Rows[number]): string | null {
+  const column = /^json_valid\(`((?:[^`]|``)+)`\)$/i.exec(clause ?? '')?.[1]
+  return column === undefined ? null : `${table}\0${column.replaceAll('``', '`')}`
 }
 
 function columnOf(row: Rows[number], isJson: boolean): SharedColumn {
   const [, name, type, nullable, byDefault, generated, extra, collation, comment] = row
+  const onUpdate = /on update (\S+)/i.exec(extra ?? '')?.[1]
   return {
     name: name ?? '',
     type: isJson && type === 'longtext' ? 'json' : (type ?? ''),
@@ -123,15 +136,23 @@ function columnOf(row: Rows[number], isJson: boolean): SharedColumn {
     identity: /auto_increment/i.test(extra ?? ''),
     collation: collation ?? null,
     comment: comment ?? '',
+    ...(onUpdate === undefined ? {} : { onUpdate }),
   }
 }
 
+const indexKinds: Readonly<Record<string, SharedIndex['kind']>> = { FULLTEXT: 'fulltext', SPATIAL: 'spatial' }
+
 function indexesOf(parts: Rows): SharedIndex[] {
-  return [...group(parts, 1)].map(([name, rows]) => ({
-    name,
-    unique: rows[0]?.[2] === '0',
-    columns: rows.map((row) => row[3] ?? ''),
-  }))
+  return [...group(parts, 1)].map(([name, rows]) => {
+    const kind = indexKinds[rows[0]?.[6] ?? '']
+    return {
+      name,
+      unique: rows[0]?.[2] === '0',
+      columns: rows.map((row) => row[3] ?? ''),
+      ...(kind === undefined ? {} : { kind }),
+      parts: rows.map((row) => ({ prefix: row[4] == null ? null : Number(row[4]), descending: row[5] === 'D' })),
+    }
+  })
 }
 
 function foreignKeysOf(parts: Rows): SharedForeignKey[] {
