@@ -11,3 +11,8 @@ export {
   type DigestRow,
   type PgStatStatement,
 } from './sources/statistics.ts'
+export { assertOnlyShrinks, judge, type AllowEntry, type AllowList, type Verdict } from './allow-list/allow-list.ts'
+export { readAllowList, shrinkAllowList, startAllowList } from './allow-list/allow-list-file.ts'
+export { AllowListError, AllowListGrowthError } from './allow-list/errors.ts'
+export { dependencyJson, dependencyText } from './report/text.ts'
+export { dependencyHtml } from './report/html.ts'

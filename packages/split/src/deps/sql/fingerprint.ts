@@ -5,8 +5,8 @@ import { tokenise, type Dialect } from './tokens.ts'
 export function withoutValues(text: string, dialect: Dialect): string {
   const { tokens } = tokenise(text, dialect)
   const pieces: string[] = []
-  for (const { kind, written, text: value } of tokens) {
-    const piece = kind === 'string' || kind === 'number' ? '?' : kind === 'word' ? written : value
+  for (const { kind, text } of tokens) {
+    const piece = kind === 'string' || kind === 'number' ? '?' : text
     const isList = piece === '?' && pieces.at(-1) === ',' && pieces.at(-2) === '?'
     if (isList) pieces.pop()
     else pieces.push(piece)
