@@ -25,3 +25,13 @@ export class WrongStateError extends ImhotepError {
     super(`${service} is ${state}, which does not allow to ${wanted}`, { hint })
   }
 }
+
+/** The owner map cannot change while services move by it. */
+export class PlanInUseError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_PLAN_IN_USE'
+  constructor(services: readonly string[]) {
+    super(`services move by the plan that is there: ${services.join(', ')}`, {
+      hint: 'finish them, or take them back: imhotep split cancel, imhotep split revert',
+    })
+  }
+}

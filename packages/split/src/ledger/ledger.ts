@@ -2,7 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { connect, type Connection, type Database } from '@imhotep/postgres'
 import type { OwnedForeignKey } from '../side.ts'
 import type { Position } from '../model.ts'
-import { MoveUnderWayError, StateChangedError } from './errors.ts'
+import type { SplitPlan } from '../plan/split-plan.ts'
+import { MoveUnderWayError, PlanInUseError, StateChangedError } from './errors.ts'
 import { ledgerSchema } from './schema.ts'
 import type { State } from './states.ts'
 
@@ -72,6 +73,37 @@ export class Ledger {
       await db.close()
       throw error
     }
+  }
+
+  /** What was decided for the shared database; null before. */
+  async plan(source: string): Promise<SplitPlan | null> {
+    const [row] = await this.#db.query<{ plan: SplitPlan }>('select plan from ledger.plans where source = $1', [source])
+    return row?.plan ?? null
+  }
+
+  /**
+   * Decides anew, and enters the services.
+   * @throws PlanInUseError when a service is on its way under the plan that is there
+   */
+  async savePlan(plan: SplitPlan): Promise<void> {
+    await this.#db.transaction(async (tx) => {
+      await tx.query('lock table ledger.services in share row exclusive mode')
+      const moving = await tx.query<{ service: string; state: State }>(
+        `select service, state from ledger.services where source = $1 and state not in ('mapped', 'cancelled', 'reverted')`,
+        [plan.source],
+      )
+      if (moving.length > 0) throw new PlanInUseError(moving.map(({ service, state }) => `${service} (${state})`))
+      await tx.query('delete from ledger.services where source = $1', [plan.source])
+      await tx.query(
+        `insert into ledger.plans (source, plan) values ($1, $2)
+         on conflict (source) do update set plan = excluded.plan, planned_at = clock_timestamp()`,
+        [plan.source, plan],
+      )
+      await tx.query('insert into ledger.services (service, source) select unnest($1::text[]), $2', [
+        plan.services.map(({ name }) => name),
+        plan.source,
+      ])
+    })
   }
 
   /** Enters a service as mapped, unless it is there; `source` names the shared database. */

@@ -14,6 +14,11 @@ create table if not exists ledger.transition_rules (
 insert into ledger.transition_rules values
   ${rules().join(',\n  ')}
 on conflict do nothing;
+create table if not exists ledger.plans (
+  source text primary key,
+  plan jsonb not null,
+  planned_at timestamptz not null default clock_timestamp()
+);
 create table if not exists ledger.services (
   service text primary key,
   source text not null,

@@ -1,0 +1,115 @@
+import { createHash } from 'node:crypto'
+import type { LooseKey, LooseTable } from '../loose-keys/loose-key.ts'
+import { SHARED_READ, tableId, type CheckedOwnerMap, type OwnedTable } from '../map/owner-map.ts'
+import type { MovedTable, ReferentialAction, SharedForeignKey, TableName } from '../model.ts'
+import type { OwnedForeignKey, SharedCatalog } from '../side.ts'
+import type { TypeFinding } from '../types/map-tables.ts'
+import type { ServicePlan, SplitPlan } from './split-plan.ts'
+
+/** What depends on the kind of the shared database. */
+export interface Dialect {
+  readonly kind: 'mariadb' | 'postgres'
+  /** Target types and names, chosen by what the rows hold. */
+  moved(tables: readonly OwnedTable[]): Promise<{
+    readonly tables: readonly MovedTable[]
+    readonly findings: readonly TypeFinding[]
+  }>
+  /** The migrations of a service. */
+  schema(tables: readonly MovedTable[]): Promise<Pick<ServicePlan, 'schema' | 'leftOut'>>
+}
+
+/** Decides for every service what moves, as what, and what its keys across the border become. */
+export async function planSplit(
+  map: CheckedOwnerMap,
+  catalog: SharedCatalog,
+  dialect: Dialect,
+  { source, mapText }: { readonly source: string; readonly mapText: string },
+): Promise<SplitPlan> {
+  const { tables, findings } = await dialect.moved(map.tables)
+  const movedOf = new Map(tables.map((table) => [tableId(table.source), table]))
+  const owners = new Map(map.tables.map((owned) => [tableId(owned.table), owned]))
+  const keys = catalog.tables.flatMap((table) =>
+    table.foreignKeys.map((key): OwnedForeignKey => ({ ...key, table: { schema: table.schema, name: table.name } })),
+  )
+  const ownerOf = (table: TableName) => owners.get(tableId(table))?.owner
+  const isCrossing = (key: OwnedForeignKey) => {
+    const [child, parent] = [ownerOf(key.table), ownerOf(key.references)]
+    return child !== parent && parent !== SHARED_READ
+  }
+  const reference = tablesOf(
+    map.tables.filter(({ owner }) => owner === SHARED_READ),
+    movedOf,
+  )
+
+  const services: ServicePlan[] = []
+  for (const { name, database, tables: owned } of map.services) {
+    if (database === null) continue
+    const own = tablesOf(owned, movedOf)
+    const inHere = new Set([...own, ...reference].map((table) => tableId(table.source)))
+    services.push({
+      name,
+      database,
+      tables: own,
+      reference,
+      rows: owned.reduce((sum, { table }) => sum + table.rows, 0),
+      bytes: owned.reduce((sum, { table }) => sum + table.bytes, 0),
+      crossingKeys: keys.filter(
+        (key) => isCrossing(key) && (ownerOf(key.table) === name || ownerOf(key.references) === name),
+      ),
+      innerKeys: keys
+        .filter((key) => inHere.has(tableId(key.table)) && inHere.has(tableId(key.references)))
+        .map((key) => byOwnNames(key, movedOf)),
+      copies: owned
+        .filter(({ copies }) => copies.length > 0)
+        .map(({ table, copies }) => ({ table: movedOf.get(tableId(table)) as MovedTable, readers: copies })),
+      findings: findings.filter(({ table }) => inHere.has(tableId(table))),
+      ...(await dialect.schema([...own, ...reference])),
+    })
+  }
+  return {
+    kind: dialect.kind,
+    source,
+    mapHash: createHash('sha256').update(mapText).digest('hex'),
+    services: services.toSorted((a, b) => a.crossingKeys.length - b.crossingKeys.length || a.rows - b.rows),
+    looseKeys: keys.filter(isCrossing).map((key) => looseKey(key, movedOf, ownerOf)),
+  }
+}
+
+function tablesOf(owned: readonly OwnedTable[], movedOf: ReadonlyMap<string, MovedTable>): MovedTable[] {
+  return owned.map(({ table }) => movedOf.get(tableId(table)) as MovedTable)
+}
+
+function byOwnNames(key: OwnedForeignKey, movedOf: ReadonlyMap<string, MovedTable>): OwnedForeignKey {
+  const child = movedOf.get(tableId(key.table)) as MovedTable
+  const parent = movedOf.get(tableId(key.references)) as MovedTable
+  return { ...key, table: child.target, references: { ...parent.target, columns: key.references.columns } }
+}
+
+function looseKey(
+  key: OwnedForeignKey,
+  movedOf: ReadonlyMap<string, MovedTable>,
+  ownerOf: (table: TableName) => string | undefined,
+): LooseKey {
+  const end = (table: TableName, columns: readonly string[]): LooseTable => {
+    const moved = movedOf.get(tableId(table)) as MovedTable
+    return { service: ownerOf(table) as string, shared: moved.source, own: moved.target, columns }
+  }
+  return {
+    name: key.name,
+    child: end(key.table, key.columns),
+    parent: end({ schema: key.references.schema, name: key.references.name }, key.references.columns),
+    onDelete: looseAction(key),
+  }
+}
+
+const actions: Readonly<Record<ReferentialAction, LooseKey['onDelete']>> = {
+  cascade: 'delete',
+  'set null': 'nullify',
+  'no action': 'report',
+  restrict: 'report',
+  'set default': 'report',
+}
+
+function looseAction({ onDelete }: SharedForeignKey): LooseKey['onDelete'] {
+  return actions[onDelete]
+}

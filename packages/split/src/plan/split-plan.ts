@@ -1,0 +1,42 @@
+import type { LooseKey } from '../loose-keys/loose-key.ts'
+import type { MovedTable } from '../model.ts'
+import type { OwnedForeignKey } from '../side.ts'
+import type { TypeFinding } from '../types/map-tables.ts'
+
+/**
+ * Everything that is decided before the first row moves, kept in the ledger: processes that come later find the tables of
+ * the shared database gone and types that depend on rows different.
+ */
+export interface SplitPlan {
+  readonly kind: 'mariadb' | 'postgres'
+  /** `host:port/database` of the shared database. */
+  readonly source: string
+  /** Of the owner map's text. */
+  readonly mapHash: string
+  /** In the order in which they move. */
+  readonly services: readonly ServicePlan[]
+  /** All of them, between any two services. */
+  readonly looseKeys: readonly LooseKey[]
+}
+
+export interface ServicePlan {
+  readonly name: string
+  readonly database: string
+  readonly tables: readonly MovedTable[]
+  /** Static tables that every service reads: a copy of their own, closed for writes. */
+  readonly reference: readonly MovedTable[]
+  /** Rows and bytes by the server's estimate when it was planned. */
+  readonly rows: number
+  readonly bytes: number
+  /** Foreign keys of the shared database with one end here and the other elsewhere. */
+  readonly crossingKeys: readonly OwnedForeignKey[]
+  /** Foreign keys inside the service, by its own names. */
+  readonly innerKeys: readonly OwnedForeignKey[]
+  /** Read-only copies of tables for other services. */
+  readonly copies: readonly { readonly table: MovedTable; readonly readers: readonly string[] }[]
+  readonly findings: readonly TypeFinding[]
+  /** Two migrations: tables with primary keys, and the rest. */
+  readonly schema: { readonly tables: string; readonly keys: string }
+  /** What a database of one's own cannot have as it was. */
+  readonly leftOut: readonly { readonly object: string; readonly reason: string }[]
+}
