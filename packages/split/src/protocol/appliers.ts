@@ -4,7 +4,7 @@ import type { ServiceEntry } from '../ledger/ledger.ts'
 import type { Side } from '../side.ts'
 import { Applier } from './applier.ts'
 import { LagError } from './errors.ts'
-import { forwardLog, reverseLog, type Move } from './move.ts'
+import { allTables, forwardLog, reverseLog, type Move } from './move.ts'
 
 /** A side that is caught up within this time is close enough to stop clients for. */
 const closeEnoughMs = 1_000
@@ -18,7 +18,7 @@ export function startForward(move: Move, { service, state, detail }: ServiceEntr
     log: forwardLog(service),
     from: move.source,
     to: move.target,
-    tables: move.tables,
+    tables: allTables(move),
     start: detail.forwardFrom,
   })
 }

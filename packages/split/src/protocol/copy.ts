@@ -1,6 +1,6 @@
 import type { MovedTable } from '../model.ts'
 import type { Snapshot } from '../side.ts'
-import type { Move } from './move.ts'
+import { allTables, type Move } from './move.ts'
 import { createProgress } from './progress.ts'
 import { createThrottle } from './throttle.ts'
 
@@ -9,11 +9,11 @@ import { createThrottle } from './throttle.ts'
  * a copy that was killed goes on where it was, under a new snapshot: the log, read from before the first one, makes it whole.
  */
 export async function copyTables(move: Move): Promise<{ readonly rows: number }> {
-  const snapshot = await move.source.snapshot(move.tables, { exact: false })
+  const snapshot = await move.source.snapshot(allTables(move), { exact: false })
   try {
     const total = await estimatedRows(move)
     const progress = createProgress(total, (text) => move.say(`copying ${move.service}: ${text}`))
-    for (const table of move.tables) await copyTable(move, snapshot, table, progress.add)
+    for (const table of allTables(move)) await copyTable(move, snapshot, table, progress.add)
     return { rows: progress.done }
   } finally {
     await snapshot.close()
@@ -45,8 +45,8 @@ async function copyTable(
   }
 }
 
-async function estimatedRows({ source, tables }: Move): Promise<number> {
-  const names = new Set(tables.map(({ source: { schema, name } }) => `${schema}.${name}`))
-  const { tables: all } = await source.catalog()
+async function estimatedRows(move: Move): Promise<number> {
+  const names = new Set(allTables(move).map(({ source: { schema, name } }) => `${schema}.${name}`))
+  const { tables: all } = await move.source.catalog()
   return all.reduce((sum, { schema, name, rows }) => sum + (names.has(`${schema}.${name}`) ? rows : 0), 0)
 }

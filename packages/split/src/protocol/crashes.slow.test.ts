@@ -59,7 +59,9 @@ class World {
       source: modelSide(this.shared, process),
       target: modelSide(own, process),
       tables: [table],
+      reference: [],
       crossingKeys: [],
+      looseKeys: { watchShared: async () => {}, watchOwn: async () => {} },
       ownerOf: () => 'lab',
       ledger: dying(ledger, process),
       routes: {

@@ -57,7 +57,9 @@ async function world() {
     source,
     target,
     tables,
+    reference: [],
     crossingKeys: [],
+    looseKeys: { watchShared: async () => {}, watchOwn: async () => {} },
     ownerOf: () => 'lab',
     ledger,
     routes: {

@@ -8,6 +8,8 @@ export interface Move {
   readonly source: Side
   readonly target: ServiceDatabase
   readonly tables: readonly MovedTable[]
+  /** Static tables of all services: copied along, and read-only here. */
+  readonly reference: readonly MovedTable[]
   /** Of the shared database, with one end in this service and the other elsewhere. */
   readonly crossingKeys: readonly OwnedForeignKey[]
   /** The service that a table of the shared database belongs to. */
@@ -15,6 +17,7 @@ export interface Move {
   readonly ledger: Ledger
   readonly routes: Routes
   readonly schema: ServiceSchema
+  readonly looseKeys: LooseKeyWatch
   readonly options: MoveOptions
   readonly signal: AbortSignal
   /** Told what happens, for a person who waits. */
@@ -25,6 +28,14 @@ export interface Move {
 export interface Routes {
   /** Clients use the service's own database from now on, or the shared one again. Twice is once. */
   set(service: string, where: 'own' | 'shared'): Promise<void>
+}
+
+/** Remembers deleted parents for the worker of loose keys. */
+export interface LooseKeyWatch {
+  /** In the shared database, of all parents with a foreign key across the service's border. Twice is once. */
+  watchShared(): Promise<void>
+  /** In the service's database, of its own parents. */
+  watchOwn(): Promise<void>
 }
 
 /** What makes the service's tables, in two parts: rows are loaded between them. */
@@ -51,6 +62,11 @@ export interface MoveOptions {
 }
 
 export const defaultOptions: MoveOptions = { chunkRows: 20_000, maxWaitSeconds: 600, sequenceGap: 1_000, throttle: 4 }
+
+/** What is copied, followed and compared on the way there. */
+export function allTables({ tables, reference }: Move): readonly MovedTable[] {
+  return [...tables, ...reference]
+}
 
 export const forwardLog = (service: string) => `imhotep_fwd_${service}`
 export const reverseLog = (service: string) => `imhotep_rev_${service}`

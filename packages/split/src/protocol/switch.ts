@@ -17,6 +17,7 @@ export async function arm(move: Move, entry: ServiceEntry, applier: Applier): Pr
   }
   await checkFingerprints(move, entry)
   await move.schema.grant()
+  await move.looseKeys.watchOwn()
   // The log of the way back is open before anybody can write; what we apply ourselves is left out of it.
   const reverseFrom = await move.target.openLog(reverseLog(move.service), move.tables)
   await catchUp(move, applier, move.source)

@@ -4,16 +4,17 @@ import { catchUp, startForward } from './appliers.ts'
 import { copyTables } from './copy.ts'
 import { NotEqualError, NotReadyError, OrphansError, SchemaChangedError } from './errors.ts'
 import { tableFingerprints } from './fingerprint.ts'
-import { forwardLog, type Move } from './move.ts'
+import { allTables, forwardLog, type Move } from './move.ts'
 import { createProgress } from './progress.ts'
 import { mismatchText, verifySides, type Verification } from './verify.ts'
 
 /** Drops the foreign keys that cross the service's border; a cancelled move puts them back. */
 export async function clear(move: Move, entry: ServiceEntry): Promise<ServiceEntry> {
-  const obstacles = await move.source.obstacles(move.tables)
+  const obstacles = await move.source.obstacles(allTables(move))
   if (obstacles.length > 0) throw new NotReadyError(move.service, obstacles)
   // Noted first: a crash in between leaves keys that are gone but not forgotten.
   const noted = await move.ledger.note(entry, { droppedKeys: move.crossingKeys })
+  await move.looseKeys.watchShared()
   await move.source.dropForeignKeys(move.crossingKeys)
   return move.ledger.advance(noted, 'cleared')
 }
@@ -21,9 +22,9 @@ export async function clear(move: Move, entry: ServiceEntry): Promise<ServiceEnt
 /** Makes the tables, closed for everybody but the mover, and has the source keep its changes from now on. */
 export async function provision(move: Move, entry: ServiceEntry): Promise<ServiceEntry> {
   await move.schema.createTables()
-  await move.target.fence(move.service, move.tables)
-  const forwardFrom = await move.source.openLog(forwardLog(move.service), move.tables)
-  const fingerprints = await tableFingerprints(move.source, move.tables)
+  await move.target.fence(move.service, allTables(move))
+  const forwardFrom = await move.source.openLog(forwardLog(move.service), allTables(move))
+  const fingerprints = await tableFingerprints(move.source, allTables(move))
   return move.ledger.advance(entry, 'provisioned', { forwardFrom, fingerprints })
 }
 
@@ -53,7 +54,7 @@ export async function verify(
   await checkFingerprints(move, entry)
   await catchUp(move, applier, move.source)
   const progress = createProgress(0, (text) => move.say(`verifying ${move.service}: ${text}`))
-  const verification = await verifySides(move.source, move.target, move.tables, applier, {
+  const verification = await verifySides(move.source, move.target, allTables(move), applier, {
     rangeRows: move.options.chunkRows,
     signal: move.signal,
     onRows: progress.add,
@@ -73,7 +74,7 @@ export async function verify(
 
 /** @throws SchemaChangedError when a table was altered since the move began */
 export async function checkFingerprints(move: Move, { detail }: ServiceEntry): Promise<void> {
-  const now = await tableFingerprints(move.source, move.tables)
+  const now = await tableFingerprints(move.source, allTables(move))
   const changed = Object.entries(now).filter(([name, hash]) => detail.fingerprints?.[name] !== hash)
   if (changed.length > 0) {
     throw new SchemaChangedError(

@@ -1,0 +1,20 @@
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** Writes a service's migrations; a file that says something else already is kept as `<file>.bak`. */
+export function writeSchemaFiles(
+  directory: string,
+  { tables, keys }: { readonly tables: string; readonly keys: string },
+): void {
+  mkdirSync(directory, { recursive: true })
+  for (const [name, text] of [
+    ['V001__tables.sql', tables],
+    ['V002__keys.sql', keys],
+  ] as const) {
+    const file = join(directory, name)
+    const before = existsSync(file) ? readFileSync(file, 'utf8') : null
+    if (before === text) continue
+    if (before !== null) copyFileSync(file, `${file}.bak`)
+    writeFileSync(file, text)
+  }
+}

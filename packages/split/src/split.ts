@@ -1,0 +1,197 @@
+import { mkdirSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { UsageError, type Secret } from '@imhotep/base'
+import { applyMigrations } from '@imhotep/engine'
+import { connect, describeTarget } from '@imhotep/postgres'
+import { readEnvFile } from './configure/env-file.ts'
+import { envFile, envRoutes } from './configure/env-routes.ts'
+import { writeSchemaFiles } from './configure/schema-files.ts'
+import { UnknownServiceError, NotPlannedError } from './errors.ts'
+import { Ledger } from './ledger/ledger.ts'
+import { checkOwnerMap } from './map/check-owner-map.ts'
+import type { CheckedOwnerMap } from './map/owner-map.ts'
+import { readOwnerMap } from './map/read-owner-map.ts'
+import type { TableName } from './model.ts'
+import { openShared, type SharedSide } from './open-shared.ts'
+import { planSplit } from './plan/plan-split.ts'
+import type { ServicePlan, SplitPlan } from './plan/split-plan.ts'
+import { openServiceDatabase } from './postgres/open-postgres-side.ts'
+import {
+  deprovisionServiceDatabase,
+  grantServiceRoles,
+  provisionServiceDatabase,
+} from './postgres/provision.ts'
+import { defaultOptions, forwardLog, reverseLog, type Move, type MoveOptions, type ServiceSchema } from './protocol/move.ts'
+
+export interface SplitSettings {
+  /** The shared database: mysql://, mariadb:// or postgres://, of a role that may read its log. */
+  readonly sourceUrl: string
+  /** Superuser of the PostgreSQL server that services get their databases on. */
+  readonly targetUrl: string
+  /** Where each service's migrations are written. */
+  readonly schemaDirectory: string
+  /** Where each service's environment file is written. */
+  readonly envDirectory: string
+  readonly options?: Partial<MoveOptions>
+  readonly signal: AbortSignal
+  readonly say: (text: string) => void
+}
+
+/** The database of the target server that holds the states of all moves. */
+const ledgerDatabase = 'imhotep_split'
+
+/** A split from its plan to the last retired table: opens what a move needs and knows where its parts are. */
+export class Split {
+  readonly source: SharedSide
+  readonly ledger: Ledger
+  readonly #settings: SplitSettings
+  readonly #moves: Move[] = []
+
+  private constructor(settings: SplitSettings, source: SharedSide, ledger: Ledger) {
+    this.#settings = settings
+    this.source = source
+    this.ledger = ledger
+  }
+
+  /** @throws UsageError for a URL that is of no known database */
+  static async open(settings: SplitSettings): Promise<Split> {
+    const source = await openShared(settings.sourceUrl)
+    try {
+      await ensureDatabase(settings.targetUrl, ledgerDatabase)
+      return new Split(settings, source, await Ledger.open(withDatabase(settings.targetUrl, ledgerDatabase)))
+    } catch (error) {
+      await source.side.close()
+      throw error
+    }
+  }
+
+  /** Reads an owner map and holds it against the shared database. */
+  async checkMap(file: string): Promise<CheckedOwnerMap & { readonly text: string }> {
+    const text = await readFile(file, 'utf8')
+    const checked = checkOwnerMap(readOwnerMap(text, file), await this.source.side.catalog(), {
+      source: this.source.database,
+    })
+    return { ...checked, text }
+  }
+
+  /** Decides what moves, as what, and remembers it. Refused while services are on their way. */
+  async makePlan(mapFile: string): Promise<SplitPlan> {
+    const { text, ...map } = await this.checkMap(mapFile)
+    const catalog = await this.source.side.catalog()
+    const plan = await planSplit(map, catalog, this.source.dialect(catalog), {
+      source: this.source.side.label,
+      mapText: text,
+    })
+    await this.ledger.savePlan(plan)
+    for (const service of plan.services) writeSchemaFiles(this.#directoryOf(service.name), service.schema)
+    return plan
+  }
+
+  /** @throws NotPlannedError */
+  async plan(): Promise<SplitPlan> {
+    const plan = await this.ledger.plan(this.source.side.label)
+    if (!plan) throw new NotPlannedError(this.source.side.label)
+    return plan
+  }
+
+  /** Opens everything that the move of a service needs; `close` closes it. */
+  async moveOf(name: string): Promise<Move> {
+    const plan = await this.plan()
+    const service = plan.services.find((one) => one.name === name)
+    if (!service) throw new UnknownServiceError(name, plan.services.map((one) => one.name))
+    const { targetUrl, envDirectory, options, signal, say } = this.#settings
+    const adminUrl = withDatabase(targetUrl, service.database)
+    const applicationUrl = await this.#provision(service)
+    const target = await openServiceDatabase(adminUrl, { origin: plan.kind, foreignKeys: service.innerKeys })
+    const move: Move = {
+      service: name,
+      source: this.source.side,
+      target,
+      tables: service.tables,
+      reference: service.reference,
+      crossingKeys: service.crossingKeys,
+      ownerOf: ownerIn(plan),
+      ledger: this.ledger,
+      routes: envRoutes(envDirectory, () => ({ own: applicationUrl, shared: this.#settings.sourceUrl })),
+      schema: this.#schemaOf(service, adminUrl),
+      options: { ...defaultOptions, ...options },
+      signal,
+      say,
+    }
+    this.#moves.push(move)
+    return move
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#moves.map(({ target }) => target.close()))
+    await Promise.all([this.source.side.close(), this.ledger.close()])
+  }
+
+  #directoryOf(service: string): string {
+    return join(this.#settings.schemaDirectory, service)
+  }
+
+  /** The URL that the service logs in with: remembered by its environment file, renewed when that is lost. */
+  async #provision({ name, database }: ServicePlan): Promise<string> {
+    const { targetUrl, envDirectory } = this.#settings
+    mkdirSync(envDirectory, { recursive: true })
+    const known = readEnvFile(envFile(envDirectory, name))['SERVICE_DATABASE_URL']
+    const { application } = await provisionServiceDatabase(targetUrl, {
+      database,
+      renewPasswords: known === undefined,
+      closeTo: [ledgerDatabase],
+    })
+    const url = application.url?.reveal() ?? known
+    if (url === undefined) throw new UsageError(`the password of ${application.role} is lost`)
+    return url
+  }
+
+  #schemaOf(service: ServicePlan, adminUrl: string): ServiceSchema {
+    const migrate = async (to: string) => {
+      await applyMigrations(adminUrl, { directory: this.#directoryOf(service.name), to })
+    }
+    return {
+      createTables: async () => {
+        await this.#provision(service)
+        writeSchemaFiles(this.#directoryOf(service.name), service.schema)
+        await migrate('001')
+      },
+      createKeys: () => migrate('002'),
+      grant: () => grantServiceRoles(adminUrl),
+      drop: () =>
+        deprovisionServiceDatabase(this.#settings.targetUrl, service.database, [
+          forwardLog(service.name),
+          reverseLog(service.name),
+        ]),
+    }
+  }
+}
+
+function ownerIn(plan: SplitPlan): (table: TableName) => string | undefined {
+  const owners = new Map(
+    plan.services.flatMap(({ name, tables }) => tables.map(({ source }) => [`${source.schema}.${source.name}`, name])),
+  )
+  return ({ schema, name }) => owners.get(`${schema}.${name}`)
+}
+
+function withDatabase(url: string, database: string): string {
+  const changed = new URL(url)
+  changed.pathname = `/${encodeURIComponent(database)}`
+  return changed.href
+}
+
+async function ensureDatabase(url: string, name: string): Promise<void> {
+  const db = connect(url, { max: 1, applicationName: 'imhotep split' })
+  try {
+    const existing = await db.query('select from pg_database where datname = $1', [name])
+    if (existing.length === 0) {
+      await db.query(`create database ${name} template template0`).catch((error: { sqlstate?: string }) => {
+        // another process was faster
+        if (error.sqlstate !== '42P04' && error.sqlstate !== '23505') throw error
+      })
+    }
+  } finally {
+    await db.close()
+  }
+}
