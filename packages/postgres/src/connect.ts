@@ -30,6 +30,9 @@ async function openDedicated(url: string, options: ConnectOptions): Promise<Conn
     const [row] = await client.send<{ pid: number }>('select pg_backend_pid() as pid')
     return {
       pid: row?.pid as number,
+      get lost() {
+        return client.lost
+      },
       query: async (sql, params) => [...(await client.send<never>(sql, params))],
       script: async (sql) => void (await client.script(sql)),
       answer: (sql) => client.answer(sql),

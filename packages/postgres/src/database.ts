@@ -42,6 +42,8 @@ export interface Connection extends Transaction {
   release(): Promise<void>
   /** Process id of the backend. */
   readonly pid: number
+  /** Nothing more can be sent: the server or the network ended it, or it was released. */
+  readonly lost: boolean
 }
 
 export interface TextAnswer {

@@ -11,7 +11,9 @@ export class UnknownServiceError extends UsageError {
 export class NotPlannedError extends ImhotepError {
   readonly code = 'IMH_SPLIT_NOT_PLANNED'
   constructor(source: string) {
-    super(`there is no plan for ${source}`, { hint: 'make one from an owner map: imhotep split plan --map owners.yaml' })
+    super(`there is no plan for ${source}`, {
+      hint: 'make one from an owner map: imhotep split plan --map owners.yaml',
+    })
   }
 }
 

@@ -42,3 +42,6 @@ export {
   type ServiceDatabasePlan,
 } from './postgres/provision.ts'
 export { dropReadOnlyCopy, makeReadOnlyCopy, readOnlyCopyLag, type ReadOnlyCopy } from './postgres/read-only-copy.ts'
+export { Split, type SplitSettings } from './split.ts'
+export type { ServicePlan, SplitPlan } from './plan/split-plan.ts'
+export * from './errors.ts'

@@ -1,14 +1,16 @@
 import { mkdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { UsageError, type Secret } from '@imhotep/base'
 import { applyMigrations } from '@imhotep/engine'
-import { connect, describeTarget } from '@imhotep/postgres'
-import { readEnvFile } from './configure/env-file.ts'
+import { connect, type Database } from '@imhotep/postgres'
+import { readEnvFile, writeEnvFile } from './configure/env-file.ts'
 import { envFile, envRoutes } from './configure/env-routes.ts'
 import { writeSchemaFiles } from './configure/schema-files.ts'
 import { UnknownServiceError, NotPlannedError } from './errors.ts'
 import { Ledger } from './ledger/ledger.ts'
+import { serves } from './ledger/states.ts'
+import type { LooseKey } from './loose-keys/loose-key.ts'
+import { postgresEnd } from './loose-keys/postgres-end.ts'
 import { checkOwnerMap } from './map/check-owner-map.ts'
 import type { CheckedOwnerMap } from './map/owner-map.ts'
 import { readOwnerMap } from './map/read-owner-map.ts'
@@ -17,12 +19,16 @@ import { openShared, type SharedSide } from './open-shared.ts'
 import { planSplit } from './plan/plan-split.ts'
 import type { ServicePlan, SplitPlan } from './plan/split-plan.ts'
 import { openServiceDatabase } from './postgres/open-postgres-side.ts'
+import { deprovisionServiceDatabase, grantServiceRoles, provisionServiceDatabase } from './postgres/provision.ts'
 import {
-  deprovisionServiceDatabase,
-  grantServiceRoles,
-  provisionServiceDatabase,
-} from './postgres/provision.ts'
-import { defaultOptions, forwardLog, reverseLog, type Move, type MoveOptions, type ServiceSchema } from './protocol/move.ts'
+  defaultOptions,
+  forwardLog,
+  reverseLog,
+  type LooseKeyWatch,
+  type Move,
+  type MoveOptions,
+  type ServiceSchema,
+} from './protocol/move.ts'
 
 export interface SplitSettings {
   /** The shared database: mysql://, mariadb:// or postgres://, of a role that may read its log. */
@@ -46,7 +52,7 @@ export class Split {
   readonly source: SharedSide
   readonly ledger: Ledger
   readonly #settings: SplitSettings
-  readonly #moves: Move[] = []
+  readonly #open: { close(): Promise<void> }[] = []
 
   private constructor(settings: SplitSettings, source: SharedSide, ledger: Ledger) {
     this.#settings = settings
@@ -61,7 +67,7 @@ export class Split {
       await ensureDatabase(settings.targetUrl, ledgerDatabase)
       return new Split(settings, source, await Ledger.open(withDatabase(settings.targetUrl, ledgerDatabase)))
     } catch (error) {
-      await source.side.close()
+      await source.close()
       throw error
     }
   }
@@ -99,12 +105,18 @@ export class Split {
   async moveOf(name: string): Promise<Move> {
     const plan = await this.plan()
     const service = plan.services.find((one) => one.name === name)
-    if (!service) throw new UnknownServiceError(name, plan.services.map((one) => one.name))
+    if (!service)
+      throw new UnknownServiceError(
+        name,
+        plan.services.map((one) => one.name),
+      )
     const { targetUrl, envDirectory, options, signal, say } = this.#settings
     const adminUrl = withDatabase(targetUrl, service.database)
     const applicationUrl = await this.#provision(service)
     const target = await openServiceDatabase(adminUrl, { origin: plan.kind, foreignKeys: service.innerKeys })
-    const move: Move = {
+    const own = connect(adminUrl, { max: 2, applicationName: 'imhotep split' })
+    this.#open.push(target, own)
+    return {
       service: name,
       source: this.source.side,
       target,
@@ -115,17 +127,36 @@ export class Split {
       ledger: this.ledger,
       routes: envRoutes(envDirectory, () => ({ own: applicationUrl, shared: this.#settings.sourceUrl })),
       schema: this.#schemaOf(service, adminUrl),
+      looseKeys: this.#looseKeysOf(service, plan, own),
       options: { ...defaultOptions, ...options },
       signal,
       say,
     }
-    this.#moves.push(move)
-    return move
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#moves.map(({ target }) => target.close()))
-    await Promise.all([this.source.side.close(), this.ledger.close()])
+    await Promise.all(this.#open.map((one) => one.close()))
+    await Promise.all([this.source.close(), this.ledger.close()])
+  }
+
+  #looseKeysOf({ name }: ServicePlan, { looseKeys }: SplitPlan, own: Database): LooseKeyWatch {
+    const { source, ledger } = this
+    return {
+      async watchShared() {
+        const gone = (await ledger.all()).filter(({ state }) => serves(state) === 'own').map(({ service }) => service)
+        const concerned = looseKeys.filter(
+          ({ child, parent }) => (child.service === name || parent.service === name) && !gone.includes(parent.service),
+        )
+        for (const { table, columns } of watchedParents(concerned, 'shared'))
+          await source.looseEnd.watch(table, columns)
+      },
+      async watchOwn() {
+        const concerned = looseKeys.filter(({ parent }) => parent.service === name)
+        for (const { table, columns } of watchedParents(concerned, 'own')) {
+          await postgresEnd(own).watch(table, columns)
+        }
+      },
+    }
   }
 
   #directoryOf(service: string): string {
@@ -143,7 +174,8 @@ export class Split {
       closeTo: [ledgerDatabase],
     })
     const url = application.url?.reveal() ?? known
-    if (url === undefined) throw new UsageError(`the password of ${application.role} is lost`)
+    if (url === undefined) throw new TypeError(`${application.role} has no password`)
+    writeEnvFile(envFile(envDirectory, name), { SERVICE_DATABASE_URL: url })
     return url
   }
 
@@ -166,6 +198,19 @@ export class Split {
         ]),
     }
   }
+}
+
+/** The columns by which children of other services know each parent, all of a parent's together. */
+function watchedParents(keys: readonly LooseKey[], where: 'shared' | 'own') {
+  const parents = new Map<string, { readonly table: TableName; readonly columns: Set<string> }>()
+  for (const { parent } of keys) {
+    const table = parent[where]
+    const name = `${table.schema}.${table.name}`
+    const columns = parents.get(name)?.columns ?? new Set<string>()
+    for (const column of parent.columns) columns.add(column)
+    parents.set(name, { table, columns })
+  }
+  return [...parents.values()].map(({ table, columns }) => ({ table, columns: [...columns] }))
 }
 
 function ownerIn(plan: SplitPlan): (table: TableName) => string | undefined {

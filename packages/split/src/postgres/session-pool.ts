@@ -14,7 +14,7 @@ export class SessionPool {
   }
 
   async use<T>(work: (session: Connection) => Promise<T>): Promise<T> {
-    const session = this.#idle.pop() ?? (await openSession(this.#url))
+    const session = this.#takeIdle() ?? (await openSession(this.#url))
     try {
       const result = await work(session)
       if (this.#closed || this.#idle.length >= maxIdle) await session.release()
@@ -23,6 +23,13 @@ export class SessionPool {
     } catch (error) {
       await session.release()
       throw error
+    }
+  }
+
+  #takeIdle(): Connection | undefined {
+    for (;;) {
+      const session = this.#idle.pop()
+      if (!session?.lost) return session
     }
   }
 
