@@ -93,7 +93,10 @@ test('Split: every service of a shared database gets its own, and the shared one
   const tables = await shared.query(
     `select table_name from information_schema.tables where table_schema = 'public' and table_name not like 'zz_moved_%'`,
   )
-  assert.deepEqual(tables.map((row) => Object.values(row as object)[0]).toSorted(), ['countries', 'patient_orders'])
+  assert.deepEqual(
+    tables.map((row) => String(Object.values(row as object)[0])).toSorted((a, b) => (a < b ? -1 : 1)),
+    ['countries', 'patient_orders'],
+  )
   const env = readFileSync(join(directory, 'env/lab.env'), 'utf8')
   assert.match(env, /^DATABASE_URL=postgres:\/\/lab_of_the_hospital_app:/m)
   assert.equal(statSync(join(directory, 'env/lab.env')).mode & 0o777, 0o600)
