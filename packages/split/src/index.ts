@@ -17,6 +17,7 @@ export {
 } from './types/map-tables.ts'
 export type { ColumnFacts, TableFacts } from './types/facts.ts'
 export * from './mariadb/errors.ts'
+export { openMariadbSide } from './mariadb/open-mariadb-side.ts'
 export { states, transitions, serves, type State } from './ledger/states.ts'
 export { Ledger, type Detail, type HistoryEntry, type ServiceEntry } from './ledger/ledger.ts'
 export * from './ledger/errors.ts'

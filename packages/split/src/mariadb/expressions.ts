@@ -37,6 +37,8 @@ export function digestText(column: LocalColumn): string {
   if (family === 'bit' || family === 'year' || column.target === 'boolean' || column.type.zerofill) return `${sql} + 0`
   if (family === 'time' || family === 'datetime' || family === 'timestamp') return trimmed(column, sql)
   if (family === 'bytes') return /blob/.test(column.type.base) ? `md5(${sql})` : `lower(hex(${sql}))`
+  // the two servers shorten addresses in different ways
+  if (family === 'inet') return `lower(hex(cast(${sql} as binary(${column.type.base === 'inet4' ? 4 : 16}))))`
   return utf8(column, sql)
 }
 

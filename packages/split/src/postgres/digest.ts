@@ -1,5 +1,5 @@
 import type { MovedColumn } from '../model.ts'
-import { doubleTextOnPostgres } from '../types/double-text.ts'
+import { doubleTextOnPostgres, inetTextOnPostgres } from '../types/postgres-digest-forms.ts'
 import type { Layout, LocalColumn } from './layout.ts'
 
 /** The kind of server that a value was born on: both sides must write it the same way. */
@@ -45,7 +45,7 @@ function valueText({ sql, cast }: LocalColumn, { sourceType }: MovedColumn, orig
   if (cast === 'real') return doubleTextOnPostgres(`${sql}::float8`)
   if (cast === 'double precision') return doubleTextOnPostgres(sql)
   if (cast === 'timestamp with time zone') return `(${sql} at time zone 'UTC')`
-  if (cast === 'inet') return `host(${sql})`
+  if (cast === 'inet') return inetTextOnPostgres(sql)
   if (cast.endsWith('[]')) return `array_to_string(${sql}, ',')`
   return sql
 }

@@ -32,9 +32,7 @@ function parse(text: string): SourceType {
   return {
     base: synonyms[base] ?? base,
     numbers: hasLabels || inside === '' ? [] : inside.split(',').map(Number),
-    labels: hasLabels
-      ? Array.from(inside.matchAll(/'((?:[^']|'')*)'/g), ([, label = '']) => label.replaceAll("''", "'"))
-      : [],
+    labels: hasLabels ? Array.from(inside.matchAll(/'((?:[^']|'')*)'/g), ([, label = '']) => labelText(label)) : [],
     unsigned: /\bunsigned\b|\bzerofill\b/i.test(attributes),
     zerofill: /\bzerofill\b/i.test(attributes),
   }
@@ -91,4 +89,10 @@ export function typeFamily(type: SourceType): TypeFamily | null {
 /** Digits behind the second of a time, 0 to 6. */
 export function fraction(type: SourceType): number {
   return type.numbers[0] ?? 0
+}
+
+const escapes: Readonly<Record<string, string>> = { n: '\n', r: '\r', '0': '\0' }
+
+function labelText(quoted: string): string {
+  return quoted.replaceAll("''", "'").replace(/\\(.)/gs, (_, char: string) => escapes[char] ?? char)
 }

@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { mariadbDatabase, needsMariadb } from '../../../../tests/support/mariadb.ts'
+import type { MovedTable } from '../model.ts'
+import { mapDatabase } from './map-database.fixture.ts'
+import { openMariadbSide } from './open-mariadb-side.ts'
+import { closing } from './postgres-twin.fixture.ts'
+import { openSession, type Session } from './session.ts'
+
+const options = { skip: needsMariadb }
+
+const schema = [
+  'create table a (id int auto_increment primary key, n int not null)',
+  'create table b (id int auto_increment primary key, n int not null)',
+  'create table audit (id int auto_increment primary key, what varchar(20) not null)',
+  `create trigger a_first before insert on a for each row set new.n = new.n + 1`,
+  `create trigger a_second before insert on a for each row follows a_first set new.n = new.n * 10`,
+  `create trigger b_audit after update on b for each row begin insert into audit (what) values ("it's b"); end`,
+]
+
+async function moved(url: string): Promise<MovedTable[]> {
+  return (await mapDatabase(url)).tables.filter(({ source }) => source.name !== 'audit')
+}
+
+/** What a client gets: null when it may write. */
+async function refusal(session: Session, sql: string): Promise<string | null> {
+  return session.run(sql).then(
+    () => null,
+    (error: Error & { sqlState?: string }) => `${error.sqlState} ${error.message.slice(0, 5)}`,
+  )
+}
+
+const triggersOf = (session: Session, name: string) =>
+  session.rows(
+    `select trigger_name, event_manipulation, action_timing, action_order, action_statement, definer, sql_mode
+       from information_schema.triggers where trigger_schema = '${name}' order by 1`,
+  )
+
+void test(
+  'fence: clients cannot change the tables, apply can, and no trigger of the application fires',
+  options,
+  async () => {
+    await using source = await mariadbDatabase(...schema, 'insert into b values (1, 1)')
+    const tables = await moved(source.url)
+    await using side = closing(await openMariadbSide(source.url))
+    await using client = closing(await openSession(source.url))
+
+    const position = await side.fence('lab', tables)
+    const again = await side.fence('lab', tables)
+
+    for (const sql of [
+      'insert into a (n) values (1)',
+      'update b set n = 2',
+      'delete from b',
+      'replace into b values (1, 9)',
+    ])
+      assert.equal(await refusal(client, sql), '45000 IMH01')
+    assert.equal(await refusal(client, `insert into audit (what) values ('x')`), null)
+    assert.ok(side.comparePositions(again, position) >= 0)
+    await side.apply('log', [
+      {
+        position: '0/1',
+        committedAt: new Date(),
+        changes: [
+          { table: tables[0] as MovedTable, kind: 'insert', row: ['7', '7'] },
+          { table: tables[1] as MovedTable, kind: 'update', key: ['1'], row: ['1', '5'] },
+        ],
+      },
+    ])
+    assert.deepEqual(
+      await client.rows('select n from a union all select n from b union all select count(*) from audit'),
+      [['7'], ['5'], ['1']],
+    )
+  },
+)
+
+void test('unfence: the tables are as before, triggers of the application in their order', options, async () => {
+  await using source = await mariadbDatabase(...schema)
+  const tables = await moved(source.url)
+  await using side = closing(await openMariadbSide(source.url))
+  await using client = closing(await openSession(source.url))
+  const before = await triggersOf(client, source.name)
+
+  await side.fence('lab', tables)
+  await side.unfence('lab', tables)
+  await side.unfence('lab', tables)
+
+  assert.deepEqual(await triggersOf(client, source.name), before)
+  assert.equal(await refusal(client, 'insert into a (n) values (1)'), null)
+  assert.deepEqual(await client.rows('select n from a'), [['20']])
+})
+
+void test(
+  'fence: half of one, as a crash leaves it, is completed by fence and removed by unfence',
+  options,
+  async () => {
+    await using source = await mariadbDatabase(...schema)
+    const tables = await moved(source.url)
+    await using side = closing(await openMariadbSide(source.url))
+    await using client = closing(await openSession(source.url))
+    const before = await triggersOf(client, source.name)
+    const names = async () => (await triggersOf(client, source.name)).map(([name]) => name)
+    await side.fence('lab', tables)
+    const whole = await names()
+
+    for (const lost of whole) {
+      await client.run(`drop trigger ${lost}`)
+      await side.fence('lab', tables)
+      assert.deepEqual(await names(), whole)
+      await client.run(`drop trigger ${lost}`)
+      await side.unfence('lab', tables)
+      assert.deepEqual(await triggersOf(client, source.name), before)
+      await side.fence('lab', tables)
+    }
+  },
+)
+
+void test('fence: every commit that a client saw succeed lies before its position', options, async () => {
+  await using source = await mariadbDatabase(
+    'create table a (id int auto_increment primary key, n int not null)',
+    'create table b (id int auto_increment primary key, n int not null)',
+  )
+  const tables = await moved(source.url)
+  await using side = closing(await openMariadbSide(source.url))
+  const from = await side.openLog('log', tables)
+  const committed = { count: 0 }
+  const writers = Array.from({ length: 4 }, async () => {
+    await using session = closing(await openSession(source.url))
+    for (;;) {
+      await session.run('begin')
+      const refused =
+        (await refusal(session, 'insert into a (n) values (1)')) ??
+        (await refusal(session, 'insert into b (n) values (1)'))
+      if (refused !== null) return assert.equal(refused, '45000 IMH01')
+      await session.run('commit')
+      committed.count += 1
+    }
+  })
+  while (committed.count < 200) await new Promise((resolve) => setTimeout(resolve, 10))
+
+  const position = await side.fence('lab', tables)
+  await Promise.all(writers)
+  const end = await side.position()
+  let logged = 0
+  let late = 0
+  for await (const transaction of side.readLog('log', from, tables, AbortSignal.timeout(10_000))) {
+    if (side.comparePositions(transaction.position, position) <= 0) logged += transaction.changes.length / 2
+    else late += transaction.changes.length
+    if (side.comparePositions(transaction.position, end) >= 0) break
+  }
+
+  assert.equal(logged, committed.count)
+  assert.equal(late, 0)
+})
+
+void test('fence: waits for a transaction that is under way, and lets others pass meanwhile', options, async () => {
+  await using source = await mariadbDatabase(...schema)
+  const tables = await moved(source.url)
+  await using side = closing(await openMariadbSide(source.url))
+  await using slow = closing(await openSession(source.url))
+  await using other = closing(await openSession(source.url))
+  await slow.run('begin')
+  await slow.run('insert into a (n) values (1)')
+
+  const fencing = side.fence('lab', tables)
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  // it waits behind the lock, for a second at the most
+  assert.equal(await refusal(other, 'insert into b (n) values (1)'), null)
+  await slow.run('commit')
+  await fencing
+
+  assert.equal(await refusal(other, 'insert into b (n) values (1)'), '45000 IMH01')
+})

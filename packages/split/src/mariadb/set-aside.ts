@@ -1,0 +1,57 @@
+import type { MovedTable, TableName } from '../model.ts'
+import type { Session } from './session.ts'
+import { ownStatement, quoteName, quoteTable, quoteText } from './sql-text.ts'
+import { retryBusy } from './table-locks.ts'
+
+const asideName = ({ schema, name }: TableName): TableName => ({ schema, name: `zz_moved_${name}`.slice(0, 64) })
+
+/** All at once: nobody sees half of a service. */
+export async function setTablesAside(session: Session, moved: readonly MovedTable[]): Promise<void> {
+  const tables = await existing(
+    session,
+    moved.map(({ source }) => source),
+  )
+  if (tables.length === 0) return
+  const renames = tables.map((table) => `${quoteTable(table)} to ${quoteTable(asideName(table))}`)
+  await retryBusy(session, tables, `${ownStatement} rename table ${renames.join(', ')}`)
+}
+
+export async function dropTablesSetAside(session: Session, moved: readonly MovedTable[]): Promise<void> {
+  const tables = await existing(
+    session,
+    moved.map(({ source }) => asideName(source)),
+  )
+  if (tables.length === 0) return
+  await session.run('set session foreign_key_checks = 0')
+  try {
+    await retryBusy(session, tables, `${ownStatement} drop table if exists ${tables.map(quoteTable).join(', ')}`)
+  } finally {
+    await session.run('set session foreign_key_checks = 1')
+  }
+}
+
+async function existing(session: Session, tables: readonly TableName[]): Promise<TableName[]> {
+  const found: TableName[] = []
+  for (const table of tables) {
+    const name = await session.value(
+      `select 1 from information_schema.tables where table_schema = ${quoteText(table.schema)} and table_name = ${quoteText(table.name)}`,
+    )
+    if (name !== null) found.push(table)
+  }
+  return found
+}
+
+/** AUTO_INCREMENT behind the greatest value in use. It never goes back. */
+export async function advanceAutoIncrement(session: Session, moved: readonly MovedTable[], gap: number): Promise<void> {
+  for (const { source } of moved) {
+    const column = await session.value(
+      `select column_name from information_schema.columns where table_schema = ${quoteText(source.schema)}
+          and table_name = ${quoteText(source.name)} and extra like '%auto_increment%'`,
+    )
+    if (column === null) continue
+    const next = await session.value(
+      `select ifnull(max(${quoteName(column)}), 0) + ${gap + 1} from ${quoteTable(source)}`,
+    )
+    await retryBusy(session, [source], `${ownStatement} alter table ${quoteTable(source)} auto_increment = ${next}`)
+  }
+}
