@@ -67,7 +67,9 @@ export async function startDump(url: string, from: Position, { onEvent, onEnd }:
     onResult: end,
     execute(packet) {
       if (packet === undefined) {
+        // oxlint-disable-next-line no-underscore-dangle -- mysql2 has no other door to it
         connection._resetSequenceId()
+        // oxlint-disable-next-line no-underscore-dangle -- as above
         connection._bumpSequenceId(1)
         connection.write(requestFrom(from))
       } else if (packet.isError()) end(packet.asError('utf8'))

@@ -106,7 +106,8 @@ function setReader(size: number, column: LocalColumn | null): ValueReader {
   const labels = column?.type.labels ?? []
   const isArray = column?.target === 'text[]'
   return (cursor) => {
-    const bits = BigInt(`0x${Buffer.from(cursor.take(size)).reverse().toString('hex')}`)
+    let bits = 0n
+    for (const [at, byte] of cursor.take(size).entries()) bits |= BigInt(byte) << BigInt(at * 8)
     const chosen = labels.filter((_, at) => (bits >> BigInt(at)) & 1n)
     if (!isArray) return chosen.join(',')
     return `{${chosen.map((label) => `"${label.replace(/["\\]/g, '\\$&')}"`).join(',')}}`
