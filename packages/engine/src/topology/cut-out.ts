@@ -24,7 +24,10 @@ export interface CutOut {
 
 interface Problem {
   readonly reason: string
-  readonly instead: string | null
+  /** Service that has what is missing; null where that is left out itself. */
+  readonly owner: string | null
+  /** What is missing, in the words of `Piece.makes`. */
+  readonly missing: string
 }
 
 /**
@@ -76,7 +79,7 @@ export function cutOut(whole: Whole, service: string): CutOut {
     return {
       service,
       pieces,
-      leftOut: own.filter(([piece]) => isListed(piece)).map(([piece, problems]) => leftOut(piece, problems)),
+      leftOut: own.filter(([piece]) => isListed(piece)).map(([piece, problems]) => leftOut(piece, problems, own)),
       reads,
       foreignSchemas: [...foreign].toSorted(compareText),
       copied: names,
@@ -104,17 +107,18 @@ function problemsOf(
   missing: ReadonlySet<string>,
 ): Problem[] {
   const problems = new Map<string, Problem>()
-  const add = (reason: string, instead: string | null) => problems.set(reason, { reason, instead })
+
   for (const { kind, schema, name } of piece.references) {
     const object = `${schema}.${name}`
     if (`${kind} ${object}` === piece.makes || !whole.services.has(schema)) continue
     const owner = isHere(schema) ? null : (whole.services.get(schema) ?? null)
-    if (kind === 'function' && missing.has(`function ${object}`)) add(`calls ${object}`, owner)
-    else if (kind === 'table' && missing.has(`view ${object}`)) add(`reads ${object}`, owner)
+    const add = (reason: string, object: string) => problems.set(reason, { reason, owner, missing: object })
+    if (kind === 'function' && missing.has(`function ${object}`)) add(`calls ${object}`, `function ${object}`)
+    else if (kind === 'table' && missing.has(`view ${object}`)) add(`reads ${object}`, `view ${object}`)
     else if (owner !== null && kind === 'table')
-      unpublishedUse(piece, object, whole).forEach((reason) => add(reason, owner))
-    else if (owner !== null && kind === 'type') add(`takes the type ${object}`, owner)
-    else if (owner !== null && kind === 'schema') add(`names the schema ${schema}`, owner)
+      unpublishedUse(piece, object, whole).forEach((reason) => add(reason, `table ${object}`))
+    else if (owner !== null && kind === 'type') add(`takes the type ${object}`, `type ${object}`)
+    else if (owner !== null && kind === 'schema') add(`names the schema ${schema}`, `schema ${schema}`)
   }
   return [...problems.values()]
 }
@@ -155,7 +159,9 @@ function neededReaders(kept: readonly Piece[], isHome: (piece: Piece) => boolean
   return needed
 }
 
-function refuseBrokenTables(own: readonly (readonly [Piece, Problem[]])[], service: string): void {
+type Dropped = readonly [Piece, readonly Problem[]]
+
+function refuseBrokenTables(own: readonly Dropped[], service: string): void {
   const broken = own.filter(([{ makes }]) => makes.startsWith('table ') || makes.startsWith('type '))
   if (broken.length === 0) return
   throw new ModuleError(
@@ -173,7 +179,11 @@ function isListed({ statement: { node } }: Piece): boolean {
   )
 }
 
-function leftOut({ makes, file, statement }: Piece, problems: readonly Problem[]): LeftOutObject {
+function leftOut(
+  { makes, file, statement }: Piece,
+  problems: readonly Problem[],
+  own: readonly Dropped[],
+): LeftOutObject {
   const [kind = '', name] = makes.split(' ')
   const isNamed = kind === 'function' || kind === 'trigger' || kind === 'view'
   return {
@@ -182,6 +192,20 @@ function leftOut({ makes, file, statement }: Piece, problems: readonly Problem[]
     file,
     line: statement.line,
     reasons: problems.map(({ reason }) => reason).toSorted(compareText),
-    instead: [...new Set(problems.flatMap(({ instead }) => instead ?? []))].toSorted(compareText),
+    instead: [...ownersBehind(problems, own)].toSorted(compareText),
   }
+}
+
+/** The services that have what is missing, also for what is missing only because of them. */
+function ownersBehind(problems: readonly Problem[], own: readonly Dropped[]): Set<string> {
+  const owners = new Set<string>()
+  const seen = new Set<string>()
+  const visit = ({ owner, missing }: Problem): void => {
+    if (owner !== null) owners.add(owner)
+    if (seen.has(missing)) return
+    seen.add(missing)
+    own.find(([{ makes }]) => makes === missing)?.[1].forEach(visit)
+  }
+  problems.forEach(visit)
+  return owners
 }

@@ -44,7 +44,8 @@ export function leftOutText(topology: ServiceTopology): string {
       : []),
     `## Left out (${leftOut.length})`,
     '',
-    'What needs more of another service than it publishes: call the service, or compose its answers.',
+    'What needs more of another service than it publishes: call the service, or compose its answers. A trigger in this',
+    'list is a rule that the database does not keep here: who calls the operations has to.',
     '',
     ...table(['object', 'why', 'call instead'], leftOut.map(leftOutRow)),
   ]
@@ -53,11 +54,7 @@ export function leftOutText(topology: ServiceTopology): string {
 }
 
 function leftOutRow({ kind, object, reasons, instead }: LeftOutObject): string[] {
-  return [
-    `${kind} \`${object}\``,
-    reasons.join('; '),
-    instead.join(', ') || 'the operation itself needs one that is left out',
-  ]
+  return [`${kind} \`${object}\``, reasons.join('; '), instead.join(', ')]
 }
 
 function table(head: string[], rows: string[][]): string[] {

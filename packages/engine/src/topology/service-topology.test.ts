@@ -87,9 +87,9 @@ test('serviceTopology: leaves out what needs more than is published, and what ne
     [
       ['function', 'garage.greets', ['reads people.persons.name'], ['people']],
       ['function', 'garage.renames', ['calls people.rename'], ['people']],
-      ['function', 'garage.opens', ['calls garage.renames'], []],
-      ['function', 'garage.guard', ['calls garage.greets'], []],
-      ['trigger', 'garage.cars.cars_guard', ['calls garage.guard'], []],
+      ['function', 'garage.opens', ['calls garage.renames'], ['people']],
+      ['function', 'garage.guard', ['calls garage.greets'], ['people']],
+      ['trigger', 'garage.cars.cars_guard', ['calls garage.guard'], ['people']],
     ],
   )
   assert.deepEqual(copiedFunctions, ['people.state_of'])

@@ -58,7 +58,7 @@ export interface LeftOutObject {
   readonly line: number
   /** `calls b.f`, `reads a.t.c`, sorted. */
   readonly reasons: string[]
-  /** Services to call instead, sorted. */
+  /** Services that have what it needs, sorted; also for what needs something else that is left out. */
   readonly instead: string[]
 }
 
