@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import fc from 'fast-check'
 import { scanTables } from './scan-tables.ts'
 import type { Dialect } from './tokens.ts'
 
@@ -99,4 +100,19 @@ test('scanTables: is in doubt when the text is cut or a name is computed', () =>
   assert.deepEqual(doubts('begin execute format($$x$$); end', 'postgres'), ['it runs SQL that is computed'])
   assert.deepEqual(doubts('create trigger t before update on a for each row execute function f()', 'postgres'), [])
   assert.deepEqual(doubts('select * from a where x = 1'), [])
+})
+
+test('scanTables: comes to an end with any text, and never reports a name that is not in it', () => {
+  const words =
+    'select from join update delete insert into with recursive as on set using where ( ) , ; . a b `c` \'d\' "e" ? -- /* */ table truncate call execute immediate merge replace key for lock like $1 := case end'
+  const text = fc
+    .array(fc.oneof(fc.constantFrom(...words.split(' ')), fc.string({ maxLength: 3 })))
+    .map((parts) => parts.join(' '))
+  fc.assert(
+    fc.property(text, fc.constantFrom<Dialect>('mariadb', 'postgres'), (text, dialect) => {
+      for (const { name } of scanTables(text, dialect).tables)
+        assert.ok(text.toLowerCase().includes(name.toLowerCase()))
+    }),
+    { numRuns: 3_000 },
+  )
 })

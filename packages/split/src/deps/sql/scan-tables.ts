@@ -56,13 +56,14 @@ class Scan {
   readonly #found: { use: TableUse; at: number; writes: boolean }[] = []
   readonly #closing: ReadonlyMap<number, number>
   readonly #hidden: Hidden[] = []
-  #levels: Level[] = [newLevel()]
+  #levels: Level[]
   #at = 0
 
   constructor(tokens: readonly Token[], dialect: Dialect) {
     this.#tokens = tokens
     this.#dialect = dialect
     this.#closing = matchParentheses(tokens)
+    this.#levels = [this.#newStatementLevel()]
   }
 
   run(): void {
@@ -83,13 +84,23 @@ class Scan {
     if (token.kind === 'sign') this.#sign(token, level)
     else if (token.kind === 'word') this.#word(token, level)
     else if (token.kind === 'name' && this.#text(1) === '(') this.calls.add(token.text)
+    else if (token.kind === 'string' && this.#dialect === 'postgres') this.#regclass(token)
     this.#at++
+  }
+
+  /** `'a.b'::regclass` names a table in a string. */
+  #regclass({ text }: Token): void {
+    if (this.#text(1) !== ':' || this.#text(2) !== ':') return
+    const type = this.#text(3) === 'pg_catalog' && this.#text(4) === '.' ? this.#text(5) : this.#text(3)
+    const [, schema, name] = /^(?:(\w+)\.)?(\w+)$/.exec(text) ?? []
+    if (type !== 'regclass' || name === undefined) return
+    this.#found.push({ use: { schema: schema ?? null, name, writes: false }, at: this.#at, writes: false })
   }
 
   #sign({ text }: Token, level: Level): void {
     if (text === '(') this.#levels.push({ ...newLevel(), statement: level.statement })
     else if (text === ')' && this.#levels.length > 1) this.#levels.pop()
-    else if (text === ';') this.#levels = [newLevel()]
+    else if (text === ';') this.#levels = [this.#newStatementLevel()]
     else if (text === ',' && level.inList) this.#after(() => this.#tableList())
   }
 
@@ -104,6 +115,16 @@ class Scan {
     switch (text) {
       case 'select':
         level.selects = true
+        return
+      case 'fetch':
+      case 'move':
+      case 'revoke':
+        // what follows FROM is a cursor or a role
+        if (!level.inList) level.selects = false
+        return
+      case 'copy':
+        if (this.#dialect === 'postgres' && this.#text(1) !== '(')
+          this.#after(() => this.#table(this.#isBefore('from', 'to')))
         return
       case 'from':
         if (level.selects && before !== 'distinct') this.#after(() => this.#tableList())
@@ -251,7 +272,7 @@ class Scan {
 
   #dynamic(offset: number): void {
     const token = this.#tokens[this.#at + offset]
-    if (token?.kind !== 'string' || isOneOf(this.#text(offset + 1), '||', ',')) {
+    if (token?.kind !== 'string' || isOneOf(this.#text(offset + 1), '|', ',')) {
       this.doubts.add('it runs SQL that is computed')
       return
     }
@@ -374,8 +395,21 @@ class Scan {
     return this.#hidden.some((one) => one.name.toLowerCase() === name.toLowerCase() && one.from < at && at < one.to)
   }
 
+  /** To PL/pgSQL every expression is a query: `perform from a`, `x := y from a`, `return y from a`. */
+  #newStatementLevel(): Level {
+    return { ...newLevel(), selects: this.#dialect === 'postgres' }
+  }
+
   #level(): Level {
     return this.#levels.at(-1) as Level
+  }
+
+  /** Which of two words comes first from here. */
+  #isBefore(word: string, other: string): boolean {
+    const found = this.#tokens
+      .slice(this.#at)
+      .find(({ kind, text }) => kind === 'word' && (text === word || text === other))
+    return found?.text === word
   }
 
   /** Goes on behind the current token; the step itself moves on by one afterwards. */
