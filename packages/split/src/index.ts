@@ -34,6 +34,11 @@ export * from './transfer/errors.ts'
 export * from './deps/index.ts'
 export { derivePostgresSchema, type DerivedSchema, type LeftOut } from './postgres/derive.ts'
 export {
+  deriveServiceSchema,
+  type DeriveOptions,
+  type DerivedServiceSchema,
+} from './mariadb/derive/derive-service-schema.ts'
+export {
   deprovisionServiceDatabase,
   freeDiskBytes,
   grantServiceRoles,
