@@ -18,6 +18,12 @@ export {
 export type { ColumnFacts, TableFacts } from './types/facts.ts'
 export * from './mariadb/errors.ts'
 export { openMariadbSide } from './mariadb/open-mariadb-side.ts'
+export {
+  moveWithinServer,
+  undoMoveWithinServer,
+  type WithinServerMove,
+  type WithinServerResult,
+} from './mariadb/within-server/move-within-server.ts'
 export { states, transitions, serves, type State } from './ledger/states.ts'
 export { Ledger, type Detail, type HistoryEntry, type ServiceEntry } from './ledger/ledger.ts'
 export * from './ledger/errors.ts'

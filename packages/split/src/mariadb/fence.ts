@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
 import type { MovedTable, Position, TableName } from '../model.ts'
-import { prepareBookkeeping, triggerTable } from './bookkeeping.ts'
+import { prepareBookkeeping } from './bookkeeping.ts'
 import { ownPrefix } from './catalog.ts'
 import { masterPosition } from './position.ts'
 import type { Session } from './session.ts'
 import { ownStatement, quoteTable, quoteText } from './sql-text.ts'
 import { withTableLocks } from './table-locks.ts'
+import { createTrigger, forgetKept, keepTrigger, keptTriggers, readTriggers } from './triggers.ts'
 
 const events = ['insert', 'update', 'delete'] as const
 /** Names of triggers may have 64 characters, as those of tables. */
@@ -26,7 +27,7 @@ export async function fenceTables(session: Session, database: string, moved: rea
   )
   const theirs = triggers.filter(({ name }) => !name.startsWith(ownPrefix))
   if (missing.length === 0 && theirs.length === 0) return masterPosition(session)
-  for (const trigger of theirs) await keep(session, trigger)
+  for (const trigger of theirs) await keepTrigger(session, trigger)
   return withTableLocks(session, tables, async () => {
     for (const { table, event } of missing) await session.run(fenceTrigger(table, event))
     for (const { table, name } of theirs) {
@@ -43,69 +44,20 @@ export async function unfenceTables(session: Session, database: string, moved: r
   await prepareBookkeeping(session, database)
   const triggers = await readTriggers(session, tables)
   const ours = triggers.filter(({ name }) => name.startsWith(ownPrefix))
-  const names = tables.map(({ name }) => quoteText(name)).join(', ')
-  const kept = await session.rows(
-    `select table_name, trigger_name, sql_mode, charset, collation, definition from ${triggerTable}
-      where table_name in (${names}) order by table_name, place`,
-  )
+  const names = tables.map(({ name }) => name)
+  const kept = await keptTriggers(session, names)
   if (ours.length > 0 || kept.length > 0) {
     await withTableLocks(session, tables, async () => {
-      for (const [table, name, ...rest] of kept) {
+      for (const { table, name, definition } of kept) {
         if (triggers.some((trigger) => trigger.table.name === table && trigger.name === name)) continue
-        await recreate(session, rest)
+        await createTrigger(session, definition)
       }
       for (const { table, name } of ours) {
         await session.run(`${ownStatement} drop trigger if exists ${quoteTable({ ...table, name })}`)
       }
     })
   }
-  await session.run(`delete from ${triggerTable} where table_name in (${names})`)
-}
-
-interface Trigger {
-  readonly table: TableName
-  readonly name: string
-  /** Among those of its table. */
-  readonly place: number
-}
-
-async function readTriggers(session: Session, tables: readonly TableName[]): Promise<Trigger[]> {
-  if (tables.length === 0) return []
-  const list = tables.map(({ schema, name }) => `(${quoteText(schema)}, ${quoteText(name)})`)
-  const rows = await session.rows(
-    `select event_object_schema, event_object_table, trigger_name from information_schema.triggers
-      where (event_object_schema, event_object_table) in (${list.join(', ')})
-      order by event_object_schema, event_object_table, event_manipulation, action_timing, action_order`,
-  )
-  return rows.map(([schema, table, name], place) => ({
-    table: { schema: schema ?? '', name: table ?? '' },
-    name: name ?? '',
-    place,
-  }))
-}
-
-async function keep(session: Session, { table, name, place }: Trigger): Promise<void> {
-  const [row] = await session.rows(`show create trigger ${quoteTable({ ...table, name })}`)
-  const [, sqlMode, definition, charset, collation] = row ?? []
-  const values = [table.name, name].map(quoteText)
-  const texts = [sqlMode, charset, collation, definition].map((text) => quoteText(text ?? ''))
-  await session.run(
-    `replace into ${triggerTable} (table_name, trigger_name, place, sql_mode, charset, collation, definition)
-     values (${values.join(', ')}, ${place}, ${texts.join(', ')})`,
-  )
-}
-
-/** A trigger keeps the settings that it was made under. */
-async function recreate(session: Session, [sqlMode, charset, collation, definition]: (string | null)[]): Promise<void> {
-  await session.run(
-    `set session sql_mode = ${quoteText(sqlMode ?? '')}, character_set_client = ${charset}, collation_connection = ${collation}`,
-  )
-  try {
-    await session.run(definition ?? '')
-  } finally {
-    await session.run(`set names utf8mb4`)
-    await session.run(`set session sql_mode = ''`)
-  }
+  await forgetKept(session, names)
 }
 
 function fenceName({ name }: TableName, event: string): string {
