@@ -52,6 +52,7 @@ export class Split {
   readonly source: SharedSide
   readonly ledger: Ledger
   readonly #settings: SplitSettings
+  readonly #databases = new Map<string, Database>()
   readonly #open: { close(): Promise<void> }[] = []
 
   private constructor(settings: SplitSettings, source: SharedSide, ledger: Ledger) {
@@ -110,12 +111,11 @@ export class Split {
         name,
         plan.services.map((one) => one.name),
       )
-    const { targetUrl, envDirectory, options, signal, say } = this.#settings
-    const adminUrl = withDatabase(targetUrl, service.database)
+    const { envDirectory, options, signal, say } = this.#settings
+    const adminUrl = this.adminUrl(service.database)
     const applicationUrl = await this.#provision(service)
     const target = await openServiceDatabase(adminUrl, { origin: plan.kind, foreignKeys: service.innerKeys })
-    const own = connect(adminUrl, { max: 2, applicationName: 'imhotep split' })
-    this.#open.push(target, own)
+    this.#open.push(target)
     return {
       service: name,
       source: this.source.side,
@@ -127,11 +127,36 @@ export class Split {
       ledger: this.ledger,
       routes: envRoutes(envDirectory, () => ({ own: applicationUrl, shared: this.#settings.sourceUrl })),
       schema: this.#schemaOf(service, adminUrl),
-      looseKeys: this.#looseKeysOf(service, plan, own),
+      looseKeys: this.#looseKeysOf(service, plan),
       options: { ...defaultOptions, ...options },
       signal,
       say,
     }
+  }
+
+  /** Superuser's connection string to the database of a service: holds a password. */
+  adminUrl(database: string): string {
+    return withDatabase(this.#settings.targetUrl, database)
+  }
+
+  /** A pool of few connections to it, closed with the split. */
+  databaseOf(database: string): Database {
+    const known = this.#databases.get(database)
+    if (known) return known
+    const db = connect(this.adminUrl(database), { max: 2, applicationName: 'imhotep split' })
+    this.#databases.set(database, db)
+    this.#open.push(db)
+    return db
+  }
+
+  /** Renames the static tables of all services when the last service is retired. */
+  async setReferenceAside(): Promise<void> {
+    const { services } = await this.plan()
+    const entries = await this.ledger.all()
+    const isOver = services.every(({ name }) =>
+      entries.some((entry) => entry.service === name && entry.state === 'retired'),
+    )
+    if (isOver) await this.source.side.setAside(services[0]?.reference ?? [])
   }
 
   async close(): Promise<void> {
@@ -139,8 +164,9 @@ export class Split {
     await Promise.all([this.source.close(), this.ledger.close()])
   }
 
-  #looseKeysOf({ name }: ServicePlan, { looseKeys }: SplitPlan, own: Database): LooseKeyWatch {
+  #looseKeysOf({ name, database }: ServicePlan, { looseKeys }: SplitPlan): LooseKeyWatch {
     const { source, ledger } = this
+    const own = () => this.databaseOf(database)
     return {
       async watchShared() {
         const gone = (await ledger.all()).filter(({ state }) => serves(state) === 'own').map(({ service }) => service)
@@ -153,7 +179,7 @@ export class Split {
       async watchOwn() {
         const concerned = looseKeys.filter(({ parent }) => parent.service === name)
         for (const { table, columns } of watchedParents(concerned, 'own')) {
-          await postgresEnd(own).watch(table, columns)
+          await postgresEnd(own()).watch(table, columns)
         }
       },
     }
@@ -189,7 +215,7 @@ export class Split {
         writeSchemaFiles(this.#directoryOf(service.name), service.schema)
         await migrate('001')
       },
-      createKeys: () => migrate('002'),
+      createKeys: () => migrate(service.schema.copies === null ? '002' : '003'),
       grant: () => grantServiceRoles(adminUrl),
       drop: () =>
         deprovisionServiceDatabase(this.#settings.targetUrl, service.database, [

@@ -14,8 +14,8 @@ export interface Dialect {
     readonly tables: readonly MovedTable[]
     readonly findings: readonly TypeFinding[]
   }>
-  /** The migrations of a service. */
-  schema(tables: readonly MovedTable[]): Promise<Pick<ServicePlan, 'schema' | 'leftOut'>>
+  /** The migrations of a service; `copies` are tables of other services that it gets read-only. */
+  schema(tables: readonly MovedTable[], copies: readonly MovedTable[]): Promise<Pick<ServicePlan, 'schema' | 'leftOut'>>
 }
 
 /** Decides for every service what moves, as what, and what its keys across the border become. */
@@ -63,7 +63,13 @@ export async function planSplit(
         .filter(({ copies }) => copies.length > 0)
         .map(({ table, copies }) => ({ table: movedOf.get(tableId(table)) as MovedTable, readers: copies })),
       findings: findings.filter(({ table }) => inHere.has(tableId(table))),
-      ...(await dialect.schema([...own, ...reference])),
+      ...(await dialect.schema(
+        [...own, ...reference],
+        tablesOf(
+          map.tables.filter(({ copies }) => copies.includes(name)),
+          movedOf,
+        ),
+      )),
     })
   }
   return {

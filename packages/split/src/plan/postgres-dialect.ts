@@ -8,7 +8,7 @@ export function postgresDialect(url: string): Dialect {
   return {
     kind: 'postgres',
     moved: async (tables) => ({ tables: tables.map(asItIs), findings: [] }),
-    async schema(tables) {
+    async schema(tables, copies) {
       const {
         tables: create,
         keys,
@@ -17,7 +17,11 @@ export function postgresDialect(url: string): Dialect {
         url,
         tables.map(({ source }) => source),
       )
-      return { schema: { tables: create, keys }, leftOut }
+      const copyless = copies.map(({ source }) => ({
+        object: `copy of ${source.schema}.${source.name}`,
+        reason: 'copies are made for tables that come from MariaDB',
+      }))
+      return { schema: { tables: create, keys, copies: null }, leftOut: [...leftOut, ...copyless] }
     },
   }
 }

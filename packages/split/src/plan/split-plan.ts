@@ -19,6 +19,16 @@ export interface SplitPlan {
   readonly looseKeys: readonly LooseKey[]
 }
 
+/** Texts of the service's first migrations. */
+export interface ServiceMigrations {
+  /** V001: the tables with their primary keys; rows are loaded behind it. */
+  readonly tables: string
+  /** V002: indexes, foreign keys, checks. */
+  readonly keys: string
+  /** V003: tables of other services, as read-only copies; null without any. */
+  readonly copies: string | null
+}
+
 export interface ServicePlan {
   readonly name: string
   readonly database: string
@@ -35,8 +45,7 @@ export interface ServicePlan {
   /** Read-only copies of tables for other services. */
   readonly copies: readonly { readonly table: MovedTable; readonly readers: readonly string[] }[]
   readonly findings: readonly TypeFinding[]
-  /** Two migrations: tables with primary keys, and the rest. */
-  readonly schema: { readonly tables: string; readonly keys: string }
+  readonly schema: ServiceMigrations
   /** What a database of one's own cannot have as it was. */
   readonly leftOut: readonly { readonly object: string; readonly reason: string }[]
 }
