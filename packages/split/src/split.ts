@@ -102,15 +102,15 @@ export class Split {
     return plan
   }
 
+  /** @throws NotPlannedError, UnknownServiceError */
+  async servicePlan(name: string): Promise<ServicePlan> {
+    return serviceIn(await this.plan(), name)
+  }
+
   /** Opens everything that the move of a service needs; `close` closes it. */
   async moveOf(name: string): Promise<Move> {
     const plan = await this.plan()
-    const service = plan.services.find((one) => one.name === name)
-    if (!service)
-      throw new UnknownServiceError(
-        name,
-        plan.services.map((one) => one.name),
-      )
+    const service = serviceIn(plan, name)
     const { envDirectory, options, signal, say } = this.#settings
     const adminUrl = this.adminUrl(service.database)
     const applicationUrl = await this.#provision(service)
@@ -224,6 +224,15 @@ export class Split {
         ]),
     }
   }
+}
+
+function serviceIn({ services }: SplitPlan, name: string): ServicePlan {
+  const service = services.find((one) => one.name === name)
+  if (service) return service
+  throw new UnknownServiceError(
+    name,
+    services.map((one) => one.name),
+  )
 }
 
 /** The columns by which children of other services know each parent, all of a parent's together. */

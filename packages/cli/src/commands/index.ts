@@ -11,6 +11,7 @@ import { lint } from './lint.ts'
 import { migrate } from './migrate.ts'
 import { repair } from './repair.ts'
 import { seed } from './seed.ts'
+import { split } from './split.ts'
 import { squash } from './squash.ts'
 import { status } from './status.ts'
 import { undo } from './undo.ts'
@@ -35,5 +36,6 @@ export const commands: readonly Command[] = [
   squash,
   verify,
   audit,
+  split,
   adr,
 ]

@@ -1,0 +1,156 @@
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { UsageError } from '@imhotep/base'
+import {
+  cancel,
+  exportService,
+  follow,
+  importPlanned,
+  looseOrphansOf,
+  printMap,
+  readStatus,
+  revertService,
+  runServices,
+  Split,
+  suggestOwners,
+  verifyService,
+  workLooseKeysOf,
+  recover,
+  retire,
+  type State,
+} from '@imhotep/split'
+import type { Outcome } from '../command.ts'
+import type { Context } from '../context.ts'
+import { FileError } from '../errors.ts'
+import { findSplitDependencies } from './dependencies.ts'
+import { mapFile } from './files.ts'
+import { withSplit } from './open.ts'
+import type { SplitData } from './data.ts'
+
+/** What each `imhotep split <action>` does. */
+export const actions: Readonly<Record<string, (context: Context) => Promise<Outcome<SplitData>>>> = {
+  map: (context) =>
+    withSplit(context, async (split, target) => {
+      if (context.options.flag('suggest')) {
+        const text = printMap(await suggestOwners(split))
+        const file = mapFile(context)
+        if (existsSync(file)) throw new FileError(`'${file}' exists`, 'name another file with --map')
+        writeFileSync(file, text)
+        return { ok: true, target, data: { action: 'suggest', file } }
+      }
+      const { services, tables } = await split.checkMap(mapFile(context))
+      const counted = services.map(({ name, database, tables: own }) => ({ name, database, tables: own.length }))
+      return { ok: true, target, data: { action: 'map', services: counted, tables: tables.length } }
+    }),
+
+  deps: (context) => withSplit(context, (split, target) => findSplitDependencies(context, split, target)),
+
+  plan: (context) =>
+    withSplit(context, async (split, target) => ({
+      ok: true,
+      target,
+      data: { action: 'plan', plan: await split.makePlan(mapFile(context)) },
+    })),
+
+  provision: (context) => runTo(context, 'provisioned'),
+  copy: (context) => runTo(context, 'streaming'),
+  switch: (context) => runTo(context, context.options.flag('dryRun') ? 'armed' : 'reversible'),
+  run: (context) => runTo(context, 'reversible'),
+
+  verify: (context) =>
+    withSplit(context, async (split, target) => {
+      const verification = await verifyService(split, service(context))
+      return { ok: verification.equal, target, data: { action: 'verify', service: service(context), verification } }
+    }),
+
+  revert: (context) =>
+    withSplit(context, async (split, target) => {
+      const { state } = await revertService(split, service(context))
+      return { ok: true, target, data: { action: 'state', service: service(context), state } }
+    }),
+
+  cancel: (context) => stepOf(context, cancel),
+  retire: (context) => stepOf(context, retire),
+
+  follow: (context) =>
+    withSplit(context, async (split, target) => {
+      context.progress('following, until Ctrl-C')
+      const services = await follow(split, context.signal)
+      return { ok: true, target, data: { action: 'follow', services } }
+    }),
+
+  'loose-keys': (context) =>
+    withSplit(context, async (split, target) => {
+      const work = await workLooseKeysOf(split, context.signal)
+      const orphans = await looseOrphansOf(split, context.signal)
+      return { ok: orphans.length === 0, target, data: { action: 'loose-keys', ...work, orphans } }
+    }),
+
+  status: (context) =>
+    withSplit(context, async (split, target) => ({
+      ok: true,
+      target,
+      data: { action: 'status', status: await readStatus(split) },
+    })),
+
+  export: (context) =>
+    withSplit(context, async (split, target) => {
+      const directory = directoryOf(context)
+      const { tables } = await split.servicePlan(service(context))
+      const manifest = await exportService(split.source.side, tables, {
+        service: service(context),
+        directory,
+        chunkRows: 20_000,
+        signal: context.signal,
+        say: context.progress,
+      })
+      const rows = manifest.tables.reduce((sum, table) => sum + table.rows, 0)
+      return { ok: true, target, data: { action: 'export', directory, tables: manifest.tables.length, rows } }
+    }),
+
+  import: (context) =>
+    withSplit(context, async (split, target) => {
+      const directory = directoryOf(context)
+      const manifest = await importPlanned(split, directory, context.signal, context.progress)
+      const rows = manifest.tables.reduce((sum, table) => sum + table.rows, 0)
+      return { ok: true, target, data: { action: 'import', directory, tables: manifest.tables.length, rows } }
+    }),
+}
+
+async function runTo(context: Context, goal: State): Promise<Outcome<SplitData>> {
+  return withSplit(context, async (split, target) => {
+    if (context.options.flag('all') && context.options.text('map') !== undefined)
+      await planIfNew(split, mapFile(context))
+    const services = context.options.flag('all')
+      ? (await split.plan()).services.map(({ name }) => name)
+      : [service(context)]
+    const results = await runServices(split, { services, goal, retire: context.options.flag('retire') })
+    return { ok: true, target, data: { action: 'run', results } }
+  })
+}
+
+/** One command moves everything, also when it is started again in the middle. */
+async function planIfNew(split: Split, file: string): Promise<void> {
+  const known = await split.ledger.plan(split.source.side.label)
+  if (known === null) await split.makePlan(file)
+}
+
+function stepOf(context: Context, step: typeof cancel): Promise<Outcome<SplitData>> {
+  return withSplit(context, async (split, target) => {
+    const name = service(context)
+    await split.ledger.lock(name)
+    const move = await split.moveOf(name)
+    const { state } = await step(move, await recover(move))
+    return { ok: true, target, data: { action: 'state', service: name, state } }
+  })
+}
+
+function service({ args }: Context): string {
+  const name = args[1]
+  if (name === undefined) throw new UsageError('no service is named', { hint: 'imhotep split <action> <service>' })
+  return name
+}
+
+function directoryOf(context: Context): string {
+  return join(context.cwd, context.options.text('directory') ?? `export/${service(context)}`)
+}

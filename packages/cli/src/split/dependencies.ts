@@ -1,0 +1,61 @@
+import { createReadStream, existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import {
+  dependencyHtml,
+  dependencyJson,
+  dependencyText,
+  findDependencies,
+  fromGeneralLog,
+  fromPostgresLog,
+  fromSlowLog,
+  judge,
+  readAllowList,
+  shrinkAllowList,
+  startAllowList,
+  type Split,
+} from '@imhotep/split'
+import type { Outcome } from '../command.ts'
+import type { Context } from '../context.ts'
+import type { Target } from '../target/target.ts'
+import { mapFile, readText } from './files.ts'
+import type { SplitData } from './data.ts'
+
+/** Finds everything between services and holds it against the allow-list. */
+export async function findSplitDependencies(
+  context: Context,
+  split: Split,
+  target: Target,
+): Promise<Outcome<SplitData>> {
+  const { options, cwd } = context
+  const { kind } = split.source.side
+  const logs = options.list('log').map((file) => join(cwd, file))
+  const findings = await findDependencies({
+    catalog: await split.source.side.catalog(),
+    dialect: kind,
+    map: await split.checkMap(mapFile(context)),
+    statements: logs.map((file) => statementsOf(file, kind)),
+    folders: options.list('code').map((folder) => ({ directory: join(cwd, folder) })),
+  })
+  const listFile = join(cwd, options.text('allow') ?? 'split-allow.yaml')
+  const text = existsSync(listFile) ? readText(listFile) : null
+  if (options.flag('shrink') && text !== null) writeFileSync(listFile, shrinkAllowList(text, findings))
+  if (options.flag('allowAll') && text === null) {
+    writeFileSync(listFile, startAllowList(findings, { issue: 'to be planned', reason: 'found when the split began' }))
+  }
+  const list = existsSync(listFile) ? readAllowList(readText(listFile), listFile) : null
+  const html = options.text('html')
+  if (html !== undefined) writeFileSync(join(cwd, html), dependencyHtml(findings, list, split.source.database))
+  const { refused, refusedUnknown } = judge(findings, list)
+  return {
+    ok: refused.length + refusedUnknown.length === 0,
+    target,
+    data: { action: 'deps', text: dependencyText(findings, list), report: dependencyJson(findings, list) },
+  }
+}
+
+function statementsOf(file: string, kind: 'mariadb' | 'postgres') {
+  const lines = createInterface({ input: createReadStream(file), crlfDelay: Infinity })
+  if (kind === 'postgres') return fromPostgresLog(lines, file)
+  return /slow/.test(file) ? fromSlowLog(lines, file) : fromGeneralLog(lines, file)
+}

@@ -1,0 +1,84 @@
+import { WrongStateError } from '../ledger/errors.ts'
+import type { ServiceEntry } from '../ledger/ledger.ts'
+import { suggestMap, type SuggestedMap } from '../map/suggest-map.ts'
+import { startForward, startReverse } from '../protocol/appliers.ts'
+import { recover } from '../protocol/recover.ts'
+import { run } from '../protocol/run.ts'
+import type { Verification } from '../protocol/verify.ts'
+import { revert } from '../protocol/way-back.ts'
+import { verify } from '../protocol/way-there.ts'
+import type { Split } from '../split.ts'
+import { importService } from '../transfer/import-service.ts'
+import { readManifest, type Manifest } from '../transfer/manifest.ts'
+import { verifyBack } from './run-services.ts'
+
+/** A first draft of an owner map, from the foreign keys and names of the shared database. */
+export async function suggestOwners(split: Split): Promise<SuggestedMap> {
+  return suggestMap(await split.source.side.catalog())
+}
+
+/** Compares every value of both databases, in the direction that the service has reached. */
+export async function verifyService(split: Split, service: string): Promise<Verification> {
+  const { ledger } = split
+  await ledger.lock(service)
+  const move = await split.moveOf(service)
+  let entry = await recover(move)
+  if (entry.state === 'reversible') {
+    const applier = await startReverse(move, entry)
+    try {
+      return await verifyBack(move, applier)
+    } finally {
+      await applier.stop()
+    }
+  }
+  if (entry.state !== 'streaming' && entry.state !== 'verified') {
+    await ledger.unlock(service)
+    entry = (await run(move, 'streaming')).entry
+    await ledger.lock(service)
+  }
+  const applier = await startForward(move, entry)
+  try {
+    return (await verify(move, entry, applier)).verification
+  } finally {
+    await applier.stop()
+  }
+}
+
+/** Takes a service back to the shared database, with everything that was written in its own. */
+export async function revertService(split: Split, service: string): Promise<ServiceEntry> {
+  await split.ledger.lock(service)
+  const move = await split.moveOf(service)
+  const entry = await recover(move)
+  if (entry.state === 'reverted') return entry
+  if (entry.state !== 'reversible') {
+    throw new WrongStateError(
+      service,
+      entry.state,
+      'revert',
+      'a move that did not switch is ended with: imhotep split cancel',
+    )
+  }
+  const applier = await startReverse(move, entry)
+  try {
+    return await revert(move, entry, applier)
+  } finally {
+    await applier.stop()
+  }
+}
+
+/** Loads an export into the database of its service, by the plan of the split. */
+export async function importPlanned(
+  split: Split,
+  directory: string,
+  signal: AbortSignal,
+  say: (text: string) => void,
+): Promise<Manifest> {
+  const { service } = readManifest(directory)
+  await split.ledger.lock(service)
+  const { state } = await split.ledger.read(service)
+  if (state !== 'mapped') {
+    throw new WrongStateError(service, state, 'import', 'an import is the manual way: cancel the move first')
+  }
+  const move = await split.moveOf(service)
+  return importService(move.target, move.schema, { directory, signal, sequenceGap: move.options.sequenceGap, say })
+}
