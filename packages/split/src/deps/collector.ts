@@ -126,7 +126,7 @@ export class Collector {
         count: entry.count,
         lastSeen: entry.lastSeen,
         ...choice,
-        settled: hasCopy && !entry.writes && entry.kind !== 'foreign key' && entry.kind !== 'transaction',
+        settled: entry.kind === 'foreign key' || (hasCopy && !entry.writes),
       }
     })
     return {

@@ -31,7 +31,7 @@ export interface Dependency {
   readonly wayOut: WayOut
   /** Which rule chose it. */
   readonly reason: string
-  /** The owner map gives the service a copy of the table, and it only reads it: nothing is left to do. */
+  /** Nothing is left to do: a foreign key, which the split replaces by itself, or a read of a table that the service gets a copy of. */
   readonly settled: boolean
 }
 

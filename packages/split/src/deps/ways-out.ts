@@ -10,8 +10,7 @@ export interface Choice {
 const OFTEN = 1_000
 
 /** Columns that say who did it: the number alone is enough, nobody deletes what it names. */
-const audit =
-  /^(created|changed|updated|modified|deleted|voided|entered|verified|signed|approved|issued|recorded|retired)_by(_id)?$/
+const whoDidIt = /_by(_id)?$/
 
 /** What replaces a foreign key into another service. The first rule that fits decides. */
 export function wayOutOfForeignKey(key: SharedForeignKey, table: SharedTable): Choice {
@@ -19,7 +18,7 @@ export function wayOutOfForeignKey(key: SharedForeignKey, table: SharedTable): C
   if (key.onDelete === 'cascade' || key.onDelete === 'set null') {
     return { wayOut: 'loose foreign key', reason: `on delete ${key.onDelete}: the other service tells what it deleted` }
   }
-  if (key.columns.length === 1 && audit.test(column)) {
+  if (key.columns.length === 1 && whoDidIt.test(column)) {
     return { wayOut: 'own id', reason: `${column} says who did it: the number stays, without a check` }
   }
   const optional = table.columns.find(({ name }) => name === column)?.nullable ?? false

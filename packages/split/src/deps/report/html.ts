@@ -13,6 +13,7 @@ table { border-collapse: collapse; width: 100% } th, td { text-align: left; vert
 td.what { overflow-wrap: anywhere; max-width: 30rem } td.seen { text-align: right; font-variant-numeric: tabular-nums }
 small { color: #59636e } .open { color: #cf222e; font-weight: 600 } .allowed { color: #9a6700 } .settled { color: #59636e }
 figure { margin: 1rem 0; overflow-x: auto; border: 1px solid #d1d9e0; border-radius: 6px }
+figure svg { width: 100%; height: auto }
 `
 
 /** The findings as one page that needs nothing else: the graph of the services, then every dependency by service. */

@@ -36,7 +36,7 @@ test('dependencyText: tells the state of everything, what is unknown, stale, and
   assert.match(text, /stale: line 3 of the allow-list, gone \(view\) is gone: run with --shrink/)
   assert.match(
     text,
-    /looked at 3 views\n3 dependencies between services: 1 to solve, 1 allowed, 1 settled by a copy; 1 unknown$/,
+    /looked at 3 views\n3 dependencies between services: 1 to solve, 1 allowed, 1 settled by a copy, 0 foreign keys that the split replaces; 1 unknown$/,
   )
 })
 

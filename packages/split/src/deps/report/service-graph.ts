@@ -35,9 +35,11 @@ export function serviceGraph(dependencies: readonly Dependency[], isOpen: (depen
   for (const { from, to } of arrows.values()) graph.setEdge(from, to)
   layout(graph)
 
-  // without boxes the layout has no extent
+  // arrows may reach further than the boxes, from which the layout takes its extent
+  const points = [...arrows.values()].flatMap(({ from, to }) => graph.edge(from, to).points ?? [])
   const { width = 0, height = 0 } = services.length === 0 ? {} : graph.graph()
-  const [wide, high] = [Math.ceil(width), Math.ceil(height)]
+  const wide = Math.ceil(Math.max(width, ...points.map(({ x }) => x + 20)))
+  const high = Math.ceil(Math.max(height, ...points.map(({ y }) => y + 20)))
   const lines = [...arrows.values()].map((arrow) => drawArrow(arrow, graph.edge(arrow.from, arrow.to).points ?? []))
   const boxes = services.map((service) => drawBox(service, graph.node(service)))
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${wide} ${high}" width="${wide}" height="${high}" font-family="system-ui, sans-serif" font-size="12" role="img" aria-label="Services and what they use of each other">

@@ -29,12 +29,14 @@ export function dependencyText(findings: Findings, list: AllowList | null): stri
 }
 
 export function summary(findings: Findings, verdict: Verdict): string {
-  const settled = findings.dependencies.filter(({ settled }) => settled).length
+  const keys = findings.dependencies.filter(({ kind }) => kind === 'foreign key').length
+  const copied = findings.dependencies.filter(({ settled, kind }) => settled && kind !== 'foreign key').length
   const looked = Object.entries(findings.looked).map(([what, count]) => `${count} ${what}`)
   return [
     `looked at ${looked.join(', ') || 'nothing'}`,
     `${findings.dependencies.length} dependencies between services: ${verdict.refused.length} to solve, ` +
-      `${verdict.allowed.length} allowed, ${settled} settled by a copy; ${verdict.refusedUnknown.length} unknown`,
+      `${verdict.allowed.length} allowed, ${copied} settled by a copy, ${keys} foreign keys that the split replaces; ` +
+      `${verdict.refusedUnknown.length} unknown`,
   ].join('\n')
 }
 
