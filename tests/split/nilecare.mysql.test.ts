@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
+import { connect as connectTo, createServer, type AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'node:test'
 import { createConnection, type RowDataPacket } from 'mysql2/promise'
@@ -112,6 +113,45 @@ test('Writer: outlives a server that is killed', { skip }, async () => {
     await server.remove()
   }
 })
+
+test('Writer: resolves commits whose answer is lost, whether the server got them or not', { skip }, async () => {
+  await using source = await mariadbDatabase()
+  await installNilecare(source.url)
+  await generateNilecare(source.url, { rows: 5_000 })
+  const proxy = await commitCutter(Number(new URL(source.url).port))
+  const url = source.url.replace(/:\d+\//, `:${proxy.port}/`)
+  const writer = new Writer({ route: () => ({ kind: 'mariadb', url }), workers: 3, rate: 2_000 })
+
+  await sleep(1_500)
+  const report = await writer.stop()
+  const check = await writer.checkJournal()
+  await proxy.close()
+
+  assert.deepEqual(check.problems, [])
+  assert.ok(report.unknownCommits > 0 && report.connectionsLost > report.unknownCommits, JSON.stringify(report))
+})
+
+/** A way to the server on which every tenth commit breaks the connection: by turns before and behind the server got it. */
+async function commitCutter(port: number): Promise<{ port: number; close(): Promise<void> }> {
+  let commits = 0
+  const server = createServer((client) => {
+    const upstream = connectTo(port, '127.0.0.1')
+    let isCut = false
+    client.on('data', (data) => {
+      const cuts = data.includes('commit') && ++commits % 10 === 0
+      if (cuts) isCut = true
+      if (!cuts || commits % 20 === 0) upstream.write(data)
+      // the server goes on with what it got
+      if (cuts) client.destroy()
+    })
+    upstream.on('data', (data) => !isCut && client.write(data))
+    client.on('error', () => {}).on('close', () => setTimeout(() => upstream.destroy(), 50))
+    upstream.on('error', () => {}).on('close', () => client.destroy())
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port: own } = server.address() as AddressInfo
+  return { port: own, close: () => new Promise((resolve) => void server.close(() => resolve())) }
+}
 
 /** What the split does to a table that must not change: BEFORE triggers that refuse. */
 function fence(table: string): string[] {
