@@ -3,17 +3,22 @@ import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { applyMigrations, readCatalog as readPostgresCatalog } from '@imhotep/engine'
 import { connect, type Database } from '@imhotep/postgres'
+import { generateNilecare } from '../../../../../tests/split/nilecare/generate.ts'
 import { installNilecare, nilecareFolder } from '../../../../../tests/split/nilecare/install.ts'
 import { emptyDatabase, type TestDatabase } from '../../../../../tests/support/database.ts'
 import { mariadbDatabase, needsMariadb, type MariadbDatabase } from '../../../../../tests/support/mariadb.ts'
 import { checkOwnerMap } from '../../map/check-owner-map.ts'
 import { SHARED_READ, type CheckedOwnerMap } from '../../map/owner-map.ts'
 import { readOwnerMap } from '../../map/read-owner-map.ts'
-import type { SharedTable } from '../../model.ts'
+import type { Key, SharedTable } from '../../model.ts'
 import type { SharedCatalog } from '../../side.ts'
 import { mapTables, type MappedTables } from '../../types/map-tables.ts'
+import { openServiceDatabase } from '../../postgres/open-postgres-side.ts'
 import { readCatalog } from '../catalog.ts'
+import { mapDatabase } from '../map-database.fixture.ts'
+import { closing } from '../postgres-twin.fixture.ts'
 import { openSession } from '../session.ts'
+import { openSnapshot } from '../snapshot.ts'
 import { deriveServiceSchema, type DerivedServiceSchema } from './derive-service-schema.ts'
 
 const options = { skip: needsMariadb }
@@ -116,6 +121,93 @@ function keysOf(table: SharedTable, wanted: (parent: string) => boolean): string
 function named(kind: string, name: string, { schema, name: table }: { schema: string; name: string }): string {
   return `${kind} ${name} on ${schema}.${table}`
 }
+
+void test(
+  'deriveServiceSchema: rows fit between the two files, are the same by digest, and compute the same',
+  options,
+  async () => {
+    await using source = await mariadbDatabase()
+    await installNilecare(source.url)
+    await generateNilecare(source.url, { rows: 3_000 })
+    const mapped = await mapDatabase(source.url, { zeroDate: { sentinel: '1900-01-01' } })
+    const catalog = await catalogOf(source)
+    const inside = mapped.tables.filter(
+      ({ source: { name }, key }) => clinicalAndBilling.includes(name) && key.length > 0,
+    )
+    const { files, foreignKeys } = deriveServiceSchema(catalog, inside, { findings: mapped.findings })
+    await using database = await emptyDatabase()
+    await using target = closing(await openServiceDatabase(database.url, { origin: 'mariadb', foreignKeys }))
+    const [tables, keys] = Object.entries(files).map(([path, text]) => ({ path, text }))
+    assert.ok(tables && keys)
+
+    await applyMigrations(database.url, { files: [tables] })
+    await using snapshot = closing(await openSnapshot(source.url, inside))
+    for (const table of inside) {
+      for (let after: Key | null = null; ;) {
+        const chunk = await snapshot.chunk(table, after, 1_000)
+        await target.load(table, chunk)
+        if (chunk.last === null) break
+        after = chunk.last
+      }
+    }
+    await applyMigrations(database.url, { files: [tables, keys] })
+
+    await using copied = closing(await target.snapshot(inside, { exact: false }))
+    for (const table of inside) {
+      assert.deepEqual(
+        await copied.digestRange(table, null, null),
+        await snapshot.digestRange(table, null, null),
+        table.target.name,
+      )
+    }
+    assert.deepEqual(await target.orphans(), [])
+    const computed = `select count(*) as n, count(bmi) as bmi, sum(round(bmi * 100)) as total from vital_signs`
+    const names = `select md5(MANY) as names from patients`
+    const maria = await openSession(source.url)
+    const there = [
+      ...(await maria.rows(computed)).flat(),
+      await maria.value(names.replace('MANY', `group_concat(full_name_ar order by id separator '|')`)),
+      ...(await maria.rows('select sum(amount), count(*) from invoice_lines')).flat(),
+      ...(await maria.rows('select sum(balance), count(*) from invoices')).flat(),
+    ]
+    await maria.close()
+    const db = connect(database.url)
+    const here = [
+      ...(await db.query<Sums>(computed)),
+      ...(await db.query<Sums>(names.replace('MANY', `string_agg(full_name_ar, '|' order by id)`))),
+      ...(await db.query<Sums>('select sum(amount), count(*) from invoice_lines')),
+      ...(await db.query<Sums>('select sum(balance), count(*) from invoices')),
+    ].flatMap((row) => Object.values(row).map(String))
+    await db.close()
+    assert.deepEqual(here, there)
+  },
+)
+
+type Sums = Record<string, string | number | null>
+
+const clinicalAndBilling = [
+  ...[
+    'countries',
+    'currencies',
+    'icd_codes',
+    'patients',
+    'patient_identifiers',
+    'encounters',
+    'diagnoses',
+    'vital_signs',
+  ],
+  ...[
+    'users',
+    'roles',
+    'user_roles',
+    'settings',
+    'invoices',
+    'invoice_lines',
+    'lab_results',
+    'lab_order_items',
+    'lab_orders',
+  ],
+]
 
 const workshop = String.raw`
   create table tools (
