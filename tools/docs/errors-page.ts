@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, sep } from 'node:path'
 import { sqlstates } from '@imhotep/postgres'
+import { obstacleCodes } from '@imhotep/split'
 
 interface Row {
   readonly code: string
@@ -18,6 +19,9 @@ export function errorsPage(root: string): string {
     hint,
   }))
   const own = fromClasses.filter(({ code }) => !sqlstates.some((row) => row.code === code))
+  const obstacles = Object.entries(obstacleCodes)
+    .map(([code, meaning]) => ({ code, meaning, from: 'split' }))
+    .filter(({ code }) => !own.some((row) => row.code === code))
   return `# Errors
 
 <!-- Written by npm run docs from the error classes and from the SQLSTATE table; do not edit. -->
@@ -29,7 +33,7 @@ what to do.
 
 | code | meaning | package |
 | --- | --- | --- |
-${lines(own.toSorted(byCode).map(({ code, meaning, from }) => [`\`${code}\``, meaning, from]))}
+${lines([...own, ...obstacles].toSorted(byCode).map(({ code, meaning, from }) => [`\`${code}\``, meaning, from]))}
 
 ## Reported by the database
 

@@ -1,5 +1,6 @@
 export * from './model.ts'
 export * from './side.ts'
+export { obstacleCodes, type ObstacleCode } from './obstacle-codes.ts'
 export {
   openPostgresSide,
   openServiceDatabase,

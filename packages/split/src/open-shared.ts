@@ -1,7 +1,11 @@
 import { UsageError } from '@imhotep/base'
 import { connect, describeTarget } from '@imhotep/postgres'
+import { mariadbEnd } from './loose-keys/mariadb-end.ts'
 import type { LooseEnd } from './loose-keys/loose-key.ts'
 import { postgresEnd } from './loose-keys/postgres-end.ts'
+import { openSession } from './mariadb/session.ts'
+import { openMariadbSide } from './mariadb/open-mariadb-side.ts'
+import { mariadbDialect } from './plan/mariadb-dialect.ts'
 import type { Dialect } from './plan/plan-split.ts'
 import { postgresDialect } from './plan/postgres-dialect.ts'
 import { openPostgresSide } from './postgres/open-postgres-side.ts'
@@ -12,7 +16,7 @@ export interface SharedSide {
   readonly side: Side
   /** Its name. */
   readonly database: string
-  dialect(catalog: SharedCatalog): Dialect
+  dialect(catalog: SharedCatalog, say: (text: string) => void): Dialect
   readonly looseEnd: LooseEnd
   close(): Promise<void>
 }
@@ -21,6 +25,7 @@ export interface SharedSide {
 export async function openShared(url: string): Promise<SharedSide> {
   const protocol = /^(\w+):/.exec(url)?.[1] ?? ''
   if (/^postgres(ql)?$/.test(protocol)) return openSharedPostgres(url)
+  if (/^(mysql|mariadb)$/.test(protocol)) return openSharedMariadb(url.replace(/^mariadb:/, 'mysql:'))
   throw new UsageError('the shared database is neither mysql://, mariadb:// nor postgres://', {
     hint: 'give its connection string: --source mysql://user:password@host/database',
   })
@@ -36,6 +41,21 @@ async function openSharedPostgres(url: string): Promise<SharedSide> {
     looseEnd: postgresEnd(db),
     async close() {
       await Promise.all([side.close(), db.close()])
+    },
+  }
+}
+
+async function openSharedMariadb(url: string): Promise<SharedSide> {
+  const side = await openMariadbSide(url)
+  const session = await openSession(url)
+  const database = decodeURIComponent(new URL(url).pathname.slice(1))
+  return {
+    side,
+    database,
+    dialect: (catalog, say) => mariadbDialect(session, catalog, say),
+    looseEnd: mariadbEnd(session, database),
+    async close() {
+      await Promise.all([side.close(), session.close()])
     },
   }
 }

@@ -1,3 +1,4 @@
+import type { ObstacleCode } from './obstacle-codes.ts'
 import type { Key, LogTransaction, MovedTable, Position, SharedForeignKey, SharedTable, TableName } from './model.ts'
 
 /**
@@ -84,7 +85,7 @@ export interface SharedRoutine extends TableName {
 
 /** Why a move cannot begin or go on, and the way out. Never holds a value of a row. */
 export interface Obstacle {
-  readonly code: `IMH_SPLIT_${string}`
+  readonly code: ObstacleCode
   readonly message: string
   readonly hint: string
 }

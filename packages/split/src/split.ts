@@ -15,11 +15,17 @@ import { checkOwnerMap } from './map/check-owner-map.ts'
 import type { CheckedOwnerMap } from './map/owner-map.ts'
 import { readOwnerMap } from './map/read-owner-map.ts'
 import type { TableName } from './model.ts'
+import type { Obstacle } from './side.ts'
 import { openShared, type SharedSide } from './open-shared.ts'
 import { planSplit } from './plan/plan-split.ts'
 import type { ServicePlan, SplitPlan } from './plan/split-plan.ts'
 import { openServiceDatabase } from './postgres/open-postgres-side.ts'
-import { deprovisionServiceDatabase, grantServiceRoles, provisionServiceDatabase } from './postgres/provision.ts'
+import {
+  deprovisionServiceDatabase,
+  freeDiskBytes,
+  grantServiceRoles,
+  provisionServiceDatabase,
+} from './postgres/provision.ts'
 import {
   defaultOptions,
   forwardLog,
@@ -86,7 +92,7 @@ export class Split {
   async makePlan(mapFile: string): Promise<SplitPlan> {
     const { text, ...map } = await this.checkMap(mapFile)
     const catalog = await this.source.side.catalog()
-    const plan = await planSplit(map, catalog, this.source.dialect(catalog), {
+    const plan = await planSplit(map, catalog, this.source.dialect(catalog, this.#settings.say), {
       source: this.source.side.label,
       mapText: text,
     })
@@ -126,6 +132,7 @@ export class Split {
       ownerOf: ownerIn(plan),
       ledger: this.ledger,
       routes: envRoutes(envDirectory, () => ({ own: applicationUrl, shared: this.#settings.sourceUrl })),
+      roomObstacles: () => this.#roomObstacles(service),
       schema: this.#schemaOf(service, adminUrl),
       looseKeys: this.#looseKeysOf(service, plan),
       options: { ...defaultOptions, ...options },
@@ -205,6 +212,19 @@ export class Split {
     return url
   }
 
+  async #roomObstacles({ name, bytes }: ServicePlan): Promise<Obstacle[]> {
+    const free = await freeDiskBytes(this.#settings.targetUrl)
+    const needed = bytes * 2
+    if (free === null || free >= needed) return []
+    return [
+      {
+        code: 'IMH_SPLIT_DISK',
+        message: `${name} needs about ${megabytes(needed)} MB on the server that it moves to, ${megabytes(free)} MB are free`,
+        hint: 'make room, or move to another server',
+      },
+    ]
+  }
+
   #schemaOf(service: ServicePlan, adminUrl: string): ServiceSchema {
     const migrate = async (to: string) => {
       await applyMigrations(adminUrl, { directory: this.#directoryOf(service.name), to })
@@ -233,6 +253,10 @@ function serviceIn({ services }: SplitPlan, name: string): ServicePlan {
     name,
     services.map((one) => one.name),
   )
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1_048_576).toFixed(0)
 }
 
 /** The columns by which children of other services know each parent, all of a parent's together. */

@@ -61,6 +61,7 @@ class World {
       tables: [table],
       reference: [],
       crossingKeys: [],
+      roomObstacles: async () => [],
       looseKeys: { watchShared: async () => {}, watchOwn: async () => {} },
       ownerOf: () => 'lab',
       ledger: dying(ledger, process),

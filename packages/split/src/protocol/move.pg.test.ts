@@ -59,6 +59,7 @@ async function world() {
     tables,
     reference: [],
     crossingKeys: [],
+    roomObstacles: async () => [],
     looseKeys: { watchShared: async () => {}, watchOwn: async () => {} },
     ownerOf: () => 'lab',
     ledger,

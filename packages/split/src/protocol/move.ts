@@ -1,6 +1,6 @@
 import type { Ledger } from '../ledger/ledger.ts'
 import type { MovedTable, TableName } from '../model.ts'
-import type { OwnedForeignKey, ServiceDatabase, Side } from '../side.ts'
+import type { Obstacle, OwnedForeignKey, ServiceDatabase, Side } from '../side.ts'
 
 /** Everything that the move of one service works with. */
 export interface Move {
@@ -16,6 +16,8 @@ export interface Move {
   readonly ownerOf: (table: TableName) => string | undefined
   readonly ledger: Ledger
   readonly routes: Routes
+  /** Whether the server that the service moves to has room for it. */
+  readonly roomObstacles: () => Promise<Obstacle[]>
   readonly schema: ServiceSchema
   readonly looseKeys: LooseKeyWatch
   readonly options: MoveOptions

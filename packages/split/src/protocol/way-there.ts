@@ -1,3 +1,4 @@
+import type { Obstacle } from '../side.ts'
 import type { ServiceEntry } from '../ledger/ledger.ts'
 import type { Applier } from './applier.ts'
 import { catchUp, startForward } from './appliers.ts'
@@ -8,15 +9,36 @@ import { allTables, forwardLog, type Move } from './move.ts'
 import { createProgress } from './progress.ts'
 import { mismatchText, verifySides, type Verification } from './verify.ts'
 
+/** What two servers that keep time do not exceed. */
+const clockSkewMs = 5_000
+
 /** Drops the foreign keys that cross the service's border; a cancelled move puts them back. */
 export async function clear(move: Move, entry: ServiceEntry): Promise<ServiceEntry> {
-  const obstacles = await move.source.obstacles(allTables(move))
+  const obstacles = [
+    ...(await move.source.obstacles(allTables(move))),
+    ...(await move.roomObstacles()),
+    ...(await clockObstacles(move)),
+  ]
   if (obstacles.length > 0) throw new NotReadyError(move.service, obstacles)
   // Noted first: a crash in between leaves keys that are gone but not forgotten.
   const noted = await move.ledger.note(entry, { droppedKeys: move.crossingKeys })
   await move.looseKeys.watchShared()
   await move.source.dropForeignKeys(move.crossingKeys)
   return move.ledger.advance(noted, 'cleared')
+}
+
+async function clockObstacles({ source, target }: Move): Promise<Obstacle[]> {
+  const asked = Date.now()
+  const [there, here] = await Promise.all([source.clock(), target.clock()])
+  const skew = Math.abs(there.getTime() - here.getTime()) - (Date.now() - asked)
+  if (skew <= clockSkewMs) return []
+  return [
+    {
+      code: 'IMH_SPLIT_CLOCK',
+      message: `the clocks of ${source.label} and ${target.label} are ${Math.round(skew / 1000)} s apart`,
+      hint: 'let both servers keep time (chrony, ntpd): rows would carry the wrong order and the lag could not be told',
+    },
+  ]
 }
 
 /** Makes the tables, closed for everybody but the mover, and has the source keep its changes from now on. */

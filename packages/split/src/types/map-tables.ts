@@ -3,10 +3,12 @@ import type { ColumnFacts, TableFacts } from './facts.ts'
 import { foreignKeyFamilies, type Families } from './families.ts'
 import { fraction, parseSourceType, typeFamily, type SourceType } from './source-type.ts'
 
+export type ZeroDatePolicy = 'stop' | 'null' | { readonly sentinel: string }
+
 /** What the owner map decides for a table. */
 export interface TypePolicies {
   /** Dates that PostgreSQL does not have. Default: they stop the move. */
-  readonly zeroDate?: 'stop' | 'null' | { readonly sentinel: string }
+  readonly zeroDate?: ZeroDatePolicy | ((column: string) => ZeroDatePolicy)
   /** `json` keeps every byte. Default: jsonb. */
   readonly json?: 'json' | 'jsonb'
   /** The key of a table that has no primary key. */
@@ -80,8 +82,8 @@ function mapColumn(question: Question, findings: TypeFinding[]): MovedColumn {
   const type = parseSourceType(column.type)
   const targetType = targetTypeOf(type, question)
   const isDate = ['date', 'datetime', 'timestamp'].includes(typeFamily(type) ?? '')
-  const zeroDate =
-    isDate && policies.zeroDate !== undefined && policies.zeroDate !== 'stop' ? policies.zeroDate : undefined
+  const policy = typeof policies.zeroDate === 'function' ? policies.zeroDate(column.name) : policies.zeroDate
+  const zeroDate = isDate && policy !== 'stop' ? policy : undefined
   findings.push(
     ...findingsOf(type, targetType, facts, zeroDate).map((finding) => ({
       table: { schema: table.schema, name: table.name },
