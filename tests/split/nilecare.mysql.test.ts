@@ -9,6 +9,7 @@ import { emptyDatabase } from '../support/database.ts'
 import { generateNilecare } from './nilecare/generate.ts'
 import { installNilecare } from './nilecare/install.ts'
 import type { Location } from './nilecare/writer/location.ts'
+import { WriterProcess } from './nilecare/writer/writer-process.ts'
 import { Writer } from './nilecare/writer/writer.ts'
 
 const skip = needsMariadb
@@ -42,7 +43,12 @@ test(
     await run(target.url, await readFile(new URL('./nilecare/writer/lab.postgres.sql', import.meta.url), 'utf8'))
     const shared: Location = { kind: 'mariadb', url: source.url }
     let lab = shared
-    const writer = new Writer({ route: (service) => (service === 'lab' ? lab : shared), workers: 3, rate: 2_000 })
+    using writer = await WriterProcess.start({
+      route: (service) => (service === 'lab' ? lab : shared),
+      workers: 3,
+      rate: 2_000,
+    })
+    await writer.focus('lab')
 
     await sleep(500)
     await source.run(...fence('lab_orders'), ...fence('lab_order_items'))
