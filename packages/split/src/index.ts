@@ -18,6 +18,7 @@ export {
 } from './types/map-tables.ts'
 export type { ColumnFacts, TableFacts } from './types/facts.ts'
 export * from './mariadb/errors.ts'
+export { probeTables } from './mariadb/probe-table.ts'
 export { openMariadbSide } from './mariadb/open-mariadb-side.ts'
 export {
   moveWithinServer,

@@ -1,16 +1,15 @@
 import { fraction } from '../types/source-type.ts'
 import type { LocalColumn } from './layout.ts'
 import { quoteText } from './sql-text.ts'
+import { insteadOfZeroDate } from './zero-date.ts'
 
 /** The value as PostgreSQL reads it, null for NULL. */
 export function neutralText(column: LocalColumn): string {
-  const { family, target } = column
-  const sql = cleaned(column)
+  const { family, target, sql } = column
   if (target === 'boolean') return `case when ${sql} then 't' when not ${sql} then 'f' end`
   if (family === 'float') return `${sql} + 0e0`
   if (family === 'bit' || family === 'year' || column.type.zerofill) return `${sql} + 0`
-  if (family === 'time' || family === 'datetime') return trimmed(column, sql)
-  if (family === 'timestamp') return `concat(${trimmed(column, sql)}, '+00')`
+  if (isMoment(column)) return family === 'timestamp' ? `concat(${momentText(column)}, '+00')` : momentText(column)
   if (family === 'bytes') return String.raw`concat('\\x', lower(hex(${sql})))`
   // of two types the server would choose this one for all, and make null of a text
   if (family === 'uuid' || family === 'inet') return `cast(${sql} as char)`
@@ -30,12 +29,11 @@ export function copyText(column: LocalColumn): string {
 
 /** The text of a value that both servers write the same way (split.md 4); null for NULL. */
 export function digestText(column: LocalColumn): string {
-  const { family } = column
-  const sql = cleaned(column)
+  const { family, sql } = column
   // adding nothing makes -0 a 0
   if (family === 'float' || family === 'double') return `${sql} + 0e0`
   if (family === 'bit' || family === 'year' || column.target === 'boolean' || column.type.zerofill) return `${sql} + 0`
-  if (family === 'time' || family === 'datetime' || family === 'timestamp') return trimmed(column, sql)
+  if (isMoment(column)) return momentText(column)
   if (family === 'bytes') return /blob/.test(column.type.base) ? `md5(${sql})` : `lower(hex(${sql}))`
   // the two servers shorten addresses in different ways
   if (family === 'inet') return `lower(hex(cast(${sql} as binary(${column.type.base === 'inet4' ? 4 : 16}))))`
@@ -45,7 +43,7 @@ export function digestText(column: LocalColumn): string {
 /** 1 or 0, one digit a column. */
 export function nullBitmap(columns: readonly LocalColumn[]): string {
   const bits = columns.map((column) =>
-    column.notNull && column.moved.zeroDate === undefined ? `'0'` : `isnull(${cleaned(column)})`,
+    column.notNull && column.moved.zeroDate === undefined ? `'0'` : `isnull(${cleaned(column, column.sql)})`,
   )
   return `concat(${bits.join(', ')})`
 }
@@ -59,14 +57,21 @@ export function isZeroDate(sql: string): string {
 }
 
 /** With the policy for dates that PostgreSQL does not have. */
-function cleaned({ sql, moved, family }: LocalColumn): string {
-  if (moved.zeroDate === undefined || !['date', 'datetime', 'timestamp'].includes(family)) return sql
-  const instead = moved.zeroDate === 'null' ? 'null' : quoteText(moved.zeroDate.sentinel)
-  return `if(${isZeroDate(sql)}, ${instead}, ${sql})`
+function cleaned(column: LocalColumn, text: string): string {
+  const instead = insteadOfZeroDate(column)
+  if (instead === undefined) return text
+  return `if(${isZeroDate(column.sql)}, ${instead === null ? 'null' : quoteText(instead)}, ${text})`
 }
 
-function trimmed({ type }: LocalColumn, sql: string): string {
-  return fraction(type) === 0 ? sql : `trim(trailing '.' from trim(trailing '0' from ${sql}))`
+function isMoment({ family }: LocalColumn): boolean {
+  return ['date', 'time', 'datetime', 'timestamp'].includes(family)
+}
+
+/** As PostgreSQL prints it: a fraction without zeros at the end. */
+function momentText(column: LocalColumn): string {
+  const { type, family, sql } = column
+  const hasFraction = family !== 'date' && fraction(type) > 0
+  return cleaned(column, hasFraction ? `trim(trailing '.' from trim(trailing '0' from ${sql}))` : sql)
 }
 
 function utf8({ charset }: LocalColumn, sql: string): string {

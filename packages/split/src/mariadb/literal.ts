@@ -1,5 +1,6 @@
 import type { LocalColumn } from './layout.ts'
 import { quoteText } from './sql-text.ts'
+import { insteadOfZeroDate } from './zero-date.ts'
 
 /** The literal that stores a neutral value. The server refuses what the column cannot hold: we run in strict mode. */
 export function literal(column: LocalColumn, value: string | null): string {
@@ -37,9 +38,8 @@ function isZeroAgain({ moved, notNull }: LocalColumn): boolean {
   return notNull && moved.zeroDate === 'null'
 }
 
-function isSentinel({ moved }: LocalColumn, value: string): boolean {
-  const policy = moved.zeroDate
-  return typeof policy === 'object' && value.replace(/\+00$/, '').startsWith(policy.sentinel.replace(/\+00$/, ''))
+function isSentinel(column: LocalColumn, value: string): boolean {
+  return column.moved.zeroDate !== 'null' && value.replace(/\+00$/, '') === insteadOfZeroDate(column)
 }
 
 function inUtc(value: string): string {

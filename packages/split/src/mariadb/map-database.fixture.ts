@@ -2,7 +2,7 @@ import type { SharedTable } from '../model.ts'
 import type { TableFacts } from '../types/facts.ts'
 import { mapTables, type MappedTables, type TypePolicies } from '../types/map-tables.ts'
 import { readTables } from './catalog.ts'
-import { probeTable } from './probe-table.ts'
+import { probeTables } from './probe-table.ts'
 import { openSession, placeOf } from './session.ts'
 
 /** All tables of a database, their types chosen by their rows. */
@@ -15,8 +15,7 @@ export async function mapDatabase(
   const session = await openSession(url)
   try {
     const shared = await readTables(session, placeOf(url).database)
-    const facts = new Map<SharedTable, TableFacts>()
-    for (const table of shared) facts.set(table, await probeTable(session, table))
+    const facts = await probeTables(url, shared)
     const mapped = mapTables(shared, { facts: (table) => facts.get(table) as TableFacts, policies: () => policies })
     return { ...mapped, shared, facts }
   } finally {

@@ -3,10 +3,25 @@ import type { ColumnFacts, TableFacts } from '../types/facts.ts'
 import { jsonbText } from '../types/jsonb-text.ts'
 import { parseSourceType, typeFamily } from '../types/source-type.ts'
 import { isZeroDate } from './expressions.ts'
-import type { Session } from './session.ts'
+import { openSession, type Session } from './session.ts'
 import { quoteName, quoteTable } from './sql-text.ts'
 
 type Count = readonly [column: string, fact: keyof ColumnFacts, condition: string]
+
+/** Looks at the rows of tables, one scan each. Give it to `mapTables` as `facts: (table) => facts.get(table)`. */
+export async function probeTables(
+  url: string,
+  tables: readonly SharedTable[],
+): Promise<ReadonlyMap<SharedTable, TableFacts>> {
+  const session = await openSession(url)
+  try {
+    const facts = new Map<SharedTable, TableFacts>()
+    for (const table of tables) facts.set(table, await probeTable(session, table))
+    return facts
+  } finally {
+    await session.close()
+  }
+}
 
 /** Counts in one scan what decides types or would be lost; JSON is read in a second one, here. */
 export async function probeTable(session: Session, table: SharedTable): Promise<TableFacts> {

@@ -1,4 +1,5 @@
 import type { LocalColumn } from '../layout.ts'
+import { insteadOfZeroDate } from '../zero-date.ts'
 import type { Value } from '../../model.ts'
 import { decoderOf } from './charset.ts'
 import type { Cursor } from './cursor.ts'
@@ -84,9 +85,9 @@ function timeReader({ type, meta }: LoggedColumn, column: LocalColumn | null): V
 
 /** What becomes of a date that PostgreSQL does not have. Without a policy it stays one, for PostgreSQL to refuse. */
 function zeroDate(column: LocalColumn | null): string | null {
-  const policy = column?.moved.zeroDate
-  if (policy === undefined) return '0000-00-00'
-  return policy === 'null' ? null : policy.sentinel
+  const instead = column === null ? undefined : insteadOfZeroDate(column)
+  if (instead === undefined) return '0000-00-00'
+  return instead !== null && column?.family === 'timestamp' ? `${instead}+00` : instead
 }
 
 function integerReader(size: number, column: LocalColumn | null): ValueReader {

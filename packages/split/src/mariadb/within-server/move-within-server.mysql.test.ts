@@ -89,23 +89,23 @@ void test('moveWithinServer: no writer finds a table without its triggers', opti
   )
   await using root = closing(await openSession(source.url))
   const database = `${source.name}_lab`
-  let written = 0
+  const written = { count: 0 }
   const writers = Array.from({ length: 4 }, async () => {
     await using session = closing(await openSession(source.url))
     for (;;) {
       try {
         await session.run('insert into orders (n) values (1)')
-        written++
+        written.count++
       } catch (error) {
         return assert.equal((error as { code?: string }).code, 'ER_NO_SUCH_TABLE')
       }
     }
   })
-  while (written < 100) await new Promise((resolve) => setTimeout(resolve, 5))
+  while (written.count < 100) await new Promise((resolve) => setTimeout(resolve, 5))
 
   await moveWithinServer(source.url, { tables: ['orders'], database })
   await Promise.all(writers)
 
-  assert.deepEqual(await root.rows(`select count(*), min(n) from ${database}.orders`), [[String(written), '10']])
+  assert.deepEqual(await root.rows(`select count(*), min(n) from ${database}.orders`), [[String(written.count), '10']])
   await root.run(`drop database ${database}`)
 })
