@@ -5,7 +5,7 @@ import { parsePosition } from '../position.ts'
 import { openSession, type Session } from '../session.ts'
 
 /** How often the server says where it is while nothing happens, in seconds. */
-const heartbeat = 0.2
+const heartbeat = 0.1
 const binlogDump = 0x12
 
 export interface Dump {

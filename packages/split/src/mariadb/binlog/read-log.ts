@@ -5,6 +5,7 @@ import { BinlogLostError, BinlogUnreadableError, SourceTableChangedError } from 
 import { readLayouts, type Layout } from '../layout.ts'
 import { parsePosition } from '../position.ts'
 import { openSession } from '../session.ts'
+import { ownStatement } from '../sql-text.ts'
 import { startDump, type Dump } from './dump.ts'
 import { eventType, parseEvent, parseQuery, rowsKinds, type BinlogEvent } from './event.ts'
 import { loggedTable, readChanges, tableOfRows, type LoggedTable } from './rows-event.ts'
@@ -207,6 +208,8 @@ class Assembler {
         }
         return
       case 'harmless':
+        // a fence ends with one of ours: whoever waits for its position need not wait for the next sign of life
+        if (query.sql.startsWith(ownStatement)) this.#sign(event)
     }
   }
 
