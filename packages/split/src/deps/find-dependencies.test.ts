@@ -139,6 +139,27 @@ test('findDependencies: a digest that is cut is unknown, also when what is left 
   )
 })
 
+test('findDependencies: a statement that is cut is unknown, also when the same one was seen whole before', async () => {
+  const seen = { evidence: 'log', count: 1, lastSeen: null }
+  const texts = [
+    'select * from orders',
+    'select * from orders /* by',
+    'select * from orders `',
+    "select * from orders where note = 'x",
+  ]
+
+  const { unknown } = await find({ statements: [texts.map((text) => ({ ...seen, text }))], dialect: 'mariadb' })
+
+  assert.deepEqual(
+    unknown.map(({ reason }) => reason),
+    Array(2).fill('the text is cut'),
+  )
+  assert.equal(
+    unknown.reduce((sum, { count }) => sum + count, 0),
+    3,
+  )
+})
+
 test('findDependencies: reads the SQL in source code, and says where it cannot', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'imhotep-source-'))
   try {

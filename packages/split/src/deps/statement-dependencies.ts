@@ -1,6 +1,6 @@
 import { fingerprint, withoutValues } from './sql/fingerprint.ts'
 import type { Collector } from './collector.ts'
-import type { Names } from './names.ts'
+import type { Names, ResolvedUses } from './names.ts'
 
 /** A statement that somebody sent. */
 export interface SeenStatement {
@@ -14,6 +14,10 @@ export interface SeenStatement {
 }
 
 const LONGEST = 160
+const isNoUse =
+  /^\s*(create|alter|drop|grant|revoke|comment|set|show|explain|use|analyze|vacuum|commit|rollback|begin|start)\b/i
+/** What such statements use stands in a string: it is one of the values. */
+const holdsNames = /\b(prepare|execute|regclass)\b/i
 
 /** Statements of statistics and logs. Their values are left out of everything that is reported. */
 export async function addStatements(
@@ -21,24 +25,21 @@ export async function addStatements(
   names: Names,
   collector: Collector,
 ): Promise<void> {
+  // an application sends few statements, again and again
+  const known = new Map<string, ResolvedUses>()
   for await (const { text, evidence, count, lastSeen, doubt } of statements) {
     collector.looked('statements')
-    if (
-      /^\s*(create|alter|drop|grant|revoke|comment|set|show|explain|use|analyze|vacuum|commit|rollback|begin)\b/i.test(
-        text,
-      )
-    )
-      continue
-    const uses = names.usesOf(text)
+    if (isNoUse.test(text)) continue
+    const plain = withoutValues(text, names.dialect)
+    const uses = known.get(plain) ?? names.usesOf(text)
+    if (!holdsNames.test(plain)) known.set(plain, uses)
     const doubts = doubt === undefined ? uses.doubts : [...new Set([...uses.doubts, doubt])]
-    collector.addUses('statement', objectOf(text, doubts, names), { ...uses, doubts }, { evidence, count, lastSeen })
+    collector.addUses('statement', objectOf(plain, doubts), { ...uses, doubts }, { evidence, count, lastSeen })
   }
 }
 
 /** The statement without its values; only its fingerprint when it may be torn in the middle of one. */
-function objectOf(text: string, doubts: readonly string[], names: Names): string {
-  const print = fingerprint(text, names.dialect)
-  if (doubts.length > 0) return `statement ${print}`
-  const plain = withoutValues(text, names.dialect)
-  return `${plain.length > LONGEST ? `${plain.slice(0, LONGEST)}...` : plain} [${print}]`
+function objectOf(plain: string, doubts: readonly string[]): string {
+  if (doubts.length > 0) return `statement ${fingerprint(plain)}`
+  return `${plain.length > LONGEST ? `${plain.slice(0, LONGEST)}...` : plain} [${fingerprint(plain)}]`
 }
