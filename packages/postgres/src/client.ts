@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import net from 'node:net'
+import { Stream } from 'node:stream'
 import type { ImhotepError } from '@imhotep/base'
 import type postgres from 'postgres'
 import type { ConnectOptions, TextAnswer } from './database.ts'
@@ -38,8 +39,8 @@ export interface Client {
   script(sql: string): Promise<CommandResult<unknown>>
   /** Sends one statement without bind parameters; its values come as PostgreSQL wrote them. */
   answer(sql: string): Promise<TextAnswer>
-  /** The driver's own handle, for COPY. */
-  readonly driver: postgres.Sql
+  /** A COPY statement as the driver has it. @throws ConnectionLostError */
+  copy(sql: string): CopyQuery
   readonly lost: boolean
   readonly openedAt: number
   translate(error: unknown): unknown
@@ -123,8 +124,13 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
     }
   }
 
+  /** The driver would keep a second statement behind a loss for a connection that never comes. */
+  function refuseLost(): Promise<never> {
+    return Promise.reject(translate(Object.assign(new Error('closed'), { code: 'CONNECTION_CLOSED' })))
+  }
+
   function send<T>(sql: string, params: readonly unknown[] = []): Promise<CommandResult<T>> {
-    if (lost) return Promise.reject(translate(Object.assign(new Error('closed'), { code: 'CONNECTION_CLOSED' })))
+    if (lost) return refuseLost()
     let values
     try {
       values = encodeParameters(params).map((value) => driver.typed(value as never, 0))
@@ -139,9 +145,13 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
 
   return {
     send,
-    script: (sql) => settle(driver.unsafe(sql).simple().execute()),
-    answer: async (sql) => toTextAnswer(await settle<Buffer[]>(driver.unsafe(sql).simple().raw().execute())),
-    driver,
+    script: (sql) => (lost ? refuseLost() : settle(driver.unsafe(sql).simple().execute())),
+    answer: async (sql) =>
+      toTextAnswer(await (lost ? refuseLost() : settle<Buffer[]>(driver.unsafe(sql).simple().raw().execute()))),
+    copy: (sql) => {
+      if (lost) throw translate(Object.assign(new Error('closed'), { code: 'CONNECTION_CLOSED' }))
+      return silenced(driver.unsafe(sql))
+    },
     translate,
     openedAt: Date.now(),
     get lost() {
@@ -153,6 +163,19 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
       await driver.end(graceful ? {} : { timeout: 0 })
     },
   }
+}
+
+type CopyQuery = postgres.PendingQuery<postgres.Row[]>
+
+/** A stream may break in the same moment in which it is handed over: who awaits it cannot have listened yet. */
+function silenced(query: CopyQuery): CopyQuery {
+  const inner = query as unknown as { resolve: (result: unknown) => void }
+  const { resolve } = inner
+  inner.resolve = (result) => {
+    if (result instanceof Stream) result.on('error', () => undefined)
+    resolve(result)
+  }
+  return query
 }
 
 function toTextAnswer(result: CommandResult<readonly (Buffer | null)[]>): TextAnswer {

@@ -230,3 +230,20 @@ test('close: waits for statements under way and refuses later ones', async () =>
   assert.equal((await slow).length, 1)
   await assert.rejects(closing.query('select 1'), UsageError)
 })
+
+test('dedicated: every statement behind a loss says so', async () => {
+  const connection = await db.dedicated()
+  const killer = await db.dedicated()
+  const running = connection.script('select pg_sleep(10)')
+  running.catch(() => undefined)
+  await killer.query('select pg_terminate_backend($1, 5000)', [connection.pid])
+  await killer.release()
+
+  await assert.rejects(running, ConnectionLostError)
+  for (let n = 0; n < 3; n++) await assert.rejects(connection.script('rollback'), ConnectionLostError)
+  await assert.rejects(connection.answer('select 1'), ConnectionLostError)
+  await assert.rejects(connection.copyFrom('copy changing from stdin', []), ConnectionLostError)
+
+  assert.equal(connection.lost, true)
+  await connection.release()
+})

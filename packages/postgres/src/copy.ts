@@ -27,7 +27,7 @@ export async function copyRows(
   sql: string,
   rows: AsyncIterable<string | Buffer> | Iterable<string | Buffer>,
 ): Promise<void> {
-  const query = client.driver.unsafe(sql)
+  const query = client.copy(sql)
   // The driver settles the query when the stream opens and drops a refusal that comes behind the last row: catch it here.
   const refused = new Promise<never>((_, reject) => {
     const inner = query as unknown as { reject: (error: unknown) => void }
@@ -62,7 +62,7 @@ export async function copyRows(
 export async function* copyOut(client: Client, sql: string): AsyncGenerator<Buffer, void, undefined> {
   let complete = false
   try {
-    const stream: Readable = await client.driver.unsafe(sql).readable()
+    const stream: Readable = await client.copy(sql).readable()
     yield* stream as AsyncIterable<Buffer>
     complete = true
     // The driver pauses the socket when its buffer is full, and nobody asks it for more at the end of the rows: the

@@ -46,19 +46,21 @@ export async function openReplication(
 async function startStream(client: Client, command: string): Promise<ReplicationStream> {
   let duplex: Duplex
   try {
-    duplex = (await client.driver.unsafe(command).writable()) as Duplex
+    duplex = (await client.copy(command).writable()) as Duplex
   } catch (error) {
     throw client.translate(error)
   }
+  const messages = collectMessages(client, duplex)
   return {
-    [Symbol.asyncIterator]: () => messagesOf(client, duplex),
+    [Symbol.asyncIterator]: () => messages,
     send: (message) => {
       if (!duplex.destroyed) duplex.write(message)
     },
   }
 }
 
-async function* messagesOf(client: Client, stream: Duplex): AsyncGenerator<readonly Buffer[], void, undefined> {
+/** Listens from now on: a stream that breaks before somebody reads it must tell as well. */
+function collectMessages(client: Client, stream: Duplex): AsyncGenerator<readonly Buffer[], void, undefined> {
   let waiting: Buffer[] = []
   let waitingBytes = 0
   let over = false
@@ -81,21 +83,25 @@ async function* messagesOf(client: Client, stream: Duplex): AsyncGenerator<reado
   })
   stream.on('end', finish)
   stream.on('close', finish)
+  if (stream.destroyed) finish()
 
-  try {
-    for (;;) {
-      if (waiting.length > 0) {
-        const batch = waiting
-        waiting = []
-        waitingBytes = 0
-        stream.resume()
-        yield batch
-      } else if (over) {
-        if (failure !== undefined) throw client.translate(failure)
-        return
-      } else await new Promise<void>((resolve) => (wake = resolve))
+  async function* read(): AsyncGenerator<readonly Buffer[], void, undefined> {
+    try {
+      for (;;) {
+        if (waiting.length > 0) {
+          const batch = waiting
+          waiting = []
+          waitingBytes = 0
+          stream.resume()
+          yield batch
+        } else if (over) {
+          if (failure !== undefined) throw client.translate(failure)
+          return
+        } else await new Promise<void>((resolve) => (wake = resolve))
+      }
+    } finally {
+      await client.close({ force: true })
     }
-  } finally {
-    await client.close({ force: true })
   }
+  return read()
 }

@@ -65,8 +65,9 @@ test('apply: each transaction once, also when connections are killed in the mids
     }
   })()
 
-  for (let round = 0; round < 8; round++) {
-    for (let n = 0; n < 40; n++) await two.sharedDb.query('insert into rows values ($1)', [round * 40 + n])
+  let rows = 0
+  while (follower.restarts < 3) {
+    for (let n = 0; n < 40; n++) await two.sharedDb.query('insert into rows values ($1)', [rows++])
     await follower.upTo(await positionOf(two.source))
   }
   over.abort()
@@ -75,8 +76,7 @@ test('apply: each transaction once, also when connections are killed in the mids
   const [counts] = await two.serviceDb.query(
     'select (select count(*) from rows) as rows, count(*) as seen, count(distinct id) as distinct from seen',
   )
-  assert.deepEqual(counts, { rows: 320, seen: 320, distinct: 320 })
-  assert.ok(follower.restarts > 0)
+  assert.deepEqual(counts, { rows, seen: rows, distinct: rows })
 })
 
 /** A killed connection is no failure of what is tested. */

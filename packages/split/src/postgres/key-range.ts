@@ -12,6 +12,13 @@ export function orderBy(layout: Layout, order: KeyOrder): string {
   return layout.key.map((column) => keyTerm(column, order)).join(', ')
 }
 
+/** What an index of the order of all servers is made of. */
+export function indexTerms(layout: Layout): string {
+  return layout.key
+    .map((column) => (column.order === 'text' ? `(${keyTerm(column, 'everywhere')})` : column.sql))
+    .join(', ')
+}
+
 /** The condition for keys in (after, upto]; a null end is open. */
 export function inRange(layout: Layout, order: KeyOrder, after: Key | null, upto: Key | null): string {
   const terms = layout.key.map((column) => keyTerm(column, order)).join(', ')

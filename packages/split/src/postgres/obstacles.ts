@@ -28,6 +28,7 @@ interface TableRow {
   readonly identityColumns: string[]
   readonly largeObjects: boolean
   readonly nullableKey: boolean
+  readonly alwaysTriggers: string[]
 }
 
 const serverQuery = `
@@ -53,7 +54,9 @@ const tablesQuery = `
                   where a.attrelid = c.oid and not a.attisdropped and a.attnum > 0 and t.typname in ('oid', 'lo'))
            and exists (select from pg_largeobject_metadata) as "largeObjects",
          exists (select from pg_attribute a where a.attrelid = c.oid and not a.attnotnull
-                    and a.attname = any (select json_array_elements_text(w.key::json))) as "nullableKey"
+                    and a.attname = any (select json_array_elements_text(w.key::json))) as "nullableKey",
+         array(select t.tgname::text from pg_trigger t
+                where t.tgrelid = c.oid and t.tgenabled in ('A', 'R') and not t.tgisinternal) as "alwaysTriggers"
     from unnest($1::text[], $2::text[]) with ordinality w(name, key, place)
     left join pg_class c on c.oid = to_regclass(w.name)
    order by w.place`
@@ -143,6 +146,13 @@ function tableObstacles(table: MovedTable, row: TableRow, end: End): Obstacle[] 
       'IMH_SPLIT_LARGE_OBJECTS',
       `${shown} may point to large objects, which the log does not hold`,
       'move their content into a bytea column first',
+    )
+  }
+  for (const trigger of row.alwaysTriggers) {
+    add(
+      'IMH_SPLIT_TRIGGER',
+      `trigger ${trigger} of ${shown} fires for replicated rows as well`,
+      `run: alter table ${shown} enable trigger ${trigger}`,
     )
   }
   if (table.key.length === 0) {

@@ -8,7 +8,7 @@ import type { Origin } from './digest.ts'
 import { fenceTables, unfenceTables } from './fence.ts'
 import { dropForeignKeys, restoreForeignKeys } from './foreign-keys.ts'
 import type { End } from './layout.ts'
-import { loadChunk, readLoaded } from './load.ts'
+import { dropOrderIndexes, loadChunk, readLoaded } from './load.ts'
 import { readChangeLog } from './log-reader.ts'
 import { LogWriters } from './log-writers.ts'
 import { compareLsn } from './lsn.ts'
@@ -91,6 +91,7 @@ function makeSide(url: string, options: SideOptions): Side {
         await closeChangeLog(session, log)
         await forgetApplied(session, log)
         await dropOrigin(session, url, log)
+        await dropOrderIndexes(session)
       })
     },
 

@@ -7,13 +7,9 @@ import { inTransaction } from './session.ts'
  * the position also when nobody writes.
  */
 export function endOfLog(session: Connection): Promise<Position> {
-  return inTransaction(
-    session,
-    async () => {
-      const [row] = await session.query<{ position: Position }>('select pg_current_wal_insert_lsn()::text as position')
-      await session.query(`select pg_logical_emit_message(true, 'imhotep', 'mark')`)
-      return row?.position as Position
-    },
-    'begin; set local synchronous_commit = on',
-  )
+  return inTransaction(session, async () => {
+    const [row] = await session.query<{ position: Position }>('select pg_current_wal_insert_lsn()::text as position')
+    await session.query(`select pg_logical_emit_message(true, 'imhotep', 'mark')`)
+    return row?.position as Position
+  })
 }

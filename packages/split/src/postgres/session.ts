@@ -15,6 +15,8 @@ export const sessionSettings: Readonly<Record<string, string>> = {
   statement_timeout: '0',
   lock_timeout: '0',
   idle_in_transaction_session_timeout: '0',
+  // What is confirmed to the other side must outlive a crash here, whatever the server thinks of its own clients.
+  synchronous_commit: 'on',
   jit: 'off',
   // Rows are aggregated in the order of a subquery; and a server in use has other work for its processors.
   max_parallel_workers_per_gather: '0',
