@@ -30,6 +30,7 @@ export interface LocalColumn {
   readonly target: string
   /** Character set of texts, null for other types. */
   readonly charset: string | null
+  readonly collation: string | null
   readonly notNull: boolean
 }
 
@@ -38,7 +39,7 @@ export async function readLayouts(session: Session, tables: readonly MovedTable[
   if (tables.length === 0) return new Map()
   const names = tables.map(({ source }) => `(${quoteText(source.schema)}, ${quoteText(source.name)})`)
   const rows = await session.rows(
-    `select table_schema, table_name, column_name, column_type, character_set_name, is_nullable
+    `select table_schema, table_name, column_name, column_type, character_set_name, is_nullable, collation_name
        from information_schema.columns where (table_schema, table_name) in (${names.join(', ')})
       order by table_schema, table_name, ordinal_position`,
   )
@@ -62,7 +63,7 @@ function layoutOf(moved: MovedTable, rows: readonly (string | null)[][]): Layout
   const columns = moved.columns.map((column): LocalColumn => {
     const row = rows.find(([, , name]) => name === column.name)
     if (!row) throw new SourceTableChangedError(table, `the column '${column.name}' does not exist`)
-    const [, , , typeNow, charset = null, nullable] = row
+    const [, , , typeNow, charset = null, nullable, collation = null] = row
     if (!isSameType(column.sourceType, typeNow ?? '')) {
       throw new SourceTableChangedError(table, `the type of '${column.name}' has changed`)
     }
@@ -76,6 +77,7 @@ function layoutOf(moved: MovedTable, rows: readonly (string | null)[][]): Layout
       family,
       target: column.targetType.replace(/\s*\([^)]*\)/, ''),
       charset,
+      collation,
       notNull: nullable === 'NO',
     }
   })

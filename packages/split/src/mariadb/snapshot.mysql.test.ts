@@ -76,6 +76,7 @@ void test('snapshot: keys of any type are walked in the same steps on both sides
     'create table words (word varchar(40) collate utf8mb4_bin not null, kind enum("z", "a", "m") not null, at datetime(3) not null, primary key (word, kind, at))',
     'create table codes (code varbinary(16) primary key, note text)',
     'create table ids (id uuid primary key, n decimal(20,4))',
+    'create table texts (id char(36) primary key, n int)',
     ...words.flatMap((word) =>
       ['z', 'a', 'm'].map(
         (kind, at) =>
@@ -83,6 +84,7 @@ void test('snapshot: keys of any type are walked in the same steps on both sides
       ),
     ),
     ...['00', '0001', 'ff', '7f5c', ''].map((hex) => `insert into codes values (x'${hex}', 'n')`),
+    ...Array.from({ length: 30 }, (_, n) => `insert into texts values (uuid(), ${n})`),
     ...Array.from({ length: 30 }, (_, n) => `insert into ids values (uuid(), ${n}.5)`),
   )
   const { tables } = await mapDatabase(source.url)

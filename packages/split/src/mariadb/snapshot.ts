@@ -3,6 +3,7 @@ import type { Key, MovedTable, Position } from '../model.ts'
 import type { Chunk, RangeDigest, RowDigest, Snapshot } from '../side.ts'
 import { jsonbText } from '../types/jsonb-text.ts'
 import { copyText, digestText, neutralText, nullBitmap } from './expressions.ts'
+import { KeyOrders } from './key-order.ts'
 import { inRange, orderBy, type KeyOrder } from './key-range.ts'
 import { readLayouts, type Layout, type LocalColumn } from './layout.ts'
 import { masterPosition } from './position.ts'
@@ -62,19 +63,31 @@ function layoutOf(layouts: ReadonlyMap<MovedTable, Layout>, table: MovedTable): 
 }
 
 function readFrom(session: Session, position: Position, layoutOf: (table: MovedTable) => Layout): Snapshot {
+  const orders = new KeyOrders(session)
+  const rangeOf = async (table: MovedTable, after: Key | null, upto: Key | null): Promise<Range> => {
+    const layout = layoutOf(table)
+    return { session, layout, after, upto, order: await orders.of(layout, after, upto) }
+  }
   return {
     position,
     chunk: (table, after, limit) => readChunk(session, layoutOf(table), after, limit),
     digestNext: async (table, after, limit) => {
-      const layout = layoutOf(table)
-      const last = await keyAt(session, layout, after, limit)
-      if (last !== null) return { ...(await digestRange(session, layout, after, last)), last }
-      return digestWithLast(session, layout, after, null)
+      const range = await rangeOf(table, after, null)
+      const last = await keyAt(range, limit)
+      return last === null ? digestWithLast(range) : { ...(await digestRange({ ...range, upto: last })), last }
     },
-    digestRange: (table, after, upto) => digestWithLast(session, layoutOf(table), after, upto),
-    rowDigests: (table, after, upto) => digestEachRow(session, layoutOf(table), after, upto),
+    digestRange: async (table, after, upto) => digestWithLast(await rangeOf(table, after, upto)),
+    rowDigests: async (table, after, upto) => digestEachRow(await rangeOf(table, after, upto)),
     close: () => session.close(),
   }
+}
+
+interface Range {
+  readonly session: Session
+  readonly layout: Layout
+  readonly after: Key | null
+  readonly upto: Key | null
+  readonly order: KeyOrder
 }
 
 async function readChunk(session: Session, layout: Layout, after: Key | null, limit: number): Promise<Chunk> {
@@ -100,45 +113,30 @@ function unescape(field: string): string {
 }
 
 /** The key of the row `count` rows behind `after`; null when there are fewer. */
-async function keyAt(session: Session, layout: Layout, after: Key | null, count: number): Promise<Key | null> {
-  const [row] = await session.rows(selectKeys(layout, 'everywhere', after, null, 'asc', `${count - 1}, 1`))
+async function keyAt(range: Range, count: number): Promise<Key | null> {
+  const [row] = await range.session.rows(selectKeys(range, 'asc', `${count - 1}, 1`))
   return (row as string[] | undefined) ?? null
 }
 
-function selectKeys(
-  layout: Layout,
-  order: KeyOrder,
-  after: Key | null,
-  upto: Key | null,
-  direction: 'asc' | 'desc',
-  limit: string,
-): string {
+function selectKeys({ layout, after, upto, order }: Range, direction: 'asc' | 'desc', limit: string): string {
   return (
     `select ${layout.key.map(neutralText).join(', ')} from ${layout.sql} where ${inRange(layout, order, after, upto)}` +
     ` order by ${orderBy(layout, order, direction)} limit ${limit}`
   )
 }
 
-async function digestWithLast(
-  session: Session,
-  layout: Layout,
-  after: Key | null,
-  upto: Key | null,
-): Promise<RangeDigest> {
-  const digest = await digestRange(session, layout, after, upto)
+async function digestWithLast(range: Range): Promise<RangeDigest> {
+  const digest = await digestRange(range)
   if (digest.rows === 0) return { ...digest, last: null }
-  const [row] = await session.rows(selectKeys(layout, 'everywhere', after, upto, 'desc', '1'))
+  const [row] = await range.session.rows(selectKeys(range, 'desc', '1'))
   return { ...digest, last: row as string[] }
 }
 
 type Digest = Omit<RangeDigest, 'last'>
 
-async function digestRange(session: Session, layout: Layout, after: Key | null, upto: Key | null): Promise<Digest> {
-  if (!layout.columns.some(isJsonb)) {
-    const digest = await digestOnServer(session, layout, after, upto)
-    if (digest) return digest
-  }
-  return digestHere(session, layout, after, upto)
+async function digestRange(range: Range): Promise<Digest> {
+  const onServer = range.layout.columns.some(isJsonb) ? null : await digestOnServer(range)
+  return onServer ?? digestHere(range)
 }
 
 /** PostgreSQL writes jsonb anew, which this server cannot do. */
@@ -147,30 +145,25 @@ function isJsonb({ target }: LocalColumn): boolean {
 }
 
 /** Null when the text of the rows is longer than the server lets it be. */
-async function digestOnServer(
-  session: Session,
-  layout: Layout,
-  after: Key | null,
-  upto: Key | null,
-): Promise<Digest | null> {
+async function digestOnServer({ session, layout, after, upto, order }: Range): Promise<Digest | null> {
   const values = layout.columns.map(digestText)
   const row = `concat_ws(char(31 using utf8mb4), ${values.join(', ')}, ${nullBitmap(layout.columns)})`
   const [found] = await session.rows(
-    String.raw`select count(*), md5(ifnull(group_concat(${row} order by ${orderBy(layout, 'everywhere')} separator '\n'), ''))` +
-      ` from ${layout.sql} where ${inRange(layout, 'everywhere', after, upto)}`,
+    String.raw`select count(*), md5(ifnull(group_concat(${row} order by ${orderBy(layout, order)} separator '\n'), ''))` +
+      ` from ${layout.sql} where ${inRange(layout, order, after, upto)}`,
   )
   // cut at max_allowed_packet
   if ((await session.value('select @@warning_count')) !== '0') return null
   return { rows: Number(found?.[0]), digest: found?.[1] ?? '' }
 }
 
-async function digestHere(session: Session, layout: Layout, after: Key | null, upto: Key | null): Promise<Digest> {
+async function digestHere({ session, layout, after, upto, order }: Range): Promise<Digest> {
   const hash = createHash('md5')
   const asJsonb = layout.columns.map(isJsonb)
   let rows = 0
   await session.stream(
     `select ${layout.columns.map(digestText).join(', ')}, ${nullBitmap(layout.columns)} from ${layout.sql}` +
-      ` where ${inRange(layout, 'everywhere', after, upto)} order by ${orderBy(layout, 'everywhere')}`,
+      ` where ${inRange(layout, order, after, upto)} order by ${orderBy(layout, order)}`,
     (values) => {
       if (rows++ > 0) hash.update(newline)
       values.forEach((value, at) => {
@@ -183,12 +176,7 @@ async function digestHere(session: Session, layout: Layout, after: Key | null, u
   return { rows, digest: hash.digest('hex') }
 }
 
-async function digestEachRow(
-  session: Session,
-  layout: Layout,
-  after: Key | null,
-  upto: Key | null,
-): Promise<RowDigest[]> {
+async function digestEachRow({ session, layout, after, upto, order }: Range): Promise<RowDigest[]> {
   const width = layout.key.length
   const asJsonb = layout.columns.map(isJsonb)
   const digests = layout.columns.map((column) =>
@@ -197,7 +185,7 @@ async function digestEachRow(
   const rows: RowDigest[] = []
   await session.stream(
     `select ${[...layout.key.map(neutralText), ...digests].join(', ')} from ${layout.sql}` +
-      ` where ${inRange(layout, 'everywhere', after, upto)} order by ${orderBy(layout, 'everywhere')}`,
+      ` where ${inRange(layout, order, after, upto)} order by ${orderBy(layout, order)}`,
     (values) => {
       rows.push({
         key: values.slice(0, width).map(String),
