@@ -11,8 +11,10 @@ const logicalSettings: Readonly<Record<string, string>> = {
   wal_level: 'logical',
   // what is decoded was flushed before, by nobody else where commits do not wait
   wal_writer_delay: '10ms',
-  max_replication_slots: '60',
-  max_wal_senders: '60',
+  max_replication_slots: '120',
+  max_wal_senders: '120',
+  max_worker_processes: '80',
+  max_logical_replication_workers: '60',
   max_connections: '300',
   max_prepared_transactions: '5',
   // a slot that is left behind holds no more than this

@@ -28,3 +28,15 @@ export class LossyTypesError extends ImhotepError {
     this.findings = findings
   }
 }
+
+/** The server has too few workers to keep all read-only copies up to date. */
+export class CopyWorkersError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_COPY_WORKERS'
+  constructor(copies: number, needed: number) {
+    super(`${copies} read-only copies need ${needed} replication workers, the server allows fewer`, {
+      hint:
+        `set max_logical_replication_workers to ${needed} and max_worker_processes to ${needed + 8} or more, ` +
+        'restart the server and run it again: services that are switched stay so',
+    })
+  }
+}

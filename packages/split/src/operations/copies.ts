@@ -1,6 +1,9 @@
 import { dropReadOnlyCopy, makeReadOnlyCopy } from '../postgres/read-only-copy.ts'
 import { serves } from '../ledger/states.ts'
+import { CopyWorkersError } from '../errors.ts'
 import type { Split } from '../split.ts'
+
+const spareWorkers = 2
 
 /**
  * Serves the tables that the owner map calls copies, in the databases of their readers, by the server's own replication:
@@ -8,6 +11,7 @@ import type { Split } from '../split.ts'
  */
 export async function makeReadOnlyCopies(split: Split): Promise<number> {
   const pairs = await readyPairs(split)
+  if (pairs.length > 0) await checkWorkers(split, pairs.length)
   for (const pair of pairs) await makeReadOnlyCopy(pair)
   return pairs.length
 }
@@ -15,6 +19,17 @@ export async function makeReadOnlyCopies(split: Split): Promise<number> {
 /** Ends the replication; the rows stay where they are. */
 export async function dropReadOnlyCopies(split: Split): Promise<void> {
   for (const pair of await readyPairs(split)) await dropReadOnlyCopy(pair)
+}
+
+/** Each copy has a worker of the server for itself, and another one while its rows are copied. */
+async function checkWorkers(split: Split, copies: number): Promise<void> {
+  const [row] = await split.databaseOf('postgres').query<{ workers: number; processes: number }>(
+    `select current_setting('max_logical_replication_workers')::int as workers,
+              current_setting('max_worker_processes')::int as processes`,
+  )
+  const needed = copies + spareWorkers
+  const found = Math.min(row?.workers ?? 0, (row?.processes ?? 0) - 1)
+  if (found < needed) throw new CopyWorkersError(copies, needed)
 }
 
 async function readyPairs(split: Split) {
