@@ -22,10 +22,14 @@ export { probeTables } from './mariadb/probe-table.ts'
 export { openMariadbSide } from './mariadb/open-mariadb-side.ts'
 export {
   moveWithinServer,
+  planWithinServer,
   undoMoveWithinServer,
   type WithinServerMove,
+  type WithinServerOptions,
   type WithinServerResult,
 } from './mariadb/within-server/move-within-server.ts'
+export type { WithinServerPlan } from './mariadb/within-server/plan.ts'
+export * from './mariadb/within-server/errors.ts'
 export { states, transitions, serves, type State } from './ledger/states.ts'
 export { Ledger, type Detail, type HistoryEntry, type ServiceEntry } from './ledger/ledger.ts'
 export * from './ledger/errors.ts'

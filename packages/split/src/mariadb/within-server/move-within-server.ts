@@ -1,14 +1,12 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import type { TableName } from '../../model.ts'
 import type { OwnedForeignKey } from '../../side.ts'
-import { prepareBookkeeping } from '../bookkeeping.ts'
-import { readTables } from '../catalog.ts'
-import { FenceTimeoutError } from '../errors.ts'
 import { dropForeignKeys, restoreForeignKeys } from '../foreign-keys.ts'
-import { errorCode, openSession, placeOf, type Session } from '../session.ts'
-import { ownStatement, quoteName, quoteTable, quoteText } from '../sql-text.ts'
-import { retryBusy } from '../table-locks.ts'
-import { createTrigger, forgetKept, keepTrigger, keptTriggers, readTriggers } from '../triggers.ts'
+import { openSession, placeOf, type Session } from '../session.ts'
+import { ownStatement, quoteName, quoteText } from '../sql-text.ts'
+import { OtherMoveError } from './errors.ts'
+import { planRename, type WithinServerPlan } from './plan.ts'
+import { dropRecord, readRecord, writeRecord, type RenameRecord } from './rename-record.ts'
+import { accountOf, findUser, grantOnly, type ServiceUser } from './service-user.ts'
+import { checkRoom, transferTables, type Step, type Transfer } from './transfer-tables.ts'
 
 export interface WithinServerMove {
   /** Names of tables of the database in the URL. */
@@ -16,199 +14,147 @@ export interface WithinServerMove {
   /** The service's own database on the same server; it is made when it is missing. */
   readonly database: string
   /** A user with rights on that database and nothing else. */
-  readonly user?: { readonly name: string; readonly host: string; readonly password: string }
+  readonly user?: ServiceUser
 }
 
 export interface WithinServerResult {
   /** Tables that were renamed; those that are there already are not among them. */
   readonly moved: readonly string[]
-  /** Keys across the border, dropped: `undoMoveWithinServer` puts them back. */
+  /** Keys across the border: dropped, until the move is undone. */
   readonly foreignKeys: readonly OwnedForeignKey[]
   /** Views that read a moved table by its old name, and fail from now on. */
   readonly views: readonly string[]
-  /** Triggers that were made again in the new database; names in their bodies are looked up there. */
+  /** Triggers that are in the new database now; names in their bodies are looked up there. */
   readonly triggers: readonly string[]
 }
 
-/**
- * Gives a service a database of its own on the same server: all tables are renamed over in one statement, without a copy.
- * Clients that name the old database are refused from that moment. Run twice it does what is left to do.
- */
-export async function moveWithinServer(url: string, move: WithinServerMove): Promise<WithinServerResult> {
-  const from = placeOf(url).database
-  const session = await openSession(url)
-  try {
-    await prepareBookkeeping(session, from)
-    await session.run(createLike(move.database, await charsetOf(session, from)))
-    const left = await existing(session, from, move.tables)
-    const foreignKeys = await crossingKeys(session, from, move)
-    const views = await readersOf(session, from, move.tables)
-    await dropForeignKeys(session, foreignKeys)
-    await rename(url, session, left, from, move.database)
-    const triggers = await recreateTriggers(session, move.tables, [move.database, from])
-    if (move.user) await grantOnly(session, move.database, move.user)
-    return { moved: left, foreignKeys, views, triggers }
-  } finally {
-    await session.close()
-  }
+export interface WithinServerOptions {
+  /** Told what was done, step by step. */
+  readonly step?: Step
 }
 
-/** The same backwards. The new database stays, without these tables. */
+/** What `moveWithinServer` would do; nothing is changed. @throws TableMissingError, TriggerCharsetError */
+export function planWithinServer(url: string, move: WithinServerMove): Promise<WithinServerPlan> {
+  return withSession(url, (session, from) => planRename(session, from, move.database, move.tables))
+}
+
+/**
+ * Gives a service a database of its own on the same server by renaming its tables, without a copy. Clients that name the
+ * old database are refused from that moment. What it takes to go back is written down in the new database before anything
+ * changes: run again after a crash it does what is left to do, and `undoMoveWithinServer` takes it all back.
+ * @throws OtherMoveError, TableInTheWayError, UserHasRightsError, FenceTimeoutError
+ */
+export async function moveWithinServer(
+  url: string,
+  move: WithinServerMove,
+  { step = () => undefined }: WithinServerOptions = {},
+): Promise<WithinServerResult> {
+  return withSession(url, async (session, from) => {
+    const record = (await knownRecord(session, from, move)) ?? (await beginRecord(session, from, move))
+    await step('plan written down')
+    for (const key of record.foreignKeys) {
+      await dropForeignKeys(session, [key])
+      await step(`foreign key ${key.name} dropped`)
+    }
+    const moved = await transfer(session, { ...record, to: move.database }, step)
+    if (move.user) await grantOnly(session, move.database, move.user)
+    const { foreignKeys, views, triggers } = record
+    return { moved, foreignKeys, views, triggers: triggers.map(({ name }) => name) }
+  })
+}
+
+/** Takes a move back, all or what there is of it. What the move made, the database and the user, goes when nothing else is in it. */
 export async function undoMoveWithinServer(
   url: string,
-  move: Pick<WithinServerMove, 'tables' | 'database'>,
-  foreignKeys: readonly OwnedForeignKey[],
+  { database }: Pick<WithinServerMove, 'database'>,
+  { step = () => undefined }: WithinServerOptions = {},
 ): Promise<void> {
-  const from = placeOf(url).database
+  await withSession(url, async (session, from) => {
+    const record = await readRecord(session, database)
+    if (record === null) return
+    if (record.from !== from) throw new OtherMoveError(database)
+    await transfer(session, { ...record, from: database, to: from }, step)
+    for (const key of record.foreignKeys) {
+      await restoreForeignKeys(session, [key])
+      await step(`foreign key ${key.name} restored`)
+    }
+    if (record.madeUser !== null) await session.run(`drop user if exists ${record.madeUser}`)
+    await step('user dropped')
+    if (record.madeDatabase && (await isEmpty(session, database))) {
+      await session.run(`${ownStatement} drop database ${quoteName(database)}`)
+    } else {
+      await dropRecord(session, database)
+    }
+  })
+}
+
+async function withSession<T>(url: string, work: (session: Session, from: string) => Promise<T>): Promise<T> {
   const session = await openSession(url)
   try {
-    await prepareBookkeeping(session, from)
-    const there = await existing(session, move.database, move.tables)
-    await rename(url, session, there, move.database, from)
-    await recreateTriggers(session, move.tables, [move.database, from])
-    await restoreForeignKeys(session, foreignKeys)
-  } finally {
+    const result = await work(session, placeOf(url).database)
     await session.close()
+    return result
+  } catch (error) {
+    // it may be gone, and would not answer
+    session.connection.destroy()
+    throw error
   }
 }
 
-async function charsetOf(session: Session, database: string): Promise<(string | null)[]> {
-  const [row = []] = await session.rows(
-    `select default_character_set_name, default_collation_name from information_schema.schemata
-      where schema_name = ${quoteText(database)}`,
-  )
-  return row
-}
-
-function createLike(database: string, [charset, collation]: (string | null)[]): string {
-  return `create database if not exists ${quoteName(database)} character set ${charset} collate ${collation}`
-}
-
-async function existing(session: Session, database: string, tables: readonly string[]): Promise<string[]> {
-  const rows = await session.rows(
-    `select table_name from information_schema.tables where table_schema = ${quoteText(database)} and table_type = 'BASE TABLE'`,
-  )
-  const names = new Set(rows.map(([name]) => name))
-  return tables.filter((table) => names.has(table))
-}
-
-/** Keys with one end inside the service and one outside. */
-async function crossingKeys(
-  session: Session,
-  from: string,
-  { tables, database }: WithinServerMove,
-): Promise<OwnedForeignKey[]> {
-  const isInside = ({ schema, name }: TableName) => (schema === from || schema === database) && tables.includes(name)
-  const all = await readTables(session, from)
-  return all.flatMap(({ schema, name, foreignKeys }) =>
-    foreignKeys
-      .map((key): OwnedForeignKey => ({ ...key, table: { schema, name } }))
-      .filter((key) => isInside(key.table) !== isInside(key.references)),
-  )
-}
-
-async function readersOf(session: Session, from: string, tables: readonly string[]): Promise<string[]> {
-  const rows = await session.rows(
-    `select table_name, view_definition from information_schema.views where table_schema = ${quoteText(from)} order by 1`,
-  )
-  return rows
-    .filter(([, definition]) => tables.some((table) => definition?.includes(quoteTable({ schema: from, name: table }))))
-    .map(([name]) => name ?? '')
-}
-
-/**
- * A table with triggers cannot be renamed to another database: they are dropped, and made again there. Written down before,
- * they are made again by the next call also when this one is killed.
- */
-async function rename(
-  url: string,
-  session: Session,
-  names: readonly string[],
-  from: string,
-  to: string,
-): Promise<void> {
-  if (names.length === 0) return
-  const tables = names.map((name) => ({ schema: from, name }))
-  const pairs = tables.map((table) => `${quoteTable(table)} to ${quoteTable({ ...table, schema: to })}`)
-  const statement = `${ownStatement} rename table ${pairs.join(', ')}`
-  const triggers = await readTriggers(session, tables)
-  if (triggers.length === 0) return retryBusy(session, tables, statement)
-  for (const trigger of triggers) await keepTrigger(session, trigger)
-  const locks = tables.map((table) => `${quoteTable(table)} write`)
-  await retryBusy(session, tables, `lock tables ${locks.join(', ')}`)
-  for (const { table, name } of triggers) {
-    await session.run(`${ownStatement} drop trigger ${quoteTable({ ...table, name })}`)
-  }
-  const isRenamed = await renameFirst(url, session, statement)
-  if (isRenamed) return
-  await recreateTriggers(session, names, [from])
-  throw new FenceTimeoutError(tables, 1)
-}
-
-/** In the database where each table is now. Gives the names of those that were made. */
-async function recreateTriggers(
-  session: Session,
-  tables: readonly string[],
-  databases: readonly string[],
-): Promise<string[]> {
-  const home = await session.value('select database()')
-  const made: string[] = []
-  const kept = await keptTriggers(session, tables)
-  for (const database of kept.length === 0 ? [] : databases) {
-    const here = await existing(session, database, tables)
-    const triggers = await readTriggers(
-      session,
-      here.map((name) => ({ schema: database, name })),
-    )
-    await session.run(`use ${quoteName(database)}`)
-    for (const { table, name, definition } of kept) {
-      if (!here.includes(table) || triggers.some((trigger) => trigger.name === name)) continue
-      await createTrigger(session, definition)
-      made.push(name)
-    }
-  }
-  await session.run(`use ${quoteName(home ?? '')}`)
-  await forgetKept(session, tables)
-  return made
-}
-
-/**
- * Lets go of the locked tables only when the renaming waits for them: it goes before all writers that wait, so that none of
- * them finds a table without its triggers.
- */
-async function renameFirst(url: string, holder: Session, statement: string): Promise<boolean> {
-  const other = await openSession(url)
+/** An error on the way brings the tables back to where clients look for them. */
+async function transfer(session: Session, there: Transfer, step: Step): Promise<string[]> {
   try {
-    await other.run('set session lock_wait_timeout = 5')
-    const id = other.connection.threadId
-    const renaming = other.run(statement).then(
-      () => true,
-      (error: unknown) => {
-        if (errorCode(error) === 'ER_LOCK_WAIT_TIMEOUT') return false
-        throw error
-      },
-    )
-    renaming.catch(() => undefined)
-    for (let n = 0; n < 200; n++) {
-      const state = await holder.value(`select state from information_schema.processlist where id = ${id}`)
-      if (/metadata lock/i.test(state ?? '')) break
-      await sleep(5)
-    }
-    await holder.run('unlock tables')
-    return await renaming
-  } finally {
-    await other.close()
+    return await transferTables(session, there, step)
+  } catch (error) {
+    const back = { ...there, from: there.to, to: there.from }
+    await transferTables(session, back, () => undefined).catch(() => undefined)
+    throw error
   }
 }
 
-async function grantOnly(
-  session: Session,
-  database: string,
-  { name, host, password }: Required<WithinServerMove>['user'],
-): Promise<void> {
-  const user = `${quoteText(name)}@${quoteText(host)}`
-  await session.run(`create user if not exists ${user} identified by ${quoteText(password)}`)
-  await session.run(
-    `grant select, insert, update, delete, execute, create temporary tables on ${quoteName(database)}.* to ${user}`,
+async function knownRecord(session: Session, from: string, move: WithinServerMove): Promise<RenameRecord | null> {
+  const record = await readRecord(session, move.database)
+  if (record === null) return null
+  const isSame =
+    record.tables.length === move.tables.length && record.tables.every((name) => move.tables.includes(name))
+  if (record.from !== from || !isSame) throw new OtherMoveError(move.database)
+  if (move.user) await findUser(session, move.database, move.user)
+  return record
+}
+
+async function beginRecord(session: Session, from: string, move: WithinServerMove): Promise<RenameRecord> {
+  const { tables, foreignKeys, triggers, views } = await planRename(session, from, move.database, move.tables)
+  await checkRoom(session, { tables, from, to: move.database })
+  const userExists = move.user ? await findUser(session, move.database, move.user) : true
+  const [row] = await session.rows(
+    `select default_character_set_name, default_collation_name,
+            (select 1 from information_schema.schemata where schema_name = ${quoteText(move.database)})
+       from information_schema.schemata where schema_name = ${quoteText(from)}`,
   )
+  const [charset, collation, exists] = row ?? []
+  await session.run(
+    `${ownStatement} create database if not exists ${quoteName(move.database)} character set ${charset} collate ${collation}`,
+  )
+  const record: RenameRecord = {
+    from,
+    tables,
+    foreignKeys,
+    triggers,
+    views,
+    madeDatabase: exists === null,
+    madeUser: move.user && !userExists ? accountOf(move.user) : null,
+  }
+  await writeRecord(session, move.database, record)
+  return record
+}
+
+async function isEmpty(session: Session, database: string): Promise<boolean> {
+  const here = quoteText(database)
+  const found = await session.value(
+    `select (select count(*) from information_schema.tables
+              where table_schema = ${here} and table_name <> 'imhotep_split_renames')
+          + (select count(*) from information_schema.routines where routine_schema = ${here})
+          + (select count(*) from information_schema.events where event_schema = ${here})`,
+  )
+  return found === '0'
 }
