@@ -12,6 +12,7 @@ import { catalog } from './benches/catalog.ts'
 import { install } from './benches/install.ts'
 import { lint } from './benches/lint.ts'
 import { rls } from './benches/rls.ts'
+import { split } from './benches/split.ts'
 import { printResult, reached, writeResult, type BenchResult } from './report.ts'
 
 export interface BenchOptions {
@@ -29,6 +30,7 @@ const benches: Record<string, (options: BenchOptions) => Promise<BenchResult>> =
   'audit-write': auditWrite,
   'audit-read': auditRead,
   booking,
+  split,
 }
 
 const { values, positionals } = parseArgs({

@@ -72,7 +72,11 @@ export class Split {
     const source = await openShared(settings.sourceUrl)
     try {
       await ensureDatabase(settings.targetUrl, ledgerDatabase)
-      return new Split(settings, source, await Ledger.open(withDatabase(settings.targetUrl, ledgerDatabase)))
+      return new Split(
+        settings,
+        source,
+        await Ledger.open(withDatabase(settings.targetUrl, ledgerDatabase), source.side.label),
+      )
     } catch (error) {
       await source.close()
       throw error
@@ -103,7 +107,7 @@ export class Split {
 
   /** @throws NotPlannedError */
   async plan(): Promise<SplitPlan> {
-    const plan = await this.ledger.plan(this.source.side.label)
+    const plan = await this.ledger.plan()
     if (!plan) throw new NotPlannedError(this.source.side.label)
     return plan
   }
@@ -119,7 +123,7 @@ export class Split {
     const service = serviceIn(plan, name)
     const { envDirectory, options, signal, say } = this.#settings
     const adminUrl = this.adminUrl(service.database)
-    const applicationUrl = await this.#provision(service)
+    await this.#provision(service)
     const target = await openServiceDatabase(adminUrl, { origin: plan.kind, foreignKeys: service.innerKeys })
     this.#open.push(target)
     return {
@@ -131,7 +135,7 @@ export class Split {
       crossingKeys: service.crossingKeys,
       ownerOf: ownerIn(plan),
       ledger: this.ledger,
-      routes: envRoutes(envDirectory, () => ({ own: applicationUrl, shared: this.#settings.sourceUrl })),
+      routes: envRoutes(envDirectory, () => ({ own: this.#applicationUrl(name), shared: this.#settings.sourceUrl })),
       roomObstacles: () => this.#roomObstacles(service),
       schema: this.#schemaOf(service, adminUrl),
       looseKeys: this.#looseKeysOf(service, plan),
@@ -196,20 +200,22 @@ export class Split {
     return join(this.#settings.schemaDirectory, service)
   }
 
-  /** The URL that the service logs in with: remembered by its environment file, renewed when that is lost. */
-  async #provision({ name, database }: ServicePlan): Promise<string> {
+  /** What the service logs in with: remembered by its environment file alone. */
+  #applicationUrl(name: string): string {
+    return readEnvFile(envFile(this.#settings.envDirectory, name))['SERVICE_DATABASE_URL'] ?? ''
+  }
+
+  /** Makes the empty database and its roles, or what is missing of them; a password that is lost is renewed. */
+  async #provision({ name, database }: ServicePlan): Promise<void> {
     const { targetUrl, envDirectory } = this.#settings
     mkdirSync(envDirectory, { recursive: true })
-    const known = readEnvFile(envFile(envDirectory, name))['SERVICE_DATABASE_URL']
+    const known = this.#applicationUrl(name)
     const { application } = await provisionServiceDatabase(targetUrl, {
       database,
-      renewPasswords: known === undefined,
+      renewPasswords: known === '',
       closeTo: [ledgerDatabase],
     })
-    const url = application.url?.reveal() ?? known
-    if (url === undefined) throw new TypeError(`${application.role} has no password`)
-    writeEnvFile(envFile(envDirectory, name), { SERVICE_DATABASE_URL: url })
-    return url
+    writeEnvFile(envFile(envDirectory, name), { SERVICE_DATABASE_URL: application.url?.reveal() ?? known })
   }
 
   async #roomObstacles({ name, bytes }: ServicePlan): Promise<Obstacle[]> {
@@ -231,12 +237,12 @@ export class Split {
     }
     return {
       createTables: async () => {
-        await this.#provision(service)
         writeSchemaFiles(this.#directoryOf(service.name), service.schema)
         await migrate('001')
       },
       createKeys: () => migrate(service.schema.copies === null ? '002' : '003'),
       grant: () => grantServiceRoles(adminUrl),
+      prepare: () => this.#provision(service),
       drop: () =>
         deprovisionServiceDatabase(this.#settings.targetUrl, service.database, [
           forwardLog(service.name),

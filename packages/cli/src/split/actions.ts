@@ -131,7 +131,7 @@ async function runTo(context: Context, goal: State): Promise<Outcome<SplitData>>
 
 /** One command moves everything, also when it is started again in the middle. */
 async function planIfNew(split: Split, file: string): Promise<void> {
-  const known = await split.ledger.plan(split.source.side.label)
+  const known = await split.ledger.plan()
   if (known === null) await split.makePlan(file)
 }
 

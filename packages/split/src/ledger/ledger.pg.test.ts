@@ -8,9 +8,9 @@ import { states, transitions } from './states.ts'
 
 test('Ledger: of all pairs of states the database lets through the legal ones alone', async () => {
   await using database = await emptyDatabase()
-  const ledger = await Ledger.open(database.url)
+  const ledger = await Ledger.open(database.url, 'shared')
   const db = connect(database.url)
-  await ledger.enter('lab', 'shared')
+  await ledger.enter('lab')
 
   const passed: string[] = []
   for (const from of states) {
@@ -38,8 +38,8 @@ test('Ledger: of all pairs of states the database lets through the legal ones al
 
 test('Ledger.advance: of twenty processes that saw the same state one gets through', async () => {
   await using database = await emptyDatabase()
-  const ledgers = await Promise.all(Array.from({ length: 20 }, () => Ledger.open(database.url)))
-  const entry = await (ledgers[0] as Ledger).enter('lab', 'shared')
+  const ledgers = await Promise.all(Array.from({ length: 20 }, () => Ledger.open(database.url, 'shared')))
+  const entry = await (ledgers[0] as Ledger).enter('lab')
 
   const outcomes = await Promise.allSettled(ledgers.map((ledger) => ledger.advance(entry, 'cleared')))
 
@@ -59,8 +59,8 @@ test('Ledger.advance: of twenty processes that saw the same state one gets throu
 
 test('Ledger.lock: a service is moved by one process at a time, and is free again when that one is gone', async () => {
   await using database = await emptyDatabase()
-  const first = await Ledger.open(database.url)
-  const second = await Ledger.open(database.url)
+  const first = await Ledger.open(database.url, 'shared')
+  const second = await Ledger.open(database.url, 'shared')
   await first.lock('lab')
 
   await assert.rejects(second.lock('lab'), MoveUnderWayError)
@@ -73,8 +73,8 @@ test('Ledger.lock: a service is moved by one process at a time, and is free agai
 
 test('Ledger.restart: a cancelled service begins anew and remembers nothing', async () => {
   await using database = await emptyDatabase()
-  const ledger = await Ledger.open(database.url)
-  const mapped = await ledger.enter('lab', 'shared')
+  const ledger = await Ledger.open(database.url, 'shared')
+  const mapped = await ledger.enter('lab')
   const cancelled = await ledger.advance(mapped, 'cancelled', { forwardFrom: '0/1' })
 
   const again = await ledger.restart(cancelled)

@@ -47,18 +47,23 @@ export interface HistoryEntry {
 
 const columns = `service, source, state, version, detail, entered_at as "enteredAt"`
 
-/** The states of all services' moves, in a database of its own on the server that the services move to. */
+/**
+ * The states of all moves out of one shared database, in a database of its own on the server that the services move to.
+ * `source` names the shared database: several may be split to one server.
+ */
 export class Ledger {
   readonly #db: Database
+  readonly #source: string
   /** A lock is held by a session: ours, for as long as the process lives. */
   #locks: Connection | undefined
 
-  private constructor(db: Database) {
+  private constructor(db: Database, source: string) {
     this.#db = db
+    this.#source = source
   }
 
   /** Opens the ledger in the database of `url`, making its tables where they are missing. */
-  static async open(url: string): Promise<Ledger> {
+  static async open(url: string, source: string): Promise<Ledger> {
     const db = connect(url, { applicationName: 'imhotep split ledger', max: 3 })
     try {
       const connection = await db.dedicated()
@@ -68,7 +73,7 @@ export class Ledger {
       } finally {
         await connection.release()
       }
-      return new Ledger(db)
+      return new Ledger(db, source)
     } catch (error) {
       await db.close()
       throw error
@@ -76,8 +81,10 @@ export class Ledger {
   }
 
   /** What was decided for the shared database; null before. */
-  async plan(source: string): Promise<SplitPlan | null> {
-    const [row] = await this.#db.query<{ plan: SplitPlan }>('select plan from ledger.plans where source = $1', [source])
+  async plan(): Promise<SplitPlan | null> {
+    const [row] = await this.#db.query<{ plan: SplitPlan }>('select plan from ledger.plans where source = $1', [
+      this.#source,
+    ])
     return row?.plan ?? null
   }
 
@@ -90,27 +97,27 @@ export class Ledger {
       await tx.query('lock table ledger.services in share row exclusive mode')
       const moving = await tx.query<{ service: string; state: State }>(
         `select service, state from ledger.services where source = $1 and state not in ('mapped', 'cancelled', 'reverted')`,
-        [plan.source],
+        [this.#source],
       )
       if (moving.length > 0) throw new PlanInUseError(moving.map(({ service, state }) => `${service} (${state})`))
-      await tx.query('delete from ledger.services where source = $1', [plan.source])
+      await tx.query('delete from ledger.services where source = $1', [this.#source])
       await tx.query(
         `insert into ledger.plans (source, plan) values ($1, $2)
          on conflict (source) do update set plan = excluded.plan, planned_at = clock_timestamp()`,
-        [plan.source, plan],
+        [this.#source, plan],
       )
       await tx.query('insert into ledger.services (service, source) select unnest($1::text[]), $2', [
         plan.services.map(({ name }) => name),
-        plan.source,
+        this.#source,
       ])
     })
   }
 
-  /** Enters a service as mapped, unless it is there; `source` names the shared database. */
-  async enter(service: string, source: string): Promise<ServiceEntry> {
-    await this.#db.query('insert into ledger.services (service, source) values ($1, $2) on conflict do nothing', [
+  /** Enters a service as mapped, unless it is there. */
+  async enter(service: string): Promise<ServiceEntry> {
+    await this.#db.query('insert into ledger.services (source, service) values ($1, $2) on conflict do nothing', [
+      this.#source,
       service,
-      source,
     ])
     return this.read(service)
   }
@@ -122,12 +129,15 @@ export class Ledger {
   }
 
   all(): Promise<ServiceEntry[]> {
-    return this.#db.query<ServiceEntry>(`select ${columns} from ledger.services order by service`)
+    return this.#db.query<ServiceEntry>(`select ${columns} from ledger.services where source = $1 order by service`, [
+      this.#source,
+    ])
   }
 
   history(): Promise<HistoryEntry[]> {
     return this.#db.query<HistoryEntry>(
-      'select service, from_state as "from", to_state as "to", at, by from ledger.history order by id',
+      'select service, from_state as "from", to_state as "to", at, by from ledger.history where source = $1 order by id',
+      [this.#source],
     )
   }
 
@@ -139,8 +149,8 @@ export class Ledger {
   async advance(entry: ServiceEntry, to: State, detail: Detail = {}): Promise<ServiceEntry> {
     const [next] = await this.#db.query<ServiceEntry>(
       `update ledger.services set state = $3, detail = detail || $4::jsonb
-       where service = $1 and version = $2 returning ${columns}`,
-      [entry.service, entry.version, to, JSON.stringify(detail)],
+       where source = $5 and service = $1 and version = $2 returning ${columns}`,
+      [entry.service, entry.version, to, JSON.stringify(detail), this.#source],
     )
     if (!next) throw new StateChangedError(entry.service, entry.state)
     return next
@@ -150,8 +160,8 @@ export class Ledger {
   async restart(entry: ServiceEntry): Promise<ServiceEntry> {
     const [next] = await this.#db.query<ServiceEntry>(
       `update ledger.services set state = 'mapped', detail = '{}'
-       where service = $1 and version = $2 returning ${columns}`,
-      [entry.service, entry.version],
+       where source = $3 and service = $1 and version = $2 returning ${columns}`,
+      [entry.service, entry.version, this.#source],
     )
     if (!next) throw new StateChangedError(entry.service, entry.state)
     return next
@@ -171,8 +181,8 @@ export class Ledger {
     // The session of a process that just died may live on for a moment.
     for (let attempt = 0; attempt < 20; attempt += 1) {
       const [row] = await this.#locks.query<{ locked: boolean }>(
-        `select pg_try_advisory_lock(hashtext('imhotep split'), hashtext($1)) as locked`,
-        [service],
+        `select pg_try_advisory_lock(hashtext($2), hashtext($1)) as locked`,
+        [service, this.#source],
       )
       if (row?.locked) return
       await pause(100)
@@ -181,13 +191,14 @@ export class Ledger {
   }
 
   async unlock(service: string): Promise<void> {
-    await this.#locks?.query(`select pg_advisory_unlock(hashtext('imhotep split'), hashtext($1))`, [service])
+    await this.#locks?.query(`select pg_advisory_unlock(hashtext($2), hashtext($1))`, [service, this.#source])
   }
 
   /** Strikes the service from the ledger, with its history: its move is over or was never wanted. */
   async forget(service: string): Promise<void> {
-    await this.#db.query('delete from ledger.services where service = $1', [service])
-    await this.#db.query('delete from ledger.history where service = $1', [service])
+    for (const table of ['services', 'history']) {
+      await this.#db.query(`delete from ledger.${table} where source = $1 and service = $2`, [this.#source, service])
+    }
   }
 
   async close(): Promise<void> {

@@ -20,15 +20,17 @@ create table if not exists ledger.plans (
   planned_at timestamptz not null default clock_timestamp()
 );
 create table if not exists ledger.services (
-  service text primary key,
   source text not null,
+  service text not null,
   state text not null default 'mapped' check (state in (${states.map((state) => `'${state}'`).join(', ')})),
   version bigint not null default 1,
   detail jsonb not null default '{}',
-  entered_at timestamptz not null default clock_timestamp()
+  entered_at timestamptz not null default clock_timestamp(),
+  primary key (source, service)
 );
 create table if not exists ledger.history (
   id bigint generated always as identity primary key,
+  source text not null,
   service text not null,
   from_state text,
   to_state text not null,
@@ -46,12 +48,13 @@ begin
       raise exception 'a service cannot go from % to %', old.state, new.state using errcode = 'IM001';
     end if;
     new.entered_at := clock_timestamp();
-    insert into ledger.history (service, from_state, to_state) values (new.service, old.state, new.state);
+    insert into ledger.history (source, service, from_state, to_state)
+      values (new.source, new.service, old.state, new.state);
   else
     if new.state <> 'mapped' then
       raise exception 'a service begins as mapped, not as %', new.state using errcode = 'IM001';
     end if;
-    insert into ledger.history (service, to_state) values (new.service, new.state);
+    insert into ledger.history (source, service, to_state) values (new.source, new.service, new.state);
   end if;
   return new;
 end $$;

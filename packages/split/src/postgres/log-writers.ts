@@ -1,4 +1,5 @@
-import type { Connection } from '@imhotep/postgres'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { DatabaseError, type Connection } from '@imhotep/postgres'
 import type { LogTransaction } from '../model.ts'
 import { LogWriter } from './apply.ts'
 import { prepareBookkeeping } from './bookkeeping.ts'
@@ -28,7 +29,7 @@ export class LogWriters {
     if (!opening) this.#open.set(log, (opening = this.#openWriter(log)))
     try {
       const { writer } = await opening
-      await writer.apply(log, transactions)
+      await patiently(() => writer.apply(log, transactions))
     } catch (error) {
       await this.end(log)
       throw error
@@ -56,6 +57,21 @@ export class LogWriters {
     } catch (error) {
       await session.release()
       throw error
+    }
+  }
+}
+
+const attempts = 20
+
+/** Whoever changes rights or triggers of the tables meanwhile may deadlock with us; what we applied is taken back whole. */
+async function patiently(work: () => Promise<void>): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work()
+    } catch (error) {
+      const isTransient = error instanceof DatabaseError && ['40P01', '40001', '55P03'].includes(error.sqlstate)
+      if (!isTransient || attempt === attempts) throw error
+      await sleep(10 * attempt)
     }
   }
 }

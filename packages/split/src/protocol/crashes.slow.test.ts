@@ -80,6 +80,7 @@ class World {
             own.isFenced = true
           }),
         createKeys: () => process.call(() => {}),
+        prepare: () => process.call(() => {}),
         grant: () => process.call(() => {}),
         drop: () =>
           process.call(() => {
@@ -142,7 +143,7 @@ describe('protocol: a process that dies at any call', () => {
 
   before(async () => {
     database = await emptyDatabase()
-    ledger = await Ledger.open(database.url)
+    ledger = await Ledger.open(database.url, 'shared')
   })
   after(async () => {
     await ledger.close()
@@ -156,7 +157,7 @@ describe('protocol: a process that dies at any call', () => {
       let crashes = 0
       for (let crashAt = 1; ; crashAt += 1) {
         await ledger.forget('lab')
-        await ledger.enter('lab', 'model')
+        await ledger.enter('lab')
         const world = new World()
         const victim = new ModelProcess(crashAt, world.tick)
         const died = await live(world.moveOf(ledger, victim)).then(

@@ -46,7 +46,7 @@ async function world() {
   const own = await logicalDatabase('own')
   const book = await logicalDatabase('ledger')
   await runOn(shared.url, tableSql + keysSql)
-  const ledger = await Ledger.open(book.url)
+  const ledger = await Ledger.open(book.url, 'shared')
   const source = await openPostgresSide(shared.url)
   const target = await openServiceDatabase(own.url)
   const pools = { shared: connect(shared.url), own: connect(own.url) }
@@ -74,6 +74,7 @@ async function world() {
         if (!keysMade) await runOn(own.url, keysSql)
         keysMade = true
       },
+      prepare: async () => {},
       grant: async () => {},
       drop: () => runOn(own.url, 'drop table if exists lines, orders; drop schema if exists imhotep_split cascade'),
     },
@@ -81,7 +82,7 @@ async function world() {
     signal: new AbortController().signal,
     say: () => {},
   }
-  await ledger.enter('lab', source.label)
+  await ledger.enter('lab')
   return {
     move,
     clients,

@@ -48,6 +48,8 @@ export interface ServiceSchema {
   createKeys(): Promise<void>
   /** Gives the application's role its rights on the tables. */
   grant(): Promise<void>
+  /** Makes the empty database, unless it is there. */
+  prepare(): Promise<void>
   /** Drops the tables, so that a move can begin anew. */
   drop(): Promise<void>
 }

@@ -57,6 +57,7 @@ export async function run(move: Move, goal: State): Promise<RunResult> {
 async function restartIfOver(move: Move, entry: ServiceEntry): Promise<ServiceEntry> {
   if (entry.state !== 'cancelled' && entry.state !== 'reverted') return entry
   await move.schema.drop()
+  await move.schema.prepare()
   return move.ledger.restart(entry)
 }
 
