@@ -10,9 +10,11 @@ export class UnknownServiceError extends UsageError {
 /** Nothing was decided for this database yet. */
 export class NotPlannedError extends ImhotepError {
   readonly code = 'IMH_SPLIT_NOT_PLANNED'
-  constructor(source: string) {
+  constructor(source: string, planned: readonly string[] = []) {
+    const others =
+      planned.length > 0 ? `; or name the database as it was planned (--source): ${planned.join(', ')}` : ''
     super(`there is no plan for ${source}`, {
-      hint: 'make one from an owner map: imhotep split plan --map owners.yaml',
+      hint: `make one from an owner map: imhotep split plan --map owners.yaml${others}`,
     })
   }
 }
@@ -26,6 +28,16 @@ export class LossyTypesError extends ImhotepError {
       hint: 'repair the rows, or decide in the owner map what becomes of them (zeroDate, json)',
     })
     this.findings = findings
+  }
+}
+
+/** Columns that the owner map declares as a key do not tell the rows of their table apart. */
+export class AmbiguousKeyError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_AMBIGUOUS_KEY'
+  constructor(tables: readonly string[]) {
+    super(`declared keys that several rows share: ${tables.join('; ')}`, {
+      hint: 'delete the repeated rows, name more columns in the owner map, or add a primary key to the table',
+    })
   }
 }
 

@@ -108,7 +108,7 @@ export class Split {
   /** @throws NotPlannedError */
   async plan(): Promise<SplitPlan> {
     const plan = await this.ledger.plan()
-    if (!plan) throw new NotPlannedError(this.source.side.label)
+    if (!plan) throw new NotPlannedError(this.source.side.label, await this.ledger.sources())
     return plan
   }
 

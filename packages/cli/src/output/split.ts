@@ -78,6 +78,12 @@ function printPlan(services: readonly ServicePlan[], page: Page): void {
   for (const { name, leftOut } of services) {
     for (const { object, reason } of leftOut) page.line(page.paint(`${name}: left out ${object}: ${reason}`, 'dim'))
   }
+  if (services.some(({ crossingKeys }) => crossingKeys.length > 0)) {
+    page.line(
+      `keys across become loose foreign keys: ${page.command('split deps')} lists them, ` +
+        `${page.command('split loose-keys')} does what they did`,
+    )
+  }
   page.line('three ways on:')
   page.line(`  automated: ${page.command('split run --all')}`)
   page.line(

@@ -1,5 +1,5 @@
 import { existsSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { resolve } from 'node:path'
 import { UsageError } from '@imhotep/base'
 import {
   cancel,
@@ -152,5 +152,5 @@ function service({ args }: Context): string {
 }
 
 function directoryOf(context: Context): string {
-  return join(context.cwd, context.options.text('directory') ?? `export/${service(context)}`)
+  return resolve(context.cwd, context.options.text('directory') ?? `export/${service(context)}`)
 }

@@ -1,5 +1,5 @@
 import { createReadStream, existsSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import {
   dependencyHtml,
@@ -29,15 +29,15 @@ export async function findSplitDependencies(
 ): Promise<Outcome<SplitData>> {
   const { options, cwd } = context
   const { kind } = split.source.side
-  const logs = options.list('log').map((file) => join(cwd, file))
+  const logs = options.list('log').map((file) => resolve(cwd, file))
   const findings = await findDependencies({
     catalog: await split.source.side.catalog(),
     dialect: kind,
     map: await split.checkMap(mapFile(context)),
     statements: logs.map((file) => statementsOf(file, kind)),
-    folders: options.list('code').map((folder) => ({ directory: join(cwd, folder) })),
+    folders: options.list('code').map((folder) => ({ directory: resolve(cwd, folder) })),
   })
-  const listFile = join(cwd, options.text('allow') ?? 'split-allow.yaml')
+  const listFile = resolve(cwd, options.text('allow') ?? 'split-allow.yaml')
   const text = existsSync(listFile) ? readText(listFile) : null
   if (options.flag('shrink') && text !== null) writeFileSync(listFile, shrinkAllowList(text, findings))
   if (options.flag('allowAll') && text === null) {
@@ -45,7 +45,7 @@ export async function findSplitDependencies(
   }
   const list = existsSync(listFile) ? readAllowList(readText(listFile), listFile) : null
   const html = options.text('html')
-  if (html !== undefined) writeFileSync(join(cwd, html), dependencyHtml(findings, list, split.source.database))
+  if (html !== undefined) writeFileSync(resolve(cwd, html), dependencyHtml(findings, list, split.source.database))
   const { refused, refusedUnknown } = judge(findings, list)
   return {
     ok: refused.length + refusedUnknown.length === 0,

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { resolve } from 'node:path'
 import type { Context } from '../context.ts'
 import { FileError } from '../errors.ts'
 
 /** The owner map that the options name. */
 export function mapFile({ options, cwd }: Context): string {
-  return join(cwd, options.text('map') ?? 'owners.yaml')
+  return resolve(cwd, options.text('map') ?? 'owners.yaml')
 }
 
 /** A file that must be there. */

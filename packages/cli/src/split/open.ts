@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { resolve } from 'node:path'
 import { UsageError } from '@imhotep/base'
 import { Split } from '@imhotep/split'
 import type { Context } from '../context.ts'
@@ -10,8 +10,8 @@ export async function withSplit<T>(context: Context, work: (split: Split, target
   const split = await Split.open({
     sourceUrl: needed(context, 'source', 'IMHOTEP_SPLIT_SOURCE', 'mysql://user:password@host/database'),
     targetUrl: needed(context, 'target', 'IMHOTEP_SPLIT_TARGET', 'postgres://superuser:password@host/postgres'),
-    schemaDirectory: join(cwd, options.text('schemas') ?? 'db/services'),
-    envDirectory: join(cwd, options.text('env') ?? 'services'),
+    schemaDirectory: resolve(cwd, options.text('schemas') ?? 'db/services'),
+    envDirectory: resolve(cwd, options.text('env') ?? 'services'),
     options: {
       ...(options.text('maxWait') !== undefined && { maxWaitSeconds: positive(options.text('maxWait'), '--max-wait') }),
       ...(options.text('chunk') !== undefined && { chunkRows: positive(options.text('chunk'), '--chunk') }),

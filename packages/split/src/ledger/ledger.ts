@@ -80,6 +80,12 @@ export class Ledger {
     }
   }
 
+  /** The shared databases that there is a plan for. */
+  async sources(): Promise<string[]> {
+    const rows = await this.#db.query<{ source: string }>('select source from ledger.plans order by 1')
+    return rows.map(({ source }) => source)
+  }
+
   /** What was decided for the shared database; null before. */
   async plan(): Promise<SplitPlan | null> {
     const [row] = await this.#db.query<{ plan: SplitPlan }>('select plan from ledger.plans where source = $1', [

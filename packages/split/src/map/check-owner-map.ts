@@ -11,6 +11,7 @@ import {
   type OwnerMap,
 } from './owner-map.ts'
 import { nearest } from './nearest.ts'
+import { suggestKey } from './suggest-map.ts'
 
 /**
  * Compares a map with the tables of a database: every table has exactly one owner, and every name of the map exists.
@@ -127,8 +128,7 @@ function* keyProblems(entry: MapEntry, table: SharedTable): Generator<MapProblem
   const { line, column, key } = entry
   if (key === null) {
     if (table.primaryKey.length > 0) return
-    const wayOut = 'declare columns that are unique and never null: key: [a, b]; or add a primary key to the table'
-    yield { line, column, message: `table '${entry.table}' has no primary key`, wayOut }
+    yield { line, column, message: `table '${entry.table}' has no primary key`, wayOut: keyWayOut(entry, table) }
     return
   }
   if (table.primaryKey.length > 0) {
@@ -148,6 +148,16 @@ function* keyProblems(entry: MapEntry, table: SharedTable): Generator<MapProblem
         }
       : unknownColumn(entry, name, table)
   }
+}
+
+function keyWayOut({ table: written, owner }: MapEntry, table: SharedTable): string {
+  const key = suggestKey(table)
+  if (key) return `declare columns that tell its rows apart: ${written}: { owner: ${owner}, key: [${key.join(', ')}] }`
+  return (
+    'declare columns that are unique and never null: key: [a, b]; or give it a column that clients do not see: ' +
+    `alter table ${table.name} add column row_id bigint not null invisible auto_increment primary key ` +
+    '(PostgreSQL: add column row_id bigint generated always as identity primary key)'
+  )
 }
 
 function* columnProblems(entry: MapEntry, table: SharedTable): Generator<MapProblem> {

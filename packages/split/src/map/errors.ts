@@ -16,7 +16,7 @@ export class OwnerMapError extends ImhotepError {
   constructor(file: string, problems: readonly MapProblem[], options: ErrorOptions = {}) {
     super(problems.map((problem) => `${placeOf(file, problem)}: ${problem.message} (${problem.wayOut})`).join('\n'), {
       ...options,
-      hint: `correct ${file}; a first draft is printed by: imhotep split map --suggest`,
+      hint: `correct ${file}; a first draft is written by: imhotep split map --suggest --map <new file>`,
     })
     this.file = file
     this.problems = problems

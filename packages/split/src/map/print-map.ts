@@ -7,7 +7,12 @@ export function printMap({ services, tables }: SuggestedMap): string {
   const names = tables.map(({ table }) => table.name)
   const isUnique = (name: string) => names.indexOf(name) === names.lastIndexOf(name)
   const written = tables
-    .map(({ table, owner, reason }) => ({ name: isUnique(table.name) ? table.name : tableId(table), owner, reason }))
+    .map(({ table, owner, reason, key }) => ({
+      name: isUnique(table.name) ? table.name : tableId(table),
+      owner,
+      key,
+      reason: reason + (table.primaryKey.length > 0 ? '' : key ? '; no primary key: is this one?' : '; no primary key'),
+    }))
     .toSorted((a, b) => compare(a.owner, b.owner) || compare(a.name, b.name))
 
   const document = new Document({
@@ -16,11 +21,16 @@ export function printMap({ services, tables }: SuggestedMap): string {
   })
   document.commentBefore =
     ' Proposed by `imhotep split map --suggest`: every line is a guess with its reason. Correct it.'
-  for (const { name, reason } of written) {
+  for (const { name, owner, key, reason } of written) {
+    if (key) document.setIn(['tables', name], flow(document, { owner, key }))
     const value = document.getIn(['tables', name], true) as Scalar
     value.comment = ` ${reason}`
   }
   return document.toString({ lineWidth: 0 })
+}
+
+function flow(document: Document, value: object) {
+  return document.createNode(value, { flow: true })
 }
 
 function compare(a: string, b: string): number {

@@ -40,6 +40,45 @@ test('printMap: writes YAML with a reason behind every table', () => {
   assert.match(text, /^ {2}lab_orders: lab # named lab_\.\.\., as 1 more$/m)
 })
 
+test('suggestMap: proposes a key for a table without one, where its columns could be', () => {
+  const keyless = { primaryKey: [], columns: [sharedColumn('a'), sharedColumn('b')] }
+  const unique = { name: 'u', unique: true, columns: ['b'] }
+  const tables = [
+    sharedTable('with_unique', { ...keyless, indexes: [unique] }),
+    sharedTable('with_nullable', { primaryKey: [], columns: [sharedColumn('b', true)], indexes: [unique] }),
+    sharedTable('with_prefix', { ...keyless, indexes: [{ ...unique, parts: [{ prefix: 5, descending: false }] }] }),
+    sharedTable('link', { ...keyless, foreignKeys: [foreignKey('a', 'others'), foreignKey('b', 'others')] }),
+    sharedTable('log', keyless),
+    sharedTable('others'),
+  ]
+
+  const keys = suggestMap({ tables }).tables.map(({ table, key }) => [table.name, key ?? null])
+
+  assert.deepEqual(keys, [
+    ['with_unique', ['b']],
+    ['with_nullable', null],
+    ['with_prefix', null],
+    ['link', ['a', 'b']],
+    ['log', null],
+    ['others', null],
+  ])
+})
+
+test('printMap: writes the proposed key, and says which tables need one', () => {
+  const link = {
+    primaryKey: [],
+    columns: [sharedColumn('a'), sharedColumn('b')],
+    foreignKeys: [foreignKey('a', 'lab_b')],
+  }
+  const tables = [sharedTable('lab_a', link), sharedTable('lab_b'), sharedTable('lab_c', { primaryKey: [] })]
+
+  const text = printMap(suggestMap({ tables }))
+
+  assert.match(text, /^ {2}lab_a: \{ owner: lab, key: \[ a, b \] \} # .*; no primary key: is this one\?$/m)
+  assert.match(text, /^ {2}lab_c: lab # .*; no primary key$/m)
+  assert.deepEqual(readOwnerMap(text, 'suggested.yaml').tables[0]?.key, ['a', 'b'])
+})
+
 test('printMap: what is suggested is accepted, whatever the tables', () => {
   const name = fc.constantFrom(
     'lab_a',

@@ -12,6 +12,8 @@ export interface SuggestedOwner {
   readonly table: SharedTable
   readonly owner: string
   readonly reason: string
+  /** For a table without a primary key: columns that seem to tell its rows apart. Absent: nothing does, it needs one. */
+  readonly key?: readonly string[]
 }
 
 /** A table whose service is known, because it is one of ours. */
@@ -23,7 +25,7 @@ export interface KnownTable {
 
 /**
  * Proposes owners: from tables that are known, then from what names have in common, then from the foreign keys of what
- * is left. The result is total: its YAML passes `checkOwnerMap`, but for tables without a primary key.
+ * is left. The result is total: its YAML passes `checkOwnerMap`, but for tables that nothing could be a key of.
  */
 export function suggestMap(catalog: Pick<SharedCatalog, 'tables'>, known: readonly KnownTable[] = []): SuggestedMap {
   const owners = new Map<string, SuggestedOwner>()
@@ -64,9 +66,26 @@ export function suggestMap(catalog: Pick<SharedCatalog, 'tables'>, known: readon
   for (const table of open())
     decide(table, serviceName(stemOf(table.name)), 'stands alone: no name and no foreign key tells more')
 
-  const tables = catalog.tables.map((table) => owners.get(tableId(table)) as SuggestedOwner)
+  const tables = catalog.tables.map((table) => {
+    const key = suggestKey(table)
+    return { ...(owners.get(tableId(table)) as SuggestedOwner), ...(key && { key }) }
+  })
   const services = new Set(tables.map(({ owner }) => owner).filter((owner) => owner !== SHARED_READ))
   return { services: [...services].toSorted(), tables }
+}
+
+/** Columns that are unique and never null, or all of a table that only links others. The plan looks whether its rows agree. */
+export function suggestKey(table: SharedTable): readonly string[] | null {
+  if (table.primaryKey.length > 0) return null
+  const isNeverNull = (name: string) => table.columns.some((column) => column.name === name && !column.nullable)
+  const unique = table.indexes.find(
+    ({ unique, columns, parts }) =>
+      unique && columns.every(isNeverNull) && !parts?.some(({ prefix }) => prefix !== null),
+  )
+  if (unique) return unique.columns
+  const isLink = table.columns.length <= 3 && table.foreignKeys.length > 0
+  const names = table.columns.map(({ name }) => name)
+  return isLink && names.every(isNeverNull) ? names : null
 }
 
 function knownService(table: SharedTable, known: readonly KnownTable[]): { owner: string; reason: string } | undefined {

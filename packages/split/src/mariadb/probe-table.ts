@@ -1,4 +1,4 @@
-import type { SharedColumn, SharedTable } from '../model.ts'
+import type { SharedColumn, SharedTable, TableName } from '../model.ts'
 import type { ColumnFacts, TableFacts } from '../types/facts.ts'
 import { jsonbText } from '../types/jsonb-text.ts'
 import { parseSourceType, typeFamily } from '../types/source-type.ts'
@@ -40,6 +40,15 @@ export async function probeTable(session: Session, table: SharedTable): Promise<
     if (facts) add(column.name, facts)
   }
   return { rows: Number(row?.[0]), columns }
+}
+
+/** Rows beyond the first of each value of what shall be a key. */
+export async function countRowsOfSameKey(session: Session, table: TableName, key: readonly string[]): Promise<number> {
+  const columns = key.map(quoteName).join(', ')
+  const [row] = await session.rows(
+    `select ifnull(sum(same - 1), 0) from (select count(*) as same from ${quoteTable(table)} group by ${columns}) as keys_`,
+  )
+  return Number(row?.[0])
 }
 
 function countsOf(column: SharedColumn): Count[] {

@@ -1,4 +1,5 @@
 import { serves, type State } from '../ledger/states.ts'
+import type { OwnedForeignKey } from '../side.ts'
 import type { Split } from '../split.ts'
 
 export interface ServiceStatus {
@@ -32,12 +33,13 @@ export async function readStatus(split: Split): Promise<SplitStatus> {
   const entries = await split.ledger.all()
   const catalog = await split.source.side.catalog()
   const present = new Set(catalog.tables.map(({ schema, name }) => `${schema}.${name}`))
+  const dropped = new Set(entries.flatMap(({ detail }) => detail.droppedKeys?.map(keyId) ?? []))
+  const crossing = new Set(plan.services.flatMap((service) => service.crossingKeys.map(keyId)))
   const services = plan.services.map((service): ServiceStatus => {
     const entry = entries.find((one) => one.service === service.name)
     const state = entry?.state ?? 'mapped'
     const isOwn = serves(state) === 'own'
-    const dropped = new Set(entries.flatMap(({ detail }) => detail.droppedKeys?.map(({ name }) => name) ?? []))
-    const crossingKeys = service.crossingKeys.filter(({ name }) => !dropped.has(name)).length
+    const crossingKeys = service.crossingKeys.filter((key) => !dropped.has(keyId(key))).length
     return {
       service: service.name,
       database: service.database,
@@ -63,7 +65,12 @@ export async function readStatus(split: Split): Promise<SplitStatus> {
     services,
     servicesWithOwnDatabase: services.filter(({ serves: where }) => where === 'own').length,
     sharedTables: stillShared.length,
-    crossingKeys: services.reduce((sum, one) => sum + one.crossingKeys, 0) / 2,
+    crossingKeys: [...crossing].filter((key) => !dropped.has(key)).length,
     verifiedShare: planned === 0 ? 1 : verified / planned,
   }
+}
+
+/** Names of foreign keys are a table's own. */
+function keyId({ table, name }: OwnedForeignKey): string {
+  return `${table.schema}.${table.name}.${name}`
 }

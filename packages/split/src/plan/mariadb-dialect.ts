@@ -1,7 +1,7 @@
-import { LossyTypesError } from '../errors.ts'
+import { AmbiguousKeyError, LossyTypesError } from '../errors.ts'
 import { tableId, type OwnedTable } from '../map/owner-map.ts'
 import { deriveServiceSchema } from '../mariadb/derive/derive-service-schema.ts'
-import { probeTable } from '../mariadb/probe-table.ts'
+import { countRowsOfSameKey, probeTable } from '../mariadb/probe-table.ts'
 import type { Session } from '../mariadb/session.ts'
 import type { SharedCatalog } from '../side.ts'
 import type { TableFacts } from '../types/facts.ts'
@@ -15,10 +15,20 @@ export function mariadbDialect(session: Session, catalog: SharedCatalog, say: (t
     kind: 'mariadb',
     async moved(owned) {
       const facts = new Map<string, TableFacts>()
+      let toldAt = 0
       for (const [index, { table }] of owned.entries()) {
-        say(`looking at the rows of ${table.name} (${index + 1} of ${owned.length})`)
+        if (Date.now() - toldAt > 250) {
+          toldAt = Date.now()
+          say(`looking at the rows of ${table.name} (${index + 1} of ${owned.length})`)
+        }
         facts.set(tableId(table), await probeTable(session, table))
       }
+      const twice = []
+      for (const { table, key } of owned.filter(({ table }) => table.primaryKey.length === 0)) {
+        const rows = await countRowsOfSameKey(session, table, key)
+        if (rows > 0) twice.push(`${table.name} (${key.join(', ')}): ${rows} rows`)
+      }
+      if (twice.length > 0) throw new AmbiguousKeyError(twice)
       const owners = new Map(owned.map((one) => [tableId(one.table), one]))
       const mapped = mapTables(
         owned.map(({ table }) => table),

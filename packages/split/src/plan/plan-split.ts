@@ -36,6 +36,14 @@ export async function planSplit(
     const [child, parent] = [ownerOf(key.table), ownerOf(key.references)]
     return child !== parent && parent !== SHARED_READ
   }
+  // They are not lost: each becomes a loose key.
+  const crossing = new Set(
+    keys
+      .filter(isCrossing)
+      .flatMap(({ name, table }) =>
+        ['foreign key', 'constraint'].map((kind) => `${kind} ${name} on ${tableId(table)}`),
+      ),
+  )
   const reference = tablesOf(
     map.tables.filter(({ owner }) => owner === SHARED_READ),
     movedOf,
@@ -46,6 +54,13 @@ export async function planSplit(
     if (database === null) continue
     const own = tablesOf(owned, movedOf)
     const inHere = new Set([...own, ...reference].map((table) => tableId(table.source)))
+    const { schema, leftOut } = await dialect.schema(
+      [...own, ...reference],
+      tablesOf(
+        map.tables.filter(({ copies }) => copies.includes(name)),
+        movedOf,
+      ),
+    )
     services.push({
       name,
       database,
@@ -63,13 +78,8 @@ export async function planSplit(
         .filter(({ copies }) => copies.length > 0)
         .map(({ table, copies }) => ({ table: movedOf.get(tableId(table)) as MovedTable, readers: copies })),
       findings: findings.filter(({ table }) => inHere.has(tableId(table))),
-      ...(await dialect.schema(
-        [...own, ...reference],
-        tablesOf(
-          map.tables.filter(({ copies }) => copies.includes(name)),
-          movedOf,
-        ),
-      )),
+      schema,
+      leftOut: leftOut.filter(({ object }) => !crossing.has(object)),
     })
   }
   return {
@@ -77,7 +87,7 @@ export async function planSplit(
     source,
     mapHash: createHash('sha256').update(mapText).digest('hex'),
     services: services.toSorted((a, b) => a.crossingKeys.length - b.crossingKeys.length || a.rows - b.rows),
-    looseKeys: keys.filter(isCrossing).map((key) => looseKey(key, movedOf, ownerOf)),
+    looseKeys: keys.filter(isCrossing).flatMap((key) => looseKeysOf(key, { movedOf, ownerOf, services })),
   }
 }
 
@@ -91,21 +101,27 @@ function byOwnNames(key: OwnedForeignKey, movedOf: ReadonlyMap<string, MovedTabl
   return { ...key, table: child.target, references: { ...parent.target, columns: key.references.columns } }
 }
 
-function looseKey(
+/** One, or for a table of `shared-read` one in every service that has a copy of it and not the parent. */
+function looseKeysOf(
   key: OwnedForeignKey,
-  movedOf: ReadonlyMap<string, MovedTable>,
-  ownerOf: (table: TableName) => string | undefined,
-): LooseKey {
-  const end = (table: TableName, columns: readonly string[]): LooseTable => {
-    const moved = movedOf.get(tableId(table)) as MovedTable
-    return { service: ownerOf(table) as string, shared: moved.source, own: moved.target, columns }
+  of: {
+    readonly movedOf: ReadonlyMap<string, MovedTable>
+    readonly ownerOf: (table: TableName) => string | undefined
+    readonly services: readonly ServicePlan[]
+  },
+): LooseKey[] {
+  const end = (service: string, table: TableName, columns: readonly string[]): LooseTable => {
+    const { source, target } = of.movedOf.get(tableId(table)) as MovedTable
+    return { service, shared: source, own: target, columns }
   }
-  return {
+  const [owner, parent] = [of.ownerOf(key.table) as string, of.ownerOf(key.references) as string]
+  const readers = of.services.map(({ name }) => name).filter((name) => name !== parent)
+  return (owner === SHARED_READ ? readers : [owner]).map((child) => ({
     name: key.name,
-    child: end(key.table, key.columns),
-    parent: end({ schema: key.references.schema, name: key.references.name }, key.references.columns),
+    child: end(child, key.table, key.columns),
+    parent: end(parent, { schema: key.references.schema, name: key.references.name }, key.references.columns),
     onDelete: looseAction(key),
-  }
+  }))
 }
 
 const actions: Readonly<Record<ReferentialAction, LooseKey['onDelete']>> = {

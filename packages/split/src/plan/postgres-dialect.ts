@@ -1,13 +1,19 @@
-import type { OwnedTable } from '../map/owner-map.ts'
+import { AmbiguousKeyError } from '../errors.ts'
+import { tableId, type OwnedTable } from '../map/owner-map.ts'
 import type { MovedTable } from '../model.ts'
 import { derivePostgresSchema } from '../postgres/derive.ts'
+import { withSession } from '../postgres/session.ts'
+import { identifier, qualified } from '../postgres/sql-text.ts'
 import type { Dialect } from './plan-split.ts'
 
 /** Tables of PostgreSQL go as they are. */
 export function postgresDialect(url: string): Dialect {
   return {
     kind: 'postgres',
-    moved: async (tables) => ({ tables: tables.map(asItIs), findings: [] }),
+    async moved(tables) {
+      await checkDeclaredKeys(url, tables)
+      return { tables: tables.map(asItIs), findings: [] }
+    },
     async schema(tables, copies) {
       const {
         tables: create,
@@ -24,6 +30,23 @@ export function postgresDialect(url: string): Dialect {
       return { schema: { tables: create, keys, copies: null }, leftOut: [...leftOut, ...copyless] }
     },
   }
+}
+
+async function checkDeclaredKeys(url: string, tables: readonly OwnedTable[]): Promise<void> {
+  const declared = tables.filter(({ table }) => table.primaryKey.length === 0)
+  if (declared.length === 0) return
+  const twice: string[] = []
+  await withSession(url, async (session) => {
+    for (const { table, key } of declared) {
+      const columns = key.map(identifier).join(', ')
+      const [row] = await session.query<{ rows: string }>(
+        `select coalesce(sum(same - 1), 0)::text as rows
+           from (select count(*) as same from ${qualified(table)} group by ${columns}) as keys`,
+      )
+      if (row && row.rows !== '0') twice.push(`${tableId(table)} (${key.join(', ')}): ${row.rows} rows`)
+    }
+  })
+  if (twice.length > 0) throw new AmbiguousKeyError(twice)
 }
 
 function asItIs({ table, key }: OwnedTable): MovedTable {

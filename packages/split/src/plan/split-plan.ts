@@ -46,6 +46,6 @@ export interface ServicePlan {
   readonly copies: readonly { readonly table: MovedTable; readonly readers: readonly string[] }[]
   readonly findings: readonly TypeFinding[]
   readonly schema: ServiceMigrations
-  /** What a database of one's own cannot have as it was. */
+  /** What a database of one's own cannot have as it was, beyond its keys across. */
   readonly leftOut: readonly { readonly object: string; readonly reason: string }[]
 }
