@@ -46,6 +46,11 @@ async function openSharedPostgres(url: string): Promise<SharedSide> {
 }
 
 async function openSharedMariadb(url: string): Promise<SharedSide> {
+  if (new URL(url).pathname.length < 2) {
+    throw new UsageError('the connection string names no database', {
+      hint: 'add it at the end: --source mysql://user:password@host/database',
+    })
+  }
   const side = await openMariadbSide(url)
   const session = await openSession(url)
   const database = decodeURIComponent(new URL(url).pathname.slice(1))

@@ -7,12 +7,32 @@ const shown = ({ schema, name }: TableName) => `${schema}.${name}`
 export class MariadbConnectError extends ImhotepError {
   readonly code = 'IMH_SPLIT_CONNECT'
   override readonly exitCode = 2
-  constructor(label: string, reason: string, options: ErrorOptions = {}) {
-    super(`no connection to ${label}: ${reason}`, {
-      ...options,
-      hint: 'check host, port, user and password of the source, and that it accepts TCP connections',
-    })
+  constructor(label: string, code: string, options: ErrorOptions = {}) {
+    const [reason, hint] = refusals[code] ?? [
+      code,
+      'check the connection string, and that the server accepts TCP connections',
+    ]
+    super(`no connection to ${label}: ${reason}`, { ...options, hint })
   }
+}
+
+const refusals: Readonly<Record<string, readonly [reason: string, hint: string]>> = {
+  ER_ACCESS_DENIED_ERROR: [
+    'it does not accept this user and password',
+    'correct user and password; users may be bound to a host: user@%',
+  ],
+  ER_DBACCESS_DENIED_ERROR: [
+    'this user may not use the database',
+    'grant its rights on the database, or give another user',
+  ],
+  ER_BAD_DB_ERROR: ['there is no such database', 'correct the name at the end of the connection string'],
+  ECONNREFUSED: [
+    'nothing listens there',
+    'start the server, or correct host and port (a server with skip-networking or another bind-address does not listen)',
+  ],
+  ENOTFOUND: ['there is no such host', 'correct the host'],
+  ETIMEDOUT: ['no answer within 10 s', 'correct host and port, or let the firewall pass'],
+  ER_CON_COUNT_ERROR: ['it has too many connections', 'close some, or raise max_connections'],
 }
 
 /** A table that is to be moved is not there, or has other columns than it had when the move was planned. */
