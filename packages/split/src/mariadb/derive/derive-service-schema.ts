@@ -68,7 +68,8 @@ export function deriveServiceSchema(
 }
 
 const collationNote =
-  '-- Equal as in MariaDB, whatever the case. Before PostgreSQL 18 LIKE refuses such columns: write name collate "C" like ...\n'
+  '-- Equal as in MariaDB, whatever the case; but spaces at the end count here. Before PostgreSQL 18 LIKE refuses such\n' +
+  '-- columns: write name collate "C" like ...\n'
 
 const count = (tables: number) => (tables === 1 ? '1 table' : `${tables} tables`)
 

@@ -23,10 +23,10 @@ const functions: Readonly<Record<string, (args: readonly Term[]) => Term>> = {
   ceil: wholeNumber('ceil'),
   floor: wholeNumber('floor'),
   round,
-  lcase: onText('lower'),
-  lower: onText('lower'),
-  ucase: onText('upper'),
-  upper: onText('upper'),
+  lcase: inCase('lower'),
+  lower: inCase('lower'),
+  ucase: inCase('upper'),
+  upper: inCase('upper'),
   trim: onText('trim'),
   ltrim: onText('ltrim'),
   rtrim: onText('rtrim'),
@@ -111,6 +111,15 @@ function bytes(args: readonly Term[]): Term {
     throw new UntranslatableError('texts have other lengths in its character set')
   }
   return onText('octet_length', 'integer')(args)
+}
+
+/** Of all letters, whatever the locale of the database, and whatever collations meet in the text. */
+function inCase(name: string): (args: readonly Term[]) => Term {
+  return ([operand]) => {
+    const value = text(operand)
+    const sql = `${at(binds.cast, value)} collate "und-x-icu"`
+    return { ...call(name, { ...value, sql, binds: binds.cast }), kind: 'text' }
+  }
 }
 
 function slice(name: string, operand: Term | undefined, length: Term | undefined): Term {

@@ -91,11 +91,14 @@ void test('translateCheck: what would mean something else is refused', () => {
 void test('translateGenerated: numbers are calculated as wide as MariaDB does, and divided the same', () => {
   assert.equal(generated('bigint', '`n` * `n`'), 'n::bigint * n')
   assert.equal(generated('bigint', '`big` * (`n` + 1)'), 'big * (n::bigint + 1)')
-  assert.equal(generated('decimal(12,4)', '`price` / `n`'), 'round(price / nullif(n, 0), 6)')
-  assert.equal(generated('decimal(12,4)', '`n` / 4'), 'round(n::numeric / 4, 4)')
+  assert.equal(generated('decimal(12,4)', '`price` / `n`'), 'div(price * 1e9, nullif(n, 0)) * 1e-9')
+  assert.equal(generated('decimal(12,4)', '`n` / 4'), 'div(n * 1e9, 4) * 1e-9')
   assert.equal(generated('int', '`n` DIV 2 - - `n` MOD `n`'), 'n::bigint / 2 - mod((-n)::bigint, nullif(n, 0))')
   assert.equal(generated('double', '`weight` / (`price` * 2)'), 'weight / nullif(price * 2, 0)')
-  assert.equal(generated('varchar(40)', "concat(ucase(`code`),'-',`n`)"), `upper(code) || '-' || n::text`)
+  assert.equal(
+    generated('varchar(40)', "concat(ucase(`code`),'-',`n`)"),
+    `upper(code collate "und-x-icu") || '-' || n::text`,
+  )
   assert.equal(
     generated('int', "case `state` when 'open' then 1 else if(`n` > 2,`n`,ifnull(`big`,0)) end"),
     `case when state = 'open' then 1 else case when n > 2 then n else coalesce(big, 0) end end`,

@@ -102,8 +102,21 @@ export function translate(expression: Expression, resolve: Resolve): Term {
     case 'case':
       return translateCase(expression, inner)
     default:
-      return translateCall(expression.name, expression.args.map(inner))
+      return call(expression.name, expression.args, resolve)
   }
+}
+
+function call(name: string, args: readonly Expression[], resolve: Resolve): Term {
+  let isConstant = true
+  const terms = args.map((part) =>
+    translate(part, (column) => {
+      isConstant = false
+      return resolve(column)
+    }),
+  )
+  // PostgreSQL computes it before it knows the collation, and refuses it therefore
+  if (isConstant) throw new UntranslatableError(`${name} is called without any column`)
+  return translateCall(name, terms)
 }
 
 function negated(operand: Term): Term {
@@ -183,7 +196,25 @@ function compare(operator: string, left: Term, right: Term): Term {
   return { sql: `${a} ${operator} ${b}`, binds: binds.compare, kind: 'boolean' }
 }
 
-/** A division by zero is null in MariaDB, and its quotient has four digits more than the dividend. */
+const groupDigits = 9
+const divisionDigits = 4
+
+/**
+ * MariaDB keeps decimals in groups of nine digits, and cuts a quotient behind as many groups as hold four digits more than
+ * the dividend and the divisor have. By zero it is null.
+ */
+function quotientScale(dividend: number, divisor: number): number {
+  const whole = (scale: number) => Math.ceil(scale / groupDigits) * groupDigits
+  const spare = whole(dividend) - dividend + whole(divisor) - divisor
+  return whole(whole(dividend) + whole(divisor) + Math.max(0, divisionDigits - spare))
+}
+
+/** MariaDB has 38 digits behind the point, and cuts what is beyond in its own way. */
+function checkedScale(scale: number): number {
+  if (scale > 30) throw new UntranslatableError('it calculates with too many digits behind the point')
+  return scale
+}
+
 function calculate(operator: '+' | '-' | '*' | '/' | 'mod' | 'div', left: Term, right: Term): Term {
   const isDouble = left.kind === 'double' || right.kind === 'double'
   const isInteger = left.kind === 'integer' && right.kind === 'integer'
@@ -198,14 +229,13 @@ function calculate(operator: '+' | '-' | '*' | '/' | 'mod' | 'div', left: Term, 
     }
     case '*': {
       const sql = `${at(binds.multiply, widened(left))} * ${at(binds.sign, right)}`
-      return { sql, binds: binds.multiply, kind, scale: Math.min(a + b, 38) }
+      return { sql, binds: binds.multiply, kind, scale: checkedScale(a + b) }
     }
     case '/': {
-      const dividend = isDouble ? widened(left) : isInteger ? cast(left, 'numeric', 'numeric') : left
-      const sql = `${at(binds.multiply, dividend)} / ${divisor}`
-      if (isDouble) return { sql, binds: binds.multiply, kind }
-      const scale = Math.min(a + 4, 38)
-      return { sql: `round(${sql}, ${scale})`, binds: binds.alone, kind: 'numeric', scale }
+      if (isDouble) return { sql: `${at(binds.multiply, widened(left))} / ${divisor}`, binds: binds.multiply, kind }
+      const scale = checkedScale(quotientScale(a, b))
+      const sql = `div(${at(binds.multiply, left)} * 1e${scale}, ${divisor}) * 1e-${scale}`
+      return { sql, binds: binds.multiply, kind: 'numeric', scale }
     }
     default: {
       if (!isInteger) throw new UntranslatableError('it has a remainder of numbers with digits behind the point')
