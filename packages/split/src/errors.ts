@@ -41,6 +41,26 @@ export class AmbiguousKeyError extends ImhotepError {
   }
 }
 
+/** Services get their databases from scripts that are not there. */
+export class ServiceScriptMissingError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_SERVICE_SCRIPT'
+  constructor(files: readonly string[]) {
+    super(`there is no ${files.join(', ')}`, {
+      hint: 'write the scripts of all services: imhotep bundle --topology services',
+    })
+  }
+}
+
+/** The shared database is not what the modules make, or an older one. */
+export class NotTheModulesError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_NOT_MODULES'
+  constructor(missing: readonly string[]) {
+    super(`the shared database does not have ${missing.slice(0, 5).join(', ')}${missing.length > 5 ? ' ...' : ''}`, {
+      hint: 'bring it up to date with imhotep migrate; any other database is split by an owner map (--map)',
+    })
+  }
+}
+
 /** The server has too few workers to keep all read-only copies up to date. */
 export class CopyWorkersError extends ImhotepError {
   readonly code = 'IMH_SPLIT_COPY_WORKERS'

@@ -18,7 +18,11 @@ import type { TableName } from './model.ts'
 import type { Obstacle } from './side.ts'
 import { openShared, type SharedSide } from './open-shared.ts'
 import { planSplit } from './plan/plan-split.ts'
-import type { ServicePlan, SplitPlan } from './plan/split-plan.ts'
+import type { ServiceMigrations, ServicePlan, SplitPlan } from './plan/split-plan.ts'
+import { planModuleSplit } from './modules/plan-module-split.ts'
+import { refreshProjections } from './modules/refresh-projections.ts'
+import { returnCommon } from './modules/return-common.ts'
+import { joinServiceRoles } from './modules/service-roles.ts'
 import { openServiceDatabase } from './postgres/open-postgres-side.ts'
 import {
   deprovisionServiceDatabase,
@@ -49,6 +53,8 @@ export interface SplitSettings {
   readonly signal: AbortSignal
   readonly say: (text: string) => void
 }
+
+type Migrate = (to: string) => Promise<void>
 
 /** The database of the target server that holds the states of all moves. */
 const ledgerDatabase = 'imhotep_split'
@@ -101,8 +107,37 @@ export class Split {
       mapText: text,
     })
     await this.ledger.savePlan(plan)
-    for (const service of plan.services) writeSchemaFiles(this.#directoryOf(service.name), service.schema)
+    for (const { name, schema } of plan.services) if (schema) writeSchemaFiles(this.#directoryOf(name), schema)
     return plan
+  }
+
+  /**
+   * The same for a database of our own modules: its services and their databases are those of `bundle --topology services`.
+   * @param modules their folder
+   */
+  async makeModulePlan(modules: string): Promise<SplitPlan> {
+    const { side, database } = this.source
+    const plan = await planModuleSplit(await side.catalog(), {
+      source: side.label,
+      database,
+      modules,
+      scripts: this.#settings.schemaDirectory,
+    })
+    await this.ledger.savePlan(plan)
+    return plan
+  }
+
+  /** Brings what a service keeps of others' rows up to date, wherever their owners are now. Returns the rows that changed. */
+  async refreshProjections({ database, keeps }: ServicePlan): Promise<number> {
+    if (keeps.length === 0) return 0
+    const { services } = await this.plan()
+    const entries = await this.ledger.all()
+    return refreshProjections(this.adminUrl(database), keeps, (owner) => {
+      const state = entries.find(({ service }) => service === owner)?.state
+      const home = services.find(({ name }) => name === owner)
+      if (!home || state === undefined || serves(state) === 'shared') return this.#settings.sourceUrl
+      return this.adminUrl(home.database)
+    })
   }
 
   /** @throws NotPlannedError */
@@ -132,6 +167,8 @@ export class Split {
       target,
       tables: service.tables,
       reference: service.reference,
+      common: service.common,
+      returnCommon: () => returnCommon(adminUrl, this.#settings.sourceUrl, service.common),
       crossingKeys: service.crossingKeys,
       ownerOf: ownerIn(plan),
       ledger: this.ledger,
@@ -235,19 +272,41 @@ export class Split {
     const migrate = async (to: string) => {
       await applyMigrations(adminUrl, { directory: this.#directoryOf(service.name), to })
     }
+    const drop = () =>
+      deprovisionServiceDatabase(this.#settings.targetUrl, service.database, [
+        forwardLog(service.name),
+        reverseLog(service.name),
+      ])
+    const prepare = () => this.#provision(service)
+    const { schema } = service
+    return schema === null
+      ? { ...this.#moduleSchemaOf(service, adminUrl, migrate), prepare, drop }
+      : { ...this.#derivedSchemaOf(service, schema, adminUrl, migrate), prepare, drop }
+  }
+
+  #derivedSchemaOf(service: ServicePlan, schema: ServiceMigrations, adminUrl: string, migrate: Migrate) {
     return {
       createTables: async () => {
-        writeSchemaFiles(this.#directoryOf(service.name), service.schema)
+        writeSchemaFiles(this.#directoryOf(service.name), schema)
         await migrate('001')
       },
-      createKeys: () => migrate(service.schema.copies === null ? '002' : '003'),
+      createKeys: () => migrate(schema.copies === null ? '002' : '003'),
       grant: () => grantServiceRoles(adminUrl),
-      prepare: () => this.#provision(service),
-      drop: () =>
-        deprovisionServiceDatabase(this.#settings.targetUrl, service.database, [
-          forwardLog(service.name),
-          reverseLog(service.name),
-        ]),
+    }
+  }
+
+  /** Its script makes everything at once; rows are loaded as a replica's, past triggers and keys. */
+  #moduleSchemaOf(service: ServicePlan, adminUrl: string, migrate: Migrate) {
+    return {
+      createTables: () => migrate('001'),
+      createKeys: async () => {
+        await this.refreshProjections(service)
+      },
+      grant: async () => {
+        await joinServiceRoles(adminUrl, service.name)
+        // The last look before clients come; from then on events and `follow` tell of others' rows.
+        await this.refreshProjections(service)
+      },
     }
   }
 }

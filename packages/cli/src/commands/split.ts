@@ -11,7 +11,8 @@ export const split = defineCommand<SplitData>({
     'copied online, followed, compared value by value, switched in milliseconds, reversible until it is retired. ' +
     'Every action can be killed at any moment and started again. ' +
     'map: is every table owned by exactly one service (--suggest writes a first draft). deps: what still crosses the borders. ' +
-    'plan: decides types and writes the migrations. provision, copy, verify, switch: the steps, each does those before it. ' +
+    'plan: decides types and writes the migrations; with --modules the shared database is one of our own schema, and each ' +
+    'service gets the database of `bundle --topology services`. provision, copy, verify, switch: the steps, each does those before it. ' +
     'run: all of them (--all services). revert: back to the shared database, with everything written since. cancel: ends a ' +
     'move that did not switch. retire: gives up the way back; old tables become zz_moved_*. follow: keeps the other side up ' +
     'to date until Ctrl-C. loose-keys: does what foreign keys across services did. export, import: the manual way.',
@@ -23,9 +24,10 @@ export const split = defineCommand<SplitData>({
     { flags: '--source <url>', description: 'the shared database (default: IMHOTEP_SPLIT_SOURCE)' },
     { flags: '--target <url>', description: 'superuser of the server to move to (default: IMHOTEP_SPLIT_TARGET)' },
     { flags: '--map <file>', description: 'the owner map (default: owners.yaml)' },
+    { flags: '--modules', description: 'with plan and run --all: by the modules of the project, instead of a map' },
     { flags: '--schemas <directory>', description: "where services' migrations go (default: db/services)" },
     { flags: '--env <directory>', description: "where services' environment files go (default: services)" },
-    { flags: '--all', description: 'all services, with --map also planned when nothing is' },
+    { flags: '--all', description: 'all services, with --map or --modules also planned when nothing is' },
     { flags: '--retire', description: 'with run: compare once more from the way back, and give it up' },
     { flags: '--dry-run', description: 'with switch: everything but the switch' },
     { flags: '--suggest', description: 'with map: write a first draft' },
@@ -43,6 +45,7 @@ export const split = defineCommand<SplitData>({
     { run: 'imhotep split map --suggest', does: 'a first draft of owners.yaml' },
     { run: 'imhotep split deps --code src --html deps.html', does: 'what crosses the borders of services' },
     { run: 'imhotep split plan', does: 'decide types, write db/services/*, show three ways on' },
+    { run: 'imhotep split plan --modules', does: 'the same for a database of our own schema' },
     { run: 'imhotep split verify lab', does: 'copy lab and compare every value; nothing is switched' },
     { run: 'imhotep split switch lab', does: 'clients of lab use its own database from now on' },
     { run: 'imhotep split revert lab', does: 'and back again, with everything written since' },

@@ -17,11 +17,13 @@ import {
   workLooseKeysOf,
   recover,
   retire,
+  type SplitPlan,
   type State,
 } from '@imhotep/split'
 import type { Outcome } from '../command.ts'
 import type { Context } from '../context.ts'
 import { FileError } from '../errors.ts'
+import { findProject } from '../project/project.ts'
 import { findSplitDependencies } from './dependencies.ts'
 import { mapFile } from './files.ts'
 import { withSplit } from './open.ts'
@@ -49,7 +51,7 @@ export const actions: Readonly<Record<string, (context: Context) => Promise<Outc
     withSplit(context, async (split, target) => ({
       ok: true,
       target,
-      data: { action: 'plan', plan: await split.makePlan(mapFile(context)) },
+      data: { action: 'plan', plan: await makePlan(context, split) },
     })),
 
   provision: (context) => runTo(context, 'provisioned'),
@@ -119,8 +121,9 @@ export const actions: Readonly<Record<string, (context: Context) => Promise<Outc
 
 async function runTo(context: Context, goal: State): Promise<Outcome<SplitData>> {
   return withSplit(context, async (split, target) => {
-    if (context.options.flag('all') && context.options.text('map') !== undefined)
-      await planIfNew(split, mapFile(context))
+    const { options } = context
+    if (options.flag('all') && (options.text('map') !== undefined || options.flag('modules')))
+      await planIfNew(context, split)
     const services = context.options.flag('all')
       ? (await split.plan()).services.map(({ name }) => name)
       : [service(context)]
@@ -130,9 +133,19 @@ async function runTo(context: Context, goal: State): Promise<Outcome<SplitData>>
 }
 
 /** One command moves everything, also when it is started again in the middle. */
-async function planIfNew(split: Split, file: string): Promise<void> {
+async function planIfNew(context: Context, split: Split): Promise<void> {
   const known = await split.ledger.plan()
-  if (known === null) await split.makePlan(file)
+  if (known === null) await makePlan(context, split)
+}
+
+/** @throws UsageError when it is not clear what says who owns what */
+async function makePlan(context: Context, split: Split): Promise<SplitPlan> {
+  const { options, cwd } = context
+  if (!options.flag('modules')) return split.makePlan(mapFile(context))
+  if (options.text('map') !== undefined) {
+    throw new UsageError("'--modules' and '--map' exclude each other", { hint: 'leave one of them out' })
+  }
+  return split.makeModulePlan(findProject(cwd).modules)
 }
 
 function stepOf(context: Context, step: typeof cancel): Promise<Outcome<SplitData>> {

@@ -4,12 +4,14 @@ import { startForward, startReverse } from '../protocol/appliers.ts'
 import { recover } from '../protocol/recover.ts'
 import type { Split } from '../split.ts'
 import { workLooseKeysOf } from './loose-keys.ts'
+import { refreshProjectionsOf } from './projections.ts'
 
 const looseKeysEveryMs = 1_000
 
 /**
  * Keeps the other side of every service up to date until the signal comes: the copy of those that wait for their switch,
- * the shared database of those that may be reverted. Works off loose foreign keys meanwhile.
+ * the shared database of those that may be reverted. Works off loose foreign keys and tells services of others' rows
+ * meanwhile.
  */
 export async function follow(split: Split, signal: AbortSignal): Promise<readonly string[]> {
   const appliers: Applier[] = []
@@ -38,6 +40,7 @@ async function untilAborted(signal: AbortSignal): Promise<void> {
 async function settleLooseKeys(split: Split, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     await workLooseKeysOf(split, signal)
+    await refreshProjectionsOf(split)
     await new Promise((resolve) => setTimeout(resolve, looseKeysEveryMs))
   }
 }

@@ -2,6 +2,7 @@ import { serves, type State } from '../ledger/states.ts'
 import type { Applier } from '../protocol/applier.ts'
 import { catchUp } from '../protocol/appliers.ts'
 import { makeReadOnlyCopies } from './copies.ts'
+import { refreshProjectionsOf } from './projections.ts'
 import { NotEqualError } from '../protocol/errors.ts'
 import type { Move } from '../protocol/move.ts'
 import { run } from '../protocol/run.ts'
@@ -40,7 +41,10 @@ export async function runServices(split: Split, options: RunOptions): Promise<Se
       if (before.state === 'retired') continue
       const move = await split.moveOf(service)
       const { entry, verification, reverse } = await run(move, options.goal)
-      if (reverse) following.push({ move, reverse })
+      if (reverse) {
+        following.push({ move, reverse })
+        await refreshProjectionsOf(split)
+      }
       results.push({
         service,
         state: entry.state,

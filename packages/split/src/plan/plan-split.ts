@@ -66,6 +66,8 @@ export async function planSplit(
       database,
       tables: own,
       reference,
+      common: [],
+      keeps: [],
       rows: owned.reduce((sum, { table }) => sum + table.rows, 0),
       bytes: owned.reduce((sum, { table }) => sum + table.bytes, 0),
       crossingKeys: keys.filter(

@@ -49,7 +49,8 @@ async function checkDeclaredKeys(url: string, tables: readonly OwnedTable[]): Pr
   if (twice.length > 0) throw new AmbiguousKeyError(twice)
 }
 
-function asItIs({ table, key }: OwnedTable): MovedTable {
+/** A table that keeps its name, its columns and their types. */
+export function asItIs({ table, key }: Pick<OwnedTable, 'table' | 'key'>): MovedTable {
   const name = { schema: table.schema, name: table.name }
   return {
     source: name,

@@ -29,12 +29,24 @@ export interface ServiceMigrations {
   readonly copies: string | null
 }
 
+export interface KeptTable {
+  /** `schema.table` */
+  readonly table: string
+  readonly owner: string
+  /** Query on the owner's tables that gives the rows of the table of projections. */
+  readonly fill: string
+}
+
 export interface ServicePlan {
   readonly name: string
   readonly database: string
   readonly tables: readonly MovedTable[]
   /** Static tables that every service reads: a copy of their own, closed for writes. */
   readonly reference: readonly MovedTable[]
+  /** Tables of which every service has its own (number series, settings): copied along, open from its switch on. */
+  readonly common: readonly MovedTable[]
+  /** Tables of other services of which it keeps rows; see `ServiceTopology.keeps`. */
+  readonly keeps: readonly KeptTable[]
   /** Rows and bytes by the server's estimate when it was planned. */
   readonly rows: number
   readonly bytes: number
@@ -45,7 +57,8 @@ export interface ServicePlan {
   /** Read-only copies of tables for other services. */
   readonly copies: readonly { readonly table: MovedTable; readonly readers: readonly string[] }[]
   readonly findings: readonly TypeFinding[]
-  readonly schema: ServiceMigrations
+  /** Null: the script that its modules were bundled to is in its folder already. */
+  readonly schema: ServiceMigrations | null
   /** What a database of one's own cannot have as it was, beyond its keys across. */
   readonly leftOut: readonly { readonly object: string; readonly reason: string }[]
 }

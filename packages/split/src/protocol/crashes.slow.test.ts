@@ -60,6 +60,8 @@ class World {
       target: modelSide(own, process),
       tables: [table],
       reference: [],
+      common: [],
+      returnCommon: async () => {},
       crossingKeys: [],
       roomObstacles: async () => [],
       looseKeys: { watchShared: async () => {}, watchOwn: async () => {} },

@@ -58,6 +58,8 @@ async function world() {
     target,
     tables,
     reference: [],
+    common: [],
+    returnCommon: async () => {},
     crossingKeys: [],
     roomObstacles: async () => [],
     looseKeys: { watchShared: async () => {}, watchOwn: async () => {} },

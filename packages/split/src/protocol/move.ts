@@ -10,6 +10,10 @@ export interface Move {
   readonly tables: readonly MovedTable[]
   /** Static tables of all services: copied along, and read-only here. */
   readonly reference: readonly MovedTable[]
+  /** Tables of which every service has its own: copied along and followed, the service's own from its switch on. */
+  readonly common: readonly MovedTable[]
+  /** Brings what the service wrote into them back to the shared database. Twice is once. */
+  readonly returnCommon: () => Promise<void>
   /** Of the shared database, with one end in this service and the other elsewhere. */
   readonly crossingKeys: readonly OwnedForeignKey[]
   /** The service that a table of the shared database belongs to. */
@@ -68,8 +72,13 @@ export interface MoveOptions {
 export const defaultOptions: MoveOptions = { chunkRows: 20_000, maxWaitSeconds: 600, sequenceGap: 1_000, throttle: 4 }
 
 /** What is copied, followed and compared on the way there. */
-export function allTables({ tables, reference }: Move): readonly MovedTable[] {
-  return [...tables, ...reference]
+export function allTables({ tables, reference, common }: Move): readonly MovedTable[] {
+  return [...tables, ...reference, ...common]
+}
+
+/** What clients of the service's own database may write. */
+export function writableTables({ tables, common }: Move): readonly MovedTable[] {
+  return [...tables, ...common]
 }
 
 export const forwardLog = (service: string) => `imhotep_fwd_${service}`

@@ -3,7 +3,7 @@ import type { ServiceEntry } from '../ledger/ledger.ts'
 import type { Applier } from './applier.ts'
 import { catchUp } from './appliers.ts'
 import { StaleVerificationError } from './errors.ts'
-import { forwardLog, reverseLog, type Move } from './move.ts'
+import { forwardLog, reverseLog, writableTables, type Move } from './move.ts'
 import { checkFingerprints } from './way-there.ts'
 
 /** An older verification proves little about today. */
@@ -66,6 +66,6 @@ export async function completeSwitch(move: Move, committed: ServiceEntry): Promi
 }
 
 async function openTarget(move: Move): Promise<void> {
-  await move.target.unfence(move.service, move.tables)
+  await move.target.unfence(move.service, writableTables(move))
   await move.routes.set(move.service, 'own')
 }

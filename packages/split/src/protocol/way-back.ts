@@ -4,7 +4,7 @@ import { WrongStateError } from '../ledger/errors.ts'
 import type { TableName } from '../model.ts'
 import type { Applier } from './applier.ts'
 import { catchUp } from './appliers.ts'
-import { forwardLog, reverseLog, type Move } from './move.ts'
+import { forwardLog, reverseLog, writableTables, type Move } from './move.ts'
 
 /** Ends a move that did not switch: the shared database serves on as if nothing had been. */
 export async function cancel(move: Move, entry: ServiceEntry): Promise<ServiceEntry> {
@@ -25,8 +25,9 @@ export async function revert(move: Move, entry: ServiceEntry, applier: Applier):
   await catchUp(move, applier, move.target)
   let reverting = await move.ledger.advance(entry, 'reverting')
   try {
-    const last = await move.target.fence(move.service, move.tables)
+    const last = await move.target.fence(move.service, writableTables(move))
     await applier.waitFor(last)
+    await move.returnCommon()
     await move.source.advanceSequences(move.tables, move.options.sequenceGap)
     reverting = await move.ledger.advance(reverting, 'reverted')
   } catch (error) {
@@ -41,7 +42,7 @@ export async function unrevert(move: Move, entry: ServiceEntry): Promise<Service
   const now = await move.ledger.read(entry.service)
   if (now.state !== 'reverting') return now
   const back = await move.ledger.advance(now, 'reversible')
-  await move.target.unfence(move.service, move.tables)
+  await move.target.unfence(move.service, writableTables(move))
   return back
 }
 
