@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { applyMigrations, applySeeds, readModules, verifyDatabase } from '@imhotep/engine'
+import { connect, type Database } from '@imhotep/postgres'
+import { readEnvFile, readStatus, revertService, runServices, Split } from '@imhotep/split'
+import { runOn, startLogicalServer } from '../support/logical-server.ts'
+import { Registrar } from './registrar.fixture.ts'
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+/** The audit log of a service begins with what its own clients did. */
+const auditOf = (db: Database) => count(db, 'audit.audit_logs')
+
+test(
+  'Split by modules: the demo hospital moves to a database for each service while patients register',
+  { timeout: 1_200_000 },
+  async (context) => {
+    const { server, remove } = await startLogicalServer()
+    const directory = mkdtempSync(join(tmpdir(), 'imhotep-modules-'))
+    const envDirectory = join(directory, 'env')
+    await installHospital(server.url(), server.url('hospital'))
+    const split = await Split.open({
+      sourceUrl: server.url('hospital'),
+      targetUrl: server.url(),
+      schemaDirectory: join(root, 'db/services'),
+      envDirectory,
+      signal: new AbortController().signal,
+      say: () => {},
+    })
+    const shared = connect(server.url('hospital'))
+    const appUrl = new URL(server.url('hospital'))
+    appUrl.username = 'imhotep_app'
+    appUrl.password = 'imhotep-test'
+    const registrar = new Registrar(() => {
+      const { DATABASE_URL: own, IMHOTEP_SPLIT_ROUTE: route } = readEnvFile(join(envDirectory, 'clinical.env'))
+      return route === 'own' && own !== undefined ? own : appUrl.href
+    })
+    try {
+      const plan = await split.makeModulePlan(join(root, 'schema'))
+      const archived = await auditOf(shared)
+
+      const results = await runServices(split, { services: plan.services.map(({ name }) => name), goal: 'reversible' })
+      await registrar.more(20)
+      const registered = await registrar.stop()
+      const status = await readStatus(split)
+
+      assert.equal(results.length, 16)
+      assert.ok(results.every(({ verifiedRows, gapMs }) => (verifiedRows ?? 0) > 0 && gapMs !== null))
+      assert.deepEqual([status.servicesWithOwnDatabase, status.sharedTables], [16, 0])
+      assert.deepEqual(registered.failures, [])
+      assert.ok(registered.shared.length > 0 && registered.own.length >= 20)
+
+      const clinical = split.databaseOf('hospital_clinical')
+      const mrns = [...registered.shared, ...registered.own].toSorted()
+      const found = await clinical.query<{ mrn: string }>('select mrn from patient.patients where mrn = any ($1)', [
+        mrns,
+      ])
+      assert.deepEqual(found.map(({ mrn }) => mrn).toSorted(), mrns)
+      assert.equal(new Set(mrns).size, mrns.length)
+      assert.ok((await auditOf(shared)) >= archived && (await auditOf(clinical)) > 0)
+
+      let attempts = 0
+      let projections = 0
+      for (const { name, database, keeps } of plan.services) {
+        const db = split.databaseOf(database)
+        const report = await verifyDatabase(db, {
+          attack: { mode: name === 'lab' ? 'full' : 'quick', functions: false },
+        })
+        attempts += report.attack?.attempts ?? 0
+        assert.deepEqual([name, report.findings, report.attack?.through], [name, [], []])
+        const kept = await count(db, 'core.entity_refs')
+        projections += kept
+        assert.ok(kept > 0 || keeps.length === 0, `${name} keeps nothing`)
+      }
+      assert.deepEqual(await enterable(split.databaseOf('postgres'), 'hospital_lab_app'), ['hospital_lab'])
+
+      await revertService(split, 'clinical')
+      const [back] = await shared.query<{ n: number }>(
+        'select count(*)::int as n from patient.patients where mrn = any ($1) and deleted_at is null',
+        [registered.own],
+      )
+      assert.equal(back?.n, registered.own.length)
+      const again = new Registrar(() => appUrl.href)
+      await again.more(3)
+      const after = await again.stop()
+      assert.deepEqual(after.failures, [])
+      assert.equal(after.own.concat(after.shared).filter((mrn) => mrns.includes(mrn)).length, 0)
+      const gaps = results.map(({ gapMs }) => gapMs ?? 0)
+      context.diagnostic(
+        JSON.stringify({
+          services: results.length,
+          tables: plan.services.reduce((sum, { tables }) => sum + tables.length, 0),
+          rows: results.reduce((sum, { verifiedRows }) => sum + (verifiedRows ?? 0), 0),
+          projections,
+          attempts,
+          registered: mrns.length,
+          worstGapMs: Math.max(...gaps),
+        }),
+      )
+    } finally {
+      await registrar.stop()
+      await shared.close()
+      await split.close()
+      await remove()
+      rmSync(directory, { recursive: true })
+    }
+  },
+)
+
+async function installHospital(serverUrl: string, url: string): Promise<void> {
+  await runOn(serverUrl, 'create database hospital template template0')
+  await applyMigrations(url, { directory: join(root, 'db/migration') })
+  const modules = await readModules(join(root, 'schema'))
+  await applySeeds(url, modules, 'system')
+  await runOn(url, `select core.set_environment('dev'); alter role imhotep_app login password 'imhotep-test'`)
+  await applySeeds(url, modules, 'demo')
+}
+
+async function count(db: Database, table: string): Promise<number> {
+  const [row] = await db.query<{ n: number }>(`select count(*)::int as n from ${table}`)
+  return row?.n ?? 0
+}
+
+/** Databases of services that a role can enter. */
+async function enterable(db: Database, role: string): Promise<string[]> {
+  const rows = await db.query<{ name: string }>(
+    `select datname as name from pg_database
+      where datname ~ '^(hospital_|imhotep_split$)' and has_database_privilege($1, oid, 'connect')`,
+    [role],
+  )
+  return rows.map(({ name }) => name)
+}
