@@ -18,7 +18,8 @@ test(
   'Split by modules: the demo hospital moves to a database for each service while patients register',
   { timeout: 1_200_000 },
   async (context) => {
-    const { server, remove } = await startLogicalServer()
+    const logical = await startLogicalServer()
+    const { server } = logical
     const directory = mkdtempSync(join(tmpdir(), 'imhotep-modules-'))
     const envDirectory = join(directory, 'env')
     await installHospital(server.url(), server.url('hospital'))
@@ -104,7 +105,7 @@ test(
       await registrar.stop()
       await shared.close()
       await split.close()
-      await remove()
+      await logical.remove()
       rmSync(directory, { recursive: true })
     }
   },
