@@ -159,8 +159,11 @@ function stepOf(context: Context, step: typeof cancel): Promise<Outcome<SplitDat
 }
 
 function service({ args }: Context): string {
-  const name = args[1]
-  if (name === undefined) throw new UsageError('no service is named', { hint: 'imhotep split <action> <service>' })
+  const [action = '', name] = args
+  if (name === undefined) {
+    const all = ['provision', 'copy', 'switch', 'run'].includes(action) ? ', or all of them: --all' : ''
+    throw new UsageError('no service is named', { hint: `imhotep split ${action} <service>${all}` })
+  }
   return name
 }
 

@@ -37,6 +37,7 @@ export async function runServices(split: Split, options: RunOptions): Promise<Se
   try {
     for (const service of options.services) {
       const started = performance.now()
+      await split.servicePlan(service)
       const before = await split.ledger.read(service)
       if (before.state === 'retired') continue
       const move = await split.moveOf(service)

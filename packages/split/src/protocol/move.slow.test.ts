@@ -10,6 +10,7 @@ import { NotEqualError } from './errors.ts'
 import { defaultOptions, type Move } from './move.ts'
 import { run } from './run.ts'
 import { verifySides } from './verify.ts'
+import { WrongStateError } from '../ledger/errors.ts'
 import { retire, revert } from './way-back.ts'
 
 const tableSql = `
@@ -222,4 +223,15 @@ test('run: rows that somebody changed in the copy are named by table, key and co
 
   assert.equal((await move.ledger.read('lab')).state, 'streaming')
   assert.equal(clients.route, 'shared')
+})
+
+test('retire: a service that did not switch is told to switch first, and keeps its tables', async () => {
+  await using here = await world()
+  const { move, pools } = here
+
+  await assert.rejects(retire(move, await move.ledger.read('lab')), WrongStateError)
+
+  assert.deepEqual(await pools.shared.query(`select to_regclass('zz_moved_orders') is null as untouched`), [
+    { untouched: true },
+  ])
 })

@@ -68,6 +68,9 @@ async function restoreKeys({ ledger, source, ownerOf }: Move): Promise<void> {
 
 /** Gives up the way back: the old tables, still fenced, are renamed to zz_moved_*, to be dropped when nobody missed them. */
 export async function retire(move: Move, entry: ServiceEntry): Promise<ServiceEntry> {
+  if (entry.state !== 'reversible' && entry.state !== 'retired') {
+    throw new WrongStateError(move.service, entry.state, 'retire', 'switch it first: imhotep split switch')
+  }
   const retired = entry.state === 'retired' ? entry : await move.ledger.advance(entry, 'retired')
   await move.target.closeLog(reverseLog(move.service))
   await move.source.setAside(move.tables)
