@@ -56,9 +56,10 @@ test(
 
       const clinical = split.databaseOf('hospital_clinical')
       const mrns = [...registered.shared, ...registered.own].toSorted()
-      const found = await clinical.query<{ mrn: string }>('select mrn from patient.patients where mrn = any ($1)', [
-        mrns,
-      ])
+      const found = await clinical.query<{ mrn: string }>(
+        'select mrn from patient.patients where mrn = any ($1) and deleted_at is null',
+        [mrns],
+      )
       assert.deepEqual(found.map(({ mrn }) => mrn).toSorted(), mrns)
       assert.equal(new Set(mrns).size, mrns.length)
       assert.ok((await auditOf(shared)) >= archived && (await auditOf(clinical)) > 0)

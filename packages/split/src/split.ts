@@ -19,6 +19,7 @@ import type { Obstacle } from './side.ts'
 import { openShared, type SharedSide } from './open-shared.ts'
 import { planSplit } from './plan/plan-split.ts'
 import type { ServiceMigrations, ServicePlan, SplitPlan } from './plan/split-plan.ts'
+import { keepEvidence } from './modules/keep-evidence.ts'
 import { planModuleSplit } from './modules/plan-module-split.ts'
 import { refreshProjections } from './modules/refresh-projections.ts'
 import { returnCommon } from './modules/return-common.ts'
@@ -277,10 +278,15 @@ export class Split {
         forwardLog(service.name),
         reverseLog(service.name),
       ])
+    const dropUnlessEvidence = async () => {
+      const kept = await keepEvidence(this.#settings.targetUrl, service.database)
+      if (kept !== null) this.#settings.say(`${service.name}: its audit log stays in ${kept}`)
+      await drop()
+    }
     const prepare = () => this.#provision(service)
     const { schema } = service
     return schema === null
-      ? { ...this.#moduleSchemaOf(service, adminUrl, migrate), prepare, drop }
+      ? { ...this.#moduleSchemaOf(service, adminUrl, migrate), prepare, drop: dropUnlessEvidence }
       : { ...this.#derivedSchemaOf(service, schema, adminUrl, migrate), prepare, drop }
   }
 
