@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Change, Key, LogTransaction, MovedTable, Position, Row } from '../model.ts'
 import { appliedTable, prepareBookkeeping } from './bookkeeping.ts'
-import { ApplyRefusedError } from './errors.ts'
+import { ApplyRefusedError, MariadbConnectError } from './errors.ts'
 import { readLayouts, type Layout, type LocalColumn } from './layout.ts'
 import { isEmptyLabel, literal } from './literal.ts'
 import { errorCode, openSession, type Session } from './session.ts'
@@ -183,7 +183,7 @@ async function insertRows(session: Session, layout: Layout, rows: readonly Row[]
 }
 
 function isFatal(error: unknown): boolean {
-  return (error as { fatal?: boolean }).fatal === true
+  return (error as { fatal?: boolean }).fatal === true || error instanceof MariadbConnectError
 }
 
 /** A row that is there already becomes the new one. */

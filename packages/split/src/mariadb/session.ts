@@ -60,15 +60,20 @@ export async function openSession(url: string, more: readonly string[] = []): Pr
       reject(new MariadbConnectError(placeOf(url).label, error.code ?? 'refused', { cause: error }))
     })
   })
-  const session = sessionOn(connection)
+  const session = sessionOn(connection, placeOf(url).label)
   await session.run(`set session ${[...settings, ...more].join(', ')}`)
   return session
 }
 
-function sessionOn(connection: Connection): Session {
+function sessionOn(connection: Connection, label: string): Session {
   const query = (sql: string) =>
     new Promise<unknown>((resolve, reject) => {
-      connection.query(sql, (error: QueryError | null, result: unknown) => (error ? reject(error) : resolve(result)))
+      connection.query(sql, (error: QueryError | null, result: unknown) => {
+        if (!error) return resolve(result)
+        // what the driver says of a connection that broke earlier has no code
+        const isClosed = /closed state/.test(error.message)
+        reject(isClosed ? new MariadbConnectError(label, 'it was lost', { cause: error }) : error)
+      })
     })
   const rows = async (sql: string) => (await query(sql)) as (string | null)[][]
   return {

@@ -16,8 +16,14 @@ export async function arm(move: Move, entry: ServiceEntry, applier: Applier): Pr
     throw new StaleVerificationError(move.service, freshHours)
   }
   await checkFingerprints(move, entry)
-  await move.schema.grant()
-  await move.looseKeys.watchOwn()
+  // Both lock one table after the other, as the applier does: they would wait for each other.
+  await applier.hold()
+  try {
+    await move.schema.grant()
+    await move.looseKeys.watchOwn()
+  } finally {
+    applier.release()
+  }
   // The log of the way back is open before anybody can write; what we apply ourselves is left out of it.
   const reverseFrom = await move.target.openLog(reverseLog(move.service), move.tables)
   await catchUp(move, applier, move.source)

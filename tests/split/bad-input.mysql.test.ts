@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { CopyWorkersError, LossyTypesError, NotReadyError, run, runServices } from '@imhotep/split'
+import { startLogicalServer } from '../support/logical-server.ts'
+import { mariadbDatabase, needsMariadb, startMariadb } from '../support/mariadb.ts'
+import { openClient } from './nilecare/writer/client.ts'
+import { openSplit } from './open-split.ts'
+
+const options = { skip: needsMariadb }
+const oneTable = 'services: { lab: { database: LAB } }\ntables: { orders: lab }'
+
+void test('run: a MariaDB whose binlog cannot be followed is refused, and nothing is touched', options, async () => {
+  const target = await startLogicalServer()
+  const cases = [
+    { settings: { binlog_format: 'MIXED' }, code: 'IMH_SPLIT_BINLOG_FORMAT' },
+    { settings: { log_bin: '0', skip_log_bin: '1' }, code: 'IMH_SPLIT_NO_BINLOG' },
+  ] as const
+  try {
+    for (const { settings, code } of cases) {
+      const source = await startMariadb(settings)
+      try {
+        await runStatements(source.url(), 'create database hospital')
+        await runStatements(source.url('hospital'), 'create table orders (id int primary key)')
+        await using here = await openSplit(source.url('hospital'), target.server.url(), oneTable)
+        await here.split.ledger.forget('lab')
+        await here.split.makePlan(here.mapFile)
+
+        await assert.rejects(run(await here.split.moveOf('lab'), 'reversible'), (error: unknown) => {
+          assert.ok(error instanceof NotReadyError, String(error))
+          assert.ok(error.obstacles.some((one) => one.code === code && one.hint.length > 10))
+          return true
+        })
+        assert.equal((await here.split.ledger.read('lab')).state, 'mapped')
+      } finally {
+        await source.remove()
+      }
+    }
+  } finally {
+    await target.remove()
+  }
+})
+
+void test(
+  'plan and run: dates that would be lost, and copies without workers, stop with a way out',
+  options,
+  async () => {
+    const target = await startLogicalServer({ max_logical_replication_workers: '1' })
+    try {
+      await using lossy = await mariadbDatabase(
+        'create table orders (id int primary key, taken date not null)',
+        `insert into orders values (1, '0000-00-00')`,
+      )
+      await using one = await openSplit(lossy.url, target.server.url(), oneTable)
+      await assert.rejects(one.split.makePlan(one.mapFile), (error: unknown) => {
+        assert.ok(error instanceof LossyTypesError, String(error))
+        assert.match(error.message, /orders\.taken/)
+        assert.doesNotMatch(error.message, /0000-00-00/)
+        assert.match(error.hint ?? '', /zeroDate/)
+        return true
+      })
+
+      await using shared = await mariadbDatabase(
+        'create table users (id int primary key)',
+        'create table orders (id int primary key)',
+        'insert into users values (1)',
+      )
+      await using two = await openSplit(
+        shared.url,
+        target.server.url(),
+        'services: { lab: { database: LAB }, auth: {} }\ntables: { orders: lab, users: { owner: auth, copies: [lab] } }',
+      )
+      await two.split.makePlan(two.mapFile)
+      await assert.rejects(
+        runServices(two.split, { services: ['auth', 'lab'], goal: 'reversible' }),
+        (error: unknown) => {
+          assert.ok(error instanceof CopyWorkersError, String(error))
+          assert.match(error.hint ?? '', /max_logical_replication_workers/)
+          return true
+        },
+      )
+      const states = (await two.split.ledger.all()).map(({ state }) => state)
+      assert.deepEqual(states, ['reversible', 'reversible'])
+    } finally {
+      await target.remove()
+    }
+  },
+)
+
+async function runStatements(url: string, ...statements: string[]): Promise<void> {
+  const client = await openClient({ kind: 'mariadb', url })
+  for (const statement of statements) await client.query(statement)
+  await client.close()
+}
