@@ -225,3 +225,14 @@ async function startProxy() {
     close: () => new Promise((resolve) => server.close(resolve)),
   }
 }
+
+test('transaction: a server that is not there is told', async () => {
+  const nowhere = connect('postgres://nobody@127.0.0.1:1/none')
+
+  await assert.rejects(
+    nowhere.transaction((tx) => tx.query('select 1')),
+    { code: 'IMH_CONNECTION_FAILED' },
+  )
+
+  await nowhere.close()
+})

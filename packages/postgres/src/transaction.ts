@@ -53,7 +53,9 @@ async function attemptOnce<T>(
   opened.catch(() => undefined)
 
   try {
-    const result = await work(transaction)
+    // The driver never answers what waits behind an opening that found no server.
+    const unopened = opened.then(() => new Promise<never>(() => {}))
+    const result = await Promise.race([work(transaction), unopened])
     await opened
     over = true
     await commit(client, () => failure)
