@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { connect } from '@imhotep/postgres'
-import { cancel, PlanInUseError, retire, revert, run, Split } from '@imhotep/split'
+import { cancel, PlanInUseError, retire, revert, run, runServices, Split } from '@imhotep/split'
 import { startLogicalServer, runOn } from '../support/logical-server.ts'
 
 const sharedSchema = `
@@ -90,12 +90,19 @@ test('Split: every service of a shared database gets its own, and the shared one
     await retire(move, entry)
   }
 
+  const services = plan.services.map(({ name }) => name)
+  const again = await runServices(split, { services, goal: 'reversible', retire: true })
+  assert.deepEqual(
+    again.map(({ state }) => state),
+    ['retired', 'retired', 'retired'],
+  )
+
   const tables = await shared.query(
     `select table_name from information_schema.tables where table_schema = 'public' and table_name not like 'zz_moved_%'`,
   )
   assert.deepEqual(
     tables.map((row) => String(Object.values(row as object)[0])).toSorted((a, b) => (a < b ? -1 : 1)),
-    ['countries', 'patient_orders'],
+    ['patient_orders'],
   )
   const env = readFileSync(join(directory, 'env/lab.env'), 'utf8')
   assert.match(env, /^DATABASE_URL=postgres:\/\/lab_of_the_hospital_app:/m)

@@ -39,7 +39,10 @@ export async function runServices(split: Split, options: RunOptions): Promise<Se
       const started = performance.now()
       await split.servicePlan(service)
       const before = await split.ledger.read(service)
-      if (before.state === 'retired') continue
+      if (before.state === 'retired') {
+        results.push({ service, state: 'retired', verifiedRows: null, gapMs: null, seconds: 0 })
+        continue
+      }
       const move = await split.moveOf(service)
       const { entry, verification, reverse } = await run(move, options.goal)
       if (reverse) {
