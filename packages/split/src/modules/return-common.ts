@@ -11,6 +11,8 @@ const youngerBy = 'updated_at'
  * shared database: rows that it does not have, and younger versions of those that it has. Nothing is deleted.
  */
 export async function returnCommon(ownUrl: string, sharedUrl: string, tables: readonly MovedTable[]): Promise<void> {
+  // A shared database of another kind has none.
+  if (tables.length === 0) return
   await withSession(ownUrl, (own) =>
     withSession(sharedUrl, (shared) =>
       // No trigger may fire: it would make every row the youngest.
