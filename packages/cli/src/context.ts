@@ -1,3 +1,4 @@
+import type { Page } from './output/page.ts'
 import type { Target } from './target/target.ts'
 
 /** What a command may know of the world around it: nothing reads process.* below main.ts. */
@@ -12,6 +13,8 @@ export interface Context {
   readonly announce: (target: Target) => void
   /** Says on stderr what is being done right now. */
   readonly progress: (text: string) => void
+  /** Shows a page in the place of the one shown before, for an answer that goes on changing. */
+  readonly show: (print: (page: Page) => void) => void
   /** Asks a yes-or-no question; null when nobody is there to answer. */
   readonly confirm: (question: string) => Promise<boolean | null>
 }

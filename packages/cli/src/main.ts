@@ -45,6 +45,11 @@ async function runCommand({ command, args, options }: Call): Promise<void> {
       else if (!json) page.line(text)
     },
     progress: progress.say,
+    show: (print) => {
+      progress.clear()
+      if (process.stdout.isTTY) process.stdout.write('\u001b[2J\u001b[H')
+      print(page)
+    },
     confirm,
   }
   const outcome = await command.run(context)

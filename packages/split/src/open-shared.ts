@@ -10,6 +10,12 @@ import type { Dialect } from './plan/plan-split.ts'
 import { postgresDialect } from './plan/postgres-dialect.ts'
 import { openPostgresSide } from './postgres/open-postgres-side.ts'
 import type { SharedCatalog, Side } from './side.ts'
+import { mariadbReader, postgresReader, type SampleReader } from './sample/sample-reader.ts'
+import { fencedTables } from './postgres/fence.ts'
+import { fencedTables as fencedInMariadb } from './mariadb/fence.ts'
+import type { Position, TableName } from './model.ts'
+import { slotLag, type Lag } from './postgres/change-log.ts'
+import { bytesBetween } from './mariadb/position.ts'
 
 /** The shared database, whichever server it is on. */
 export interface SharedSide {
@@ -18,6 +24,11 @@ export interface SharedSide {
   readonly database: string
   dialect(catalog: SharedCatalog, say: (text: string) => void): Dialect
   readonly looseEnd: LooseEnd
+  /** Those of the tables that clients cannot change any more. */
+  fenced(tables: readonly TableName[]): Promise<TableName[]>
+  readonly reader: SampleReader
+  /** What of the log lies behind `applied`; null when the log is not open. */
+  logLag(log: string, applied: Position | null): Promise<Lag | null>
   close(): Promise<void>
 }
 
@@ -39,6 +50,9 @@ async function openSharedPostgres(url: string): Promise<SharedSide> {
     database: describeTarget(url).database,
     dialect: () => postgresDialect(url),
     looseEnd: postgresEnd(db),
+    logLag: (log) => slotLag(db, log),
+    fenced: (tables) => fencedTables(db, tables),
+    reader: postgresReader(db),
     async close() {
       await Promise.all([side.close(), db.close()])
     },
@@ -59,6 +73,12 @@ async function openSharedMariadb(url: string): Promise<SharedSide> {
     database,
     dialect: (catalog, say) => mariadbDialect(session, catalog, say),
     looseEnd: mariadbEnd(session, database),
+    fenced: (tables) => fencedInMariadb(session, tables),
+    reader: mariadbReader(session),
+    async logLag(_, applied) {
+      if (applied === null) return null
+      return { bytes: bytesBetween(applied, await side.position()), followed: null }
+    },
     async close() {
       await Promise.all([side.close(), session.close()])
     },

@@ -58,7 +58,7 @@ export interface SplitSettings {
 type Migrate = (to: string) => Promise<void>
 
 /** The database of the target server that holds the states of all moves. */
-const ledgerDatabase = 'imhotep_split'
+export const ledgerDatabase = 'imhotep_split'
 
 /** A split from its plan to the last retired table: opens what a move needs and knows where its parts are. */
 export class Split {
@@ -108,7 +108,7 @@ export class Split {
       mapText: text,
     })
     await this.ledger.savePlan(plan)
-    for (const { name, schema } of plan.services) if (schema) writeSchemaFiles(this.#directoryOf(name), schema)
+    for (const { name, schema } of plan.services) if (schema) writeSchemaFiles(this.migrationsOf(name), schema)
     return plan
   }
 
@@ -183,6 +183,16 @@ export class Split {
     }
   }
 
+  /** The directory of a service's migrations. */
+  migrationsOf(service: string): string {
+    return join(this.#settings.schemaDirectory, service)
+  }
+
+  /** The environment file of a service: it holds a password. */
+  envFileOf(service: string): string {
+    return envFile(this.#settings.envDirectory, service)
+  }
+
   /** Superuser's connection string to the database of a service: holds a password. */
   adminUrl(database: string): string {
     return withDatabase(this.#settings.targetUrl, database)
@@ -234,10 +244,6 @@ export class Split {
     }
   }
 
-  #directoryOf(service: string): string {
-    return join(this.#settings.schemaDirectory, service)
-  }
-
   /** What the service logs in with: remembered by its environment file alone. */
   #applicationUrl(name: string): string {
     return readEnvFile(envFile(this.#settings.envDirectory, name))['SERVICE_DATABASE_URL'] ?? ''
@@ -271,7 +277,7 @@ export class Split {
 
   #schemaOf(service: ServicePlan, adminUrl: string): ServiceSchema {
     const migrate = async (to: string) => {
-      await applyMigrations(adminUrl, { directory: this.#directoryOf(service.name), to })
+      await applyMigrations(adminUrl, { directory: this.migrationsOf(service.name), to })
     }
     const drop = () =>
       deprovisionServiceDatabase(this.#settings.targetUrl, service.database, [
@@ -293,10 +299,14 @@ export class Split {
   #derivedSchemaOf(service: ServicePlan, schema: ServiceMigrations, adminUrl: string, migrate: Migrate) {
     return {
       createTables: async () => {
-        writeSchemaFiles(this.#directoryOf(service.name), schema)
+        writeSchemaFiles(this.migrationsOf(service.name), schema)
         await migrate('001')
       },
-      createKeys: () => migrate(schema.copies === null ? '002' : '003'),
+      createKeys: async () => {
+        await migrate(schema.copies === null ? '002' : '003')
+        // Clients that come with the switch are planned for before autovacuum gets there.
+        await this.databaseOf(service.database).query('analyze')
+      },
       grant: () => grantServiceRoles(adminUrl),
     }
   }

@@ -15,7 +15,7 @@ export const split = defineCommand<SplitData>({
     'service gets the database of `bundle --topology services`. provision, copy, verify, switch: the steps, each does those before it. ' +
     'run: all of them (--all services). revert: back to the shared database, with everything written since. cancel: ends a ' +
     'move that did not switch. retire: gives up the way back; old tables become zz_moved_*. follow: keeps the other side up ' +
-    'to date until Ctrl-C. loose-keys: does what foreign keys across services did. export, import: the manual way.',
+    'to date until Ctrl-C. loose-keys: does what foreign keys across services did. status: the dashboard. test: the test guide, 13 questions a service. export, import: the manual way.',
   arguments: [
     { name: '<action>', description: 'what to do', choices: Object.keys(actions) },
     { name: '[service]', description: 'the service to do it with' },
@@ -33,10 +33,11 @@ export const split = defineCommand<SplitData>({
     { flags: '--suggest', description: 'with map: write a first draft' },
     { flags: '--code <directory...>', description: 'with deps: source code to look through' },
     { flags: '--log <file...>', description: 'with deps: general, slow (slow in the name) or PostgreSQL logs' },
-    { flags: '--allow <file>', description: 'with deps: the allow-list (default: split-allow.yaml)' },
+    { flags: '--allow <file>', description: 'with deps and status: the allow-list (default: split-allow.yaml)' },
     { flags: '--allow-all', description: 'with deps: begin an allow-list with what is found' },
     { flags: '--shrink', description: 'with deps: strike what is gone from the allow-list' },
-    { flags: '--html <file>', description: 'with deps: write the report as a page' },
+    { flags: '--html <file>', description: 'with deps, status and test: write the report as a page' },
+    { flags: '--watch', description: 'with status: again every second until Ctrl-C' },
     { flags: '--directory <directory>', description: 'with export and import (default: export/<service>)' },
     { flags: '--chunk <rows>', description: 'rows that are copied and compared at a time (default: 20000)' },
     { flags: '--max-wait <seconds>', description: 'how long the copy may take to catch up (default: 600)' },
@@ -49,6 +50,8 @@ export const split = defineCommand<SplitData>({
     { run: 'imhotep split verify lab', does: 'copy lab and compare every value; nothing is switched' },
     { run: 'imhotep split switch lab', does: 'clients of lab use its own database from now on' },
     { run: 'imhotep split revert lab', does: 'and back again, with everything written since' },
+    { run: 'imhotep split status --html status.html', does: 'how far the split is, also as a page' },
+    { run: 'imhotep split test lab', does: 'is lab complete, isolated, safe and reversible?' },
     { run: 'imhotep split run --all --map owners.yaml --retire', does: 'the whole database, in one command' },
   ],
   run: (context) => {

@@ -1,4 +1,12 @@
-import { serves, type ServicePlan, type SplitStatus, type Verification } from '@imhotep/split'
+import {
+  figures,
+  lagText,
+  serves,
+  type GuideReport,
+  type ServicePlan,
+  type SplitStatus,
+  type Verification,
+} from '@imhotep/split'
 import type { SplitData } from '../split/data.ts'
 import { count, type Page } from './page.ts'
 
@@ -47,6 +55,9 @@ export function printSplit(data: SplitData, page: Page): void {
       return
     case 'status':
       printStatus(data.status, page)
+      return
+    case 'test':
+      printGuide(data.report, page)
       return
     case 'export':
     case 'import':
@@ -107,7 +118,22 @@ function printVerification(service: string, { equal, rows, tables, heldMs }: Ver
   )
 }
 
-function printStatus(status: SplitStatus, page: Page): void {
+function printGuide({ results, passed, failed, notApplicable }: GuideReport, page: Page): void {
+  const tones = { pass: 'good', fail: 'bad', 'not applicable': 'dim' } as const
+  for (const service of new Set(results.map((result) => result.service))) {
+    page.line(page.paint(service, 'bold'))
+    for (const { number, name, verdict, reason } of results.filter((result) => result.service === service)) {
+      page.line(
+        `  ${String(number).padStart(2)}  ${page.paint(verdict.padEnd(14), tones[verdict])}  ${name}: ${reason}`,
+      )
+    }
+  }
+  page.line(`${passed} passed, ${failed} failed, ${notApplicable} not applicable`)
+}
+
+/** Also said again and again by `--watch`. */
+export function printStatus(status: SplitStatus, page: Page): void {
+  const mark = (isSo: boolean) => ({ text: isSo ? 'yes' : 'no', tone: isSo ? ('good' as const) : ('warn' as const) })
   page.table(
     status.services.map((one) => [
       one.service,
@@ -117,13 +143,29 @@ function printStatus(status: SplitStatus, page: Page): void {
       one.tables,
       one.verified?.rows ?? '-',
       one.crossingKeys,
-      one.independent ? 'yes' : 'no',
+      one.queriesAcross,
+      lagText(one.lag),
+      mark(one.isolation.isolated),
+      one.deployment.migrations,
+      mark(one.deployment.independent),
     ]),
-    ['service', 'database', 'state', 'serves from', 'tables', 'rows verified', 'keys across', 'independent'],
+    [
+      'service',
+      'database',
+      'state',
+      'clients use',
+      'tables',
+      'rows verified',
+      'keys across',
+      'queries',
+      'log to apply',
+      'isolated',
+      'migrations',
+      'independent',
+    ],
   )
-  page.line(
-    `${status.servicesWithOwnDatabase} of ${count(status.services.length, 'service')} with a database of its own, ` +
-      `${count(status.sharedTables, 'table')} still shared, ${count(status.crossingKeys, 'foreign key')} across, ` +
-      `${Math.round(status.verifiedShare * 100)} % verified`,
+  page.line()
+  page.table(
+    figures(status).map(({ name, value, reached }) => [name, { text: value, tone: reached ? 'good' : 'warn' }]),
   )
 }

@@ -5,11 +5,12 @@ import {
   cancel,
   exportService,
   follow,
+  guidePage,
   importPlanned,
   looseOrphansOf,
   printMap,
-  readStatus,
   revertService,
+  runGuide,
   runServices,
   Split,
   suggestOwners,
@@ -27,6 +28,7 @@ import { findProject } from '../project/project.ts'
 import { findSplitDependencies } from './dependencies.ts'
 import { mapFile } from './files.ts'
 import { withSplit } from './open.ts'
+import { splitStatus } from './status.ts'
 import type { SplitData } from './data.ts'
 
 /** What each `imhotep split <action>` does. */
@@ -92,8 +94,18 @@ export const actions: Readonly<Record<string, (context: Context) => Promise<Outc
     withSplit(context, async (split, target) => ({
       ok: true,
       target,
-      data: { action: 'status', status: await readStatus(split) },
+      data: { action: 'status', status: await splitStatus(context, split) },
     })),
+
+  test: (context) =>
+    withSplit(context, async (split, target) => {
+      const [, name] = context.args
+      const { signal, progress: say } = context
+      const report = await runGuide(split, { ...(name !== undefined && { services: [name] }), signal, say })
+      const html = context.options.text('html')
+      if (html !== undefined) writeFileSync(join(context.cwd, html), guidePage(report))
+      return { ok: report.failed === 0, target, data: { action: 'test', report } }
+    }),
 
   export: (context) =>
     withSplit(context, async (split, target) => {

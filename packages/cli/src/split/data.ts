@@ -1,4 +1,4 @@
-import type { ServiceResult, SplitPlan, SplitStatus, State, Verification } from '@imhotep/split'
+import type { GuideReport, ServiceResult, SplitPlan, SplitStatus, State, Verification } from '@imhotep/split'
 
 /** What the actions of `imhotep split` answer. */
 export type SplitData =
@@ -20,5 +20,6 @@ export type SplitData =
       readonly rows: number
       readonly orphans: readonly { readonly name: string; readonly keys: number }[]
     }
+  | { readonly action: 'test'; readonly report: GuideReport }
   | { readonly action: 'status'; readonly status: SplitStatus }
   | { readonly action: 'export' | 'import'; readonly directory: string; readonly tables: number; readonly rows: number }

@@ -13,6 +13,7 @@ import {
   readAllowList,
   shrinkAllowList,
   startAllowList,
+  type AllowList,
   type Split,
 } from '@imhotep/split'
 import type { Outcome } from '../command.ts'
@@ -37,13 +38,13 @@ export async function findSplitDependencies(
     statements: logs.map((file) => statementsOf(file, kind)),
     folders: options.list('code').map((folder) => ({ directory: resolve(cwd, folder) })),
   })
-  const listFile = resolve(cwd, options.text('allow') ?? 'split-allow.yaml')
+  const listFile = allowListFile(context)
   const text = existsSync(listFile) ? readText(listFile) : null
   if (options.flag('shrink') && text !== null) writeFileSync(listFile, shrinkAllowList(text, findings))
   if (options.flag('allowAll') && text === null) {
     writeFileSync(listFile, startAllowList(findings, { issue: 'to be planned', reason: 'found when the split began' }))
   }
-  const list = existsSync(listFile) ? readAllowList(readText(listFile), listFile) : null
+  const list = allowListOf(context)
   const html = options.text('html')
   if (html !== undefined) writeFileSync(resolve(cwd, html), dependencyHtml(findings, list, split.source.database))
   const { refused, refusedUnknown } = judge(findings, list)
@@ -52,6 +53,16 @@ export async function findSplitDependencies(
     target,
     data: { action: 'deps', text: dependencyText(findings, list), report: dependencyJson(findings, list) },
   }
+}
+
+/** The allow-list that the options name; null when there is none. */
+export function allowListOf(context: Context): AllowList | null {
+  const file = allowListFile(context)
+  return existsSync(file) ? readAllowList(readText(file), file) : null
+}
+
+function allowListFile({ options, cwd }: Context): string {
+  return resolve(cwd, options.text('allow') ?? 'split-allow.yaml')
 }
 
 function statementsOf(file: string, kind: 'mariadb' | 'postgres') {

@@ -5,12 +5,17 @@ import type { Names } from './names.ts'
 import { wayOutOfForeignKey } from './ways-out.ts'
 
 /** Foreign keys, views, routines, events, triggers and generated columns that reach over a border. */
-export function addCatalogDependencies(catalog: SharedCatalog, names: Names, collector: Collector): void {
+export function addCatalogDependencies(
+  catalog: SharedCatalog,
+  names: Names,
+  collector: Collector,
+  home?: string,
+): void {
   addForeignKeys(catalog, collector)
   for (const routine of [...catalog.views, ...catalog.routines]) {
     collector.looked(`${routine.kind}s`)
     const object = tableId(routine)
-    collector.addUses(routine.kind, object, names.usesOfRoutine(routine), once(`${routine.kind} ${object}`))
+    collector.addUses(routine.kind, object, names.usesOfRoutine(routine), once(`${routine.kind} ${object}`), home)
   }
   for (const trigger of catalog.triggers) {
     collector.looked('triggers')

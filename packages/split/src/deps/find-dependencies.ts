@@ -14,6 +14,8 @@ export interface DependencySources {
   readonly catalog: SharedCatalog
   readonly dialect: Dialect
   readonly map: CheckedOwnerMap
+  /** The service that all objects of the catalog belong to; else each belongs to the owner of what it writes or names first. */
+  readonly home?: string
   /** Statistics and logs: `fromDigests`, `fromPgStatStatements`, `fromGeneralLog`, `fromSlowLog`, `fromPostgresLog`. */
   readonly statements?: readonly (AsyncIterable<SeenStatement> | Iterable<SeenStatement>)[]
   readonly folders?: readonly SourceFolder[]
@@ -25,7 +27,7 @@ export interface DependencySources {
 export async function findDependencies(sources: DependencySources): Promise<Findings> {
   const names = new Names(sources.catalog, sources.dialect)
   const collector = new Collector(sources.map)
-  addCatalogDependencies(sources.catalog, names, collector)
+  addCatalogDependencies(sources.catalog, names, collector, sources.home)
   for (const statements of sources.statements ?? []) await addStatements(statements, names, collector)
   for (const folder of sources.folders ?? []) await addSourceCode(folder, names, collector)
   if (sources.transactions) await addTransactions(sources.transactions, collector)

@@ -60,6 +60,12 @@ export async function unfenceTables(session: Session, database: string, moved: r
   await forgetKept(session, names)
 }
 
+/** Those of the tables whose fence is whole. */
+export async function fencedTables(session: Session, tables: readonly TableName[]): Promise<TableName[]> {
+  const names = new Set((await readTriggers(session, tables)).map(({ name }) => name))
+  return tables.filter((table) => events.every((event) => names.has(fenceName(table, event))))
+}
+
 function fenceName({ name }: TableName, event: string): string {
   const full = `${ownPrefix}${event.slice(0, 1)}_${name}`
   if (full.length <= maxName) return full

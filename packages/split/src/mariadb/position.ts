@@ -21,3 +21,9 @@ export async function masterPosition(session: Session): Promise<Position> {
   const [row] = await session.rows('show master status')
   return row ? `${row[0]}:${row[1]}` : ''
 }
+
+/** Null across files: how long those in between are is the server's business. */
+export function bytesBetween(from: Position, to: Position): number | null {
+  const [left, right] = [parsePosition(from), parsePosition(to)]
+  return left.file === right.file ? Math.max(0, right.offset - left.offset) : null
+}

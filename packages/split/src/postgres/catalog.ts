@@ -3,7 +3,7 @@ import type { Database } from '@imhotep/postgres'
 import type { SharedColumn, SharedForeignKey, SharedIndex, SharedTable, TableName } from '../model.ts'
 import type { SharedCatalog, SharedRoutine } from '../side.ts'
 
-/** Ours, and what nobody moves. */
+/** Ours, and what nobody moves: a schema, and triggers of that name. */
 const ownSchema = 'imhotep_split'
 
 interface SizeRow extends TableName {
@@ -53,13 +53,15 @@ export async function readSharedCatalog(db: Database, schemas?: readonly string[
         body,
       })),
     triggers: owners.flatMap((owner) =>
-      [...owner.triggers.values()].map((trigger) => ({
-        schema: owner.schema,
-        name: trigger.name,
-        kind: 'trigger' as const,
-        body: bodyOf(trigger.function),
-        table: { schema: owner.schema, name: owner.name },
-      })),
+      [...owner.triggers.values()]
+        .filter(({ name }) => !name.startsWith(`${ownSchema}_`))
+        .map((trigger) => ({
+          schema: owner.schema,
+          name: trigger.name,
+          kind: 'trigger' as const,
+          body: bodyOf(trigger.function),
+          table: { schema: owner.schema, name: owner.name },
+        })),
     ),
   }
 }

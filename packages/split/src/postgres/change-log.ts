@@ -1,4 +1,4 @@
-import type { Connection } from '@imhotep/postgres'
+import type { Connection, Transaction } from '@imhotep/postgres'
 import type { MovedTable, Position } from '../model.ts'
 import { ChangeLogLostError, ChangeLogTablesError } from './errors.ts'
 import type { End } from './layout.ts'
@@ -63,6 +63,22 @@ export async function closeChangeLog(session: Connection, log: string): Promise<
   )
   await session.script(`select pg_drop_replication_slot(slot_name) from pg_replication_slots where ${ofThisDatabase}`)
   await session.script(`drop publication if exists ${identifier(name)}`)
+}
+
+export interface Lag {
+  readonly bytes: number | null
+  readonly followed: boolean | null
+}
+
+/** How much of the log was not read for good yet; null when it is not open here, or was lost. */
+export async function slotLag(db: Transaction, log: string): Promise<Lag | null> {
+  const [slot] = await db.query<Lag>(
+    `select pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)::int8 as bytes, active as followed
+       from pg_replication_slots
+      where slot_name = $1 and database = current_database() and wal_status is distinct from 'lost'`,
+    [slotName(log)],
+  )
+  return slot ?? null
 }
 
 async function findSlot(session: Connection, name: string): Promise<SlotRow | undefined> {

@@ -1,5 +1,5 @@
-import type { Connection } from '@imhotep/postgres'
-import type { MovedTable, Position } from '../model.ts'
+import type { Connection, Transaction } from '@imhotep/postgres'
+import type { MovedTable, Position, TableName } from '../model.ts'
 import { prepareBookkeeping } from './bookkeeping.ts'
 import { readLayout, type End } from './layout.ts'
 import { endOfLog } from './position.ts'
@@ -31,6 +31,16 @@ export async function fenceTables(
   }
   // Whoever wrote before has committed by now.
   return endOfLog(session)
+}
+
+/** Those of the tables that have a fence. */
+export function fencedTables(db: Transaction, tables: readonly TableName[]): Promise<TableName[]> {
+  return db.query<TableName>(
+    `select n.nspname as schema, c.relname as name
+       from pg_trigger t join pg_class c on c.oid = t.tgrelid join pg_namespace n on n.oid = c.relnamespace
+      where t.tgname = $1 and t.tgenabled in ('O', 'A') and c.oid in (select to_regclass(name)::oid from unnest($2::text[]) name)`,
+    [trigger, tables.map(qualified)],
+  )
 }
 
 async function fenceTable(session: Connection, name: string, table: string): Promise<void> {

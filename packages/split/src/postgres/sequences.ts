@@ -60,3 +60,26 @@ function setval({ sequence, table, column, increment }: SequenceRow, gap: number
     from (select ${farthest}(${identifier(column)})::numeric as v from ${table}) t, ${sequence} s, pg_sequence q
    where q.seqrelid = ${oid} and t.v is not null`
 }
+
+/** Sequences whose next value is not behind the greatest one in use. */
+export async function sequencesBehind(
+  session: Connection,
+  tables: readonly MovedTable[],
+  end: End,
+): Promise<{ readonly table: string; readonly column: string }[]> {
+  const behind: { table: string; column: string }[] = []
+  for (const table of tables) {
+    const { oid, sql } = await readLayout(session, table, end)
+    for (const { sequence, column, increment } of await session.query<SequenceRow>(sequencesQuery, [oid])) {
+      const [farthest, notBehind] = Number(increment) > 0 ? ['max', '<='] : ['min', '>=']
+      const [row] = await session.query(
+        `select from (select ${farthest}(${identifier(column)})::numeric as v from ${sql}) t, ${sequence} s, pg_sequence q
+          where q.seqrelid = $1::regclass
+            and case when s.is_called then s.last_value + q.seqincrement else s.last_value end ${notBehind} t.v`,
+        [sequence],
+      )
+      if (row) behind.push({ table: table[end].name, column })
+    }
+  }
+  return behind
+}

@@ -16,8 +16,15 @@ interface Arrow {
 
 const HEIGHT = 32
 
-/** The services as boxes, an arrow for what each uses of another: thick by number, red while anything is open, grey when settled. */
-export function serviceGraph(dependencies: readonly Dependency[], isOpen: (dependency: Dependency) => boolean): string {
+/**
+ * The services as boxes, an arrow for what each uses of another: thick by number, red while anything is open, grey when
+ * settled. Services of `also` are there without an arrow as well.
+ */
+export function serviceGraph<Shown extends Dependency>(
+  dependencies: readonly Shown[],
+  isOpen: (dependency: Shown) => boolean,
+  also: readonly string[] = [],
+): string {
   const arrows = new Map<string, Arrow>()
   for (const dependency of dependencies) {
     const [from, to] = [dependency.from.service, dependency.to.service]
@@ -26,7 +33,7 @@ export function serviceGraph(dependencies: readonly Dependency[], isOpen: (depen
     arrow.total += 1
     if (isOpen(dependency)) arrow.open += 1
   }
-  const services = [...new Set([...arrows.values()].flatMap(({ from, to }) => [from, to]))].toSorted()
+  const services = [...new Set([...also, ...[...arrows.values()].flatMap(({ from, to }) => [from, to])])].toSorted()
 
   const graph = new Graph()
   graph.setGraph({ rankdir: 'LR', nodesep: 24, ranksep: 110, marginx: 20, marginy: 20 })

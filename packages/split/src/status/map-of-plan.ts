@@ -1,0 +1,36 @@
+import { SHARED_READ, tableId, type CheckedOwnerMap, type OwnedTable } from '../map/owner-map.ts'
+import type { MovedTable, SharedTable, TableName } from '../model.ts'
+import type { SplitPlan } from '../plan/split-plan.ts'
+
+type Owned = Pick<OwnedTable, 'owner' | 'copies' | 'key'>
+
+/** The name that a retired table has: on PostgreSQL names have 63 characters, on MariaDB 64. */
+export function asideNames({ schema, name }: TableName): TableName[] {
+  return [63, 64].map((length) => ({ schema, name: `zz_moved_${name}`.slice(0, length) }))
+}
+
+/** The owner map as it was when the plan was made, over the tables that are there now, also those that are set aside. */
+export function mapOfPlan(plan: SplitPlan, tables: readonly SharedTable[]): CheckedOwnerMap {
+  const owners = new Map<string, Owned>()
+  const enter = ({ source, key }: MovedTable, owner: string, copies: readonly string[]) => {
+    for (const name of [source, ...asideNames(source)]) owners.set(tableId(name), { owner, copies, key })
+  }
+  for (const { name, tables: own, reference, copies } of plan.services) {
+    for (const table of reference) enter(table, SHARED_READ, [])
+    for (const table of own) {
+      enter(table, name, copies.find((copy) => tableId(copy.table.source) === tableId(table.source))?.readers ?? [])
+    }
+  }
+  const owned = tables.flatMap((table): OwnedTable[] => {
+    const known = owners.get(tableId(table))
+    return known ? [{ table, ...known, zeroDate: () => null }] : []
+  })
+  return {
+    tables: owned,
+    services: plan.services.map(({ name, database }) => ({
+      name,
+      database,
+      tables: owned.filter(({ owner }) => owner === name),
+    })),
+  }
+}
