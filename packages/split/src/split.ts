@@ -31,6 +31,7 @@ import {
   grantServiceRoles,
   provisionServiceDatabase,
 } from './postgres/provision.ts'
+import { withSession } from './postgres/session.ts'
 import {
   defaultOptions,
   forwardLog,
@@ -305,7 +306,7 @@ export class Split {
       createKeys: async () => {
         await migrate(schema.copies === null ? '002' : '003')
         // Clients that come with the switch are planned for before autovacuum gets there.
-        await this.databaseOf(service.database).query('analyze')
+        await withSession(adminUrl, (session) => session.script('analyze'))
       },
       grant: () => grantServiceRoles(adminUrl),
     }
