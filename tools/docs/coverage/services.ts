@@ -13,8 +13,8 @@ export const services: readonly Requirement[] = [
       'core.create_service_roles()',
     ],
     tests: {
-      'tests/split/whole-split.pg.test.ts': ['every service of a shared database gets its own'],
-      'tests/split/test-guide.pg.test.ts': ['passes on a sound split'],
+      'tests/split/whole-split.slow.test.ts': ['every service of a shared database gets its own'],
+      'tests/split/test-guide.slow.test.ts': ['passes on a sound split'],
     },
   },
   {
@@ -45,7 +45,7 @@ export const services: readonly Requirement[] = [
     objects: ['imhotep split', 'packages/split/src/configure/', 'docs/guides/split.md'],
     tests: {
       'packages/split/src/configure/env-file.test.ts': ['keeps the lines of others'],
-      'tests/split/whole-split.pg.test.ts': ['every service of a shared database gets its own'],
+      'tests/split/whole-split.slow.test.ts': ['every service of a shared database gets its own'],
     },
   },
   {
@@ -73,7 +73,7 @@ export const services: readonly Requirement[] = [
     state: 'built',
     objects: ['packages/split/src/protocol/way-back.ts', 'packages/split/src/protocol/recover.ts'],
     tests: {
-      'tests/split/whole-split.pg.test.ts': [
+      'tests/split/whole-split.slow.test.ts': [
         'a cancelled move leaves the shared database as it was',
         'a reverted service serves from the shared database again',
       ],
@@ -98,7 +98,7 @@ export const services: readonly Requirement[] = [
     state: 'built',
     objects: ['packages/split/src/test-guide/', 'docs/guides/split-tests.md', 'imhotep split'],
     tests: {
-      'tests/split/test-guide.pg.test.ts': [
+      'tests/split/test-guide.slow.test.ts': [
         'each test fails when what it asks about is broken',
         'asks in every state what can be asked',
       ],
@@ -110,7 +110,8 @@ export const services: readonly Requirement[] = [
     state: 'built',
     objects: ['packages/split/src/status/', 'imhotep split'],
     tests: {
-      'tests/split/status.pg.test.ts': ['tells before, under way and after', 'statusPage: escapes everything'],
+      'tests/split/status.slow.test.ts': ['tells before, under way and after'],
+      'packages/split/src/report/pages.test.ts': ['statusPage: escapes everything'],
     },
   },
   {

@@ -103,7 +103,7 @@ export const actions: Readonly<Record<string, (context: Context) => Promise<Outc
       const { signal, progress: say } = context
       const report = await runGuide(split, { ...(name !== undefined && { services: [name] }), signal, say })
       const html = context.options.text('html')
-      if (html !== undefined) writeFileSync(join(context.cwd, html), guidePage(report))
+      if (html !== undefined) writeFileSync(resolve(context.cwd, html), guidePage(report))
       return { ok: report.failed === 0, target, data: { action: 'test', report } }
     }),
 

@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { UsageError } from '@imhotep/base'
 import { readStatus, statusPage, type Split, type SplitStatus } from '@imhotep/split'
@@ -20,7 +20,7 @@ export async function splitStatus(context: Context, split: Split): Promise<Split
   if (options.flag('watch')) context.progress('every second, until Ctrl-C')
   for (;;) {
     const status = await readStatus(split, list)
-    if (html !== undefined) writeFileSync(join(cwd, html), statusPage(status))
+    if (html !== undefined) writeFileSync(resolve(cwd, html), statusPage(status))
     if (!options.flag('watch') || signal.aborted) return status
     context.show((page) => {
       page.line(status.at.toISOString())
