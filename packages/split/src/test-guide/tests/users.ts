@@ -25,7 +25,7 @@ export const security: GuideTest = {
   async run(facts) {
     return judgeProblems(
       [...(await roleProblems(facts)), ...envProblems(facts)],
-      'no role is a superuser or a member of another, PUBLIC cannot connect, the environment file is 0600',
+      'its roles may nothing on the server, PUBLIC cannot connect, the environment file is 0600',
     )
   },
 }
@@ -39,7 +39,9 @@ async function roleProblems({ server, service: { database } }: ServiceFacts): Pr
         (r.rolsuper, 'is a superuser'), (r.rolcreatedb, 'may create databases'), (r.rolcreaterole, 'may create roles'),
         (r.rolreplication, 'may replicate'), (r.rolbypassrls, 'bypasses row security'),
         (r.rolpassword is null, 'has no password'),
-        (exists (select from pg_auth_members m where m.member = r.oid), 'is a member of another role')) p(is_so, problem)
+        (exists (select from pg_roles o where o.oid <> r.oid and not r.rolsuper and pg_has_role(r.oid, o.oid, 'member')
+                    and (o.rolsuper or o.rolcreatedb or o.rolcreaterole or o.rolreplication or o.rolbypassrls or o.rolname ~ '^pg_')),
+         'is a member of a role that may more')) p(is_so, problem)
       where r.rolname = any ($1) and p.is_so
       union all
      select 'everybody can connect to ' || datname from pg_database
