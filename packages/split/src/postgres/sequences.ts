@@ -67,19 +67,18 @@ export async function sequencesBehind(
   tables: readonly MovedTable[],
   end: End,
 ): Promise<{ readonly table: string; readonly column: string }[]> {
+  const named = new Map(tables.map((table) => [qualified(table[end]), table[end].name]))
   const behind: { table: string; column: string }[] = []
-  for (const table of tables) {
-    const { oid, sql } = await readLayout(session, table, end)
-    for (const { sequence, column, increment } of await session.query<SequenceRow>(sequencesQuery, [oid])) {
-      const [farthest, notBehind] = Number(increment) > 0 ? ['max', '<='] : ['min', '>=']
-      const [row] = await session.query(
-        `select from (select ${farthest}(${identifier(column)})::numeric as v from ${sql}) t, ${sequence} s, pg_sequence q
-          where q.seqrelid = $1::regclass
-            and case when s.is_called then s.last_value + q.seqincrement else s.last_value end ${notBehind} t.v`,
-        [sequence],
-      )
-      if (row) behind.push({ table: table[end].name, column })
-    }
+  for (const row of await session.query<SequenceRow>(sequencesQuery, [[...named.keys()]])) {
+    const { sequence, table, column, increment } = row
+    const [farthest, notBehind] = Number(increment) > 0 ? ['max', '<='] : ['min', '>=']
+    const [found] = await session.query(
+      `select from (select ${farthest}(${identifier(column)})::numeric as v from ${table}) t, ${sequence} s, pg_sequence q
+        where q.seqrelid = $1::regclass
+          and case when s.is_called then s.last_value + q.seqincrement else s.last_value end ${notBehind} t.v`,
+      [sequence],
+    )
+    if (found) behind.push({ table: named.get(table) ?? table, column })
   }
   return behind
 }
