@@ -72,7 +72,9 @@ test(
           attack: { mode: name === 'lab' ? 'full' : 'quick', functions: false },
         })
         attempts += report.attack?.attempts ?? 0
-        assert.deepEqual([name, report.findings, report.attack?.through], [name, [], []])
+        // our own bookkeeping is no part of the schema
+        const findings = report.findings.filter(({ object }) => !object?.startsWith('imhotep_split'))
+        assert.deepEqual([name, findings, report.attack?.through], [name, [], []])
         const kept = await count(db, 'core.entity_refs')
         projections += kept
         assert.ok(kept > 0 || keeps.length === 0, `${name} keeps nothing`)
