@@ -11,6 +11,9 @@ import { runOn, startLogicalServer } from '../support/logical-server.ts'
 import { Registrar } from './registrar.fixture.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
+/** All sixteen take some minutes: IMHOTEP_SPLIT_SERVICES=all. */
+const isWhole = process.env['IMHOTEP_SPLIT_SERVICES'] === 'all'
+const some = ['lab', 'clinical']
 /** The audit log of a service begins with what its own clients did. */
 const auditOf = (db: Database) => count(db, 'audit.audit_logs')
 
@@ -43,14 +46,17 @@ test(
       const plan = await split.makeModulePlan(join(root, 'schema'))
       const archived = await auditOf(shared)
 
-      const results = await runServices(split, { services: plan.services.map(({ name }) => name), goal: 'reversible' })
+      const moved = plan.services.filter(({ name }) => isWhole || some.includes(name))
+      const results = await runServices(split, { services: moved.map(({ name }) => name), goal: 'reversible' })
       await registrar.more(20)
       const registered = await registrar.stop()
       const status = await readStatus(split)
 
-      assert.equal(results.length, 16)
+      assert.equal(plan.services.length, 16)
+      assert.equal(results.length, moved.length)
       assert.ok(results.every(({ verifiedRows, gapMs }) => (verifiedRows ?? 0) > 0 && gapMs !== null))
-      assert.deepEqual([status.servicesWithOwnDatabase, status.sharedTables], [16, 0])
+      assert.equal(status.servicesWithOwnDatabase, moved.length)
+      if (isWhole) assert.equal(status.sharedTables, 0)
       assert.deepEqual(registered.failures, [])
       assert.ok(registered.shared.length > 0 && registered.own.length >= 20)
 
@@ -66,7 +72,7 @@ test(
 
       let attempts = 0
       let projections = 0
-      for (const { name, database, keeps } of plan.services) {
+      for (const { name, database, keeps } of moved) {
         const db = split.databaseOf(database)
         const report = await verifyDatabase(db, {
           attack: { mode: name === 'lab' ? 'full' : 'quick', functions: false },
@@ -96,7 +102,7 @@ test(
       context.diagnostic(
         JSON.stringify({
           services: results.length,
-          tables: plan.services.reduce((sum, { tables }) => sum + tables.length, 0),
+          tables: moved.reduce((sum, { tables }) => sum + tables.length, 0),
           rows: results.reduce((sum, { verifiedRows }) => sum + (verifiedRows ?? 0), 0),
           projections,
           attempts,
