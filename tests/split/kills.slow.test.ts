@@ -9,7 +9,7 @@ import { openWorld, type World } from './kills/world.ts'
 import { hash } from './nilecare/random.ts'
 
 const rounds = Number(process.env['IMHOTEP_SPLIT_KILLS'] ?? 12)
-const seed = Number(process.env['IMHOTEP_SPLIT_SEED'] ?? Math.floor(Math.random() * 1e9))
+const seed = Number(process.env['IMHOTEP_SPLIT_SEED'] ?? 20_261_126)
 
 const goals: Readonly<Record<Action, State>> = { run: 'reversible', cancel: 'cancelled', revert: 'reverted' }
 
