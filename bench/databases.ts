@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { applyMigrations, applySeeds, readModules } from '@imhotep/engine'
-import { connect, type Connection } from '@imhotep/postgres'
+import { connect, withDatabase, type Connection } from '@imhotep/postgres'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 export const migrations = `${root}db/migration`
@@ -48,10 +48,4 @@ export async function withConnection<T>(url: string, work: (connection: Connecti
   } finally {
     await connection.release()
   }
-}
-
-function withDatabase(server: string, name: string): string {
-  const url = new URL(server)
-  url.pathname = `/${name}`
-  return url.href
 }

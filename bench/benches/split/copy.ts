@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { connect } from '@imhotep/postgres'
 import { Split, type Move } from '@imhotep/split'
+import { copyTables } from '../../../packages/split/src/protocol/copy.ts'
 import { compareTable } from '../../../packages/split/src/protocol/compare.ts'
 import { runOn } from '../../../tests/support/logical-server.ts'
 import { measure, type Measured } from '../../measure.ts'
@@ -46,7 +47,7 @@ export async function copyFigures(servers: Servers, { scale }: BenchOptions) {
     )
 
   const cases = [
-    { name: 'imhotep: MariaDB to PostgreSQL', run: () => copyAll(move), after: empty },
+    { name: 'imhotep: MariaDB to PostgreSQL', run: async () => void (await copyTables(move)), after: empty },
     {
       name: 'COPY of the same text, one connection',
       run: () => own.copyFrom('copy public.results from stdin', text),
@@ -68,7 +69,7 @@ export async function copyFigures(servers: Servers, { scale }: BenchOptions) {
   } else skipped.push('pgloader: apt-get install pgloader')
   const measured = await measure(cases, 3)
 
-  await copyAll(move)
+  await copyTables(move)
   const verified = await measure([{ name: 'imhotep: every value compared', run: () => compareAll(move) }], 3)
   await own.close()
   await here.close()
@@ -123,7 +124,7 @@ export async function subscriptionFigures(servers: Servers, { scale }: BenchOpti
   }
   const measured = await measure(
     [
-      { name: 'imhotep: PostgreSQL to PostgreSQL', run: () => copyAll(move), after: empty },
+      { name: 'imhotep: PostgreSQL to PostgreSQL', run: async () => void (await copyTables(move)), after: empty },
       {
         name: 'subscription with copy_data',
         run: subscribe,
@@ -176,11 +177,6 @@ async function openLab(sourceUrl: string, servers: Servers) {
       rmSync(directory, { recursive: true })
     },
   }
-}
-
-async function copyAll(move: Move): Promise<void> {
-  const { copyTables } = await import('../../../packages/split/src/protocol/copy.ts')
-  await copyTables(move)
 }
 
 async function compareAll({ source, target, tables, options, signal }: Move): Promise<void> {

@@ -35,6 +35,13 @@ export function redactUrl(url: string): string {
   return parsed.href
 }
 
+/** The same connection string to another database of the server. */
+export function withDatabase(url: string, database: string): string {
+  const other = new URL(url)
+  other.pathname = `/${encodeURIComponent(database)}`
+  return other.href
+}
+
 /** @throws UsageError when the text is not a PostgreSQL URL */
 export function parseUrl(url: string): URL {
   let parsed: URL

@@ -72,7 +72,14 @@ export { figures, lagText, type Figure } from './status/figures.ts'
 export { statusPage } from './status/status-page.ts'
 export type { LogLag, ServiceStatus, SplitStatus } from './status/split-status.ts'
 export { runServices, type RunOptions, type ServiceResult } from './operations/run-services.ts'
-export { importPlanned, revertService, suggestOwners, verifyService } from './operations/services.ts'
+export {
+  cancelService,
+  importPlanned,
+  retireService,
+  revertService,
+  suggestOwners,
+  verifyService,
+} from './operations/services.ts'
 export { readEnvFile } from './configure/env-file.ts'
 export { guide } from './test-guide/guide.ts'
 export type { Answer, GuideTest } from './test-guide/guide-test.ts'

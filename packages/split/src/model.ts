@@ -4,6 +4,11 @@ export interface TableName {
   readonly name: string
 }
 
+/** `schema.name`, for keys of maps and for messages. */
+export function tableId({ schema, name }: TableName): string {
+  return `${schema}.${name}`
+}
+
 /** A table of the shared database as its server describes it. */
 export interface SharedTable extends TableName {
   readonly columns: readonly SharedColumn[]

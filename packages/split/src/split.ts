@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { applyMigrations } from '@imhotep/engine'
-import { connect, type Database } from '@imhotep/postgres'
+import { connect, withDatabase, type Database } from '@imhotep/postgres'
 import { readEnvFile, writeEnvFile } from './configure/env-file.ts'
 import { envFile, envRoutes } from './configure/env-routes.ts'
 import { writeSchemaFiles } from './configure/schema-files.ts'
@@ -14,8 +14,8 @@ import { postgresEnd } from './loose-keys/postgres-end.ts'
 import { checkOwnerMap } from './map/check-owner-map.ts'
 import type { CheckedOwnerMap } from './map/owner-map.ts'
 import { readOwnerMap } from './map/read-owner-map.ts'
-import type { TableName } from './model.ts'
-import type { Obstacle } from './side.ts'
+import { tableId, type TableName } from './model.ts'
+import type { Obstacle, SharedCatalog } from './side.ts'
 import { openShared, type SharedSide } from './open-shared.ts'
 import { planSplit } from './plan/plan-split.ts'
 import type { ServiceMigrations, ServicePlan, SplitPlan } from './plan/split-plan.ts'
@@ -91,19 +91,17 @@ export class Split {
     }
   }
 
-  /** Reads an owner map and holds it against the shared database. */
-  async checkMap(file: string): Promise<CheckedOwnerMap & { readonly text: string }> {
+  /** Reads an owner map and holds it against the shared database, whose catalog comes along. */
+  async checkMap(file: string): Promise<CheckedOwnerMap & { readonly text: string; readonly catalog: SharedCatalog }> {
     const text = await readFile(file, 'utf8')
-    const checked = checkOwnerMap(readOwnerMap(text, file), await this.source.side.catalog(), {
-      source: this.source.database,
-    })
-    return { ...checked, text }
+    const map = readOwnerMap(text, file)
+    const catalog = await this.source.side.catalog()
+    return { ...checkOwnerMap(map, catalog, { source: this.source.database }), text, catalog }
   }
 
   /** Decides what moves, as what, and remembers it. Refused while services are on their way. */
   async makePlan(mapFile: string): Promise<SplitPlan> {
-    const { text, ...map } = await this.checkMap(mapFile)
-    const catalog = await this.source.side.catalog()
+    const { text, catalog, ...map } = await this.checkMap(mapFile)
     const plan = await planSplit(map, catalog, this.source.dialect(catalog, this.#settings.say), {
       source: this.source.side.label,
       mapText: text,
@@ -346,7 +344,7 @@ function watchedParents(keys: readonly LooseKey[], where: 'shared' | 'own') {
   const parents = new Map<string, { readonly table: TableName; readonly columns: Set<string> }>()
   for (const { parent } of keys) {
     const table = parent[where]
-    const name = `${table.schema}.${table.name}`
+    const name = tableId(table)
     const columns = parents.get(name)?.columns ?? new Set<string>()
     for (const column of parent.columns) columns.add(column)
     parents.set(name, { table, columns })
@@ -356,15 +354,9 @@ function watchedParents(keys: readonly LooseKey[], where: 'shared' | 'own') {
 
 function ownerIn(plan: SplitPlan): (table: TableName) => string | undefined {
   const owners = new Map(
-    plan.services.flatMap(({ name, tables }) => tables.map(({ source }) => [`${source.schema}.${source.name}`, name])),
+    plan.services.flatMap(({ name, tables }) => tables.map(({ source }) => [tableId(source), name])),
   )
-  return ({ schema, name }) => owners.get(`${schema}.${name}`)
-}
-
-function withDatabase(url: string, database: string): string {
-  const changed = new URL(url)
-  changed.pathname = `/${encodeURIComponent(database)}`
-  return changed.href
+  return (table) => owners.get(tableId(table))
 }
 
 async function ensureDatabase(url: string, name: string): Promise<void> {

@@ -2,7 +2,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { UsageError } from '@imhotep/base'
 import {
-  cancel,
+  cancelService,
   exportService,
   follow,
   guidePage,
@@ -16,8 +16,7 @@ import {
   suggestOwners,
   verifyService,
   workLooseKeysOf,
-  recover,
-  retire,
+  retireService,
   type SplitPlan,
   type State,
 } from '@imhotep/split'
@@ -67,14 +66,9 @@ export const actions: Readonly<Record<string, (context: Context) => Promise<Outc
       return { ok: verification.equal, target, data: { action: 'verify', service: service(context), verification } }
     }),
 
-  revert: (context) =>
-    withSplit(context, async (split, target) => {
-      const { state } = await revertService(split, service(context))
-      return { ok: true, target, data: { action: 'state', service: service(context), state } }
-    }),
-
-  cancel: (context) => stepOf(context, cancel),
-  retire: (context) => stepOf(context, retire),
+  revert: (context) => stepOf(context, revertService),
+  cancel: (context) => stepOf(context, cancelService),
+  retire: (context) => stepOf(context, retireService),
 
   follow: (context) =>
     withSplit(context, async (split, target) => {
@@ -160,13 +154,10 @@ async function makePlan(context: Context, split: Split): Promise<SplitPlan> {
   return split.makeModulePlan(findProject(cwd).modules)
 }
 
-function stepOf(context: Context, step: typeof cancel): Promise<Outcome<SplitData>> {
+function stepOf(context: Context, step: typeof cancelService): Promise<Outcome<SplitData>> {
   return withSplit(context, async (split, target) => {
-    const name = service(context)
-    await split.ledger.lock(name)
-    const move = await split.moveOf(name)
-    const { state } = await step(move, await recover(move))
-    return { ok: true, target, data: { action: 'state', service: name, state } }
+    const { state } = await step(split, service(context))
+    return { ok: true, target, data: { action: 'state', service: service(context), state } }
   })
 }
 

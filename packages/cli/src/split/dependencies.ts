@@ -31,10 +31,11 @@ export async function findSplitDependencies(
   const { options, cwd } = context
   const { kind } = split.source.side
   const logs = options.list('log').map((file) => resolve(cwd, file))
+  const map = await split.checkMap(mapFile(context))
   const findings = await findDependencies({
-    catalog: await split.source.side.catalog(),
+    catalog: map.catalog,
     dialect: kind,
-    map: await split.checkMap(mapFile(context)),
+    map,
     statements: logs.map((file) => statementsOf(file, kind)),
     folders: options.list('code').map((folder) => ({ directory: resolve(cwd, folder) })),
   })

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { connect, type Database } from '@imhotep/postgres'
+import { connect, withDatabase, type Database } from '@imhotep/postgres'
 import { compareCatalogs, type Difference } from '../catalog/compare.ts'
 import { readCatalog } from '../catalog/live.ts'
 import type { Catalog } from '../catalog/model.ts'
@@ -153,9 +153,7 @@ class Laboratory {
   async open(name: string): Promise<Database> {
     const known = this.#open.get(name)
     if (known) return known
-    const url = new URL(this.#options.server)
-    url.pathname = `/${name}`
-    const db = connect(url.href, { applicationName: 'imhotep', max: 2 })
+    const db = connect(withDatabase(this.#options.server, name), { applicationName: 'imhotep', max: 2 })
     this.#open.set(name, db)
     return db
   }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { connect, type Database } from '@imhotep/postgres'
+import { connect, withDatabase, type Database } from '@imhotep/postgres'
 import { readCatalog } from '../catalog/live.ts'
 import type { Catalog } from '../catalog/model.ts'
 import { forgetRunner } from './forget-runner.ts'
@@ -21,9 +21,7 @@ export async function withScratch<T>(serverUrl: string, work: (scratch: Scratch)
       const name = `imhotep_scratch_${randomBytes(6).toString('hex')}`
       names.push(name)
       await server.query(`create database ${name} template template0 encoding 'UTF8'`)
-      const url = new URL(serverUrl)
-      url.pathname = `/${name}`
-      return url.href
+      return withDatabase(serverUrl, name)
     },
     async catalogAfter(fill) {
       const url = await scratch.database()
@@ -41,12 +39,12 @@ export async function withScratch<T>(serverUrl: string, work: (scratch: Scratch)
 
 /** The catalog of a database that is named by its connection string. */
 export async function readLive(url: string): Promise<Catalog> {
-  return withDatabase(url, readCatalog)
+  return onDatabase(url, readCatalog)
 }
 
 /** Runs a script as one transaction. */
 export async function runOn(url: string, script: string): Promise<void> {
-  await withDatabase(url, async (db) => {
+  await onDatabase(url, async (db) => {
     const connection = await db.dedicated()
     try {
       await connection.script(`begin;\n${script}\n;\ncommit;`)
@@ -56,7 +54,7 @@ export async function runOn(url: string, script: string): Promise<void> {
   })
 }
 
-async function withDatabase<T>(url: string, work: (db: Database) => Promise<T>): Promise<T> {
+async function onDatabase<T>(url: string, work: (db: Database) => Promise<T>): Promise<T> {
   const db = connect(url, { applicationName: 'imhotep', max: 1 })
   try {
     return await work(db)

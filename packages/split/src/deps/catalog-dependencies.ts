@@ -1,4 +1,4 @@
-import { tableId } from '../map/owner-map.ts'
+import { tableId } from '../model.ts'
 import type { SharedCatalog } from '../side.ts'
 import type { Collector, Sighting } from './collector.ts'
 import type { Names } from './names.ts'

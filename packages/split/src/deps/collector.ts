@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { SHARED_READ, tableId, type CheckedOwnerMap, type OwnedTable } from '../map/owner-map.ts'
-import type { TableName } from '../model.ts'
+import { SHARED_READ, type CheckedOwnerMap, type OwnedTable } from '../map/owner-map.ts'
+import { tableId, type TableName } from '../model.ts'
 import type { Dependency, DependencyKind, Findings, Unknown } from './dependency.ts'
 import type { ResolvedUses } from './names.ts'
 import { wayOutOfUse, type Choice } from './ways-out.ts'

@@ -1,6 +1,5 @@
-import type { TableName } from '../model.ts'
+import { tableId, type TableName } from '../model.ts'
 import type { SharedCatalog, SharedRoutine } from '../side.ts'
-import { tableId } from '../map/owner-map.ts'
 import { scanTables } from './sql/scan-tables.ts'
 import type { Dialect } from './sql/tokens.ts'
 import type { SqlUses } from './sql/uses.ts'

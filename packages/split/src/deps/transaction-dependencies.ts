@@ -1,5 +1,4 @@
-import { tableId } from '../map/owner-map.ts'
-import type { LogTransaction, TableName } from '../model.ts'
+import { tableId, type LogTransaction, type TableName } from '../model.ts'
 import type { Collector } from './collector.ts'
 
 /**

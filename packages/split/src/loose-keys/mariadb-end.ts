@@ -1,6 +1,6 @@
 import type { Session } from '../mariadb/session.ts'
 import { ownStatement, quoteName, quoteTable, quoteText } from '../mariadb/sql-text.ts'
-import type { TableName } from '../model.ts'
+import { tableId, type TableName } from '../model.ts'
 import type { LooseEnd } from './loose-key.ts'
 
 const queue = (schema: string) => quoteTable({ schema, name: 'imhotep_split_deleted_keys' })
@@ -34,7 +34,7 @@ export function mariadbEnd(session: Session, schema: string): LooseEnd {
          begin
            if @imhotep_split_apply is null then
              insert into ${queue(schema)} (table_name, column_names, key_values)
-             values (${quoteText(`${table.schema}.${table.name}`)}, json_array(${names}), json_array(${old}));
+             values (${quoteText(tableId(table))}, json_array(${names}), json_array(${old}));
            end if;
          end`,
       )

@@ -1,4 +1,4 @@
-import type { TableName } from '../model.ts'
+import { tableId, type TableName } from '../model.ts'
 import type { DeletedKey, LooseEnd, LooseKey, LooseTable } from './loose-key.ts'
 
 const batch = 1_000
@@ -95,5 +95,5 @@ export async function findLooseOrphans(
 }
 
 function isNamed({ shared, own }: LooseTable, table: string): boolean {
-  return [shared, own].some(({ schema, name }) => `${schema}.${name}` === table)
+  return [shared, own].some((one) => tableId(one) === table)
 }

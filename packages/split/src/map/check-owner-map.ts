@@ -1,9 +1,8 @@
-import type { SharedTable } from '../model.ts'
+import { tableId, type SharedTable } from '../model.ts'
 import type { SharedCatalog } from '../side.ts'
 import { OwnerMapError, type MapProblem } from './errors.ts'
 import {
   SHARED_READ,
-  tableId,
   type CheckedOwnerMap,
   type MapEntry,
   type NamedService,

@@ -1,4 +1,4 @@
-import type { SharedTable, TableName } from '../model.ts'
+import { tableId, type SharedTable, type TableName } from '../model.ts'
 
 /** The word in an owner map for static reference: read by all, copied to every service, written by none. */
 export const SHARED_READ = 'shared-read'
@@ -72,9 +72,4 @@ export type OwnerOf = (table: TableName) => string | undefined
 export function ownersOf(map: CheckedOwnerMap): OwnerOf {
   const owners = new Map(map.tables.map(({ table, owner }) => [tableId(table), owner]))
   return (table) => owners.get(tableId(table))
-}
-
-/** `schema.name`, for keys of maps and for messages. */
-export function tableId(table: TableName): string {
-  return `${table.schema}.${table.name}`
 }

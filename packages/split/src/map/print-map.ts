@@ -1,5 +1,5 @@
 import { Document, type Scalar } from 'yaml'
-import { tableId } from './owner-map.ts'
+import { tableId } from '../model.ts'
 import type { SuggestedMap } from './suggest-map.ts'
 
 /** A suggestion as the YAML of an owner map, each table with its reason in a comment. */

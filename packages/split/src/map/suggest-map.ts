@@ -1,6 +1,6 @@
-import type { SharedTable } from '../model.ts'
+import { tableId, type SharedTable } from '../model.ts'
 import type { SharedCatalog } from '../side.ts'
-import { SHARED_READ, tableId } from './owner-map.ts'
+import { SHARED_READ } from './owner-map.ts'
 
 /** A proposal that people correct: an owner for every table, and why. */
 export interface SuggestedMap {

@@ -1,7 +1,5 @@
 import { ImhotepError } from '@imhotep/base'
-import type { TableName } from '../model.ts'
-
-const shown = ({ schema, name }: TableName) => `${schema}.${name}`
+import { tableId, type TableName } from '../model.ts'
 
 /** The MariaDB or MySQL server did not let us in. */
 export class MariadbConnectError extends ImhotepError {
@@ -40,7 +38,7 @@ export class SourceTableChangedError extends ImhotepError {
   readonly code = 'IMH_SPLIT_DDL'
   readonly table: TableName
   constructor(table: TableName, what: string) {
-    super(`${shown(table)}: ${what}`, {
+    super(`${tableId(table)}: ${what}`, {
       hint: 'cancel the move of this service, plan it again, and hold structure changes back until it is over',
     })
     this.table = table
@@ -77,7 +75,7 @@ export class ApplyRefusedError extends ImhotepError {
   /** As MariaDB names it: ER_DUP_ENTRY. */
   readonly reason: string
   constructor(table: TableName, kind: string, reason: string) {
-    super(`${shown(table)} refused an ${kind} of the other side's log: ${reason}`, {
+    super(`${tableId(table)} refused an ${kind} of the other side's log: ${reason}`, {
       hint: 'compare the table on both sides (imhotep split verify), repair the row that is named there, and run again',
     })
     this.table = table
@@ -90,7 +88,7 @@ export class FenceTimeoutError extends ImhotepError {
   readonly code = 'IMH_SPLIT_BUSY'
   override readonly exitCode = 2
   constructor(tables: readonly TableName[], attempts: number, options: ErrorOptions = {}) {
-    super(`could not lock ${tables.map(shown).join(', ')} in ${attempts} attempts`, {
+    super(`could not lock ${tables.map(tableId).join(', ')} in ${attempts} attempts`, {
       ...options,
       hint: 'end long transactions (select * from information_schema.innodb_trx), then run it again',
     })
@@ -101,7 +99,7 @@ export class FenceTimeoutError extends ImhotepError {
 export class OrphanRowsError extends ImhotepError {
   readonly code = 'IMH_SPLIT_ORPHANS'
   constructor(table: TableName, key: string, rows: number) {
-    super(`${shown(table)}: ${rows} rows point to nothing by the foreign key ${key}`, {
+    super(`${tableId(table)}: ${rows} rows point to nothing by the foreign key ${key}`, {
       hint: 'delete or correct these rows, then run it again',
     })
   }

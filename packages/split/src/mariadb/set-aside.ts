@@ -1,9 +1,10 @@
+import { asideName } from '../aside-name.ts'
 import type { MovedTable, TableName } from '../model.ts'
 import type { Session } from './session.ts'
 import { ownStatement, quoteName, quoteTable, quoteText } from './sql-text.ts'
 import { retryBusy } from './table-locks.ts'
 
-const asideName = ({ schema, name }: TableName): TableName => ({ schema, name: `zz_moved_${name}`.slice(0, 64) })
+const maxLength = 64
 
 /** All at once: nobody sees half of a service. */
 export async function setTablesAside(session: Session, moved: readonly MovedTable[]): Promise<void> {
@@ -12,14 +13,14 @@ export async function setTablesAside(session: Session, moved: readonly MovedTabl
     moved.map(({ source }) => source),
   )
   if (tables.length === 0) return
-  const renames = tables.map((table) => `${quoteTable(table)} to ${quoteTable(asideName(table))}`)
+  const renames = tables.map((table) => `${quoteTable(table)} to ${quoteTable(asideName(table, maxLength))}`)
   await retryBusy(session, tables, `${ownStatement} rename table ${renames.join(', ')}`)
 }
 
 export async function dropTablesSetAside(session: Session, moved: readonly MovedTable[]): Promise<void> {
   const tables = await existing(
     session,
-    moved.map(({ source }) => asideName(source)),
+    moved.map(({ source }) => asideName(source, maxLength)),
   )
   if (tables.length === 0) return
   await session.run('set session foreign_key_checks = 0')

@@ -1,5 +1,5 @@
-import type { Connection } from '@imhotep/postgres'
-import { ServiceDatabaseInUseError } from '../postgres/errors.ts'
+import { withDatabase, type Connection } from '@imhotep/postgres'
+import { refuseClients } from '../postgres/provision.ts'
 import { withSession } from '../postgres/session.ts'
 import { identifier } from '../postgres/sql-text.ts'
 
@@ -13,17 +13,12 @@ export async function keepEvidence(url: string, database: string): Promise<strin
   return withSession(url, async (server) => {
     const [existing] = await server.query('select from pg_database where datname = $1', [database])
     if (!existing) return null
-    const own = new URL(url)
-    own.pathname = `/${encodeURIComponent(database)}`
-    if (!(await withSession(own.href, hasEvidence))) return null
-    const clients = await server.query(
-      `select from pg_stat_activity where datname = $1 and backend_type = 'client backend' and application_name <> 'imhotep split'`,
-      [database],
-    )
-    if (clients.length > 0) throw new ServiceDatabaseInUseError(database, clients.length)
+    const own = withDatabase(url, database)
+    if (!(await withSession(own, hasEvidence))) return null
+    await refuseClients(server, database)
     const roles = [`${database}_owner`, `${database}_app`].map(identifier).join(', ')
     // Its login roles go: the next database of the service gets new ones.
-    await withSession(own.href, (session) =>
+    await withSession(own, (session) =>
       session.script(`reassign owned by ${roles} to current_user; drop owned by ${roles}`),
     )
     const [row] = await server.query<{ name: string }>(

@@ -5,7 +5,7 @@ import { startForward, startReverse } from '../protocol/appliers.ts'
 import { recover } from '../protocol/recover.ts'
 import { run } from '../protocol/run.ts'
 import type { Verification } from '../protocol/verify.ts'
-import { revert } from '../protocol/way-back.ts'
+import { cancel, retire, revert } from '../protocol/way-back.ts'
 import { verify } from '../protocol/way-there.ts'
 import type { Split } from '../split.ts'
 import { importService } from '../transfer/import-service.ts'
@@ -42,6 +42,22 @@ export async function verifyService(split: Split, service: string): Promise<Veri
   } finally {
     await applier.stop()
   }
+}
+
+/** Ends a move that did not switch: the shared database serves on as if nothing had been. */
+export function cancelService(split: Split, service: string): Promise<ServiceEntry> {
+  return stepOf(split, service, cancel)
+}
+
+/** Gives up the way back of a service that was switched. */
+export function retireService(split: Split, service: string): Promise<ServiceEntry> {
+  return stepOf(split, service, retire)
+}
+
+async function stepOf(split: Split, service: string, step: typeof cancel): Promise<ServiceEntry> {
+  await split.ledger.lock(service)
+  const move = await split.moveOf(service)
+  return step(move, await recover(move))
 }
 
 /** Takes a service back to the shared database, with everything that was written in its own. */

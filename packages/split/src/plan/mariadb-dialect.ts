@@ -1,5 +1,6 @@
 import { AmbiguousKeyError, LossyTypesError } from '../errors.ts'
-import { tableId, type OwnedTable } from '../map/owner-map.ts'
+import type { OwnedTable } from '../map/owner-map.ts'
+import { tableId } from '../model.ts'
 import { deriveServiceSchema } from '../mariadb/derive/derive-service-schema.ts'
 import { countRowsOfSameKey, probeTable } from '../mariadb/probe-table.ts'
 import type { Session } from '../mariadb/session.ts'

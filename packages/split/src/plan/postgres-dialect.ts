@@ -1,6 +1,6 @@
 import { AmbiguousKeyError } from '../errors.ts'
-import { tableId, type OwnedTable } from '../map/owner-map.ts'
-import type { MovedTable } from '../model.ts'
+import type { OwnedTable } from '../map/owner-map.ts'
+import { tableId, type MovedTable } from '../model.ts'
 import { derivePostgresSchema } from '../postgres/derive.ts'
 import { withSession } from '../postgres/session.ts'
 import { identifier, qualified } from '../postgres/sql-text.ts'

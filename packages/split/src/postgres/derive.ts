@@ -12,7 +12,7 @@ import {
   type View,
 } from '@imhotep/engine'
 import { connect, type Database } from '@imhotep/postgres'
-import type { TableName } from '../model.ts'
+import { tableId, type TableName } from '../model.ts'
 import { findReferences, type References } from './derive-references.ts'
 import { qualified } from './sql-text.ts'
 
@@ -91,8 +91,6 @@ async function neededExtensions(db: Database, tables: readonly TableName[]): Pro
   return new Set(rows.map(({ name }) => name))
 }
 
-const keyOf = ({ schema, name }: TableName) => `${schema}.${name}`
-
 /** What is inside of a service, and what is not. */
 class Border {
   readonly #catalog: Catalog
@@ -104,7 +102,7 @@ class Border {
   constructor(catalog: Catalog, tables: readonly TableName[], references: References) {
     this.#catalog = catalog
     this.#references = references
-    const inside = new Set(tables.map(keyOf))
+    const inside = new Set(tables.map(tableId))
     // Partitions of partitions, whatever their order.
     for (let before = -1; before !== inside.size;) {
       before = inside.size

@@ -1,16 +1,17 @@
 import { ImhotepError } from '@imhotep/base'
-import type { TableName } from '../model.ts'
-
-const shown = ({ schema, name }: TableName) => `${schema}.${name}`
+import { tableId, type TableName } from '../model.ts'
 
 /** A table that is to be moved does not exist, or lacks a column. */
 export class MovedTableMissingError extends ImhotepError {
   readonly code = 'IMH_SPLIT_TABLE_MISSING'
   readonly table: TableName
   constructor(table: TableName, column?: string) {
-    super(column === undefined ? `table ${shown(table)} does not exist` : `${shown(table)} has no column '${column}'`, {
-      hint: 'plan the move again: imhotep split plan',
-    })
+    super(
+      column === undefined ? `table ${tableId(table)} does not exist` : `${tableId(table)} has no column '${column}'`,
+      {
+        hint: 'plan the move again: imhotep split plan',
+      },
+    )
     this.table = table
   }
 }
@@ -20,7 +21,7 @@ export class MovedTableAlteredError extends ImhotepError {
   readonly code = 'IMH_SPLIT_DDL'
   readonly table: TableName
   constructor(table: TableName, what: string) {
-    super(`${shown(table)} was altered in mid-move: ${what}`, {
+    super(`${tableId(table)} was altered in mid-move: ${what}`, {
       hint: 'cancel and run the move again: imhotep split cancel, then run; hold back migrations until it is over',
     })
     this.table = table
@@ -93,8 +94,8 @@ export class ChangeWithoutKeyError extends ImhotepError {
   readonly code = 'IMH_SPLIT_CHANGE_WITHOUT_KEY'
   readonly table: TableName
   constructor(table: TableName) {
-    super(`a change of ${shown(table)} does not tell the row's key`, {
-      hint: `run: alter table ${shown(table)} replica identity full; then cancel the move and begin anew`,
+    super(`a change of ${tableId(table)} does not tell the row's key`, {
+      hint: `run: alter table ${tableId(table)} replica identity full; then cancel the move and begin anew`,
     })
     this.table = table
   }

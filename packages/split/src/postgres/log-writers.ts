@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { DatabaseError, type Connection } from '@imhotep/postgres'
+import { isRetryable, type Connection } from '@imhotep/postgres'
 import type { LogTransaction } from '../model.ts'
 import { LogWriter } from './apply.ts'
 import { prepareBookkeeping } from './bookkeeping.ts'
@@ -69,8 +69,7 @@ async function patiently(work: () => Promise<void>): Promise<void> {
     try {
       return await work()
     } catch (error) {
-      const isTransient = error instanceof DatabaseError && ['40P01', '40001', '55P03'].includes(error.sqlstate)
-      if (!isTransient || attempt === attempts) throw error
+      if (!isRetryable(error) || attempt === attempts) throw error
       await sleep(10 * attempt)
     }
   }

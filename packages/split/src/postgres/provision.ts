@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { statfs } from 'node:fs/promises'
 import { Secret } from '@imhotep/base'
-import { describeTarget, type Connection } from '@imhotep/postgres'
+import { describeTarget, withDatabase, type Connection } from '@imhotep/postgres'
 import { ServiceDatabaseInUseError } from './errors.ts'
 import { dropOrigin } from './origin.ts'
 import { withSession } from './session.ts'
@@ -115,17 +115,22 @@ export async function deprovisionServiceDatabase(
     const [existing] = await server.query('select from pg_database where datname = $1', [database])
     const adminUrl = withDatabase(url, database)
     if (existing) {
-      const clients = await server.query(
-        `select from pg_stat_activity where datname = $1 and backend_type = 'client backend' and application_name <> 'imhotep split'`,
-        [database],
-      )
-      if (clients.length > 0) throw new ServiceDatabaseInUseError(database, clients.length)
+      await refuseClients(server, database)
       await dropSlots(adminUrl)
       await server.script(`drop database ${identifier(database)} with (force)`)
     }
     for (const log of logs) await dropOrigin(server, adminUrl, log)
     for (const role of [`${database}_owner`, `${database}_app`]) await dropRole(server, role)
   })
+}
+
+/** @throws ServiceDatabaseInUseError when somebody but the mover is connected to the database */
+export async function refuseClients(server: Connection, database: string): Promise<void> {
+  const clients = await server.query(
+    `select from pg_stat_activity where datname = $1 and backend_type = 'client backend' and application_name <> 'imhotep split'`,
+    [database],
+  )
+  if (clients.length > 0) throw new ServiceDatabaseInUseError(database, clients.length)
 }
 
 /** Free bytes where the server keeps its data, when it is on this machine and can be looked at; else null: not known. */
@@ -218,10 +223,4 @@ async function dropRole(server: Connection, role: string): Promise<void> {
   if (!existing) return
   // Its right to enter other databases depends on it.
   await server.script(`drop owned by ${identifier(role)}; drop role ${identifier(role)}`)
-}
-
-function withDatabase(url: string, database: string): string {
-  const own = new URL(url)
-  own.pathname = `/${encodeURIComponent(database)}`
-  return own.href
 }

@@ -1,12 +1,11 @@
 import type { Connection } from '@imhotep/postgres'
+import { asideName } from '../aside-name.ts'
 import type { MovedTable } from '../model.ts'
 import type { End } from './layout.ts'
 import { withShortLocks } from './session.ts'
 import { identifier, qualified } from './sql-text.ts'
 
-const prefix = 'zz_moved_'
-
-const asideName = (name: string) => `${prefix}${name}`.slice(0, 63)
+const maxLength = 63
 
 /** See `Side.setAside`. */
 export async function setTablesAside(session: Connection, tables: readonly MovedTable[], end: End): Promise<void> {
@@ -18,14 +17,14 @@ export async function setTablesAside(session: Connection, tables: readonly Moved
     const name = qualified(table[end])
     if (!present.has(name)) continue
     await withShortLocks(session, () =>
-      session.script(`alter table ${name} rename to ${identifier(asideName(table[end].name))}`),
+      session.script(`alter table ${name} rename to ${identifier(asideName(table[end], maxLength).name)}`),
     )
   }
 }
 
 /** See `Side.dropSetAside`. In one statement: they may refer to each other. What else refers to them is an error. */
 export async function dropTablesSetAside(session: Connection, tables: readonly MovedTable[], end: End): Promise<void> {
-  const names = tables.map((table) => qualified({ schema: table[end].schema, name: asideName(table[end].name) }))
+  const names = tables.map((table) => qualified(asideName(table[end], maxLength)))
   const present = await existing(session, names)
   if (present.size === 0) return
   await withShortLocks(session, () => session.script(`drop table ${[...present].join(', ')}`))

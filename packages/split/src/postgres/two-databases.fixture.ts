@@ -1,6 +1,7 @@
 import { connect, type Database } from '@imhotep/postgres'
 import { logicalDatabase, runOn, type LogicalDatabase } from '../../../../tests/support/logical-server.ts'
 import type { LogTransaction, MovedTable } from '../model.ts'
+import { asItIs } from '../plan/postgres-dialect.ts'
 import type { ServiceDatabase, Side } from '../side.ts'
 import { openPostgresSide, openServiceDatabase, type ServiceDatabaseOptions } from './open-postgres-side.ts'
 
@@ -47,19 +48,7 @@ export async function twoDatabases(
 /** All tables of the shared database, kept as they are. */
 export async function movedTables(source: Side): Promise<MovedTable[]> {
   const { tables } = await source.catalog()
-  return tables.map(({ schema, name, columns, primaryKey }) => ({
-    source: { schema, name },
-    target: { schema, name },
-    key: primaryKey,
-    columns: columns
-      .filter(({ generated }) => generated === null)
-      .map((column) => ({
-        name: column.name,
-        sourceType: column.type,
-        targetType: column.type,
-        nullable: column.nullable,
-      })),
-  }))
+  return tables.map((table) => asItIs({ table, key: table.primaryKey }))
 }
 
 /** Copies all rows in chunks. */

@@ -1,4 +1,4 @@
-import type { Key, MovedTable } from '../model.ts'
+import { tableId, type Key, type MovedTable } from '../model.ts'
 import type { RowDigest, Snapshot } from '../side.ts'
 
 /** A row that is not the same on both sides, named by its key. */
@@ -31,7 +31,7 @@ export async function compareTable(
   table: MovedTable,
   options: { readonly rangeRows: number; readonly onRows?: (rows: number) => void; readonly signal: AbortSignal },
 ): Promise<Comparison> {
-  const name = `${table.source.schema}.${table.source.name}`
+  const name = tableId(table.source)
   const mismatches: Mismatch[] = []
   let rows = 0
   let after: Key | null = null
@@ -62,7 +62,7 @@ async function differences(
   after: Key | null,
   upto: Key | null,
 ): Promise<Mismatch[]> {
-  const name = `${table.source.schema}.${table.source.name}`
+  const name = tableId(table.source)
   const [expected, found] = await Promise.all([
     source.rowDigests(table, after, upto),
     target.rowDigests(table, after, upto),

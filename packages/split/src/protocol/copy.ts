@@ -1,4 +1,4 @@
-import type { MovedTable } from '../model.ts'
+import { tableId, type MovedTable } from '../model.ts'
 import type { Snapshot } from '../side.ts'
 import { allTables, type Move } from './move.ts'
 import { createProgress } from './progress.ts'
@@ -46,7 +46,7 @@ async function copyTable(
 }
 
 async function estimatedRows(move: Move): Promise<number> {
-  const names = new Set(allTables(move).map(({ source: { schema, name } }) => `${schema}.${name}`))
+  const names = new Set(allTables(move).map(({ source }) => tableId(source)))
   const { tables: all } = await move.source.catalog()
-  return all.reduce((sum, { schema, name, rows }) => sum + (names.has(`${schema}.${name}`) ? rows : 0), 0)
+  return all.reduce((sum, table) => sum + (names.has(tableId(table)) ? table.rows : 0), 0)
 }

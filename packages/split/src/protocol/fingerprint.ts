@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto'
-import type { MovedTable } from '../model.ts'
+import { tableId, type MovedTable } from '../model.ts'
 import type { Side } from '../side.ts'
 
 /** A hash per table of the names and types of its columns and key: it changes when someone alters the table. */
 export async function tableFingerprints(side: Side, tables: readonly MovedTable[]): Promise<Record<string, string>> {
   const { tables: all } = await side.catalog()
-  const byName = new Map(all.map((table) => [`${table.schema}.${table.name}`, table]))
+  const byName = new Map(all.map((table) => [tableId(table), table]))
   return Object.fromEntries(
     tables.map(({ source }) => {
-      const name = `${source.schema}.${source.name}`
+      const name = tableId(source)
       const table = byName.get(name)
       const columns = table?.columns.map(({ name: column, type, nullable }) => [column, type, nullable])
       const text = JSON.stringify([columns, table?.primaryKey])

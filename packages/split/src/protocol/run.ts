@@ -18,8 +18,6 @@ export interface RunResult {
   readonly reverse?: Applier
 }
 
-const lockless = async () => {}
-
 /**
  * Takes a service from wherever it is to `goal`: reads the ledger, repairs what a dead process left, and does the steps
  * that are missing. A cancelled or reverted service begins anew.
@@ -50,7 +48,7 @@ export async function run(move: Move, goal: State): Promise<RunResult> {
     return { ...result, reverse: await startReverse(move, entry) }
   } finally {
     await forward?.stop()
-    await move.ledger.unlock(move.service).catch(lockless)
+    await move.ledger.unlock(move.service).catch(() => undefined)
   }
 }
 

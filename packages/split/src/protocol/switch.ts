@@ -51,8 +51,7 @@ export async function switchOver(move: Move, armed: ServiceEntry, applier: Appli
     await unswitch(move, entry)
     throw error
   }
-  await openTarget(move)
-  return completeSwitch(move, await move.ledger.note(entry, { gapMs: Math.round(performance.now() - started) }))
+  return completeSwitch(move, entry, started)
 }
 
 /** Gives the tables back to clients of the shared database after a switch that failed before its point of no return. */
@@ -64,14 +63,14 @@ export async function unswitch(move: Move, entry: ServiceEntry): Promise<Service
   return back
 }
 
-/** The rest of a committed switch; each part may have been done before. */
-export async function completeSwitch(move: Move, committed: ServiceEntry): Promise<ServiceEntry> {
-  await openTarget(move)
-  await move.source.closeLog(forwardLog(move.service))
-  return move.ledger.advance(committed, 'reversible')
-}
-
-async function openTarget(move: Move): Promise<void> {
+/**
+ * The rest of a committed switch; each part may have been done before. `fencedAt` is when this process stopped the clients;
+ * for a process that comes later the gap is not known.
+ */
+export async function completeSwitch(move: Move, committed: ServiceEntry, fencedAt?: number): Promise<ServiceEntry> {
   await move.target.unfence(move.service, writableTables(move))
   await move.routes.set(move.service, 'own')
+  const gap = fencedAt === undefined ? {} : { gapMs: Math.round(performance.now() - fencedAt) }
+  await move.source.closeLog(forwardLog(move.service))
+  return move.ledger.advance(committed, 'reversible', gap)
 }

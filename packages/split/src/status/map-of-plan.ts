@@ -1,13 +1,9 @@
-import { SHARED_READ, tableId, type CheckedOwnerMap, type OwnedTable } from '../map/owner-map.ts'
-import type { MovedTable, SharedTable, TableName } from '../model.ts'
+import { asideNames } from '../aside-name.ts'
+import { SHARED_READ, type CheckedOwnerMap, type OwnedTable } from '../map/owner-map.ts'
+import { tableId, type MovedTable, type SharedTable } from '../model.ts'
 import type { SplitPlan } from '../plan/split-plan.ts'
 
 type Owned = Pick<OwnedTable, 'owner' | 'copies' | 'key'>
-
-/** The name that a retired table has: on PostgreSQL names have 63 characters, on MariaDB 64. */
-export function asideNames({ schema, name }: TableName): TableName[] {
-  return [63, 64].map((length) => ({ schema, name: `zz_moved_${name}`.slice(0, length) }))
-}
 
 /** The owner map as it was when the plan was made, over the tables that are there now, also those that are set aside. */
 export function mapOfPlan(plan: SplitPlan, tables: readonly SharedTable[]): CheckedOwnerMap {

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import type { Key } from '../model.ts'
+import { tableId, type Key } from '../model.ts'
 import type { ServiceSchema } from '../protocol/move.ts'
 import { createProgress } from '../protocol/progress.ts'
 import type { ServiceDatabase } from '../side.ts'
@@ -95,11 +95,11 @@ async function compare(target: ServiceDatabase, { tables }: Manifest, signal: Ab
       for (const { last, rows, digest } of chunks) {
         signal.throwIfAborted()
         const found = await snapshot.digestRange(table, after, last)
-        if (found.rows !== rows || found.digest !== digest) different.add(`${table.target.schema}.${table.target.name}`)
+        if (found.rows !== rows || found.digest !== digest) different.add(tableId(table.target))
         after = last
       }
       const behind = await snapshot.digestRange(table, after, null)
-      if (behind.rows > 0) different.add(`${table.target.schema}.${table.target.name}`)
+      if (behind.rows > 0) different.add(tableId(table.target))
     }
     if (different.size > 0) throw new ImportNotEqualError([...different])
   } finally {

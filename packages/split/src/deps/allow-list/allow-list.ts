@@ -1,4 +1,4 @@
-import { tableId } from '../../map/owner-map.ts'
+import { tableId } from '../../model.ts'
 import type { Dependency, Findings, Unknown } from '../dependency.ts'
 import { AllowListGrowthError } from './errors.ts'
 

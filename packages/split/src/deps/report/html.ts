@@ -1,4 +1,4 @@
-import { tableId } from '../../map/owner-map.ts'
+import { tableId } from '../../model.ts'
 import { judge, type AllowList } from '../allow-list/allow-list.ts'
 import type { Dependency, Findings } from '../dependency.ts'
 import { escapeHtml } from './escape.ts'

@@ -1,4 +1,4 @@
-import { tableId } from '../../map/owner-map.ts'
+import { tableId } from '../../model.ts'
 import type { AllowList, Verdict } from '../allow-list/allow-list.ts'
 import { judge } from '../allow-list/allow-list.ts'
 import type { Dependency, Findings } from '../dependency.ts'

@@ -1,6 +1,5 @@
 import { quoteIdentifier } from '@imhotep/engine'
-import { tableId } from '../../map/owner-map.ts'
-import type { MovedTable } from '../../model.ts'
+import { tableId, type MovedTable } from '../../model.ts'
 import type { OwnedForeignKey, SharedCatalog } from '../../side.ts'
 import type { TypeFinding } from '../../types/map-tables.ts'
 import { createCollations } from './collations.ts'

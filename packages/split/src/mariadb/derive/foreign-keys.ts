@@ -1,7 +1,6 @@
 import { quoteIdentifier, quoteQualified } from '@imhotep/engine'
-import type { ReferentialAction, SharedForeignKey } from '../../model.ts'
+import { tableId, type ReferentialAction, type SharedForeignKey } from '../../model.ts'
 import type { OwnedForeignKey } from '../../side.ts'
-import { tableId } from '../../map/owner-map.ts'
 import type { DerivedColumn, DerivedTable } from './derived-table.ts'
 import type { Report } from './left-out.ts'
 import type { Names } from './names.ts'

@@ -1,7 +1,6 @@
-import { tableId } from '../../map/owner-map.ts'
-import type { MovedTable, TableName } from '../../model.ts'
+import { tableId, type MovedTable, type TableName } from '../../model.ts'
 import { postgresReader, type SampleReader } from '../../sample/sample-reader.ts'
-import { asideNames } from '../../status/map-of-plan.ts'
+import { asideNames } from '../../aside-name.ts'
 import { fail, notApplicable, pass, type GuideTest } from '../guide-test.ts'
 import type { ServiceFacts } from '../service-facts.ts'
 

@@ -1,11 +1,10 @@
 import { readEnvFile } from '../../configure/env-file.ts'
 import type { State } from '../../ledger/states.ts'
-import { tableId } from '../../map/owner-map.ts'
-import type { TableName } from '../../model.ts'
+import { tableId, type TableName } from '../../model.ts'
 import { slotLag } from '../../postgres/change-log.ts'
 import { fencedTables } from '../../postgres/fence.ts'
 import { reverseLog } from '../../protocol/move.ts'
-import { asideNames } from '../../status/map-of-plan.ts'
+import { asideNames } from '../../aside-name.ts'
 import { judgeProblems, notApplicable, type GuideTest } from '../guide-test.ts'
 import type { ServiceFacts } from '../service-facts.ts'
 

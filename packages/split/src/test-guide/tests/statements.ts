@@ -1,6 +1,6 @@
 import { findDependencies } from '../../deps/find-dependencies.ts'
-import { SHARED_READ, tableId, type OwnedTable } from '../../map/owner-map.ts'
-import type { SharedTable, TableName } from '../../model.ts'
+import { SHARED_READ, type OwnedTable } from '../../map/owner-map.ts'
+import { tableId, type SharedTable, type TableName } from '../../model.ts'
 import { readSharedCatalog } from '../../postgres/catalog.ts'
 import { judgeProblems, notApplicable, type GuideTest } from '../guide-test.ts'
 import type { ServiceFacts } from '../service-facts.ts'

@@ -1,4 +1,4 @@
-import { tableId } from '../../map/owner-map.ts'
+import { tableId } from '../../model.ts'
 import { fail, notApplicable, pass, type GuideTest } from '../guide-test.ts'
 import { readLag } from '../../status/read-lag.ts'
 import { lagText } from '../../status/figures.ts'
