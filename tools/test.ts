@@ -1,9 +1,10 @@
 // Runs the tests in at most two processes at once, each with a PostgreSQL server.
-//   npm test -- [--slow] [--postgres 15|16|17|18] [--coverage] [--times] [PART OF A PATH ...]
+//   npm test -- [--slow] [--postgres 15|16|17|18] [--coverage DIRECTORY] [--times] [PART OF A PATH ...]
+// What the processes covered is added to the directory; `npm run coverage DIRECTORY` sums it up.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { chmod, mkdtemp, readdir, readFile, rm, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join, relative, sep } from 'node:path'
+import { dirname, join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { startEmbedded, stopEmbedded, type EmbeddedServer } from '@imhotep/postgres'
@@ -18,7 +19,7 @@ const { values: options, positionals: filters } = parseArgs({
   options: {
     slow: { type: 'boolean', default: false },
     postgres: { type: 'string' },
-    coverage: { type: 'boolean', default: false },
+    coverage: { type: 'string' },
     times: { type: 'boolean', default: false },
   },
 })
@@ -35,7 +36,6 @@ if (files.length === 0) {
 const directory = await mkdtemp(join((await roomyMemory()) ?? tmpdir(), 'imhotep-test-'))
 /** TMPDIR of the tests: what a test leaves there, also a server, goes with it. On disk: programs may not run in memory. */
 const temporary = await mkdtemp(join(tmpdir(), 'imhotep-test-'))
-const coverageDirectory = join(temporary, 'coverage')
 const servers: EmbeddedServer[] = []
 const children: ChildProcess[] = []
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
@@ -66,7 +66,6 @@ async function main(): Promise<number> {
       results.push(await runTests(part, server.url(), isOnly))
   })
   await Promise.all(workers)
-  if (options.coverage) results.push(await sumCoverage())
   const sum = (key: 'passed' | 'failed' | 'skipped') => results.reduce((total, result) => total + result[key], 0)
   const skipped = sum('skipped') === 0 ? '' : `, ${sum('skipped')} skipped`
   console.log(`\n${sum('passed')} passed, ${sum('failed')} failed${skipped}`)
@@ -124,27 +123,32 @@ interface Result {
 
 /** Runs files in a process of their own; its output is shown as it comes, or at the end. */
 function runTests(part: string[], url: string, live: boolean): Promise<Result> {
-  const coverage = options.coverage ? { NODE_V8_COVERAGE: coverageDirectory } : {}
-  return run([join(root, 'tools/test-files.ts'), ...part], { ...coverage, IMHOTEP_TEST_SERVER: url }, live)
-}
-
-/** The lines that all processes covered together, told by node's own report. */
-function sumCoverage(): Promise<Result> {
-  return run(['--experimental-test-coverage', join(root, 'tools/sum-coverage.ts'), coverageDirectory], {}, true)
-}
-
-function run(args: string[], env: Record<string, string>, live: boolean): Promise<Result> {
   const reporter = [
     `--test-reporter=${new URL('test-reporter.ts', import.meta.url).href}`,
     '--test-reporter-destination=stdout',
   ]
+  const coverage = options.coverage === undefined ? {} : { NODE_V8_COVERAGE: resolve(options.coverage) }
   const child = spawn(
     process.execPath,
-    ['--conditions=source', '--import', 'tsx', '--enable-source-maps', ...reporter, ...args],
+    [
+      '--conditions=source',
+      '--import',
+      'tsx',
+      '--enable-source-maps',
+      ...reporter,
+      join(root, 'tools/test-files.ts'),
+      ...part,
+    ],
     {
       cwd: root,
       stdio: ['ignore', 'pipe', 'inherit'],
-      env: { ...process.env, TMPDIR: temporary, IMHOTEP_TEST_POSTGRES: String(testVersion()), ...env },
+      env: {
+        ...process.env,
+        ...coverage,
+        TMPDIR: temporary,
+        IMHOTEP_TEST_POSTGRES: String(testVersion()),
+        IMHOTEP_TEST_SERVER: url,
+      },
     },
   )
   children.push(child)

@@ -8,7 +8,7 @@ export const clinic: readonly Requirement[] = [
     state: 'built',
     objects: ['schema/core/000-schema.sql', 'core.update_updated_at_column()'],
     tests: {
-      'tests/bundle.pg.test.ts': ['V001: applied twice is applied once'],
+      'tests/bundle.slow.test.ts': ['V001: applied twice is applied once'],
       'tests/kernel/row-triggers.pg.test.ts': ['update_updated_at_column: keeps who changed a row and when'],
     },
   },
@@ -261,7 +261,7 @@ export const clinic: readonly Requirement[] = [
     state: 'built',
     objects: ['imhotep verify', 'imhotep bundle', 'packages/engine/src/verify/rules/comments-complete.ts'],
     tests: {
-      'tests/bundle.pg.test.ts': ['equals the modules applied one by one'],
+      'tests/bundle.slow.test.ts': ['equals the modules applied one by one'],
       'packages/engine/src/bundle/bundle-modules.test.ts': ['names every statement that cannot run twice'],
       'tests/demo.pg.test.ts': ['shows each tenant rows of its own'],
     },

@@ -13,7 +13,7 @@ export const hospital: readonly Requirement[] = [
       'tools/check-psql.ts',
     ],
     tests: {
-      'tests/bundle.pg.test.ts': [
+      'tests/bundle.slow.test.ts': [
         'V001: is what the modules give, in whatever order they are read',
         'V001: applied twice is applied once',
       ],
@@ -223,7 +223,7 @@ export const hospital: readonly Requirement[] = [
     state: 'partly',
     objects: ['imhotep init', 'imhotep up', 'docs/guides/add-a-table.md'],
     tests: {
-      'packages/cli/src/up.pg.test.ts': [
+      'packages/cli/src/up.slow.test.ts': [
         'imhotep init: makes a project',
         'imhotep up: brings up server, schema, seeds and login',
       ],
@@ -245,7 +245,7 @@ export const hospital: readonly Requirement[] = [
         'checkModules: finds names that lead out of the requirements',
         'checkModules: a foreign key may follow a listed cycle',
       ],
-      'tests/bundle.pg.test.ts': ['are complete, and name nothing outside what they require'],
+      'tests/bundle.slow.test.ts': ['are complete, and name nothing outside what they require'],
     },
   },
   {
@@ -339,7 +339,7 @@ export const hospital: readonly Requirement[] = [
       'packages/engine/src/adr/write-decision.ts',
     ],
     tests: {
-      'packages/cli/src/adr.pg.test.ts': ['prints a record that names both ends'],
+      'packages/cli/src/adr.slow.test.ts': ['prints a record that names both ends'],
       'packages/engine/src/verify/rules/index.test.ts': ['holds every rule of the folder, each with its test'],
       'packages/engine/src/verify/verify-database.pg.test.ts': ['finds no error in the schema as it is built'],
     },
