@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { SHARED_READ, type CheckedOwnerMap, type OwnedTable } from '../map/owner-map.ts'
 import { tableId, type TableName } from '../model.ts'
-import type { Dependency, DependencyKind, Findings, Unknown } from './dependency.ts'
+import type { Dependency, DependencyKind, Findings, Warning } from './dependency.ts'
+import type { LoopCall } from './loop-calls/find-loop-calls.ts'
 import type { ResolvedUses } from './names.ts'
 import { wayOutOfUse, type Choice } from './ways-out.ts'
 
@@ -27,12 +28,16 @@ const MOST_EVIDENCE = 10
 
 /** Collects what the sources find; the same dependency seen again counts up. */
 export class Collector {
+  /** Of the owner map. */
+  readonly services: readonly string[]
   readonly #owners: ReadonlyMap<string, OwnedTable>
   readonly #entries = new Map<string, Entry>()
-  readonly #unknown = new Map<string, Unknown>()
+  readonly #unknown = new Map<string, Warning>()
+  readonly #loopCalls = new Map<string, Warning>()
   readonly #looked = new Map<string, number>()
 
   constructor(map: CheckedOwnerMap) {
+    this.services = map.services.map(({ name }) => name)
     this.#owners = new Map(map.tables.map((owned) => [tableId(owned.table), owned]))
   }
 
@@ -97,19 +102,14 @@ export class Collector {
     entry.lastSeen = later(entry.lastSeen, lastSeen)
   }
 
-  addUnknown(kind: DependencyKind, object: string, reason: string, { evidence, count, lastSeen }: Sighting): void {
-    const id = idOf(kind, object, reason)
-    const known = this.#unknown.get(id)
-    const places = new Set([...(known?.evidence ?? []), evidence])
-    this.#unknown.set(id, {
-      id,
-      kind,
-      object,
-      reason,
-      evidence: [...places].slice(0, MOST_EVIDENCE),
-      count: (known?.count ?? 0) + count,
-      lastSeen: later(known?.lastSeen ?? null, lastSeen),
-    })
+  addUnknown(kind: DependencyKind, object: string, reason: string, sighting: Sighting): void {
+    warn(this.#unknown, kind, object, reason, sighting)
+  }
+
+  addLoopCall({ file, line, callee, service }: LoopCall): void {
+    const reason = `asks ${service ?? 'another service'} once for each element: ask once for all of them`
+    const sighting = { evidence: `${file}:${line}`, count: 1, lastSeen: null }
+    warn(this.#loopCalls, 'call in a loop', `${file}: ${callee}`, reason, sighting)
   }
 
   findings(): Findings {
@@ -132,9 +132,31 @@ export class Collector {
     return {
       dependencies: dependencies.toSorted((a, b) => compare(sortKey(a), sortKey(b))),
       unknown: [...this.#unknown.values()],
+      loopCalls: [...this.#loopCalls.values()],
       looked: Object.fromEntries(this.#looked),
     }
   }
+}
+
+function warn(
+  warnings: Map<string, Warning>,
+  kind: DependencyKind,
+  object: string,
+  reason: string,
+  { evidence, count, lastSeen }: Sighting,
+): void {
+  const id = idOf(kind, object, reason)
+  const known = warnings.get(id)
+  const places = new Set([...(known?.evidence ?? []), evidence])
+  warnings.set(id, {
+    id,
+    kind,
+    object,
+    reason,
+    evidence: [...places].slice(0, MOST_EVIDENCE),
+    count: (known?.count ?? 0) + count,
+    lastSeen: later(known?.lastSeen ?? null, lastSeen),
+  })
 }
 
 function idOf(kind: DependencyKind, object: string, what: string): string {

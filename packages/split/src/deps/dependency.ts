@@ -12,6 +12,7 @@ export type DependencyKind =
   | 'statement'
   | 'source code'
   | 'transaction'
+  | 'call in a loop'
 
 export type WayOut = 'denormalise' | 'local copy' | 'batch call' | 'loose foreign key' | 'event' | 'own id'
 
@@ -35,8 +36,8 @@ export interface Dependency {
   readonly settled: boolean
 }
 
-/** SQL of which nobody can tell what it uses. It is never clean. */
-export interface Unknown {
+/** What stands in the way of a split and is about no table: a person looks at it. */
+export interface Warning {
   readonly id: string
   readonly kind: DependencyKind
   readonly object: string
@@ -49,7 +50,10 @@ export interface Unknown {
 
 export interface Findings {
   readonly dependencies: readonly Dependency[]
-  readonly unknown: readonly Unknown[]
+  /** SQL of which nobody can tell what it uses. It is never clean. */
+  readonly unknown: readonly Warning[]
+  /** Code that asks another service once for each element of a loop. */
+  readonly loopCalls: readonly Warning[]
   /** What was looked at: a report over nothing would be clean as well. */
   readonly looked: Readonly<Record<string, number>>
 }

@@ -170,11 +170,13 @@ test('findDependencies: reads the SQL in source code, and says where it cannot',
       'c.php': `<?php $q = "insert into bills select * from users where id = $id"; # 'select * from orders join bills'\n`,
       'D.java': `String q = "select * from codes c, bills b";`,
       'e.sql': `select 1;\n\nselect * from orders o, bills b;\n`,
+      'f.ts': `for (const order of orders) await authClient.user(order.userId)\n`,
+      'g.js': `for (const of`,
       'node_modules/f.js': `'select * from orders join bills'`,
     }
     for (const [name, text] of Object.entries(files)) await writeFile(join(directory, name), text)
 
-    const { dependencies, unknown, looked } = await find({ dialect: 'mariadb', folders: [{ directory }] })
+    const { dependencies, unknown, loopCalls, looked } = await find({ dialect: 'mariadb', folders: [{ directory }] })
 
     assert.deepEqual(
       dependencies
@@ -190,9 +192,16 @@ test('findDependencies: reads the SQL in source code, and says where it cannot',
     )
     assert.deepEqual(
       unknown.map(({ evidence, reason }) => [evidence[0], reason]),
-      [['b.py:4', 'the name of a table is computed']],
+      [
+        ['b.py:4', 'the name of a table is computed'],
+        ['g.js', 'it cannot be parsed'],
+      ],
     )
-    assert.equal(looked['source files'], 5)
+    assert.deepEqual(
+      loopCalls.map(({ object, evidence, reason }) => [object, evidence, reason]),
+      [['f.ts: authClient.user', ['f.ts:1'], 'asks auth once for each element: ask once for all of them']],
+    )
+    assert.equal(looked['source files'], 7)
   } finally {
     await rm(directory, { recursive: true })
   }

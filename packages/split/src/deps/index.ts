@@ -1,4 +1,4 @@
-export type { Dependency, DependencyKind, Findings, Unknown, WayOut } from './dependency.ts'
+export type { Dependency, DependencyKind, Findings, Warning, WayOut } from './dependency.ts'
 export { findDependencies, type DependencySources } from './find-dependencies.ts'
 export type { SeenStatement } from './statement-dependencies.ts'
 export type { SourceFolder } from './sources/source-code.ts'

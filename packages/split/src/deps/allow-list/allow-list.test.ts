@@ -12,10 +12,10 @@ test('startAllowList: allows what is open today; nothing is refused and nothing 
 
   const verdict = judge(findings, readAllowList(startAllowList(findings, plan), 'allow.yaml'))
 
-  assert.deepEqual([verdict.refused.length, verdict.refusedUnknown.length, verdict.stale.length], [0, 0, 0])
+  assert.deepEqual([verdict.refused, verdict.refusedUnknown, verdict.refusedLoopCalls, verdict.stale], [[], [], [], []])
   assert.deepEqual(
     verdict.allowed.map(({ id }) => id),
-    ['id-a', 'id-b', 'id-unknown'],
+    ['id-a', 'id-b', 'id-unknown', 'id-loop'],
   )
 })
 
@@ -27,7 +27,7 @@ test('judge: refuses what is new, and tells what is gone; what a copy settles ne
 
   assert.deepEqual(
     [verdict.refused, verdict.allowed, verdict.stale].map((part) => part.map(({ id }) => id)),
-    [['id-c'], ['id-b', 'id-unknown'], ['id-a']],
+    [['id-c'], ['id-b', 'id-unknown', 'id-loop'], ['id-a']],
   )
 })
 
@@ -42,7 +42,7 @@ test('shrinkAllowList: removes what is gone, keeps comments, and never adds', ()
   assert.match(shrunk, /asked the team of billing/)
   assert.deepEqual(
     readAllowList(shrunk, 'allow.yaml').entries.map(({ id }) => id),
-    ['id-b', 'id-unknown'],
+    ['id-b', 'id-unknown', 'id-loop'],
   )
   assert.equal(shrinkAllowList(shrunk, findingsOf('b')), shrunk)
 })
@@ -80,7 +80,12 @@ function findingsOf(...names: string[]): Findings {
     lastSeen: null,
     reason: 'cut',
   } as const
-  return { dependencies: names.map(dependency), unknown: [unknown], looked: {} }
+  return {
+    dependencies: names.map(dependency),
+    unknown: [unknown],
+    loopCalls: [{ ...unknown, id: 'id-loop', kind: 'call in a loop' }],
+    looked: {},
+  }
 }
 
 function dependency(name: string): Dependency {

@@ -1,5 +1,5 @@
 import { tableId } from '../../model.ts'
-import type { Dependency, Findings, Unknown } from '../dependency.ts'
+import type { Dependency, Findings, Warning } from '../dependency.ts'
 import { AllowListGrowthError } from './errors.ts'
 
 /** Dependencies that a team still has and has planned to remove. */
@@ -9,7 +9,7 @@ export interface AllowList {
 }
 
 export interface AllowEntry {
-  /** Of a `Dependency` or an `Unknown`. */
+  /** Of a `Dependency` or a `Warning`. */
   readonly id: string
   /** For people: what it is. */
   readonly what: string
@@ -23,8 +23,9 @@ export interface AllowEntry {
 export interface Verdict {
   /** Neither settled by a copy nor on the list: these stop a split. */
   readonly refused: readonly Dependency[]
-  readonly refusedUnknown: readonly Unknown[]
-  readonly allowed: readonly (Dependency | Unknown)[]
+  readonly refusedUnknown: readonly Warning[]
+  readonly refusedLoopCalls: readonly Warning[]
+  readonly allowed: readonly (Dependency | Warning)[]
   /** Entries whose dependency is gone: the list can shrink. */
   readonly stale: readonly AllowEntry[]
 }
@@ -33,11 +34,13 @@ export interface Verdict {
 export function judge(findings: Findings, list: AllowList | null): Verdict {
   const ids = new Set(list?.entries.map(({ id }) => id))
   const open = findings.dependencies.filter(({ settled }) => !settled)
-  const found = new Set([...open, ...findings.unknown].map(({ id }) => id))
+  const all = [...open, ...findings.unknown, ...findings.loopCalls]
+  const found = new Set(all.map(({ id }) => id))
   return {
     refused: open.filter(({ id }) => !ids.has(id)),
     refusedUnknown: findings.unknown.filter(({ id }) => !ids.has(id)),
-    allowed: [...open, ...findings.unknown].filter(({ id }) => ids.has(id)),
+    refusedLoopCalls: findings.loopCalls.filter(({ id }) => !ids.has(id)),
+    allowed: all.filter(({ id }) => ids.has(id)),
     stale: list?.entries.filter(({ id }) => !found.has(id)) ?? [],
   }
 }
@@ -58,7 +61,7 @@ export function assertOnlyShrinks(before: AllowList, after: AllowList): void {
 }
 
 /** `view lab_worklist -> clinical: shop.patients` */
-export function describe(finding: Dependency | Unknown): string {
+export function describe(finding: Dependency | Warning): string {
   if ('to' in finding) {
     const { kind, from, to } = finding
     return `${kind} ${from.object} -> ${to.service}: ${tableId(to.table)}`

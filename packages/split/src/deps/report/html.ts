@@ -1,6 +1,6 @@
 import { tableId } from '../../model.ts'
 import { judge, type AllowList } from '../allow-list/allow-list.ts'
-import type { Dependency, Findings } from '../dependency.ts'
+import type { Dependency, Findings, Warning } from '../dependency.ts'
 import { escapeHtml } from './escape.ts'
 import { serviceGraph } from './service-graph.ts'
 import { stateOf, summary } from './text.ts'
@@ -25,10 +25,6 @@ export function dependencyHtml(findings: Findings, list: AllowList | null, title
     const own = findings.dependencies.filter(({ from }) => from.service === service)
     return `<h2>${escapeHtml(service)}</h2>\n${tableOf(own, allowed)}`
   })
-  const unknown = findings.unknown.map(
-    ({ kind, object, reason, evidence, count }) =>
-      `<tr><td>${kind}</td><td class="what">${escapeHtml(object)}</td><td>${escapeHtml(reason)}</td><td><small>${escapeHtml(evidence.join(', '))}</small></td><td class="seen">${count}</td></tr>`,
-  )
   const stale = verdict.stale.map(({ id, what }) => `<li>${escapeHtml(id)}: ${escapeHtml(what)}</li>`)
   return `<!doctype html>
 <html lang="en">
@@ -38,11 +34,21 @@ export function dependencyHtml(findings: Findings, list: AllowList | null, title
 <p>${escapeHtml(summary(findings, verdict)).replaceAll('\n', '<br>')}</p>
 <figure>${serviceGraph(findings.dependencies, (dependency) => stateOf(dependency, allowed) === 'open')}</figure>
 ${sections.join('\n')}
-${unknown.length === 0 ? '' : `<h2>Unknown, never clean</h2>\n<table><tr><th>kind</th><th>what</th><th>why</th><th>where</th><th>seen</th></tr>\n${unknown.join('\n')}\n</table>`}
+${warnings('Unknown, never clean', findings.unknown)}
+${warnings('Calls in loops', findings.loopCalls)}
 ${stale.length === 0 ? '' : `<h2>Stale on the allow-list</h2>\n<ul>\n${stale.join('\n')}\n</ul>`}
 </body>
 </html>
 `
+}
+
+function warnings(title: string, found: readonly Warning[]): string {
+  if (found.length === 0) return ''
+  const rows = found.map(
+    ({ kind, object, reason, evidence, count }) =>
+      `<tr><td>${kind}</td><td class="what">${escapeHtml(object)}</td><td>${escapeHtml(reason)}</td><td><small>${escapeHtml(evidence.join(', '))}</small></td><td class="seen">${count}</td></tr>`,
+  )
+  return `<h2>${title}</h2>\n<table><tr><th>kind</th><th>what</th><th>why</th><th>where</th><th>seen</th></tr>\n${rows.join('\n')}\n</table>`
 }
 
 function tableOf(dependencies: readonly Dependency[], allowed: ReadonlySet<string>): string {

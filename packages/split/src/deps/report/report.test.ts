@@ -22,6 +22,17 @@ const findings: Findings = {
       reason: 'the digest is cut',
     },
   ],
+  loopCalls: [
+    {
+      id: 'l1',
+      kind: 'call in a loop',
+      object: `a.ts: ${evil}`,
+      evidence: ['a.ts:7'],
+      count: 1,
+      lastSeen: null,
+      reason: 'asks lab once for each element',
+    },
+  ],
   looked: { views: 3 },
 }
 const entry = { id: 'a3', what: 'view', issue: 'i', reason: evil, line: 2 }
@@ -36,18 +47,22 @@ test('dependencyText: tells the state of everything, what is unknown, stale, and
   assert.match(text, /stale: line 3 of the allow-list, gone \(view\) is gone: run with --shrink/)
   assert.match(
     text,
-    /looked at 3 views\n3 dependencies between services: 1 to solve, 1 allowed, 1 settled by a copy, 0 foreign keys that the split replaces; 1 unknown$/,
+    /^calls in loops:\n {2}call in a loop a\.ts: .*: asks lab once for each element \(a\.ts:7, seen 1\)$/m,
+  )
+  assert.match(
+    text,
+    /looked at 3 views\n3 dependencies between services: 1 to solve, 1 allowed, 1 settled by a copy, 0 foreign keys that the split replaces; 1 unknown, 1 calls in loops$/,
   )
 })
 
 test('dependencyText: says so when it looked at nothing', () => {
-  assert.match(dependencyText({ dependencies: [], unknown: [], looked: {} }, null), /looked at nothing/)
+  assert.match(dependencyText({ dependencies: [], unknown: [], loopCalls: [], looked: {} }, null), /looked at nothing/)
 })
 
 test('dependencyJson: holds everything and counts what is open', () => {
   const json = dependencyJson(findings, list)
 
-  assert.equal(json.open, 2)
+  assert.equal(json.open, 3)
   assert.deepEqual(
     json.dependencies.map(({ state }) => state),
     ['open', 'settled', 'allowed'],

@@ -1,7 +1,7 @@
 import { tableId } from '../../model.ts'
 import type { AllowList, Verdict } from '../allow-list/allow-list.ts'
 import { judge } from '../allow-list/allow-list.ts'
-import type { Dependency, Findings } from '../dependency.ts'
+import type { Dependency, Findings, Warning } from '../dependency.ts'
 
 /** The findings as a table for a terminal, ended by what is left to do. */
 export function dependencyText(findings: Findings, list: AllowList | null): string {
@@ -16,12 +16,7 @@ export function dependencyText(findings: Findings, list: AllowList | null): stri
     stateOf(dependency, allowed),
   ])
   const lines = table([['service', 'what', 'uses', 'seen', 'way out', ''], ...rows])
-  if (findings.unknown.length > 0) {
-    lines.push('', 'unknown, never clean:')
-    for (const { kind, object, reason, evidence, count } of findings.unknown) {
-      lines.push(`  ${kind} ${object}: ${reason} (${evidence[0] ?? ''}, seen ${count})`)
-    }
-  }
+  lines.push(...warnings('unknown, never clean', findings.unknown), ...warnings('calls in loops', findings.loopCalls))
   for (const { id, what, line } of verdict.stale) {
     lines.push(`stale: line ${line} of the allow-list, ${id} (${what}) is gone: run with --shrink`)
   }
@@ -36,7 +31,7 @@ export function summary(findings: Findings, verdict: Verdict): string {
     `looked at ${looked.join(', ') || 'nothing'}`,
     `${findings.dependencies.length} dependencies between services: ${verdict.refused.length} to solve, ` +
       `${verdict.allowed.length} allowed, ${copied} settled by a copy, ${keys} foreign keys that the split replaces; ` +
-      `${verdict.refusedUnknown.length} unknown`,
+      `${verdict.refusedUnknown.length} unknown, ${verdict.refusedLoopCalls.length} calls in loops`,
   ].join('\n')
 }
 
@@ -57,14 +52,28 @@ export function dependencyJson(findings: Findings, list: AllowList | null) {
       lastSeen: dependency.lastSeen?.toISOString() ?? null,
       state: stateOf(dependency, allowed),
     })),
-    unknown: findings.unknown.map((unknown) => ({
-      ...unknown,
-      lastSeen: unknown.lastSeen?.toISOString() ?? null,
-      state: allowed.has(unknown.id) ? 'allowed' : 'open',
-    })),
+    unknown: findings.unknown.map((warning) => warningJson(warning, allowed)),
+    loopCalls: findings.loopCalls.map((warning) => warningJson(warning, allowed)),
     stale: verdict.stale.map(({ id, what, line }) => ({ id, what, line })),
-    open: verdict.refused.length + verdict.refusedUnknown.length,
+    open: verdict.refused.length + verdict.refusedUnknown.length + verdict.refusedLoopCalls.length,
   }
+}
+
+function warningJson(warning: Warning, allowed: ReadonlySet<string>) {
+  return {
+    ...warning,
+    lastSeen: warning.lastSeen?.toISOString() ?? null,
+    state: allowed.has(warning.id) ? 'allowed' : 'open',
+  }
+}
+
+function warnings(title: string, found: readonly Warning[]): string[] {
+  if (found.length === 0) return []
+  const lines = found.map(
+    ({ kind, object, reason, evidence, count }) =>
+      `  ${kind} ${object}: ${reason} (${evidence[0] ?? ''}, seen ${count})`,
+  )
+  return ['', `${title}:`, ...lines]
 }
 
 function shorten(text: string): string {

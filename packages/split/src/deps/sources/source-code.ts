@@ -1,6 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
 import type { Collector } from '../collector.ts'
+import { findLoopCalls } from '../loop-calls/find-loop-calls.ts'
+import { isScript, readModule, type CodeModule } from '../loop-calls/read-module.ts'
 import type { Names } from '../names.ts'
 import { withoutValues } from '../sql/fingerprint.ts'
 import { tokenise } from '../sql/tokens.ts'
@@ -15,14 +17,21 @@ export interface SourceFolder {
 const leftOut = new Set(['node_modules', '.git', 'dist', 'build', 'vendor', 'target', '__pycache__', '.venv'])
 const looksLikeSql = /^[\s(]*(select|insert|update|delete|replace|with|merge|truncate|call|lock)\b/i
 
-/** SQL in string literals and `.sql` files of a folder. */
+/** SQL in string literals and `.sql` files of a folder, and calls of other services that JavaScript makes in loops. */
 export async function addSourceCode(folder: SourceFolder, names: Names, collector: Collector): Promise<void> {
+  const modules: CodeModule[] = []
   for await (const file of filesIn(folder.directory)) {
     collector.looked('source files')
     const text = await readFile(file, 'utf8')
     const language = languageOf(file)
     const strings = language ? codeStrings(text, language) : sqlStatements(text, names)
     const shown = relative(folder.directory, file).split(sep).join('/')
+    if (isScript(shown)) {
+      const module = readModule(shown, text)
+      if (module) modules.push(module)
+      else
+        collector.addUnknown('source code', shown, 'it cannot be parsed', { evidence: shown, count: 1, lastSeen: null })
+    }
     for (const { text: sql, line } of strings) {
       if (!looksLikeSql.test(sql) || !namesTable(sql, names)) continue
       collector.looked('SQL strings')
@@ -33,6 +42,7 @@ export async function addSourceCode(folder: SourceFolder, names: Names, collecto
       collector.addUses('source code', object, uses, { evidence, count: 1, lastSeen: null }, folder.service)
     }
   }
+  for (const call of findLoopCalls(modules, collector.services)) collector.addLoopCall(call)
 }
 
 /** English begins like SQL at times; without the name of a table it is not about ours. */
