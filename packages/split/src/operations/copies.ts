@@ -33,7 +33,7 @@ async function checkWorkers(split: Split, copies: number): Promise<void> {
 }
 
 async function readyPairs(split: Split) {
-  const { kind, services } = await split.plan()
+  const { services } = await split.plan()
   const entries = await split.ledger.all()
   const hasOwn = (service: string) =>
     entries.some((entry) => entry.service === service && serves(entry.state) === 'own')
@@ -48,5 +48,5 @@ async function readyPairs(split: Split) {
           tables: copies.filter(({ readers }) => readers.includes(reader.name)).map(({ table }) => table.target),
         })),
     )
-    .filter(({ tables }) => tables.length > 0 && kind === 'mariadb')
+    .filter(({ tables }) => tables.length > 0)
 }

@@ -15,19 +15,9 @@ export function postgresDialect(url: string): Dialect {
       return { tables: tables.map(asItIs), findings: [] }
     },
     async schema(tables, copies) {
-      const {
-        tables: create,
-        keys,
-        leftOut,
-      } = await derivePostgresSchema(
-        url,
-        tables.map(({ source }) => source),
-      )
-      const copyless = copies.map(({ source }) => ({
-        object: `copy of ${source.schema}.${source.name}`,
-        reason: 'copies are made for tables that come from MariaDB',
-      }))
-      return { schema: { tables: create, keys, copies: null }, leftOut: [...leftOut, ...copyless] }
+      const names = (list: readonly MovedTable[]) => list.map(({ source }) => source)
+      const { leftOut, ...schema } = await derivePostgresSchema(url, names(tables), names(copies))
+      return { schema, leftOut }
     },
   }
 }

@@ -13,7 +13,10 @@ const sharedSchema = `
   create domain core.amount as numeric(10, 2) check (value >= 0);
   create sequence core.codes;
   create function core.next_code() returns text language sql as $$ select 'c' || nextval('core.codes') $$;
-  create table core.people (id int primary key, name text not null);
+  create table core.wards (id int primary key);
+  create table core.people (id int primary key, name text not null, ward int references core.wards);
+  alter table core.people enable row level security;
+  create policy named on core.people for select using (name <> '');
   create table public.audit (id bigserial primary key, what text);
   create table lab.orders (
     id bigint primary key generated always as identity (start with 100),
@@ -49,8 +52,7 @@ before(async () => {
   service = await emptyDatabase('derived')
   await script(shared.url, sharedSchema)
   db = connect(service.url)
-  const tables = ['orders', 'results', 'events'].map((name) => ({ schema: 'lab', name }))
-  derived = await derivePostgresSchema(shared.url, tables)
+  derived = await derivePostgresSchema(shared.url, ['lab.orders', 'lab.results', 'lab.events'].map(named))
 })
 after(async () => {
   await db.close()
@@ -99,12 +101,44 @@ test('derive: with the second part the tables are those of the shared database',
     'missing function lab.log()',
     'missing sequence public.audit_id_seq',
     'missing table core.people',
+    'missing table core.wards',
     'missing table public.audit',
     'missing trigger log on lab.results',
     'missing type core.unused',
     'missing view lab.with_names',
   ])
 })
+
+test('derive: with copies the third part adds their tables, without keys of their owner, and the views that read them', async () => {
+  await using wider = await emptyDatabase('derived')
+  const names = ['lab.orders', 'lab.results', 'lab.events'].map(named)
+
+  const { tables, keys, copies, leftOut } = await derivePostgresSchema(shared.url, names, [named('core.people')])
+  await script(wider.url, tables + keys + (copies ?? ''))
+
+  assert.deepEqual({ tables, keys }, { tables: derived.tables, keys: derived.keys })
+  const differences = compareCatalogs(await catalogOf(shared.url), await catalogOf(wider.url)).map(
+    ({ object, kind }) => `${kind} ${object}`,
+  )
+  assert.deepEqual(differences.toSorted(), [
+    'missing constraint orders_person_fkey on lab.orders',
+    'missing constraint people_ward_fkey on core.people',
+    'missing function lab.hire()',
+    'missing function lab.log()',
+    'missing sequence public.audit_id_seq',
+    'missing table core.wards',
+    'missing table public.audit',
+    'missing trigger log on lab.results',
+    'missing type core.unused',
+  ])
+  assert.ok(!leftOut.some(({ object }) => object === 'view lab.with_names'))
+  assert.ok(leftOut.some(({ object }) => object === 'function lab.hire()'))
+})
+
+function named(id: string) {
+  const [schema = '', name = ''] = id.split('.')
+  return { schema, name }
+}
 
 test('derive: says what a service on its own cannot have, and why', () => {
   assert.deepEqual(derived.leftOut.map(({ object }) => object).toSorted(), [

@@ -16,12 +16,14 @@ import { tableId, type TableName } from '../model.ts'
 import { findReferences, type References } from './derive-references.ts'
 import { qualified } from './sql-text.ts'
 
-/** What makes the tables of a service on a database of their own, as two migrations: rows are loaded between them. */
+/** What makes the tables of a service on a database of their own, as migrations: rows are loaded behind the first. */
 export interface DerivedSchema {
   /** V001: types, sequences, functions that columns need, and tables with their primary keys. */
   readonly tables: string
   /** V002: indexes, constraints, views, triggers, policies, grants, comments. */
   readonly keys: string
+  /** V003: tables of other services as read-only copies, and views that read them; null without any. */
+  readonly copies: string | null
   readonly leftOut: readonly LeftOut[]
 }
 
@@ -33,33 +35,58 @@ export interface LeftOut {
 }
 
 /** Derives the schema of a service from the shared database: its tables as they are, and whatever stands on them alone. */
-export async function derivePostgresSchema(url: string, tables: readonly TableName[]): Promise<DerivedSchema> {
+export async function derivePostgresSchema(
+  url: string,
+  tables: readonly TableName[],
+  copies: readonly TableName[] = [],
+): Promise<DerivedSchema> {
   const db = connect(url, { max: 2, applicationName: 'imhotep split' })
   try {
     const catalog = await readCatalog(db)
+    const references = await findReferences(catalog)
     const extensions = await neededExtensions(db, tables)
-    return await deriveSchema(catalog, tables, extensions)
+    const border = new Border(catalog, tables, references)
+    const whole = withExtensions(border.whole(), catalog, extensions)
+    const bare = border.withoutKeys(whole)
+    const derived = {
+      tables: printedScript(await printCatalog(bare, { repeatable: false })),
+      keys: await script(bare, whole),
+    }
+    if (copies.length === 0) return { ...derived, copies: null, leftOut: border.leftOut }
+
+    const wider = new Border(catalog, [...tables, ...copies], references)
+    const all = withExtensions(
+      wider.whole({ operations: false }),
+      catalog,
+      await neededExtensions(db, [...tables, ...copies]),
+    )
+    for (const [key, table] of all.tables) all.tables.set(key, whole.tables.get(key) ?? asCopy(table))
+    for (const [key, routine] of whole.functions) all.functions.set(key, routine)
+    const isMade = ({ object }: LeftOut) => object.startsWith('view ') && all.views.has(object.slice('view '.length))
+    return { ...derived, copies: await script(whole, all), leftOut: border.leftOut.filter((left) => !isMade(left)) }
   } finally {
     await db.close()
   }
 }
 
-async function deriveSchema(
-  catalog: Catalog,
-  tables: readonly TableName[],
-  extensions: ReadonlySet<string>,
-): Promise<DerivedSchema> {
-  const border = new Border(catalog, tables, await findReferences(catalog))
-  const whole = border.whole()
-  for (const [name, extension] of catalog.extensions) if (extensions.has(name)) whole.extensions.set(name, extension)
-  const bare = border.withoutKeys(whole)
-  const printed = await printCatalog(bare, { repeatable: false })
+async function script(from: Catalog, to: Catalog): Promise<string> {
+  const statements = await diffCatalogs(from, to, { concurrently: false })
+  return diffScript(statements.map((statement) => ({ ...statement, hazard: null })))
+}
+
+function withExtensions(whole: Catalog, { extensions }: Catalog, needed: ReadonlySet<string>): Catalog {
+  for (const [name, extension] of extensions) if (needed.has(name)) whole.extensions.set(name, extension)
+  return whole
+}
+
+/** Replication writes it: whatever its owner checks has been checked. Who may see which rows stays. */
+function asCopy(table: Table): Table {
   return {
-    tables: printedScript(printed),
-    keys: diffScript(
-      (await diffCatalogs(bare, whole, { concurrently: false })).map((statement) => ({ ...statement, hazard: null })),
-    ),
-    leftOut: border.leftOut,
+    ...table,
+    constraints: only(table.constraints, ({ kind }) => kind === 'primary key' || kind === 'not null'),
+    indexes: only(table.indexes, ({ name, unique }) => !unique || table.constraints.get(name)?.kind === 'primary key'),
+    triggers: new Map(),
+    grants: table.grants.filter(({ privilege }) => privilege === 'SELECT'),
   }
 }
 
@@ -115,8 +142,8 @@ class Border {
     return [...this.#leftOut].map(([object, reason]) => ({ object, reason }))
   }
 
-  /** The catalog of the service's database. */
-  whole(): Catalog {
+  /** The catalog of the service's database; without operations no functions but those that other objects need. */
+  whole({ operations = true } = {}): Catalog {
     const whole = emptyCatalog()
     for (const key of this.#tables) {
       const table = this.#catalog.tables.get(key)
@@ -126,7 +153,7 @@ class Border {
       if (this.#concerns(`view ${key}`) && this.#isInside(`view ${key}`))
         whole.views.set(key, this.#viewInside(key, view))
     }
-    for (const key of this.#catalog.functions.keys()) {
+    for (const key of operations ? this.#catalog.functions.keys() : []) {
       const object = `function ${key}`
       if (this.#concerns(object) && this.#isInside(object)) this.#need(object)
     }

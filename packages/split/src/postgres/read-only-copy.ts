@@ -49,9 +49,14 @@ export async function makeReadOnlyCopy(copy: ReadOnlyCopy): Promise<void> {
     )
     if (existing) await reader.script(`alter subscription ${identifier(name)} refresh publication`)
     else {
+      // Policies bind the owner of the table, in whose name newer servers write unless told otherwise.
+      const [server] = await reader.query<{ version: number }>(
+        `select current_setting('server_version_num')::int as version`,
+      )
+      const asSuperuser = (server?.version ?? 0) >= 160000 ? ', run_as_owner = true' : ''
       await reader.script(
         `create subscription ${identifier(name)} connection ${literal(connectionText(copy.ownerUrl))}
-           publication ${identifier(name)} with (create_slot = false, slot_name = ${literal(name)}, copy_data = true)`,
+           publication ${identifier(name)} with (create_slot = false, slot_name = ${literal(name)}, copy_data = true${asSuperuser})`,
       )
     }
     await waitUntilCopied(reader, name)
