@@ -11,6 +11,8 @@ const coverageBar = 90
 
 const counts = { passed: 0, failed: 0, skipped: 0 }
 const durations: { name: string; ms: number }[] = []
+/** Node only warns when it cannot read what was written. */
+let isCoverageMissing = process.execArgv.includes('--experimental-test-coverage')
 let running = 'no test'
 let lastEvent = Date.now()
 
@@ -21,6 +23,8 @@ export default async function* report(events: AsyncIterable<TestEvent>): AsyncGe
     lastEvent = Date.now()
     if (event.type === 'test:start' || event.type === 'test:dequeue') running = event.data.name
     if (event.type === 'test:coverage') yield showCoverage(event.data)
+    if (event.type === 'test:diagnostic' && event.data.message.includes('code coverage'))
+      yield `\n\n${event.data.message}\n`
     if (event.type !== 'test:pass' && event.type !== 'test:fail') continue
     if (isContainer(event)) continue
 
@@ -32,7 +36,7 @@ export default async function* report(events: AsyncIterable<TestEvent>): AsyncGe
   if (process.env['IMHOTEP_TEST_TIMES']) yield slowest()
   yield summary()
   // The process that started this one trusts its exit status.
-  if (counts.failed > 0 || counts.passed === 0) process.exitCode = 1
+  if (counts.failed > 0 || counts.passed === 0 || isCoverageMissing) process.exitCode = 1
 }
 
 /** A suite, or a test that failed only because a test inside of it did: counted and shown once, inside. */
@@ -56,6 +60,7 @@ function showFailure(data: Extract<TestEvent, { type: 'test:fail' }>['data']): s
 
 /** Lines of packages/ without its tests: the files with the least, and all together. Less than the bar fails the run. */
 function showCoverage({ summary: { files } }: Extract<TestEvent, { type: 'test:coverage' }>['data']): string {
+  isCoverageMissing = false
   const own = files.filter(({ path }) => /\/packages\/[^/]+\/src\//.test(path) && !/\.(test|fixture)\./.test(path))
   const least = own
     .toSorted((a, b) => a.coveredLinePercent - b.coveredLinePercent)
