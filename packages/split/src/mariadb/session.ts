@@ -21,9 +21,14 @@ export interface Session {
   run(sql: string): Promise<number>
   /** Values of each row as bytes, handed over while they come. */
   stream(sql: string, onRow: (values: (Buffer | null)[]) => void): Promise<void>
-  /** The one column of all rows as bytes. */
-  lines(sql: string): Promise<Buffer[]>
+  /** The one column of all rows, never NULL, each ended by a line feed. */
+  lines(sql: string): Promise<Lines>
   close(): Promise<void>
+}
+
+export interface Lines {
+  readonly count: number
+  readonly text: Buffer
 }
 
 export interface Place {
@@ -83,12 +88,21 @@ function sessionOn(connection: Connection, label: string): Session {
     run: async (sql) => ((await query(sql)) as { affectedRows?: number }).affectedRows ?? 0,
     stream: (sql, onRow) => readRaw(connection, sql, (bytes, start, end) => onRow(splitValues(bytes, start, end))),
     lines: async (sql) => {
-      const lines: Buffer[] = []
+      let text = Buffer.allocUnsafe(1 << 20)
+      let length = 0
+      let count = 0
       await readRaw(connection, sql, (bytes, start, end) => {
+        if (length + end - start >= text.length) {
+          const larger = Buffer.allocUnsafe(2 * (text.length + end - start))
+          text.copy(larger, 0, 0, length)
+          text = larger
+        }
         const [from, to] = lengthAt(bytes, start)
-        lines.push(to === null ? bytes.subarray(end, end) : bytes.subarray(from, to))
+        length += bytes.copy(text, length, from, to ?? from)
+        text[length++] = lineFeed
+        count++
       })
-      return lines
+      return { count, text: text.subarray(0, length) }
     },
     close: () =>
       new Promise((resolve) => {
@@ -98,6 +112,8 @@ function sessionOn(connection: Connection, label: string): Session {
       }),
   }
 }
+
+const lineFeed = 10
 
 interface Packet {
   readonly buffer: Buffer

@@ -92,18 +92,13 @@ interface Range {
 
 async function readChunk(session: Session, layout: Layout, after: Key | null, limit: number): Promise<Chunk> {
   const values = layout.columns.map(copyText)
-  const lines = await session.lines(
+  const { count, text } = await session.lines(
     String.raw`select concat_ws('\t', ${values.join(', ')}) from ${layout.sql}` +
       ` where ${inRange(layout, 'index', after, null)} order by ${orderBy(layout, 'index')} limit ${limit}`,
   )
-  const lastLine = lines.at(-1)
-  if (lastLine === undefined) return { rows: 0, text: Buffer.alloc(0), last: null }
-  const fields = lastLine.toString('utf8').split('\t')
-  return {
-    rows: lines.length,
-    text: Buffer.concat(lines.flatMap((line) => [line, newline])),
-    last: layout.keyAt.map((at) => unescape(fields[at] as string)),
-  }
+  if (count === 0) return { rows: 0, text, last: null }
+  const fields = text.toString('utf8', text.lastIndexOf('\n', text.length - 2) + 1, text.length - 1).split('\t')
+  return { rows: count, text, last: layout.keyAt.map((at) => unescape(fields[at] as string)) }
 }
 
 const escapes: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t' }
