@@ -8,10 +8,11 @@ import { applyMigrations, applySeeds, readModules, verifyDatabase } from '@imhot
 import { connect, type Database } from '@imhotep/postgres'
 import { readEnvFile, readStatus, revertService, runServices, Split } from '@imhotep/split'
 import { runOn, startLogicalServer } from '../support/logical-server.ts'
+import { scaleHospital } from '../plans/scale-hospital.ts'
 import { Registrar } from './registrar.fixture.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
-/** All sixteen take some minutes: IMHOTEP_SPLIT_SERVICES=all. */
+/** All sixteen, with the hospital scaled up, take some minutes: IMHOTEP_SPLIT_SERVICES=all. */
 const isWhole = process.env['IMHOTEP_SPLIT_SERVICES'] === 'all'
 const some = ['lab', 'clinical']
 /** The audit log of a service begins with what its own clients did. */
@@ -127,6 +128,9 @@ async function installHospital(serverUrl: string, url: string): Promise<void> {
   await applySeeds(url, modules, 'system')
   await runOn(url, `select core.set_environment('dev'); alter role imhotep_app login password 'imhotep-test'`)
   await applySeeds(url, modules, 'demo')
+  if (!isWhole) return
+  const db = connect(url)
+  await scaleHospital(db, { rows: 2_000 }).finally(() => db.close())
 }
 
 async function count(db: Database, table: string): Promise<number> {

@@ -149,7 +149,7 @@ async function until(isTrue: () => Promise<boolean>): Promise<void> {
   }
 }
 
-test('Split: a cancelled move leaves the shared database as it was', async () => {
+test('Split: a move that is cancelled before it began, at its end, and twice, leaves the shared database as it was', async () => {
   await using here = await world()
   const { split, shared } = here
   await split.makePlan(here.mapFile)
@@ -158,11 +158,13 @@ test('Split: a cancelled move leaves the shared database as it was', async () =>
       `select conrelid::regclass::text, conname, pg_get_constraintdef(oid) from pg_constraint where contype = 'f' order by 1, 2`,
     )
   const before = await keys()
+  await cancel(await split.moveOf('lab'), await split.ledger.read('lab'))
   const move = await split.moveOf('lab')
   const { entry } = await run(move, 'verified')
   await assert.rejects(split.makePlan(here.mapFile), PlanInUseError)
 
-  await cancel(move, entry)
+  const cancelled = await cancel(move, entry)
+  await cancel(move, cancelled)
 
   assert.deepEqual(await keys(), before)
   await shared.query(`insert into orders (patient_id) values (1)`)

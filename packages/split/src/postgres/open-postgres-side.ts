@@ -1,4 +1,4 @@
-import { connect, describeTarget } from '@imhotep/postgres'
+import { connect, describeTarget, DatabaseMissingError } from '@imhotep/postgres'
 import type { OwnedForeignKey, ServiceDatabase, Side } from '../side.ts'
 import { forgetApplied, readApplied } from './apply.ts'
 import { Cascades } from './cascade.ts'
@@ -52,6 +52,14 @@ export async function openServiceDatabase(url: string, options: ServiceDatabaseO
     load: (table, chunk) => sessions.use((session) => loadChunk(session, table, chunk)),
     loaded: (table) => sessions.use((session) => readLoaded(session, table)),
     orphans: () => sessions.use((session) => findOrphans(session, foreignKeys)),
+    async closeLog(log) {
+      try {
+        await side.closeLog(log)
+      } catch (error) {
+        // A cancel that was killed behind the drop of the database comes here again.
+        if (!(error instanceof DatabaseMissingError)) throw error
+      }
+    },
     async close() {
       await Promise.all([sessions.close(), side.close()])
     },
