@@ -34,6 +34,26 @@ test('suggestMap: knows our own tables, common names, static reference and what 
   )
 })
 
+test('suggestMap: merges the smallest services into what they lead to, until a team can run them', () => {
+  const tables = Array.from({ length: 30 }, (_, at) => [
+    sharedTable(`word${letters(at)}_orders`, {
+      foreignKeys: at === 0 ? [] : [foreignKey('id', `word${letters(at - 1)}_orders`)],
+    }),
+    sharedTable(`word${letters(at)}_lines`),
+  ]).flat()
+  const lone = ['first_log', 'second_log', 'third_log'].map((name) => sharedTable(name))
+
+  const suggested = suggestMap({ tables: [...tables, ...lone] }, [{ schema: 'x', name: 'first_log', service: 'kept' }])
+
+  assert.equal(suggested.services.length, 8)
+  assert.ok(suggested.services.includes('kept') && suggested.services.includes('misc'))
+  assert.match(suggested.tables.find(({ owner }) => owner === 'misc')?.reason ?? '', /would be small/)
+})
+
+function letters(n: number): string {
+  return String.fromCharCode(97 + Math.floor(n / 26), 97 + (n % 26))
+}
+
 test('printMap: writes YAML with a reason behind every table', () => {
   const text = printMap(suggestMap({ tables: [sharedTable('lab_orders'), sharedTable('lab_tests')] }))
 

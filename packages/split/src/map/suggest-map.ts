@@ -1,5 +1,7 @@
 import { tableId, type SharedTable } from '../model.ts'
 import type { SharedCatalog } from '../side.ts'
+import { attachByForeignKeys, foreignKeyLinks } from './foreign-key-links.ts'
+import { mergeSmallServices } from './merge-services.ts'
 import { SHARED_READ } from './owner-map.ts'
 
 /** A proposal that people correct: an owner for every table, and why. */
@@ -65,6 +67,8 @@ export function suggestMap(catalog: Pick<SharedCatalog, 'tables'>, known: readon
   attachByForeignKeys(open(), links, owners, decide)
   for (const table of open())
     decide(table, serviceName(stemOf(table.name)), 'stands alone: no name and no foreign key tells more')
+  const isKnown = new Set(known.map(({ service }) => service))
+  mergeSmallServices(owners, links, { most: mostServices(catalog.tables.length), keeps: (name) => isKnown.has(name) })
 
   const tables = catalog.tables.map((table) => {
     const key = suggestKey(table)
@@ -98,24 +102,9 @@ function knownService(table: SharedTable, known: readonly KnownTable[]): { owner
   return { owner: only.service, reason: `named like ${only.schema}.${only.name}, which belongs to ${only.service}` }
 }
 
-interface Link {
-  readonly from: string
-  readonly to: string
-  readonly weight: number
-}
-
-function foreignKeyLinks(tables: readonly SharedTable[]): Link[] {
-  return tables.flatMap((table) =>
-    table.foreignKeys
-      .filter(({ references }) => tableId(references) !== tableId(table))
-      .map((key) => ({ from: tableId(table), to: tableId(key.references), weight: weightOf(table, key) })),
-  )
-}
-
-/** A part of its parent dies with it, or has its key in its own: such a link says more than a mere mention. */
-function weightOf(table: SharedTable, key: SharedTable['foreignKeys'][number]): number {
-  const isPart = key.columns.every((column) => table.primaryKey.includes(column))
-  return (isPart ? 3 : 0) + (key.onDelete === 'cascade' ? 2 : 0) + 1
+/** A team cannot run a service for every handful of tables. */
+function mostServices(tables: number): number {
+  return Math.min(Math.max(Math.ceil(tables / 12), 8), 17)
 }
 
 /** Codes and their titles, used from many places. */
@@ -142,36 +131,4 @@ function stemOf(name: string): string {
 function serviceName(stem: string): string {
   const name = stem.replace(/[^a-z0-9_]/g, '_').slice(0, 40)
   return /^[a-z]/.test(name) ? name : `t_${name}`.slice(0, 40)
-}
-
-/** Each table joins the service that most of its foreign keys, in and out, lead to; hubs pull weakly, as everybody refers to them. */
-function attachByForeignKeys(
-  open: readonly SharedTable[],
-  links: readonly Link[],
-  owners: ReadonlyMap<string, SuggestedOwner>,
-  decide: (table: SharedTable, owner: string, reason: string) => void,
-): void {
-  const mentions = new Map<string, number>()
-  for (const { to } of links) mentions.set(to, (mentions.get(to) ?? 0) + 1)
-  const pull = (link: Link, target: string) => link.weight / Math.sqrt(mentions.get(target) ?? 1)
-
-  for (let round = 0; round < open.length; round++) {
-    let best: { table: SharedTable; owner: string; strength: number } | undefined
-    for (const table of open) {
-      const id = tableId(table)
-      if (owners.has(id)) continue
-      const strengths = new Map<string, number>()
-      for (const link of links) {
-        const other = link.from === id ? link.to : link.to === id ? link.from : undefined
-        const owner = other === undefined ? undefined : owners.get(other)?.owner
-        if (owner === undefined || owner === SHARED_READ) continue
-        strengths.set(owner, (strengths.get(owner) ?? 0) + pull(link, link.to))
-      }
-      for (const [owner, strength] of strengths) {
-        if (!best || strength > best.strength) best = { table, owner, strength }
-      }
-    }
-    if (!best) return
-    decide(best.table, best.owner, `its foreign keys lead to ${best.owner} (weight ${best.strength.toFixed(1)})`)
-  }
 }
