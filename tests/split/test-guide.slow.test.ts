@@ -131,7 +131,10 @@ const sabotages: readonly Sabotage[] = [
     test: 'way back',
     how: 'the log of the way back was dropped',
     says: /the log of the way back is not open/,
-    harm: ({ lab }) => lab.query(`select pg_drop_replication_slot('imhotep_rev_lab')`),
+    harm: ({ lab }) =>
+      lab.query(
+        `select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name like 'imhotep_rev_lab%'`,
+      ),
     undo: async () => {},
   },
 ]

@@ -1,13 +1,23 @@
+import { createHash } from 'node:crypto'
 import type { Connection, Transaction } from '@imhotep/postgres'
 import type { MovedTable, Position } from '../model.ts'
 import { ChangeLogLostError, ChangeLogTablesError } from './errors.ts'
 import type { End } from './layout.ts'
 import { identifier, literal, qualified } from './sql-text.ts'
 
-/** Name of slot and publication: names of slots take these characters only, and 63 of them. */
-export function slotName(log: string): string {
+/**
+ * Name of slot and publication. Slots are of the server: two databases may have logs of the same name. Their names take
+ * these characters only, and 63 of them.
+ */
+export function slotName(database: string, log: string): string {
   const name = log.toLowerCase().replace(/[^a-z0-9_]/g, '_')
-  return (name.startsWith('imhotep') ? name : `imhotep_${name}`).slice(0, 63)
+  const hash = createHash('sha256').update(database).digest('hex').slice(0, 8)
+  return `${(name.startsWith('imhotep') ? name : `imhotep_${name}`).slice(0, 54)}_${hash}`
+}
+
+async function slotHere(db: Transaction, log: string): Promise<string> {
+  const [row] = await db.query<{ database: string }>('select current_database() as database')
+  return slotName(row?.database ?? '', log)
 }
 
 interface SlotRow {
@@ -27,7 +37,7 @@ export async function openChangeLog(
   tables: readonly MovedTable[],
   end: End,
 ): Promise<Position> {
-  const name = slotName(log)
+  const name = await slotHere(session, log)
   const slot = await findSlot(session, name)
   if (slot?.elsewhere) throw new ChangeLogLostError(log, `another database of the server has a slot '${name}'`)
   if (slot?.lost) throw new ChangeLogLostError(log, 'the server has removed changes that were not read yet')
@@ -54,7 +64,7 @@ export async function openChangeLog(
 
 /** Drops slot and publication; a reader that is still there loses its connection. */
 export async function closeChangeLog(session: Connection, log: string): Promise<void> {
-  const name = slotName(log)
+  const name = await slotHere(session, log)
   const ofThisDatabase = `slot_name = ${literal(name)} and database = current_database()`
   await session.script(
     `do $$ begin
@@ -76,7 +86,7 @@ export async function slotLag(db: Transaction, log: string): Promise<Lag | null>
     `select pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)::int8 as bytes, active as followed
        from pg_replication_slots
       where slot_name = $1 and database = current_database() and wal_status is distinct from 'lost'`,
-    [slotName(log)],
+    [await slotHere(db, log)],
   )
   return slot ?? null
 }

@@ -1,5 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { DatabaseError, openReplication, type Replication, type ReplicationStream } from '@imhotep/postgres'
+import {
+  DatabaseError,
+  describeTarget,
+  openReplication,
+  type Replication,
+  type ReplicationStream,
+} from '@imhotep/postgres'
 import type { LogTransaction, MovedTable, Position } from '../model.ts'
 import type { LogReader } from '../side.ts'
 import { slotName } from './change-log.ts'
@@ -103,7 +109,7 @@ class ChangeLogReader {
 
   async #start(): Promise<ReplicationStream> {
     const { log, from } = this.#options
-    const name = slotName(log)
+    const name = slotName(describeTarget(this.#url).database, log)
     const command =
       `START_REPLICATION SLOT "${name}" LOGICAL ${numberToLsn(lsnToNumber(from))} ` +
       `(proto_version '1', publication_names ${literal(`"${name}"`)}, messages 'true')`

@@ -212,6 +212,19 @@ test('log: is made once, for its tables', async () => {
   await assert.rejects(reader[Symbol.asyncIterator]().next(), ChangeLogLostError)
 })
 
+test('log: two databases of a server have logs of the same name', async () => {
+  await using other = await twoDatabases('create table items (id int primary key, v text)')
+  await two.source.openLog('same', [table('other')])
+  const from = await other.source.openLog('same', other.tables)
+
+  await runOn(other.shared.url, `insert into items values (1, 'a')`)
+
+  const [transaction] = await readUpToNow(other.source, 'same', from, other.tables)
+  assert.deepEqual(transaction && told(transaction.changes), [['insert', undefined, ['1', 'a']]])
+  await other.source.closeLog('same')
+  await two.source.closeLog('same')
+})
+
 test('log: columns that come, go or change their type stop the reader', async () => {
   const alterations = {
     growing: `insert into growing values (1, 'a'); alter table growing add extra int; insert into growing values (2)`,
