@@ -5,13 +5,15 @@ export interface ScaleOptions {
   readonly rows: number
   /** Rows of single tables, by `schema.table`. */
   readonly rowsOf?: Readonly<Record<string, number>>
+  /** Copies stay with the parents of their originals and keep every constraint; tables where that cannot be stay as they are. */
+  readonly valid?: boolean
 }
 
 /**
  * Multiplies the rows of a demo database inside its tenants: copies have other ids, and other texts where a key holds a
  * text. Triggers and references are not looked at while it copies; statistics are made in the end.
  */
-export async function scaleHospital(db: Database, { rows, rowsOf = {} }: ScaleOptions): Promise<void> {
+export async function scaleHospital(db: Database, { rows, rowsOf = {}, valid = false }: ScaleOptions): Promise<void> {
   const connection = await db.dedicated()
   try {
     await connection.script(`set session_replication_role = replica; ${multiply}`)
@@ -23,7 +25,7 @@ export async function scaleHospital(db: Database, { rows, rowsOf = {} }: ScaleOp
       where c.relkind in ('r', 'p') and not c.relispartition and n.nspname !~ '^(pg_|information_schema|audit)'
       order by 1`)
     for (const { name } of tables)
-      await connection.query('select pg_temp.multiply($1, $2)', [name, rowsOf[name] ?? rows])
+      await connection.query('select pg_temp.multiply($1, $2, $3)', [name, rowsOf[name] ?? rows, valid])
     await connection.query('analyze')
   } finally {
     await connection.release()
@@ -31,7 +33,7 @@ export async function scaleHospital(db: Database, { rows, rowsOf = {} }: ScaleOp
 }
 
 const multiply = `
-create function pg_temp.multiply(p_table text, p_rows int) returns void language plpgsql as $$
+create function pg_temp.multiply(p_table text, p_rows int, p_valid boolean) returns void language plpgsql as $$
 declare
   v_table regclass := p_table::regclass;
   v_check record;
@@ -69,7 +71,8 @@ begin
     select exists (
       select
       from pg_constraint k
-      where k.conrelid = v_table and k.contype = 'f' and k.conkey = array[a.attnum]
+      where k.conrelid = v_table and k.contype = 'f'
+        and (k.conkey = array[a.attnum] or (p_valid and a.attnum = any (k.conkey)))
     ) as shared
   ) as refers
   where a.attrelid = v_table and a.attnum > 0 and not a.attisdropped and a.attgenerated = '';
@@ -78,15 +81,19 @@ begin
   for v_check in
     select c.conname, regexp_replace(pg_get_constraintdef(c.oid), ' NOT VALID$', '') as definition
     from pg_constraint c
-    where c.conrelid = v_table and c.contype = 'c'
+    where c.conrelid = v_table and c.contype = 'c' and not p_valid
   loop
     execute format('alter table %s drop constraint %I', v_table, v_check.conname);
     v_checks := v_checks || format('alter table %s add constraint %I %s not valid', v_table, v_check.conname, v_check.definition);
   end loop;
-  execute format(
-    'insert into %s (%s) select %s from %s t, generate_series(1, %s) i', v_table, v_columns, v_values, v_table,
-    ceil(p_rows::numeric / v_count)
-  );
+  begin
+    execute format(
+      'insert into %s (%s) select %s from %s t, generate_series(1, %s) i', v_table, v_columns, v_values, v_table,
+      ceil(p_rows::numeric / v_count)
+    );
+  exception when integrity_constraint_violation or data_exception then
+    if not p_valid then raise; end if;
+  end;
   for v_check in select unnest(v_checks) as ddl loop
     execute v_check.ddl;
   end loop;

@@ -130,7 +130,7 @@ async function installHospital(serverUrl: string, url: string): Promise<void> {
   await applySeeds(url, modules, 'demo')
   if (!isWhole) return
   const db = connect(url)
-  await scaleHospital(db, { rows: 2_000 }).finally(() => db.close())
+  await scaleHospital(db, { rows: 2_000, valid: true }).finally(() => db.close())
 }
 
 async function count(db: Database, table: string): Promise<number> {
