@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Key, MovedTable, Position } from '../model.ts'
 import type { Chunk, RangeDigest, RowDigest, Snapshot } from '../side.ts'
+import { lastRow } from '../postgres/copy-text.ts'
 import { jsonbText } from '../types/jsonb-text.ts'
 import { copyText, digestText, neutralText, nullBitmap } from './expressions.ts'
 import { KeyOrders } from './key-order.ts'
@@ -97,14 +98,8 @@ async function readChunk(session: Session, layout: Layout, after: Key | null, li
       ` where ${inRange(layout, 'index', after, null)} order by ${orderBy(layout, 'index')} limit ${limit}`,
   )
   if (count === 0) return { rows: 0, text, last: null }
-  const fields = text.toString('utf8', text.lastIndexOf('\n', text.length - 2) + 1, text.length - 1).split('\t')
-  return { rows: count, text, last: layout.keyAt.map((at) => unescape(fields[at] as string)) }
-}
-
-const escapes: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t' }
-
-function unescape(field: string): string {
-  return field.replace(/\\(.)/gs, (_, char: string) => escapes[char] ?? char)
+  const last = lastRow(text)
+  return { rows: count, text, last: layout.keyAt.map((at) => last[at] as string) }
 }
 
 /** The key of the row `count` rows behind `after`; null when there are fewer. */
