@@ -5818,12 +5818,7 @@ create or replace function scheduling.generate_slots(
 as $$
 declare
   v_tenant uuid := core.require_tenant();
-  v_rule record;
-  v_local timestamp;
-  v_until timestamp;
-  v_length interval;
-  v_row_count int;
-  v_made int := 0;
+  v_made int;
 begin
   if p_to < p_from or p_to > p_from + 366 then
     raise exception 'cannot generate slots from % to %', p_from, p_to
@@ -5836,47 +5831,31 @@ begin
       using errcode = 'IM005', hint = 'choose a schedule of the tenant';
   end if;
 
-  for v_rule in
-    select
-      s.id, s.clinic_id, s.doctor_id, s.department_id, s.location_id, s.capacity_per_slot, s.slot_minutes,
-      d.day + s.start_time as local_start, d.day + s.end_time as local_end, c.timezone
-    from scheduling.schedules s
-    join facility.clinics c on c.tenant_id = s.tenant_id and c.id = s.clinic_id
-    cross join lateral (
-      select g::date as day from pg_catalog.generate_series(p_from::timestamp, p_to::timestamp, interval '1 day') g
-    ) d
-    where
-      s.tenant_id = v_tenant
-      and s.kind in ('regular', 'extra')
-      and (p_doctor_id is null or s.doctor_id = p_doctor_id)
-      and (p_schedule_id is null or s.id = p_schedule_id)
-      and (s.on_date = d.day or s.weekday = extract(isodow from d.day))
-      and s.valid_during @> d.day
-    order by d.day, s.start_time, s.id
-  loop
-    v_length := pg_catalog.make_interval(mins => v_rule.slot_minutes);
-    v_local := v_rule.local_start;
-    while v_local + v_length <= v_rule.local_end loop
-      v_until := v_local + v_length;
-      if not scheduling.is_closed(
-        v_tenant, v_rule.clinic_id, v_rule.doctor_id, v_rule.department_id, v_local, v_until
-      ) then
-        -- a slot that is there already, or whose time the doctor has given to another clinic, stays as it is
-        insert into scheduling.appointment_slots (
-          tenant_id, clinic_id, doctor_id, department_id, location_id, schedule_id, starts_at, ends_at, capacity
-        )
-        values (
-          v_tenant, v_rule.clinic_id, v_rule.doctor_id, v_rule.department_id, v_rule.location_id, v_rule.id,
-          v_local at time zone v_rule.timezone, (v_local at time zone v_rule.timezone) + v_length,
-          v_rule.capacity_per_slot
-        )
-        on conflict do nothing;
-        get diagnostics v_row_count = row_count;
-        v_made := v_made + v_row_count;
-      end if;
-      v_local := v_until;
-    end loop;
-  end loop;
+  -- a slot that is there already, or whose time the doctor has given to another clinic, stays as it is
+  insert into scheduling.appointment_slots (
+    tenant_id, clinic_id, doctor_id, department_id, location_id, schedule_id, starts_at, ends_at, capacity
+  )
+  select
+    v_tenant, s.clinic_id, s.doctor_id, s.department_id, s.location_id, s.id,
+    t.starts at time zone c.timezone, (t.starts at time zone c.timezone) + l.length, s.capacity_per_slot
+  from scheduling.schedules s
+  join facility.clinics c on c.tenant_id = s.tenant_id and c.id = s.clinic_id
+  cross join lateral (select pg_catalog.make_interval(mins => s.slot_minutes) as length) l
+  cross join lateral (
+    select g::date as day from pg_catalog.generate_series(p_from::timestamp, p_to::timestamp, interval '1 day') g
+  ) d
+  cross join lateral pg_catalog.generate_series(d.day + s.start_time, d.day + s.end_time - l.length, l.length) t (starts)
+  where
+    s.tenant_id = v_tenant
+    and s.kind in ('regular', 'extra')
+    and (p_doctor_id is null or s.doctor_id = p_doctor_id)
+    and (p_schedule_id is null or s.id = p_schedule_id)
+    and (s.on_date = d.day or s.weekday = extract(isodow from d.day))
+    and s.valid_during @> d.day
+    and not scheduling.is_closed(v_tenant, s.clinic_id, s.doctor_id, s.department_id, t.starts, t.starts + l.length)
+  order by d.day, s.start_time, s.id, t.starts
+  on conflict do nothing;
+  get diagnostics v_made = row_count;
   return v_made;
 end
 $$;

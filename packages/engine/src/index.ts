@@ -93,7 +93,7 @@ export { unifiedDiff } from './migrate/line-diff.ts'
 
 export { applySeeds, type SeedOptions, type SeedResult } from './seed/apply-seeds.ts'
 export { SeedGuardError, SeedRefusedError } from './seed/errors.ts'
-export { type SeedKind } from './seed/seed-files.ts'
+export { seedFiles, type SeedKind } from './seed/seed-files.ts'
 
 export * from './verify/index.ts'
 

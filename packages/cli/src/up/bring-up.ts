@@ -6,6 +6,7 @@ import {
   isVerified,
   parseAhead,
   readHistory,
+  seedFiles,
   verifyDatabase,
   type Module,
   type VerifyReport,
@@ -55,9 +56,9 @@ export interface BringUpResult {
 export async function bringUp(project: Project, options: BringUpOptions): Promise<BringUpResult> {
   const started = performance.now()
   const steps = new StepList(options.signal, options.progress)
-  const reading = readSelectedModules(project)
+  const isNew = isNewServer(project, options)
+  const reading = isNew ? readWhileItStarts(project) : readSelectedModules(project)
   reading.catch(() => undefined) // told below, unless the server fails before
-  if (isNewServer(project, options)) void parseWhileItStarts(project)
   const url = await openServer(project, options, steps)
   const db = connect(url, { applicationName: 'imhotep', max: 4 })
   try {
@@ -67,6 +68,7 @@ export async function bringUp(project: Project, options: BringUpOptions): Promis
     options.announce(target)
 
     const modules = await reading
+    if (isNew) void parseAhead(seedFiles(modules, 'demo')).catch(() => undefined) // the server has enough to do
     await migrate(url, project, options, steps)
     await steps.run(
       'environment',
@@ -89,14 +91,16 @@ export async function bringUp(project: Project, options: BringUpOptions): Promis
 }
 
 /**
- * Reads and parses the migrations while initdb works in a process of its own: it takes as long. What is wrong with them is
- * told by the step that applies them.
+ * Reads the modules and parses the migrations while initdb works in a process of its own: it takes as long. What is wrong
+ * with a migration is told by the step that applies it.
  */
-async function parseWhileItStarts(project: Project): Promise<void> {
+async function readWhileItStarts(project: Project): Promise<Module[]> {
   await sleep(100) // parsing holds this process: initdb has to be started first
+  const modules = await readSelectedModules(project)
   await readHistory(project.migrations)
     .then((files) => parseAhead(files))
     .catch(() => undefined)
+  return modules
 }
 
 /** What the database says it is; for a new one what was asked for. */

@@ -13,8 +13,11 @@ export interface LockOptions {
 
 /** The lock of one database's history. */
 export interface MigrationLock {
-  /** @throws MigrationLockLostError when the connection no longer holds the lock */
-  check(): Promise<void>
+  /**
+   * Asks through `connection`, default the one that took the lock, which may be busy.
+   * @throws MigrationLockLostError when the lock is no longer held
+   */
+  check(connection?: Connection): Promise<void>
   release(): Promise<void>
 }
 
@@ -43,8 +46,8 @@ export async function takeMigrationLock(
     if (options.signal?.aborted) throw new MigrationCancelledError([], null)
   }
   return {
-    async check() {
-      const held = await isHeld(connection, key).catch((cause: unknown) => {
+    async check(through = connection) {
+      const held = await isHeld(through, key, connection.pid).catch((cause: unknown) => {
         throw new MigrationLockLostError({ cause })
       })
       if (!held) throw new MigrationLockLostError()
@@ -74,10 +77,10 @@ const LOCK_ROW = `l.locktype = 'advisory' and l.objsubid = 1 and l.granted
   and l.database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())
   and (l.classid::bigint << 32 | l.objid::bigint) = $1::bigint`
 
-async function isHeld(connection: Connection, key: string): Promise<boolean> {
+async function isHeld(connection: Connection, key: string, pid: number): Promise<boolean> {
   const rows = await connection.query<{ held: boolean }>(
-    `select exists (select from pg_catalog.pg_locks l where ${LOCK_ROW} and l.pid = pg_catalog.pg_backend_pid()) as held`,
-    [key],
+    `select exists (select from pg_catalog.pg_locks l where ${LOCK_ROW} and l.pid = $2::int) as held`,
+    [key, pid],
   )
   return rows[0]?.held === true
 }

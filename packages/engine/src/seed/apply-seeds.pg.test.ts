@@ -145,3 +145,54 @@ test('applySeeds: a file that fails leaves no row, and says where', () =>
 
     assert.deepEqual(await database.query('select id from t'), [])
   }))
+
+/** A module with one seed. */
+function systemSeed(name: string, requires: string[], text: string): Module {
+  const file = { path: `${name}/seed/system/010-rows.sql`, band: 10, name: 'rows', text }
+  return { ...moduleWith({}), name, requires, seeds: { system: [file], demo: [] } }
+}
+
+test('applySeeds: files that need not wait for each other run at the same time, others do not', () =>
+  withDatabase(null, async (url, database) => {
+    await database.query('create table met (name text primary key)')
+    // each of the two ends only when it has seen the other
+    const meet = (own: string, other: string) => `select pg_advisory_lock_shared(hashtext('${own}'));
+      do $$ begin
+        for n in 1..1000 loop
+          exit when exists (select from pg_locks where locktype = 'advisory' and objid = hashtext('${other}')::bigint & 4294967295);
+          perform pg_sleep(0.01);
+          if n = 1000 then raise exception '${own} is alone'; end if;
+        end loop;
+      end $$;
+      insert into met values ('${own}')`
+    const modules = [
+      systemSeed('a', [], meet('a', 'b')),
+      systemSeed('b', [], meet('b', 'a')),
+      systemSeed('c', ['a', 'b'], `insert into met select 'c' from met having count(*) = 2`),
+    ]
+
+    const { applied } = await applySeeds(url, modules, 'system')
+
+    assert.deepEqual(await database.query('select name from met order by 1'), [
+      { name: 'a' },
+      { name: 'b' },
+      { name: 'c' },
+    ])
+    assert.equal(applied.at(-1)?.file, 'c/seed/system/010-rows.sql')
+  }))
+
+test('applySeeds: a failure lets what runs beside it end, and starts nothing more', () =>
+  withDatabase(null, async (url, database) => {
+    const modules = [
+      systemSeed('a', [], 'select pg_sleep(0.3); insert into t values (1)'),
+      systemSeed('b', [], 'select 1/0'),
+      systemSeed('c', ['a'], 'insert into t values (2)'),
+    ]
+
+    await assert.rejects(
+      applySeeds(url, modules, 'system'),
+      (error: MigrationFailedError) => error.sqlstate === '22012',
+    )
+
+    assert.deepEqual(await database.query('select id from t'), [{ id: 1 }])
+  }))

@@ -15,7 +15,8 @@ import { readEnvironment } from '../migrate/read-environment.ts'
 import { runTransaction } from '../migrate/run-transaction.ts'
 import { SeedGuardError, SeedRefusedError } from './errors.ts'
 import { isGuard } from './is-guard.ts'
-import { seedFiles, type SeedKind } from './seed-files.ts'
+import { runTasks, type Task } from './run-tasks.ts'
+import { seedFiles, type SeedFile, type SeedKind } from './seed-files.ts'
 
 export interface SeedOptions extends SessionOptions {
   /** The statement that tells the environment, default `select core.environment()`. */
@@ -37,8 +38,8 @@ export interface SeedResult {
 }
 
 /**
- * Applies the seeds of modules, each file in one transaction with its row in the history. A file that has changed since
- * runs again: seeds are written so that they can.
+ * Applies the seeds of modules, each file in one transaction with its row in the history, on two connections where files
+ * need not wait for each other. A file that has changed since runs again: seeds are written so that they can.
  * @throws SeedRefusedError for demo seeds unless the database says it is something else than production;
  * SeedGuardError for demo files that the database itself would not refuse; and what applyMigrations throws
  */
@@ -49,15 +50,31 @@ export async function applySeeds(
   options: SeedOptions = {},
 ): Promise<SeedResult> {
   const started = performance.now()
-  const prepared = await prepareFiles(seedFiles(modules, kind).map((file) => ({ file, row: null })))
-  if (kind === 'demo') await requireGuards(prepared, options.guard ?? 'core.assert_not_production')
+  const seeds = await readSeeds(modules, kind)
+  if (kind === 'demo') await requireGuards(seeds, options.guard ?? 'core.assert_not_production')
 
   const environment = await withConnection(url, (connection) =>
     options.environmentOf ? options.environmentOf(connection) : readEnvironment(connection, options.environmentSql),
   )
   if (kind === 'demo' && isForProduction(environment)) throw new SeedRefusedError(environment)
-  const { applied, already } = await withMigrationSession(url, options, (session) => applyChanged(session, prepared))
+  const { applied, already } = await withMigrationSession(url, options, (session) => applyChanged(session, seeds))
   return { applied, already, environment, ms: Math.round(performance.now() - started) }
+}
+
+interface Seed extends Task {
+  readonly file: SeedFile
+  readonly prepared: PreparedFile
+}
+
+async function readSeeds(modules: readonly Module[], kind: SeedKind): Promise<Seed[]> {
+  const files = seedFiles(modules, kind)
+  const prepared = await prepareFiles(files.map((file) => ({ file, row: null })))
+  return files.map((file, n) => ({
+    name: file.version,
+    after: file.after,
+    file,
+    prepared: prepared[n] as PreparedFile,
+  }))
 }
 
 /** A database that does not say what it is counts as production. */
@@ -65,32 +82,46 @@ function isForProduction(environment: string | null): boolean {
   return environment === null || environment === 'production'
 }
 
-async function requireGuards(prepared: readonly PreparedFile[], guard: string): Promise<void> {
+async function requireGuards(seeds: readonly Seed[], guard: string): Promise<void> {
   const bare: string[] = []
-  for (const { file, statements } of prepared) if (!(await isGuard(statements[0], guard))) bare.push(file.file)
+  for (const { file, prepared } of seeds) if (!(await isGuard(prepared.statements[0], guard))) bare.push(file.file)
   if (bare.length > 0) throw new SeedGuardError(bare, guard)
 }
 
-async function applyChanged(session: MigrationSession, prepared: readonly PreparedFile[]) {
+async function applyChanged(session: MigrationSession, seeds: readonly Seed[]) {
   const rows = await readHistoryRows(session.connection, session.table)
   const checksums = new Map(rows.map(({ version, checksum }) => [version, checksum]))
-  const changed = prepared.filter(({ file }) => checksums.get(file.version)?.equals(file.checksum) !== true)
+  const changed = seeds.filter(({ file }) => checksums.get(file.version)?.equals(file.checksum) !== true)
   const head = chainHead(rows)
   const applied: AppliedFile[] = []
-  for (const one of changed) {
-    stopWhenAborted(session, applied, null)
-    await session.lock.check()
-    session.progress(`seeding ${one.file.file}`)
-    const started = performance.now()
-    try {
-      await runTransaction(session, [{ prepared: one, row: rowOf(one.file, one.normalized, head) }])
-    } catch (error) {
-      stopWhenAborted(session, applied, one.file.file)
-      throw error
-    }
-    applied.push({ version: one.file.version, file: one.file.file, ms: Math.round(performance.now() - started) })
+  const applyOn = (own: MigrationSession) => async (seed: Seed) => {
+    applied.push(await applySeed(own, seed, head, applied))
   }
-  return { applied, already: prepared.length - changed.length }
+  if (changed.length > 1) {
+    await withConnection(session.url, (connection) =>
+      runTasks(changed, [applyOn(session), applyOn({ ...session, connection })]),
+    )
+  } else await runTasks(changed, [applyOn(session)])
+  return { applied, already: seeds.length - changed.length }
+}
+
+async function applySeed(
+  session: MigrationSession,
+  { file, prepared }: Seed,
+  head: Buffer | null,
+  applied: readonly AppliedFile[],
+): Promise<AppliedFile> {
+  stopWhenAborted(session, applied, null)
+  await session.lock.check(session.connection)
+  session.progress(`seeding ${file.file}`)
+  const started = performance.now()
+  try {
+    await runTransaction(session, [{ prepared, row: rowOf(file, prepared.normalized, head) }])
+  } catch (error) {
+    stopWhenAborted(session, applied, file.file)
+    throw error
+  }
+  return { version: file.version, file: file.file, ms: Math.round(performance.now() - started) }
 }
 
 function rowOf(file: MigrationFile, normalized: Buffer, head: Buffer | null): NewHistoryRow {

@@ -46,6 +46,32 @@ test('seedFiles: runs modules behind what they require, and higher bands behind 
   assert.deepEqual(seedFiles(modules, 'system'), [])
 })
 
+test('seedFiles: a file waits for lower bands, and in its band for its own module and those that it requires', () => {
+  const modules = [
+    moduleWith('app', ['users'], ['100-a.sql', '110-b.sql']),
+    moduleWith('billing', ['app'], ['120-c.sql', '200-d.sql']),
+    moduleWith('mail', [], ['130-e.sql']),
+    moduleWith('users', [], ['010-f.sql', '110-g.sql']),
+  ]
+
+  const after = Object.fromEntries(seedFiles(modules, 'demo').map((file) => [file.name, file.after.map(nameIn)]))
+
+  assert.deepEqual(after, {
+    '010-f': [],
+    '130-e': ['010-f'],
+    '110-g': ['010-f'],
+    '100-a': ['010-f', '110-g'],
+    '110-b': ['010-f', '110-g', '100-a'],
+    '120-c': ['010-f', '110-g', '100-a', '110-b'],
+    '200-d': ['010-f', '130-e', '110-g', '100-a', '110-b', '120-c'],
+  })
+})
+
+/** `seed:demo:app/100-a` -> `100-a` */
+function nameIn(version: string): string {
+  return version.slice(version.indexOf('/') + 1)
+}
+
 test('isGuard: accepts the call of the guard and nothing that only looks like it', async () => {
   const accepted = async (text: string) => isGuard((await parseSql(text, 'x.sql')).statements[0], 'core.guard')
 

@@ -5,26 +5,58 @@ import { sha256, type MigrationFile } from '../migrate/migration-file.ts'
 
 export type SeedKind = 'system' | 'demo'
 
+export interface SeedFile extends MigrationFile {
+  /** Versions of the seeds that have to be there first; others may run at the same time. */
+  readonly after: readonly string[]
+}
+
 /**
- * The seeds of modules in the order in which they run: the bands of a hundred one after the other, in each the modules
- * behind what they require, in a module by number. What has to wait for all modules stands in a higher band.
+ * The seeds of modules: the bands of a hundred one after the other, in each a module behind what it requires, in a module
+ * by number. What has to wait for all modules stands in a higher band: in one band, modules of which neither requires the
+ * other do not wait for each other.
  */
-export function seedFiles(modules: readonly Module[], kind: SeedKind): MigrationFile[] {
+export function seedFiles(modules: readonly Module[], kind: SeedKind): SeedFile[] {
+  const byName = new Map(modules.map((module) => [module.name, module]))
   const seeds = dependencyOrder(modules).flatMap((module, rank) => {
     const files = module.seeds[kind].toSorted((a, b) => a.band - b.band || compareText(a.name, b.name))
-    return files.map((file) => ({ module, rank, file }))
+    const needed = withRequired(module.name, byName)
+    return files.map((file) => ({ module, rank, needed, hundred: Math.floor(file.band / 100), file }))
   })
-  return seeds
-    .toSorted((a, b) => hundred(a.file) - hundred(b.file) || a.rank - b.rank)
-    .map(({ module, file }) => toMigrationFile(module, file, kind))
+  const ordered = seeds.toSorted((a, b) => a.hundred - b.hundred || a.rank - b.rank)
+  return ordered.map(({ module, needed, hundred, file }, at) => {
+    const first = ordered.slice(0, at).filter((other) => other.hundred < hundred || needed.has(other.module.name))
+    return {
+      ...toMigrationFile(module, file, kind),
+      after: first.map((seed) => versionOf(seed.module, seed.file, kind)),
+    }
+  })
 }
 
-function hundred({ band }: ModuleFile): number {
-  return Math.floor(band / 100)
+/** A module's name, and those of all that it requires. */
+function withRequired(name: string, modules: ReadonlyMap<string, Module>, found = new Set<string>()): Set<string> {
+  if (found.has(name)) return found
+  found.add(name)
+  for (const required of modules.get(name)?.requires ?? []) withRequired(required, modules, found)
+  return found
 }
 
-function toMigrationFile(module: Module, { path, text }: ModuleFile, kind: SeedKind): MigrationFile {
-  const name = (path.split('/').at(-1) ?? path).replace(/\.sql$/, '')
-  const version = `seed:${kind}:${module.name}/${name}`
-  return { version, name, kind: 'repeatable', file: path, text: text.replace(/^\ufeff/, ''), checksum: sha256(text) }
+function versionOf(module: Module, { path }: ModuleFile, kind: SeedKind): string {
+  return `seed:${kind}:${module.name}/${baseName(path)}`
+}
+
+function baseName(path: string): string {
+  return (path.split('/').at(-1) ?? path).replace(/\.sql$/, '')
+}
+
+function toMigrationFile(module: Module, file: ModuleFile, kind: SeedKind): MigrationFile {
+  const { path, text } = file
+  const version = versionOf(module, file, kind)
+  return {
+    version,
+    name: baseName(path),
+    kind: 'repeatable',
+    file: path,
+    text: text.replace(/^\ufeff/, ''),
+    checksum: sha256(text),
+  }
 }
