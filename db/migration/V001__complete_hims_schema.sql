@@ -553,9 +553,11 @@ declare
   v_parent pg_catalog.pg_class;
 begin
   select * into v_parent from pg_catalog.pg_class where oid = p_parent;
+  execute pg_catalog.format(
+    'alter table %s owner to %I%s', p_partition, pg_catalog.pg_get_userbyid(v_parent.relowner),
+    case when v_parent.relrowsecurity then ', enable row level security, force row level security' end
+  );
   if v_parent.relrowsecurity then
-    execute pg_catalog.format('alter table %s enable row level security', p_partition);
-    execute pg_catalog.format('alter table %s force row level security', p_partition);
     execute pg_catalog.format(
       'create policy tenant_isolation on %s using (tenant_id = (select core.current_tenant_id())) with check (tenant_id = (select core.current_tenant_id()))',
       p_partition
@@ -571,7 +573,6 @@ begin
       (select relname from pg_catalog.pg_class where oid = p_partition) || '_no_truncate', p_partition
     );
   end if;
-  execute pg_catalog.format('alter table %s owner to %I', p_partition, pg_catalog.pg_get_userbyid(v_parent.relowner));
 end
 $$;
 
@@ -4594,8 +4595,7 @@ comment on column core.tenants.status is 'class=operational;about=provisioning, 
 
 select core.comment_standard_columns('core.tenants');
 
-alter table core.tenants enable row level security;
-alter table core.tenants force row level security;
+alter table core.tenants enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.tenants;
 create policy tenant_isolation on core.tenants
@@ -4687,8 +4687,7 @@ comment on column core.system_settings.is_protected is 'class=operational;about=
 
 select core.comment_standard_columns('core.system_settings');
 
-alter table core.system_settings enable row level security;
-alter table core.system_settings force row level security;
+alter table core.system_settings enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.system_settings;
 create policy tenant_isolation on core.system_settings
@@ -4751,8 +4750,7 @@ comment on column core.feature_flags.expires_on is 'class=operational;about=When
 
 select core.comment_standard_columns('core.feature_flags');
 
-alter table core.feature_flags enable row level security;
-alter table core.feature_flags force row level security;
+alter table core.feature_flags enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.feature_flags;
 create policy tenant_isolation on core.feature_flags
@@ -4812,8 +4810,7 @@ comment on column core.id_sequences.max_len is 'class=operational;about=Longest 
 
 select core.comment_standard_columns('core.id_sequences');
 
-alter table core.id_sequences enable row level security;
-alter table core.id_sequences force row level security;
+alter table core.id_sequences enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.id_sequences;
 create policy tenant_isolation on core.id_sequences
@@ -4863,8 +4860,7 @@ comment on column core.idempotency_keys.expires_at is 'class=operational;about=W
 
 select core.comment_standard_columns('core.idempotency_keys');
 
-alter table core.idempotency_keys enable row level security;
-alter table core.idempotency_keys force row level security;
+alter table core.idempotency_keys enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.idempotency_keys;
 create policy tenant_isolation on core.idempotency_keys
@@ -4950,16 +4946,14 @@ comment on column core.outbox_events.status is 'class=operational;about=pending,
 
 select core.comment_standard_columns('core.outbox_events');
 
-alter table core.outbox_events enable row level security;
-alter table core.outbox_events force row level security;
+alter table core.outbox_events enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.outbox_events;
 create policy tenant_isolation on core.outbox_events
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table core.outbox_events_default enable row level security;
-alter table core.outbox_events_default force row level security;
+alter table core.outbox_events_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.outbox_events_default;
 create policy tenant_isolation on core.outbox_events_default
@@ -5035,8 +5029,7 @@ comment on column core.encryption_keys.status is 'class=operational;about=active
 
 select core.comment_standard_columns('core.encryption_keys');
 
-alter table core.encryption_keys enable row level security;
-alter table core.encryption_keys force row level security;
+alter table core.encryption_keys enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.encryption_keys;
 create policy tenant_isolation on core.encryption_keys
@@ -5134,8 +5127,7 @@ comment on column core.entity_refs.refreshed_at is 'class=operational;about=When
 
 select core.comment_standard_columns('core.entity_refs');
 
-alter table core.entity_refs enable row level security;
-alter table core.entity_refs force row level security;
+alter table core.entity_refs enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.entity_refs;
 create policy tenant_isolation on core.entity_refs
@@ -5228,16 +5220,14 @@ comment on column audit.audit_logs.session_id is 'class=operational;about=Sessio
 comment on column audit.audit_logs.request_id is 'class=operational;about=Request that made the change.';
 comment on column audit.audit_logs.correlation_id is 'class=operational;about=Chain of requests that it belongs to.';
 
-alter table audit.audit_logs enable row level security;
-alter table audit.audit_logs force row level security;
+alter table audit.audit_logs enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_logs;
 create policy tenant_isolation on audit.audit_logs
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table audit.audit_logs_default enable row level security;
-alter table audit.audit_logs_default force row level security;
+alter table audit.audit_logs_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_logs_default;
 create policy tenant_isolation on audit.audit_logs_default
@@ -5329,16 +5319,14 @@ comment on column audit.phi_access_logs.ip is 'class=pii;about=Address of the cl
 comment on column audit.phi_access_logs.session_id is 'class=operational;about=Session of the user.';
 comment on column audit.phi_access_logs.request_id is 'class=operational;about=Request that read.';
 
-alter table audit.phi_access_logs enable row level security;
-alter table audit.phi_access_logs force row level security;
+alter table audit.phi_access_logs enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.phi_access_logs;
 create policy tenant_isolation on audit.phi_access_logs
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table audit.phi_access_logs_default enable row level security;
-alter table audit.phi_access_logs_default force row level security;
+alter table audit.phi_access_logs_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.phi_access_logs_default;
 create policy tenant_isolation on audit.phi_access_logs_default
@@ -5412,8 +5400,7 @@ comment on column audit.break_glass_sessions.status is 'class=operational;about=
 
 select core.comment_standard_columns('audit.break_glass_sessions');
 
-alter table audit.break_glass_sessions enable row level security;
-alter table audit.break_glass_sessions force row level security;
+alter table audit.break_glass_sessions enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.break_glass_sessions;
 create policy tenant_isolation on audit.break_glass_sessions
@@ -5482,8 +5469,7 @@ comment on column audit.audit_chain_anchors.sealed_at is 'class=operational;abou
 
 select core.comment_standard_columns('audit.audit_chain_anchors');
 
-alter table audit.audit_chain_anchors enable row level security;
-alter table audit.audit_chain_anchors force row level security;
+alter table audit.audit_chain_anchors enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_chain_anchors;
 create policy tenant_isolation on audit.audit_chain_anchors
@@ -5518,8 +5504,7 @@ comment on column audit.metrics_hourly.table_name is 'class=operational;about=Th
 comment on column audit.metrics_hourly.action is 'class=operational;about=What was done.';
 comment on column audit.metrics_hourly.events is 'class=operational;about=How many.';
 
-alter table audit.metrics_hourly enable row level security;
-alter table audit.metrics_hourly force row level security;
+alter table audit.metrics_hourly enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.metrics_hourly;
 create policy tenant_isolation on audit.metrics_hourly
@@ -5550,8 +5535,7 @@ comment on column audit.compliance_daily.events is 'class=operational;about=How 
 comment on column audit.compliance_daily.without_actor is 'class=operational;about=How many of them name no user.';
 comment on column audit.compliance_daily.without_purpose is 'class=operational;about=How many of them name no purpose of use.';
 
-alter table audit.compliance_daily enable row level security;
-alter table audit.compliance_daily force row level security;
+alter table audit.compliance_daily enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.compliance_daily;
 create policy tenant_isolation on audit.compliance_daily
@@ -5614,16 +5598,14 @@ comment on column audit.audit_archives.ids is 'class=phi;about=The UUIDs that th
 comment on column audit.audit_archives.content is 'class=phi;about=The rows, see audit.encode_rows.';
 comment on column audit.audit_archives.packed_at is 'class=operational;about=When.';
 
-alter table audit.audit_archives enable row level security;
-alter table audit.audit_archives force row level security;
+alter table audit.audit_archives enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_archives;
 create policy tenant_isolation on audit.audit_archives
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table audit.audit_archives_default enable row level security;
-alter table audit.audit_archives_default force row level security;
+alter table audit.audit_archives_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_archives_default;
 create policy tenant_isolation on audit.audit_archives_default
@@ -5705,8 +5687,7 @@ comment on column auth.users.last_login_at is 'class=operational;about=Last succ
 comment on column auth.users.status is 'class=operational;about=invited, active, locked (too many failures), suspended (by an administrator) or deactivated.';
 select core.comment_standard_columns('auth.users');
 
-alter table auth.users enable row level security;
-alter table auth.users force row level security;
+alter table auth.users enable row level security, force row level security;
 drop policy if exists tenant_isolation on auth.users;
 create policy tenant_isolation on auth.users
   using (tenant_id = (select core.current_tenant_id()))
@@ -5762,8 +5743,7 @@ comment on column auth.roles.description is 'class=operational;about=What somebo
 comment on column auth.roles.is_system is 'class=operational;about=Delivered with the product; only shared rows can be.';
 select core.comment_standard_columns('auth.roles');
 
-alter table auth.roles enable row level security;
-alter table auth.roles force row level security;
+alter table auth.roles enable row level security, force row level security;
 drop policy if exists tenant_isolation on auth.roles;
 create policy tenant_isolation on auth.roles
   using (tenant_id = (select core.current_tenant_id()))
@@ -5835,8 +5815,7 @@ comment on column auth.role_permissions.role_id is 'class=operational;about=The 
 comment on column auth.role_permissions.permission_code is 'class=operational;about=The permission that it holds.';
 select core.comment_standard_columns('auth.role_permissions');
 
-alter table auth.role_permissions enable row level security;
-alter table auth.role_permissions force row level security;
+alter table auth.role_permissions enable row level security, force row level security;
 drop policy if exists tenant_isolation on auth.role_permissions;
 create policy tenant_isolation on auth.role_permissions
   using (tenant_id = (select core.current_tenant_id()))
@@ -5897,8 +5876,7 @@ comment on column auth.user_roles.granted_by is 'class=operational;about=User wh
 comment on column auth.user_roles.reason is 'class=operational;about=Why it was granted, where that is not obvious.';
 select core.comment_standard_columns('auth.user_roles');
 
-alter table auth.user_roles enable row level security;
-alter table auth.user_roles force row level security;
+alter table auth.user_roles enable row level security, force row level security;
 drop policy if exists tenant_isolation on auth.user_roles;
 create policy tenant_isolation on auth.user_roles
   using (tenant_id = (select core.current_tenant_id()))
@@ -5966,8 +5944,7 @@ comment on column auth.sessions.revoked_at is 'class=operational;about=When it w
 comment on column auth.sessions.revoke_reason is 'class=operational;about=rotated, reuse, signed_out, or the words of an administrator.';
 select core.comment_standard_columns('auth.sessions');
 
-alter table auth.sessions enable row level security;
-alter table auth.sessions force row level security;
+alter table auth.sessions enable row level security, force row level security;
 drop policy if exists tenant_isolation on auth.sessions;
 create policy tenant_isolation on auth.sessions
   using (tenant_id = (select core.current_tenant_id()))
@@ -6021,8 +5998,7 @@ comment on column auth.mfa_factors.last_used_at is 'class=operational;about=Last
 comment on column auth.mfa_factors.disabled_at is 'class=operational;about=When the factor was switched off.';
 select core.comment_standard_columns('auth.mfa_factors');
 
-alter table auth.mfa_factors enable row level security;
-alter table auth.mfa_factors force row level security;
+alter table auth.mfa_factors enable row level security, force row level security;
 drop policy if exists tenant_isolation on auth.mfa_factors;
 create policy tenant_isolation on auth.mfa_factors
   using (tenant_id = (select core.current_tenant_id()))
@@ -6082,8 +6058,7 @@ comment on column auth.api_clients.expires_at is 'class=operational;about=When i
 comment on column auth.api_clients.status is 'class=operational;about=active, suspended or revoked (for good).';
 select core.comment_standard_columns('auth.api_clients');
 
-alter table auth.api_clients enable row level security;
-alter table auth.api_clients force row level security;
+alter table auth.api_clients enable row level security, force row level security;
 drop policy if exists tenant_isolation on auth.api_clients;
 create policy tenant_isolation on auth.api_clients
   using (tenant_id = (select core.current_tenant_id()))
@@ -6159,8 +6134,7 @@ comment on column communication.notification_templates.status is 'class=operatio
 
 select core.comment_standard_columns('communication.notification_templates');
 
-alter table communication.notification_templates enable row level security;
-alter table communication.notification_templates force row level security;
+alter table communication.notification_templates enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on communication.notification_templates;
 create policy tenant_isolation on communication.notification_templates
@@ -6284,8 +6258,7 @@ comment on column communication.notifications.status is 'class=operational;about
 
 select core.comment_standard_columns('communication.notifications');
 
-alter table communication.notifications enable row level security;
-alter table communication.notifications force row level security;
+alter table communication.notifications enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on communication.notifications;
 create policy tenant_isolation on communication.notifications
@@ -6379,16 +6352,14 @@ comment on column communication.sms_messages.status is 'class=operational;about=
 
 select core.comment_standard_columns('communication.sms_messages');
 
-alter table communication.sms_messages enable row level security;
-alter table communication.sms_messages force row level security;
+alter table communication.sms_messages enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on communication.sms_messages;
 create policy tenant_isolation on communication.sms_messages
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table communication.sms_messages_default enable row level security;
-alter table communication.sms_messages_default force row level security;
+alter table communication.sms_messages_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on communication.sms_messages_default;
 create policy tenant_isolation on communication.sms_messages_default
@@ -6484,16 +6455,14 @@ comment on column communication.whatsapp_messages.status is 'class=operational;a
 
 select core.comment_standard_columns('communication.whatsapp_messages');
 
-alter table communication.whatsapp_messages enable row level security;
-alter table communication.whatsapp_messages force row level security;
+alter table communication.whatsapp_messages enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on communication.whatsapp_messages;
 create policy tenant_isolation on communication.whatsapp_messages
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table communication.whatsapp_messages_default enable row level security;
-alter table communication.whatsapp_messages_default force row level security;
+alter table communication.whatsapp_messages_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on communication.whatsapp_messages_default;
 create policy tenant_isolation on communication.whatsapp_messages_default
@@ -6587,16 +6556,14 @@ comment on column communication.email_messages.status is 'class=operational;abou
 
 select core.comment_standard_columns('communication.email_messages');
 
-alter table communication.email_messages enable row level security;
-alter table communication.email_messages force row level security;
+alter table communication.email_messages enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on communication.email_messages;
 create policy tenant_isolation on communication.email_messages
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table communication.email_messages_default enable row level security;
-alter table communication.email_messages_default force row level security;
+alter table communication.email_messages_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on communication.email_messages_default;
 create policy tenant_isolation on communication.email_messages_default
@@ -6677,8 +6644,7 @@ comment on column communication.contact_preferences.changed_at is 'class=operati
 
 select core.comment_standard_columns('communication.contact_preferences');
 
-alter table communication.contact_preferences enable row level security;
-alter table communication.contact_preferences force row level security;
+alter table communication.contact_preferences enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on communication.contact_preferences;
 create policy tenant_isolation on communication.contact_preferences
@@ -6778,8 +6744,7 @@ comment on column facility.clinics.nabl_no is 'class=operational;about=NABL accr
 comment on column facility.clinics.status is 'class=operational;about=draft, active, suspended or closed (for good).';
 select core.comment_standard_columns('facility.clinics');
 
-alter table facility.clinics enable row level security;
-alter table facility.clinics force row level security;
+alter table facility.clinics enable row level security, force row level security;
 drop policy if exists tenant_isolation on facility.clinics;
 create policy tenant_isolation on facility.clinics
   using (tenant_id = (select core.current_tenant_id()))
@@ -6849,8 +6814,7 @@ comment on column facility.departments.head_staff_id is 'class=operational;about
 comment on column facility.departments.active is 'class=operational;about=False hides it from new work.';
 select core.comment_standard_columns('facility.departments');
 
-alter table facility.departments enable row level security;
-alter table facility.departments force row level security;
+alter table facility.departments enable row level security, force row level security;
 drop policy if exists tenant_isolation on facility.departments;
 create policy tenant_isolation on facility.departments
   using (tenant_id = (select core.current_tenant_id()))
@@ -6929,8 +6893,7 @@ comment on column facility.locations.isolation_capable is 'class=operational;abo
 comment on column facility.locations.active is 'class=operational;about=False hides it from new work.';
 select core.comment_standard_columns('facility.locations');
 
-alter table facility.locations enable row level security;
-alter table facility.locations force row level security;
+alter table facility.locations enable row level security, force row level security;
 drop policy if exists tenant_isolation on facility.locations;
 create policy tenant_isolation on facility.locations
   using (tenant_id = (select core.current_tenant_id()))
@@ -6993,8 +6956,7 @@ comment on column facility.beds.status_changed_at is 'class=operational;about=Si
 comment on column facility.beds.status is 'class=operational;about=vacant, reserved, occupied, cleaning, blocked or maintenance.';
 select core.comment_standard_columns('facility.beds');
 
-alter table facility.beds enable row level security;
-alter table facility.beds force row level security;
+alter table facility.beds enable row level security, force row level security;
 drop policy if exists tenant_isolation on facility.beds;
 create policy tenant_isolation on facility.beds
   using (tenant_id = (select core.current_tenant_id()))
@@ -7088,8 +7050,7 @@ comment on column facility.bed_allocations.released_by is 'class=phi;about=User 
 comment on column facility.bed_allocations.status is 'class=phi;about=reserved, active, completed, released or expired.';
 select core.comment_standard_columns('facility.bed_allocations');
 
-alter table facility.bed_allocations enable row level security;
-alter table facility.bed_allocations force row level security;
+alter table facility.bed_allocations enable row level security, force row level security;
 drop policy if exists tenant_isolation on facility.bed_allocations;
 create policy tenant_isolation on facility.bed_allocations
   using (tenant_id = (select core.current_tenant_id()))
@@ -7238,8 +7199,7 @@ comment on column patient.patients.merged_into_id is 'class=phi;about=The patien
 comment on column patient.patients.status is 'class=phi;about=active, inactive, deceased or merged.';
 select core.comment_standard_columns('patient.patients');
 
-alter table patient.patients enable row level security;
-alter table patient.patients force row level security;
+alter table patient.patients enable row level security, force row level security;
 drop policy if exists tenant_isolation on patient.patients;
 create policy tenant_isolation on patient.patients
   using (tenant_id = (select core.current_tenant_id()))
@@ -7331,8 +7291,7 @@ comment on column patient.patient_identifiers.verification_method is 'class=oper
 comment on column patient.patient_identifiers.is_primary is 'class=phi;about=The one to use among several of its kind.';
 select core.comment_standard_columns('patient.patient_identifiers');
 
-alter table patient.patient_identifiers enable row level security;
-alter table patient.patient_identifiers force row level security;
+alter table patient.patient_identifiers enable row level security, force row level security;
 drop policy if exists tenant_isolation on patient.patient_identifiers;
 create policy tenant_isolation on patient.patient_identifiers
   using (tenant_id = (select core.current_tenant_id()))
@@ -7406,8 +7365,7 @@ comment on column patient.patient_contacts.proxy_scope is 'class=phi;about=What 
 comment on column patient.patient_contacts.valid_to is 'class=phi;about=Last day on which the contact may act; a child comes of age.';
 select core.comment_standard_columns('patient.patient_contacts');
 
-alter table patient.patient_contacts enable row level security;
-alter table patient.patient_contacts force row level security;
+alter table patient.patient_contacts enable row level security, force row level security;
 drop policy if exists tenant_isolation on patient.patient_contacts;
 create policy tenant_isolation on patient.patient_contacts
   using (tenant_id = (select core.current_tenant_id()))
@@ -7477,8 +7435,7 @@ comment on column patient.patient_merges.reason is 'class=phi;about=Why the two 
 comment on column patient.patient_merges.status is 'class=operational;about=proposed, approved, merged, reversed or dismissed.';
 select core.comment_standard_columns('patient.patient_merges');
 
-alter table patient.patient_merges enable row level security;
-alter table patient.patient_merges force row level security;
+alter table patient.patient_merges enable row level security, force row level security;
 drop policy if exists tenant_isolation on patient.patient_merges;
 create policy tenant_isolation on patient.patient_merges
   using (tenant_id = (select core.current_tenant_id()))
@@ -7522,8 +7479,7 @@ comment on column patient.name_trigrams.trigram is 'class=operational;about=Hash
 comment on column patient.name_trigrams.patient_id is 'class=operational;about=The patient whose name holds them.';
 select core.comment_standard_columns('patient.name_trigrams');
 
-alter table patient.name_trigrams enable row level security;
-alter table patient.name_trigrams force row level security;
+alter table patient.name_trigrams enable row level security, force row level security;
 drop policy if exists tenant_isolation on patient.name_trigrams;
 create policy tenant_isolation on patient.name_trigrams
   using (tenant_id = (select core.current_tenant_id()))
@@ -7667,8 +7623,7 @@ comment on column fhir.value_sets.bound_to is 'class=reference;about=Columns tha
 comment on column fhir.value_sets.status is 'class=reference;about=draft, active or retired.';
 select core.comment_standard_columns('fhir.value_sets');
 
-alter table fhir.value_sets enable row level security;
-alter table fhir.value_sets force row level security;
+alter table fhir.value_sets enable row level security, force row level security;
 drop policy if exists tenant_isolation on fhir.value_sets;
 create policy tenant_isolation on fhir.value_sets
   using (tenant_id = (select core.current_tenant_id()))
@@ -7725,8 +7680,7 @@ comment on column fhir.value_set_members.display is 'class=reference;about=Text 
 comment on column fhir.value_set_members.seq is 'class=reference;about=Place in the list, from 1.';
 select core.comment_standard_columns('fhir.value_set_members');
 
-alter table fhir.value_set_members enable row level security;
-alter table fhir.value_set_members force row level security;
+alter table fhir.value_set_members enable row level security, force row level security;
 drop policy if exists tenant_isolation on fhir.value_set_members;
 create policy tenant_isolation on fhir.value_set_members
   using (tenant_id = (select core.current_tenant_id()))
@@ -7790,8 +7744,7 @@ comment on column fhir.concept_maps.valid_during is 'class=reference;about=Days 
 comment on column fhir.concept_maps.reviewed_by is 'class=operational;about=The user who checked it, null for a mapping as loaded.';
 select core.comment_standard_columns('fhir.concept_maps');
 
-alter table fhir.concept_maps enable row level security;
-alter table fhir.concept_maps force row level security;
+alter table fhir.concept_maps enable row level security, force row level security;
 drop policy if exists tenant_isolation on fhir.concept_maps;
 create policy tenant_isolation on fhir.concept_maps
   using (tenant_id = (select core.current_tenant_id()))
@@ -7868,8 +7821,7 @@ comment on column fhir.resource_versions.issues is 'class=phi;about=OperationOut
 comment on column fhir.resource_versions.bundle_type is 'class=operational;about=Bundle.type of bundles: document, collection, transaction and so on.';
 select core.comment_standard_columns('fhir.resource_versions');
 
-alter table fhir.resource_versions enable row level security;
-alter table fhir.resource_versions force row level security;
+alter table fhir.resource_versions enable row level security, force row level security;
 drop policy if exists tenant_isolation on fhir.resource_versions;
 create policy tenant_isolation on fhir.resource_versions
   using (tenant_id = (select core.current_tenant_id()))
@@ -7940,8 +7892,7 @@ comment on column interop.endpoints.message_types is 'class=operational;about=Ty
 comment on column interop.endpoints.status is 'class=operational;about=draft, active, paused or retired.';
 select core.comment_standard_columns('interop.endpoints');
 
-alter table interop.endpoints enable row level security;
-alter table interop.endpoints force row level security;
+alter table interop.endpoints enable row level security, force row level security;
 drop policy if exists tenant_isolation on interop.endpoints;
 create policy tenant_isolation on interop.endpoints
   using (tenant_id = (select core.current_tenant_id()))
@@ -8066,14 +8017,12 @@ comment on column interop.hl7_messages.replay_of_id is 'class=operational;about=
 comment on column interop.hl7_messages.status is 'class=operational;about=In: received, parsed, applied, ignored, failed, dead or rejected. Out: queued, sent, acked, failed or dead.';
 select core.comment_standard_columns('interop.hl7_messages');
 
-alter table interop.hl7_messages enable row level security;
-alter table interop.hl7_messages force row level security;
+alter table interop.hl7_messages enable row level security, force row level security;
 drop policy if exists tenant_isolation on interop.hl7_messages;
 create policy tenant_isolation on interop.hl7_messages
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
-alter table interop.hl7_messages_default enable row level security;
-alter table interop.hl7_messages_default force row level security;
+alter table interop.hl7_messages_default enable row level security, force row level security;
 drop policy if exists tenant_isolation on interop.hl7_messages_default;
 create policy tenant_isolation on interop.hl7_messages_default
   using (tenant_id = (select core.current_tenant_id()))
@@ -8163,8 +8112,7 @@ comment on column interop.mapping_rules.approved_by is 'class=reference;about=Us
 comment on column interop.mapping_rules.status is 'class=reference;about=draft, active or retired.';
 select core.comment_standard_columns('interop.mapping_rules');
 
-alter table interop.mapping_rules enable row level security;
-alter table interop.mapping_rules force row level security;
+alter table interop.mapping_rules enable row level security, force row level security;
 drop policy if exists tenant_isolation on interop.mapping_rules;
 create policy tenant_isolation on interop.mapping_rules
   using (tenant_id = (select core.current_tenant_id()))
@@ -8253,8 +8201,7 @@ comment on column interop.emr_connections.capability_hash is 'class=operational;
 comment on column interop.emr_connections.status is 'class=operational;about=draft, testing, active, degraded (failing) or disabled.';
 select core.comment_standard_columns('interop.emr_connections');
 
-alter table interop.emr_connections enable row level security;
-alter table interop.emr_connections force row level security;
+alter table interop.emr_connections enable row level security, force row level security;
 drop policy if exists tenant_isolation on interop.emr_connections;
 create policy tenant_isolation on interop.emr_connections
   using (tenant_id = (select core.current_tenant_id()))
@@ -8355,8 +8302,7 @@ comment on column webhook.integration_webhooks.status is 'class=operational;abou
 
 select core.comment_standard_columns('webhook.integration_webhooks');
 
-alter table webhook.integration_webhooks enable row level security;
-alter table webhook.integration_webhooks force row level security;
+alter table webhook.integration_webhooks enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on webhook.integration_webhooks;
 create policy tenant_isolation on webhook.integration_webhooks
@@ -8469,8 +8415,7 @@ comment on column webhook.webhook_events.status is 'class=operational;about=pend
 
 select core.comment_standard_columns('webhook.webhook_events');
 
-alter table webhook.webhook_events enable row level security;
-alter table webhook.webhook_events force row level security;
+alter table webhook.webhook_events enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on webhook.webhook_events;
 create policy tenant_isolation on webhook.webhook_events
@@ -8547,16 +8492,14 @@ comment on column webhook.webhook_logs.error is 'class=operational;about=Error t
 
 select core.comment_standard_columns('webhook.webhook_logs');
 
-alter table webhook.webhook_logs enable row level security;
-alter table webhook.webhook_logs force row level security;
+alter table webhook.webhook_logs enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on webhook.webhook_logs;
 create policy tenant_isolation on webhook.webhook_logs
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table webhook.webhook_logs_default enable row level security;
-alter table webhook.webhook_logs_default force row level security;
+alter table webhook.webhook_logs_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on webhook.webhook_logs_default;
 create policy tenant_isolation on webhook.webhook_logs_default
@@ -8651,8 +8594,7 @@ comment on column workforce.staff.left_on is 'class=operational;about=Last day o
 comment on column workforce.staff.status is 'class=operational;about=onboarding, active, on_leave, suspended or left.';
 select core.comment_standard_columns('workforce.staff');
 
-alter table workforce.staff enable row level security;
-alter table workforce.staff force row level security;
+alter table workforce.staff enable row level security, force row level security;
 drop policy if exists tenant_isolation on workforce.staff;
 create policy tenant_isolation on workforce.staff
   using (tenant_id = (select core.current_tenant_id()))
@@ -8734,8 +8676,7 @@ comment on column workforce.doctors.telemedicine_enabled is 'class=operational;a
 comment on column workforce.doctors.signature_key_ref is 'class=pii;about=Reference to the signing key in the key store; never the key.';
 select core.comment_standard_columns('workforce.doctors');
 
-alter table workforce.doctors enable row level security;
-alter table workforce.doctors force row level security;
+alter table workforce.doctors enable row level security, force row level security;
 drop policy if exists tenant_isolation on workforce.doctors;
 create policy tenant_isolation on workforce.doctors
   using (tenant_id = (select core.current_tenant_id()))
@@ -8801,8 +8742,7 @@ comment on column workforce.staff_credentials.verified_at is 'class=operational;
 comment on column workforce.staff_credentials.status is 'class=operational;about=submitted, verified, rejected, expired or revoked.';
 select core.comment_standard_columns('workforce.staff_credentials');
 
-alter table workforce.staff_credentials enable row level security;
-alter table workforce.staff_credentials force row level security;
+alter table workforce.staff_credentials enable row level security, force row level security;
 drop policy if exists tenant_isolation on workforce.staff_credentials;
 create policy tenant_isolation on workforce.staff_credentials
   using (tenant_id = (select core.current_tenant_id()))
@@ -8869,8 +8809,7 @@ comment on column workforce.shifts.min_staff is 'class=operational;about=People 
 comment on column workforce.shifts.status is 'class=operational;about=planned, open, handing_over, closed or cancelled.';
 select core.comment_standard_columns('workforce.shifts');
 
-alter table workforce.shifts enable row level security;
-alter table workforce.shifts force row level security;
+alter table workforce.shifts enable row level security, force row level security;
 drop policy if exists tenant_isolation on workforce.shifts;
 create policy tenant_isolation on workforce.shifts
   using (tenant_id = (select core.current_tenant_id()))
@@ -8938,8 +8877,7 @@ comment on column workforce.shift_assignments.swapped_with_id is 'class=operatio
 comment on column workforce.shift_assignments.status is 'class=operational;about=assigned, checked_in, checked_out, absent, swapped or cancelled.';
 select core.comment_standard_columns('workforce.shift_assignments');
 
-alter table workforce.shift_assignments enable row level security;
-alter table workforce.shift_assignments force row level security;
+alter table workforce.shift_assignments enable row level security, force row level security;
 drop policy if exists tenant_isolation on workforce.shift_assignments;
 create policy tenant_isolation on workforce.shift_assignments
   using (tenant_id = (select core.current_tenant_id()))
@@ -9039,8 +8977,7 @@ comment on column inventory.items.storage is 'class=operational;about=How to sto
 comment on column inventory.items.active is 'class=operational;about=Whether it may be ordered.';
 select core.comment_standard_columns('inventory.items');
 
-alter table inventory.items enable row level security;
-alter table inventory.items force row level security;
+alter table inventory.items enable row level security, force row level security;
 drop policy if exists tenant_isolation on inventory.items;
 create policy tenant_isolation on inventory.items
   using (tenant_id = (select core.current_tenant_id()))
@@ -9105,8 +9042,7 @@ comment on column inventory.suppliers.rating is 'class=operational;about=Score o
 comment on column inventory.suppliers.status is 'class=operational;about=active, blocked (a reason is required) or inactive.';
 select core.comment_standard_columns('inventory.suppliers');
 
-alter table inventory.suppliers enable row level security;
-alter table inventory.suppliers force row level security;
+alter table inventory.suppliers enable row level security, force row level security;
 drop policy if exists tenant_isolation on inventory.suppliers;
 create policy tenant_isolation on inventory.suppliers
   using (tenant_id = (select core.current_tenant_id()))
@@ -9201,8 +9137,7 @@ comment on column inventory.batches.expiry_announced_at is 'class=operational;ab
 comment on column inventory.batches.status is 'class=operational;about=quarantine (not released yet), available, hold, recalled, expired, rejected, destroyed or returned_to_vendor; changed by operations.';
 select core.comment_standard_columns('inventory.batches');
 
-alter table inventory.batches enable row level security;
-alter table inventory.batches force row level security;
+alter table inventory.batches enable row level security, force row level security;
 drop policy if exists tenant_isolation on inventory.batches;
 create policy tenant_isolation on inventory.batches
   using (tenant_id = (select core.current_tenant_id()))
@@ -9292,8 +9227,7 @@ comment on column inventory.stock_balances.bin is 'class=operational;about=Shelf
 comment on column inventory.stock_balances.last_movement_id is 'class=operational;about=The movement that set on_hand. No foreign key: the ledger keeps its rows for ever, and the index that a key needs would be rewritten by every movement.';
 select core.comment_standard_columns('inventory.stock_balances');
 
-alter table inventory.stock_balances enable row level security;
-alter table inventory.stock_balances force row level security;
+alter table inventory.stock_balances enable row level security, force row level security;
 drop policy if exists tenant_isolation on inventory.stock_balances;
 create policy tenant_isolation on inventory.stock_balances
   using (tenant_id = (select core.current_tenant_id()))
@@ -9385,8 +9319,7 @@ comment on column inventory.stock_movements.witness_id is 'class=operational;abo
 comment on column inventory.stock_movements.idempotency_key is 'class=operational;about=Same key and content, same movement.';
 select core.comment_standard_columns('inventory.stock_movements');
 
-alter table inventory.stock_movements enable row level security;
-alter table inventory.stock_movements force row level security;
+alter table inventory.stock_movements enable row level security, force row level security;
 drop policy if exists tenant_isolation on inventory.stock_movements;
 create policy tenant_isolation on inventory.stock_movements
   using (tenant_id = (select core.current_tenant_id()))
@@ -9457,8 +9390,7 @@ comment on column inventory.stock_reservations.expires_at is 'class=operational;
 comment on column inventory.stock_reservations.status is 'class=operational;about=active, consumed (all taken), released or expired.';
 select core.comment_standard_columns('inventory.stock_reservations');
 
-alter table inventory.stock_reservations enable row level security;
-alter table inventory.stock_reservations force row level security;
+alter table inventory.stock_reservations enable row level security, force row level security;
 drop policy if exists tenant_isolation on inventory.stock_reservations;
 create policy tenant_isolation on inventory.stock_reservations
   using (tenant_id = (select core.current_tenant_id()))
@@ -9538,8 +9470,7 @@ comment on column inventory.purchase_orders.terms is 'class=financial;about=Cond
 comment on column inventory.purchase_orders.status is 'class=operational;about=Where the order stands, from draft to received.';
 select core.comment_standard_columns('inventory.purchase_orders');
 
-alter table inventory.purchase_orders enable row level security;
-alter table inventory.purchase_orders force row level security;
+alter table inventory.purchase_orders enable row level security, force row level security;
 drop policy if exists tenant_isolation on inventory.purchase_orders;
 create policy tenant_isolation on inventory.purchase_orders
   using (tenant_id = (select core.current_tenant_id()))
@@ -9610,8 +9541,7 @@ comment on column inventory.purchase_order_items.tax_rate is 'class=financial;ab
 comment on column inventory.purchase_order_items.free_qty is 'class=operational;about=Base units that the supplier adds free of charge.';
 select core.comment_standard_columns('inventory.purchase_order_items');
 
-alter table inventory.purchase_order_items enable row level security;
-alter table inventory.purchase_order_items force row level security;
+alter table inventory.purchase_order_items enable row level security, force row level security;
 drop policy if exists tenant_isolation on inventory.purchase_order_items;
 create policy tenant_isolation on inventory.purchase_order_items
   using (tenant_id = (select core.current_tenant_id()))
@@ -9683,8 +9613,7 @@ comment on column inventory.goods_receipts.temperature_ok is 'class=operational;
 comment on column inventory.goods_receipts.status is 'class=operational;about=draft, inspected, posted (in stock), rejected or cancelled.';
 select core.comment_standard_columns('inventory.goods_receipts');
 
-alter table inventory.goods_receipts enable row level security;
-alter table inventory.goods_receipts force row level security;
+alter table inventory.goods_receipts enable row level security, force row level security;
 drop policy if exists tenant_isolation on inventory.goods_receipts;
 create policy tenant_isolation on inventory.goods_receipts
   using (tenant_id = (select core.current_tenant_id()))
@@ -9762,8 +9691,7 @@ comment on column inventory.goods_receipt_items.tax_rate is 'class=financial;abo
 comment on column inventory.goods_receipt_items.reject_reason is 'class=operational;about=Why goods were sent back.';
 select core.comment_standard_columns('inventory.goods_receipt_items');
 
-alter table inventory.goods_receipt_items enable row level security;
-alter table inventory.goods_receipt_items force row level security;
+alter table inventory.goods_receipt_items enable row level security, force row level security;
 drop policy if exists tenant_isolation on inventory.goods_receipt_items;
 create policy tenant_isolation on inventory.goods_receipt_items
   using (tenant_id = (select core.current_tenant_id()))
@@ -9837,8 +9765,7 @@ comment on column inventory.indents.priority is 'class=operational;about=routine
 comment on column inventory.indents.status is 'class=operational;about=Where the indent stands, from submitted to received.';
 select core.comment_standard_columns('inventory.indents');
 
-alter table inventory.indents enable row level security;
-alter table inventory.indents force row level security;
+alter table inventory.indents enable row level security, force row level security;
 drop policy if exists tenant_isolation on inventory.indents;
 create policy tenant_isolation on inventory.indents
   using (tenant_id = (select core.current_tenant_id()))
@@ -9906,8 +9833,7 @@ comment on column inventory.indent_items.issued_qty is 'class=operational;about=
 comment on column inventory.indent_items.received_qty is 'class=operational;about=Base units that arrived; what is missing was lost on the way.';
 select core.comment_standard_columns('inventory.indent_items');
 
-alter table inventory.indent_items enable row level security;
-alter table inventory.indent_items force row level security;
+alter table inventory.indent_items enable row level security, force row level security;
 drop policy if exists tenant_isolation on inventory.indent_items;
 create policy tenant_isolation on inventory.indent_items
   using (tenant_id = (select core.current_tenant_id()))
@@ -9987,8 +9913,7 @@ comment on column scheduling.schedules.valid_during is 'class=operational;about=
 comment on column scheduling.schedules.reason is 'class=operational;about=Why the rule exists, such as leave or a public holiday.';
 select core.comment_standard_columns('scheduling.schedules');
 
-alter table scheduling.schedules enable row level security;
-alter table scheduling.schedules force row level security;
+alter table scheduling.schedules enable row level security, force row level security;
 drop policy if exists tenant_isolation on scheduling.schedules;
 create policy tenant_isolation on scheduling.schedules
   using (tenant_id = (select core.current_tenant_id()))
@@ -10070,8 +9995,7 @@ comment on column scheduling.appointment_slots.held_count is 'class=operational;
 comment on column scheduling.appointment_slots.status is 'class=operational;about=open and full follow the counts; blocked and cancelled are set by people, past by scheduling.close_past_slots.';
 select core.comment_standard_columns('scheduling.appointment_slots');
 
-alter table scheduling.appointment_slots enable row level security;
-alter table scheduling.appointment_slots force row level security;
+alter table scheduling.appointment_slots enable row level security, force row level security;
 drop policy if exists tenant_isolation on scheduling.appointment_slots;
 create policy tenant_isolation on scheduling.appointment_slots
   using (tenant_id = (select core.current_tenant_id()))
@@ -10200,8 +10124,7 @@ comment on column scheduling.appointments.encounter_id is 'class=phi;about=The c
 comment on column scheduling.appointments.status is 'class=phi;about=Where the visit stands.';
 select core.comment_standard_columns('scheduling.appointments');
 
-alter table scheduling.appointments enable row level security;
-alter table scheduling.appointments force row level security;
+alter table scheduling.appointments enable row level security, force row level security;
 drop policy if exists tenant_isolation on scheduling.appointments;
 create policy tenant_isolation on scheduling.appointments
   using (tenant_id = (select core.current_tenant_id()))
@@ -10339,8 +10262,7 @@ comment on column scheduling.queue_management.recall_count is 'class=operational
 comment on column scheduling.queue_management.status is 'class=operational;about=Where the token stands.';
 select core.comment_standard_columns('scheduling.queue_management');
 
-alter table scheduling.queue_management enable row level security;
-alter table scheduling.queue_management force row level security;
+alter table scheduling.queue_management enable row level security, force row level security;
 drop policy if exists tenant_isolation on scheduling.queue_management;
 create policy tenant_isolation on scheduling.queue_management
   using (tenant_id = (select core.current_tenant_id()))
@@ -10429,8 +10351,7 @@ comment on column scheduling.resource_bookings.booked_by is 'class=operational;a
 comment on column scheduling.resource_bookings.status is 'class=operational;about=Where the booking stands.';
 select core.comment_standard_columns('scheduling.resource_bookings');
 
-alter table scheduling.resource_bookings enable row level security;
-alter table scheduling.resource_bookings force row level security;
+alter table scheduling.resource_bookings enable row level security, force row level security;
 drop policy if exists tenant_isolation on scheduling.resource_bookings;
 create policy tenant_isolation on scheduling.resource_bookings
   using (tenant_id = (select core.current_tenant_id()))
@@ -10523,8 +10444,7 @@ comment on column scheduling.telemedicine_sessions.quality is 'class=operational
 comment on column scheduling.telemedicine_sessions.status is 'class=operational;about=Where the session stands.';
 select core.comment_standard_columns('scheduling.telemedicine_sessions');
 
-alter table scheduling.telemedicine_sessions enable row level security;
-alter table scheduling.telemedicine_sessions force row level security;
+alter table scheduling.telemedicine_sessions enable row level security, force row level security;
 drop policy if exists tenant_isolation on scheduling.telemedicine_sessions;
 create policy tenant_isolation on scheduling.telemedicine_sessions
   using (tenant_id = (select core.current_tenant_id()))
@@ -10617,8 +10537,7 @@ comment on column booking.booking_requests.decided_at is 'class=operational;abou
 comment on column booking.booking_requests.status is 'class=operational;about=Where the request stands.';
 select core.comment_standard_columns('booking.booking_requests');
 
-alter table booking.booking_requests enable row level security;
-alter table booking.booking_requests force row level security;
+alter table booking.booking_requests enable row level security, force row level security;
 drop policy if exists tenant_isolation on booking.booking_requests;
 create policy tenant_isolation on booking.booking_requests
   using (tenant_id = (select core.current_tenant_id()))
@@ -10703,8 +10622,7 @@ comment on column ehr.document_templates.effective_from is 'class=operational;ab
 comment on column ehr.document_templates.status is 'class=operational;about=draft, active, withdrawn (never used) or retired (replaced).';
 select core.comment_standard_columns('ehr.document_templates');
 
-alter table ehr.document_templates enable row level security;
-alter table ehr.document_templates force row level security;
+alter table ehr.document_templates enable row level security, force row level security;
 drop policy if exists tenant_isolation on ehr.document_templates;
 create policy tenant_isolation on ehr.document_templates
   using (tenant_id = (select core.current_tenant_id()))
@@ -10839,8 +10757,7 @@ comment on column ehr.documents.scanned_at is 'class=operational;about=When the 
 comment on column ehr.documents.status is 'class=operational;about=preliminary, current, superseded, entered_in_error or discarded (never was current).';
 select core.comment_standard_columns('ehr.documents');
 
-alter table ehr.documents enable row level security;
-alter table ehr.documents force row level security;
+alter table ehr.documents enable row level security, force row level security;
 drop policy if exists tenant_isolation on ehr.documents;
 create policy tenant_isolation on ehr.documents
   using (tenant_id = (select core.current_tenant_id()))
@@ -10931,8 +10848,7 @@ comment on column ehr.document_signatures.signed_at is 'class=operational;about=
 comment on column ehr.document_signatures.ip is 'class=pii;about=Address that the signer worked from.';
 select core.comment_standard_columns('ehr.document_signatures');
 
-alter table ehr.document_signatures enable row level security;
-alter table ehr.document_signatures force row level security;
+alter table ehr.document_signatures enable row level security, force row level security;
 drop policy if exists tenant_isolation on ehr.document_signatures;
 create policy tenant_isolation on ehr.document_signatures
   using (tenant_id = (select core.current_tenant_id()))
@@ -10994,8 +10910,7 @@ comment on column compliance.consent_notices.complaint_how is 'class=operational
 comment on column compliance.consent_notices.effective_from is 'class=operational;about=Since when it is shown.';
 select core.comment_standard_columns('compliance.consent_notices');
 
-alter table compliance.consent_notices enable row level security;
-alter table compliance.consent_notices force row level security;
+alter table compliance.consent_notices enable row level security, force row level security;
 drop policy if exists tenant_isolation on compliance.consent_notices;
 create policy tenant_isolation on compliance.consent_notices
   using (tenant_id = (select core.current_tenant_id()))
@@ -11110,8 +11025,7 @@ comment on column compliance.consents.encounter_id is 'class=phi;about=The visit
 comment on column compliance.consents.status is 'class=operational;about=draft, active, rejected, withdrawn, expired or superseded.';
 select core.comment_standard_columns('compliance.consents');
 
-alter table compliance.consents enable row level security;
-alter table compliance.consents force row level security;
+alter table compliance.consents enable row level security, force row level security;
 drop policy if exists tenant_isolation on compliance.consents;
 create policy tenant_isolation on compliance.consents
   using (tenant_id = (select core.current_tenant_id()))
@@ -11224,8 +11138,7 @@ comment on column compliance.data_principal_requests.escalated_to_board is 'clas
 comment on column compliance.data_principal_requests.status is 'class=operational;about=received, verifying, in_progress, on_hold, completed or rejected.';
 select core.comment_standard_columns('compliance.data_principal_requests');
 
-alter table compliance.data_principal_requests enable row level security;
-alter table compliance.data_principal_requests force row level security;
+alter table compliance.data_principal_requests enable row level security, force row level security;
 drop policy if exists tenant_isolation on compliance.data_principal_requests;
 create policy tenant_isolation on compliance.data_principal_requests
   using (tenant_id = (select core.current_tenant_id()))
@@ -11335,8 +11248,7 @@ comment on column compliance.breaches.board_due_at is 'class=operational;about=7
 comment on column compliance.breaches.status is 'class=operational;about=open, contained, reported or closed.';
 select core.comment_standard_columns('compliance.breaches');
 
-alter table compliance.breaches enable row level security;
-alter table compliance.breaches force row level security;
+alter table compliance.breaches enable row level security, force row level security;
 drop policy if exists tenant_isolation on compliance.breaches;
 create policy tenant_isolation on compliance.breaches
   using (tenant_id = (select core.current_tenant_id()))
@@ -11406,8 +11318,7 @@ comment on column compliance.breach_affected_persons.notified_at is 'class=opera
 comment on column compliance.breach_affected_persons.returned is 'class=operational;about=The notice came back: tell them in another way.';
 select core.comment_standard_columns('compliance.breach_affected_persons');
 
-alter table compliance.breach_affected_persons enable row level security;
-alter table compliance.breach_affected_persons force row level security;
+alter table compliance.breach_affected_persons enable row level security, force row level security;
 drop policy if exists tenant_isolation on compliance.breach_affected_persons;
 create policy tenant_isolation on compliance.breach_affected_persons
   using (tenant_id = (select core.current_tenant_id()))
@@ -11473,8 +11384,7 @@ comment on column compliance.retention_policies.minimum_log_days is 'class=opera
 comment on column compliance.retention_policies.approved_by is 'class=operational;about=The user who decided; none for the legal minimum.';
 select core.comment_standard_columns('compliance.retention_policies');
 
-alter table compliance.retention_policies enable row level security;
-alter table compliance.retention_policies force row level security;
+alter table compliance.retention_policies enable row level security, force row level security;
 drop policy if exists tenant_isolation on compliance.retention_policies;
 create policy tenant_isolation on compliance.retention_policies
   using (tenant_id = (select core.current_tenant_id()))
@@ -11544,8 +11454,7 @@ comment on column compliance.legal_holds.released_at is 'class=operational;about
 comment on column compliance.legal_holds.status is 'class=operational;about=active or released.';
 select core.comment_standard_columns('compliance.legal_holds');
 
-alter table compliance.legal_holds enable row level security;
-alter table compliance.legal_holds force row level security;
+alter table compliance.legal_holds enable row level security, force row level security;
 drop policy if exists tenant_isolation on compliance.legal_holds;
 create policy tenant_isolation on compliance.legal_holds
   using (tenant_id = (select core.current_tenant_id()))
@@ -11622,8 +11531,7 @@ comment on column compliance.erasure_log.key_kid_destroyed is 'class=operational
 comment on column compliance.erasure_log.verification is 'class=operational;about=What was found afterwards.';
 select core.comment_standard_columns('compliance.erasure_log');
 
-alter table compliance.erasure_log enable row level security;
-alter table compliance.erasure_log force row level security;
+alter table compliance.erasure_log enable row level security, force row level security;
 drop policy if exists tenant_isolation on compliance.erasure_log;
 create policy tenant_isolation on compliance.erasure_log
   using (tenant_id = (select core.current_tenant_id()))
@@ -11697,8 +11605,7 @@ comment on column compliance.data_processors.last_review_on is 'class=operationa
 comment on column compliance.data_processors.status is 'class=operational;about=draft, active, expired or terminated.';
 select core.comment_standard_columns('compliance.data_processors');
 
-alter table compliance.data_processors enable row level security;
-alter table compliance.data_processors force row level security;
+alter table compliance.data_processors enable row level security, force row level security;
 drop policy if exists tenant_isolation on compliance.data_processors;
 create policy tenant_isolation on compliance.data_processors
   using (tenant_id = (select core.current_tenant_id()))
@@ -11822,8 +11729,7 @@ comment on column compliance.incidents.external_report is 'class=phi;about=Repor
 comment on column compliance.incidents.status is 'class=operational;about=reported, under_review, action_planned, action_done, closed or rejected.';
 select core.comment_standard_columns('compliance.incidents');
 
-alter table compliance.incidents enable row level security;
-alter table compliance.incidents force row level security;
+alter table compliance.incidents enable row level security, force row level security;
 drop policy if exists tenant_isolation on compliance.incidents;
 create policy tenant_isolation on compliance.incidents
   using (tenant_id = (select core.current_tenant_id()))
@@ -11898,16 +11804,14 @@ comment on column compliance.compliance_checks.tool_version is 'class=operationa
 comment on column compliance.compliance_checks.schema_fingerprint is 'class=operational;about=SHA-256 of the definitions that were checked; none for what a person checked.';
 select core.comment_standard_columns('compliance.compliance_checks');
 
-alter table compliance.compliance_checks enable row level security;
-alter table compliance.compliance_checks force row level security;
+alter table compliance.compliance_checks enable row level security, force row level security;
 drop policy if exists tenant_isolation on compliance.compliance_checks;
 create policy tenant_isolation on compliance.compliance_checks
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 drop policy if exists shared_rows on compliance.compliance_checks;
 create policy shared_rows on compliance.compliance_checks for select using (tenant_id is null);
-alter table compliance.compliance_checks_default enable row level security;
-alter table compliance.compliance_checks_default force row level security;
+alter table compliance.compliance_checks_default enable row level security, force row level security;
 drop policy if exists tenant_isolation on compliance.compliance_checks_default;
 create policy tenant_isolation on compliance.compliance_checks_default
   using (tenant_id = (select core.current_tenant_id()))
@@ -12011,8 +11915,7 @@ comment on column device.devices.last_seen_at is 'class=operational;about=When i
 comment on column device.devices.status is 'class=operational;about=commissioning, active, maintenance, offline (no signal) or retired.';
 select core.comment_standard_columns('device.devices');
 
-alter table device.devices enable row level security;
-alter table device.devices force row level security;
+alter table device.devices enable row level security, force row level security;
 drop policy if exists tenant_isolation on device.devices;
 create policy tenant_isolation on device.devices
   using (tenant_id = (select core.current_tenant_id()))
@@ -12101,8 +12004,7 @@ comment on column device.device_assignments.assigned_by is 'class=operational;ab
 comment on column device.device_assignments.status is 'class=phi;about=active or ended.';
 select core.comment_standard_columns('device.device_assignments');
 
-alter table device.device_assignments enable row level security;
-alter table device.device_assignments force row level security;
+alter table device.device_assignments enable row level security, force row level security;
 drop policy if exists tenant_isolation on device.device_assignments;
 create policy tenant_isolation on device.device_assignments
   using (tenant_id = (select core.current_tenant_id()))
@@ -12166,8 +12068,7 @@ comment on column device.device_maintenance.out_of_tolerance is 'class=operation
 comment on column device.device_maintenance.impact_review is 'class=operational;about=What was found about results given since the last good calibration.';
 select core.comment_standard_columns('device.device_maintenance');
 
-alter table device.device_maintenance enable row level security;
-alter table device.device_maintenance force row level security;
+alter table device.device_maintenance enable row level security, force row level security;
 drop policy if exists tenant_isolation on device.device_maintenance;
 create policy tenant_isolation on device.device_maintenance
   using (tenant_id = (select core.current_tenant_id()))
@@ -12220,14 +12121,12 @@ comment on column device.telemetry.quality is 'class=phi;about=good, suspect, ar
 comment on column device.telemetry.seq is 'class=phi;about=Counter of the device that tells readings of the same instant apart; 0 when it has none.';
 select core.comment_standard_columns('device.telemetry');
 
-alter table device.telemetry enable row level security;
-alter table device.telemetry force row level security;
+alter table device.telemetry enable row level security, force row level security;
 drop policy if exists tenant_isolation on device.telemetry;
 create policy tenant_isolation on device.telemetry
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
-alter table device.telemetry_default enable row level security;
-alter table device.telemetry_default force row level security;
+alter table device.telemetry_default enable row level security, force row level security;
 drop policy if exists tenant_isolation on device.telemetry_default;
 create policy tenant_isolation on device.telemetry_default
   using (tenant_id = (select core.current_tenant_id()))
@@ -12305,8 +12204,7 @@ comment on column device.alarms.action_note is 'class=phi;about=What was done.';
 comment on column device.alarms.status is 'class=phi;about=active, acknowledged or resolved.';
 select core.comment_standard_columns('device.alarms');
 
-alter table device.alarms enable row level security;
-alter table device.alarms force row level security;
+alter table device.alarms enable row level security, force row level security;
 drop policy if exists tenant_isolation on device.alarms;
 create policy tenant_isolation on device.alarms
   using (tenant_id = (select core.current_tenant_id()))
@@ -12429,8 +12327,7 @@ comment on column clinical.encounters.payer_class is 'class=financial;about=Who 
 comment on column clinical.encounters.status is 'class=operational;about=planned, arrived, triaged, in_progress, on_leave, finished, cancelled or entered_in_error.';
 select core.comment_standard_columns('clinical.encounters');
 
-alter table clinical.encounters enable row level security;
-alter table clinical.encounters force row level security;
+alter table clinical.encounters enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.encounters;
 create policy tenant_isolation on clinical.encounters
   using (tenant_id = (select core.current_tenant_id()))
@@ -12551,8 +12448,7 @@ comment on column clinical.admissions.discharge_kind is 'class=phi;about=normal,
 comment on column clinical.admissions.status is 'class=operational;about=requested, admitted, discharge_ordered, clinically_discharged, billing_cleared, discharged or cancelled.';
 select core.comment_standard_columns('clinical.admissions');
 
-alter table clinical.admissions enable row level security;
-alter table clinical.admissions force row level security;
+alter table clinical.admissions enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.admissions;
 create policy tenant_isolation on clinical.admissions
   using (tenant_id = (select core.current_tenant_id()))
@@ -12618,8 +12514,7 @@ comment on column clinical.care_team_members.period is 'class=operational;about=
 comment on column clinical.care_team_members.added_by is 'class=operational;about=User who added them.';
 select core.comment_standard_columns('clinical.care_team_members');
 
-alter table clinical.care_team_members enable row level security;
-alter table clinical.care_team_members force row level security;
+alter table clinical.care_team_members enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.care_team_members;
 create policy tenant_isolation on clinical.care_team_members
   using (tenant_id = (select core.current_tenant_id()))
@@ -12703,8 +12598,7 @@ comment on column clinical.conditions.note_enc is 'class=phi;enc=1;about=Remarks
 comment on column clinical.conditions.asserted_by is 'class=operational;about=Member of staff who stated it.';
 select core.comment_standard_columns('clinical.conditions');
 
-alter table clinical.conditions enable row level security;
-alter table clinical.conditions force row level security;
+alter table clinical.conditions enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.conditions;
 create policy tenant_isolation on clinical.conditions
   using (tenant_id = (select core.current_tenant_id()))
@@ -12807,8 +12701,7 @@ comment on column clinical.allergies.verification_status is 'class=phi;about=unc
 comment on column clinical.allergies.recorded_by is 'class=operational;about=Member of staff who recorded it.';
 select core.comment_standard_columns('clinical.allergies');
 
-alter table clinical.allergies enable row level security;
-alter table clinical.allergies force row level security;
+alter table clinical.allergies enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.allergies;
 create policy tenant_isolation on clinical.allergies
   using (tenant_id = (select core.current_tenant_id()))
@@ -12913,14 +12806,12 @@ comment on column clinical.vital_signs.replaces_id is 'class=phi;about=The row t
 comment on column clinical.vital_signs.is_error is 'class=phi;about=True when the replaced row should not exist: nothing was measured.';
 select core.comment_standard_columns('clinical.vital_signs');
 
-alter table clinical.vital_signs enable row level security;
-alter table clinical.vital_signs force row level security;
+alter table clinical.vital_signs enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.vital_signs;
 create policy tenant_isolation on clinical.vital_signs
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
-alter table clinical.vital_signs_default enable row level security;
-alter table clinical.vital_signs_default force row level security;
+alter table clinical.vital_signs_default enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.vital_signs_default;
 create policy tenant_isolation on clinical.vital_signs_default
   using (tenant_id = (select core.current_tenant_id()))
@@ -13012,14 +12903,12 @@ comment on column clinical.observations.performer_id is 'class=operational;about
 comment on column clinical.observations.status is 'class=operational;about=preliminary, final, amended, cancelled or entered_in_error.';
 select core.comment_standard_columns('clinical.observations');
 
-alter table clinical.observations enable row level security;
-alter table clinical.observations force row level security;
+alter table clinical.observations enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.observations;
 create policy tenant_isolation on clinical.observations
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
-alter table clinical.observations_default enable row level security;
-alter table clinical.observations_default force row level security;
+alter table clinical.observations_default enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.observations_default;
 create policy tenant_isolation on clinical.observations_default
   using (tenant_id = (select core.current_tenant_id()))
@@ -13101,8 +12990,7 @@ comment on column clinical.clinical_assessments.assessor_id is 'class=operationa
 comment on column clinical.clinical_assessments.status is 'class=operational;about=in_progress, completed, amended, cancelled or entered_in_error.';
 select core.comment_standard_columns('clinical.clinical_assessments');
 
-alter table clinical.clinical_assessments enable row level security;
-alter table clinical.clinical_assessments force row level security;
+alter table clinical.clinical_assessments enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.clinical_assessments;
 create policy tenant_isolation on clinical.clinical_assessments
   using (tenant_id = (select core.current_tenant_id()))
@@ -13211,8 +13099,7 @@ comment on column clinical.medical_records.late_entry is 'class=phi;about=True w
 comment on column clinical.medical_records.status is 'class=operational;about=draft, signed, amended, discarded or entered_in_error.';
 select core.comment_standard_columns('clinical.medical_records');
 
-alter table clinical.medical_records enable row level security;
-alter table clinical.medical_records force row level security;
+alter table clinical.medical_records enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.medical_records;
 create policy tenant_isolation on clinical.medical_records
   using (tenant_id = (select core.current_tenant_id()))
@@ -13352,8 +13239,7 @@ comment on column clinical.procedures.counts_correct is 'class=phi;about=True wh
 comment on column clinical.procedures.status is 'class=operational;about=preparation, in_progress, completed, stopped, not_done or entered_in_error.';
 select core.comment_standard_columns('clinical.procedures');
 
-alter table clinical.procedures enable row level security;
-alter table clinical.procedures force row level security;
+alter table clinical.procedures enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.procedures;
 create policy tenant_isolation on clinical.procedures
   using (tenant_id = (select core.current_tenant_id()))
@@ -13440,8 +13326,7 @@ comment on column clinical.implants.explanted_at is 'class=phi;about=When it was
 comment on column clinical.implants.explant_reason is 'class=phi;about=Why.';
 select core.comment_standard_columns('clinical.implants');
 
-alter table clinical.implants enable row level security;
-alter table clinical.implants force row level security;
+alter table clinical.implants enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.implants;
 create policy tenant_isolation on clinical.implants
   using (tenant_id = (select core.current_tenant_id()))
@@ -13538,8 +13423,7 @@ comment on column clinical.vaccination_records.source is 'class=phi;about=own, o
 comment on column clinical.vaccination_records.status is 'class=operational;about=planned, completed, not_done or entered_in_error.';
 select core.comment_standard_columns('clinical.vaccination_records');
 
-alter table clinical.vaccination_records enable row level security;
-alter table clinical.vaccination_records force row level security;
+alter table clinical.vaccination_records enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.vaccination_records;
 create policy tenant_isolation on clinical.vaccination_records
   using (tenant_id = (select core.current_tenant_id()))
@@ -13645,8 +13529,7 @@ comment on column clinical.service_requests.group_id is 'class=operational;about
 comment on column clinical.service_requests.status is 'class=operational;about=draft, active, on_hold, completed, revoked, cancelled or entered_in_error.';
 select core.comment_standard_columns('clinical.service_requests');
 
-alter table clinical.service_requests enable row level security;
-alter table clinical.service_requests force row level security;
+alter table clinical.service_requests enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.service_requests;
 create policy tenant_isolation on clinical.service_requests
   using (tenant_id = (select core.current_tenant_id()))
@@ -13773,8 +13656,7 @@ comment on column clinical.imaging_studies.pcpndt_form_f is 'class=phi;about=For
 comment on column clinical.imaging_studies.status is 'class=operational;about=registered, scheduled, arrived, in_progress, acquired, reported, archived, cancelled or discontinued.';
 select core.comment_standard_columns('clinical.imaging_studies');
 
-alter table clinical.imaging_studies enable row level security;
-alter table clinical.imaging_studies force row level security;
+alter table clinical.imaging_studies enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.imaging_studies;
 create policy tenant_isolation on clinical.imaging_studies
   using (tenant_id = (select core.current_tenant_id()))
@@ -13881,8 +13763,7 @@ comment on column clinical.imaging_results.document_id is 'class=operational;abo
 comment on column clinical.imaging_results.status is 'class=operational;about=registered, preliminary, final, amended, corrected, cancelled or entered_in_error.';
 select core.comment_standard_columns('clinical.imaging_results');
 
-alter table clinical.imaging_results enable row level security;
-alter table clinical.imaging_results force row level security;
+alter table clinical.imaging_results enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.imaging_results;
 create policy tenant_isolation on clinical.imaging_results
   using (tenant_id = (select core.current_tenant_id()))
@@ -14034,8 +13915,7 @@ comment on column clinical.discharge_summaries.amendment_reason is 'class=phi;ab
 comment on column clinical.discharge_summaries.status is 'class=operational;about=draft, in_review, final, amended, cancelled or entered_in_error.';
 select core.comment_standard_columns('clinical.discharge_summaries');
 
-alter table clinical.discharge_summaries enable row level security;
-alter table clinical.discharge_summaries force row level security;
+alter table clinical.discharge_summaries enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.discharge_summaries;
 create policy tenant_isolation on clinical.discharge_summaries
   using (tenant_id = (select core.current_tenant_id()))
@@ -14124,8 +14004,7 @@ comment on column clinical.stg_guidelines.reserved_public is 'class=reference;ab
 comment on column clinical.stg_guidelines.status is 'class=reference;about=draft, active, retired (replaced) or withdrawn.';
 select core.comment_standard_columns('clinical.stg_guidelines');
 
-alter table clinical.stg_guidelines enable row level security;
-alter table clinical.stg_guidelines force row level security;
+alter table clinical.stg_guidelines enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.stg_guidelines;
 create policy tenant_isolation on clinical.stg_guidelines
   using (tenant_id = (select core.current_tenant_id()))
@@ -14200,8 +14079,7 @@ comment on column clinical.stg_criteria.mandatory is 'class=reference;about=Fals
 comment on column clinical.stg_criteria.applies_when is 'class=reference;about=Expression that says when the criterion applies; null for always.';
 select core.comment_standard_columns('clinical.stg_criteria');
 
-alter table clinical.stg_criteria enable row level security;
-alter table clinical.stg_criteria force row level security;
+alter table clinical.stg_criteria enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.stg_criteria;
 create policy tenant_isolation on clinical.stg_criteria
   using (tenant_id = (select core.current_tenant_id()))
@@ -14278,8 +14156,7 @@ comment on column clinical.stg_compliance_results.waived_by is 'class=operationa
 comment on column clinical.stg_compliance_results.waiver_reason is 'class=phi;about=Why it was waived. A waiver holds for the input that it was given for.';
 select core.comment_standard_columns('clinical.stg_compliance_results');
 
-alter table clinical.stg_compliance_results enable row level security;
-alter table clinical.stg_compliance_results force row level security;
+alter table clinical.stg_compliance_results enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.stg_compliance_results;
 create policy tenant_isolation on clinical.stg_compliance_results
   using (tenant_id = (select core.current_tenant_id()))
@@ -14383,8 +14260,7 @@ comment on column abdm.facility_registrations.milestone_status is 'class=operati
 comment on column abdm.facility_registrations.status is 'class=operational;about=draft, registered, failed, active, suspended or deregistered.';
 select core.comment_standard_columns('abdm.facility_registrations');
 
-alter table abdm.facility_registrations enable row level security;
-alter table abdm.facility_registrations force row level security;
+alter table abdm.facility_registrations enable row level security, force row level security;
 drop policy if exists tenant_isolation on abdm.facility_registrations;
 create policy tenant_isolation on abdm.facility_registrations
   using (tenant_id = (select core.current_tenant_id()))
@@ -14514,8 +14390,7 @@ comment on column abdm.abha_accounts.override_reason is 'class=phi;about=Why it 
 comment on column abdm.abha_accounts.status is 'class=operational;about=captured, verified, rejected, linked, unlinked, or deactivated (by ABDM, still the patient''s).';
 select core.comment_standard_columns('abdm.abha_accounts');
 
-alter table abdm.abha_accounts enable row level security;
-alter table abdm.abha_accounts force row level security;
+alter table abdm.abha_accounts enable row level security, force row level security;
 drop policy if exists tenant_isolation on abdm.abha_accounts;
 create policy tenant_isolation on abdm.abha_accounts
   using (tenant_id = (select core.current_tenant_id()))
@@ -14631,8 +14506,7 @@ comment on column abdm.abha_registrations.clinic_id is 'class=operational;about=
 comment on column abdm.abha_registrations.status is 'class=operational;about=initiated, otp_sent, otp_verified, enrolled, address_set, linked, failed or expired.';
 select core.comment_standard_columns('abdm.abha_registrations');
 
-alter table abdm.abha_registrations enable row level security;
-alter table abdm.abha_registrations force row level security;
+alter table abdm.abha_registrations enable row level security, force row level security;
 drop policy if exists tenant_isolation on abdm.abha_registrations;
 create policy tenant_isolation on abdm.abha_registrations
   using (tenant_id = (select core.current_tenant_id()))
@@ -14743,8 +14617,7 @@ comment on column abdm.care_contexts.record_date is 'class=phi;about=Day of the 
 comment on column abdm.care_contexts.status is 'class=operational;about=pending, link_requested, linked, notified, failed, unlinked, or withdrawn for good.';
 select core.comment_standard_columns('abdm.care_contexts');
 
-alter table abdm.care_contexts enable row level security;
-alter table abdm.care_contexts force row level security;
+alter table abdm.care_contexts enable row level security, force row level security;
 drop policy if exists tenant_isolation on abdm.care_contexts;
 create policy tenant_isolation on abdm.care_contexts
   using (tenant_id = (select core.current_tenant_id()))
@@ -14869,8 +14742,7 @@ comment on column abdm.linking_transactions.responded_at is 'class=operational;a
 comment on column abdm.linking_transactions.status is 'class=operational;about=received, matched, not_found, otp_sent, confirmed, failed or expired.';
 select core.comment_standard_columns('abdm.linking_transactions');
 
-alter table abdm.linking_transactions enable row level security;
-alter table abdm.linking_transactions force row level security;
+alter table abdm.linking_transactions enable row level security, force row level security;
 drop policy if exists tenant_isolation on abdm.linking_transactions;
 create policy tenant_isolation on abdm.linking_transactions
   using (tenant_id = (select core.current_tenant_id()))
@@ -14988,8 +14860,7 @@ comment on column abdm.consent_requests.error_code is 'class=operational;about=A
 comment on column abdm.consent_requests.status is 'class=operational;about=draft, requested, granted, denied, expired, revoked or failed.';
 select core.comment_standard_columns('abdm.consent_requests');
 
-alter table abdm.consent_requests enable row level security;
-alter table abdm.consent_requests force row level security;
+alter table abdm.consent_requests enable row level security, force row level security;
 drop policy if exists tenant_isolation on abdm.consent_requests;
 create policy tenant_isolation on abdm.consent_requests
   using (tenant_id = (select core.current_tenant_id()))
@@ -15122,8 +14993,7 @@ comment on column abdm.consent_artefacts.last_used_at is 'class=operational;abou
 comment on column abdm.consent_artefacts.status is 'class=operational;about=received, granted, invalid, revoked or expired.';
 select core.comment_standard_columns('abdm.consent_artefacts');
 
-alter table abdm.consent_artefacts enable row level security;
-alter table abdm.consent_artefacts force row level security;
+alter table abdm.consent_artefacts enable row level security, force row level security;
 drop policy if exists tenant_isolation on abdm.consent_artefacts;
 create policy tenant_isolation on abdm.consent_artefacts
   using (tenant_id = (select core.current_tenant_id()))
@@ -15175,8 +15045,7 @@ comment on column abdm.consent_artefact_contexts.care_context_reference is 'clas
 comment on column abdm.consent_artefact_contexts.care_context_id is 'class=phi;about=Our context of that reference, when we are the site that gives.';
 select core.comment_standard_columns('abdm.consent_artefact_contexts');
 
-alter table abdm.consent_artefact_contexts enable row level security;
-alter table abdm.consent_artefact_contexts force row level security;
+alter table abdm.consent_artefact_contexts enable row level security, force row level security;
 drop policy if exists tenant_isolation on abdm.consent_artefact_contexts;
 create policy tenant_isolation on abdm.consent_artefact_contexts
   using (tenant_id = (select core.current_tenant_id()))
@@ -15284,8 +15153,7 @@ comment on column abdm.health_info_requests.error_code is 'class=operational;abo
 comment on column abdm.health_info_requests.status is 'class=operational;about=received, acknowledged, transferring, partial, transferred, failed, rejected or notified.';
 select core.comment_standard_columns('abdm.health_info_requests');
 
-alter table abdm.health_info_requests enable row level security;
-alter table abdm.health_info_requests force row level security;
+alter table abdm.health_info_requests enable row level security, force row level security;
 drop policy if exists tenant_isolation on abdm.health_info_requests;
 create policy tenant_isolation on abdm.health_info_requests
   using (tenant_id = (select core.current_tenant_id()))
@@ -15375,8 +15243,7 @@ comment on column abdm.health_info_transfers.erased_at is 'class=operational;abo
 comment on column abdm.health_info_transfers.error is 'class=operational;about=Code of the failure of this page.';
 select core.comment_standard_columns('abdm.health_info_transfers');
 
-alter table abdm.health_info_transfers enable row level security;
-alter table abdm.health_info_transfers force row level security;
+alter table abdm.health_info_transfers enable row level security, force row level security;
 drop policy if exists tenant_isolation on abdm.health_info_transfers;
 create policy tenant_isolation on abdm.health_info_transfers
   using (tenant_id = (select core.current_tenant_id()))
@@ -15469,8 +15336,7 @@ comment on column abdm.gateway_messages.subject_id is 'class=operational;about=T
 comment on column abdm.gateway_messages.status is 'class=operational;about=pending, processing, completed, failed; our calls go from processing to sent and acknowledged.';
 select core.comment_standard_columns('abdm.gateway_messages');
 
-alter table abdm.gateway_messages enable row level security;
-alter table abdm.gateway_messages force row level security;
+alter table abdm.gateway_messages enable row level security, force row level security;
 drop policy if exists tenant_isolation on abdm.gateway_messages;
 create policy tenant_isolation on abdm.gateway_messages
   using (tenant_id = (select core.current_tenant_id()))
@@ -15562,8 +15428,7 @@ comment on column billing.charge_master.hbp_package_code is 'class=reference;abo
 comment on column billing.charge_master.active is 'class=operational;about=False when it is no longer charged.';
 select core.comment_standard_columns('billing.charge_master');
 
-alter table billing.charge_master enable row level security;
-alter table billing.charge_master force row level security;
+alter table billing.charge_master enable row level security, force row level security;
 drop policy if exists tenant_isolation on billing.charge_master;
 create policy tenant_isolation on billing.charge_master
   using (tenant_id = (select core.current_tenant_id()))
@@ -15628,8 +15493,7 @@ comment on column billing.tariffs.valid_during is 'class=financial;about=The day
 comment on column billing.tariffs.approved_by is 'class=operational;about=The member of staff who approved the price.';
 select core.comment_standard_columns('billing.tariffs');
 
-alter table billing.tariffs enable row level security;
-alter table billing.tariffs force row level security;
+alter table billing.tariffs enable row level security, force row level security;
 drop policy if exists tenant_isolation on billing.tariffs;
 create policy tenant_isolation on billing.tariffs
   using (tenant_id = (select core.current_tenant_id()))
@@ -15710,8 +15574,7 @@ comment on column billing.accounts.closed_at is 'class=financial;about=When it w
 comment on column billing.accounts.status is 'class=financial;about=active; on_hold: charges are taken, bills are not made; settling: the final bill; closed.';
 select core.comment_standard_columns('billing.accounts');
 
-alter table billing.accounts enable row level security;
-alter table billing.accounts force row level security;
+alter table billing.accounts enable row level security, force row level security;
 drop policy if exists tenant_isolation on billing.accounts;
 create policy tenant_isolation on billing.accounts
   using (tenant_id = (select core.current_tenant_id()))
@@ -15824,8 +15687,7 @@ comment on column billing.charge_items.cancel_reason is 'class=financial;about=W
 comment on column billing.charge_items.status is 'class=financial;about=planned, billable, billed, not_billable (in a package, or free), aborted (cancelled).';
 select core.comment_standard_columns('billing.charge_items');
 
-alter table billing.charge_items enable row level security;
-alter table billing.charge_items force row level security;
+alter table billing.charge_items enable row level security, force row level security;
 drop policy if exists tenant_isolation on billing.charge_items;
 create policy tenant_isolation on billing.charge_items
   using (tenant_id = (select core.current_tenant_id()))
@@ -15976,8 +15838,7 @@ comment on column billing.invoices.document_id is 'class=financial;about=The pri
 comment on column billing.invoices.status is 'class=financial;about=draft, quoted (a proforma), issued, partially_paid, paid, credited, written_off, discarded; follows the counters.';
 select core.comment_standard_columns('billing.invoices');
 
-alter table billing.invoices enable row level security;
-alter table billing.invoices force row level security;
+alter table billing.invoices enable row level security, force row level security;
 drop policy if exists tenant_isolation on billing.invoices;
 create policy tenant_isolation on billing.invoices
   using (tenant_id = (select core.current_tenant_id()))
@@ -16073,8 +15934,7 @@ comment on column billing.invoice_items.net is 'class=financial;about=Quantity x
 comment on column billing.invoice_items.credits_item_id is 'class=financial;about=On a credit note: the line that it takes back.';
 select core.comment_standard_columns('billing.invoice_items');
 
-alter table billing.invoice_items enable row level security;
-alter table billing.invoice_items force row level security;
+alter table billing.invoice_items enable row level security, force row level security;
 drop policy if exists tenant_isolation on billing.invoice_items;
 create policy tenant_isolation on billing.invoice_items
   using (tenant_id = (select core.current_tenant_id()))
@@ -16149,8 +16009,7 @@ comment on column billing.payment_allocations.reason is 'class=financial;about=W
 comment on column billing.payment_allocations.idempotency_key is 'class=operational;about=Same key, same row.';
 select core.comment_standard_columns('billing.payment_allocations');
 
-alter table billing.payment_allocations enable row level security;
-alter table billing.payment_allocations force row level security;
+alter table billing.payment_allocations enable row level security, force row level security;
 drop policy if exists tenant_isolation on billing.payment_allocations;
 create policy tenant_isolation on billing.payment_allocations
   using (tenant_id = (select core.current_tenant_id()))
@@ -16219,8 +16078,7 @@ comment on column billing.ledger_entries.clinic_id is 'class=operational;about=T
 comment on column billing.ledger_entries.reverses_txn_id is 'class=operational;about=The transaction that this one takes back.';
 select core.comment_standard_columns('billing.ledger_entries');
 
-alter table billing.ledger_entries enable row level security;
-alter table billing.ledger_entries force row level security;
+alter table billing.ledger_entries enable row level security, force row level security;
 drop policy if exists tenant_isolation on billing.ledger_entries;
 create policy tenant_isolation on billing.ledger_entries
   using (tenant_id = (select core.current_tenant_id()))
@@ -16315,8 +16173,7 @@ comment on column cds.rules.test_cases is 'class=reference;about=[{"name", "fact
 comment on column cds.rules.status is 'class=reference;about=draft, testing, active, suspended or retired.';
 select core.comment_standard_columns('cds.rules');
 
-alter table cds.rules enable row level security;
-alter table cds.rules force row level security;
+alter table cds.rules enable row level security, force row level security;
 drop policy if exists tenant_isolation on cds.rules;
 create policy tenant_isolation on cds.rules
   using (tenant_id = (select core.current_tenant_id()))
@@ -16543,8 +16400,7 @@ comment on column cds.alerts.dedupe_key is 'class=phi;about=Risk and subject; on
 comment on column cds.alerts.status is 'class=operational;about=fired, acknowledged, accepted (the order was changed), overridden, suppressed or expired (no longer applies).';
 select core.comment_standard_columns('cds.alerts');
 
-alter table cds.alerts enable row level security;
-alter table cds.alerts force row level security;
+alter table cds.alerts enable row level security, force row level security;
 drop policy if exists tenant_isolation on cds.alerts;
 create policy tenant_isolation on cds.alerts
   using (tenant_id = (select core.current_tenant_id()))
@@ -16613,8 +16469,7 @@ comment on column cds.alert_overrides.second_approver_id is 'class=operational;a
 comment on column cds.alert_overrides.overridden_at is 'class=operational;about=When.';
 select core.comment_standard_columns('cds.alert_overrides');
 
-alter table cds.alert_overrides enable row level security;
-alter table cds.alert_overrides force row level security;
+alter table cds.alert_overrides enable row level security, force row level security;
 drop policy if exists tenant_isolation on cds.alert_overrides;
 create policy tenant_isolation on cds.alert_overrides
   using (tenant_id = (select core.current_tenant_id()))
@@ -16694,8 +16549,7 @@ comment on column insurance.payers.rules_effective is 'class=reference;about=Dat
 comment on column insurance.payers.status is 'class=reference;about=active, suspended (no new cases) or retired.';
 select core.comment_standard_columns('insurance.payers');
 
-alter table insurance.payers enable row level security;
-alter table insurance.payers force row level security;
+alter table insurance.payers enable row level security, force row level security;
 drop policy if exists tenant_isolation on insurance.payers;
 create policy tenant_isolation on insurance.payers
   using (tenant_id = (select core.current_tenant_id()))
@@ -16773,8 +16627,7 @@ comment on column insurance.insurance_plans.row_count is 'class=reference;about=
 comment on column insurance.insurance_plans.status is 'class=reference;about=draft, active, failed (not loaded) or retired.';
 select core.comment_standard_columns('insurance.insurance_plans');
 
-alter table insurance.insurance_plans enable row level security;
-alter table insurance.insurance_plans force row level security;
+alter table insurance.insurance_plans enable row level security, force row level security;
 drop policy if exists tenant_isolation on insurance.insurance_plans;
 create policy tenant_isolation on insurance.insurance_plans
   using (tenant_id = (select core.current_tenant_id()))
@@ -16884,8 +16737,7 @@ comment on column insurance.benefit_packages.stg_code is 'class=reference;about=
 comment on column insurance.benefit_packages.add_ons is 'class=reference;about=Packages that may be added to it, a list of codes.';
 select core.comment_standard_columns('insurance.benefit_packages');
 
-alter table insurance.benefit_packages enable row level security;
-alter table insurance.benefit_packages force row level security;
+alter table insurance.benefit_packages enable row level security, force row level security;
 drop policy if exists tenant_isolation on insurance.benefit_packages;
 create policy tenant_isolation on insurance.benefit_packages
   using (tenant_id = (select core.current_tenant_id()))
@@ -16980,8 +16832,7 @@ comment on column insurance.coverages.card_document_id is 'class=operational;abo
 comment on column insurance.coverages.status is 'class=operational;about=draft, active, suspended, expired or cancelled.';
 select core.comment_standard_columns('insurance.coverages');
 
-alter table insurance.coverages enable row level security;
-alter table insurance.coverages force row level security;
+alter table insurance.coverages enable row level security, force row level security;
 drop policy if exists tenant_isolation on insurance.coverages;
 create policy tenant_isolation on insurance.coverages
   using (tenant_id = (select core.current_tenant_id()))
@@ -17095,8 +16946,7 @@ comment on column insurance.eligibility_checks.error is 'class=financial;about=W
 comment on column insurance.eligibility_checks.status is 'class=operational;about=pending, awaiting (sent), partial, complete or error (may be asked again).';
 select core.comment_standard_columns('insurance.eligibility_checks');
 
-alter table insurance.eligibility_checks enable row level security;
-alter table insurance.eligibility_checks force row level security;
+alter table insurance.eligibility_checks enable row level security, force row level security;
 drop policy if exists tenant_isolation on insurance.eligibility_checks;
 create policy tenant_isolation on insurance.eligibility_checks
   using (tenant_id = (select core.current_tenant_id()))
@@ -17228,8 +17078,7 @@ comment on column insurance.pmjay_cases.cancel_reason is 'class=phi;about=Why th
 comment on column insurance.pmjay_cases.status is 'class=operational;about=registered, identity_verified, preauth_initiated, preauth_approved, preauth_rejected, under_treatment, discharged, claim_initiated, claim_queried, claim_approved, claim_rejected, reprocess, paid, closed or cancelled.';
 select core.comment_standard_columns('insurance.pmjay_cases');
 
-alter table insurance.pmjay_cases enable row level security;
-alter table insurance.pmjay_cases force row level security;
+alter table insurance.pmjay_cases enable row level security, force row level security;
 drop policy if exists tenant_isolation on insurance.pmjay_cases;
 create policy tenant_isolation on insurance.pmjay_cases
   using (tenant_id = (select core.current_tenant_id()))
@@ -17457,8 +17306,7 @@ comment on column insurance.insurance_claims.wallet_hold is 'class=financial;abo
 comment on column insurance.insurance_claims.status is 'class=operational;about=draft, ready, submitted, dispatch_failed, queried, approved, partially_approved, rejected, resubmitted, reprocess_requested, cancel_requested, cancelled, superseded, utilised, paid, lapsed, expired or closed.';
 select core.comment_standard_columns('insurance.insurance_claims');
 
-alter table insurance.insurance_claims enable row level security;
-alter table insurance.insurance_claims force row level security;
+alter table insurance.insurance_claims enable row level security, force row level security;
 drop policy if exists tenant_isolation on insurance.insurance_claims;
 create policy tenant_isolation on insurance.insurance_claims
   using (tenant_id = (select core.current_tenant_id()))
@@ -17607,8 +17455,7 @@ comment on column insurance.insurance_claim_items.decision is 'class=operational
 comment on column insurance.insurance_claim_items.decision_reason is 'class=phi;about=The payer''s reason.';
 select core.comment_standard_columns('insurance.insurance_claim_items');
 
-alter table insurance.insurance_claim_items enable row level security;
-alter table insurance.insurance_claim_items force row level security;
+alter table insurance.insurance_claim_items enable row level security, force row level security;
 drop policy if exists tenant_isolation on insurance.insurance_claim_items;
 create policy tenant_isolation on insurance.insurance_claim_items
   using (tenant_id = (select core.current_tenant_id()))
@@ -17680,8 +17527,7 @@ comment on column insurance.adjudication_events.message_id is 'class=operational
 comment on column insurance.adjudication_events.raw is 'class=phi;about=The answer as it was parsed, for an envelope.';
 select core.comment_standard_columns('insurance.adjudication_events');
 
-alter table insurance.adjudication_events enable row level security;
-alter table insurance.adjudication_events force row level security;
+alter table insurance.adjudication_events enable row level security, force row level security;
 drop policy if exists tenant_isolation on insurance.adjudication_events;
 create policy tenant_isolation on insurance.adjudication_events
   using (tenant_id = (select core.current_tenant_id()))
@@ -17758,8 +17604,7 @@ comment on column insurance.claim_documents.accepted is 'class=operational;about
 comment on column insurance.claim_documents.reject_reason is 'class=phi;about=Why it was refused.';
 select core.comment_standard_columns('insurance.claim_documents');
 
-alter table insurance.claim_documents enable row level security;
-alter table insurance.claim_documents force row level security;
+alter table insurance.claim_documents enable row level security, force row level security;
 drop policy if exists tenant_isolation on insurance.claim_documents;
 create policy tenant_isolation on insurance.claim_documents
   using (tenant_id = (select core.current_tenant_id()))
@@ -17832,8 +17677,7 @@ comment on column insurance.payer_queries.answer_document_ids is 'class=operatio
 comment on column insurance.payer_queries.status is 'class=operational;about=open, answered, lapsed (not answered in time), withdrawn (decided without) or closed.';
 select core.comment_standard_columns('insurance.payer_queries');
 
-alter table insurance.payer_queries enable row level security;
-alter table insurance.payer_queries force row level security;
+alter table insurance.payer_queries enable row level security, force row level security;
 drop policy if exists tenant_isolation on insurance.payer_queries;
 create policy tenant_isolation on insurance.payer_queries
   using (tenant_id = (select core.current_tenant_id()))
@@ -17917,8 +17761,7 @@ comment on column insurance.claim_payments.allocated is 'class=financial;about=H
 comment on column insurance.claim_payments.status is 'class=operational;about=notified, acknowledged, disputed (more than was approved, or another objection) or reconciled (all of it pays bills).';
 select core.comment_standard_columns('insurance.claim_payments');
 
-alter table insurance.claim_payments enable row level security;
-alter table insurance.claim_payments force row level security;
+alter table insurance.claim_payments enable row level security, force row level security;
 drop policy if exists tenant_isolation on insurance.claim_payments;
 create policy tenant_isolation on insurance.claim_payments
   using (tenant_id = (select core.current_tenant_id()))
@@ -18016,8 +17859,7 @@ comment on column insurance.beneficiary_authentications.exception_approved_by is
 comment on column insurance.beneficiary_authentications.status is 'class=operational;about=initiated, authenticated, failed or expired.';
 select core.comment_standard_columns('insurance.beneficiary_authentications');
 
-alter table insurance.beneficiary_authentications enable row level security;
-alter table insurance.beneficiary_authentications force row level security;
+alter table insurance.beneficiary_authentications enable row level security, force row level security;
 drop policy if exists tenant_isolation on insurance.beneficiary_authentications;
 create policy tenant_isolation on insurance.beneficiary_authentications
   using (tenant_id = (select core.current_tenant_id()))
@@ -18136,8 +17978,7 @@ comment on column insurance.nhcx_messages.processed_at is 'class=operational;abo
 comment on column insurance.nhcx_messages.status is 'class=operational;about=pending, processing, sent, completed or failed (may be tried again).';
 select core.comment_standard_columns('insurance.nhcx_messages');
 
-alter table insurance.nhcx_messages enable row level security;
-alter table insurance.nhcx_messages force row level security;
+alter table insurance.nhcx_messages enable row level security, force row level security;
 drop policy if exists tenant_isolation on insurance.nhcx_messages;
 create policy tenant_isolation on insurance.nhcx_messages
   using (tenant_id = (select core.current_tenant_id()))
@@ -18237,8 +18078,7 @@ comment on column laboratory.lab_tests.formula is 'class=reference;about=For cal
 comment on column laboratory.lab_tests.active is 'class=reference;about=Whether the test can be ordered.';
 select core.comment_standard_columns('laboratory.lab_tests');
 
-alter table laboratory.lab_tests enable row level security;
-alter table laboratory.lab_tests force row level security;
+alter table laboratory.lab_tests enable row level security, force row level security;
 drop policy if exists tenant_isolation on laboratory.lab_tests;
 create policy tenant_isolation on laboratory.lab_tests
   using (tenant_id = (select core.current_tenant_id()))
@@ -18281,8 +18121,7 @@ comment on column laboratory.lab_panel_members.seq is 'class=reference;about=Pla
 comment on column laboratory.lab_panel_members.required is 'class=reference;about=Whether the panel is incomplete without the test.';
 select core.comment_standard_columns('laboratory.lab_panel_members');
 
-alter table laboratory.lab_panel_members enable row level security;
-alter table laboratory.lab_panel_members force row level security;
+alter table laboratory.lab_panel_members enable row level security, force row level security;
 drop policy if exists tenant_isolation on laboratory.lab_panel_members;
 create policy tenant_isolation on laboratory.lab_panel_members
   using (tenant_id = (select core.current_tenant_id()))
@@ -18360,8 +18199,7 @@ comment on column laboratory.reference_ranges.valid_during is 'class=reference;a
 comment on column laboratory.reference_ranges.approved_by is 'class=reference;about=The person who approved it; null for shared defaults only.';
 select core.comment_standard_columns('laboratory.reference_ranges');
 
-alter table laboratory.reference_ranges enable row level security;
-alter table laboratory.reference_ranges force row level security;
+alter table laboratory.reference_ranges enable row level security, force row level security;
 drop policy if exists tenant_isolation on laboratory.reference_ranges;
 create policy tenant_isolation on laboratory.reference_ranges
   using (tenant_id = (select core.current_tenant_id()))
@@ -18444,8 +18282,7 @@ comment on column laboratory.lab_orders.billed_at is 'class=operational;about=Wh
 comment on column laboratory.lab_orders.status is 'class=phi;about=Where the order stands; follows its items.';
 select core.comment_standard_columns('laboratory.lab_orders');
 
-alter table laboratory.lab_orders enable row level security;
-alter table laboratory.lab_orders force row level security;
+alter table laboratory.lab_orders enable row level security, force row level security;
 drop policy if exists tenant_isolation on laboratory.lab_orders;
 create policy tenant_isolation on laboratory.lab_orders
   using (tenant_id = (select core.current_tenant_id()))
@@ -18537,8 +18374,7 @@ comment on column laboratory.lab_order_items.due_at is 'class=phi;about=When the
 comment on column laboratory.lab_order_items.status is 'class=phi;about=ordered, sampled, in_process, resulted, verified, authorised, reported; recollect, cancelled, amended.';
 select core.comment_standard_columns('laboratory.lab_order_items');
 
-alter table laboratory.lab_order_items enable row level security;
-alter table laboratory.lab_order_items force row level security;
+alter table laboratory.lab_order_items enable row level security, force row level security;
 drop policy if exists tenant_isolation on laboratory.lab_order_items;
 create policy tenant_isolation on laboratory.lab_order_items
   using (tenant_id = (select core.current_tenant_id()))
@@ -18711,8 +18547,7 @@ comment on column laboratory.samples.disposed_by is 'class=operational;about=Who
 comment on column laboratory.samples.status is 'class=phi;about=Where the sample is in its life.';
 select core.comment_standard_columns('laboratory.samples');
 
-alter table laboratory.samples enable row level security;
-alter table laboratory.samples force row level security;
+alter table laboratory.samples enable row level security, force row level security;
 drop policy if exists tenant_isolation on laboratory.samples;
 create policy tenant_isolation on laboratory.samples
   using (tenant_id = (select core.current_tenant_id()))
@@ -18807,8 +18642,7 @@ comment on column laboratory.sample_events.device_id is 'class=operational;about
 comment on column laboratory.sample_events.client_op_id is 'class=operational;about=Id that the client gave the move; sent again it gets this row.';
 select core.comment_standard_columns('laboratory.sample_events');
 
-alter table laboratory.sample_events enable row level security;
-alter table laboratory.sample_events force row level security;
+alter table laboratory.sample_events enable row level security, force row level security;
 drop policy if exists tenant_isolation on laboratory.sample_events;
 create policy tenant_isolation on laboratory.sample_events
   using (tenant_id = (select core.current_tenant_id()))
@@ -18942,8 +18776,7 @@ comment on column laboratory.lab_results.amendment_reason is 'class=phi;about=Wh
 comment on column laboratory.lab_results.status is 'class=phi;about=registered, preliminary, verified, final, corrected; superseded, cancelled, entered_in_error.';
 select core.comment_standard_columns('laboratory.lab_results');
 
-alter table laboratory.lab_results enable row level security;
-alter table laboratory.lab_results force row level security;
+alter table laboratory.lab_results enable row level security, force row level security;
 drop policy if exists tenant_isolation on laboratory.lab_results;
 create policy tenant_isolation on laboratory.lab_results
   using (tenant_id = (select core.current_tenant_id()))
@@ -19035,8 +18868,7 @@ comment on column laboratory.critical_notifications.escalation_level is 'class=o
 comment on column laboratory.critical_notifications.outcome is 'class=phi;about=What the listener said or will do.';
 select core.comment_standard_columns('laboratory.critical_notifications');
 
-alter table laboratory.critical_notifications enable row level security;
-alter table laboratory.critical_notifications force row level security;
+alter table laboratory.critical_notifications enable row level security, force row level security;
 drop policy if exists tenant_isolation on laboratory.critical_notifications;
 create policy tenant_isolation on laboratory.critical_notifications
   using (tenant_id = (select core.current_tenant_id()))
@@ -19124,8 +18956,7 @@ comment on column laboratory.diagnostic_reports.delivered is 'class=phi;about=Wh
 comment on column laboratory.diagnostic_reports.status is 'class=phi;about=registered, partial, final, amended, corrected; cancelled, entered_in_error.';
 select core.comment_standard_columns('laboratory.diagnostic_reports');
 
-alter table laboratory.diagnostic_reports enable row level security;
-alter table laboratory.diagnostic_reports force row level security;
+alter table laboratory.diagnostic_reports enable row level security, force row level security;
 drop policy if exists tenant_isolation on laboratory.diagnostic_reports;
 create policy tenant_isolation on laboratory.diagnostic_reports
   using (tenant_id = (select core.current_tenant_id()))
@@ -19228,8 +19059,7 @@ comment on column laboratory.qc_lots.accepted_at is 'class=operational;about=Whe
 comment on column laboratory.qc_lots.status is 'class=operational;about=establishing, active or retired.';
 select core.comment_standard_columns('laboratory.qc_lots');
 
-alter table laboratory.qc_lots enable row level security;
-alter table laboratory.qc_lots force row level security;
+alter table laboratory.qc_lots enable row level security, force row level security;
 drop policy if exists tenant_isolation on laboratory.qc_lots;
 create policy tenant_isolation on laboratory.qc_lots
   using (tenant_id = (select core.current_tenant_id()))
@@ -19326,14 +19156,12 @@ comment on column laboratory.qc_results.reviewed_by is 'class=operational;about=
 comment on column laboratory.qc_results.reviewed_at is 'class=operational;about=When it was reviewed.';
 select core.comment_standard_columns('laboratory.qc_results');
 
-alter table laboratory.qc_results enable row level security;
-alter table laboratory.qc_results force row level security;
+alter table laboratory.qc_results enable row level security, force row level security;
 drop policy if exists tenant_isolation on laboratory.qc_results;
 create policy tenant_isolation on laboratory.qc_results
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
-alter table laboratory.qc_results_default enable row level security;
-alter table laboratory.qc_results_default force row level security;
+alter table laboratory.qc_results_default enable row level security, force row level security;
 drop policy if exists tenant_isolation on laboratory.qc_results_default;
 create policy tenant_isolation on laboratory.qc_results_default
   using (tenant_id = (select core.current_tenant_id()))
@@ -19420,8 +19248,7 @@ comment on column blood_bank.donors.consent_to_recall is 'class=operational;abou
 comment on column blood_bank.donors.status is 'class=phi;about=active, deferred (until the last deferral lapses), inactive or permanently_deferred.';
 select core.comment_standard_columns('blood_bank.donors');
 
-alter table blood_bank.donors enable row level security;
-alter table blood_bank.donors force row level security;
+alter table blood_bank.donors enable row level security, force row level security;
 drop policy if exists tenant_isolation on blood_bank.donors;
 create policy tenant_isolation on blood_bank.donors
   using (tenant_id = (select core.current_tenant_id()))
@@ -19490,8 +19317,7 @@ comment on column blood_bank.donor_deferrals.counselled is 'class=phi;about=The 
 comment on column blood_bank.donor_deferrals.source is 'class=phi;about=screening (before the needle), tti (a reactive test), post_donation (the donor called back) or lookback.';
 select core.comment_standard_columns('blood_bank.donor_deferrals');
 
-alter table blood_bank.donor_deferrals enable row level security;
-alter table blood_bank.donor_deferrals force row level security;
+alter table blood_bank.donor_deferrals enable row level security, force row level security;
 drop policy if exists tenant_isolation on blood_bank.donor_deferrals;
 create policy tenant_isolation on blood_bank.donor_deferrals
   using (tenant_id = (select core.current_tenant_id()))
@@ -19617,8 +19443,7 @@ comment on column blood_bank.donations.adverse_reaction is 'class=phi;about=What
 comment on column blood_bank.donations.status is 'class=phi;about=registered, screened, deferred, collecting, collected, incomplete, quarantined (components wait for the tests), released or discarded.';
 select core.comment_standard_columns('blood_bank.donations');
 
-alter table blood_bank.donations enable row level security;
-alter table blood_bank.donations force row level security;
+alter table blood_bank.donations enable row level security, force row level security;
 drop policy if exists tenant_isolation on blood_bank.donations;
 create policy tenant_isolation on blood_bank.donations
   using (tenant_id = (select core.current_tenant_id()))
@@ -19719,8 +19544,7 @@ comment on column blood_bank.donation_tests.device_id is 'class=operational;abou
 comment on column blood_bank.donation_tests.status is 'class=phi;about=entered, verified (final) or invalid (run failed; test again).';
 select core.comment_standard_columns('blood_bank.donation_tests');
 
-alter table blood_bank.donation_tests enable row level security;
-alter table blood_bank.donation_tests force row level security;
+alter table blood_bank.donation_tests enable row level security, force row level security;
 drop policy if exists tenant_isolation on blood_bank.donation_tests;
 create policy tenant_isolation on blood_bank.donation_tests
   using (tenant_id = (select core.current_tenant_id()))
@@ -19831,8 +19655,7 @@ comment on column blood_bank.blood_components.discard_reason is 'class=operation
 comment on column blood_bank.blood_components.status is 'class=operational;about=quarantined, available, reserved, crossmatched, issued, transfused, returned, expired, split or discarded.';
 select core.comment_standard_columns('blood_bank.blood_components');
 
-alter table blood_bank.blood_components enable row level security;
-alter table blood_bank.blood_components force row level security;
+alter table blood_bank.blood_components enable row level security, force row level security;
 drop policy if exists tenant_isolation on blood_bank.blood_components;
 create policy tenant_isolation on blood_bank.blood_components
   using (tenant_id = (select core.current_tenant_id()))
@@ -19928,14 +19751,12 @@ comment on column blood_bank.component_events.out_of_storage_minutes is 'class=o
 comment on column blood_bank.component_events.reason_code is 'class=operational;about=Why; required for returns and discards.';
 select core.comment_standard_columns('blood_bank.component_events');
 
-alter table blood_bank.component_events enable row level security;
-alter table blood_bank.component_events force row level security;
+alter table blood_bank.component_events enable row level security, force row level security;
 drop policy if exists tenant_isolation on blood_bank.component_events;
 create policy tenant_isolation on blood_bank.component_events
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
-alter table blood_bank.component_events_default enable row level security;
-alter table blood_bank.component_events_default force row level security;
+alter table blood_bank.component_events_default enable row level security, force row level security;
 drop policy if exists tenant_isolation on blood_bank.component_events_default;
 create policy tenant_isolation on blood_bank.component_events_default
   using (tenant_id = (select core.current_tenant_id()))
@@ -20016,8 +19837,7 @@ comment on column blood_bank.patient_blood_groups.discrepancy_note is 'class=phi
 comment on column blood_bank.patient_blood_groups.status is 'class=phi;about=first_sample, confirmed (a second sample agrees), discrepant (samples disagree) or rejected (found wrong, such as blood of somebody else in the tube).';
 select core.comment_standard_columns('blood_bank.patient_blood_groups');
 
-alter table blood_bank.patient_blood_groups enable row level security;
-alter table blood_bank.patient_blood_groups force row level security;
+alter table blood_bank.patient_blood_groups enable row level security, force row level security;
 drop policy if exists tenant_isolation on blood_bank.patient_blood_groups;
 create policy tenant_isolation on blood_bank.patient_blood_groups
   using (tenant_id = (select core.current_tenant_id()))
@@ -20145,8 +19965,7 @@ comment on column blood_bank.blood_requests.status_reason is 'class=phi;about=Wh
 comment on column blood_bank.blood_requests.status is 'class=phi;about=requested, accepted, partially_issued, fulfilled, closed, rejected or cancelled.';
 select core.comment_standard_columns('blood_bank.blood_requests');
 
-alter table blood_bank.blood_requests enable row level security;
-alter table blood_bank.blood_requests force row level security;
+alter table blood_bank.blood_requests enable row level security, force row level security;
 drop policy if exists tenant_isolation on blood_bank.blood_requests;
 create policy tenant_isolation on blood_bank.blood_requests
   using (tenant_id = (select core.current_tenant_id()))
@@ -20246,8 +20065,7 @@ comment on column blood_bank.crossmatches.valid_until is 'class=phi;about=Until 
 comment on column blood_bank.crossmatches.status is 'class=phi;about=pending, compatible, incompatible, used, expired or released.';
 select core.comment_standard_columns('blood_bank.crossmatches');
 
-alter table blood_bank.crossmatches enable row level security;
-alter table blood_bank.crossmatches force row level security;
+alter table blood_bank.crossmatches enable row level security, force row level security;
 drop policy if exists tenant_isolation on blood_bank.crossmatches;
 create policy tenant_isolation on blood_bank.crossmatches
   using (tenant_id = (select core.current_tenant_id()))
@@ -20371,8 +20189,7 @@ comment on column blood_bank.blood_issues.warnings is 'class=phi;about=What was 
 comment on column blood_bank.blood_issues.status is 'class=phi;about=issued, transfusing, stopped, completed or returned.';
 select core.comment_standard_columns('blood_bank.blood_issues');
 
-alter table blood_bank.blood_issues enable row level security;
-alter table blood_bank.blood_issues force row level security;
+alter table blood_bank.blood_issues enable row level security, force row level security;
 drop policy if exists tenant_isolation on blood_bank.blood_issues;
 create policy tenant_isolation on blood_bank.blood_issues
   using (tenant_id = (select core.current_tenant_id()))
@@ -20467,8 +20284,7 @@ comment on column blood_bank.transfusion_reactions.reported_by is 'class=operati
 comment on column blood_bank.transfusion_reactions.status is 'class=phi;about=reported, investigating, concluded or closed.';
 select core.comment_standard_columns('blood_bank.transfusion_reactions');
 
-alter table blood_bank.transfusion_reactions enable row level security;
-alter table blood_bank.transfusion_reactions force row level security;
+alter table blood_bank.transfusion_reactions enable row level security, force row level security;
 drop policy if exists tenant_isolation on blood_bank.transfusion_reactions;
 create policy tenant_isolation on blood_bank.transfusion_reactions
   using (tenant_id = (select core.current_tenant_id()))
@@ -20669,8 +20485,7 @@ comment on column medication.prescriptions.cancel_reason is 'class=phi;about=Why
 comment on column medication.prescriptions.status is 'class=phi;about=draft, active, partially_dispensed, completed, stopped, cancelled or expired.';
 select core.comment_standard_columns('medication.prescriptions');
 
-alter table medication.prescriptions enable row level security;
-alter table medication.prescriptions force row level security;
+alter table medication.prescriptions enable row level security, force row level security;
 drop policy if exists tenant_isolation on medication.prescriptions;
 create policy tenant_isolation on medication.prescriptions
   using (tenant_id = (select core.current_tenant_id()))
@@ -20785,8 +20600,7 @@ comment on column medication.prescription_items.stop_reason is 'class=phi;about=
 comment on column medication.prescription_items.status is 'class=phi;about=draft, active, on_hold, completed, stopped, cancelled or entered_in_error.';
 select core.comment_standard_columns('medication.prescription_items');
 
-alter table medication.prescription_items enable row level security;
-alter table medication.prescription_items force row level security;
+alter table medication.prescription_items enable row level security, force row level security;
 drop policy if exists tenant_isolation on medication.prescription_items;
 create policy tenant_isolation on medication.prescription_items
   using (tenant_id = (select core.current_tenant_id()))
@@ -20883,8 +20697,7 @@ comment on column medication.dispenses.charge_status is 'class=financial;about=c
 comment on column medication.dispenses.status is 'class=operational;about=preparing, ready (waits at the counter), completed, cancelled or returned (all of it came back).';
 select core.comment_standard_columns('medication.dispenses');
 
-alter table medication.dispenses enable row level security;
-alter table medication.dispenses force row level security;
+alter table medication.dispenses enable row level security, force row level security;
 drop policy if exists tenant_isolation on medication.dispenses;
 create policy tenant_isolation on medication.dispenses
   using (tenant_id = (select core.current_tenant_id()))
@@ -20973,8 +20786,7 @@ comment on column medication.dispense_items.fefo_override_reason is 'class=opera
 comment on column medication.dispense_items.substitution_reason is 'class=phi;about=Why an equivalent of the prescribed drug was given.';
 select core.comment_standard_columns('medication.dispense_items');
 
-alter table medication.dispense_items enable row level security;
-alter table medication.dispense_items force row level security;
+alter table medication.dispense_items enable row level security, force row level security;
 drop policy if exists tenant_isolation on medication.dispense_items;
 create policy tenant_isolation on medication.dispense_items
   using (tenant_id = (select core.current_tenant_id()))
@@ -21076,14 +20888,12 @@ comment on column medication.medication_administrations.note_enc is 'class=phi;e
 comment on column medication.medication_administrations.status is 'class=phi;about=due, given, missed, refused, held, cancelled (the order ended before) or entered_in_error.';
 select core.comment_standard_columns('medication.medication_administrations');
 
-alter table medication.medication_administrations enable row level security;
-alter table medication.medication_administrations force row level security;
+alter table medication.medication_administrations enable row level security, force row level security;
 drop policy if exists tenant_isolation on medication.medication_administrations;
 create policy tenant_isolation on medication.medication_administrations
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
-alter table medication.medication_administrations_default enable row level security;
-alter table medication.medication_administrations_default force row level security;
+alter table medication.medication_administrations_default enable row level security, force row level security;
 drop policy if exists tenant_isolation on medication.medication_administrations_default;
 create policy tenant_isolation on medication.medication_administrations_default
   using (tenant_id = (select core.current_tenant_id()))
@@ -21177,8 +20987,7 @@ comment on column payment.payment_providers.priority is 'class=operational;about
 comment on column payment.payment_providers.status is 'class=operational;about=active or disabled.';
 select core.comment_standard_columns('payment.payment_providers');
 
-alter table payment.payment_providers enable row level security;
-alter table payment.payment_providers force row level security;
+alter table payment.payment_providers enable row level security, force row level security;
 drop policy if exists tenant_isolation on payment.payment_providers;
 create policy tenant_isolation on payment.payment_providers
   using (tenant_id = (select core.current_tenant_id()))
@@ -21251,8 +21060,7 @@ comment on column payment.payment_methods.consent_at is 'class=financial;about=W
 comment on column payment.payment_methods.is_default is 'class=operational;about=True for the one that is offered first.';
 select core.comment_standard_columns('payment.payment_methods');
 
-alter table payment.payment_methods enable row level security;
-alter table payment.payment_methods force row level security;
+alter table payment.payment_methods enable row level security, force row level security;
 drop policy if exists tenant_isolation on payment.payment_methods;
 create policy tenant_isolation on payment.payment_methods
   using (tenant_id = (select core.current_tenant_id()))
@@ -21342,8 +21150,7 @@ comment on column payment.payment_intents.clinic_id is 'class=operational;about=
 comment on column payment.payment_intents.items is 'class=financial;about=What it is for: [{"purpose", "invoice_id", "appointment_id", "description", "amount"}], amounts adding up to the whole.';
 select core.comment_standard_columns('payment.payment_intents');
 
-alter table payment.payment_intents enable row level security;
-alter table payment.payment_intents force row level security;
+alter table payment.payment_intents enable row level security, force row level security;
 drop policy if exists tenant_isolation on payment.payment_intents;
 create policy tenant_isolation on payment.payment_intents
   using (tenant_id = (select core.current_tenant_id()))
@@ -21422,8 +21229,7 @@ comment on column payment.payment_attempts.response_redacted is 'class=financial
 comment on column payment.payment_attempts.amount is 'class=financial;about=The amount that the provider spoke of.';
 select core.comment_standard_columns('payment.payment_attempts');
 
-alter table payment.payment_attempts enable row level security;
-alter table payment.payment_attempts force row level security;
+alter table payment.payment_attempts enable row level security, force row level security;
 drop policy if exists tenant_isolation on payment.payment_attempts;
 create policy tenant_isolation on payment.payment_attempts
   using (tenant_id = (select core.current_tenant_id()))
@@ -21525,8 +21331,7 @@ comment on column payment.payments.void_reason is 'class=financial;about=Why it 
 comment on column payment.payments.status is 'class=financial;about=Where it stands; the values are payment.payment_status.';
 select core.comment_standard_columns('payment.payments');
 
-alter table payment.payments enable row level security;
-alter table payment.payments force row level security;
+alter table payment.payments enable row level security, force row level security;
 drop policy if exists tenant_isolation on payment.payments;
 create policy tenant_isolation on payment.payments
   using (tenant_id = (select core.current_tenant_id()))
@@ -21597,8 +21402,7 @@ comment on column payment.payment_items.description is 'class=financial;about=Te
 comment on column payment.payment_items.amount is 'class=financial;about=How much of the payment.';
 select core.comment_standard_columns('payment.payment_items');
 
-alter table payment.payment_items enable row level security;
-alter table payment.payment_items force row level security;
+alter table payment.payment_items enable row level security, force row level security;
 drop policy if exists tenant_isolation on payment.payment_items;
 create policy tenant_isolation on payment.payment_items
   using (tenant_id = (select core.current_tenant_id()))
@@ -21678,8 +21482,7 @@ comment on column payment.refunds.failure_code is 'class=operational;about=Why t
 comment on column payment.refunds.status is 'class=financial;about=requested, approved, processing, completed, failed (may be tried again), rejected.';
 select core.comment_standard_columns('payment.refunds');
 
-alter table payment.refunds enable row level security;
-alter table payment.refunds force row level security;
+alter table payment.refunds enable row level security, force row level security;
 drop policy if exists tenant_isolation on payment.refunds;
 create policy tenant_isolation on payment.refunds
   using (tenant_id = (select core.current_tenant_id()))
@@ -21750,8 +21553,7 @@ comment on column payment.settlements.variance is 'class=financial;about=What th
 comment on column payment.settlements.status is 'class=financial;about=imported, matching, reconciled, exception.';
 select core.comment_standard_columns('payment.settlements');
 
-alter table payment.settlements enable row level security;
-alter table payment.settlements force row level security;
+alter table payment.settlements enable row level security, force row level security;
 drop policy if exists tenant_isolation on payment.settlements;
 create policy tenant_isolation on payment.settlements
   using (tenant_id = (select core.current_tenant_id()))
@@ -21817,8 +21619,7 @@ comment on column payment.settlement_items.tax is 'class=financial;about=Tax on 
 comment on column payment.settlement_items.match is 'class=operational;about=matched, amount_mismatch, missing_here (not one of ours), missing_there (ours, not in the payout).';
 select core.comment_standard_columns('payment.settlement_items');
 
-alter table payment.settlement_items enable row level security;
-alter table payment.settlement_items force row level security;
+alter table payment.settlement_items enable row level security, force row level security;
 drop policy if exists tenant_isolation on payment.settlement_items;
 create policy tenant_isolation on payment.settlement_items
   using (tenant_id = (select core.current_tenant_id()))
@@ -21879,8 +21680,7 @@ comment on column payment.disputes.outcome is 'class=financial;about=What was de
 comment on column payment.disputes.status is 'class=financial;about=opened, evidence_submitted, accepted (not contested), won, lost.';
 select core.comment_standard_columns('payment.disputes');
 
-alter table payment.disputes enable row level security;
-alter table payment.disputes force row level security;
+alter table payment.disputes enable row level security, force row level security;
 drop policy if exists tenant_isolation on payment.disputes;
 create policy tenant_isolation on payment.disputes
   using (tenant_id = (select core.current_tenant_id()))
@@ -22009,8 +21809,7 @@ comment on column tasking.tasks.hlc_node is 'class=operational;about=Hybrid logi
 comment on column tasking.tasks.field_clocks is 'class=operational;about=For each field that was written: hlc (as text), node and seq (count of the node) of its last write.';
 select core.comment_standard_columns('tasking.tasks');
 
-alter table tasking.tasks enable row level security;
-alter table tasking.tasks force row level security;
+alter table tasking.tasks enable row level security, force row level security;
 drop policy if exists tenant_isolation on tasking.tasks;
 create policy tenant_isolation on tasking.tasks
   using (tenant_id = (select core.current_tenant_id()))
@@ -22144,8 +21943,7 @@ comment on column tasking.emr_verifications.hlc_node is 'class=operational;about
 comment on column tasking.emr_verifications.field_clocks is 'class=operational;about=For each field that was written: hlc (as text), node and seq (count of the node) of its last write.';
 select core.comment_standard_columns('tasking.emr_verifications');
 
-alter table tasking.emr_verifications enable row level security;
-alter table tasking.emr_verifications force row level security;
+alter table tasking.emr_verifications enable row level security, force row level security;
 drop policy if exists tenant_isolation on tasking.emr_verifications;
 create policy tenant_isolation on tasking.emr_verifications
   using (tenant_id = (select core.current_tenant_id()))
@@ -22259,8 +22057,7 @@ comment on column tasking.handovers.hlc_node is 'class=operational;about=Hybrid 
 comment on column tasking.handovers.field_clocks is 'class=operational;about=For each field that was written: hlc (as text), node and seq (count of the node) of its last write.';
 select core.comment_standard_columns('tasking.handovers');
 
-alter table tasking.handovers enable row level security;
-alter table tasking.handovers force row level security;
+alter table tasking.handovers enable row level security, force row level security;
 drop policy if exists tenant_isolation on tasking.handovers;
 create policy tenant_isolation on tasking.handovers
   using (tenant_id = (select core.current_tenant_id()))
@@ -22364,8 +22161,7 @@ comment on column tasking.handover_patients.hlc_node is 'class=operational;about
 comment on column tasking.handover_patients.field_clocks is 'class=operational;about=For each field that was written: hlc (as text), node and seq (count of the node) of its last write.';
 select core.comment_standard_columns('tasking.handover_patients');
 
-alter table tasking.handover_patients enable row level security;
-alter table tasking.handover_patients force row level security;
+alter table tasking.handover_patients enable row level security, force row level security;
 drop policy if exists tenant_isolation on tasking.handover_patients;
 create policy tenant_isolation on tasking.handover_patients
   using (tenant_id = (select core.current_tenant_id()))
@@ -22451,8 +22247,7 @@ comment on column tasking.sync_operations.resolution is 'class=operational;about
 comment on column tasking.sync_operations.resolves_id is 'class=operational;about=The conflict that this row decides.';
 select core.comment_standard_columns('tasking.sync_operations');
 
-alter table tasking.sync_operations enable row level security;
-alter table tasking.sync_operations force row level security;
+alter table tasking.sync_operations enable row level security, force row level security;
 drop policy if exists tenant_isolation on tasking.sync_operations;
 create policy tenant_isolation on tasking.sync_operations
   using (tenant_id = (select core.current_tenant_id()))

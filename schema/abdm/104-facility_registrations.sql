@@ -73,8 +73,7 @@ comment on column abdm.facility_registrations.milestone_status is 'class=operati
 comment on column abdm.facility_registrations.status is 'class=operational;about=draft, registered, failed, active, suspended or deregistered.';
 select core.comment_standard_columns('abdm.facility_registrations');
 
-alter table abdm.facility_registrations enable row level security;
-alter table abdm.facility_registrations force row level security;
+alter table abdm.facility_registrations enable row level security, force row level security;
 create policy tenant_isolation on abdm.facility_registrations
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -104,8 +104,7 @@ comment on column abdm.abha_accounts.override_reason is 'class=phi;about=Why it 
 comment on column abdm.abha_accounts.status is 'class=operational;about=captured, verified, rejected, linked, unlinked, or deactivated (by ABDM, still the patient''s).';
 select core.comment_standard_columns('abdm.abha_accounts');
 
-alter table abdm.abha_accounts enable row level security;
-alter table abdm.abha_accounts force row level security;
+alter table abdm.abha_accounts enable row level security, force row level security;
 create policy tenant_isolation on abdm.abha_accounts
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

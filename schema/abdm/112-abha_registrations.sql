@@ -98,8 +98,7 @@ comment on column abdm.abha_registrations.clinic_id is 'class=operational;about=
 comment on column abdm.abha_registrations.status is 'class=operational;about=initiated, otp_sent, otp_verified, enrolled, address_set, linked, failed or expired.';
 select core.comment_standard_columns('abdm.abha_registrations');
 
-alter table abdm.abha_registrations enable row level security;
-alter table abdm.abha_registrations force row level security;
+alter table abdm.abha_registrations enable row level security, force row level security;
 create policy tenant_isolation on abdm.abha_registrations
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -82,8 +82,7 @@ comment on column abdm.care_contexts.record_date is 'class=phi;about=Day of the 
 comment on column abdm.care_contexts.status is 'class=operational;about=pending, link_requested, linked, notified, failed, unlinked, or withdrawn for good.';
 select core.comment_standard_columns('abdm.care_contexts');
 
-alter table abdm.care_contexts enable row level security;
-alter table abdm.care_contexts force row level security;
+alter table abdm.care_contexts enable row level security, force row level security;
 create policy tenant_isolation on abdm.care_contexts
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -96,8 +96,7 @@ comment on column abdm.linking_transactions.responded_at is 'class=operational;a
 comment on column abdm.linking_transactions.status is 'class=operational;about=received, matched, not_found, otp_sent, confirmed, failed or expired.';
 select core.comment_standard_columns('abdm.linking_transactions');
 
-alter table abdm.linking_transactions enable row level security;
-alter table abdm.linking_transactions force row level security;
+alter table abdm.linking_transactions enable row level security, force row level security;
 create policy tenant_isolation on abdm.linking_transactions
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

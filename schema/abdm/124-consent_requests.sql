@@ -91,8 +91,7 @@ comment on column abdm.consent_requests.error_code is 'class=operational;about=A
 comment on column abdm.consent_requests.status is 'class=operational;about=draft, requested, granted, denied, expired, revoked or failed.';
 select core.comment_standard_columns('abdm.consent_requests');
 
-alter table abdm.consent_requests enable row level security;
-alter table abdm.consent_requests force row level security;
+alter table abdm.consent_requests enable row level security, force row level security;
 create policy tenant_isolation on abdm.consent_requests
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -105,8 +105,7 @@ comment on column abdm.consent_artefacts.last_used_at is 'class=operational;abou
 comment on column abdm.consent_artefacts.status is 'class=operational;about=received, granted, invalid, revoked or expired.';
 select core.comment_standard_columns('abdm.consent_artefacts');
 
-alter table abdm.consent_artefacts enable row level security;
-alter table abdm.consent_artefacts force row level security;
+alter table abdm.consent_artefacts enable row level security, force row level security;
 create policy tenant_isolation on abdm.consent_artefacts
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

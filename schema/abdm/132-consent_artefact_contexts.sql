@@ -30,8 +30,7 @@ comment on column abdm.consent_artefact_contexts.care_context_reference is 'clas
 comment on column abdm.consent_artefact_contexts.care_context_id is 'class=phi;about=Our context of that reference, when we are the site that gives.';
 select core.comment_standard_columns('abdm.consent_artefact_contexts');
 
-alter table abdm.consent_artefact_contexts enable row level security;
-alter table abdm.consent_artefact_contexts force row level security;
+alter table abdm.consent_artefact_contexts enable row level security, force row level security;
 create policy tenant_isolation on abdm.consent_artefact_contexts
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -97,8 +97,7 @@ comment on column abdm.health_info_requests.error_code is 'class=operational;abo
 comment on column abdm.health_info_requests.status is 'class=operational;about=received, acknowledged, transferring, partial, transferred, failed, rejected or notified.';
 select core.comment_standard_columns('abdm.health_info_requests');
 
-alter table abdm.health_info_requests enable row level security;
-alter table abdm.health_info_requests force row level security;
+alter table abdm.health_info_requests enable row level security, force row level security;
 create policy tenant_isolation on abdm.health_info_requests
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

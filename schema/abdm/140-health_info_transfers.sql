@@ -63,8 +63,7 @@ comment on column abdm.health_info_transfers.erased_at is 'class=operational;abo
 comment on column abdm.health_info_transfers.error is 'class=operational;about=Code of the failure of this page.';
 select core.comment_standard_columns('abdm.health_info_transfers');
 
-alter table abdm.health_info_transfers enable row level security;
-alter table abdm.health_info_transfers force row level security;
+alter table abdm.health_info_transfers enable row level security, force row level security;
 create policy tenant_isolation on abdm.health_info_transfers
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

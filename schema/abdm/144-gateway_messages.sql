@@ -79,8 +79,7 @@ comment on column abdm.gateway_messages.subject_id is 'class=operational;about=T
 comment on column abdm.gateway_messages.status is 'class=operational;about=pending, processing, completed, failed; our calls go from processing to sent and acknowledged.';
 select core.comment_standard_columns('abdm.gateway_messages');
 
-alter table abdm.gateway_messages enable row level security;
-alter table abdm.gateway_messages force row level security;
+alter table abdm.gateway_messages enable row level security, force row level security;
 create policy tenant_isolation on abdm.gateway_messages
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

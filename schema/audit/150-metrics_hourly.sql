@@ -22,8 +22,7 @@ comment on column audit.metrics_hourly.table_name is 'class=operational;about=Th
 comment on column audit.metrics_hourly.action is 'class=operational;about=What was done.';
 comment on column audit.metrics_hourly.events is 'class=operational;about=How many.';
 
-alter table audit.metrics_hourly enable row level security;
-alter table audit.metrics_hourly force row level security;
+alter table audit.metrics_hourly enable row level security, force row level security;
 
 create policy tenant_isolation on audit.metrics_hourly
   using (tenant_id = (select core.current_tenant_id()))

@@ -24,8 +24,7 @@ comment on column audit.compliance_daily.events is 'class=operational;about=How 
 comment on column audit.compliance_daily.without_actor is 'class=operational;about=How many of them name no user.';
 comment on column audit.compliance_daily.without_purpose is 'class=operational;about=How many of them name no purpose of use.';
 
-alter table audit.compliance_daily enable row level security;
-alter table audit.compliance_daily force row level security;
+alter table audit.compliance_daily enable row level security, force row level security;
 
 create policy tenant_isolation on audit.compliance_daily
   using (tenant_id = (select core.current_tenant_id()))

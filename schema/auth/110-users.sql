@@ -67,8 +67,7 @@ comment on column auth.users.last_login_at is 'class=operational;about=Last succ
 comment on column auth.users.status is 'class=operational;about=invited, active, locked (too many failures), suspended (by an administrator) or deactivated.';
 select core.comment_standard_columns('auth.users');
 
-alter table auth.users enable row level security;
-alter table auth.users force row level security;
+alter table auth.users enable row level security, force row level security;
 create policy tenant_isolation on auth.users
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -29,8 +29,7 @@ comment on column auth.roles.description is 'class=operational;about=What somebo
 comment on column auth.roles.is_system is 'class=operational;about=Delivered with the product; only shared rows can be.';
 select core.comment_standard_columns('auth.roles');
 
-alter table auth.roles enable row level security;
-alter table auth.roles force row level security;
+alter table auth.roles enable row level security, force row level security;
 create policy tenant_isolation on auth.roles
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

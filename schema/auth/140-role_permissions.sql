@@ -31,8 +31,7 @@ comment on column auth.role_permissions.role_id is 'class=operational;about=The 
 comment on column auth.role_permissions.permission_code is 'class=operational;about=The permission that it holds.';
 select core.comment_standard_columns('auth.role_permissions');
 
-alter table auth.role_permissions enable row level security;
-alter table auth.role_permissions force row level security;
+alter table auth.role_permissions enable row level security, force row level security;
 create policy tenant_isolation on auth.role_permissions
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

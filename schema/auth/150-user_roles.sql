@@ -54,8 +54,7 @@ comment on column auth.user_roles.granted_by is 'class=operational;about=User wh
 comment on column auth.user_roles.reason is 'class=operational;about=Why it was granted, where that is not obvious.';
 select core.comment_standard_columns('auth.user_roles');
 
-alter table auth.user_roles enable row level security;
-alter table auth.user_roles force row level security;
+alter table auth.user_roles enable row level security, force row level security;
 create policy tenant_isolation on auth.user_roles
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -57,8 +57,7 @@ comment on column auth.sessions.revoked_at is 'class=operational;about=When it w
 comment on column auth.sessions.revoke_reason is 'class=operational;about=rotated, reuse, signed_out, or the words of an administrator.';
 select core.comment_standard_columns('auth.sessions');
 
-alter table auth.sessions enable row level security;
-alter table auth.sessions force row level security;
+alter table auth.sessions enable row level security, force row level security;
 create policy tenant_isolation on auth.sessions
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

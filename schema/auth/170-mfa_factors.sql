@@ -46,8 +46,7 @@ comment on column auth.mfa_factors.last_used_at is 'class=operational;about=Last
 comment on column auth.mfa_factors.disabled_at is 'class=operational;about=When the factor was switched off.';
 select core.comment_standard_columns('auth.mfa_factors');
 
-alter table auth.mfa_factors enable row level security;
-alter table auth.mfa_factors force row level security;
+alter table auth.mfa_factors enable row level security, force row level security;
 create policy tenant_isolation on auth.mfa_factors
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

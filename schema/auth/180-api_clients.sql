@@ -51,8 +51,7 @@ comment on column auth.api_clients.expires_at is 'class=operational;about=When i
 comment on column auth.api_clients.status is 'class=operational;about=active, suspended or revoked (for good).';
 select core.comment_standard_columns('auth.api_clients');
 
-alter table auth.api_clients enable row level security;
-alter table auth.api_clients force row level security;
+alter table auth.api_clients enable row level security, force row level security;
 create policy tenant_isolation on auth.api_clients
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -63,8 +63,7 @@ comment on column billing.charge_master.hbp_package_code is 'class=reference;abo
 comment on column billing.charge_master.active is 'class=operational;about=False when it is no longer charged.';
 select core.comment_standard_columns('billing.charge_master');
 
-alter table billing.charge_master enable row level security;
-alter table billing.charge_master force row level security;
+alter table billing.charge_master enable row level security, force row level security;
 create policy tenant_isolation on billing.charge_master
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

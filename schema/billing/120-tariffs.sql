@@ -60,8 +60,7 @@ comment on column billing.tariffs.valid_during is 'class=financial;about=The day
 comment on column billing.tariffs.approved_by is 'class=operational;about=The member of staff who approved the price.';
 select core.comment_standard_columns('billing.tariffs');
 
-alter table billing.tariffs enable row level security;
-alter table billing.tariffs force row level security;
+alter table billing.tariffs enable row level security, force row level security;
 create policy tenant_isolation on billing.tariffs
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

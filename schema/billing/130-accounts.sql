@@ -78,8 +78,7 @@ comment on column billing.accounts.closed_at is 'class=financial;about=When it w
 comment on column billing.accounts.status is 'class=financial;about=active; on_hold: charges are taken, bills are not made; settling: the final bill; closed.';
 select core.comment_standard_columns('billing.accounts');
 
-alter table billing.accounts enable row level security;
-alter table billing.accounts force row level security;
+alter table billing.accounts enable row level security, force row level security;
 create policy tenant_isolation on billing.accounts
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

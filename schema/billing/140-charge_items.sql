@@ -107,8 +107,7 @@ comment on column billing.charge_items.cancel_reason is 'class=financial;about=W
 comment on column billing.charge_items.status is 'class=financial;about=planned, billable, billed, not_billable (in a package, or free), aborted (cancelled).';
 select core.comment_standard_columns('billing.charge_items');
 
-alter table billing.charge_items enable row level security;
-alter table billing.charge_items force row level security;
+alter table billing.charge_items enable row level security, force row level security;
 create policy tenant_isolation on billing.charge_items
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -136,8 +136,7 @@ comment on column billing.invoices.document_id is 'class=financial;about=The pri
 comment on column billing.invoices.status is 'class=financial;about=draft, quoted (a proforma), issued, partially_paid, paid, credited, written_off, discarded; follows the counters.';
 select core.comment_standard_columns('billing.invoices');
 
-alter table billing.invoices enable row level security;
-alter table billing.invoices force row level security;
+alter table billing.invoices enable row level security, force row level security;
 create policy tenant_isolation on billing.invoices
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

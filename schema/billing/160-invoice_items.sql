@@ -57,8 +57,7 @@ comment on column billing.invoice_items.net is 'class=financial;about=Quantity x
 comment on column billing.invoice_items.credits_item_id is 'class=financial;about=On a credit note: the line that it takes back.';
 select core.comment_standard_columns('billing.invoice_items');
 
-alter table billing.invoice_items enable row level security;
-alter table billing.invoice_items force row level security;
+alter table billing.invoice_items enable row level security, force row level security;
 create policy tenant_isolation on billing.invoice_items
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

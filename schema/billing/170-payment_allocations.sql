@@ -79,8 +79,7 @@ comment on column billing.payment_allocations.reason is 'class=financial;about=W
 comment on column billing.payment_allocations.idempotency_key is 'class=operational;about=Same key, same row.';
 select core.comment_standard_columns('billing.payment_allocations');
 
-alter table billing.payment_allocations enable row level security;
-alter table billing.payment_allocations force row level security;
+alter table billing.payment_allocations enable row level security, force row level security;
 create policy tenant_isolation on billing.payment_allocations
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -60,8 +60,7 @@ comment on column billing.ledger_entries.clinic_id is 'class=operational;about=T
 comment on column billing.ledger_entries.reverses_txn_id is 'class=operational;about=The transaction that this one takes back.';
 select core.comment_standard_columns('billing.ledger_entries');
 
-alter table billing.ledger_entries enable row level security;
-alter table billing.ledger_entries force row level security;
+alter table billing.ledger_entries enable row level security, force row level security;
 create policy tenant_isolation on billing.ledger_entries
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

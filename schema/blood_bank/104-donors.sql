@@ -72,8 +72,7 @@ comment on column blood_bank.donors.consent_to_recall is 'class=operational;abou
 comment on column blood_bank.donors.status is 'class=phi;about=active, deferred (until the last deferral lapses), inactive or permanently_deferred.';
 select core.comment_standard_columns('blood_bank.donors');
 
-alter table blood_bank.donors enable row level security;
-alter table blood_bank.donors force row level security;
+alter table blood_bank.donors enable row level security, force row level security;
 create policy tenant_isolation on blood_bank.donors
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

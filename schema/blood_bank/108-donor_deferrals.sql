@@ -44,8 +44,7 @@ comment on column blood_bank.donor_deferrals.counselled is 'class=phi;about=The 
 comment on column blood_bank.donor_deferrals.source is 'class=phi;about=screening (before the needle), tti (a reactive test), post_donation (the donor called back) or lookback.';
 select core.comment_standard_columns('blood_bank.donor_deferrals');
 
-alter table blood_bank.donor_deferrals enable row level security;
-alter table blood_bank.donor_deferrals force row level security;
+alter table blood_bank.donor_deferrals enable row level security, force row level security;
 create policy tenant_isolation on blood_bank.donor_deferrals
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

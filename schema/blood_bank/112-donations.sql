@@ -119,8 +119,7 @@ comment on column blood_bank.donations.adverse_reaction is 'class=phi;about=What
 comment on column blood_bank.donations.status is 'class=phi;about=registered, screened, deferred, collecting, collected, incomplete, quarantined (components wait for the tests), released or discarded.';
 select core.comment_standard_columns('blood_bank.donations');
 
-alter table blood_bank.donations enable row level security;
-alter table blood_bank.donations force row level security;
+alter table blood_bank.donations enable row level security, force row level security;
 create policy tenant_isolation on blood_bank.donations
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -80,8 +80,7 @@ comment on column blood_bank.donation_tests.device_id is 'class=operational;abou
 comment on column blood_bank.donation_tests.status is 'class=phi;about=entered, verified (final) or invalid (run failed; test again).';
 select core.comment_standard_columns('blood_bank.donation_tests');
 
-alter table blood_bank.donation_tests enable row level security;
-alter table blood_bank.donation_tests force row level security;
+alter table blood_bank.donation_tests enable row level security, force row level security;
 create policy tenant_isolation on blood_bank.donation_tests
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

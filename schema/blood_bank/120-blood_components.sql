@@ -97,8 +97,7 @@ comment on column blood_bank.blood_components.discard_reason is 'class=operation
 comment on column blood_bank.blood_components.status is 'class=operational;about=quarantined, available, reserved, crossmatched, issued, transfused, returned, expired, split or discarded.';
 select core.comment_standard_columns('blood_bank.blood_components');
 
-alter table blood_bank.blood_components enable row level security;
-alter table blood_bank.blood_components force row level security;
+alter table blood_bank.blood_components enable row level security, force row level security;
 create policy tenant_isolation on blood_bank.blood_components
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -61,13 +61,11 @@ comment on column blood_bank.component_events.out_of_storage_minutes is 'class=o
 comment on column blood_bank.component_events.reason_code is 'class=operational;about=Why; required for returns and discards.';
 select core.comment_standard_columns('blood_bank.component_events');
 
-alter table blood_bank.component_events enable row level security;
-alter table blood_bank.component_events force row level security;
+alter table blood_bank.component_events enable row level security, force row level security;
 create policy tenant_isolation on blood_bank.component_events
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
-alter table blood_bank.component_events_default enable row level security;
-alter table blood_bank.component_events_default force row level security;
+alter table blood_bank.component_events_default enable row level security, force row level security;
 create policy tenant_isolation on blood_bank.component_events_default
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -74,8 +74,7 @@ comment on column blood_bank.patient_blood_groups.discrepancy_note is 'class=phi
 comment on column blood_bank.patient_blood_groups.status is 'class=phi;about=first_sample, confirmed (a second sample agrees), discrepant (samples disagree) or rejected (found wrong, such as blood of somebody else in the tube).';
 select core.comment_standard_columns('blood_bank.patient_blood_groups');
 
-alter table blood_bank.patient_blood_groups enable row level security;
-alter table blood_bank.patient_blood_groups force row level security;
+alter table blood_bank.patient_blood_groups enable row level security, force row level security;
 create policy tenant_isolation on blood_bank.patient_blood_groups
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

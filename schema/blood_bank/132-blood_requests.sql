@@ -119,8 +119,7 @@ comment on column blood_bank.blood_requests.status_reason is 'class=phi;about=Wh
 comment on column blood_bank.blood_requests.status is 'class=phi;about=requested, accepted, partially_issued, fulfilled, closed, rejected or cancelled.';
 select core.comment_standard_columns('blood_bank.blood_requests');
 
-alter table blood_bank.blood_requests enable row level security;
-alter table blood_bank.blood_requests force row level security;
+alter table blood_bank.blood_requests enable row level security, force row level security;
 create policy tenant_isolation on blood_bank.blood_requests
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

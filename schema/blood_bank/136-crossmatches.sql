@@ -82,8 +82,7 @@ comment on column blood_bank.crossmatches.valid_until is 'class=phi;about=Until 
 comment on column blood_bank.crossmatches.status is 'class=phi;about=pending, compatible, incompatible, used, expired or released.';
 select core.comment_standard_columns('blood_bank.crossmatches');
 
-alter table blood_bank.crossmatches enable row level security;
-alter table blood_bank.crossmatches force row level security;
+alter table blood_bank.crossmatches enable row level security, force row level security;
 create policy tenant_isolation on blood_bank.crossmatches
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

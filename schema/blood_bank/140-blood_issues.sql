@@ -116,8 +116,7 @@ comment on column blood_bank.blood_issues.warnings is 'class=phi;about=What was 
 comment on column blood_bank.blood_issues.status is 'class=phi;about=issued, transfusing, stopped, completed or returned.';
 select core.comment_standard_columns('blood_bank.blood_issues');
 
-alter table blood_bank.blood_issues enable row level security;
-alter table blood_bank.blood_issues force row level security;
+alter table blood_bank.blood_issues enable row level security, force row level security;
 create policy tenant_isolation on blood_bank.blood_issues
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

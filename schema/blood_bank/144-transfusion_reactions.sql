@@ -73,8 +73,7 @@ comment on column blood_bank.transfusion_reactions.reported_by is 'class=operati
 comment on column blood_bank.transfusion_reactions.status is 'class=phi;about=reported, investigating, concluded or closed.';
 select core.comment_standard_columns('blood_bank.transfusion_reactions');
 
-alter table blood_bank.transfusion_reactions enable row level security;
-alter table blood_bank.transfusion_reactions force row level security;
+alter table blood_bank.transfusion_reactions enable row level security, force row level security;
 create policy tenant_isolation on blood_bank.transfusion_reactions
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -72,8 +72,7 @@ comment on column booking.booking_requests.decided_at is 'class=operational;abou
 comment on column booking.booking_requests.status is 'class=operational;about=Where the request stands.';
 select core.comment_standard_columns('booking.booking_requests');
 
-alter table booking.booking_requests enable row level security;
-alter table booking.booking_requests force row level security;
+alter table booking.booking_requests enable row level security, force row level security;
 create policy tenant_isolation on booking.booking_requests
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

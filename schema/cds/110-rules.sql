@@ -75,8 +75,7 @@ comment on column cds.rules.test_cases is 'class=reference;about=[{"name", "fact
 comment on column cds.rules.status is 'class=reference;about=draft, testing, active, suspended or retired.';
 select core.comment_standard_columns('cds.rules');
 
-alter table cds.rules enable row level security;
-alter table cds.rules force row level security;
+alter table cds.rules enable row level security, force row level security;
 create policy tenant_isolation on cds.rules
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -109,8 +109,7 @@ comment on column cds.alerts.dedupe_key is 'class=phi;about=Risk and subject; on
 comment on column cds.alerts.status is 'class=operational;about=fired, acknowledged, accepted (the order was changed), overridden, suppressed or expired (no longer applies).';
 select core.comment_standard_columns('cds.alerts');
 
-alter table cds.alerts enable row level security;
-alter table cds.alerts force row level security;
+alter table cds.alerts enable row level security, force row level security;
 create policy tenant_isolation on cds.alerts
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -46,8 +46,7 @@ comment on column cds.alert_overrides.second_approver_id is 'class=operational;a
 comment on column cds.alert_overrides.overridden_at is 'class=operational;about=When.';
 select core.comment_standard_columns('cds.alert_overrides');
 
-alter table cds.alert_overrides enable row level security;
-alter table cds.alert_overrides force row level security;
+alter table cds.alert_overrides enable row level security, force row level security;
 create policy tenant_isolation on cds.alert_overrides
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -109,8 +109,7 @@ comment on column clinical.encounters.payer_class is 'class=financial;about=Who 
 comment on column clinical.encounters.status is 'class=operational;about=planned, arrived, triaged, in_progress, on_leave, finished, cancelled or entered_in_error.';
 select core.comment_standard_columns('clinical.encounters');
 
-alter table clinical.encounters enable row level security;
-alter table clinical.encounters force row level security;
+alter table clinical.encounters enable row level security, force row level security;
 create policy tenant_isolation on clinical.encounters
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -91,8 +91,7 @@ comment on column clinical.admissions.discharge_kind is 'class=phi;about=normal,
 comment on column clinical.admissions.status is 'class=operational;about=requested, admitted, discharge_ordered, clinically_discharged, billing_cleared, discharged or cancelled.';
 select core.comment_standard_columns('clinical.admissions');
 
-alter table clinical.admissions enable row level security;
-alter table clinical.admissions force row level security;
+alter table clinical.admissions enable row level security, force row level security;
 create policy tenant_isolation on clinical.admissions
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

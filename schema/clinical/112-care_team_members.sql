@@ -42,8 +42,7 @@ comment on column clinical.care_team_members.period is 'class=operational;about=
 comment on column clinical.care_team_members.added_by is 'class=operational;about=User who added them.';
 select core.comment_standard_columns('clinical.care_team_members');
 
-alter table clinical.care_team_members enable row level security;
-alter table clinical.care_team_members force row level security;
+alter table clinical.care_team_members enable row level security, force row level security;
 create policy tenant_isolation on clinical.care_team_members
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -79,8 +79,7 @@ comment on column clinical.conditions.note_enc is 'class=phi;enc=1;about=Remarks
 comment on column clinical.conditions.asserted_by is 'class=operational;about=Member of staff who stated it.';
 select core.comment_standard_columns('clinical.conditions');
 
-alter table clinical.conditions enable row level security;
-alter table clinical.conditions force row level security;
+alter table clinical.conditions enable row level security, force row level security;
 create policy tenant_isolation on clinical.conditions
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

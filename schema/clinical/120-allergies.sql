@@ -74,8 +74,7 @@ comment on column clinical.allergies.verification_status is 'class=phi;about=unc
 comment on column clinical.allergies.recorded_by is 'class=operational;about=Member of staff who recorded it.';
 select core.comment_standard_columns('clinical.allergies');
 
-alter table clinical.allergies enable row level security;
-alter table clinical.allergies force row level security;
+alter table clinical.allergies enable row level security, force row level security;
 create policy tenant_isolation on clinical.allergies
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -96,13 +96,11 @@ comment on column clinical.vital_signs.replaces_id is 'class=phi;about=The row t
 comment on column clinical.vital_signs.is_error is 'class=phi;about=True when the replaced row should not exist: nothing was measured.';
 select core.comment_standard_columns('clinical.vital_signs');
 
-alter table clinical.vital_signs enable row level security;
-alter table clinical.vital_signs force row level security;
+alter table clinical.vital_signs enable row level security, force row level security;
 create policy tenant_isolation on clinical.vital_signs
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
-alter table clinical.vital_signs_default enable row level security;
-alter table clinical.vital_signs_default force row level security;
+alter table clinical.vital_signs_default enable row level security, force row level security;
 create policy tenant_isolation on clinical.vital_signs_default
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

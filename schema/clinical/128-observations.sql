@@ -81,13 +81,11 @@ comment on column clinical.observations.performer_id is 'class=operational;about
 comment on column clinical.observations.status is 'class=operational;about=preliminary, final, amended, cancelled or entered_in_error.';
 select core.comment_standard_columns('clinical.observations');
 
-alter table clinical.observations enable row level security;
-alter table clinical.observations force row level security;
+alter table clinical.observations enable row level security, force row level security;
 create policy tenant_isolation on clinical.observations
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
-alter table clinical.observations_default enable row level security;
-alter table clinical.observations_default force row level security;
+alter table clinical.observations_default enable row level security, force row level security;
 create policy tenant_isolation on clinical.observations_default
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

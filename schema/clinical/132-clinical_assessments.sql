@@ -64,8 +64,7 @@ comment on column clinical.clinical_assessments.assessor_id is 'class=operationa
 comment on column clinical.clinical_assessments.status is 'class=operational;about=in_progress, completed, amended, cancelled or entered_in_error.';
 select core.comment_standard_columns('clinical.clinical_assessments');
 
-alter table clinical.clinical_assessments enable row level security;
-alter table clinical.clinical_assessments force row level security;
+alter table clinical.clinical_assessments enable row level security, force row level security;
 create policy tenant_isolation on clinical.clinical_assessments
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -89,8 +89,7 @@ comment on column clinical.medical_records.late_entry is 'class=phi;about=True w
 comment on column clinical.medical_records.status is 'class=operational;about=draft, signed, amended, discarded or entered_in_error.';
 select core.comment_standard_columns('clinical.medical_records');
 
-alter table clinical.medical_records enable row level security;
-alter table clinical.medical_records force row level security;
+alter table clinical.medical_records enable row level security, force row level security;
 create policy tenant_isolation on clinical.medical_records
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -121,8 +121,7 @@ comment on column clinical.procedures.counts_correct is 'class=phi;about=True wh
 comment on column clinical.procedures.status is 'class=operational;about=preparation, in_progress, completed, stopped, not_done or entered_in_error.';
 select core.comment_standard_columns('clinical.procedures');
 
-alter table clinical.procedures enable row level security;
-alter table clinical.procedures force row level security;
+alter table clinical.procedures enable row level security, force row level security;
 create policy tenant_isolation on clinical.procedures
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -63,8 +63,7 @@ comment on column clinical.implants.explanted_at is 'class=phi;about=When it was
 comment on column clinical.implants.explant_reason is 'class=phi;about=Why.';
 select core.comment_standard_columns('clinical.implants');
 
-alter table clinical.implants enable row level security;
-alter table clinical.implants force row level security;
+alter table clinical.implants enable row level security, force row level security;
 create policy tenant_isolation on clinical.implants
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

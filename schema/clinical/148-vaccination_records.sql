@@ -91,8 +91,7 @@ comment on column clinical.vaccination_records.source is 'class=phi;about=own, o
 comment on column clinical.vaccination_records.status is 'class=operational;about=planned, completed, not_done or entered_in_error.';
 select core.comment_standard_columns('clinical.vaccination_records');
 
-alter table clinical.vaccination_records enable row level security;
-alter table clinical.vaccination_records force row level security;
+alter table clinical.vaccination_records enable row level security, force row level security;
 create policy tenant_isolation on clinical.vaccination_records
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -87,8 +87,7 @@ comment on column clinical.service_requests.group_id is 'class=operational;about
 comment on column clinical.service_requests.status is 'class=operational;about=draft, active, on_hold, completed, revoked, cancelled or entered_in_error.';
 select core.comment_standard_columns('clinical.service_requests');
 
-alter table clinical.service_requests enable row level security;
-alter table clinical.service_requests force row level security;
+alter table clinical.service_requests enable row level security, force row level security;
 create policy tenant_isolation on clinical.service_requests
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -100,8 +100,7 @@ comment on column clinical.imaging_studies.pcpndt_form_f is 'class=phi;about=For
 comment on column clinical.imaging_studies.status is 'class=operational;about=registered, scheduled, arrived, in_progress, acquired, reported, archived, cancelled or discontinued.';
 select core.comment_standard_columns('clinical.imaging_studies');
 
-alter table clinical.imaging_studies enable row level security;
-alter table clinical.imaging_studies force row level security;
+alter table clinical.imaging_studies enable row level security, force row level security;
 create policy tenant_isolation on clinical.imaging_studies
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

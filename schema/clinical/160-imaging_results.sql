@@ -84,8 +84,7 @@ comment on column clinical.imaging_results.document_id is 'class=operational;abo
 comment on column clinical.imaging_results.status is 'class=operational;about=registered, preliminary, final, amended, corrected, cancelled or entered_in_error.';
 select core.comment_standard_columns('clinical.imaging_results');
 
-alter table clinical.imaging_results enable row level security;
-alter table clinical.imaging_results force row level security;
+alter table clinical.imaging_results enable row level security, force row level security;
 create policy tenant_isolation on clinical.imaging_results
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

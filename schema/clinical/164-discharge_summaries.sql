@@ -132,8 +132,7 @@ comment on column clinical.discharge_summaries.amendment_reason is 'class=phi;ab
 comment on column clinical.discharge_summaries.status is 'class=operational;about=draft, in_review, final, amended, cancelled or entered_in_error.';
 select core.comment_standard_columns('clinical.discharge_summaries');
 
-alter table clinical.discharge_summaries enable row level security;
-alter table clinical.discharge_summaries force row level security;
+alter table clinical.discharge_summaries enable row level security, force row level security;
 create policy tenant_isolation on clinical.discharge_summaries
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -53,8 +53,7 @@ comment on column clinical.stg_guidelines.reserved_public is 'class=reference;ab
 comment on column clinical.stg_guidelines.status is 'class=reference;about=draft, active, retired (replaced) or withdrawn.';
 select core.comment_standard_columns('clinical.stg_guidelines');
 
-alter table clinical.stg_guidelines enable row level security;
-alter table clinical.stg_guidelines force row level security;
+alter table clinical.stg_guidelines enable row level security, force row level security;
 create policy tenant_isolation on clinical.stg_guidelines
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

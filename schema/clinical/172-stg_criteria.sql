@@ -55,8 +55,7 @@ comment on column clinical.stg_criteria.mandatory is 'class=reference;about=Fals
 comment on column clinical.stg_criteria.applies_when is 'class=reference;about=Expression that says when the criterion applies; null for always.';
 select core.comment_standard_columns('clinical.stg_criteria');
 
-alter table clinical.stg_criteria enable row level security;
-alter table clinical.stg_criteria force row level security;
+alter table clinical.stg_criteria enable row level security, force row level security;
 create policy tenant_isolation on clinical.stg_criteria
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -71,8 +71,7 @@ comment on column clinical.stg_compliance_results.waived_by is 'class=operationa
 comment on column clinical.stg_compliance_results.waiver_reason is 'class=phi;about=Why it was waived. A waiver holds for the input that it was given for.';
 select core.comment_standard_columns('clinical.stg_compliance_results');
 
-alter table clinical.stg_compliance_results enable row level security;
-alter table clinical.stg_compliance_results force row level security;
+alter table clinical.stg_compliance_results enable row level security, force row level security;
 create policy tenant_isolation on clinical.stg_compliance_results
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

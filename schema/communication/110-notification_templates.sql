@@ -53,8 +53,7 @@ comment on column communication.notification_templates.status is 'class=operatio
 
 select core.comment_standard_columns('communication.notification_templates');
 
-alter table communication.notification_templates enable row level security;
-alter table communication.notification_templates force row level security;
+alter table communication.notification_templates enable row level security, force row level security;
 
 create policy tenant_isolation on communication.notification_templates
   using (tenant_id = (select core.current_tenant_id()))

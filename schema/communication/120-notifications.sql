@@ -69,8 +69,7 @@ comment on column communication.notifications.status is 'class=operational;about
 
 select core.comment_standard_columns('communication.notifications');
 
-alter table communication.notifications enable row level security;
-alter table communication.notifications force row level security;
+alter table communication.notifications enable row level security, force row level security;
 
 create policy tenant_isolation on communication.notifications
   using (tenant_id = (select core.current_tenant_id()))

@@ -61,15 +61,13 @@ comment on column communication.sms_messages.status is 'class=operational;about=
 
 select core.comment_standard_columns('communication.sms_messages');
 
-alter table communication.sms_messages enable row level security;
-alter table communication.sms_messages force row level security;
+alter table communication.sms_messages enable row level security, force row level security;
 
 create policy tenant_isolation on communication.sms_messages
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table communication.sms_messages_default enable row level security;
-alter table communication.sms_messages_default force row level security;
+alter table communication.sms_messages_default enable row level security, force row level security;
 
 create policy tenant_isolation on communication.sms_messages_default
   using (tenant_id = (select core.current_tenant_id()))

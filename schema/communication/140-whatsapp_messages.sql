@@ -69,15 +69,13 @@ comment on column communication.whatsapp_messages.status is 'class=operational;a
 
 select core.comment_standard_columns('communication.whatsapp_messages');
 
-alter table communication.whatsapp_messages enable row level security;
-alter table communication.whatsapp_messages force row level security;
+alter table communication.whatsapp_messages enable row level security, force row level security;
 
 create policy tenant_isolation on communication.whatsapp_messages
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table communication.whatsapp_messages_default enable row level security;
-alter table communication.whatsapp_messages_default force row level security;
+alter table communication.whatsapp_messages_default enable row level security, force row level security;
 
 create policy tenant_isolation on communication.whatsapp_messages_default
   using (tenant_id = (select core.current_tenant_id()))

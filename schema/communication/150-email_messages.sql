@@ -65,15 +65,13 @@ comment on column communication.email_messages.status is 'class=operational;abou
 
 select core.comment_standard_columns('communication.email_messages');
 
-alter table communication.email_messages enable row level security;
-alter table communication.email_messages force row level security;
+alter table communication.email_messages enable row level security, force row level security;
 
 create policy tenant_isolation on communication.email_messages
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table communication.email_messages_default enable row level security;
-alter table communication.email_messages_default force row level security;
+alter table communication.email_messages_default enable row level security, force row level security;
 
 create policy tenant_isolation on communication.email_messages_default
   using (tenant_id = (select core.current_tenant_id()))

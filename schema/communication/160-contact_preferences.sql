@@ -51,8 +51,7 @@ comment on column communication.contact_preferences.changed_at is 'class=operati
 
 select core.comment_standard_columns('communication.contact_preferences');
 
-alter table communication.contact_preferences enable row level security;
-alter table communication.contact_preferences force row level security;
+alter table communication.contact_preferences enable row level security, force row level security;
 
 create policy tenant_isolation on communication.contact_preferences
   using (tenant_id = (select core.current_tenant_id()))

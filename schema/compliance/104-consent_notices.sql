@@ -40,8 +40,7 @@ comment on column compliance.consent_notices.complaint_how is 'class=operational
 comment on column compliance.consent_notices.effective_from is 'class=operational;about=Since when it is shown.';
 select core.comment_standard_columns('compliance.consent_notices');
 
-alter table compliance.consent_notices enable row level security;
-alter table compliance.consent_notices force row level security;
+alter table compliance.consent_notices enable row level security, force row level security;
 create policy tenant_isolation on compliance.consent_notices
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

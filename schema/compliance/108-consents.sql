@@ -115,8 +115,7 @@ comment on column compliance.consents.encounter_id is 'class=phi;about=The visit
 comment on column compliance.consents.status is 'class=operational;about=draft, active, rejected, withdrawn, expired or superseded.';
 select core.comment_standard_columns('compliance.consents');
 
-alter table compliance.consents enable row level security;
-alter table compliance.consents force row level security;
+alter table compliance.consents enable row level security, force row level security;
 create policy tenant_isolation on compliance.consents
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

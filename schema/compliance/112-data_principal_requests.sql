@@ -90,8 +90,7 @@ comment on column compliance.data_principal_requests.escalated_to_board is 'clas
 comment on column compliance.data_principal_requests.status is 'class=operational;about=received, verifying, in_progress, on_hold, completed or rejected.';
 select core.comment_standard_columns('compliance.data_principal_requests');
 
-alter table compliance.data_principal_requests enable row level security;
-alter table compliance.data_principal_requests force row level security;
+alter table compliance.data_principal_requests enable row level security, force row level security;
 create policy tenant_isolation on compliance.data_principal_requests
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

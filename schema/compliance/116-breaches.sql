@@ -85,8 +85,7 @@ comment on column compliance.breaches.board_due_at is 'class=operational;about=7
 comment on column compliance.breaches.status is 'class=operational;about=open, contained, reported or closed.';
 select core.comment_standard_columns('compliance.breaches');
 
-alter table compliance.breaches enable row level security;
-alter table compliance.breaches force row level security;
+alter table compliance.breaches enable row level security, force row level security;
 create policy tenant_isolation on compliance.breaches
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

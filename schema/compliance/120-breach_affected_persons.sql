@@ -49,8 +49,7 @@ comment on column compliance.breach_affected_persons.notified_at is 'class=opera
 comment on column compliance.breach_affected_persons.returned is 'class=operational;about=The notice came back: tell them in another way.';
 select core.comment_standard_columns('compliance.breach_affected_persons');
 
-alter table compliance.breach_affected_persons enable row level security;
-alter table compliance.breach_affected_persons force row level security;
+alter table compliance.breach_affected_persons enable row level security, force row level security;
 create policy tenant_isolation on compliance.breach_affected_persons
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

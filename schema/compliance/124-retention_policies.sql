@@ -53,8 +53,7 @@ comment on column compliance.retention_policies.minimum_log_days is 'class=opera
 comment on column compliance.retention_policies.approved_by is 'class=operational;about=The user who decided; none for the legal minimum.';
 select core.comment_standard_columns('compliance.retention_policies');
 
-alter table compliance.retention_policies enable row level security;
-alter table compliance.retention_policies force row level security;
+alter table compliance.retention_policies enable row level security, force row level security;
 create policy tenant_isolation on compliance.retention_policies
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -61,8 +61,7 @@ comment on column compliance.legal_holds.released_at is 'class=operational;about
 comment on column compliance.legal_holds.status is 'class=operational;about=active or released.';
 select core.comment_standard_columns('compliance.legal_holds');
 
-alter table compliance.legal_holds enable row level security;
-alter table compliance.legal_holds force row level security;
+alter table compliance.legal_holds enable row level security, force row level security;
 create policy tenant_isolation on compliance.legal_holds
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

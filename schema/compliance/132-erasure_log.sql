@@ -61,8 +61,7 @@ comment on column compliance.erasure_log.key_kid_destroyed is 'class=operational
 comment on column compliance.erasure_log.verification is 'class=operational;about=What was found afterwards.';
 select core.comment_standard_columns('compliance.erasure_log');
 
-alter table compliance.erasure_log enable row level security;
-alter table compliance.erasure_log force row level security;
+alter table compliance.erasure_log enable row level security, force row level security;
 create policy tenant_isolation on compliance.erasure_log
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

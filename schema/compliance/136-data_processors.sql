@@ -62,8 +62,7 @@ comment on column compliance.data_processors.last_review_on is 'class=operationa
 comment on column compliance.data_processors.status is 'class=operational;about=draft, active, expired or terminated.';
 select core.comment_standard_columns('compliance.data_processors');
 
-alter table compliance.data_processors enable row level security;
-alter table compliance.data_processors force row level security;
+alter table compliance.data_processors enable row level security, force row level security;
 create policy tenant_isolation on compliance.data_processors
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

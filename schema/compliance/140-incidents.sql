@@ -109,8 +109,7 @@ comment on column compliance.incidents.external_report is 'class=phi;about=Repor
 comment on column compliance.incidents.status is 'class=operational;about=reported, under_review, action_planned, action_done, closed or rejected.';
 select core.comment_standard_columns('compliance.incidents');
 
-alter table compliance.incidents enable row level security;
-alter table compliance.incidents force row level security;
+alter table compliance.incidents enable row level security, force row level security;
 create policy tenant_isolation on compliance.incidents
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

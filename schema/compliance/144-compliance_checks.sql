@@ -46,14 +46,12 @@ comment on column compliance.compliance_checks.tool_version is 'class=operationa
 comment on column compliance.compliance_checks.schema_fingerprint is 'class=operational;about=SHA-256 of the definitions that were checked; none for what a person checked.';
 select core.comment_standard_columns('compliance.compliance_checks');
 
-alter table compliance.compliance_checks enable row level security;
-alter table compliance.compliance_checks force row level security;
+alter table compliance.compliance_checks enable row level security, force row level security;
 create policy tenant_isolation on compliance.compliance_checks
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 create policy shared_rows on compliance.compliance_checks for select using (tenant_id is null);
-alter table compliance.compliance_checks_default enable row level security;
-alter table compliance.compliance_checks_default force row level security;
+alter table compliance.compliance_checks_default enable row level security, force row level security;
 create policy tenant_isolation on compliance.compliance_checks_default
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

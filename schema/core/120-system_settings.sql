@@ -43,8 +43,7 @@ comment on column core.system_settings.is_protected is 'class=operational;about=
 
 select core.comment_standard_columns('core.system_settings');
 
-alter table core.system_settings enable row level security;
-alter table core.system_settings force row level security;
+alter table core.system_settings enable row level security, force row level security;
 
 create policy tenant_isolation on core.system_settings
   using (tenant_id = (select core.current_tenant_id()))

@@ -31,8 +31,7 @@ comment on column core.feature_flags.expires_on is 'class=operational;about=When
 
 select core.comment_standard_columns('core.feature_flags');
 
-alter table core.feature_flags enable row level security;
-alter table core.feature_flags force row level security;
+alter table core.feature_flags enable row level security, force row level security;
 
 create policy tenant_isolation on core.feature_flags
   using (tenant_id = (select core.current_tenant_id()))

@@ -46,8 +46,7 @@ comment on column core.id_sequences.max_len is 'class=operational;about=Longest 
 
 select core.comment_standard_columns('core.id_sequences');
 
-alter table core.id_sequences enable row level security;
-alter table core.id_sequences force row level security;
+alter table core.id_sequences enable row level security, force row level security;
 
 create policy tenant_isolation on core.id_sequences
   using (tenant_id = (select core.current_tenant_id()))

@@ -63,15 +63,13 @@ comment on column core.outbox_events.status is 'class=operational;about=pending,
 
 select core.comment_standard_columns('core.outbox_events');
 
-alter table core.outbox_events enable row level security;
-alter table core.outbox_events force row level security;
+alter table core.outbox_events enable row level security, force row level security;
 
 create policy tenant_isolation on core.outbox_events
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table core.outbox_events_default enable row level security;
-alter table core.outbox_events_default force row level security;
+alter table core.outbox_events_default enable row level security, force row level security;
 
 create policy tenant_isolation on core.outbox_events_default
   using (tenant_id = (select core.current_tenant_id()))

@@ -54,8 +54,7 @@ comment on column core.encryption_keys.status is 'class=operational;about=active
 
 select core.comment_standard_columns('core.encryption_keys');
 
-alter table core.encryption_keys enable row level security;
-alter table core.encryption_keys force row level security;
+alter table core.encryption_keys enable row level security, force row level security;
 
 create policy tenant_isolation on core.encryption_keys
   using (tenant_id = (select core.current_tenant_id()))

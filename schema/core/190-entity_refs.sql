@@ -37,8 +37,7 @@ comment on column core.entity_refs.refreshed_at is 'class=operational;about=When
 
 select core.comment_standard_columns('core.entity_refs');
 
-alter table core.entity_refs enable row level security;
-alter table core.entity_refs force row level security;
+alter table core.entity_refs enable row level security, force row level security;
 
 create policy tenant_isolation on core.entity_refs
   using (tenant_id = (select core.current_tenant_id()))

@@ -83,8 +83,7 @@ comment on column device.devices.last_seen_at is 'class=operational;about=When i
 comment on column device.devices.status is 'class=operational;about=commissioning, active, maintenance, offline (no signal) or retired.';
 select core.comment_standard_columns('device.devices');
 
-alter table device.devices enable row level security;
-alter table device.devices force row level security;
+alter table device.devices enable row level security, force row level security;
 create policy tenant_isolation on device.devices
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

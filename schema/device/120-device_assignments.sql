@@ -66,8 +66,7 @@ comment on column device.device_assignments.assigned_by is 'class=operational;ab
 comment on column device.device_assignments.status is 'class=phi;about=active or ended.';
 select core.comment_standard_columns('device.device_assignments');
 
-alter table device.device_assignments enable row level security;
-alter table device.device_assignments force row level security;
+alter table device.device_assignments enable row level security, force row level security;
 create policy tenant_isolation on device.device_assignments
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

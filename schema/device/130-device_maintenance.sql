@@ -50,8 +50,7 @@ comment on column device.device_maintenance.out_of_tolerance is 'class=operation
 comment on column device.device_maintenance.impact_review is 'class=operational;about=What was found about results given since the last good calibration.';
 select core.comment_standard_columns('device.device_maintenance');
 
-alter table device.device_maintenance enable row level security;
-alter table device.device_maintenance force row level security;
+alter table device.device_maintenance enable row level security, force row level security;
 create policy tenant_isolation on device.device_maintenance
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -38,13 +38,11 @@ comment on column device.telemetry.quality is 'class=phi;about=good, suspect, ar
 comment on column device.telemetry.seq is 'class=phi;about=Counter of the device that tells readings of the same instant apart; 0 when it has none.';
 select core.comment_standard_columns('device.telemetry');
 
-alter table device.telemetry enable row level security;
-alter table device.telemetry force row level security;
+alter table device.telemetry enable row level security, force row level security;
 create policy tenant_isolation on device.telemetry
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
-alter table device.telemetry_default enable row level security;
-alter table device.telemetry_default force row level security;
+alter table device.telemetry_default enable row level security, force row level security;
 create policy tenant_isolation on device.telemetry_default
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

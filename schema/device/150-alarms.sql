@@ -69,8 +69,7 @@ comment on column device.alarms.action_note is 'class=phi;about=What was done.';
 comment on column device.alarms.status is 'class=phi;about=active, acknowledged or resolved.';
 select core.comment_standard_columns('device.alarms');
 
-alter table device.alarms enable row level security;
-alter table device.alarms force row level security;
+alter table device.alarms enable row level security, force row level security;
 create policy tenant_isolation on device.alarms
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

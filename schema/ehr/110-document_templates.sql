@@ -57,8 +57,7 @@ comment on column ehr.document_templates.effective_from is 'class=operational;ab
 comment on column ehr.document_templates.status is 'class=operational;about=draft, active, withdrawn (never used) or retired (replaced).';
 select core.comment_standard_columns('ehr.document_templates');
 
-alter table ehr.document_templates enable row level security;
-alter table ehr.document_templates force row level security;
+alter table ehr.document_templates enable row level security, force row level security;
 create policy tenant_isolation on ehr.document_templates
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

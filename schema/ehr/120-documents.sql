@@ -119,8 +119,7 @@ comment on column ehr.documents.scanned_at is 'class=operational;about=When the 
 comment on column ehr.documents.status is 'class=operational;about=preliminary, current, superseded, entered_in_error or discarded (never was current).';
 select core.comment_standard_columns('ehr.documents');
 
-alter table ehr.documents enable row level security;
-alter table ehr.documents force row level security;
+alter table ehr.documents enable row level security, force row level security;
 create policy tenant_isolation on ehr.documents
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

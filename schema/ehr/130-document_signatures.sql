@@ -65,8 +65,7 @@ comment on column ehr.document_signatures.signed_at is 'class=operational;about=
 comment on column ehr.document_signatures.ip is 'class=pii;about=Address that the signer worked from.';
 select core.comment_standard_columns('ehr.document_signatures');
 
-alter table ehr.document_signatures enable row level security;
-alter table ehr.document_signatures force row level security;
+alter table ehr.document_signatures enable row level security, force row level security;
 create policy tenant_isolation on ehr.document_signatures
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

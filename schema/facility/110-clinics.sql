@@ -85,8 +85,7 @@ comment on column facility.clinics.nabl_no is 'class=operational;about=NABL accr
 comment on column facility.clinics.status is 'class=operational;about=draft, active, suspended or closed (for good).';
 select core.comment_standard_columns('facility.clinics');
 
-alter table facility.clinics enable row level security;
-alter table facility.clinics force row level security;
+alter table facility.clinics enable row level security, force row level security;
 create policy tenant_isolation on facility.clinics
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

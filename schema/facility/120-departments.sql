@@ -54,8 +54,7 @@ comment on column facility.departments.head_staff_id is 'class=operational;about
 comment on column facility.departments.active is 'class=operational;about=False hides it from new work.';
 select core.comment_standard_columns('facility.departments');
 
-alter table facility.departments enable row level security;
-alter table facility.departments force row level security;
+alter table facility.departments enable row level security, force row level security;
 create policy tenant_isolation on facility.departments
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -73,8 +73,7 @@ comment on column facility.locations.isolation_capable is 'class=operational;abo
 comment on column facility.locations.active is 'class=operational;about=False hides it from new work.';
 select core.comment_standard_columns('facility.locations');
 
-alter table facility.locations enable row level security;
-alter table facility.locations force row level security;
+alter table facility.locations enable row level security, force row level security;
 create policy tenant_isolation on facility.locations
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -55,8 +55,7 @@ comment on column facility.beds.status_changed_at is 'class=operational;about=Si
 comment on column facility.beds.status is 'class=operational;about=vacant, reserved, occupied, cleaning, blocked or maintenance.';
 select core.comment_standard_columns('facility.beds');
 
-alter table facility.beds enable row level security;
-alter table facility.beds force row level security;
+alter table facility.beds enable row level security, force row level security;
 create policy tenant_isolation on facility.beds
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

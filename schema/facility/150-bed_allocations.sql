@@ -68,8 +68,7 @@ comment on column facility.bed_allocations.released_by is 'class=phi;about=User 
 comment on column facility.bed_allocations.status is 'class=phi;about=reserved, active, completed, released or expired.';
 select core.comment_standard_columns('facility.bed_allocations');
 
-alter table facility.bed_allocations enable row level security;
-alter table facility.bed_allocations force row level security;
+alter table facility.bed_allocations enable row level security, force row level security;
 create policy tenant_isolation on facility.bed_allocations
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -39,8 +39,7 @@ comment on column fhir.value_sets.bound_to is 'class=reference;about=Columns tha
 comment on column fhir.value_sets.status is 'class=reference;about=draft, active or retired.';
 select core.comment_standard_columns('fhir.value_sets');
 
-alter table fhir.value_sets enable row level security;
-alter table fhir.value_sets force row level security;
+alter table fhir.value_sets enable row level security, force row level security;
 create policy tenant_isolation on fhir.value_sets
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -38,8 +38,7 @@ comment on column fhir.value_set_members.display is 'class=reference;about=Text 
 comment on column fhir.value_set_members.seq is 'class=reference;about=Place in the list, from 1.';
 select core.comment_standard_columns('fhir.value_set_members');
 
-alter table fhir.value_set_members enable row level security;
-alter table fhir.value_set_members force row level security;
+alter table fhir.value_set_members enable row level security, force row level security;
 create policy tenant_isolation on fhir.value_set_members
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -48,8 +48,7 @@ comment on column fhir.concept_maps.valid_during is 'class=reference;about=Days 
 comment on column fhir.concept_maps.reviewed_by is 'class=operational;about=The user who checked it, null for a mapping as loaded.';
 select core.comment_standard_columns('fhir.concept_maps');
 
-alter table fhir.concept_maps enable row level security;
-alter table fhir.concept_maps force row level security;
+alter table fhir.concept_maps enable row level security, force row level security;
 create policy tenant_isolation on fhir.concept_maps
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

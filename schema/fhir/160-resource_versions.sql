@@ -67,8 +67,7 @@ comment on column fhir.resource_versions.issues is 'class=phi;about=OperationOut
 comment on column fhir.resource_versions.bundle_type is 'class=operational;about=Bundle.type of bundles: document, collection, transaction and so on.';
 select core.comment_standard_columns('fhir.resource_versions');
 
-alter table fhir.resource_versions enable row level security;
-alter table fhir.resource_versions force row level security;
+alter table fhir.resource_versions enable row level security, force row level security;
 create policy tenant_isolation on fhir.resource_versions
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

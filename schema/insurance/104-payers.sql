@@ -62,8 +62,7 @@ comment on column insurance.payers.rules_effective is 'class=reference;about=Dat
 comment on column insurance.payers.status is 'class=reference;about=active, suspended (no new cases) or retired.';
 select core.comment_standard_columns('insurance.payers');
 
-alter table insurance.payers enable row level security;
-alter table insurance.payers force row level security;
+alter table insurance.payers enable row level security, force row level security;
 create policy tenant_isolation on insurance.payers
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -60,8 +60,7 @@ comment on column insurance.insurance_plans.row_count is 'class=reference;about=
 comment on column insurance.insurance_plans.status is 'class=reference;about=draft, active, failed (not loaded) or retired.';
 select core.comment_standard_columns('insurance.insurance_plans');
 
-alter table insurance.insurance_plans enable row level security;
-alter table insurance.insurance_plans force row level security;
+alter table insurance.insurance_plans enable row level security, force row level security;
 create policy tenant_isolation on insurance.insurance_plans
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

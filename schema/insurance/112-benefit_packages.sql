@@ -89,8 +89,7 @@ comment on column insurance.benefit_packages.stg_code is 'class=reference;about=
 comment on column insurance.benefit_packages.add_ons is 'class=reference;about=Packages that may be added to it, a list of codes.';
 select core.comment_standard_columns('insurance.benefit_packages');
 
-alter table insurance.benefit_packages enable row level security;
-alter table insurance.benefit_packages force row level security;
+alter table insurance.benefit_packages enable row level security, force row level security;
 create policy tenant_isolation on insurance.benefit_packages
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -89,8 +89,7 @@ comment on column insurance.coverages.card_document_id is 'class=operational;abo
 comment on column insurance.coverages.status is 'class=operational;about=draft, active, suspended, expired or cancelled.';
 select core.comment_standard_columns('insurance.coverages');
 
-alter table insurance.coverages enable row level security;
-alter table insurance.coverages force row level security;
+alter table insurance.coverages enable row level security, force row level security;
 create policy tenant_isolation on insurance.coverages
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -84,8 +84,7 @@ comment on column insurance.eligibility_checks.error is 'class=financial;about=W
 comment on column insurance.eligibility_checks.status is 'class=operational;about=pending, awaiting (sent), partial, complete or error (may be asked again).';
 select core.comment_standard_columns('insurance.eligibility_checks');
 
-alter table insurance.eligibility_checks enable row level security;
-alter table insurance.eligibility_checks force row level security;
+alter table insurance.eligibility_checks enable row level security, force row level security;
 create policy tenant_isolation on insurance.eligibility_checks
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

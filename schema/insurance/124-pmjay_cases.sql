@@ -115,8 +115,7 @@ comment on column insurance.pmjay_cases.cancel_reason is 'class=phi;about=Why th
 comment on column insurance.pmjay_cases.status is 'class=operational;about=registered, identity_verified, preauth_initiated, preauth_approved, preauth_rejected, under_treatment, discharged, claim_initiated, claim_queried, claim_approved, claim_rejected, reprocess, paid, closed or cancelled.';
 select core.comment_standard_columns('insurance.pmjay_cases');
 
-alter table insurance.pmjay_cases enable row level security;
-alter table insurance.pmjay_cases force row level security;
+alter table insurance.pmjay_cases enable row level security, force row level security;
 create policy tenant_isolation on insurance.pmjay_cases
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

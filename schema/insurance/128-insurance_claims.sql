@@ -188,8 +188,7 @@ comment on column insurance.insurance_claims.wallet_hold is 'class=financial;abo
 comment on column insurance.insurance_claims.status is 'class=operational;about=draft, ready, submitted, dispatch_failed, queried, approved, partially_approved, rejected, resubmitted, reprocess_requested, cancel_requested, cancelled, superseded, utilised, paid, lapsed, expired or closed.';
 select core.comment_standard_columns('insurance.insurance_claims');
 
-alter table insurance.insurance_claims enable row level security;
-alter table insurance.insurance_claims force row level security;
+alter table insurance.insurance_claims enable row level security, force row level security;
 create policy tenant_isolation on insurance.insurance_claims
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -81,8 +81,7 @@ comment on column insurance.insurance_claim_items.decision is 'class=operational
 comment on column insurance.insurance_claim_items.decision_reason is 'class=phi;about=The payer''s reason.';
 select core.comment_standard_columns('insurance.insurance_claim_items');
 
-alter table insurance.insurance_claim_items enable row level security;
-alter table insurance.insurance_claim_items force row level security;
+alter table insurance.insurance_claim_items enable row level security, force row level security;
 create policy tenant_isolation on insurance.insurance_claim_items
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -64,8 +64,7 @@ comment on column insurance.adjudication_events.message_id is 'class=operational
 comment on column insurance.adjudication_events.raw is 'class=phi;about=The answer as it was parsed, for an envelope.';
 select core.comment_standard_columns('insurance.adjudication_events');
 
-alter table insurance.adjudication_events enable row level security;
-alter table insurance.adjudication_events force row level security;
+alter table insurance.adjudication_events enable row level security, force row level security;
 create policy tenant_isolation on insurance.adjudication_events
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

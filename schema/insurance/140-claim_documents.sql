@@ -72,8 +72,7 @@ comment on column insurance.claim_documents.accepted is 'class=operational;about
 comment on column insurance.claim_documents.reject_reason is 'class=phi;about=Why it was refused.';
 select core.comment_standard_columns('insurance.claim_documents');
 
-alter table insurance.claim_documents enable row level security;
-alter table insurance.claim_documents force row level security;
+alter table insurance.claim_documents enable row level security, force row level security;
 create policy tenant_isolation on insurance.claim_documents
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -62,8 +62,7 @@ comment on column insurance.payer_queries.answer_document_ids is 'class=operatio
 comment on column insurance.payer_queries.status is 'class=operational;about=open, answered, lapsed (not answered in time), withdrawn (decided without) or closed.';
 select core.comment_standard_columns('insurance.payer_queries');
 
-alter table insurance.payer_queries enable row level security;
-alter table insurance.payer_queries force row level security;
+alter table insurance.payer_queries enable row level security, force row level security;
 create policy tenant_isolation on insurance.payer_queries
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -66,8 +66,7 @@ comment on column insurance.claim_payments.allocated is 'class=financial;about=H
 comment on column insurance.claim_payments.status is 'class=operational;about=notified, acknowledged, disputed (more than was approved, or another objection) or reconciled (all of it pays bills).';
 select core.comment_standard_columns('insurance.claim_payments');
 
-alter table insurance.claim_payments enable row level security;
-alter table insurance.claim_payments force row level security;
+alter table insurance.claim_payments enable row level security, force row level security;
 create policy tenant_isolation on insurance.claim_payments
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -80,8 +80,7 @@ comment on column insurance.beneficiary_authentications.exception_approved_by is
 comment on column insurance.beneficiary_authentications.status is 'class=operational;about=initiated, authenticated, failed or expired.';
 select core.comment_standard_columns('insurance.beneficiary_authentications');
 
-alter table insurance.beneficiary_authentications enable row level security;
-alter table insurance.beneficiary_authentications force row level security;
+alter table insurance.beneficiary_authentications enable row level security, force row level security;
 create policy tenant_isolation on insurance.beneficiary_authentications
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -97,8 +97,7 @@ comment on column insurance.nhcx_messages.processed_at is 'class=operational;abo
 comment on column insurance.nhcx_messages.status is 'class=operational;about=pending, processing, sent, completed or failed (may be tried again).';
 select core.comment_standard_columns('insurance.nhcx_messages');
 
-alter table insurance.nhcx_messages enable row level security;
-alter table insurance.nhcx_messages force row level security;
+alter table insurance.nhcx_messages enable row level security, force row level security;
 create policy tenant_isolation on insurance.nhcx_messages
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

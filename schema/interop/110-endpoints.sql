@@ -56,8 +56,7 @@ comment on column interop.endpoints.message_types is 'class=operational;about=Ty
 comment on column interop.endpoints.status is 'class=operational;about=draft, active, paused or retired.';
 select core.comment_standard_columns('interop.endpoints');
 
-alter table interop.endpoints enable row level security;
-alter table interop.endpoints force row level security;
+alter table interop.endpoints enable row level security, force row level security;
 create policy tenant_isolation on interop.endpoints
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -100,13 +100,11 @@ comment on column interop.hl7_messages.replay_of_id is 'class=operational;about=
 comment on column interop.hl7_messages.status is 'class=operational;about=In: received, parsed, applied, ignored, failed, dead or rejected. Out: queued, sent, acked, failed or dead.';
 select core.comment_standard_columns('interop.hl7_messages');
 
-alter table interop.hl7_messages enable row level security;
-alter table interop.hl7_messages force row level security;
+alter table interop.hl7_messages enable row level security, force row level security;
 create policy tenant_isolation on interop.hl7_messages
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
-alter table interop.hl7_messages_default enable row level security;
-alter table interop.hl7_messages_default force row level security;
+alter table interop.hl7_messages_default enable row level security, force row level security;
 create policy tenant_isolation on interop.hl7_messages_default
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

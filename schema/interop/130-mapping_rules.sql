@@ -59,8 +59,7 @@ comment on column interop.mapping_rules.approved_by is 'class=reference;about=Us
 comment on column interop.mapping_rules.status is 'class=reference;about=draft, active or retired.';
 select core.comment_standard_columns('interop.mapping_rules');
 
-alter table interop.mapping_rules enable row level security;
-alter table interop.mapping_rules force row level security;
+alter table interop.mapping_rules enable row level security, force row level security;
 create policy tenant_isolation on interop.mapping_rules
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

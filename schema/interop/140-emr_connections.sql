@@ -63,8 +63,7 @@ comment on column interop.emr_connections.capability_hash is 'class=operational;
 comment on column interop.emr_connections.status is 'class=operational;about=draft, testing, active, degraded (failing) or disabled.';
 select core.comment_standard_columns('interop.emr_connections');
 
-alter table interop.emr_connections enable row level security;
-alter table interop.emr_connections force row level security;
+alter table interop.emr_connections enable row level security, force row level security;
 create policy tenant_isolation on interop.emr_connections
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -79,8 +79,7 @@ comment on column inventory.items.storage is 'class=operational;about=How to sto
 comment on column inventory.items.active is 'class=operational;about=Whether it may be ordered.';
 select core.comment_standard_columns('inventory.items');
 
-alter table inventory.items enable row level security;
-alter table inventory.items force row level security;
+alter table inventory.items enable row level security, force row level security;
 create policy tenant_isolation on inventory.items
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -53,8 +53,7 @@ comment on column inventory.suppliers.rating is 'class=operational;about=Score o
 comment on column inventory.suppliers.status is 'class=operational;about=active, blocked (a reason is required) or inactive.';
 select core.comment_standard_columns('inventory.suppliers');
 
-alter table inventory.suppliers enable row level security;
-alter table inventory.suppliers force row level security;
+alter table inventory.suppliers enable row level security, force row level security;
 create policy tenant_isolation on inventory.suppliers
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -76,8 +76,7 @@ comment on column inventory.batches.expiry_announced_at is 'class=operational;ab
 comment on column inventory.batches.status is 'class=operational;about=quarantine (not released yet), available, hold, recalled, expired, rejected, destroyed or returned_to_vendor; changed by operations.';
 select core.comment_standard_columns('inventory.batches');
 
-alter table inventory.batches enable row level security;
-alter table inventory.batches force row level security;
+alter table inventory.batches enable row level security, force row level security;
 create policy tenant_isolation on inventory.batches
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

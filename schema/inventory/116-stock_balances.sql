@@ -54,8 +54,7 @@ comment on column inventory.stock_balances.bin is 'class=operational;about=Shelf
 comment on column inventory.stock_balances.last_movement_id is 'class=operational;about=The movement that set on_hand. No foreign key: the ledger keeps its rows for ever, and the index that a key needs would be rewritten by every movement.';
 select core.comment_standard_columns('inventory.stock_balances');
 
-alter table inventory.stock_balances enable row level security;
-alter table inventory.stock_balances force row level security;
+alter table inventory.stock_balances enable row level security, force row level security;
 create policy tenant_isolation on inventory.stock_balances
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

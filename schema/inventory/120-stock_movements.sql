@@ -96,8 +96,7 @@ comment on column inventory.stock_movements.witness_id is 'class=operational;abo
 comment on column inventory.stock_movements.idempotency_key is 'class=operational;about=Same key and content, same movement.';
 select core.comment_standard_columns('inventory.stock_movements');
 
-alter table inventory.stock_movements enable row level security;
-alter table inventory.stock_movements force row level security;
+alter table inventory.stock_movements enable row level security, force row level security;
 create policy tenant_isolation on inventory.stock_movements
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -61,8 +61,7 @@ comment on column inventory.stock_reservations.expires_at is 'class=operational;
 comment on column inventory.stock_reservations.status is 'class=operational;about=active, consumed (all taken), released or expired.';
 select core.comment_standard_columns('inventory.stock_reservations');
 
-alter table inventory.stock_reservations enable row level security;
-alter table inventory.stock_reservations force row level security;
+alter table inventory.stock_reservations enable row level security, force row level security;
 create policy tenant_isolation on inventory.stock_reservations
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

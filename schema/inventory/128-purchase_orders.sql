@@ -70,8 +70,7 @@ comment on column inventory.purchase_orders.terms is 'class=financial;about=Cond
 comment on column inventory.purchase_orders.status is 'class=operational;about=Where the order stands, from draft to received.';
 select core.comment_standard_columns('inventory.purchase_orders');
 
-alter table inventory.purchase_orders enable row level security;
-alter table inventory.purchase_orders force row level security;
+alter table inventory.purchase_orders enable row level security, force row level security;
 create policy tenant_isolation on inventory.purchase_orders
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -47,8 +47,7 @@ comment on column inventory.purchase_order_items.tax_rate is 'class=financial;ab
 comment on column inventory.purchase_order_items.free_qty is 'class=operational;about=Base units that the supplier adds free of charge.';
 select core.comment_standard_columns('inventory.purchase_order_items');
 
-alter table inventory.purchase_order_items enable row level security;
-alter table inventory.purchase_order_items force row level security;
+alter table inventory.purchase_order_items enable row level security, force row level security;
 create policy tenant_isolation on inventory.purchase_order_items
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -72,8 +72,7 @@ comment on column inventory.goods_receipts.temperature_ok is 'class=operational;
 comment on column inventory.goods_receipts.status is 'class=operational;about=draft, inspected, posted (in stock), rejected or cancelled.';
 select core.comment_standard_columns('inventory.goods_receipts');
 
-alter table inventory.goods_receipts enable row level security;
-alter table inventory.goods_receipts force row level security;
+alter table inventory.goods_receipts enable row level security, force row level security;
 create policy tenant_isolation on inventory.goods_receipts
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -64,8 +64,7 @@ comment on column inventory.goods_receipt_items.tax_rate is 'class=financial;abo
 comment on column inventory.goods_receipt_items.reject_reason is 'class=operational;about=Why goods were sent back.';
 select core.comment_standard_columns('inventory.goods_receipt_items');
 
-alter table inventory.goods_receipt_items enable row level security;
-alter table inventory.goods_receipt_items force row level security;
+alter table inventory.goods_receipt_items enable row level security, force row level security;
 create policy tenant_isolation on inventory.goods_receipt_items
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -66,8 +66,7 @@ comment on column inventory.indents.priority is 'class=operational;about=routine
 comment on column inventory.indents.status is 'class=operational;about=Where the indent stands, from submitted to received.';
 select core.comment_standard_columns('inventory.indents');
 
-alter table inventory.indents enable row level security;
-alter table inventory.indents force row level security;
+alter table inventory.indents enable row level security, force row level security;
 create policy tenant_isolation on inventory.indents
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -45,8 +45,7 @@ comment on column inventory.indent_items.issued_qty is 'class=operational;about=
 comment on column inventory.indent_items.received_qty is 'class=operational;about=Base units that arrived; what is missing was lost on the way.';
 select core.comment_standard_columns('inventory.indent_items');
 
-alter table inventory.indent_items enable row level security;
-alter table inventory.indent_items force row level security;
+alter table inventory.indent_items enable row level security, force row level security;
 create policy tenant_isolation on inventory.indent_items
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

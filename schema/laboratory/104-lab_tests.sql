@@ -72,8 +72,7 @@ comment on column laboratory.lab_tests.formula is 'class=reference;about=For cal
 comment on column laboratory.lab_tests.active is 'class=reference;about=Whether the test can be ordered.';
 select core.comment_standard_columns('laboratory.lab_tests');
 
-alter table laboratory.lab_tests enable row level security;
-alter table laboratory.lab_tests force row level security;
+alter table laboratory.lab_tests enable row level security, force row level security;
 create policy tenant_isolation on laboratory.lab_tests
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

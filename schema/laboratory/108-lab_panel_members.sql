@@ -35,8 +35,7 @@ comment on column laboratory.lab_panel_members.seq is 'class=reference;about=Pla
 comment on column laboratory.lab_panel_members.required is 'class=reference;about=Whether the panel is incomplete without the test.';
 select core.comment_standard_columns('laboratory.lab_panel_members');
 
-alter table laboratory.lab_panel_members enable row level security;
-alter table laboratory.lab_panel_members force row level security;
+alter table laboratory.lab_panel_members enable row level security, force row level security;
 create policy tenant_isolation on laboratory.lab_panel_members
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -64,8 +64,7 @@ comment on column laboratory.reference_ranges.valid_during is 'class=reference;a
 comment on column laboratory.reference_ranges.approved_by is 'class=reference;about=The person who approved it; null for shared defaults only.';
 select core.comment_standard_columns('laboratory.reference_ranges');
 
-alter table laboratory.reference_ranges enable row level security;
-alter table laboratory.reference_ranges force row level security;
+alter table laboratory.reference_ranges enable row level security, force row level security;
 create policy tenant_isolation on laboratory.reference_ranges
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -79,8 +79,7 @@ comment on column laboratory.lab_orders.billed_at is 'class=operational;about=Wh
 comment on column laboratory.lab_orders.status is 'class=phi;about=Where the order stands; follows its items.';
 select core.comment_standard_columns('laboratory.lab_orders');
 
-alter table laboratory.lab_orders enable row level security;
-alter table laboratory.lab_orders force row level security;
+alter table laboratory.lab_orders enable row level security, force row level security;
 create policy tenant_isolation on laboratory.lab_orders
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

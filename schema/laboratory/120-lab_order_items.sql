@@ -77,8 +77,7 @@ comment on column laboratory.lab_order_items.due_at is 'class=phi;about=When the
 comment on column laboratory.lab_order_items.status is 'class=phi;about=ordered, sampled, in_process, resulted, verified, authorised, reported; recollect, cancelled, amended.';
 select core.comment_standard_columns('laboratory.lab_order_items');
 
-alter table laboratory.lab_order_items enable row level security;
-alter table laboratory.lab_order_items force row level security;
+alter table laboratory.lab_order_items enable row level security, force row level security;
 create policy tenant_isolation on laboratory.lab_order_items
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

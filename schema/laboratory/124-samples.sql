@@ -156,8 +156,7 @@ comment on column laboratory.samples.disposed_by is 'class=operational;about=Who
 comment on column laboratory.samples.status is 'class=phi;about=Where the sample is in its life.';
 select core.comment_standard_columns('laboratory.samples');
 
-alter table laboratory.samples enable row level security;
-alter table laboratory.samples force row level security;
+alter table laboratory.samples enable row level security, force row level security;
 create policy tenant_isolation on laboratory.samples
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -57,8 +57,7 @@ comment on column laboratory.sample_events.device_id is 'class=operational;about
 comment on column laboratory.sample_events.client_op_id is 'class=operational;about=Id that the client gave the move; sent again it gets this row.';
 select core.comment_standard_columns('laboratory.sample_events');
 
-alter table laboratory.sample_events enable row level security;
-alter table laboratory.sample_events force row level security;
+alter table laboratory.sample_events enable row level security, force row level security;
 create policy tenant_isolation on laboratory.sample_events
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -143,8 +143,7 @@ comment on column laboratory.lab_results.amendment_reason is 'class=phi;about=Wh
 comment on column laboratory.lab_results.status is 'class=phi;about=registered, preliminary, verified, final, corrected; superseded, cancelled, entered_in_error.';
 select core.comment_standard_columns('laboratory.lab_results');
 
-alter table laboratory.lab_results enable row level security;
-alter table laboratory.lab_results force row level security;
+alter table laboratory.lab_results enable row level security, force row level security;
 create policy tenant_isolation on laboratory.lab_results
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -63,8 +63,7 @@ comment on column laboratory.critical_notifications.escalation_level is 'class=o
 comment on column laboratory.critical_notifications.outcome is 'class=phi;about=What the listener said or will do.';
 select core.comment_standard_columns('laboratory.critical_notifications');
 
-alter table laboratory.critical_notifications enable row level security;
-alter table laboratory.critical_notifications force row level security;
+alter table laboratory.critical_notifications enable row level security, force row level security;
 create policy tenant_isolation on laboratory.critical_notifications
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -83,8 +83,7 @@ comment on column laboratory.diagnostic_reports.delivered is 'class=phi;about=Wh
 comment on column laboratory.diagnostic_reports.status is 'class=phi;about=registered, partial, final, amended, corrected; cancelled, entered_in_error.';
 select core.comment_standard_columns('laboratory.diagnostic_reports');
 
-alter table laboratory.diagnostic_reports enable row level security;
-alter table laboratory.diagnostic_reports force row level security;
+alter table laboratory.diagnostic_reports enable row level security, force row level security;
 create policy tenant_isolation on laboratory.diagnostic_reports
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -74,8 +74,7 @@ comment on column laboratory.qc_lots.accepted_at is 'class=operational;about=Whe
 comment on column laboratory.qc_lots.status is 'class=operational;about=establishing, active or retired.';
 select core.comment_standard_columns('laboratory.qc_lots');
 
-alter table laboratory.qc_lots enable row level security;
-alter table laboratory.qc_lots force row level security;
+alter table laboratory.qc_lots enable row level security, force row level security;
 create policy tenant_isolation on laboratory.qc_lots
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -84,13 +84,11 @@ comment on column laboratory.qc_results.reviewed_by is 'class=operational;about=
 comment on column laboratory.qc_results.reviewed_at is 'class=operational;about=When it was reviewed.';
 select core.comment_standard_columns('laboratory.qc_results');
 
-alter table laboratory.qc_results enable row level security;
-alter table laboratory.qc_results force row level security;
+alter table laboratory.qc_results enable row level security, force row level security;
 create policy tenant_isolation on laboratory.qc_results
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
-alter table laboratory.qc_results_default enable row level security;
-alter table laboratory.qc_results_default force row level security;
+alter table laboratory.qc_results_default enable row level security, force row level security;
 create policy tenant_isolation on laboratory.qc_results_default
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -81,8 +81,7 @@ comment on column medication.prescriptions.cancel_reason is 'class=phi;about=Why
 comment on column medication.prescriptions.status is 'class=phi;about=draft, active, partially_dispensed, completed, stopped, cancelled or expired.';
 select core.comment_standard_columns('medication.prescriptions');
 
-alter table medication.prescriptions enable row level security;
-alter table medication.prescriptions force row level security;
+alter table medication.prescriptions enable row level security, force row level security;
 create policy tenant_isolation on medication.prescriptions
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -92,8 +92,7 @@ comment on column medication.prescription_items.stop_reason is 'class=phi;about=
 comment on column medication.prescription_items.status is 'class=phi;about=draft, active, on_hold, completed, stopped, cancelled or entered_in_error.';
 select core.comment_standard_columns('medication.prescription_items');
 
-alter table medication.prescription_items enable row level security;
-alter table medication.prescription_items force row level security;
+alter table medication.prescription_items enable row level security, force row level security;
 create policy tenant_isolation on medication.prescription_items
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

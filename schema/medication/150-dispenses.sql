@@ -82,8 +82,7 @@ comment on column medication.dispenses.charge_status is 'class=financial;about=c
 comment on column medication.dispenses.status is 'class=operational;about=preparing, ready (waits at the counter), completed, cancelled or returned (all of it came back).';
 select core.comment_standard_columns('medication.dispenses');
 
-alter table medication.dispenses enable row level security;
-alter table medication.dispenses force row level security;
+alter table medication.dispenses enable row level security, force row level security;
 create policy tenant_isolation on medication.dispenses
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

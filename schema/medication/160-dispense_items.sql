@@ -77,8 +77,7 @@ comment on column medication.dispense_items.fefo_override_reason is 'class=opera
 comment on column medication.dispense_items.substitution_reason is 'class=phi;about=Why an equivalent of the prescribed drug was given.';
 select core.comment_standard_columns('medication.dispense_items');
 
-alter table medication.dispense_items enable row level security;
-alter table medication.dispense_items force row level security;
+alter table medication.dispense_items enable row level security, force row level security;
 create policy tenant_isolation on medication.dispense_items
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -99,13 +99,11 @@ comment on column medication.medication_administrations.note_enc is 'class=phi;e
 comment on column medication.medication_administrations.status is 'class=phi;about=due, given, missed, refused, held, cancelled (the order ended before) or entered_in_error.';
 select core.comment_standard_columns('medication.medication_administrations');
 
-alter table medication.medication_administrations enable row level security;
-alter table medication.medication_administrations force row level security;
+alter table medication.medication_administrations enable row level security, force row level security;
 create policy tenant_isolation on medication.medication_administrations
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
-alter table medication.medication_administrations_default enable row level security;
-alter table medication.medication_administrations_default force row level security;
+alter table medication.medication_administrations_default enable row level security, force row level security;
 create policy tenant_isolation on medication.medication_administrations_default
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -131,8 +131,7 @@ comment on column patient.patients.merged_into_id is 'class=phi;about=The patien
 comment on column patient.patients.status is 'class=phi;about=active, inactive, deceased or merged.';
 select core.comment_standard_columns('patient.patients');
 
-alter table patient.patients enable row level security;
-alter table patient.patients force row level security;
+alter table patient.patients enable row level security, force row level security;
 create policy tenant_isolation on patient.patients
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

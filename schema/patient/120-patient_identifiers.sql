@@ -61,8 +61,7 @@ comment on column patient.patient_identifiers.verification_method is 'class=oper
 comment on column patient.patient_identifiers.is_primary is 'class=phi;about=The one to use among several of its kind.';
 select core.comment_standard_columns('patient.patient_identifiers');
 
-alter table patient.patient_identifiers enable row level security;
-alter table patient.patient_identifiers force row level security;
+alter table patient.patient_identifiers enable row level security, force row level security;
 create policy tenant_isolation on patient.patient_identifiers
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -65,8 +65,7 @@ comment on column patient.patient_contacts.proxy_scope is 'class=phi;about=What 
 comment on column patient.patient_contacts.valid_to is 'class=phi;about=Last day on which the contact may act; a child comes of age.';
 select core.comment_standard_columns('patient.patient_contacts');
 
-alter table patient.patient_contacts enable row level security;
-alter table patient.patient_contacts force row level security;
+alter table patient.patient_contacts enable row level security, force row level security;
 create policy tenant_isolation on patient.patient_contacts
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -61,8 +61,7 @@ comment on column patient.patient_merges.reason is 'class=phi;about=Why the two 
 comment on column patient.patient_merges.status is 'class=operational;about=proposed, approved, merged, reversed or dismissed.';
 select core.comment_standard_columns('patient.patient_merges');
 
-alter table patient.patient_merges enable row level security;
-alter table patient.patient_merges force row level security;
+alter table patient.patient_merges enable row level security, force row level security;
 create policy tenant_isolation on patient.patient_merges
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

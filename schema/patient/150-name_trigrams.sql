@@ -24,8 +24,7 @@ comment on column patient.name_trigrams.trigram is 'class=operational;about=Hash
 comment on column patient.name_trigrams.patient_id is 'class=operational;about=The patient whose name holds them.';
 select core.comment_standard_columns('patient.name_trigrams');
 
-alter table patient.name_trigrams enable row level security;
-alter table patient.name_trigrams force row level security;
+alter table patient.name_trigrams enable row level security, force row level security;
 create policy tenant_isolation on patient.name_trigrams
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

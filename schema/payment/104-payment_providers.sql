@@ -56,8 +56,7 @@ comment on column payment.payment_providers.priority is 'class=operational;about
 comment on column payment.payment_providers.status is 'class=operational;about=active or disabled.';
 select core.comment_standard_columns('payment.payment_providers');
 
-alter table payment.payment_providers enable row level security;
-alter table payment.payment_providers force row level security;
+alter table payment.payment_providers enable row level security, force row level security;
 create policy tenant_isolation on payment.payment_providers
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -58,8 +58,7 @@ comment on column payment.payment_methods.consent_at is 'class=financial;about=W
 comment on column payment.payment_methods.is_default is 'class=operational;about=True for the one that is offered first.';
 select core.comment_standard_columns('payment.payment_methods');
 
-alter table payment.payment_methods enable row level security;
-alter table payment.payment_methods force row level security;
+alter table payment.payment_methods enable row level security, force row level security;
 create policy tenant_isolation on payment.payment_methods
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -89,8 +89,7 @@ comment on column payment.payment_intents.clinic_id is 'class=operational;about=
 comment on column payment.payment_intents.items is 'class=financial;about=What it is for: [{"purpose", "invoice_id", "appointment_id", "description", "amount"}], amounts adding up to the whole.';
 select core.comment_standard_columns('payment.payment_intents');
 
-alter table payment.payment_intents enable row level security;
-alter table payment.payment_intents force row level security;
+alter table payment.payment_intents enable row level security, force row level security;
 create policy tenant_isolation on payment.payment_intents
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

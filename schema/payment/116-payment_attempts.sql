@@ -54,8 +54,7 @@ comment on column payment.payment_attempts.response_redacted is 'class=financial
 comment on column payment.payment_attempts.amount is 'class=financial;about=The amount that the provider spoke of.';
 select core.comment_standard_columns('payment.payment_attempts');
 
-alter table payment.payment_attempts enable row level security;
-alter table payment.payment_attempts force row level security;
+alter table payment.payment_attempts enable row level security, force row level security;
 create policy tenant_isolation on payment.payment_attempts
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -102,8 +102,7 @@ comment on column payment.payments.void_reason is 'class=financial;about=Why it 
 comment on column payment.payments.status is 'class=financial;about=Where it stands; the values are payment.payment_status.';
 select core.comment_standard_columns('payment.payments');
 
-alter table payment.payments enable row level security;
-alter table payment.payments force row level security;
+alter table payment.payments enable row level security, force row level security;
 create policy tenant_isolation on payment.payments
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -45,8 +45,7 @@ comment on column payment.payment_items.description is 'class=financial;about=Te
 comment on column payment.payment_items.amount is 'class=financial;about=How much of the payment.';
 select core.comment_standard_columns('payment.payment_items');
 
-alter table payment.payment_items enable row level security;
-alter table payment.payment_items force row level security;
+alter table payment.payment_items enable row level security, force row level security;
 create policy tenant_isolation on payment.payment_items
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -70,8 +70,7 @@ comment on column payment.refunds.failure_code is 'class=operational;about=Why t
 comment on column payment.refunds.status is 'class=financial;about=requested, approved, processing, completed, failed (may be tried again), rejected.';
 select core.comment_standard_columns('payment.refunds');
 
-alter table payment.refunds enable row level security;
-alter table payment.refunds force row level security;
+alter table payment.refunds enable row level security, force row level security;
 create policy tenant_isolation on payment.refunds
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -50,8 +50,7 @@ comment on column payment.settlements.variance is 'class=financial;about=What th
 comment on column payment.settlements.status is 'class=financial;about=imported, matching, reconciled, exception.';
 select core.comment_standard_columns('payment.settlements');
 
-alter table payment.settlements enable row level security;
-alter table payment.settlements force row level security;
+alter table payment.settlements enable row level security, force row level security;
 create policy tenant_isolation on payment.settlements
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

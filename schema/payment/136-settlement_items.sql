@@ -52,8 +52,7 @@ comment on column payment.settlement_items.tax is 'class=financial;about=Tax on 
 comment on column payment.settlement_items.match is 'class=operational;about=matched, amount_mismatch, missing_here (not one of ours), missing_there (ours, not in the payout).';
 select core.comment_standard_columns('payment.settlement_items');
 
-alter table payment.settlement_items enable row level security;
-alter table payment.settlement_items force row level security;
+alter table payment.settlement_items enable row level security, force row level security;
 create policy tenant_isolation on payment.settlement_items
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -53,8 +53,7 @@ comment on column payment.disputes.outcome is 'class=financial;about=What was de
 comment on column payment.disputes.status is 'class=financial;about=opened, evidence_submitted, accepted (not contested), won, lost.';
 select core.comment_standard_columns('payment.disputes');
 
-alter table payment.disputes enable row level security;
-alter table payment.disputes force row level security;
+alter table payment.disputes enable row level security, force row level security;
 create policy tenant_isolation on payment.disputes
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

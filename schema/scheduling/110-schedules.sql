@@ -77,8 +77,7 @@ comment on column scheduling.schedules.valid_during is 'class=operational;about=
 comment on column scheduling.schedules.reason is 'class=operational;about=Why the rule exists, such as leave or a public holiday.';
 select core.comment_standard_columns('scheduling.schedules');
 
-alter table scheduling.schedules enable row level security;
-alter table scheduling.schedules force row level security;
+alter table scheduling.schedules enable row level security, force row level security;
 create policy tenant_isolation on scheduling.schedules
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -82,8 +82,7 @@ comment on column scheduling.appointment_slots.held_count is 'class=operational;
 comment on column scheduling.appointment_slots.status is 'class=operational;about=open and full follow the counts; blocked and cancelled are set by people, past by scheduling.close_past_slots.';
 select core.comment_standard_columns('scheduling.appointment_slots');
 
-alter table scheduling.appointment_slots enable row level security;
-alter table scheduling.appointment_slots force row level security;
+alter table scheduling.appointment_slots enable row level security, force row level security;
 create policy tenant_isolation on scheduling.appointment_slots
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -112,8 +112,7 @@ comment on column scheduling.appointments.encounter_id is 'class=phi;about=The c
 comment on column scheduling.appointments.status is 'class=phi;about=Where the visit stands.';
 select core.comment_standard_columns('scheduling.appointments');
 
-alter table scheduling.appointments enable row level security;
-alter table scheduling.appointments force row level security;
+alter table scheduling.appointments enable row level security, force row level security;
 create policy tenant_isolation on scheduling.appointments
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -113,8 +113,7 @@ comment on column scheduling.queue_management.recall_count is 'class=operational
 comment on column scheduling.queue_management.status is 'class=operational;about=Where the token stands.';
 select core.comment_standard_columns('scheduling.queue_management');
 
-alter table scheduling.queue_management enable row level security;
-alter table scheduling.queue_management force row level security;
+alter table scheduling.queue_management enable row level security, force row level security;
 create policy tenant_isolation on scheduling.queue_management
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -60,8 +60,7 @@ comment on column scheduling.resource_bookings.booked_by is 'class=operational;a
 comment on column scheduling.resource_bookings.status is 'class=operational;about=Where the booking stands.';
 select core.comment_standard_columns('scheduling.resource_bookings');
 
-alter table scheduling.resource_bookings enable row level security;
-alter table scheduling.resource_bookings force row level security;
+alter table scheduling.resource_bookings enable row level security, force row level security;
 create policy tenant_isolation on scheduling.resource_bookings
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

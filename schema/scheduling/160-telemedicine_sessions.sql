@@ -78,8 +78,7 @@ comment on column scheduling.telemedicine_sessions.quality is 'class=operational
 comment on column scheduling.telemedicine_sessions.status is 'class=operational;about=Where the session stands.';
 select core.comment_standard_columns('scheduling.telemedicine_sessions');
 
-alter table scheduling.telemedicine_sessions enable row level security;
-alter table scheduling.telemedicine_sessions force row level security;
+alter table scheduling.telemedicine_sessions enable row level security, force row level security;
 create policy tenant_isolation on scheduling.telemedicine_sessions
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

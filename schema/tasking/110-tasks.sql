@@ -123,8 +123,7 @@ comment on column tasking.tasks.hlc_node is 'class=operational;about=Hybrid logi
 comment on column tasking.tasks.field_clocks is 'class=operational;about=For each field that was written: hlc (as text), node and seq (count of the node) of its last write.';
 select core.comment_standard_columns('tasking.tasks');
 
-alter table tasking.tasks enable row level security;
-alter table tasking.tasks force row level security;
+alter table tasking.tasks enable row level security, force row level security;
 create policy tenant_isolation on tasking.tasks
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -95,8 +95,7 @@ comment on column tasking.emr_verifications.hlc_node is 'class=operational;about
 comment on column tasking.emr_verifications.field_clocks is 'class=operational;about=For each field that was written: hlc (as text), node and seq (count of the node) of its last write.';
 select core.comment_standard_columns('tasking.emr_verifications');
 
-alter table tasking.emr_verifications enable row level security;
-alter table tasking.emr_verifications force row level security;
+alter table tasking.emr_verifications enable row level security, force row level security;
 create policy tenant_isolation on tasking.emr_verifications
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

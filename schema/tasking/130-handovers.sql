@@ -87,8 +87,7 @@ comment on column tasking.handovers.hlc_node is 'class=operational;about=Hybrid 
 comment on column tasking.handovers.field_clocks is 'class=operational;about=For each field that was written: hlc (as text), node and seq (count of the node) of its last write.';
 select core.comment_standard_columns('tasking.handovers');
 
-alter table tasking.handovers enable row level security;
-alter table tasking.handovers force row level security;
+alter table tasking.handovers enable row level security, force row level security;
 create policy tenant_isolation on tasking.handovers
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

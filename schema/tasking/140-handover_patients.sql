@@ -81,8 +81,7 @@ comment on column tasking.handover_patients.hlc_node is 'class=operational;about
 comment on column tasking.handover_patients.field_clocks is 'class=operational;about=For each field that was written: hlc (as text), node and seq (count of the node) of its last write.';
 select core.comment_standard_columns('tasking.handover_patients');
 
-alter table tasking.handover_patients enable row level security;
-alter table tasking.handover_patients force row level security;
+alter table tasking.handover_patients enable row level security, force row level security;
 create policy tenant_isolation on tasking.handover_patients
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

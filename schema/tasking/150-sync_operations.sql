@@ -78,8 +78,7 @@ comment on column tasking.sync_operations.resolution is 'class=operational;about
 comment on column tasking.sync_operations.resolves_id is 'class=operational;about=The conflict that this row decides.';
 select core.comment_standard_columns('tasking.sync_operations');
 
-alter table tasking.sync_operations enable row level security;
-alter table tasking.sync_operations force row level security;
+alter table tasking.sync_operations enable row level security, force row level security;
 create policy tenant_isolation on tasking.sync_operations
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -71,8 +71,7 @@ comment on column webhook.integration_webhooks.status is 'class=operational;abou
 
 select core.comment_standard_columns('webhook.integration_webhooks');
 
-alter table webhook.integration_webhooks enable row level security;
-alter table webhook.integration_webhooks force row level security;
+alter table webhook.integration_webhooks enable row level security, force row level security;
 
 create policy tenant_isolation on webhook.integration_webhooks
   using (tenant_id = (select core.current_tenant_id()))

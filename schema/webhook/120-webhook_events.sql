@@ -90,8 +90,7 @@ comment on column webhook.webhook_events.status is 'class=operational;about=pend
 
 select core.comment_standard_columns('webhook.webhook_events');
 
-alter table webhook.webhook_events enable row level security;
-alter table webhook.webhook_events force row level security;
+alter table webhook.webhook_events enable row level security, force row level security;
 
 create policy tenant_isolation on webhook.webhook_events
   using (tenant_id = (select core.current_tenant_id()))

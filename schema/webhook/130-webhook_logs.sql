@@ -53,15 +53,13 @@ comment on column webhook.webhook_logs.error is 'class=operational;about=Error t
 
 select core.comment_standard_columns('webhook.webhook_logs');
 
-alter table webhook.webhook_logs enable row level security;
-alter table webhook.webhook_logs force row level security;
+alter table webhook.webhook_logs enable row level security, force row level security;
 
 create policy tenant_isolation on webhook.webhook_logs
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table webhook.webhook_logs_default enable row level security;
-alter table webhook.webhook_logs_default force row level security;
+alter table webhook.webhook_logs_default enable row level security, force row level security;
 
 create policy tenant_isolation on webhook.webhook_logs_default
   using (tenant_id = (select core.current_tenant_id()))

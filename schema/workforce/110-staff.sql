@@ -81,8 +81,7 @@ comment on column workforce.staff.left_on is 'class=operational;about=Last day o
 comment on column workforce.staff.status is 'class=operational;about=onboarding, active, on_leave, suspended or left.';
 select core.comment_standard_columns('workforce.staff');
 
-alter table workforce.staff enable row level security;
-alter table workforce.staff force row level security;
+alter table workforce.staff enable row level security, force row level security;
 create policy tenant_isolation on workforce.staff
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

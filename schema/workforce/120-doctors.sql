@@ -56,8 +56,7 @@ comment on column workforce.doctors.telemedicine_enabled is 'class=operational;a
 comment on column workforce.doctors.signature_key_ref is 'class=pii;about=Reference to the signing key in the key store; never the key.';
 select core.comment_standard_columns('workforce.doctors');
 
-alter table workforce.doctors enable row level security;
-alter table workforce.doctors force row level security;
+alter table workforce.doctors enable row level security, force row level security;
 create policy tenant_isolation on workforce.doctors
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

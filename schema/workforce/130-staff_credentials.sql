@@ -59,8 +59,7 @@ comment on column workforce.staff_credentials.verified_at is 'class=operational;
 comment on column workforce.staff_credentials.status is 'class=operational;about=submitted, verified, rejected, expired or revoked.';
 select core.comment_standard_columns('workforce.staff_credentials');
 
-alter table workforce.staff_credentials enable row level security;
-alter table workforce.staff_credentials force row level security;
+alter table workforce.staff_credentials enable row level security, force row level security;
 create policy tenant_isolation on workforce.staff_credentials
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -51,8 +51,7 @@ comment on column workforce.shifts.min_staff is 'class=operational;about=People 
 comment on column workforce.shifts.status is 'class=operational;about=planned, open, handing_over, closed or cancelled.';
 select core.comment_standard_columns('workforce.shifts');
 
-alter table workforce.shifts enable row level security;
-alter table workforce.shifts force row level security;
+alter table workforce.shifts enable row level security, force row level security;
 create policy tenant_isolation on workforce.shifts
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -52,8 +52,7 @@ comment on column workforce.shift_assignments.swapped_with_id is 'class=operatio
 comment on column workforce.shift_assignments.status is 'class=operational;about=assigned, checked_in, checked_out, absent, swapped or cancelled.';
 select core.comment_standard_columns('workforce.shift_assignments');
 
-alter table workforce.shift_assignments enable row level security;
-alter table workforce.shift_assignments force row level security;
+alter table workforce.shift_assignments enable row level security, force row level security;
 create policy tenant_isolation on workforce.shift_assignments
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));

@@ -540,9 +540,11 @@ declare
   v_parent pg_catalog.pg_class;
 begin
   select * into v_parent from pg_catalog.pg_class where oid = p_parent;
+  execute pg_catalog.format(
+    'alter table %s owner to %I%s', p_partition, pg_catalog.pg_get_userbyid(v_parent.relowner),
+    case when v_parent.relrowsecurity then ', enable row level security, force row level security' end
+  );
   if v_parent.relrowsecurity then
-    execute pg_catalog.format('alter table %s enable row level security', p_partition);
-    execute pg_catalog.format('alter table %s force row level security', p_partition);
     execute pg_catalog.format(
       'create policy tenant_isolation on %s using (tenant_id = (select core.current_tenant_id())) with check (tenant_id = (select core.current_tenant_id()))',
       p_partition
@@ -558,7 +560,6 @@ begin
       (select relname from pg_catalog.pg_class where oid = p_partition) || '_no_truncate', p_partition
     );
   end if;
-  execute pg_catalog.format('alter table %s owner to %I', p_partition, pg_catalog.pg_get_userbyid(v_parent.relowner));
 end
 $$;
 
@@ -1605,8 +1606,7 @@ comment on column core.tenants.status is 'class=operational;about=provisioning, 
 
 select core.comment_standard_columns('core.tenants');
 
-alter table core.tenants enable row level security;
-alter table core.tenants force row level security;
+alter table core.tenants enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.tenants;
 create policy tenant_isolation on core.tenants
@@ -1698,8 +1698,7 @@ comment on column core.system_settings.is_protected is 'class=operational;about=
 
 select core.comment_standard_columns('core.system_settings');
 
-alter table core.system_settings enable row level security;
-alter table core.system_settings force row level security;
+alter table core.system_settings enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.system_settings;
 create policy tenant_isolation on core.system_settings
@@ -1762,8 +1761,7 @@ comment on column core.feature_flags.expires_on is 'class=operational;about=When
 
 select core.comment_standard_columns('core.feature_flags');
 
-alter table core.feature_flags enable row level security;
-alter table core.feature_flags force row level security;
+alter table core.feature_flags enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.feature_flags;
 create policy tenant_isolation on core.feature_flags
@@ -1823,8 +1821,7 @@ comment on column core.id_sequences.max_len is 'class=operational;about=Longest 
 
 select core.comment_standard_columns('core.id_sequences');
 
-alter table core.id_sequences enable row level security;
-alter table core.id_sequences force row level security;
+alter table core.id_sequences enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.id_sequences;
 create policy tenant_isolation on core.id_sequences
@@ -1874,8 +1871,7 @@ comment on column core.idempotency_keys.expires_at is 'class=operational;about=W
 
 select core.comment_standard_columns('core.idempotency_keys');
 
-alter table core.idempotency_keys enable row level security;
-alter table core.idempotency_keys force row level security;
+alter table core.idempotency_keys enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.idempotency_keys;
 create policy tenant_isolation on core.idempotency_keys
@@ -1961,16 +1957,14 @@ comment on column core.outbox_events.status is 'class=operational;about=pending,
 
 select core.comment_standard_columns('core.outbox_events');
 
-alter table core.outbox_events enable row level security;
-alter table core.outbox_events force row level security;
+alter table core.outbox_events enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.outbox_events;
 create policy tenant_isolation on core.outbox_events
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table core.outbox_events_default enable row level security;
-alter table core.outbox_events_default force row level security;
+alter table core.outbox_events_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.outbox_events_default;
 create policy tenant_isolation on core.outbox_events_default
@@ -2046,8 +2040,7 @@ comment on column core.encryption_keys.status is 'class=operational;about=active
 
 select core.comment_standard_columns('core.encryption_keys');
 
-alter table core.encryption_keys enable row level security;
-alter table core.encryption_keys force row level security;
+alter table core.encryption_keys enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.encryption_keys;
 create policy tenant_isolation on core.encryption_keys
@@ -2145,8 +2138,7 @@ comment on column core.entity_refs.refreshed_at is 'class=operational;about=When
 
 select core.comment_standard_columns('core.entity_refs');
 
-alter table core.entity_refs enable row level security;
-alter table core.entity_refs force row level security;
+alter table core.entity_refs enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.entity_refs;
 create policy tenant_isolation on core.entity_refs
@@ -2239,16 +2231,14 @@ comment on column audit.audit_logs.session_id is 'class=operational;about=Sessio
 comment on column audit.audit_logs.request_id is 'class=operational;about=Request that made the change.';
 comment on column audit.audit_logs.correlation_id is 'class=operational;about=Chain of requests that it belongs to.';
 
-alter table audit.audit_logs enable row level security;
-alter table audit.audit_logs force row level security;
+alter table audit.audit_logs enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_logs;
 create policy tenant_isolation on audit.audit_logs
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table audit.audit_logs_default enable row level security;
-alter table audit.audit_logs_default force row level security;
+alter table audit.audit_logs_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_logs_default;
 create policy tenant_isolation on audit.audit_logs_default
@@ -2340,16 +2330,14 @@ comment on column audit.phi_access_logs.ip is 'class=pii;about=Address of the cl
 comment on column audit.phi_access_logs.session_id is 'class=operational;about=Session of the user.';
 comment on column audit.phi_access_logs.request_id is 'class=operational;about=Request that read.';
 
-alter table audit.phi_access_logs enable row level security;
-alter table audit.phi_access_logs force row level security;
+alter table audit.phi_access_logs enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.phi_access_logs;
 create policy tenant_isolation on audit.phi_access_logs
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table audit.phi_access_logs_default enable row level security;
-alter table audit.phi_access_logs_default force row level security;
+alter table audit.phi_access_logs_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.phi_access_logs_default;
 create policy tenant_isolation on audit.phi_access_logs_default
@@ -2423,8 +2411,7 @@ comment on column audit.break_glass_sessions.status is 'class=operational;about=
 
 select core.comment_standard_columns('audit.break_glass_sessions');
 
-alter table audit.break_glass_sessions enable row level security;
-alter table audit.break_glass_sessions force row level security;
+alter table audit.break_glass_sessions enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.break_glass_sessions;
 create policy tenant_isolation on audit.break_glass_sessions
@@ -2493,8 +2480,7 @@ comment on column audit.audit_chain_anchors.sealed_at is 'class=operational;abou
 
 select core.comment_standard_columns('audit.audit_chain_anchors');
 
-alter table audit.audit_chain_anchors enable row level security;
-alter table audit.audit_chain_anchors force row level security;
+alter table audit.audit_chain_anchors enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_chain_anchors;
 create policy tenant_isolation on audit.audit_chain_anchors
@@ -2529,8 +2515,7 @@ comment on column audit.metrics_hourly.table_name is 'class=operational;about=Th
 comment on column audit.metrics_hourly.action is 'class=operational;about=What was done.';
 comment on column audit.metrics_hourly.events is 'class=operational;about=How many.';
 
-alter table audit.metrics_hourly enable row level security;
-alter table audit.metrics_hourly force row level security;
+alter table audit.metrics_hourly enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.metrics_hourly;
 create policy tenant_isolation on audit.metrics_hourly
@@ -2561,8 +2546,7 @@ comment on column audit.compliance_daily.events is 'class=operational;about=How 
 comment on column audit.compliance_daily.without_actor is 'class=operational;about=How many of them name no user.';
 comment on column audit.compliance_daily.without_purpose is 'class=operational;about=How many of them name no purpose of use.';
 
-alter table audit.compliance_daily enable row level security;
-alter table audit.compliance_daily force row level security;
+alter table audit.compliance_daily enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.compliance_daily;
 create policy tenant_isolation on audit.compliance_daily
@@ -2625,16 +2609,14 @@ comment on column audit.audit_archives.ids is 'class=phi;about=The UUIDs that th
 comment on column audit.audit_archives.content is 'class=phi;about=The rows, see audit.encode_rows.';
 comment on column audit.audit_archives.packed_at is 'class=operational;about=When.';
 
-alter table audit.audit_archives enable row level security;
-alter table audit.audit_archives force row level security;
+alter table audit.audit_archives enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_archives;
 create policy tenant_isolation on audit.audit_archives
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table audit.audit_archives_default enable row level security;
-alter table audit.audit_archives_default force row level security;
+alter table audit.audit_archives_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_archives_default;
 create policy tenant_isolation on audit.audit_archives_default
@@ -2721,8 +2703,7 @@ comment on column scheduling.schedules.valid_during is 'class=operational;about=
 comment on column scheduling.schedules.reason is 'class=operational;about=Why the rule exists, such as leave or a public holiday.';
 select core.comment_standard_columns('scheduling.schedules');
 
-alter table scheduling.schedules enable row level security;
-alter table scheduling.schedules force row level security;
+alter table scheduling.schedules enable row level security, force row level security;
 drop policy if exists tenant_isolation on scheduling.schedules;
 create policy tenant_isolation on scheduling.schedules
   using (tenant_id = (select core.current_tenant_id()))
@@ -2804,8 +2785,7 @@ comment on column scheduling.appointment_slots.held_count is 'class=operational;
 comment on column scheduling.appointment_slots.status is 'class=operational;about=open and full follow the counts; blocked and cancelled are set by people, past by scheduling.close_past_slots.';
 select core.comment_standard_columns('scheduling.appointment_slots');
 
-alter table scheduling.appointment_slots enable row level security;
-alter table scheduling.appointment_slots force row level security;
+alter table scheduling.appointment_slots enable row level security, force row level security;
 drop policy if exists tenant_isolation on scheduling.appointment_slots;
 create policy tenant_isolation on scheduling.appointment_slots
   using (tenant_id = (select core.current_tenant_id()))
@@ -2934,8 +2914,7 @@ comment on column scheduling.appointments.encounter_id is 'class=phi;about=The c
 comment on column scheduling.appointments.status is 'class=phi;about=Where the visit stands.';
 select core.comment_standard_columns('scheduling.appointments');
 
-alter table scheduling.appointments enable row level security;
-alter table scheduling.appointments force row level security;
+alter table scheduling.appointments enable row level security, force row level security;
 drop policy if exists tenant_isolation on scheduling.appointments;
 create policy tenant_isolation on scheduling.appointments
   using (tenant_id = (select core.current_tenant_id()))
@@ -3073,8 +3052,7 @@ comment on column scheduling.queue_management.recall_count is 'class=operational
 comment on column scheduling.queue_management.status is 'class=operational;about=Where the token stands.';
 select core.comment_standard_columns('scheduling.queue_management');
 
-alter table scheduling.queue_management enable row level security;
-alter table scheduling.queue_management force row level security;
+alter table scheduling.queue_management enable row level security, force row level security;
 drop policy if exists tenant_isolation on scheduling.queue_management;
 create policy tenant_isolation on scheduling.queue_management
   using (tenant_id = (select core.current_tenant_id()))
@@ -3163,8 +3141,7 @@ comment on column scheduling.resource_bookings.booked_by is 'class=operational;a
 comment on column scheduling.resource_bookings.status is 'class=operational;about=Where the booking stands.';
 select core.comment_standard_columns('scheduling.resource_bookings');
 
-alter table scheduling.resource_bookings enable row level security;
-alter table scheduling.resource_bookings force row level security;
+alter table scheduling.resource_bookings enable row level security, force row level security;
 drop policy if exists tenant_isolation on scheduling.resource_bookings;
 create policy tenant_isolation on scheduling.resource_bookings
   using (tenant_id = (select core.current_tenant_id()))
@@ -3257,8 +3234,7 @@ comment on column scheduling.telemedicine_sessions.quality is 'class=operational
 comment on column scheduling.telemedicine_sessions.status is 'class=operational;about=Where the session stands.';
 select core.comment_standard_columns('scheduling.telemedicine_sessions');
 
-alter table scheduling.telemedicine_sessions enable row level security;
-alter table scheduling.telemedicine_sessions force row level security;
+alter table scheduling.telemedicine_sessions enable row level security, force row level security;
 drop policy if exists tenant_isolation on scheduling.telemedicine_sessions;
 create policy tenant_isolation on scheduling.telemedicine_sessions
   using (tenant_id = (select core.current_tenant_id()))
@@ -3351,8 +3327,7 @@ comment on column booking.booking_requests.decided_at is 'class=operational;abou
 comment on column booking.booking_requests.status is 'class=operational;about=Where the request stands.';
 select core.comment_standard_columns('booking.booking_requests');
 
-alter table booking.booking_requests enable row level security;
-alter table booking.booking_requests force row level security;
+alter table booking.booking_requests enable row level security, force row level security;
 drop policy if exists tenant_isolation on booking.booking_requests;
 create policy tenant_isolation on booking.booking_requests
   using (tenant_id = (select core.current_tenant_id()))

@@ -529,9 +529,11 @@ declare
   v_parent pg_catalog.pg_class;
 begin
   select * into v_parent from pg_catalog.pg_class where oid = p_parent;
+  execute pg_catalog.format(
+    'alter table %s owner to %I%s', p_partition, pg_catalog.pg_get_userbyid(v_parent.relowner),
+    case when v_parent.relrowsecurity then ', enable row level security, force row level security' end
+  );
   if v_parent.relrowsecurity then
-    execute pg_catalog.format('alter table %s enable row level security', p_partition);
-    execute pg_catalog.format('alter table %s force row level security', p_partition);
     execute pg_catalog.format(
       'create policy tenant_isolation on %s using (tenant_id = (select core.current_tenant_id())) with check (tenant_id = (select core.current_tenant_id()))',
       p_partition
@@ -547,7 +549,6 @@ begin
       (select relname from pg_catalog.pg_class where oid = p_partition) || '_no_truncate', p_partition
     );
   end if;
-  execute pg_catalog.format('alter table %s owner to %I', p_partition, pg_catalog.pg_get_userbyid(v_parent.relowner));
 end
 $$;
 
@@ -1549,8 +1550,7 @@ comment on column core.tenants.status is 'class=operational;about=provisioning, 
 
 select core.comment_standard_columns('core.tenants');
 
-alter table core.tenants enable row level security;
-alter table core.tenants force row level security;
+alter table core.tenants enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.tenants;
 create policy tenant_isolation on core.tenants
@@ -1642,8 +1642,7 @@ comment on column core.system_settings.is_protected is 'class=operational;about=
 
 select core.comment_standard_columns('core.system_settings');
 
-alter table core.system_settings enable row level security;
-alter table core.system_settings force row level security;
+alter table core.system_settings enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.system_settings;
 create policy tenant_isolation on core.system_settings
@@ -1706,8 +1705,7 @@ comment on column core.feature_flags.expires_on is 'class=operational;about=When
 
 select core.comment_standard_columns('core.feature_flags');
 
-alter table core.feature_flags enable row level security;
-alter table core.feature_flags force row level security;
+alter table core.feature_flags enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.feature_flags;
 create policy tenant_isolation on core.feature_flags
@@ -1767,8 +1765,7 @@ comment on column core.id_sequences.max_len is 'class=operational;about=Longest 
 
 select core.comment_standard_columns('core.id_sequences');
 
-alter table core.id_sequences enable row level security;
-alter table core.id_sequences force row level security;
+alter table core.id_sequences enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.id_sequences;
 create policy tenant_isolation on core.id_sequences
@@ -1818,8 +1815,7 @@ comment on column core.idempotency_keys.expires_at is 'class=operational;about=W
 
 select core.comment_standard_columns('core.idempotency_keys');
 
-alter table core.idempotency_keys enable row level security;
-alter table core.idempotency_keys force row level security;
+alter table core.idempotency_keys enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.idempotency_keys;
 create policy tenant_isolation on core.idempotency_keys
@@ -1905,16 +1901,14 @@ comment on column core.outbox_events.status is 'class=operational;about=pending,
 
 select core.comment_standard_columns('core.outbox_events');
 
-alter table core.outbox_events enable row level security;
-alter table core.outbox_events force row level security;
+alter table core.outbox_events enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.outbox_events;
 create policy tenant_isolation on core.outbox_events
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table core.outbox_events_default enable row level security;
-alter table core.outbox_events_default force row level security;
+alter table core.outbox_events_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.outbox_events_default;
 create policy tenant_isolation on core.outbox_events_default
@@ -1990,8 +1984,7 @@ comment on column core.encryption_keys.status is 'class=operational;about=active
 
 select core.comment_standard_columns('core.encryption_keys');
 
-alter table core.encryption_keys enable row level security;
-alter table core.encryption_keys force row level security;
+alter table core.encryption_keys enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.encryption_keys;
 create policy tenant_isolation on core.encryption_keys
@@ -2089,8 +2082,7 @@ comment on column core.entity_refs.refreshed_at is 'class=operational;about=When
 
 select core.comment_standard_columns('core.entity_refs');
 
-alter table core.entity_refs enable row level security;
-alter table core.entity_refs force row level security;
+alter table core.entity_refs enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.entity_refs;
 create policy tenant_isolation on core.entity_refs
@@ -2183,16 +2175,14 @@ comment on column audit.audit_logs.session_id is 'class=operational;about=Sessio
 comment on column audit.audit_logs.request_id is 'class=operational;about=Request that made the change.';
 comment on column audit.audit_logs.correlation_id is 'class=operational;about=Chain of requests that it belongs to.';
 
-alter table audit.audit_logs enable row level security;
-alter table audit.audit_logs force row level security;
+alter table audit.audit_logs enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_logs;
 create policy tenant_isolation on audit.audit_logs
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table audit.audit_logs_default enable row level security;
-alter table audit.audit_logs_default force row level security;
+alter table audit.audit_logs_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_logs_default;
 create policy tenant_isolation on audit.audit_logs_default
@@ -2284,16 +2274,14 @@ comment on column audit.phi_access_logs.ip is 'class=pii;about=Address of the cl
 comment on column audit.phi_access_logs.session_id is 'class=operational;about=Session of the user.';
 comment on column audit.phi_access_logs.request_id is 'class=operational;about=Request that read.';
 
-alter table audit.phi_access_logs enable row level security;
-alter table audit.phi_access_logs force row level security;
+alter table audit.phi_access_logs enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.phi_access_logs;
 create policy tenant_isolation on audit.phi_access_logs
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table audit.phi_access_logs_default enable row level security;
-alter table audit.phi_access_logs_default force row level security;
+alter table audit.phi_access_logs_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.phi_access_logs_default;
 create policy tenant_isolation on audit.phi_access_logs_default
@@ -2367,8 +2355,7 @@ comment on column audit.break_glass_sessions.status is 'class=operational;about=
 
 select core.comment_standard_columns('audit.break_glass_sessions');
 
-alter table audit.break_glass_sessions enable row level security;
-alter table audit.break_glass_sessions force row level security;
+alter table audit.break_glass_sessions enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.break_glass_sessions;
 create policy tenant_isolation on audit.break_glass_sessions
@@ -2437,8 +2424,7 @@ comment on column audit.audit_chain_anchors.sealed_at is 'class=operational;abou
 
 select core.comment_standard_columns('audit.audit_chain_anchors');
 
-alter table audit.audit_chain_anchors enable row level security;
-alter table audit.audit_chain_anchors force row level security;
+alter table audit.audit_chain_anchors enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_chain_anchors;
 create policy tenant_isolation on audit.audit_chain_anchors
@@ -2473,8 +2459,7 @@ comment on column audit.metrics_hourly.table_name is 'class=operational;about=Th
 comment on column audit.metrics_hourly.action is 'class=operational;about=What was done.';
 comment on column audit.metrics_hourly.events is 'class=operational;about=How many.';
 
-alter table audit.metrics_hourly enable row level security;
-alter table audit.metrics_hourly force row level security;
+alter table audit.metrics_hourly enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.metrics_hourly;
 create policy tenant_isolation on audit.metrics_hourly
@@ -2505,8 +2490,7 @@ comment on column audit.compliance_daily.events is 'class=operational;about=How 
 comment on column audit.compliance_daily.without_actor is 'class=operational;about=How many of them name no user.';
 comment on column audit.compliance_daily.without_purpose is 'class=operational;about=How many of them name no purpose of use.';
 
-alter table audit.compliance_daily enable row level security;
-alter table audit.compliance_daily force row level security;
+alter table audit.compliance_daily enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.compliance_daily;
 create policy tenant_isolation on audit.compliance_daily
@@ -2569,16 +2553,14 @@ comment on column audit.audit_archives.ids is 'class=phi;about=The UUIDs that th
 comment on column audit.audit_archives.content is 'class=phi;about=The rows, see audit.encode_rows.';
 comment on column audit.audit_archives.packed_at is 'class=operational;about=When.';
 
-alter table audit.audit_archives enable row level security;
-alter table audit.audit_archives force row level security;
+alter table audit.audit_archives enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_archives;
 create policy tenant_isolation on audit.audit_archives
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table audit.audit_archives_default enable row level security;
-alter table audit.audit_archives_default force row level security;
+alter table audit.audit_archives_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_archives_default;
 create policy tenant_isolation on audit.audit_archives_default
@@ -2660,8 +2642,7 @@ comment on column auth.users.last_login_at is 'class=operational;about=Last succ
 comment on column auth.users.status is 'class=operational;about=invited, active, locked (too many failures), suspended (by an administrator) or deactivated.';
 select core.comment_standard_columns('auth.users');
 
-alter table auth.users enable row level security;
-alter table auth.users force row level security;
+alter table auth.users enable row level security, force row level security;
 drop policy if exists tenant_isolation on auth.users;
 create policy tenant_isolation on auth.users
   using (tenant_id = (select core.current_tenant_id()))
@@ -2717,8 +2698,7 @@ comment on column auth.roles.description is 'class=operational;about=What somebo
 comment on column auth.roles.is_system is 'class=operational;about=Delivered with the product; only shared rows can be.';
 select core.comment_standard_columns('auth.roles');
 
-alter table auth.roles enable row level security;
-alter table auth.roles force row level security;
+alter table auth.roles enable row level security, force row level security;
 drop policy if exists tenant_isolation on auth.roles;
 create policy tenant_isolation on auth.roles
   using (tenant_id = (select core.current_tenant_id()))
@@ -2790,8 +2770,7 @@ comment on column auth.role_permissions.role_id is 'class=operational;about=The 
 comment on column auth.role_permissions.permission_code is 'class=operational;about=The permission that it holds.';
 select core.comment_standard_columns('auth.role_permissions');
 
-alter table auth.role_permissions enable row level security;
-alter table auth.role_permissions force row level security;
+alter table auth.role_permissions enable row level security, force row level security;
 drop policy if exists tenant_isolation on auth.role_permissions;
 create policy tenant_isolation on auth.role_permissions
   using (tenant_id = (select core.current_tenant_id()))
@@ -2852,8 +2831,7 @@ comment on column auth.user_roles.granted_by is 'class=operational;about=User wh
 comment on column auth.user_roles.reason is 'class=operational;about=Why it was granted, where that is not obvious.';
 select core.comment_standard_columns('auth.user_roles');
 
-alter table auth.user_roles enable row level security;
-alter table auth.user_roles force row level security;
+alter table auth.user_roles enable row level security, force row level security;
 drop policy if exists tenant_isolation on auth.user_roles;
 create policy tenant_isolation on auth.user_roles
   using (tenant_id = (select core.current_tenant_id()))
@@ -2921,8 +2899,7 @@ comment on column auth.sessions.revoked_at is 'class=operational;about=When it w
 comment on column auth.sessions.revoke_reason is 'class=operational;about=rotated, reuse, signed_out, or the words of an administrator.';
 select core.comment_standard_columns('auth.sessions');
 
-alter table auth.sessions enable row level security;
-alter table auth.sessions force row level security;
+alter table auth.sessions enable row level security, force row level security;
 drop policy if exists tenant_isolation on auth.sessions;
 create policy tenant_isolation on auth.sessions
   using (tenant_id = (select core.current_tenant_id()))
@@ -2976,8 +2953,7 @@ comment on column auth.mfa_factors.last_used_at is 'class=operational;about=Last
 comment on column auth.mfa_factors.disabled_at is 'class=operational;about=When the factor was switched off.';
 select core.comment_standard_columns('auth.mfa_factors');
 
-alter table auth.mfa_factors enable row level security;
-alter table auth.mfa_factors force row level security;
+alter table auth.mfa_factors enable row level security, force row level security;
 drop policy if exists tenant_isolation on auth.mfa_factors;
 create policy tenant_isolation on auth.mfa_factors
   using (tenant_id = (select core.current_tenant_id()))
@@ -3037,8 +3013,7 @@ comment on column auth.api_clients.expires_at is 'class=operational;about=When i
 comment on column auth.api_clients.status is 'class=operational;about=active, suspended or revoked (for good).';
 select core.comment_standard_columns('auth.api_clients');
 
-alter table auth.api_clients enable row level security;
-alter table auth.api_clients force row level security;
+alter table auth.api_clients enable row level security, force row level security;
 drop policy if exists tenant_isolation on auth.api_clients;
 create policy tenant_isolation on auth.api_clients
   using (tenant_id = (select core.current_tenant_id()))

@@ -548,9 +548,11 @@ declare
   v_parent pg_catalog.pg_class;
 begin
   select * into v_parent from pg_catalog.pg_class where oid = p_parent;
+  execute pg_catalog.format(
+    'alter table %s owner to %I%s', p_partition, pg_catalog.pg_get_userbyid(v_parent.relowner),
+    case when v_parent.relrowsecurity then ', enable row level security, force row level security' end
+  );
   if v_parent.relrowsecurity then
-    execute pg_catalog.format('alter table %s enable row level security', p_partition);
-    execute pg_catalog.format('alter table %s force row level security', p_partition);
     execute pg_catalog.format(
       'create policy tenant_isolation on %s using (tenant_id = (select core.current_tenant_id())) with check (tenant_id = (select core.current_tenant_id()))',
       p_partition
@@ -566,7 +568,6 @@ begin
       (select relname from pg_catalog.pg_class where oid = p_partition) || '_no_truncate', p_partition
     );
   end if;
-  execute pg_catalog.format('alter table %s owner to %I', p_partition, pg_catalog.pg_get_userbyid(v_parent.relowner));
 end
 $$;
 
@@ -1868,8 +1869,7 @@ comment on column core.tenants.status is 'class=operational;about=provisioning, 
 
 select core.comment_standard_columns('core.tenants');
 
-alter table core.tenants enable row level security;
-alter table core.tenants force row level security;
+alter table core.tenants enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.tenants;
 create policy tenant_isolation on core.tenants
@@ -1961,8 +1961,7 @@ comment on column core.system_settings.is_protected is 'class=operational;about=
 
 select core.comment_standard_columns('core.system_settings');
 
-alter table core.system_settings enable row level security;
-alter table core.system_settings force row level security;
+alter table core.system_settings enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.system_settings;
 create policy tenant_isolation on core.system_settings
@@ -2025,8 +2024,7 @@ comment on column core.feature_flags.expires_on is 'class=operational;about=When
 
 select core.comment_standard_columns('core.feature_flags');
 
-alter table core.feature_flags enable row level security;
-alter table core.feature_flags force row level security;
+alter table core.feature_flags enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.feature_flags;
 create policy tenant_isolation on core.feature_flags
@@ -2086,8 +2084,7 @@ comment on column core.id_sequences.max_len is 'class=operational;about=Longest 
 
 select core.comment_standard_columns('core.id_sequences');
 
-alter table core.id_sequences enable row level security;
-alter table core.id_sequences force row level security;
+alter table core.id_sequences enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.id_sequences;
 create policy tenant_isolation on core.id_sequences
@@ -2137,8 +2134,7 @@ comment on column core.idempotency_keys.expires_at is 'class=operational;about=W
 
 select core.comment_standard_columns('core.idempotency_keys');
 
-alter table core.idempotency_keys enable row level security;
-alter table core.idempotency_keys force row level security;
+alter table core.idempotency_keys enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.idempotency_keys;
 create policy tenant_isolation on core.idempotency_keys
@@ -2224,16 +2220,14 @@ comment on column core.outbox_events.status is 'class=operational;about=pending,
 
 select core.comment_standard_columns('core.outbox_events');
 
-alter table core.outbox_events enable row level security;
-alter table core.outbox_events force row level security;
+alter table core.outbox_events enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.outbox_events;
 create policy tenant_isolation on core.outbox_events
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table core.outbox_events_default enable row level security;
-alter table core.outbox_events_default force row level security;
+alter table core.outbox_events_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.outbox_events_default;
 create policy tenant_isolation on core.outbox_events_default
@@ -2309,8 +2303,7 @@ comment on column core.encryption_keys.status is 'class=operational;about=active
 
 select core.comment_standard_columns('core.encryption_keys');
 
-alter table core.encryption_keys enable row level security;
-alter table core.encryption_keys force row level security;
+alter table core.encryption_keys enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.encryption_keys;
 create policy tenant_isolation on core.encryption_keys
@@ -2408,8 +2401,7 @@ comment on column core.entity_refs.refreshed_at is 'class=operational;about=When
 
 select core.comment_standard_columns('core.entity_refs');
 
-alter table core.entity_refs enable row level security;
-alter table core.entity_refs force row level security;
+alter table core.entity_refs enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.entity_refs;
 create policy tenant_isolation on core.entity_refs
@@ -2502,16 +2494,14 @@ comment on column audit.audit_logs.session_id is 'class=operational;about=Sessio
 comment on column audit.audit_logs.request_id is 'class=operational;about=Request that made the change.';
 comment on column audit.audit_logs.correlation_id is 'class=operational;about=Chain of requests that it belongs to.';
 
-alter table audit.audit_logs enable row level security;
-alter table audit.audit_logs force row level security;
+alter table audit.audit_logs enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_logs;
 create policy tenant_isolation on audit.audit_logs
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table audit.audit_logs_default enable row level security;
-alter table audit.audit_logs_default force row level security;
+alter table audit.audit_logs_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_logs_default;
 create policy tenant_isolation on audit.audit_logs_default
@@ -2603,16 +2593,14 @@ comment on column audit.phi_access_logs.ip is 'class=pii;about=Address of the cl
 comment on column audit.phi_access_logs.session_id is 'class=operational;about=Session of the user.';
 comment on column audit.phi_access_logs.request_id is 'class=operational;about=Request that read.';
 
-alter table audit.phi_access_logs enable row level security;
-alter table audit.phi_access_logs force row level security;
+alter table audit.phi_access_logs enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.phi_access_logs;
 create policy tenant_isolation on audit.phi_access_logs
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table audit.phi_access_logs_default enable row level security;
-alter table audit.phi_access_logs_default force row level security;
+alter table audit.phi_access_logs_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.phi_access_logs_default;
 create policy tenant_isolation on audit.phi_access_logs_default
@@ -2686,8 +2674,7 @@ comment on column audit.break_glass_sessions.status is 'class=operational;about=
 
 select core.comment_standard_columns('audit.break_glass_sessions');
 
-alter table audit.break_glass_sessions enable row level security;
-alter table audit.break_glass_sessions force row level security;
+alter table audit.break_glass_sessions enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.break_glass_sessions;
 create policy tenant_isolation on audit.break_glass_sessions
@@ -2756,8 +2743,7 @@ comment on column audit.audit_chain_anchors.sealed_at is 'class=operational;abou
 
 select core.comment_standard_columns('audit.audit_chain_anchors');
 
-alter table audit.audit_chain_anchors enable row level security;
-alter table audit.audit_chain_anchors force row level security;
+alter table audit.audit_chain_anchors enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_chain_anchors;
 create policy tenant_isolation on audit.audit_chain_anchors
@@ -2792,8 +2778,7 @@ comment on column audit.metrics_hourly.table_name is 'class=operational;about=Th
 comment on column audit.metrics_hourly.action is 'class=operational;about=What was done.';
 comment on column audit.metrics_hourly.events is 'class=operational;about=How many.';
 
-alter table audit.metrics_hourly enable row level security;
-alter table audit.metrics_hourly force row level security;
+alter table audit.metrics_hourly enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.metrics_hourly;
 create policy tenant_isolation on audit.metrics_hourly
@@ -2824,8 +2809,7 @@ comment on column audit.compliance_daily.events is 'class=operational;about=How 
 comment on column audit.compliance_daily.without_actor is 'class=operational;about=How many of them name no user.';
 comment on column audit.compliance_daily.without_purpose is 'class=operational;about=How many of them name no purpose of use.';
 
-alter table audit.compliance_daily enable row level security;
-alter table audit.compliance_daily force row level security;
+alter table audit.compliance_daily enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.compliance_daily;
 create policy tenant_isolation on audit.compliance_daily
@@ -2888,16 +2872,14 @@ comment on column audit.audit_archives.ids is 'class=phi;about=The UUIDs that th
 comment on column audit.audit_archives.content is 'class=phi;about=The rows, see audit.encode_rows.';
 comment on column audit.audit_archives.packed_at is 'class=operational;about=When.';
 
-alter table audit.audit_archives enable row level security;
-alter table audit.audit_archives force row level security;
+alter table audit.audit_archives enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_archives;
 create policy tenant_isolation on audit.audit_archives
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table audit.audit_archives_default enable row level security;
-alter table audit.audit_archives_default force row level security;
+alter table audit.audit_archives_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_archives_default;
 create policy tenant_isolation on audit.audit_archives_default
@@ -2981,8 +2963,7 @@ comment on column billing.charge_master.hbp_package_code is 'class=reference;abo
 comment on column billing.charge_master.active is 'class=operational;about=False when it is no longer charged.';
 select core.comment_standard_columns('billing.charge_master');
 
-alter table billing.charge_master enable row level security;
-alter table billing.charge_master force row level security;
+alter table billing.charge_master enable row level security, force row level security;
 drop policy if exists tenant_isolation on billing.charge_master;
 create policy tenant_isolation on billing.charge_master
   using (tenant_id = (select core.current_tenant_id()))
@@ -3047,8 +3028,7 @@ comment on column billing.tariffs.valid_during is 'class=financial;about=The day
 comment on column billing.tariffs.approved_by is 'class=operational;about=The member of staff who approved the price.';
 select core.comment_standard_columns('billing.tariffs');
 
-alter table billing.tariffs enable row level security;
-alter table billing.tariffs force row level security;
+alter table billing.tariffs enable row level security, force row level security;
 drop policy if exists tenant_isolation on billing.tariffs;
 create policy tenant_isolation on billing.tariffs
   using (tenant_id = (select core.current_tenant_id()))
@@ -3129,8 +3109,7 @@ comment on column billing.accounts.closed_at is 'class=financial;about=When it w
 comment on column billing.accounts.status is 'class=financial;about=active; on_hold: charges are taken, bills are not made; settling: the final bill; closed.';
 select core.comment_standard_columns('billing.accounts');
 
-alter table billing.accounts enable row level security;
-alter table billing.accounts force row level security;
+alter table billing.accounts enable row level security, force row level security;
 drop policy if exists tenant_isolation on billing.accounts;
 create policy tenant_isolation on billing.accounts
   using (tenant_id = (select core.current_tenant_id()))
@@ -3243,8 +3222,7 @@ comment on column billing.charge_items.cancel_reason is 'class=financial;about=W
 comment on column billing.charge_items.status is 'class=financial;about=planned, billable, billed, not_billable (in a package, or free), aborted (cancelled).';
 select core.comment_standard_columns('billing.charge_items');
 
-alter table billing.charge_items enable row level security;
-alter table billing.charge_items force row level security;
+alter table billing.charge_items enable row level security, force row level security;
 drop policy if exists tenant_isolation on billing.charge_items;
 create policy tenant_isolation on billing.charge_items
   using (tenant_id = (select core.current_tenant_id()))
@@ -3395,8 +3373,7 @@ comment on column billing.invoices.document_id is 'class=financial;about=The pri
 comment on column billing.invoices.status is 'class=financial;about=draft, quoted (a proforma), issued, partially_paid, paid, credited, written_off, discarded; follows the counters.';
 select core.comment_standard_columns('billing.invoices');
 
-alter table billing.invoices enable row level security;
-alter table billing.invoices force row level security;
+alter table billing.invoices enable row level security, force row level security;
 drop policy if exists tenant_isolation on billing.invoices;
 create policy tenant_isolation on billing.invoices
   using (tenant_id = (select core.current_tenant_id()))
@@ -3492,8 +3469,7 @@ comment on column billing.invoice_items.net is 'class=financial;about=Quantity x
 comment on column billing.invoice_items.credits_item_id is 'class=financial;about=On a credit note: the line that it takes back.';
 select core.comment_standard_columns('billing.invoice_items');
 
-alter table billing.invoice_items enable row level security;
-alter table billing.invoice_items force row level security;
+alter table billing.invoice_items enable row level security, force row level security;
 drop policy if exists tenant_isolation on billing.invoice_items;
 create policy tenant_isolation on billing.invoice_items
   using (tenant_id = (select core.current_tenant_id()))
@@ -3568,8 +3544,7 @@ comment on column billing.payment_allocations.reason is 'class=financial;about=W
 comment on column billing.payment_allocations.idempotency_key is 'class=operational;about=Same key, same row.';
 select core.comment_standard_columns('billing.payment_allocations');
 
-alter table billing.payment_allocations enable row level security;
-alter table billing.payment_allocations force row level security;
+alter table billing.payment_allocations enable row level security, force row level security;
 drop policy if exists tenant_isolation on billing.payment_allocations;
 create policy tenant_isolation on billing.payment_allocations
   using (tenant_id = (select core.current_tenant_id()))
@@ -3638,8 +3613,7 @@ comment on column billing.ledger_entries.clinic_id is 'class=operational;about=T
 comment on column billing.ledger_entries.reverses_txn_id is 'class=operational;about=The transaction that this one takes back.';
 select core.comment_standard_columns('billing.ledger_entries');
 
-alter table billing.ledger_entries enable row level security;
-alter table billing.ledger_entries force row level security;
+alter table billing.ledger_entries enable row level security, force row level security;
 drop policy if exists tenant_isolation on billing.ledger_entries;
 create policy tenant_isolation on billing.ledger_entries
   using (tenant_id = (select core.current_tenant_id()))
@@ -3719,8 +3693,7 @@ comment on column insurance.payers.rules_effective is 'class=reference;about=Dat
 comment on column insurance.payers.status is 'class=reference;about=active, suspended (no new cases) or retired.';
 select core.comment_standard_columns('insurance.payers');
 
-alter table insurance.payers enable row level security;
-alter table insurance.payers force row level security;
+alter table insurance.payers enable row level security, force row level security;
 drop policy if exists tenant_isolation on insurance.payers;
 create policy tenant_isolation on insurance.payers
   using (tenant_id = (select core.current_tenant_id()))
@@ -3798,8 +3771,7 @@ comment on column insurance.insurance_plans.row_count is 'class=reference;about=
 comment on column insurance.insurance_plans.status is 'class=reference;about=draft, active, failed (not loaded) or retired.';
 select core.comment_standard_columns('insurance.insurance_plans');
 
-alter table insurance.insurance_plans enable row level security;
-alter table insurance.insurance_plans force row level security;
+alter table insurance.insurance_plans enable row level security, force row level security;
 drop policy if exists tenant_isolation on insurance.insurance_plans;
 create policy tenant_isolation on insurance.insurance_plans
   using (tenant_id = (select core.current_tenant_id()))
@@ -3909,8 +3881,7 @@ comment on column insurance.benefit_packages.stg_code is 'class=reference;about=
 comment on column insurance.benefit_packages.add_ons is 'class=reference;about=Packages that may be added to it, a list of codes.';
 select core.comment_standard_columns('insurance.benefit_packages');
 
-alter table insurance.benefit_packages enable row level security;
-alter table insurance.benefit_packages force row level security;
+alter table insurance.benefit_packages enable row level security, force row level security;
 drop policy if exists tenant_isolation on insurance.benefit_packages;
 create policy tenant_isolation on insurance.benefit_packages
   using (tenant_id = (select core.current_tenant_id()))
@@ -4005,8 +3976,7 @@ comment on column insurance.coverages.card_document_id is 'class=operational;abo
 comment on column insurance.coverages.status is 'class=operational;about=draft, active, suspended, expired or cancelled.';
 select core.comment_standard_columns('insurance.coverages');
 
-alter table insurance.coverages enable row level security;
-alter table insurance.coverages force row level security;
+alter table insurance.coverages enable row level security, force row level security;
 drop policy if exists tenant_isolation on insurance.coverages;
 create policy tenant_isolation on insurance.coverages
   using (tenant_id = (select core.current_tenant_id()))
@@ -4120,8 +4090,7 @@ comment on column insurance.eligibility_checks.error is 'class=financial;about=W
 comment on column insurance.eligibility_checks.status is 'class=operational;about=pending, awaiting (sent), partial, complete or error (may be asked again).';
 select core.comment_standard_columns('insurance.eligibility_checks');
 
-alter table insurance.eligibility_checks enable row level security;
-alter table insurance.eligibility_checks force row level security;
+alter table insurance.eligibility_checks enable row level security, force row level security;
 drop policy if exists tenant_isolation on insurance.eligibility_checks;
 create policy tenant_isolation on insurance.eligibility_checks
   using (tenant_id = (select core.current_tenant_id()))
@@ -4253,8 +4222,7 @@ comment on column insurance.pmjay_cases.cancel_reason is 'class=phi;about=Why th
 comment on column insurance.pmjay_cases.status is 'class=operational;about=registered, identity_verified, preauth_initiated, preauth_approved, preauth_rejected, under_treatment, discharged, claim_initiated, claim_queried, claim_approved, claim_rejected, reprocess, paid, closed or cancelled.';
 select core.comment_standard_columns('insurance.pmjay_cases');
 
-alter table insurance.pmjay_cases enable row level security;
-alter table insurance.pmjay_cases force row level security;
+alter table insurance.pmjay_cases enable row level security, force row level security;
 drop policy if exists tenant_isolation on insurance.pmjay_cases;
 create policy tenant_isolation on insurance.pmjay_cases
   using (tenant_id = (select core.current_tenant_id()))
@@ -4482,8 +4450,7 @@ comment on column insurance.insurance_claims.wallet_hold is 'class=financial;abo
 comment on column insurance.insurance_claims.status is 'class=operational;about=draft, ready, submitted, dispatch_failed, queried, approved, partially_approved, rejected, resubmitted, reprocess_requested, cancel_requested, cancelled, superseded, utilised, paid, lapsed, expired or closed.';
 select core.comment_standard_columns('insurance.insurance_claims');
 
-alter table insurance.insurance_claims enable row level security;
-alter table insurance.insurance_claims force row level security;
+alter table insurance.insurance_claims enable row level security, force row level security;
 drop policy if exists tenant_isolation on insurance.insurance_claims;
 create policy tenant_isolation on insurance.insurance_claims
   using (tenant_id = (select core.current_tenant_id()))
@@ -4630,8 +4597,7 @@ comment on column insurance.insurance_claim_items.decision is 'class=operational
 comment on column insurance.insurance_claim_items.decision_reason is 'class=phi;about=The payer''s reason.';
 select core.comment_standard_columns('insurance.insurance_claim_items');
 
-alter table insurance.insurance_claim_items enable row level security;
-alter table insurance.insurance_claim_items force row level security;
+alter table insurance.insurance_claim_items enable row level security, force row level security;
 drop policy if exists tenant_isolation on insurance.insurance_claim_items;
 create policy tenant_isolation on insurance.insurance_claim_items
   using (tenant_id = (select core.current_tenant_id()))
@@ -4703,8 +4669,7 @@ comment on column insurance.adjudication_events.message_id is 'class=operational
 comment on column insurance.adjudication_events.raw is 'class=phi;about=The answer as it was parsed, for an envelope.';
 select core.comment_standard_columns('insurance.adjudication_events');
 
-alter table insurance.adjudication_events enable row level security;
-alter table insurance.adjudication_events force row level security;
+alter table insurance.adjudication_events enable row level security, force row level security;
 drop policy if exists tenant_isolation on insurance.adjudication_events;
 create policy tenant_isolation on insurance.adjudication_events
   using (tenant_id = (select core.current_tenant_id()))
@@ -4781,8 +4746,7 @@ comment on column insurance.claim_documents.accepted is 'class=operational;about
 comment on column insurance.claim_documents.reject_reason is 'class=phi;about=Why it was refused.';
 select core.comment_standard_columns('insurance.claim_documents');
 
-alter table insurance.claim_documents enable row level security;
-alter table insurance.claim_documents force row level security;
+alter table insurance.claim_documents enable row level security, force row level security;
 drop policy if exists tenant_isolation on insurance.claim_documents;
 create policy tenant_isolation on insurance.claim_documents
   using (tenant_id = (select core.current_tenant_id()))
@@ -4853,8 +4817,7 @@ comment on column insurance.payer_queries.answer_document_ids is 'class=operatio
 comment on column insurance.payer_queries.status is 'class=operational;about=open, answered, lapsed (not answered in time), withdrawn (decided without) or closed.';
 select core.comment_standard_columns('insurance.payer_queries');
 
-alter table insurance.payer_queries enable row level security;
-alter table insurance.payer_queries force row level security;
+alter table insurance.payer_queries enable row level security, force row level security;
 drop policy if exists tenant_isolation on insurance.payer_queries;
 create policy tenant_isolation on insurance.payer_queries
   using (tenant_id = (select core.current_tenant_id()))
@@ -4938,8 +4901,7 @@ comment on column insurance.claim_payments.allocated is 'class=financial;about=H
 comment on column insurance.claim_payments.status is 'class=operational;about=notified, acknowledged, disputed (more than was approved, or another objection) or reconciled (all of it pays bills).';
 select core.comment_standard_columns('insurance.claim_payments');
 
-alter table insurance.claim_payments enable row level security;
-alter table insurance.claim_payments force row level security;
+alter table insurance.claim_payments enable row level security, force row level security;
 drop policy if exists tenant_isolation on insurance.claim_payments;
 create policy tenant_isolation on insurance.claim_payments
   using (tenant_id = (select core.current_tenant_id()))
@@ -5035,8 +4997,7 @@ comment on column insurance.beneficiary_authentications.exception_approved_by is
 comment on column insurance.beneficiary_authentications.status is 'class=operational;about=initiated, authenticated, failed or expired.';
 select core.comment_standard_columns('insurance.beneficiary_authentications');
 
-alter table insurance.beneficiary_authentications enable row level security;
-alter table insurance.beneficiary_authentications force row level security;
+alter table insurance.beneficiary_authentications enable row level security, force row level security;
 drop policy if exists tenant_isolation on insurance.beneficiary_authentications;
 create policy tenant_isolation on insurance.beneficiary_authentications
   using (tenant_id = (select core.current_tenant_id()))
@@ -5155,8 +5116,7 @@ comment on column insurance.nhcx_messages.processed_at is 'class=operational;abo
 comment on column insurance.nhcx_messages.status is 'class=operational;about=pending, processing, sent, completed or failed (may be tried again).';
 select core.comment_standard_columns('insurance.nhcx_messages');
 
-alter table insurance.nhcx_messages enable row level security;
-alter table insurance.nhcx_messages force row level security;
+alter table insurance.nhcx_messages enable row level security, force row level security;
 drop policy if exists tenant_isolation on insurance.nhcx_messages;
 create policy tenant_isolation on insurance.nhcx_messages
   using (tenant_id = (select core.current_tenant_id()))

@@ -538,9 +538,11 @@ declare
   v_parent pg_catalog.pg_class;
 begin
   select * into v_parent from pg_catalog.pg_class where oid = p_parent;
+  execute pg_catalog.format(
+    'alter table %s owner to %I%s', p_partition, pg_catalog.pg_get_userbyid(v_parent.relowner),
+    case when v_parent.relrowsecurity then ', enable row level security, force row level security' end
+  );
   if v_parent.relrowsecurity then
-    execute pg_catalog.format('alter table %s enable row level security', p_partition);
-    execute pg_catalog.format('alter table %s force row level security', p_partition);
     execute pg_catalog.format(
       'create policy tenant_isolation on %s using (tenant_id = (select core.current_tenant_id())) with check (tenant_id = (select core.current_tenant_id()))',
       p_partition
@@ -556,7 +558,6 @@ begin
       (select relname from pg_catalog.pg_class where oid = p_partition) || '_no_truncate', p_partition
     );
   end if;
-  execute pg_catalog.format('alter table %s owner to %I', p_partition, pg_catalog.pg_get_userbyid(v_parent.relowner));
 end
 $$;
 
@@ -1964,8 +1965,7 @@ comment on column core.tenants.status is 'class=operational;about=provisioning, 
 
 select core.comment_standard_columns('core.tenants');
 
-alter table core.tenants enable row level security;
-alter table core.tenants force row level security;
+alter table core.tenants enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.tenants;
 create policy tenant_isolation on core.tenants
@@ -2057,8 +2057,7 @@ comment on column core.system_settings.is_protected is 'class=operational;about=
 
 select core.comment_standard_columns('core.system_settings');
 
-alter table core.system_settings enable row level security;
-alter table core.system_settings force row level security;
+alter table core.system_settings enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.system_settings;
 create policy tenant_isolation on core.system_settings
@@ -2121,8 +2120,7 @@ comment on column core.feature_flags.expires_on is 'class=operational;about=When
 
 select core.comment_standard_columns('core.feature_flags');
 
-alter table core.feature_flags enable row level security;
-alter table core.feature_flags force row level security;
+alter table core.feature_flags enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.feature_flags;
 create policy tenant_isolation on core.feature_flags
@@ -2182,8 +2180,7 @@ comment on column core.id_sequences.max_len is 'class=operational;about=Longest 
 
 select core.comment_standard_columns('core.id_sequences');
 
-alter table core.id_sequences enable row level security;
-alter table core.id_sequences force row level security;
+alter table core.id_sequences enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.id_sequences;
 create policy tenant_isolation on core.id_sequences
@@ -2233,8 +2230,7 @@ comment on column core.idempotency_keys.expires_at is 'class=operational;about=W
 
 select core.comment_standard_columns('core.idempotency_keys');
 
-alter table core.idempotency_keys enable row level security;
-alter table core.idempotency_keys force row level security;
+alter table core.idempotency_keys enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.idempotency_keys;
 create policy tenant_isolation on core.idempotency_keys
@@ -2320,16 +2316,14 @@ comment on column core.outbox_events.status is 'class=operational;about=pending,
 
 select core.comment_standard_columns('core.outbox_events');
 
-alter table core.outbox_events enable row level security;
-alter table core.outbox_events force row level security;
+alter table core.outbox_events enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.outbox_events;
 create policy tenant_isolation on core.outbox_events
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table core.outbox_events_default enable row level security;
-alter table core.outbox_events_default force row level security;
+alter table core.outbox_events_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.outbox_events_default;
 create policy tenant_isolation on core.outbox_events_default
@@ -2405,8 +2399,7 @@ comment on column core.encryption_keys.status is 'class=operational;about=active
 
 select core.comment_standard_columns('core.encryption_keys');
 
-alter table core.encryption_keys enable row level security;
-alter table core.encryption_keys force row level security;
+alter table core.encryption_keys enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.encryption_keys;
 create policy tenant_isolation on core.encryption_keys
@@ -2504,8 +2497,7 @@ comment on column core.entity_refs.refreshed_at is 'class=operational;about=When
 
 select core.comment_standard_columns('core.entity_refs');
 
-alter table core.entity_refs enable row level security;
-alter table core.entity_refs force row level security;
+alter table core.entity_refs enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.entity_refs;
 create policy tenant_isolation on core.entity_refs
@@ -2598,16 +2590,14 @@ comment on column audit.audit_logs.session_id is 'class=operational;about=Sessio
 comment on column audit.audit_logs.request_id is 'class=operational;about=Request that made the change.';
 comment on column audit.audit_logs.correlation_id is 'class=operational;about=Chain of requests that it belongs to.';
 
-alter table audit.audit_logs enable row level security;
-alter table audit.audit_logs force row level security;
+alter table audit.audit_logs enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_logs;
 create policy tenant_isolation on audit.audit_logs
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table audit.audit_logs_default enable row level security;
-alter table audit.audit_logs_default force row level security;
+alter table audit.audit_logs_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_logs_default;
 create policy tenant_isolation on audit.audit_logs_default
@@ -2699,16 +2689,14 @@ comment on column audit.phi_access_logs.ip is 'class=pii;about=Address of the cl
 comment on column audit.phi_access_logs.session_id is 'class=operational;about=Session of the user.';
 comment on column audit.phi_access_logs.request_id is 'class=operational;about=Request that read.';
 
-alter table audit.phi_access_logs enable row level security;
-alter table audit.phi_access_logs force row level security;
+alter table audit.phi_access_logs enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.phi_access_logs;
 create policy tenant_isolation on audit.phi_access_logs
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table audit.phi_access_logs_default enable row level security;
-alter table audit.phi_access_logs_default force row level security;
+alter table audit.phi_access_logs_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.phi_access_logs_default;
 create policy tenant_isolation on audit.phi_access_logs_default
@@ -2782,8 +2770,7 @@ comment on column audit.break_glass_sessions.status is 'class=operational;about=
 
 select core.comment_standard_columns('audit.break_glass_sessions');
 
-alter table audit.break_glass_sessions enable row level security;
-alter table audit.break_glass_sessions force row level security;
+alter table audit.break_glass_sessions enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.break_glass_sessions;
 create policy tenant_isolation on audit.break_glass_sessions
@@ -2852,8 +2839,7 @@ comment on column audit.audit_chain_anchors.sealed_at is 'class=operational;abou
 
 select core.comment_standard_columns('audit.audit_chain_anchors');
 
-alter table audit.audit_chain_anchors enable row level security;
-alter table audit.audit_chain_anchors force row level security;
+alter table audit.audit_chain_anchors enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_chain_anchors;
 create policy tenant_isolation on audit.audit_chain_anchors
@@ -2888,8 +2874,7 @@ comment on column audit.metrics_hourly.table_name is 'class=operational;about=Th
 comment on column audit.metrics_hourly.action is 'class=operational;about=What was done.';
 comment on column audit.metrics_hourly.events is 'class=operational;about=How many.';
 
-alter table audit.metrics_hourly enable row level security;
-alter table audit.metrics_hourly force row level security;
+alter table audit.metrics_hourly enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.metrics_hourly;
 create policy tenant_isolation on audit.metrics_hourly
@@ -2920,8 +2905,7 @@ comment on column audit.compliance_daily.events is 'class=operational;about=How 
 comment on column audit.compliance_daily.without_actor is 'class=operational;about=How many of them name no user.';
 comment on column audit.compliance_daily.without_purpose is 'class=operational;about=How many of them name no purpose of use.';
 
-alter table audit.compliance_daily enable row level security;
-alter table audit.compliance_daily force row level security;
+alter table audit.compliance_daily enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.compliance_daily;
 create policy tenant_isolation on audit.compliance_daily
@@ -2984,16 +2968,14 @@ comment on column audit.audit_archives.ids is 'class=phi;about=The UUIDs that th
 comment on column audit.audit_archives.content is 'class=phi;about=The rows, see audit.encode_rows.';
 comment on column audit.audit_archives.packed_at is 'class=operational;about=When.';
 
-alter table audit.audit_archives enable row level security;
-alter table audit.audit_archives force row level security;
+alter table audit.audit_archives enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_archives;
 create policy tenant_isolation on audit.audit_archives
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table audit.audit_archives_default enable row level security;
-alter table audit.audit_archives_default force row level security;
+alter table audit.audit_archives_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_archives_default;
 create policy tenant_isolation on audit.audit_archives_default
@@ -3088,8 +3070,7 @@ comment on column workforce.staff.left_on is 'class=operational;about=Last day o
 comment on column workforce.staff.status is 'class=operational;about=onboarding, active, on_leave, suspended or left.';
 select core.comment_standard_columns('workforce.staff');
 
-alter table workforce.staff enable row level security;
-alter table workforce.staff force row level security;
+alter table workforce.staff enable row level security, force row level security;
 drop policy if exists tenant_isolation on workforce.staff;
 create policy tenant_isolation on workforce.staff
   using (tenant_id = (select core.current_tenant_id()))
@@ -3171,8 +3152,7 @@ comment on column workforce.doctors.telemedicine_enabled is 'class=operational;a
 comment on column workforce.doctors.signature_key_ref is 'class=pii;about=Reference to the signing key in the key store; never the key.';
 select core.comment_standard_columns('workforce.doctors');
 
-alter table workforce.doctors enable row level security;
-alter table workforce.doctors force row level security;
+alter table workforce.doctors enable row level security, force row level security;
 drop policy if exists tenant_isolation on workforce.doctors;
 create policy tenant_isolation on workforce.doctors
   using (tenant_id = (select core.current_tenant_id()))
@@ -3238,8 +3218,7 @@ comment on column workforce.staff_credentials.verified_at is 'class=operational;
 comment on column workforce.staff_credentials.status is 'class=operational;about=submitted, verified, rejected, expired or revoked.';
 select core.comment_standard_columns('workforce.staff_credentials');
 
-alter table workforce.staff_credentials enable row level security;
-alter table workforce.staff_credentials force row level security;
+alter table workforce.staff_credentials enable row level security, force row level security;
 drop policy if exists tenant_isolation on workforce.staff_credentials;
 create policy tenant_isolation on workforce.staff_credentials
   using (tenant_id = (select core.current_tenant_id()))
@@ -3306,8 +3285,7 @@ comment on column workforce.shifts.min_staff is 'class=operational;about=People 
 comment on column workforce.shifts.status is 'class=operational;about=planned, open, handing_over, closed or cancelled.';
 select core.comment_standard_columns('workforce.shifts');
 
-alter table workforce.shifts enable row level security;
-alter table workforce.shifts force row level security;
+alter table workforce.shifts enable row level security, force row level security;
 drop policy if exists tenant_isolation on workforce.shifts;
 create policy tenant_isolation on workforce.shifts
   using (tenant_id = (select core.current_tenant_id()))
@@ -3375,8 +3353,7 @@ comment on column workforce.shift_assignments.swapped_with_id is 'class=operatio
 comment on column workforce.shift_assignments.status is 'class=operational;about=assigned, checked_in, checked_out, absent, swapped or cancelled.';
 select core.comment_standard_columns('workforce.shift_assignments');
 
-alter table workforce.shift_assignments enable row level security;
-alter table workforce.shift_assignments force row level security;
+alter table workforce.shift_assignments enable row level security, force row level security;
 drop policy if exists tenant_isolation on workforce.shift_assignments;
 create policy tenant_isolation on workforce.shift_assignments
   using (tenant_id = (select core.current_tenant_id()))
@@ -3443,8 +3420,7 @@ comment on column compliance.consent_notices.complaint_how is 'class=operational
 comment on column compliance.consent_notices.effective_from is 'class=operational;about=Since when it is shown.';
 select core.comment_standard_columns('compliance.consent_notices');
 
-alter table compliance.consent_notices enable row level security;
-alter table compliance.consent_notices force row level security;
+alter table compliance.consent_notices enable row level security, force row level security;
 drop policy if exists tenant_isolation on compliance.consent_notices;
 create policy tenant_isolation on compliance.consent_notices
   using (tenant_id = (select core.current_tenant_id()))
@@ -3559,8 +3535,7 @@ comment on column compliance.consents.encounter_id is 'class=phi;about=The visit
 comment on column compliance.consents.status is 'class=operational;about=draft, active, rejected, withdrawn, expired or superseded.';
 select core.comment_standard_columns('compliance.consents');
 
-alter table compliance.consents enable row level security;
-alter table compliance.consents force row level security;
+alter table compliance.consents enable row level security, force row level security;
 drop policy if exists tenant_isolation on compliance.consents;
 create policy tenant_isolation on compliance.consents
   using (tenant_id = (select core.current_tenant_id()))
@@ -3669,8 +3644,7 @@ comment on column compliance.data_principal_requests.escalated_to_board is 'clas
 comment on column compliance.data_principal_requests.status is 'class=operational;about=received, verifying, in_progress, on_hold, completed or rejected.';
 select core.comment_standard_columns('compliance.data_principal_requests');
 
-alter table compliance.data_principal_requests enable row level security;
-alter table compliance.data_principal_requests force row level security;
+alter table compliance.data_principal_requests enable row level security, force row level security;
 drop policy if exists tenant_isolation on compliance.data_principal_requests;
 create policy tenant_isolation on compliance.data_principal_requests
   using (tenant_id = (select core.current_tenant_id()))
@@ -3780,8 +3754,7 @@ comment on column compliance.breaches.board_due_at is 'class=operational;about=7
 comment on column compliance.breaches.status is 'class=operational;about=open, contained, reported or closed.';
 select core.comment_standard_columns('compliance.breaches');
 
-alter table compliance.breaches enable row level security;
-alter table compliance.breaches force row level security;
+alter table compliance.breaches enable row level security, force row level security;
 drop policy if exists tenant_isolation on compliance.breaches;
 create policy tenant_isolation on compliance.breaches
   using (tenant_id = (select core.current_tenant_id()))
@@ -3851,8 +3824,7 @@ comment on column compliance.breach_affected_persons.notified_at is 'class=opera
 comment on column compliance.breach_affected_persons.returned is 'class=operational;about=The notice came back: tell them in another way.';
 select core.comment_standard_columns('compliance.breach_affected_persons');
 
-alter table compliance.breach_affected_persons enable row level security;
-alter table compliance.breach_affected_persons force row level security;
+alter table compliance.breach_affected_persons enable row level security, force row level security;
 drop policy if exists tenant_isolation on compliance.breach_affected_persons;
 create policy tenant_isolation on compliance.breach_affected_persons
   using (tenant_id = (select core.current_tenant_id()))
@@ -3918,8 +3890,7 @@ comment on column compliance.retention_policies.minimum_log_days is 'class=opera
 comment on column compliance.retention_policies.approved_by is 'class=operational;about=The user who decided; none for the legal minimum.';
 select core.comment_standard_columns('compliance.retention_policies');
 
-alter table compliance.retention_policies enable row level security;
-alter table compliance.retention_policies force row level security;
+alter table compliance.retention_policies enable row level security, force row level security;
 drop policy if exists tenant_isolation on compliance.retention_policies;
 create policy tenant_isolation on compliance.retention_policies
   using (tenant_id = (select core.current_tenant_id()))
@@ -3989,8 +3960,7 @@ comment on column compliance.legal_holds.released_at is 'class=operational;about
 comment on column compliance.legal_holds.status is 'class=operational;about=active or released.';
 select core.comment_standard_columns('compliance.legal_holds');
 
-alter table compliance.legal_holds enable row level security;
-alter table compliance.legal_holds force row level security;
+alter table compliance.legal_holds enable row level security, force row level security;
 drop policy if exists tenant_isolation on compliance.legal_holds;
 create policy tenant_isolation on compliance.legal_holds
   using (tenant_id = (select core.current_tenant_id()))
@@ -4067,8 +4037,7 @@ comment on column compliance.erasure_log.key_kid_destroyed is 'class=operational
 comment on column compliance.erasure_log.verification is 'class=operational;about=What was found afterwards.';
 select core.comment_standard_columns('compliance.erasure_log');
 
-alter table compliance.erasure_log enable row level security;
-alter table compliance.erasure_log force row level security;
+alter table compliance.erasure_log enable row level security, force row level security;
 drop policy if exists tenant_isolation on compliance.erasure_log;
 create policy tenant_isolation on compliance.erasure_log
   using (tenant_id = (select core.current_tenant_id()))
@@ -4142,8 +4111,7 @@ comment on column compliance.data_processors.last_review_on is 'class=operationa
 comment on column compliance.data_processors.status is 'class=operational;about=draft, active, expired or terminated.';
 select core.comment_standard_columns('compliance.data_processors');
 
-alter table compliance.data_processors enable row level security;
-alter table compliance.data_processors force row level security;
+alter table compliance.data_processors enable row level security, force row level security;
 drop policy if exists tenant_isolation on compliance.data_processors;
 create policy tenant_isolation on compliance.data_processors
   using (tenant_id = (select core.current_tenant_id()))
@@ -4267,8 +4235,7 @@ comment on column compliance.incidents.external_report is 'class=phi;about=Repor
 comment on column compliance.incidents.status is 'class=operational;about=reported, under_review, action_planned, action_done, closed or rejected.';
 select core.comment_standard_columns('compliance.incidents');
 
-alter table compliance.incidents enable row level security;
-alter table compliance.incidents force row level security;
+alter table compliance.incidents enable row level security, force row level security;
 drop policy if exists tenant_isolation on compliance.incidents;
 create policy tenant_isolation on compliance.incidents
   using (tenant_id = (select core.current_tenant_id()))
@@ -4343,16 +4310,14 @@ comment on column compliance.compliance_checks.tool_version is 'class=operationa
 comment on column compliance.compliance_checks.schema_fingerprint is 'class=operational;about=SHA-256 of the definitions that were checked; none for what a person checked.';
 select core.comment_standard_columns('compliance.compliance_checks');
 
-alter table compliance.compliance_checks enable row level security;
-alter table compliance.compliance_checks force row level security;
+alter table compliance.compliance_checks enable row level security, force row level security;
 drop policy if exists tenant_isolation on compliance.compliance_checks;
 create policy tenant_isolation on compliance.compliance_checks
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 drop policy if exists shared_rows on compliance.compliance_checks;
 create policy shared_rows on compliance.compliance_checks for select using (tenant_id is null);
-alter table compliance.compliance_checks_default enable row level security;
-alter table compliance.compliance_checks_default force row level security;
+alter table compliance.compliance_checks_default enable row level security, force row level security;
 drop policy if exists tenant_isolation on compliance.compliance_checks_default;
 create policy tenant_isolation on compliance.compliance_checks_default
   using (tenant_id = (select core.current_tenant_id()))
@@ -4482,8 +4447,7 @@ comment on column tasking.tasks.hlc_node is 'class=operational;about=Hybrid logi
 comment on column tasking.tasks.field_clocks is 'class=operational;about=For each field that was written: hlc (as text), node and seq (count of the node) of its last write.';
 select core.comment_standard_columns('tasking.tasks');
 
-alter table tasking.tasks enable row level security;
-alter table tasking.tasks force row level security;
+alter table tasking.tasks enable row level security, force row level security;
 drop policy if exists tenant_isolation on tasking.tasks;
 create policy tenant_isolation on tasking.tasks
   using (tenant_id = (select core.current_tenant_id()))
@@ -4617,8 +4581,7 @@ comment on column tasking.emr_verifications.hlc_node is 'class=operational;about
 comment on column tasking.emr_verifications.field_clocks is 'class=operational;about=For each field that was written: hlc (as text), node and seq (count of the node) of its last write.';
 select core.comment_standard_columns('tasking.emr_verifications');
 
-alter table tasking.emr_verifications enable row level security;
-alter table tasking.emr_verifications force row level security;
+alter table tasking.emr_verifications enable row level security, force row level security;
 drop policy if exists tenant_isolation on tasking.emr_verifications;
 create policy tenant_isolation on tasking.emr_verifications
   using (tenant_id = (select core.current_tenant_id()))
@@ -4732,8 +4695,7 @@ comment on column tasking.handovers.hlc_node is 'class=operational;about=Hybrid 
 comment on column tasking.handovers.field_clocks is 'class=operational;about=For each field that was written: hlc (as text), node and seq (count of the node) of its last write.';
 select core.comment_standard_columns('tasking.handovers');
 
-alter table tasking.handovers enable row level security;
-alter table tasking.handovers force row level security;
+alter table tasking.handovers enable row level security, force row level security;
 drop policy if exists tenant_isolation on tasking.handovers;
 create policy tenant_isolation on tasking.handovers
   using (tenant_id = (select core.current_tenant_id()))
@@ -4837,8 +4799,7 @@ comment on column tasking.handover_patients.hlc_node is 'class=operational;about
 comment on column tasking.handover_patients.field_clocks is 'class=operational;about=For each field that was written: hlc (as text), node and seq (count of the node) of its last write.';
 select core.comment_standard_columns('tasking.handover_patients');
 
-alter table tasking.handover_patients enable row level security;
-alter table tasking.handover_patients force row level security;
+alter table tasking.handover_patients enable row level security, force row level security;
 drop policy if exists tenant_isolation on tasking.handover_patients;
 create policy tenant_isolation on tasking.handover_patients
   using (tenant_id = (select core.current_tenant_id()))
@@ -4924,8 +4885,7 @@ comment on column tasking.sync_operations.resolution is 'class=operational;about
 comment on column tasking.sync_operations.resolves_id is 'class=operational;about=The conflict that this row decides.';
 select core.comment_standard_columns('tasking.sync_operations');
 
-alter table tasking.sync_operations enable row level security;
-alter table tasking.sync_operations force row level security;
+alter table tasking.sync_operations enable row level security, force row level security;
 drop policy if exists tenant_isolation on tasking.sync_operations;
 create policy tenant_isolation on tasking.sync_operations
   using (tenant_id = (select core.current_tenant_id()))

@@ -544,9 +544,11 @@ declare
   v_parent pg_catalog.pg_class;
 begin
   select * into v_parent from pg_catalog.pg_class where oid = p_parent;
+  execute pg_catalog.format(
+    'alter table %s owner to %I%s', p_partition, pg_catalog.pg_get_userbyid(v_parent.relowner),
+    case when v_parent.relrowsecurity then ', enable row level security, force row level security' end
+  );
   if v_parent.relrowsecurity then
-    execute pg_catalog.format('alter table %s enable row level security', p_partition);
-    execute pg_catalog.format('alter table %s force row level security', p_partition);
     execute pg_catalog.format(
       'create policy tenant_isolation on %s using (tenant_id = (select core.current_tenant_id())) with check (tenant_id = (select core.current_tenant_id()))',
       p_partition
@@ -562,7 +564,6 @@ begin
       (select relname from pg_catalog.pg_class where oid = p_partition) || '_no_truncate', p_partition
     );
   end if;
-  execute pg_catalog.format('alter table %s owner to %I', p_partition, pg_catalog.pg_get_userbyid(v_parent.relowner));
 end
 $$;
 
@@ -2068,8 +2069,7 @@ comment on column core.tenants.status is 'class=operational;about=provisioning, 
 
 select core.comment_standard_columns('core.tenants');
 
-alter table core.tenants enable row level security;
-alter table core.tenants force row level security;
+alter table core.tenants enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.tenants;
 create policy tenant_isolation on core.tenants
@@ -2161,8 +2161,7 @@ comment on column core.system_settings.is_protected is 'class=operational;about=
 
 select core.comment_standard_columns('core.system_settings');
 
-alter table core.system_settings enable row level security;
-alter table core.system_settings force row level security;
+alter table core.system_settings enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.system_settings;
 create policy tenant_isolation on core.system_settings
@@ -2225,8 +2224,7 @@ comment on column core.feature_flags.expires_on is 'class=operational;about=When
 
 select core.comment_standard_columns('core.feature_flags');
 
-alter table core.feature_flags enable row level security;
-alter table core.feature_flags force row level security;
+alter table core.feature_flags enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.feature_flags;
 create policy tenant_isolation on core.feature_flags
@@ -2286,8 +2284,7 @@ comment on column core.id_sequences.max_len is 'class=operational;about=Longest 
 
 select core.comment_standard_columns('core.id_sequences');
 
-alter table core.id_sequences enable row level security;
-alter table core.id_sequences force row level security;
+alter table core.id_sequences enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.id_sequences;
 create policy tenant_isolation on core.id_sequences
@@ -2337,8 +2334,7 @@ comment on column core.idempotency_keys.expires_at is 'class=operational;about=W
 
 select core.comment_standard_columns('core.idempotency_keys');
 
-alter table core.idempotency_keys enable row level security;
-alter table core.idempotency_keys force row level security;
+alter table core.idempotency_keys enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.idempotency_keys;
 create policy tenant_isolation on core.idempotency_keys
@@ -2424,16 +2420,14 @@ comment on column core.outbox_events.status is 'class=operational;about=pending,
 
 select core.comment_standard_columns('core.outbox_events');
 
-alter table core.outbox_events enable row level security;
-alter table core.outbox_events force row level security;
+alter table core.outbox_events enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.outbox_events;
 create policy tenant_isolation on core.outbox_events
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table core.outbox_events_default enable row level security;
-alter table core.outbox_events_default force row level security;
+alter table core.outbox_events_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.outbox_events_default;
 create policy tenant_isolation on core.outbox_events_default
@@ -2509,8 +2503,7 @@ comment on column core.encryption_keys.status is 'class=operational;about=active
 
 select core.comment_standard_columns('core.encryption_keys');
 
-alter table core.encryption_keys enable row level security;
-alter table core.encryption_keys force row level security;
+alter table core.encryption_keys enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.encryption_keys;
 create policy tenant_isolation on core.encryption_keys
@@ -2608,8 +2601,7 @@ comment on column core.entity_refs.refreshed_at is 'class=operational;about=When
 
 select core.comment_standard_columns('core.entity_refs');
 
-alter table core.entity_refs enable row level security;
-alter table core.entity_refs force row level security;
+alter table core.entity_refs enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.entity_refs;
 create policy tenant_isolation on core.entity_refs
@@ -2702,16 +2694,14 @@ comment on column audit.audit_logs.session_id is 'class=operational;about=Sessio
 comment on column audit.audit_logs.request_id is 'class=operational;about=Request that made the change.';
 comment on column audit.audit_logs.correlation_id is 'class=operational;about=Chain of requests that it belongs to.';
 
-alter table audit.audit_logs enable row level security;
-alter table audit.audit_logs force row level security;
+alter table audit.audit_logs enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_logs;
 create policy tenant_isolation on audit.audit_logs
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table audit.audit_logs_default enable row level security;
-alter table audit.audit_logs_default force row level security;
+alter table audit.audit_logs_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_logs_default;
 create policy tenant_isolation on audit.audit_logs_default
@@ -2803,16 +2793,14 @@ comment on column audit.phi_access_logs.ip is 'class=pii;about=Address of the cl
 comment on column audit.phi_access_logs.session_id is 'class=operational;about=Session of the user.';
 comment on column audit.phi_access_logs.request_id is 'class=operational;about=Request that read.';
 
-alter table audit.phi_access_logs enable row level security;
-alter table audit.phi_access_logs force row level security;
+alter table audit.phi_access_logs enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.phi_access_logs;
 create policy tenant_isolation on audit.phi_access_logs
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table audit.phi_access_logs_default enable row level security;
-alter table audit.phi_access_logs_default force row level security;
+alter table audit.phi_access_logs_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.phi_access_logs_default;
 create policy tenant_isolation on audit.phi_access_logs_default
@@ -2886,8 +2874,7 @@ comment on column audit.break_glass_sessions.status is 'class=operational;about=
 
 select core.comment_standard_columns('audit.break_glass_sessions');
 
-alter table audit.break_glass_sessions enable row level security;
-alter table audit.break_glass_sessions force row level security;
+alter table audit.break_glass_sessions enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.break_glass_sessions;
 create policy tenant_isolation on audit.break_glass_sessions
@@ -2956,8 +2943,7 @@ comment on column audit.audit_chain_anchors.sealed_at is 'class=operational;abou
 
 select core.comment_standard_columns('audit.audit_chain_anchors');
 
-alter table audit.audit_chain_anchors enable row level security;
-alter table audit.audit_chain_anchors force row level security;
+alter table audit.audit_chain_anchors enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_chain_anchors;
 create policy tenant_isolation on audit.audit_chain_anchors
@@ -2992,8 +2978,7 @@ comment on column audit.metrics_hourly.table_name is 'class=operational;about=Th
 comment on column audit.metrics_hourly.action is 'class=operational;about=What was done.';
 comment on column audit.metrics_hourly.events is 'class=operational;about=How many.';
 
-alter table audit.metrics_hourly enable row level security;
-alter table audit.metrics_hourly force row level security;
+alter table audit.metrics_hourly enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.metrics_hourly;
 create policy tenant_isolation on audit.metrics_hourly
@@ -3024,8 +3009,7 @@ comment on column audit.compliance_daily.events is 'class=operational;about=How 
 comment on column audit.compliance_daily.without_actor is 'class=operational;about=How many of them name no user.';
 comment on column audit.compliance_daily.without_purpose is 'class=operational;about=How many of them name no purpose of use.';
 
-alter table audit.compliance_daily enable row level security;
-alter table audit.compliance_daily force row level security;
+alter table audit.compliance_daily enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.compliance_daily;
 create policy tenant_isolation on audit.compliance_daily
@@ -3088,16 +3072,14 @@ comment on column audit.audit_archives.ids is 'class=phi;about=The UUIDs that th
 comment on column audit.audit_archives.content is 'class=phi;about=The rows, see audit.encode_rows.';
 comment on column audit.audit_archives.packed_at is 'class=operational;about=When.';
 
-alter table audit.audit_archives enable row level security;
-alter table audit.audit_archives force row level security;
+alter table audit.audit_archives enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_archives;
 create policy tenant_isolation on audit.audit_archives
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table audit.audit_archives_default enable row level security;
-alter table audit.audit_archives_default force row level security;
+alter table audit.audit_archives_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_archives_default;
 create policy tenant_isolation on audit.audit_archives_default
@@ -3240,8 +3222,7 @@ comment on column patient.patients.merged_into_id is 'class=phi;about=The patien
 comment on column patient.patients.status is 'class=phi;about=active, inactive, deceased or merged.';
 select core.comment_standard_columns('patient.patients');
 
-alter table patient.patients enable row level security;
-alter table patient.patients force row level security;
+alter table patient.patients enable row level security, force row level security;
 drop policy if exists tenant_isolation on patient.patients;
 create policy tenant_isolation on patient.patients
   using (tenant_id = (select core.current_tenant_id()))
@@ -3333,8 +3314,7 @@ comment on column patient.patient_identifiers.verification_method is 'class=oper
 comment on column patient.patient_identifiers.is_primary is 'class=phi;about=The one to use among several of its kind.';
 select core.comment_standard_columns('patient.patient_identifiers');
 
-alter table patient.patient_identifiers enable row level security;
-alter table patient.patient_identifiers force row level security;
+alter table patient.patient_identifiers enable row level security, force row level security;
 drop policy if exists tenant_isolation on patient.patient_identifiers;
 create policy tenant_isolation on patient.patient_identifiers
   using (tenant_id = (select core.current_tenant_id()))
@@ -3408,8 +3388,7 @@ comment on column patient.patient_contacts.proxy_scope is 'class=phi;about=What 
 comment on column patient.patient_contacts.valid_to is 'class=phi;about=Last day on which the contact may act; a child comes of age.';
 select core.comment_standard_columns('patient.patient_contacts');
 
-alter table patient.patient_contacts enable row level security;
-alter table patient.patient_contacts force row level security;
+alter table patient.patient_contacts enable row level security, force row level security;
 drop policy if exists tenant_isolation on patient.patient_contacts;
 create policy tenant_isolation on patient.patient_contacts
   using (tenant_id = (select core.current_tenant_id()))
@@ -3479,8 +3458,7 @@ comment on column patient.patient_merges.reason is 'class=phi;about=Why the two 
 comment on column patient.patient_merges.status is 'class=operational;about=proposed, approved, merged, reversed or dismissed.';
 select core.comment_standard_columns('patient.patient_merges');
 
-alter table patient.patient_merges enable row level security;
-alter table patient.patient_merges force row level security;
+alter table patient.patient_merges enable row level security, force row level security;
 drop policy if exists tenant_isolation on patient.patient_merges;
 create policy tenant_isolation on patient.patient_merges
   using (tenant_id = (select core.current_tenant_id()))
@@ -3524,8 +3502,7 @@ comment on column patient.name_trigrams.trigram is 'class=operational;about=Hash
 comment on column patient.name_trigrams.patient_id is 'class=operational;about=The patient whose name holds them.';
 select core.comment_standard_columns('patient.name_trigrams');
 
-alter table patient.name_trigrams enable row level security;
-alter table patient.name_trigrams force row level security;
+alter table patient.name_trigrams enable row level security, force row level security;
 drop policy if exists tenant_isolation on patient.name_trigrams;
 create policy tenant_isolation on patient.name_trigrams
   using (tenant_id = (select core.current_tenant_id()))
@@ -3642,8 +3619,7 @@ comment on column clinical.encounters.payer_class is 'class=financial;about=Who 
 comment on column clinical.encounters.status is 'class=operational;about=planned, arrived, triaged, in_progress, on_leave, finished, cancelled or entered_in_error.';
 select core.comment_standard_columns('clinical.encounters');
 
-alter table clinical.encounters enable row level security;
-alter table clinical.encounters force row level security;
+alter table clinical.encounters enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.encounters;
 create policy tenant_isolation on clinical.encounters
   using (tenant_id = (select core.current_tenant_id()))
@@ -3764,8 +3740,7 @@ comment on column clinical.admissions.discharge_kind is 'class=phi;about=normal,
 comment on column clinical.admissions.status is 'class=operational;about=requested, admitted, discharge_ordered, clinically_discharged, billing_cleared, discharged or cancelled.';
 select core.comment_standard_columns('clinical.admissions');
 
-alter table clinical.admissions enable row level security;
-alter table clinical.admissions force row level security;
+alter table clinical.admissions enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.admissions;
 create policy tenant_isolation on clinical.admissions
   using (tenant_id = (select core.current_tenant_id()))
@@ -3831,8 +3806,7 @@ comment on column clinical.care_team_members.period is 'class=operational;about=
 comment on column clinical.care_team_members.added_by is 'class=operational;about=User who added them.';
 select core.comment_standard_columns('clinical.care_team_members');
 
-alter table clinical.care_team_members enable row level security;
-alter table clinical.care_team_members force row level security;
+alter table clinical.care_team_members enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.care_team_members;
 create policy tenant_isolation on clinical.care_team_members
   using (tenant_id = (select core.current_tenant_id()))
@@ -3916,8 +3890,7 @@ comment on column clinical.conditions.note_enc is 'class=phi;enc=1;about=Remarks
 comment on column clinical.conditions.asserted_by is 'class=operational;about=Member of staff who stated it.';
 select core.comment_standard_columns('clinical.conditions');
 
-alter table clinical.conditions enable row level security;
-alter table clinical.conditions force row level security;
+alter table clinical.conditions enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.conditions;
 create policy tenant_isolation on clinical.conditions
   using (tenant_id = (select core.current_tenant_id()))
@@ -4020,8 +3993,7 @@ comment on column clinical.allergies.verification_status is 'class=phi;about=unc
 comment on column clinical.allergies.recorded_by is 'class=operational;about=Member of staff who recorded it.';
 select core.comment_standard_columns('clinical.allergies');
 
-alter table clinical.allergies enable row level security;
-alter table clinical.allergies force row level security;
+alter table clinical.allergies enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.allergies;
 create policy tenant_isolation on clinical.allergies
   using (tenant_id = (select core.current_tenant_id()))
@@ -4126,14 +4098,12 @@ comment on column clinical.vital_signs.replaces_id is 'class=phi;about=The row t
 comment on column clinical.vital_signs.is_error is 'class=phi;about=True when the replaced row should not exist: nothing was measured.';
 select core.comment_standard_columns('clinical.vital_signs');
 
-alter table clinical.vital_signs enable row level security;
-alter table clinical.vital_signs force row level security;
+alter table clinical.vital_signs enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.vital_signs;
 create policy tenant_isolation on clinical.vital_signs
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
-alter table clinical.vital_signs_default enable row level security;
-alter table clinical.vital_signs_default force row level security;
+alter table clinical.vital_signs_default enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.vital_signs_default;
 create policy tenant_isolation on clinical.vital_signs_default
   using (tenant_id = (select core.current_tenant_id()))
@@ -4225,14 +4195,12 @@ comment on column clinical.observations.performer_id is 'class=operational;about
 comment on column clinical.observations.status is 'class=operational;about=preliminary, final, amended, cancelled or entered_in_error.';
 select core.comment_standard_columns('clinical.observations');
 
-alter table clinical.observations enable row level security;
-alter table clinical.observations force row level security;
+alter table clinical.observations enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.observations;
 create policy tenant_isolation on clinical.observations
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
-alter table clinical.observations_default enable row level security;
-alter table clinical.observations_default force row level security;
+alter table clinical.observations_default enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.observations_default;
 create policy tenant_isolation on clinical.observations_default
   using (tenant_id = (select core.current_tenant_id()))
@@ -4314,8 +4282,7 @@ comment on column clinical.clinical_assessments.assessor_id is 'class=operationa
 comment on column clinical.clinical_assessments.status is 'class=operational;about=in_progress, completed, amended, cancelled or entered_in_error.';
 select core.comment_standard_columns('clinical.clinical_assessments');
 
-alter table clinical.clinical_assessments enable row level security;
-alter table clinical.clinical_assessments force row level security;
+alter table clinical.clinical_assessments enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.clinical_assessments;
 create policy tenant_isolation on clinical.clinical_assessments
   using (tenant_id = (select core.current_tenant_id()))
@@ -4422,8 +4389,7 @@ comment on column clinical.medical_records.late_entry is 'class=phi;about=True w
 comment on column clinical.medical_records.status is 'class=operational;about=draft, signed, amended, discarded or entered_in_error.';
 select core.comment_standard_columns('clinical.medical_records');
 
-alter table clinical.medical_records enable row level security;
-alter table clinical.medical_records force row level security;
+alter table clinical.medical_records enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.medical_records;
 create policy tenant_isolation on clinical.medical_records
   using (tenant_id = (select core.current_tenant_id()))
@@ -4563,8 +4529,7 @@ comment on column clinical.procedures.counts_correct is 'class=phi;about=True wh
 comment on column clinical.procedures.status is 'class=operational;about=preparation, in_progress, completed, stopped, not_done or entered_in_error.';
 select core.comment_standard_columns('clinical.procedures');
 
-alter table clinical.procedures enable row level security;
-alter table clinical.procedures force row level security;
+alter table clinical.procedures enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.procedures;
 create policy tenant_isolation on clinical.procedures
   using (tenant_id = (select core.current_tenant_id()))
@@ -4651,8 +4616,7 @@ comment on column clinical.implants.explanted_at is 'class=phi;about=When it was
 comment on column clinical.implants.explant_reason is 'class=phi;about=Why.';
 select core.comment_standard_columns('clinical.implants');
 
-alter table clinical.implants enable row level security;
-alter table clinical.implants force row level security;
+alter table clinical.implants enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.implants;
 create policy tenant_isolation on clinical.implants
   using (tenant_id = (select core.current_tenant_id()))
@@ -4749,8 +4713,7 @@ comment on column clinical.vaccination_records.source is 'class=phi;about=own, o
 comment on column clinical.vaccination_records.status is 'class=operational;about=planned, completed, not_done or entered_in_error.';
 select core.comment_standard_columns('clinical.vaccination_records');
 
-alter table clinical.vaccination_records enable row level security;
-alter table clinical.vaccination_records force row level security;
+alter table clinical.vaccination_records enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.vaccination_records;
 create policy tenant_isolation on clinical.vaccination_records
   using (tenant_id = (select core.current_tenant_id()))
@@ -4856,8 +4819,7 @@ comment on column clinical.service_requests.group_id is 'class=operational;about
 comment on column clinical.service_requests.status is 'class=operational;about=draft, active, on_hold, completed, revoked, cancelled or entered_in_error.';
 select core.comment_standard_columns('clinical.service_requests');
 
-alter table clinical.service_requests enable row level security;
-alter table clinical.service_requests force row level security;
+alter table clinical.service_requests enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.service_requests;
 create policy tenant_isolation on clinical.service_requests
   using (tenant_id = (select core.current_tenant_id()))
@@ -4984,8 +4946,7 @@ comment on column clinical.imaging_studies.pcpndt_form_f is 'class=phi;about=For
 comment on column clinical.imaging_studies.status is 'class=operational;about=registered, scheduled, arrived, in_progress, acquired, reported, archived, cancelled or discontinued.';
 select core.comment_standard_columns('clinical.imaging_studies');
 
-alter table clinical.imaging_studies enable row level security;
-alter table clinical.imaging_studies force row level security;
+alter table clinical.imaging_studies enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.imaging_studies;
 create policy tenant_isolation on clinical.imaging_studies
   using (tenant_id = (select core.current_tenant_id()))
@@ -5092,8 +5053,7 @@ comment on column clinical.imaging_results.document_id is 'class=operational;abo
 comment on column clinical.imaging_results.status is 'class=operational;about=registered, preliminary, final, amended, corrected, cancelled or entered_in_error.';
 select core.comment_standard_columns('clinical.imaging_results');
 
-alter table clinical.imaging_results enable row level security;
-alter table clinical.imaging_results force row level security;
+alter table clinical.imaging_results enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.imaging_results;
 create policy tenant_isolation on clinical.imaging_results
   using (tenant_id = (select core.current_tenant_id()))
@@ -5245,8 +5205,7 @@ comment on column clinical.discharge_summaries.amendment_reason is 'class=phi;ab
 comment on column clinical.discharge_summaries.status is 'class=operational;about=draft, in_review, final, amended, cancelled or entered_in_error.';
 select core.comment_standard_columns('clinical.discharge_summaries');
 
-alter table clinical.discharge_summaries enable row level security;
-alter table clinical.discharge_summaries force row level security;
+alter table clinical.discharge_summaries enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.discharge_summaries;
 create policy tenant_isolation on clinical.discharge_summaries
   using (tenant_id = (select core.current_tenant_id()))
@@ -5335,8 +5294,7 @@ comment on column clinical.stg_guidelines.reserved_public is 'class=reference;ab
 comment on column clinical.stg_guidelines.status is 'class=reference;about=draft, active, retired (replaced) or withdrawn.';
 select core.comment_standard_columns('clinical.stg_guidelines');
 
-alter table clinical.stg_guidelines enable row level security;
-alter table clinical.stg_guidelines force row level security;
+alter table clinical.stg_guidelines enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.stg_guidelines;
 create policy tenant_isolation on clinical.stg_guidelines
   using (tenant_id = (select core.current_tenant_id()))
@@ -5411,8 +5369,7 @@ comment on column clinical.stg_criteria.mandatory is 'class=reference;about=Fals
 comment on column clinical.stg_criteria.applies_when is 'class=reference;about=Expression that says when the criterion applies; null for always.';
 select core.comment_standard_columns('clinical.stg_criteria');
 
-alter table clinical.stg_criteria enable row level security;
-alter table clinical.stg_criteria force row level security;
+alter table clinical.stg_criteria enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.stg_criteria;
 create policy tenant_isolation on clinical.stg_criteria
   using (tenant_id = (select core.current_tenant_id()))
@@ -5489,8 +5446,7 @@ comment on column clinical.stg_compliance_results.waived_by is 'class=operationa
 comment on column clinical.stg_compliance_results.waiver_reason is 'class=phi;about=Why it was waived. A waiver holds for the input that it was given for.';
 select core.comment_standard_columns('clinical.stg_compliance_results');
 
-alter table clinical.stg_compliance_results enable row level security;
-alter table clinical.stg_compliance_results force row level security;
+alter table clinical.stg_compliance_results enable row level security, force row level security;
 drop policy if exists tenant_isolation on clinical.stg_compliance_results;
 create policy tenant_isolation on clinical.stg_compliance_results
   using (tenant_id = (select core.current_tenant_id()))

@@ -544,9 +544,11 @@ declare
   v_parent pg_catalog.pg_class;
 begin
   select * into v_parent from pg_catalog.pg_class where oid = p_parent;
+  execute pg_catalog.format(
+    'alter table %s owner to %I%s', p_partition, pg_catalog.pg_get_userbyid(v_parent.relowner),
+    case when v_parent.relrowsecurity then ', enable row level security, force row level security' end
+  );
   if v_parent.relrowsecurity then
-    execute pg_catalog.format('alter table %s enable row level security', p_partition);
-    execute pg_catalog.format('alter table %s force row level security', p_partition);
     execute pg_catalog.format(
       'create policy tenant_isolation on %s using (tenant_id = (select core.current_tenant_id())) with check (tenant_id = (select core.current_tenant_id()))',
       p_partition
@@ -562,7 +564,6 @@ begin
       (select relname from pg_catalog.pg_class where oid = p_partition) || '_no_truncate', p_partition
     );
   end if;
-  execute pg_catalog.format('alter table %s owner to %I', p_partition, pg_catalog.pg_get_userbyid(v_parent.relowner));
 end
 $$;
 
@@ -1936,8 +1937,7 @@ comment on column core.tenants.status is 'class=operational;about=provisioning, 
 
 select core.comment_standard_columns('core.tenants');
 
-alter table core.tenants enable row level security;
-alter table core.tenants force row level security;
+alter table core.tenants enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.tenants;
 create policy tenant_isolation on core.tenants
@@ -2029,8 +2029,7 @@ comment on column core.system_settings.is_protected is 'class=operational;about=
 
 select core.comment_standard_columns('core.system_settings');
 
-alter table core.system_settings enable row level security;
-alter table core.system_settings force row level security;
+alter table core.system_settings enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.system_settings;
 create policy tenant_isolation on core.system_settings
@@ -2093,8 +2092,7 @@ comment on column core.feature_flags.expires_on is 'class=operational;about=When
 
 select core.comment_standard_columns('core.feature_flags');
 
-alter table core.feature_flags enable row level security;
-alter table core.feature_flags force row level security;
+alter table core.feature_flags enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.feature_flags;
 create policy tenant_isolation on core.feature_flags
@@ -2154,8 +2152,7 @@ comment on column core.id_sequences.max_len is 'class=operational;about=Longest 
 
 select core.comment_standard_columns('core.id_sequences');
 
-alter table core.id_sequences enable row level security;
-alter table core.id_sequences force row level security;
+alter table core.id_sequences enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.id_sequences;
 create policy tenant_isolation on core.id_sequences
@@ -2205,8 +2202,7 @@ comment on column core.idempotency_keys.expires_at is 'class=operational;about=W
 
 select core.comment_standard_columns('core.idempotency_keys');
 
-alter table core.idempotency_keys enable row level security;
-alter table core.idempotency_keys force row level security;
+alter table core.idempotency_keys enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.idempotency_keys;
 create policy tenant_isolation on core.idempotency_keys
@@ -2292,16 +2288,14 @@ comment on column core.outbox_events.status is 'class=operational;about=pending,
 
 select core.comment_standard_columns('core.outbox_events');
 
-alter table core.outbox_events enable row level security;
-alter table core.outbox_events force row level security;
+alter table core.outbox_events enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.outbox_events;
 create policy tenant_isolation on core.outbox_events
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table core.outbox_events_default enable row level security;
-alter table core.outbox_events_default force row level security;
+alter table core.outbox_events_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.outbox_events_default;
 create policy tenant_isolation on core.outbox_events_default
@@ -2377,8 +2371,7 @@ comment on column core.encryption_keys.status is 'class=operational;about=active
 
 select core.comment_standard_columns('core.encryption_keys');
 
-alter table core.encryption_keys enable row level security;
-alter table core.encryption_keys force row level security;
+alter table core.encryption_keys enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.encryption_keys;
 create policy tenant_isolation on core.encryption_keys
@@ -2476,8 +2469,7 @@ comment on column core.entity_refs.refreshed_at is 'class=operational;about=When
 
 select core.comment_standard_columns('core.entity_refs');
 
-alter table core.entity_refs enable row level security;
-alter table core.entity_refs force row level security;
+alter table core.entity_refs enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.entity_refs;
 create policy tenant_isolation on core.entity_refs
@@ -2570,16 +2562,14 @@ comment on column audit.audit_logs.session_id is 'class=operational;about=Sessio
 comment on column audit.audit_logs.request_id is 'class=operational;about=Request that made the change.';
 comment on column audit.audit_logs.correlation_id is 'class=operational;about=Chain of requests that it belongs to.';
 
-alter table audit.audit_logs enable row level security;
-alter table audit.audit_logs force row level security;
+alter table audit.audit_logs enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_logs;
 create policy tenant_isolation on audit.audit_logs
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table audit.audit_logs_default enable row level security;
-alter table audit.audit_logs_default force row level security;
+alter table audit.audit_logs_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_logs_default;
 create policy tenant_isolation on audit.audit_logs_default
@@ -2671,16 +2661,14 @@ comment on column audit.phi_access_logs.ip is 'class=pii;about=Address of the cl
 comment on column audit.phi_access_logs.session_id is 'class=operational;about=Session of the user.';
 comment on column audit.phi_access_logs.request_id is 'class=operational;about=Request that read.';
 
-alter table audit.phi_access_logs enable row level security;
-alter table audit.phi_access_logs force row level security;
+alter table audit.phi_access_logs enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.phi_access_logs;
 create policy tenant_isolation on audit.phi_access_logs
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table audit.phi_access_logs_default enable row level security;
-alter table audit.phi_access_logs_default force row level security;
+alter table audit.phi_access_logs_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.phi_access_logs_default;
 create policy tenant_isolation on audit.phi_access_logs_default
@@ -2754,8 +2742,7 @@ comment on column audit.break_glass_sessions.status is 'class=operational;about=
 
 select core.comment_standard_columns('audit.break_glass_sessions');
 
-alter table audit.break_glass_sessions enable row level security;
-alter table audit.break_glass_sessions force row level security;
+alter table audit.break_glass_sessions enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.break_glass_sessions;
 create policy tenant_isolation on audit.break_glass_sessions
@@ -2824,8 +2811,7 @@ comment on column audit.audit_chain_anchors.sealed_at is 'class=operational;abou
 
 select core.comment_standard_columns('audit.audit_chain_anchors');
 
-alter table audit.audit_chain_anchors enable row level security;
-alter table audit.audit_chain_anchors force row level security;
+alter table audit.audit_chain_anchors enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_chain_anchors;
 create policy tenant_isolation on audit.audit_chain_anchors
@@ -2860,8 +2846,7 @@ comment on column audit.metrics_hourly.table_name is 'class=operational;about=Th
 comment on column audit.metrics_hourly.action is 'class=operational;about=What was done.';
 comment on column audit.metrics_hourly.events is 'class=operational;about=How many.';
 
-alter table audit.metrics_hourly enable row level security;
-alter table audit.metrics_hourly force row level security;
+alter table audit.metrics_hourly enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.metrics_hourly;
 create policy tenant_isolation on audit.metrics_hourly
@@ -2892,8 +2877,7 @@ comment on column audit.compliance_daily.events is 'class=operational;about=How 
 comment on column audit.compliance_daily.without_actor is 'class=operational;about=How many of them name no user.';
 comment on column audit.compliance_daily.without_purpose is 'class=operational;about=How many of them name no purpose of use.';
 
-alter table audit.compliance_daily enable row level security;
-alter table audit.compliance_daily force row level security;
+alter table audit.compliance_daily enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.compliance_daily;
 create policy tenant_isolation on audit.compliance_daily
@@ -2956,16 +2940,14 @@ comment on column audit.audit_archives.ids is 'class=phi;about=The UUIDs that th
 comment on column audit.audit_archives.content is 'class=phi;about=The rows, see audit.encode_rows.';
 comment on column audit.audit_archives.packed_at is 'class=operational;about=When.';
 
-alter table audit.audit_archives enable row level security;
-alter table audit.audit_archives force row level security;
+alter table audit.audit_archives enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_archives;
 create policy tenant_isolation on audit.audit_archives
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table audit.audit_archives_default enable row level security;
-alter table audit.audit_archives_default force row level security;
+alter table audit.audit_archives_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_archives_default;
 create policy tenant_isolation on audit.audit_archives_default
@@ -3118,8 +3100,7 @@ comment on column fhir.value_sets.bound_to is 'class=reference;about=Columns tha
 comment on column fhir.value_sets.status is 'class=reference;about=draft, active or retired.';
 select core.comment_standard_columns('fhir.value_sets');
 
-alter table fhir.value_sets enable row level security;
-alter table fhir.value_sets force row level security;
+alter table fhir.value_sets enable row level security, force row level security;
 drop policy if exists tenant_isolation on fhir.value_sets;
 create policy tenant_isolation on fhir.value_sets
   using (tenant_id = (select core.current_tenant_id()))
@@ -3176,8 +3157,7 @@ comment on column fhir.value_set_members.display is 'class=reference;about=Text 
 comment on column fhir.value_set_members.seq is 'class=reference;about=Place in the list, from 1.';
 select core.comment_standard_columns('fhir.value_set_members');
 
-alter table fhir.value_set_members enable row level security;
-alter table fhir.value_set_members force row level security;
+alter table fhir.value_set_members enable row level security, force row level security;
 drop policy if exists tenant_isolation on fhir.value_set_members;
 create policy tenant_isolation on fhir.value_set_members
   using (tenant_id = (select core.current_tenant_id()))
@@ -3241,8 +3221,7 @@ comment on column fhir.concept_maps.valid_during is 'class=reference;about=Days 
 comment on column fhir.concept_maps.reviewed_by is 'class=operational;about=The user who checked it, null for a mapping as loaded.';
 select core.comment_standard_columns('fhir.concept_maps');
 
-alter table fhir.concept_maps enable row level security;
-alter table fhir.concept_maps force row level security;
+alter table fhir.concept_maps enable row level security, force row level security;
 drop policy if exists tenant_isolation on fhir.concept_maps;
 create policy tenant_isolation on fhir.concept_maps
   using (tenant_id = (select core.current_tenant_id()))
@@ -3319,8 +3298,7 @@ comment on column fhir.resource_versions.issues is 'class=phi;about=OperationOut
 comment on column fhir.resource_versions.bundle_type is 'class=operational;about=Bundle.type of bundles: document, collection, transaction and so on.';
 select core.comment_standard_columns('fhir.resource_versions');
 
-alter table fhir.resource_versions enable row level security;
-alter table fhir.resource_versions force row level security;
+alter table fhir.resource_versions enable row level security, force row level security;
 drop policy if exists tenant_isolation on fhir.resource_versions;
 create policy tenant_isolation on fhir.resource_versions
   using (tenant_id = (select core.current_tenant_id()))
@@ -3412,8 +3390,7 @@ comment on column abdm.facility_registrations.milestone_status is 'class=operati
 comment on column abdm.facility_registrations.status is 'class=operational;about=draft, registered, failed, active, suspended or deregistered.';
 select core.comment_standard_columns('abdm.facility_registrations');
 
-alter table abdm.facility_registrations enable row level security;
-alter table abdm.facility_registrations force row level security;
+alter table abdm.facility_registrations enable row level security, force row level security;
 drop policy if exists tenant_isolation on abdm.facility_registrations;
 create policy tenant_isolation on abdm.facility_registrations
   using (tenant_id = (select core.current_tenant_id()))
@@ -3543,8 +3520,7 @@ comment on column abdm.abha_accounts.override_reason is 'class=phi;about=Why it 
 comment on column abdm.abha_accounts.status is 'class=operational;about=captured, verified, rejected, linked, unlinked, or deactivated (by ABDM, still the patient''s).';
 select core.comment_standard_columns('abdm.abha_accounts');
 
-alter table abdm.abha_accounts enable row level security;
-alter table abdm.abha_accounts force row level security;
+alter table abdm.abha_accounts enable row level security, force row level security;
 drop policy if exists tenant_isolation on abdm.abha_accounts;
 create policy tenant_isolation on abdm.abha_accounts
   using (tenant_id = (select core.current_tenant_id()))
@@ -3660,8 +3636,7 @@ comment on column abdm.abha_registrations.clinic_id is 'class=operational;about=
 comment on column abdm.abha_registrations.status is 'class=operational;about=initiated, otp_sent, otp_verified, enrolled, address_set, linked, failed or expired.';
 select core.comment_standard_columns('abdm.abha_registrations');
 
-alter table abdm.abha_registrations enable row level security;
-alter table abdm.abha_registrations force row level security;
+alter table abdm.abha_registrations enable row level security, force row level security;
 drop policy if exists tenant_isolation on abdm.abha_registrations;
 create policy tenant_isolation on abdm.abha_registrations
   using (tenant_id = (select core.current_tenant_id()))
@@ -3772,8 +3747,7 @@ comment on column abdm.care_contexts.record_date is 'class=phi;about=Day of the 
 comment on column abdm.care_contexts.status is 'class=operational;about=pending, link_requested, linked, notified, failed, unlinked, or withdrawn for good.';
 select core.comment_standard_columns('abdm.care_contexts');
 
-alter table abdm.care_contexts enable row level security;
-alter table abdm.care_contexts force row level security;
+alter table abdm.care_contexts enable row level security, force row level security;
 drop policy if exists tenant_isolation on abdm.care_contexts;
 create policy tenant_isolation on abdm.care_contexts
   using (tenant_id = (select core.current_tenant_id()))
@@ -3898,8 +3872,7 @@ comment on column abdm.linking_transactions.responded_at is 'class=operational;a
 comment on column abdm.linking_transactions.status is 'class=operational;about=received, matched, not_found, otp_sent, confirmed, failed or expired.';
 select core.comment_standard_columns('abdm.linking_transactions');
 
-alter table abdm.linking_transactions enable row level security;
-alter table abdm.linking_transactions force row level security;
+alter table abdm.linking_transactions enable row level security, force row level security;
 drop policy if exists tenant_isolation on abdm.linking_transactions;
 create policy tenant_isolation on abdm.linking_transactions
   using (tenant_id = (select core.current_tenant_id()))
@@ -4017,8 +3990,7 @@ comment on column abdm.consent_requests.error_code is 'class=operational;about=A
 comment on column abdm.consent_requests.status is 'class=operational;about=draft, requested, granted, denied, expired, revoked or failed.';
 select core.comment_standard_columns('abdm.consent_requests');
 
-alter table abdm.consent_requests enable row level security;
-alter table abdm.consent_requests force row level security;
+alter table abdm.consent_requests enable row level security, force row level security;
 drop policy if exists tenant_isolation on abdm.consent_requests;
 create policy tenant_isolation on abdm.consent_requests
   using (tenant_id = (select core.current_tenant_id()))
@@ -4151,8 +4123,7 @@ comment on column abdm.consent_artefacts.last_used_at is 'class=operational;abou
 comment on column abdm.consent_artefacts.status is 'class=operational;about=received, granted, invalid, revoked or expired.';
 select core.comment_standard_columns('abdm.consent_artefacts');
 
-alter table abdm.consent_artefacts enable row level security;
-alter table abdm.consent_artefacts force row level security;
+alter table abdm.consent_artefacts enable row level security, force row level security;
 drop policy if exists tenant_isolation on abdm.consent_artefacts;
 create policy tenant_isolation on abdm.consent_artefacts
   using (tenant_id = (select core.current_tenant_id()))
@@ -4204,8 +4175,7 @@ comment on column abdm.consent_artefact_contexts.care_context_reference is 'clas
 comment on column abdm.consent_artefact_contexts.care_context_id is 'class=phi;about=Our context of that reference, when we are the site that gives.';
 select core.comment_standard_columns('abdm.consent_artefact_contexts');
 
-alter table abdm.consent_artefact_contexts enable row level security;
-alter table abdm.consent_artefact_contexts force row level security;
+alter table abdm.consent_artefact_contexts enable row level security, force row level security;
 drop policy if exists tenant_isolation on abdm.consent_artefact_contexts;
 create policy tenant_isolation on abdm.consent_artefact_contexts
   using (tenant_id = (select core.current_tenant_id()))
@@ -4313,8 +4283,7 @@ comment on column abdm.health_info_requests.error_code is 'class=operational;abo
 comment on column abdm.health_info_requests.status is 'class=operational;about=received, acknowledged, transferring, partial, transferred, failed, rejected or notified.';
 select core.comment_standard_columns('abdm.health_info_requests');
 
-alter table abdm.health_info_requests enable row level security;
-alter table abdm.health_info_requests force row level security;
+alter table abdm.health_info_requests enable row level security, force row level security;
 drop policy if exists tenant_isolation on abdm.health_info_requests;
 create policy tenant_isolation on abdm.health_info_requests
   using (tenant_id = (select core.current_tenant_id()))
@@ -4404,8 +4373,7 @@ comment on column abdm.health_info_transfers.erased_at is 'class=operational;abo
 comment on column abdm.health_info_transfers.error is 'class=operational;about=Code of the failure of this page.';
 select core.comment_standard_columns('abdm.health_info_transfers');
 
-alter table abdm.health_info_transfers enable row level security;
-alter table abdm.health_info_transfers force row level security;
+alter table abdm.health_info_transfers enable row level security, force row level security;
 drop policy if exists tenant_isolation on abdm.health_info_transfers;
 create policy tenant_isolation on abdm.health_info_transfers
   using (tenant_id = (select core.current_tenant_id()))
@@ -4498,8 +4466,7 @@ comment on column abdm.gateway_messages.subject_id is 'class=operational;about=T
 comment on column abdm.gateway_messages.status is 'class=operational;about=pending, processing, completed, failed; our calls go from processing to sent and acknowledged.';
 select core.comment_standard_columns('abdm.gateway_messages');
 
-alter table abdm.gateway_messages enable row level security;
-alter table abdm.gateway_messages force row level security;
+alter table abdm.gateway_messages enable row level security, force row level security;
 drop policy if exists tenant_isolation on abdm.gateway_messages;
 create policy tenant_isolation on abdm.gateway_messages
   using (tenant_id = (select core.current_tenant_id()))

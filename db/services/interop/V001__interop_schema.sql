@@ -530,9 +530,11 @@ declare
   v_parent pg_catalog.pg_class;
 begin
   select * into v_parent from pg_catalog.pg_class where oid = p_parent;
+  execute pg_catalog.format(
+    'alter table %s owner to %I%s', p_partition, pg_catalog.pg_get_userbyid(v_parent.relowner),
+    case when v_parent.relrowsecurity then ', enable row level security, force row level security' end
+  );
   if v_parent.relrowsecurity then
-    execute pg_catalog.format('alter table %s enable row level security', p_partition);
-    execute pg_catalog.format('alter table %s force row level security', p_partition);
     execute pg_catalog.format(
       'create policy tenant_isolation on %s using (tenant_id = (select core.current_tenant_id())) with check (tenant_id = (select core.current_tenant_id()))',
       p_partition
@@ -548,7 +550,6 @@ begin
       (select relname from pg_catalog.pg_class where oid = p_partition) || '_no_truncate', p_partition
     );
   end if;
-  execute pg_catalog.format('alter table %s owner to %I', p_partition, pg_catalog.pg_get_userbyid(v_parent.relowner));
 end
 $$;
 
@@ -1558,8 +1559,7 @@ comment on column core.tenants.status is 'class=operational;about=provisioning, 
 
 select core.comment_standard_columns('core.tenants');
 
-alter table core.tenants enable row level security;
-alter table core.tenants force row level security;
+alter table core.tenants enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.tenants;
 create policy tenant_isolation on core.tenants
@@ -1651,8 +1651,7 @@ comment on column core.system_settings.is_protected is 'class=operational;about=
 
 select core.comment_standard_columns('core.system_settings');
 
-alter table core.system_settings enable row level security;
-alter table core.system_settings force row level security;
+alter table core.system_settings enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.system_settings;
 create policy tenant_isolation on core.system_settings
@@ -1715,8 +1714,7 @@ comment on column core.feature_flags.expires_on is 'class=operational;about=When
 
 select core.comment_standard_columns('core.feature_flags');
 
-alter table core.feature_flags enable row level security;
-alter table core.feature_flags force row level security;
+alter table core.feature_flags enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.feature_flags;
 create policy tenant_isolation on core.feature_flags
@@ -1776,8 +1774,7 @@ comment on column core.id_sequences.max_len is 'class=operational;about=Longest 
 
 select core.comment_standard_columns('core.id_sequences');
 
-alter table core.id_sequences enable row level security;
-alter table core.id_sequences force row level security;
+alter table core.id_sequences enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.id_sequences;
 create policy tenant_isolation on core.id_sequences
@@ -1827,8 +1824,7 @@ comment on column core.idempotency_keys.expires_at is 'class=operational;about=W
 
 select core.comment_standard_columns('core.idempotency_keys');
 
-alter table core.idempotency_keys enable row level security;
-alter table core.idempotency_keys force row level security;
+alter table core.idempotency_keys enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.idempotency_keys;
 create policy tenant_isolation on core.idempotency_keys
@@ -1914,16 +1910,14 @@ comment on column core.outbox_events.status is 'class=operational;about=pending,
 
 select core.comment_standard_columns('core.outbox_events');
 
-alter table core.outbox_events enable row level security;
-alter table core.outbox_events force row level security;
+alter table core.outbox_events enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.outbox_events;
 create policy tenant_isolation on core.outbox_events
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table core.outbox_events_default enable row level security;
-alter table core.outbox_events_default force row level security;
+alter table core.outbox_events_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.outbox_events_default;
 create policy tenant_isolation on core.outbox_events_default
@@ -1999,8 +1993,7 @@ comment on column core.encryption_keys.status is 'class=operational;about=active
 
 select core.comment_standard_columns('core.encryption_keys');
 
-alter table core.encryption_keys enable row level security;
-alter table core.encryption_keys force row level security;
+alter table core.encryption_keys enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.encryption_keys;
 create policy tenant_isolation on core.encryption_keys
@@ -2098,8 +2091,7 @@ comment on column core.entity_refs.refreshed_at is 'class=operational;about=When
 
 select core.comment_standard_columns('core.entity_refs');
 
-alter table core.entity_refs enable row level security;
-alter table core.entity_refs force row level security;
+alter table core.entity_refs enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.entity_refs;
 create policy tenant_isolation on core.entity_refs
@@ -2192,16 +2184,14 @@ comment on column audit.audit_logs.session_id is 'class=operational;about=Sessio
 comment on column audit.audit_logs.request_id is 'class=operational;about=Request that made the change.';
 comment on column audit.audit_logs.correlation_id is 'class=operational;about=Chain of requests that it belongs to.';
 
-alter table audit.audit_logs enable row level security;
-alter table audit.audit_logs force row level security;
+alter table audit.audit_logs enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_logs;
 create policy tenant_isolation on audit.audit_logs
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table audit.audit_logs_default enable row level security;
-alter table audit.audit_logs_default force row level security;
+alter table audit.audit_logs_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_logs_default;
 create policy tenant_isolation on audit.audit_logs_default
@@ -2293,16 +2283,14 @@ comment on column audit.phi_access_logs.ip is 'class=pii;about=Address of the cl
 comment on column audit.phi_access_logs.session_id is 'class=operational;about=Session of the user.';
 comment on column audit.phi_access_logs.request_id is 'class=operational;about=Request that read.';
 
-alter table audit.phi_access_logs enable row level security;
-alter table audit.phi_access_logs force row level security;
+alter table audit.phi_access_logs enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.phi_access_logs;
 create policy tenant_isolation on audit.phi_access_logs
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table audit.phi_access_logs_default enable row level security;
-alter table audit.phi_access_logs_default force row level security;
+alter table audit.phi_access_logs_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.phi_access_logs_default;
 create policy tenant_isolation on audit.phi_access_logs_default
@@ -2376,8 +2364,7 @@ comment on column audit.break_glass_sessions.status is 'class=operational;about=
 
 select core.comment_standard_columns('audit.break_glass_sessions');
 
-alter table audit.break_glass_sessions enable row level security;
-alter table audit.break_glass_sessions force row level security;
+alter table audit.break_glass_sessions enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.break_glass_sessions;
 create policy tenant_isolation on audit.break_glass_sessions
@@ -2446,8 +2433,7 @@ comment on column audit.audit_chain_anchors.sealed_at is 'class=operational;abou
 
 select core.comment_standard_columns('audit.audit_chain_anchors');
 
-alter table audit.audit_chain_anchors enable row level security;
-alter table audit.audit_chain_anchors force row level security;
+alter table audit.audit_chain_anchors enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_chain_anchors;
 create policy tenant_isolation on audit.audit_chain_anchors
@@ -2482,8 +2468,7 @@ comment on column audit.metrics_hourly.table_name is 'class=operational;about=Th
 comment on column audit.metrics_hourly.action is 'class=operational;about=What was done.';
 comment on column audit.metrics_hourly.events is 'class=operational;about=How many.';
 
-alter table audit.metrics_hourly enable row level security;
-alter table audit.metrics_hourly force row level security;
+alter table audit.metrics_hourly enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.metrics_hourly;
 create policy tenant_isolation on audit.metrics_hourly
@@ -2514,8 +2499,7 @@ comment on column audit.compliance_daily.events is 'class=operational;about=How 
 comment on column audit.compliance_daily.without_actor is 'class=operational;about=How many of them name no user.';
 comment on column audit.compliance_daily.without_purpose is 'class=operational;about=How many of them name no purpose of use.';
 
-alter table audit.compliance_daily enable row level security;
-alter table audit.compliance_daily force row level security;
+alter table audit.compliance_daily enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.compliance_daily;
 create policy tenant_isolation on audit.compliance_daily
@@ -2578,16 +2562,14 @@ comment on column audit.audit_archives.ids is 'class=phi;about=The UUIDs that th
 comment on column audit.audit_archives.content is 'class=phi;about=The rows, see audit.encode_rows.';
 comment on column audit.audit_archives.packed_at is 'class=operational;about=When.';
 
-alter table audit.audit_archives enable row level security;
-alter table audit.audit_archives force row level security;
+alter table audit.audit_archives enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_archives;
 create policy tenant_isolation on audit.audit_archives
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table audit.audit_archives_default enable row level security;
-alter table audit.audit_archives_default force row level security;
+alter table audit.audit_archives_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_archives_default;
 create policy tenant_isolation on audit.audit_archives_default
@@ -2661,8 +2643,7 @@ comment on column interop.endpoints.message_types is 'class=operational;about=Ty
 comment on column interop.endpoints.status is 'class=operational;about=draft, active, paused or retired.';
 select core.comment_standard_columns('interop.endpoints');
 
-alter table interop.endpoints enable row level security;
-alter table interop.endpoints force row level security;
+alter table interop.endpoints enable row level security, force row level security;
 drop policy if exists tenant_isolation on interop.endpoints;
 create policy tenant_isolation on interop.endpoints
   using (tenant_id = (select core.current_tenant_id()))
@@ -2787,14 +2768,12 @@ comment on column interop.hl7_messages.replay_of_id is 'class=operational;about=
 comment on column interop.hl7_messages.status is 'class=operational;about=In: received, parsed, applied, ignored, failed, dead or rejected. Out: queued, sent, acked, failed or dead.';
 select core.comment_standard_columns('interop.hl7_messages');
 
-alter table interop.hl7_messages enable row level security;
-alter table interop.hl7_messages force row level security;
+alter table interop.hl7_messages enable row level security, force row level security;
 drop policy if exists tenant_isolation on interop.hl7_messages;
 create policy tenant_isolation on interop.hl7_messages
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
-alter table interop.hl7_messages_default enable row level security;
-alter table interop.hl7_messages_default force row level security;
+alter table interop.hl7_messages_default enable row level security, force row level security;
 drop policy if exists tenant_isolation on interop.hl7_messages_default;
 create policy tenant_isolation on interop.hl7_messages_default
   using (tenant_id = (select core.current_tenant_id()))
@@ -2884,8 +2863,7 @@ comment on column interop.mapping_rules.approved_by is 'class=reference;about=Us
 comment on column interop.mapping_rules.status is 'class=reference;about=draft, active or retired.';
 select core.comment_standard_columns('interop.mapping_rules');
 
-alter table interop.mapping_rules enable row level security;
-alter table interop.mapping_rules force row level security;
+alter table interop.mapping_rules enable row level security, force row level security;
 drop policy if exists tenant_isolation on interop.mapping_rules;
 create policy tenant_isolation on interop.mapping_rules
   using (tenant_id = (select core.current_tenant_id()))
@@ -2974,8 +2952,7 @@ comment on column interop.emr_connections.capability_hash is 'class=operational;
 comment on column interop.emr_connections.status is 'class=operational;about=draft, testing, active, degraded (failing) or disabled.';
 select core.comment_standard_columns('interop.emr_connections');
 
-alter table interop.emr_connections enable row level security;
-alter table interop.emr_connections force row level security;
+alter table interop.emr_connections enable row level security, force row level security;
 drop policy if exists tenant_isolation on interop.emr_connections;
 create policy tenant_isolation on interop.emr_connections
   using (tenant_id = (select core.current_tenant_id()))
@@ -3076,8 +3053,7 @@ comment on column webhook.integration_webhooks.status is 'class=operational;abou
 
 select core.comment_standard_columns('webhook.integration_webhooks');
 
-alter table webhook.integration_webhooks enable row level security;
-alter table webhook.integration_webhooks force row level security;
+alter table webhook.integration_webhooks enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on webhook.integration_webhooks;
 create policy tenant_isolation on webhook.integration_webhooks
@@ -3190,8 +3166,7 @@ comment on column webhook.webhook_events.status is 'class=operational;about=pend
 
 select core.comment_standard_columns('webhook.webhook_events');
 
-alter table webhook.webhook_events enable row level security;
-alter table webhook.webhook_events force row level security;
+alter table webhook.webhook_events enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on webhook.webhook_events;
 create policy tenant_isolation on webhook.webhook_events
@@ -3268,16 +3243,14 @@ comment on column webhook.webhook_logs.error is 'class=operational;about=Error t
 
 select core.comment_standard_columns('webhook.webhook_logs');
 
-alter table webhook.webhook_logs enable row level security;
-alter table webhook.webhook_logs force row level security;
+alter table webhook.webhook_logs enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on webhook.webhook_logs;
 create policy tenant_isolation on webhook.webhook_logs
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table webhook.webhook_logs_default enable row level security;
-alter table webhook.webhook_logs_default force row level security;
+alter table webhook.webhook_logs_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on webhook.webhook_logs_default;
 create policy tenant_isolation on webhook.webhook_logs_default

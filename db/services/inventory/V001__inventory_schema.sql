@@ -539,9 +539,11 @@ declare
   v_parent pg_catalog.pg_class;
 begin
   select * into v_parent from pg_catalog.pg_class where oid = p_parent;
+  execute pg_catalog.format(
+    'alter table %s owner to %I%s', p_partition, pg_catalog.pg_get_userbyid(v_parent.relowner),
+    case when v_parent.relrowsecurity then ', enable row level security, force row level security' end
+  );
   if v_parent.relrowsecurity then
-    execute pg_catalog.format('alter table %s enable row level security', p_partition);
-    execute pg_catalog.format('alter table %s force row level security', p_partition);
     execute pg_catalog.format(
       'create policy tenant_isolation on %s using (tenant_id = (select core.current_tenant_id())) with check (tenant_id = (select core.current_tenant_id()))',
       p_partition
@@ -557,7 +559,6 @@ begin
       (select relname from pg_catalog.pg_class where oid = p_partition) || '_no_truncate', p_partition
     );
   end if;
-  execute pg_catalog.format('alter table %s owner to %I', p_partition, pg_catalog.pg_get_userbyid(v_parent.relowner));
 end
 $$;
 
@@ -1594,8 +1595,7 @@ comment on column core.tenants.status is 'class=operational;about=provisioning, 
 
 select core.comment_standard_columns('core.tenants');
 
-alter table core.tenants enable row level security;
-alter table core.tenants force row level security;
+alter table core.tenants enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.tenants;
 create policy tenant_isolation on core.tenants
@@ -1687,8 +1687,7 @@ comment on column core.system_settings.is_protected is 'class=operational;about=
 
 select core.comment_standard_columns('core.system_settings');
 
-alter table core.system_settings enable row level security;
-alter table core.system_settings force row level security;
+alter table core.system_settings enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.system_settings;
 create policy tenant_isolation on core.system_settings
@@ -1751,8 +1750,7 @@ comment on column core.feature_flags.expires_on is 'class=operational;about=When
 
 select core.comment_standard_columns('core.feature_flags');
 
-alter table core.feature_flags enable row level security;
-alter table core.feature_flags force row level security;
+alter table core.feature_flags enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.feature_flags;
 create policy tenant_isolation on core.feature_flags
@@ -1812,8 +1810,7 @@ comment on column core.id_sequences.max_len is 'class=operational;about=Longest 
 
 select core.comment_standard_columns('core.id_sequences');
 
-alter table core.id_sequences enable row level security;
-alter table core.id_sequences force row level security;
+alter table core.id_sequences enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.id_sequences;
 create policy tenant_isolation on core.id_sequences
@@ -1863,8 +1860,7 @@ comment on column core.idempotency_keys.expires_at is 'class=operational;about=W
 
 select core.comment_standard_columns('core.idempotency_keys');
 
-alter table core.idempotency_keys enable row level security;
-alter table core.idempotency_keys force row level security;
+alter table core.idempotency_keys enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.idempotency_keys;
 create policy tenant_isolation on core.idempotency_keys
@@ -1950,16 +1946,14 @@ comment on column core.outbox_events.status is 'class=operational;about=pending,
 
 select core.comment_standard_columns('core.outbox_events');
 
-alter table core.outbox_events enable row level security;
-alter table core.outbox_events force row level security;
+alter table core.outbox_events enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.outbox_events;
 create policy tenant_isolation on core.outbox_events
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table core.outbox_events_default enable row level security;
-alter table core.outbox_events_default force row level security;
+alter table core.outbox_events_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.outbox_events_default;
 create policy tenant_isolation on core.outbox_events_default
@@ -2035,8 +2029,7 @@ comment on column core.encryption_keys.status is 'class=operational;about=active
 
 select core.comment_standard_columns('core.encryption_keys');
 
-alter table core.encryption_keys enable row level security;
-alter table core.encryption_keys force row level security;
+alter table core.encryption_keys enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.encryption_keys;
 create policy tenant_isolation on core.encryption_keys
@@ -2134,8 +2127,7 @@ comment on column core.entity_refs.refreshed_at is 'class=operational;about=When
 
 select core.comment_standard_columns('core.entity_refs');
 
-alter table core.entity_refs enable row level security;
-alter table core.entity_refs force row level security;
+alter table core.entity_refs enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.entity_refs;
 create policy tenant_isolation on core.entity_refs
@@ -2228,16 +2220,14 @@ comment on column audit.audit_logs.session_id is 'class=operational;about=Sessio
 comment on column audit.audit_logs.request_id is 'class=operational;about=Request that made the change.';
 comment on column audit.audit_logs.correlation_id is 'class=operational;about=Chain of requests that it belongs to.';
 
-alter table audit.audit_logs enable row level security;
-alter table audit.audit_logs force row level security;
+alter table audit.audit_logs enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_logs;
 create policy tenant_isolation on audit.audit_logs
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table audit.audit_logs_default enable row level security;
-alter table audit.audit_logs_default force row level security;
+alter table audit.audit_logs_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_logs_default;
 create policy tenant_isolation on audit.audit_logs_default
@@ -2329,16 +2319,14 @@ comment on column audit.phi_access_logs.ip is 'class=pii;about=Address of the cl
 comment on column audit.phi_access_logs.session_id is 'class=operational;about=Session of the user.';
 comment on column audit.phi_access_logs.request_id is 'class=operational;about=Request that read.';
 
-alter table audit.phi_access_logs enable row level security;
-alter table audit.phi_access_logs force row level security;
+alter table audit.phi_access_logs enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.phi_access_logs;
 create policy tenant_isolation on audit.phi_access_logs
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table audit.phi_access_logs_default enable row level security;
-alter table audit.phi_access_logs_default force row level security;
+alter table audit.phi_access_logs_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.phi_access_logs_default;
 create policy tenant_isolation on audit.phi_access_logs_default
@@ -2412,8 +2400,7 @@ comment on column audit.break_glass_sessions.status is 'class=operational;about=
 
 select core.comment_standard_columns('audit.break_glass_sessions');
 
-alter table audit.break_glass_sessions enable row level security;
-alter table audit.break_glass_sessions force row level security;
+alter table audit.break_glass_sessions enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.break_glass_sessions;
 create policy tenant_isolation on audit.break_glass_sessions
@@ -2482,8 +2469,7 @@ comment on column audit.audit_chain_anchors.sealed_at is 'class=operational;abou
 
 select core.comment_standard_columns('audit.audit_chain_anchors');
 
-alter table audit.audit_chain_anchors enable row level security;
-alter table audit.audit_chain_anchors force row level security;
+alter table audit.audit_chain_anchors enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_chain_anchors;
 create policy tenant_isolation on audit.audit_chain_anchors
@@ -2518,8 +2504,7 @@ comment on column audit.metrics_hourly.table_name is 'class=operational;about=Th
 comment on column audit.metrics_hourly.action is 'class=operational;about=What was done.';
 comment on column audit.metrics_hourly.events is 'class=operational;about=How many.';
 
-alter table audit.metrics_hourly enable row level security;
-alter table audit.metrics_hourly force row level security;
+alter table audit.metrics_hourly enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.metrics_hourly;
 create policy tenant_isolation on audit.metrics_hourly
@@ -2550,8 +2535,7 @@ comment on column audit.compliance_daily.events is 'class=operational;about=How 
 comment on column audit.compliance_daily.without_actor is 'class=operational;about=How many of them name no user.';
 comment on column audit.compliance_daily.without_purpose is 'class=operational;about=How many of them name no purpose of use.';
 
-alter table audit.compliance_daily enable row level security;
-alter table audit.compliance_daily force row level security;
+alter table audit.compliance_daily enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.compliance_daily;
 create policy tenant_isolation on audit.compliance_daily
@@ -2614,16 +2598,14 @@ comment on column audit.audit_archives.ids is 'class=phi;about=The UUIDs that th
 comment on column audit.audit_archives.content is 'class=phi;about=The rows, see audit.encode_rows.';
 comment on column audit.audit_archives.packed_at is 'class=operational;about=When.';
 
-alter table audit.audit_archives enable row level security;
-alter table audit.audit_archives force row level security;
+alter table audit.audit_archives enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_archives;
 create policy tenant_isolation on audit.audit_archives
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table audit.audit_archives_default enable row level security;
-alter table audit.audit_archives_default force row level security;
+alter table audit.audit_archives_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_archives_default;
 create policy tenant_isolation on audit.audit_archives_default
@@ -2718,8 +2700,7 @@ comment on column inventory.items.storage is 'class=operational;about=How to sto
 comment on column inventory.items.active is 'class=operational;about=Whether it may be ordered.';
 select core.comment_standard_columns('inventory.items');
 
-alter table inventory.items enable row level security;
-alter table inventory.items force row level security;
+alter table inventory.items enable row level security, force row level security;
 drop policy if exists tenant_isolation on inventory.items;
 create policy tenant_isolation on inventory.items
   using (tenant_id = (select core.current_tenant_id()))
@@ -2784,8 +2765,7 @@ comment on column inventory.suppliers.rating is 'class=operational;about=Score o
 comment on column inventory.suppliers.status is 'class=operational;about=active, blocked (a reason is required) or inactive.';
 select core.comment_standard_columns('inventory.suppliers');
 
-alter table inventory.suppliers enable row level security;
-alter table inventory.suppliers force row level security;
+alter table inventory.suppliers enable row level security, force row level security;
 drop policy if exists tenant_isolation on inventory.suppliers;
 create policy tenant_isolation on inventory.suppliers
   using (tenant_id = (select core.current_tenant_id()))
@@ -2880,8 +2860,7 @@ comment on column inventory.batches.expiry_announced_at is 'class=operational;ab
 comment on column inventory.batches.status is 'class=operational;about=quarantine (not released yet), available, hold, recalled, expired, rejected, destroyed or returned_to_vendor; changed by operations.';
 select core.comment_standard_columns('inventory.batches');
 
-alter table inventory.batches enable row level security;
-alter table inventory.batches force row level security;
+alter table inventory.batches enable row level security, force row level security;
 drop policy if exists tenant_isolation on inventory.batches;
 create policy tenant_isolation on inventory.batches
   using (tenant_id = (select core.current_tenant_id()))
@@ -2971,8 +2950,7 @@ comment on column inventory.stock_balances.bin is 'class=operational;about=Shelf
 comment on column inventory.stock_balances.last_movement_id is 'class=operational;about=The movement that set on_hand. No foreign key: the ledger keeps its rows for ever, and the index that a key needs would be rewritten by every movement.';
 select core.comment_standard_columns('inventory.stock_balances');
 
-alter table inventory.stock_balances enable row level security;
-alter table inventory.stock_balances force row level security;
+alter table inventory.stock_balances enable row level security, force row level security;
 drop policy if exists tenant_isolation on inventory.stock_balances;
 create policy tenant_isolation on inventory.stock_balances
   using (tenant_id = (select core.current_tenant_id()))
@@ -3064,8 +3042,7 @@ comment on column inventory.stock_movements.witness_id is 'class=operational;abo
 comment on column inventory.stock_movements.idempotency_key is 'class=operational;about=Same key and content, same movement.';
 select core.comment_standard_columns('inventory.stock_movements');
 
-alter table inventory.stock_movements enable row level security;
-alter table inventory.stock_movements force row level security;
+alter table inventory.stock_movements enable row level security, force row level security;
 drop policy if exists tenant_isolation on inventory.stock_movements;
 create policy tenant_isolation on inventory.stock_movements
   using (tenant_id = (select core.current_tenant_id()))
@@ -3136,8 +3113,7 @@ comment on column inventory.stock_reservations.expires_at is 'class=operational;
 comment on column inventory.stock_reservations.status is 'class=operational;about=active, consumed (all taken), released or expired.';
 select core.comment_standard_columns('inventory.stock_reservations');
 
-alter table inventory.stock_reservations enable row level security;
-alter table inventory.stock_reservations force row level security;
+alter table inventory.stock_reservations enable row level security, force row level security;
 drop policy if exists tenant_isolation on inventory.stock_reservations;
 create policy tenant_isolation on inventory.stock_reservations
   using (tenant_id = (select core.current_tenant_id()))
@@ -3217,8 +3193,7 @@ comment on column inventory.purchase_orders.terms is 'class=financial;about=Cond
 comment on column inventory.purchase_orders.status is 'class=operational;about=Where the order stands, from draft to received.';
 select core.comment_standard_columns('inventory.purchase_orders');
 
-alter table inventory.purchase_orders enable row level security;
-alter table inventory.purchase_orders force row level security;
+alter table inventory.purchase_orders enable row level security, force row level security;
 drop policy if exists tenant_isolation on inventory.purchase_orders;
 create policy tenant_isolation on inventory.purchase_orders
   using (tenant_id = (select core.current_tenant_id()))
@@ -3289,8 +3264,7 @@ comment on column inventory.purchase_order_items.tax_rate is 'class=financial;ab
 comment on column inventory.purchase_order_items.free_qty is 'class=operational;about=Base units that the supplier adds free of charge.';
 select core.comment_standard_columns('inventory.purchase_order_items');
 
-alter table inventory.purchase_order_items enable row level security;
-alter table inventory.purchase_order_items force row level security;
+alter table inventory.purchase_order_items enable row level security, force row level security;
 drop policy if exists tenant_isolation on inventory.purchase_order_items;
 create policy tenant_isolation on inventory.purchase_order_items
   using (tenant_id = (select core.current_tenant_id()))
@@ -3362,8 +3336,7 @@ comment on column inventory.goods_receipts.temperature_ok is 'class=operational;
 comment on column inventory.goods_receipts.status is 'class=operational;about=draft, inspected, posted (in stock), rejected or cancelled.';
 select core.comment_standard_columns('inventory.goods_receipts');
 
-alter table inventory.goods_receipts enable row level security;
-alter table inventory.goods_receipts force row level security;
+alter table inventory.goods_receipts enable row level security, force row level security;
 drop policy if exists tenant_isolation on inventory.goods_receipts;
 create policy tenant_isolation on inventory.goods_receipts
   using (tenant_id = (select core.current_tenant_id()))
@@ -3441,8 +3414,7 @@ comment on column inventory.goods_receipt_items.tax_rate is 'class=financial;abo
 comment on column inventory.goods_receipt_items.reject_reason is 'class=operational;about=Why goods were sent back.';
 select core.comment_standard_columns('inventory.goods_receipt_items');
 
-alter table inventory.goods_receipt_items enable row level security;
-alter table inventory.goods_receipt_items force row level security;
+alter table inventory.goods_receipt_items enable row level security, force row level security;
 drop policy if exists tenant_isolation on inventory.goods_receipt_items;
 create policy tenant_isolation on inventory.goods_receipt_items
   using (tenant_id = (select core.current_tenant_id()))
@@ -3516,8 +3488,7 @@ comment on column inventory.indents.priority is 'class=operational;about=routine
 comment on column inventory.indents.status is 'class=operational;about=Where the indent stands, from submitted to received.';
 select core.comment_standard_columns('inventory.indents');
 
-alter table inventory.indents enable row level security;
-alter table inventory.indents force row level security;
+alter table inventory.indents enable row level security, force row level security;
 drop policy if exists tenant_isolation on inventory.indents;
 create policy tenant_isolation on inventory.indents
   using (tenant_id = (select core.current_tenant_id()))
@@ -3585,8 +3556,7 @@ comment on column inventory.indent_items.issued_qty is 'class=operational;about=
 comment on column inventory.indent_items.received_qty is 'class=operational;about=Base units that arrived; what is missing was lost on the way.';
 select core.comment_standard_columns('inventory.indent_items');
 
-alter table inventory.indent_items enable row level security;
-alter table inventory.indent_items force row level security;
+alter table inventory.indent_items enable row level security, force row level security;
 drop policy if exists tenant_isolation on inventory.indent_items;
 create policy tenant_isolation on inventory.indent_items
   using (tenant_id = (select core.current_tenant_id()))

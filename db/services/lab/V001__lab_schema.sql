@@ -553,9 +553,11 @@ declare
   v_parent pg_catalog.pg_class;
 begin
   select * into v_parent from pg_catalog.pg_class where oid = p_parent;
+  execute pg_catalog.format(
+    'alter table %s owner to %I%s', p_partition, pg_catalog.pg_get_userbyid(v_parent.relowner),
+    case when v_parent.relrowsecurity then ', enable row level security, force row level security' end
+  );
   if v_parent.relrowsecurity then
-    execute pg_catalog.format('alter table %s enable row level security', p_partition);
-    execute pg_catalog.format('alter table %s force row level security', p_partition);
     execute pg_catalog.format(
       'create policy tenant_isolation on %s using (tenant_id = (select core.current_tenant_id())) with check (tenant_id = (select core.current_tenant_id()))',
       p_partition
@@ -571,7 +573,6 @@ begin
       (select relname from pg_catalog.pg_class where oid = p_partition) || '_no_truncate', p_partition
     );
   end if;
-  execute pg_catalog.format('alter table %s owner to %I', p_partition, pg_catalog.pg_get_userbyid(v_parent.relowner));
 end
 $$;
 
@@ -2062,8 +2063,7 @@ comment on column core.tenants.status is 'class=operational;about=provisioning, 
 
 select core.comment_standard_columns('core.tenants');
 
-alter table core.tenants enable row level security;
-alter table core.tenants force row level security;
+alter table core.tenants enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.tenants;
 create policy tenant_isolation on core.tenants
@@ -2155,8 +2155,7 @@ comment on column core.system_settings.is_protected is 'class=operational;about=
 
 select core.comment_standard_columns('core.system_settings');
 
-alter table core.system_settings enable row level security;
-alter table core.system_settings force row level security;
+alter table core.system_settings enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.system_settings;
 create policy tenant_isolation on core.system_settings
@@ -2219,8 +2218,7 @@ comment on column core.feature_flags.expires_on is 'class=operational;about=When
 
 select core.comment_standard_columns('core.feature_flags');
 
-alter table core.feature_flags enable row level security;
-alter table core.feature_flags force row level security;
+alter table core.feature_flags enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.feature_flags;
 create policy tenant_isolation on core.feature_flags
@@ -2280,8 +2278,7 @@ comment on column core.id_sequences.max_len is 'class=operational;about=Longest 
 
 select core.comment_standard_columns('core.id_sequences');
 
-alter table core.id_sequences enable row level security;
-alter table core.id_sequences force row level security;
+alter table core.id_sequences enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.id_sequences;
 create policy tenant_isolation on core.id_sequences
@@ -2331,8 +2328,7 @@ comment on column core.idempotency_keys.expires_at is 'class=operational;about=W
 
 select core.comment_standard_columns('core.idempotency_keys');
 
-alter table core.idempotency_keys enable row level security;
-alter table core.idempotency_keys force row level security;
+alter table core.idempotency_keys enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.idempotency_keys;
 create policy tenant_isolation on core.idempotency_keys
@@ -2418,16 +2414,14 @@ comment on column core.outbox_events.status is 'class=operational;about=pending,
 
 select core.comment_standard_columns('core.outbox_events');
 
-alter table core.outbox_events enable row level security;
-alter table core.outbox_events force row level security;
+alter table core.outbox_events enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.outbox_events;
 create policy tenant_isolation on core.outbox_events
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table core.outbox_events_default enable row level security;
-alter table core.outbox_events_default force row level security;
+alter table core.outbox_events_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.outbox_events_default;
 create policy tenant_isolation on core.outbox_events_default
@@ -2503,8 +2497,7 @@ comment on column core.encryption_keys.status is 'class=operational;about=active
 
 select core.comment_standard_columns('core.encryption_keys');
 
-alter table core.encryption_keys enable row level security;
-alter table core.encryption_keys force row level security;
+alter table core.encryption_keys enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.encryption_keys;
 create policy tenant_isolation on core.encryption_keys
@@ -2602,8 +2595,7 @@ comment on column core.entity_refs.refreshed_at is 'class=operational;about=When
 
 select core.comment_standard_columns('core.entity_refs');
 
-alter table core.entity_refs enable row level security;
-alter table core.entity_refs force row level security;
+alter table core.entity_refs enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.entity_refs;
 create policy tenant_isolation on core.entity_refs
@@ -2696,16 +2688,14 @@ comment on column audit.audit_logs.session_id is 'class=operational;about=Sessio
 comment on column audit.audit_logs.request_id is 'class=operational;about=Request that made the change.';
 comment on column audit.audit_logs.correlation_id is 'class=operational;about=Chain of requests that it belongs to.';
 
-alter table audit.audit_logs enable row level security;
-alter table audit.audit_logs force row level security;
+alter table audit.audit_logs enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_logs;
 create policy tenant_isolation on audit.audit_logs
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table audit.audit_logs_default enable row level security;
-alter table audit.audit_logs_default force row level security;
+alter table audit.audit_logs_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_logs_default;
 create policy tenant_isolation on audit.audit_logs_default
@@ -2797,16 +2787,14 @@ comment on column audit.phi_access_logs.ip is 'class=pii;about=Address of the cl
 comment on column audit.phi_access_logs.session_id is 'class=operational;about=Session of the user.';
 comment on column audit.phi_access_logs.request_id is 'class=operational;about=Request that read.';
 
-alter table audit.phi_access_logs enable row level security;
-alter table audit.phi_access_logs force row level security;
+alter table audit.phi_access_logs enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.phi_access_logs;
 create policy tenant_isolation on audit.phi_access_logs
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table audit.phi_access_logs_default enable row level security;
-alter table audit.phi_access_logs_default force row level security;
+alter table audit.phi_access_logs_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.phi_access_logs_default;
 create policy tenant_isolation on audit.phi_access_logs_default
@@ -2880,8 +2868,7 @@ comment on column audit.break_glass_sessions.status is 'class=operational;about=
 
 select core.comment_standard_columns('audit.break_glass_sessions');
 
-alter table audit.break_glass_sessions enable row level security;
-alter table audit.break_glass_sessions force row level security;
+alter table audit.break_glass_sessions enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.break_glass_sessions;
 create policy tenant_isolation on audit.break_glass_sessions
@@ -2950,8 +2937,7 @@ comment on column audit.audit_chain_anchors.sealed_at is 'class=operational;abou
 
 select core.comment_standard_columns('audit.audit_chain_anchors');
 
-alter table audit.audit_chain_anchors enable row level security;
-alter table audit.audit_chain_anchors force row level security;
+alter table audit.audit_chain_anchors enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_chain_anchors;
 create policy tenant_isolation on audit.audit_chain_anchors
@@ -2986,8 +2972,7 @@ comment on column audit.metrics_hourly.table_name is 'class=operational;about=Th
 comment on column audit.metrics_hourly.action is 'class=operational;about=What was done.';
 comment on column audit.metrics_hourly.events is 'class=operational;about=How many.';
 
-alter table audit.metrics_hourly enable row level security;
-alter table audit.metrics_hourly force row level security;
+alter table audit.metrics_hourly enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.metrics_hourly;
 create policy tenant_isolation on audit.metrics_hourly
@@ -3018,8 +3003,7 @@ comment on column audit.compliance_daily.events is 'class=operational;about=How 
 comment on column audit.compliance_daily.without_actor is 'class=operational;about=How many of them name no user.';
 comment on column audit.compliance_daily.without_purpose is 'class=operational;about=How many of them name no purpose of use.';
 
-alter table audit.compliance_daily enable row level security;
-alter table audit.compliance_daily force row level security;
+alter table audit.compliance_daily enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.compliance_daily;
 create policy tenant_isolation on audit.compliance_daily
@@ -3082,16 +3066,14 @@ comment on column audit.audit_archives.ids is 'class=phi;about=The UUIDs that th
 comment on column audit.audit_archives.content is 'class=phi;about=The rows, see audit.encode_rows.';
 comment on column audit.audit_archives.packed_at is 'class=operational;about=When.';
 
-alter table audit.audit_archives enable row level security;
-alter table audit.audit_archives force row level security;
+alter table audit.audit_archives enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_archives;
 create policy tenant_isolation on audit.audit_archives
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table audit.audit_archives_default enable row level security;
-alter table audit.audit_archives_default force row level security;
+alter table audit.audit_archives_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_archives_default;
 create policy tenant_isolation on audit.audit_archives_default
@@ -3187,8 +3169,7 @@ comment on column laboratory.lab_tests.formula is 'class=reference;about=For cal
 comment on column laboratory.lab_tests.active is 'class=reference;about=Whether the test can be ordered.';
 select core.comment_standard_columns('laboratory.lab_tests');
 
-alter table laboratory.lab_tests enable row level security;
-alter table laboratory.lab_tests force row level security;
+alter table laboratory.lab_tests enable row level security, force row level security;
 drop policy if exists tenant_isolation on laboratory.lab_tests;
 create policy tenant_isolation on laboratory.lab_tests
   using (tenant_id = (select core.current_tenant_id()))
@@ -3231,8 +3212,7 @@ comment on column laboratory.lab_panel_members.seq is 'class=reference;about=Pla
 comment on column laboratory.lab_panel_members.required is 'class=reference;about=Whether the panel is incomplete without the test.';
 select core.comment_standard_columns('laboratory.lab_panel_members');
 
-alter table laboratory.lab_panel_members enable row level security;
-alter table laboratory.lab_panel_members force row level security;
+alter table laboratory.lab_panel_members enable row level security, force row level security;
 drop policy if exists tenant_isolation on laboratory.lab_panel_members;
 create policy tenant_isolation on laboratory.lab_panel_members
   using (tenant_id = (select core.current_tenant_id()))
@@ -3310,8 +3290,7 @@ comment on column laboratory.reference_ranges.valid_during is 'class=reference;a
 comment on column laboratory.reference_ranges.approved_by is 'class=reference;about=The person who approved it; null for shared defaults only.';
 select core.comment_standard_columns('laboratory.reference_ranges');
 
-alter table laboratory.reference_ranges enable row level security;
-alter table laboratory.reference_ranges force row level security;
+alter table laboratory.reference_ranges enable row level security, force row level security;
 drop policy if exists tenant_isolation on laboratory.reference_ranges;
 create policy tenant_isolation on laboratory.reference_ranges
   using (tenant_id = (select core.current_tenant_id()))
@@ -3394,8 +3373,7 @@ comment on column laboratory.lab_orders.billed_at is 'class=operational;about=Wh
 comment on column laboratory.lab_orders.status is 'class=phi;about=Where the order stands; follows its items.';
 select core.comment_standard_columns('laboratory.lab_orders');
 
-alter table laboratory.lab_orders enable row level security;
-alter table laboratory.lab_orders force row level security;
+alter table laboratory.lab_orders enable row level security, force row level security;
 drop policy if exists tenant_isolation on laboratory.lab_orders;
 create policy tenant_isolation on laboratory.lab_orders
   using (tenant_id = (select core.current_tenant_id()))
@@ -3487,8 +3465,7 @@ comment on column laboratory.lab_order_items.due_at is 'class=phi;about=When the
 comment on column laboratory.lab_order_items.status is 'class=phi;about=ordered, sampled, in_process, resulted, verified, authorised, reported; recollect, cancelled, amended.';
 select core.comment_standard_columns('laboratory.lab_order_items');
 
-alter table laboratory.lab_order_items enable row level security;
-alter table laboratory.lab_order_items force row level security;
+alter table laboratory.lab_order_items enable row level security, force row level security;
 drop policy if exists tenant_isolation on laboratory.lab_order_items;
 create policy tenant_isolation on laboratory.lab_order_items
   using (tenant_id = (select core.current_tenant_id()))
@@ -3661,8 +3638,7 @@ comment on column laboratory.samples.disposed_by is 'class=operational;about=Who
 comment on column laboratory.samples.status is 'class=phi;about=Where the sample is in its life.';
 select core.comment_standard_columns('laboratory.samples');
 
-alter table laboratory.samples enable row level security;
-alter table laboratory.samples force row level security;
+alter table laboratory.samples enable row level security, force row level security;
 drop policy if exists tenant_isolation on laboratory.samples;
 create policy tenant_isolation on laboratory.samples
   using (tenant_id = (select core.current_tenant_id()))
@@ -3757,8 +3733,7 @@ comment on column laboratory.sample_events.device_id is 'class=operational;about
 comment on column laboratory.sample_events.client_op_id is 'class=operational;about=Id that the client gave the move; sent again it gets this row.';
 select core.comment_standard_columns('laboratory.sample_events');
 
-alter table laboratory.sample_events enable row level security;
-alter table laboratory.sample_events force row level security;
+alter table laboratory.sample_events enable row level security, force row level security;
 drop policy if exists tenant_isolation on laboratory.sample_events;
 create policy tenant_isolation on laboratory.sample_events
   using (tenant_id = (select core.current_tenant_id()))
@@ -3892,8 +3867,7 @@ comment on column laboratory.lab_results.amendment_reason is 'class=phi;about=Wh
 comment on column laboratory.lab_results.status is 'class=phi;about=registered, preliminary, verified, final, corrected; superseded, cancelled, entered_in_error.';
 select core.comment_standard_columns('laboratory.lab_results');
 
-alter table laboratory.lab_results enable row level security;
-alter table laboratory.lab_results force row level security;
+alter table laboratory.lab_results enable row level security, force row level security;
 drop policy if exists tenant_isolation on laboratory.lab_results;
 create policy tenant_isolation on laboratory.lab_results
   using (tenant_id = (select core.current_tenant_id()))
@@ -3985,8 +3959,7 @@ comment on column laboratory.critical_notifications.escalation_level is 'class=o
 comment on column laboratory.critical_notifications.outcome is 'class=phi;about=What the listener said or will do.';
 select core.comment_standard_columns('laboratory.critical_notifications');
 
-alter table laboratory.critical_notifications enable row level security;
-alter table laboratory.critical_notifications force row level security;
+alter table laboratory.critical_notifications enable row level security, force row level security;
 drop policy if exists tenant_isolation on laboratory.critical_notifications;
 create policy tenant_isolation on laboratory.critical_notifications
   using (tenant_id = (select core.current_tenant_id()))
@@ -4074,8 +4047,7 @@ comment on column laboratory.diagnostic_reports.delivered is 'class=phi;about=Wh
 comment on column laboratory.diagnostic_reports.status is 'class=phi;about=registered, partial, final, amended, corrected; cancelled, entered_in_error.';
 select core.comment_standard_columns('laboratory.diagnostic_reports');
 
-alter table laboratory.diagnostic_reports enable row level security;
-alter table laboratory.diagnostic_reports force row level security;
+alter table laboratory.diagnostic_reports enable row level security, force row level security;
 drop policy if exists tenant_isolation on laboratory.diagnostic_reports;
 create policy tenant_isolation on laboratory.diagnostic_reports
   using (tenant_id = (select core.current_tenant_id()))
@@ -4178,8 +4150,7 @@ comment on column laboratory.qc_lots.accepted_at is 'class=operational;about=Whe
 comment on column laboratory.qc_lots.status is 'class=operational;about=establishing, active or retired.';
 select core.comment_standard_columns('laboratory.qc_lots');
 
-alter table laboratory.qc_lots enable row level security;
-alter table laboratory.qc_lots force row level security;
+alter table laboratory.qc_lots enable row level security, force row level security;
 drop policy if exists tenant_isolation on laboratory.qc_lots;
 create policy tenant_isolation on laboratory.qc_lots
   using (tenant_id = (select core.current_tenant_id()))
@@ -4276,14 +4247,12 @@ comment on column laboratory.qc_results.reviewed_by is 'class=operational;about=
 comment on column laboratory.qc_results.reviewed_at is 'class=operational;about=When it was reviewed.';
 select core.comment_standard_columns('laboratory.qc_results');
 
-alter table laboratory.qc_results enable row level security;
-alter table laboratory.qc_results force row level security;
+alter table laboratory.qc_results enable row level security, force row level security;
 drop policy if exists tenant_isolation on laboratory.qc_results;
 create policy tenant_isolation on laboratory.qc_results
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
-alter table laboratory.qc_results_default enable row level security;
-alter table laboratory.qc_results_default force row level security;
+alter table laboratory.qc_results_default enable row level security, force row level security;
 drop policy if exists tenant_isolation on laboratory.qc_results_default;
 create policy tenant_isolation on laboratory.qc_results_default
   using (tenant_id = (select core.current_tenant_id()))
@@ -4370,8 +4339,7 @@ comment on column blood_bank.donors.consent_to_recall is 'class=operational;abou
 comment on column blood_bank.donors.status is 'class=phi;about=active, deferred (until the last deferral lapses), inactive or permanently_deferred.';
 select core.comment_standard_columns('blood_bank.donors');
 
-alter table blood_bank.donors enable row level security;
-alter table blood_bank.donors force row level security;
+alter table blood_bank.donors enable row level security, force row level security;
 drop policy if exists tenant_isolation on blood_bank.donors;
 create policy tenant_isolation on blood_bank.donors
   using (tenant_id = (select core.current_tenant_id()))
@@ -4440,8 +4408,7 @@ comment on column blood_bank.donor_deferrals.counselled is 'class=phi;about=The 
 comment on column blood_bank.donor_deferrals.source is 'class=phi;about=screening (before the needle), tti (a reactive test), post_donation (the donor called back) or lookback.';
 select core.comment_standard_columns('blood_bank.donor_deferrals');
 
-alter table blood_bank.donor_deferrals enable row level security;
-alter table blood_bank.donor_deferrals force row level security;
+alter table blood_bank.donor_deferrals enable row level security, force row level security;
 drop policy if exists tenant_isolation on blood_bank.donor_deferrals;
 create policy tenant_isolation on blood_bank.donor_deferrals
   using (tenant_id = (select core.current_tenant_id()))
@@ -4567,8 +4534,7 @@ comment on column blood_bank.donations.adverse_reaction is 'class=phi;about=What
 comment on column blood_bank.donations.status is 'class=phi;about=registered, screened, deferred, collecting, collected, incomplete, quarantined (components wait for the tests), released or discarded.';
 select core.comment_standard_columns('blood_bank.donations');
 
-alter table blood_bank.donations enable row level security;
-alter table blood_bank.donations force row level security;
+alter table blood_bank.donations enable row level security, force row level security;
 drop policy if exists tenant_isolation on blood_bank.donations;
 create policy tenant_isolation on blood_bank.donations
   using (tenant_id = (select core.current_tenant_id()))
@@ -4669,8 +4635,7 @@ comment on column blood_bank.donation_tests.device_id is 'class=operational;abou
 comment on column blood_bank.donation_tests.status is 'class=phi;about=entered, verified (final) or invalid (run failed; test again).';
 select core.comment_standard_columns('blood_bank.donation_tests');
 
-alter table blood_bank.donation_tests enable row level security;
-alter table blood_bank.donation_tests force row level security;
+alter table blood_bank.donation_tests enable row level security, force row level security;
 drop policy if exists tenant_isolation on blood_bank.donation_tests;
 create policy tenant_isolation on blood_bank.donation_tests
   using (tenant_id = (select core.current_tenant_id()))
@@ -4781,8 +4746,7 @@ comment on column blood_bank.blood_components.discard_reason is 'class=operation
 comment on column blood_bank.blood_components.status is 'class=operational;about=quarantined, available, reserved, crossmatched, issued, transfused, returned, expired, split or discarded.';
 select core.comment_standard_columns('blood_bank.blood_components');
 
-alter table blood_bank.blood_components enable row level security;
-alter table blood_bank.blood_components force row level security;
+alter table blood_bank.blood_components enable row level security, force row level security;
 drop policy if exists tenant_isolation on blood_bank.blood_components;
 create policy tenant_isolation on blood_bank.blood_components
   using (tenant_id = (select core.current_tenant_id()))
@@ -4878,14 +4842,12 @@ comment on column blood_bank.component_events.out_of_storage_minutes is 'class=o
 comment on column blood_bank.component_events.reason_code is 'class=operational;about=Why; required for returns and discards.';
 select core.comment_standard_columns('blood_bank.component_events');
 
-alter table blood_bank.component_events enable row level security;
-alter table blood_bank.component_events force row level security;
+alter table blood_bank.component_events enable row level security, force row level security;
 drop policy if exists tenant_isolation on blood_bank.component_events;
 create policy tenant_isolation on blood_bank.component_events
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
-alter table blood_bank.component_events_default enable row level security;
-alter table blood_bank.component_events_default force row level security;
+alter table blood_bank.component_events_default enable row level security, force row level security;
 drop policy if exists tenant_isolation on blood_bank.component_events_default;
 create policy tenant_isolation on blood_bank.component_events_default
   using (tenant_id = (select core.current_tenant_id()))
@@ -4966,8 +4928,7 @@ comment on column blood_bank.patient_blood_groups.discrepancy_note is 'class=phi
 comment on column blood_bank.patient_blood_groups.status is 'class=phi;about=first_sample, confirmed (a second sample agrees), discrepant (samples disagree) or rejected (found wrong, such as blood of somebody else in the tube).';
 select core.comment_standard_columns('blood_bank.patient_blood_groups');
 
-alter table blood_bank.patient_blood_groups enable row level security;
-alter table blood_bank.patient_blood_groups force row level security;
+alter table blood_bank.patient_blood_groups enable row level security, force row level security;
 drop policy if exists tenant_isolation on blood_bank.patient_blood_groups;
 create policy tenant_isolation on blood_bank.patient_blood_groups
   using (tenant_id = (select core.current_tenant_id()))
@@ -5095,8 +5056,7 @@ comment on column blood_bank.blood_requests.status_reason is 'class=phi;about=Wh
 comment on column blood_bank.blood_requests.status is 'class=phi;about=requested, accepted, partially_issued, fulfilled, closed, rejected or cancelled.';
 select core.comment_standard_columns('blood_bank.blood_requests');
 
-alter table blood_bank.blood_requests enable row level security;
-alter table blood_bank.blood_requests force row level security;
+alter table blood_bank.blood_requests enable row level security, force row level security;
 drop policy if exists tenant_isolation on blood_bank.blood_requests;
 create policy tenant_isolation on blood_bank.blood_requests
   using (tenant_id = (select core.current_tenant_id()))
@@ -5196,8 +5156,7 @@ comment on column blood_bank.crossmatches.valid_until is 'class=phi;about=Until 
 comment on column blood_bank.crossmatches.status is 'class=phi;about=pending, compatible, incompatible, used, expired or released.';
 select core.comment_standard_columns('blood_bank.crossmatches');
 
-alter table blood_bank.crossmatches enable row level security;
-alter table blood_bank.crossmatches force row level security;
+alter table blood_bank.crossmatches enable row level security, force row level security;
 drop policy if exists tenant_isolation on blood_bank.crossmatches;
 create policy tenant_isolation on blood_bank.crossmatches
   using (tenant_id = (select core.current_tenant_id()))
@@ -5321,8 +5280,7 @@ comment on column blood_bank.blood_issues.warnings is 'class=phi;about=What was 
 comment on column blood_bank.blood_issues.status is 'class=phi;about=issued, transfusing, stopped, completed or returned.';
 select core.comment_standard_columns('blood_bank.blood_issues');
 
-alter table blood_bank.blood_issues enable row level security;
-alter table blood_bank.blood_issues force row level security;
+alter table blood_bank.blood_issues enable row level security, force row level security;
 drop policy if exists tenant_isolation on blood_bank.blood_issues;
 create policy tenant_isolation on blood_bank.blood_issues
   using (tenant_id = (select core.current_tenant_id()))
@@ -5417,8 +5375,7 @@ comment on column blood_bank.transfusion_reactions.reported_by is 'class=operati
 comment on column blood_bank.transfusion_reactions.status is 'class=phi;about=reported, investigating, concluded or closed.';
 select core.comment_standard_columns('blood_bank.transfusion_reactions');
 
-alter table blood_bank.transfusion_reactions enable row level security;
-alter table blood_bank.transfusion_reactions force row level security;
+alter table blood_bank.transfusion_reactions enable row level security, force row level security;
 drop policy if exists tenant_isolation on blood_bank.transfusion_reactions;
 create policy tenant_isolation on blood_bank.transfusion_reactions
   using (tenant_id = (select core.current_tenant_id()))

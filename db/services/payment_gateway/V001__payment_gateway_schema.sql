@@ -535,9 +535,11 @@ declare
   v_parent pg_catalog.pg_class;
 begin
   select * into v_parent from pg_catalog.pg_class where oid = p_parent;
+  execute pg_catalog.format(
+    'alter table %s owner to %I%s', p_partition, pg_catalog.pg_get_userbyid(v_parent.relowner),
+    case when v_parent.relrowsecurity then ', enable row level security, force row level security' end
+  );
   if v_parent.relrowsecurity then
-    execute pg_catalog.format('alter table %s enable row level security', p_partition);
-    execute pg_catalog.format('alter table %s force row level security', p_partition);
     execute pg_catalog.format(
       'create policy tenant_isolation on %s using (tenant_id = (select core.current_tenant_id())) with check (tenant_id = (select core.current_tenant_id()))',
       p_partition
@@ -553,7 +555,6 @@ begin
       (select relname from pg_catalog.pg_class where oid = p_partition) || '_no_truncate', p_partition
     );
   end if;
-  execute pg_catalog.format('alter table %s owner to %I', p_partition, pg_catalog.pg_get_userbyid(v_parent.relowner));
 end
 $$;
 
@@ -1585,8 +1586,7 @@ comment on column core.tenants.status is 'class=operational;about=provisioning, 
 
 select core.comment_standard_columns('core.tenants');
 
-alter table core.tenants enable row level security;
-alter table core.tenants force row level security;
+alter table core.tenants enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.tenants;
 create policy tenant_isolation on core.tenants
@@ -1678,8 +1678,7 @@ comment on column core.system_settings.is_protected is 'class=operational;about=
 
 select core.comment_standard_columns('core.system_settings');
 
-alter table core.system_settings enable row level security;
-alter table core.system_settings force row level security;
+alter table core.system_settings enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.system_settings;
 create policy tenant_isolation on core.system_settings
@@ -1742,8 +1741,7 @@ comment on column core.feature_flags.expires_on is 'class=operational;about=When
 
 select core.comment_standard_columns('core.feature_flags');
 
-alter table core.feature_flags enable row level security;
-alter table core.feature_flags force row level security;
+alter table core.feature_flags enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.feature_flags;
 create policy tenant_isolation on core.feature_flags
@@ -1803,8 +1801,7 @@ comment on column core.id_sequences.max_len is 'class=operational;about=Longest 
 
 select core.comment_standard_columns('core.id_sequences');
 
-alter table core.id_sequences enable row level security;
-alter table core.id_sequences force row level security;
+alter table core.id_sequences enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.id_sequences;
 create policy tenant_isolation on core.id_sequences
@@ -1854,8 +1851,7 @@ comment on column core.idempotency_keys.expires_at is 'class=operational;about=W
 
 select core.comment_standard_columns('core.idempotency_keys');
 
-alter table core.idempotency_keys enable row level security;
-alter table core.idempotency_keys force row level security;
+alter table core.idempotency_keys enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.idempotency_keys;
 create policy tenant_isolation on core.idempotency_keys
@@ -1941,16 +1937,14 @@ comment on column core.outbox_events.status is 'class=operational;about=pending,
 
 select core.comment_standard_columns('core.outbox_events');
 
-alter table core.outbox_events enable row level security;
-alter table core.outbox_events force row level security;
+alter table core.outbox_events enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.outbox_events;
 create policy tenant_isolation on core.outbox_events
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table core.outbox_events_default enable row level security;
-alter table core.outbox_events_default force row level security;
+alter table core.outbox_events_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.outbox_events_default;
 create policy tenant_isolation on core.outbox_events_default
@@ -2026,8 +2020,7 @@ comment on column core.encryption_keys.status is 'class=operational;about=active
 
 select core.comment_standard_columns('core.encryption_keys');
 
-alter table core.encryption_keys enable row level security;
-alter table core.encryption_keys force row level security;
+alter table core.encryption_keys enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.encryption_keys;
 create policy tenant_isolation on core.encryption_keys
@@ -2125,8 +2118,7 @@ comment on column core.entity_refs.refreshed_at is 'class=operational;about=When
 
 select core.comment_standard_columns('core.entity_refs');
 
-alter table core.entity_refs enable row level security;
-alter table core.entity_refs force row level security;
+alter table core.entity_refs enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on core.entity_refs;
 create policy tenant_isolation on core.entity_refs
@@ -2219,16 +2211,14 @@ comment on column audit.audit_logs.session_id is 'class=operational;about=Sessio
 comment on column audit.audit_logs.request_id is 'class=operational;about=Request that made the change.';
 comment on column audit.audit_logs.correlation_id is 'class=operational;about=Chain of requests that it belongs to.';
 
-alter table audit.audit_logs enable row level security;
-alter table audit.audit_logs force row level security;
+alter table audit.audit_logs enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_logs;
 create policy tenant_isolation on audit.audit_logs
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table audit.audit_logs_default enable row level security;
-alter table audit.audit_logs_default force row level security;
+alter table audit.audit_logs_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_logs_default;
 create policy tenant_isolation on audit.audit_logs_default
@@ -2320,16 +2310,14 @@ comment on column audit.phi_access_logs.ip is 'class=pii;about=Address of the cl
 comment on column audit.phi_access_logs.session_id is 'class=operational;about=Session of the user.';
 comment on column audit.phi_access_logs.request_id is 'class=operational;about=Request that read.';
 
-alter table audit.phi_access_logs enable row level security;
-alter table audit.phi_access_logs force row level security;
+alter table audit.phi_access_logs enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.phi_access_logs;
 create policy tenant_isolation on audit.phi_access_logs
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table audit.phi_access_logs_default enable row level security;
-alter table audit.phi_access_logs_default force row level security;
+alter table audit.phi_access_logs_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.phi_access_logs_default;
 create policy tenant_isolation on audit.phi_access_logs_default
@@ -2403,8 +2391,7 @@ comment on column audit.break_glass_sessions.status is 'class=operational;about=
 
 select core.comment_standard_columns('audit.break_glass_sessions');
 
-alter table audit.break_glass_sessions enable row level security;
-alter table audit.break_glass_sessions force row level security;
+alter table audit.break_glass_sessions enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.break_glass_sessions;
 create policy tenant_isolation on audit.break_glass_sessions
@@ -2473,8 +2460,7 @@ comment on column audit.audit_chain_anchors.sealed_at is 'class=operational;abou
 
 select core.comment_standard_columns('audit.audit_chain_anchors');
 
-alter table audit.audit_chain_anchors enable row level security;
-alter table audit.audit_chain_anchors force row level security;
+alter table audit.audit_chain_anchors enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_chain_anchors;
 create policy tenant_isolation on audit.audit_chain_anchors
@@ -2509,8 +2495,7 @@ comment on column audit.metrics_hourly.table_name is 'class=operational;about=Th
 comment on column audit.metrics_hourly.action is 'class=operational;about=What was done.';
 comment on column audit.metrics_hourly.events is 'class=operational;about=How many.';
 
-alter table audit.metrics_hourly enable row level security;
-alter table audit.metrics_hourly force row level security;
+alter table audit.metrics_hourly enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.metrics_hourly;
 create policy tenant_isolation on audit.metrics_hourly
@@ -2541,8 +2526,7 @@ comment on column audit.compliance_daily.events is 'class=operational;about=How 
 comment on column audit.compliance_daily.without_actor is 'class=operational;about=How many of them name no user.';
 comment on column audit.compliance_daily.without_purpose is 'class=operational;about=How many of them name no purpose of use.';
 
-alter table audit.compliance_daily enable row level security;
-alter table audit.compliance_daily force row level security;
+alter table audit.compliance_daily enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.compliance_daily;
 create policy tenant_isolation on audit.compliance_daily
@@ -2605,16 +2589,14 @@ comment on column audit.audit_archives.ids is 'class=phi;about=The UUIDs that th
 comment on column audit.audit_archives.content is 'class=phi;about=The rows, see audit.encode_rows.';
 comment on column audit.audit_archives.packed_at is 'class=operational;about=When.';
 
-alter table audit.audit_archives enable row level security;
-alter table audit.audit_archives force row level security;
+alter table audit.audit_archives enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_archives;
 create policy tenant_isolation on audit.audit_archives
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
-alter table audit.audit_archives_default enable row level security;
-alter table audit.audit_archives_default force row level security;
+alter table audit.audit_archives_default enable row level security, force row level security;
 
 drop policy if exists tenant_isolation on audit.audit_archives_default;
 create policy tenant_isolation on audit.audit_archives_default
@@ -2694,8 +2676,7 @@ comment on column payment.payment_providers.priority is 'class=operational;about
 comment on column payment.payment_providers.status is 'class=operational;about=active or disabled.';
 select core.comment_standard_columns('payment.payment_providers');
 
-alter table payment.payment_providers enable row level security;
-alter table payment.payment_providers force row level security;
+alter table payment.payment_providers enable row level security, force row level security;
 drop policy if exists tenant_isolation on payment.payment_providers;
 create policy tenant_isolation on payment.payment_providers
   using (tenant_id = (select core.current_tenant_id()))
@@ -2768,8 +2749,7 @@ comment on column payment.payment_methods.consent_at is 'class=financial;about=W
 comment on column payment.payment_methods.is_default is 'class=operational;about=True for the one that is offered first.';
 select core.comment_standard_columns('payment.payment_methods');
 
-alter table payment.payment_methods enable row level security;
-alter table payment.payment_methods force row level security;
+alter table payment.payment_methods enable row level security, force row level security;
 drop policy if exists tenant_isolation on payment.payment_methods;
 create policy tenant_isolation on payment.payment_methods
   using (tenant_id = (select core.current_tenant_id()))
@@ -2859,8 +2839,7 @@ comment on column payment.payment_intents.clinic_id is 'class=operational;about=
 comment on column payment.payment_intents.items is 'class=financial;about=What it is for: [{"purpose", "invoice_id", "appointment_id", "description", "amount"}], amounts adding up to the whole.';
 select core.comment_standard_columns('payment.payment_intents');
 
-alter table payment.payment_intents enable row level security;
-alter table payment.payment_intents force row level security;
+alter table payment.payment_intents enable row level security, force row level security;
 drop policy if exists tenant_isolation on payment.payment_intents;
 create policy tenant_isolation on payment.payment_intents
   using (tenant_id = (select core.current_tenant_id()))
@@ -2939,8 +2918,7 @@ comment on column payment.payment_attempts.response_redacted is 'class=financial
 comment on column payment.payment_attempts.amount is 'class=financial;about=The amount that the provider spoke of.';
 select core.comment_standard_columns('payment.payment_attempts');
 
-alter table payment.payment_attempts enable row level security;
-alter table payment.payment_attempts force row level security;
+alter table payment.payment_attempts enable row level security, force row level security;
 drop policy if exists tenant_isolation on payment.payment_attempts;
 create policy tenant_isolation on payment.payment_attempts
   using (tenant_id = (select core.current_tenant_id()))
@@ -3042,8 +3020,7 @@ comment on column payment.payments.void_reason is 'class=financial;about=Why it 
 comment on column payment.payments.status is 'class=financial;about=Where it stands; the values are payment.payment_status.';
 select core.comment_standard_columns('payment.payments');
 
-alter table payment.payments enable row level security;
-alter table payment.payments force row level security;
+alter table payment.payments enable row level security, force row level security;
 drop policy if exists tenant_isolation on payment.payments;
 create policy tenant_isolation on payment.payments
   using (tenant_id = (select core.current_tenant_id()))
@@ -3114,8 +3091,7 @@ comment on column payment.payment_items.description is 'class=financial;about=Te
 comment on column payment.payment_items.amount is 'class=financial;about=How much of the payment.';
 select core.comment_standard_columns('payment.payment_items');
 
-alter table payment.payment_items enable row level security;
-alter table payment.payment_items force row level security;
+alter table payment.payment_items enable row level security, force row level security;
 drop policy if exists tenant_isolation on payment.payment_items;
 create policy tenant_isolation on payment.payment_items
   using (tenant_id = (select core.current_tenant_id()))
@@ -3195,8 +3171,7 @@ comment on column payment.refunds.failure_code is 'class=operational;about=Why t
 comment on column payment.refunds.status is 'class=financial;about=requested, approved, processing, completed, failed (may be tried again), rejected.';
 select core.comment_standard_columns('payment.refunds');
 
-alter table payment.refunds enable row level security;
-alter table payment.refunds force row level security;
+alter table payment.refunds enable row level security, force row level security;
 drop policy if exists tenant_isolation on payment.refunds;
 create policy tenant_isolation on payment.refunds
   using (tenant_id = (select core.current_tenant_id()))
@@ -3267,8 +3242,7 @@ comment on column payment.settlements.variance is 'class=financial;about=What th
 comment on column payment.settlements.status is 'class=financial;about=imported, matching, reconciled, exception.';
 select core.comment_standard_columns('payment.settlements');
 
-alter table payment.settlements enable row level security;
-alter table payment.settlements force row level security;
+alter table payment.settlements enable row level security, force row level security;
 drop policy if exists tenant_isolation on payment.settlements;
 create policy tenant_isolation on payment.settlements
   using (tenant_id = (select core.current_tenant_id()))
@@ -3334,8 +3308,7 @@ comment on column payment.settlement_items.tax is 'class=financial;about=Tax on 
 comment on column payment.settlement_items.match is 'class=operational;about=matched, amount_mismatch, missing_here (not one of ours), missing_there (ours, not in the payout).';
 select core.comment_standard_columns('payment.settlement_items');
 
-alter table payment.settlement_items enable row level security;
-alter table payment.settlement_items force row level security;
+alter table payment.settlement_items enable row level security, force row level security;
 drop policy if exists tenant_isolation on payment.settlement_items;
 create policy tenant_isolation on payment.settlement_items
   using (tenant_id = (select core.current_tenant_id()))
@@ -3396,8 +3369,7 @@ comment on column payment.disputes.outcome is 'class=financial;about=What was de
 comment on column payment.disputes.status is 'class=financial;about=opened, evidence_submitted, accepted (not contested), won, lost.';
 select core.comment_standard_columns('payment.disputes');
 
-alter table payment.disputes enable row level security;
-alter table payment.disputes force row level security;
+alter table payment.disputes enable row level security, force row level security;
 drop policy if exists tenant_isolation on payment.disputes;
 create policy tenant_isolation on payment.disputes
   using (tenant_id = (select core.current_tenant_id()))

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { before, test } from 'node:test'
 import { loadParser } from '../parse/parser.ts'
 import { sameNesting } from './same-text.ts'
 
-await loadParser()
+before(() => loadParser())
 
 test('sameNesting: a chain of conditions without inner brackets is the same, another operator is not', () => {
   assert.ok(sameNesting('constraint', 'check (a and (b and c))', 'check (a and b and c)'))

@@ -5,12 +5,12 @@ import { makeContext, type VerifyContext } from '../context.ts'
 import { defaultPolicy, type VerifyPolicy } from '../policy.ts'
 import type { Attempt } from './attempt.ts'
 import { AttackNotPossibleError } from './errors.ts'
-import { attemptsOnTables, makePlots, otherAttempts } from './plan-attempts.ts'
+import { attemptsOnTables, attemptsOnViews, makePlots, otherAttempts } from './plan-attempts.ts'
 import { chooseTenants, fillPartitions, fillTables } from './prepare-rows.ts'
 import { quoteName, quoteQualified } from './quote.ts'
 import { installRunner, runAttempts, watchTables, type Judged, type Querier } from './runner.ts'
 import type { Scene } from './scene.ts'
-import { completeTargets, readTargets, type Target } from './targets.ts'
+import { completeTargets, completeViews, readTargets, type Target } from './targets.ts'
 
 export interface AttackOptions {
   readonly policy?: VerifyPolicy
@@ -149,9 +149,13 @@ async function attack(
 
   let targets = await readTargets(db, context, tenants)
   const shared = second ? completeTargets(targets, tenants, context) : []
+  const sharedViews = second ? completeViews(targets, shared, context) : []
   const meanwhile = second
     ? prepareConnection(second, policy).then(() =>
-        run(second, [...attemptsOnTables(shared, plots, sceneOf(shared), options)]),
+        run(second, [
+          ...attemptsOnTables(shared, plots, sceneOf(shared), options),
+          ...attemptsOnViews(sharedViews, plots, sceneOf(shared), options),
+        ]),
       )
     : Promise.resolve([])
   meanwhile.catch(() => undefined) // told below, unless the attack fails before
@@ -172,8 +176,10 @@ async function attack(
   const scene = sceneOf(targets)
   const taken = new Set(shared.map(({ name }) => name))
   const own = targets.filter(({ name }) => !taken.has(name))
+  const ownViews = [...context.catalog.views.values()].filter((view) => !sharedViews.includes(view))
   const attempts = [
     ...attemptsOnTables(own, plots, scene, options),
+    ...attemptsOnViews(ownViews, plots, scene, options),
     ...otherAttempts(scene, plots, await analysedTables(db, scene), options),
   ]
   return (await Promise.all([meanwhile, run(db, attempts)])).flat()

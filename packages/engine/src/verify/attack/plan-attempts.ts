@@ -1,4 +1,5 @@
-import { nameOf } from '../context.ts'
+import type { View } from '../../catalog/model.ts'
+import { nameOf, type VerifyContext } from '../context.ts'
 import type { AttackOptions } from './attack-database.ts'
 import type { Attempt } from './attempt.ts'
 import { functionAttempts } from './function-attempts.ts'
@@ -35,26 +36,43 @@ export function* attemptsOnTables(
   }
 }
 
-/** What is tried on everything that is no table. */
+/** What is tried on views. */
+export function* attemptsOnViews(
+  views: readonly View[],
+  plots: readonly Plot[],
+  scene: Scene,
+  options: AttackOptions,
+): Generator<Attempt> {
+  for (const view of ours(views, scene.context, options))
+    for (const each of plots) yield* viewAttempts(view, each, scene)
+}
+
+/** What is tried on everything that is neither table nor view. */
 export function* otherAttempts(
   scene: Scene,
   plots: readonly Plot[],
   analysed: readonly string[],
-  { only, functions }: AttackOptions,
+  options: AttackOptions,
 ): Generator<Attempt> {
-  const { catalog, policy } = scene.context
-  const ours = <T extends { schema: string; name: string }>(objects: Iterable<T>) =>
-    [...objects].filter(
-      (object) => !policy.ignoredSchemas.includes(object.schema) && (!only || only.includes(nameOf(object))),
-    )
-
-  for (const view of ours(catalog.views.values())) for (const each of plots) yield* viewAttempts(view, each, scene)
+  const { catalog } = scene.context
   for (const plot of plots.filter(({ attacker }) => attacker === plots[0]?.attacker)) {
-    if (functions !== false)
-      for (const routine of ours(catalog.functions.values())) yield* functionAttempts(routine, plot, scene)
-    for (const sequence of ours(catalog.sequences.values())) yield* sequenceAttempts(sequence, plot)
-    if (only) continue
+    if (options.functions !== false)
+      for (const routine of ours(catalog.functions.values(), scene.context, options))
+        yield* functionAttempts(routine, plot, scene)
+    for (const sequence of ours(catalog.sequences.values(), scene.context, options))
+      yield* sequenceAttempts(sequence, plot)
+    if (options.only) continue
     yield* statisticsAttempts(analysed, plot)
     yield* escalationAttempts(plot, scene)
   }
+}
+
+function ours<T extends { schema: string; name: string }>(
+  objects: Iterable<T>,
+  { policy }: VerifyContext,
+  { only }: AttackOptions,
+): T[] {
+  return [...objects].filter(
+    (object) => !policy.ignoredSchemas.includes(object.schema) && (!only || only.includes(nameOf(object))),
+  )
 }

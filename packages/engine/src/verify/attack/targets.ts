@@ -1,4 +1,4 @@
-import type { Table } from '../../catalog/model.ts'
+import type { Table, View } from '../../catalog/model.ts'
 import { isAppendOnly, nameOf, scopeOf, tenantColumnOf, topOf, type VerifyContext } from '../context.ts'
 import type { Scope } from '../policy.ts'
 import { quoteLiteral, quoteName, quoteQualified } from './quote.ts'
@@ -94,6 +94,25 @@ export function completeTargets(
   const family = ({ table }: Target) => nameOf(topOf(table, catalog))
   const incomplete = new Set(targets.filter(isEmpty).map(family))
   return targets.filter((target) => !incomplete.has(family(target)))
+}
+
+/** The views whose rows come from tables among `complete` alone, and from tables that belong to no tenant. What a function gathers nobody knows. */
+export function completeViews(
+  targets: readonly Target[],
+  complete: readonly Target[],
+  { catalog }: VerifyContext,
+): View[] {
+  const lacking = new Set(targets.map(({ name }) => name))
+  for (const { name } of complete) lacking.delete(name)
+  for (const routine of catalog.functions.values())
+    if (/^(setof|table)\b/i.test(routine.returns)) lacking.add(nameOf(routine))
+  const isComplete = (name: string, seen: Set<string>): boolean => {
+    if (lacking.has(name)) return false
+    if (seen.has(name)) return true
+    seen.add(name)
+    return catalog.views.get(name)?.dependencies.every((other) => isComplete(other, seen)) ?? true
+  }
+  return [...catalog.views.values()].filter((view) => isComplete(nameOf(view), new Set()))
 }
 
 /** The foreign keys of a table to other tenant tables, those of its partitioned parent included. */
