@@ -11,6 +11,7 @@ import {
   planModules,
   readCatalog,
   readModules,
+  readPresets,
   type Catalog,
 } from '@imhotep/engine'
 import { connect } from '@imhotep/postgres'
@@ -46,6 +47,17 @@ test('V001: applied twice is applied once, and equals the modules applied one by
   assert.ok(once.tables.size > 52)
   assert.deepEqual(compareCatalogs(once, twice), [])
   assert.deepEqual(compareCatalogs(once, oneByOne), [])
+})
+
+test('V001: completes a clinic to the same schema as a new hospital', async () => {
+  const { clinic } = await readPresets(`${root}schema`)
+  assert.ok(clinic)
+  const part = bundleModules(await planModules(modules, { select: clinic }))
+
+  const atOnce = await install([committed])
+  const inSteps = await install([part, committed])
+
+  assert.deepEqual(compareCatalogs(atOnce, inSteps), [])
 })
 
 async function install(scripts: readonly string[]): Promise<Catalog> {

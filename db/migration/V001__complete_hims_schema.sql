@@ -3,8 +3,8 @@
 -- Built from the modules by `imhotep bundle`. Do not edit: change a module and build again.
 -- Repeatable: a second run changes nothing. One transaction: psql -1 -f, or one simple query.
 --
--- Order: foundations (schemas, roles, types, functions that tables need), tables, foreign keys, functions, views, grants;
--- in each part the modules in the order in which they need each other:
+-- Order: foundations (schemas, roles, types, functions that tables need), tables with their foreign keys to tables above
+-- them, all other foreign keys, functions, views, grants; in each part the modules in the order in which they need each other:
 --   core           Kernel installed in every service database: tenancy, context, numbering, idempotency, outbox, crypto, settings, state-machine rules.
 --   audit          Append-only evidence: who did and who saw what. Partitioned, sealed in the background.
 --   auth           Identity, roles, sessions and machine clients.
@@ -4575,7 +4575,9 @@ create table if not exists core.tenants (
   constraint tenants_country_form check (country ~ '^[A-Z]{2}$'),
   constraint tenants_currency_form check (currency ~ '^[A-Z]{3}$'),
   constraint tenants_status_known check (status in ('provisioning', 'active', 'suspended', 'closing', 'closed')),
-  constraint tenants_not_own_parent check (parent_tenant_id <> id)
+  constraint tenants_not_own_parent check (parent_tenant_id <> id),
+  constraint tenants_parent_tenant_fkey
+    foreign key (parent_tenant_id) references core.tenants (id)
 );
 
 create index if not exists tenants_parent_tenant_idx on core.tenants (parent_tenant_id);
@@ -4675,7 +4677,9 @@ create table if not exists core.system_settings (
       else true
     end
   ),
-  constraint system_settings_protected_is_shared check (not is_protected or tenant_id is null)
+  constraint system_settings_protected_is_shared check (not is_protected or tenant_id is null),
+  constraint system_settings_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.system_settings is 'class=operational;scope=shared;owner=kernel;fhir=none;retention=operational;about=Typed settings; the row of a tenant overrides the shared row.';
@@ -4738,7 +4742,9 @@ create table if not exists core.feature_flags (
   constraint feature_flags_pkey primary key (id),
   constraint feature_flags_key_key unique nulls not distinct (tenant_id, key),
   constraint feature_flags_key_form check (key ~ '^[a-z0-9_.]+$'),
-  constraint feature_flags_rollout_percent check (rollout_pct between 0 and 100)
+  constraint feature_flags_rollout_percent check (rollout_pct between 0 and 100),
+  constraint feature_flags_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.feature_flags is 'class=operational;scope=shared;owner=kernel;fhir=none;retention=operational;about=Feature switches; the row of a tenant overrides the shared row.';
@@ -4793,7 +4799,9 @@ create table if not exists core.id_sequences (
   constraint id_sequences_check_algo_known check (check_algo in ('none', 'mod10', 'verhoeff', 'mod37_2')),
   constraint id_sequences_pad_range check (pad between 0 and 12),
   constraint id_sequences_counts_up check (last_value >= 0),
-  constraint id_sequences_max_len_range check (max_len between 1 and 200)
+  constraint id_sequences_max_len_range check (max_len between 1 and 200),
+  constraint id_sequences_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.id_sequences is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=operational;about=Counters behind MRNs, appointment numbers, tokens and invoice numbers.';
@@ -4843,7 +4851,9 @@ create table if not exists core.idempotency_keys (
   constraint idempotency_keys_key_key unique (tenant_id, operation, key),
   constraint idempotency_keys_key_length check (length(key) between 8 and 200),
   constraint idempotency_keys_status_known check (status in ('in_progress', 'succeeded', 'failed')),
-  constraint idempotency_keys_answered check (status <> 'succeeded' or response is not null)
+  constraint idempotency_keys_answered check (status <> 'succeeded' or response is not null),
+  constraint idempotency_keys_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create index if not exists idempotency_keys_expires_idx on core.idempotency_keys (tenant_id, expires_at);
@@ -5007,7 +5017,9 @@ create table if not exists core.encryption_keys (
   constraint encryption_keys_status_known check (status in ('active', 'retiring', 'retired', 'destroyed')),
   constraint encryption_keys_destroyed_is_gone check (
     (status = 'destroyed') = (wrapped_key is null) and (status = 'destroyed') = (destroyed_at is not null)
-  )
+  ),
+  constraint encryption_keys_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists encryption_keys_active_key
@@ -5112,7 +5124,9 @@ create table if not exists core.entity_refs (
   updated_by uuid,
   constraint entity_refs_pkey primary key (tenant_id, id),
   constraint entity_refs_entity_key unique (tenant_id, entity_type, entity_id),
-  constraint entity_refs_lifecycle_known check (lifecycle in ('active', 'inactive', 'deleted'))
+  constraint entity_refs_lifecycle_known check (lifecycle in ('active', 'inactive', 'deleted')),
+  constraint entity_refs_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.entity_refs is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=operational;about=Rows of other services that this one refers to, kept by their events.';
@@ -5376,7 +5390,9 @@ create table if not exists audit.break_glass_sessions (
   constraint break_glass_sessions_review_whole check (
     (status = 'reviewed') = (reviewed_by is not null and reviewed_at is not null and review_outcome is not null)
   ),
-  constraint break_glass_sessions_status_known check (status in ('open', 'closed', 'expired', 'reviewed'))
+  constraint break_glass_sessions_status_known check (status in ('open', 'closed', 'expired', 'reviewed')),
+  constraint break_glass_sessions_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists break_glass_sessions_open_key
@@ -5450,7 +5466,9 @@ create table if not exists audit.audit_chain_anchors (
   constraint audit_chain_anchors_leaf_per_row check (octet_length(leaves) = row_count * 24),
   constraint audit_chain_anchors_chained check (
     digest = sha256(prev_digest || root || int8send(row_count) || int8send(seal_no) || int8send(from_txid) || int8send(to_txid))
-  )
+  ),
+  constraint audit_chain_anchors_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.audit_chain_anchors is 'class=operational;scope=tenant;owner=kernel;fhir=Provenance;retention=audit_7y;append_only=1;about=Seals over the logs: each proves a range of rows and the seal before it.';
@@ -5493,7 +5511,9 @@ create table if not exists audit.metrics_hourly (
   table_name text not null,
   action text not null,
   events bigint not null,
-  constraint metrics_hourly_pkey primary key (tenant_id, bucket, schema_name, table_name, action)
+  constraint metrics_hourly_pkey primary key (tenant_id, bucket, schema_name, table_name, action),
+  constraint metrics_hourly_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.metrics_hourly is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=audit_7y;about=Sealed audit events per hour, table and action.';
@@ -5523,7 +5543,9 @@ create table if not exists audit.compliance_daily (
   events bigint not null,
   without_actor bigint not null,
   without_purpose bigint not null,
-  constraint compliance_daily_pkey primary key (tenant_id, bucket, action, actor_role)
+  constraint compliance_daily_pkey primary key (tenant_id, bucket, action, actor_role),
+  constraint compliance_daily_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.compliance_daily is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=audit_7y;about=Sealed audit events per day, action and role, with those that name no actor or purpose.';
@@ -5659,7 +5681,9 @@ create table if not exists auth.users (
   constraint users_username_lower_case check (username = lower(username) and username <> ''),
   constraint users_password_hashed check (password_hash ~ '^\$(argon2id|scrypt)\$'),
   constraint users_failed_attempts_range check (failed_attempts between 0 and 50),
-  constraint users_system_without_password check (primary_role <> 'system' or password_hash is null)
+  constraint users_system_without_password check (primary_role <> 'system' or password_hash is null),
+  constraint users_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists users_username_key on auth.users (tenant_id, username) where deleted_at is null;
@@ -5733,7 +5757,9 @@ create table if not exists auth.roles (
   constraint roles_pkey primary key (id),
   constraint roles_code_key unique nulls not distinct (tenant_id, code),
   constraint roles_code_format check (code ~ '^[a-z][a-z0-9_]{1,49}$'),
-  constraint roles_system_is_shared check (is_system = (tenant_id is null))
+  constraint roles_system_is_shared check (is_system = (tenant_id is null)),
+  constraint roles_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table auth.roles is 'class=operational;scope=shared;owner=auth;fhir=none;retention=operational;about=Named bundles of permissions: the shared system roles and a tenant''s own.';
@@ -5802,7 +5828,13 @@ create table if not exists auth.role_permissions (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint role_permissions_pkey primary key (id),
-  constraint role_permissions_role_permission_key unique nulls not distinct (tenant_id, role_id, permission_code)
+  constraint role_permissions_role_permission_key unique nulls not distinct (tenant_id, role_id, permission_code),
+  constraint role_permissions_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint role_permissions_role_fkey
+    foreign key (role_id) references auth.roles (id) on delete cascade,
+  constraint role_permissions_permission_fkey
+    foreign key (permission_code) references auth.permissions (code)
 );
 
 create index if not exists role_permissions_role_idx on auth.role_permissions (role_id, tenant_id);
@@ -5856,7 +5888,13 @@ create table if not exists auth.user_roles (
     tstzrange(valid_from, valid_to) with &&
   ),
   constraint user_roles_valid_to_after_valid_from check (valid_to is null or valid_to > valid_from),
-  constraint user_roles_not_granted_to_self check (granted_by <> user_id)
+  constraint user_roles_not_granted_to_self check (granted_by <> user_id),
+  constraint user_roles_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint user_roles_user_fkey
+    foreign key (tenant_id, user_id) references auth.users (tenant_id, id),
+  constraint user_roles_role_fkey
+    foreign key (role_id) references auth.roles (id)
 );
 
 create index if not exists user_roles_user_idx on auth.user_roles (tenant_id, user_id);
@@ -5920,7 +5958,11 @@ create table if not exists auth.sessions (
   constraint sessions_refresh_hash_is_sha256 check (octet_length(refresh_hash) = 32),
   constraint sessions_idle_at_most_30_minutes check (idle_expires_at <= last_seen_at + interval '30 minutes'),
   constraint sessions_at_most_24_hours check (expires_at <= issued_at + interval '24 hours'),
-  constraint sessions_revoked_with_reason check ((revoked_at is null) = (revoke_reason is null))
+  constraint sessions_revoked_with_reason check ((revoked_at is null) = (revoke_reason is null)),
+  constraint sessions_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint sessions_user_fkey
+    foreign key (tenant_id, user_id) references auth.users (tenant_id, id)
 );
 
 create index if not exists sessions_user_idx on auth.sessions (tenant_id, user_id);
@@ -5977,7 +6019,11 @@ create table if not exists auth.mfa_factors (
   constraint mfa_factors_pkey primary key (tenant_id, id),
   constraint mfa_factors_kind_check check (kind in ('totp', 'webauthn', 'sms_otp', 'recovery_code')),
   constraint mfa_factors_at_most_5_attempts check (challenge_attempts between 0 and 5),
-  constraint mfa_factors_challenge_expires check ((challenge_hash is null) = (challenge_expires_at is null))
+  constraint mfa_factors_challenge_expires check ((challenge_hash is null) = (challenge_expires_at is null)),
+  constraint mfa_factors_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint mfa_factors_user_fkey
+    foreign key (tenant_id, user_id) references auth.users (tenant_id, id)
 );
 
 create index if not exists mfa_factors_user_idx on auth.mfa_factors (tenant_id, user_id);
@@ -6038,7 +6084,11 @@ create table if not exists auth.api_clients (
   constraint api_clients_status_check check (status in ('active', 'suspended', 'revoked')),
   constraint api_clients_keys_or_secret check (num_nonnulls(jwks_uri, secret_hash) = 1),
   constraint api_clients_jwks_over_https check (jwks_uri ~ '^https://'),
-  constraint api_clients_rate_limit_positive check (rate_limit_per_min > 0)
+  constraint api_clients_rate_limit_positive check (rate_limit_per_min > 0),
+  constraint api_clients_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint api_clients_owner_user_fkey
+    foreign key (tenant_id, owner_user_id) references auth.users (tenant_id, id)
 );
 
 create index if not exists api_clients_owner_user_idx on auth.api_clients (tenant_id, owner_user_id);
@@ -6114,7 +6164,8 @@ create table if not exists communication.notification_templates (
   constraint notification_templates_status_known check (status in ('draft', 'approved', 'active', 'retired')),
   constraint notification_templates_version_range check (version >= 1),
   constraint notification_templates_no_phi_outside check (channel not in ('sms', 'email', 'whatsapp') or not phi_allowed),
-  constraint notification_templates_whatsapp_has_name check (channel <> 'whatsapp' or whatsapp_template is not null)
+  constraint notification_templates_whatsapp_has_name check (channel <> 'whatsapp' or whatsapp_template is not null),
+  constraint notification_templates_tenant_fkey foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table communication.notification_templates is 'class=operational;scope=shared;owner=notification;fhir=none;retention=operational;about=The text of a message for one channel and language, in one version.';
@@ -6228,7 +6279,9 @@ create table if not exists communication.notifications (
   ),
   constraint notifications_expire_after_schedule check (status = 'suppressed' or expires_at > scheduled_at),
   constraint notifications_suppressed_has_reason check (status <> 'suppressed' or suppressed_reason is not null),
-  constraint notifications_subject_is_whole check ((subject_type is null) = (subject_id is null))
+  constraint notifications_subject_is_whole check ((subject_type is null) = (subject_id is null)),
+  constraint notifications_tenant_fkey foreign key (tenant_id) references core.tenants (id),
+  constraint notifications_template_fkey foreign key (template_id) references communication.notification_templates (id)
 );
 
 create index if not exists notifications_template_idx on communication.notifications (template_id, tenant_id);
@@ -6325,7 +6378,9 @@ create table if not exists communication.sms_messages (
   ),
   constraint sms_messages_segments_range check (segments between 1 and 20),
   constraint sms_messages_attempts_range check (attempts >= 0),
-  constraint sms_messages_cost_range check (cost >= 0)
+  constraint sms_messages_cost_range check (cost >= 0),
+  constraint sms_messages_tenant_fkey foreign key (tenant_id) references core.tenants (id),
+  constraint sms_messages_notification_fkey foreign key (tenant_id, notification_id) references communication.notifications (tenant_id, id)
 ) partition by range (created_at);
 
 create table if not exists communication.sms_messages_default partition of communication.sms_messages default;
@@ -6426,7 +6481,9 @@ create table if not exists communication.whatsapp_messages (
   constraint whatsapp_messages_template_or_session check (
     direction = 'in' or template_name is not null or coalesce(session_expires_at > created_at, false)
   ),
-  constraint whatsapp_messages_attempts_range check (attempts >= 0)
+  constraint whatsapp_messages_attempts_range check (attempts >= 0),
+  constraint whatsapp_messages_tenant_fkey foreign key (tenant_id) references core.tenants (id),
+  constraint whatsapp_messages_notification_fkey foreign key (tenant_id, notification_id) references communication.notifications (tenant_id, id)
 ) partition by range (created_at);
 
 create table if not exists communication.whatsapp_messages_default partition of communication.whatsapp_messages default;
@@ -6528,7 +6585,9 @@ create table if not exists communication.email_messages (
     )
   ),
   constraint email_messages_bounce_kind_known check (bounce_kind in ('hard', 'soft')),
-  constraint email_messages_attempts_range check (attempts >= 0)
+  constraint email_messages_attempts_range check (attempts >= 0),
+  constraint email_messages_tenant_fkey foreign key (tenant_id) references core.tenants (id),
+  constraint email_messages_notification_fkey foreign key (tenant_id, notification_id) references communication.notifications (tenant_id, id)
 ) partition by range (created_at);
 
 create table if not exists communication.email_messages_default partition of communication.email_messages default;
@@ -6625,7 +6684,8 @@ create table if not exists communication.contact_preferences (
   constraint contact_preferences_promotional_needs_consent check (
     category <> 'promotional' or not opted_in or consent_id is not null
   ),
-  constraint contact_preferences_push_token_is_whole check ((push_token_hash is null) = (push_token_enc is null))
+  constraint contact_preferences_push_token_is_whole check ((push_token_hash is null) = (push_token_enc is null)),
+  constraint contact_preferences_tenant_fkey foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table communication.contact_preferences is 'class=pii;scope=tenant;owner=notification;fhir=Consent;retention=medical_record;about=What a person agreed to receive over one channel, and when.';
@@ -6710,7 +6770,9 @@ create table if not exists facility.clinics (
   constraint clinics_indian_pin_code check (country <> 'IN' or pin_code ~ '^[1-9][0-9]{5}$'),
   constraint clinics_bed_capacity_not_negative check (bed_capacity >= 0),
   constraint clinics_address_is_object check (jsonb_typeof(address) = 'object'),
-  constraint clinics_opening_hours_is_object check (jsonb_typeof(opening_hours) = 'object')
+  constraint clinics_opening_hours_is_object check (jsonb_typeof(opening_hours) = 'object'),
+  constraint clinics_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists clinics_code_key on facility.clinics (tenant_id, code) where deleted_at is null;
@@ -6791,7 +6853,13 @@ create table if not exists facility.departments (
   deleted_by uuid,
   delete_reason text,
   constraint departments_pkey primary key (tenant_id, id),
-  constraint departments_kind_check check (kind in ('clinical', 'diagnostic', 'pharmacy', 'support', 'administrative'))
+  constraint departments_kind_check check (kind in ('clinical', 'diagnostic', 'pharmacy', 'support', 'administrative')),
+  constraint departments_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint departments_clinic_fkey
+    foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id),
+  constraint departments_parent_department_fkey
+    foreign key (tenant_id, parent_department_id) references facility.departments (tenant_id, id)
 );
 
 create unique index if not exists departments_code_key on facility.departments (tenant_id, clinic_id, code)
@@ -6867,7 +6935,15 @@ create table if not exists facility.locations (
   ),
   constraint locations_sex_policy_check check (sex_policy in ('any', 'male', 'female', 'paediatric')),
   constraint locations_care_class_of_bed_places check (care_class is null or kind in ('ward', 'room', 'bay')),
-  constraint locations_code_format check (code ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,29}$')
+  constraint locations_code_format check (code ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,29}$'),
+  constraint locations_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint locations_clinic_fkey
+    foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id),
+  constraint locations_parent_location_fkey
+    foreign key (tenant_id, parent_location_id) references facility.locations (tenant_id, id),
+  constraint locations_department_fkey
+    foreign key (tenant_id, department_id) references facility.departments (tenant_id, id)
 );
 
 create unique index if not exists locations_code_key on facility.locations (tenant_id, clinic_id, code) where deleted_at is null;
@@ -6936,7 +7012,11 @@ create table if not exists facility.beds (
   constraint beds_status_check check (
     status in ('vacant', 'reserved', 'occupied', 'cleaning', 'blocked', 'maintenance')
   ),
-  constraint beds_occupied_has_allocation check ((status = 'occupied') = (current_allocation_id is not null))
+  constraint beds_occupied_has_allocation check ((status = 'occupied') = (current_allocation_id is not null)),
+  constraint beds_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint beds_location_fkey
+    foreign key (tenant_id, location_id) references facility.locations (tenant_id, id)
 );
 
 create unique index if not exists beds_code_key on facility.beds (tenant_id, location_id, code) where deleted_at is null;
@@ -7024,7 +7104,13 @@ create table if not exists facility.bed_allocations (
   constraint bed_allocations_status_check check (status in ('reserved', 'active', 'completed', 'released', 'expired')),
   constraint bed_allocations_period_not_empty check (not isempty(period)),
   constraint bed_allocations_reservation_lapses check (kind <> 'reservation' or reserved_until is not null),
-  constraint bed_allocations_completed_has_end check (status <> 'completed' or upper(period) is not null)
+  constraint bed_allocations_completed_has_end check (status <> 'completed' or upper(period) is not null),
+  constraint bed_allocations_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint bed_allocations_bed_fkey
+    foreign key (tenant_id, bed_id) references facility.beds (tenant_id, id),
+  constraint bed_allocations_transfer_from_fkey
+    foreign key (tenant_id, transfer_from_id) references facility.bed_allocations (tenant_id, id)
 );
 
 create index if not exists bed_allocations_bed_idx on facility.bed_allocations (tenant_id, bed_id);
@@ -7142,7 +7228,15 @@ create table if not exists patient.patients (
     data_key_kid is not null or num_nonnulls(mobile_enc, email_enc, address_enc, phi_enc) = 0
   ),
   constraint patients_not_merged_into_self check (merged_into_id <> id),
-  constraint patients_merged_has_survivor check ((status = 'merged') = (merged_into_id is not null))
+  constraint patients_merged_has_survivor check ((status = 'merged') = (merged_into_id is not null)),
+  constraint patients_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint patients_portal_user_fkey
+    foreign key (tenant_id, portal_user_id) references auth.users (tenant_id, id),
+  constraint patients_merged_into_fkey
+    foreign key (tenant_id, merged_into_id) references patient.patients (tenant_id, id),
+  constraint patients_registered_clinic_fkey
+    foreign key (tenant_id, registered_clinic_id) references facility.clinics (tenant_id, id)
 );
 
 create unique index if not exists patients_mrn_key on patient.patients (tenant_id, mrn) where deleted_at is null;
@@ -7265,7 +7359,11 @@ create table if not exists patient.patient_identifiers (
     )
   ),
   constraint patient_identifiers_last4_at_most_4 check (length(value_last4) <= 4),
-  constraint patient_identifiers_verified_somehow check (verified_at is null or verification_method is not null)
+  constraint patient_identifiers_verified_somehow check (verified_at is null or verification_method is not null),
+  constraint patient_identifiers_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint patient_identifiers_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id)
 );
 
 create unique index if not exists patient_identifiers_value_key on patient.patient_identifiers (tenant_id, system_uri, value_bidx)
@@ -7339,7 +7437,15 @@ create table if not exists patient.patient_contacts (
   constraint patient_contacts_guardian_verified check (
     not is_legal_guardian or guardian_verified_at is not null or proxy_scope = 'none'
   ),
-  constraint patient_contacts_not_self check (related_patient_id <> patient_id)
+  constraint patient_contacts_not_self check (related_patient_id <> patient_id),
+  constraint patient_contacts_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint patient_contacts_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint patient_contacts_related_patient_fkey
+    foreign key (tenant_id, related_patient_id) references patient.patients (tenant_id, id),
+  constraint patient_contacts_user_fkey
+    foreign key (tenant_id, user_id) references auth.users (tenant_id, id)
 );
 
 create index if not exists patient_contacts_patient_idx on patient.patient_contacts (tenant_id, patient_id);
@@ -7409,7 +7515,13 @@ create table if not exists patient.patient_merges (
   constraint patient_merges_merged_was_approved check (
     status not in ('merged', 'reversed') or (approved_by is not null and executed_at is not null)
   ),
-  constraint patient_merges_reversed_has_time check ((status = 'reversed') = (reversed_at is not null))
+  constraint patient_merges_reversed_has_time check ((status = 'reversed') = (reversed_at is not null)),
+  constraint patient_merges_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint patient_merges_survivor_fkey
+    foreign key (tenant_id, survivor_id) references patient.patients (tenant_id, id),
+  constraint patient_merges_duplicate_fkey
+    foreign key (tenant_id, duplicate_id) references patient.patients (tenant_id, id)
 );
 
 -- one open proposal a pair, whichever of the two is to survive
@@ -7469,7 +7581,11 @@ create table if not exists patient.name_trigrams (
   patient_id uuid not null,
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
-  constraint name_trigrams_pkey primary key (tenant_id, trigram, patient_id)
+  constraint name_trigrams_pkey primary key (tenant_id, trigram, patient_id),
+  constraint name_trigrams_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint name_trigrams_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id)
 );
 
 create index if not exists name_trigrams_patient_idx on patient.name_trigrams (tenant_id, patient_id);
@@ -7559,7 +7675,9 @@ create table if not exists fhir.concepts (
   constraint concepts_code_not_empty check (code <> ''),
   constraint concepts_display_not_empty check (display <> ''),
   constraint concepts_designations_by_language check (jsonb_typeof(designations) = 'object'),
-  constraint concepts_properties_by_name check (jsonb_typeof(properties) = 'object')
+  constraint concepts_properties_by_name check (jsonb_typeof(properties) = 'object'),
+  constraint concepts_code_system_fkey
+    foreign key (code_system_id) references fhir.code_systems (id)
 );
 
 create index if not exists concepts_display_idx on fhir.concepts (code_system_id, display_lc text_pattern_ops);
@@ -7608,7 +7726,9 @@ create table if not exists fhir.value_sets (
   constraint value_sets_url_version_key unique nulls not distinct (tenant_id, url, version),
   constraint value_sets_status_known check (status in ('draft', 'active', 'retired')),
   constraint value_sets_url_is_uri check (url ~ '^(https?|urn):[^ ]+$'),
-  constraint value_sets_compose_is_object check (jsonb_typeof(compose) = 'object')
+  constraint value_sets_compose_is_object check (jsonb_typeof(compose) = 'object'),
+  constraint value_sets_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists value_sets_one_active_version on fhir.value_sets (tenant_id, url) nulls not distinct
@@ -7666,7 +7786,11 @@ create table if not exists fhir.value_set_members (
   constraint value_set_members_snomed_check_digit check (system <> 'http://snomed.info/sct' or core.valid_sctid(code)),
   constraint value_set_members_loinc_check_digit check (
     system <> 'http://loinc.org' or code ~ '^(LP|LA|LL|LG)' or core.valid_loinc(code)
-  )
+  ),
+  constraint value_set_members_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint value_set_members_value_set_fkey
+    foreign key (value_set_id) references fhir.value_sets (id) on delete cascade
 );
 
 create index if not exists value_set_members_value_set_idx on fhir.value_set_members (value_set_id, tenant_id);
@@ -7731,7 +7855,9 @@ create table if not exists fhir.concept_maps (
   constraint concept_maps_loinc_check_digit check (
     (source_system <> 'http://loinc.org' or core.valid_loinc(source_code))
     and (target_system <> 'http://loinc.org' or target_code = '' or core.valid_loinc(target_code))
-  )
+  ),
+  constraint concept_maps_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table fhir.concept_maps is 'class=reference;scope=shared;owner=fhir;fhir=ConceptMap;retention=reference;about=Mappings (ICD-10 to SNOMED, local to LOINC, package to SNOMED).';
@@ -7796,7 +7922,11 @@ create table if not exists fhir.resource_versions (
       'collection'
     )
   ),
-  constraint resource_versions_bundle_has_type check ((resource_type = 'Bundle') = (bundle_type is not null))
+  constraint resource_versions_bundle_has_type check ((resource_type = 'Bundle') = (bundle_type is not null)),
+  constraint resource_versions_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint resource_versions_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id)
 ) partition by hash (logical_id);
 
 create index if not exists resource_versions_patient_idx on fhir.resource_versions (tenant_id, patient_id, recorded_at)
@@ -7872,7 +8002,9 @@ create table if not exists interop.endpoints (
   constraint endpoints_status_check check (status in ('draft', 'active', 'paused', 'retired')),
   constraint endpoints_plain_only_on_this_machine check (tls_required or address ~ '^([a-z0-9+.-]+://)?(127\.|localhost(:|/|$)|\[::1\])'),
   constraint endpoints_address_without_credentials check (address !~ '@'),
-  constraint endpoints_secret_is_a_reference check (secret_ref ~ '^(vault|kms|env)://')
+  constraint endpoints_secret_is_a_reference check (secret_ref ~ '^(vault|kms|env)://'),
+  constraint endpoints_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table interop.endpoints is 'class=operational;scope=tenant;owner=interop;fhir=Endpoint;retention=operational;about=Interfaces we send to or listen on.';
@@ -7979,7 +8111,13 @@ create table if not exists interop.hl7_messages (
       when 'in' then status not in ('queued', 'sent', 'acked')
       else status in ('received', 'queued', 'sent', 'acked', 'failed', 'dead')
     end
-  )
+  ),
+  constraint hl7_messages_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint hl7_messages_endpoint_fkey
+    foreign key (tenant_id, endpoint_id) references interop.endpoints (tenant_id, id),
+  constraint hl7_messages_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id)
 ) partition by range (received_at);
 
 create table if not exists interop.hl7_messages_default partition of interop.hl7_messages default;
@@ -8091,7 +8229,11 @@ create table if not exists interop.mapping_rules (
   constraint mapping_rules_type_format check (message_type ~ '^[A-Z0-9]{3}$' and trigger_event ~ '^[A-Z][0-9]{2}$'),
   constraint mapping_rules_target_is_qualified check (target_table ~ '^[a-z_]+\.[a-z_]+$'),
   constraint mapping_rules_of_endpoint_is_of_tenant check (endpoint_id is null or tenant_id is not null),
-  constraint mapping_rules_version_from_one check (version >= 1)
+  constraint mapping_rules_version_from_one check (version >= 1),
+  constraint mapping_rules_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint mapping_rules_endpoint_fkey
+    foreign key (tenant_id, endpoint_id) references interop.endpoints (tenant_id, id)
 );
 
 create unique index if not exists mapping_rules_active_key
@@ -8178,7 +8320,9 @@ create table if not exists interop.emr_connections (
   constraint emr_connections_secret_is_a_reference check (secret_ref ~ '^(vault|kms|env)://'),
   constraint emr_connections_rate_limit_check check (rate_limit_per_min between 1 and 10000),
   constraint emr_connections_failures_not_negative check (failure_count >= 0),
-  constraint emr_connections_open_circuit_has_retry check ((circuit_state = 'closed') = (retry_at is null))
+  constraint emr_connections_open_circuit_has_retry check ((circuit_state = 'closed') = (retry_at is null)),
+  constraint emr_connections_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table interop.emr_connections is 'class=operational;scope=tenant;owner=interop;fhir=Endpoint;retention=operational;about=Connections to EPIC, CERNER or any FHIR R4 server.';
@@ -8280,7 +8424,8 @@ create table if not exists webhook.integration_webhooks (
     and (backoff ->> 'base_ms')::numeric between 1 and 3600000
     and (backoff ->> 'factor')::numeric between 1 and 10
     and (backoff ->> 'max_ms')::numeric between 1 and 86400000
-  )
+  ),
+  constraint integration_webhooks_tenant_fkey foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table webhook.integration_webhooks is 'class=operational;scope=tenant;owner=interop;fhir=Subscription;retention=operational;about=A registered endpoint, inbound source or FHIR subscription.';
@@ -8376,7 +8521,9 @@ create table if not exists webhook.webhook_events (
   constraint webhook_events_finished_has_time check (
     (status in ('succeeded', 'dead', 'rejected')) = (finished_at is not null)
   ),
-  constraint webhook_events_in_is_signed check (direction <> 'in' or status = 'rejected' or signature_ok is true)
+  constraint webhook_events_in_is_signed check (direction <> 'in' or status = 'rejected' or signature_ok is true),
+  constraint webhook_events_tenant_fkey foreign key (tenant_id) references core.tenants (id),
+  constraint webhook_events_webhook_fkey foreign key (tenant_id, webhook_id) references webhook.integration_webhooks (tenant_id, id)
 );
 
 -- a rejected event does not hold its key: a forged one would otherwise keep the real one out
@@ -8470,7 +8617,9 @@ create table if not exists webhook.webhook_logs (
   constraint webhook_logs_no_credentials check (
     not request_headers ?| array['authorization', 'Authorization', 'cookie', 'Cookie']
   ),
-  constraint webhook_logs_excerpt_is_short check (length(response_excerpt) <= 2048)
+  constraint webhook_logs_excerpt_is_short check (length(response_excerpt) <= 2048),
+  constraint webhook_logs_tenant_fkey foreign key (tenant_id) references core.tenants (id),
+  constraint webhook_logs_webhook_fkey foreign key (tenant_id, webhook_id) references webhook.integration_webhooks (tenant_id, id)
 ) partition by range (attempted_at);
 
 create table if not exists webhook.webhook_logs_default partition of webhook.webhook_logs default;
@@ -8561,7 +8710,13 @@ create table if not exists workforce.staff (
     employment_type in ('full_time', 'part_time', 'visiting', 'contract', 'trainee')
   ),
   constraint staff_status_check check (status in ('onboarding', 'active', 'on_leave', 'suspended', 'left')),
-  constraint staff_left_after_joining check (left_on is null or left_on >= joined_on)
+  constraint staff_left_after_joining check (left_on is null or left_on >= joined_on),
+  constraint staff_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint staff_user_fkey
+    foreign key (tenant_id, user_id) references auth.users (tenant_id, id),
+  constraint staff_department_fkey
+    foreign key (tenant_id, department_id) references facility.departments (tenant_id, id)
 );
 
 create unique index if not exists staff_employee_code_key on workforce.staff (tenant_id, employee_code) where deleted_at is null;
@@ -8651,7 +8806,11 @@ create table if not exists workforce.doctors (
   constraint doctors_pkey primary key (tenant_id, id),
   constraint doctors_consultation_3_to_240_minutes check (consultation_minutes between 3 and 240),
   constraint doctors_hpr_id_format check (hpr_id ~ '^[0-9]{2}-?[0-9]{4}-?[0-9]{4}-?[0-9]{4}$'),
-  constraint doctors_fee_not_negative check (default_fee >= 0)
+  constraint doctors_fee_not_negative check (default_fee >= 0),
+  constraint doctors_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint doctors_staff_fkey
+    foreign key (tenant_id, staff_id) references workforce.staff (tenant_id, id)
 );
 
 create unique index if not exists doctors_staff_key on workforce.doctors (tenant_id, staff_id) where deleted_at is null;
@@ -8722,7 +8881,13 @@ create table if not exists workforce.staff_credentials (
   constraint staff_credentials_verified_by_another check (
     status <> 'verified' or (verified_by is not null and verified_by <> staff_id and verified_at is not null)
   ),
-  constraint staff_credentials_valid_during_not_empty check (not isempty(valid_during))
+  constraint staff_credentials_valid_during_not_empty check (not isempty(valid_during)),
+  constraint staff_credentials_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint staff_credentials_staff_fkey
+    foreign key (tenant_id, staff_id) references workforce.staff (tenant_id, id),
+  constraint staff_credentials_verified_by_fkey
+    foreign key (tenant_id, verified_by) references workforce.staff (tenant_id, id)
 );
 
 create index if not exists staff_credentials_staff_idx on workforce.staff_credentials (tenant_id, staff_id);
@@ -8789,7 +8954,15 @@ create table if not exists workforce.shifts (
   constraint shifts_kind_check check (kind in ('morning', 'evening', 'night', 'day', 'on_call', 'custom')),
   constraint shifts_status_check check (status in ('planned', 'open', 'handing_over', 'closed', 'cancelled')),
   constraint shifts_at_most_24_hours check (ends_at > starts_at and ends_at <= starts_at + interval '24 hours'),
-  constraint shifts_min_staff_not_negative check (min_staff >= 0)
+  constraint shifts_min_staff_not_negative check (min_staff >= 0),
+  constraint shifts_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint shifts_department_fkey
+    foreign key (tenant_id, department_id) references facility.departments (tenant_id, id),
+  constraint shifts_location_fkey
+    foreign key (tenant_id, location_id) references facility.locations (tenant_id, id),
+  constraint shifts_in_charge_staff_fkey
+    foreign key (tenant_id, in_charge_staff_id) references workforce.staff (tenant_id, id)
 );
 
 create index if not exists shifts_location_idx on workforce.shifts (tenant_id, location_id) where location_id is not null;
@@ -8859,7 +9032,15 @@ create table if not exists workforce.shift_assignments (
     status in ('assigned', 'checked_in', 'checked_out', 'absent', 'swapped', 'cancelled')
   ),
   constraint shift_assignments_period_not_empty check (not isempty(period)),
-  constraint shift_assignments_out_after_in check (checked_out_at is null or checked_out_at >= checked_in_at)
+  constraint shift_assignments_out_after_in check (checked_out_at is null or checked_out_at >= checked_in_at),
+  constraint shift_assignments_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint shift_assignments_shift_fkey
+    foreign key (tenant_id, shift_id) references workforce.shifts (tenant_id, id),
+  constraint shift_assignments_staff_fkey
+    foreign key (tenant_id, staff_id) references workforce.staff (tenant_id, id),
+  constraint shift_assignments_swapped_with_fkey
+    foreign key (tenant_id, swapped_with_id) references workforce.shift_assignments (tenant_id, id)
 );
 
 create index if not exists shift_assignments_staff_idx on workforce.shift_assignments (tenant_id, staff_id);
@@ -8946,7 +9127,9 @@ create table if not exists inventory.items (
   constraint items_hsn_format check (hsn ~ '^[0-9]{4,8}$'),
   constraint items_reorder_not_negative check (reorder_level >= 0 and reorder_qty > 0),
   constraint items_min_shelf_life_not_negative check (min_shelf_life_days >= 0),
-  constraint items_controlled_are_drugs check (not is_controlled or kind = 'drug')
+  constraint items_controlled_are_drugs check (not is_controlled or kind = 'drug'),
+  constraint items_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists items_sku_key on inventory.items (tenant_id, sku)
@@ -9022,7 +9205,9 @@ create table if not exists inventory.suppliers (
   constraint suppliers_ifsc_valid check (core.valid_ifsc(ifsc)),
   constraint suppliers_payment_terms_check check (payment_terms_days between 0 and 365),
   constraint suppliers_rating_check check (rating between 0 and 5),
-  constraint suppliers_contact_is_object check (jsonb_typeof(contact) = 'object')
+  constraint suppliers_contact_is_object check (jsonb_typeof(contact) = 'object'),
+  constraint suppliers_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists suppliers_code_key on inventory.suppliers (tenant_id, code)
@@ -9110,7 +9295,11 @@ create table if not exists inventory.batches (
   constraint batches_hold_has_reason check (status <> 'hold' or hold_reason is not null),
   constraint batches_prices_not_negative check (purchase_price >= 0 and mrp >= 0),
   constraint batches_tax_rate_check check (tax_rate between 0 and 40),
-  constraint batches_batch_no_not_blank check (btrim(batch_no) <> '')
+  constraint batches_batch_no_not_blank check (btrim(batch_no) <> ''),
+  constraint batches_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint batches_item_fkey
+    foreign key (tenant_id, item_id) references inventory.items (tenant_id, id)
 );
 
 -- what the job that expires batches looks for
@@ -9206,7 +9395,15 @@ create table if not exists inventory.stock_balances (
   constraint stock_balances_store_location_batch_key unique (tenant_id, store_location_id, batch_id),
   constraint stock_balances_on_hand_not_negative check (on_hand >= 0),
   constraint stock_balances_reserved_not_negative check (reserved >= 0),
-  constraint stock_balances_reserved_is_on_hand check (reserved <= on_hand)
+  constraint stock_balances_reserved_is_on_hand check (reserved <= on_hand),
+  constraint stock_balances_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint stock_balances_store_location_fkey
+    foreign key (tenant_id, store_location_id) references facility.locations (tenant_id, id),
+  constraint stock_balances_item_fkey
+    foreign key (tenant_id, item_id) references inventory.items (tenant_id, id),
+  constraint stock_balances_batch_fkey
+    foreign key (tenant_id, batch_id, item_id, expiry_on) references inventory.batches (tenant_id, id, item_id, expiry_on)
 );
 
 -- First expired, first out. Not partial on the quantities: those change with every movement, and a column that an index
@@ -9281,7 +9478,23 @@ create table if not exists inventory.stock_movements (
   ),
   constraint stock_movements_idempotency_key_length check (length(idempotency_key) between 8 and 200),
   constraint stock_movements_part_check check (part >= 1),
-  constraint stock_movements_witness_is_another check (witness_id <> approved_by)
+  constraint stock_movements_witness_is_another check (witness_id <> approved_by),
+  constraint stock_movements_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint stock_movements_store_location_fkey
+    foreign key (tenant_id, store_location_id) references facility.locations (tenant_id, id),
+  constraint stock_movements_item_fkey
+    foreign key (tenant_id, item_id) references inventory.items (tenant_id, id),
+  constraint stock_movements_batch_fkey
+    foreign key (tenant_id, batch_id) references inventory.batches (tenant_id, id),
+  constraint stock_movements_counter_movement_fkey
+    foreign key (tenant_id, counter_movement_id) references inventory.stock_movements (tenant_id, id),
+  constraint stock_movements_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint stock_movements_approved_by_fkey
+    foreign key (tenant_id, approved_by) references workforce.staff (tenant_id, id),
+  constraint stock_movements_witness_fkey
+    foreign key (tenant_id, witness_id) references workforce.staff (tenant_id, id)
 );
 
 -- the ledger of a balance, in order
@@ -9362,7 +9575,15 @@ create table if not exists inventory.stock_reservations (
   constraint stock_reservations_status_check check (status in ('active', 'consumed', 'released', 'expired')),
   constraint stock_reservations_quantity_positive check (quantity > 0),
   constraint stock_reservations_consumed_within_quantity check (consumed between 0 and quantity),
-  constraint stock_reservations_consumed_means_all check ((status = 'consumed') = (consumed = quantity))
+  constraint stock_reservations_consumed_means_all check ((status = 'consumed') = (consumed = quantity)),
+  constraint stock_reservations_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint stock_reservations_store_location_fkey
+    foreign key (tenant_id, store_location_id) references facility.locations (tenant_id, id),
+  constraint stock_reservations_item_fkey
+    foreign key (tenant_id, item_id) references inventory.items (tenant_id, id),
+  constraint stock_reservations_batch_fkey
+    foreign key (tenant_id, batch_id) references inventory.batches (tenant_id, id)
 );
 
 create unique index if not exists stock_reservations_one_active_per_batch
@@ -9443,7 +9664,17 @@ create table if not exists inventory.purchase_orders (
     status in ('draft', 'submitted', 'cancelled', 'rejected') or (approved_by is not null and approved_at is not null)
   ),
   constraint purchase_orders_approved_by_another check (approved_by <> ordered_by),
-  constraint purchase_orders_total_not_negative check (total >= 0)
+  constraint purchase_orders_total_not_negative check (total >= 0),
+  constraint purchase_orders_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint purchase_orders_supplier_fkey
+    foreign key (tenant_id, supplier_id) references inventory.suppliers (tenant_id, id),
+  constraint purchase_orders_store_location_fkey
+    foreign key (tenant_id, store_location_id) references facility.locations (tenant_id, id),
+  constraint purchase_orders_ordered_by_fkey
+    foreign key (tenant_id, ordered_by) references workforce.staff (tenant_id, id),
+  constraint purchase_orders_approved_by_fkey
+    foreign key (tenant_id, approved_by) references workforce.staff (tenant_id, id)
 );
 
 create index if not exists purchase_orders_supplier_idx on inventory.purchase_orders (tenant_id, supplier_id);
@@ -9525,7 +9756,13 @@ create table if not exists inventory.purchase_order_items (
   constraint purchase_order_items_unit_price_not_negative check (unit_price >= 0),
   constraint purchase_order_items_tax_rate_check check (tax_rate between 0 and 40),
   constraint purchase_order_items_free_qty_not_negative check (free_qty >= 0),
-  constraint purchase_order_items_line_no_check check (line_no >= 1)
+  constraint purchase_order_items_line_no_check check (line_no >= 1),
+  constraint purchase_order_items_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint purchase_order_items_po_fkey
+    foreign key (tenant_id, po_id) references inventory.purchase_orders (tenant_id, id),
+  constraint purchase_order_items_item_fkey
+    foreign key (tenant_id, item_id) references inventory.items (tenant_id, id)
 );
 
 create index if not exists purchase_order_items_item_idx on inventory.purchase_order_items (tenant_id, item_id);
@@ -9581,7 +9818,19 @@ create table if not exists inventory.goods_receipts (
   constraint goods_receipts_status_check check (status in ('draft', 'inspected', 'cancelled', 'posted', 'rejected')),
   constraint goods_receipts_posted_is_inspected check (status <> 'posted' or inspected_by is not null),
   constraint goods_receipts_posted_kept_cold check (status <> 'posted' or temperature_ok is not false),
-  constraint goods_receipts_total_not_negative check (total >= 0)
+  constraint goods_receipts_total_not_negative check (total >= 0),
+  constraint goods_receipts_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint goods_receipts_po_fkey
+    foreign key (tenant_id, po_id) references inventory.purchase_orders (tenant_id, id),
+  constraint goods_receipts_supplier_fkey
+    foreign key (tenant_id, supplier_id) references inventory.suppliers (tenant_id, id),
+  constraint goods_receipts_store_location_fkey
+    foreign key (tenant_id, store_location_id) references facility.locations (tenant_id, id),
+  constraint goods_receipts_received_by_fkey
+    foreign key (tenant_id, received_by) references workforce.staff (tenant_id, id),
+  constraint goods_receipts_inspected_by_fkey
+    foreign key (tenant_id, inspected_by) references workforce.staff (tenant_id, id)
 );
 
 -- an invoice is received once; a note that was cancelled or rejected makes room for another
@@ -9667,7 +9916,15 @@ create table if not exists inventory.goods_receipt_items (
   constraint goods_receipt_items_tax_rate_check check (tax_rate between 0 and 40),
   constraint goods_receipt_items_expire_after_manufacture check (expiry_on > mfg_on),
   constraint goods_receipt_items_batch_no_not_blank check (btrim(batch_no) <> ''),
-  constraint goods_receipt_items_line_no_check check (line_no >= 1)
+  constraint goods_receipt_items_line_no_check check (line_no >= 1),
+  constraint goods_receipt_items_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint goods_receipt_items_grn_fkey
+    foreign key (tenant_id, grn_id) references inventory.goods_receipts (tenant_id, id),
+  constraint goods_receipt_items_po_item_fkey
+    foreign key (tenant_id, po_item_id) references inventory.purchase_order_items (tenant_id, id),
+  constraint goods_receipt_items_item_fkey
+    foreign key (tenant_id, item_id) references inventory.items (tenant_id, id)
 );
 
 create index if not exists goods_receipt_items_po_item_idx on inventory.goods_receipt_items (tenant_id, po_item_id)
@@ -9739,7 +9996,17 @@ create table if not exists inventory.indents (
   constraint indents_approved_by_another check (approved_by <> requested_by),
   constraint indents_approved_before_issued check (
     status in ('draft', 'submitted', 'cancelled', 'rejected') or approved_by is not null
-  )
+  ),
+  constraint indents_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint indents_from_location_fkey
+    foreign key (tenant_id, from_location_id) references facility.locations (tenant_id, id),
+  constraint indents_to_location_fkey
+    foreign key (tenant_id, to_location_id) references facility.locations (tenant_id, id),
+  constraint indents_requested_by_fkey
+    foreign key (tenant_id, requested_by) references workforce.staff (tenant_id, id),
+  constraint indents_approved_by_fkey
+    foreign key (tenant_id, approved_by) references workforce.staff (tenant_id, id)
 );
 
 -- what a store has to approve and issue
@@ -9818,7 +10085,13 @@ create table if not exists inventory.indent_items (
   constraint indent_items_approved_at_most_requested check (approved_qty between 0 and requested_qty),
   constraint indent_items_issued_at_most_approved check (issued_qty between 0 and coalesce(approved_qty, 0)),
   constraint indent_items_received_at_most_issued check (received_qty between 0 and issued_qty),
-  constraint indent_items_line_no_check check (line_no >= 1)
+  constraint indent_items_line_no_check check (line_no >= 1),
+  constraint indent_items_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint indent_items_indent_fkey
+    foreign key (tenant_id, indent_id) references inventory.indents (tenant_id, id),
+  constraint indent_items_item_fkey
+    foreign key (tenant_id, item_id) references inventory.items (tenant_id, id)
 );
 
 create index if not exists indent_items_item_idx on inventory.indent_items (tenant_id, item_id);
@@ -9886,7 +10159,12 @@ create table if not exists scheduling.schedules (
   constraint schedules_end_after_start check (end_time > start_time),
   constraint schedules_slot_minutes_check check (slot_minutes between 3 and 240),
   constraint schedules_capacity_check check (capacity_per_slot between 1 and 50),
-  constraint schedules_valid_during_not_empty check (not isempty(valid_during))
+  constraint schedules_valid_during_not_empty check (not isempty(valid_during)),
+  constraint schedules_tenant_fkey foreign key (tenant_id) references core.tenants (id),
+  constraint schedules_clinic_fkey foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id),
+  constraint schedules_doctor_fkey foreign key (tenant_id, doctor_id) references workforce.doctors (tenant_id, id),
+  constraint schedules_department_fkey foreign key (tenant_id, department_id) references facility.departments (tenant_id, id),
+  constraint schedules_location_fkey foreign key (tenant_id, location_id) references facility.locations (tenant_id, id)
 );
 
 -- kind is second so that a booking finds a doctor's closed rules in one index entry
@@ -9961,7 +10239,13 @@ create table if not exists scheduling.appointment_slots (
   constraint appointment_slots_cancelled_is_empty check (status <> 'cancelled' or booked_count + held_count = 0),
   constraint slots_not_overlapping exclude using gist (
     tenant_id with =, doctor_id with =, tstzrange(starts_at, ends_at) with &&
-  ) where (doctor_id is not null and status <> 'cancelled')
+  ) where (doctor_id is not null and status <> 'cancelled'),
+  constraint appointment_slots_tenant_fkey foreign key (tenant_id) references core.tenants (id),
+  constraint appointment_slots_clinic_fkey foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id),
+  constraint appointment_slots_doctor_fkey foreign key (tenant_id, doctor_id) references workforce.doctors (tenant_id, id),
+  constraint appointment_slots_department_fkey foreign key (tenant_id, department_id) references facility.departments (tenant_id, id),
+  constraint appointment_slots_location_fkey foreign key (tenant_id, location_id) references facility.locations (tenant_id, id),
+  constraint appointment_slots_schedule_fkey foreign key (tenant_id, schedule_id) references scheduling.schedules (tenant_id, id)
 );
 
 create unique index if not exists appointment_slots_department_start_key
@@ -10078,7 +10362,15 @@ create table if not exists scheduling.appointments (
   -- a live appointment holds a place of its slot: cancel it before deleting it
   constraint appointments_live_not_deleted check (
     deleted_at is null or status in ('proposed', 'cancelled', 'rescheduled', 'no_show', 'left', 'completed')
-  )
+  ),
+  constraint appointments_tenant_fkey foreign key (tenant_id) references core.tenants (id),
+  constraint appointments_patient_fkey foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint appointments_clinic_fkey foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id),
+  constraint appointments_doctor_fkey foreign key (tenant_id, doctor_id) references workforce.doctors (tenant_id, id),
+  constraint appointments_department_fkey foreign key (tenant_id, department_id) references facility.departments (tenant_id, id),
+  constraint appointments_slot_fkey foreign key (tenant_id, slot_id) references scheduling.appointment_slots (tenant_id, id),
+  constraint appointments_rescheduled_from_fkey foreign key (tenant_id, rescheduled_from_id)
+    references scheduling.appointments (tenant_id, id)
 );
 
 create unique index if not exists appointments_number_key on scheduling.appointments (tenant_id, appointment_number);
@@ -10211,7 +10503,15 @@ create table if not exists scheduling.queue_management (
   constraint queue_management_started_after_called check (started_at >= called_at),
   constraint queue_management_finished_after_started check (finished_at >= started_at),
   constraint queue_management_scan_share_expires check (source <> 'abdm_scan_share' or token_expires_at is not null),
-  constraint queue_management_not_from_itself check (transferred_from_id <> id)
+  constraint queue_management_not_from_itself check (transferred_from_id <> id),
+  constraint queue_management_tenant_fkey foreign key (tenant_id) references core.tenants (id),
+  constraint queue_management_clinic_fkey foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id),
+  constraint queue_management_department_fkey foreign key (tenant_id, department_id) references facility.departments (tenant_id, id),
+  constraint queue_management_doctor_fkey foreign key (tenant_id, doctor_id) references workforce.doctors (tenant_id, id),
+  constraint queue_management_counter_location_fkey foreign key (tenant_id, counter_location_id) references facility.locations (tenant_id, id),
+  constraint queue_management_patient_fkey foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint queue_management_appointment_fkey foreign key (tenant_id, appointment_id) references scheduling.appointments (tenant_id, id),
+  constraint queue_management_transferred_from_fkey foreign key (tenant_id, transferred_from_id) references scheduling.queue_management (tenant_id, id)
 );
 
 -- an appointment has one token at a time, in one queue; one that was transferred, left or expired may get another
@@ -10331,7 +10631,9 @@ create table if not exists scheduling.resource_bookings (
   ) where (location_id is not null and status in ('tentative', 'confirmed', 'in_use')),
   constraint device_bookings_not_overlapping exclude using gist (
     tenant_id with =, device_id with =, period with &&
-  ) where (device_id is not null and status in ('tentative', 'confirmed', 'in_use'))
+  ) where (device_id is not null and status in ('tentative', 'confirmed', 'in_use')),
+  constraint resource_bookings_tenant_fkey foreign key (tenant_id) references core.tenants (id),
+  constraint resource_bookings_location_fkey foreign key (tenant_id, location_id) references facility.locations (tenant_id, id)
 );
 
 create index if not exists resource_bookings_location_idx on scheduling.resource_bookings (tenant_id, location_id);
@@ -10413,7 +10715,11 @@ create table if not exists scheduling.telemedicine_sessions (
   ),
   constraint telemedicine_sessions_end_after_start check (ended_at >= started_at),
   constraint telemedicine_sessions_recorded_with_consent check (recording_document_id is null or consent_kind = 'explicit'),
-  constraint telemedicine_sessions_explicit_consent_named check (consent_kind <> 'explicit' or consent_id is not null)
+  constraint telemedicine_sessions_explicit_consent_named check (consent_kind <> 'explicit' or consent_id is not null),
+  constraint telemedicine_sessions_tenant_fkey foreign key (tenant_id) references core.tenants (id),
+  constraint telemedicine_sessions_appointment_fkey foreign key (tenant_id, appointment_id) references scheduling.appointments (tenant_id, id),
+  constraint telemedicine_sessions_patient_fkey foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint telemedicine_sessions_doctor_fkey foreign key (tenant_id, doctor_id) references workforce.doctors (tenant_id, id)
 );
 
 create unique index if not exists telemedicine_sessions_one_live_per_appointment
@@ -10511,7 +10817,13 @@ create table if not exists booking.booking_requests (
   constraint booking_requests_rejected_with_code check (status <> 'rejected' or failure_code is not null),
   constraint booking_requests_confirmed_with_appointment check (status <> 'confirmed' or appointment_id is not null),
   constraint booking_requests_held_with_end check (status <> 'held' or hold_expires_at is not null),
-  constraint booking_requests_hold_is_short check (hold_expires_at <= created_at + interval '15 minutes')
+  constraint booking_requests_hold_is_short check (hold_expires_at <= created_at + interval '15 minutes'),
+  constraint booking_requests_tenant_fkey foreign key (tenant_id) references core.tenants (id),
+  constraint booking_requests_patient_fkey foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint booking_requests_slot_fkey foreign key (tenant_id, slot_id) references scheduling.appointment_slots (tenant_id, id),
+  -- request and appointment point at each other: checked at commit
+  constraint booking_requests_appointment_fkey foreign key (tenant_id, appointment_id)
+    references scheduling.appointments (tenant_id, id) deferrable initially deferred
 );
 
 create index if not exists booking_requests_patient_idx on booking.booking_requests (tenant_id, patient_id);
@@ -10602,7 +10914,9 @@ create table if not exists ehr.document_templates (
   constraint document_templates_in_use_is_approved check (
     status not in ('active', 'retired') or tenant_id is null or approved_by is not null
   ),
-  constraint document_templates_approved_by_another check (approved_by <> created_by)
+  constraint document_templates_approved_by_another check (approved_by <> created_by),
+  constraint document_templates_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists document_templates_one_active_version
@@ -10707,7 +11021,17 @@ create table if not exists ehr.documents (
   ),
   constraint documents_scan_is_dated check (virus_scan = 'pending' or scanned_at is not null),
   constraint documents_later_version_supersedes check ((version = 1) = (supersedes_id is null)),
-  constraint documents_encounter_names_patient check (encounter_id is null or patient_id is not null)
+  constraint documents_encounter_names_patient check (encounter_id is null or patient_id is not null),
+  constraint documents_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint documents_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint documents_template_fkey
+    foreign key (template_id) references ehr.document_templates (id),
+  constraint documents_supersedes_fkey
+    foreign key (tenant_id, supersedes_id) references ehr.documents (tenant_id, id),
+  constraint documents_duplicate_of_fkey
+    foreign key (tenant_id, duplicate_of_id) references ehr.documents (tenant_id, id)
 );
 
 create unique index if not exists documents_version_key on ehr.documents (tenant_id, document_number, version);
@@ -10822,7 +11146,13 @@ create table if not exists ehr.document_signatures (
   constraint document_signatures_digest_is_32_bytes check (octet_length(digest) = 32),
   constraint document_signatures_certificate_carries_bytes check (
     method not in ('aadhaar_esign', 'dsc') or (signature is not null and certificate_ref is not null)
-  )
+  ),
+  constraint document_signatures_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint document_signatures_document_fkey
+    foreign key (tenant_id, document_id) references ehr.documents (tenant_id, id),
+  constraint document_signatures_signer_user_fkey
+    foreign key (tenant_id, signer_user_id) references auth.users (tenant_id, id)
 );
 
 create unique index if not exists document_signatures_once_a_document
@@ -10894,7 +11224,9 @@ create table if not exists compliance.consent_notices (
   constraint consent_notices_code_form check (code ~ '^[a-z][a-z_]{1,39}$'),
   constraint consent_notices_locale_form check (locale ~ '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$'),
   constraint consent_notices_name_a_purpose check (cardinality(purpose) > 0),
-  constraint consent_notices_version_key unique nulls not distinct (tenant_id, code, version, locale)
+  constraint consent_notices_version_key unique nulls not distinct (tenant_id, code, version, locale),
+  constraint consent_notices_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table compliance.consent_notices is 'class=operational;scope=shared;owner=business;fhir=Questionnaire;retention=operational;append_only=1;about=Versioned notices that are shown before consent, in each language.';
@@ -10981,7 +11313,21 @@ create table if not exists compliance.consents (
   constraint consents_withdrawn_at_a_time check (status <> 'withdrawn' or withdrawn_at is not null),
   constraint consents_withdrawn_after_given check (withdrawn_at >= given_at),
   constraint consents_expire_after_given check (expires_at > given_at),
-  constraint consents_language_form check (language ~ '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$')
+  constraint consents_language_form check (language ~ '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$'),
+  constraint consents_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint consents_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint consents_notice_fkey
+    foreign key (notice_id) references compliance.consent_notices (id),
+  constraint consents_contact_fkey
+    foreign key (tenant_id, contact_id) references patient.patient_contacts (tenant_id, id),
+  constraint consents_witness_fkey
+    foreign key (tenant_id, witness_id) references workforce.staff (tenant_id, id),
+  constraint consents_explained_by_fkey
+    foreign key (tenant_id, explained_by) references workforce.staff (tenant_id, id),
+  constraint consents_document_fkey
+    foreign key (tenant_id, document_id) references ehr.documents (tenant_id, id)
 );
 
 -- of consents that stand for the person and not for a visit, one is in force
@@ -11105,7 +11451,15 @@ create table if not exists compliance.data_principal_requests (
   ),
   constraint data_principal_requests_grievance_in_90_days check (
     kind <> 'grievance' or due_at <= received_at + interval '90 days'
-  )
+  ),
+  constraint data_principal_requests_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint data_principal_requests_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint data_principal_requests_response_document_fkey
+    foreign key (tenant_id, response_document_id) references ehr.documents (tenant_id, id),
+  constraint data_principal_requests_handled_by_fkey
+    foreign key (tenant_id, handled_by) references auth.users (tenant_id, id)
 );
 
 create index if not exists data_principal_requests_open_idx on compliance.data_principal_requests (tenant_id, due_at)
@@ -11218,7 +11572,9 @@ create table if not exists compliance.breaches (
   ),
   constraint breaches_end_after_begin check (occurred_to >= occurred_from),
   constraint breaches_discovered_after_begin check (discovered_at >= occurred_from),
-  constraint breaches_count_not_negative check (affected_count >= 0)
+  constraint breaches_count_not_negative check (affected_count >= 0),
+  constraint breaches_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create index if not exists breaches_open_idx on compliance.breaches (tenant_id, discovered_at) where status <> 'closed';
@@ -11296,7 +11652,15 @@ create table if not exists compliance.breach_affected_persons (
   constraint breach_affected_persons_pkey primary key (tenant_id, id),
   constraint breach_affected_persons_patient_once unique (tenant_id, breach_id, patient_id),
   constraint breach_affected_persons_name_somebody check (num_nonnulls(patient_id, person_ref) >= 1),
-  constraint breach_affected_persons_returned_told_nobody check (not returned or notified_at is null)
+  constraint breach_affected_persons_returned_told_nobody check (not returned or notified_at is null),
+  constraint breach_affected_persons_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint breach_affected_persons_breach_fkey
+    foreign key (tenant_id, breach_id) references compliance.breaches (tenant_id, id),
+  constraint breach_affected_persons_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint breach_affected_persons_notification_fkey
+    foreign key (tenant_id, notification_id) references communication.notifications (tenant_id, id)
 );
 
 create unique index if not exists breach_affected_persons_person_once on compliance.breach_affected_persons (tenant_id, breach_id, person_ref)
@@ -11369,7 +11733,9 @@ create table if not exists compliance.retention_policies (
   constraint retention_policies_logs_a_year check (minimum_log_days >= 365),
   constraint retention_policies_nothing_before_a_year check (keep_for >= interval '1 year'),
   constraint retention_policies_table_of_a_schema check (table_name is null or schema_name is not null),
-  constraint retention_policies_decided_by_somebody check (tenant_id is null or approved_by is not null)
+  constraint retention_policies_decided_by_somebody check (tenant_id is null or approved_by is not null),
+  constraint retention_policies_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table compliance.retention_policies is 'class=operational;scope=shared;owner=business;fhir=none;retention=operational;about=How long each class of rows is kept, why, and what happens then.';
@@ -11431,7 +11797,15 @@ create table if not exists compliance.legal_holds (
     jsonb_typeof(scope) = 'object' and scope - '{all,schema,table,row_ids}'::text[] = '{}'
     and (not scope ? 'table' or scope ? 'schema') and (not scope ? 'row_ids' or scope ? 'table')
   ),
-  constraint legal_holds_cover_something check (patient_id is not null or scope <> '{}')
+  constraint legal_holds_cover_something check (patient_id is not null or scope <> '{}'),
+  constraint legal_holds_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint legal_holds_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint legal_holds_placed_by_fkey
+    foreign key (tenant_id, placed_by) references auth.users (tenant_id, id),
+  constraint legal_holds_released_by_fkey
+    foreign key (tenant_id, released_by) references auth.users (tenant_id, id)
 );
 
 create index if not exists legal_holds_patient_idx on compliance.legal_holds (tenant_id, patient_id)
@@ -11504,7 +11878,13 @@ create table if not exists compliance.erasure_log (
   constraint erasure_log_policy_with_notice check (
     request_id is not null or num_nonnulls(notice_sent_at, notice_waived_reason) >= 1 or patient_ref_hash is null
   ),
-  constraint erasure_log_count_not_negative check (row_count >= 0)
+  constraint erasure_log_count_not_negative check (row_count >= 0),
+  constraint erasure_log_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint erasure_log_request_fkey
+    foreign key (tenant_id, request_id) references compliance.data_principal_requests (tenant_id, id),
+  constraint erasure_log_policy_fkey
+    foreign key (policy_id) references compliance.retention_policies (id)
 );
 
 create index if not exists erasure_log_patient_idx on compliance.erasure_log (tenant_id, patient_ref_hash)
@@ -11580,7 +11960,13 @@ create table if not exists compliance.data_processors (
     status <> 'active' or (contract_document_id is not null and signed_on is not null)
   ),
   constraint data_processors_expire_after_signing check (expires_on >= signed_on),
-  constraint data_processors_subprocessors_are_a_list check (jsonb_typeof(subprocessors) = 'array')
+  constraint data_processors_subprocessors_are_a_list check (jsonb_typeof(subprocessors) = 'array'),
+  constraint data_processors_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint data_processors_contract_document_fkey
+    foreign key (tenant_id, contract_document_id) references ehr.documents (tenant_id, id),
+  constraint data_processors_api_client_fkey
+    foreign key (tenant_id, api_client_id) references auth.api_clients (tenant_id, id)
 );
 
 create index if not exists data_processors_to_expire_idx on compliance.data_processors (tenant_id, expires_on)
@@ -11689,7 +12075,17 @@ create table if not exists compliance.incidents (
     status <> 'action_planned' or (corrective_action is not null and capa_owner_id is not null and capa_due_on is not null)
   ),
   constraint incidents_done_on_a_day check (status <> 'action_done' or capa_done_on is not null),
-  constraint incidents_subject_is_whole check ((subject_type is null) = (subject_id is null))
+  constraint incidents_subject_is_whole check ((subject_type is null) = (subject_id is null)),
+  constraint incidents_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint incidents_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint incidents_department_fkey
+    foreign key (tenant_id, department_id) references facility.departments (tenant_id, id),
+  constraint incidents_reported_by_fkey
+    foreign key (tenant_id, reported_by) references workforce.staff (tenant_id, id),
+  constraint incidents_capa_owner_fkey
+    foreign key (tenant_id, capa_owner_id) references workforce.staff (tenant_id, id)
 );
 
 create index if not exists incidents_open_idx on compliance.incidents (tenant_id, capa_due_on) where status not in ('closed', 'rejected');
@@ -11782,7 +12178,9 @@ create table if not exists compliance.compliance_checks (
   constraint compliance_checks_pkey primary key (id, ran_at),
   constraint compliance_checks_once_a_run unique nulls not distinct (tenant_id, run_id, rule_id, target, ran_at),
   constraint compliance_checks_outcome_check check (outcome in ('pass', 'fail', 'not_applicable', 'error', 'waived')),
-  constraint compliance_checks_waived_by_decision check (outcome <> 'waived' or waiver_id is not null)
+  constraint compliance_checks_waived_by_decision check (outcome <> 'waived' or waiver_id is not null),
+  constraint compliance_checks_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 ) partition by range (ran_at);
 
 create table if not exists compliance.compliance_checks_default partition of compliance.compliance_checks default;
@@ -11878,7 +12276,15 @@ create table if not exists device.devices (
     protocol in ('hl7', 'astm', 'mqtt', 'ieee11073', 'dicom', 'modbus', 'manual')
   ),
   constraint devices_status_check check (status in ('commissioning', 'active', 'maintenance', 'offline', 'retired')),
-  constraint devices_live_not_deleted check (deleted_at is null or status in ('commissioning', 'retired'))
+  constraint devices_live_not_deleted check (deleted_at is null or status in ('commissioning', 'retired')),
+  constraint devices_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint devices_location_fkey
+    foreign key (tenant_id, location_id) references facility.locations (tenant_id, id),
+  constraint devices_department_fkey
+    foreign key (tenant_id, department_id) references facility.departments (tenant_id, id),
+  constraint devices_api_client_fkey
+    foreign key (tenant_id, api_client_id) references auth.api_clients (tenant_id, id)
 );
 
 create unique index if not exists devices_asset_tag_key on device.devices (tenant_id, asset_tag)
@@ -11980,7 +12386,17 @@ create table if not exists device.device_assignments (
   constraint device_assignments_starts check (lower(period) is not null),
   constraint device_assignments_ended_has_end check ((status = 'ended') = (upper(period) is not null)),
   constraint device_assignments_encounter_of_patient check (encounter_id is null or patient_id is not null),
-  constraint device_assignments_limits_are_object check (jsonb_typeof(alarm_limits) = 'object')
+  constraint device_assignments_limits_are_object check (jsonb_typeof(alarm_limits) = 'object'),
+  constraint device_assignments_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint device_assignments_device_fkey
+    foreign key (tenant_id, device_id) references device.devices (tenant_id, id),
+  constraint device_assignments_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint device_assignments_bed_fkey
+    foreign key (tenant_id, bed_id) references facility.beds (tenant_id, id),
+  constraint device_assignments_assigned_by_fkey
+    foreign key (tenant_id, assigned_by) references workforce.staff (tenant_id, id)
 );
 
 create index if not exists device_assignments_device_idx on device.device_assignments (tenant_id, device_id);
@@ -12049,7 +12465,13 @@ create table if not exists device.device_maintenance (
     kind in ('acceptance', 'calibration', 'preventive', 'breakdown', 'recall', 'decommission')
   ),
   constraint device_maintenance_result_check check (result in ('pass', 'fail', 'limited')),
-  constraint device_maintenance_out_of_tolerance_reviewed check (not out_of_tolerance or impact_review is not null)
+  constraint device_maintenance_out_of_tolerance_reviewed check (not out_of_tolerance or impact_review is not null),
+  constraint device_maintenance_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint device_maintenance_device_fkey
+    foreign key (tenant_id, device_id) references device.devices (tenant_id, id),
+  constraint device_maintenance_certificate_document_fkey
+    foreign key (tenant_id, certificate_document_id) references ehr.documents (tenant_id, id)
 );
 
 create index if not exists device_maintenance_certificate_document_idx on device.device_maintenance (tenant_id, certificate_document_id)
@@ -12175,7 +12597,15 @@ create table if not exists device.alarms (
   constraint alarms_status_check check (status in ('active', 'acknowledged', 'resolved')),
   constraint alarms_acknowledged_after_raised check (acknowledged_at >= raised_at),
   constraint alarms_resolved_after_raised check (resolved_at >= raised_at),
-  constraint alarms_acknowledged_by_someone check ((acknowledged_at is null) = (acknowledged_by is null))
+  constraint alarms_acknowledged_by_someone check ((acknowledged_at is null) = (acknowledged_by is null)),
+  constraint alarms_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint alarms_device_fkey
+    foreign key (tenant_id, device_id) references device.devices (tenant_id, id),
+  constraint alarms_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint alarms_acknowledged_by_fkey
+    foreign key (tenant_id, acknowledged_by) references auth.users (tenant_id, id)
 );
 
 create unique index if not exists alarms_one_live_per_condition on device.alarms (tenant_id, device_id, metric_code, limit_kind)
@@ -12282,7 +12712,21 @@ create table if not exists clinical.encounters (
   constraint encounters_police_told_of_mlc_only check (police_intimated_at is null or is_mlc),
   constraint encounters_finished_has_end_and_disposition check (
     status <> 'finished' or (upper(period) is not null and disposition is not null)
-  )
+  ),
+  constraint encounters_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint encounters_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint encounters_clinic_fkey
+    foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id),
+  constraint encounters_department_fkey
+    foreign key (tenant_id, department_id) references facility.departments (tenant_id, id),
+  constraint encounters_attending_doctor_fkey
+    foreign key (tenant_id, attending_doctor_id) references workforce.doctors (tenant_id, id),
+  constraint encounters_appointment_fkey
+    foreign key (tenant_id, appointment_id) references scheduling.appointments (tenant_id, id),
+  constraint encounters_parent_encounter_fkey
+    foreign key (tenant_id, parent_encounter_id) references clinical.encounters (tenant_id, id)
 );
 
 create unique index if not exists encounters_encounter_number_key on clinical.encounters (tenant_id, encounter_number)
@@ -12419,7 +12863,15 @@ create table if not exists clinical.admissions (
     status <> 'discharged'
     or (pharmacy_cleared_at is not null and billing_cleared_at is not null and physically_left_at is not null)
   ),
-  constraint admissions_left_after_admission check (physically_left_at >= admitted_at)
+  constraint admissions_left_after_admission check (physically_left_at >= admitted_at),
+  constraint admissions_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint admissions_encounter_fkey
+    foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id),
+  constraint admissions_admitting_doctor_fkey
+    foreign key (tenant_id, admitting_doctor_id) references workforce.doctors (tenant_id, id),
+  constraint admissions_discharge_ordered_by_fkey
+    foreign key (tenant_id, discharge_ordered_by) references workforce.staff (tenant_id, id)
 );
 
 create index if not exists admissions_in_house_idx on clinical.admissions (tenant_id, admitted_at)
@@ -12499,7 +12951,13 @@ create table if not exists clinical.care_team_members (
   constraint care_team_members_period_has_start check (lower(period) is not null and not isempty(period)),
   constraint care_team_members_role_check check (
     role in ('attending', 'consultant', 'resident', 'nurse', 'anaesthetist', 'therapist', 'dietician', 'social_worker')
-  )
+  ),
+  constraint care_team_members_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint care_team_members_encounter_fkey
+    foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id),
+  constraint care_team_members_staff_fkey
+    foreign key (tenant_id, staff_id) references workforce.staff (tenant_id, id)
 );
 
 create index if not exists care_team_members_encounter_idx on clinical.care_team_members (tenant_id, encounter_id);
@@ -12569,7 +13027,15 @@ create table if not exists clinical.conditions (
   constraint conditions_snomed_code_valid check (code_system <> 'http://snomed.info/sct' or core.valid_sctid(code)),
   constraint conditions_family_history_names_relative check (category <> 'family_history' or relationship is not null),
   constraint conditions_ends_after_onset check (abatement_on >= onset_on),
-  constraint conditions_rank_positive check (rank > 0)
+  constraint conditions_rank_positive check (rank > 0),
+  constraint conditions_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint conditions_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint conditions_encounter_fkey
+    foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id),
+  constraint conditions_asserted_by_fkey
+    foreign key (tenant_id, asserted_by) references workforce.staff (tenant_id, id)
 );
 
 create unique index if not exists conditions_one_principal_diagnosis on clinical.conditions (tenant_id, encounter_id)
@@ -12671,7 +13137,15 @@ create table if not exists clinical.allergies (
   ),
   constraint allergies_names_substance check (kind = 'none_known' or (code is not null and category is not null)),
   constraint allergies_none_known_names_nothing check (kind <> 'none_known' or code is null),
-  constraint allergies_reactions_is_list check (jsonb_typeof(reactions) = 'array')
+  constraint allergies_reactions_is_list check (jsonb_typeof(reactions) = 'array'),
+  constraint allergies_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint allergies_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint allergies_encounter_fkey
+    foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id),
+  constraint allergies_recorded_by_fkey
+    foreign key (tenant_id, recorded_by) references workforce.staff (tenant_id, id)
 );
 
 create unique index if not exists allergies_one_none_known on clinical.allergies (tenant_id, patient_id)
@@ -12768,7 +13242,17 @@ create table if not exists clinical.vital_signs (
     is_error or num_nonnulls(
       temperature_c, pulse, resp_rate, systolic, spo2, weight_kg, height_cm, pain_score, consciousness, glucose_mg_dl
     ) > 0
-  )
+  ),
+  constraint vital_signs_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint vital_signs_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint vital_signs_encounter_fkey
+    foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id),
+  constraint vital_signs_device_fkey
+    foreign key (tenant_id, device_id) references device.devices (tenant_id, id),
+  constraint vital_signs_recorded_by_fkey
+    foreign key (tenant_id, recorded_by) references workforce.staff (tenant_id, id)
 ) partition by range (measured_at);
 
 create table if not exists clinical.vital_signs_default partition of clinical.vital_signs default;
@@ -12871,7 +13355,15 @@ create table if not exists clinical.observations (
   ),
   constraint observations_one_value check (num_nonnulls(value_num, value_code, value_text_enc, value_bool) <= 1),
   constraint observations_number_has_unit check (value_num is null or unit_ucum is not null),
-  constraint observations_loinc_code_valid check (code_system <> 'http://loinc.org' or core.valid_loinc(code))
+  constraint observations_loinc_code_valid check (code_system <> 'http://loinc.org' or core.valid_loinc(code)),
+  constraint observations_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint observations_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint observations_encounter_fkey
+    foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id),
+  constraint observations_performer_fkey
+    foreign key (tenant_id, performer_id) references workforce.staff (tenant_id, id)
 ) partition by range (effective_at);
 
 create table if not exists clinical.observations_default partition of clinical.observations default;
@@ -12963,7 +13455,17 @@ create table if not exists clinical.clinical_assessments (
   constraint clinical_assessments_status_check check (
     status in ('in_progress', 'completed', 'cancelled', 'amended', 'entered_in_error')
   ),
-  constraint clinical_assessments_answers_is_object check (jsonb_typeof(answers) = 'object')
+  constraint clinical_assessments_answers_is_object check (jsonb_typeof(answers) = 'object'),
+  constraint clinical_assessments_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint clinical_assessments_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint clinical_assessments_encounter_fkey
+    foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id),
+  constraint clinical_assessments_template_fkey
+    foreign key (template_id) references ehr.document_templates (id),
+  constraint clinical_assessments_assessor_fkey
+    foreign key (tenant_id, assessor_id) references workforce.staff (tenant_id, id)
 );
 
 create index if not exists clinical_assessments_due_idx on clinical.clinical_assessments (tenant_id, due_at)
@@ -13064,7 +13566,21 @@ create table if not exists clinical.medical_records (
   constraint medical_records_addendum_has_reason check (amends_id is null or amendment_reason is not null),
   constraint medical_records_cosigned_by_named_senior check (cosigned_at is null or cosigner_id is not null),
   constraint medical_records_cosigner_is_another check (cosigner_id <> author_id),
-  constraint medical_records_content_hash_is_sha256 check (octet_length(content_hash) = 32)
+  constraint medical_records_content_hash_is_sha256 check (octet_length(content_hash) = 32),
+  constraint medical_records_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint medical_records_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint medical_records_encounter_fkey
+    foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id),
+  constraint medical_records_author_fkey
+    foreign key (tenant_id, author_id) references workforce.staff (tenant_id, id),
+  constraint medical_records_signed_by_fkey
+    foreign key (tenant_id, signed_by) references workforce.staff (tenant_id, id),
+  constraint medical_records_cosigner_fkey
+    foreign key (tenant_id, cosigner_id) references workforce.staff (tenant_id, id),
+  constraint medical_records_amends_fkey
+    foreign key (tenant_id, amends_id) references clinical.medical_records (tenant_id, id)
 );
 
 create index if not exists medical_records_draft_idx on clinical.medical_records (tenant_id, author_id) where status = 'draft';
@@ -13194,7 +13710,19 @@ create table if not exists clinical.procedures (
   constraint procedures_completed_surgery_signed_out check (
     status <> 'completed' or kind <> 'surgery' or (sign_out_at is not null and counts_correct is not null)
   ),
-  constraint procedures_blood_loss_not_negative check (blood_loss_ml >= 0)
+  constraint procedures_blood_loss_not_negative check (blood_loss_ml >= 0),
+  constraint procedures_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint procedures_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint procedures_encounter_fkey
+    foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id),
+  constraint procedures_primary_surgeon_fkey
+    foreign key (tenant_id, primary_surgeon_id) references workforce.doctors (tenant_id, id),
+  constraint procedures_anaesthetist_fkey
+    foreign key (tenant_id, anaesthetist_id) references workforce.doctors (tenant_id, id),
+  constraint procedures_consent_fkey
+    foreign key (tenant_id, consent_id) references compliance.consents (tenant_id, id)
 );
 
 create index if not exists procedures_open_idx on clinical.procedures (tenant_id, primary_surgeon_id)
@@ -13299,7 +13827,19 @@ create table if not exists clinical.implants (
   constraint implants_pkey primary key (tenant_id, id),
   constraint implants_traceable check (num_nonnulls(batch_id, serial_number, udi) >= 1),
   constraint implants_explant_has_reason check (explanted_at is null or explant_reason is not null),
-  constraint implants_explanted_after_implant check (explanted_at >= implanted_at)
+  constraint implants_explanted_after_implant check (explanted_at >= implanted_at),
+  constraint implants_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint implants_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint implants_procedure_fkey
+    foreign key (tenant_id, procedure_id) references clinical.procedures (tenant_id, id),
+  constraint implants_item_fkey
+    foreign key (tenant_id, item_id) references inventory.items (tenant_id, id),
+  constraint implants_batch_fkey
+    foreign key (tenant_id, batch_id) references inventory.batches (tenant_id, id),
+  constraint implants_sticker_document_fkey
+    foreign key (tenant_id, sticker_document_id) references ehr.documents (tenant_id, id)
 );
 
 create unique index if not exists implants_serial_number_key on clinical.implants (tenant_id, item_id, udi, serial_number)
@@ -13385,7 +13925,17 @@ create table if not exists clinical.vaccination_records (
     status <> 'completed' or (given_at is not null and (source = 'external' or lot_number is not null))
   ),
   constraint vaccination_records_lot_not_expired check (expiry_on >= (given_at at time zone 'UTC')::date),
-  constraint vaccination_records_not_done_has_reason check (status <> 'not_done' or not_done_reason is not null)
+  constraint vaccination_records_not_done_has_reason check (status <> 'not_done' or not_done_reason is not null),
+  constraint vaccination_records_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint vaccination_records_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint vaccination_records_encounter_fkey
+    foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id),
+  constraint vaccination_records_batch_fkey
+    foreign key (tenant_id, batch_id) references inventory.batches (tenant_id, id),
+  constraint vaccination_records_given_by_fkey
+    foreign key (tenant_id, given_by) references workforce.staff (tenant_id, id)
 );
 
 create unique index if not exists vaccination_records_dose_given_once
@@ -13494,7 +14044,17 @@ create table if not exists clinical.service_requests (
     status in ('draft', 'active', 'cancelled', 'on_hold', 'completed', 'revoked', 'entered_in_error')
   ),
   constraint service_requests_revoked_has_reason check (status <> 'revoked' or revoke_reason is not null),
-  constraint service_requests_on_hold_has_reason check (status <> 'on_hold' or hold_reason is not null)
+  constraint service_requests_on_hold_has_reason check (status <> 'on_hold' or hold_reason is not null),
+  constraint service_requests_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint service_requests_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint service_requests_encounter_fkey
+    foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id),
+  constraint service_requests_requester_fkey
+    foreign key (tenant_id, requester_id) references workforce.staff (tenant_id, id),
+  constraint service_requests_target_department_fkey
+    foreign key (tenant_id, target_department_id) references facility.departments (tenant_id, id)
 );
 
 create index if not exists service_requests_open_idx on clinical.service_requests (tenant_id, target_department_id, requested_at)
@@ -13616,7 +14176,19 @@ create table if not exists clinical.imaging_studies (
   constraint imaging_studies_obstetric_has_form_f check (
     not is_obstetric or status not in ('acquired', 'reported', 'archived') or coalesce(jsonb_typeof(pcpndt_form_f) = 'object', false)
   ),
-  constraint imaging_studies_ends_after_start check (ended_at >= started_at)
+  constraint imaging_studies_ends_after_start check (ended_at >= started_at),
+  constraint imaging_studies_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint imaging_studies_service_request_fkey
+    foreign key (tenant_id, service_request_id) references clinical.service_requests (tenant_id, id),
+  constraint imaging_studies_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint imaging_studies_encounter_fkey
+    foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id),
+  constraint imaging_studies_device_fkey
+    foreign key (tenant_id, device_id) references device.devices (tenant_id, id),
+  constraint imaging_studies_performed_by_fkey
+    foreign key (tenant_id, performed_by) references workforce.staff (tenant_id, id)
 );
 
 create index if not exists imaging_studies_service_request_idx on clinical.imaging_studies (tenant_id, service_request_id);
@@ -13731,7 +14303,21 @@ create table if not exists clinical.imaging_results (
     not is_critical or status in ('registered', 'preliminary') or critical_notified_at is not null
   ),
   constraint imaging_results_amendment_has_reason check (amends_id is null or amendment_reason is not null),
-  constraint imaging_results_told_has_name check ((critical_notified_at is null) = (critical_notified_to is null))
+  constraint imaging_results_told_has_name check ((critical_notified_at is null) = (critical_notified_to is null)),
+  constraint imaging_results_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint imaging_results_study_fkey
+    foreign key (tenant_id, study_id) references clinical.imaging_studies (tenant_id, id),
+  constraint imaging_results_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint imaging_results_reported_by_fkey
+    foreign key (tenant_id, reported_by) references workforce.doctors (tenant_id, id),
+  constraint imaging_results_verified_by_fkey
+    foreign key (tenant_id, verified_by) references workforce.doctors (tenant_id, id),
+  constraint imaging_results_amends_fkey
+    foreign key (tenant_id, amends_id) references clinical.imaging_results (tenant_id, id),
+  constraint imaging_results_document_fkey
+    foreign key (tenant_id, document_id) references ehr.documents (tenant_id, id)
 );
 
 create index if not exists imaging_results_study_idx on clinical.imaging_results (tenant_id, study_id);
@@ -13865,7 +14451,23 @@ create table if not exists clinical.discharge_summaries (
   ),
   constraint discharge_summaries_amendment_has_reason check (amends_id is null or amendment_reason is not null),
   constraint discharge_summaries_waiver_has_reason check (stg_status <> 'waived' or stg_waiver_reason is not null),
-  constraint discharge_summaries_death_has_cause check (discharge_kind <> 'death' or cause_of_death is not null)
+  constraint discharge_summaries_death_has_cause check (discharge_kind <> 'death' or cause_of_death is not null),
+  constraint discharge_summaries_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint discharge_summaries_encounter_fkey
+    foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id),
+  constraint discharge_summaries_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint discharge_summaries_admission_fkey
+    foreign key (tenant_id, admission_id) references clinical.admissions (tenant_id, id),
+  constraint discharge_summaries_prepared_by_fkey
+    foreign key (tenant_id, prepared_by) references workforce.staff (tenant_id, id),
+  constraint discharge_summaries_approved_by_fkey
+    foreign key (tenant_id, approved_by) references workforce.staff (tenant_id, id),
+  constraint discharge_summaries_document_fkey
+    foreign key (tenant_id, document_id) references ehr.documents (tenant_id, id),
+  constraint discharge_summaries_amends_fkey
+    foreign key (tenant_id, amends_id) references clinical.discharge_summaries (tenant_id, id)
 );
 
 create unique index if not exists discharge_summaries_one_final_per_stay on clinical.discharge_summaries (tenant_id, encounter_id)
@@ -13985,7 +14587,9 @@ create table if not exists clinical.stg_guidelines (
   constraint stg_guidelines_status_check check (status in ('draft', 'active', 'withdrawn', 'retired')),
   constraint stg_guidelines_effective_not_empty check (not isempty(effective)),
   constraint stg_guidelines_stay_not_negative check (min_los_days >= 0),
-  constraint stg_guidelines_stay_in_order check (max_los_days >= min_los_days)
+  constraint stg_guidelines_stay_in_order check (max_los_days >= min_los_days),
+  constraint stg_guidelines_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table clinical.stg_guidelines is 'class=reference;scope=shared;owner=clinical;fhir=PlanDefinition;retention=reference;about=A version of a Standard Treatment Guideline for one or more packages. For the processing of claims; no advice on treatment.';
@@ -14059,7 +14663,11 @@ create table if not exists clinical.stg_criteria (
   constraint stg_criteria_stage_check check (stage in ('preauth', 'treatment', 'discharge', 'claim')),
   constraint stg_criteria_kind_check check (kind in ('document', 'question', 'rule')),
   constraint stg_criteria_document_names_type check ((kind = 'document') = (document_type is not null)),
-  constraint stg_criteria_rule_has_expression check (kind <> 'rule' or expression is not null)
+  constraint stg_criteria_rule_has_expression check (kind <> 'rule' or expression is not null),
+  constraint stg_criteria_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint stg_criteria_guideline_fkey
+    foreign key (guideline_id) references clinical.stg_guidelines (id)
 );
 
 create index if not exists stg_criteria_guideline_idx on clinical.stg_criteria (guideline_id, tenant_id);
@@ -14127,7 +14735,17 @@ create table if not exists clinical.stg_compliance_results (
   constraint stg_compliance_results_only_failures_waived check (
     waived_by is null or outcome in ('fail', 'missing_data')
   ),
-  constraint stg_compliance_results_input_hash_is_sha256 check (octet_length(input_hash) = 32)
+  constraint stg_compliance_results_input_hash_is_sha256 check (octet_length(input_hash) = 32),
+  constraint stg_compliance_results_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint stg_compliance_results_discharge_summary_fkey
+    foreign key (tenant_id, discharge_summary_id) references clinical.discharge_summaries (tenant_id, id),
+  constraint stg_compliance_results_guideline_fkey
+    foreign key (guideline_id) references clinical.stg_guidelines (id),
+  constraint stg_compliance_results_criterion_fkey
+    foreign key (criterion_id) references clinical.stg_criteria (id),
+  constraint stg_compliance_results_waived_by_fkey
+    foreign key (tenant_id, waived_by) references workforce.doctors (tenant_id, id)
 );
 
 create index if not exists stg_compliance_results_discharge_summary_idx
@@ -14235,7 +14853,11 @@ create table if not exists abdm.facility_registrations (
   constraint facility_registrations_active_participant_has_key check (
     role <> 'NHCX_PROVIDER' or status <> 'active' or (signing_key_kid is not null and certificate is not null)
   ),
-  constraint facility_registrations_milestones_by_name check (jsonb_typeof(milestone_status) = 'object')
+  constraint facility_registrations_milestones_by_name check (jsonb_typeof(milestone_status) = 'object'),
+  constraint facility_registrations_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint facility_registrations_clinic_fkey
+    foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id)
 );
 
 create unique index if not exists facility_registrations_one_active_per_clinic
@@ -14353,7 +14975,13 @@ create table if not exists abdm.abha_accounts (
     or (patient_id is not null and verified_at is not null and linked_at is not null)
   ),
   constraint abha_accounts_mismatches_known check (mismatches <@ array['name', 'sex', 'birth_year']),
-  constraint abha_accounts_mismatch_has_reason check (mismatches = '{}' or override_reason is not null)
+  constraint abha_accounts_mismatch_has_reason check (mismatches = '{}' or override_reason is not null),
+  constraint abha_accounts_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint abha_accounts_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint abha_accounts_moved_from_patient_fkey
+    foreign key (tenant_id, moved_from_patient_id) references patient.patients (tenant_id, id)
 );
 
 create unique index if not exists abha_accounts_abha_number_key on abdm.abha_accounts (tenant_id, abha_number_bidx)
@@ -14470,7 +15098,19 @@ create table if not exists abdm.abha_registrations (
   constraint abha_registrations_creation_has_consent check (purpose <> 'create' or consent_id is not null),
   constraint abha_registrations_end_has_time check (
     (status in ('failed', 'expired', 'linked')) = (finished_at is not null)
-  )
+  ),
+  constraint abha_registrations_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint abha_registrations_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint abha_registrations_abha_account_fkey
+    foreign key (tenant_id, abha_account_id) references abdm.abha_accounts (tenant_id, id),
+  constraint abha_registrations_consent_fkey
+    foreign key (tenant_id, consent_id) references compliance.consents (tenant_id, id),
+  constraint abha_registrations_operator_user_fkey
+    foreign key (tenant_id, operator_user_id) references auth.users (tenant_id, id),
+  constraint abha_registrations_clinic_fkey
+    foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id)
 );
 
 create unique index if not exists abha_registrations_txn_key on abdm.abha_registrations (tenant_id, txn_id)
@@ -14584,7 +15224,15 @@ create table if not exists abdm.care_contexts (
   constraint care_contexts_linked_to_an_account check (
     status not in ('linked', 'notified') or (linked_at is not null and abha_account_id is not null)
   ),
-  constraint care_contexts_notified_has_time check (status <> 'notified' or notified_at is not null)
+  constraint care_contexts_notified_has_time check (status <> 'notified' or notified_at is not null),
+  constraint care_contexts_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint care_contexts_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint care_contexts_abha_account_fkey
+    foreign key (tenant_id, abha_account_id) references abdm.abha_accounts (tenant_id, id),
+  constraint care_contexts_encounter_fkey
+    foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id)
 );
 
 create index if not exists care_contexts_patient_idx on abdm.care_contexts (tenant_id, patient_id);
@@ -14706,7 +15354,11 @@ create table if not exists abdm.linking_transactions (
   constraint linking_transactions_otp_hash_is_sha256 check (octet_length(otp_hash) = 32),
   constraint linking_transactions_token_expires check (
     kind <> 'link_token' or status <> 'confirmed' or num_nonnulls(token_enc, token_expires_at) = 2
-  )
+  ),
+  constraint linking_transactions_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint linking_transactions_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id)
 );
 
 create unique index if not exists linking_transactions_link_ref_number_key on abdm.linking_transactions (tenant_id, link_ref_number)
@@ -14829,7 +15481,13 @@ create table if not exists abdm.consent_requests (
   ),
   constraint consent_requests_decision_has_time check (
     status not in ('granted', 'denied', 'revoked') or decided_at is not null
-  )
+  ),
+  constraint consent_requests_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint consent_requests_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint consent_requests_requester_user_fkey
+    foreign key (tenant_id, requester_user_id) references auth.users (tenant_id, id)
 );
 
 create unique index if not exists consent_requests_consent_request_key on abdm.consent_requests (tenant_id, consent_request_id)
@@ -14953,7 +15611,13 @@ create table if not exists abdm.consent_artefacts (
   ),
   constraint consent_artefacts_invalid_is_not_signed check (status <> 'invalid' or not coalesce(signature_valid, false)),
   constraint consent_artefacts_revoked_has_time check ((status = 'revoked') = (revoked_at is not null)),
-  constraint consent_artefacts_expired_has_time check ((status = 'expired') = (expired_at is not null))
+  constraint consent_artefacts_expired_has_time check ((status = 'expired') = (expired_at is not null)),
+  constraint consent_artefacts_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint consent_artefacts_consent_request_fkey
+    foreign key (tenant_id, consent_request_id) references abdm.consent_requests (tenant_id, id),
+  constraint consent_artefacts_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id)
 );
 
 create index if not exists consent_artefacts_consent_request_idx on abdm.consent_artefacts (tenant_id, consent_request_id)
@@ -15032,7 +15696,13 @@ create table if not exists abdm.consent_artefact_contexts (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint consent_artefact_contexts_pkey primary key (tenant_id, id),
-  constraint consent_artefact_contexts_reference_key unique (tenant_id, artefact_row_id, care_context_reference)
+  constraint consent_artefact_contexts_reference_key unique (tenant_id, artefact_row_id, care_context_reference),
+  constraint consent_artefact_contexts_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint consent_artefact_contexts_artefact_row_fkey
+    foreign key (tenant_id, artefact_row_id) references abdm.consent_artefacts (tenant_id, id),
+  constraint consent_artefact_contexts_care_context_fkey
+    foreign key (tenant_id, care_context_id) references abdm.care_contexts (tenant_id, id)
 );
 
 create index if not exists consent_artefact_contexts_care_context_idx on abdm.consent_artefact_contexts (tenant_id, care_context_id)
@@ -15119,7 +15789,11 @@ create table if not exists abdm.health_info_requests (
   constraint health_info_requests_notified_has_time check (status <> 'notified' or notified_at is not null),
   constraint health_info_requests_no_key_after_the_end check (
     own_private_key_enc is null or status in ('received', 'acknowledged', 'transferring', 'partial')
-  )
+  ),
+  constraint health_info_requests_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint health_info_requests_artefact_row_fkey
+    foreign key (tenant_id, artefact_row_id) references abdm.consent_artefacts (tenant_id, id)
 );
 
 create unique index if not exists health_info_requests_transaction_key on abdm.health_info_requests (tenant_id, role, transaction_id)
@@ -15218,7 +15892,13 @@ create table if not exists abdm.health_info_transfers (
   constraint health_info_transfers_page_not_negative check (page_no >= 0),
   constraint health_info_transfers_checksum_not_empty check (octet_length(checksum) > 0),
   constraint health_info_transfers_received_is_erased_some_day check (direction <> 'in' or erase_at is not null),
-  constraint health_info_transfers_erased_has_no_content check (erased_at is null or bundle_document_id is null)
+  constraint health_info_transfers_erased_has_no_content check (erased_at is null or bundle_document_id is null),
+  constraint health_info_transfers_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint health_info_transfers_request_row_fkey
+    foreign key (tenant_id, request_row_id) references abdm.health_info_requests (tenant_id, id),
+  constraint health_info_transfers_bundle_document_fkey
+    foreign key (tenant_id, bundle_document_id) references ehr.documents (tenant_id, id)
 );
 
 create index if not exists health_info_transfers_bundle_document_idx on abdm.health_info_transfers (tenant_id, bundle_document_id)
@@ -15304,7 +15984,9 @@ create table if not exists abdm.gateway_messages (
     (status = 'processing') = (locked_until is not null) and (locked_until is null) = (lock_token is null)
   ),
   constraint gateway_messages_sent_is_outgoing check (status not in ('sent', 'acknowledged') or direction = 'out'),
-  constraint gateway_messages_subject_whole check ((subject_type is null) = (subject_id is null))
+  constraint gateway_messages_subject_whole check ((subject_type is null) = (subject_id is null)),
+  constraint gateway_messages_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create index if not exists gateway_messages_due_idx on abdm.gateway_messages (tenant_id, next_attempt_at)
@@ -15407,7 +16089,10 @@ create table if not exists billing.charge_master (
   constraint charge_master_price_not_negative check (base_price >= 0),
   constraint charge_master_exempt_has_no_gst check (not is_exempt or gst_rate = 0),
   constraint charge_master_package_names_components check ((kind = 'package') = (package_components is not null)),
-  constraint charge_master_components_are_a_list check (jsonb_typeof(package_components) = 'array')
+  constraint charge_master_components_are_a_list check (jsonb_typeof(package_components) = 'array'),
+  constraint charge_master_tenant_fkey foreign key (tenant_id) references core.tenants (id),
+  constraint charge_master_department_fkey foreign key (tenant_id, department_id)
+    references facility.departments (tenant_id, id)
 );
 
 create unique index if not exists charge_master_code_key on billing.charge_master (tenant_id, code) where deleted_at is null;
@@ -15472,7 +16157,11 @@ create table if not exists billing.tariffs (
   ),
   constraint tariffs_price_not_negative check (price >= 0),
   constraint tariffs_discount_pct_range check (discount_pct between 0 and 100),
-  constraint tariffs_valid_from_a_day check (not isempty(valid_during) and not lower_inf(valid_during))
+  constraint tariffs_valid_from_a_day check (not isempty(valid_during) and not lower_inf(valid_during)),
+  constraint tariffs_tenant_fkey foreign key (tenant_id) references core.tenants (id),
+  constraint tariffs_charge_fkey foreign key (tenant_id, charge_id) references billing.charge_master (tenant_id, id),
+  constraint tariffs_clinic_fkey foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id),
+  constraint tariffs_approved_by_fkey foreign key (tenant_id, approved_by) references workforce.staff (tenant_id, id)
 );
 
 comment on index billing.tariffs_one_price_a_day is 'about=Guards writes only; billing.find_price reads the few tariffs of a charge by tariffs_charge_idx.';
@@ -15545,7 +16234,12 @@ create table if not exists billing.accounts (
   constraint accounts_status_check check (status in ('active', 'on_hold', 'settling', 'closed')),
   constraint accounts_coverage_names_payer check (coverage_id is null or payer_id is not null),
   constraint accounts_credit_limit_not_negative check (credit_limit >= 0),
-  constraint accounts_closed_at_zero check (status <> 'closed' or (balance = 0 and closed_at is not null))
+  constraint accounts_closed_at_zero check (status <> 'closed' or (balance = 0 and closed_at is not null)),
+  constraint accounts_tenant_fkey foreign key (tenant_id) references core.tenants (id),
+  constraint accounts_patient_fkey foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint accounts_encounter_fkey foreign key (tenant_id, encounter_id)
+    references clinical.encounters (tenant_id, id),
+  constraint accounts_clinic_fkey foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id)
 );
 
 create unique index if not exists accounts_one_open_per_encounter on billing.accounts (tenant_id, encounter_id) where status <> 'closed';
@@ -15643,7 +16337,18 @@ create table if not exists billing.charge_items (
   constraint charge_items_billed_has_invoice_line check ((status = 'billed') = (invoice_item_id is not null)),
   constraint charge_items_aborted_has_reason check (status <> 'aborted' or cancel_reason is not null),
   constraint charge_items_in_package_not_billable check (package_charge_item_id is null or status in ('not_billable', 'aborted')),
-  constraint charge_items_not_in_itself check (package_charge_item_id <> id)
+  constraint charge_items_not_in_itself check (package_charge_item_id <> id),
+  constraint charge_items_tenant_fkey foreign key (tenant_id) references core.tenants (id),
+  constraint charge_items_account_fkey foreign key (tenant_id, account_id) references billing.accounts (tenant_id, id),
+  constraint charge_items_charge_fkey foreign key (tenant_id, charge_id)
+    references billing.charge_master (tenant_id, id),
+  constraint charge_items_patient_fkey foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint charge_items_encounter_fkey foreign key (tenant_id, encounter_id)
+    references clinical.encounters (tenant_id, id),
+  constraint charge_items_concession_approved_by_fkey foreign key (tenant_id, concession_approved_by)
+    references workforce.staff (tenant_id, id),
+  constraint charge_items_package_charge_item_fkey foreign key (tenant_id, package_charge_item_id)
+    references billing.charge_items (tenant_id, id)
 );
 
 create unique index if not exists charge_items_once_per_source
@@ -15788,7 +16493,16 @@ create table if not exists billing.invoices (
   constraint invoices_write_off_approved check (
     written_off = 0 or (write_off_reason is not null and write_off_approved_by is not null)
   ),
-  constraint invoices_discarded_has_reason check (status <> 'discarded' or cancelled_reason is not null)
+  constraint invoices_discarded_has_reason check (status <> 'discarded' or cancelled_reason is not null),
+  constraint invoices_tenant_fkey foreign key (tenant_id) references core.tenants (id),
+  constraint invoices_account_fkey foreign key (tenant_id, account_id) references billing.accounts (tenant_id, id),
+  constraint invoices_patient_fkey foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint invoices_clinic_fkey foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id),
+  constraint invoices_original_invoice_fkey foreign key (tenant_id, original_invoice_id)
+    references billing.invoices (tenant_id, id),
+  constraint invoices_write_off_approved_by_fkey foreign key (tenant_id, write_off_approved_by)
+    references auth.users (tenant_id, id),
+  constraint invoices_document_fkey foreign key (tenant_id, document_id) references ehr.documents (tenant_id, id)
 );
 
 create index if not exists invoices_account_idx on billing.invoices (tenant_id, account_id);
@@ -15911,7 +16625,13 @@ create table if not exists billing.invoice_items (
   constraint invoice_items_quantity_positive check (quantity > 0),
   constraint invoice_items_discount_within_price check (discount between 0 and quantity * unit_price),
   constraint invoice_items_net_adds_up check (net = round(quantity * unit_price - discount + tax, 2)),
-  constraint invoice_items_not_credit_of_itself check (credits_item_id <> id)
+  constraint invoice_items_not_credit_of_itself check (credits_item_id <> id),
+  constraint invoice_items_tenant_fkey foreign key (tenant_id) references core.tenants (id),
+  constraint invoice_items_invoice_fkey foreign key (tenant_id, invoice_id) references billing.invoices (tenant_id, id),
+  constraint invoice_items_charge_fkey foreign key (tenant_id, charge_id)
+    references billing.charge_master (tenant_id, id),
+  constraint invoice_items_credits_item_fkey foreign key (tenant_id, credits_item_id)
+    references billing.invoice_items (tenant_id, id)
 );
 
 create index if not exists invoice_items_charge_idx on billing.invoice_items (tenant_id, charge_id);
@@ -15973,7 +16693,16 @@ create table if not exists billing.payment_allocations (
   constraint payment_allocations_amount_not_zero check (amount <> 0),
   constraint payment_allocations_one_source check (num_nonnulls(payment_id, claim_payment_id, credit_note_id) = 1),
   constraint payment_allocations_below_zero_reverses check ((amount < 0) = (reverses_id is not null)),
-  constraint payment_allocations_reversal_has_reason check (reverses_id is null or reason is not null)
+  constraint payment_allocations_reversal_has_reason check (reverses_id is null or reason is not null),
+  constraint payment_allocations_tenant_fkey foreign key (tenant_id) references core.tenants (id),
+  constraint payment_allocations_invoice_fkey foreign key (tenant_id, invoice_id)
+    references billing.invoices (tenant_id, id),
+  constraint payment_allocations_credit_note_fkey foreign key (tenant_id, credit_note_id)
+    references billing.invoices (tenant_id, id),
+  constraint payment_allocations_allocated_by_fkey foreign key (tenant_id, allocated_by)
+    references auth.users (tenant_id, id),
+  constraint payment_allocations_reverses_fkey foreign key (tenant_id, reverses_id)
+    references billing.payment_allocations (tenant_id, id)
 );
 
 create unique index if not exists payment_allocations_idempotency_key
@@ -16056,7 +16785,10 @@ create table if not exists billing.ledger_entries (
   ),
   constraint ledger_entries_direction_check check (direction in ('debit', 'credit')),
   constraint ledger_entries_currency_form check (currency ~ '^[A-Z]{3}$'),
-  constraint ledger_entries_amount_positive check (amount > 0)
+  constraint ledger_entries_amount_positive check (amount > 0),
+  constraint ledger_entries_tenant_fkey foreign key (tenant_id) references core.tenants (id),
+  constraint ledger_entries_patient_fkey foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint ledger_entries_clinic_fkey foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id)
 );
 
 create index if not exists ledger_entries_day_idx on billing.ledger_entries (tenant_id, posted_at);
@@ -16148,7 +16880,11 @@ create table if not exists cds.rules (
       and case jsonb_typeof(test_cases) when 'array' then jsonb_array_length(test_cases) > 0 end
     )
   ),
-  constraint rules_approved_by_another check (approved_by <> created_by)
+  constraint rules_approved_by_another check (approved_by <> created_by),
+  constraint rules_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint rules_approved_by_fkey
+    foreign key (tenant_id, approved_by) references auth.users (tenant_id, id)
 );
 
 create unique index if not exists rules_one_active_version on cds.rules (tenant_id, code) nulls not distinct
@@ -16352,7 +17088,23 @@ create table if not exists cds.alerts (
     num_nonnulls(rule_id, interaction_id, dose_limit_id, allergy_id) >= 1 or category in ('duplicate', 'dose')
   ),
   constraint alerts_suppressed_with_reason check (status <> 'suppressed' or suppressed_reason is not null),
-  constraint alerts_answered_after_firing check (responded_at >= fired_at)
+  constraint alerts_answered_after_firing check (responded_at >= fired_at),
+  constraint alerts_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint alerts_rule_fkey
+    foreign key (rule_id) references cds.rules (id),
+  constraint alerts_interaction_fkey
+    foreign key (interaction_id) references cds.drug_interactions (id),
+  constraint alerts_dose_limit_fkey
+    foreign key (dose_limit_id) references cds.dose_limits (id),
+  constraint alerts_allergy_fkey
+    foreign key (tenant_id, allergy_id) references clinical.allergies (tenant_id, id),
+  constraint alerts_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint alerts_encounter_fkey
+    foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id),
+  constraint alerts_shown_to_fkey
+    foreign key (tenant_id, shown_to) references auth.users (tenant_id, id)
 );
 
 create unique index if not exists alerts_one_live_per_key on cds.alerts (tenant_id, dedupe_key)
@@ -16453,7 +17205,15 @@ create table if not exists cds.alert_overrides (
   constraint alert_overrides_other_is_explained check (
     reason_code <> 'other' or coalesce(length(btrim(reason_text)), 0) >= 10
   ),
-  constraint alert_overrides_approved_by_another check (second_approver_id <> user_id)
+  constraint alert_overrides_approved_by_another check (second_approver_id <> user_id),
+  constraint alert_overrides_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint alert_overrides_alert_fkey
+    foreign key (tenant_id, alert_id) references cds.alerts (tenant_id, id),
+  constraint alert_overrides_user_fkey
+    foreign key (tenant_id, user_id) references auth.users (tenant_id, id),
+  constraint alert_overrides_second_approver_fkey
+    foreign key (tenant_id, second_approver_id) references auth.users (tenant_id, id)
 );
 
 create index if not exists alert_overrides_user_idx on cds.alert_overrides (tenant_id, user_id);
@@ -16527,7 +17287,9 @@ create table if not exists insurance.payers (
     preauth_tat_minutes > 0 and query_response_hours > 0 and claim_submit_days > 0 and settle_days > 0
     and coalesce(discharge_tat_minutes, 1) > 0 and coalesce(portability_settle_days, 1) > 0 and coalesce(backdate_days, 0) >= 0
   ),
-  constraint payers_state_form check (state_code ~ '^[A-Z]{2}$')
+  constraint payers_state_form check (state_code ~ '^[A-Z]{2}$'),
+  constraint payers_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table insurance.payers is 'class=reference;scope=shared;owner=billing;fhir=Organization;retention=reference;about=Insurers, TPAs, state health agencies, government schemes.';
@@ -16603,7 +17365,13 @@ create table if not exists insurance.insurance_plans (
   constraint insurance_plans_source_known check (source in ('nhcx_insuranceplan', 'upload', 'manual')),
   constraint insurance_plans_sum_not_negative check (sum_insured >= 0),
   constraint insurance_plans_active_has_dates check (status <> 'active' or not isempty(period)),
-  constraint insurance_plans_status_known check (status in ('draft', 'active', 'failed', 'retired'))
+  constraint insurance_plans_status_known check (status in ('draft', 'active', 'failed', 'retired')),
+  constraint insurance_plans_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint insurance_plans_payer_fkey
+    foreign key (payer_id) references insurance.payers (id),
+  constraint insurance_plans_raw_bundle_document_fkey
+    foreign key (tenant_id, raw_bundle_document_id) references ehr.documents (tenant_id, id)
 );
 
 create index if not exists insurance_plans_payer_idx on insurance.insurance_plans (payer_id, tenant_id);
@@ -16701,7 +17469,11 @@ create table if not exists insurance.benefit_packages (
   constraint benefit_packages_stratum_limit_needs_strata check (
     stratification_allowed or maximum_stratification_allowed is null
   ),
-  constraint benefit_packages_cycle_limit_needs_cycles check (cyclic_procedure or maximum_cycles_allowed is null)
+  constraint benefit_packages_cycle_limit_needs_cycles check (cyclic_procedure or maximum_cycles_allowed is null),
+  constraint benefit_packages_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint benefit_packages_plan_fkey
+    foreign key (plan_id) references insurance.insurance_plans (id)
 );
 
 create index if not exists benefit_packages_plan_idx on insurance.benefit_packages (plan_id, tenant_id);
@@ -16792,7 +17564,17 @@ create table if not exists insurance.coverages (
   constraint coverages_balance_not_negative check (balance >= 0),
   constraint coverages_family_is_searchable check ((family_id_enc is null) = (family_id_bidx is null)),
   constraint coverages_rank_from_one check (rank >= 1),
-  constraint coverages_active_is_verified check (status <> 'active' or verified_at is not null)
+  constraint coverages_active_is_verified check (status <> 'active' or verified_at is not null),
+  constraint coverages_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint coverages_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint coverages_payer_fkey
+    foreign key (payer_id) references insurance.payers (id),
+  constraint coverages_plan_fkey
+    foreign key (plan_id) references insurance.insurance_plans (id),
+  constraint coverages_card_document_fkey
+    foreign key (tenant_id, card_document_id) references ehr.documents (tenant_id, id)
 );
 
 create unique index if not exists coverages_member_once on insurance.coverages (
@@ -16912,7 +17694,17 @@ create table if not exists insurance.eligibility_checks (
   ),
   constraint eligibility_checks_balance_not_negative check (balance >= 0),
   constraint eligibility_checks_coverage_or_discovery check (coverage_id is not null or purposes <@ array['discovery']),
-  constraint eligibility_checks_complete_has_outcome check (status <> 'complete' or outcome is not null)
+  constraint eligibility_checks_complete_has_outcome check (status <> 'complete' or outcome is not null),
+  constraint eligibility_checks_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint eligibility_checks_coverage_fkey
+    foreign key (tenant_id, coverage_id) references insurance.coverages (tenant_id, id),
+  constraint eligibility_checks_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint eligibility_checks_encounter_fkey
+    foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id),
+  constraint eligibility_checks_payer_fkey
+    foreign key (payer_id) references insurance.payers (id)
 );
 
 create index if not exists eligibility_checks_coverage_idx on insurance.eligibility_checks (tenant_id, coverage_id)
@@ -17031,7 +17823,21 @@ create table if not exists insurance.pmjay_cases (
   constraint pmjay_cases_cancelled_has_reason check (status <> 'cancelled' or cancel_reason is not null),
   constraint pmjay_cases_wallet_not_negative check (wallet_blocked >= 0 and wallet_used >= 0),
   constraint pmjay_cases_used_within_blocked check (wallet_used <= wallet_blocked),
-  constraint pmjay_cases_newborn_names_mother check (not is_newborn or mother_case_id is not null)
+  constraint pmjay_cases_newborn_names_mother check (not is_newborn or mother_case_id is not null),
+  constraint pmjay_cases_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint pmjay_cases_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint pmjay_cases_encounter_fkey
+    foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id),
+  constraint pmjay_cases_coverage_fkey
+    foreign key (tenant_id, coverage_id) references insurance.coverages (tenant_id, id),
+  constraint pmjay_cases_pmam_user_fkey
+    foreign key (tenant_id, pmam_user_id) references auth.users (tenant_id, id),
+  constraint pmjay_cases_medco_user_fkey
+    foreign key (tenant_id, medco_user_id) references auth.users (tenant_id, id),
+  constraint pmjay_cases_mother_case_fkey
+    foreign key (tenant_id, mother_case_id) references insurance.pmjay_cases (tenant_id, id)
 );
 
 create unique index if not exists pmjay_cases_tms_case_once on insurance.pmjay_cases (tenant_id, tms_case_id)
@@ -17229,7 +18035,23 @@ create table if not exists insurance.insurance_claims (
   constraint insurance_claims_submitted_claim_has_limit check (
     use <> 'claim' or submitted_at is null or submit_by is not null
   ),
-  constraint insurance_claims_late_has_reason check (submitted_at <= submit_by or delay_reason is not null)
+  constraint insurance_claims_late_has_reason check (submitted_at <= submit_by or delay_reason is not null),
+  constraint insurance_claims_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint insurance_claims_case_fkey
+    foreign key (tenant_id, case_id) references insurance.pmjay_cases (tenant_id, id),
+  constraint insurance_claims_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint insurance_claims_encounter_fkey
+    foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id),
+  constraint insurance_claims_coverage_fkey
+    foreign key (tenant_id, coverage_id) references insurance.coverages (tenant_id, id),
+  constraint insurance_claims_payer_fkey
+    foreign key (payer_id) references insurance.payers (id),
+  constraint insurance_claims_related_claim_fkey
+    foreign key (tenant_id, related_claim_id) references insurance.insurance_claims (tenant_id, id),
+  constraint insurance_claims_submitted_by_fkey
+    foreign key (tenant_id, submitted_by) references auth.users (tenant_id, id)
 );
 
 create unique index if not exists insurance_claims_approval_reference_once on insurance.insurance_claims (tenant_id, payer_id, pre_auth_ref)
@@ -17424,7 +18246,13 @@ create table if not exists insurance.insurance_claim_items (
   ),
   constraint insurance_claim_items_implant_is_named check (implant_count = 0 or implant_code is not null),
   constraint insurance_claim_items_net_is_product check (net = round(quantity * unit_price * factor, 2)),
-  constraint insurance_claim_items_approved_within_net check (approved_amount between 0 and net)
+  constraint insurance_claim_items_approved_within_net check (approved_amount between 0 and net),
+  constraint insurance_claim_items_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint insurance_claim_items_claim_fkey
+    foreign key (tenant_id, claim_id) references insurance.insurance_claims (tenant_id, id),
+  constraint insurance_claim_items_package_fkey
+    foreign key (package_id) references insurance.benefit_packages (id)
 );
 
 create index if not exists insurance_claim_items_package_idx on insurance.insurance_claim_items (package_id, tenant_id)
@@ -17499,7 +18327,15 @@ create table if not exists insurance.adjudication_events (
   constraint adjudication_events_actor_role_known check (
     actor_role in ('PMAM', 'MEDCO', 'PPD', 'CPD', 'CEX', 'ACO', 'SHA', 'PAYER', 'SYSTEM', 'PROVIDER')
   ),
-  constraint adjudication_events_of_case_or_claim check (num_nonnulls(case_id, claim_id) >= 1)
+  constraint adjudication_events_of_case_or_claim check (num_nonnulls(case_id, claim_id) >= 1),
+  constraint adjudication_events_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint adjudication_events_case_fkey
+    foreign key (tenant_id, case_id) references insurance.pmjay_cases (tenant_id, id),
+  constraint adjudication_events_claim_fkey
+    foreign key (tenant_id, claim_id) references insurance.insurance_claims (tenant_id, id),
+  constraint adjudication_events_actor_user_fkey
+    foreign key (tenant_id, actor_user_id) references auth.users (tenant_id, id)
 );
 
 create index if not exists adjudication_events_case_idx on insurance.adjudication_events (tenant_id, case_id, occurred_at)
@@ -17577,7 +18413,17 @@ create table if not exists insurance.claim_documents (
   ),
   constraint claim_documents_hash_is_sha256 check (octet_length(sha256) = 32),
   constraint claim_documents_refusal_has_reason check (accepted is not false or reject_reason is not null),
-  constraint claim_documents_paper_or_answer check (num_nonnulls(document_id, questionnaire_response) = 1)
+  constraint claim_documents_paper_or_answer check (num_nonnulls(document_id, questionnaire_response) = 1),
+  constraint claim_documents_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint claim_documents_claim_fkey
+    foreign key (tenant_id, claim_id) references insurance.insurance_claims (tenant_id, id),
+  constraint claim_documents_case_fkey
+    foreign key (tenant_id, case_id) references insurance.pmjay_cases (tenant_id, id),
+  constraint claim_documents_criterion_fkey
+    foreign key (criterion_id) references clinical.stg_criteria (id),
+  constraint claim_documents_document_fkey
+    foreign key (tenant_id, document_id) references ehr.documents (tenant_id, id)
 );
 
 create index if not exists claim_documents_criterion_idx on insurance.claim_documents (criterion_id, tenant_id)
@@ -17654,7 +18500,13 @@ create table if not exists insurance.payer_queries (
   constraint payer_queries_raised_by_payer check (raised_by_role in ('PPD', 'CPD', 'CEX', 'ACO', 'SHA', 'PAYER')),
   constraint payer_queries_answered_by_someone check (
     status <> 'answered' or (answered_at is not null and answered_by is not null)
-  )
+  ),
+  constraint payer_queries_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint payer_queries_claim_fkey
+    foreign key (tenant_id, claim_id) references insurance.insurance_claims (tenant_id, id),
+  constraint payer_queries_answered_by_fkey
+    foreign key (tenant_id, answered_by) references auth.users (tenant_id, id)
 );
 
 create index if not exists payer_queries_open_idx on insurance.payer_queries (tenant_id, due_at) where status = 'open';
@@ -17735,7 +18587,13 @@ create table if not exists insurance.claim_payments (
     status not in ('acknowledged', 'reconciled') or (acknowledged_at is not null and ack_workflow_code is not null)
   ),
   constraint claim_payments_net_is_amount_less_tax check (net = amount - tds),
-  constraint claim_payments_allocated_within_amount check (allocated between 0 and amount)
+  constraint claim_payments_allocated_within_amount check (allocated between 0 and amount),
+  constraint claim_payments_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint claim_payments_payer_fkey
+    foreign key (payer_id) references insurance.payers (id),
+  constraint claim_payments_claim_fkey
+    foreign key (tenant_id, claim_id) references insurance.insurance_claims (tenant_id, id)
 );
 
 create index if not exists claim_payments_open_idx on insurance.claim_payments (tenant_id, paid_on)
@@ -17831,7 +18689,17 @@ create table if not exists insurance.beneficiary_authentications (
   constraint beneficiary_authentications_exception_by_another check (exception_approved_by <> created_by),
   constraint beneficiary_authentications_success_is_dated check (
     status <> 'authenticated' or authenticated_at is not null
-  )
+  ),
+  constraint beneficiary_authentications_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint beneficiary_authentications_encounter_fkey
+    foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id),
+  constraint beneficiary_authentications_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint beneficiary_authentications_payer_fkey
+    foreign key (payer_id) references insurance.payers (id),
+  constraint beneficiary_authentications_exception_approved_by_fkey
+    foreign key (tenant_id, exception_approved_by) references auth.users (tenant_id, id)
 );
 
 create unique index if not exists beneficiary_authentications_one_live_per_stage on insurance.beneficiary_authentications (tenant_id, encounter_id, payer_id, stage)
@@ -17939,7 +18807,11 @@ create table if not exists insurance.nhcx_messages (
       'request.initiated', 'request.queued', 'request.dispatched', 'request.retry', 'response.complete',
       'response.partial', 'response.error', 'response.redirect'
     )
-  )
+  ),
+  constraint nhcx_messages_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint nhcx_messages_bundle_document_fkey
+    foreign key (tenant_id, bundle_document_id) references ehr.documents (tenant_id, id)
 );
 
 create unique index if not exists nhcx_messages_payload_once on insurance.nhcx_messages (tenant_id, direction, correlation_id, api_path, payload_hash)
@@ -18051,7 +18923,9 @@ create table if not exists laboratory.lab_tests (
   constraint lab_tests_panel_or_specimen check (
     kind = 'panel' or (specimen_type is not null and container is not null and result_type is not null)
   ),
-  constraint lab_tests_numeric_has_unit check (result_type <> 'numeric' or unit_ucum is not null)
+  constraint lab_tests_numeric_has_unit check (result_type <> 'numeric' or unit_ucum is not null),
+  constraint lab_tests_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table laboratory.lab_tests is 'class=reference;scope=shared;owner=lab;fhir=ActivityDefinition,ObservationDefinition;retention=reference;about=Test and panel catalogue.';
@@ -18106,7 +18980,13 @@ create table if not exists laboratory.lab_panel_members (
   updated_by uuid,
   constraint lab_panel_members_pkey primary key (id),
   constraint lab_panel_members_panel_test_key unique nulls not distinct (tenant_id, panel_id, test_id),
-  constraint lab_panel_members_not_itself check (panel_id <> test_id)
+  constraint lab_panel_members_not_itself check (panel_id <> test_id),
+  constraint lab_panel_members_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint lab_panel_members_panel_fkey
+    foreign key (panel_id) references laboratory.lab_tests (id) on delete cascade,
+  constraint lab_panel_members_test_fkey
+    foreign key (test_id) references laboratory.lab_tests (id)
 );
 
 create index if not exists lab_panel_members_panel_idx on laboratory.lab_panel_members (panel_id, tenant_id);
@@ -18176,7 +19056,13 @@ create table if not exists laboratory.reference_ranges (
   constraint reference_ranges_pregnancy_check check (pregnancy in ('any', 'yes', 'no')),
   constraint reference_ranges_low_below_high check (low <= high),
   constraint reference_ranges_critical_below_low check (critical_low <= low),
-  constraint reference_ranges_critical_above_high check (critical_high >= high)
+  constraint reference_ranges_critical_above_high check (critical_high >= high),
+  constraint reference_ranges_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint reference_ranges_test_fkey
+    foreign key (test_id) references laboratory.lab_tests (id),
+  constraint reference_ranges_approved_by_fkey
+    foreign key (tenant_id, approved_by) references workforce.staff (tenant_id, id)
 );
 
 create index if not exists reference_ranges_approved_by_idx on laboratory.reference_ranges (tenant_id, approved_by);
@@ -18250,7 +19136,19 @@ create table if not exists laboratory.lab_orders (
     status in ('registered', 'in_progress', 'cancelled', 'partially_reported', 'completed', 'amended')
   ),
   constraint lab_orders_names_a_requester check (num_nonnulls(ordering_doctor_id, external_doctor) >= 1),
-  constraint lab_orders_due_after_order check (due_at > ordered_at)
+  constraint lab_orders_due_after_order check (due_at > ordered_at),
+  constraint lab_orders_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint lab_orders_service_request_fkey
+    foreign key (tenant_id, service_request_id) references clinical.service_requests (tenant_id, id),
+  constraint lab_orders_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint lab_orders_encounter_fkey
+    foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id),
+  constraint lab_orders_clinic_fkey
+    foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id),
+  constraint lab_orders_ordering_doctor_fkey
+    foreign key (tenant_id, ordering_doctor_id) references workforce.doctors (tenant_id, id)
 );
 
 create unique index if not exists lab_orders_one_per_service_request on laboratory.lab_orders (tenant_id, service_request_id)
@@ -18339,7 +19237,19 @@ create table if not exists laboratory.lab_order_items (
   constraint lab_order_items_cancelled_with_reason check (status <> 'cancelled' or cancel_reason is not null),
   constraint lab_order_items_has_sample_or_partner check (
     status in ('ordered', 'cancelled') or sample_id is not null or outsourced_to is not null
-  )
+  ),
+  constraint lab_order_items_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint lab_order_items_order_fkey
+    foreign key (tenant_id, order_id) references laboratory.lab_orders (tenant_id, id),
+  constraint lab_order_items_test_fkey
+    foreign key (test_id) references laboratory.lab_tests (id),
+  constraint lab_order_items_panel_fkey
+    foreign key (panel_id) references laboratory.lab_tests (id),
+  constraint lab_order_items_charge_item_fkey
+    foreign key (tenant_id, charge_item_id) references billing.charge_items (tenant_id, id),
+  constraint lab_order_items_repeat_of_fkey
+    foreign key (tenant_id, repeat_of_id) references laboratory.lab_order_items (tenant_id, id)
 );
 
 create unique index if not exists lab_order_items_test_once_per_order on laboratory.lab_order_items (tenant_id, order_id, test_id)
@@ -18481,7 +19391,29 @@ create table if not exists laboratory.samples (
   constraint samples_aliquot_numbered check ((parent_sample_id is null) = (aliquot_no is null)),
   constraint samples_exception_stated check (
     receipt_condition is null or receipt_condition = 'good' or status = 'rejected' or accepted_with_exception is not null
-  )
+  ),
+  constraint samples_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint samples_order_fkey
+    foreign key (tenant_id, order_id) references laboratory.lab_orders (tenant_id, id),
+  constraint samples_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint samples_parent_sample_fkey
+    foreign key (tenant_id, parent_sample_id) references laboratory.samples (tenant_id, id),
+  constraint samples_collected_by_fkey
+    foreign key (tenant_id, collected_by) references workforce.staff (tenant_id, id),
+  constraint samples_received_by_fkey
+    foreign key (tenant_id, received_by) references workforce.staff (tenant_id, id),
+  constraint samples_rejected_by_fkey
+    foreign key (tenant_id, rejected_by) references workforce.staff (tenant_id, id),
+  constraint samples_disposed_by_fkey
+    foreign key (tenant_id, disposed_by) references workforce.staff (tenant_id, id),
+  constraint samples_collection_location_fkey
+    foreign key (tenant_id, collection_location_id) references facility.locations (tenant_id, id),
+  constraint samples_storage_location_fkey
+    foreign key (tenant_id, storage_location_id) references facility.locations (tenant_id, id),
+  constraint samples_recollection_of_fkey
+    foreign key (tenant_id, recollection_of_id) references laboratory.samples (tenant_id, id)
 );
 
 create unique index if not exists samples_one_per_position on laboratory.samples (tenant_id, storage_location_id, storage_position)
@@ -18616,7 +19548,17 @@ create table if not exists laboratory.sample_events (
   created_by uuid default core.current_user_id(),
   constraint sample_events_pkey primary key (tenant_id, id),
   constraint sample_events_sample_occurred_at_key unique (tenant_id, sample_id, occurred_at, id),
-  constraint sample_events_rejected_with_reason check (to_status <> 'rejected' or reason_code is not null)
+  constraint sample_events_rejected_with_reason check (to_status <> 'rejected' or reason_code is not null),
+  constraint sample_events_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint sample_events_sample_fkey
+    foreign key (tenant_id, sample_id) references laboratory.samples (tenant_id, id),
+  constraint sample_events_actor_fkey
+    foreign key (tenant_id, actor_id) references workforce.staff (tenant_id, id),
+  constraint sample_events_location_fkey
+    foreign key (tenant_id, location_id) references facility.locations (tenant_id, id),
+  constraint sample_events_device_fkey
+    foreign key (tenant_id, device_id) references device.devices (tenant_id, id)
 );
 
 create unique index if not exists sample_events_client_op_key on laboratory.sample_events (tenant_id, client_op_id)
@@ -18713,7 +19655,33 @@ create table if not exists laboratory.lab_results (
   constraint lab_results_released_by_two_steps check (
     status not in ('final', 'corrected') or (verified_by is not null and authorised_by is not null)
   ),
-  constraint lab_results_correction_with_reason check ((supersedes_id is null) = (amendment_reason is null))
+  constraint lab_results_correction_with_reason check ((supersedes_id is null) = (amendment_reason is null)),
+  constraint lab_results_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint lab_results_order_item_fkey
+    foreign key (tenant_id, order_item_id) references laboratory.lab_order_items (tenant_id, id),
+  constraint lab_results_sample_fkey
+    foreign key (tenant_id, sample_id) references laboratory.samples (tenant_id, id),
+  constraint lab_results_test_fkey
+    foreign key (test_id) references laboratory.lab_tests (id),
+  constraint lab_results_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint lab_results_reference_range_fkey
+    foreign key (reference_range_id) references laboratory.reference_ranges (id),
+  constraint lab_results_device_fkey
+    foreign key (tenant_id, device_id) references device.devices (tenant_id, id),
+  constraint lab_results_reagent_batch_fkey
+    foreign key (tenant_id, reagent_batch_id) references inventory.batches (tenant_id, id),
+  constraint lab_results_parent_result_fkey
+    foreign key (tenant_id, parent_result_id) references laboratory.lab_results (tenant_id, id),
+  constraint lab_results_entered_by_fkey
+    foreign key (tenant_id, entered_by) references workforce.staff (tenant_id, id),
+  constraint lab_results_verified_by_fkey
+    foreign key (tenant_id, verified_by) references workforce.staff (tenant_id, id),
+  constraint lab_results_authorised_by_fkey
+    foreign key (tenant_id, authorised_by) references workforce.staff (tenant_id, id),
+  constraint lab_results_supersedes_fkey
+    foreign key (tenant_id, supersedes_id) references laboratory.lab_results (tenant_id, id)
 );
 
 create unique index if not exists lab_results_one_live_per_test on laboratory.lab_results (tenant_id, order_item_id, test_id, parent_result_id) nulls not distinct
@@ -18840,7 +19808,19 @@ create table if not exists laboratory.critical_notifications (
   constraint critical_notifications_pkey primary key (tenant_id, id),
   constraint critical_notifications_channel_check check (channel in ('phone', 'in_person', 'app')),
   constraint critical_notifications_one_subject check (num_nonnulls(result_id, imaging_result_id) = 1),
-  constraint critical_notifications_told_after_detection check (notified_at >= detected_at)
+  constraint critical_notifications_told_after_detection check (notified_at >= detected_at),
+  constraint critical_notifications_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint critical_notifications_result_fkey
+    foreign key (tenant_id, result_id) references laboratory.lab_results (tenant_id, id),
+  constraint critical_notifications_imaging_result_fkey
+    foreign key (tenant_id, imaging_result_id) references clinical.imaging_results (tenant_id, id),
+  constraint critical_notifications_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint critical_notifications_notified_staff_fkey
+    foreign key (tenant_id, notified_staff_id) references workforce.staff (tenant_id, id),
+  constraint critical_notifications_notified_by_fkey
+    foreign key (tenant_id, notified_by) references workforce.staff (tenant_id, id)
 );
 
 create index if not exists critical_notifications_result_idx on laboratory.critical_notifications (tenant_id, result_id)
@@ -18923,7 +19903,19 @@ create table if not exists laboratory.diagnostic_reports (
   ),
   constraint diagnostic_reports_amended_with_reason check (
     version = 1 or (amends_id is not null and amendment_reason is not null)
-  )
+  ),
+  constraint diagnostic_reports_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint diagnostic_reports_order_fkey
+    foreign key (tenant_id, order_id) references laboratory.lab_orders (tenant_id, id),
+  constraint diagnostic_reports_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint diagnostic_reports_signed_by_fkey
+    foreign key (tenant_id, signed_by) references workforce.staff (tenant_id, id),
+  constraint diagnostic_reports_amends_fkey
+    foreign key (tenant_id, amends_id) references laboratory.diagnostic_reports (tenant_id, id),
+  constraint diagnostic_reports_document_fkey
+    foreign key (tenant_id, document_id) references ehr.documents (tenant_id, id)
 );
 
 create unique index if not exists diagnostic_reports_one_current on laboratory.diagnostic_reports (tenant_id, order_id) where is_current;
@@ -19032,7 +20024,15 @@ create table if not exists laboratory.qc_lots (
   constraint qc_lots_runs_positive check (runs_for_establishment > 0),
   constraint qc_lots_sd_positive check (sd > 0),
   constraint qc_lots_expires_after_opening check (expires_on > opened_on),
-  constraint qc_lots_rules_known check (rules <@ array['1_2s', '1_3s', '2_2s', 'R_4s', '4_1s', '10_x'])
+  constraint qc_lots_rules_known check (rules <@ array['1_2s', '1_3s', '2_2s', 'R_4s', '4_1s', '10_x']),
+  constraint qc_lots_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint qc_lots_test_fkey
+    foreign key (test_id) references laboratory.lab_tests (id),
+  constraint qc_lots_device_fkey
+    foreign key (tenant_id, device_id) references device.devices (tenant_id, id),
+  constraint qc_lots_accepted_by_fkey
+    foreign key (tenant_id, accepted_by) references workforce.staff (tenant_id, id)
 );
 
 create index if not exists qc_lots_test_idx on laboratory.qc_lots (test_id, tenant_id);
@@ -19120,7 +20120,21 @@ create table if not exists laboratory.qc_results (
   constraint qc_results_internal_has_lot check ((scheme = 'iqc') = (qc_lot_id is not null)),
   constraint qc_results_external_has_round check (scheme <> 'eqa' or eqa_round is not null),
   constraint qc_results_reviewed_by_someone check ((reviewed_at is null) = (reviewed_by is null)),
-  constraint qc_results_reject_reviewed_with_incident check (verdict <> 'reject' or reviewed_at is null or incident_id is not null)
+  constraint qc_results_reject_reviewed_with_incident check (verdict <> 'reject' or reviewed_at is null or incident_id is not null),
+  constraint qc_results_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint qc_results_qc_lot_fkey
+    foreign key (tenant_id, qc_lot_id) references laboratory.qc_lots (tenant_id, id),
+  constraint qc_results_test_fkey
+    foreign key (test_id) references laboratory.lab_tests (id),
+  constraint qc_results_device_fkey
+    foreign key (tenant_id, device_id) references device.devices (tenant_id, id),
+  constraint qc_results_operator_fkey
+    foreign key (tenant_id, operator_id) references workforce.staff (tenant_id, id),
+  constraint qc_results_incident_fkey
+    foreign key (tenant_id, incident_id) references compliance.incidents (tenant_id, id),
+  constraint qc_results_reviewed_by_fkey
+    foreign key (tenant_id, reviewed_by) references workforce.staff (tenant_id, id)
 ) partition by range (run_at);
 
 create table if not exists laboratory.qc_results_default partition of laboratory.qc_results default;
@@ -19219,7 +20233,11 @@ create table if not exists blood_bank.donors (
   constraint donors_blood_group_known check (blood_group ~ '^(A|B|AB|O)[+-]$'),
   constraint donors_of_age check (birth_date <= (created_at at time zone 'UTC')::date - interval '18 years'),
   constraint donors_total_not_negative check (total_donations >= 0),
-  constraint donors_permanent_deferral_is_a_state check (permanent_deferral = (status = 'permanently_deferred'))
+  constraint donors_permanent_deferral_is_a_state check (permanent_deferral = (status = 'permanently_deferred')),
+  constraint donors_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint donors_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id)
 );
 
 create unique index if not exists donors_donor_number_key on blood_bank.donors (tenant_id, donor_number)
@@ -19299,7 +20317,13 @@ create table if not exists blood_bank.donor_deferrals (
   constraint donor_deferrals_kind_check check (kind in ('temporary', 'permanent')),
   constraint donor_deferrals_source_check check (source in ('screening', 'tti', 'post_donation', 'lookback')),
   constraint donor_deferrals_temporary_has_end check ((kind = 'permanent') = (until_on is null)),
-  constraint donor_deferrals_end_after_start check (until_on > from_on)
+  constraint donor_deferrals_end_after_start check (until_on > from_on),
+  constraint donor_deferrals_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint donor_deferrals_donor_fkey
+    foreign key (tenant_id, donor_id) references blood_bank.donors (tenant_id, id),
+  constraint donor_deferrals_recorded_by_fkey
+    foreign key (tenant_id, recorded_by) references workforce.staff (tenant_id, id)
 );
 
 create unique index if not exists donor_deferrals_once_key on blood_bank.donor_deferrals (tenant_id, donor_id, from_on, reason_code, source);
@@ -19399,7 +20423,17 @@ create table if not exists blood_bank.donations (
   constraint donations_collected_is_measured check (
     status in ('registered', 'screened', 'deferred', 'collecting') or num_nulls(volume_ml, ended_at) = 0
   ),
-  constraint donations_end_after_start check (ended_at >= started_at)
+  constraint donations_end_after_start check (ended_at >= started_at),
+  constraint donations_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint donations_donor_fkey
+    foreign key (tenant_id, donor_id) references blood_bank.donors (tenant_id, id),
+  constraint donations_consent_signature_fkey
+    foreign key (tenant_id, consent_signature_id) references ehr.document_signatures (tenant_id, id),
+  constraint donations_screened_by_fkey
+    foreign key (tenant_id, screened_by) references workforce.staff (tenant_id, id),
+  constraint donations_phlebotomist_fkey
+    foreign key (tenant_id, phlebotomist_id) references workforce.staff (tenant_id, id)
 );
 
 -- a donor is at one needle at a time
@@ -19517,7 +20551,17 @@ create table if not exists blood_bank.donation_tests (
   constraint donation_tests_kit_in_date check (kit_expiry >= (tested_at at time zone 'UTC')::date),
   constraint donation_tests_verified_by_second_person check (
     status <> 'verified' or (verified_by is not null and verified_by <> tested_by)
-  )
+  ),
+  constraint donation_tests_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint donation_tests_donation_fkey
+    foreign key (tenant_id, donation_id) references blood_bank.donations (tenant_id, id),
+  constraint donation_tests_tested_by_fkey
+    foreign key (tenant_id, tested_by) references workforce.staff (tenant_id, id),
+  constraint donation_tests_verified_by_fkey
+    foreign key (tenant_id, verified_by) references workforce.staff (tenant_id, id),
+  constraint donation_tests_device_fkey
+    foreign key (tenant_id, device_id) references device.devices (tenant_id, id)
 );
 
 -- the list of the verifier
@@ -19617,7 +20661,15 @@ create table if not exists blood_bank.blood_components (
   constraint blood_components_kept_for_one_request check (
     (status in ('reserved', 'crossmatched')) = (num_nulls(reserved_for_request_id, reserved_until) = 0)
     and num_nulls(reserved_for_request_id, reserved_until) in (0, 2)
-  )
+  ),
+  constraint blood_components_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint blood_components_donation_fkey
+    foreign key (tenant_id, donation_id) references blood_bank.donations (tenant_id, id),
+  constraint blood_components_storage_location_fkey
+    foreign key (tenant_id, storage_location_id) references facility.locations (tenant_id, id),
+  constraint blood_components_parent_component_fkey
+    foreign key (tenant_id, parent_component_id) references blood_bank.blood_components (tenant_id, id)
 );
 
 -- first expired, first out among units of one group; also the stock view
@@ -19725,7 +20777,17 @@ create table if not exists blood_bank.component_events (
     to_status <> 'available' or from_status is distinct from 'returned' or coalesce(out_of_storage_minutes <= 30, false)
   ),
   -- only jobs free and expire units without a person
-  constraint component_events_actor_known check (actor_id is not null or to_status in ('available', 'expired'))
+  constraint component_events_actor_known check (actor_id is not null or to_status in ('available', 'expired')),
+  constraint component_events_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint component_events_component_fkey
+    foreign key (tenant_id, component_id) references blood_bank.blood_components (tenant_id, id),
+  constraint component_events_actor_fkey
+    foreign key (tenant_id, actor_id) references workforce.staff (tenant_id, id),
+  constraint component_events_second_actor_fkey
+    foreign key (tenant_id, second_actor_id) references workforce.staff (tenant_id, id),
+  constraint component_events_location_fkey
+    foreign key (tenant_id, location_id) references facility.locations (tenant_id, id)
 ) partition by range (occurred_at);
 
 create table if not exists blood_bank.component_events_default partition of blood_bank.component_events default;
@@ -19813,7 +20875,17 @@ create table if not exists blood_bank.patient_blood_groups (
   constraint patient_blood_groups_rejected_with_note check (status <> 'rejected' or discrepancy_note is not null),
   constraint patient_blood_groups_antibodies_of_positive_screen check (
     antibodies = '{}' or antibody_screen = 'positive'
-  )
+  ),
+  constraint patient_blood_groups_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint patient_blood_groups_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint patient_blood_groups_sample_fkey
+    foreign key (tenant_id, sample_id) references laboratory.samples (tenant_id, id),
+  constraint patient_blood_groups_tested_by_fkey
+    foreign key (tenant_id, tested_by) references workforce.staff (tenant_id, id),
+  constraint patient_blood_groups_verified_by_fkey
+    foreign key (tenant_id, verified_by) references workforce.staff (tenant_id, id)
 );
 
 create index if not exists patient_blood_groups_discrepant_idx on blood_bank.patient_blood_groups (tenant_id, tested_at)
@@ -19926,7 +20998,23 @@ create table if not exists blood_bank.blood_requests (
   ),
   constraint blood_requests_end_has_reason check (
     status not in ('rejected', 'cancelled', 'closed') or status_reason is not null
-  )
+  ),
+  constraint blood_requests_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint blood_requests_service_request_fkey
+    foreign key (tenant_id, service_request_id) references clinical.service_requests (tenant_id, id),
+  constraint blood_requests_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint blood_requests_encounter_fkey
+    foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id),
+  constraint blood_requests_sample_fkey
+    foreign key (tenant_id, sample_id) references laboratory.samples (tenant_id, id),
+  constraint blood_requests_requested_by_fkey
+    foreign key (tenant_id, requested_by) references workforce.doctors (tenant_id, id),
+  constraint blood_requests_consent_fkey
+    foreign key (tenant_id, consent_id) references compliance.consents (tenant_id, id),
+  constraint blood_requests_emergency_release_by_fkey
+    foreign key (tenant_id, emergency_release_by) references workforce.doctors (tenant_id, id)
 );
 
 -- the work of the blood bank
@@ -20037,7 +21125,21 @@ create table if not exists blood_bank.crossmatches (
       else coalesce(result in ('compatible', 'least_incompatible'), false)
     end
   ),
-  constraint crossmatches_verified_by_second_person check (verified_by <> performed_by)
+  constraint crossmatches_verified_by_second_person check (verified_by <> performed_by),
+  constraint crossmatches_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint crossmatches_request_fkey
+    foreign key (tenant_id, request_id) references blood_bank.blood_requests (tenant_id, id),
+  constraint crossmatches_component_fkey
+    foreign key (tenant_id, component_id) references blood_bank.blood_components (tenant_id, id),
+  constraint crossmatches_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint crossmatches_sample_fkey
+    foreign key (tenant_id, sample_id) references laboratory.samples (tenant_id, id),
+  constraint crossmatches_performed_by_fkey
+    foreign key (tenant_id, performed_by) references workforce.staff (tenant_id, id),
+  constraint crossmatches_verified_by_fkey
+    foreign key (tenant_id, verified_by) references workforce.staff (tenant_id, id)
 );
 
 create unique index if not exists crossmatches_one_live_key on blood_bank.crossmatches (tenant_id, request_id, component_id)
@@ -20145,7 +21247,27 @@ create table if not exists blood_bank.blood_issues (
   constraint blood_issues_volume_not_negative check (volume_given_ml >= 0),
   constraint blood_issues_returned_for_a_reason check (
     status <> 'returned' or num_nulls(returned_at, return_reason) = 0
-  )
+  ),
+  constraint blood_issues_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint blood_issues_component_fkey
+    foreign key (tenant_id, component_id) references blood_bank.blood_components (tenant_id, id),
+  constraint blood_issues_request_fkey
+    foreign key (tenant_id, request_id) references blood_bank.blood_requests (tenant_id, id),
+  constraint blood_issues_crossmatch_fkey
+    foreign key (tenant_id, crossmatch_id) references blood_bank.crossmatches (tenant_id, id),
+  constraint blood_issues_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint blood_issues_issued_by_fkey
+    foreign key (tenant_id, issued_by) references workforce.staff (tenant_id, id),
+  constraint blood_issues_received_by_fkey
+    foreign key (tenant_id, received_by) references workforce.staff (tenant_id, id),
+  constraint blood_issues_label_check_by_fkey
+    foreign key (tenant_id, label_check_by) references workforce.staff (tenant_id, id),
+  constraint blood_issues_bedside_check1_by_fkey
+    foreign key (tenant_id, bedside_check1_by) references workforce.staff (tenant_id, id),
+  constraint blood_issues_bedside_check2_by_fkey
+    foreign key (tenant_id, bedside_check2_by) references workforce.staff (tenant_id, id)
 );
 
 create unique index if not exists blood_issues_one_live_issue on blood_bank.blood_issues (tenant_id, component_id)
@@ -20258,7 +21380,15 @@ create table if not exists blood_bank.transfusion_reactions (
   constraint transfusion_reactions_severe_is_assessed check (
     severity not in ('severe', 'life_threatening', 'fatal') or status in ('reported', 'investigating')
     or imputability is not null
-  )
+  ),
+  constraint transfusion_reactions_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint transfusion_reactions_issue_fkey
+    foreign key (tenant_id, issue_id) references blood_bank.blood_issues (tenant_id, id),
+  constraint transfusion_reactions_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint transfusion_reactions_reported_by_fkey
+    foreign key (tenant_id, reported_by) references workforce.staff (tenant_id, id)
 );
 
 create index if not exists transfusion_reactions_open_idx on blood_bank.transfusion_reactions (tenant_id, onset_at)
@@ -20397,7 +21527,9 @@ create table if not exists medication.drug_ingredients (
   constraint drug_ingredients_pkey primary key (id),
   constraint drug_ingredients_drug_ingredient_key unique (drug_id, ingredient_code),
   constraint drug_ingredients_strength_has_unit check ((strength_value is null) = (strength_unit is null)),
-  constraint drug_ingredients_strength_positive check (strength_value > 0)
+  constraint drug_ingredients_strength_positive check (strength_value > 0),
+  constraint drug_ingredients_drug_fkey
+    foreign key (drug_id) references medication.drugs (id)
 );
 
 create index if not exists drug_ingredients_ingredient_idx on medication.drug_ingredients (ingredient_code);
@@ -20453,7 +21585,19 @@ create table if not exists medication.prescriptions (
   constraint prescriptions_cancelled_has_reason check (status <> 'cancelled' or cancel_reason is not null),
   -- the day is the clinic's: at most one before that of UTC
   constraint prescriptions_valid_from_its_day check (valid_until >= (prescribed_at at time zone 'UTC')::date - 1),
-  constraint prescriptions_not_from_itself check (reconciled_from_id <> id)
+  constraint prescriptions_not_from_itself check (reconciled_from_id <> id),
+  constraint prescriptions_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint prescriptions_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint prescriptions_encounter_fkey
+    foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id),
+  constraint prescriptions_doctor_fkey
+    foreign key (tenant_id, doctor_id) references workforce.doctors (tenant_id, id),
+  constraint prescriptions_signature_fkey
+    foreign key (tenant_id, signature_id) references ehr.document_signatures (tenant_id, id),
+  constraint prescriptions_reconciled_from_fkey
+    foreign key (tenant_id, reconciled_from_id) references medication.prescriptions (tenant_id, id)
 );
 
 create index if not exists prescriptions_patient_idx on medication.prescriptions (tenant_id, patient_id, prescribed_at);
@@ -20563,7 +21707,15 @@ create table if not exists medication.prescription_items (
   constraint prescription_items_stops_after_start check (stop_at >= start_at),
   constraint prescription_items_stopped_has_reason check (
     status not in ('stopped', 'entered_in_error', 'on_hold') or stop_reason is not null
-  )
+  ),
+  constraint prescription_items_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint prescription_items_prescription_fkey
+    foreign key (tenant_id, prescription_id) references medication.prescriptions (tenant_id, id),
+  constraint prescription_items_drug_fkey
+    foreign key (drug_id) references medication.drugs (id),
+  constraint prescription_items_substituted_for_fkey
+    foreign key (substituted_for_id) references medication.drugs (id)
 );
 
 create unique index if not exists prescription_items_drug_once
@@ -20664,7 +21816,21 @@ create table if not exists medication.dispenses (
   constraint dispenses_return_has_reason check (kind <> 'return' or reason is not null),
   constraint dispenses_completed_is_handed_over check (
     status not in ('completed', 'returned') or (handed_over_at is not null and prepared_by is not null)
-  )
+  ),
+  constraint dispenses_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint dispenses_prescription_fkey
+    foreign key (tenant_id, prescription_id) references medication.prescriptions (tenant_id, id),
+  constraint dispenses_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint dispenses_store_location_fkey
+    foreign key (tenant_id, store_location_id) references facility.locations (tenant_id, id),
+  constraint dispenses_prepared_by_fkey
+    foreign key (tenant_id, prepared_by) references workforce.staff (tenant_id, id),
+  constraint dispenses_checked_by_fkey
+    foreign key (tenant_id, checked_by) references workforce.staff (tenant_id, id),
+  constraint dispenses_return_of_fkey
+    foreign key (tenant_id, return_of_id) references medication.dispenses (tenant_id, id)
 );
 
 create index if not exists dispenses_prescription_idx on medication.dispenses (tenant_id, prescription_id)
@@ -20755,7 +21921,23 @@ create table if not exists medication.dispense_items (
   constraint dispense_items_quantity_not_zero check (quantity <> 0),
   constraint dispense_items_negative_is_return check ((quantity < 0) = (return_of_item_id is not null)),
   constraint dispense_items_not_above_mrp check (unit_price between 0 and mrp),
-  constraint dispense_items_tax_rate_check check (tax_rate between 0 and 40)
+  constraint dispense_items_tax_rate_check check (tax_rate between 0 and 40),
+  constraint dispense_items_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint dispense_items_dispense_fkey
+    foreign key (tenant_id, dispense_id) references medication.dispenses (tenant_id, id),
+  constraint dispense_items_prescription_item_fkey
+    foreign key (tenant_id, prescription_item_id) references medication.prescription_items (tenant_id, id),
+  constraint dispense_items_return_of_item_fkey
+    foreign key (tenant_id, return_of_item_id) references medication.dispense_items (tenant_id, id),
+  constraint dispense_items_item_fkey
+    foreign key (tenant_id, item_id) references inventory.items (tenant_id, id),
+  constraint dispense_items_batch_fkey
+    foreign key (tenant_id, batch_id) references inventory.batches (tenant_id, id),
+  constraint dispense_items_reservation_fkey
+    foreign key (tenant_id, reservation_id) references inventory.stock_reservations (tenant_id, id),
+  constraint dispense_items_movement_fkey
+    foreign key (tenant_id, movement_id) references inventory.stock_movements (tenant_id, id)
 );
 
 create index if not exists dispense_items_prescription_item_idx on medication.dispense_items (tenant_id, prescription_item_id)
@@ -20841,7 +22023,21 @@ create table if not exists medication.medication_administrations (
   constraint medication_administrations_not_given_has_reason check (
     status not in ('missed', 'refused', 'held', 'cancelled', 'entered_in_error') or not_given_reason is not null
   ),
-  constraint medication_administrations_witness_is_another check (witness_id <> given_by)
+  constraint medication_administrations_witness_is_another check (witness_id <> given_by),
+  constraint medication_administrations_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint medication_administrations_prescription_item_fkey
+    foreign key (tenant_id, prescription_item_id) references medication.prescription_items (tenant_id, id),
+  constraint medication_administrations_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint medication_administrations_encounter_fkey
+    foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id),
+  constraint medication_administrations_batch_fkey
+    foreign key (tenant_id, batch_id) references inventory.batches (tenant_id, id),
+  constraint medication_administrations_given_by_fkey
+    foreign key (tenant_id, given_by) references workforce.staff (tenant_id, id),
+  constraint medication_administrations_witness_fkey
+    foreign key (tenant_id, witness_id) references workforce.staff (tenant_id, id)
 ) partition by range (scheduled_at);
 
 create table if not exists medication.medication_administrations_default
@@ -20971,7 +22167,9 @@ create table if not exists payment.payment_providers (
     core.assert_no_pan(config) and not core.looks_like_pan(code) and not core.looks_like_pan(display)
     and not core.looks_like_pan(secret_ref) and not core.looks_like_pan(webhook_secret_ref)
     and not core.looks_like_pan(currencies::text)
-  )
+  ),
+  constraint payment_providers_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table payment.payment_providers is 'class=financial;scope=tenant;owner=payment_gateway;fhir=none;retention=financial;about=Configured gateways and rails.';
@@ -21037,7 +22235,13 @@ create table if not exists payment.payment_methods (
   constraint payment_methods_token_is_no_card_number check (not core.looks_like_pan(token)),
   constraint payment_methods_no_card_number check (not core.looks_like_pan(brand) and not core.looks_like_pan(delete_reason)),
   constraint payment_methods_exp_month_range check (exp_month between 1 and 12),
-  constraint payment_methods_exp_year_range check (exp_year between 2000 and 2100)
+  constraint payment_methods_exp_year_range check (exp_year between 2000 and 2100),
+  constraint payment_methods_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint payment_methods_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint payment_methods_provider_fkey
+    foreign key (tenant_id, provider_id) references payment.payment_providers (tenant_id, id)
 );
 
 create unique index if not exists payment_methods_provider_token_key on payment.payment_methods (tenant_id, provider_id, token)
@@ -21115,7 +22319,17 @@ create table if not exists payment.payment_intents (
     core.assert_no_pan(items) and not core.looks_like_pan(return_url) and not core.looks_like_pan(intent_number)
     and not core.looks_like_pan(idempotency_key) and not core.looks_like_pan(channel) and not core.looks_like_pan(failure_code)
   ),
-  constraint payment_intents_succeeded_has_payment check (status <> 'succeeded' or payment_id is not null)
+  constraint payment_intents_succeeded_has_payment check (status <> 'succeeded' or payment_id is not null),
+  constraint payment_intents_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint payment_intents_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint payment_intents_account_fkey
+    foreign key (tenant_id, account_id) references billing.accounts (tenant_id, id),
+  constraint payment_intents_clinic_fkey
+    foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id),
+  constraint payment_intents_provider_fkey
+    foreign key (tenant_id, provider_id) references payment.payment_providers (tenant_id, id)
 );
 
 create index if not exists payment_intents_patient_idx on payment.payment_intents (tenant_id, patient_id)
@@ -21209,7 +22423,13 @@ create table if not exists payment.payment_attempts (
   constraint payment_attempts_captured_has_reference check (outcome <> 'captured' or (provider_ref is not null and amount is not null)),
   constraint payment_attempts_no_card_number check (
     core.assert_no_pan(response_redacted) and not core.looks_like_pan(error_code) and not core.looks_like_pan(provider_ref)
-  )
+  ),
+  constraint payment_attempts_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint payment_attempts_intent_fkey
+    foreign key (tenant_id, intent_id) references payment.payment_intents (tenant_id, id),
+  constraint payment_attempts_provider_fkey
+    foreign key (tenant_id, provider_id) references payment.payment_providers (tenant_id, id)
 );
 
 create unique index if not exists payment_attempts_answer_once on payment.payment_attempts (tenant_id, provider_id, provider_ref, outcome)
@@ -21292,7 +22512,21 @@ create table if not exists payment.payments (
     and not core.looks_like_pan(receipt_number) and not core.looks_like_pan(void_reason)
   ),
   constraint payments_voided_is_unused check (status <> 'voided' or (void_reason is not null and allocated = 0)),
-  constraint payments_refunded_wholly check (status <> 'refunded' or refunded = amount)
+  constraint payments_refunded_wholly check (status <> 'refunded' or refunded = amount),
+  constraint payments_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint payments_intent_fkey
+    foreign key (tenant_id, intent_id) references payment.payment_intents (tenant_id, id),
+  constraint payments_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint payments_account_fkey
+    foreign key (tenant_id, account_id) references billing.accounts (tenant_id, id),
+  constraint payments_clinic_fkey
+    foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id),
+  constraint payments_provider_fkey
+    foreign key (tenant_id, provider_id) references payment.payment_providers (tenant_id, id),
+  constraint payments_received_by_fkey
+    foreign key (tenant_id, received_by) references auth.users (tenant_id, id)
 );
 
 create unique index if not exists payments_one_per_provider_ref on payment.payments (tenant_id, provider_id, provider_ref)
@@ -21384,7 +22618,15 @@ create table if not exists payment.payment_items (
   constraint payment_items_purpose_check check (purpose in ('invoice', 'appointment', 'advance', 'pharmacy', 'other')),
   constraint payment_items_amount_positive check (amount > 0),
   constraint payment_items_invoice_is_named check (purpose <> 'invoice' or invoice_id is not null),
-  constraint payment_items_no_card_number check (not core.looks_like_pan(description))
+  constraint payment_items_no_card_number check (not core.looks_like_pan(description)),
+  constraint payment_items_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint payment_items_payment_fkey
+    foreign key (tenant_id, payment_id) references payment.payments (tenant_id, id),
+  constraint payment_items_invoice_fkey
+    foreign key (tenant_id, invoice_id) references billing.invoices (tenant_id, id),
+  constraint payment_items_appointment_fkey
+    foreign key (tenant_id, appointment_id) references scheduling.appointments (tenant_id, id)
 );
 
 create index if not exists payment_items_invoice_idx on payment.payment_items (tenant_id, invoice_id)
@@ -21456,7 +22698,15 @@ create table if not exists payment.refunds (
   constraint refunds_no_card_number check (
     not core.looks_like_pan(reason) and not core.looks_like_pan(provider_ref) and not core.looks_like_pan(refund_number)
     and not core.looks_like_pan(idempotency_key) and not core.looks_like_pan(failure_code)
-  )
+  ),
+  constraint refunds_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint refunds_payment_fkey
+    foreign key (tenant_id, payment_id) references payment.payments (tenant_id, id),
+  constraint refunds_requested_by_fkey
+    foreign key (tenant_id, requested_by) references auth.users (tenant_id, id),
+  constraint refunds_approved_by_fkey
+    foreign key (tenant_id, approved_by) references auth.users (tenant_id, id)
 );
 
 create index if not exists refunds_payment_idx on payment.refunds (tenant_id, payment_id);
@@ -21534,7 +22784,11 @@ create table if not exists payment.settlements (
   constraint settlements_status_check check (status in ('imported', 'matching', 'reconciled', 'exception')),
   constraint settlements_net_adds_up check (net = gross - fees - tax),
   constraint settlements_reconciled_without_variance check (status <> 'reconciled' or variance = 0),
-  constraint settlements_no_card_number check (not core.looks_like_pan(settlement_ref) and not core.looks_like_pan(utr))
+  constraint settlements_no_card_number check (not core.looks_like_pan(settlement_ref) and not core.looks_like_pan(utr)),
+  constraint settlements_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint settlements_provider_fkey
+    foreign key (tenant_id, provider_id) references payment.payment_providers (tenant_id, id)
 );
 
 -- what people have to look into
@@ -21598,7 +22852,15 @@ create table if not exists payment.settlement_items (
   ),
   constraint settlement_items_one_match check (num_nonnulls(payment_id, refund_id) <= 1),
   constraint settlement_items_matched_names_row check (match = 'missing_here' or num_nonnulls(payment_id, refund_id) = 1),
-  constraint settlement_items_no_card_number check (not core.looks_like_pan(provider_ref))
+  constraint settlement_items_no_card_number check (not core.looks_like_pan(provider_ref)),
+  constraint settlement_items_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint settlement_items_settlement_fkey
+    foreign key (tenant_id, settlement_id) references payment.settlements (tenant_id, id),
+  constraint settlement_items_payment_fkey
+    foreign key (tenant_id, payment_id) references payment.payments (tenant_id, id),
+  constraint settlement_items_refund_fkey
+    foreign key (tenant_id, refund_id) references payment.refunds (tenant_id, id)
 );
 
 create index if not exists settlement_items_provider_ref_idx on payment.settlement_items (tenant_id, provider_ref);
@@ -21659,7 +22921,13 @@ create table if not exists payment.disputes (
   constraint disputes_decided_has_outcome check (status not in ('won', 'lost', 'accepted') or outcome is not null),
   constraint disputes_no_card_number check (
     not core.looks_like_pan(provider_ref) and not core.looks_like_pan(reason_code) and not core.looks_like_pan(outcome)
-  )
+  ),
+  constraint disputes_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint disputes_payment_fkey
+    foreign key (tenant_id, payment_id) references payment.payments (tenant_id, id),
+  constraint disputes_evidence_document_fkey
+    foreign key (tenant_id, evidence_document_id) references ehr.documents (tenant_id, id)
 );
 
 create unique index if not exists disputes_one_open_per_payment on payment.disputes (tenant_id, payment_id)
@@ -21753,7 +23021,23 @@ create table if not exists tasking.tasks (
   constraint tasks_encounter_names_patient check (encounter_id is null or patient_id is not null),
   constraint tasks_verified_in_a_record check (not requires_verification or patient_id is not null),
   constraint tasks_source_is_whole check ((source_type is null) = (source_id is null)),
-  constraint tasks_clock_is_positive check (hlc_physical_us > 0 and hlc_logical >= 0)
+  constraint tasks_clock_is_positive check (hlc_physical_us > 0 and hlc_logical >= 0),
+  constraint tasks_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint tasks_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint tasks_encounter_fkey
+    foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id),
+  constraint tasks_department_fkey
+    foreign key (tenant_id, department_id) references facility.departments (tenant_id, id),
+  constraint tasks_shift_fkey
+    foreign key (tenant_id, shift_id) references workforce.shifts (tenant_id, id),
+  constraint tasks_assigned_to_fkey
+    foreign key (tenant_id, assigned_to) references auth.users (tenant_id, id),
+  constraint tasks_assigned_by_fkey
+    foreign key (tenant_id, assigned_by) references auth.users (tenant_id, id),
+  constraint tasks_completed_by_fkey
+    foreign key (tenant_id, completed_by) references auth.users (tenant_id, id)
 );
 
 create unique index if not exists tasks_number_key on tasking.tasks (tenant_id, task_number) where deleted_at is null;
@@ -21901,7 +23185,17 @@ create table if not exists tasking.emr_verifications (
   constraint emr_verifications_at_most_20_attempts check (attempts between 0 and 20),
   constraint emr_verifications_in_an_emr check (emr_system <> 'INTERNAL'),
   constraint emr_verifications_expect_an_object check (jsonb_typeof(expected) = 'object'),
-  constraint emr_verifications_clock_is_positive check (hlc_physical_us > 0 and hlc_logical >= 0)
+  constraint emr_verifications_clock_is_positive check (hlc_physical_us > 0 and hlc_logical >= 0),
+  constraint emr_verifications_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint emr_verifications_task_fkey
+    foreign key (tenant_id, task_id) references tasking.tasks (tenant_id, id),
+  constraint emr_verifications_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint emr_verifications_emr_connection_fkey
+    foreign key (tenant_id, emr_connection_id) references interop.emr_connections (tenant_id, id),
+  constraint emr_verifications_verified_by_fkey
+    foreign key (tenant_id, verified_by) references auth.users (tenant_id, id)
 );
 
 create unique index if not exists emr_verifications_one_at_a_time on tasking.emr_verifications (tenant_id, task_id)
@@ -22020,7 +23314,19 @@ create table if not exists tasking.handovers (
   constraint handovers_accepted_after_submission check (accepted_at >= submitted_at),
   constraint handovers_rejected_with_reason check (status <> 'rejected' or rejected_reason is not null),
   constraint handovers_counts_not_negative check (open_task_count >= 0 and unresolved_alert_count >= 0),
-  constraint handovers_clock_is_positive check (hlc_physical_us > 0 and hlc_logical >= 0)
+  constraint handovers_clock_is_positive check (hlc_physical_us > 0 and hlc_logical >= 0),
+  constraint handovers_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint handovers_department_fkey
+    foreign key (tenant_id, department_id) references facility.departments (tenant_id, id),
+  constraint handovers_from_shift_fkey
+    foreign key (tenant_id, from_shift_id) references workforce.shifts (tenant_id, id),
+  constraint handovers_to_shift_fkey
+    foreign key (tenant_id, to_shift_id) references workforce.shifts (tenant_id, id),
+  constraint handovers_from_user_fkey
+    foreign key (tenant_id, from_user_id) references auth.users (tenant_id, id),
+  constraint handovers_to_user_fkey
+    foreign key (tenant_id, to_user_id) references auth.users (tenant_id, id)
 );
 
 create unique index if not exists handovers_one_live_between_two on tasking.handovers (
@@ -22130,7 +23436,19 @@ create table if not exists tasking.handover_patients (
     illness_severity <> 'unstable' or contingency_plan <> '[]'
   ),
   constraint handover_patients_read_back_by_somebody check ((read_back_at is null) = (read_back_by is null)),
-  constraint handover_patients_clock_is_positive check (hlc_physical_us > 0 and hlc_logical >= 0)
+  constraint handover_patients_clock_is_positive check (hlc_physical_us > 0 and hlc_logical >= 0),
+  constraint handover_patients_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint handover_patients_handover_fkey
+    foreign key (tenant_id, handover_id) references tasking.handovers (tenant_id, id),
+  constraint handover_patients_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint handover_patients_encounter_fkey
+    foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id),
+  constraint handover_patients_bed_fkey
+    foreign key (tenant_id, bed_id) references facility.beds (tenant_id, id),
+  constraint handover_patients_read_back_by_fkey
+    foreign key (tenant_id, read_back_by) references auth.users (tenant_id, id)
 );
 
 create index if not exists handover_patients_patient_idx on tasking.handover_patients (tenant_id, patient_id);
@@ -22218,7 +23536,15 @@ create table if not exists tasking.sync_operations (
   constraint sync_operations_conflict_names_fields check (outcome <> 'conflict' or conflict_fields is not null),
   constraint sync_operations_resolved_by_somebody check (
     num_nulls(resolves_id, resolved_by) in (0, 2) and (resolves_id is null or resolution is not null)
-  )
+  ),
+  constraint sync_operations_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint sync_operations_user_fkey
+    foreign key (tenant_id, user_id) references auth.users (tenant_id, id),
+  constraint sync_operations_resolved_by_fkey
+    foreign key (tenant_id, resolved_by) references auth.users (tenant_id, id),
+  constraint sync_operations_resolves_fkey
+    foreign key (tenant_id, resolves_id) references tasking.sync_operations (tenant_id, id)
 );
 
 create index if not exists sync_operations_entity_idx on tasking.sync_operations (tenant_id, entity_id);
@@ -22272,117 +23598,10 @@ create or replace trigger shifts_handed_over before update of status on workforc
 -- FOREIGN KEYS
 -- =====================================================================================================================
 
--- core: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.tenants'::pg_catalog.regclass and conname = 'tenants_parent_tenant_fkey') then
-    alter table core.tenants add constraint tenants_parent_tenant_fkey
-  foreign key (parent_tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.system_settings'::pg_catalog.regclass and conname = 'system_settings_tenant_fkey') then
-    alter table core.system_settings add constraint system_settings_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.feature_flags'::pg_catalog.regclass and conname = 'feature_flags_tenant_fkey') then
-    alter table core.feature_flags add constraint feature_flags_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.id_sequences'::pg_catalog.regclass and conname = 'id_sequences_tenant_fkey') then
-    alter table core.id_sequences add constraint id_sequences_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.idempotency_keys'::pg_catalog.regclass and conname = 'idempotency_keys_tenant_fkey') then
-    alter table core.idempotency_keys add constraint idempotency_keys_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.encryption_keys'::pg_catalog.regclass and conname = 'encryption_keys_tenant_fkey') then
-    alter table core.encryption_keys add constraint encryption_keys_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.entity_refs'::pg_catalog.regclass and conname = 'entity_refs_tenant_fkey') then
-    alter table core.entity_refs add constraint entity_refs_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
--- audit: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.break_glass_sessions'::pg_catalog.regclass and conname = 'break_glass_sessions_tenant_fkey') then
-    alter table audit.break_glass_sessions add constraint break_glass_sessions_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.audit_chain_anchors'::pg_catalog.regclass and conname = 'audit_chain_anchors_tenant_fkey') then
-    alter table audit.audit_chain_anchors add constraint audit_chain_anchors_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.metrics_hourly'::pg_catalog.regclass and conname = 'metrics_hourly_tenant_fkey') then
-    alter table audit.metrics_hourly add constraint metrics_hourly_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.compliance_daily'::pg_catalog.regclass and conname = 'compliance_daily_tenant_fkey') then
-    alter table audit.compliance_daily add constraint compliance_daily_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
 -- auth: foreign keys
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'auth.users'::pg_catalog.regclass and conname = 'users_tenant_fkey') then
-    alter table auth.users add constraint users_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'auth.users'::pg_catalog.regclass and conname = 'users_department_fkey') then
     alter table auth.users add constraint users_department_fkey
   foreign key (tenant_id, department_id) references facility.departments (tenant_id, id)
@@ -22393,44 +23612,6 @@ $$;
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'auth.roles'::pg_catalog.regclass and conname = 'roles_tenant_fkey') then
-    alter table auth.roles add constraint roles_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'auth.role_permissions'::pg_catalog.regclass and conname = 'role_permissions_tenant_fkey') then
-    alter table auth.role_permissions add constraint role_permissions_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'auth.role_permissions'::pg_catalog.regclass and conname = 'role_permissions_role_fkey') then
-    alter table auth.role_permissions add constraint role_permissions_role_fkey
-  foreign key (role_id) references auth.roles (id) on delete cascade;
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'auth.role_permissions'::pg_catalog.regclass and conname = 'role_permissions_permission_fkey') then
-    alter table auth.role_permissions add constraint role_permissions_permission_fkey
-  foreign key (permission_code) references auth.permissions (code);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'auth.user_roles'::pg_catalog.regclass and conname = 'user_roles_tenant_fkey') then
-    alter table auth.user_roles add constraint user_roles_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'auth.user_roles'::pg_catalog.regclass and conname = 'user_roles_user_fkey') then
-    alter table auth.user_roles add constraint user_roles_user_fkey
-  foreign key (tenant_id, user_id) references auth.users (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'auth.user_roles'::pg_catalog.regclass and conname = 'user_roles_role_fkey') then
-    alter table auth.user_roles add constraint user_roles_role_fkey
-  foreign key (role_id) references auth.roles (id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'auth.user_roles'::pg_catalog.regclass and conname = 'user_roles_clinic_fkey') then
     alter table auth.user_roles add constraint user_roles_clinic_fkey
   foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id);
@@ -22442,142 +23623,10 @@ begin
 end
 $$;
 
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'auth.sessions'::pg_catalog.regclass and conname = 'sessions_tenant_fkey') then
-    alter table auth.sessions add constraint sessions_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'auth.sessions'::pg_catalog.regclass and conname = 'sessions_user_fkey') then
-    alter table auth.sessions add constraint sessions_user_fkey
-  foreign key (tenant_id, user_id) references auth.users (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'auth.mfa_factors'::pg_catalog.regclass and conname = 'mfa_factors_tenant_fkey') then
-    alter table auth.mfa_factors add constraint mfa_factors_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'auth.mfa_factors'::pg_catalog.regclass and conname = 'mfa_factors_user_fkey') then
-    alter table auth.mfa_factors add constraint mfa_factors_user_fkey
-  foreign key (tenant_id, user_id) references auth.users (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'auth.api_clients'::pg_catalog.regclass and conname = 'api_clients_tenant_fkey') then
-    alter table auth.api_clients add constraint api_clients_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'auth.api_clients'::pg_catalog.regclass and conname = 'api_clients_owner_user_fkey') then
-    alter table auth.api_clients add constraint api_clients_owner_user_fkey
-  foreign key (tenant_id, owner_user_id) references auth.users (tenant_id, id);
-  end if;
-end
-$$;
-
--- communication: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'communication.notification_templates'::pg_catalog.regclass and conname = 'notification_templates_tenant_fkey') then
-    alter table communication.notification_templates
-  add constraint notification_templates_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'communication.notifications'::pg_catalog.regclass and conname = 'notifications_tenant_fkey') then
-    alter table communication.notifications
-  add constraint notifications_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'communication.notifications'::pg_catalog.regclass and conname = 'notifications_template_fkey') then
-    alter table communication.notifications
-  add constraint notifications_template_fkey foreign key (template_id) references communication.notification_templates (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'communication.sms_messages'::pg_catalog.regclass and conname = 'sms_messages_tenant_fkey') then
-    alter table communication.sms_messages
-  add constraint sms_messages_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'communication.sms_messages'::pg_catalog.regclass and conname = 'sms_messages_notification_fkey') then
-    alter table communication.sms_messages
-  add constraint sms_messages_notification_fkey foreign key (tenant_id, notification_id) references communication.notifications (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'communication.whatsapp_messages'::pg_catalog.regclass and conname = 'whatsapp_messages_tenant_fkey') then
-    alter table communication.whatsapp_messages
-  add constraint whatsapp_messages_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'communication.whatsapp_messages'::pg_catalog.regclass and conname = 'whatsapp_messages_notification_fkey') then
-    alter table communication.whatsapp_messages
-  add constraint whatsapp_messages_notification_fkey foreign key (tenant_id, notification_id) references communication.notifications (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'communication.email_messages'::pg_catalog.regclass and conname = 'email_messages_tenant_fkey') then
-    alter table communication.email_messages
-  add constraint email_messages_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'communication.email_messages'::pg_catalog.regclass and conname = 'email_messages_notification_fkey') then
-    alter table communication.email_messages
-  add constraint email_messages_notification_fkey foreign key (tenant_id, notification_id) references communication.notifications (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'communication.contact_preferences'::pg_catalog.regclass and conname = 'contact_preferences_tenant_fkey') then
-    alter table communication.contact_preferences
-  add constraint contact_preferences_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
 -- facility: foreign keys
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'facility.clinics'::pg_catalog.regclass and conname = 'clinics_tenant_fkey') then
-    alter table facility.clinics add constraint clinics_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'facility.departments'::pg_catalog.regclass and conname = 'departments_tenant_fkey') then
-    alter table facility.departments add constraint departments_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'facility.departments'::pg_catalog.regclass and conname = 'departments_clinic_fkey') then
-    alter table facility.departments add constraint departments_clinic_fkey
-  foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'facility.departments'::pg_catalog.regclass and conname = 'departments_parent_department_fkey') then
-    alter table facility.departments add constraint departments_parent_department_fkey
-  foreign key (tenant_id, parent_department_id) references facility.departments (tenant_id, id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'facility.departments'::pg_catalog.regclass and conname = 'departments_head_staff_fkey') then
     alter table facility.departments add constraint departments_head_staff_fkey
   foreign key (tenant_id, head_staff_id) references workforce.staff (tenant_id, id)
@@ -22588,35 +23637,6 @@ $$;
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'facility.locations'::pg_catalog.regclass and conname = 'locations_tenant_fkey') then
-    alter table facility.locations add constraint locations_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'facility.locations'::pg_catalog.regclass and conname = 'locations_clinic_fkey') then
-    alter table facility.locations add constraint locations_clinic_fkey
-  foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'facility.locations'::pg_catalog.regclass and conname = 'locations_parent_location_fkey') then
-    alter table facility.locations add constraint locations_parent_location_fkey
-  foreign key (tenant_id, parent_location_id) references facility.locations (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'facility.locations'::pg_catalog.regclass and conname = 'locations_department_fkey') then
-    alter table facility.locations add constraint locations_department_fkey
-  foreign key (tenant_id, department_id) references facility.departments (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'facility.beds'::pg_catalog.regclass and conname = 'beds_tenant_fkey') then
-    alter table facility.beds add constraint beds_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'facility.beds'::pg_catalog.regclass and conname = 'beds_location_fkey') then
-    alter table facility.beds add constraint beds_location_fkey
-  foreign key (tenant_id, location_id) references facility.locations (tenant_id, id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'facility.beds'::pg_catalog.regclass and conname = 'beds_current_allocation_fkey') then
     -- bed and allocation point to each other: checked at commit
     alter table facility.beds add constraint beds_current_allocation_fkey
@@ -22628,341 +23648,9 @@ $$;
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'facility.bed_allocations'::pg_catalog.regclass and conname = 'bed_allocations_tenant_fkey') then
-    alter table facility.bed_allocations add constraint bed_allocations_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'facility.bed_allocations'::pg_catalog.regclass and conname = 'bed_allocations_bed_fkey') then
-    alter table facility.bed_allocations add constraint bed_allocations_bed_fkey
-  foreign key (tenant_id, bed_id) references facility.beds (tenant_id, id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'facility.bed_allocations'::pg_catalog.regclass and conname = 'bed_allocations_patient_fkey') then
     alter table facility.bed_allocations add constraint bed_allocations_patient_fkey
   foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'facility.bed_allocations'::pg_catalog.regclass and conname = 'bed_allocations_transfer_from_fkey') then
-    alter table facility.bed_allocations add constraint bed_allocations_transfer_from_fkey
-  foreign key (tenant_id, transfer_from_id) references facility.bed_allocations (tenant_id, id);
-  end if;
-end
-$$;
-
--- patient: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'patient.patients'::pg_catalog.regclass and conname = 'patients_tenant_fkey') then
-    alter table patient.patients add constraint patients_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'patient.patients'::pg_catalog.regclass and conname = 'patients_portal_user_fkey') then
-    alter table patient.patients add constraint patients_portal_user_fkey
-  foreign key (tenant_id, portal_user_id) references auth.users (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'patient.patients'::pg_catalog.regclass and conname = 'patients_merged_into_fkey') then
-    alter table patient.patients add constraint patients_merged_into_fkey
-  foreign key (tenant_id, merged_into_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'patient.patients'::pg_catalog.regclass and conname = 'patients_registered_clinic_fkey') then
-    alter table patient.patients add constraint patients_registered_clinic_fkey
-  foreign key (tenant_id, registered_clinic_id) references facility.clinics (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'patient.patient_identifiers'::pg_catalog.regclass and conname = 'patient_identifiers_tenant_fkey') then
-    alter table patient.patient_identifiers add constraint patient_identifiers_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'patient.patient_identifiers'::pg_catalog.regclass and conname = 'patient_identifiers_patient_fkey') then
-    alter table patient.patient_identifiers add constraint patient_identifiers_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'patient.patient_contacts'::pg_catalog.regclass and conname = 'patient_contacts_tenant_fkey') then
-    alter table patient.patient_contacts add constraint patient_contacts_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'patient.patient_contacts'::pg_catalog.regclass and conname = 'patient_contacts_patient_fkey') then
-    alter table patient.patient_contacts add constraint patient_contacts_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'patient.patient_contacts'::pg_catalog.regclass and conname = 'patient_contacts_related_patient_fkey') then
-    alter table patient.patient_contacts add constraint patient_contacts_related_patient_fkey
-  foreign key (tenant_id, related_patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'patient.patient_contacts'::pg_catalog.regclass and conname = 'patient_contacts_user_fkey') then
-    alter table patient.patient_contacts add constraint patient_contacts_user_fkey
-  foreign key (tenant_id, user_id) references auth.users (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'patient.patient_merges'::pg_catalog.regclass and conname = 'patient_merges_tenant_fkey') then
-    alter table patient.patient_merges add constraint patient_merges_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'patient.patient_merges'::pg_catalog.regclass and conname = 'patient_merges_survivor_fkey') then
-    alter table patient.patient_merges add constraint patient_merges_survivor_fkey
-  foreign key (tenant_id, survivor_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'patient.patient_merges'::pg_catalog.regclass and conname = 'patient_merges_duplicate_fkey') then
-    alter table patient.patient_merges add constraint patient_merges_duplicate_fkey
-  foreign key (tenant_id, duplicate_id) references patient.patients (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'patient.name_trigrams'::pg_catalog.regclass and conname = 'name_trigrams_tenant_fkey') then
-    alter table patient.name_trigrams add constraint name_trigrams_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'patient.name_trigrams'::pg_catalog.regclass and conname = 'name_trigrams_patient_fkey') then
-    alter table patient.name_trigrams add constraint name_trigrams_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-end
-$$;
-
--- fhir: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'fhir.concepts'::pg_catalog.regclass and conname = 'concepts_code_system_fkey') then
-    alter table fhir.concepts add constraint concepts_code_system_fkey
-  foreign key (code_system_id) references fhir.code_systems (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'fhir.value_sets'::pg_catalog.regclass and conname = 'value_sets_tenant_fkey') then
-    alter table fhir.value_sets add constraint value_sets_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'fhir.value_set_members'::pg_catalog.regclass and conname = 'value_set_members_tenant_fkey') then
-    alter table fhir.value_set_members add constraint value_set_members_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'fhir.value_set_members'::pg_catalog.regclass and conname = 'value_set_members_value_set_fkey') then
-    alter table fhir.value_set_members add constraint value_set_members_value_set_fkey
-  foreign key (value_set_id) references fhir.value_sets (id) on delete cascade;
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'fhir.concept_maps'::pg_catalog.regclass and conname = 'concept_maps_tenant_fkey') then
-    alter table fhir.concept_maps add constraint concept_maps_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'fhir.resource_versions'::pg_catalog.regclass and conname = 'resource_versions_tenant_fkey') then
-    alter table fhir.resource_versions add constraint resource_versions_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'fhir.resource_versions'::pg_catalog.regclass and conname = 'resource_versions_patient_fkey') then
-    alter table fhir.resource_versions add constraint resource_versions_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-end
-$$;
-
--- interop: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'interop.endpoints'::pg_catalog.regclass and conname = 'endpoints_tenant_fkey') then
-    alter table interop.endpoints add constraint endpoints_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'interop.hl7_messages'::pg_catalog.regclass and conname = 'hl7_messages_tenant_fkey') then
-    alter table interop.hl7_messages add constraint hl7_messages_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'interop.hl7_messages'::pg_catalog.regclass and conname = 'hl7_messages_endpoint_fkey') then
-    alter table interop.hl7_messages add constraint hl7_messages_endpoint_fkey
-  foreign key (tenant_id, endpoint_id) references interop.endpoints (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'interop.hl7_messages'::pg_catalog.regclass and conname = 'hl7_messages_patient_fkey') then
-    alter table interop.hl7_messages add constraint hl7_messages_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'interop.mapping_rules'::pg_catalog.regclass and conname = 'mapping_rules_tenant_fkey') then
-    alter table interop.mapping_rules add constraint mapping_rules_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'interop.mapping_rules'::pg_catalog.regclass and conname = 'mapping_rules_endpoint_fkey') then
-    alter table interop.mapping_rules add constraint mapping_rules_endpoint_fkey
-  foreign key (tenant_id, endpoint_id) references interop.endpoints (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'interop.emr_connections'::pg_catalog.regclass and conname = 'emr_connections_tenant_fkey') then
-    alter table interop.emr_connections add constraint emr_connections_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
--- webhook: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'webhook.integration_webhooks'::pg_catalog.regclass and conname = 'integration_webhooks_tenant_fkey') then
-    alter table webhook.integration_webhooks
-  add constraint integration_webhooks_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'webhook.webhook_events'::pg_catalog.regclass and conname = 'webhook_events_tenant_fkey') then
-    alter table webhook.webhook_events
-  add constraint webhook_events_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'webhook.webhook_events'::pg_catalog.regclass and conname = 'webhook_events_webhook_fkey') then
-    alter table webhook.webhook_events
-  add constraint webhook_events_webhook_fkey foreign key (tenant_id, webhook_id) references webhook.integration_webhooks (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'webhook.webhook_logs'::pg_catalog.regclass and conname = 'webhook_logs_tenant_fkey') then
-    alter table webhook.webhook_logs
-  add constraint webhook_logs_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'webhook.webhook_logs'::pg_catalog.regclass and conname = 'webhook_logs_webhook_fkey') then
-    alter table webhook.webhook_logs
-  add constraint webhook_logs_webhook_fkey foreign key (tenant_id, webhook_id) references webhook.integration_webhooks (tenant_id, id);
-  end if;
-end
-$$;
-
--- workforce: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'workforce.staff'::pg_catalog.regclass and conname = 'staff_tenant_fkey') then
-    alter table workforce.staff add constraint staff_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'workforce.staff'::pg_catalog.regclass and conname = 'staff_user_fkey') then
-    alter table workforce.staff add constraint staff_user_fkey
-  foreign key (tenant_id, user_id) references auth.users (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'workforce.staff'::pg_catalog.regclass and conname = 'staff_department_fkey') then
-    alter table workforce.staff add constraint staff_department_fkey
-  foreign key (tenant_id, department_id) references facility.departments (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'workforce.doctors'::pg_catalog.regclass and conname = 'doctors_tenant_fkey') then
-    alter table workforce.doctors add constraint doctors_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'workforce.doctors'::pg_catalog.regclass and conname = 'doctors_staff_fkey') then
-    alter table workforce.doctors add constraint doctors_staff_fkey
-  foreign key (tenant_id, staff_id) references workforce.staff (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'workforce.staff_credentials'::pg_catalog.regclass and conname = 'staff_credentials_tenant_fkey') then
-    alter table workforce.staff_credentials add constraint staff_credentials_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'workforce.staff_credentials'::pg_catalog.regclass and conname = 'staff_credentials_staff_fkey') then
-    alter table workforce.staff_credentials add constraint staff_credentials_staff_fkey
-  foreign key (tenant_id, staff_id) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'workforce.staff_credentials'::pg_catalog.regclass and conname = 'staff_credentials_verified_by_fkey') then
-    alter table workforce.staff_credentials add constraint staff_credentials_verified_by_fkey
-  foreign key (tenant_id, verified_by) references workforce.staff (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'workforce.shifts'::pg_catalog.regclass and conname = 'shifts_tenant_fkey') then
-    alter table workforce.shifts add constraint shifts_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'workforce.shifts'::pg_catalog.regclass and conname = 'shifts_department_fkey') then
-    alter table workforce.shifts add constraint shifts_department_fkey
-  foreign key (tenant_id, department_id) references facility.departments (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'workforce.shifts'::pg_catalog.regclass and conname = 'shifts_location_fkey') then
-    alter table workforce.shifts add constraint shifts_location_fkey
-  foreign key (tenant_id, location_id) references facility.locations (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'workforce.shifts'::pg_catalog.regclass and conname = 'shifts_in_charge_staff_fkey') then
-    alter table workforce.shifts add constraint shifts_in_charge_staff_fkey
-  foreign key (tenant_id, in_charge_staff_id) references workforce.staff (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'workforce.shift_assignments'::pg_catalog.regclass and conname = 'shift_assignments_tenant_fkey') then
-    alter table workforce.shift_assignments add constraint shift_assignments_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'workforce.shift_assignments'::pg_catalog.regclass and conname = 'shift_assignments_shift_fkey') then
-    alter table workforce.shift_assignments add constraint shift_assignments_shift_fkey
-  foreign key (tenant_id, shift_id) references workforce.shifts (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'workforce.shift_assignments'::pg_catalog.regclass and conname = 'shift_assignments_staff_fkey') then
-    alter table workforce.shift_assignments add constraint shift_assignments_staff_fkey
-  foreign key (tenant_id, staff_id) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'workforce.shift_assignments'::pg_catalog.regclass and conname = 'shift_assignments_swapped_with_fkey') then
-    alter table workforce.shift_assignments add constraint shift_assignments_swapped_with_fkey
-  foreign key (tenant_id, swapped_with_id) references workforce.shift_assignments (tenant_id, id);
   end if;
 end
 $$;
@@ -22971,10 +23659,6 @@ $$;
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.items'::pg_catalog.regclass and conname = 'items_tenant_fkey') then
-    alter table inventory.items add constraint items_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.items'::pg_catalog.regclass and conname = 'items_drug_fkey') then
     alter table inventory.items add constraint items_drug_fkey
   foreign key (drug_id) references medication.drugs (id);
@@ -22984,239 +23668,9 @@ $$;
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.suppliers'::pg_catalog.regclass and conname = 'suppliers_tenant_fkey') then
-    alter table inventory.suppliers add constraint suppliers_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.batches'::pg_catalog.regclass and conname = 'batches_tenant_fkey') then
-    alter table inventory.batches add constraint batches_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.batches'::pg_catalog.regclass and conname = 'batches_item_fkey') then
-    alter table inventory.batches add constraint batches_item_fkey
-  foreign key (tenant_id, item_id) references inventory.items (tenant_id, id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.batches'::pg_catalog.regclass and conname = 'batches_goods_receipt_item_fkey') then
     alter table inventory.batches add constraint batches_goods_receipt_item_fkey
   foreign key (tenant_id, goods_receipt_item_id) references inventory.goods_receipt_items (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_balances'::pg_catalog.regclass and conname = 'stock_balances_tenant_fkey') then
-    alter table inventory.stock_balances add constraint stock_balances_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_balances'::pg_catalog.regclass and conname = 'stock_balances_store_location_fkey') then
-    alter table inventory.stock_balances add constraint stock_balances_store_location_fkey
-  foreign key (tenant_id, store_location_id) references facility.locations (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_balances'::pg_catalog.regclass and conname = 'stock_balances_item_fkey') then
-    alter table inventory.stock_balances add constraint stock_balances_item_fkey
-  foreign key (tenant_id, item_id) references inventory.items (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_balances'::pg_catalog.regclass and conname = 'stock_balances_batch_fkey') then
-    alter table inventory.stock_balances add constraint stock_balances_batch_fkey
-  foreign key (tenant_id, batch_id, item_id, expiry_on) references inventory.batches (tenant_id, id, item_id, expiry_on);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_movements'::pg_catalog.regclass and conname = 'stock_movements_tenant_fkey') then
-    alter table inventory.stock_movements add constraint stock_movements_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_movements'::pg_catalog.regclass and conname = 'stock_movements_store_location_fkey') then
-    alter table inventory.stock_movements add constraint stock_movements_store_location_fkey
-  foreign key (tenant_id, store_location_id) references facility.locations (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_movements'::pg_catalog.regclass and conname = 'stock_movements_item_fkey') then
-    alter table inventory.stock_movements add constraint stock_movements_item_fkey
-  foreign key (tenant_id, item_id) references inventory.items (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_movements'::pg_catalog.regclass and conname = 'stock_movements_batch_fkey') then
-    alter table inventory.stock_movements add constraint stock_movements_batch_fkey
-  foreign key (tenant_id, batch_id) references inventory.batches (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_movements'::pg_catalog.regclass and conname = 'stock_movements_counter_movement_fkey') then
-    alter table inventory.stock_movements add constraint stock_movements_counter_movement_fkey
-  foreign key (tenant_id, counter_movement_id) references inventory.stock_movements (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_movements'::pg_catalog.regclass and conname = 'stock_movements_patient_fkey') then
-    alter table inventory.stock_movements add constraint stock_movements_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_movements'::pg_catalog.regclass and conname = 'stock_movements_approved_by_fkey') then
-    alter table inventory.stock_movements add constraint stock_movements_approved_by_fkey
-  foreign key (tenant_id, approved_by) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_movements'::pg_catalog.regclass and conname = 'stock_movements_witness_fkey') then
-    alter table inventory.stock_movements add constraint stock_movements_witness_fkey
-  foreign key (tenant_id, witness_id) references workforce.staff (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_reservations'::pg_catalog.regclass and conname = 'stock_reservations_tenant_fkey') then
-    alter table inventory.stock_reservations add constraint stock_reservations_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_reservations'::pg_catalog.regclass and conname = 'stock_reservations_store_location_fkey') then
-    alter table inventory.stock_reservations add constraint stock_reservations_store_location_fkey
-  foreign key (tenant_id, store_location_id) references facility.locations (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_reservations'::pg_catalog.regclass and conname = 'stock_reservations_item_fkey') then
-    alter table inventory.stock_reservations add constraint stock_reservations_item_fkey
-  foreign key (tenant_id, item_id) references inventory.items (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_reservations'::pg_catalog.regclass and conname = 'stock_reservations_batch_fkey') then
-    alter table inventory.stock_reservations add constraint stock_reservations_batch_fkey
-  foreign key (tenant_id, batch_id) references inventory.batches (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.purchase_orders'::pg_catalog.regclass and conname = 'purchase_orders_tenant_fkey') then
-    alter table inventory.purchase_orders add constraint purchase_orders_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.purchase_orders'::pg_catalog.regclass and conname = 'purchase_orders_supplier_fkey') then
-    alter table inventory.purchase_orders add constraint purchase_orders_supplier_fkey
-  foreign key (tenant_id, supplier_id) references inventory.suppliers (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.purchase_orders'::pg_catalog.regclass and conname = 'purchase_orders_store_location_fkey') then
-    alter table inventory.purchase_orders add constraint purchase_orders_store_location_fkey
-  foreign key (tenant_id, store_location_id) references facility.locations (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.purchase_orders'::pg_catalog.regclass and conname = 'purchase_orders_ordered_by_fkey') then
-    alter table inventory.purchase_orders add constraint purchase_orders_ordered_by_fkey
-  foreign key (tenant_id, ordered_by) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.purchase_orders'::pg_catalog.regclass and conname = 'purchase_orders_approved_by_fkey') then
-    alter table inventory.purchase_orders add constraint purchase_orders_approved_by_fkey
-  foreign key (tenant_id, approved_by) references workforce.staff (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.purchase_order_items'::pg_catalog.regclass and conname = 'purchase_order_items_tenant_fkey') then
-    alter table inventory.purchase_order_items add constraint purchase_order_items_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.purchase_order_items'::pg_catalog.regclass and conname = 'purchase_order_items_po_fkey') then
-    alter table inventory.purchase_order_items add constraint purchase_order_items_po_fkey
-  foreign key (tenant_id, po_id) references inventory.purchase_orders (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.purchase_order_items'::pg_catalog.regclass and conname = 'purchase_order_items_item_fkey') then
-    alter table inventory.purchase_order_items add constraint purchase_order_items_item_fkey
-  foreign key (tenant_id, item_id) references inventory.items (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.goods_receipts'::pg_catalog.regclass and conname = 'goods_receipts_tenant_fkey') then
-    alter table inventory.goods_receipts add constraint goods_receipts_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.goods_receipts'::pg_catalog.regclass and conname = 'goods_receipts_po_fkey') then
-    alter table inventory.goods_receipts add constraint goods_receipts_po_fkey
-  foreign key (tenant_id, po_id) references inventory.purchase_orders (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.goods_receipts'::pg_catalog.regclass and conname = 'goods_receipts_supplier_fkey') then
-    alter table inventory.goods_receipts add constraint goods_receipts_supplier_fkey
-  foreign key (tenant_id, supplier_id) references inventory.suppliers (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.goods_receipts'::pg_catalog.regclass and conname = 'goods_receipts_store_location_fkey') then
-    alter table inventory.goods_receipts add constraint goods_receipts_store_location_fkey
-  foreign key (tenant_id, store_location_id) references facility.locations (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.goods_receipts'::pg_catalog.regclass and conname = 'goods_receipts_received_by_fkey') then
-    alter table inventory.goods_receipts add constraint goods_receipts_received_by_fkey
-  foreign key (tenant_id, received_by) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.goods_receipts'::pg_catalog.regclass and conname = 'goods_receipts_inspected_by_fkey') then
-    alter table inventory.goods_receipts add constraint goods_receipts_inspected_by_fkey
-  foreign key (tenant_id, inspected_by) references workforce.staff (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.goods_receipt_items'::pg_catalog.regclass and conname = 'goods_receipt_items_tenant_fkey') then
-    alter table inventory.goods_receipt_items add constraint goods_receipt_items_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.goods_receipt_items'::pg_catalog.regclass and conname = 'goods_receipt_items_grn_fkey') then
-    alter table inventory.goods_receipt_items add constraint goods_receipt_items_grn_fkey
-  foreign key (tenant_id, grn_id) references inventory.goods_receipts (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.goods_receipt_items'::pg_catalog.regclass and conname = 'goods_receipt_items_po_item_fkey') then
-    alter table inventory.goods_receipt_items add constraint goods_receipt_items_po_item_fkey
-  foreign key (tenant_id, po_item_id) references inventory.purchase_order_items (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.goods_receipt_items'::pg_catalog.regclass and conname = 'goods_receipt_items_item_fkey') then
-    alter table inventory.goods_receipt_items add constraint goods_receipt_items_item_fkey
-  foreign key (tenant_id, item_id) references inventory.items (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.indents'::pg_catalog.regclass and conname = 'indents_tenant_fkey') then
-    alter table inventory.indents add constraint indents_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.indents'::pg_catalog.regclass and conname = 'indents_from_location_fkey') then
-    alter table inventory.indents add constraint indents_from_location_fkey
-  foreign key (tenant_id, from_location_id) references facility.locations (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.indents'::pg_catalog.regclass and conname = 'indents_to_location_fkey') then
-    alter table inventory.indents add constraint indents_to_location_fkey
-  foreign key (tenant_id, to_location_id) references facility.locations (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.indents'::pg_catalog.regclass and conname = 'indents_requested_by_fkey') then
-    alter table inventory.indents add constraint indents_requested_by_fkey
-  foreign key (tenant_id, requested_by) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.indents'::pg_catalog.regclass and conname = 'indents_approved_by_fkey') then
-    alter table inventory.indents add constraint indents_approved_by_fkey
-  foreign key (tenant_id, approved_by) references workforce.staff (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.indent_items'::pg_catalog.regclass and conname = 'indent_items_tenant_fkey') then
-    alter table inventory.indent_items add constraint indent_items_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.indent_items'::pg_catalog.regclass and conname = 'indent_items_indent_fkey') then
-    alter table inventory.indent_items add constraint indent_items_indent_fkey
-  foreign key (tenant_id, indent_id) references inventory.indents (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.indent_items'::pg_catalog.regclass and conname = 'indent_items_item_fkey') then
-    alter table inventory.indent_items add constraint indent_items_item_fkey
-  foreign key (tenant_id, item_id) references inventory.items (tenant_id, id);
   end if;
 end
 $$;
@@ -23225,190 +23679,11 @@ $$;
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.schedules'::pg_catalog.regclass and conname = 'schedules_tenant_fkey') then
-    alter table scheduling.schedules
-  add constraint schedules_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.schedules'::pg_catalog.regclass and conname = 'schedules_clinic_fkey') then
-    alter table scheduling.schedules
-  add constraint schedules_clinic_fkey foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.schedules'::pg_catalog.regclass and conname = 'schedules_doctor_fkey') then
-    alter table scheduling.schedules
-  add constraint schedules_doctor_fkey foreign key (tenant_id, doctor_id) references workforce.doctors (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.schedules'::pg_catalog.regclass and conname = 'schedules_department_fkey') then
-    alter table scheduling.schedules
-  add constraint schedules_department_fkey foreign key (tenant_id, department_id) references facility.departments (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.schedules'::pg_catalog.regclass and conname = 'schedules_location_fkey') then
-    alter table scheduling.schedules
-  add constraint schedules_location_fkey foreign key (tenant_id, location_id) references facility.locations (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.appointment_slots'::pg_catalog.regclass and conname = 'appointment_slots_tenant_fkey') then
-    alter table scheduling.appointment_slots
-  add constraint appointment_slots_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.appointment_slots'::pg_catalog.regclass and conname = 'appointment_slots_clinic_fkey') then
-    alter table scheduling.appointment_slots
-  add constraint appointment_slots_clinic_fkey foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.appointment_slots'::pg_catalog.regclass and conname = 'appointment_slots_doctor_fkey') then
-    alter table scheduling.appointment_slots
-  add constraint appointment_slots_doctor_fkey foreign key (tenant_id, doctor_id) references workforce.doctors (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.appointment_slots'::pg_catalog.regclass and conname = 'appointment_slots_department_fkey') then
-    alter table scheduling.appointment_slots
-  add constraint appointment_slots_department_fkey foreign key (tenant_id, department_id) references facility.departments (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.appointment_slots'::pg_catalog.regclass and conname = 'appointment_slots_location_fkey') then
-    alter table scheduling.appointment_slots
-  add constraint appointment_slots_location_fkey foreign key (tenant_id, location_id) references facility.locations (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.appointment_slots'::pg_catalog.regclass and conname = 'appointment_slots_schedule_fkey') then
-    alter table scheduling.appointment_slots
-  add constraint appointment_slots_schedule_fkey foreign key (tenant_id, schedule_id) references scheduling.schedules (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.appointments'::pg_catalog.regclass and conname = 'appointments_tenant_fkey') then
-    alter table scheduling.appointments
-  add constraint appointments_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.appointments'::pg_catalog.regclass and conname = 'appointments_patient_fkey') then
-    alter table scheduling.appointments
-  add constraint appointments_patient_fkey foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.appointments'::pg_catalog.regclass and conname = 'appointments_clinic_fkey') then
-    alter table scheduling.appointments
-  add constraint appointments_clinic_fkey foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.appointments'::pg_catalog.regclass and conname = 'appointments_doctor_fkey') then
-    alter table scheduling.appointments
-  add constraint appointments_doctor_fkey foreign key (tenant_id, doctor_id) references workforce.doctors (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.appointments'::pg_catalog.regclass and conname = 'appointments_department_fkey') then
-    alter table scheduling.appointments
-  add constraint appointments_department_fkey foreign key (tenant_id, department_id) references facility.departments (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.appointments'::pg_catalog.regclass and conname = 'appointments_slot_fkey') then
-    alter table scheduling.appointments
-  add constraint appointments_slot_fkey foreign key (tenant_id, slot_id) references scheduling.appointment_slots (tenant_id, id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.appointments'::pg_catalog.regclass and conname = 'appointments_booking_request_fkey') then
     -- request and appointment point at each other: checked at commit
     alter table scheduling.appointments
   add constraint appointments_booking_request_fkey foreign key (tenant_id, booking_request_id)
   references booking.booking_requests (tenant_id, id) deferrable initially deferred;
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.appointments'::pg_catalog.regclass and conname = 'appointments_rescheduled_from_fkey') then
-    alter table scheduling.appointments
-  add constraint appointments_rescheduled_from_fkey foreign key (tenant_id, rescheduled_from_id)
-  references scheduling.appointments (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.queue_management'::pg_catalog.regclass and conname = 'queue_management_tenant_fkey') then
-    alter table scheduling.queue_management
-  add constraint queue_management_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.queue_management'::pg_catalog.regclass and conname = 'queue_management_clinic_fkey') then
-    alter table scheduling.queue_management
-  add constraint queue_management_clinic_fkey foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.queue_management'::pg_catalog.regclass and conname = 'queue_management_department_fkey') then
-    alter table scheduling.queue_management
-  add constraint queue_management_department_fkey foreign key (tenant_id, department_id) references facility.departments (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.queue_management'::pg_catalog.regclass and conname = 'queue_management_doctor_fkey') then
-    alter table scheduling.queue_management
-  add constraint queue_management_doctor_fkey foreign key (tenant_id, doctor_id) references workforce.doctors (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.queue_management'::pg_catalog.regclass and conname = 'queue_management_counter_location_fkey') then
-    alter table scheduling.queue_management
-  add constraint queue_management_counter_location_fkey foreign key (tenant_id, counter_location_id) references facility.locations (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.queue_management'::pg_catalog.regclass and conname = 'queue_management_patient_fkey') then
-    alter table scheduling.queue_management
-  add constraint queue_management_patient_fkey foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.queue_management'::pg_catalog.regclass and conname = 'queue_management_appointment_fkey') then
-    alter table scheduling.queue_management
-  add constraint queue_management_appointment_fkey foreign key (tenant_id, appointment_id) references scheduling.appointments (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.queue_management'::pg_catalog.regclass and conname = 'queue_management_transferred_from_fkey') then
-    alter table scheduling.queue_management
-  add constraint queue_management_transferred_from_fkey foreign key (tenant_id, transferred_from_id) references scheduling.queue_management (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.resource_bookings'::pg_catalog.regclass and conname = 'resource_bookings_tenant_fkey') then
-    alter table scheduling.resource_bookings
-  add constraint resource_bookings_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.resource_bookings'::pg_catalog.regclass and conname = 'resource_bookings_location_fkey') then
-    alter table scheduling.resource_bookings
-  add constraint resource_bookings_location_fkey foreign key (tenant_id, location_id) references facility.locations (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.telemedicine_sessions'::pg_catalog.regclass and conname = 'telemedicine_sessions_tenant_fkey') then
-    alter table scheduling.telemedicine_sessions
-  add constraint telemedicine_sessions_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.telemedicine_sessions'::pg_catalog.regclass and conname = 'telemedicine_sessions_appointment_fkey') then
-    alter table scheduling.telemedicine_sessions
-  add constraint telemedicine_sessions_appointment_fkey foreign key (tenant_id, appointment_id) references scheduling.appointments (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.telemedicine_sessions'::pg_catalog.regclass and conname = 'telemedicine_sessions_patient_fkey') then
-    alter table scheduling.telemedicine_sessions
-  add constraint telemedicine_sessions_patient_fkey foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.telemedicine_sessions'::pg_catalog.regclass and conname = 'telemedicine_sessions_doctor_fkey') then
-    alter table scheduling.telemedicine_sessions
-  add constraint telemedicine_sessions_doctor_fkey foreign key (tenant_id, doctor_id) references workforce.doctors (tenant_id, id);
-  end if;
-end
-$$;
-
--- booking: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'booking.booking_requests'::pg_catalog.regclass and conname = 'booking_requests_tenant_fkey') then
-    alter table booking.booking_requests
-  add constraint booking_requests_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'booking.booking_requests'::pg_catalog.regclass and conname = 'booking_requests_patient_fkey') then
-    alter table booking.booking_requests
-  add constraint booking_requests_patient_fkey foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'booking.booking_requests'::pg_catalog.regclass and conname = 'booking_requests_slot_fkey') then
-    alter table booking.booking_requests
-  add constraint booking_requests_slot_fkey foreign key (tenant_id, slot_id) references scheduling.appointment_slots (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'booking.booking_requests'::pg_catalog.regclass and conname = 'booking_requests_appointment_fkey') then
-    -- request and appointment point at each other: checked at commit
-    alter table booking.booking_requests
-  add constraint booking_requests_appointment_fkey foreign key (tenant_id, appointment_id)
-  references scheduling.appointments (tenant_id, id) deferrable initially deferred;
   end if;
 end
 $$;
@@ -23417,55 +23692,9 @@ $$;
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'ehr.document_templates'::pg_catalog.regclass and conname = 'document_templates_tenant_fkey') then
-    alter table ehr.document_templates add constraint document_templates_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'ehr.documents'::pg_catalog.regclass and conname = 'documents_tenant_fkey') then
-    alter table ehr.documents add constraint documents_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'ehr.documents'::pg_catalog.regclass and conname = 'documents_patient_fkey') then
-    alter table ehr.documents add constraint documents_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'ehr.documents'::pg_catalog.regclass and conname = 'documents_encounter_fkey') then
     alter table ehr.documents add constraint documents_encounter_fkey
   foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'ehr.documents'::pg_catalog.regclass and conname = 'documents_template_fkey') then
-    alter table ehr.documents add constraint documents_template_fkey
-  foreign key (template_id) references ehr.document_templates (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'ehr.documents'::pg_catalog.regclass and conname = 'documents_supersedes_fkey') then
-    alter table ehr.documents add constraint documents_supersedes_fkey
-  foreign key (tenant_id, supersedes_id) references ehr.documents (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'ehr.documents'::pg_catalog.regclass and conname = 'documents_duplicate_of_fkey') then
-    alter table ehr.documents add constraint documents_duplicate_of_fkey
-  foreign key (tenant_id, duplicate_of_id) references ehr.documents (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'ehr.document_signatures'::pg_catalog.regclass and conname = 'document_signatures_tenant_fkey') then
-    alter table ehr.document_signatures add constraint document_signatures_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'ehr.document_signatures'::pg_catalog.regclass and conname = 'document_signatures_document_fkey') then
-    alter table ehr.document_signatures add constraint document_signatures_document_fkey
-  foreign key (tenant_id, document_id) references ehr.documents (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'ehr.document_signatures'::pg_catalog.regclass and conname = 'document_signatures_signer_user_fkey') then
-    alter table ehr.document_signatures add constraint document_signatures_signer_user_fkey
-  foreign key (tenant_id, signer_user_id) references auth.users (tenant_id, id);
   end if;
 end
 $$;
@@ -23496,43 +23725,6 @@ $$;
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.consent_notices'::pg_catalog.regclass and conname = 'consent_notices_tenant_fkey') then
-    alter table compliance.consent_notices add constraint consent_notices_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.consents'::pg_catalog.regclass and conname = 'consents_tenant_fkey') then
-    alter table compliance.consents add constraint consents_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.consents'::pg_catalog.regclass and conname = 'consents_patient_fkey') then
-    alter table compliance.consents add constraint consents_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.consents'::pg_catalog.regclass and conname = 'consents_notice_fkey') then
-    alter table compliance.consents add constraint consents_notice_fkey
-  foreign key (notice_id) references compliance.consent_notices (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.consents'::pg_catalog.regclass and conname = 'consents_contact_fkey') then
-    alter table compliance.consents add constraint consents_contact_fkey
-  foreign key (tenant_id, contact_id) references patient.patient_contacts (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.consents'::pg_catalog.regclass and conname = 'consents_witness_fkey') then
-    alter table compliance.consents add constraint consents_witness_fkey
-  foreign key (tenant_id, witness_id) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.consents'::pg_catalog.regclass and conname = 'consents_explained_by_fkey') then
-    alter table compliance.consents add constraint consents_explained_by_fkey
-  foreign key (tenant_id, explained_by) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.consents'::pg_catalog.regclass and conname = 'consents_document_fkey') then
-    alter table compliance.consents add constraint consents_document_fkey
-  foreign key (tenant_id, document_id) references ehr.documents (tenant_id, id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.consents'::pg_catalog.regclass and conname = 'consents_encounter_fkey') then
     alter table compliance.consents add constraint consents_encounter_fkey
   foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
@@ -23542,31 +23734,6 @@ $$;
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.data_principal_requests'::pg_catalog.regclass and conname = 'data_principal_requests_tenant_fkey') then
-    alter table compliance.data_principal_requests add constraint data_principal_requests_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.data_principal_requests'::pg_catalog.regclass and conname = 'data_principal_requests_patient_fkey') then
-    alter table compliance.data_principal_requests add constraint data_principal_requests_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.data_principal_requests'::pg_catalog.regclass and conname = 'data_principal_requests_response_document_fkey') then
-    alter table compliance.data_principal_requests add constraint data_principal_requests_response_document_fkey
-  foreign key (tenant_id, response_document_id) references ehr.documents (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.data_principal_requests'::pg_catalog.regclass and conname = 'data_principal_requests_handled_by_fkey') then
-    alter table compliance.data_principal_requests add constraint data_principal_requests_handled_by_fkey
-  foreign key (tenant_id, handled_by) references auth.users (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.breaches'::pg_catalog.regclass and conname = 'breaches_tenant_fkey') then
-    alter table compliance.breaches add constraint breaches_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.breaches'::pg_catalog.regclass and conname = 'breaches_incident_fkey') then
     alter table compliance.breaches add constraint breaches_incident_fkey
   foreign key (tenant_id, incident_id) references compliance.incidents (tenant_id, id);
@@ -23576,123 +23743,9 @@ $$;
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.breach_affected_persons'::pg_catalog.regclass and conname = 'breach_affected_persons_tenant_fkey') then
-    alter table compliance.breach_affected_persons add constraint breach_affected_persons_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.breach_affected_persons'::pg_catalog.regclass and conname = 'breach_affected_persons_breach_fkey') then
-    alter table compliance.breach_affected_persons add constraint breach_affected_persons_breach_fkey
-  foreign key (tenant_id, breach_id) references compliance.breaches (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.breach_affected_persons'::pg_catalog.regclass and conname = 'breach_affected_persons_patient_fkey') then
-    alter table compliance.breach_affected_persons add constraint breach_affected_persons_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.breach_affected_persons'::pg_catalog.regclass and conname = 'breach_affected_persons_notification_fkey') then
-    alter table compliance.breach_affected_persons add constraint breach_affected_persons_notification_fkey
-  foreign key (tenant_id, notification_id) references communication.notifications (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.retention_policies'::pg_catalog.regclass and conname = 'retention_policies_tenant_fkey') then
-    alter table compliance.retention_policies add constraint retention_policies_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.legal_holds'::pg_catalog.regclass and conname = 'legal_holds_tenant_fkey') then
-    alter table compliance.legal_holds add constraint legal_holds_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.legal_holds'::pg_catalog.regclass and conname = 'legal_holds_patient_fkey') then
-    alter table compliance.legal_holds add constraint legal_holds_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.legal_holds'::pg_catalog.regclass and conname = 'legal_holds_placed_by_fkey') then
-    alter table compliance.legal_holds add constraint legal_holds_placed_by_fkey
-  foreign key (tenant_id, placed_by) references auth.users (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.legal_holds'::pg_catalog.regclass and conname = 'legal_holds_released_by_fkey') then
-    alter table compliance.legal_holds add constraint legal_holds_released_by_fkey
-  foreign key (tenant_id, released_by) references auth.users (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.erasure_log'::pg_catalog.regclass and conname = 'erasure_log_tenant_fkey') then
-    alter table compliance.erasure_log add constraint erasure_log_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.erasure_log'::pg_catalog.regclass and conname = 'erasure_log_request_fkey') then
-    alter table compliance.erasure_log add constraint erasure_log_request_fkey
-  foreign key (tenant_id, request_id) references compliance.data_principal_requests (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.erasure_log'::pg_catalog.regclass and conname = 'erasure_log_policy_fkey') then
-    alter table compliance.erasure_log add constraint erasure_log_policy_fkey
-  foreign key (policy_id) references compliance.retention_policies (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.data_processors'::pg_catalog.regclass and conname = 'data_processors_tenant_fkey') then
-    alter table compliance.data_processors add constraint data_processors_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.data_processors'::pg_catalog.regclass and conname = 'data_processors_contract_document_fkey') then
-    alter table compliance.data_processors add constraint data_processors_contract_document_fkey
-  foreign key (tenant_id, contract_document_id) references ehr.documents (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.data_processors'::pg_catalog.regclass and conname = 'data_processors_api_client_fkey') then
-    alter table compliance.data_processors add constraint data_processors_api_client_fkey
-  foreign key (tenant_id, api_client_id) references auth.api_clients (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.incidents'::pg_catalog.regclass and conname = 'incidents_tenant_fkey') then
-    alter table compliance.incidents add constraint incidents_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.incidents'::pg_catalog.regclass and conname = 'incidents_patient_fkey') then
-    alter table compliance.incidents add constraint incidents_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.incidents'::pg_catalog.regclass and conname = 'incidents_encounter_fkey') then
     alter table compliance.incidents add constraint incidents_encounter_fkey
   foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.incidents'::pg_catalog.regclass and conname = 'incidents_department_fkey') then
-    alter table compliance.incidents add constraint incidents_department_fkey
-  foreign key (tenant_id, department_id) references facility.departments (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.incidents'::pg_catalog.regclass and conname = 'incidents_reported_by_fkey') then
-    alter table compliance.incidents add constraint incidents_reported_by_fkey
-  foreign key (tenant_id, reported_by) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.incidents'::pg_catalog.regclass and conname = 'incidents_capa_owner_fkey') then
-    alter table compliance.incidents add constraint incidents_capa_owner_fkey
-  foreign key (tenant_id, capa_owner_id) references workforce.staff (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.compliance_checks'::pg_catalog.regclass and conname = 'compliance_checks_tenant_fkey') then
-    alter table compliance.compliance_checks add constraint compliance_checks_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
   end if;
 end
 $$;
@@ -23715,88 +23768,9 @@ $$;
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.devices'::pg_catalog.regclass and conname = 'devices_tenant_fkey') then
-    alter table device.devices add constraint devices_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.devices'::pg_catalog.regclass and conname = 'devices_location_fkey') then
-    alter table device.devices add constraint devices_location_fkey
-  foreign key (tenant_id, location_id) references facility.locations (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.devices'::pg_catalog.regclass and conname = 'devices_department_fkey') then
-    alter table device.devices add constraint devices_department_fkey
-  foreign key (tenant_id, department_id) references facility.departments (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.devices'::pg_catalog.regclass and conname = 'devices_api_client_fkey') then
-    alter table device.devices add constraint devices_api_client_fkey
-  foreign key (tenant_id, api_client_id) references auth.api_clients (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.device_assignments'::pg_catalog.regclass and conname = 'device_assignments_tenant_fkey') then
-    alter table device.device_assignments add constraint device_assignments_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.device_assignments'::pg_catalog.regclass and conname = 'device_assignments_device_fkey') then
-    alter table device.device_assignments add constraint device_assignments_device_fkey
-  foreign key (tenant_id, device_id) references device.devices (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.device_assignments'::pg_catalog.regclass and conname = 'device_assignments_patient_fkey') then
-    alter table device.device_assignments add constraint device_assignments_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.device_assignments'::pg_catalog.regclass and conname = 'device_assignments_encounter_fkey') then
     alter table device.device_assignments add constraint device_assignments_encounter_fkey
   foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.device_assignments'::pg_catalog.regclass and conname = 'device_assignments_bed_fkey') then
-    alter table device.device_assignments add constraint device_assignments_bed_fkey
-  foreign key (tenant_id, bed_id) references facility.beds (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.device_assignments'::pg_catalog.regclass and conname = 'device_assignments_assigned_by_fkey') then
-    alter table device.device_assignments add constraint device_assignments_assigned_by_fkey
-  foreign key (tenant_id, assigned_by) references workforce.staff (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.device_maintenance'::pg_catalog.regclass and conname = 'device_maintenance_tenant_fkey') then
-    alter table device.device_maintenance add constraint device_maintenance_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.device_maintenance'::pg_catalog.regclass and conname = 'device_maintenance_device_fkey') then
-    alter table device.device_maintenance add constraint device_maintenance_device_fkey
-  foreign key (tenant_id, device_id) references device.devices (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.device_maintenance'::pg_catalog.regclass and conname = 'device_maintenance_certificate_document_fkey') then
-    alter table device.device_maintenance add constraint device_maintenance_certificate_document_fkey
-  foreign key (tenant_id, certificate_document_id) references ehr.documents (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.alarms'::pg_catalog.regclass and conname = 'alarms_tenant_fkey') then
-    alter table device.alarms add constraint alarms_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.alarms'::pg_catalog.regclass and conname = 'alarms_device_fkey') then
-    alter table device.alarms add constraint alarms_device_fkey
-  foreign key (tenant_id, device_id) references device.devices (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.alarms'::pg_catalog.regclass and conname = 'alarms_patient_fkey') then
-    alter table device.alarms add constraint alarms_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'device.alarms'::pg_catalog.regclass and conname = 'alarms_acknowledged_by_fkey') then
-    alter table device.alarms add constraint alarms_acknowledged_by_fkey
-  foreign key (tenant_id, acknowledged_by) references auth.users (tenant_id, id);
   end if;
 end
 $$;
@@ -23815,479 +23789,18 @@ $$;
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.encounters'::pg_catalog.regclass and conname = 'encounters_tenant_fkey') then
-    alter table clinical.encounters add constraint encounters_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.encounters'::pg_catalog.regclass and conname = 'encounters_patient_fkey') then
-    alter table clinical.encounters add constraint encounters_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.encounters'::pg_catalog.regclass and conname = 'encounters_clinic_fkey') then
-    alter table clinical.encounters add constraint encounters_clinic_fkey
-  foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.encounters'::pg_catalog.regclass and conname = 'encounters_department_fkey') then
-    alter table clinical.encounters add constraint encounters_department_fkey
-  foreign key (tenant_id, department_id) references facility.departments (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.encounters'::pg_catalog.regclass and conname = 'encounters_attending_doctor_fkey') then
-    alter table clinical.encounters add constraint encounters_attending_doctor_fkey
-  foreign key (tenant_id, attending_doctor_id) references workforce.doctors (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.encounters'::pg_catalog.regclass and conname = 'encounters_appointment_fkey') then
-    alter table clinical.encounters add constraint encounters_appointment_fkey
-  foreign key (tenant_id, appointment_id) references scheduling.appointments (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.encounters'::pg_catalog.regclass and conname = 'encounters_parent_encounter_fkey') then
-    alter table clinical.encounters add constraint encounters_parent_encounter_fkey
-  foreign key (tenant_id, parent_encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.admissions'::pg_catalog.regclass and conname = 'admissions_tenant_fkey') then
-    alter table clinical.admissions add constraint admissions_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.admissions'::pg_catalog.regclass and conname = 'admissions_encounter_fkey') then
-    alter table clinical.admissions add constraint admissions_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.admissions'::pg_catalog.regclass and conname = 'admissions_admitting_doctor_fkey') then
-    alter table clinical.admissions add constraint admissions_admitting_doctor_fkey
-  foreign key (tenant_id, admitting_doctor_id) references workforce.doctors (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.admissions'::pg_catalog.regclass and conname = 'admissions_discharge_ordered_by_fkey') then
-    alter table clinical.admissions add constraint admissions_discharge_ordered_by_fkey
-  foreign key (tenant_id, discharge_ordered_by) references workforce.staff (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.care_team_members'::pg_catalog.regclass and conname = 'care_team_members_tenant_fkey') then
-    alter table clinical.care_team_members add constraint care_team_members_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.care_team_members'::pg_catalog.regclass and conname = 'care_team_members_encounter_fkey') then
-    alter table clinical.care_team_members add constraint care_team_members_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.care_team_members'::pg_catalog.regclass and conname = 'care_team_members_staff_fkey') then
-    alter table clinical.care_team_members add constraint care_team_members_staff_fkey
-  foreign key (tenant_id, staff_id) references workforce.staff (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.conditions'::pg_catalog.regclass and conname = 'conditions_tenant_fkey') then
-    alter table clinical.conditions add constraint conditions_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.conditions'::pg_catalog.regclass and conname = 'conditions_patient_fkey') then
-    alter table clinical.conditions add constraint conditions_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.conditions'::pg_catalog.regclass and conname = 'conditions_encounter_fkey') then
-    alter table clinical.conditions add constraint conditions_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.conditions'::pg_catalog.regclass and conname = 'conditions_asserted_by_fkey') then
-    alter table clinical.conditions add constraint conditions_asserted_by_fkey
-  foreign key (tenant_id, asserted_by) references workforce.staff (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.allergies'::pg_catalog.regclass and conname = 'allergies_tenant_fkey') then
-    alter table clinical.allergies add constraint allergies_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.allergies'::pg_catalog.regclass and conname = 'allergies_patient_fkey') then
-    alter table clinical.allergies add constraint allergies_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.allergies'::pg_catalog.regclass and conname = 'allergies_encounter_fkey') then
-    alter table clinical.allergies add constraint allergies_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.allergies'::pg_catalog.regclass and conname = 'allergies_recorded_by_fkey') then
-    alter table clinical.allergies add constraint allergies_recorded_by_fkey
-  foreign key (tenant_id, recorded_by) references workforce.staff (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.vital_signs'::pg_catalog.regclass and conname = 'vital_signs_tenant_fkey') then
-    alter table clinical.vital_signs add constraint vital_signs_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.vital_signs'::pg_catalog.regclass and conname = 'vital_signs_patient_fkey') then
-    alter table clinical.vital_signs add constraint vital_signs_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.vital_signs'::pg_catalog.regclass and conname = 'vital_signs_encounter_fkey') then
-    alter table clinical.vital_signs add constraint vital_signs_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.vital_signs'::pg_catalog.regclass and conname = 'vital_signs_device_fkey') then
-    alter table clinical.vital_signs add constraint vital_signs_device_fkey
-  foreign key (tenant_id, device_id) references device.devices (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.vital_signs'::pg_catalog.regclass and conname = 'vital_signs_recorded_by_fkey') then
-    alter table clinical.vital_signs add constraint vital_signs_recorded_by_fkey
-  foreign key (tenant_id, recorded_by) references workforce.staff (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.observations'::pg_catalog.regclass and conname = 'observations_tenant_fkey') then
-    alter table clinical.observations add constraint observations_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.observations'::pg_catalog.regclass and conname = 'observations_patient_fkey') then
-    alter table clinical.observations add constraint observations_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.observations'::pg_catalog.regclass and conname = 'observations_encounter_fkey') then
-    alter table clinical.observations add constraint observations_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.observations'::pg_catalog.regclass and conname = 'observations_performer_fkey') then
-    alter table clinical.observations add constraint observations_performer_fkey
-  foreign key (tenant_id, performer_id) references workforce.staff (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.clinical_assessments'::pg_catalog.regclass and conname = 'clinical_assessments_tenant_fkey') then
-    alter table clinical.clinical_assessments add constraint clinical_assessments_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.clinical_assessments'::pg_catalog.regclass and conname = 'clinical_assessments_patient_fkey') then
-    alter table clinical.clinical_assessments add constraint clinical_assessments_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.clinical_assessments'::pg_catalog.regclass and conname = 'clinical_assessments_encounter_fkey') then
-    alter table clinical.clinical_assessments add constraint clinical_assessments_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.clinical_assessments'::pg_catalog.regclass and conname = 'clinical_assessments_template_fkey') then
-    alter table clinical.clinical_assessments add constraint clinical_assessments_template_fkey
-  foreign key (template_id) references ehr.document_templates (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.clinical_assessments'::pg_catalog.regclass and conname = 'clinical_assessments_assessor_fkey') then
-    alter table clinical.clinical_assessments add constraint clinical_assessments_assessor_fkey
-  foreign key (tenant_id, assessor_id) references workforce.staff (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.medical_records'::pg_catalog.regclass and conname = 'medical_records_tenant_fkey') then
-    alter table clinical.medical_records add constraint medical_records_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.medical_records'::pg_catalog.regclass and conname = 'medical_records_patient_fkey') then
-    alter table clinical.medical_records add constraint medical_records_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.medical_records'::pg_catalog.regclass and conname = 'medical_records_encounter_fkey') then
-    alter table clinical.medical_records add constraint medical_records_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.medical_records'::pg_catalog.regclass and conname = 'medical_records_author_fkey') then
-    alter table clinical.medical_records add constraint medical_records_author_fkey
-  foreign key (tenant_id, author_id) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.medical_records'::pg_catalog.regclass and conname = 'medical_records_signed_by_fkey') then
-    alter table clinical.medical_records add constraint medical_records_signed_by_fkey
-  foreign key (tenant_id, signed_by) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.medical_records'::pg_catalog.regclass and conname = 'medical_records_cosigner_fkey') then
-    alter table clinical.medical_records add constraint medical_records_cosigner_fkey
-  foreign key (tenant_id, cosigner_id) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.medical_records'::pg_catalog.regclass and conname = 'medical_records_amends_fkey') then
-    alter table clinical.medical_records add constraint medical_records_amends_fkey
-  foreign key (tenant_id, amends_id) references clinical.medical_records (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.procedures'::pg_catalog.regclass and conname = 'procedures_tenant_fkey') then
-    alter table clinical.procedures add constraint procedures_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.procedures'::pg_catalog.regclass and conname = 'procedures_patient_fkey') then
-    alter table clinical.procedures add constraint procedures_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.procedures'::pg_catalog.regclass and conname = 'procedures_encounter_fkey') then
-    alter table clinical.procedures add constraint procedures_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.procedures'::pg_catalog.regclass and conname = 'procedures_service_request_fkey') then
     alter table clinical.procedures add constraint procedures_service_request_fkey
   foreign key (tenant_id, service_request_id) references clinical.service_requests (tenant_id, id);
   end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.procedures'::pg_catalog.regclass and conname = 'procedures_primary_surgeon_fkey') then
-    alter table clinical.procedures add constraint procedures_primary_surgeon_fkey
-  foreign key (tenant_id, primary_surgeon_id) references workforce.doctors (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.procedures'::pg_catalog.regclass and conname = 'procedures_anaesthetist_fkey') then
-    alter table clinical.procedures add constraint procedures_anaesthetist_fkey
-  foreign key (tenant_id, anaesthetist_id) references workforce.doctors (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.procedures'::pg_catalog.regclass and conname = 'procedures_consent_fkey') then
-    alter table clinical.procedures add constraint procedures_consent_fkey
-  foreign key (tenant_id, consent_id) references compliance.consents (tenant_id, id);
-  end if;
 end
 $$;
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.implants'::pg_catalog.regclass and conname = 'implants_tenant_fkey') then
-    alter table clinical.implants add constraint implants_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.implants'::pg_catalog.regclass and conname = 'implants_patient_fkey') then
-    alter table clinical.implants add constraint implants_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.implants'::pg_catalog.regclass and conname = 'implants_procedure_fkey') then
-    alter table clinical.implants add constraint implants_procedure_fkey
-  foreign key (tenant_id, procedure_id) references clinical.procedures (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.implants'::pg_catalog.regclass and conname = 'implants_item_fkey') then
-    alter table clinical.implants add constraint implants_item_fkey
-  foreign key (tenant_id, item_id) references inventory.items (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.implants'::pg_catalog.regclass and conname = 'implants_batch_fkey') then
-    alter table clinical.implants add constraint implants_batch_fkey
-  foreign key (tenant_id, batch_id) references inventory.batches (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.implants'::pg_catalog.regclass and conname = 'implants_sticker_document_fkey') then
-    alter table clinical.implants add constraint implants_sticker_document_fkey
-  foreign key (tenant_id, sticker_document_id) references ehr.documents (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.vaccination_records'::pg_catalog.regclass and conname = 'vaccination_records_tenant_fkey') then
-    alter table clinical.vaccination_records add constraint vaccination_records_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.vaccination_records'::pg_catalog.regclass and conname = 'vaccination_records_patient_fkey') then
-    alter table clinical.vaccination_records add constraint vaccination_records_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.vaccination_records'::pg_catalog.regclass and conname = 'vaccination_records_encounter_fkey') then
-    alter table clinical.vaccination_records add constraint vaccination_records_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.vaccination_records'::pg_catalog.regclass and conname = 'vaccination_records_batch_fkey') then
-    alter table clinical.vaccination_records add constraint vaccination_records_batch_fkey
-  foreign key (tenant_id, batch_id) references inventory.batches (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.vaccination_records'::pg_catalog.regclass and conname = 'vaccination_records_given_by_fkey') then
-    alter table clinical.vaccination_records add constraint vaccination_records_given_by_fkey
-  foreign key (tenant_id, given_by) references workforce.staff (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.service_requests'::pg_catalog.regclass and conname = 'service_requests_tenant_fkey') then
-    alter table clinical.service_requests add constraint service_requests_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.service_requests'::pg_catalog.regclass and conname = 'service_requests_patient_fkey') then
-    alter table clinical.service_requests add constraint service_requests_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.service_requests'::pg_catalog.regclass and conname = 'service_requests_encounter_fkey') then
-    alter table clinical.service_requests add constraint service_requests_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.service_requests'::pg_catalog.regclass and conname = 'service_requests_requester_fkey') then
-    alter table clinical.service_requests add constraint service_requests_requester_fkey
-  foreign key (tenant_id, requester_id) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.service_requests'::pg_catalog.regclass and conname = 'service_requests_target_department_fkey') then
-    alter table clinical.service_requests add constraint service_requests_target_department_fkey
-  foreign key (tenant_id, target_department_id) references facility.departments (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.imaging_studies'::pg_catalog.regclass and conname = 'imaging_studies_tenant_fkey') then
-    alter table clinical.imaging_studies add constraint imaging_studies_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.imaging_studies'::pg_catalog.regclass and conname = 'imaging_studies_service_request_fkey') then
-    alter table clinical.imaging_studies add constraint imaging_studies_service_request_fkey
-  foreign key (tenant_id, service_request_id) references clinical.service_requests (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.imaging_studies'::pg_catalog.regclass and conname = 'imaging_studies_patient_fkey') then
-    alter table clinical.imaging_studies add constraint imaging_studies_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.imaging_studies'::pg_catalog.regclass and conname = 'imaging_studies_encounter_fkey') then
-    alter table clinical.imaging_studies add constraint imaging_studies_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.imaging_studies'::pg_catalog.regclass and conname = 'imaging_studies_device_fkey') then
-    alter table clinical.imaging_studies add constraint imaging_studies_device_fkey
-  foreign key (tenant_id, device_id) references device.devices (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.imaging_studies'::pg_catalog.regclass and conname = 'imaging_studies_performed_by_fkey') then
-    alter table clinical.imaging_studies add constraint imaging_studies_performed_by_fkey
-  foreign key (tenant_id, performed_by) references workforce.staff (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.imaging_results'::pg_catalog.regclass and conname = 'imaging_results_tenant_fkey') then
-    alter table clinical.imaging_results add constraint imaging_results_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.imaging_results'::pg_catalog.regclass and conname = 'imaging_results_study_fkey') then
-    alter table clinical.imaging_results add constraint imaging_results_study_fkey
-  foreign key (tenant_id, study_id) references clinical.imaging_studies (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.imaging_results'::pg_catalog.regclass and conname = 'imaging_results_patient_fkey') then
-    alter table clinical.imaging_results add constraint imaging_results_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.imaging_results'::pg_catalog.regclass and conname = 'imaging_results_reported_by_fkey') then
-    alter table clinical.imaging_results add constraint imaging_results_reported_by_fkey
-  foreign key (tenant_id, reported_by) references workforce.doctors (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.imaging_results'::pg_catalog.regclass and conname = 'imaging_results_verified_by_fkey') then
-    alter table clinical.imaging_results add constraint imaging_results_verified_by_fkey
-  foreign key (tenant_id, verified_by) references workforce.doctors (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.imaging_results'::pg_catalog.regclass and conname = 'imaging_results_amends_fkey') then
-    alter table clinical.imaging_results add constraint imaging_results_amends_fkey
-  foreign key (tenant_id, amends_id) references clinical.imaging_results (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.imaging_results'::pg_catalog.regclass and conname = 'imaging_results_document_fkey') then
-    alter table clinical.imaging_results add constraint imaging_results_document_fkey
-  foreign key (tenant_id, document_id) references ehr.documents (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.discharge_summaries'::pg_catalog.regclass and conname = 'discharge_summaries_tenant_fkey') then
-    alter table clinical.discharge_summaries add constraint discharge_summaries_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.discharge_summaries'::pg_catalog.regclass and conname = 'discharge_summaries_encounter_fkey') then
-    alter table clinical.discharge_summaries add constraint discharge_summaries_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.discharge_summaries'::pg_catalog.regclass and conname = 'discharge_summaries_patient_fkey') then
-    alter table clinical.discharge_summaries add constraint discharge_summaries_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.discharge_summaries'::pg_catalog.regclass and conname = 'discharge_summaries_admission_fkey') then
-    alter table clinical.discharge_summaries add constraint discharge_summaries_admission_fkey
-  foreign key (tenant_id, admission_id) references clinical.admissions (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.discharge_summaries'::pg_catalog.regclass and conname = 'discharge_summaries_prepared_by_fkey') then
-    alter table clinical.discharge_summaries add constraint discharge_summaries_prepared_by_fkey
-  foreign key (tenant_id, prepared_by) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.discharge_summaries'::pg_catalog.regclass and conname = 'discharge_summaries_approved_by_fkey') then
-    alter table clinical.discharge_summaries add constraint discharge_summaries_approved_by_fkey
-  foreign key (tenant_id, approved_by) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.discharge_summaries'::pg_catalog.regclass and conname = 'discharge_summaries_document_fkey') then
-    alter table clinical.discharge_summaries add constraint discharge_summaries_document_fkey
-  foreign key (tenant_id, document_id) references ehr.documents (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.discharge_summaries'::pg_catalog.regclass and conname = 'discharge_summaries_amends_fkey') then
-    alter table clinical.discharge_summaries add constraint discharge_summaries_amends_fkey
-  foreign key (tenant_id, amends_id) references clinical.discharge_summaries (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.stg_guidelines'::pg_catalog.regclass and conname = 'stg_guidelines_tenant_fkey') then
-    alter table clinical.stg_guidelines add constraint stg_guidelines_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.stg_criteria'::pg_catalog.regclass and conname = 'stg_criteria_tenant_fkey') then
-    alter table clinical.stg_criteria add constraint stg_criteria_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.stg_criteria'::pg_catalog.regclass and conname = 'stg_criteria_guideline_fkey') then
-    alter table clinical.stg_criteria add constraint stg_criteria_guideline_fkey
-  foreign key (guideline_id) references clinical.stg_guidelines (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.stg_compliance_results'::pg_catalog.regclass and conname = 'stg_compliance_results_tenant_fkey') then
-    alter table clinical.stg_compliance_results add constraint stg_compliance_results_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.stg_compliance_results'::pg_catalog.regclass and conname = 'stg_compliance_results_discharge_summary_fkey') then
-    alter table clinical.stg_compliance_results add constraint stg_compliance_results_discharge_summary_fkey
-  foreign key (tenant_id, discharge_summary_id) references clinical.discharge_summaries (tenant_id, id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.stg_compliance_results'::pg_catalog.regclass and conname = 'stg_compliance_results_claim_fkey') then
     alter table clinical.stg_compliance_results add constraint stg_compliance_results_claim_fkey
   foreign key (tenant_id, claim_id) references insurance.insurance_claims (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.stg_compliance_results'::pg_catalog.regclass and conname = 'stg_compliance_results_guideline_fkey') then
-    alter table clinical.stg_compliance_results add constraint stg_compliance_results_guideline_fkey
-  foreign key (guideline_id) references clinical.stg_guidelines (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.stg_compliance_results'::pg_catalog.regclass and conname = 'stg_compliance_results_criterion_fkey') then
-    alter table clinical.stg_compliance_results add constraint stg_compliance_results_criterion_fkey
-  foreign key (criterion_id) references clinical.stg_criteria (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.stg_compliance_results'::pg_catalog.regclass and conname = 'stg_compliance_results_waived_by_fkey') then
-    alter table clinical.stg_compliance_results add constraint stg_compliance_results_waived_by_fkey
-  foreign key (tenant_id, waived_by) references workforce.doctors (tenant_id, id);
   end if;
 end
 $$;
@@ -24322,187 +23835,9 @@ $$;
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.facility_registrations'::pg_catalog.regclass and conname = 'facility_registrations_tenant_fkey') then
-    alter table abdm.facility_registrations add constraint facility_registrations_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.facility_registrations'::pg_catalog.regclass and conname = 'facility_registrations_clinic_fkey') then
-    alter table abdm.facility_registrations add constraint facility_registrations_clinic_fkey
-  foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.abha_accounts'::pg_catalog.regclass and conname = 'abha_accounts_tenant_fkey') then
-    alter table abdm.abha_accounts add constraint abha_accounts_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.abha_accounts'::pg_catalog.regclass and conname = 'abha_accounts_patient_fkey') then
-    alter table abdm.abha_accounts add constraint abha_accounts_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.abha_accounts'::pg_catalog.regclass and conname = 'abha_accounts_moved_from_patient_fkey') then
-    alter table abdm.abha_accounts add constraint abha_accounts_moved_from_patient_fkey
-  foreign key (tenant_id, moved_from_patient_id) references patient.patients (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.abha_registrations'::pg_catalog.regclass and conname = 'abha_registrations_tenant_fkey') then
-    alter table abdm.abha_registrations add constraint abha_registrations_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.abha_registrations'::pg_catalog.regclass and conname = 'abha_registrations_patient_fkey') then
-    alter table abdm.abha_registrations add constraint abha_registrations_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.abha_registrations'::pg_catalog.regclass and conname = 'abha_registrations_abha_account_fkey') then
-    alter table abdm.abha_registrations add constraint abha_registrations_abha_account_fkey
-  foreign key (tenant_id, abha_account_id) references abdm.abha_accounts (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.abha_registrations'::pg_catalog.regclass and conname = 'abha_registrations_consent_fkey') then
-    alter table abdm.abha_registrations add constraint abha_registrations_consent_fkey
-  foreign key (tenant_id, consent_id) references compliance.consents (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.abha_registrations'::pg_catalog.regclass and conname = 'abha_registrations_operator_user_fkey') then
-    alter table abdm.abha_registrations add constraint abha_registrations_operator_user_fkey
-  foreign key (tenant_id, operator_user_id) references auth.users (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.abha_registrations'::pg_catalog.regclass and conname = 'abha_registrations_clinic_fkey') then
-    alter table abdm.abha_registrations add constraint abha_registrations_clinic_fkey
-  foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.care_contexts'::pg_catalog.regclass and conname = 'care_contexts_tenant_fkey') then
-    alter table abdm.care_contexts add constraint care_contexts_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.care_contexts'::pg_catalog.regclass and conname = 'care_contexts_patient_fkey') then
-    alter table abdm.care_contexts add constraint care_contexts_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.care_contexts'::pg_catalog.regclass and conname = 'care_contexts_abha_account_fkey') then
-    alter table abdm.care_contexts add constraint care_contexts_abha_account_fkey
-  foreign key (tenant_id, abha_account_id) references abdm.abha_accounts (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.care_contexts'::pg_catalog.regclass and conname = 'care_contexts_encounter_fkey') then
-    alter table abdm.care_contexts add constraint care_contexts_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.care_contexts'::pg_catalog.regclass and conname = 'care_contexts_link_transaction_fkey') then
     alter table abdm.care_contexts add constraint care_contexts_link_transaction_fkey
   foreign key (tenant_id, link_transaction_id) references abdm.linking_transactions (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.linking_transactions'::pg_catalog.regclass and conname = 'linking_transactions_tenant_fkey') then
-    alter table abdm.linking_transactions add constraint linking_transactions_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.linking_transactions'::pg_catalog.regclass and conname = 'linking_transactions_patient_fkey') then
-    alter table abdm.linking_transactions add constraint linking_transactions_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.consent_requests'::pg_catalog.regclass and conname = 'consent_requests_tenant_fkey') then
-    alter table abdm.consent_requests add constraint consent_requests_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.consent_requests'::pg_catalog.regclass and conname = 'consent_requests_patient_fkey') then
-    alter table abdm.consent_requests add constraint consent_requests_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.consent_requests'::pg_catalog.regclass and conname = 'consent_requests_requester_user_fkey') then
-    alter table abdm.consent_requests add constraint consent_requests_requester_user_fkey
-  foreign key (tenant_id, requester_user_id) references auth.users (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.consent_artefacts'::pg_catalog.regclass and conname = 'consent_artefacts_tenant_fkey') then
-    alter table abdm.consent_artefacts add constraint consent_artefacts_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.consent_artefacts'::pg_catalog.regclass and conname = 'consent_artefacts_consent_request_fkey') then
-    alter table abdm.consent_artefacts add constraint consent_artefacts_consent_request_fkey
-  foreign key (tenant_id, consent_request_id) references abdm.consent_requests (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.consent_artefacts'::pg_catalog.regclass and conname = 'consent_artefacts_patient_fkey') then
-    alter table abdm.consent_artefacts add constraint consent_artefacts_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.consent_artefact_contexts'::pg_catalog.regclass and conname = 'consent_artefact_contexts_tenant_fkey') then
-    alter table abdm.consent_artefact_contexts add constraint consent_artefact_contexts_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.consent_artefact_contexts'::pg_catalog.regclass and conname = 'consent_artefact_contexts_artefact_row_fkey') then
-    alter table abdm.consent_artefact_contexts add constraint consent_artefact_contexts_artefact_row_fkey
-  foreign key (tenant_id, artefact_row_id) references abdm.consent_artefacts (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.consent_artefact_contexts'::pg_catalog.regclass and conname = 'consent_artefact_contexts_care_context_fkey') then
-    alter table abdm.consent_artefact_contexts add constraint consent_artefact_contexts_care_context_fkey
-  foreign key (tenant_id, care_context_id) references abdm.care_contexts (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.health_info_requests'::pg_catalog.regclass and conname = 'health_info_requests_tenant_fkey') then
-    alter table abdm.health_info_requests add constraint health_info_requests_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.health_info_requests'::pg_catalog.regclass and conname = 'health_info_requests_artefact_row_fkey') then
-    alter table abdm.health_info_requests add constraint health_info_requests_artefact_row_fkey
-  foreign key (tenant_id, artefact_row_id) references abdm.consent_artefacts (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.health_info_transfers'::pg_catalog.regclass and conname = 'health_info_transfers_tenant_fkey') then
-    alter table abdm.health_info_transfers add constraint health_info_transfers_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.health_info_transfers'::pg_catalog.regclass and conname = 'health_info_transfers_request_row_fkey') then
-    alter table abdm.health_info_transfers add constraint health_info_transfers_request_row_fkey
-  foreign key (tenant_id, request_row_id) references abdm.health_info_requests (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.health_info_transfers'::pg_catalog.regclass and conname = 'health_info_transfers_bundle_document_fkey') then
-    alter table abdm.health_info_transfers add constraint health_info_transfers_bundle_document_fkey
-  foreign key (tenant_id, bundle_document_id) references ehr.documents (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.gateway_messages'::pg_catalog.regclass and conname = 'gateway_messages_tenant_fkey') then
-    alter table abdm.gateway_messages add constraint gateway_messages_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
   end if;
 end
 $$;
@@ -24511,59 +23846,14 @@ $$;
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.charge_master'::pg_catalog.regclass and conname = 'charge_master_tenant_fkey') then
-    alter table billing.charge_master
-  add constraint charge_master_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.charge_master'::pg_catalog.regclass and conname = 'charge_master_department_fkey') then
-    alter table billing.charge_master
-  add constraint charge_master_department_fkey foreign key (tenant_id, department_id)
-  references facility.departments (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.tariffs'::pg_catalog.regclass and conname = 'tariffs_tenant_fkey') then
-    alter table billing.tariffs add constraint tariffs_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.tariffs'::pg_catalog.regclass and conname = 'tariffs_charge_fkey') then
-    alter table billing.tariffs
-  add constraint tariffs_charge_fkey foreign key (tenant_id, charge_id) references billing.charge_master (tenant_id, id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.tariffs'::pg_catalog.regclass and conname = 'tariffs_payer_fkey') then
     alter table billing.tariffs add constraint tariffs_payer_fkey foreign key (payer_id) references insurance.payers (id);
   end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.tariffs'::pg_catalog.regclass and conname = 'tariffs_clinic_fkey') then
-    alter table billing.tariffs
-  add constraint tariffs_clinic_fkey foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.tariffs'::pg_catalog.regclass and conname = 'tariffs_approved_by_fkey') then
-    alter table billing.tariffs
-  add constraint tariffs_approved_by_fkey foreign key (tenant_id, approved_by) references workforce.staff (tenant_id, id);
-  end if;
 end
 $$;
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.accounts'::pg_catalog.regclass and conname = 'accounts_tenant_fkey') then
-    alter table billing.accounts add constraint accounts_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.accounts'::pg_catalog.regclass and conname = 'accounts_patient_fkey') then
-    alter table billing.accounts
-  add constraint accounts_patient_fkey foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.accounts'::pg_catalog.regclass and conname = 'accounts_encounter_fkey') then
-    alter table billing.accounts
-  add constraint accounts_encounter_fkey foreign key (tenant_id, encounter_id)
-  references clinical.encounters (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.accounts'::pg_catalog.regclass and conname = 'accounts_clinic_fkey') then
-    alter table billing.accounts
-  add constraint accounts_clinic_fkey foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.accounts'::pg_catalog.regclass and conname = 'accounts_payer_fkey') then
     alter table billing.accounts add constraint accounts_payer_fkey foreign key (payer_id) references insurance.payers (id);
   end if;
@@ -24577,37 +23867,6 @@ $$;
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.charge_items'::pg_catalog.regclass and conname = 'charge_items_tenant_fkey') then
-    alter table billing.charge_items add constraint charge_items_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.charge_items'::pg_catalog.regclass and conname = 'charge_items_account_fkey') then
-    alter table billing.charge_items
-  add constraint charge_items_account_fkey foreign key (tenant_id, account_id) references billing.accounts (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.charge_items'::pg_catalog.regclass and conname = 'charge_items_charge_fkey') then
-    alter table billing.charge_items
-  add constraint charge_items_charge_fkey foreign key (tenant_id, charge_id)
-  references billing.charge_master (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.charge_items'::pg_catalog.regclass and conname = 'charge_items_patient_fkey') then
-    alter table billing.charge_items
-  add constraint charge_items_patient_fkey foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.charge_items'::pg_catalog.regclass and conname = 'charge_items_encounter_fkey') then
-    alter table billing.charge_items
-  add constraint charge_items_encounter_fkey foreign key (tenant_id, encounter_id)
-  references clinical.encounters (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.charge_items'::pg_catalog.regclass and conname = 'charge_items_concession_approved_by_fkey') then
-    alter table billing.charge_items
-  add constraint charge_items_concession_approved_by_fkey foreign key (tenant_id, concession_approved_by)
-  references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.charge_items'::pg_catalog.regclass and conname = 'charge_items_package_charge_item_fkey') then
-    alter table billing.charge_items
-  add constraint charge_items_package_charge_item_fkey foreign key (tenant_id, package_charge_item_id)
-  references billing.charge_items (tenant_id, id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.charge_items'::pg_catalog.regclass and conname = 'charge_items_invoice_item_fkey') then
     alter table billing.charge_items
   add constraint charge_items_invoice_item_fkey foreign key (tenant_id, invoice_item_id)
@@ -24618,74 +23877,14 @@ $$;
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoices'::pg_catalog.regclass and conname = 'invoices_tenant_fkey') then
-    alter table billing.invoices add constraint invoices_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoices'::pg_catalog.regclass and conname = 'invoices_account_fkey') then
-    alter table billing.invoices
-  add constraint invoices_account_fkey foreign key (tenant_id, account_id) references billing.accounts (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoices'::pg_catalog.regclass and conname = 'invoices_patient_fkey') then
-    alter table billing.invoices
-  add constraint invoices_patient_fkey foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoices'::pg_catalog.regclass and conname = 'invoices_payer_fkey') then
     alter table billing.invoices add constraint invoices_payer_fkey foreign key (payer_id) references insurance.payers (id);
   end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoices'::pg_catalog.regclass and conname = 'invoices_clinic_fkey') then
-    alter table billing.invoices
-  add constraint invoices_clinic_fkey foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoices'::pg_catalog.regclass and conname = 'invoices_original_invoice_fkey') then
-    alter table billing.invoices
-  add constraint invoices_original_invoice_fkey foreign key (tenant_id, original_invoice_id)
-  references billing.invoices (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoices'::pg_catalog.regclass and conname = 'invoices_write_off_approved_by_fkey') then
-    alter table billing.invoices
-  add constraint invoices_write_off_approved_by_fkey foreign key (tenant_id, write_off_approved_by)
-  references auth.users (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoices'::pg_catalog.regclass and conname = 'invoices_document_fkey') then
-    alter table billing.invoices
-  add constraint invoices_document_fkey foreign key (tenant_id, document_id) references ehr.documents (tenant_id, id);
-  end if;
 end
 $$;
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoice_items'::pg_catalog.regclass and conname = 'invoice_items_tenant_fkey') then
-    alter table billing.invoice_items add constraint invoice_items_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoice_items'::pg_catalog.regclass and conname = 'invoice_items_invoice_fkey') then
-    alter table billing.invoice_items
-  add constraint invoice_items_invoice_fkey foreign key (tenant_id, invoice_id) references billing.invoices (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoice_items'::pg_catalog.regclass and conname = 'invoice_items_charge_fkey') then
-    alter table billing.invoice_items
-  add constraint invoice_items_charge_fkey foreign key (tenant_id, charge_id)
-  references billing.charge_master (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoice_items'::pg_catalog.regclass and conname = 'invoice_items_credits_item_fkey') then
-    alter table billing.invoice_items
-  add constraint invoice_items_credits_item_fkey foreign key (tenant_id, credits_item_id)
-  references billing.invoice_items (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.payment_allocations'::pg_catalog.regclass and conname = 'payment_allocations_tenant_fkey') then
-    alter table billing.payment_allocations
-  add constraint payment_allocations_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.payment_allocations'::pg_catalog.regclass and conname = 'payment_allocations_invoice_fkey') then
-    alter table billing.payment_allocations
-  add constraint payment_allocations_invoice_fkey foreign key (tenant_id, invoice_id)
-  references billing.invoices (tenant_id, id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.payment_allocations'::pg_catalog.regclass and conname = 'payment_allocations_payment_fkey') then
     alter table billing.payment_allocations
   add constraint payment_allocations_payment_fkey foreign key (tenant_id, payment_id)
@@ -24696,110 +23895,6 @@ begin
   add constraint payment_allocations_claim_payment_fkey foreign key (tenant_id, claim_payment_id)
   references insurance.claim_payments (tenant_id, id);
   end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.payment_allocations'::pg_catalog.regclass and conname = 'payment_allocations_credit_note_fkey') then
-    alter table billing.payment_allocations
-  add constraint payment_allocations_credit_note_fkey foreign key (tenant_id, credit_note_id)
-  references billing.invoices (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.payment_allocations'::pg_catalog.regclass and conname = 'payment_allocations_allocated_by_fkey') then
-    alter table billing.payment_allocations
-  add constraint payment_allocations_allocated_by_fkey foreign key (tenant_id, allocated_by)
-  references auth.users (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.payment_allocations'::pg_catalog.regclass and conname = 'payment_allocations_reverses_fkey') then
-    alter table billing.payment_allocations
-  add constraint payment_allocations_reverses_fkey foreign key (tenant_id, reverses_id)
-  references billing.payment_allocations (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.ledger_entries'::pg_catalog.regclass and conname = 'ledger_entries_tenant_fkey') then
-    alter table billing.ledger_entries add constraint ledger_entries_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.ledger_entries'::pg_catalog.regclass and conname = 'ledger_entries_patient_fkey') then
-    alter table billing.ledger_entries
-  add constraint ledger_entries_patient_fkey foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.ledger_entries'::pg_catalog.regclass and conname = 'ledger_entries_clinic_fkey') then
-    alter table billing.ledger_entries
-  add constraint ledger_entries_clinic_fkey foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id);
-  end if;
-end
-$$;
-
--- cds: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'cds.rules'::pg_catalog.regclass and conname = 'rules_tenant_fkey') then
-    alter table cds.rules add constraint rules_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'cds.rules'::pg_catalog.regclass and conname = 'rules_approved_by_fkey') then
-    alter table cds.rules add constraint rules_approved_by_fkey
-  foreign key (tenant_id, approved_by) references auth.users (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'cds.alerts'::pg_catalog.regclass and conname = 'alerts_tenant_fkey') then
-    alter table cds.alerts add constraint alerts_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'cds.alerts'::pg_catalog.regclass and conname = 'alerts_rule_fkey') then
-    alter table cds.alerts add constraint alerts_rule_fkey
-  foreign key (rule_id) references cds.rules (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'cds.alerts'::pg_catalog.regclass and conname = 'alerts_interaction_fkey') then
-    alter table cds.alerts add constraint alerts_interaction_fkey
-  foreign key (interaction_id) references cds.drug_interactions (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'cds.alerts'::pg_catalog.regclass and conname = 'alerts_dose_limit_fkey') then
-    alter table cds.alerts add constraint alerts_dose_limit_fkey
-  foreign key (dose_limit_id) references cds.dose_limits (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'cds.alerts'::pg_catalog.regclass and conname = 'alerts_allergy_fkey') then
-    alter table cds.alerts add constraint alerts_allergy_fkey
-  foreign key (tenant_id, allergy_id) references clinical.allergies (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'cds.alerts'::pg_catalog.regclass and conname = 'alerts_patient_fkey') then
-    alter table cds.alerts add constraint alerts_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'cds.alerts'::pg_catalog.regclass and conname = 'alerts_encounter_fkey') then
-    alter table cds.alerts add constraint alerts_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'cds.alerts'::pg_catalog.regclass and conname = 'alerts_shown_to_fkey') then
-    alter table cds.alerts add constraint alerts_shown_to_fkey
-  foreign key (tenant_id, shown_to) references auth.users (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'cds.alert_overrides'::pg_catalog.regclass and conname = 'alert_overrides_tenant_fkey') then
-    alter table cds.alert_overrides add constraint alert_overrides_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'cds.alert_overrides'::pg_catalog.regclass and conname = 'alert_overrides_alert_fkey') then
-    alter table cds.alert_overrides add constraint alert_overrides_alert_fkey
-  foreign key (tenant_id, alert_id) references cds.alerts (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'cds.alert_overrides'::pg_catalog.regclass and conname = 'alert_overrides_user_fkey') then
-    alter table cds.alert_overrides add constraint alert_overrides_user_fkey
-  foreign key (tenant_id, user_id) references auth.users (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'cds.alert_overrides'::pg_catalog.regclass and conname = 'alert_overrides_second_approver_fkey') then
-    alter table cds.alert_overrides add constraint alert_overrides_second_approver_fkey
-  foreign key (tenant_id, second_approver_id) references auth.users (tenant_id, id);
-  end if;
 end
 $$;
 
@@ -24807,298 +23902,9 @@ $$;
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.payers'::pg_catalog.regclass and conname = 'payers_tenant_fkey') then
-    alter table insurance.payers add constraint payers_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.insurance_plans'::pg_catalog.regclass and conname = 'insurance_plans_tenant_fkey') then
-    alter table insurance.insurance_plans add constraint insurance_plans_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.insurance_plans'::pg_catalog.regclass and conname = 'insurance_plans_payer_fkey') then
-    alter table insurance.insurance_plans add constraint insurance_plans_payer_fkey
-  foreign key (payer_id) references insurance.payers (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.insurance_plans'::pg_catalog.regclass and conname = 'insurance_plans_raw_bundle_document_fkey') then
-    alter table insurance.insurance_plans add constraint insurance_plans_raw_bundle_document_fkey
-  foreign key (tenant_id, raw_bundle_document_id) references ehr.documents (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.benefit_packages'::pg_catalog.regclass and conname = 'benefit_packages_tenant_fkey') then
-    alter table insurance.benefit_packages add constraint benefit_packages_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.benefit_packages'::pg_catalog.regclass and conname = 'benefit_packages_plan_fkey') then
-    alter table insurance.benefit_packages add constraint benefit_packages_plan_fkey
-  foreign key (plan_id) references insurance.insurance_plans (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.coverages'::pg_catalog.regclass and conname = 'coverages_tenant_fkey') then
-    alter table insurance.coverages add constraint coverages_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.coverages'::pg_catalog.regclass and conname = 'coverages_patient_fkey') then
-    alter table insurance.coverages add constraint coverages_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.coverages'::pg_catalog.regclass and conname = 'coverages_payer_fkey') then
-    alter table insurance.coverages add constraint coverages_payer_fkey
-  foreign key (payer_id) references insurance.payers (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.coverages'::pg_catalog.regclass and conname = 'coverages_plan_fkey') then
-    alter table insurance.coverages add constraint coverages_plan_fkey
-  foreign key (plan_id) references insurance.insurance_plans (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.coverages'::pg_catalog.regclass and conname = 'coverages_card_document_fkey') then
-    alter table insurance.coverages add constraint coverages_card_document_fkey
-  foreign key (tenant_id, card_document_id) references ehr.documents (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.eligibility_checks'::pg_catalog.regclass and conname = 'eligibility_checks_tenant_fkey') then
-    alter table insurance.eligibility_checks add constraint eligibility_checks_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.eligibility_checks'::pg_catalog.regclass and conname = 'eligibility_checks_coverage_fkey') then
-    alter table insurance.eligibility_checks add constraint eligibility_checks_coverage_fkey
-  foreign key (tenant_id, coverage_id) references insurance.coverages (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.eligibility_checks'::pg_catalog.regclass and conname = 'eligibility_checks_patient_fkey') then
-    alter table insurance.eligibility_checks add constraint eligibility_checks_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.eligibility_checks'::pg_catalog.regclass and conname = 'eligibility_checks_encounter_fkey') then
-    alter table insurance.eligibility_checks add constraint eligibility_checks_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.eligibility_checks'::pg_catalog.regclass and conname = 'eligibility_checks_payer_fkey') then
-    alter table insurance.eligibility_checks add constraint eligibility_checks_payer_fkey
-  foreign key (payer_id) references insurance.payers (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.pmjay_cases'::pg_catalog.regclass and conname = 'pmjay_cases_tenant_fkey') then
-    alter table insurance.pmjay_cases add constraint pmjay_cases_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.pmjay_cases'::pg_catalog.regclass and conname = 'pmjay_cases_patient_fkey') then
-    alter table insurance.pmjay_cases add constraint pmjay_cases_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.pmjay_cases'::pg_catalog.regclass and conname = 'pmjay_cases_encounter_fkey') then
-    alter table insurance.pmjay_cases add constraint pmjay_cases_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.pmjay_cases'::pg_catalog.regclass and conname = 'pmjay_cases_coverage_fkey') then
-    alter table insurance.pmjay_cases add constraint pmjay_cases_coverage_fkey
-  foreign key (tenant_id, coverage_id) references insurance.coverages (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.pmjay_cases'::pg_catalog.regclass and conname = 'pmjay_cases_pmam_user_fkey') then
-    alter table insurance.pmjay_cases add constraint pmjay_cases_pmam_user_fkey
-  foreign key (tenant_id, pmam_user_id) references auth.users (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.pmjay_cases'::pg_catalog.regclass and conname = 'pmjay_cases_medco_user_fkey') then
-    alter table insurance.pmjay_cases add constraint pmjay_cases_medco_user_fkey
-  foreign key (tenant_id, medco_user_id) references auth.users (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.pmjay_cases'::pg_catalog.regclass and conname = 'pmjay_cases_mother_case_fkey') then
-    alter table insurance.pmjay_cases add constraint pmjay_cases_mother_case_fkey
-  foreign key (tenant_id, mother_case_id) references insurance.pmjay_cases (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.insurance_claims'::pg_catalog.regclass and conname = 'insurance_claims_tenant_fkey') then
-    alter table insurance.insurance_claims add constraint insurance_claims_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.insurance_claims'::pg_catalog.regclass and conname = 'insurance_claims_case_fkey') then
-    alter table insurance.insurance_claims add constraint insurance_claims_case_fkey
-  foreign key (tenant_id, case_id) references insurance.pmjay_cases (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.insurance_claims'::pg_catalog.regclass and conname = 'insurance_claims_patient_fkey') then
-    alter table insurance.insurance_claims add constraint insurance_claims_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.insurance_claims'::pg_catalog.regclass and conname = 'insurance_claims_encounter_fkey') then
-    alter table insurance.insurance_claims add constraint insurance_claims_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.insurance_claims'::pg_catalog.regclass and conname = 'insurance_claims_coverage_fkey') then
-    alter table insurance.insurance_claims add constraint insurance_claims_coverage_fkey
-  foreign key (tenant_id, coverage_id) references insurance.coverages (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.insurance_claims'::pg_catalog.regclass and conname = 'insurance_claims_payer_fkey') then
-    alter table insurance.insurance_claims add constraint insurance_claims_payer_fkey
-  foreign key (payer_id) references insurance.payers (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.insurance_claims'::pg_catalog.regclass and conname = 'insurance_claims_related_claim_fkey') then
-    alter table insurance.insurance_claims add constraint insurance_claims_related_claim_fkey
-  foreign key (tenant_id, related_claim_id) references insurance.insurance_claims (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.insurance_claims'::pg_catalog.regclass and conname = 'insurance_claims_submitted_by_fkey') then
-    alter table insurance.insurance_claims add constraint insurance_claims_submitted_by_fkey
-  foreign key (tenant_id, submitted_by) references auth.users (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.insurance_claim_items'::pg_catalog.regclass and conname = 'insurance_claim_items_tenant_fkey') then
-    alter table insurance.insurance_claim_items add constraint insurance_claim_items_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.insurance_claim_items'::pg_catalog.regclass and conname = 'insurance_claim_items_claim_fkey') then
-    alter table insurance.insurance_claim_items add constraint insurance_claim_items_claim_fkey
-  foreign key (tenant_id, claim_id) references insurance.insurance_claims (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.insurance_claim_items'::pg_catalog.regclass and conname = 'insurance_claim_items_package_fkey') then
-    alter table insurance.insurance_claim_items add constraint insurance_claim_items_package_fkey
-  foreign key (package_id) references insurance.benefit_packages (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.adjudication_events'::pg_catalog.regclass and conname = 'adjudication_events_tenant_fkey') then
-    alter table insurance.adjudication_events add constraint adjudication_events_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.adjudication_events'::pg_catalog.regclass and conname = 'adjudication_events_case_fkey') then
-    alter table insurance.adjudication_events add constraint adjudication_events_case_fkey
-  foreign key (tenant_id, case_id) references insurance.pmjay_cases (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.adjudication_events'::pg_catalog.regclass and conname = 'adjudication_events_claim_fkey') then
-    alter table insurance.adjudication_events add constraint adjudication_events_claim_fkey
-  foreign key (tenant_id, claim_id) references insurance.insurance_claims (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.adjudication_events'::pg_catalog.regclass and conname = 'adjudication_events_actor_user_fkey') then
-    alter table insurance.adjudication_events add constraint adjudication_events_actor_user_fkey
-  foreign key (tenant_id, actor_user_id) references auth.users (tenant_id, id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.adjudication_events'::pg_catalog.regclass and conname = 'adjudication_events_message_fkey') then
     alter table insurance.adjudication_events add constraint adjudication_events_message_fkey
   foreign key (tenant_id, message_id) references insurance.nhcx_messages (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.claim_documents'::pg_catalog.regclass and conname = 'claim_documents_tenant_fkey') then
-    alter table insurance.claim_documents add constraint claim_documents_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.claim_documents'::pg_catalog.regclass and conname = 'claim_documents_claim_fkey') then
-    alter table insurance.claim_documents add constraint claim_documents_claim_fkey
-  foreign key (tenant_id, claim_id) references insurance.insurance_claims (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.claim_documents'::pg_catalog.regclass and conname = 'claim_documents_case_fkey') then
-    alter table insurance.claim_documents add constraint claim_documents_case_fkey
-  foreign key (tenant_id, case_id) references insurance.pmjay_cases (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.claim_documents'::pg_catalog.regclass and conname = 'claim_documents_criterion_fkey') then
-    alter table insurance.claim_documents add constraint claim_documents_criterion_fkey
-  foreign key (criterion_id) references clinical.stg_criteria (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.claim_documents'::pg_catalog.regclass and conname = 'claim_documents_document_fkey') then
-    alter table insurance.claim_documents add constraint claim_documents_document_fkey
-  foreign key (tenant_id, document_id) references ehr.documents (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.payer_queries'::pg_catalog.regclass and conname = 'payer_queries_tenant_fkey') then
-    alter table insurance.payer_queries add constraint payer_queries_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.payer_queries'::pg_catalog.regclass and conname = 'payer_queries_claim_fkey') then
-    alter table insurance.payer_queries add constraint payer_queries_claim_fkey
-  foreign key (tenant_id, claim_id) references insurance.insurance_claims (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.payer_queries'::pg_catalog.regclass and conname = 'payer_queries_answered_by_fkey') then
-    alter table insurance.payer_queries add constraint payer_queries_answered_by_fkey
-  foreign key (tenant_id, answered_by) references auth.users (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.claim_payments'::pg_catalog.regclass and conname = 'claim_payments_tenant_fkey') then
-    alter table insurance.claim_payments add constraint claim_payments_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.claim_payments'::pg_catalog.regclass and conname = 'claim_payments_payer_fkey') then
-    alter table insurance.claim_payments add constraint claim_payments_payer_fkey
-  foreign key (payer_id) references insurance.payers (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.claim_payments'::pg_catalog.regclass and conname = 'claim_payments_claim_fkey') then
-    alter table insurance.claim_payments add constraint claim_payments_claim_fkey
-  foreign key (tenant_id, claim_id) references insurance.insurance_claims (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.beneficiary_authentications'::pg_catalog.regclass and conname = 'beneficiary_authentications_tenant_fkey') then
-    alter table insurance.beneficiary_authentications add constraint beneficiary_authentications_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.beneficiary_authentications'::pg_catalog.regclass and conname = 'beneficiary_authentications_encounter_fkey') then
-    alter table insurance.beneficiary_authentications add constraint beneficiary_authentications_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.beneficiary_authentications'::pg_catalog.regclass and conname = 'beneficiary_authentications_patient_fkey') then
-    alter table insurance.beneficiary_authentications add constraint beneficiary_authentications_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.beneficiary_authentications'::pg_catalog.regclass and conname = 'beneficiary_authentications_payer_fkey') then
-    alter table insurance.beneficiary_authentications add constraint beneficiary_authentications_payer_fkey
-  foreign key (payer_id) references insurance.payers (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.beneficiary_authentications'::pg_catalog.regclass and conname = 'beneficiary_authentications_exception_approved_by_fkey') then
-    alter table insurance.beneficiary_authentications add constraint beneficiary_authentications_exception_approved_by_fkey
-  foreign key (tenant_id, exception_approved_by) references auth.users (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.nhcx_messages'::pg_catalog.regclass and conname = 'nhcx_messages_tenant_fkey') then
-    alter table insurance.nhcx_messages add constraint nhcx_messages_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.nhcx_messages'::pg_catalog.regclass and conname = 'nhcx_messages_bundle_document_fkey') then
-    alter table insurance.nhcx_messages add constraint nhcx_messages_bundle_document_fkey
-  foreign key (tenant_id, bundle_document_id) references ehr.documents (tenant_id, id);
   end if;
 end
 $$;
@@ -25107,348 +23913,9 @@ $$;
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_tests'::pg_catalog.regclass and conname = 'lab_tests_tenant_fkey') then
-    alter table laboratory.lab_tests add constraint lab_tests_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_panel_members'::pg_catalog.regclass and conname = 'lab_panel_members_tenant_fkey') then
-    alter table laboratory.lab_panel_members add constraint lab_panel_members_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_panel_members'::pg_catalog.regclass and conname = 'lab_panel_members_panel_fkey') then
-    alter table laboratory.lab_panel_members add constraint lab_panel_members_panel_fkey
-  foreign key (panel_id) references laboratory.lab_tests (id) on delete cascade;
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_panel_members'::pg_catalog.regclass and conname = 'lab_panel_members_test_fkey') then
-    alter table laboratory.lab_panel_members add constraint lab_panel_members_test_fkey
-  foreign key (test_id) references laboratory.lab_tests (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.reference_ranges'::pg_catalog.regclass and conname = 'reference_ranges_tenant_fkey') then
-    alter table laboratory.reference_ranges add constraint reference_ranges_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.reference_ranges'::pg_catalog.regclass and conname = 'reference_ranges_test_fkey') then
-    alter table laboratory.reference_ranges add constraint reference_ranges_test_fkey
-  foreign key (test_id) references laboratory.lab_tests (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.reference_ranges'::pg_catalog.regclass and conname = 'reference_ranges_approved_by_fkey') then
-    alter table laboratory.reference_ranges add constraint reference_ranges_approved_by_fkey
-  foreign key (tenant_id, approved_by) references workforce.staff (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_orders'::pg_catalog.regclass and conname = 'lab_orders_tenant_fkey') then
-    alter table laboratory.lab_orders add constraint lab_orders_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_orders'::pg_catalog.regclass and conname = 'lab_orders_service_request_fkey') then
-    alter table laboratory.lab_orders add constraint lab_orders_service_request_fkey
-  foreign key (tenant_id, service_request_id) references clinical.service_requests (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_orders'::pg_catalog.regclass and conname = 'lab_orders_patient_fkey') then
-    alter table laboratory.lab_orders add constraint lab_orders_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_orders'::pg_catalog.regclass and conname = 'lab_orders_encounter_fkey') then
-    alter table laboratory.lab_orders add constraint lab_orders_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_orders'::pg_catalog.regclass and conname = 'lab_orders_clinic_fkey') then
-    alter table laboratory.lab_orders add constraint lab_orders_clinic_fkey
-  foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_orders'::pg_catalog.regclass and conname = 'lab_orders_ordering_doctor_fkey') then
-    alter table laboratory.lab_orders add constraint lab_orders_ordering_doctor_fkey
-  foreign key (tenant_id, ordering_doctor_id) references workforce.doctors (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_order_items'::pg_catalog.regclass and conname = 'lab_order_items_tenant_fkey') then
-    alter table laboratory.lab_order_items add constraint lab_order_items_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_order_items'::pg_catalog.regclass and conname = 'lab_order_items_order_fkey') then
-    alter table laboratory.lab_order_items add constraint lab_order_items_order_fkey
-  foreign key (tenant_id, order_id) references laboratory.lab_orders (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_order_items'::pg_catalog.regclass and conname = 'lab_order_items_test_fkey') then
-    alter table laboratory.lab_order_items add constraint lab_order_items_test_fkey
-  foreign key (test_id) references laboratory.lab_tests (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_order_items'::pg_catalog.regclass and conname = 'lab_order_items_panel_fkey') then
-    alter table laboratory.lab_order_items add constraint lab_order_items_panel_fkey
-  foreign key (panel_id) references laboratory.lab_tests (id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_order_items'::pg_catalog.regclass and conname = 'lab_order_items_sample_fkey') then
     alter table laboratory.lab_order_items add constraint lab_order_items_sample_fkey
   foreign key (tenant_id, sample_id) references laboratory.samples (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_order_items'::pg_catalog.regclass and conname = 'lab_order_items_charge_item_fkey') then
-    alter table laboratory.lab_order_items add constraint lab_order_items_charge_item_fkey
-  foreign key (tenant_id, charge_item_id) references billing.charge_items (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_order_items'::pg_catalog.regclass and conname = 'lab_order_items_repeat_of_fkey') then
-    alter table laboratory.lab_order_items add constraint lab_order_items_repeat_of_fkey
-  foreign key (tenant_id, repeat_of_id) references laboratory.lab_order_items (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.samples'::pg_catalog.regclass and conname = 'samples_tenant_fkey') then
-    alter table laboratory.samples add constraint samples_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.samples'::pg_catalog.regclass and conname = 'samples_order_fkey') then
-    alter table laboratory.samples add constraint samples_order_fkey
-  foreign key (tenant_id, order_id) references laboratory.lab_orders (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.samples'::pg_catalog.regclass and conname = 'samples_patient_fkey') then
-    alter table laboratory.samples add constraint samples_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.samples'::pg_catalog.regclass and conname = 'samples_parent_sample_fkey') then
-    alter table laboratory.samples add constraint samples_parent_sample_fkey
-  foreign key (tenant_id, parent_sample_id) references laboratory.samples (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.samples'::pg_catalog.regclass and conname = 'samples_collected_by_fkey') then
-    alter table laboratory.samples add constraint samples_collected_by_fkey
-  foreign key (tenant_id, collected_by) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.samples'::pg_catalog.regclass and conname = 'samples_received_by_fkey') then
-    alter table laboratory.samples add constraint samples_received_by_fkey
-  foreign key (tenant_id, received_by) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.samples'::pg_catalog.regclass and conname = 'samples_rejected_by_fkey') then
-    alter table laboratory.samples add constraint samples_rejected_by_fkey
-  foreign key (tenant_id, rejected_by) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.samples'::pg_catalog.regclass and conname = 'samples_disposed_by_fkey') then
-    alter table laboratory.samples add constraint samples_disposed_by_fkey
-  foreign key (tenant_id, disposed_by) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.samples'::pg_catalog.regclass and conname = 'samples_collection_location_fkey') then
-    alter table laboratory.samples add constraint samples_collection_location_fkey
-  foreign key (tenant_id, collection_location_id) references facility.locations (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.samples'::pg_catalog.regclass and conname = 'samples_storage_location_fkey') then
-    alter table laboratory.samples add constraint samples_storage_location_fkey
-  foreign key (tenant_id, storage_location_id) references facility.locations (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.samples'::pg_catalog.regclass and conname = 'samples_recollection_of_fkey') then
-    alter table laboratory.samples add constraint samples_recollection_of_fkey
-  foreign key (tenant_id, recollection_of_id) references laboratory.samples (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.sample_events'::pg_catalog.regclass and conname = 'sample_events_tenant_fkey') then
-    alter table laboratory.sample_events add constraint sample_events_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.sample_events'::pg_catalog.regclass and conname = 'sample_events_sample_fkey') then
-    alter table laboratory.sample_events add constraint sample_events_sample_fkey
-  foreign key (tenant_id, sample_id) references laboratory.samples (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.sample_events'::pg_catalog.regclass and conname = 'sample_events_actor_fkey') then
-    alter table laboratory.sample_events add constraint sample_events_actor_fkey
-  foreign key (tenant_id, actor_id) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.sample_events'::pg_catalog.regclass and conname = 'sample_events_location_fkey') then
-    alter table laboratory.sample_events add constraint sample_events_location_fkey
-  foreign key (tenant_id, location_id) references facility.locations (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.sample_events'::pg_catalog.regclass and conname = 'sample_events_device_fkey') then
-    alter table laboratory.sample_events add constraint sample_events_device_fkey
-  foreign key (tenant_id, device_id) references device.devices (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_results'::pg_catalog.regclass and conname = 'lab_results_tenant_fkey') then
-    alter table laboratory.lab_results add constraint lab_results_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_results'::pg_catalog.regclass and conname = 'lab_results_order_item_fkey') then
-    alter table laboratory.lab_results add constraint lab_results_order_item_fkey
-  foreign key (tenant_id, order_item_id) references laboratory.lab_order_items (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_results'::pg_catalog.regclass and conname = 'lab_results_sample_fkey') then
-    alter table laboratory.lab_results add constraint lab_results_sample_fkey
-  foreign key (tenant_id, sample_id) references laboratory.samples (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_results'::pg_catalog.regclass and conname = 'lab_results_test_fkey') then
-    alter table laboratory.lab_results add constraint lab_results_test_fkey
-  foreign key (test_id) references laboratory.lab_tests (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_results'::pg_catalog.regclass and conname = 'lab_results_patient_fkey') then
-    alter table laboratory.lab_results add constraint lab_results_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_results'::pg_catalog.regclass and conname = 'lab_results_reference_range_fkey') then
-    alter table laboratory.lab_results add constraint lab_results_reference_range_fkey
-  foreign key (reference_range_id) references laboratory.reference_ranges (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_results'::pg_catalog.regclass and conname = 'lab_results_device_fkey') then
-    alter table laboratory.lab_results add constraint lab_results_device_fkey
-  foreign key (tenant_id, device_id) references device.devices (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_results'::pg_catalog.regclass and conname = 'lab_results_reagent_batch_fkey') then
-    alter table laboratory.lab_results add constraint lab_results_reagent_batch_fkey
-  foreign key (tenant_id, reagent_batch_id) references inventory.batches (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_results'::pg_catalog.regclass and conname = 'lab_results_parent_result_fkey') then
-    alter table laboratory.lab_results add constraint lab_results_parent_result_fkey
-  foreign key (tenant_id, parent_result_id) references laboratory.lab_results (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_results'::pg_catalog.regclass and conname = 'lab_results_entered_by_fkey') then
-    alter table laboratory.lab_results add constraint lab_results_entered_by_fkey
-  foreign key (tenant_id, entered_by) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_results'::pg_catalog.regclass and conname = 'lab_results_verified_by_fkey') then
-    alter table laboratory.lab_results add constraint lab_results_verified_by_fkey
-  foreign key (tenant_id, verified_by) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_results'::pg_catalog.regclass and conname = 'lab_results_authorised_by_fkey') then
-    alter table laboratory.lab_results add constraint lab_results_authorised_by_fkey
-  foreign key (tenant_id, authorised_by) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_results'::pg_catalog.regclass and conname = 'lab_results_supersedes_fkey') then
-    alter table laboratory.lab_results add constraint lab_results_supersedes_fkey
-  foreign key (tenant_id, supersedes_id) references laboratory.lab_results (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.critical_notifications'::pg_catalog.regclass and conname = 'critical_notifications_tenant_fkey') then
-    alter table laboratory.critical_notifications add constraint critical_notifications_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.critical_notifications'::pg_catalog.regclass and conname = 'critical_notifications_result_fkey') then
-    alter table laboratory.critical_notifications add constraint critical_notifications_result_fkey
-  foreign key (tenant_id, result_id) references laboratory.lab_results (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.critical_notifications'::pg_catalog.regclass and conname = 'critical_notifications_imaging_result_fkey') then
-    alter table laboratory.critical_notifications add constraint critical_notifications_imaging_result_fkey
-  foreign key (tenant_id, imaging_result_id) references clinical.imaging_results (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.critical_notifications'::pg_catalog.regclass and conname = 'critical_notifications_patient_fkey') then
-    alter table laboratory.critical_notifications add constraint critical_notifications_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.critical_notifications'::pg_catalog.regclass and conname = 'critical_notifications_notified_staff_fkey') then
-    alter table laboratory.critical_notifications add constraint critical_notifications_notified_staff_fkey
-  foreign key (tenant_id, notified_staff_id) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.critical_notifications'::pg_catalog.regclass and conname = 'critical_notifications_notified_by_fkey') then
-    alter table laboratory.critical_notifications add constraint critical_notifications_notified_by_fkey
-  foreign key (tenant_id, notified_by) references workforce.staff (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.diagnostic_reports'::pg_catalog.regclass and conname = 'diagnostic_reports_tenant_fkey') then
-    alter table laboratory.diagnostic_reports add constraint diagnostic_reports_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.diagnostic_reports'::pg_catalog.regclass and conname = 'diagnostic_reports_order_fkey') then
-    alter table laboratory.diagnostic_reports add constraint diagnostic_reports_order_fkey
-  foreign key (tenant_id, order_id) references laboratory.lab_orders (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.diagnostic_reports'::pg_catalog.regclass and conname = 'diagnostic_reports_patient_fkey') then
-    alter table laboratory.diagnostic_reports add constraint diagnostic_reports_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.diagnostic_reports'::pg_catalog.regclass and conname = 'diagnostic_reports_signed_by_fkey') then
-    alter table laboratory.diagnostic_reports add constraint diagnostic_reports_signed_by_fkey
-  foreign key (tenant_id, signed_by) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.diagnostic_reports'::pg_catalog.regclass and conname = 'diagnostic_reports_amends_fkey') then
-    alter table laboratory.diagnostic_reports add constraint diagnostic_reports_amends_fkey
-  foreign key (tenant_id, amends_id) references laboratory.diagnostic_reports (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.diagnostic_reports'::pg_catalog.regclass and conname = 'diagnostic_reports_document_fkey') then
-    alter table laboratory.diagnostic_reports add constraint diagnostic_reports_document_fkey
-  foreign key (tenant_id, document_id) references ehr.documents (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.qc_lots'::pg_catalog.regclass and conname = 'qc_lots_tenant_fkey') then
-    alter table laboratory.qc_lots add constraint qc_lots_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.qc_lots'::pg_catalog.regclass and conname = 'qc_lots_test_fkey') then
-    alter table laboratory.qc_lots add constraint qc_lots_test_fkey
-  foreign key (test_id) references laboratory.lab_tests (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.qc_lots'::pg_catalog.regclass and conname = 'qc_lots_device_fkey') then
-    alter table laboratory.qc_lots add constraint qc_lots_device_fkey
-  foreign key (tenant_id, device_id) references device.devices (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.qc_lots'::pg_catalog.regclass and conname = 'qc_lots_accepted_by_fkey') then
-    alter table laboratory.qc_lots add constraint qc_lots_accepted_by_fkey
-  foreign key (tenant_id, accepted_by) references workforce.staff (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.qc_results'::pg_catalog.regclass and conname = 'qc_results_tenant_fkey') then
-    alter table laboratory.qc_results add constraint qc_results_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.qc_results'::pg_catalog.regclass and conname = 'qc_results_qc_lot_fkey') then
-    alter table laboratory.qc_results add constraint qc_results_qc_lot_fkey
-  foreign key (tenant_id, qc_lot_id) references laboratory.qc_lots (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.qc_results'::pg_catalog.regclass and conname = 'qc_results_test_fkey') then
-    alter table laboratory.qc_results add constraint qc_results_test_fkey
-  foreign key (test_id) references laboratory.lab_tests (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.qc_results'::pg_catalog.regclass and conname = 'qc_results_device_fkey') then
-    alter table laboratory.qc_results add constraint qc_results_device_fkey
-  foreign key (tenant_id, device_id) references device.devices (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.qc_results'::pg_catalog.regclass and conname = 'qc_results_operator_fkey') then
-    alter table laboratory.qc_results add constraint qc_results_operator_fkey
-  foreign key (tenant_id, operator_id) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.qc_results'::pg_catalog.regclass and conname = 'qc_results_incident_fkey') then
-    alter table laboratory.qc_results add constraint qc_results_incident_fkey
-  foreign key (tenant_id, incident_id) references compliance.incidents (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.qc_results'::pg_catalog.regclass and conname = 'qc_results_reviewed_by_fkey') then
-    alter table laboratory.qc_results add constraint qc_results_reviewed_by_fkey
-  foreign key (tenant_id, reviewed_by) references workforce.staff (tenant_id, id);
   end if;
 end
 $$;
@@ -25457,189 +23924,6 @@ $$;
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.donors'::pg_catalog.regclass and conname = 'donors_tenant_fkey') then
-    alter table blood_bank.donors add constraint donors_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.donors'::pg_catalog.regclass and conname = 'donors_patient_fkey') then
-    alter table blood_bank.donors add constraint donors_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.donor_deferrals'::pg_catalog.regclass and conname = 'donor_deferrals_tenant_fkey') then
-    alter table blood_bank.donor_deferrals add constraint donor_deferrals_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.donor_deferrals'::pg_catalog.regclass and conname = 'donor_deferrals_donor_fkey') then
-    alter table blood_bank.donor_deferrals add constraint donor_deferrals_donor_fkey
-  foreign key (tenant_id, donor_id) references blood_bank.donors (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.donor_deferrals'::pg_catalog.regclass and conname = 'donor_deferrals_recorded_by_fkey') then
-    alter table blood_bank.donor_deferrals add constraint donor_deferrals_recorded_by_fkey
-  foreign key (tenant_id, recorded_by) references workforce.staff (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.donations'::pg_catalog.regclass and conname = 'donations_tenant_fkey') then
-    alter table blood_bank.donations add constraint donations_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.donations'::pg_catalog.regclass and conname = 'donations_donor_fkey') then
-    alter table blood_bank.donations add constraint donations_donor_fkey
-  foreign key (tenant_id, donor_id) references blood_bank.donors (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.donations'::pg_catalog.regclass and conname = 'donations_consent_signature_fkey') then
-    alter table blood_bank.donations add constraint donations_consent_signature_fkey
-  foreign key (tenant_id, consent_signature_id) references ehr.document_signatures (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.donations'::pg_catalog.regclass and conname = 'donations_screened_by_fkey') then
-    alter table blood_bank.donations add constraint donations_screened_by_fkey
-  foreign key (tenant_id, screened_by) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.donations'::pg_catalog.regclass and conname = 'donations_phlebotomist_fkey') then
-    alter table blood_bank.donations add constraint donations_phlebotomist_fkey
-  foreign key (tenant_id, phlebotomist_id) references workforce.staff (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.donation_tests'::pg_catalog.regclass and conname = 'donation_tests_tenant_fkey') then
-    alter table blood_bank.donation_tests add constraint donation_tests_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.donation_tests'::pg_catalog.regclass and conname = 'donation_tests_donation_fkey') then
-    alter table blood_bank.donation_tests add constraint donation_tests_donation_fkey
-  foreign key (tenant_id, donation_id) references blood_bank.donations (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.donation_tests'::pg_catalog.regclass and conname = 'donation_tests_tested_by_fkey') then
-    alter table blood_bank.donation_tests add constraint donation_tests_tested_by_fkey
-  foreign key (tenant_id, tested_by) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.donation_tests'::pg_catalog.regclass and conname = 'donation_tests_verified_by_fkey') then
-    alter table blood_bank.donation_tests add constraint donation_tests_verified_by_fkey
-  foreign key (tenant_id, verified_by) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.donation_tests'::pg_catalog.regclass and conname = 'donation_tests_device_fkey') then
-    alter table blood_bank.donation_tests add constraint donation_tests_device_fkey
-  foreign key (tenant_id, device_id) references device.devices (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_components'::pg_catalog.regclass and conname = 'blood_components_tenant_fkey') then
-    alter table blood_bank.blood_components add constraint blood_components_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_components'::pg_catalog.regclass and conname = 'blood_components_donation_fkey') then
-    alter table blood_bank.blood_components add constraint blood_components_donation_fkey
-  foreign key (tenant_id, donation_id) references blood_bank.donations (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_components'::pg_catalog.regclass and conname = 'blood_components_storage_location_fkey') then
-    alter table blood_bank.blood_components add constraint blood_components_storage_location_fkey
-  foreign key (tenant_id, storage_location_id) references facility.locations (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_components'::pg_catalog.regclass and conname = 'blood_components_parent_component_fkey') then
-    alter table blood_bank.blood_components add constraint blood_components_parent_component_fkey
-  foreign key (tenant_id, parent_component_id) references blood_bank.blood_components (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.component_events'::pg_catalog.regclass and conname = 'component_events_tenant_fkey') then
-    alter table blood_bank.component_events add constraint component_events_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.component_events'::pg_catalog.regclass and conname = 'component_events_component_fkey') then
-    alter table blood_bank.component_events add constraint component_events_component_fkey
-  foreign key (tenant_id, component_id) references blood_bank.blood_components (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.component_events'::pg_catalog.regclass and conname = 'component_events_actor_fkey') then
-    alter table blood_bank.component_events add constraint component_events_actor_fkey
-  foreign key (tenant_id, actor_id) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.component_events'::pg_catalog.regclass and conname = 'component_events_second_actor_fkey') then
-    alter table blood_bank.component_events add constraint component_events_second_actor_fkey
-  foreign key (tenant_id, second_actor_id) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.component_events'::pg_catalog.regclass and conname = 'component_events_location_fkey') then
-    alter table blood_bank.component_events add constraint component_events_location_fkey
-  foreign key (tenant_id, location_id) references facility.locations (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.patient_blood_groups'::pg_catalog.regclass and conname = 'patient_blood_groups_tenant_fkey') then
-    alter table blood_bank.patient_blood_groups add constraint patient_blood_groups_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.patient_blood_groups'::pg_catalog.regclass and conname = 'patient_blood_groups_patient_fkey') then
-    alter table blood_bank.patient_blood_groups add constraint patient_blood_groups_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.patient_blood_groups'::pg_catalog.regclass and conname = 'patient_blood_groups_sample_fkey') then
-    alter table blood_bank.patient_blood_groups add constraint patient_blood_groups_sample_fkey
-  foreign key (tenant_id, sample_id) references laboratory.samples (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.patient_blood_groups'::pg_catalog.regclass and conname = 'patient_blood_groups_tested_by_fkey') then
-    alter table blood_bank.patient_blood_groups add constraint patient_blood_groups_tested_by_fkey
-  foreign key (tenant_id, tested_by) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.patient_blood_groups'::pg_catalog.regclass and conname = 'patient_blood_groups_verified_by_fkey') then
-    alter table blood_bank.patient_blood_groups add constraint patient_blood_groups_verified_by_fkey
-  foreign key (tenant_id, verified_by) references workforce.staff (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_requests'::pg_catalog.regclass and conname = 'blood_requests_tenant_fkey') then
-    alter table blood_bank.blood_requests add constraint blood_requests_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_requests'::pg_catalog.regclass and conname = 'blood_requests_service_request_fkey') then
-    alter table blood_bank.blood_requests add constraint blood_requests_service_request_fkey
-  foreign key (tenant_id, service_request_id) references clinical.service_requests (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_requests'::pg_catalog.regclass and conname = 'blood_requests_patient_fkey') then
-    alter table blood_bank.blood_requests add constraint blood_requests_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_requests'::pg_catalog.regclass and conname = 'blood_requests_encounter_fkey') then
-    alter table blood_bank.blood_requests add constraint blood_requests_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_requests'::pg_catalog.regclass and conname = 'blood_requests_sample_fkey') then
-    alter table blood_bank.blood_requests add constraint blood_requests_sample_fkey
-  foreign key (tenant_id, sample_id) references laboratory.samples (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_requests'::pg_catalog.regclass and conname = 'blood_requests_requested_by_fkey') then
-    alter table blood_bank.blood_requests add constraint blood_requests_requested_by_fkey
-  foreign key (tenant_id, requested_by) references workforce.doctors (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_requests'::pg_catalog.regclass and conname = 'blood_requests_consent_fkey') then
-    alter table blood_bank.blood_requests add constraint blood_requests_consent_fkey
-  foreign key (tenant_id, consent_id) references compliance.consents (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_requests'::pg_catalog.regclass and conname = 'blood_requests_emergency_release_by_fkey') then
-    alter table blood_bank.blood_requests add constraint blood_requests_emergency_release_by_fkey
-  foreign key (tenant_id, emergency_release_by) references workforce.doctors (tenant_id, id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_components'::pg_catalog.regclass and conname = 'blood_components_reserved_for_request_fkey') then
     -- the table of the units is made before this one
     alter table blood_bank.blood_components add constraint blood_components_reserved_for_request_fkey
@@ -25648,465 +23932,13 @@ begin
 end
 $$;
 
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.crossmatches'::pg_catalog.regclass and conname = 'crossmatches_tenant_fkey') then
-    alter table blood_bank.crossmatches add constraint crossmatches_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.crossmatches'::pg_catalog.regclass and conname = 'crossmatches_request_fkey') then
-    alter table blood_bank.crossmatches add constraint crossmatches_request_fkey
-  foreign key (tenant_id, request_id) references blood_bank.blood_requests (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.crossmatches'::pg_catalog.regclass and conname = 'crossmatches_component_fkey') then
-    alter table blood_bank.crossmatches add constraint crossmatches_component_fkey
-  foreign key (tenant_id, component_id) references blood_bank.blood_components (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.crossmatches'::pg_catalog.regclass and conname = 'crossmatches_patient_fkey') then
-    alter table blood_bank.crossmatches add constraint crossmatches_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.crossmatches'::pg_catalog.regclass and conname = 'crossmatches_sample_fkey') then
-    alter table blood_bank.crossmatches add constraint crossmatches_sample_fkey
-  foreign key (tenant_id, sample_id) references laboratory.samples (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.crossmatches'::pg_catalog.regclass and conname = 'crossmatches_performed_by_fkey') then
-    alter table blood_bank.crossmatches add constraint crossmatches_performed_by_fkey
-  foreign key (tenant_id, performed_by) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.crossmatches'::pg_catalog.regclass and conname = 'crossmatches_verified_by_fkey') then
-    alter table blood_bank.crossmatches add constraint crossmatches_verified_by_fkey
-  foreign key (tenant_id, verified_by) references workforce.staff (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_issues'::pg_catalog.regclass and conname = 'blood_issues_tenant_fkey') then
-    alter table blood_bank.blood_issues add constraint blood_issues_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_issues'::pg_catalog.regclass and conname = 'blood_issues_component_fkey') then
-    alter table blood_bank.blood_issues add constraint blood_issues_component_fkey
-  foreign key (tenant_id, component_id) references blood_bank.blood_components (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_issues'::pg_catalog.regclass and conname = 'blood_issues_request_fkey') then
-    alter table blood_bank.blood_issues add constraint blood_issues_request_fkey
-  foreign key (tenant_id, request_id) references blood_bank.blood_requests (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_issues'::pg_catalog.regclass and conname = 'blood_issues_crossmatch_fkey') then
-    alter table blood_bank.blood_issues add constraint blood_issues_crossmatch_fkey
-  foreign key (tenant_id, crossmatch_id) references blood_bank.crossmatches (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_issues'::pg_catalog.regclass and conname = 'blood_issues_patient_fkey') then
-    alter table blood_bank.blood_issues add constraint blood_issues_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_issues'::pg_catalog.regclass and conname = 'blood_issues_issued_by_fkey') then
-    alter table blood_bank.blood_issues add constraint blood_issues_issued_by_fkey
-  foreign key (tenant_id, issued_by) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_issues'::pg_catalog.regclass and conname = 'blood_issues_received_by_fkey') then
-    alter table blood_bank.blood_issues add constraint blood_issues_received_by_fkey
-  foreign key (tenant_id, received_by) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_issues'::pg_catalog.regclass and conname = 'blood_issues_label_check_by_fkey') then
-    alter table blood_bank.blood_issues add constraint blood_issues_label_check_by_fkey
-  foreign key (tenant_id, label_check_by) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_issues'::pg_catalog.regclass and conname = 'blood_issues_bedside_check1_by_fkey') then
-    alter table blood_bank.blood_issues add constraint blood_issues_bedside_check1_by_fkey
-  foreign key (tenant_id, bedside_check1_by) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_issues'::pg_catalog.regclass and conname = 'blood_issues_bedside_check2_by_fkey') then
-    alter table blood_bank.blood_issues add constraint blood_issues_bedside_check2_by_fkey
-  foreign key (tenant_id, bedside_check2_by) references workforce.staff (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.transfusion_reactions'::pg_catalog.regclass and conname = 'transfusion_reactions_tenant_fkey') then
-    alter table blood_bank.transfusion_reactions add constraint transfusion_reactions_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.transfusion_reactions'::pg_catalog.regclass and conname = 'transfusion_reactions_issue_fkey') then
-    alter table blood_bank.transfusion_reactions add constraint transfusion_reactions_issue_fkey
-  foreign key (tenant_id, issue_id) references blood_bank.blood_issues (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.transfusion_reactions'::pg_catalog.regclass and conname = 'transfusion_reactions_patient_fkey') then
-    alter table blood_bank.transfusion_reactions add constraint transfusion_reactions_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.transfusion_reactions'::pg_catalog.regclass and conname = 'transfusion_reactions_reported_by_fkey') then
-    alter table blood_bank.transfusion_reactions add constraint transfusion_reactions_reported_by_fkey
-  foreign key (tenant_id, reported_by) references workforce.staff (tenant_id, id);
-  end if;
-end
-$$;
-
--- medication: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.drug_ingredients'::pg_catalog.regclass and conname = 'drug_ingredients_drug_fkey') then
-    alter table medication.drug_ingredients add constraint drug_ingredients_drug_fkey
-  foreign key (drug_id) references medication.drugs (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.prescriptions'::pg_catalog.regclass and conname = 'prescriptions_tenant_fkey') then
-    alter table medication.prescriptions add constraint prescriptions_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.prescriptions'::pg_catalog.regclass and conname = 'prescriptions_patient_fkey') then
-    alter table medication.prescriptions add constraint prescriptions_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.prescriptions'::pg_catalog.regclass and conname = 'prescriptions_encounter_fkey') then
-    alter table medication.prescriptions add constraint prescriptions_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.prescriptions'::pg_catalog.regclass and conname = 'prescriptions_doctor_fkey') then
-    alter table medication.prescriptions add constraint prescriptions_doctor_fkey
-  foreign key (tenant_id, doctor_id) references workforce.doctors (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.prescriptions'::pg_catalog.regclass and conname = 'prescriptions_signature_fkey') then
-    alter table medication.prescriptions add constraint prescriptions_signature_fkey
-  foreign key (tenant_id, signature_id) references ehr.document_signatures (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.prescriptions'::pg_catalog.regclass and conname = 'prescriptions_reconciled_from_fkey') then
-    alter table medication.prescriptions add constraint prescriptions_reconciled_from_fkey
-  foreign key (tenant_id, reconciled_from_id) references medication.prescriptions (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.prescription_items'::pg_catalog.regclass and conname = 'prescription_items_tenant_fkey') then
-    alter table medication.prescription_items add constraint prescription_items_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.prescription_items'::pg_catalog.regclass and conname = 'prescription_items_prescription_fkey') then
-    alter table medication.prescription_items add constraint prescription_items_prescription_fkey
-  foreign key (tenant_id, prescription_id) references medication.prescriptions (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.prescription_items'::pg_catalog.regclass and conname = 'prescription_items_drug_fkey') then
-    alter table medication.prescription_items add constraint prescription_items_drug_fkey
-  foreign key (drug_id) references medication.drugs (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.prescription_items'::pg_catalog.regclass and conname = 'prescription_items_substituted_for_fkey') then
-    alter table medication.prescription_items add constraint prescription_items_substituted_for_fkey
-  foreign key (substituted_for_id) references medication.drugs (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.dispenses'::pg_catalog.regclass and conname = 'dispenses_tenant_fkey') then
-    alter table medication.dispenses add constraint dispenses_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.dispenses'::pg_catalog.regclass and conname = 'dispenses_prescription_fkey') then
-    alter table medication.dispenses add constraint dispenses_prescription_fkey
-  foreign key (tenant_id, prescription_id) references medication.prescriptions (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.dispenses'::pg_catalog.regclass and conname = 'dispenses_patient_fkey') then
-    alter table medication.dispenses add constraint dispenses_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.dispenses'::pg_catalog.regclass and conname = 'dispenses_store_location_fkey') then
-    alter table medication.dispenses add constraint dispenses_store_location_fkey
-  foreign key (tenant_id, store_location_id) references facility.locations (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.dispenses'::pg_catalog.regclass and conname = 'dispenses_prepared_by_fkey') then
-    alter table medication.dispenses add constraint dispenses_prepared_by_fkey
-  foreign key (tenant_id, prepared_by) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.dispenses'::pg_catalog.regclass and conname = 'dispenses_checked_by_fkey') then
-    alter table medication.dispenses add constraint dispenses_checked_by_fkey
-  foreign key (tenant_id, checked_by) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.dispenses'::pg_catalog.regclass and conname = 'dispenses_return_of_fkey') then
-    alter table medication.dispenses add constraint dispenses_return_of_fkey
-  foreign key (tenant_id, return_of_id) references medication.dispenses (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.dispense_items'::pg_catalog.regclass and conname = 'dispense_items_tenant_fkey') then
-    alter table medication.dispense_items add constraint dispense_items_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.dispense_items'::pg_catalog.regclass and conname = 'dispense_items_dispense_fkey') then
-    alter table medication.dispense_items add constraint dispense_items_dispense_fkey
-  foreign key (tenant_id, dispense_id) references medication.dispenses (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.dispense_items'::pg_catalog.regclass and conname = 'dispense_items_prescription_item_fkey') then
-    alter table medication.dispense_items add constraint dispense_items_prescription_item_fkey
-  foreign key (tenant_id, prescription_item_id) references medication.prescription_items (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.dispense_items'::pg_catalog.regclass and conname = 'dispense_items_return_of_item_fkey') then
-    alter table medication.dispense_items add constraint dispense_items_return_of_item_fkey
-  foreign key (tenant_id, return_of_item_id) references medication.dispense_items (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.dispense_items'::pg_catalog.regclass and conname = 'dispense_items_item_fkey') then
-    alter table medication.dispense_items add constraint dispense_items_item_fkey
-  foreign key (tenant_id, item_id) references inventory.items (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.dispense_items'::pg_catalog.regclass and conname = 'dispense_items_batch_fkey') then
-    alter table medication.dispense_items add constraint dispense_items_batch_fkey
-  foreign key (tenant_id, batch_id) references inventory.batches (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.dispense_items'::pg_catalog.regclass and conname = 'dispense_items_reservation_fkey') then
-    alter table medication.dispense_items add constraint dispense_items_reservation_fkey
-  foreign key (tenant_id, reservation_id) references inventory.stock_reservations (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.dispense_items'::pg_catalog.regclass and conname = 'dispense_items_movement_fkey') then
-    alter table medication.dispense_items add constraint dispense_items_movement_fkey
-  foreign key (tenant_id, movement_id) references inventory.stock_movements (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.medication_administrations'::pg_catalog.regclass and conname = 'medication_administrations_tenant_fkey') then
-    alter table medication.medication_administrations add constraint medication_administrations_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.medication_administrations'::pg_catalog.regclass and conname = 'medication_administrations_prescription_item_fkey') then
-    alter table medication.medication_administrations add constraint medication_administrations_prescription_item_fkey
-  foreign key (tenant_id, prescription_item_id) references medication.prescription_items (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.medication_administrations'::pg_catalog.regclass and conname = 'medication_administrations_patient_fkey') then
-    alter table medication.medication_administrations add constraint medication_administrations_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.medication_administrations'::pg_catalog.regclass and conname = 'medication_administrations_encounter_fkey') then
-    alter table medication.medication_administrations add constraint medication_administrations_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.medication_administrations'::pg_catalog.regclass and conname = 'medication_administrations_batch_fkey') then
-    alter table medication.medication_administrations add constraint medication_administrations_batch_fkey
-  foreign key (tenant_id, batch_id) references inventory.batches (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.medication_administrations'::pg_catalog.regclass and conname = 'medication_administrations_given_by_fkey') then
-    alter table medication.medication_administrations add constraint medication_administrations_given_by_fkey
-  foreign key (tenant_id, given_by) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.medication_administrations'::pg_catalog.regclass and conname = 'medication_administrations_witness_fkey') then
-    alter table medication.medication_administrations add constraint medication_administrations_witness_fkey
-  foreign key (tenant_id, witness_id) references workforce.staff (tenant_id, id);
-  end if;
-end
-$$;
-
 -- payment: foreign keys
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_providers'::pg_catalog.regclass and conname = 'payment_providers_tenant_fkey') then
-    alter table payment.payment_providers add constraint payment_providers_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_methods'::pg_catalog.regclass and conname = 'payment_methods_tenant_fkey') then
-    alter table payment.payment_methods add constraint payment_methods_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_methods'::pg_catalog.regclass and conname = 'payment_methods_patient_fkey') then
-    alter table payment.payment_methods add constraint payment_methods_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_methods'::pg_catalog.regclass and conname = 'payment_methods_provider_fkey') then
-    alter table payment.payment_methods add constraint payment_methods_provider_fkey
-  foreign key (tenant_id, provider_id) references payment.payment_providers (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_intents'::pg_catalog.regclass and conname = 'payment_intents_tenant_fkey') then
-    alter table payment.payment_intents add constraint payment_intents_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_intents'::pg_catalog.regclass and conname = 'payment_intents_patient_fkey') then
-    alter table payment.payment_intents add constraint payment_intents_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_intents'::pg_catalog.regclass and conname = 'payment_intents_account_fkey') then
-    alter table payment.payment_intents add constraint payment_intents_account_fkey
-  foreign key (tenant_id, account_id) references billing.accounts (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_intents'::pg_catalog.regclass and conname = 'payment_intents_clinic_fkey') then
-    alter table payment.payment_intents add constraint payment_intents_clinic_fkey
-  foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_intents'::pg_catalog.regclass and conname = 'payment_intents_provider_fkey') then
-    alter table payment.payment_intents add constraint payment_intents_provider_fkey
-  foreign key (tenant_id, provider_id) references payment.payment_providers (tenant_id, id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_intents'::pg_catalog.regclass and conname = 'payment_intents_payment_fkey') then
     alter table payment.payment_intents add constraint payment_intents_payment_fkey
   foreign key (tenant_id, payment_id) references payment.payments (tenant_id, id) deferrable initially deferred;
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_attempts'::pg_catalog.regclass and conname = 'payment_attempts_tenant_fkey') then
-    alter table payment.payment_attempts add constraint payment_attempts_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_attempts'::pg_catalog.regclass and conname = 'payment_attempts_intent_fkey') then
-    alter table payment.payment_attempts add constraint payment_attempts_intent_fkey
-  foreign key (tenant_id, intent_id) references payment.payment_intents (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_attempts'::pg_catalog.regclass and conname = 'payment_attempts_provider_fkey') then
-    alter table payment.payment_attempts add constraint payment_attempts_provider_fkey
-  foreign key (tenant_id, provider_id) references payment.payment_providers (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payments'::pg_catalog.regclass and conname = 'payments_tenant_fkey') then
-    alter table payment.payments add constraint payments_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payments'::pg_catalog.regclass and conname = 'payments_intent_fkey') then
-    alter table payment.payments add constraint payments_intent_fkey
-  foreign key (tenant_id, intent_id) references payment.payment_intents (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payments'::pg_catalog.regclass and conname = 'payments_patient_fkey') then
-    alter table payment.payments add constraint payments_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payments'::pg_catalog.regclass and conname = 'payments_account_fkey') then
-    alter table payment.payments add constraint payments_account_fkey
-  foreign key (tenant_id, account_id) references billing.accounts (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payments'::pg_catalog.regclass and conname = 'payments_clinic_fkey') then
-    alter table payment.payments add constraint payments_clinic_fkey
-  foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payments'::pg_catalog.regclass and conname = 'payments_provider_fkey') then
-    alter table payment.payments add constraint payments_provider_fkey
-  foreign key (tenant_id, provider_id) references payment.payment_providers (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payments'::pg_catalog.regclass and conname = 'payments_received_by_fkey') then
-    alter table payment.payments add constraint payments_received_by_fkey
-  foreign key (tenant_id, received_by) references auth.users (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_items'::pg_catalog.regclass and conname = 'payment_items_tenant_fkey') then
-    alter table payment.payment_items add constraint payment_items_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_items'::pg_catalog.regclass and conname = 'payment_items_payment_fkey') then
-    alter table payment.payment_items add constraint payment_items_payment_fkey
-  foreign key (tenant_id, payment_id) references payment.payments (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_items'::pg_catalog.regclass and conname = 'payment_items_invoice_fkey') then
-    alter table payment.payment_items add constraint payment_items_invoice_fkey
-  foreign key (tenant_id, invoice_id) references billing.invoices (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_items'::pg_catalog.regclass and conname = 'payment_items_appointment_fkey') then
-    alter table payment.payment_items add constraint payment_items_appointment_fkey
-  foreign key (tenant_id, appointment_id) references scheduling.appointments (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.refunds'::pg_catalog.regclass and conname = 'refunds_tenant_fkey') then
-    alter table payment.refunds add constraint refunds_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.refunds'::pg_catalog.regclass and conname = 'refunds_payment_fkey') then
-    alter table payment.refunds add constraint refunds_payment_fkey
-  foreign key (tenant_id, payment_id) references payment.payments (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.refunds'::pg_catalog.regclass and conname = 'refunds_requested_by_fkey') then
-    alter table payment.refunds add constraint refunds_requested_by_fkey
-  foreign key (tenant_id, requested_by) references auth.users (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.refunds'::pg_catalog.regclass and conname = 'refunds_approved_by_fkey') then
-    alter table payment.refunds add constraint refunds_approved_by_fkey
-  foreign key (tenant_id, approved_by) references auth.users (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.settlements'::pg_catalog.regclass and conname = 'settlements_tenant_fkey') then
-    alter table payment.settlements add constraint settlements_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.settlements'::pg_catalog.regclass and conname = 'settlements_provider_fkey') then
-    alter table payment.settlements add constraint settlements_provider_fkey
-  foreign key (tenant_id, provider_id) references payment.payment_providers (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.settlement_items'::pg_catalog.regclass and conname = 'settlement_items_tenant_fkey') then
-    alter table payment.settlement_items add constraint settlement_items_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.settlement_items'::pg_catalog.regclass and conname = 'settlement_items_settlement_fkey') then
-    alter table payment.settlement_items add constraint settlement_items_settlement_fkey
-  foreign key (tenant_id, settlement_id) references payment.settlements (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.settlement_items'::pg_catalog.regclass and conname = 'settlement_items_payment_fkey') then
-    alter table payment.settlement_items add constraint settlement_items_payment_fkey
-  foreign key (tenant_id, payment_id) references payment.payments (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.settlement_items'::pg_catalog.regclass and conname = 'settlement_items_refund_fkey') then
-    alter table payment.settlement_items add constraint settlement_items_refund_fkey
-  foreign key (tenant_id, refund_id) references payment.refunds (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.disputes'::pg_catalog.regclass and conname = 'disputes_tenant_fkey') then
-    alter table payment.disputes add constraint disputes_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.disputes'::pg_catalog.regclass and conname = 'disputes_payment_fkey') then
-    alter table payment.disputes add constraint disputes_payment_fkey
-  foreign key (tenant_id, payment_id) references payment.payments (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.disputes'::pg_catalog.regclass and conname = 'disputes_evidence_document_fkey') then
-    alter table payment.disputes add constraint disputes_evidence_document_fkey
-  foreign key (tenant_id, evidence_document_id) references ehr.documents (tenant_id, id);
   end if;
 end
 $$;
@@ -26115,145 +23947,9 @@ $$;
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.tasks'::pg_catalog.regclass and conname = 'tasks_tenant_fkey') then
-    alter table tasking.tasks add constraint tasks_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.tasks'::pg_catalog.regclass and conname = 'tasks_patient_fkey') then
-    alter table tasking.tasks add constraint tasks_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.tasks'::pg_catalog.regclass and conname = 'tasks_encounter_fkey') then
-    alter table tasking.tasks add constraint tasks_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.tasks'::pg_catalog.regclass and conname = 'tasks_department_fkey') then
-    alter table tasking.tasks add constraint tasks_department_fkey
-  foreign key (tenant_id, department_id) references facility.departments (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.tasks'::pg_catalog.regclass and conname = 'tasks_shift_fkey') then
-    alter table tasking.tasks add constraint tasks_shift_fkey
-  foreign key (tenant_id, shift_id) references workforce.shifts (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.tasks'::pg_catalog.regclass and conname = 'tasks_assigned_to_fkey') then
-    alter table tasking.tasks add constraint tasks_assigned_to_fkey
-  foreign key (tenant_id, assigned_to) references auth.users (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.tasks'::pg_catalog.regclass and conname = 'tasks_assigned_by_fkey') then
-    alter table tasking.tasks add constraint tasks_assigned_by_fkey
-  foreign key (tenant_id, assigned_by) references auth.users (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.tasks'::pg_catalog.regclass and conname = 'tasks_completed_by_fkey') then
-    alter table tasking.tasks add constraint tasks_completed_by_fkey
-  foreign key (tenant_id, completed_by) references auth.users (tenant_id, id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.tasks'::pg_catalog.regclass and conname = 'tasks_carried_from_handover_fkey') then
     alter table tasking.tasks add constraint tasks_carried_from_handover_fkey
   foreign key (tenant_id, carried_from_handover_id) references tasking.handovers (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.emr_verifications'::pg_catalog.regclass and conname = 'emr_verifications_tenant_fkey') then
-    alter table tasking.emr_verifications add constraint emr_verifications_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.emr_verifications'::pg_catalog.regclass and conname = 'emr_verifications_task_fkey') then
-    alter table tasking.emr_verifications add constraint emr_verifications_task_fkey
-  foreign key (tenant_id, task_id) references tasking.tasks (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.emr_verifications'::pg_catalog.regclass and conname = 'emr_verifications_patient_fkey') then
-    alter table tasking.emr_verifications add constraint emr_verifications_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.emr_verifications'::pg_catalog.regclass and conname = 'emr_verifications_emr_connection_fkey') then
-    alter table tasking.emr_verifications add constraint emr_verifications_emr_connection_fkey
-  foreign key (tenant_id, emr_connection_id) references interop.emr_connections (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.emr_verifications'::pg_catalog.regclass and conname = 'emr_verifications_verified_by_fkey') then
-    alter table tasking.emr_verifications add constraint emr_verifications_verified_by_fkey
-  foreign key (tenant_id, verified_by) references auth.users (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.handovers'::pg_catalog.regclass and conname = 'handovers_tenant_fkey') then
-    alter table tasking.handovers add constraint handovers_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.handovers'::pg_catalog.regclass and conname = 'handovers_department_fkey') then
-    alter table tasking.handovers add constraint handovers_department_fkey
-  foreign key (tenant_id, department_id) references facility.departments (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.handovers'::pg_catalog.regclass and conname = 'handovers_from_shift_fkey') then
-    alter table tasking.handovers add constraint handovers_from_shift_fkey
-  foreign key (tenant_id, from_shift_id) references workforce.shifts (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.handovers'::pg_catalog.regclass and conname = 'handovers_to_shift_fkey') then
-    alter table tasking.handovers add constraint handovers_to_shift_fkey
-  foreign key (tenant_id, to_shift_id) references workforce.shifts (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.handovers'::pg_catalog.regclass and conname = 'handovers_from_user_fkey') then
-    alter table tasking.handovers add constraint handovers_from_user_fkey
-  foreign key (tenant_id, from_user_id) references auth.users (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.handovers'::pg_catalog.regclass and conname = 'handovers_to_user_fkey') then
-    alter table tasking.handovers add constraint handovers_to_user_fkey
-  foreign key (tenant_id, to_user_id) references auth.users (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.handover_patients'::pg_catalog.regclass and conname = 'handover_patients_tenant_fkey') then
-    alter table tasking.handover_patients add constraint handover_patients_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.handover_patients'::pg_catalog.regclass and conname = 'handover_patients_handover_fkey') then
-    alter table tasking.handover_patients add constraint handover_patients_handover_fkey
-  foreign key (tenant_id, handover_id) references tasking.handovers (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.handover_patients'::pg_catalog.regclass and conname = 'handover_patients_patient_fkey') then
-    alter table tasking.handover_patients add constraint handover_patients_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.handover_patients'::pg_catalog.regclass and conname = 'handover_patients_encounter_fkey') then
-    alter table tasking.handover_patients add constraint handover_patients_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.handover_patients'::pg_catalog.regclass and conname = 'handover_patients_bed_fkey') then
-    alter table tasking.handover_patients add constraint handover_patients_bed_fkey
-  foreign key (tenant_id, bed_id) references facility.beds (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.handover_patients'::pg_catalog.regclass and conname = 'handover_patients_read_back_by_fkey') then
-    alter table tasking.handover_patients add constraint handover_patients_read_back_by_fkey
-  foreign key (tenant_id, read_back_by) references auth.users (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.sync_operations'::pg_catalog.regclass and conname = 'sync_operations_tenant_fkey') then
-    alter table tasking.sync_operations add constraint sync_operations_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.sync_operations'::pg_catalog.regclass and conname = 'sync_operations_user_fkey') then
-    alter table tasking.sync_operations add constraint sync_operations_user_fkey
-  foreign key (tenant_id, user_id) references auth.users (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.sync_operations'::pg_catalog.regclass and conname = 'sync_operations_resolved_by_fkey') then
-    alter table tasking.sync_operations add constraint sync_operations_resolved_by_fkey
-  foreign key (tenant_id, resolved_by) references auth.users (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.sync_operations'::pg_catalog.regclass and conname = 'sync_operations_resolves_fkey') then
-    alter table tasking.sync_operations add constraint sync_operations_resolves_fkey
-  foreign key (tenant_id, resolves_id) references tasking.sync_operations (tenant_id, id);
   end if;
 end
 $$;

@@ -3,8 +3,8 @@
 -- Built from the modules by `imhotep bundle --topology services`. Do not edit: change a module and build again.
 -- Repeatable: a second run changes nothing. One transaction: psql -1 -f, or one simple query.
 --
--- Order: foundations (schemas, roles, types, functions that tables need), tables, foreign keys, functions, views, grants;
--- in each part the modules in the order in which they need each other:
+-- Order: foundations (schemas, roles, types, functions that tables need), tables with their foreign keys to tables above
+-- them, all other foreign keys, functions, views, grants; in each part the modules in the order in which they need each other:
 --   core        Kernel installed in every service database: tenancy, context, numbering, idempotency, outbox, crypto, settings, state-machine rules.
 --   audit       Append-only evidence: who did and who saw what. Partitioned, sealed in the background.
 --   scheduling  Availability, appointments, queues, virtual visits.
@@ -1586,7 +1586,9 @@ create table if not exists core.tenants (
   constraint tenants_country_form check (country ~ '^[A-Z]{2}$'),
   constraint tenants_currency_form check (currency ~ '^[A-Z]{3}$'),
   constraint tenants_status_known check (status in ('provisioning', 'active', 'suspended', 'closing', 'closed')),
-  constraint tenants_not_own_parent check (parent_tenant_id <> id)
+  constraint tenants_not_own_parent check (parent_tenant_id <> id),
+  constraint tenants_parent_tenant_fkey
+    foreign key (parent_tenant_id) references core.tenants (id)
 );
 
 create index if not exists tenants_parent_tenant_idx on core.tenants (parent_tenant_id);
@@ -1686,7 +1688,9 @@ create table if not exists core.system_settings (
       else true
     end
   ),
-  constraint system_settings_protected_is_shared check (not is_protected or tenant_id is null)
+  constraint system_settings_protected_is_shared check (not is_protected or tenant_id is null),
+  constraint system_settings_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.system_settings is 'class=operational;scope=shared;owner=kernel;fhir=none;retention=operational;about=Typed settings; the row of a tenant overrides the shared row.';
@@ -1749,7 +1753,9 @@ create table if not exists core.feature_flags (
   constraint feature_flags_pkey primary key (id),
   constraint feature_flags_key_key unique nulls not distinct (tenant_id, key),
   constraint feature_flags_key_form check (key ~ '^[a-z0-9_.]+$'),
-  constraint feature_flags_rollout_percent check (rollout_pct between 0 and 100)
+  constraint feature_flags_rollout_percent check (rollout_pct between 0 and 100),
+  constraint feature_flags_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.feature_flags is 'class=operational;scope=shared;owner=kernel;fhir=none;retention=operational;about=Feature switches; the row of a tenant overrides the shared row.';
@@ -1804,7 +1810,9 @@ create table if not exists core.id_sequences (
   constraint id_sequences_check_algo_known check (check_algo in ('none', 'mod10', 'verhoeff', 'mod37_2')),
   constraint id_sequences_pad_range check (pad between 0 and 12),
   constraint id_sequences_counts_up check (last_value >= 0),
-  constraint id_sequences_max_len_range check (max_len between 1 and 200)
+  constraint id_sequences_max_len_range check (max_len between 1 and 200),
+  constraint id_sequences_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.id_sequences is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=operational;about=Counters behind MRNs, appointment numbers, tokens and invoice numbers.';
@@ -1854,7 +1862,9 @@ create table if not exists core.idempotency_keys (
   constraint idempotency_keys_key_key unique (tenant_id, operation, key),
   constraint idempotency_keys_key_length check (length(key) between 8 and 200),
   constraint idempotency_keys_status_known check (status in ('in_progress', 'succeeded', 'failed')),
-  constraint idempotency_keys_answered check (status <> 'succeeded' or response is not null)
+  constraint idempotency_keys_answered check (status <> 'succeeded' or response is not null),
+  constraint idempotency_keys_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create index if not exists idempotency_keys_expires_idx on core.idempotency_keys (tenant_id, expires_at);
@@ -2018,7 +2028,9 @@ create table if not exists core.encryption_keys (
   constraint encryption_keys_status_known check (status in ('active', 'retiring', 'retired', 'destroyed')),
   constraint encryption_keys_destroyed_is_gone check (
     (status = 'destroyed') = (wrapped_key is null) and (status = 'destroyed') = (destroyed_at is not null)
-  )
+  ),
+  constraint encryption_keys_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists encryption_keys_active_key
@@ -2123,7 +2135,9 @@ create table if not exists core.entity_refs (
   updated_by uuid,
   constraint entity_refs_pkey primary key (tenant_id, id),
   constraint entity_refs_entity_key unique (tenant_id, entity_type, entity_id),
-  constraint entity_refs_lifecycle_known check (lifecycle in ('active', 'inactive', 'deleted'))
+  constraint entity_refs_lifecycle_known check (lifecycle in ('active', 'inactive', 'deleted')),
+  constraint entity_refs_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.entity_refs is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=operational;about=Rows of other services that this one refers to, kept by their events.';
@@ -2387,7 +2401,9 @@ create table if not exists audit.break_glass_sessions (
   constraint break_glass_sessions_review_whole check (
     (status = 'reviewed') = (reviewed_by is not null and reviewed_at is not null and review_outcome is not null)
   ),
-  constraint break_glass_sessions_status_known check (status in ('open', 'closed', 'expired', 'reviewed'))
+  constraint break_glass_sessions_status_known check (status in ('open', 'closed', 'expired', 'reviewed')),
+  constraint break_glass_sessions_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists break_glass_sessions_open_key
@@ -2461,7 +2477,9 @@ create table if not exists audit.audit_chain_anchors (
   constraint audit_chain_anchors_leaf_per_row check (octet_length(leaves) = row_count * 24),
   constraint audit_chain_anchors_chained check (
     digest = sha256(prev_digest || root || int8send(row_count) || int8send(seal_no) || int8send(from_txid) || int8send(to_txid))
-  )
+  ),
+  constraint audit_chain_anchors_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.audit_chain_anchors is 'class=operational;scope=tenant;owner=kernel;fhir=Provenance;retention=audit_7y;append_only=1;about=Seals over the logs: each proves a range of rows and the seal before it.';
@@ -2504,7 +2522,9 @@ create table if not exists audit.metrics_hourly (
   table_name text not null,
   action text not null,
   events bigint not null,
-  constraint metrics_hourly_pkey primary key (tenant_id, bucket, schema_name, table_name, action)
+  constraint metrics_hourly_pkey primary key (tenant_id, bucket, schema_name, table_name, action),
+  constraint metrics_hourly_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.metrics_hourly is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=audit_7y;about=Sealed audit events per hour, table and action.';
@@ -2534,7 +2554,9 @@ create table if not exists audit.compliance_daily (
   events bigint not null,
   without_actor bigint not null,
   without_purpose bigint not null,
-  constraint compliance_daily_pkey primary key (tenant_id, bucket, action, actor_role)
+  constraint compliance_daily_pkey primary key (tenant_id, bucket, action, actor_role),
+  constraint compliance_daily_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.compliance_daily is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=audit_7y;about=Sealed audit events per day, action and role, with those that name no actor or purpose.';
@@ -2676,7 +2698,8 @@ create table if not exists scheduling.schedules (
   constraint schedules_end_after_start check (end_time > start_time),
   constraint schedules_slot_minutes_check check (slot_minutes between 3 and 240),
   constraint schedules_capacity_check check (capacity_per_slot between 1 and 50),
-  constraint schedules_valid_during_not_empty check (not isempty(valid_during))
+  constraint schedules_valid_during_not_empty check (not isempty(valid_during)),
+  constraint schedules_tenant_fkey foreign key (tenant_id) references core.tenants (id)
 );
 
 -- kind is second so that a booking finds a doctor's closed rules in one index entry
@@ -2751,7 +2774,9 @@ create table if not exists scheduling.appointment_slots (
   constraint appointment_slots_cancelled_is_empty check (status <> 'cancelled' or booked_count + held_count = 0),
   constraint slots_not_overlapping exclude using gist (
     tenant_id with =, doctor_id with =, tstzrange(starts_at, ends_at) with &&
-  ) where (doctor_id is not null and status <> 'cancelled')
+  ) where (doctor_id is not null and status <> 'cancelled'),
+  constraint appointment_slots_tenant_fkey foreign key (tenant_id) references core.tenants (id),
+  constraint appointment_slots_schedule_fkey foreign key (tenant_id, schedule_id) references scheduling.schedules (tenant_id, id)
 );
 
 create unique index if not exists appointment_slots_department_start_key
@@ -2868,7 +2893,11 @@ create table if not exists scheduling.appointments (
   -- a live appointment holds a place of its slot: cancel it before deleting it
   constraint appointments_live_not_deleted check (
     deleted_at is null or status in ('proposed', 'cancelled', 'rescheduled', 'no_show', 'left', 'completed')
-  )
+  ),
+  constraint appointments_tenant_fkey foreign key (tenant_id) references core.tenants (id),
+  constraint appointments_slot_fkey foreign key (tenant_id, slot_id) references scheduling.appointment_slots (tenant_id, id),
+  constraint appointments_rescheduled_from_fkey foreign key (tenant_id, rescheduled_from_id)
+    references scheduling.appointments (tenant_id, id)
 );
 
 create unique index if not exists appointments_number_key on scheduling.appointments (tenant_id, appointment_number);
@@ -3001,7 +3030,10 @@ create table if not exists scheduling.queue_management (
   constraint queue_management_started_after_called check (started_at >= called_at),
   constraint queue_management_finished_after_started check (finished_at >= started_at),
   constraint queue_management_scan_share_expires check (source <> 'abdm_scan_share' or token_expires_at is not null),
-  constraint queue_management_not_from_itself check (transferred_from_id <> id)
+  constraint queue_management_not_from_itself check (transferred_from_id <> id),
+  constraint queue_management_tenant_fkey foreign key (tenant_id) references core.tenants (id),
+  constraint queue_management_appointment_fkey foreign key (tenant_id, appointment_id) references scheduling.appointments (tenant_id, id),
+  constraint queue_management_transferred_from_fkey foreign key (tenant_id, transferred_from_id) references scheduling.queue_management (tenant_id, id)
 );
 
 -- an appointment has one token at a time, in one queue; one that was transferred, left or expired may get another
@@ -3121,7 +3153,8 @@ create table if not exists scheduling.resource_bookings (
   ) where (location_id is not null and status in ('tentative', 'confirmed', 'in_use')),
   constraint device_bookings_not_overlapping exclude using gist (
     tenant_id with =, device_id with =, period with &&
-  ) where (device_id is not null and status in ('tentative', 'confirmed', 'in_use'))
+  ) where (device_id is not null and status in ('tentative', 'confirmed', 'in_use')),
+  constraint resource_bookings_tenant_fkey foreign key (tenant_id) references core.tenants (id)
 );
 
 create index if not exists resource_bookings_location_idx on scheduling.resource_bookings (tenant_id, location_id);
@@ -3203,7 +3236,9 @@ create table if not exists scheduling.telemedicine_sessions (
   ),
   constraint telemedicine_sessions_end_after_start check (ended_at >= started_at),
   constraint telemedicine_sessions_recorded_with_consent check (recording_document_id is null or consent_kind = 'explicit'),
-  constraint telemedicine_sessions_explicit_consent_named check (consent_kind <> 'explicit' or consent_id is not null)
+  constraint telemedicine_sessions_explicit_consent_named check (consent_kind <> 'explicit' or consent_id is not null),
+  constraint telemedicine_sessions_tenant_fkey foreign key (tenant_id) references core.tenants (id),
+  constraint telemedicine_sessions_appointment_fkey foreign key (tenant_id, appointment_id) references scheduling.appointments (tenant_id, id)
 );
 
 create unique index if not exists telemedicine_sessions_one_live_per_appointment
@@ -3301,7 +3336,12 @@ create table if not exists booking.booking_requests (
   constraint booking_requests_rejected_with_code check (status <> 'rejected' or failure_code is not null),
   constraint booking_requests_confirmed_with_appointment check (status <> 'confirmed' or appointment_id is not null),
   constraint booking_requests_held_with_end check (status <> 'held' or hold_expires_at is not null),
-  constraint booking_requests_hold_is_short check (hold_expires_at <= created_at + interval '15 minutes')
+  constraint booking_requests_hold_is_short check (hold_expires_at <= created_at + interval '15 minutes'),
+  constraint booking_requests_tenant_fkey foreign key (tenant_id) references core.tenants (id),
+  constraint booking_requests_slot_fkey foreign key (tenant_id, slot_id) references scheduling.appointment_slots (tenant_id, id),
+  -- request and appointment point at each other: checked at commit
+  constraint booking_requests_appointment_fkey foreign key (tenant_id, appointment_id)
+    references scheduling.appointments (tenant_id, id) deferrable initially deferred
 );
 
 create index if not exists booking_requests_patient_idx on booking.booking_requests (tenant_id, patient_id);
@@ -3450,213 +3490,15 @@ comment on column patient.patients.deleted_at is 'class=operational;about=When t
 -- FOREIGN KEYS
 -- =====================================================================================================================
 
--- core: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.tenants'::pg_catalog.regclass and conname = 'tenants_parent_tenant_fkey') then
-    alter table core.tenants add constraint tenants_parent_tenant_fkey
-  foreign key (parent_tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.system_settings'::pg_catalog.regclass and conname = 'system_settings_tenant_fkey') then
-    alter table core.system_settings add constraint system_settings_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.feature_flags'::pg_catalog.regclass and conname = 'feature_flags_tenant_fkey') then
-    alter table core.feature_flags add constraint feature_flags_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.id_sequences'::pg_catalog.regclass and conname = 'id_sequences_tenant_fkey') then
-    alter table core.id_sequences add constraint id_sequences_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.idempotency_keys'::pg_catalog.regclass and conname = 'idempotency_keys_tenant_fkey') then
-    alter table core.idempotency_keys add constraint idempotency_keys_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.encryption_keys'::pg_catalog.regclass and conname = 'encryption_keys_tenant_fkey') then
-    alter table core.encryption_keys add constraint encryption_keys_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.entity_refs'::pg_catalog.regclass and conname = 'entity_refs_tenant_fkey') then
-    alter table core.entity_refs add constraint entity_refs_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
--- audit: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.break_glass_sessions'::pg_catalog.regclass and conname = 'break_glass_sessions_tenant_fkey') then
-    alter table audit.break_glass_sessions add constraint break_glass_sessions_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.audit_chain_anchors'::pg_catalog.regclass and conname = 'audit_chain_anchors_tenant_fkey') then
-    alter table audit.audit_chain_anchors add constraint audit_chain_anchors_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.metrics_hourly'::pg_catalog.regclass and conname = 'metrics_hourly_tenant_fkey') then
-    alter table audit.metrics_hourly add constraint metrics_hourly_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.compliance_daily'::pg_catalog.regclass and conname = 'compliance_daily_tenant_fkey') then
-    alter table audit.compliance_daily add constraint compliance_daily_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
 -- scheduling: foreign keys
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.schedules'::pg_catalog.regclass and conname = 'schedules_tenant_fkey') then
-    alter table scheduling.schedules
-  add constraint schedules_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.appointment_slots'::pg_catalog.regclass and conname = 'appointment_slots_tenant_fkey') then
-    alter table scheduling.appointment_slots
-  add constraint appointment_slots_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.appointment_slots'::pg_catalog.regclass and conname = 'appointment_slots_schedule_fkey') then
-    alter table scheduling.appointment_slots
-  add constraint appointment_slots_schedule_fkey foreign key (tenant_id, schedule_id) references scheduling.schedules (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.appointments'::pg_catalog.regclass and conname = 'appointments_tenant_fkey') then
-    alter table scheduling.appointments
-  add constraint appointments_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.appointments'::pg_catalog.regclass and conname = 'appointments_slot_fkey') then
-    alter table scheduling.appointments
-  add constraint appointments_slot_fkey foreign key (tenant_id, slot_id) references scheduling.appointment_slots (tenant_id, id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.appointments'::pg_catalog.regclass and conname = 'appointments_booking_request_fkey') then
     -- request and appointment point at each other: checked at commit
     alter table scheduling.appointments
   add constraint appointments_booking_request_fkey foreign key (tenant_id, booking_request_id)
   references booking.booking_requests (tenant_id, id) deferrable initially deferred;
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.appointments'::pg_catalog.regclass and conname = 'appointments_rescheduled_from_fkey') then
-    alter table scheduling.appointments
-  add constraint appointments_rescheduled_from_fkey foreign key (tenant_id, rescheduled_from_id)
-  references scheduling.appointments (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.queue_management'::pg_catalog.regclass and conname = 'queue_management_tenant_fkey') then
-    alter table scheduling.queue_management
-  add constraint queue_management_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.queue_management'::pg_catalog.regclass and conname = 'queue_management_appointment_fkey') then
-    alter table scheduling.queue_management
-  add constraint queue_management_appointment_fkey foreign key (tenant_id, appointment_id) references scheduling.appointments (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.queue_management'::pg_catalog.regclass and conname = 'queue_management_transferred_from_fkey') then
-    alter table scheduling.queue_management
-  add constraint queue_management_transferred_from_fkey foreign key (tenant_id, transferred_from_id) references scheduling.queue_management (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.resource_bookings'::pg_catalog.regclass and conname = 'resource_bookings_tenant_fkey') then
-    alter table scheduling.resource_bookings
-  add constraint resource_bookings_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.telemedicine_sessions'::pg_catalog.regclass and conname = 'telemedicine_sessions_tenant_fkey') then
-    alter table scheduling.telemedicine_sessions
-  add constraint telemedicine_sessions_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.telemedicine_sessions'::pg_catalog.regclass and conname = 'telemedicine_sessions_appointment_fkey') then
-    alter table scheduling.telemedicine_sessions
-  add constraint telemedicine_sessions_appointment_fkey foreign key (tenant_id, appointment_id) references scheduling.appointments (tenant_id, id);
-  end if;
-end
-$$;
-
--- booking: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'booking.booking_requests'::pg_catalog.regclass and conname = 'booking_requests_tenant_fkey') then
-    alter table booking.booking_requests
-  add constraint booking_requests_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'booking.booking_requests'::pg_catalog.regclass and conname = 'booking_requests_slot_fkey') then
-    alter table booking.booking_requests
-  add constraint booking_requests_slot_fkey foreign key (tenant_id, slot_id) references scheduling.appointment_slots (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'booking.booking_requests'::pg_catalog.regclass and conname = 'booking_requests_appointment_fkey') then
-    -- request and appointment point at each other: checked at commit
-    alter table booking.booking_requests
-  add constraint booking_requests_appointment_fkey foreign key (tenant_id, appointment_id)
-  references scheduling.appointments (tenant_id, id) deferrable initially deferred;
   end if;
 end
 $$;

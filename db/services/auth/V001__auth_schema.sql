@@ -3,8 +3,8 @@
 -- Built from the modules by `imhotep bundle --topology services`. Do not edit: change a module and build again.
 -- Repeatable: a second run changes nothing. One transaction: psql -1 -f, or one simple query.
 --
--- Order: foundations (schemas, roles, types, functions that tables need), tables, foreign keys, functions, views, grants;
--- in each part the modules in the order in which they need each other:
+-- Order: foundations (schemas, roles, types, functions that tables need), tables with their foreign keys to tables above
+-- them, all other foreign keys, functions, views, grants; in each part the modules in the order in which they need each other:
 --   core   Kernel installed in every service database: tenancy, context, numbering, idempotency, outbox, crypto, settings, state-machine rules.
 --   audit  Append-only evidence: who did and who saw what. Partitioned, sealed in the background.
 --   auth   Identity, roles, sessions and machine clients.
@@ -1530,7 +1530,9 @@ create table if not exists core.tenants (
   constraint tenants_country_form check (country ~ '^[A-Z]{2}$'),
   constraint tenants_currency_form check (currency ~ '^[A-Z]{3}$'),
   constraint tenants_status_known check (status in ('provisioning', 'active', 'suspended', 'closing', 'closed')),
-  constraint tenants_not_own_parent check (parent_tenant_id <> id)
+  constraint tenants_not_own_parent check (parent_tenant_id <> id),
+  constraint tenants_parent_tenant_fkey
+    foreign key (parent_tenant_id) references core.tenants (id)
 );
 
 create index if not exists tenants_parent_tenant_idx on core.tenants (parent_tenant_id);
@@ -1630,7 +1632,9 @@ create table if not exists core.system_settings (
       else true
     end
   ),
-  constraint system_settings_protected_is_shared check (not is_protected or tenant_id is null)
+  constraint system_settings_protected_is_shared check (not is_protected or tenant_id is null),
+  constraint system_settings_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.system_settings is 'class=operational;scope=shared;owner=kernel;fhir=none;retention=operational;about=Typed settings; the row of a tenant overrides the shared row.';
@@ -1693,7 +1697,9 @@ create table if not exists core.feature_flags (
   constraint feature_flags_pkey primary key (id),
   constraint feature_flags_key_key unique nulls not distinct (tenant_id, key),
   constraint feature_flags_key_form check (key ~ '^[a-z0-9_.]+$'),
-  constraint feature_flags_rollout_percent check (rollout_pct between 0 and 100)
+  constraint feature_flags_rollout_percent check (rollout_pct between 0 and 100),
+  constraint feature_flags_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.feature_flags is 'class=operational;scope=shared;owner=kernel;fhir=none;retention=operational;about=Feature switches; the row of a tenant overrides the shared row.';
@@ -1748,7 +1754,9 @@ create table if not exists core.id_sequences (
   constraint id_sequences_check_algo_known check (check_algo in ('none', 'mod10', 'verhoeff', 'mod37_2')),
   constraint id_sequences_pad_range check (pad between 0 and 12),
   constraint id_sequences_counts_up check (last_value >= 0),
-  constraint id_sequences_max_len_range check (max_len between 1 and 200)
+  constraint id_sequences_max_len_range check (max_len between 1 and 200),
+  constraint id_sequences_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.id_sequences is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=operational;about=Counters behind MRNs, appointment numbers, tokens and invoice numbers.';
@@ -1798,7 +1806,9 @@ create table if not exists core.idempotency_keys (
   constraint idempotency_keys_key_key unique (tenant_id, operation, key),
   constraint idempotency_keys_key_length check (length(key) between 8 and 200),
   constraint idempotency_keys_status_known check (status in ('in_progress', 'succeeded', 'failed')),
-  constraint idempotency_keys_answered check (status <> 'succeeded' or response is not null)
+  constraint idempotency_keys_answered check (status <> 'succeeded' or response is not null),
+  constraint idempotency_keys_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create index if not exists idempotency_keys_expires_idx on core.idempotency_keys (tenant_id, expires_at);
@@ -1962,7 +1972,9 @@ create table if not exists core.encryption_keys (
   constraint encryption_keys_status_known check (status in ('active', 'retiring', 'retired', 'destroyed')),
   constraint encryption_keys_destroyed_is_gone check (
     (status = 'destroyed') = (wrapped_key is null) and (status = 'destroyed') = (destroyed_at is not null)
-  )
+  ),
+  constraint encryption_keys_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists encryption_keys_active_key
@@ -2067,7 +2079,9 @@ create table if not exists core.entity_refs (
   updated_by uuid,
   constraint entity_refs_pkey primary key (tenant_id, id),
   constraint entity_refs_entity_key unique (tenant_id, entity_type, entity_id),
-  constraint entity_refs_lifecycle_known check (lifecycle in ('active', 'inactive', 'deleted'))
+  constraint entity_refs_lifecycle_known check (lifecycle in ('active', 'inactive', 'deleted')),
+  constraint entity_refs_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.entity_refs is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=operational;about=Rows of other services that this one refers to, kept by their events.';
@@ -2331,7 +2345,9 @@ create table if not exists audit.break_glass_sessions (
   constraint break_glass_sessions_review_whole check (
     (status = 'reviewed') = (reviewed_by is not null and reviewed_at is not null and review_outcome is not null)
   ),
-  constraint break_glass_sessions_status_known check (status in ('open', 'closed', 'expired', 'reviewed'))
+  constraint break_glass_sessions_status_known check (status in ('open', 'closed', 'expired', 'reviewed')),
+  constraint break_glass_sessions_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists break_glass_sessions_open_key
@@ -2405,7 +2421,9 @@ create table if not exists audit.audit_chain_anchors (
   constraint audit_chain_anchors_leaf_per_row check (octet_length(leaves) = row_count * 24),
   constraint audit_chain_anchors_chained check (
     digest = sha256(prev_digest || root || int8send(row_count) || int8send(seal_no) || int8send(from_txid) || int8send(to_txid))
-  )
+  ),
+  constraint audit_chain_anchors_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.audit_chain_anchors is 'class=operational;scope=tenant;owner=kernel;fhir=Provenance;retention=audit_7y;append_only=1;about=Seals over the logs: each proves a range of rows and the seal before it.';
@@ -2448,7 +2466,9 @@ create table if not exists audit.metrics_hourly (
   table_name text not null,
   action text not null,
   events bigint not null,
-  constraint metrics_hourly_pkey primary key (tenant_id, bucket, schema_name, table_name, action)
+  constraint metrics_hourly_pkey primary key (tenant_id, bucket, schema_name, table_name, action),
+  constraint metrics_hourly_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.metrics_hourly is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=audit_7y;about=Sealed audit events per hour, table and action.';
@@ -2478,7 +2498,9 @@ create table if not exists audit.compliance_daily (
   events bigint not null,
   without_actor bigint not null,
   without_purpose bigint not null,
-  constraint compliance_daily_pkey primary key (tenant_id, bucket, action, actor_role)
+  constraint compliance_daily_pkey primary key (tenant_id, bucket, action, actor_role),
+  constraint compliance_daily_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.compliance_daily is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=audit_7y;about=Sealed audit events per day, action and role, with those that name no actor or purpose.';
@@ -2614,7 +2636,9 @@ create table if not exists auth.users (
   constraint users_username_lower_case check (username = lower(username) and username <> ''),
   constraint users_password_hashed check (password_hash ~ '^\$(argon2id|scrypt)\$'),
   constraint users_failed_attempts_range check (failed_attempts between 0 and 50),
-  constraint users_system_without_password check (primary_role <> 'system' or password_hash is null)
+  constraint users_system_without_password check (primary_role <> 'system' or password_hash is null),
+  constraint users_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists users_username_key on auth.users (tenant_id, username) where deleted_at is null;
@@ -2688,7 +2712,9 @@ create table if not exists auth.roles (
   constraint roles_pkey primary key (id),
   constraint roles_code_key unique nulls not distinct (tenant_id, code),
   constraint roles_code_format check (code ~ '^[a-z][a-z0-9_]{1,49}$'),
-  constraint roles_system_is_shared check (is_system = (tenant_id is null))
+  constraint roles_system_is_shared check (is_system = (tenant_id is null)),
+  constraint roles_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table auth.roles is 'class=operational;scope=shared;owner=auth;fhir=none;retention=operational;about=Named bundles of permissions: the shared system roles and a tenant''s own.';
@@ -2757,7 +2783,13 @@ create table if not exists auth.role_permissions (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint role_permissions_pkey primary key (id),
-  constraint role_permissions_role_permission_key unique nulls not distinct (tenant_id, role_id, permission_code)
+  constraint role_permissions_role_permission_key unique nulls not distinct (tenant_id, role_id, permission_code),
+  constraint role_permissions_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint role_permissions_role_fkey
+    foreign key (role_id) references auth.roles (id) on delete cascade,
+  constraint role_permissions_permission_fkey
+    foreign key (permission_code) references auth.permissions (code)
 );
 
 create index if not exists role_permissions_role_idx on auth.role_permissions (role_id, tenant_id);
@@ -2811,7 +2843,13 @@ create table if not exists auth.user_roles (
     tstzrange(valid_from, valid_to) with &&
   ),
   constraint user_roles_valid_to_after_valid_from check (valid_to is null or valid_to > valid_from),
-  constraint user_roles_not_granted_to_self check (granted_by <> user_id)
+  constraint user_roles_not_granted_to_self check (granted_by <> user_id),
+  constraint user_roles_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint user_roles_user_fkey
+    foreign key (tenant_id, user_id) references auth.users (tenant_id, id),
+  constraint user_roles_role_fkey
+    foreign key (role_id) references auth.roles (id)
 );
 
 create index if not exists user_roles_user_idx on auth.user_roles (tenant_id, user_id);
@@ -2875,7 +2913,11 @@ create table if not exists auth.sessions (
   constraint sessions_refresh_hash_is_sha256 check (octet_length(refresh_hash) = 32),
   constraint sessions_idle_at_most_30_minutes check (idle_expires_at <= last_seen_at + interval '30 minutes'),
   constraint sessions_at_most_24_hours check (expires_at <= issued_at + interval '24 hours'),
-  constraint sessions_revoked_with_reason check ((revoked_at is null) = (revoke_reason is null))
+  constraint sessions_revoked_with_reason check ((revoked_at is null) = (revoke_reason is null)),
+  constraint sessions_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint sessions_user_fkey
+    foreign key (tenant_id, user_id) references auth.users (tenant_id, id)
 );
 
 create index if not exists sessions_user_idx on auth.sessions (tenant_id, user_id);
@@ -2932,7 +2974,11 @@ create table if not exists auth.mfa_factors (
   constraint mfa_factors_pkey primary key (tenant_id, id),
   constraint mfa_factors_kind_check check (kind in ('totp', 'webauthn', 'sms_otp', 'recovery_code')),
   constraint mfa_factors_at_most_5_attempts check (challenge_attempts between 0 and 5),
-  constraint mfa_factors_challenge_expires check ((challenge_hash is null) = (challenge_expires_at is null))
+  constraint mfa_factors_challenge_expires check ((challenge_hash is null) = (challenge_expires_at is null)),
+  constraint mfa_factors_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint mfa_factors_user_fkey
+    foreign key (tenant_id, user_id) references auth.users (tenant_id, id)
 );
 
 create index if not exists mfa_factors_user_idx on auth.mfa_factors (tenant_id, user_id);
@@ -2993,7 +3039,11 @@ create table if not exists auth.api_clients (
   constraint api_clients_status_check check (status in ('active', 'suspended', 'revoked')),
   constraint api_clients_keys_or_secret check (num_nonnulls(jwks_uri, secret_hash) = 1),
   constraint api_clients_jwks_over_https check (jwks_uri ~ '^https://'),
-  constraint api_clients_rate_limit_positive check (rate_limit_per_min > 0)
+  constraint api_clients_rate_limit_positive check (rate_limit_per_min > 0),
+  constraint api_clients_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint api_clients_owner_user_fkey
+    foreign key (tenant_id, owner_user_id) references auth.users (tenant_id, id)
 );
 
 create index if not exists api_clients_owner_user_idx on auth.api_clients (tenant_id, owner_user_id);
@@ -3041,207 +3091,6 @@ grant select on auth.api_clients to auth_ro;
 -- Indexes that erasure needs on tables of others: the keys of a person, and who has been here longest.
 create index if not exists encryption_keys_subject_idx on core.encryption_keys (tenant_id, subject_type, subject_id)
   where subject_id is not null;
-
-
--- =====================================================================================================================
--- FOREIGN KEYS
--- =====================================================================================================================
-
--- core: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.tenants'::pg_catalog.regclass and conname = 'tenants_parent_tenant_fkey') then
-    alter table core.tenants add constraint tenants_parent_tenant_fkey
-  foreign key (parent_tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.system_settings'::pg_catalog.regclass and conname = 'system_settings_tenant_fkey') then
-    alter table core.system_settings add constraint system_settings_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.feature_flags'::pg_catalog.regclass and conname = 'feature_flags_tenant_fkey') then
-    alter table core.feature_flags add constraint feature_flags_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.id_sequences'::pg_catalog.regclass and conname = 'id_sequences_tenant_fkey') then
-    alter table core.id_sequences add constraint id_sequences_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.idempotency_keys'::pg_catalog.regclass and conname = 'idempotency_keys_tenant_fkey') then
-    alter table core.idempotency_keys add constraint idempotency_keys_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.encryption_keys'::pg_catalog.regclass and conname = 'encryption_keys_tenant_fkey') then
-    alter table core.encryption_keys add constraint encryption_keys_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.entity_refs'::pg_catalog.regclass and conname = 'entity_refs_tenant_fkey') then
-    alter table core.entity_refs add constraint entity_refs_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
--- audit: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.break_glass_sessions'::pg_catalog.regclass and conname = 'break_glass_sessions_tenant_fkey') then
-    alter table audit.break_glass_sessions add constraint break_glass_sessions_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.audit_chain_anchors'::pg_catalog.regclass and conname = 'audit_chain_anchors_tenant_fkey') then
-    alter table audit.audit_chain_anchors add constraint audit_chain_anchors_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.metrics_hourly'::pg_catalog.regclass and conname = 'metrics_hourly_tenant_fkey') then
-    alter table audit.metrics_hourly add constraint metrics_hourly_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.compliance_daily'::pg_catalog.regclass and conname = 'compliance_daily_tenant_fkey') then
-    alter table audit.compliance_daily add constraint compliance_daily_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
--- auth: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'auth.users'::pg_catalog.regclass and conname = 'users_tenant_fkey') then
-    alter table auth.users add constraint users_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'auth.roles'::pg_catalog.regclass and conname = 'roles_tenant_fkey') then
-    alter table auth.roles add constraint roles_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'auth.role_permissions'::pg_catalog.regclass and conname = 'role_permissions_tenant_fkey') then
-    alter table auth.role_permissions add constraint role_permissions_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'auth.role_permissions'::pg_catalog.regclass and conname = 'role_permissions_role_fkey') then
-    alter table auth.role_permissions add constraint role_permissions_role_fkey
-  foreign key (role_id) references auth.roles (id) on delete cascade;
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'auth.role_permissions'::pg_catalog.regclass and conname = 'role_permissions_permission_fkey') then
-    alter table auth.role_permissions add constraint role_permissions_permission_fkey
-  foreign key (permission_code) references auth.permissions (code);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'auth.user_roles'::pg_catalog.regclass and conname = 'user_roles_tenant_fkey') then
-    alter table auth.user_roles add constraint user_roles_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'auth.user_roles'::pg_catalog.regclass and conname = 'user_roles_user_fkey') then
-    alter table auth.user_roles add constraint user_roles_user_fkey
-  foreign key (tenant_id, user_id) references auth.users (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'auth.user_roles'::pg_catalog.regclass and conname = 'user_roles_role_fkey') then
-    alter table auth.user_roles add constraint user_roles_role_fkey
-  foreign key (role_id) references auth.roles (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'auth.sessions'::pg_catalog.regclass and conname = 'sessions_tenant_fkey') then
-    alter table auth.sessions add constraint sessions_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'auth.sessions'::pg_catalog.regclass and conname = 'sessions_user_fkey') then
-    alter table auth.sessions add constraint sessions_user_fkey
-  foreign key (tenant_id, user_id) references auth.users (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'auth.mfa_factors'::pg_catalog.regclass and conname = 'mfa_factors_tenant_fkey') then
-    alter table auth.mfa_factors add constraint mfa_factors_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'auth.mfa_factors'::pg_catalog.regclass and conname = 'mfa_factors_user_fkey') then
-    alter table auth.mfa_factors add constraint mfa_factors_user_fkey
-  foreign key (tenant_id, user_id) references auth.users (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'auth.api_clients'::pg_catalog.regclass and conname = 'api_clients_tenant_fkey') then
-    alter table auth.api_clients add constraint api_clients_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'auth.api_clients'::pg_catalog.regclass and conname = 'api_clients_owner_user_fkey') then
-    alter table auth.api_clients add constraint api_clients_owner_user_fkey
-  foreign key (tenant_id, owner_user_id) references auth.users (tenant_id, id);
-  end if;
-end
-$$;
 
 
 -- =====================================================================================================================

@@ -3,8 +3,8 @@
 -- Built from the modules by `imhotep bundle --topology services`. Do not edit: change a module and build again.
 -- Repeatable: a second run changes nothing. One transaction: psql -1 -f, or one simple query.
 --
--- Order: foundations (schemas, roles, types, functions that tables need), tables, foreign keys, functions, views, grants;
--- in each part the modules in the order in which they need each other:
+-- Order: foundations (schemas, roles, types, functions that tables need), tables with their foreign keys to tables above
+-- them, all other foreign keys, functions, views, grants; in each part the modules in the order in which they need each other:
 --   core       Kernel installed in every service database: tenancy, context, numbering, idempotency, outbox, crypto, settings, state-machine rules.
 --   audit      Append-only evidence: who did and who saw what. Partitioned, sealed in the background.
 --   billing    Charges, invoices, allocations, double-entry ledger.
@@ -1849,7 +1849,9 @@ create table if not exists core.tenants (
   constraint tenants_country_form check (country ~ '^[A-Z]{2}$'),
   constraint tenants_currency_form check (currency ~ '^[A-Z]{3}$'),
   constraint tenants_status_known check (status in ('provisioning', 'active', 'suspended', 'closing', 'closed')),
-  constraint tenants_not_own_parent check (parent_tenant_id <> id)
+  constraint tenants_not_own_parent check (parent_tenant_id <> id),
+  constraint tenants_parent_tenant_fkey
+    foreign key (parent_tenant_id) references core.tenants (id)
 );
 
 create index if not exists tenants_parent_tenant_idx on core.tenants (parent_tenant_id);
@@ -1949,7 +1951,9 @@ create table if not exists core.system_settings (
       else true
     end
   ),
-  constraint system_settings_protected_is_shared check (not is_protected or tenant_id is null)
+  constraint system_settings_protected_is_shared check (not is_protected or tenant_id is null),
+  constraint system_settings_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.system_settings is 'class=operational;scope=shared;owner=kernel;fhir=none;retention=operational;about=Typed settings; the row of a tenant overrides the shared row.';
@@ -2012,7 +2016,9 @@ create table if not exists core.feature_flags (
   constraint feature_flags_pkey primary key (id),
   constraint feature_flags_key_key unique nulls not distinct (tenant_id, key),
   constraint feature_flags_key_form check (key ~ '^[a-z0-9_.]+$'),
-  constraint feature_flags_rollout_percent check (rollout_pct between 0 and 100)
+  constraint feature_flags_rollout_percent check (rollout_pct between 0 and 100),
+  constraint feature_flags_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.feature_flags is 'class=operational;scope=shared;owner=kernel;fhir=none;retention=operational;about=Feature switches; the row of a tenant overrides the shared row.';
@@ -2067,7 +2073,9 @@ create table if not exists core.id_sequences (
   constraint id_sequences_check_algo_known check (check_algo in ('none', 'mod10', 'verhoeff', 'mod37_2')),
   constraint id_sequences_pad_range check (pad between 0 and 12),
   constraint id_sequences_counts_up check (last_value >= 0),
-  constraint id_sequences_max_len_range check (max_len between 1 and 200)
+  constraint id_sequences_max_len_range check (max_len between 1 and 200),
+  constraint id_sequences_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.id_sequences is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=operational;about=Counters behind MRNs, appointment numbers, tokens and invoice numbers.';
@@ -2117,7 +2125,9 @@ create table if not exists core.idempotency_keys (
   constraint idempotency_keys_key_key unique (tenant_id, operation, key),
   constraint idempotency_keys_key_length check (length(key) between 8 and 200),
   constraint idempotency_keys_status_known check (status in ('in_progress', 'succeeded', 'failed')),
-  constraint idempotency_keys_answered check (status <> 'succeeded' or response is not null)
+  constraint idempotency_keys_answered check (status <> 'succeeded' or response is not null),
+  constraint idempotency_keys_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create index if not exists idempotency_keys_expires_idx on core.idempotency_keys (tenant_id, expires_at);
@@ -2281,7 +2291,9 @@ create table if not exists core.encryption_keys (
   constraint encryption_keys_status_known check (status in ('active', 'retiring', 'retired', 'destroyed')),
   constraint encryption_keys_destroyed_is_gone check (
     (status = 'destroyed') = (wrapped_key is null) and (status = 'destroyed') = (destroyed_at is not null)
-  )
+  ),
+  constraint encryption_keys_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists encryption_keys_active_key
@@ -2386,7 +2398,9 @@ create table if not exists core.entity_refs (
   updated_by uuid,
   constraint entity_refs_pkey primary key (tenant_id, id),
   constraint entity_refs_entity_key unique (tenant_id, entity_type, entity_id),
-  constraint entity_refs_lifecycle_known check (lifecycle in ('active', 'inactive', 'deleted'))
+  constraint entity_refs_lifecycle_known check (lifecycle in ('active', 'inactive', 'deleted')),
+  constraint entity_refs_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.entity_refs is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=operational;about=Rows of other services that this one refers to, kept by their events.';
@@ -2650,7 +2664,9 @@ create table if not exists audit.break_glass_sessions (
   constraint break_glass_sessions_review_whole check (
     (status = 'reviewed') = (reviewed_by is not null and reviewed_at is not null and review_outcome is not null)
   ),
-  constraint break_glass_sessions_status_known check (status in ('open', 'closed', 'expired', 'reviewed'))
+  constraint break_glass_sessions_status_known check (status in ('open', 'closed', 'expired', 'reviewed')),
+  constraint break_glass_sessions_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists break_glass_sessions_open_key
@@ -2724,7 +2740,9 @@ create table if not exists audit.audit_chain_anchors (
   constraint audit_chain_anchors_leaf_per_row check (octet_length(leaves) = row_count * 24),
   constraint audit_chain_anchors_chained check (
     digest = sha256(prev_digest || root || int8send(row_count) || int8send(seal_no) || int8send(from_txid) || int8send(to_txid))
-  )
+  ),
+  constraint audit_chain_anchors_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.audit_chain_anchors is 'class=operational;scope=tenant;owner=kernel;fhir=Provenance;retention=audit_7y;append_only=1;about=Seals over the logs: each proves a range of rows and the seal before it.';
@@ -2767,7 +2785,9 @@ create table if not exists audit.metrics_hourly (
   table_name text not null,
   action text not null,
   events bigint not null,
-  constraint metrics_hourly_pkey primary key (tenant_id, bucket, schema_name, table_name, action)
+  constraint metrics_hourly_pkey primary key (tenant_id, bucket, schema_name, table_name, action),
+  constraint metrics_hourly_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.metrics_hourly is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=audit_7y;about=Sealed audit events per hour, table and action.';
@@ -2797,7 +2817,9 @@ create table if not exists audit.compliance_daily (
   events bigint not null,
   without_actor bigint not null,
   without_purpose bigint not null,
-  constraint compliance_daily_pkey primary key (tenant_id, bucket, action, actor_role)
+  constraint compliance_daily_pkey primary key (tenant_id, bucket, action, actor_role),
+  constraint compliance_daily_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.compliance_daily is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=audit_7y;about=Sealed audit events per day, action and role, with those that name no actor or purpose.';
@@ -2942,7 +2964,8 @@ create table if not exists billing.charge_master (
   constraint charge_master_price_not_negative check (base_price >= 0),
   constraint charge_master_exempt_has_no_gst check (not is_exempt or gst_rate = 0),
   constraint charge_master_package_names_components check ((kind = 'package') = (package_components is not null)),
-  constraint charge_master_components_are_a_list check (jsonb_typeof(package_components) = 'array')
+  constraint charge_master_components_are_a_list check (jsonb_typeof(package_components) = 'array'),
+  constraint charge_master_tenant_fkey foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists charge_master_code_key on billing.charge_master (tenant_id, code) where deleted_at is null;
@@ -3007,7 +3030,9 @@ create table if not exists billing.tariffs (
   ),
   constraint tariffs_price_not_negative check (price >= 0),
   constraint tariffs_discount_pct_range check (discount_pct between 0 and 100),
-  constraint tariffs_valid_from_a_day check (not isempty(valid_during) and not lower_inf(valid_during))
+  constraint tariffs_valid_from_a_day check (not isempty(valid_during) and not lower_inf(valid_during)),
+  constraint tariffs_tenant_fkey foreign key (tenant_id) references core.tenants (id),
+  constraint tariffs_charge_fkey foreign key (tenant_id, charge_id) references billing.charge_master (tenant_id, id)
 );
 
 comment on index billing.tariffs_one_price_a_day is 'about=Guards writes only; billing.find_price reads the few tariffs of a charge by tariffs_charge_idx.';
@@ -3080,7 +3105,8 @@ create table if not exists billing.accounts (
   constraint accounts_status_check check (status in ('active', 'on_hold', 'settling', 'closed')),
   constraint accounts_coverage_names_payer check (coverage_id is null or payer_id is not null),
   constraint accounts_credit_limit_not_negative check (credit_limit >= 0),
-  constraint accounts_closed_at_zero check (status <> 'closed' or (balance = 0 and closed_at is not null))
+  constraint accounts_closed_at_zero check (status <> 'closed' or (balance = 0 and closed_at is not null)),
+  constraint accounts_tenant_fkey foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists accounts_one_open_per_encounter on billing.accounts (tenant_id, encounter_id) where status <> 'closed';
@@ -3178,7 +3204,13 @@ create table if not exists billing.charge_items (
   constraint charge_items_billed_has_invoice_line check ((status = 'billed') = (invoice_item_id is not null)),
   constraint charge_items_aborted_has_reason check (status <> 'aborted' or cancel_reason is not null),
   constraint charge_items_in_package_not_billable check (package_charge_item_id is null or status in ('not_billable', 'aborted')),
-  constraint charge_items_not_in_itself check (package_charge_item_id <> id)
+  constraint charge_items_not_in_itself check (package_charge_item_id <> id),
+  constraint charge_items_tenant_fkey foreign key (tenant_id) references core.tenants (id),
+  constraint charge_items_account_fkey foreign key (tenant_id, account_id) references billing.accounts (tenant_id, id),
+  constraint charge_items_charge_fkey foreign key (tenant_id, charge_id)
+    references billing.charge_master (tenant_id, id),
+  constraint charge_items_package_charge_item_fkey foreign key (tenant_id, package_charge_item_id)
+    references billing.charge_items (tenant_id, id)
 );
 
 create unique index if not exists charge_items_once_per_source
@@ -3323,7 +3355,11 @@ create table if not exists billing.invoices (
   constraint invoices_write_off_approved check (
     written_off = 0 or (write_off_reason is not null and write_off_approved_by is not null)
   ),
-  constraint invoices_discarded_has_reason check (status <> 'discarded' or cancelled_reason is not null)
+  constraint invoices_discarded_has_reason check (status <> 'discarded' or cancelled_reason is not null),
+  constraint invoices_tenant_fkey foreign key (tenant_id) references core.tenants (id),
+  constraint invoices_account_fkey foreign key (tenant_id, account_id) references billing.accounts (tenant_id, id),
+  constraint invoices_original_invoice_fkey foreign key (tenant_id, original_invoice_id)
+    references billing.invoices (tenant_id, id)
 );
 
 create index if not exists invoices_account_idx on billing.invoices (tenant_id, account_id);
@@ -3446,7 +3482,13 @@ create table if not exists billing.invoice_items (
   constraint invoice_items_quantity_positive check (quantity > 0),
   constraint invoice_items_discount_within_price check (discount between 0 and quantity * unit_price),
   constraint invoice_items_net_adds_up check (net = round(quantity * unit_price - discount + tax, 2)),
-  constraint invoice_items_not_credit_of_itself check (credits_item_id <> id)
+  constraint invoice_items_not_credit_of_itself check (credits_item_id <> id),
+  constraint invoice_items_tenant_fkey foreign key (tenant_id) references core.tenants (id),
+  constraint invoice_items_invoice_fkey foreign key (tenant_id, invoice_id) references billing.invoices (tenant_id, id),
+  constraint invoice_items_charge_fkey foreign key (tenant_id, charge_id)
+    references billing.charge_master (tenant_id, id),
+  constraint invoice_items_credits_item_fkey foreign key (tenant_id, credits_item_id)
+    references billing.invoice_items (tenant_id, id)
 );
 
 create index if not exists invoice_items_charge_idx on billing.invoice_items (tenant_id, charge_id);
@@ -3508,7 +3550,14 @@ create table if not exists billing.payment_allocations (
   constraint payment_allocations_amount_not_zero check (amount <> 0),
   constraint payment_allocations_one_source check (num_nonnulls(payment_id, claim_payment_id, credit_note_id) = 1),
   constraint payment_allocations_below_zero_reverses check ((amount < 0) = (reverses_id is not null)),
-  constraint payment_allocations_reversal_has_reason check (reverses_id is null or reason is not null)
+  constraint payment_allocations_reversal_has_reason check (reverses_id is null or reason is not null),
+  constraint payment_allocations_tenant_fkey foreign key (tenant_id) references core.tenants (id),
+  constraint payment_allocations_invoice_fkey foreign key (tenant_id, invoice_id)
+    references billing.invoices (tenant_id, id),
+  constraint payment_allocations_credit_note_fkey foreign key (tenant_id, credit_note_id)
+    references billing.invoices (tenant_id, id),
+  constraint payment_allocations_reverses_fkey foreign key (tenant_id, reverses_id)
+    references billing.payment_allocations (tenant_id, id)
 );
 
 create unique index if not exists payment_allocations_idempotency_key
@@ -3591,7 +3640,8 @@ create table if not exists billing.ledger_entries (
   ),
   constraint ledger_entries_direction_check check (direction in ('debit', 'credit')),
   constraint ledger_entries_currency_form check (currency ~ '^[A-Z]{3}$'),
-  constraint ledger_entries_amount_positive check (amount > 0)
+  constraint ledger_entries_amount_positive check (amount > 0),
+  constraint ledger_entries_tenant_fkey foreign key (tenant_id) references core.tenants (id)
 );
 
 create index if not exists ledger_entries_day_idx on billing.ledger_entries (tenant_id, posted_at);
@@ -3671,7 +3721,9 @@ create table if not exists insurance.payers (
     preauth_tat_minutes > 0 and query_response_hours > 0 and claim_submit_days > 0 and settle_days > 0
     and coalesce(discharge_tat_minutes, 1) > 0 and coalesce(portability_settle_days, 1) > 0 and coalesce(backdate_days, 0) >= 0
   ),
-  constraint payers_state_form check (state_code ~ '^[A-Z]{2}$')
+  constraint payers_state_form check (state_code ~ '^[A-Z]{2}$'),
+  constraint payers_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table insurance.payers is 'class=reference;scope=shared;owner=billing;fhir=Organization;retention=reference;about=Insurers, TPAs, state health agencies, government schemes.';
@@ -3747,7 +3799,11 @@ create table if not exists insurance.insurance_plans (
   constraint insurance_plans_source_known check (source in ('nhcx_insuranceplan', 'upload', 'manual')),
   constraint insurance_plans_sum_not_negative check (sum_insured >= 0),
   constraint insurance_plans_active_has_dates check (status <> 'active' or not isempty(period)),
-  constraint insurance_plans_status_known check (status in ('draft', 'active', 'failed', 'retired'))
+  constraint insurance_plans_status_known check (status in ('draft', 'active', 'failed', 'retired')),
+  constraint insurance_plans_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint insurance_plans_payer_fkey
+    foreign key (payer_id) references insurance.payers (id)
 );
 
 create index if not exists insurance_plans_payer_idx on insurance.insurance_plans (payer_id, tenant_id);
@@ -3845,7 +3901,11 @@ create table if not exists insurance.benefit_packages (
   constraint benefit_packages_stratum_limit_needs_strata check (
     stratification_allowed or maximum_stratification_allowed is null
   ),
-  constraint benefit_packages_cycle_limit_needs_cycles check (cyclic_procedure or maximum_cycles_allowed is null)
+  constraint benefit_packages_cycle_limit_needs_cycles check (cyclic_procedure or maximum_cycles_allowed is null),
+  constraint benefit_packages_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint benefit_packages_plan_fkey
+    foreign key (plan_id) references insurance.insurance_plans (id)
 );
 
 create index if not exists benefit_packages_plan_idx on insurance.benefit_packages (plan_id, tenant_id);
@@ -3936,7 +3996,13 @@ create table if not exists insurance.coverages (
   constraint coverages_balance_not_negative check (balance >= 0),
   constraint coverages_family_is_searchable check ((family_id_enc is null) = (family_id_bidx is null)),
   constraint coverages_rank_from_one check (rank >= 1),
-  constraint coverages_active_is_verified check (status <> 'active' or verified_at is not null)
+  constraint coverages_active_is_verified check (status <> 'active' or verified_at is not null),
+  constraint coverages_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint coverages_payer_fkey
+    foreign key (payer_id) references insurance.payers (id),
+  constraint coverages_plan_fkey
+    foreign key (plan_id) references insurance.insurance_plans (id)
 );
 
 create unique index if not exists coverages_member_once on insurance.coverages (
@@ -4056,7 +4122,13 @@ create table if not exists insurance.eligibility_checks (
   ),
   constraint eligibility_checks_balance_not_negative check (balance >= 0),
   constraint eligibility_checks_coverage_or_discovery check (coverage_id is not null or purposes <@ array['discovery']),
-  constraint eligibility_checks_complete_has_outcome check (status <> 'complete' or outcome is not null)
+  constraint eligibility_checks_complete_has_outcome check (status <> 'complete' or outcome is not null),
+  constraint eligibility_checks_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint eligibility_checks_coverage_fkey
+    foreign key (tenant_id, coverage_id) references insurance.coverages (tenant_id, id),
+  constraint eligibility_checks_payer_fkey
+    foreign key (payer_id) references insurance.payers (id)
 );
 
 create index if not exists eligibility_checks_coverage_idx on insurance.eligibility_checks (tenant_id, coverage_id)
@@ -4175,7 +4247,13 @@ create table if not exists insurance.pmjay_cases (
   constraint pmjay_cases_cancelled_has_reason check (status <> 'cancelled' or cancel_reason is not null),
   constraint pmjay_cases_wallet_not_negative check (wallet_blocked >= 0 and wallet_used >= 0),
   constraint pmjay_cases_used_within_blocked check (wallet_used <= wallet_blocked),
-  constraint pmjay_cases_newborn_names_mother check (not is_newborn or mother_case_id is not null)
+  constraint pmjay_cases_newborn_names_mother check (not is_newborn or mother_case_id is not null),
+  constraint pmjay_cases_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint pmjay_cases_coverage_fkey
+    foreign key (tenant_id, coverage_id) references insurance.coverages (tenant_id, id),
+  constraint pmjay_cases_mother_case_fkey
+    foreign key (tenant_id, mother_case_id) references insurance.pmjay_cases (tenant_id, id)
 );
 
 create unique index if not exists pmjay_cases_tms_case_once on insurance.pmjay_cases (tenant_id, tms_case_id)
@@ -4373,7 +4451,17 @@ create table if not exists insurance.insurance_claims (
   constraint insurance_claims_submitted_claim_has_limit check (
     use <> 'claim' or submitted_at is null or submit_by is not null
   ),
-  constraint insurance_claims_late_has_reason check (submitted_at <= submit_by or delay_reason is not null)
+  constraint insurance_claims_late_has_reason check (submitted_at <= submit_by or delay_reason is not null),
+  constraint insurance_claims_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint insurance_claims_case_fkey
+    foreign key (tenant_id, case_id) references insurance.pmjay_cases (tenant_id, id),
+  constraint insurance_claims_coverage_fkey
+    foreign key (tenant_id, coverage_id) references insurance.coverages (tenant_id, id),
+  constraint insurance_claims_payer_fkey
+    foreign key (payer_id) references insurance.payers (id),
+  constraint insurance_claims_related_claim_fkey
+    foreign key (tenant_id, related_claim_id) references insurance.insurance_claims (tenant_id, id)
 );
 
 create unique index if not exists insurance_claims_approval_reference_once on insurance.insurance_claims (tenant_id, payer_id, pre_auth_ref)
@@ -4566,7 +4654,13 @@ create table if not exists insurance.insurance_claim_items (
   ),
   constraint insurance_claim_items_implant_is_named check (implant_count = 0 or implant_code is not null),
   constraint insurance_claim_items_net_is_product check (net = round(quantity * unit_price * factor, 2)),
-  constraint insurance_claim_items_approved_within_net check (approved_amount between 0 and net)
+  constraint insurance_claim_items_approved_within_net check (approved_amount between 0 and net),
+  constraint insurance_claim_items_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint insurance_claim_items_claim_fkey
+    foreign key (tenant_id, claim_id) references insurance.insurance_claims (tenant_id, id),
+  constraint insurance_claim_items_package_fkey
+    foreign key (package_id) references insurance.benefit_packages (id)
 );
 
 create index if not exists insurance_claim_items_package_idx on insurance.insurance_claim_items (package_id, tenant_id)
@@ -4641,7 +4735,13 @@ create table if not exists insurance.adjudication_events (
   constraint adjudication_events_actor_role_known check (
     actor_role in ('PMAM', 'MEDCO', 'PPD', 'CPD', 'CEX', 'ACO', 'SHA', 'PAYER', 'SYSTEM', 'PROVIDER')
   ),
-  constraint adjudication_events_of_case_or_claim check (num_nonnulls(case_id, claim_id) >= 1)
+  constraint adjudication_events_of_case_or_claim check (num_nonnulls(case_id, claim_id) >= 1),
+  constraint adjudication_events_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint adjudication_events_case_fkey
+    foreign key (tenant_id, case_id) references insurance.pmjay_cases (tenant_id, id),
+  constraint adjudication_events_claim_fkey
+    foreign key (tenant_id, claim_id) references insurance.insurance_claims (tenant_id, id)
 );
 
 create index if not exists adjudication_events_case_idx on insurance.adjudication_events (tenant_id, case_id, occurred_at)
@@ -4719,7 +4819,13 @@ create table if not exists insurance.claim_documents (
   ),
   constraint claim_documents_hash_is_sha256 check (octet_length(sha256) = 32),
   constraint claim_documents_refusal_has_reason check (accepted is not false or reject_reason is not null),
-  constraint claim_documents_paper_or_answer check (num_nonnulls(document_id, questionnaire_response) = 1)
+  constraint claim_documents_paper_or_answer check (num_nonnulls(document_id, questionnaire_response) = 1),
+  constraint claim_documents_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint claim_documents_claim_fkey
+    foreign key (tenant_id, claim_id) references insurance.insurance_claims (tenant_id, id),
+  constraint claim_documents_case_fkey
+    foreign key (tenant_id, case_id) references insurance.pmjay_cases (tenant_id, id)
 );
 
 create index if not exists claim_documents_criterion_idx on insurance.claim_documents (criterion_id, tenant_id)
@@ -4794,7 +4900,11 @@ create table if not exists insurance.payer_queries (
   constraint payer_queries_raised_by_payer check (raised_by_role in ('PPD', 'CPD', 'CEX', 'ACO', 'SHA', 'PAYER')),
   constraint payer_queries_answered_by_someone check (
     status <> 'answered' or (answered_at is not null and answered_by is not null)
-  )
+  ),
+  constraint payer_queries_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint payer_queries_claim_fkey
+    foreign key (tenant_id, claim_id) references insurance.insurance_claims (tenant_id, id)
 );
 
 create index if not exists payer_queries_open_idx on insurance.payer_queries (tenant_id, due_at) where status = 'open';
@@ -4875,7 +4985,13 @@ create table if not exists insurance.claim_payments (
     status not in ('acknowledged', 'reconciled') or (acknowledged_at is not null and ack_workflow_code is not null)
   ),
   constraint claim_payments_net_is_amount_less_tax check (net = amount - tds),
-  constraint claim_payments_allocated_within_amount check (allocated between 0 and amount)
+  constraint claim_payments_allocated_within_amount check (allocated between 0 and amount),
+  constraint claim_payments_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint claim_payments_payer_fkey
+    foreign key (payer_id) references insurance.payers (id),
+  constraint claim_payments_claim_fkey
+    foreign key (tenant_id, claim_id) references insurance.insurance_claims (tenant_id, id)
 );
 
 create index if not exists claim_payments_open_idx on insurance.claim_payments (tenant_id, paid_on)
@@ -4969,7 +5085,11 @@ create table if not exists insurance.beneficiary_authentications (
   constraint beneficiary_authentications_exception_by_another check (exception_approved_by <> created_by),
   constraint beneficiary_authentications_success_is_dated check (
     status <> 'authenticated' or authenticated_at is not null
-  )
+  ),
+  constraint beneficiary_authentications_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint beneficiary_authentications_payer_fkey
+    foreign key (payer_id) references insurance.payers (id)
 );
 
 create unique index if not exists beneficiary_authentications_one_live_per_stage on insurance.beneficiary_authentications (tenant_id, encounter_id, payer_id, stage)
@@ -5077,7 +5197,9 @@ create table if not exists insurance.nhcx_messages (
       'request.initiated', 'request.queued', 'request.dispatched', 'request.retry', 'response.complete',
       'response.partial', 'response.error', 'response.redirect'
     )
-  )
+  ),
+  constraint nhcx_messages_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists nhcx_messages_payload_once on insurance.nhcx_messages (tenant_id, direction, correlation_id, api_path, payload_hash)
@@ -5262,129 +5384,10 @@ comment on column patient.patients.deleted_at is 'class=operational;about=When t
 -- FOREIGN KEYS
 -- =====================================================================================================================
 
--- core: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.tenants'::pg_catalog.regclass and conname = 'tenants_parent_tenant_fkey') then
-    alter table core.tenants add constraint tenants_parent_tenant_fkey
-  foreign key (parent_tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.system_settings'::pg_catalog.regclass and conname = 'system_settings_tenant_fkey') then
-    alter table core.system_settings add constraint system_settings_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.feature_flags'::pg_catalog.regclass and conname = 'feature_flags_tenant_fkey') then
-    alter table core.feature_flags add constraint feature_flags_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.id_sequences'::pg_catalog.regclass and conname = 'id_sequences_tenant_fkey') then
-    alter table core.id_sequences add constraint id_sequences_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.idempotency_keys'::pg_catalog.regclass and conname = 'idempotency_keys_tenant_fkey') then
-    alter table core.idempotency_keys add constraint idempotency_keys_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.encryption_keys'::pg_catalog.regclass and conname = 'encryption_keys_tenant_fkey') then
-    alter table core.encryption_keys add constraint encryption_keys_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.entity_refs'::pg_catalog.regclass and conname = 'entity_refs_tenant_fkey') then
-    alter table core.entity_refs add constraint entity_refs_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
--- audit: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.break_glass_sessions'::pg_catalog.regclass and conname = 'break_glass_sessions_tenant_fkey') then
-    alter table audit.break_glass_sessions add constraint break_glass_sessions_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.audit_chain_anchors'::pg_catalog.regclass and conname = 'audit_chain_anchors_tenant_fkey') then
-    alter table audit.audit_chain_anchors add constraint audit_chain_anchors_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.metrics_hourly'::pg_catalog.regclass and conname = 'metrics_hourly_tenant_fkey') then
-    alter table audit.metrics_hourly add constraint metrics_hourly_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.compliance_daily'::pg_catalog.regclass and conname = 'compliance_daily_tenant_fkey') then
-    alter table audit.compliance_daily add constraint compliance_daily_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
 -- billing: foreign keys
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.charge_master'::pg_catalog.regclass and conname = 'charge_master_tenant_fkey') then
-    alter table billing.charge_master
-  add constraint charge_master_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.tariffs'::pg_catalog.regclass and conname = 'tariffs_tenant_fkey') then
-    alter table billing.tariffs add constraint tariffs_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.tariffs'::pg_catalog.regclass and conname = 'tariffs_charge_fkey') then
-    alter table billing.tariffs
-  add constraint tariffs_charge_fkey foreign key (tenant_id, charge_id) references billing.charge_master (tenant_id, id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.tariffs'::pg_catalog.regclass and conname = 'tariffs_payer_fkey') then
     alter table billing.tariffs add constraint tariffs_payer_fkey foreign key (payer_id) references insurance.payers (id);
   end if;
@@ -5393,9 +5396,6 @@ $$;
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.accounts'::pg_catalog.regclass and conname = 'accounts_tenant_fkey') then
-    alter table billing.accounts add constraint accounts_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.accounts'::pg_catalog.regclass and conname = 'accounts_payer_fkey') then
     alter table billing.accounts add constraint accounts_payer_fkey foreign key (payer_id) references insurance.payers (id);
   end if;
@@ -5409,23 +5409,6 @@ $$;
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.charge_items'::pg_catalog.regclass and conname = 'charge_items_tenant_fkey') then
-    alter table billing.charge_items add constraint charge_items_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.charge_items'::pg_catalog.regclass and conname = 'charge_items_account_fkey') then
-    alter table billing.charge_items
-  add constraint charge_items_account_fkey foreign key (tenant_id, account_id) references billing.accounts (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.charge_items'::pg_catalog.regclass and conname = 'charge_items_charge_fkey') then
-    alter table billing.charge_items
-  add constraint charge_items_charge_fkey foreign key (tenant_id, charge_id)
-  references billing.charge_master (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.charge_items'::pg_catalog.regclass and conname = 'charge_items_package_charge_item_fkey') then
-    alter table billing.charge_items
-  add constraint charge_items_package_charge_item_fkey foreign key (tenant_id, package_charge_item_id)
-  references billing.charge_items (tenant_id, id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.charge_items'::pg_catalog.regclass and conname = 'charge_items_invoice_item_fkey') then
     alter table billing.charge_items
   add constraint charge_items_invoice_item_fkey foreign key (tenant_id, invoice_item_id)
@@ -5436,79 +5419,18 @@ $$;
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoices'::pg_catalog.regclass and conname = 'invoices_tenant_fkey') then
-    alter table billing.invoices add constraint invoices_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoices'::pg_catalog.regclass and conname = 'invoices_account_fkey') then
-    alter table billing.invoices
-  add constraint invoices_account_fkey foreign key (tenant_id, account_id) references billing.accounts (tenant_id, id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoices'::pg_catalog.regclass and conname = 'invoices_payer_fkey') then
     alter table billing.invoices add constraint invoices_payer_fkey foreign key (payer_id) references insurance.payers (id);
   end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoices'::pg_catalog.regclass and conname = 'invoices_original_invoice_fkey') then
-    alter table billing.invoices
-  add constraint invoices_original_invoice_fkey foreign key (tenant_id, original_invoice_id)
-  references billing.invoices (tenant_id, id);
-  end if;
 end
 $$;
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoice_items'::pg_catalog.regclass and conname = 'invoice_items_tenant_fkey') then
-    alter table billing.invoice_items add constraint invoice_items_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoice_items'::pg_catalog.regclass and conname = 'invoice_items_invoice_fkey') then
-    alter table billing.invoice_items
-  add constraint invoice_items_invoice_fkey foreign key (tenant_id, invoice_id) references billing.invoices (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoice_items'::pg_catalog.regclass and conname = 'invoice_items_charge_fkey') then
-    alter table billing.invoice_items
-  add constraint invoice_items_charge_fkey foreign key (tenant_id, charge_id)
-  references billing.charge_master (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.invoice_items'::pg_catalog.regclass and conname = 'invoice_items_credits_item_fkey') then
-    alter table billing.invoice_items
-  add constraint invoice_items_credits_item_fkey foreign key (tenant_id, credits_item_id)
-  references billing.invoice_items (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.payment_allocations'::pg_catalog.regclass and conname = 'payment_allocations_tenant_fkey') then
-    alter table billing.payment_allocations
-  add constraint payment_allocations_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.payment_allocations'::pg_catalog.regclass and conname = 'payment_allocations_invoice_fkey') then
-    alter table billing.payment_allocations
-  add constraint payment_allocations_invoice_fkey foreign key (tenant_id, invoice_id)
-  references billing.invoices (tenant_id, id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.payment_allocations'::pg_catalog.regclass and conname = 'payment_allocations_claim_payment_fkey') then
     alter table billing.payment_allocations
   add constraint payment_allocations_claim_payment_fkey foreign key (tenant_id, claim_payment_id)
   references insurance.claim_payments (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.payment_allocations'::pg_catalog.regclass and conname = 'payment_allocations_credit_note_fkey') then
-    alter table billing.payment_allocations
-  add constraint payment_allocations_credit_note_fkey foreign key (tenant_id, credit_note_id)
-  references billing.invoices (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.payment_allocations'::pg_catalog.regclass and conname = 'payment_allocations_reverses_fkey') then
-    alter table billing.payment_allocations
-  add constraint payment_allocations_reverses_fkey foreign key (tenant_id, reverses_id)
-  references billing.payment_allocations (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'billing.ledger_entries'::pg_catalog.regclass and conname = 'ledger_entries_tenant_fkey') then
-    alter table billing.ledger_entries add constraint ledger_entries_tenant_fkey foreign key (tenant_id) references core.tenants (id);
   end if;
 end
 $$;
@@ -5517,218 +5439,9 @@ $$;
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.payers'::pg_catalog.regclass and conname = 'payers_tenant_fkey') then
-    alter table insurance.payers add constraint payers_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.insurance_plans'::pg_catalog.regclass and conname = 'insurance_plans_tenant_fkey') then
-    alter table insurance.insurance_plans add constraint insurance_plans_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.insurance_plans'::pg_catalog.regclass and conname = 'insurance_plans_payer_fkey') then
-    alter table insurance.insurance_plans add constraint insurance_plans_payer_fkey
-  foreign key (payer_id) references insurance.payers (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.benefit_packages'::pg_catalog.regclass and conname = 'benefit_packages_tenant_fkey') then
-    alter table insurance.benefit_packages add constraint benefit_packages_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.benefit_packages'::pg_catalog.regclass and conname = 'benefit_packages_plan_fkey') then
-    alter table insurance.benefit_packages add constraint benefit_packages_plan_fkey
-  foreign key (plan_id) references insurance.insurance_plans (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.coverages'::pg_catalog.regclass and conname = 'coverages_tenant_fkey') then
-    alter table insurance.coverages add constraint coverages_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.coverages'::pg_catalog.regclass and conname = 'coverages_payer_fkey') then
-    alter table insurance.coverages add constraint coverages_payer_fkey
-  foreign key (payer_id) references insurance.payers (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.coverages'::pg_catalog.regclass and conname = 'coverages_plan_fkey') then
-    alter table insurance.coverages add constraint coverages_plan_fkey
-  foreign key (plan_id) references insurance.insurance_plans (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.eligibility_checks'::pg_catalog.regclass and conname = 'eligibility_checks_tenant_fkey') then
-    alter table insurance.eligibility_checks add constraint eligibility_checks_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.eligibility_checks'::pg_catalog.regclass and conname = 'eligibility_checks_coverage_fkey') then
-    alter table insurance.eligibility_checks add constraint eligibility_checks_coverage_fkey
-  foreign key (tenant_id, coverage_id) references insurance.coverages (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.eligibility_checks'::pg_catalog.regclass and conname = 'eligibility_checks_payer_fkey') then
-    alter table insurance.eligibility_checks add constraint eligibility_checks_payer_fkey
-  foreign key (payer_id) references insurance.payers (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.pmjay_cases'::pg_catalog.regclass and conname = 'pmjay_cases_tenant_fkey') then
-    alter table insurance.pmjay_cases add constraint pmjay_cases_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.pmjay_cases'::pg_catalog.regclass and conname = 'pmjay_cases_coverage_fkey') then
-    alter table insurance.pmjay_cases add constraint pmjay_cases_coverage_fkey
-  foreign key (tenant_id, coverage_id) references insurance.coverages (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.pmjay_cases'::pg_catalog.regclass and conname = 'pmjay_cases_mother_case_fkey') then
-    alter table insurance.pmjay_cases add constraint pmjay_cases_mother_case_fkey
-  foreign key (tenant_id, mother_case_id) references insurance.pmjay_cases (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.insurance_claims'::pg_catalog.regclass and conname = 'insurance_claims_tenant_fkey') then
-    alter table insurance.insurance_claims add constraint insurance_claims_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.insurance_claims'::pg_catalog.regclass and conname = 'insurance_claims_case_fkey') then
-    alter table insurance.insurance_claims add constraint insurance_claims_case_fkey
-  foreign key (tenant_id, case_id) references insurance.pmjay_cases (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.insurance_claims'::pg_catalog.regclass and conname = 'insurance_claims_coverage_fkey') then
-    alter table insurance.insurance_claims add constraint insurance_claims_coverage_fkey
-  foreign key (tenant_id, coverage_id) references insurance.coverages (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.insurance_claims'::pg_catalog.regclass and conname = 'insurance_claims_payer_fkey') then
-    alter table insurance.insurance_claims add constraint insurance_claims_payer_fkey
-  foreign key (payer_id) references insurance.payers (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.insurance_claims'::pg_catalog.regclass and conname = 'insurance_claims_related_claim_fkey') then
-    alter table insurance.insurance_claims add constraint insurance_claims_related_claim_fkey
-  foreign key (tenant_id, related_claim_id) references insurance.insurance_claims (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.insurance_claim_items'::pg_catalog.regclass and conname = 'insurance_claim_items_tenant_fkey') then
-    alter table insurance.insurance_claim_items add constraint insurance_claim_items_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.insurance_claim_items'::pg_catalog.regclass and conname = 'insurance_claim_items_claim_fkey') then
-    alter table insurance.insurance_claim_items add constraint insurance_claim_items_claim_fkey
-  foreign key (tenant_id, claim_id) references insurance.insurance_claims (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.insurance_claim_items'::pg_catalog.regclass and conname = 'insurance_claim_items_package_fkey') then
-    alter table insurance.insurance_claim_items add constraint insurance_claim_items_package_fkey
-  foreign key (package_id) references insurance.benefit_packages (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.adjudication_events'::pg_catalog.regclass and conname = 'adjudication_events_tenant_fkey') then
-    alter table insurance.adjudication_events add constraint adjudication_events_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.adjudication_events'::pg_catalog.regclass and conname = 'adjudication_events_case_fkey') then
-    alter table insurance.adjudication_events add constraint adjudication_events_case_fkey
-  foreign key (tenant_id, case_id) references insurance.pmjay_cases (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.adjudication_events'::pg_catalog.regclass and conname = 'adjudication_events_claim_fkey') then
-    alter table insurance.adjudication_events add constraint adjudication_events_claim_fkey
-  foreign key (tenant_id, claim_id) references insurance.insurance_claims (tenant_id, id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.adjudication_events'::pg_catalog.regclass and conname = 'adjudication_events_message_fkey') then
     alter table insurance.adjudication_events add constraint adjudication_events_message_fkey
   foreign key (tenant_id, message_id) references insurance.nhcx_messages (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.claim_documents'::pg_catalog.regclass and conname = 'claim_documents_tenant_fkey') then
-    alter table insurance.claim_documents add constraint claim_documents_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.claim_documents'::pg_catalog.regclass and conname = 'claim_documents_claim_fkey') then
-    alter table insurance.claim_documents add constraint claim_documents_claim_fkey
-  foreign key (tenant_id, claim_id) references insurance.insurance_claims (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.claim_documents'::pg_catalog.regclass and conname = 'claim_documents_case_fkey') then
-    alter table insurance.claim_documents add constraint claim_documents_case_fkey
-  foreign key (tenant_id, case_id) references insurance.pmjay_cases (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.payer_queries'::pg_catalog.regclass and conname = 'payer_queries_tenant_fkey') then
-    alter table insurance.payer_queries add constraint payer_queries_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.payer_queries'::pg_catalog.regclass and conname = 'payer_queries_claim_fkey') then
-    alter table insurance.payer_queries add constraint payer_queries_claim_fkey
-  foreign key (tenant_id, claim_id) references insurance.insurance_claims (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.claim_payments'::pg_catalog.regclass and conname = 'claim_payments_tenant_fkey') then
-    alter table insurance.claim_payments add constraint claim_payments_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.claim_payments'::pg_catalog.regclass and conname = 'claim_payments_payer_fkey') then
-    alter table insurance.claim_payments add constraint claim_payments_payer_fkey
-  foreign key (payer_id) references insurance.payers (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.claim_payments'::pg_catalog.regclass and conname = 'claim_payments_claim_fkey') then
-    alter table insurance.claim_payments add constraint claim_payments_claim_fkey
-  foreign key (tenant_id, claim_id) references insurance.insurance_claims (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.beneficiary_authentications'::pg_catalog.regclass and conname = 'beneficiary_authentications_tenant_fkey') then
-    alter table insurance.beneficiary_authentications add constraint beneficiary_authentications_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.beneficiary_authentications'::pg_catalog.regclass and conname = 'beneficiary_authentications_payer_fkey') then
-    alter table insurance.beneficiary_authentications add constraint beneficiary_authentications_payer_fkey
-  foreign key (payer_id) references insurance.payers (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'insurance.nhcx_messages'::pg_catalog.regclass and conname = 'nhcx_messages_tenant_fkey') then
-    alter table insurance.nhcx_messages add constraint nhcx_messages_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
   end if;
 end
 $$;

@@ -3,8 +3,8 @@
 -- Built from the modules by `imhotep bundle --topology services`. Do not edit: change a module and build again.
 -- Repeatable: a second run changes nothing. One transaction: psql -1 -f, or one simple query.
 --
--- Order: foundations (schemas, roles, types, functions that tables need), tables, foreign keys, functions, views, grants;
--- in each part the modules in the order in which they need each other:
+-- Order: foundations (schemas, roles, types, functions that tables need), tables with their foreign keys to tables above
+-- them, all other foreign keys, functions, views, grants; in each part the modules in the order in which they need each other:
 --   core        Kernel installed in every service database: tenancy, context, numbering, idempotency, outbox, crypto, settings, state-machine rules.
 --   audit       Append-only evidence: who did and who saw what. Partitioned, sealed in the background.
 --   workforce   People who work here, their credentials and their shifts.
@@ -1945,7 +1945,9 @@ create table if not exists core.tenants (
   constraint tenants_country_form check (country ~ '^[A-Z]{2}$'),
   constraint tenants_currency_form check (currency ~ '^[A-Z]{3}$'),
   constraint tenants_status_known check (status in ('provisioning', 'active', 'suspended', 'closing', 'closed')),
-  constraint tenants_not_own_parent check (parent_tenant_id <> id)
+  constraint tenants_not_own_parent check (parent_tenant_id <> id),
+  constraint tenants_parent_tenant_fkey
+    foreign key (parent_tenant_id) references core.tenants (id)
 );
 
 create index if not exists tenants_parent_tenant_idx on core.tenants (parent_tenant_id);
@@ -2045,7 +2047,9 @@ create table if not exists core.system_settings (
       else true
     end
   ),
-  constraint system_settings_protected_is_shared check (not is_protected or tenant_id is null)
+  constraint system_settings_protected_is_shared check (not is_protected or tenant_id is null),
+  constraint system_settings_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.system_settings is 'class=operational;scope=shared;owner=kernel;fhir=none;retention=operational;about=Typed settings; the row of a tenant overrides the shared row.';
@@ -2108,7 +2112,9 @@ create table if not exists core.feature_flags (
   constraint feature_flags_pkey primary key (id),
   constraint feature_flags_key_key unique nulls not distinct (tenant_id, key),
   constraint feature_flags_key_form check (key ~ '^[a-z0-9_.]+$'),
-  constraint feature_flags_rollout_percent check (rollout_pct between 0 and 100)
+  constraint feature_flags_rollout_percent check (rollout_pct between 0 and 100),
+  constraint feature_flags_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.feature_flags is 'class=operational;scope=shared;owner=kernel;fhir=none;retention=operational;about=Feature switches; the row of a tenant overrides the shared row.';
@@ -2163,7 +2169,9 @@ create table if not exists core.id_sequences (
   constraint id_sequences_check_algo_known check (check_algo in ('none', 'mod10', 'verhoeff', 'mod37_2')),
   constraint id_sequences_pad_range check (pad between 0 and 12),
   constraint id_sequences_counts_up check (last_value >= 0),
-  constraint id_sequences_max_len_range check (max_len between 1 and 200)
+  constraint id_sequences_max_len_range check (max_len between 1 and 200),
+  constraint id_sequences_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.id_sequences is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=operational;about=Counters behind MRNs, appointment numbers, tokens and invoice numbers.';
@@ -2213,7 +2221,9 @@ create table if not exists core.idempotency_keys (
   constraint idempotency_keys_key_key unique (tenant_id, operation, key),
   constraint idempotency_keys_key_length check (length(key) between 8 and 200),
   constraint idempotency_keys_status_known check (status in ('in_progress', 'succeeded', 'failed')),
-  constraint idempotency_keys_answered check (status <> 'succeeded' or response is not null)
+  constraint idempotency_keys_answered check (status <> 'succeeded' or response is not null),
+  constraint idempotency_keys_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create index if not exists idempotency_keys_expires_idx on core.idempotency_keys (tenant_id, expires_at);
@@ -2377,7 +2387,9 @@ create table if not exists core.encryption_keys (
   constraint encryption_keys_status_known check (status in ('active', 'retiring', 'retired', 'destroyed')),
   constraint encryption_keys_destroyed_is_gone check (
     (status = 'destroyed') = (wrapped_key is null) and (status = 'destroyed') = (destroyed_at is not null)
-  )
+  ),
+  constraint encryption_keys_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists encryption_keys_active_key
@@ -2482,7 +2494,9 @@ create table if not exists core.entity_refs (
   updated_by uuid,
   constraint entity_refs_pkey primary key (tenant_id, id),
   constraint entity_refs_entity_key unique (tenant_id, entity_type, entity_id),
-  constraint entity_refs_lifecycle_known check (lifecycle in ('active', 'inactive', 'deleted'))
+  constraint entity_refs_lifecycle_known check (lifecycle in ('active', 'inactive', 'deleted')),
+  constraint entity_refs_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.entity_refs is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=operational;about=Rows of other services that this one refers to, kept by their events.';
@@ -2746,7 +2760,9 @@ create table if not exists audit.break_glass_sessions (
   constraint break_glass_sessions_review_whole check (
     (status = 'reviewed') = (reviewed_by is not null and reviewed_at is not null and review_outcome is not null)
   ),
-  constraint break_glass_sessions_status_known check (status in ('open', 'closed', 'expired', 'reviewed'))
+  constraint break_glass_sessions_status_known check (status in ('open', 'closed', 'expired', 'reviewed')),
+  constraint break_glass_sessions_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists break_glass_sessions_open_key
@@ -2820,7 +2836,9 @@ create table if not exists audit.audit_chain_anchors (
   constraint audit_chain_anchors_leaf_per_row check (octet_length(leaves) = row_count * 24),
   constraint audit_chain_anchors_chained check (
     digest = sha256(prev_digest || root || int8send(row_count) || int8send(seal_no) || int8send(from_txid) || int8send(to_txid))
-  )
+  ),
+  constraint audit_chain_anchors_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.audit_chain_anchors is 'class=operational;scope=tenant;owner=kernel;fhir=Provenance;retention=audit_7y;append_only=1;about=Seals over the logs: each proves a range of rows and the seal before it.';
@@ -2863,7 +2881,9 @@ create table if not exists audit.metrics_hourly (
   table_name text not null,
   action text not null,
   events bigint not null,
-  constraint metrics_hourly_pkey primary key (tenant_id, bucket, schema_name, table_name, action)
+  constraint metrics_hourly_pkey primary key (tenant_id, bucket, schema_name, table_name, action),
+  constraint metrics_hourly_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.metrics_hourly is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=audit_7y;about=Sealed audit events per hour, table and action.';
@@ -2893,7 +2913,9 @@ create table if not exists audit.compliance_daily (
   events bigint not null,
   without_actor bigint not null,
   without_purpose bigint not null,
-  constraint compliance_daily_pkey primary key (tenant_id, bucket, action, actor_role)
+  constraint compliance_daily_pkey primary key (tenant_id, bucket, action, actor_role),
+  constraint compliance_daily_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.compliance_daily is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=audit_7y;about=Sealed audit events per day, action and role, with those that name no actor or purpose.';
@@ -3037,7 +3059,9 @@ create table if not exists workforce.staff (
     employment_type in ('full_time', 'part_time', 'visiting', 'contract', 'trainee')
   ),
   constraint staff_status_check check (status in ('onboarding', 'active', 'on_leave', 'suspended', 'left')),
-  constraint staff_left_after_joining check (left_on is null or left_on >= joined_on)
+  constraint staff_left_after_joining check (left_on is null or left_on >= joined_on),
+  constraint staff_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists staff_employee_code_key on workforce.staff (tenant_id, employee_code) where deleted_at is null;
@@ -3127,7 +3151,11 @@ create table if not exists workforce.doctors (
   constraint doctors_pkey primary key (tenant_id, id),
   constraint doctors_consultation_3_to_240_minutes check (consultation_minutes between 3 and 240),
   constraint doctors_hpr_id_format check (hpr_id ~ '^[0-9]{2}-?[0-9]{4}-?[0-9]{4}-?[0-9]{4}$'),
-  constraint doctors_fee_not_negative check (default_fee >= 0)
+  constraint doctors_fee_not_negative check (default_fee >= 0),
+  constraint doctors_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint doctors_staff_fkey
+    foreign key (tenant_id, staff_id) references workforce.staff (tenant_id, id)
 );
 
 create unique index if not exists doctors_staff_key on workforce.doctors (tenant_id, staff_id) where deleted_at is null;
@@ -3198,7 +3226,13 @@ create table if not exists workforce.staff_credentials (
   constraint staff_credentials_verified_by_another check (
     status <> 'verified' or (verified_by is not null and verified_by <> staff_id and verified_at is not null)
   ),
-  constraint staff_credentials_valid_during_not_empty check (not isempty(valid_during))
+  constraint staff_credentials_valid_during_not_empty check (not isempty(valid_during)),
+  constraint staff_credentials_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint staff_credentials_staff_fkey
+    foreign key (tenant_id, staff_id) references workforce.staff (tenant_id, id),
+  constraint staff_credentials_verified_by_fkey
+    foreign key (tenant_id, verified_by) references workforce.staff (tenant_id, id)
 );
 
 create index if not exists staff_credentials_staff_idx on workforce.staff_credentials (tenant_id, staff_id);
@@ -3265,7 +3299,11 @@ create table if not exists workforce.shifts (
   constraint shifts_kind_check check (kind in ('morning', 'evening', 'night', 'day', 'on_call', 'custom')),
   constraint shifts_status_check check (status in ('planned', 'open', 'handing_over', 'closed', 'cancelled')),
   constraint shifts_at_most_24_hours check (ends_at > starts_at and ends_at <= starts_at + interval '24 hours'),
-  constraint shifts_min_staff_not_negative check (min_staff >= 0)
+  constraint shifts_min_staff_not_negative check (min_staff >= 0),
+  constraint shifts_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint shifts_in_charge_staff_fkey
+    foreign key (tenant_id, in_charge_staff_id) references workforce.staff (tenant_id, id)
 );
 
 create index if not exists shifts_location_idx on workforce.shifts (tenant_id, location_id) where location_id is not null;
@@ -3335,7 +3373,15 @@ create table if not exists workforce.shift_assignments (
     status in ('assigned', 'checked_in', 'checked_out', 'absent', 'swapped', 'cancelled')
   ),
   constraint shift_assignments_period_not_empty check (not isempty(period)),
-  constraint shift_assignments_out_after_in check (checked_out_at is null or checked_out_at >= checked_in_at)
+  constraint shift_assignments_out_after_in check (checked_out_at is null or checked_out_at >= checked_in_at),
+  constraint shift_assignments_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint shift_assignments_shift_fkey
+    foreign key (tenant_id, shift_id) references workforce.shifts (tenant_id, id),
+  constraint shift_assignments_staff_fkey
+    foreign key (tenant_id, staff_id) references workforce.staff (tenant_id, id),
+  constraint shift_assignments_swapped_with_fkey
+    foreign key (tenant_id, swapped_with_id) references workforce.shift_assignments (tenant_id, id)
 );
 
 create index if not exists shift_assignments_staff_idx on workforce.shift_assignments (tenant_id, staff_id);
@@ -3404,7 +3450,9 @@ create table if not exists compliance.consent_notices (
   constraint consent_notices_code_form check (code ~ '^[a-z][a-z_]{1,39}$'),
   constraint consent_notices_locale_form check (locale ~ '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$'),
   constraint consent_notices_name_a_purpose check (cardinality(purpose) > 0),
-  constraint consent_notices_version_key unique nulls not distinct (tenant_id, code, version, locale)
+  constraint consent_notices_version_key unique nulls not distinct (tenant_id, code, version, locale),
+  constraint consent_notices_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table compliance.consent_notices is 'class=operational;scope=shared;owner=business;fhir=Questionnaire;retention=operational;append_only=1;about=Versioned notices that are shown before consent, in each language.';
@@ -3491,7 +3539,15 @@ create table if not exists compliance.consents (
   constraint consents_withdrawn_at_a_time check (status <> 'withdrawn' or withdrawn_at is not null),
   constraint consents_withdrawn_after_given check (withdrawn_at >= given_at),
   constraint consents_expire_after_given check (expires_at > given_at),
-  constraint consents_language_form check (language ~ '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$')
+  constraint consents_language_form check (language ~ '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$'),
+  constraint consents_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint consents_notice_fkey
+    foreign key (notice_id) references compliance.consent_notices (id),
+  constraint consents_witness_fkey
+    foreign key (tenant_id, witness_id) references workforce.staff (tenant_id, id),
+  constraint consents_explained_by_fkey
+    foreign key (tenant_id, explained_by) references workforce.staff (tenant_id, id)
 );
 
 -- of consents that stand for the person and not for a visit, one is in force
@@ -3611,7 +3667,9 @@ create table if not exists compliance.data_principal_requests (
   ),
   constraint data_principal_requests_grievance_in_90_days check (
     kind <> 'grievance' or due_at <= received_at + interval '90 days'
-  )
+  ),
+  constraint data_principal_requests_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create index if not exists data_principal_requests_open_idx on compliance.data_principal_requests (tenant_id, due_at)
@@ -3724,7 +3782,9 @@ create table if not exists compliance.breaches (
   ),
   constraint breaches_end_after_begin check (occurred_to >= occurred_from),
   constraint breaches_discovered_after_begin check (discovered_at >= occurred_from),
-  constraint breaches_count_not_negative check (affected_count >= 0)
+  constraint breaches_count_not_negative check (affected_count >= 0),
+  constraint breaches_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create index if not exists breaches_open_idx on compliance.breaches (tenant_id, discovered_at) where status <> 'closed';
@@ -3802,7 +3862,11 @@ create table if not exists compliance.breach_affected_persons (
   constraint breach_affected_persons_pkey primary key (tenant_id, id),
   constraint breach_affected_persons_patient_once unique (tenant_id, breach_id, patient_id),
   constraint breach_affected_persons_name_somebody check (num_nonnulls(patient_id, person_ref) >= 1),
-  constraint breach_affected_persons_returned_told_nobody check (not returned or notified_at is null)
+  constraint breach_affected_persons_returned_told_nobody check (not returned or notified_at is null),
+  constraint breach_affected_persons_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint breach_affected_persons_breach_fkey
+    foreign key (tenant_id, breach_id) references compliance.breaches (tenant_id, id)
 );
 
 create unique index if not exists breach_affected_persons_person_once on compliance.breach_affected_persons (tenant_id, breach_id, person_ref)
@@ -3875,7 +3939,9 @@ create table if not exists compliance.retention_policies (
   constraint retention_policies_logs_a_year check (minimum_log_days >= 365),
   constraint retention_policies_nothing_before_a_year check (keep_for >= interval '1 year'),
   constraint retention_policies_table_of_a_schema check (table_name is null or schema_name is not null),
-  constraint retention_policies_decided_by_somebody check (tenant_id is null or approved_by is not null)
+  constraint retention_policies_decided_by_somebody check (tenant_id is null or approved_by is not null),
+  constraint retention_policies_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table compliance.retention_policies is 'class=operational;scope=shared;owner=business;fhir=none;retention=operational;about=How long each class of rows is kept, why, and what happens then.';
@@ -3937,7 +4003,9 @@ create table if not exists compliance.legal_holds (
     jsonb_typeof(scope) = 'object' and scope - '{all,schema,table,row_ids}'::text[] = '{}'
     and (not scope ? 'table' or scope ? 'schema') and (not scope ? 'row_ids' or scope ? 'table')
   ),
-  constraint legal_holds_cover_something check (patient_id is not null or scope <> '{}')
+  constraint legal_holds_cover_something check (patient_id is not null or scope <> '{}'),
+  constraint legal_holds_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create index if not exists legal_holds_patient_idx on compliance.legal_holds (tenant_id, patient_id)
@@ -4010,7 +4078,13 @@ create table if not exists compliance.erasure_log (
   constraint erasure_log_policy_with_notice check (
     request_id is not null or num_nonnulls(notice_sent_at, notice_waived_reason) >= 1 or patient_ref_hash is null
   ),
-  constraint erasure_log_count_not_negative check (row_count >= 0)
+  constraint erasure_log_count_not_negative check (row_count >= 0),
+  constraint erasure_log_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint erasure_log_request_fkey
+    foreign key (tenant_id, request_id) references compliance.data_principal_requests (tenant_id, id),
+  constraint erasure_log_policy_fkey
+    foreign key (policy_id) references compliance.retention_policies (id)
 );
 
 create index if not exists erasure_log_patient_idx on compliance.erasure_log (tenant_id, patient_ref_hash)
@@ -4086,7 +4160,9 @@ create table if not exists compliance.data_processors (
     status <> 'active' or (contract_document_id is not null and signed_on is not null)
   ),
   constraint data_processors_expire_after_signing check (expires_on >= signed_on),
-  constraint data_processors_subprocessors_are_a_list check (jsonb_typeof(subprocessors) = 'array')
+  constraint data_processors_subprocessors_are_a_list check (jsonb_typeof(subprocessors) = 'array'),
+  constraint data_processors_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create index if not exists data_processors_to_expire_idx on compliance.data_processors (tenant_id, expires_on)
@@ -4195,7 +4271,13 @@ create table if not exists compliance.incidents (
     status <> 'action_planned' or (corrective_action is not null and capa_owner_id is not null and capa_due_on is not null)
   ),
   constraint incidents_done_on_a_day check (status <> 'action_done' or capa_done_on is not null),
-  constraint incidents_subject_is_whole check ((subject_type is null) = (subject_id is null))
+  constraint incidents_subject_is_whole check ((subject_type is null) = (subject_id is null)),
+  constraint incidents_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint incidents_reported_by_fkey
+    foreign key (tenant_id, reported_by) references workforce.staff (tenant_id, id),
+  constraint incidents_capa_owner_fkey
+    foreign key (tenant_id, capa_owner_id) references workforce.staff (tenant_id, id)
 );
 
 create index if not exists incidents_open_idx on compliance.incidents (tenant_id, capa_due_on) where status not in ('closed', 'rejected');
@@ -4288,7 +4370,9 @@ create table if not exists compliance.compliance_checks (
   constraint compliance_checks_pkey primary key (id, ran_at),
   constraint compliance_checks_once_a_run unique nulls not distinct (tenant_id, run_id, rule_id, target, ran_at),
   constraint compliance_checks_outcome_check check (outcome in ('pass', 'fail', 'not_applicable', 'error', 'waived')),
-  constraint compliance_checks_waived_by_decision check (outcome <> 'waived' or waiver_id is not null)
+  constraint compliance_checks_waived_by_decision check (outcome <> 'waived' or waiver_id is not null),
+  constraint compliance_checks_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 ) partition by range (ran_at);
 
 create table if not exists compliance.compliance_checks_default partition of compliance.compliance_checks default;
@@ -4391,7 +4475,11 @@ create table if not exists tasking.tasks (
   constraint tasks_encounter_names_patient check (encounter_id is null or patient_id is not null),
   constraint tasks_verified_in_a_record check (not requires_verification or patient_id is not null),
   constraint tasks_source_is_whole check ((source_type is null) = (source_id is null)),
-  constraint tasks_clock_is_positive check (hlc_physical_us > 0 and hlc_logical >= 0)
+  constraint tasks_clock_is_positive check (hlc_physical_us > 0 and hlc_logical >= 0),
+  constraint tasks_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint tasks_shift_fkey
+    foreign key (tenant_id, shift_id) references workforce.shifts (tenant_id, id)
 );
 
 create unique index if not exists tasks_number_key on tasking.tasks (tenant_id, task_number) where deleted_at is null;
@@ -4539,7 +4627,11 @@ create table if not exists tasking.emr_verifications (
   constraint emr_verifications_at_most_20_attempts check (attempts between 0 and 20),
   constraint emr_verifications_in_an_emr check (emr_system <> 'INTERNAL'),
   constraint emr_verifications_expect_an_object check (jsonb_typeof(expected) = 'object'),
-  constraint emr_verifications_clock_is_positive check (hlc_physical_us > 0 and hlc_logical >= 0)
+  constraint emr_verifications_clock_is_positive check (hlc_physical_us > 0 and hlc_logical >= 0),
+  constraint emr_verifications_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint emr_verifications_task_fkey
+    foreign key (tenant_id, task_id) references tasking.tasks (tenant_id, id)
 );
 
 create unique index if not exists emr_verifications_one_at_a_time on tasking.emr_verifications (tenant_id, task_id)
@@ -4658,7 +4750,13 @@ create table if not exists tasking.handovers (
   constraint handovers_accepted_after_submission check (accepted_at >= submitted_at),
   constraint handovers_rejected_with_reason check (status <> 'rejected' or rejected_reason is not null),
   constraint handovers_counts_not_negative check (open_task_count >= 0 and unresolved_alert_count >= 0),
-  constraint handovers_clock_is_positive check (hlc_physical_us > 0 and hlc_logical >= 0)
+  constraint handovers_clock_is_positive check (hlc_physical_us > 0 and hlc_logical >= 0),
+  constraint handovers_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint handovers_from_shift_fkey
+    foreign key (tenant_id, from_shift_id) references workforce.shifts (tenant_id, id),
+  constraint handovers_to_shift_fkey
+    foreign key (tenant_id, to_shift_id) references workforce.shifts (tenant_id, id)
 );
 
 create unique index if not exists handovers_one_live_between_two on tasking.handovers (
@@ -4768,7 +4866,11 @@ create table if not exists tasking.handover_patients (
     illness_severity <> 'unstable' or contingency_plan <> '[]'
   ),
   constraint handover_patients_read_back_by_somebody check ((read_back_at is null) = (read_back_by is null)),
-  constraint handover_patients_clock_is_positive check (hlc_physical_us > 0 and hlc_logical >= 0)
+  constraint handover_patients_clock_is_positive check (hlc_physical_us > 0 and hlc_logical >= 0),
+  constraint handover_patients_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint handover_patients_handover_fkey
+    foreign key (tenant_id, handover_id) references tasking.handovers (tenant_id, id)
 );
 
 create index if not exists handover_patients_patient_idx on tasking.handover_patients (tenant_id, patient_id);
@@ -4856,7 +4958,11 @@ create table if not exists tasking.sync_operations (
   constraint sync_operations_conflict_names_fields check (outcome <> 'conflict' or conflict_fields is not null),
   constraint sync_operations_resolved_by_somebody check (
     num_nulls(resolves_id, resolved_by) in (0, 2) and (resolves_id is null or resolution is not null)
-  )
+  ),
+  constraint sync_operations_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint sync_operations_resolves_fkey
+    foreign key (tenant_id, resolves_id) references tasking.sync_operations (tenant_id, id)
 );
 
 create index if not exists sync_operations_entity_idx on tasking.sync_operations (tenant_id, entity_id);
@@ -4929,317 +5035,13 @@ comment on column patient.patients.deleted_at is 'class=operational;about=When t
 -- FOREIGN KEYS
 -- =====================================================================================================================
 
--- core: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.tenants'::pg_catalog.regclass and conname = 'tenants_parent_tenant_fkey') then
-    alter table core.tenants add constraint tenants_parent_tenant_fkey
-  foreign key (parent_tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.system_settings'::pg_catalog.regclass and conname = 'system_settings_tenant_fkey') then
-    alter table core.system_settings add constraint system_settings_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.feature_flags'::pg_catalog.regclass and conname = 'feature_flags_tenant_fkey') then
-    alter table core.feature_flags add constraint feature_flags_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.id_sequences'::pg_catalog.regclass and conname = 'id_sequences_tenant_fkey') then
-    alter table core.id_sequences add constraint id_sequences_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.idempotency_keys'::pg_catalog.regclass and conname = 'idempotency_keys_tenant_fkey') then
-    alter table core.idempotency_keys add constraint idempotency_keys_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.encryption_keys'::pg_catalog.regclass and conname = 'encryption_keys_tenant_fkey') then
-    alter table core.encryption_keys add constraint encryption_keys_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.entity_refs'::pg_catalog.regclass and conname = 'entity_refs_tenant_fkey') then
-    alter table core.entity_refs add constraint entity_refs_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
--- audit: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.break_glass_sessions'::pg_catalog.regclass and conname = 'break_glass_sessions_tenant_fkey') then
-    alter table audit.break_glass_sessions add constraint break_glass_sessions_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.audit_chain_anchors'::pg_catalog.regclass and conname = 'audit_chain_anchors_tenant_fkey') then
-    alter table audit.audit_chain_anchors add constraint audit_chain_anchors_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.metrics_hourly'::pg_catalog.regclass and conname = 'metrics_hourly_tenant_fkey') then
-    alter table audit.metrics_hourly add constraint metrics_hourly_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.compliance_daily'::pg_catalog.regclass and conname = 'compliance_daily_tenant_fkey') then
-    alter table audit.compliance_daily add constraint compliance_daily_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
--- workforce: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'workforce.staff'::pg_catalog.regclass and conname = 'staff_tenant_fkey') then
-    alter table workforce.staff add constraint staff_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'workforce.doctors'::pg_catalog.regclass and conname = 'doctors_tenant_fkey') then
-    alter table workforce.doctors add constraint doctors_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'workforce.doctors'::pg_catalog.regclass and conname = 'doctors_staff_fkey') then
-    alter table workforce.doctors add constraint doctors_staff_fkey
-  foreign key (tenant_id, staff_id) references workforce.staff (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'workforce.staff_credentials'::pg_catalog.regclass and conname = 'staff_credentials_tenant_fkey') then
-    alter table workforce.staff_credentials add constraint staff_credentials_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'workforce.staff_credentials'::pg_catalog.regclass and conname = 'staff_credentials_staff_fkey') then
-    alter table workforce.staff_credentials add constraint staff_credentials_staff_fkey
-  foreign key (tenant_id, staff_id) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'workforce.staff_credentials'::pg_catalog.regclass and conname = 'staff_credentials_verified_by_fkey') then
-    alter table workforce.staff_credentials add constraint staff_credentials_verified_by_fkey
-  foreign key (tenant_id, verified_by) references workforce.staff (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'workforce.shifts'::pg_catalog.regclass and conname = 'shifts_tenant_fkey') then
-    alter table workforce.shifts add constraint shifts_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'workforce.shifts'::pg_catalog.regclass and conname = 'shifts_in_charge_staff_fkey') then
-    alter table workforce.shifts add constraint shifts_in_charge_staff_fkey
-  foreign key (tenant_id, in_charge_staff_id) references workforce.staff (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'workforce.shift_assignments'::pg_catalog.regclass and conname = 'shift_assignments_tenant_fkey') then
-    alter table workforce.shift_assignments add constraint shift_assignments_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'workforce.shift_assignments'::pg_catalog.regclass and conname = 'shift_assignments_shift_fkey') then
-    alter table workforce.shift_assignments add constraint shift_assignments_shift_fkey
-  foreign key (tenant_id, shift_id) references workforce.shifts (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'workforce.shift_assignments'::pg_catalog.regclass and conname = 'shift_assignments_staff_fkey') then
-    alter table workforce.shift_assignments add constraint shift_assignments_staff_fkey
-  foreign key (tenant_id, staff_id) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'workforce.shift_assignments'::pg_catalog.regclass and conname = 'shift_assignments_swapped_with_fkey') then
-    alter table workforce.shift_assignments add constraint shift_assignments_swapped_with_fkey
-  foreign key (tenant_id, swapped_with_id) references workforce.shift_assignments (tenant_id, id);
-  end if;
-end
-$$;
-
 -- compliance: foreign keys
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.consent_notices'::pg_catalog.regclass and conname = 'consent_notices_tenant_fkey') then
-    alter table compliance.consent_notices add constraint consent_notices_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.consents'::pg_catalog.regclass and conname = 'consents_tenant_fkey') then
-    alter table compliance.consents add constraint consents_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.consents'::pg_catalog.regclass and conname = 'consents_notice_fkey') then
-    alter table compliance.consents add constraint consents_notice_fkey
-  foreign key (notice_id) references compliance.consent_notices (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.consents'::pg_catalog.regclass and conname = 'consents_witness_fkey') then
-    alter table compliance.consents add constraint consents_witness_fkey
-  foreign key (tenant_id, witness_id) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.consents'::pg_catalog.regclass and conname = 'consents_explained_by_fkey') then
-    alter table compliance.consents add constraint consents_explained_by_fkey
-  foreign key (tenant_id, explained_by) references workforce.staff (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.data_principal_requests'::pg_catalog.regclass and conname = 'data_principal_requests_tenant_fkey') then
-    alter table compliance.data_principal_requests add constraint data_principal_requests_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.breaches'::pg_catalog.regclass and conname = 'breaches_tenant_fkey') then
-    alter table compliance.breaches add constraint breaches_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.breaches'::pg_catalog.regclass and conname = 'breaches_incident_fkey') then
     alter table compliance.breaches add constraint breaches_incident_fkey
   foreign key (tenant_id, incident_id) references compliance.incidents (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.breach_affected_persons'::pg_catalog.regclass and conname = 'breach_affected_persons_tenant_fkey') then
-    alter table compliance.breach_affected_persons add constraint breach_affected_persons_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.breach_affected_persons'::pg_catalog.regclass and conname = 'breach_affected_persons_breach_fkey') then
-    alter table compliance.breach_affected_persons add constraint breach_affected_persons_breach_fkey
-  foreign key (tenant_id, breach_id) references compliance.breaches (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.retention_policies'::pg_catalog.regclass and conname = 'retention_policies_tenant_fkey') then
-    alter table compliance.retention_policies add constraint retention_policies_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.legal_holds'::pg_catalog.regclass and conname = 'legal_holds_tenant_fkey') then
-    alter table compliance.legal_holds add constraint legal_holds_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.erasure_log'::pg_catalog.regclass and conname = 'erasure_log_tenant_fkey') then
-    alter table compliance.erasure_log add constraint erasure_log_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.erasure_log'::pg_catalog.regclass and conname = 'erasure_log_request_fkey') then
-    alter table compliance.erasure_log add constraint erasure_log_request_fkey
-  foreign key (tenant_id, request_id) references compliance.data_principal_requests (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.erasure_log'::pg_catalog.regclass and conname = 'erasure_log_policy_fkey') then
-    alter table compliance.erasure_log add constraint erasure_log_policy_fkey
-  foreign key (policy_id) references compliance.retention_policies (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.data_processors'::pg_catalog.regclass and conname = 'data_processors_tenant_fkey') then
-    alter table compliance.data_processors add constraint data_processors_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.incidents'::pg_catalog.regclass and conname = 'incidents_tenant_fkey') then
-    alter table compliance.incidents add constraint incidents_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.incidents'::pg_catalog.regclass and conname = 'incidents_reported_by_fkey') then
-    alter table compliance.incidents add constraint incidents_reported_by_fkey
-  foreign key (tenant_id, reported_by) references workforce.staff (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.incidents'::pg_catalog.regclass and conname = 'incidents_capa_owner_fkey') then
-    alter table compliance.incidents add constraint incidents_capa_owner_fkey
-  foreign key (tenant_id, capa_owner_id) references workforce.staff (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'compliance.compliance_checks'::pg_catalog.regclass and conname = 'compliance_checks_tenant_fkey') then
-    alter table compliance.compliance_checks add constraint compliance_checks_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
   end if;
 end
 $$;
@@ -5248,73 +5050,9 @@ $$;
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.tasks'::pg_catalog.regclass and conname = 'tasks_tenant_fkey') then
-    alter table tasking.tasks add constraint tasks_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.tasks'::pg_catalog.regclass and conname = 'tasks_shift_fkey') then
-    alter table tasking.tasks add constraint tasks_shift_fkey
-  foreign key (tenant_id, shift_id) references workforce.shifts (tenant_id, id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.tasks'::pg_catalog.regclass and conname = 'tasks_carried_from_handover_fkey') then
     alter table tasking.tasks add constraint tasks_carried_from_handover_fkey
   foreign key (tenant_id, carried_from_handover_id) references tasking.handovers (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.emr_verifications'::pg_catalog.regclass and conname = 'emr_verifications_tenant_fkey') then
-    alter table tasking.emr_verifications add constraint emr_verifications_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.emr_verifications'::pg_catalog.regclass and conname = 'emr_verifications_task_fkey') then
-    alter table tasking.emr_verifications add constraint emr_verifications_task_fkey
-  foreign key (tenant_id, task_id) references tasking.tasks (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.handovers'::pg_catalog.regclass and conname = 'handovers_tenant_fkey') then
-    alter table tasking.handovers add constraint handovers_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.handovers'::pg_catalog.regclass and conname = 'handovers_from_shift_fkey') then
-    alter table tasking.handovers add constraint handovers_from_shift_fkey
-  foreign key (tenant_id, from_shift_id) references workforce.shifts (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.handovers'::pg_catalog.regclass and conname = 'handovers_to_shift_fkey') then
-    alter table tasking.handovers add constraint handovers_to_shift_fkey
-  foreign key (tenant_id, to_shift_id) references workforce.shifts (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.handover_patients'::pg_catalog.regclass and conname = 'handover_patients_tenant_fkey') then
-    alter table tasking.handover_patients add constraint handover_patients_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.handover_patients'::pg_catalog.regclass and conname = 'handover_patients_handover_fkey') then
-    alter table tasking.handover_patients add constraint handover_patients_handover_fkey
-  foreign key (tenant_id, handover_id) references tasking.handovers (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.sync_operations'::pg_catalog.regclass and conname = 'sync_operations_tenant_fkey') then
-    alter table tasking.sync_operations add constraint sync_operations_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'tasking.sync_operations'::pg_catalog.regclass and conname = 'sync_operations_resolves_fkey') then
-    alter table tasking.sync_operations add constraint sync_operations_resolves_fkey
-  foreign key (tenant_id, resolves_id) references tasking.sync_operations (tenant_id, id);
   end if;
 end
 $$;

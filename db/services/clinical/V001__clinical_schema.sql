@@ -3,8 +3,8 @@
 -- Built from the modules by `imhotep bundle --topology services`. Do not edit: change a module and build again.
 -- Repeatable: a second run changes nothing. One transaction: psql -1 -f, or one simple query.
 --
--- Order: foundations (schemas, roles, types, functions that tables need), tables, foreign keys, functions, views, grants;
--- in each part the modules in the order in which they need each other:
+-- Order: foundations (schemas, roles, types, functions that tables need), tables with their foreign keys to tables above
+-- them, all other foreign keys, functions, views, grants; in each part the modules in the order in which they need each other:
 --   core      Kernel installed in every service database: tenancy, context, numbering, idempotency, outbox, crypto, settings, state-machine rules.
 --   audit     Append-only evidence: who did and who saw what. Partitioned, sealed in the background.
 --   patient   Master patient index.
@@ -2049,7 +2049,9 @@ create table if not exists core.tenants (
   constraint tenants_country_form check (country ~ '^[A-Z]{2}$'),
   constraint tenants_currency_form check (currency ~ '^[A-Z]{3}$'),
   constraint tenants_status_known check (status in ('provisioning', 'active', 'suspended', 'closing', 'closed')),
-  constraint tenants_not_own_parent check (parent_tenant_id <> id)
+  constraint tenants_not_own_parent check (parent_tenant_id <> id),
+  constraint tenants_parent_tenant_fkey
+    foreign key (parent_tenant_id) references core.tenants (id)
 );
 
 create index if not exists tenants_parent_tenant_idx on core.tenants (parent_tenant_id);
@@ -2149,7 +2151,9 @@ create table if not exists core.system_settings (
       else true
     end
   ),
-  constraint system_settings_protected_is_shared check (not is_protected or tenant_id is null)
+  constraint system_settings_protected_is_shared check (not is_protected or tenant_id is null),
+  constraint system_settings_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.system_settings is 'class=operational;scope=shared;owner=kernel;fhir=none;retention=operational;about=Typed settings; the row of a tenant overrides the shared row.';
@@ -2212,7 +2216,9 @@ create table if not exists core.feature_flags (
   constraint feature_flags_pkey primary key (id),
   constraint feature_flags_key_key unique nulls not distinct (tenant_id, key),
   constraint feature_flags_key_form check (key ~ '^[a-z0-9_.]+$'),
-  constraint feature_flags_rollout_percent check (rollout_pct between 0 and 100)
+  constraint feature_flags_rollout_percent check (rollout_pct between 0 and 100),
+  constraint feature_flags_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.feature_flags is 'class=operational;scope=shared;owner=kernel;fhir=none;retention=operational;about=Feature switches; the row of a tenant overrides the shared row.';
@@ -2267,7 +2273,9 @@ create table if not exists core.id_sequences (
   constraint id_sequences_check_algo_known check (check_algo in ('none', 'mod10', 'verhoeff', 'mod37_2')),
   constraint id_sequences_pad_range check (pad between 0 and 12),
   constraint id_sequences_counts_up check (last_value >= 0),
-  constraint id_sequences_max_len_range check (max_len between 1 and 200)
+  constraint id_sequences_max_len_range check (max_len between 1 and 200),
+  constraint id_sequences_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.id_sequences is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=operational;about=Counters behind MRNs, appointment numbers, tokens and invoice numbers.';
@@ -2317,7 +2325,9 @@ create table if not exists core.idempotency_keys (
   constraint idempotency_keys_key_key unique (tenant_id, operation, key),
   constraint idempotency_keys_key_length check (length(key) between 8 and 200),
   constraint idempotency_keys_status_known check (status in ('in_progress', 'succeeded', 'failed')),
-  constraint idempotency_keys_answered check (status <> 'succeeded' or response is not null)
+  constraint idempotency_keys_answered check (status <> 'succeeded' or response is not null),
+  constraint idempotency_keys_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create index if not exists idempotency_keys_expires_idx on core.idempotency_keys (tenant_id, expires_at);
@@ -2481,7 +2491,9 @@ create table if not exists core.encryption_keys (
   constraint encryption_keys_status_known check (status in ('active', 'retiring', 'retired', 'destroyed')),
   constraint encryption_keys_destroyed_is_gone check (
     (status = 'destroyed') = (wrapped_key is null) and (status = 'destroyed') = (destroyed_at is not null)
-  )
+  ),
+  constraint encryption_keys_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists encryption_keys_active_key
@@ -2586,7 +2598,9 @@ create table if not exists core.entity_refs (
   updated_by uuid,
   constraint entity_refs_pkey primary key (tenant_id, id),
   constraint entity_refs_entity_key unique (tenant_id, entity_type, entity_id),
-  constraint entity_refs_lifecycle_known check (lifecycle in ('active', 'inactive', 'deleted'))
+  constraint entity_refs_lifecycle_known check (lifecycle in ('active', 'inactive', 'deleted')),
+  constraint entity_refs_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.entity_refs is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=operational;about=Rows of other services that this one refers to, kept by their events.';
@@ -2850,7 +2864,9 @@ create table if not exists audit.break_glass_sessions (
   constraint break_glass_sessions_review_whole check (
     (status = 'reviewed') = (reviewed_by is not null and reviewed_at is not null and review_outcome is not null)
   ),
-  constraint break_glass_sessions_status_known check (status in ('open', 'closed', 'expired', 'reviewed'))
+  constraint break_glass_sessions_status_known check (status in ('open', 'closed', 'expired', 'reviewed')),
+  constraint break_glass_sessions_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists break_glass_sessions_open_key
@@ -2924,7 +2940,9 @@ create table if not exists audit.audit_chain_anchors (
   constraint audit_chain_anchors_leaf_per_row check (octet_length(leaves) = row_count * 24),
   constraint audit_chain_anchors_chained check (
     digest = sha256(prev_digest || root || int8send(row_count) || int8send(seal_no) || int8send(from_txid) || int8send(to_txid))
-  )
+  ),
+  constraint audit_chain_anchors_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.audit_chain_anchors is 'class=operational;scope=tenant;owner=kernel;fhir=Provenance;retention=audit_7y;append_only=1;about=Seals over the logs: each proves a range of rows and the seal before it.';
@@ -2967,7 +2985,9 @@ create table if not exists audit.metrics_hourly (
   table_name text not null,
   action text not null,
   events bigint not null,
-  constraint metrics_hourly_pkey primary key (tenant_id, bucket, schema_name, table_name, action)
+  constraint metrics_hourly_pkey primary key (tenant_id, bucket, schema_name, table_name, action),
+  constraint metrics_hourly_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.metrics_hourly is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=audit_7y;about=Sealed audit events per hour, table and action.';
@@ -2997,7 +3017,9 @@ create table if not exists audit.compliance_daily (
   events bigint not null,
   without_actor bigint not null,
   without_purpose bigint not null,
-  constraint compliance_daily_pkey primary key (tenant_id, bucket, action, actor_role)
+  constraint compliance_daily_pkey primary key (tenant_id, bucket, action, actor_role),
+  constraint compliance_daily_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.compliance_daily is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=audit_7y;about=Sealed audit events per day, action and role, with those that name no actor or purpose.';
@@ -3165,7 +3187,11 @@ create table if not exists patient.patients (
     data_key_kid is not null or num_nonnulls(mobile_enc, email_enc, address_enc, phi_enc) = 0
   ),
   constraint patients_not_merged_into_self check (merged_into_id <> id),
-  constraint patients_merged_has_survivor check ((status = 'merged') = (merged_into_id is not null))
+  constraint patients_merged_has_survivor check ((status = 'merged') = (merged_into_id is not null)),
+  constraint patients_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint patients_merged_into_fkey
+    foreign key (tenant_id, merged_into_id) references patient.patients (tenant_id, id)
 );
 
 create unique index if not exists patients_mrn_key on patient.patients (tenant_id, mrn) where deleted_at is null;
@@ -3288,7 +3314,11 @@ create table if not exists patient.patient_identifiers (
     )
   ),
   constraint patient_identifiers_last4_at_most_4 check (length(value_last4) <= 4),
-  constraint patient_identifiers_verified_somehow check (verified_at is null or verification_method is not null)
+  constraint patient_identifiers_verified_somehow check (verified_at is null or verification_method is not null),
+  constraint patient_identifiers_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint patient_identifiers_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id)
 );
 
 create unique index if not exists patient_identifiers_value_key on patient.patient_identifiers (tenant_id, system_uri, value_bidx)
@@ -3362,7 +3392,13 @@ create table if not exists patient.patient_contacts (
   constraint patient_contacts_guardian_verified check (
     not is_legal_guardian or guardian_verified_at is not null or proxy_scope = 'none'
   ),
-  constraint patient_contacts_not_self check (related_patient_id <> patient_id)
+  constraint patient_contacts_not_self check (related_patient_id <> patient_id),
+  constraint patient_contacts_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint patient_contacts_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint patient_contacts_related_patient_fkey
+    foreign key (tenant_id, related_patient_id) references patient.patients (tenant_id, id)
 );
 
 create index if not exists patient_contacts_patient_idx on patient.patient_contacts (tenant_id, patient_id);
@@ -3432,7 +3468,13 @@ create table if not exists patient.patient_merges (
   constraint patient_merges_merged_was_approved check (
     status not in ('merged', 'reversed') or (approved_by is not null and executed_at is not null)
   ),
-  constraint patient_merges_reversed_has_time check ((status = 'reversed') = (reversed_at is not null))
+  constraint patient_merges_reversed_has_time check ((status = 'reversed') = (reversed_at is not null)),
+  constraint patient_merges_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint patient_merges_survivor_fkey
+    foreign key (tenant_id, survivor_id) references patient.patients (tenant_id, id),
+  constraint patient_merges_duplicate_fkey
+    foreign key (tenant_id, duplicate_id) references patient.patients (tenant_id, id)
 );
 
 -- one open proposal a pair, whichever of the two is to survive
@@ -3492,7 +3534,11 @@ create table if not exists patient.name_trigrams (
   patient_id uuid not null,
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
-  constraint name_trigrams_pkey primary key (tenant_id, trigram, patient_id)
+  constraint name_trigrams_pkey primary key (tenant_id, trigram, patient_id),
+  constraint name_trigrams_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint name_trigrams_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id)
 );
 
 create index if not exists name_trigrams_patient_idx on patient.name_trigrams (tenant_id, patient_id);
@@ -3574,7 +3620,13 @@ create table if not exists clinical.encounters (
   constraint encounters_police_told_of_mlc_only check (police_intimated_at is null or is_mlc),
   constraint encounters_finished_has_end_and_disposition check (
     status <> 'finished' or (upper(period) is not null and disposition is not null)
-  )
+  ),
+  constraint encounters_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint encounters_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint encounters_parent_encounter_fkey
+    foreign key (tenant_id, parent_encounter_id) references clinical.encounters (tenant_id, id)
 );
 
 create unique index if not exists encounters_encounter_number_key on clinical.encounters (tenant_id, encounter_number)
@@ -3711,7 +3763,11 @@ create table if not exists clinical.admissions (
     status <> 'discharged'
     or (pharmacy_cleared_at is not null and billing_cleared_at is not null and physically_left_at is not null)
   ),
-  constraint admissions_left_after_admission check (physically_left_at >= admitted_at)
+  constraint admissions_left_after_admission check (physically_left_at >= admitted_at),
+  constraint admissions_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint admissions_encounter_fkey
+    foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id)
 );
 
 create index if not exists admissions_in_house_idx on clinical.admissions (tenant_id, admitted_at)
@@ -3791,7 +3847,11 @@ create table if not exists clinical.care_team_members (
   constraint care_team_members_period_has_start check (lower(period) is not null and not isempty(period)),
   constraint care_team_members_role_check check (
     role in ('attending', 'consultant', 'resident', 'nurse', 'anaesthetist', 'therapist', 'dietician', 'social_worker')
-  )
+  ),
+  constraint care_team_members_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint care_team_members_encounter_fkey
+    foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id)
 );
 
 create index if not exists care_team_members_encounter_idx on clinical.care_team_members (tenant_id, encounter_id);
@@ -3861,7 +3921,13 @@ create table if not exists clinical.conditions (
   constraint conditions_snomed_code_valid check (code_system <> 'http://snomed.info/sct' or core.valid_sctid(code)),
   constraint conditions_family_history_names_relative check (category <> 'family_history' or relationship is not null),
   constraint conditions_ends_after_onset check (abatement_on >= onset_on),
-  constraint conditions_rank_positive check (rank > 0)
+  constraint conditions_rank_positive check (rank > 0),
+  constraint conditions_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint conditions_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint conditions_encounter_fkey
+    foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id)
 );
 
 create unique index if not exists conditions_one_principal_diagnosis on clinical.conditions (tenant_id, encounter_id)
@@ -3963,7 +4029,13 @@ create table if not exists clinical.allergies (
   ),
   constraint allergies_names_substance check (kind = 'none_known' or (code is not null and category is not null)),
   constraint allergies_none_known_names_nothing check (kind <> 'none_known' or code is null),
-  constraint allergies_reactions_is_list check (jsonb_typeof(reactions) = 'array')
+  constraint allergies_reactions_is_list check (jsonb_typeof(reactions) = 'array'),
+  constraint allergies_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint allergies_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint allergies_encounter_fkey
+    foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id)
 );
 
 create unique index if not exists allergies_one_none_known on clinical.allergies (tenant_id, patient_id)
@@ -4060,7 +4132,13 @@ create table if not exists clinical.vital_signs (
     is_error or num_nonnulls(
       temperature_c, pulse, resp_rate, systolic, spo2, weight_kg, height_cm, pain_score, consciousness, glucose_mg_dl
     ) > 0
-  )
+  ),
+  constraint vital_signs_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint vital_signs_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint vital_signs_encounter_fkey
+    foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id)
 ) partition by range (measured_at);
 
 create table if not exists clinical.vital_signs_default partition of clinical.vital_signs default;
@@ -4163,7 +4241,13 @@ create table if not exists clinical.observations (
   ),
   constraint observations_one_value check (num_nonnulls(value_num, value_code, value_text_enc, value_bool) <= 1),
   constraint observations_number_has_unit check (value_num is null or unit_ucum is not null),
-  constraint observations_loinc_code_valid check (code_system <> 'http://loinc.org' or core.valid_loinc(code))
+  constraint observations_loinc_code_valid check (code_system <> 'http://loinc.org' or core.valid_loinc(code)),
+  constraint observations_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint observations_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint observations_encounter_fkey
+    foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id)
 ) partition by range (effective_at);
 
 create table if not exists clinical.observations_default partition of clinical.observations default;
@@ -4255,7 +4339,13 @@ create table if not exists clinical.clinical_assessments (
   constraint clinical_assessments_status_check check (
     status in ('in_progress', 'completed', 'cancelled', 'amended', 'entered_in_error')
   ),
-  constraint clinical_assessments_answers_is_object check (jsonb_typeof(answers) = 'object')
+  constraint clinical_assessments_answers_is_object check (jsonb_typeof(answers) = 'object'),
+  constraint clinical_assessments_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint clinical_assessments_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint clinical_assessments_encounter_fkey
+    foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id)
 );
 
 create index if not exists clinical_assessments_due_idx on clinical.clinical_assessments (tenant_id, due_at)
@@ -4354,7 +4444,15 @@ create table if not exists clinical.medical_records (
   constraint medical_records_addendum_has_reason check (amends_id is null or amendment_reason is not null),
   constraint medical_records_cosigned_by_named_senior check (cosigned_at is null or cosigner_id is not null),
   constraint medical_records_cosigner_is_another check (cosigner_id <> author_id),
-  constraint medical_records_content_hash_is_sha256 check (octet_length(content_hash) = 32)
+  constraint medical_records_content_hash_is_sha256 check (octet_length(content_hash) = 32),
+  constraint medical_records_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint medical_records_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint medical_records_encounter_fkey
+    foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id),
+  constraint medical_records_amends_fkey
+    foreign key (tenant_id, amends_id) references clinical.medical_records (tenant_id, id)
 );
 
 create index if not exists medical_records_draft_idx on clinical.medical_records (tenant_id, author_id) where status = 'draft';
@@ -4484,7 +4582,13 @@ create table if not exists clinical.procedures (
   constraint procedures_completed_surgery_signed_out check (
     status <> 'completed' or kind <> 'surgery' or (sign_out_at is not null and counts_correct is not null)
   ),
-  constraint procedures_blood_loss_not_negative check (blood_loss_ml >= 0)
+  constraint procedures_blood_loss_not_negative check (blood_loss_ml >= 0),
+  constraint procedures_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint procedures_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint procedures_encounter_fkey
+    foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id)
 );
 
 create index if not exists procedures_open_idx on clinical.procedures (tenant_id, primary_surgeon_id)
@@ -4589,7 +4693,13 @@ create table if not exists clinical.implants (
   constraint implants_pkey primary key (tenant_id, id),
   constraint implants_traceable check (num_nonnulls(batch_id, serial_number, udi) >= 1),
   constraint implants_explant_has_reason check (explanted_at is null or explant_reason is not null),
-  constraint implants_explanted_after_implant check (explanted_at >= implanted_at)
+  constraint implants_explanted_after_implant check (explanted_at >= implanted_at),
+  constraint implants_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint implants_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint implants_procedure_fkey
+    foreign key (tenant_id, procedure_id) references clinical.procedures (tenant_id, id)
 );
 
 create unique index if not exists implants_serial_number_key on clinical.implants (tenant_id, item_id, udi, serial_number)
@@ -4675,7 +4785,13 @@ create table if not exists clinical.vaccination_records (
     status <> 'completed' or (given_at is not null and (source = 'external' or lot_number is not null))
   ),
   constraint vaccination_records_lot_not_expired check (expiry_on >= (given_at at time zone 'UTC')::date),
-  constraint vaccination_records_not_done_has_reason check (status <> 'not_done' or not_done_reason is not null)
+  constraint vaccination_records_not_done_has_reason check (status <> 'not_done' or not_done_reason is not null),
+  constraint vaccination_records_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint vaccination_records_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint vaccination_records_encounter_fkey
+    foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id)
 );
 
 create unique index if not exists vaccination_records_dose_given_once
@@ -4784,7 +4900,13 @@ create table if not exists clinical.service_requests (
     status in ('draft', 'active', 'cancelled', 'on_hold', 'completed', 'revoked', 'entered_in_error')
   ),
   constraint service_requests_revoked_has_reason check (status <> 'revoked' or revoke_reason is not null),
-  constraint service_requests_on_hold_has_reason check (status <> 'on_hold' or hold_reason is not null)
+  constraint service_requests_on_hold_has_reason check (status <> 'on_hold' or hold_reason is not null),
+  constraint service_requests_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint service_requests_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint service_requests_encounter_fkey
+    foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id)
 );
 
 create index if not exists service_requests_open_idx on clinical.service_requests (tenant_id, target_department_id, requested_at)
@@ -4906,7 +5028,15 @@ create table if not exists clinical.imaging_studies (
   constraint imaging_studies_obstetric_has_form_f check (
     not is_obstetric or status not in ('acquired', 'reported', 'archived') or coalesce(jsonb_typeof(pcpndt_form_f) = 'object', false)
   ),
-  constraint imaging_studies_ends_after_start check (ended_at >= started_at)
+  constraint imaging_studies_ends_after_start check (ended_at >= started_at),
+  constraint imaging_studies_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint imaging_studies_service_request_fkey
+    foreign key (tenant_id, service_request_id) references clinical.service_requests (tenant_id, id),
+  constraint imaging_studies_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint imaging_studies_encounter_fkey
+    foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id)
 );
 
 create index if not exists imaging_studies_service_request_idx on clinical.imaging_studies (tenant_id, service_request_id);
@@ -5021,7 +5151,15 @@ create table if not exists clinical.imaging_results (
     not is_critical or status in ('registered', 'preliminary') or critical_notified_at is not null
   ),
   constraint imaging_results_amendment_has_reason check (amends_id is null or amendment_reason is not null),
-  constraint imaging_results_told_has_name check ((critical_notified_at is null) = (critical_notified_to is null))
+  constraint imaging_results_told_has_name check ((critical_notified_at is null) = (critical_notified_to is null)),
+  constraint imaging_results_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint imaging_results_study_fkey
+    foreign key (tenant_id, study_id) references clinical.imaging_studies (tenant_id, id),
+  constraint imaging_results_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint imaging_results_amends_fkey
+    foreign key (tenant_id, amends_id) references clinical.imaging_results (tenant_id, id)
 );
 
 create index if not exists imaging_results_study_idx on clinical.imaging_results (tenant_id, study_id);
@@ -5155,7 +5293,17 @@ create table if not exists clinical.discharge_summaries (
   ),
   constraint discharge_summaries_amendment_has_reason check (amends_id is null or amendment_reason is not null),
   constraint discharge_summaries_waiver_has_reason check (stg_status <> 'waived' or stg_waiver_reason is not null),
-  constraint discharge_summaries_death_has_cause check (discharge_kind <> 'death' or cause_of_death is not null)
+  constraint discharge_summaries_death_has_cause check (discharge_kind <> 'death' or cause_of_death is not null),
+  constraint discharge_summaries_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint discharge_summaries_encounter_fkey
+    foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id),
+  constraint discharge_summaries_patient_fkey
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
+  constraint discharge_summaries_admission_fkey
+    foreign key (tenant_id, admission_id) references clinical.admissions (tenant_id, id),
+  constraint discharge_summaries_amends_fkey
+    foreign key (tenant_id, amends_id) references clinical.discharge_summaries (tenant_id, id)
 );
 
 create unique index if not exists discharge_summaries_one_final_per_stay on clinical.discharge_summaries (tenant_id, encounter_id)
@@ -5275,7 +5423,9 @@ create table if not exists clinical.stg_guidelines (
   constraint stg_guidelines_status_check check (status in ('draft', 'active', 'withdrawn', 'retired')),
   constraint stg_guidelines_effective_not_empty check (not isempty(effective)),
   constraint stg_guidelines_stay_not_negative check (min_los_days >= 0),
-  constraint stg_guidelines_stay_in_order check (max_los_days >= min_los_days)
+  constraint stg_guidelines_stay_in_order check (max_los_days >= min_los_days),
+  constraint stg_guidelines_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table clinical.stg_guidelines is 'class=reference;scope=shared;owner=clinical;fhir=PlanDefinition;retention=reference;about=A version of a Standard Treatment Guideline for one or more packages. For the processing of claims; no advice on treatment.';
@@ -5349,7 +5499,11 @@ create table if not exists clinical.stg_criteria (
   constraint stg_criteria_stage_check check (stage in ('preauth', 'treatment', 'discharge', 'claim')),
   constraint stg_criteria_kind_check check (kind in ('document', 'question', 'rule')),
   constraint stg_criteria_document_names_type check ((kind = 'document') = (document_type is not null)),
-  constraint stg_criteria_rule_has_expression check (kind <> 'rule' or expression is not null)
+  constraint stg_criteria_rule_has_expression check (kind <> 'rule' or expression is not null),
+  constraint stg_criteria_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint stg_criteria_guideline_fkey
+    foreign key (guideline_id) references clinical.stg_guidelines (id)
 );
 
 create index if not exists stg_criteria_guideline_idx on clinical.stg_criteria (guideline_id, tenant_id);
@@ -5417,7 +5571,15 @@ create table if not exists clinical.stg_compliance_results (
   constraint stg_compliance_results_only_failures_waived check (
     waived_by is null or outcome in ('fail', 'missing_data')
   ),
-  constraint stg_compliance_results_input_hash_is_sha256 check (octet_length(input_hash) = 32)
+  constraint stg_compliance_results_input_hash_is_sha256 check (octet_length(input_hash) = 32),
+  constraint stg_compliance_results_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint stg_compliance_results_discharge_summary_fkey
+    foreign key (tenant_id, discharge_summary_id) references clinical.discharge_summaries (tenant_id, id),
+  constraint stg_compliance_results_guideline_fkey
+    foreign key (guideline_id) references clinical.stg_guidelines (id),
+  constraint stg_compliance_results_criterion_fkey
+    foreign key (criterion_id) references clinical.stg_criteria (id)
 );
 
 create index if not exists stg_compliance_results_discharge_summary_idx
@@ -5620,513 +5782,13 @@ comment on column workforce.staff.deleted_at is 'class=operational;about=When th
 -- FOREIGN KEYS
 -- =====================================================================================================================
 
--- core: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.tenants'::pg_catalog.regclass and conname = 'tenants_parent_tenant_fkey') then
-    alter table core.tenants add constraint tenants_parent_tenant_fkey
-  foreign key (parent_tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.system_settings'::pg_catalog.regclass and conname = 'system_settings_tenant_fkey') then
-    alter table core.system_settings add constraint system_settings_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.feature_flags'::pg_catalog.regclass and conname = 'feature_flags_tenant_fkey') then
-    alter table core.feature_flags add constraint feature_flags_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.id_sequences'::pg_catalog.regclass and conname = 'id_sequences_tenant_fkey') then
-    alter table core.id_sequences add constraint id_sequences_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.idempotency_keys'::pg_catalog.regclass and conname = 'idempotency_keys_tenant_fkey') then
-    alter table core.idempotency_keys add constraint idempotency_keys_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.encryption_keys'::pg_catalog.regclass and conname = 'encryption_keys_tenant_fkey') then
-    alter table core.encryption_keys add constraint encryption_keys_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.entity_refs'::pg_catalog.regclass and conname = 'entity_refs_tenant_fkey') then
-    alter table core.entity_refs add constraint entity_refs_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
--- audit: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.break_glass_sessions'::pg_catalog.regclass and conname = 'break_glass_sessions_tenant_fkey') then
-    alter table audit.break_glass_sessions add constraint break_glass_sessions_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.audit_chain_anchors'::pg_catalog.regclass and conname = 'audit_chain_anchors_tenant_fkey') then
-    alter table audit.audit_chain_anchors add constraint audit_chain_anchors_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.metrics_hourly'::pg_catalog.regclass and conname = 'metrics_hourly_tenant_fkey') then
-    alter table audit.metrics_hourly add constraint metrics_hourly_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.compliance_daily'::pg_catalog.regclass and conname = 'compliance_daily_tenant_fkey') then
-    alter table audit.compliance_daily add constraint compliance_daily_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
--- patient: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'patient.patients'::pg_catalog.regclass and conname = 'patients_tenant_fkey') then
-    alter table patient.patients add constraint patients_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'patient.patients'::pg_catalog.regclass and conname = 'patients_merged_into_fkey') then
-    alter table patient.patients add constraint patients_merged_into_fkey
-  foreign key (tenant_id, merged_into_id) references patient.patients (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'patient.patient_identifiers'::pg_catalog.regclass and conname = 'patient_identifiers_tenant_fkey') then
-    alter table patient.patient_identifiers add constraint patient_identifiers_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'patient.patient_identifiers'::pg_catalog.regclass and conname = 'patient_identifiers_patient_fkey') then
-    alter table patient.patient_identifiers add constraint patient_identifiers_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'patient.patient_contacts'::pg_catalog.regclass and conname = 'patient_contacts_tenant_fkey') then
-    alter table patient.patient_contacts add constraint patient_contacts_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'patient.patient_contacts'::pg_catalog.regclass and conname = 'patient_contacts_patient_fkey') then
-    alter table patient.patient_contacts add constraint patient_contacts_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'patient.patient_contacts'::pg_catalog.regclass and conname = 'patient_contacts_related_patient_fkey') then
-    alter table patient.patient_contacts add constraint patient_contacts_related_patient_fkey
-  foreign key (tenant_id, related_patient_id) references patient.patients (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'patient.patient_merges'::pg_catalog.regclass and conname = 'patient_merges_tenant_fkey') then
-    alter table patient.patient_merges add constraint patient_merges_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'patient.patient_merges'::pg_catalog.regclass and conname = 'patient_merges_survivor_fkey') then
-    alter table patient.patient_merges add constraint patient_merges_survivor_fkey
-  foreign key (tenant_id, survivor_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'patient.patient_merges'::pg_catalog.regclass and conname = 'patient_merges_duplicate_fkey') then
-    alter table patient.patient_merges add constraint patient_merges_duplicate_fkey
-  foreign key (tenant_id, duplicate_id) references patient.patients (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'patient.name_trigrams'::pg_catalog.regclass and conname = 'name_trigrams_tenant_fkey') then
-    alter table patient.name_trigrams add constraint name_trigrams_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'patient.name_trigrams'::pg_catalog.regclass and conname = 'name_trigrams_patient_fkey') then
-    alter table patient.name_trigrams add constraint name_trigrams_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-end
-$$;
-
 -- clinical: foreign keys
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.encounters'::pg_catalog.regclass and conname = 'encounters_tenant_fkey') then
-    alter table clinical.encounters add constraint encounters_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.encounters'::pg_catalog.regclass and conname = 'encounters_patient_fkey') then
-    alter table clinical.encounters add constraint encounters_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.encounters'::pg_catalog.regclass and conname = 'encounters_parent_encounter_fkey') then
-    alter table clinical.encounters add constraint encounters_parent_encounter_fkey
-  foreign key (tenant_id, parent_encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.admissions'::pg_catalog.regclass and conname = 'admissions_tenant_fkey') then
-    alter table clinical.admissions add constraint admissions_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.admissions'::pg_catalog.regclass and conname = 'admissions_encounter_fkey') then
-    alter table clinical.admissions add constraint admissions_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.care_team_members'::pg_catalog.regclass and conname = 'care_team_members_tenant_fkey') then
-    alter table clinical.care_team_members add constraint care_team_members_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.care_team_members'::pg_catalog.regclass and conname = 'care_team_members_encounter_fkey') then
-    alter table clinical.care_team_members add constraint care_team_members_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.conditions'::pg_catalog.regclass and conname = 'conditions_tenant_fkey') then
-    alter table clinical.conditions add constraint conditions_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.conditions'::pg_catalog.regclass and conname = 'conditions_patient_fkey') then
-    alter table clinical.conditions add constraint conditions_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.conditions'::pg_catalog.regclass and conname = 'conditions_encounter_fkey') then
-    alter table clinical.conditions add constraint conditions_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.allergies'::pg_catalog.regclass and conname = 'allergies_tenant_fkey') then
-    alter table clinical.allergies add constraint allergies_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.allergies'::pg_catalog.regclass and conname = 'allergies_patient_fkey') then
-    alter table clinical.allergies add constraint allergies_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.allergies'::pg_catalog.regclass and conname = 'allergies_encounter_fkey') then
-    alter table clinical.allergies add constraint allergies_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.vital_signs'::pg_catalog.regclass and conname = 'vital_signs_tenant_fkey') then
-    alter table clinical.vital_signs add constraint vital_signs_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.vital_signs'::pg_catalog.regclass and conname = 'vital_signs_patient_fkey') then
-    alter table clinical.vital_signs add constraint vital_signs_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.vital_signs'::pg_catalog.regclass and conname = 'vital_signs_encounter_fkey') then
-    alter table clinical.vital_signs add constraint vital_signs_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.observations'::pg_catalog.regclass and conname = 'observations_tenant_fkey') then
-    alter table clinical.observations add constraint observations_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.observations'::pg_catalog.regclass and conname = 'observations_patient_fkey') then
-    alter table clinical.observations add constraint observations_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.observations'::pg_catalog.regclass and conname = 'observations_encounter_fkey') then
-    alter table clinical.observations add constraint observations_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.clinical_assessments'::pg_catalog.regclass and conname = 'clinical_assessments_tenant_fkey') then
-    alter table clinical.clinical_assessments add constraint clinical_assessments_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.clinical_assessments'::pg_catalog.regclass and conname = 'clinical_assessments_patient_fkey') then
-    alter table clinical.clinical_assessments add constraint clinical_assessments_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.clinical_assessments'::pg_catalog.regclass and conname = 'clinical_assessments_encounter_fkey') then
-    alter table clinical.clinical_assessments add constraint clinical_assessments_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.medical_records'::pg_catalog.regclass and conname = 'medical_records_tenant_fkey') then
-    alter table clinical.medical_records add constraint medical_records_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.medical_records'::pg_catalog.regclass and conname = 'medical_records_patient_fkey') then
-    alter table clinical.medical_records add constraint medical_records_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.medical_records'::pg_catalog.regclass and conname = 'medical_records_encounter_fkey') then
-    alter table clinical.medical_records add constraint medical_records_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.medical_records'::pg_catalog.regclass and conname = 'medical_records_amends_fkey') then
-    alter table clinical.medical_records add constraint medical_records_amends_fkey
-  foreign key (tenant_id, amends_id) references clinical.medical_records (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.procedures'::pg_catalog.regclass and conname = 'procedures_tenant_fkey') then
-    alter table clinical.procedures add constraint procedures_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.procedures'::pg_catalog.regclass and conname = 'procedures_patient_fkey') then
-    alter table clinical.procedures add constraint procedures_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.procedures'::pg_catalog.regclass and conname = 'procedures_encounter_fkey') then
-    alter table clinical.procedures add constraint procedures_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.procedures'::pg_catalog.regclass and conname = 'procedures_service_request_fkey') then
     alter table clinical.procedures add constraint procedures_service_request_fkey
   foreign key (tenant_id, service_request_id) references clinical.service_requests (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.implants'::pg_catalog.regclass and conname = 'implants_tenant_fkey') then
-    alter table clinical.implants add constraint implants_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.implants'::pg_catalog.regclass and conname = 'implants_patient_fkey') then
-    alter table clinical.implants add constraint implants_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.implants'::pg_catalog.regclass and conname = 'implants_procedure_fkey') then
-    alter table clinical.implants add constraint implants_procedure_fkey
-  foreign key (tenant_id, procedure_id) references clinical.procedures (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.vaccination_records'::pg_catalog.regclass and conname = 'vaccination_records_tenant_fkey') then
-    alter table clinical.vaccination_records add constraint vaccination_records_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.vaccination_records'::pg_catalog.regclass and conname = 'vaccination_records_patient_fkey') then
-    alter table clinical.vaccination_records add constraint vaccination_records_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.vaccination_records'::pg_catalog.regclass and conname = 'vaccination_records_encounter_fkey') then
-    alter table clinical.vaccination_records add constraint vaccination_records_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.service_requests'::pg_catalog.regclass and conname = 'service_requests_tenant_fkey') then
-    alter table clinical.service_requests add constraint service_requests_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.service_requests'::pg_catalog.regclass and conname = 'service_requests_patient_fkey') then
-    alter table clinical.service_requests add constraint service_requests_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.service_requests'::pg_catalog.regclass and conname = 'service_requests_encounter_fkey') then
-    alter table clinical.service_requests add constraint service_requests_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.imaging_studies'::pg_catalog.regclass and conname = 'imaging_studies_tenant_fkey') then
-    alter table clinical.imaging_studies add constraint imaging_studies_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.imaging_studies'::pg_catalog.regclass and conname = 'imaging_studies_service_request_fkey') then
-    alter table clinical.imaging_studies add constraint imaging_studies_service_request_fkey
-  foreign key (tenant_id, service_request_id) references clinical.service_requests (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.imaging_studies'::pg_catalog.regclass and conname = 'imaging_studies_patient_fkey') then
-    alter table clinical.imaging_studies add constraint imaging_studies_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.imaging_studies'::pg_catalog.regclass and conname = 'imaging_studies_encounter_fkey') then
-    alter table clinical.imaging_studies add constraint imaging_studies_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.imaging_results'::pg_catalog.regclass and conname = 'imaging_results_tenant_fkey') then
-    alter table clinical.imaging_results add constraint imaging_results_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.imaging_results'::pg_catalog.regclass and conname = 'imaging_results_study_fkey') then
-    alter table clinical.imaging_results add constraint imaging_results_study_fkey
-  foreign key (tenant_id, study_id) references clinical.imaging_studies (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.imaging_results'::pg_catalog.regclass and conname = 'imaging_results_patient_fkey') then
-    alter table clinical.imaging_results add constraint imaging_results_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.imaging_results'::pg_catalog.regclass and conname = 'imaging_results_amends_fkey') then
-    alter table clinical.imaging_results add constraint imaging_results_amends_fkey
-  foreign key (tenant_id, amends_id) references clinical.imaging_results (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.discharge_summaries'::pg_catalog.regclass and conname = 'discharge_summaries_tenant_fkey') then
-    alter table clinical.discharge_summaries add constraint discharge_summaries_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.discharge_summaries'::pg_catalog.regclass and conname = 'discharge_summaries_encounter_fkey') then
-    alter table clinical.discharge_summaries add constraint discharge_summaries_encounter_fkey
-  foreign key (tenant_id, encounter_id) references clinical.encounters (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.discharge_summaries'::pg_catalog.regclass and conname = 'discharge_summaries_patient_fkey') then
-    alter table clinical.discharge_summaries add constraint discharge_summaries_patient_fkey
-  foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.discharge_summaries'::pg_catalog.regclass and conname = 'discharge_summaries_admission_fkey') then
-    alter table clinical.discharge_summaries add constraint discharge_summaries_admission_fkey
-  foreign key (tenant_id, admission_id) references clinical.admissions (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.discharge_summaries'::pg_catalog.regclass and conname = 'discharge_summaries_amends_fkey') then
-    alter table clinical.discharge_summaries add constraint discharge_summaries_amends_fkey
-  foreign key (tenant_id, amends_id) references clinical.discharge_summaries (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.stg_guidelines'::pg_catalog.regclass and conname = 'stg_guidelines_tenant_fkey') then
-    alter table clinical.stg_guidelines add constraint stg_guidelines_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.stg_criteria'::pg_catalog.regclass and conname = 'stg_criteria_tenant_fkey') then
-    alter table clinical.stg_criteria add constraint stg_criteria_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.stg_criteria'::pg_catalog.regclass and conname = 'stg_criteria_guideline_fkey') then
-    alter table clinical.stg_criteria add constraint stg_criteria_guideline_fkey
-  foreign key (guideline_id) references clinical.stg_guidelines (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.stg_compliance_results'::pg_catalog.regclass and conname = 'stg_compliance_results_tenant_fkey') then
-    alter table clinical.stg_compliance_results add constraint stg_compliance_results_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.stg_compliance_results'::pg_catalog.regclass and conname = 'stg_compliance_results_discharge_summary_fkey') then
-    alter table clinical.stg_compliance_results add constraint stg_compliance_results_discharge_summary_fkey
-  foreign key (tenant_id, discharge_summary_id) references clinical.discharge_summaries (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.stg_compliance_results'::pg_catalog.regclass and conname = 'stg_compliance_results_guideline_fkey') then
-    alter table clinical.stg_compliance_results add constraint stg_compliance_results_guideline_fkey
-  foreign key (guideline_id) references clinical.stg_guidelines (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'clinical.stg_compliance_results'::pg_catalog.regclass and conname = 'stg_compliance_results_criterion_fkey') then
-    alter table clinical.stg_compliance_results add constraint stg_compliance_results_criterion_fkey
-  foreign key (criterion_id) references clinical.stg_criteria (id);
   end if;
 end
 $$;

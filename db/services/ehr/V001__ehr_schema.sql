@@ -3,8 +3,8 @@
 -- Built from the modules by `imhotep bundle --topology services`. Do not edit: change a module and build again.
 -- Repeatable: a second run changes nothing. One transaction: psql -1 -f, or one simple query.
 --
--- Order: foundations (schemas, roles, types, functions that tables need), tables, foreign keys, functions, views, grants;
--- in each part the modules in the order in which they need each other:
+-- Order: foundations (schemas, roles, types, functions that tables need), tables with their foreign keys to tables above
+-- them, all other foreign keys, functions, views, grants; in each part the modules in the order in which they need each other:
 --   core   Kernel installed in every service database: tenancy, context, numbering, idempotency, outbox, crypto, settings, state-machine rules.
 --   audit  Append-only evidence: who did and who saw what. Partitioned, sealed in the background.
 --   ehr    Documents, templates, signatures.
@@ -1554,7 +1554,9 @@ create table if not exists core.tenants (
   constraint tenants_country_form check (country ~ '^[A-Z]{2}$'),
   constraint tenants_currency_form check (currency ~ '^[A-Z]{3}$'),
   constraint tenants_status_known check (status in ('provisioning', 'active', 'suspended', 'closing', 'closed')),
-  constraint tenants_not_own_parent check (parent_tenant_id <> id)
+  constraint tenants_not_own_parent check (parent_tenant_id <> id),
+  constraint tenants_parent_tenant_fkey
+    foreign key (parent_tenant_id) references core.tenants (id)
 );
 
 create index if not exists tenants_parent_tenant_idx on core.tenants (parent_tenant_id);
@@ -1654,7 +1656,9 @@ create table if not exists core.system_settings (
       else true
     end
   ),
-  constraint system_settings_protected_is_shared check (not is_protected or tenant_id is null)
+  constraint system_settings_protected_is_shared check (not is_protected or tenant_id is null),
+  constraint system_settings_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.system_settings is 'class=operational;scope=shared;owner=kernel;fhir=none;retention=operational;about=Typed settings; the row of a tenant overrides the shared row.';
@@ -1717,7 +1721,9 @@ create table if not exists core.feature_flags (
   constraint feature_flags_pkey primary key (id),
   constraint feature_flags_key_key unique nulls not distinct (tenant_id, key),
   constraint feature_flags_key_form check (key ~ '^[a-z0-9_.]+$'),
-  constraint feature_flags_rollout_percent check (rollout_pct between 0 and 100)
+  constraint feature_flags_rollout_percent check (rollout_pct between 0 and 100),
+  constraint feature_flags_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.feature_flags is 'class=operational;scope=shared;owner=kernel;fhir=none;retention=operational;about=Feature switches; the row of a tenant overrides the shared row.';
@@ -1772,7 +1778,9 @@ create table if not exists core.id_sequences (
   constraint id_sequences_check_algo_known check (check_algo in ('none', 'mod10', 'verhoeff', 'mod37_2')),
   constraint id_sequences_pad_range check (pad between 0 and 12),
   constraint id_sequences_counts_up check (last_value >= 0),
-  constraint id_sequences_max_len_range check (max_len between 1 and 200)
+  constraint id_sequences_max_len_range check (max_len between 1 and 200),
+  constraint id_sequences_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.id_sequences is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=operational;about=Counters behind MRNs, appointment numbers, tokens and invoice numbers.';
@@ -1822,7 +1830,9 @@ create table if not exists core.idempotency_keys (
   constraint idempotency_keys_key_key unique (tenant_id, operation, key),
   constraint idempotency_keys_key_length check (length(key) between 8 and 200),
   constraint idempotency_keys_status_known check (status in ('in_progress', 'succeeded', 'failed')),
-  constraint idempotency_keys_answered check (status <> 'succeeded' or response is not null)
+  constraint idempotency_keys_answered check (status <> 'succeeded' or response is not null),
+  constraint idempotency_keys_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create index if not exists idempotency_keys_expires_idx on core.idempotency_keys (tenant_id, expires_at);
@@ -1986,7 +1996,9 @@ create table if not exists core.encryption_keys (
   constraint encryption_keys_status_known check (status in ('active', 'retiring', 'retired', 'destroyed')),
   constraint encryption_keys_destroyed_is_gone check (
     (status = 'destroyed') = (wrapped_key is null) and (status = 'destroyed') = (destroyed_at is not null)
-  )
+  ),
+  constraint encryption_keys_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists encryption_keys_active_key
@@ -2091,7 +2103,9 @@ create table if not exists core.entity_refs (
   updated_by uuid,
   constraint entity_refs_pkey primary key (tenant_id, id),
   constraint entity_refs_entity_key unique (tenant_id, entity_type, entity_id),
-  constraint entity_refs_lifecycle_known check (lifecycle in ('active', 'inactive', 'deleted'))
+  constraint entity_refs_lifecycle_known check (lifecycle in ('active', 'inactive', 'deleted')),
+  constraint entity_refs_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.entity_refs is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=operational;about=Rows of other services that this one refers to, kept by their events.';
@@ -2355,7 +2369,9 @@ create table if not exists audit.break_glass_sessions (
   constraint break_glass_sessions_review_whole check (
     (status = 'reviewed') = (reviewed_by is not null and reviewed_at is not null and review_outcome is not null)
   ),
-  constraint break_glass_sessions_status_known check (status in ('open', 'closed', 'expired', 'reviewed'))
+  constraint break_glass_sessions_status_known check (status in ('open', 'closed', 'expired', 'reviewed')),
+  constraint break_glass_sessions_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists break_glass_sessions_open_key
@@ -2429,7 +2445,9 @@ create table if not exists audit.audit_chain_anchors (
   constraint audit_chain_anchors_leaf_per_row check (octet_length(leaves) = row_count * 24),
   constraint audit_chain_anchors_chained check (
     digest = sha256(prev_digest || root || int8send(row_count) || int8send(seal_no) || int8send(from_txid) || int8send(to_txid))
-  )
+  ),
+  constraint audit_chain_anchors_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.audit_chain_anchors is 'class=operational;scope=tenant;owner=kernel;fhir=Provenance;retention=audit_7y;append_only=1;about=Seals over the logs: each proves a range of rows and the seal before it.';
@@ -2472,7 +2490,9 @@ create table if not exists audit.metrics_hourly (
   table_name text not null,
   action text not null,
   events bigint not null,
-  constraint metrics_hourly_pkey primary key (tenant_id, bucket, schema_name, table_name, action)
+  constraint metrics_hourly_pkey primary key (tenant_id, bucket, schema_name, table_name, action),
+  constraint metrics_hourly_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.metrics_hourly is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=audit_7y;about=Sealed audit events per hour, table and action.';
@@ -2502,7 +2522,9 @@ create table if not exists audit.compliance_daily (
   events bigint not null,
   without_actor bigint not null,
   without_purpose bigint not null,
-  constraint compliance_daily_pkey primary key (tenant_id, bucket, action, actor_role)
+  constraint compliance_daily_pkey primary key (tenant_id, bucket, action, actor_role),
+  constraint compliance_daily_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.compliance_daily is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=audit_7y;about=Sealed audit events per day, action and role, with those that name no actor or purpose.';
@@ -2639,7 +2661,9 @@ create table if not exists ehr.document_templates (
   constraint document_templates_in_use_is_approved check (
     status not in ('active', 'retired') or tenant_id is null or approved_by is not null
   ),
-  constraint document_templates_approved_by_another check (approved_by <> created_by)
+  constraint document_templates_approved_by_another check (approved_by <> created_by),
+  constraint document_templates_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists document_templates_one_active_version
@@ -2744,7 +2768,15 @@ create table if not exists ehr.documents (
   ),
   constraint documents_scan_is_dated check (virus_scan = 'pending' or scanned_at is not null),
   constraint documents_later_version_supersedes check ((version = 1) = (supersedes_id is null)),
-  constraint documents_encounter_names_patient check (encounter_id is null or patient_id is not null)
+  constraint documents_encounter_names_patient check (encounter_id is null or patient_id is not null),
+  constraint documents_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint documents_template_fkey
+    foreign key (template_id) references ehr.document_templates (id),
+  constraint documents_supersedes_fkey
+    foreign key (tenant_id, supersedes_id) references ehr.documents (tenant_id, id),
+  constraint documents_duplicate_of_fkey
+    foreign key (tenant_id, duplicate_of_id) references ehr.documents (tenant_id, id)
 );
 
 create unique index if not exists documents_version_key on ehr.documents (tenant_id, document_number, version);
@@ -2859,7 +2891,11 @@ create table if not exists ehr.document_signatures (
   constraint document_signatures_digest_is_32_bytes check (octet_length(digest) = 32),
   constraint document_signatures_certificate_carries_bytes check (
     method not in ('aadhaar_esign', 'dsc') or (signature is not null and certificate_ref is not null)
-  )
+  ),
+  constraint document_signatures_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint document_signatures_document_fkey
+    foreign key (tenant_id, document_id) references ehr.documents (tenant_id, id)
 );
 
 create unique index if not exists document_signatures_once_a_document
@@ -2907,159 +2943,6 @@ grant select on ehr.document_signatures to ehr_app, ehr_ro;
 -- Indexes that erasure needs on tables of others: the keys of a person, and who has been here longest.
 create index if not exists encryption_keys_subject_idx on core.encryption_keys (tenant_id, subject_type, subject_id)
   where subject_id is not null;
-
-
--- =====================================================================================================================
--- FOREIGN KEYS
--- =====================================================================================================================
-
--- core: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.tenants'::pg_catalog.regclass and conname = 'tenants_parent_tenant_fkey') then
-    alter table core.tenants add constraint tenants_parent_tenant_fkey
-  foreign key (parent_tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.system_settings'::pg_catalog.regclass and conname = 'system_settings_tenant_fkey') then
-    alter table core.system_settings add constraint system_settings_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.feature_flags'::pg_catalog.regclass and conname = 'feature_flags_tenant_fkey') then
-    alter table core.feature_flags add constraint feature_flags_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.id_sequences'::pg_catalog.regclass and conname = 'id_sequences_tenant_fkey') then
-    alter table core.id_sequences add constraint id_sequences_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.idempotency_keys'::pg_catalog.regclass and conname = 'idempotency_keys_tenant_fkey') then
-    alter table core.idempotency_keys add constraint idempotency_keys_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.encryption_keys'::pg_catalog.regclass and conname = 'encryption_keys_tenant_fkey') then
-    alter table core.encryption_keys add constraint encryption_keys_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.entity_refs'::pg_catalog.regclass and conname = 'entity_refs_tenant_fkey') then
-    alter table core.entity_refs add constraint entity_refs_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
--- audit: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.break_glass_sessions'::pg_catalog.regclass and conname = 'break_glass_sessions_tenant_fkey') then
-    alter table audit.break_glass_sessions add constraint break_glass_sessions_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.audit_chain_anchors'::pg_catalog.regclass and conname = 'audit_chain_anchors_tenant_fkey') then
-    alter table audit.audit_chain_anchors add constraint audit_chain_anchors_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.metrics_hourly'::pg_catalog.regclass and conname = 'metrics_hourly_tenant_fkey') then
-    alter table audit.metrics_hourly add constraint metrics_hourly_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.compliance_daily'::pg_catalog.regclass and conname = 'compliance_daily_tenant_fkey') then
-    alter table audit.compliance_daily add constraint compliance_daily_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
--- ehr: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'ehr.document_templates'::pg_catalog.regclass and conname = 'document_templates_tenant_fkey') then
-    alter table ehr.document_templates add constraint document_templates_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'ehr.documents'::pg_catalog.regclass and conname = 'documents_tenant_fkey') then
-    alter table ehr.documents add constraint documents_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'ehr.documents'::pg_catalog.regclass and conname = 'documents_template_fkey') then
-    alter table ehr.documents add constraint documents_template_fkey
-  foreign key (template_id) references ehr.document_templates (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'ehr.documents'::pg_catalog.regclass and conname = 'documents_supersedes_fkey') then
-    alter table ehr.documents add constraint documents_supersedes_fkey
-  foreign key (tenant_id, supersedes_id) references ehr.documents (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'ehr.documents'::pg_catalog.regclass and conname = 'documents_duplicate_of_fkey') then
-    alter table ehr.documents add constraint documents_duplicate_of_fkey
-  foreign key (tenant_id, duplicate_of_id) references ehr.documents (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'ehr.document_signatures'::pg_catalog.regclass and conname = 'document_signatures_tenant_fkey') then
-    alter table ehr.document_signatures add constraint document_signatures_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'ehr.document_signatures'::pg_catalog.regclass and conname = 'document_signatures_document_fkey') then
-    alter table ehr.document_signatures add constraint document_signatures_document_fkey
-  foreign key (tenant_id, document_id) references ehr.documents (tenant_id, id);
-  end if;
-end
-$$;
 
 
 -- =====================================================================================================================

@@ -3,8 +3,8 @@
 -- Built from the modules by `imhotep bundle --topology services`. Do not edit: change a module and build again.
 -- Repeatable: a second run changes nothing. One transaction: psql -1 -f, or one simple query.
 --
--- Order: foundations (schemas, roles, types, functions that tables need), tables, foreign keys, functions, views, grants;
--- in each part the modules in the order in which they need each other:
+-- Order: foundations (schemas, roles, types, functions that tables need), tables with their foreign keys to tables above
+-- them, all other foreign keys, functions, views, grants; in each part the modules in the order in which they need each other:
 --   core      Kernel installed in every service database: tenancy, context, numbering, idempotency, outbox, crypto, settings, state-machine rules.
 --   audit     Append-only evidence: who did and who saw what. Partitioned, sealed in the background.
 --   facility  Sites, departments, physical places and beds.
@@ -1639,7 +1639,9 @@ create table if not exists core.tenants (
   constraint tenants_country_form check (country ~ '^[A-Z]{2}$'),
   constraint tenants_currency_form check (currency ~ '^[A-Z]{3}$'),
   constraint tenants_status_known check (status in ('provisioning', 'active', 'suspended', 'closing', 'closed')),
-  constraint tenants_not_own_parent check (parent_tenant_id <> id)
+  constraint tenants_not_own_parent check (parent_tenant_id <> id),
+  constraint tenants_parent_tenant_fkey
+    foreign key (parent_tenant_id) references core.tenants (id)
 );
 
 create index if not exists tenants_parent_tenant_idx on core.tenants (parent_tenant_id);
@@ -1739,7 +1741,9 @@ create table if not exists core.system_settings (
       else true
     end
   ),
-  constraint system_settings_protected_is_shared check (not is_protected or tenant_id is null)
+  constraint system_settings_protected_is_shared check (not is_protected or tenant_id is null),
+  constraint system_settings_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.system_settings is 'class=operational;scope=shared;owner=kernel;fhir=none;retention=operational;about=Typed settings; the row of a tenant overrides the shared row.';
@@ -1802,7 +1806,9 @@ create table if not exists core.feature_flags (
   constraint feature_flags_pkey primary key (id),
   constraint feature_flags_key_key unique nulls not distinct (tenant_id, key),
   constraint feature_flags_key_form check (key ~ '^[a-z0-9_.]+$'),
-  constraint feature_flags_rollout_percent check (rollout_pct between 0 and 100)
+  constraint feature_flags_rollout_percent check (rollout_pct between 0 and 100),
+  constraint feature_flags_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.feature_flags is 'class=operational;scope=shared;owner=kernel;fhir=none;retention=operational;about=Feature switches; the row of a tenant overrides the shared row.';
@@ -1857,7 +1863,9 @@ create table if not exists core.id_sequences (
   constraint id_sequences_check_algo_known check (check_algo in ('none', 'mod10', 'verhoeff', 'mod37_2')),
   constraint id_sequences_pad_range check (pad between 0 and 12),
   constraint id_sequences_counts_up check (last_value >= 0),
-  constraint id_sequences_max_len_range check (max_len between 1 and 200)
+  constraint id_sequences_max_len_range check (max_len between 1 and 200),
+  constraint id_sequences_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.id_sequences is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=operational;about=Counters behind MRNs, appointment numbers, tokens and invoice numbers.';
@@ -1907,7 +1915,9 @@ create table if not exists core.idempotency_keys (
   constraint idempotency_keys_key_key unique (tenant_id, operation, key),
   constraint idempotency_keys_key_length check (length(key) between 8 and 200),
   constraint idempotency_keys_status_known check (status in ('in_progress', 'succeeded', 'failed')),
-  constraint idempotency_keys_answered check (status <> 'succeeded' or response is not null)
+  constraint idempotency_keys_answered check (status <> 'succeeded' or response is not null),
+  constraint idempotency_keys_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create index if not exists idempotency_keys_expires_idx on core.idempotency_keys (tenant_id, expires_at);
@@ -2071,7 +2081,9 @@ create table if not exists core.encryption_keys (
   constraint encryption_keys_status_known check (status in ('active', 'retiring', 'retired', 'destroyed')),
   constraint encryption_keys_destroyed_is_gone check (
     (status = 'destroyed') = (wrapped_key is null) and (status = 'destroyed') = (destroyed_at is not null)
-  )
+  ),
+  constraint encryption_keys_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists encryption_keys_active_key
@@ -2176,7 +2188,9 @@ create table if not exists core.entity_refs (
   updated_by uuid,
   constraint entity_refs_pkey primary key (tenant_id, id),
   constraint entity_refs_entity_key unique (tenant_id, entity_type, entity_id),
-  constraint entity_refs_lifecycle_known check (lifecycle in ('active', 'inactive', 'deleted'))
+  constraint entity_refs_lifecycle_known check (lifecycle in ('active', 'inactive', 'deleted')),
+  constraint entity_refs_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.entity_refs is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=operational;about=Rows of other services that this one refers to, kept by their events.';
@@ -2440,7 +2454,9 @@ create table if not exists audit.break_glass_sessions (
   constraint break_glass_sessions_review_whole check (
     (status = 'reviewed') = (reviewed_by is not null and reviewed_at is not null and review_outcome is not null)
   ),
-  constraint break_glass_sessions_status_known check (status in ('open', 'closed', 'expired', 'reviewed'))
+  constraint break_glass_sessions_status_known check (status in ('open', 'closed', 'expired', 'reviewed')),
+  constraint break_glass_sessions_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists break_glass_sessions_open_key
@@ -2514,7 +2530,9 @@ create table if not exists audit.audit_chain_anchors (
   constraint audit_chain_anchors_leaf_per_row check (octet_length(leaves) = row_count * 24),
   constraint audit_chain_anchors_chained check (
     digest = sha256(prev_digest || root || int8send(row_count) || int8send(seal_no) || int8send(from_txid) || int8send(to_txid))
-  )
+  ),
+  constraint audit_chain_anchors_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.audit_chain_anchors is 'class=operational;scope=tenant;owner=kernel;fhir=Provenance;retention=audit_7y;append_only=1;about=Seals over the logs: each proves a range of rows and the seal before it.';
@@ -2557,7 +2575,9 @@ create table if not exists audit.metrics_hourly (
   table_name text not null,
   action text not null,
   events bigint not null,
-  constraint metrics_hourly_pkey primary key (tenant_id, bucket, schema_name, table_name, action)
+  constraint metrics_hourly_pkey primary key (tenant_id, bucket, schema_name, table_name, action),
+  constraint metrics_hourly_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.metrics_hourly is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=audit_7y;about=Sealed audit events per hour, table and action.';
@@ -2587,7 +2607,9 @@ create table if not exists audit.compliance_daily (
   events bigint not null,
   without_actor bigint not null,
   without_purpose bigint not null,
-  constraint compliance_daily_pkey primary key (tenant_id, bucket, action, actor_role)
+  constraint compliance_daily_pkey primary key (tenant_id, bucket, action, actor_role),
+  constraint compliance_daily_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.compliance_daily is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=audit_7y;about=Sealed audit events per day, action and role, with those that name no actor or purpose.';
@@ -2738,7 +2760,9 @@ create table if not exists facility.clinics (
   constraint clinics_indian_pin_code check (country <> 'IN' or pin_code ~ '^[1-9][0-9]{5}$'),
   constraint clinics_bed_capacity_not_negative check (bed_capacity >= 0),
   constraint clinics_address_is_object check (jsonb_typeof(address) = 'object'),
-  constraint clinics_opening_hours_is_object check (jsonb_typeof(opening_hours) = 'object')
+  constraint clinics_opening_hours_is_object check (jsonb_typeof(opening_hours) = 'object'),
+  constraint clinics_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists clinics_code_key on facility.clinics (tenant_id, code) where deleted_at is null;
@@ -2819,7 +2843,13 @@ create table if not exists facility.departments (
   deleted_by uuid,
   delete_reason text,
   constraint departments_pkey primary key (tenant_id, id),
-  constraint departments_kind_check check (kind in ('clinical', 'diagnostic', 'pharmacy', 'support', 'administrative'))
+  constraint departments_kind_check check (kind in ('clinical', 'diagnostic', 'pharmacy', 'support', 'administrative')),
+  constraint departments_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint departments_clinic_fkey
+    foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id),
+  constraint departments_parent_department_fkey
+    foreign key (tenant_id, parent_department_id) references facility.departments (tenant_id, id)
 );
 
 create unique index if not exists departments_code_key on facility.departments (tenant_id, clinic_id, code)
@@ -2895,7 +2925,15 @@ create table if not exists facility.locations (
   ),
   constraint locations_sex_policy_check check (sex_policy in ('any', 'male', 'female', 'paediatric')),
   constraint locations_care_class_of_bed_places check (care_class is null or kind in ('ward', 'room', 'bay')),
-  constraint locations_code_format check (code ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,29}$')
+  constraint locations_code_format check (code ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,29}$'),
+  constraint locations_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint locations_clinic_fkey
+    foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id),
+  constraint locations_parent_location_fkey
+    foreign key (tenant_id, parent_location_id) references facility.locations (tenant_id, id),
+  constraint locations_department_fkey
+    foreign key (tenant_id, department_id) references facility.departments (tenant_id, id)
 );
 
 create unique index if not exists locations_code_key on facility.locations (tenant_id, clinic_id, code) where deleted_at is null;
@@ -2964,7 +3002,11 @@ create table if not exists facility.beds (
   constraint beds_status_check check (
     status in ('vacant', 'reserved', 'occupied', 'cleaning', 'blocked', 'maintenance')
   ),
-  constraint beds_occupied_has_allocation check ((status = 'occupied') = (current_allocation_id is not null))
+  constraint beds_occupied_has_allocation check ((status = 'occupied') = (current_allocation_id is not null)),
+  constraint beds_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint beds_location_fkey
+    foreign key (tenant_id, location_id) references facility.locations (tenant_id, id)
 );
 
 create unique index if not exists beds_code_key on facility.beds (tenant_id, location_id, code) where deleted_at is null;
@@ -3052,7 +3094,13 @@ create table if not exists facility.bed_allocations (
   constraint bed_allocations_status_check check (status in ('reserved', 'active', 'completed', 'released', 'expired')),
   constraint bed_allocations_period_not_empty check (not isempty(period)),
   constraint bed_allocations_reservation_lapses check (kind <> 'reservation' or reserved_until is not null),
-  constraint bed_allocations_completed_has_end check (status <> 'completed' or upper(period) is not null)
+  constraint bed_allocations_completed_has_end check (status <> 'completed' or upper(period) is not null),
+  constraint bed_allocations_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint bed_allocations_bed_fkey
+    foreign key (tenant_id, bed_id) references facility.beds (tenant_id, id),
+  constraint bed_allocations_transfer_from_fkey
+    foreign key (tenant_id, transfer_from_id) references facility.bed_allocations (tenant_id, id)
 );
 
 create index if not exists bed_allocations_bed_idx on facility.bed_allocations (tenant_id, bed_id);
@@ -3113,190 +3161,15 @@ create index if not exists encryption_keys_subject_idx on core.encryption_keys (
 -- FOREIGN KEYS
 -- =====================================================================================================================
 
--- core: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.tenants'::pg_catalog.regclass and conname = 'tenants_parent_tenant_fkey') then
-    alter table core.tenants add constraint tenants_parent_tenant_fkey
-  foreign key (parent_tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.system_settings'::pg_catalog.regclass and conname = 'system_settings_tenant_fkey') then
-    alter table core.system_settings add constraint system_settings_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.feature_flags'::pg_catalog.regclass and conname = 'feature_flags_tenant_fkey') then
-    alter table core.feature_flags add constraint feature_flags_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.id_sequences'::pg_catalog.regclass and conname = 'id_sequences_tenant_fkey') then
-    alter table core.id_sequences add constraint id_sequences_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.idempotency_keys'::pg_catalog.regclass and conname = 'idempotency_keys_tenant_fkey') then
-    alter table core.idempotency_keys add constraint idempotency_keys_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.encryption_keys'::pg_catalog.regclass and conname = 'encryption_keys_tenant_fkey') then
-    alter table core.encryption_keys add constraint encryption_keys_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.entity_refs'::pg_catalog.regclass and conname = 'entity_refs_tenant_fkey') then
-    alter table core.entity_refs add constraint entity_refs_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
--- audit: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.break_glass_sessions'::pg_catalog.regclass and conname = 'break_glass_sessions_tenant_fkey') then
-    alter table audit.break_glass_sessions add constraint break_glass_sessions_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.audit_chain_anchors'::pg_catalog.regclass and conname = 'audit_chain_anchors_tenant_fkey') then
-    alter table audit.audit_chain_anchors add constraint audit_chain_anchors_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.metrics_hourly'::pg_catalog.regclass and conname = 'metrics_hourly_tenant_fkey') then
-    alter table audit.metrics_hourly add constraint metrics_hourly_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.compliance_daily'::pg_catalog.regclass and conname = 'compliance_daily_tenant_fkey') then
-    alter table audit.compliance_daily add constraint compliance_daily_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
 -- facility: foreign keys
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'facility.clinics'::pg_catalog.regclass and conname = 'clinics_tenant_fkey') then
-    alter table facility.clinics add constraint clinics_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'facility.departments'::pg_catalog.regclass and conname = 'departments_tenant_fkey') then
-    alter table facility.departments add constraint departments_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'facility.departments'::pg_catalog.regclass and conname = 'departments_clinic_fkey') then
-    alter table facility.departments add constraint departments_clinic_fkey
-  foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'facility.departments'::pg_catalog.regclass and conname = 'departments_parent_department_fkey') then
-    alter table facility.departments add constraint departments_parent_department_fkey
-  foreign key (tenant_id, parent_department_id) references facility.departments (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'facility.locations'::pg_catalog.regclass and conname = 'locations_tenant_fkey') then
-    alter table facility.locations add constraint locations_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'facility.locations'::pg_catalog.regclass and conname = 'locations_clinic_fkey') then
-    alter table facility.locations add constraint locations_clinic_fkey
-  foreign key (tenant_id, clinic_id) references facility.clinics (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'facility.locations'::pg_catalog.regclass and conname = 'locations_parent_location_fkey') then
-    alter table facility.locations add constraint locations_parent_location_fkey
-  foreign key (tenant_id, parent_location_id) references facility.locations (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'facility.locations'::pg_catalog.regclass and conname = 'locations_department_fkey') then
-    alter table facility.locations add constraint locations_department_fkey
-  foreign key (tenant_id, department_id) references facility.departments (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'facility.beds'::pg_catalog.regclass and conname = 'beds_tenant_fkey') then
-    alter table facility.beds add constraint beds_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'facility.beds'::pg_catalog.regclass and conname = 'beds_location_fkey') then
-    alter table facility.beds add constraint beds_location_fkey
-  foreign key (tenant_id, location_id) references facility.locations (tenant_id, id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'facility.beds'::pg_catalog.regclass and conname = 'beds_current_allocation_fkey') then
     -- bed and allocation point to each other: checked at commit
     alter table facility.beds add constraint beds_current_allocation_fkey
   foreign key (tenant_id, current_allocation_id) references facility.bed_allocations (tenant_id, id)
   deferrable initially deferred;
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'facility.bed_allocations'::pg_catalog.regclass and conname = 'bed_allocations_tenant_fkey') then
-    alter table facility.bed_allocations add constraint bed_allocations_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'facility.bed_allocations'::pg_catalog.regclass and conname = 'bed_allocations_bed_fkey') then
-    alter table facility.bed_allocations add constraint bed_allocations_bed_fkey
-  foreign key (tenant_id, bed_id) references facility.beds (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'facility.bed_allocations'::pg_catalog.regclass and conname = 'bed_allocations_transfer_from_fkey') then
-    alter table facility.bed_allocations add constraint bed_allocations_transfer_from_fkey
-  foreign key (tenant_id, transfer_from_id) references facility.bed_allocations (tenant_id, id);
   end if;
 end
 $$;

@@ -3,8 +3,8 @@
 -- Built from the modules by `imhotep bundle --topology services`. Do not edit: change a module and build again.
 -- Repeatable: a second run changes nothing. One transaction: psql -1 -f, or one simple query.
 --
--- Order: foundations (schemas, roles, types, functions that tables need), tables, foreign keys, functions, views, grants;
--- in each part the modules in the order in which they need each other:
+-- Order: foundations (schemas, roles, types, functions that tables need), tables with their foreign keys to tables above
+-- them, all other foreign keys, functions, views, grants; in each part the modules in the order in which they need each other:
 --   core   Kernel installed in every service database: tenancy, context, numbering, idempotency, outbox, crypto, settings, state-machine rules.
 --   audit  Append-only evidence: who did and who saw what. Partitioned, sealed in the background.
 --   fhir   Terminology and versioned FHIR resources.
@@ -1917,7 +1917,9 @@ create table if not exists core.tenants (
   constraint tenants_country_form check (country ~ '^[A-Z]{2}$'),
   constraint tenants_currency_form check (currency ~ '^[A-Z]{3}$'),
   constraint tenants_status_known check (status in ('provisioning', 'active', 'suspended', 'closing', 'closed')),
-  constraint tenants_not_own_parent check (parent_tenant_id <> id)
+  constraint tenants_not_own_parent check (parent_tenant_id <> id),
+  constraint tenants_parent_tenant_fkey
+    foreign key (parent_tenant_id) references core.tenants (id)
 );
 
 create index if not exists tenants_parent_tenant_idx on core.tenants (parent_tenant_id);
@@ -2017,7 +2019,9 @@ create table if not exists core.system_settings (
       else true
     end
   ),
-  constraint system_settings_protected_is_shared check (not is_protected or tenant_id is null)
+  constraint system_settings_protected_is_shared check (not is_protected or tenant_id is null),
+  constraint system_settings_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.system_settings is 'class=operational;scope=shared;owner=kernel;fhir=none;retention=operational;about=Typed settings; the row of a tenant overrides the shared row.';
@@ -2080,7 +2084,9 @@ create table if not exists core.feature_flags (
   constraint feature_flags_pkey primary key (id),
   constraint feature_flags_key_key unique nulls not distinct (tenant_id, key),
   constraint feature_flags_key_form check (key ~ '^[a-z0-9_.]+$'),
-  constraint feature_flags_rollout_percent check (rollout_pct between 0 and 100)
+  constraint feature_flags_rollout_percent check (rollout_pct between 0 and 100),
+  constraint feature_flags_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.feature_flags is 'class=operational;scope=shared;owner=kernel;fhir=none;retention=operational;about=Feature switches; the row of a tenant overrides the shared row.';
@@ -2135,7 +2141,9 @@ create table if not exists core.id_sequences (
   constraint id_sequences_check_algo_known check (check_algo in ('none', 'mod10', 'verhoeff', 'mod37_2')),
   constraint id_sequences_pad_range check (pad between 0 and 12),
   constraint id_sequences_counts_up check (last_value >= 0),
-  constraint id_sequences_max_len_range check (max_len between 1 and 200)
+  constraint id_sequences_max_len_range check (max_len between 1 and 200),
+  constraint id_sequences_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.id_sequences is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=operational;about=Counters behind MRNs, appointment numbers, tokens and invoice numbers.';
@@ -2185,7 +2193,9 @@ create table if not exists core.idempotency_keys (
   constraint idempotency_keys_key_key unique (tenant_id, operation, key),
   constraint idempotency_keys_key_length check (length(key) between 8 and 200),
   constraint idempotency_keys_status_known check (status in ('in_progress', 'succeeded', 'failed')),
-  constraint idempotency_keys_answered check (status <> 'succeeded' or response is not null)
+  constraint idempotency_keys_answered check (status <> 'succeeded' or response is not null),
+  constraint idempotency_keys_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create index if not exists idempotency_keys_expires_idx on core.idempotency_keys (tenant_id, expires_at);
@@ -2349,7 +2359,9 @@ create table if not exists core.encryption_keys (
   constraint encryption_keys_status_known check (status in ('active', 'retiring', 'retired', 'destroyed')),
   constraint encryption_keys_destroyed_is_gone check (
     (status = 'destroyed') = (wrapped_key is null) and (status = 'destroyed') = (destroyed_at is not null)
-  )
+  ),
+  constraint encryption_keys_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists encryption_keys_active_key
@@ -2454,7 +2466,9 @@ create table if not exists core.entity_refs (
   updated_by uuid,
   constraint entity_refs_pkey primary key (tenant_id, id),
   constraint entity_refs_entity_key unique (tenant_id, entity_type, entity_id),
-  constraint entity_refs_lifecycle_known check (lifecycle in ('active', 'inactive', 'deleted'))
+  constraint entity_refs_lifecycle_known check (lifecycle in ('active', 'inactive', 'deleted')),
+  constraint entity_refs_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.entity_refs is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=operational;about=Rows of other services that this one refers to, kept by their events.';
@@ -2718,7 +2732,9 @@ create table if not exists audit.break_glass_sessions (
   constraint break_glass_sessions_review_whole check (
     (status = 'reviewed') = (reviewed_by is not null and reviewed_at is not null and review_outcome is not null)
   ),
-  constraint break_glass_sessions_status_known check (status in ('open', 'closed', 'expired', 'reviewed'))
+  constraint break_glass_sessions_status_known check (status in ('open', 'closed', 'expired', 'reviewed')),
+  constraint break_glass_sessions_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists break_glass_sessions_open_key
@@ -2792,7 +2808,9 @@ create table if not exists audit.audit_chain_anchors (
   constraint audit_chain_anchors_leaf_per_row check (octet_length(leaves) = row_count * 24),
   constraint audit_chain_anchors_chained check (
     digest = sha256(prev_digest || root || int8send(row_count) || int8send(seal_no) || int8send(from_txid) || int8send(to_txid))
-  )
+  ),
+  constraint audit_chain_anchors_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.audit_chain_anchors is 'class=operational;scope=tenant;owner=kernel;fhir=Provenance;retention=audit_7y;append_only=1;about=Seals over the logs: each proves a range of rows and the seal before it.';
@@ -2835,7 +2853,9 @@ create table if not exists audit.metrics_hourly (
   table_name text not null,
   action text not null,
   events bigint not null,
-  constraint metrics_hourly_pkey primary key (tenant_id, bucket, schema_name, table_name, action)
+  constraint metrics_hourly_pkey primary key (tenant_id, bucket, schema_name, table_name, action),
+  constraint metrics_hourly_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.metrics_hourly is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=audit_7y;about=Sealed audit events per hour, table and action.';
@@ -2865,7 +2885,9 @@ create table if not exists audit.compliance_daily (
   events bigint not null,
   without_actor bigint not null,
   without_purpose bigint not null,
-  constraint compliance_daily_pkey primary key (tenant_id, bucket, action, actor_role)
+  constraint compliance_daily_pkey primary key (tenant_id, bucket, action, actor_role),
+  constraint compliance_daily_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.compliance_daily is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=audit_7y;about=Sealed audit events per day, action and role, with those that name no actor or purpose.';
@@ -3036,7 +3058,9 @@ create table if not exists fhir.concepts (
   constraint concepts_code_not_empty check (code <> ''),
   constraint concepts_display_not_empty check (display <> ''),
   constraint concepts_designations_by_language check (jsonb_typeof(designations) = 'object'),
-  constraint concepts_properties_by_name check (jsonb_typeof(properties) = 'object')
+  constraint concepts_properties_by_name check (jsonb_typeof(properties) = 'object'),
+  constraint concepts_code_system_fkey
+    foreign key (code_system_id) references fhir.code_systems (id)
 );
 
 create index if not exists concepts_display_idx on fhir.concepts (code_system_id, display_lc text_pattern_ops);
@@ -3085,7 +3109,9 @@ create table if not exists fhir.value_sets (
   constraint value_sets_url_version_key unique nulls not distinct (tenant_id, url, version),
   constraint value_sets_status_known check (status in ('draft', 'active', 'retired')),
   constraint value_sets_url_is_uri check (url ~ '^(https?|urn):[^ ]+$'),
-  constraint value_sets_compose_is_object check (jsonb_typeof(compose) = 'object')
+  constraint value_sets_compose_is_object check (jsonb_typeof(compose) = 'object'),
+  constraint value_sets_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists value_sets_one_active_version on fhir.value_sets (tenant_id, url) nulls not distinct
@@ -3143,7 +3169,11 @@ create table if not exists fhir.value_set_members (
   constraint value_set_members_snomed_check_digit check (system <> 'http://snomed.info/sct' or core.valid_sctid(code)),
   constraint value_set_members_loinc_check_digit check (
     system <> 'http://loinc.org' or code ~ '^(LP|LA|LL|LG)' or core.valid_loinc(code)
-  )
+  ),
+  constraint value_set_members_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint value_set_members_value_set_fkey
+    foreign key (value_set_id) references fhir.value_sets (id) on delete cascade
 );
 
 create index if not exists value_set_members_value_set_idx on fhir.value_set_members (value_set_id, tenant_id);
@@ -3208,7 +3238,9 @@ create table if not exists fhir.concept_maps (
   constraint concept_maps_loinc_check_digit check (
     (source_system <> 'http://loinc.org' or core.valid_loinc(source_code))
     and (target_system <> 'http://loinc.org' or target_code = '' or core.valid_loinc(target_code))
-  )
+  ),
+  constraint concept_maps_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table fhir.concept_maps is 'class=reference;scope=shared;owner=fhir;fhir=ConceptMap;retention=reference;about=Mappings (ICD-10 to SNOMED, local to LOINC, package to SNOMED).';
@@ -3273,7 +3305,9 @@ create table if not exists fhir.resource_versions (
       'collection'
     )
   ),
-  constraint resource_versions_bundle_has_type check ((resource_type = 'Bundle') = (bundle_type is not null))
+  constraint resource_versions_bundle_has_type check ((resource_type = 'Bundle') = (bundle_type is not null)),
+  constraint resource_versions_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 ) partition by hash (logical_id);
 
 create index if not exists resource_versions_patient_idx on fhir.resource_versions (tenant_id, patient_id, recorded_at)
@@ -3365,7 +3399,9 @@ create table if not exists abdm.facility_registrations (
   constraint facility_registrations_active_participant_has_key check (
     role <> 'NHCX_PROVIDER' or status <> 'active' or (signing_key_kid is not null and certificate is not null)
   ),
-  constraint facility_registrations_milestones_by_name check (jsonb_typeof(milestone_status) = 'object')
+  constraint facility_registrations_milestones_by_name check (jsonb_typeof(milestone_status) = 'object'),
+  constraint facility_registrations_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists facility_registrations_one_active_per_clinic
@@ -3483,7 +3519,9 @@ create table if not exists abdm.abha_accounts (
     or (patient_id is not null and verified_at is not null and linked_at is not null)
   ),
   constraint abha_accounts_mismatches_known check (mismatches <@ array['name', 'sex', 'birth_year']),
-  constraint abha_accounts_mismatch_has_reason check (mismatches = '{}' or override_reason is not null)
+  constraint abha_accounts_mismatch_has_reason check (mismatches = '{}' or override_reason is not null),
+  constraint abha_accounts_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists abha_accounts_abha_number_key on abdm.abha_accounts (tenant_id, abha_number_bidx)
@@ -3600,7 +3638,11 @@ create table if not exists abdm.abha_registrations (
   constraint abha_registrations_creation_has_consent check (purpose <> 'create' or consent_id is not null),
   constraint abha_registrations_end_has_time check (
     (status in ('failed', 'expired', 'linked')) = (finished_at is not null)
-  )
+  ),
+  constraint abha_registrations_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint abha_registrations_abha_account_fkey
+    foreign key (tenant_id, abha_account_id) references abdm.abha_accounts (tenant_id, id)
 );
 
 create unique index if not exists abha_registrations_txn_key on abdm.abha_registrations (tenant_id, txn_id)
@@ -3714,7 +3756,11 @@ create table if not exists abdm.care_contexts (
   constraint care_contexts_linked_to_an_account check (
     status not in ('linked', 'notified') or (linked_at is not null and abha_account_id is not null)
   ),
-  constraint care_contexts_notified_has_time check (status <> 'notified' or notified_at is not null)
+  constraint care_contexts_notified_has_time check (status <> 'notified' or notified_at is not null),
+  constraint care_contexts_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint care_contexts_abha_account_fkey
+    foreign key (tenant_id, abha_account_id) references abdm.abha_accounts (tenant_id, id)
 );
 
 create index if not exists care_contexts_patient_idx on abdm.care_contexts (tenant_id, patient_id);
@@ -3836,7 +3882,9 @@ create table if not exists abdm.linking_transactions (
   constraint linking_transactions_otp_hash_is_sha256 check (octet_length(otp_hash) = 32),
   constraint linking_transactions_token_expires check (
     kind <> 'link_token' or status <> 'confirmed' or num_nonnulls(token_enc, token_expires_at) = 2
-  )
+  ),
+  constraint linking_transactions_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists linking_transactions_link_ref_number_key on abdm.linking_transactions (tenant_id, link_ref_number)
@@ -3959,7 +4007,9 @@ create table if not exists abdm.consent_requests (
   ),
   constraint consent_requests_decision_has_time check (
     status not in ('granted', 'denied', 'revoked') or decided_at is not null
-  )
+  ),
+  constraint consent_requests_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists consent_requests_consent_request_key on abdm.consent_requests (tenant_id, consent_request_id)
@@ -4083,7 +4133,11 @@ create table if not exists abdm.consent_artefacts (
   ),
   constraint consent_artefacts_invalid_is_not_signed check (status <> 'invalid' or not coalesce(signature_valid, false)),
   constraint consent_artefacts_revoked_has_time check ((status = 'revoked') = (revoked_at is not null)),
-  constraint consent_artefacts_expired_has_time check ((status = 'expired') = (expired_at is not null))
+  constraint consent_artefacts_expired_has_time check ((status = 'expired') = (expired_at is not null)),
+  constraint consent_artefacts_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint consent_artefacts_consent_request_fkey
+    foreign key (tenant_id, consent_request_id) references abdm.consent_requests (tenant_id, id)
 );
 
 create index if not exists consent_artefacts_consent_request_idx on abdm.consent_artefacts (tenant_id, consent_request_id)
@@ -4162,7 +4216,13 @@ create table if not exists abdm.consent_artefact_contexts (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint consent_artefact_contexts_pkey primary key (tenant_id, id),
-  constraint consent_artefact_contexts_reference_key unique (tenant_id, artefact_row_id, care_context_reference)
+  constraint consent_artefact_contexts_reference_key unique (tenant_id, artefact_row_id, care_context_reference),
+  constraint consent_artefact_contexts_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint consent_artefact_contexts_artefact_row_fkey
+    foreign key (tenant_id, artefact_row_id) references abdm.consent_artefacts (tenant_id, id),
+  constraint consent_artefact_contexts_care_context_fkey
+    foreign key (tenant_id, care_context_id) references abdm.care_contexts (tenant_id, id)
 );
 
 create index if not exists consent_artefact_contexts_care_context_idx on abdm.consent_artefact_contexts (tenant_id, care_context_id)
@@ -4249,7 +4309,11 @@ create table if not exists abdm.health_info_requests (
   constraint health_info_requests_notified_has_time check (status <> 'notified' or notified_at is not null),
   constraint health_info_requests_no_key_after_the_end check (
     own_private_key_enc is null or status in ('received', 'acknowledged', 'transferring', 'partial')
-  )
+  ),
+  constraint health_info_requests_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint health_info_requests_artefact_row_fkey
+    foreign key (tenant_id, artefact_row_id) references abdm.consent_artefacts (tenant_id, id)
 );
 
 create unique index if not exists health_info_requests_transaction_key on abdm.health_info_requests (tenant_id, role, transaction_id)
@@ -4348,7 +4412,11 @@ create table if not exists abdm.health_info_transfers (
   constraint health_info_transfers_page_not_negative check (page_no >= 0),
   constraint health_info_transfers_checksum_not_empty check (octet_length(checksum) > 0),
   constraint health_info_transfers_received_is_erased_some_day check (direction <> 'in' or erase_at is not null),
-  constraint health_info_transfers_erased_has_no_content check (erased_at is null or bundle_document_id is null)
+  constraint health_info_transfers_erased_has_no_content check (erased_at is null or bundle_document_id is null),
+  constraint health_info_transfers_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint health_info_transfers_request_row_fkey
+    foreign key (tenant_id, request_row_id) references abdm.health_info_requests (tenant_id, id)
 );
 
 create index if not exists health_info_transfers_bundle_document_idx on abdm.health_info_transfers (tenant_id, bundle_document_id)
@@ -4434,7 +4502,9 @@ create table if not exists abdm.gateway_messages (
     (status = 'processing') = (locked_until is not null) and (locked_until is null) = (lock_token is null)
   ),
   constraint gateway_messages_sent_is_outgoing check (status not in ('sent', 'acknowledged') or direction = 'out'),
-  constraint gateway_messages_subject_whole check ((subject_type is null) = (subject_id is null))
+  constraint gateway_messages_subject_whole check ((subject_type is null) = (subject_id is null)),
+  constraint gateway_messages_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create index if not exists gateway_messages_due_idx on abdm.gateway_messages (tenant_id, next_attempt_at)
@@ -4582,289 +4652,13 @@ comment on column patient.patients.deleted_at is 'class=operational;about=When t
 -- FOREIGN KEYS
 -- =====================================================================================================================
 
--- core: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.tenants'::pg_catalog.regclass and conname = 'tenants_parent_tenant_fkey') then
-    alter table core.tenants add constraint tenants_parent_tenant_fkey
-  foreign key (parent_tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.system_settings'::pg_catalog.regclass and conname = 'system_settings_tenant_fkey') then
-    alter table core.system_settings add constraint system_settings_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.feature_flags'::pg_catalog.regclass and conname = 'feature_flags_tenant_fkey') then
-    alter table core.feature_flags add constraint feature_flags_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.id_sequences'::pg_catalog.regclass and conname = 'id_sequences_tenant_fkey') then
-    alter table core.id_sequences add constraint id_sequences_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.idempotency_keys'::pg_catalog.regclass and conname = 'idempotency_keys_tenant_fkey') then
-    alter table core.idempotency_keys add constraint idempotency_keys_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.encryption_keys'::pg_catalog.regclass and conname = 'encryption_keys_tenant_fkey') then
-    alter table core.encryption_keys add constraint encryption_keys_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.entity_refs'::pg_catalog.regclass and conname = 'entity_refs_tenant_fkey') then
-    alter table core.entity_refs add constraint entity_refs_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
--- audit: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.break_glass_sessions'::pg_catalog.regclass and conname = 'break_glass_sessions_tenant_fkey') then
-    alter table audit.break_glass_sessions add constraint break_glass_sessions_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.audit_chain_anchors'::pg_catalog.regclass and conname = 'audit_chain_anchors_tenant_fkey') then
-    alter table audit.audit_chain_anchors add constraint audit_chain_anchors_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.metrics_hourly'::pg_catalog.regclass and conname = 'metrics_hourly_tenant_fkey') then
-    alter table audit.metrics_hourly add constraint metrics_hourly_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.compliance_daily'::pg_catalog.regclass and conname = 'compliance_daily_tenant_fkey') then
-    alter table audit.compliance_daily add constraint compliance_daily_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
--- fhir: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'fhir.concepts'::pg_catalog.regclass and conname = 'concepts_code_system_fkey') then
-    alter table fhir.concepts add constraint concepts_code_system_fkey
-  foreign key (code_system_id) references fhir.code_systems (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'fhir.value_sets'::pg_catalog.regclass and conname = 'value_sets_tenant_fkey') then
-    alter table fhir.value_sets add constraint value_sets_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'fhir.value_set_members'::pg_catalog.regclass and conname = 'value_set_members_tenant_fkey') then
-    alter table fhir.value_set_members add constraint value_set_members_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'fhir.value_set_members'::pg_catalog.regclass and conname = 'value_set_members_value_set_fkey') then
-    alter table fhir.value_set_members add constraint value_set_members_value_set_fkey
-  foreign key (value_set_id) references fhir.value_sets (id) on delete cascade;
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'fhir.concept_maps'::pg_catalog.regclass and conname = 'concept_maps_tenant_fkey') then
-    alter table fhir.concept_maps add constraint concept_maps_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'fhir.resource_versions'::pg_catalog.regclass and conname = 'resource_versions_tenant_fkey') then
-    alter table fhir.resource_versions add constraint resource_versions_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
 -- abdm: foreign keys
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.facility_registrations'::pg_catalog.regclass and conname = 'facility_registrations_tenant_fkey') then
-    alter table abdm.facility_registrations add constraint facility_registrations_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.abha_accounts'::pg_catalog.regclass and conname = 'abha_accounts_tenant_fkey') then
-    alter table abdm.abha_accounts add constraint abha_accounts_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.abha_registrations'::pg_catalog.regclass and conname = 'abha_registrations_tenant_fkey') then
-    alter table abdm.abha_registrations add constraint abha_registrations_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.abha_registrations'::pg_catalog.regclass and conname = 'abha_registrations_abha_account_fkey') then
-    alter table abdm.abha_registrations add constraint abha_registrations_abha_account_fkey
-  foreign key (tenant_id, abha_account_id) references abdm.abha_accounts (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.care_contexts'::pg_catalog.regclass and conname = 'care_contexts_tenant_fkey') then
-    alter table abdm.care_contexts add constraint care_contexts_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.care_contexts'::pg_catalog.regclass and conname = 'care_contexts_abha_account_fkey') then
-    alter table abdm.care_contexts add constraint care_contexts_abha_account_fkey
-  foreign key (tenant_id, abha_account_id) references abdm.abha_accounts (tenant_id, id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.care_contexts'::pg_catalog.regclass and conname = 'care_contexts_link_transaction_fkey') then
     alter table abdm.care_contexts add constraint care_contexts_link_transaction_fkey
   foreign key (tenant_id, link_transaction_id) references abdm.linking_transactions (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.linking_transactions'::pg_catalog.regclass and conname = 'linking_transactions_tenant_fkey') then
-    alter table abdm.linking_transactions add constraint linking_transactions_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.consent_requests'::pg_catalog.regclass and conname = 'consent_requests_tenant_fkey') then
-    alter table abdm.consent_requests add constraint consent_requests_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.consent_artefacts'::pg_catalog.regclass and conname = 'consent_artefacts_tenant_fkey') then
-    alter table abdm.consent_artefacts add constraint consent_artefacts_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.consent_artefacts'::pg_catalog.regclass and conname = 'consent_artefacts_consent_request_fkey') then
-    alter table abdm.consent_artefacts add constraint consent_artefacts_consent_request_fkey
-  foreign key (tenant_id, consent_request_id) references abdm.consent_requests (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.consent_artefact_contexts'::pg_catalog.regclass and conname = 'consent_artefact_contexts_tenant_fkey') then
-    alter table abdm.consent_artefact_contexts add constraint consent_artefact_contexts_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.consent_artefact_contexts'::pg_catalog.regclass and conname = 'consent_artefact_contexts_artefact_row_fkey') then
-    alter table abdm.consent_artefact_contexts add constraint consent_artefact_contexts_artefact_row_fkey
-  foreign key (tenant_id, artefact_row_id) references abdm.consent_artefacts (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.consent_artefact_contexts'::pg_catalog.regclass and conname = 'consent_artefact_contexts_care_context_fkey') then
-    alter table abdm.consent_artefact_contexts add constraint consent_artefact_contexts_care_context_fkey
-  foreign key (tenant_id, care_context_id) references abdm.care_contexts (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.health_info_requests'::pg_catalog.regclass and conname = 'health_info_requests_tenant_fkey') then
-    alter table abdm.health_info_requests add constraint health_info_requests_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.health_info_requests'::pg_catalog.regclass and conname = 'health_info_requests_artefact_row_fkey') then
-    alter table abdm.health_info_requests add constraint health_info_requests_artefact_row_fkey
-  foreign key (tenant_id, artefact_row_id) references abdm.consent_artefacts (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.health_info_transfers'::pg_catalog.regclass and conname = 'health_info_transfers_tenant_fkey') then
-    alter table abdm.health_info_transfers add constraint health_info_transfers_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.health_info_transfers'::pg_catalog.regclass and conname = 'health_info_transfers_request_row_fkey') then
-    alter table abdm.health_info_transfers add constraint health_info_transfers_request_row_fkey
-  foreign key (tenant_id, request_row_id) references abdm.health_info_requests (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'abdm.gateway_messages'::pg_catalog.regclass and conname = 'gateway_messages_tenant_fkey') then
-    alter table abdm.gateway_messages add constraint gateway_messages_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
   end if;
 end
 $$;

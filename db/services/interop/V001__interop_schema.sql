@@ -3,8 +3,8 @@
 -- Built from the modules by `imhotep bundle --topology services`. Do not edit: change a module and build again.
 -- Repeatable: a second run changes nothing. One transaction: psql -1 -f, or one simple query.
 --
--- Order: foundations (schemas, roles, types, functions that tables need), tables, foreign keys, functions, views, grants;
--- in each part the modules in the order in which they need each other:
+-- Order: foundations (schemas, roles, types, functions that tables need), tables with their foreign keys to tables above
+-- them, all other foreign keys, functions, views, grants; in each part the modules in the order in which they need each other:
 --   core     Kernel installed in every service database: tenancy, context, numbering, idempotency, outbox, crypto, settings, state-machine rules.
 --   audit    Append-only evidence: who did and who saw what. Partitioned, sealed in the background.
 --   interop  HL7 v2, EMR connections, mappings.
@@ -1539,7 +1539,9 @@ create table if not exists core.tenants (
   constraint tenants_country_form check (country ~ '^[A-Z]{2}$'),
   constraint tenants_currency_form check (currency ~ '^[A-Z]{3}$'),
   constraint tenants_status_known check (status in ('provisioning', 'active', 'suspended', 'closing', 'closed')),
-  constraint tenants_not_own_parent check (parent_tenant_id <> id)
+  constraint tenants_not_own_parent check (parent_tenant_id <> id),
+  constraint tenants_parent_tenant_fkey
+    foreign key (parent_tenant_id) references core.tenants (id)
 );
 
 create index if not exists tenants_parent_tenant_idx on core.tenants (parent_tenant_id);
@@ -1639,7 +1641,9 @@ create table if not exists core.system_settings (
       else true
     end
   ),
-  constraint system_settings_protected_is_shared check (not is_protected or tenant_id is null)
+  constraint system_settings_protected_is_shared check (not is_protected or tenant_id is null),
+  constraint system_settings_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.system_settings is 'class=operational;scope=shared;owner=kernel;fhir=none;retention=operational;about=Typed settings; the row of a tenant overrides the shared row.';
@@ -1702,7 +1706,9 @@ create table if not exists core.feature_flags (
   constraint feature_flags_pkey primary key (id),
   constraint feature_flags_key_key unique nulls not distinct (tenant_id, key),
   constraint feature_flags_key_form check (key ~ '^[a-z0-9_.]+$'),
-  constraint feature_flags_rollout_percent check (rollout_pct between 0 and 100)
+  constraint feature_flags_rollout_percent check (rollout_pct between 0 and 100),
+  constraint feature_flags_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.feature_flags is 'class=operational;scope=shared;owner=kernel;fhir=none;retention=operational;about=Feature switches; the row of a tenant overrides the shared row.';
@@ -1757,7 +1763,9 @@ create table if not exists core.id_sequences (
   constraint id_sequences_check_algo_known check (check_algo in ('none', 'mod10', 'verhoeff', 'mod37_2')),
   constraint id_sequences_pad_range check (pad between 0 and 12),
   constraint id_sequences_counts_up check (last_value >= 0),
-  constraint id_sequences_max_len_range check (max_len between 1 and 200)
+  constraint id_sequences_max_len_range check (max_len between 1 and 200),
+  constraint id_sequences_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.id_sequences is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=operational;about=Counters behind MRNs, appointment numbers, tokens and invoice numbers.';
@@ -1807,7 +1815,9 @@ create table if not exists core.idempotency_keys (
   constraint idempotency_keys_key_key unique (tenant_id, operation, key),
   constraint idempotency_keys_key_length check (length(key) between 8 and 200),
   constraint idempotency_keys_status_known check (status in ('in_progress', 'succeeded', 'failed')),
-  constraint idempotency_keys_answered check (status <> 'succeeded' or response is not null)
+  constraint idempotency_keys_answered check (status <> 'succeeded' or response is not null),
+  constraint idempotency_keys_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create index if not exists idempotency_keys_expires_idx on core.idempotency_keys (tenant_id, expires_at);
@@ -1971,7 +1981,9 @@ create table if not exists core.encryption_keys (
   constraint encryption_keys_status_known check (status in ('active', 'retiring', 'retired', 'destroyed')),
   constraint encryption_keys_destroyed_is_gone check (
     (status = 'destroyed') = (wrapped_key is null) and (status = 'destroyed') = (destroyed_at is not null)
-  )
+  ),
+  constraint encryption_keys_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists encryption_keys_active_key
@@ -2076,7 +2088,9 @@ create table if not exists core.entity_refs (
   updated_by uuid,
   constraint entity_refs_pkey primary key (tenant_id, id),
   constraint entity_refs_entity_key unique (tenant_id, entity_type, entity_id),
-  constraint entity_refs_lifecycle_known check (lifecycle in ('active', 'inactive', 'deleted'))
+  constraint entity_refs_lifecycle_known check (lifecycle in ('active', 'inactive', 'deleted')),
+  constraint entity_refs_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.entity_refs is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=operational;about=Rows of other services that this one refers to, kept by their events.';
@@ -2340,7 +2354,9 @@ create table if not exists audit.break_glass_sessions (
   constraint break_glass_sessions_review_whole check (
     (status = 'reviewed') = (reviewed_by is not null and reviewed_at is not null and review_outcome is not null)
   ),
-  constraint break_glass_sessions_status_known check (status in ('open', 'closed', 'expired', 'reviewed'))
+  constraint break_glass_sessions_status_known check (status in ('open', 'closed', 'expired', 'reviewed')),
+  constraint break_glass_sessions_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists break_glass_sessions_open_key
@@ -2414,7 +2430,9 @@ create table if not exists audit.audit_chain_anchors (
   constraint audit_chain_anchors_leaf_per_row check (octet_length(leaves) = row_count * 24),
   constraint audit_chain_anchors_chained check (
     digest = sha256(prev_digest || root || int8send(row_count) || int8send(seal_no) || int8send(from_txid) || int8send(to_txid))
-  )
+  ),
+  constraint audit_chain_anchors_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.audit_chain_anchors is 'class=operational;scope=tenant;owner=kernel;fhir=Provenance;retention=audit_7y;append_only=1;about=Seals over the logs: each proves a range of rows and the seal before it.';
@@ -2457,7 +2475,9 @@ create table if not exists audit.metrics_hourly (
   table_name text not null,
   action text not null,
   events bigint not null,
-  constraint metrics_hourly_pkey primary key (tenant_id, bucket, schema_name, table_name, action)
+  constraint metrics_hourly_pkey primary key (tenant_id, bucket, schema_name, table_name, action),
+  constraint metrics_hourly_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.metrics_hourly is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=audit_7y;about=Sealed audit events per hour, table and action.';
@@ -2487,7 +2507,9 @@ create table if not exists audit.compliance_daily (
   events bigint not null,
   without_actor bigint not null,
   without_purpose bigint not null,
-  constraint compliance_daily_pkey primary key (tenant_id, bucket, action, actor_role)
+  constraint compliance_daily_pkey primary key (tenant_id, bucket, action, actor_role),
+  constraint compliance_daily_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.compliance_daily is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=audit_7y;about=Sealed audit events per day, action and role, with those that name no actor or purpose.';
@@ -2623,7 +2645,9 @@ create table if not exists interop.endpoints (
   constraint endpoints_status_check check (status in ('draft', 'active', 'paused', 'retired')),
   constraint endpoints_plain_only_on_this_machine check (tls_required or address ~ '^([a-z0-9+.-]+://)?(127\.|localhost(:|/|$)|\[::1\])'),
   constraint endpoints_address_without_credentials check (address !~ '@'),
-  constraint endpoints_secret_is_a_reference check (secret_ref ~ '^(vault|kms|env)://')
+  constraint endpoints_secret_is_a_reference check (secret_ref ~ '^(vault|kms|env)://'),
+  constraint endpoints_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table interop.endpoints is 'class=operational;scope=tenant;owner=interop;fhir=Endpoint;retention=operational;about=Interfaces we send to or listen on.';
@@ -2730,7 +2754,11 @@ create table if not exists interop.hl7_messages (
       when 'in' then status not in ('queued', 'sent', 'acked')
       else status in ('received', 'queued', 'sent', 'acked', 'failed', 'dead')
     end
-  )
+  ),
+  constraint hl7_messages_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint hl7_messages_endpoint_fkey
+    foreign key (tenant_id, endpoint_id) references interop.endpoints (tenant_id, id)
 ) partition by range (received_at);
 
 create table if not exists interop.hl7_messages_default partition of interop.hl7_messages default;
@@ -2842,7 +2870,11 @@ create table if not exists interop.mapping_rules (
   constraint mapping_rules_type_format check (message_type ~ '^[A-Z0-9]{3}$' and trigger_event ~ '^[A-Z][0-9]{2}$'),
   constraint mapping_rules_target_is_qualified check (target_table ~ '^[a-z_]+\.[a-z_]+$'),
   constraint mapping_rules_of_endpoint_is_of_tenant check (endpoint_id is null or tenant_id is not null),
-  constraint mapping_rules_version_from_one check (version >= 1)
+  constraint mapping_rules_version_from_one check (version >= 1),
+  constraint mapping_rules_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint mapping_rules_endpoint_fkey
+    foreign key (tenant_id, endpoint_id) references interop.endpoints (tenant_id, id)
 );
 
 create unique index if not exists mapping_rules_active_key
@@ -2929,7 +2961,9 @@ create table if not exists interop.emr_connections (
   constraint emr_connections_secret_is_a_reference check (secret_ref ~ '^(vault|kms|env)://'),
   constraint emr_connections_rate_limit_check check (rate_limit_per_min between 1 and 10000),
   constraint emr_connections_failures_not_negative check (failure_count >= 0),
-  constraint emr_connections_open_circuit_has_retry check ((circuit_state = 'closed') = (retry_at is null))
+  constraint emr_connections_open_circuit_has_retry check ((circuit_state = 'closed') = (retry_at is null)),
+  constraint emr_connections_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table interop.emr_connections is 'class=operational;scope=tenant;owner=interop;fhir=Endpoint;retention=operational;about=Connections to EPIC, CERNER or any FHIR R4 server.';
@@ -3031,7 +3065,8 @@ create table if not exists webhook.integration_webhooks (
     and (backoff ->> 'base_ms')::numeric between 1 and 3600000
     and (backoff ->> 'factor')::numeric between 1 and 10
     and (backoff ->> 'max_ms')::numeric between 1 and 86400000
-  )
+  ),
+  constraint integration_webhooks_tenant_fkey foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table webhook.integration_webhooks is 'class=operational;scope=tenant;owner=interop;fhir=Subscription;retention=operational;about=A registered endpoint, inbound source or FHIR subscription.';
@@ -3127,7 +3162,9 @@ create table if not exists webhook.webhook_events (
   constraint webhook_events_finished_has_time check (
     (status in ('succeeded', 'dead', 'rejected')) = (finished_at is not null)
   ),
-  constraint webhook_events_in_is_signed check (direction <> 'in' or status = 'rejected' or signature_ok is true)
+  constraint webhook_events_in_is_signed check (direction <> 'in' or status = 'rejected' or signature_ok is true),
+  constraint webhook_events_tenant_fkey foreign key (tenant_id) references core.tenants (id),
+  constraint webhook_events_webhook_fkey foreign key (tenant_id, webhook_id) references webhook.integration_webhooks (tenant_id, id)
 );
 
 -- a rejected event does not hold its key: a forged one would otherwise keep the real one out
@@ -3221,7 +3258,9 @@ create table if not exists webhook.webhook_logs (
   constraint webhook_logs_no_credentials check (
     not request_headers ?| array['authorization', 'Authorization', 'cookie', 'Cookie']
   ),
-  constraint webhook_logs_excerpt_is_short check (length(response_excerpt) <= 2048)
+  constraint webhook_logs_excerpt_is_short check (length(response_excerpt) <= 2048),
+  constraint webhook_logs_tenant_fkey foreign key (tenant_id) references core.tenants (id),
+  constraint webhook_logs_webhook_fkey foreign key (tenant_id, webhook_id) references webhook.integration_webhooks (tenant_id, id)
 ) partition by range (attempted_at);
 
 create table if not exists webhook.webhook_logs_default partition of webhook.webhook_logs default;
@@ -3273,197 +3312,6 @@ grant select on webhook.webhook_logs to interop_app, interop_ro;
 -- Indexes that erasure needs on tables of others: the keys of a person, and who has been here longest.
 create index if not exists encryption_keys_subject_idx on core.encryption_keys (tenant_id, subject_type, subject_id)
   where subject_id is not null;
-
-
--- =====================================================================================================================
--- FOREIGN KEYS
--- =====================================================================================================================
-
--- core: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.tenants'::pg_catalog.regclass and conname = 'tenants_parent_tenant_fkey') then
-    alter table core.tenants add constraint tenants_parent_tenant_fkey
-  foreign key (parent_tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.system_settings'::pg_catalog.regclass and conname = 'system_settings_tenant_fkey') then
-    alter table core.system_settings add constraint system_settings_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.feature_flags'::pg_catalog.regclass and conname = 'feature_flags_tenant_fkey') then
-    alter table core.feature_flags add constraint feature_flags_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.id_sequences'::pg_catalog.regclass and conname = 'id_sequences_tenant_fkey') then
-    alter table core.id_sequences add constraint id_sequences_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.idempotency_keys'::pg_catalog.regclass and conname = 'idempotency_keys_tenant_fkey') then
-    alter table core.idempotency_keys add constraint idempotency_keys_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.encryption_keys'::pg_catalog.regclass and conname = 'encryption_keys_tenant_fkey') then
-    alter table core.encryption_keys add constraint encryption_keys_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.entity_refs'::pg_catalog.regclass and conname = 'entity_refs_tenant_fkey') then
-    alter table core.entity_refs add constraint entity_refs_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
--- audit: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.break_glass_sessions'::pg_catalog.regclass and conname = 'break_glass_sessions_tenant_fkey') then
-    alter table audit.break_glass_sessions add constraint break_glass_sessions_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.audit_chain_anchors'::pg_catalog.regclass and conname = 'audit_chain_anchors_tenant_fkey') then
-    alter table audit.audit_chain_anchors add constraint audit_chain_anchors_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.metrics_hourly'::pg_catalog.regclass and conname = 'metrics_hourly_tenant_fkey') then
-    alter table audit.metrics_hourly add constraint metrics_hourly_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.compliance_daily'::pg_catalog.regclass and conname = 'compliance_daily_tenant_fkey') then
-    alter table audit.compliance_daily add constraint compliance_daily_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
--- interop: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'interop.endpoints'::pg_catalog.regclass and conname = 'endpoints_tenant_fkey') then
-    alter table interop.endpoints add constraint endpoints_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'interop.hl7_messages'::pg_catalog.regclass and conname = 'hl7_messages_tenant_fkey') then
-    alter table interop.hl7_messages add constraint hl7_messages_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'interop.hl7_messages'::pg_catalog.regclass and conname = 'hl7_messages_endpoint_fkey') then
-    alter table interop.hl7_messages add constraint hl7_messages_endpoint_fkey
-  foreign key (tenant_id, endpoint_id) references interop.endpoints (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'interop.mapping_rules'::pg_catalog.regclass and conname = 'mapping_rules_tenant_fkey') then
-    alter table interop.mapping_rules add constraint mapping_rules_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'interop.mapping_rules'::pg_catalog.regclass and conname = 'mapping_rules_endpoint_fkey') then
-    alter table interop.mapping_rules add constraint mapping_rules_endpoint_fkey
-  foreign key (tenant_id, endpoint_id) references interop.endpoints (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'interop.emr_connections'::pg_catalog.regclass and conname = 'emr_connections_tenant_fkey') then
-    alter table interop.emr_connections add constraint emr_connections_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
--- webhook: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'webhook.integration_webhooks'::pg_catalog.regclass and conname = 'integration_webhooks_tenant_fkey') then
-    alter table webhook.integration_webhooks
-  add constraint integration_webhooks_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'webhook.webhook_events'::pg_catalog.regclass and conname = 'webhook_events_tenant_fkey') then
-    alter table webhook.webhook_events
-  add constraint webhook_events_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'webhook.webhook_events'::pg_catalog.regclass and conname = 'webhook_events_webhook_fkey') then
-    alter table webhook.webhook_events
-  add constraint webhook_events_webhook_fkey foreign key (tenant_id, webhook_id) references webhook.integration_webhooks (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'webhook.webhook_logs'::pg_catalog.regclass and conname = 'webhook_logs_tenant_fkey') then
-    alter table webhook.webhook_logs
-  add constraint webhook_logs_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'webhook.webhook_logs'::pg_catalog.regclass and conname = 'webhook_logs_webhook_fkey') then
-    alter table webhook.webhook_logs
-  add constraint webhook_logs_webhook_fkey foreign key (tenant_id, webhook_id) references webhook.integration_webhooks (tenant_id, id);
-  end if;
-end
-$$;
 
 
 -- =====================================================================================================================

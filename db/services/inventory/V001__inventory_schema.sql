@@ -3,8 +3,8 @@
 -- Built from the modules by `imhotep bundle --topology services`. Do not edit: change a module and build again.
 -- Repeatable: a second run changes nothing. One transaction: psql -1 -f, or one simple query.
 --
--- Order: foundations (schemas, roles, types, functions that tables need), tables, foreign keys, functions, views, grants;
--- in each part the modules in the order in which they need each other:
+-- Order: foundations (schemas, roles, types, functions that tables need), tables with their foreign keys to tables above
+-- them, all other foreign keys, functions, views, grants; in each part the modules in the order in which they need each other:
 --   core       Kernel installed in every service database: tenancy, context, numbering, idempotency, outbox, crypto, settings, state-machine rules.
 --   audit      Append-only evidence: who did and who saw what. Partitioned, sealed in the background.
 --   inventory  Items, batches, stock ledger, purchasing; FEFO.
@@ -1575,7 +1575,9 @@ create table if not exists core.tenants (
   constraint tenants_country_form check (country ~ '^[A-Z]{2}$'),
   constraint tenants_currency_form check (currency ~ '^[A-Z]{3}$'),
   constraint tenants_status_known check (status in ('provisioning', 'active', 'suspended', 'closing', 'closed')),
-  constraint tenants_not_own_parent check (parent_tenant_id <> id)
+  constraint tenants_not_own_parent check (parent_tenant_id <> id),
+  constraint tenants_parent_tenant_fkey
+    foreign key (parent_tenant_id) references core.tenants (id)
 );
 
 create index if not exists tenants_parent_tenant_idx on core.tenants (parent_tenant_id);
@@ -1675,7 +1677,9 @@ create table if not exists core.system_settings (
       else true
     end
   ),
-  constraint system_settings_protected_is_shared check (not is_protected or tenant_id is null)
+  constraint system_settings_protected_is_shared check (not is_protected or tenant_id is null),
+  constraint system_settings_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.system_settings is 'class=operational;scope=shared;owner=kernel;fhir=none;retention=operational;about=Typed settings; the row of a tenant overrides the shared row.';
@@ -1738,7 +1742,9 @@ create table if not exists core.feature_flags (
   constraint feature_flags_pkey primary key (id),
   constraint feature_flags_key_key unique nulls not distinct (tenant_id, key),
   constraint feature_flags_key_form check (key ~ '^[a-z0-9_.]+$'),
-  constraint feature_flags_rollout_percent check (rollout_pct between 0 and 100)
+  constraint feature_flags_rollout_percent check (rollout_pct between 0 and 100),
+  constraint feature_flags_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.feature_flags is 'class=operational;scope=shared;owner=kernel;fhir=none;retention=operational;about=Feature switches; the row of a tenant overrides the shared row.';
@@ -1793,7 +1799,9 @@ create table if not exists core.id_sequences (
   constraint id_sequences_check_algo_known check (check_algo in ('none', 'mod10', 'verhoeff', 'mod37_2')),
   constraint id_sequences_pad_range check (pad between 0 and 12),
   constraint id_sequences_counts_up check (last_value >= 0),
-  constraint id_sequences_max_len_range check (max_len between 1 and 200)
+  constraint id_sequences_max_len_range check (max_len between 1 and 200),
+  constraint id_sequences_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.id_sequences is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=operational;about=Counters behind MRNs, appointment numbers, tokens and invoice numbers.';
@@ -1843,7 +1851,9 @@ create table if not exists core.idempotency_keys (
   constraint idempotency_keys_key_key unique (tenant_id, operation, key),
   constraint idempotency_keys_key_length check (length(key) between 8 and 200),
   constraint idempotency_keys_status_known check (status in ('in_progress', 'succeeded', 'failed')),
-  constraint idempotency_keys_answered check (status <> 'succeeded' or response is not null)
+  constraint idempotency_keys_answered check (status <> 'succeeded' or response is not null),
+  constraint idempotency_keys_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create index if not exists idempotency_keys_expires_idx on core.idempotency_keys (tenant_id, expires_at);
@@ -2007,7 +2017,9 @@ create table if not exists core.encryption_keys (
   constraint encryption_keys_status_known check (status in ('active', 'retiring', 'retired', 'destroyed')),
   constraint encryption_keys_destroyed_is_gone check (
     (status = 'destroyed') = (wrapped_key is null) and (status = 'destroyed') = (destroyed_at is not null)
-  )
+  ),
+  constraint encryption_keys_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists encryption_keys_active_key
@@ -2112,7 +2124,9 @@ create table if not exists core.entity_refs (
   updated_by uuid,
   constraint entity_refs_pkey primary key (tenant_id, id),
   constraint entity_refs_entity_key unique (tenant_id, entity_type, entity_id),
-  constraint entity_refs_lifecycle_known check (lifecycle in ('active', 'inactive', 'deleted'))
+  constraint entity_refs_lifecycle_known check (lifecycle in ('active', 'inactive', 'deleted')),
+  constraint entity_refs_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.entity_refs is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=operational;about=Rows of other services that this one refers to, kept by their events.';
@@ -2376,7 +2390,9 @@ create table if not exists audit.break_glass_sessions (
   constraint break_glass_sessions_review_whole check (
     (status = 'reviewed') = (reviewed_by is not null and reviewed_at is not null and review_outcome is not null)
   ),
-  constraint break_glass_sessions_status_known check (status in ('open', 'closed', 'expired', 'reviewed'))
+  constraint break_glass_sessions_status_known check (status in ('open', 'closed', 'expired', 'reviewed')),
+  constraint break_glass_sessions_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists break_glass_sessions_open_key
@@ -2450,7 +2466,9 @@ create table if not exists audit.audit_chain_anchors (
   constraint audit_chain_anchors_leaf_per_row check (octet_length(leaves) = row_count * 24),
   constraint audit_chain_anchors_chained check (
     digest = sha256(prev_digest || root || int8send(row_count) || int8send(seal_no) || int8send(from_txid) || int8send(to_txid))
-  )
+  ),
+  constraint audit_chain_anchors_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.audit_chain_anchors is 'class=operational;scope=tenant;owner=kernel;fhir=Provenance;retention=audit_7y;append_only=1;about=Seals over the logs: each proves a range of rows and the seal before it.';
@@ -2493,7 +2511,9 @@ create table if not exists audit.metrics_hourly (
   table_name text not null,
   action text not null,
   events bigint not null,
-  constraint metrics_hourly_pkey primary key (tenant_id, bucket, schema_name, table_name, action)
+  constraint metrics_hourly_pkey primary key (tenant_id, bucket, schema_name, table_name, action),
+  constraint metrics_hourly_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.metrics_hourly is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=audit_7y;about=Sealed audit events per hour, table and action.';
@@ -2523,7 +2543,9 @@ create table if not exists audit.compliance_daily (
   events bigint not null,
   without_actor bigint not null,
   without_purpose bigint not null,
-  constraint compliance_daily_pkey primary key (tenant_id, bucket, action, actor_role)
+  constraint compliance_daily_pkey primary key (tenant_id, bucket, action, actor_role),
+  constraint compliance_daily_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.compliance_daily is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=audit_7y;about=Sealed audit events per day, action and role, with those that name no actor or purpose.';
@@ -2669,7 +2691,9 @@ create table if not exists inventory.items (
   constraint items_hsn_format check (hsn ~ '^[0-9]{4,8}$'),
   constraint items_reorder_not_negative check (reorder_level >= 0 and reorder_qty > 0),
   constraint items_min_shelf_life_not_negative check (min_shelf_life_days >= 0),
-  constraint items_controlled_are_drugs check (not is_controlled or kind = 'drug')
+  constraint items_controlled_are_drugs check (not is_controlled or kind = 'drug'),
+  constraint items_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists items_sku_key on inventory.items (tenant_id, sku)
@@ -2745,7 +2769,9 @@ create table if not exists inventory.suppliers (
   constraint suppliers_ifsc_valid check (core.valid_ifsc(ifsc)),
   constraint suppliers_payment_terms_check check (payment_terms_days between 0 and 365),
   constraint suppliers_rating_check check (rating between 0 and 5),
-  constraint suppliers_contact_is_object check (jsonb_typeof(contact) = 'object')
+  constraint suppliers_contact_is_object check (jsonb_typeof(contact) = 'object'),
+  constraint suppliers_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists suppliers_code_key on inventory.suppliers (tenant_id, code)
@@ -2833,7 +2859,11 @@ create table if not exists inventory.batches (
   constraint batches_hold_has_reason check (status <> 'hold' or hold_reason is not null),
   constraint batches_prices_not_negative check (purchase_price >= 0 and mrp >= 0),
   constraint batches_tax_rate_check check (tax_rate between 0 and 40),
-  constraint batches_batch_no_not_blank check (btrim(batch_no) <> '')
+  constraint batches_batch_no_not_blank check (btrim(batch_no) <> ''),
+  constraint batches_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint batches_item_fkey
+    foreign key (tenant_id, item_id) references inventory.items (tenant_id, id)
 );
 
 -- what the job that expires batches looks for
@@ -2929,7 +2959,13 @@ create table if not exists inventory.stock_balances (
   constraint stock_balances_store_location_batch_key unique (tenant_id, store_location_id, batch_id),
   constraint stock_balances_on_hand_not_negative check (on_hand >= 0),
   constraint stock_balances_reserved_not_negative check (reserved >= 0),
-  constraint stock_balances_reserved_is_on_hand check (reserved <= on_hand)
+  constraint stock_balances_reserved_is_on_hand check (reserved <= on_hand),
+  constraint stock_balances_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint stock_balances_item_fkey
+    foreign key (tenant_id, item_id) references inventory.items (tenant_id, id),
+  constraint stock_balances_batch_fkey
+    foreign key (tenant_id, batch_id, item_id, expiry_on) references inventory.batches (tenant_id, id, item_id, expiry_on)
 );
 
 -- First expired, first out. Not partial on the quantities: those change with every movement, and a column that an index
@@ -3004,7 +3040,15 @@ create table if not exists inventory.stock_movements (
   ),
   constraint stock_movements_idempotency_key_length check (length(idempotency_key) between 8 and 200),
   constraint stock_movements_part_check check (part >= 1),
-  constraint stock_movements_witness_is_another check (witness_id <> approved_by)
+  constraint stock_movements_witness_is_another check (witness_id <> approved_by),
+  constraint stock_movements_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint stock_movements_item_fkey
+    foreign key (tenant_id, item_id) references inventory.items (tenant_id, id),
+  constraint stock_movements_batch_fkey
+    foreign key (tenant_id, batch_id) references inventory.batches (tenant_id, id),
+  constraint stock_movements_counter_movement_fkey
+    foreign key (tenant_id, counter_movement_id) references inventory.stock_movements (tenant_id, id)
 );
 
 -- the ledger of a balance, in order
@@ -3085,7 +3129,13 @@ create table if not exists inventory.stock_reservations (
   constraint stock_reservations_status_check check (status in ('active', 'consumed', 'released', 'expired')),
   constraint stock_reservations_quantity_positive check (quantity > 0),
   constraint stock_reservations_consumed_within_quantity check (consumed between 0 and quantity),
-  constraint stock_reservations_consumed_means_all check ((status = 'consumed') = (consumed = quantity))
+  constraint stock_reservations_consumed_means_all check ((status = 'consumed') = (consumed = quantity)),
+  constraint stock_reservations_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint stock_reservations_item_fkey
+    foreign key (tenant_id, item_id) references inventory.items (tenant_id, id),
+  constraint stock_reservations_batch_fkey
+    foreign key (tenant_id, batch_id) references inventory.batches (tenant_id, id)
 );
 
 create unique index if not exists stock_reservations_one_active_per_batch
@@ -3166,7 +3216,11 @@ create table if not exists inventory.purchase_orders (
     status in ('draft', 'submitted', 'cancelled', 'rejected') or (approved_by is not null and approved_at is not null)
   ),
   constraint purchase_orders_approved_by_another check (approved_by <> ordered_by),
-  constraint purchase_orders_total_not_negative check (total >= 0)
+  constraint purchase_orders_total_not_negative check (total >= 0),
+  constraint purchase_orders_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint purchase_orders_supplier_fkey
+    foreign key (tenant_id, supplier_id) references inventory.suppliers (tenant_id, id)
 );
 
 create index if not exists purchase_orders_supplier_idx on inventory.purchase_orders (tenant_id, supplier_id);
@@ -3248,7 +3302,13 @@ create table if not exists inventory.purchase_order_items (
   constraint purchase_order_items_unit_price_not_negative check (unit_price >= 0),
   constraint purchase_order_items_tax_rate_check check (tax_rate between 0 and 40),
   constraint purchase_order_items_free_qty_not_negative check (free_qty >= 0),
-  constraint purchase_order_items_line_no_check check (line_no >= 1)
+  constraint purchase_order_items_line_no_check check (line_no >= 1),
+  constraint purchase_order_items_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint purchase_order_items_po_fkey
+    foreign key (tenant_id, po_id) references inventory.purchase_orders (tenant_id, id),
+  constraint purchase_order_items_item_fkey
+    foreign key (tenant_id, item_id) references inventory.items (tenant_id, id)
 );
 
 create index if not exists purchase_order_items_item_idx on inventory.purchase_order_items (tenant_id, item_id);
@@ -3304,7 +3364,13 @@ create table if not exists inventory.goods_receipts (
   constraint goods_receipts_status_check check (status in ('draft', 'inspected', 'cancelled', 'posted', 'rejected')),
   constraint goods_receipts_posted_is_inspected check (status <> 'posted' or inspected_by is not null),
   constraint goods_receipts_posted_kept_cold check (status <> 'posted' or temperature_ok is not false),
-  constraint goods_receipts_total_not_negative check (total >= 0)
+  constraint goods_receipts_total_not_negative check (total >= 0),
+  constraint goods_receipts_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint goods_receipts_po_fkey
+    foreign key (tenant_id, po_id) references inventory.purchase_orders (tenant_id, id),
+  constraint goods_receipts_supplier_fkey
+    foreign key (tenant_id, supplier_id) references inventory.suppliers (tenant_id, id)
 );
 
 -- an invoice is received once; a note that was cancelled or rejected makes room for another
@@ -3390,7 +3456,15 @@ create table if not exists inventory.goods_receipt_items (
   constraint goods_receipt_items_tax_rate_check check (tax_rate between 0 and 40),
   constraint goods_receipt_items_expire_after_manufacture check (expiry_on > mfg_on),
   constraint goods_receipt_items_batch_no_not_blank check (btrim(batch_no) <> ''),
-  constraint goods_receipt_items_line_no_check check (line_no >= 1)
+  constraint goods_receipt_items_line_no_check check (line_no >= 1),
+  constraint goods_receipt_items_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint goods_receipt_items_grn_fkey
+    foreign key (tenant_id, grn_id) references inventory.goods_receipts (tenant_id, id),
+  constraint goods_receipt_items_po_item_fkey
+    foreign key (tenant_id, po_item_id) references inventory.purchase_order_items (tenant_id, id),
+  constraint goods_receipt_items_item_fkey
+    foreign key (tenant_id, item_id) references inventory.items (tenant_id, id)
 );
 
 create index if not exists goods_receipt_items_po_item_idx on inventory.goods_receipt_items (tenant_id, po_item_id)
@@ -3462,7 +3536,9 @@ create table if not exists inventory.indents (
   constraint indents_approved_by_another check (approved_by <> requested_by),
   constraint indents_approved_before_issued check (
     status in ('draft', 'submitted', 'cancelled', 'rejected') or approved_by is not null
-  )
+  ),
+  constraint indents_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 -- what a store has to approve and issue
@@ -3541,7 +3617,13 @@ create table if not exists inventory.indent_items (
   constraint indent_items_approved_at_most_requested check (approved_qty between 0 and requested_qty),
   constraint indent_items_issued_at_most_approved check (issued_qty between 0 and coalesce(approved_qty, 0)),
   constraint indent_items_received_at_most_issued check (received_qty between 0 and issued_qty),
-  constraint indent_items_line_no_check check (line_no >= 1)
+  constraint indent_items_line_no_check check (line_no >= 1),
+  constraint indent_items_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint indent_items_indent_fkey
+    foreign key (tenant_id, indent_id) references inventory.indents (tenant_id, id),
+  constraint indent_items_item_fkey
+    foreign key (tenant_id, item_id) references inventory.items (tenant_id, id)
 );
 
 create index if not exists indent_items_item_idx on inventory.indent_items (tenant_id, item_id);
@@ -3653,291 +3735,13 @@ comment on column workforce.staff.deleted_at is 'class=operational;about=When th
 -- FOREIGN KEYS
 -- =====================================================================================================================
 
--- core: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.tenants'::pg_catalog.regclass and conname = 'tenants_parent_tenant_fkey') then
-    alter table core.tenants add constraint tenants_parent_tenant_fkey
-  foreign key (parent_tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.system_settings'::pg_catalog.regclass and conname = 'system_settings_tenant_fkey') then
-    alter table core.system_settings add constraint system_settings_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.feature_flags'::pg_catalog.regclass and conname = 'feature_flags_tenant_fkey') then
-    alter table core.feature_flags add constraint feature_flags_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.id_sequences'::pg_catalog.regclass and conname = 'id_sequences_tenant_fkey') then
-    alter table core.id_sequences add constraint id_sequences_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.idempotency_keys'::pg_catalog.regclass and conname = 'idempotency_keys_tenant_fkey') then
-    alter table core.idempotency_keys add constraint idempotency_keys_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.encryption_keys'::pg_catalog.regclass and conname = 'encryption_keys_tenant_fkey') then
-    alter table core.encryption_keys add constraint encryption_keys_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.entity_refs'::pg_catalog.regclass and conname = 'entity_refs_tenant_fkey') then
-    alter table core.entity_refs add constraint entity_refs_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
--- audit: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.break_glass_sessions'::pg_catalog.regclass and conname = 'break_glass_sessions_tenant_fkey') then
-    alter table audit.break_glass_sessions add constraint break_glass_sessions_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.audit_chain_anchors'::pg_catalog.regclass and conname = 'audit_chain_anchors_tenant_fkey') then
-    alter table audit.audit_chain_anchors add constraint audit_chain_anchors_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.metrics_hourly'::pg_catalog.regclass and conname = 'metrics_hourly_tenant_fkey') then
-    alter table audit.metrics_hourly add constraint metrics_hourly_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.compliance_daily'::pg_catalog.regclass and conname = 'compliance_daily_tenant_fkey') then
-    alter table audit.compliance_daily add constraint compliance_daily_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
 -- inventory: foreign keys
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.items'::pg_catalog.regclass and conname = 'items_tenant_fkey') then
-    alter table inventory.items add constraint items_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.suppliers'::pg_catalog.regclass and conname = 'suppliers_tenant_fkey') then
-    alter table inventory.suppliers add constraint suppliers_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.batches'::pg_catalog.regclass and conname = 'batches_tenant_fkey') then
-    alter table inventory.batches add constraint batches_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.batches'::pg_catalog.regclass and conname = 'batches_item_fkey') then
-    alter table inventory.batches add constraint batches_item_fkey
-  foreign key (tenant_id, item_id) references inventory.items (tenant_id, id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.batches'::pg_catalog.regclass and conname = 'batches_goods_receipt_item_fkey') then
     alter table inventory.batches add constraint batches_goods_receipt_item_fkey
   foreign key (tenant_id, goods_receipt_item_id) references inventory.goods_receipt_items (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_balances'::pg_catalog.regclass and conname = 'stock_balances_tenant_fkey') then
-    alter table inventory.stock_balances add constraint stock_balances_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_balances'::pg_catalog.regclass and conname = 'stock_balances_item_fkey') then
-    alter table inventory.stock_balances add constraint stock_balances_item_fkey
-  foreign key (tenant_id, item_id) references inventory.items (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_balances'::pg_catalog.regclass and conname = 'stock_balances_batch_fkey') then
-    alter table inventory.stock_balances add constraint stock_balances_batch_fkey
-  foreign key (tenant_id, batch_id, item_id, expiry_on) references inventory.batches (tenant_id, id, item_id, expiry_on);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_movements'::pg_catalog.regclass and conname = 'stock_movements_tenant_fkey') then
-    alter table inventory.stock_movements add constraint stock_movements_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_movements'::pg_catalog.regclass and conname = 'stock_movements_item_fkey') then
-    alter table inventory.stock_movements add constraint stock_movements_item_fkey
-  foreign key (tenant_id, item_id) references inventory.items (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_movements'::pg_catalog.regclass and conname = 'stock_movements_batch_fkey') then
-    alter table inventory.stock_movements add constraint stock_movements_batch_fkey
-  foreign key (tenant_id, batch_id) references inventory.batches (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_movements'::pg_catalog.regclass and conname = 'stock_movements_counter_movement_fkey') then
-    alter table inventory.stock_movements add constraint stock_movements_counter_movement_fkey
-  foreign key (tenant_id, counter_movement_id) references inventory.stock_movements (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_reservations'::pg_catalog.regclass and conname = 'stock_reservations_tenant_fkey') then
-    alter table inventory.stock_reservations add constraint stock_reservations_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_reservations'::pg_catalog.regclass and conname = 'stock_reservations_item_fkey') then
-    alter table inventory.stock_reservations add constraint stock_reservations_item_fkey
-  foreign key (tenant_id, item_id) references inventory.items (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.stock_reservations'::pg_catalog.regclass and conname = 'stock_reservations_batch_fkey') then
-    alter table inventory.stock_reservations add constraint stock_reservations_batch_fkey
-  foreign key (tenant_id, batch_id) references inventory.batches (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.purchase_orders'::pg_catalog.regclass and conname = 'purchase_orders_tenant_fkey') then
-    alter table inventory.purchase_orders add constraint purchase_orders_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.purchase_orders'::pg_catalog.regclass and conname = 'purchase_orders_supplier_fkey') then
-    alter table inventory.purchase_orders add constraint purchase_orders_supplier_fkey
-  foreign key (tenant_id, supplier_id) references inventory.suppliers (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.purchase_order_items'::pg_catalog.regclass and conname = 'purchase_order_items_tenant_fkey') then
-    alter table inventory.purchase_order_items add constraint purchase_order_items_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.purchase_order_items'::pg_catalog.regclass and conname = 'purchase_order_items_po_fkey') then
-    alter table inventory.purchase_order_items add constraint purchase_order_items_po_fkey
-  foreign key (tenant_id, po_id) references inventory.purchase_orders (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.purchase_order_items'::pg_catalog.regclass and conname = 'purchase_order_items_item_fkey') then
-    alter table inventory.purchase_order_items add constraint purchase_order_items_item_fkey
-  foreign key (tenant_id, item_id) references inventory.items (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.goods_receipts'::pg_catalog.regclass and conname = 'goods_receipts_tenant_fkey') then
-    alter table inventory.goods_receipts add constraint goods_receipts_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.goods_receipts'::pg_catalog.regclass and conname = 'goods_receipts_po_fkey') then
-    alter table inventory.goods_receipts add constraint goods_receipts_po_fkey
-  foreign key (tenant_id, po_id) references inventory.purchase_orders (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.goods_receipts'::pg_catalog.regclass and conname = 'goods_receipts_supplier_fkey') then
-    alter table inventory.goods_receipts add constraint goods_receipts_supplier_fkey
-  foreign key (tenant_id, supplier_id) references inventory.suppliers (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.goods_receipt_items'::pg_catalog.regclass and conname = 'goods_receipt_items_tenant_fkey') then
-    alter table inventory.goods_receipt_items add constraint goods_receipt_items_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.goods_receipt_items'::pg_catalog.regclass and conname = 'goods_receipt_items_grn_fkey') then
-    alter table inventory.goods_receipt_items add constraint goods_receipt_items_grn_fkey
-  foreign key (tenant_id, grn_id) references inventory.goods_receipts (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.goods_receipt_items'::pg_catalog.regclass and conname = 'goods_receipt_items_po_item_fkey') then
-    alter table inventory.goods_receipt_items add constraint goods_receipt_items_po_item_fkey
-  foreign key (tenant_id, po_item_id) references inventory.purchase_order_items (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.goods_receipt_items'::pg_catalog.regclass and conname = 'goods_receipt_items_item_fkey') then
-    alter table inventory.goods_receipt_items add constraint goods_receipt_items_item_fkey
-  foreign key (tenant_id, item_id) references inventory.items (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.indents'::pg_catalog.regclass and conname = 'indents_tenant_fkey') then
-    alter table inventory.indents add constraint indents_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.indent_items'::pg_catalog.regclass and conname = 'indent_items_tenant_fkey') then
-    alter table inventory.indent_items add constraint indent_items_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.indent_items'::pg_catalog.regclass and conname = 'indent_items_indent_fkey') then
-    alter table inventory.indent_items add constraint indent_items_indent_fkey
-  foreign key (tenant_id, indent_id) references inventory.indents (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'inventory.indent_items'::pg_catalog.regclass and conname = 'indent_items_item_fkey') then
-    alter table inventory.indent_items add constraint indent_items_item_fkey
-  foreign key (tenant_id, item_id) references inventory.items (tenant_id, id);
   end if;
 end
 $$;

@@ -3,8 +3,8 @@
 -- Built from the modules by `imhotep bundle --topology services`. Do not edit: change a module and build again.
 -- Repeatable: a second run changes nothing. One transaction: psql -1 -f, or one simple query.
 --
--- Order: foundations (schemas, roles, types, functions that tables need), tables, foreign keys, functions, views, grants;
--- in each part the modules in the order in which they need each other:
+-- Order: foundations (schemas, roles, types, functions that tables need), tables with their foreign keys to tables above
+-- them, all other foreign keys, functions, views, grants; in each part the modules in the order in which they need each other:
 --   core        Kernel installed in every service database: tenancy, context, numbering, idempotency, outbox, crypto, settings, state-machine rules.
 --   audit       Append-only evidence: who did and who saw what. Partitioned, sealed in the background.
 --   laboratory  LIMS: catalogue, orders, sample chain of custody, results, reports, quality control (ISO 15189).
@@ -2043,7 +2043,9 @@ create table if not exists core.tenants (
   constraint tenants_country_form check (country ~ '^[A-Z]{2}$'),
   constraint tenants_currency_form check (currency ~ '^[A-Z]{3}$'),
   constraint tenants_status_known check (status in ('provisioning', 'active', 'suspended', 'closing', 'closed')),
-  constraint tenants_not_own_parent check (parent_tenant_id <> id)
+  constraint tenants_not_own_parent check (parent_tenant_id <> id),
+  constraint tenants_parent_tenant_fkey
+    foreign key (parent_tenant_id) references core.tenants (id)
 );
 
 create index if not exists tenants_parent_tenant_idx on core.tenants (parent_tenant_id);
@@ -2143,7 +2145,9 @@ create table if not exists core.system_settings (
       else true
     end
   ),
-  constraint system_settings_protected_is_shared check (not is_protected or tenant_id is null)
+  constraint system_settings_protected_is_shared check (not is_protected or tenant_id is null),
+  constraint system_settings_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.system_settings is 'class=operational;scope=shared;owner=kernel;fhir=none;retention=operational;about=Typed settings; the row of a tenant overrides the shared row.';
@@ -2206,7 +2210,9 @@ create table if not exists core.feature_flags (
   constraint feature_flags_pkey primary key (id),
   constraint feature_flags_key_key unique nulls not distinct (tenant_id, key),
   constraint feature_flags_key_form check (key ~ '^[a-z0-9_.]+$'),
-  constraint feature_flags_rollout_percent check (rollout_pct between 0 and 100)
+  constraint feature_flags_rollout_percent check (rollout_pct between 0 and 100),
+  constraint feature_flags_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.feature_flags is 'class=operational;scope=shared;owner=kernel;fhir=none;retention=operational;about=Feature switches; the row of a tenant overrides the shared row.';
@@ -2261,7 +2267,9 @@ create table if not exists core.id_sequences (
   constraint id_sequences_check_algo_known check (check_algo in ('none', 'mod10', 'verhoeff', 'mod37_2')),
   constraint id_sequences_pad_range check (pad between 0 and 12),
   constraint id_sequences_counts_up check (last_value >= 0),
-  constraint id_sequences_max_len_range check (max_len between 1 and 200)
+  constraint id_sequences_max_len_range check (max_len between 1 and 200),
+  constraint id_sequences_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.id_sequences is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=operational;about=Counters behind MRNs, appointment numbers, tokens and invoice numbers.';
@@ -2311,7 +2319,9 @@ create table if not exists core.idempotency_keys (
   constraint idempotency_keys_key_key unique (tenant_id, operation, key),
   constraint idempotency_keys_key_length check (length(key) between 8 and 200),
   constraint idempotency_keys_status_known check (status in ('in_progress', 'succeeded', 'failed')),
-  constraint idempotency_keys_answered check (status <> 'succeeded' or response is not null)
+  constraint idempotency_keys_answered check (status <> 'succeeded' or response is not null),
+  constraint idempotency_keys_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create index if not exists idempotency_keys_expires_idx on core.idempotency_keys (tenant_id, expires_at);
@@ -2475,7 +2485,9 @@ create table if not exists core.encryption_keys (
   constraint encryption_keys_status_known check (status in ('active', 'retiring', 'retired', 'destroyed')),
   constraint encryption_keys_destroyed_is_gone check (
     (status = 'destroyed') = (wrapped_key is null) and (status = 'destroyed') = (destroyed_at is not null)
-  )
+  ),
+  constraint encryption_keys_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists encryption_keys_active_key
@@ -2580,7 +2592,9 @@ create table if not exists core.entity_refs (
   updated_by uuid,
   constraint entity_refs_pkey primary key (tenant_id, id),
   constraint entity_refs_entity_key unique (tenant_id, entity_type, entity_id),
-  constraint entity_refs_lifecycle_known check (lifecycle in ('active', 'inactive', 'deleted'))
+  constraint entity_refs_lifecycle_known check (lifecycle in ('active', 'inactive', 'deleted')),
+  constraint entity_refs_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.entity_refs is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=operational;about=Rows of other services that this one refers to, kept by their events.';
@@ -2844,7 +2858,9 @@ create table if not exists audit.break_glass_sessions (
   constraint break_glass_sessions_review_whole check (
     (status = 'reviewed') = (reviewed_by is not null and reviewed_at is not null and review_outcome is not null)
   ),
-  constraint break_glass_sessions_status_known check (status in ('open', 'closed', 'expired', 'reviewed'))
+  constraint break_glass_sessions_status_known check (status in ('open', 'closed', 'expired', 'reviewed')),
+  constraint break_glass_sessions_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists break_glass_sessions_open_key
@@ -2918,7 +2934,9 @@ create table if not exists audit.audit_chain_anchors (
   constraint audit_chain_anchors_leaf_per_row check (octet_length(leaves) = row_count * 24),
   constraint audit_chain_anchors_chained check (
     digest = sha256(prev_digest || root || int8send(row_count) || int8send(seal_no) || int8send(from_txid) || int8send(to_txid))
-  )
+  ),
+  constraint audit_chain_anchors_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.audit_chain_anchors is 'class=operational;scope=tenant;owner=kernel;fhir=Provenance;retention=audit_7y;append_only=1;about=Seals over the logs: each proves a range of rows and the seal before it.';
@@ -2961,7 +2979,9 @@ create table if not exists audit.metrics_hourly (
   table_name text not null,
   action text not null,
   events bigint not null,
-  constraint metrics_hourly_pkey primary key (tenant_id, bucket, schema_name, table_name, action)
+  constraint metrics_hourly_pkey primary key (tenant_id, bucket, schema_name, table_name, action),
+  constraint metrics_hourly_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.metrics_hourly is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=audit_7y;about=Sealed audit events per hour, table and action.';
@@ -2991,7 +3011,9 @@ create table if not exists audit.compliance_daily (
   events bigint not null,
   without_actor bigint not null,
   without_purpose bigint not null,
-  constraint compliance_daily_pkey primary key (tenant_id, bucket, action, actor_role)
+  constraint compliance_daily_pkey primary key (tenant_id, bucket, action, actor_role),
+  constraint compliance_daily_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.compliance_daily is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=audit_7y;about=Sealed audit events per day, action and role, with those that name no actor or purpose.';
@@ -3142,7 +3164,9 @@ create table if not exists laboratory.lab_tests (
   constraint lab_tests_panel_or_specimen check (
     kind = 'panel' or (specimen_type is not null and container is not null and result_type is not null)
   ),
-  constraint lab_tests_numeric_has_unit check (result_type <> 'numeric' or unit_ucum is not null)
+  constraint lab_tests_numeric_has_unit check (result_type <> 'numeric' or unit_ucum is not null),
+  constraint lab_tests_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table laboratory.lab_tests is 'class=reference;scope=shared;owner=lab;fhir=ActivityDefinition,ObservationDefinition;retention=reference;about=Test and panel catalogue.';
@@ -3197,7 +3221,13 @@ create table if not exists laboratory.lab_panel_members (
   updated_by uuid,
   constraint lab_panel_members_pkey primary key (id),
   constraint lab_panel_members_panel_test_key unique nulls not distinct (tenant_id, panel_id, test_id),
-  constraint lab_panel_members_not_itself check (panel_id <> test_id)
+  constraint lab_panel_members_not_itself check (panel_id <> test_id),
+  constraint lab_panel_members_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint lab_panel_members_panel_fkey
+    foreign key (panel_id) references laboratory.lab_tests (id) on delete cascade,
+  constraint lab_panel_members_test_fkey
+    foreign key (test_id) references laboratory.lab_tests (id)
 );
 
 create index if not exists lab_panel_members_panel_idx on laboratory.lab_panel_members (panel_id, tenant_id);
@@ -3267,7 +3297,11 @@ create table if not exists laboratory.reference_ranges (
   constraint reference_ranges_pregnancy_check check (pregnancy in ('any', 'yes', 'no')),
   constraint reference_ranges_low_below_high check (low <= high),
   constraint reference_ranges_critical_below_low check (critical_low <= low),
-  constraint reference_ranges_critical_above_high check (critical_high >= high)
+  constraint reference_ranges_critical_above_high check (critical_high >= high),
+  constraint reference_ranges_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint reference_ranges_test_fkey
+    foreign key (test_id) references laboratory.lab_tests (id)
 );
 
 create index if not exists reference_ranges_approved_by_idx on laboratory.reference_ranges (tenant_id, approved_by);
@@ -3341,7 +3375,9 @@ create table if not exists laboratory.lab_orders (
     status in ('registered', 'in_progress', 'cancelled', 'partially_reported', 'completed', 'amended')
   ),
   constraint lab_orders_names_a_requester check (num_nonnulls(ordering_doctor_id, external_doctor) >= 1),
-  constraint lab_orders_due_after_order check (due_at > ordered_at)
+  constraint lab_orders_due_after_order check (due_at > ordered_at),
+  constraint lab_orders_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists lab_orders_one_per_service_request on laboratory.lab_orders (tenant_id, service_request_id)
@@ -3430,7 +3466,17 @@ create table if not exists laboratory.lab_order_items (
   constraint lab_order_items_cancelled_with_reason check (status <> 'cancelled' or cancel_reason is not null),
   constraint lab_order_items_has_sample_or_partner check (
     status in ('ordered', 'cancelled') or sample_id is not null or outsourced_to is not null
-  )
+  ),
+  constraint lab_order_items_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint lab_order_items_order_fkey
+    foreign key (tenant_id, order_id) references laboratory.lab_orders (tenant_id, id),
+  constraint lab_order_items_test_fkey
+    foreign key (test_id) references laboratory.lab_tests (id),
+  constraint lab_order_items_panel_fkey
+    foreign key (panel_id) references laboratory.lab_tests (id),
+  constraint lab_order_items_repeat_of_fkey
+    foreign key (tenant_id, repeat_of_id) references laboratory.lab_order_items (tenant_id, id)
 );
 
 create unique index if not exists lab_order_items_test_once_per_order on laboratory.lab_order_items (tenant_id, order_id, test_id)
@@ -3572,7 +3618,15 @@ create table if not exists laboratory.samples (
   constraint samples_aliquot_numbered check ((parent_sample_id is null) = (aliquot_no is null)),
   constraint samples_exception_stated check (
     receipt_condition is null or receipt_condition = 'good' or status = 'rejected' or accepted_with_exception is not null
-  )
+  ),
+  constraint samples_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint samples_order_fkey
+    foreign key (tenant_id, order_id) references laboratory.lab_orders (tenant_id, id),
+  constraint samples_parent_sample_fkey
+    foreign key (tenant_id, parent_sample_id) references laboratory.samples (tenant_id, id),
+  constraint samples_recollection_of_fkey
+    foreign key (tenant_id, recollection_of_id) references laboratory.samples (tenant_id, id)
 );
 
 create unique index if not exists samples_one_per_position on laboratory.samples (tenant_id, storage_location_id, storage_position)
@@ -3707,7 +3761,11 @@ create table if not exists laboratory.sample_events (
   created_by uuid default core.current_user_id(),
   constraint sample_events_pkey primary key (tenant_id, id),
   constraint sample_events_sample_occurred_at_key unique (tenant_id, sample_id, occurred_at, id),
-  constraint sample_events_rejected_with_reason check (to_status <> 'rejected' or reason_code is not null)
+  constraint sample_events_rejected_with_reason check (to_status <> 'rejected' or reason_code is not null),
+  constraint sample_events_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint sample_events_sample_fkey
+    foreign key (tenant_id, sample_id) references laboratory.samples (tenant_id, id)
 );
 
 create unique index if not exists sample_events_client_op_key on laboratory.sample_events (tenant_id, client_op_id)
@@ -3804,7 +3862,21 @@ create table if not exists laboratory.lab_results (
   constraint lab_results_released_by_two_steps check (
     status not in ('final', 'corrected') or (verified_by is not null and authorised_by is not null)
   ),
-  constraint lab_results_correction_with_reason check ((supersedes_id is null) = (amendment_reason is null))
+  constraint lab_results_correction_with_reason check ((supersedes_id is null) = (amendment_reason is null)),
+  constraint lab_results_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint lab_results_order_item_fkey
+    foreign key (tenant_id, order_item_id) references laboratory.lab_order_items (tenant_id, id),
+  constraint lab_results_sample_fkey
+    foreign key (tenant_id, sample_id) references laboratory.samples (tenant_id, id),
+  constraint lab_results_test_fkey
+    foreign key (test_id) references laboratory.lab_tests (id),
+  constraint lab_results_reference_range_fkey
+    foreign key (reference_range_id) references laboratory.reference_ranges (id),
+  constraint lab_results_parent_result_fkey
+    foreign key (tenant_id, parent_result_id) references laboratory.lab_results (tenant_id, id),
+  constraint lab_results_supersedes_fkey
+    foreign key (tenant_id, supersedes_id) references laboratory.lab_results (tenant_id, id)
 );
 
 create unique index if not exists lab_results_one_live_per_test on laboratory.lab_results (tenant_id, order_item_id, test_id, parent_result_id) nulls not distinct
@@ -3931,7 +4003,11 @@ create table if not exists laboratory.critical_notifications (
   constraint critical_notifications_pkey primary key (tenant_id, id),
   constraint critical_notifications_channel_check check (channel in ('phone', 'in_person', 'app')),
   constraint critical_notifications_one_subject check (num_nonnulls(result_id, imaging_result_id) = 1),
-  constraint critical_notifications_told_after_detection check (notified_at >= detected_at)
+  constraint critical_notifications_told_after_detection check (notified_at >= detected_at),
+  constraint critical_notifications_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint critical_notifications_result_fkey
+    foreign key (tenant_id, result_id) references laboratory.lab_results (tenant_id, id)
 );
 
 create index if not exists critical_notifications_result_idx on laboratory.critical_notifications (tenant_id, result_id)
@@ -4014,7 +4090,13 @@ create table if not exists laboratory.diagnostic_reports (
   ),
   constraint diagnostic_reports_amended_with_reason check (
     version = 1 or (amends_id is not null and amendment_reason is not null)
-  )
+  ),
+  constraint diagnostic_reports_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint diagnostic_reports_order_fkey
+    foreign key (tenant_id, order_id) references laboratory.lab_orders (tenant_id, id),
+  constraint diagnostic_reports_amends_fkey
+    foreign key (tenant_id, amends_id) references laboratory.diagnostic_reports (tenant_id, id)
 );
 
 create unique index if not exists diagnostic_reports_one_current on laboratory.diagnostic_reports (tenant_id, order_id) where is_current;
@@ -4123,7 +4205,11 @@ create table if not exists laboratory.qc_lots (
   constraint qc_lots_runs_positive check (runs_for_establishment > 0),
   constraint qc_lots_sd_positive check (sd > 0),
   constraint qc_lots_expires_after_opening check (expires_on > opened_on),
-  constraint qc_lots_rules_known check (rules <@ array['1_2s', '1_3s', '2_2s', 'R_4s', '4_1s', '10_x'])
+  constraint qc_lots_rules_known check (rules <@ array['1_2s', '1_3s', '2_2s', 'R_4s', '4_1s', '10_x']),
+  constraint qc_lots_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint qc_lots_test_fkey
+    foreign key (test_id) references laboratory.lab_tests (id)
 );
 
 create index if not exists qc_lots_test_idx on laboratory.qc_lots (test_id, tenant_id);
@@ -4211,7 +4297,13 @@ create table if not exists laboratory.qc_results (
   constraint qc_results_internal_has_lot check ((scheme = 'iqc') = (qc_lot_id is not null)),
   constraint qc_results_external_has_round check (scheme <> 'eqa' or eqa_round is not null),
   constraint qc_results_reviewed_by_someone check ((reviewed_at is null) = (reviewed_by is null)),
-  constraint qc_results_reject_reviewed_with_incident check (verdict <> 'reject' or reviewed_at is null or incident_id is not null)
+  constraint qc_results_reject_reviewed_with_incident check (verdict <> 'reject' or reviewed_at is null or incident_id is not null),
+  constraint qc_results_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint qc_results_qc_lot_fkey
+    foreign key (tenant_id, qc_lot_id) references laboratory.qc_lots (tenant_id, id),
+  constraint qc_results_test_fkey
+    foreign key (test_id) references laboratory.lab_tests (id)
 ) partition by range (run_at);
 
 create table if not exists laboratory.qc_results_default partition of laboratory.qc_results default;
@@ -4310,7 +4402,9 @@ create table if not exists blood_bank.donors (
   constraint donors_blood_group_known check (blood_group ~ '^(A|B|AB|O)[+-]$'),
   constraint donors_of_age check (birth_date <= (created_at at time zone 'UTC')::date - interval '18 years'),
   constraint donors_total_not_negative check (total_donations >= 0),
-  constraint donors_permanent_deferral_is_a_state check (permanent_deferral = (status = 'permanently_deferred'))
+  constraint donors_permanent_deferral_is_a_state check (permanent_deferral = (status = 'permanently_deferred')),
+  constraint donors_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists donors_donor_number_key on blood_bank.donors (tenant_id, donor_number)
@@ -4390,7 +4484,11 @@ create table if not exists blood_bank.donor_deferrals (
   constraint donor_deferrals_kind_check check (kind in ('temporary', 'permanent')),
   constraint donor_deferrals_source_check check (source in ('screening', 'tti', 'post_donation', 'lookback')),
   constraint donor_deferrals_temporary_has_end check ((kind = 'permanent') = (until_on is null)),
-  constraint donor_deferrals_end_after_start check (until_on > from_on)
+  constraint donor_deferrals_end_after_start check (until_on > from_on),
+  constraint donor_deferrals_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint donor_deferrals_donor_fkey
+    foreign key (tenant_id, donor_id) references blood_bank.donors (tenant_id, id)
 );
 
 create unique index if not exists donor_deferrals_once_key on blood_bank.donor_deferrals (tenant_id, donor_id, from_on, reason_code, source);
@@ -4490,7 +4588,11 @@ create table if not exists blood_bank.donations (
   constraint donations_collected_is_measured check (
     status in ('registered', 'screened', 'deferred', 'collecting') or num_nulls(volume_ml, ended_at) = 0
   ),
-  constraint donations_end_after_start check (ended_at >= started_at)
+  constraint donations_end_after_start check (ended_at >= started_at),
+  constraint donations_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint donations_donor_fkey
+    foreign key (tenant_id, donor_id) references blood_bank.donors (tenant_id, id)
 );
 
 -- a donor is at one needle at a time
@@ -4608,7 +4710,11 @@ create table if not exists blood_bank.donation_tests (
   constraint donation_tests_kit_in_date check (kit_expiry >= (tested_at at time zone 'UTC')::date),
   constraint donation_tests_verified_by_second_person check (
     status <> 'verified' or (verified_by is not null and verified_by <> tested_by)
-  )
+  ),
+  constraint donation_tests_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint donation_tests_donation_fkey
+    foreign key (tenant_id, donation_id) references blood_bank.donations (tenant_id, id)
 );
 
 -- the list of the verifier
@@ -4708,7 +4814,13 @@ create table if not exists blood_bank.blood_components (
   constraint blood_components_kept_for_one_request check (
     (status in ('reserved', 'crossmatched')) = (num_nulls(reserved_for_request_id, reserved_until) = 0)
     and num_nulls(reserved_for_request_id, reserved_until) in (0, 2)
-  )
+  ),
+  constraint blood_components_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint blood_components_donation_fkey
+    foreign key (tenant_id, donation_id) references blood_bank.donations (tenant_id, id),
+  constraint blood_components_parent_component_fkey
+    foreign key (tenant_id, parent_component_id) references blood_bank.blood_components (tenant_id, id)
 );
 
 -- first expired, first out among units of one group; also the stock view
@@ -4816,7 +4928,11 @@ create table if not exists blood_bank.component_events (
     to_status <> 'available' or from_status is distinct from 'returned' or coalesce(out_of_storage_minutes <= 30, false)
   ),
   -- only jobs free and expire units without a person
-  constraint component_events_actor_known check (actor_id is not null or to_status in ('available', 'expired'))
+  constraint component_events_actor_known check (actor_id is not null or to_status in ('available', 'expired')),
+  constraint component_events_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint component_events_component_fkey
+    foreign key (tenant_id, component_id) references blood_bank.blood_components (tenant_id, id)
 ) partition by range (occurred_at);
 
 create table if not exists blood_bank.component_events_default partition of blood_bank.component_events default;
@@ -4904,7 +5020,11 @@ create table if not exists blood_bank.patient_blood_groups (
   constraint patient_blood_groups_rejected_with_note check (status <> 'rejected' or discrepancy_note is not null),
   constraint patient_blood_groups_antibodies_of_positive_screen check (
     antibodies = '{}' or antibody_screen = 'positive'
-  )
+  ),
+  constraint patient_blood_groups_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint patient_blood_groups_sample_fkey
+    foreign key (tenant_id, sample_id) references laboratory.samples (tenant_id, id)
 );
 
 create index if not exists patient_blood_groups_discrepant_idx on blood_bank.patient_blood_groups (tenant_id, tested_at)
@@ -5017,7 +5137,11 @@ create table if not exists blood_bank.blood_requests (
   ),
   constraint blood_requests_end_has_reason check (
     status not in ('rejected', 'cancelled', 'closed') or status_reason is not null
-  )
+  ),
+  constraint blood_requests_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint blood_requests_sample_fkey
+    foreign key (tenant_id, sample_id) references laboratory.samples (tenant_id, id)
 );
 
 -- the work of the blood bank
@@ -5128,7 +5252,15 @@ create table if not exists blood_bank.crossmatches (
       else coalesce(result in ('compatible', 'least_incompatible'), false)
     end
   ),
-  constraint crossmatches_verified_by_second_person check (verified_by <> performed_by)
+  constraint crossmatches_verified_by_second_person check (verified_by <> performed_by),
+  constraint crossmatches_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint crossmatches_request_fkey
+    foreign key (tenant_id, request_id) references blood_bank.blood_requests (tenant_id, id),
+  constraint crossmatches_component_fkey
+    foreign key (tenant_id, component_id) references blood_bank.blood_components (tenant_id, id),
+  constraint crossmatches_sample_fkey
+    foreign key (tenant_id, sample_id) references laboratory.samples (tenant_id, id)
 );
 
 create unique index if not exists crossmatches_one_live_key on blood_bank.crossmatches (tenant_id, request_id, component_id)
@@ -5236,7 +5368,15 @@ create table if not exists blood_bank.blood_issues (
   constraint blood_issues_volume_not_negative check (volume_given_ml >= 0),
   constraint blood_issues_returned_for_a_reason check (
     status <> 'returned' or num_nulls(returned_at, return_reason) = 0
-  )
+  ),
+  constraint blood_issues_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint blood_issues_component_fkey
+    foreign key (tenant_id, component_id) references blood_bank.blood_components (tenant_id, id),
+  constraint blood_issues_request_fkey
+    foreign key (tenant_id, request_id) references blood_bank.blood_requests (tenant_id, id),
+  constraint blood_issues_crossmatch_fkey
+    foreign key (tenant_id, crossmatch_id) references blood_bank.crossmatches (tenant_id, id)
 );
 
 create unique index if not exists blood_issues_one_live_issue on blood_bank.blood_issues (tenant_id, component_id)
@@ -5349,7 +5489,11 @@ create table if not exists blood_bank.transfusion_reactions (
   constraint transfusion_reactions_severe_is_assessed check (
     severity not in ('severe', 'life_threatening', 'fatal') or status in ('reported', 'investigating')
     or imputability is not null
-  )
+  ),
+  constraint transfusion_reactions_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint transfusion_reactions_issue_fkey
+    foreign key (tenant_id, issue_id) references blood_bank.blood_issues (tenant_id, id)
 );
 
 create index if not exists transfusion_reactions_open_idx on blood_bank.transfusion_reactions (tenant_id, onset_at)
@@ -5556,311 +5700,13 @@ comment on column workforce.staff.deleted_at is 'class=operational;about=When th
 -- FOREIGN KEYS
 -- =====================================================================================================================
 
--- core: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.tenants'::pg_catalog.regclass and conname = 'tenants_parent_tenant_fkey') then
-    alter table core.tenants add constraint tenants_parent_tenant_fkey
-  foreign key (parent_tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.system_settings'::pg_catalog.regclass and conname = 'system_settings_tenant_fkey') then
-    alter table core.system_settings add constraint system_settings_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.feature_flags'::pg_catalog.regclass and conname = 'feature_flags_tenant_fkey') then
-    alter table core.feature_flags add constraint feature_flags_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.id_sequences'::pg_catalog.regclass and conname = 'id_sequences_tenant_fkey') then
-    alter table core.id_sequences add constraint id_sequences_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.idempotency_keys'::pg_catalog.regclass and conname = 'idempotency_keys_tenant_fkey') then
-    alter table core.idempotency_keys add constraint idempotency_keys_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.encryption_keys'::pg_catalog.regclass and conname = 'encryption_keys_tenant_fkey') then
-    alter table core.encryption_keys add constraint encryption_keys_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.entity_refs'::pg_catalog.regclass and conname = 'entity_refs_tenant_fkey') then
-    alter table core.entity_refs add constraint entity_refs_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
--- audit: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.break_glass_sessions'::pg_catalog.regclass and conname = 'break_glass_sessions_tenant_fkey') then
-    alter table audit.break_glass_sessions add constraint break_glass_sessions_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.audit_chain_anchors'::pg_catalog.regclass and conname = 'audit_chain_anchors_tenant_fkey') then
-    alter table audit.audit_chain_anchors add constraint audit_chain_anchors_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.metrics_hourly'::pg_catalog.regclass and conname = 'metrics_hourly_tenant_fkey') then
-    alter table audit.metrics_hourly add constraint metrics_hourly_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.compliance_daily'::pg_catalog.regclass and conname = 'compliance_daily_tenant_fkey') then
-    alter table audit.compliance_daily add constraint compliance_daily_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
 -- laboratory: foreign keys
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_tests'::pg_catalog.regclass and conname = 'lab_tests_tenant_fkey') then
-    alter table laboratory.lab_tests add constraint lab_tests_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_panel_members'::pg_catalog.regclass and conname = 'lab_panel_members_tenant_fkey') then
-    alter table laboratory.lab_panel_members add constraint lab_panel_members_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_panel_members'::pg_catalog.regclass and conname = 'lab_panel_members_panel_fkey') then
-    alter table laboratory.lab_panel_members add constraint lab_panel_members_panel_fkey
-  foreign key (panel_id) references laboratory.lab_tests (id) on delete cascade;
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_panel_members'::pg_catalog.regclass and conname = 'lab_panel_members_test_fkey') then
-    alter table laboratory.lab_panel_members add constraint lab_panel_members_test_fkey
-  foreign key (test_id) references laboratory.lab_tests (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.reference_ranges'::pg_catalog.regclass and conname = 'reference_ranges_tenant_fkey') then
-    alter table laboratory.reference_ranges add constraint reference_ranges_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.reference_ranges'::pg_catalog.regclass and conname = 'reference_ranges_test_fkey') then
-    alter table laboratory.reference_ranges add constraint reference_ranges_test_fkey
-  foreign key (test_id) references laboratory.lab_tests (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_orders'::pg_catalog.regclass and conname = 'lab_orders_tenant_fkey') then
-    alter table laboratory.lab_orders add constraint lab_orders_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_order_items'::pg_catalog.regclass and conname = 'lab_order_items_tenant_fkey') then
-    alter table laboratory.lab_order_items add constraint lab_order_items_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_order_items'::pg_catalog.regclass and conname = 'lab_order_items_order_fkey') then
-    alter table laboratory.lab_order_items add constraint lab_order_items_order_fkey
-  foreign key (tenant_id, order_id) references laboratory.lab_orders (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_order_items'::pg_catalog.regclass and conname = 'lab_order_items_test_fkey') then
-    alter table laboratory.lab_order_items add constraint lab_order_items_test_fkey
-  foreign key (test_id) references laboratory.lab_tests (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_order_items'::pg_catalog.regclass and conname = 'lab_order_items_panel_fkey') then
-    alter table laboratory.lab_order_items add constraint lab_order_items_panel_fkey
-  foreign key (panel_id) references laboratory.lab_tests (id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_order_items'::pg_catalog.regclass and conname = 'lab_order_items_sample_fkey') then
     alter table laboratory.lab_order_items add constraint lab_order_items_sample_fkey
   foreign key (tenant_id, sample_id) references laboratory.samples (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_order_items'::pg_catalog.regclass and conname = 'lab_order_items_repeat_of_fkey') then
-    alter table laboratory.lab_order_items add constraint lab_order_items_repeat_of_fkey
-  foreign key (tenant_id, repeat_of_id) references laboratory.lab_order_items (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.samples'::pg_catalog.regclass and conname = 'samples_tenant_fkey') then
-    alter table laboratory.samples add constraint samples_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.samples'::pg_catalog.regclass and conname = 'samples_order_fkey') then
-    alter table laboratory.samples add constraint samples_order_fkey
-  foreign key (tenant_id, order_id) references laboratory.lab_orders (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.samples'::pg_catalog.regclass and conname = 'samples_parent_sample_fkey') then
-    alter table laboratory.samples add constraint samples_parent_sample_fkey
-  foreign key (tenant_id, parent_sample_id) references laboratory.samples (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.samples'::pg_catalog.regclass and conname = 'samples_recollection_of_fkey') then
-    alter table laboratory.samples add constraint samples_recollection_of_fkey
-  foreign key (tenant_id, recollection_of_id) references laboratory.samples (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.sample_events'::pg_catalog.regclass and conname = 'sample_events_tenant_fkey') then
-    alter table laboratory.sample_events add constraint sample_events_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.sample_events'::pg_catalog.regclass and conname = 'sample_events_sample_fkey') then
-    alter table laboratory.sample_events add constraint sample_events_sample_fkey
-  foreign key (tenant_id, sample_id) references laboratory.samples (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_results'::pg_catalog.regclass and conname = 'lab_results_tenant_fkey') then
-    alter table laboratory.lab_results add constraint lab_results_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_results'::pg_catalog.regclass and conname = 'lab_results_order_item_fkey') then
-    alter table laboratory.lab_results add constraint lab_results_order_item_fkey
-  foreign key (tenant_id, order_item_id) references laboratory.lab_order_items (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_results'::pg_catalog.regclass and conname = 'lab_results_sample_fkey') then
-    alter table laboratory.lab_results add constraint lab_results_sample_fkey
-  foreign key (tenant_id, sample_id) references laboratory.samples (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_results'::pg_catalog.regclass and conname = 'lab_results_test_fkey') then
-    alter table laboratory.lab_results add constraint lab_results_test_fkey
-  foreign key (test_id) references laboratory.lab_tests (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_results'::pg_catalog.regclass and conname = 'lab_results_reference_range_fkey') then
-    alter table laboratory.lab_results add constraint lab_results_reference_range_fkey
-  foreign key (reference_range_id) references laboratory.reference_ranges (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_results'::pg_catalog.regclass and conname = 'lab_results_parent_result_fkey') then
-    alter table laboratory.lab_results add constraint lab_results_parent_result_fkey
-  foreign key (tenant_id, parent_result_id) references laboratory.lab_results (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.lab_results'::pg_catalog.regclass and conname = 'lab_results_supersedes_fkey') then
-    alter table laboratory.lab_results add constraint lab_results_supersedes_fkey
-  foreign key (tenant_id, supersedes_id) references laboratory.lab_results (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.critical_notifications'::pg_catalog.regclass and conname = 'critical_notifications_tenant_fkey') then
-    alter table laboratory.critical_notifications add constraint critical_notifications_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.critical_notifications'::pg_catalog.regclass and conname = 'critical_notifications_result_fkey') then
-    alter table laboratory.critical_notifications add constraint critical_notifications_result_fkey
-  foreign key (tenant_id, result_id) references laboratory.lab_results (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.diagnostic_reports'::pg_catalog.regclass and conname = 'diagnostic_reports_tenant_fkey') then
-    alter table laboratory.diagnostic_reports add constraint diagnostic_reports_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.diagnostic_reports'::pg_catalog.regclass and conname = 'diagnostic_reports_order_fkey') then
-    alter table laboratory.diagnostic_reports add constraint diagnostic_reports_order_fkey
-  foreign key (tenant_id, order_id) references laboratory.lab_orders (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.diagnostic_reports'::pg_catalog.regclass and conname = 'diagnostic_reports_amends_fkey') then
-    alter table laboratory.diagnostic_reports add constraint diagnostic_reports_amends_fkey
-  foreign key (tenant_id, amends_id) references laboratory.diagnostic_reports (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.qc_lots'::pg_catalog.regclass and conname = 'qc_lots_tenant_fkey') then
-    alter table laboratory.qc_lots add constraint qc_lots_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.qc_lots'::pg_catalog.regclass and conname = 'qc_lots_test_fkey') then
-    alter table laboratory.qc_lots add constraint qc_lots_test_fkey
-  foreign key (test_id) references laboratory.lab_tests (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.qc_results'::pg_catalog.regclass and conname = 'qc_results_tenant_fkey') then
-    alter table laboratory.qc_results add constraint qc_results_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.qc_results'::pg_catalog.regclass and conname = 'qc_results_qc_lot_fkey') then
-    alter table laboratory.qc_results add constraint qc_results_qc_lot_fkey
-  foreign key (tenant_id, qc_lot_id) references laboratory.qc_lots (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'laboratory.qc_results'::pg_catalog.regclass and conname = 'qc_results_test_fkey') then
-    alter table laboratory.qc_results add constraint qc_results_test_fkey
-  foreign key (test_id) references laboratory.lab_tests (id);
   end if;
 end
 $$;
@@ -5869,164 +5715,10 @@ $$;
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.donors'::pg_catalog.regclass and conname = 'donors_tenant_fkey') then
-    alter table blood_bank.donors add constraint donors_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.donor_deferrals'::pg_catalog.regclass and conname = 'donor_deferrals_tenant_fkey') then
-    alter table blood_bank.donor_deferrals add constraint donor_deferrals_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.donor_deferrals'::pg_catalog.regclass and conname = 'donor_deferrals_donor_fkey') then
-    alter table blood_bank.donor_deferrals add constraint donor_deferrals_donor_fkey
-  foreign key (tenant_id, donor_id) references blood_bank.donors (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.donations'::pg_catalog.regclass and conname = 'donations_tenant_fkey') then
-    alter table blood_bank.donations add constraint donations_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.donations'::pg_catalog.regclass and conname = 'donations_donor_fkey') then
-    alter table blood_bank.donations add constraint donations_donor_fkey
-  foreign key (tenant_id, donor_id) references blood_bank.donors (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.donation_tests'::pg_catalog.regclass and conname = 'donation_tests_tenant_fkey') then
-    alter table blood_bank.donation_tests add constraint donation_tests_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.donation_tests'::pg_catalog.regclass and conname = 'donation_tests_donation_fkey') then
-    alter table blood_bank.donation_tests add constraint donation_tests_donation_fkey
-  foreign key (tenant_id, donation_id) references blood_bank.donations (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_components'::pg_catalog.regclass and conname = 'blood_components_tenant_fkey') then
-    alter table blood_bank.blood_components add constraint blood_components_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_components'::pg_catalog.regclass and conname = 'blood_components_donation_fkey') then
-    alter table blood_bank.blood_components add constraint blood_components_donation_fkey
-  foreign key (tenant_id, donation_id) references blood_bank.donations (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_components'::pg_catalog.regclass and conname = 'blood_components_parent_component_fkey') then
-    alter table blood_bank.blood_components add constraint blood_components_parent_component_fkey
-  foreign key (tenant_id, parent_component_id) references blood_bank.blood_components (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.component_events'::pg_catalog.regclass and conname = 'component_events_tenant_fkey') then
-    alter table blood_bank.component_events add constraint component_events_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.component_events'::pg_catalog.regclass and conname = 'component_events_component_fkey') then
-    alter table blood_bank.component_events add constraint component_events_component_fkey
-  foreign key (tenant_id, component_id) references blood_bank.blood_components (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.patient_blood_groups'::pg_catalog.regclass and conname = 'patient_blood_groups_tenant_fkey') then
-    alter table blood_bank.patient_blood_groups add constraint patient_blood_groups_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.patient_blood_groups'::pg_catalog.regclass and conname = 'patient_blood_groups_sample_fkey') then
-    alter table blood_bank.patient_blood_groups add constraint patient_blood_groups_sample_fkey
-  foreign key (tenant_id, sample_id) references laboratory.samples (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_requests'::pg_catalog.regclass and conname = 'blood_requests_tenant_fkey') then
-    alter table blood_bank.blood_requests add constraint blood_requests_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_requests'::pg_catalog.regclass and conname = 'blood_requests_sample_fkey') then
-    alter table blood_bank.blood_requests add constraint blood_requests_sample_fkey
-  foreign key (tenant_id, sample_id) references laboratory.samples (tenant_id, id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_components'::pg_catalog.regclass and conname = 'blood_components_reserved_for_request_fkey') then
     -- the table of the units is made before this one
     alter table blood_bank.blood_components add constraint blood_components_reserved_for_request_fkey
   foreign key (tenant_id, reserved_for_request_id) references blood_bank.blood_requests (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.crossmatches'::pg_catalog.regclass and conname = 'crossmatches_tenant_fkey') then
-    alter table blood_bank.crossmatches add constraint crossmatches_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.crossmatches'::pg_catalog.regclass and conname = 'crossmatches_request_fkey') then
-    alter table blood_bank.crossmatches add constraint crossmatches_request_fkey
-  foreign key (tenant_id, request_id) references blood_bank.blood_requests (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.crossmatches'::pg_catalog.regclass and conname = 'crossmatches_component_fkey') then
-    alter table blood_bank.crossmatches add constraint crossmatches_component_fkey
-  foreign key (tenant_id, component_id) references blood_bank.blood_components (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.crossmatches'::pg_catalog.regclass and conname = 'crossmatches_sample_fkey') then
-    alter table blood_bank.crossmatches add constraint crossmatches_sample_fkey
-  foreign key (tenant_id, sample_id) references laboratory.samples (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_issues'::pg_catalog.regclass and conname = 'blood_issues_tenant_fkey') then
-    alter table blood_bank.blood_issues add constraint blood_issues_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_issues'::pg_catalog.regclass and conname = 'blood_issues_component_fkey') then
-    alter table blood_bank.blood_issues add constraint blood_issues_component_fkey
-  foreign key (tenant_id, component_id) references blood_bank.blood_components (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_issues'::pg_catalog.regclass and conname = 'blood_issues_request_fkey') then
-    alter table blood_bank.blood_issues add constraint blood_issues_request_fkey
-  foreign key (tenant_id, request_id) references blood_bank.blood_requests (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.blood_issues'::pg_catalog.regclass and conname = 'blood_issues_crossmatch_fkey') then
-    alter table blood_bank.blood_issues add constraint blood_issues_crossmatch_fkey
-  foreign key (tenant_id, crossmatch_id) references blood_bank.crossmatches (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.transfusion_reactions'::pg_catalog.regclass and conname = 'transfusion_reactions_tenant_fkey') then
-    alter table blood_bank.transfusion_reactions add constraint transfusion_reactions_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'blood_bank.transfusion_reactions'::pg_catalog.regclass and conname = 'transfusion_reactions_issue_fkey') then
-    alter table blood_bank.transfusion_reactions add constraint transfusion_reactions_issue_fkey
-  foreign key (tenant_id, issue_id) references blood_bank.blood_issues (tenant_id, id);
   end if;
 end
 $$;

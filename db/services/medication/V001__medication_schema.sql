@@ -3,8 +3,8 @@
 -- Built from the modules by `imhotep bundle --topology services`. Do not edit: change a module and build again.
 -- Repeatable: a second run changes nothing. One transaction: psql -1 -f, or one simple query.
 --
--- Order: foundations (schemas, roles, types, functions that tables need), tables, foreign keys, functions, views, grants;
--- in each part the modules in the order in which they need each other:
+-- Order: foundations (schemas, roles, types, functions that tables need), tables with their foreign keys to tables above
+-- them, all other foreign keys, functions, views, grants; in each part the modules in the order in which they need each other:
 --   core        Kernel installed in every service database: tenancy, context, numbering, idempotency, outbox, crypto, settings, state-machine rules.
 --   audit       Append-only evidence: who did and who saw what. Partitioned, sealed in the background.
 --   medication  Drug knowledge, prescribing, dispensing, administration.
@@ -1680,7 +1680,9 @@ create table if not exists core.tenants (
   constraint tenants_country_form check (country ~ '^[A-Z]{2}$'),
   constraint tenants_currency_form check (currency ~ '^[A-Z]{3}$'),
   constraint tenants_status_known check (status in ('provisioning', 'active', 'suspended', 'closing', 'closed')),
-  constraint tenants_not_own_parent check (parent_tenant_id <> id)
+  constraint tenants_not_own_parent check (parent_tenant_id <> id),
+  constraint tenants_parent_tenant_fkey
+    foreign key (parent_tenant_id) references core.tenants (id)
 );
 
 create index if not exists tenants_parent_tenant_idx on core.tenants (parent_tenant_id);
@@ -1780,7 +1782,9 @@ create table if not exists core.system_settings (
       else true
     end
   ),
-  constraint system_settings_protected_is_shared check (not is_protected or tenant_id is null)
+  constraint system_settings_protected_is_shared check (not is_protected or tenant_id is null),
+  constraint system_settings_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.system_settings is 'class=operational;scope=shared;owner=kernel;fhir=none;retention=operational;about=Typed settings; the row of a tenant overrides the shared row.';
@@ -1843,7 +1847,9 @@ create table if not exists core.feature_flags (
   constraint feature_flags_pkey primary key (id),
   constraint feature_flags_key_key unique nulls not distinct (tenant_id, key),
   constraint feature_flags_key_form check (key ~ '^[a-z0-9_.]+$'),
-  constraint feature_flags_rollout_percent check (rollout_pct between 0 and 100)
+  constraint feature_flags_rollout_percent check (rollout_pct between 0 and 100),
+  constraint feature_flags_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.feature_flags is 'class=operational;scope=shared;owner=kernel;fhir=none;retention=operational;about=Feature switches; the row of a tenant overrides the shared row.';
@@ -1898,7 +1904,9 @@ create table if not exists core.id_sequences (
   constraint id_sequences_check_algo_known check (check_algo in ('none', 'mod10', 'verhoeff', 'mod37_2')),
   constraint id_sequences_pad_range check (pad between 0 and 12),
   constraint id_sequences_counts_up check (last_value >= 0),
-  constraint id_sequences_max_len_range check (max_len between 1 and 200)
+  constraint id_sequences_max_len_range check (max_len between 1 and 200),
+  constraint id_sequences_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.id_sequences is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=operational;about=Counters behind MRNs, appointment numbers, tokens and invoice numbers.';
@@ -1948,7 +1956,9 @@ create table if not exists core.idempotency_keys (
   constraint idempotency_keys_key_key unique (tenant_id, operation, key),
   constraint idempotency_keys_key_length check (length(key) between 8 and 200),
   constraint idempotency_keys_status_known check (status in ('in_progress', 'succeeded', 'failed')),
-  constraint idempotency_keys_answered check (status <> 'succeeded' or response is not null)
+  constraint idempotency_keys_answered check (status <> 'succeeded' or response is not null),
+  constraint idempotency_keys_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create index if not exists idempotency_keys_expires_idx on core.idempotency_keys (tenant_id, expires_at);
@@ -2112,7 +2122,9 @@ create table if not exists core.encryption_keys (
   constraint encryption_keys_status_known check (status in ('active', 'retiring', 'retired', 'destroyed')),
   constraint encryption_keys_destroyed_is_gone check (
     (status = 'destroyed') = (wrapped_key is null) and (status = 'destroyed') = (destroyed_at is not null)
-  )
+  ),
+  constraint encryption_keys_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists encryption_keys_active_key
@@ -2217,7 +2229,9 @@ create table if not exists core.entity_refs (
   updated_by uuid,
   constraint entity_refs_pkey primary key (tenant_id, id),
   constraint entity_refs_entity_key unique (tenant_id, entity_type, entity_id),
-  constraint entity_refs_lifecycle_known check (lifecycle in ('active', 'inactive', 'deleted'))
+  constraint entity_refs_lifecycle_known check (lifecycle in ('active', 'inactive', 'deleted')),
+  constraint entity_refs_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.entity_refs is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=operational;about=Rows of other services that this one refers to, kept by their events.';
@@ -2481,7 +2495,9 @@ create table if not exists audit.break_glass_sessions (
   constraint break_glass_sessions_review_whole check (
     (status = 'reviewed') = (reviewed_by is not null and reviewed_at is not null and review_outcome is not null)
   ),
-  constraint break_glass_sessions_status_known check (status in ('open', 'closed', 'expired', 'reviewed'))
+  constraint break_glass_sessions_status_known check (status in ('open', 'closed', 'expired', 'reviewed')),
+  constraint break_glass_sessions_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists break_glass_sessions_open_key
@@ -2555,7 +2571,9 @@ create table if not exists audit.audit_chain_anchors (
   constraint audit_chain_anchors_leaf_per_row check (octet_length(leaves) = row_count * 24),
   constraint audit_chain_anchors_chained check (
     digest = sha256(prev_digest || root || int8send(row_count) || int8send(seal_no) || int8send(from_txid) || int8send(to_txid))
-  )
+  ),
+  constraint audit_chain_anchors_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.audit_chain_anchors is 'class=operational;scope=tenant;owner=kernel;fhir=Provenance;retention=audit_7y;append_only=1;about=Seals over the logs: each proves a range of rows and the seal before it.';
@@ -2598,7 +2616,9 @@ create table if not exists audit.metrics_hourly (
   table_name text not null,
   action text not null,
   events bigint not null,
-  constraint metrics_hourly_pkey primary key (tenant_id, bucket, schema_name, table_name, action)
+  constraint metrics_hourly_pkey primary key (tenant_id, bucket, schema_name, table_name, action),
+  constraint metrics_hourly_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.metrics_hourly is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=audit_7y;about=Sealed audit events per hour, table and action.';
@@ -2628,7 +2648,9 @@ create table if not exists audit.compliance_daily (
   events bigint not null,
   without_actor bigint not null,
   without_purpose bigint not null,
-  constraint compliance_daily_pkey primary key (tenant_id, bucket, action, actor_role)
+  constraint compliance_daily_pkey primary key (tenant_id, bucket, action, actor_role),
+  constraint compliance_daily_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.compliance_daily is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=audit_7y;about=Sealed audit events per day, action and role, with those that name no actor or purpose.';
@@ -2819,7 +2841,9 @@ create table if not exists medication.drug_ingredients (
   constraint drug_ingredients_pkey primary key (id),
   constraint drug_ingredients_drug_ingredient_key unique (drug_id, ingredient_code),
   constraint drug_ingredients_strength_has_unit check ((strength_value is null) = (strength_unit is null)),
-  constraint drug_ingredients_strength_positive check (strength_value > 0)
+  constraint drug_ingredients_strength_positive check (strength_value > 0),
+  constraint drug_ingredients_drug_fkey
+    foreign key (drug_id) references medication.drugs (id)
 );
 
 create index if not exists drug_ingredients_ingredient_idx on medication.drug_ingredients (ingredient_code);
@@ -2875,7 +2899,11 @@ create table if not exists medication.prescriptions (
   constraint prescriptions_cancelled_has_reason check (status <> 'cancelled' or cancel_reason is not null),
   -- the day is the clinic's: at most one before that of UTC
   constraint prescriptions_valid_from_its_day check (valid_until >= (prescribed_at at time zone 'UTC')::date - 1),
-  constraint prescriptions_not_from_itself check (reconciled_from_id <> id)
+  constraint prescriptions_not_from_itself check (reconciled_from_id <> id),
+  constraint prescriptions_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint prescriptions_reconciled_from_fkey
+    foreign key (tenant_id, reconciled_from_id) references medication.prescriptions (tenant_id, id)
 );
 
 create index if not exists prescriptions_patient_idx on medication.prescriptions (tenant_id, patient_id, prescribed_at);
@@ -2982,7 +3010,15 @@ create table if not exists medication.prescription_items (
   constraint prescription_items_stops_after_start check (stop_at >= start_at),
   constraint prescription_items_stopped_has_reason check (
     status not in ('stopped', 'entered_in_error', 'on_hold') or stop_reason is not null
-  )
+  ),
+  constraint prescription_items_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint prescription_items_prescription_fkey
+    foreign key (tenant_id, prescription_id) references medication.prescriptions (tenant_id, id),
+  constraint prescription_items_drug_fkey
+    foreign key (drug_id) references medication.drugs (id),
+  constraint prescription_items_substituted_for_fkey
+    foreign key (substituted_for_id) references medication.drugs (id)
 );
 
 create unique index if not exists prescription_items_drug_once
@@ -3083,7 +3119,13 @@ create table if not exists medication.dispenses (
   constraint dispenses_return_has_reason check (kind <> 'return' or reason is not null),
   constraint dispenses_completed_is_handed_over check (
     status not in ('completed', 'returned') or (handed_over_at is not null and prepared_by is not null)
-  )
+  ),
+  constraint dispenses_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint dispenses_prescription_fkey
+    foreign key (tenant_id, prescription_id) references medication.prescriptions (tenant_id, id),
+  constraint dispenses_return_of_fkey
+    foreign key (tenant_id, return_of_id) references medication.dispenses (tenant_id, id)
 );
 
 create index if not exists dispenses_prescription_idx on medication.dispenses (tenant_id, prescription_id)
@@ -3174,7 +3216,15 @@ create table if not exists medication.dispense_items (
   constraint dispense_items_quantity_not_zero check (quantity <> 0),
   constraint dispense_items_negative_is_return check ((quantity < 0) = (return_of_item_id is not null)),
   constraint dispense_items_not_above_mrp check (unit_price between 0 and mrp),
-  constraint dispense_items_tax_rate_check check (tax_rate between 0 and 40)
+  constraint dispense_items_tax_rate_check check (tax_rate between 0 and 40),
+  constraint dispense_items_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint dispense_items_dispense_fkey
+    foreign key (tenant_id, dispense_id) references medication.dispenses (tenant_id, id),
+  constraint dispense_items_prescription_item_fkey
+    foreign key (tenant_id, prescription_item_id) references medication.prescription_items (tenant_id, id),
+  constraint dispense_items_return_of_item_fkey
+    foreign key (tenant_id, return_of_item_id) references medication.dispense_items (tenant_id, id)
 );
 
 create index if not exists dispense_items_prescription_item_idx on medication.dispense_items (tenant_id, prescription_item_id)
@@ -3257,7 +3307,11 @@ create table if not exists medication.medication_administrations (
   constraint medication_administrations_not_given_has_reason check (
     status not in ('missed', 'refused', 'held', 'cancelled', 'entered_in_error') or not_given_reason is not null
   ),
-  constraint medication_administrations_witness_is_another check (witness_id <> given_by)
+  constraint medication_administrations_witness_is_another check (witness_id <> given_by),
+  constraint medication_administrations_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint medication_administrations_prescription_item_fkey
+    foreign key (tenant_id, prescription_item_id) references medication.prescription_items (tenant_id, id)
 ) partition by range (scheduled_at);
 
 create table if not exists medication.medication_administrations_default
@@ -3472,210 +3526,6 @@ comment on column workforce.staff_credentials.staff_id is 'class=pii;about=Whose
 comment on column workforce.staff_credentials.kind is 'class=pii;about=registration, degree, certificate, privilege, immunisation or training.';
 comment on column workforce.staff_credentials.status is 'class=operational;about=submitted, verified, rejected, expired or revoked.';
 comment on column workforce.staff_credentials.valid_during is 'class=pii;about=Days on which it holds; open end when it does not lapse.';
-
-
--- =====================================================================================================================
--- FOREIGN KEYS
--- =====================================================================================================================
-
--- core: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.tenants'::pg_catalog.regclass and conname = 'tenants_parent_tenant_fkey') then
-    alter table core.tenants add constraint tenants_parent_tenant_fkey
-  foreign key (parent_tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.system_settings'::pg_catalog.regclass and conname = 'system_settings_tenant_fkey') then
-    alter table core.system_settings add constraint system_settings_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.feature_flags'::pg_catalog.regclass and conname = 'feature_flags_tenant_fkey') then
-    alter table core.feature_flags add constraint feature_flags_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.id_sequences'::pg_catalog.regclass and conname = 'id_sequences_tenant_fkey') then
-    alter table core.id_sequences add constraint id_sequences_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.idempotency_keys'::pg_catalog.regclass and conname = 'idempotency_keys_tenant_fkey') then
-    alter table core.idempotency_keys add constraint idempotency_keys_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.encryption_keys'::pg_catalog.regclass and conname = 'encryption_keys_tenant_fkey') then
-    alter table core.encryption_keys add constraint encryption_keys_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.entity_refs'::pg_catalog.regclass and conname = 'entity_refs_tenant_fkey') then
-    alter table core.entity_refs add constraint entity_refs_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
--- audit: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.break_glass_sessions'::pg_catalog.regclass and conname = 'break_glass_sessions_tenant_fkey') then
-    alter table audit.break_glass_sessions add constraint break_glass_sessions_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.audit_chain_anchors'::pg_catalog.regclass and conname = 'audit_chain_anchors_tenant_fkey') then
-    alter table audit.audit_chain_anchors add constraint audit_chain_anchors_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.metrics_hourly'::pg_catalog.regclass and conname = 'metrics_hourly_tenant_fkey') then
-    alter table audit.metrics_hourly add constraint metrics_hourly_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.compliance_daily'::pg_catalog.regclass and conname = 'compliance_daily_tenant_fkey') then
-    alter table audit.compliance_daily add constraint compliance_daily_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
--- medication: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.drug_ingredients'::pg_catalog.regclass and conname = 'drug_ingredients_drug_fkey') then
-    alter table medication.drug_ingredients add constraint drug_ingredients_drug_fkey
-  foreign key (drug_id) references medication.drugs (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.prescriptions'::pg_catalog.regclass and conname = 'prescriptions_tenant_fkey') then
-    alter table medication.prescriptions add constraint prescriptions_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.prescriptions'::pg_catalog.regclass and conname = 'prescriptions_reconciled_from_fkey') then
-    alter table medication.prescriptions add constraint prescriptions_reconciled_from_fkey
-  foreign key (tenant_id, reconciled_from_id) references medication.prescriptions (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.prescription_items'::pg_catalog.regclass and conname = 'prescription_items_tenant_fkey') then
-    alter table medication.prescription_items add constraint prescription_items_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.prescription_items'::pg_catalog.regclass and conname = 'prescription_items_prescription_fkey') then
-    alter table medication.prescription_items add constraint prescription_items_prescription_fkey
-  foreign key (tenant_id, prescription_id) references medication.prescriptions (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.prescription_items'::pg_catalog.regclass and conname = 'prescription_items_drug_fkey') then
-    alter table medication.prescription_items add constraint prescription_items_drug_fkey
-  foreign key (drug_id) references medication.drugs (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.prescription_items'::pg_catalog.regclass and conname = 'prescription_items_substituted_for_fkey') then
-    alter table medication.prescription_items add constraint prescription_items_substituted_for_fkey
-  foreign key (substituted_for_id) references medication.drugs (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.dispenses'::pg_catalog.regclass and conname = 'dispenses_tenant_fkey') then
-    alter table medication.dispenses add constraint dispenses_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.dispenses'::pg_catalog.regclass and conname = 'dispenses_prescription_fkey') then
-    alter table medication.dispenses add constraint dispenses_prescription_fkey
-  foreign key (tenant_id, prescription_id) references medication.prescriptions (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.dispenses'::pg_catalog.regclass and conname = 'dispenses_return_of_fkey') then
-    alter table medication.dispenses add constraint dispenses_return_of_fkey
-  foreign key (tenant_id, return_of_id) references medication.dispenses (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.dispense_items'::pg_catalog.regclass and conname = 'dispense_items_tenant_fkey') then
-    alter table medication.dispense_items add constraint dispense_items_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.dispense_items'::pg_catalog.regclass and conname = 'dispense_items_dispense_fkey') then
-    alter table medication.dispense_items add constraint dispense_items_dispense_fkey
-  foreign key (tenant_id, dispense_id) references medication.dispenses (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.dispense_items'::pg_catalog.regclass and conname = 'dispense_items_prescription_item_fkey') then
-    alter table medication.dispense_items add constraint dispense_items_prescription_item_fkey
-  foreign key (tenant_id, prescription_item_id) references medication.prescription_items (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.dispense_items'::pg_catalog.regclass and conname = 'dispense_items_return_of_item_fkey') then
-    alter table medication.dispense_items add constraint dispense_items_return_of_item_fkey
-  foreign key (tenant_id, return_of_item_id) references medication.dispense_items (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.medication_administrations'::pg_catalog.regclass and conname = 'medication_administrations_tenant_fkey') then
-    alter table medication.medication_administrations add constraint medication_administrations_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'medication.medication_administrations'::pg_catalog.regclass and conname = 'medication_administrations_prescription_item_fkey') then
-    alter table medication.medication_administrations add constraint medication_administrations_prescription_item_fkey
-  foreign key (tenant_id, prescription_item_id) references medication.prescription_items (tenant_id, id);
-  end if;
-end
-$$;
 
 
 -- =====================================================================================================================

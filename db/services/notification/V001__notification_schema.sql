@@ -3,8 +3,8 @@
 -- Built from the modules by `imhotep bundle --topology services`. Do not edit: change a module and build again.
 -- Repeatable: a second run changes nothing. One transaction: psql -1 -f, or one simple query.
 --
--- Order: foundations (schemas, roles, types, functions that tables need), tables, foreign keys, functions, views, grants;
--- in each part the modules in the order in which they need each other:
+-- Order: foundations (schemas, roles, types, functions that tables need), tables with their foreign keys to tables above
+-- them, all other foreign keys, functions, views, grants; in each part the modules in the order in which they need each other:
 --   core           Kernel installed in every service database: tenancy, context, numbering, idempotency, outbox, crypto, settings, state-machine rules.
 --   audit          Append-only evidence: who did and who saw what. Partitioned, sealed in the background.
 --   communication  Messages to people: templates, notifications, SMS, WhatsApp and e-mail, and what each person agreed to receive.
@@ -1527,7 +1527,9 @@ create table if not exists core.tenants (
   constraint tenants_country_form check (country ~ '^[A-Z]{2}$'),
   constraint tenants_currency_form check (currency ~ '^[A-Z]{3}$'),
   constraint tenants_status_known check (status in ('provisioning', 'active', 'suspended', 'closing', 'closed')),
-  constraint tenants_not_own_parent check (parent_tenant_id <> id)
+  constraint tenants_not_own_parent check (parent_tenant_id <> id),
+  constraint tenants_parent_tenant_fkey
+    foreign key (parent_tenant_id) references core.tenants (id)
 );
 
 create index if not exists tenants_parent_tenant_idx on core.tenants (parent_tenant_id);
@@ -1627,7 +1629,9 @@ create table if not exists core.system_settings (
       else true
     end
   ),
-  constraint system_settings_protected_is_shared check (not is_protected or tenant_id is null)
+  constraint system_settings_protected_is_shared check (not is_protected or tenant_id is null),
+  constraint system_settings_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.system_settings is 'class=operational;scope=shared;owner=kernel;fhir=none;retention=operational;about=Typed settings; the row of a tenant overrides the shared row.';
@@ -1690,7 +1694,9 @@ create table if not exists core.feature_flags (
   constraint feature_flags_pkey primary key (id),
   constraint feature_flags_key_key unique nulls not distinct (tenant_id, key),
   constraint feature_flags_key_form check (key ~ '^[a-z0-9_.]+$'),
-  constraint feature_flags_rollout_percent check (rollout_pct between 0 and 100)
+  constraint feature_flags_rollout_percent check (rollout_pct between 0 and 100),
+  constraint feature_flags_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.feature_flags is 'class=operational;scope=shared;owner=kernel;fhir=none;retention=operational;about=Feature switches; the row of a tenant overrides the shared row.';
@@ -1745,7 +1751,9 @@ create table if not exists core.id_sequences (
   constraint id_sequences_check_algo_known check (check_algo in ('none', 'mod10', 'verhoeff', 'mod37_2')),
   constraint id_sequences_pad_range check (pad between 0 and 12),
   constraint id_sequences_counts_up check (last_value >= 0),
-  constraint id_sequences_max_len_range check (max_len between 1 and 200)
+  constraint id_sequences_max_len_range check (max_len between 1 and 200),
+  constraint id_sequences_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.id_sequences is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=operational;about=Counters behind MRNs, appointment numbers, tokens and invoice numbers.';
@@ -1795,7 +1803,9 @@ create table if not exists core.idempotency_keys (
   constraint idempotency_keys_key_key unique (tenant_id, operation, key),
   constraint idempotency_keys_key_length check (length(key) between 8 and 200),
   constraint idempotency_keys_status_known check (status in ('in_progress', 'succeeded', 'failed')),
-  constraint idempotency_keys_answered check (status <> 'succeeded' or response is not null)
+  constraint idempotency_keys_answered check (status <> 'succeeded' or response is not null),
+  constraint idempotency_keys_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create index if not exists idempotency_keys_expires_idx on core.idempotency_keys (tenant_id, expires_at);
@@ -1959,7 +1969,9 @@ create table if not exists core.encryption_keys (
   constraint encryption_keys_status_known check (status in ('active', 'retiring', 'retired', 'destroyed')),
   constraint encryption_keys_destroyed_is_gone check (
     (status = 'destroyed') = (wrapped_key is null) and (status = 'destroyed') = (destroyed_at is not null)
-  )
+  ),
+  constraint encryption_keys_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists encryption_keys_active_key
@@ -2064,7 +2076,9 @@ create table if not exists core.entity_refs (
   updated_by uuid,
   constraint entity_refs_pkey primary key (tenant_id, id),
   constraint entity_refs_entity_key unique (tenant_id, entity_type, entity_id),
-  constraint entity_refs_lifecycle_known check (lifecycle in ('active', 'inactive', 'deleted'))
+  constraint entity_refs_lifecycle_known check (lifecycle in ('active', 'inactive', 'deleted')),
+  constraint entity_refs_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.entity_refs is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=operational;about=Rows of other services that this one refers to, kept by their events.';
@@ -2328,7 +2342,9 @@ create table if not exists audit.break_glass_sessions (
   constraint break_glass_sessions_review_whole check (
     (status = 'reviewed') = (reviewed_by is not null and reviewed_at is not null and review_outcome is not null)
   ),
-  constraint break_glass_sessions_status_known check (status in ('open', 'closed', 'expired', 'reviewed'))
+  constraint break_glass_sessions_status_known check (status in ('open', 'closed', 'expired', 'reviewed')),
+  constraint break_glass_sessions_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists break_glass_sessions_open_key
@@ -2402,7 +2418,9 @@ create table if not exists audit.audit_chain_anchors (
   constraint audit_chain_anchors_leaf_per_row check (octet_length(leaves) = row_count * 24),
   constraint audit_chain_anchors_chained check (
     digest = sha256(prev_digest || root || int8send(row_count) || int8send(seal_no) || int8send(from_txid) || int8send(to_txid))
-  )
+  ),
+  constraint audit_chain_anchors_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.audit_chain_anchors is 'class=operational;scope=tenant;owner=kernel;fhir=Provenance;retention=audit_7y;append_only=1;about=Seals over the logs: each proves a range of rows and the seal before it.';
@@ -2445,7 +2463,9 @@ create table if not exists audit.metrics_hourly (
   table_name text not null,
   action text not null,
   events bigint not null,
-  constraint metrics_hourly_pkey primary key (tenant_id, bucket, schema_name, table_name, action)
+  constraint metrics_hourly_pkey primary key (tenant_id, bucket, schema_name, table_name, action),
+  constraint metrics_hourly_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.metrics_hourly is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=audit_7y;about=Sealed audit events per hour, table and action.';
@@ -2475,7 +2495,9 @@ create table if not exists audit.compliance_daily (
   events bigint not null,
   without_actor bigint not null,
   without_purpose bigint not null,
-  constraint compliance_daily_pkey primary key (tenant_id, bucket, action, actor_role)
+  constraint compliance_daily_pkey primary key (tenant_id, bucket, action, actor_role),
+  constraint compliance_daily_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.compliance_daily is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=audit_7y;about=Sealed audit events per day, action and role, with those that name no actor or purpose.';
@@ -2608,7 +2630,8 @@ create table if not exists communication.notification_templates (
   constraint notification_templates_status_known check (status in ('draft', 'approved', 'active', 'retired')),
   constraint notification_templates_version_range check (version >= 1),
   constraint notification_templates_no_phi_outside check (channel not in ('sms', 'email', 'whatsapp') or not phi_allowed),
-  constraint notification_templates_whatsapp_has_name check (channel <> 'whatsapp' or whatsapp_template is not null)
+  constraint notification_templates_whatsapp_has_name check (channel <> 'whatsapp' or whatsapp_template is not null),
+  constraint notification_templates_tenant_fkey foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table communication.notification_templates is 'class=operational;scope=shared;owner=notification;fhir=none;retention=operational;about=The text of a message for one channel and language, in one version.';
@@ -2722,7 +2745,9 @@ create table if not exists communication.notifications (
   ),
   constraint notifications_expire_after_schedule check (status = 'suppressed' or expires_at > scheduled_at),
   constraint notifications_suppressed_has_reason check (status <> 'suppressed' or suppressed_reason is not null),
-  constraint notifications_subject_is_whole check ((subject_type is null) = (subject_id is null))
+  constraint notifications_subject_is_whole check ((subject_type is null) = (subject_id is null)),
+  constraint notifications_tenant_fkey foreign key (tenant_id) references core.tenants (id),
+  constraint notifications_template_fkey foreign key (template_id) references communication.notification_templates (id)
 );
 
 create index if not exists notifications_template_idx on communication.notifications (template_id, tenant_id);
@@ -2819,7 +2844,9 @@ create table if not exists communication.sms_messages (
   ),
   constraint sms_messages_segments_range check (segments between 1 and 20),
   constraint sms_messages_attempts_range check (attempts >= 0),
-  constraint sms_messages_cost_range check (cost >= 0)
+  constraint sms_messages_cost_range check (cost >= 0),
+  constraint sms_messages_tenant_fkey foreign key (tenant_id) references core.tenants (id),
+  constraint sms_messages_notification_fkey foreign key (tenant_id, notification_id) references communication.notifications (tenant_id, id)
 ) partition by range (created_at);
 
 create table if not exists communication.sms_messages_default partition of communication.sms_messages default;
@@ -2920,7 +2947,9 @@ create table if not exists communication.whatsapp_messages (
   constraint whatsapp_messages_template_or_session check (
     direction = 'in' or template_name is not null or coalesce(session_expires_at > created_at, false)
   ),
-  constraint whatsapp_messages_attempts_range check (attempts >= 0)
+  constraint whatsapp_messages_attempts_range check (attempts >= 0),
+  constraint whatsapp_messages_tenant_fkey foreign key (tenant_id) references core.tenants (id),
+  constraint whatsapp_messages_notification_fkey foreign key (tenant_id, notification_id) references communication.notifications (tenant_id, id)
 ) partition by range (created_at);
 
 create table if not exists communication.whatsapp_messages_default partition of communication.whatsapp_messages default;
@@ -3022,7 +3051,9 @@ create table if not exists communication.email_messages (
     )
   ),
   constraint email_messages_bounce_kind_known check (bounce_kind in ('hard', 'soft')),
-  constraint email_messages_attempts_range check (attempts >= 0)
+  constraint email_messages_attempts_range check (attempts >= 0),
+  constraint email_messages_tenant_fkey foreign key (tenant_id) references core.tenants (id),
+  constraint email_messages_notification_fkey foreign key (tenant_id, notification_id) references communication.notifications (tenant_id, id)
 ) partition by range (created_at);
 
 create table if not exists communication.email_messages_default partition of communication.email_messages default;
@@ -3119,7 +3150,8 @@ create table if not exists communication.contact_preferences (
   constraint contact_preferences_promotional_needs_consent check (
     category <> 'promotional' or not opted_in or consent_id is not null
   ),
-  constraint contact_preferences_push_token_is_whole check ((push_token_hash is null) = (push_token_enc is null))
+  constraint contact_preferences_push_token_is_whole check ((push_token_hash is null) = (push_token_enc is null)),
+  constraint contact_preferences_tenant_fkey foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table communication.contact_preferences is 'class=pii;scope=tenant;owner=notification;fhir=Consent;retention=medical_record;about=What a person agreed to receive over one channel, and when.';
@@ -3164,186 +3196,6 @@ create index if not exists contact_preferences_consent_idx on communication.cont
 -- Indexes that erasure needs on tables of others: the keys of a person, and who has been here longest.
 create index if not exists encryption_keys_subject_idx on core.encryption_keys (tenant_id, subject_type, subject_id)
   where subject_id is not null;
-
-
--- =====================================================================================================================
--- FOREIGN KEYS
--- =====================================================================================================================
-
--- core: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.tenants'::pg_catalog.regclass and conname = 'tenants_parent_tenant_fkey') then
-    alter table core.tenants add constraint tenants_parent_tenant_fkey
-  foreign key (parent_tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.system_settings'::pg_catalog.regclass and conname = 'system_settings_tenant_fkey') then
-    alter table core.system_settings add constraint system_settings_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.feature_flags'::pg_catalog.regclass and conname = 'feature_flags_tenant_fkey') then
-    alter table core.feature_flags add constraint feature_flags_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.id_sequences'::pg_catalog.regclass and conname = 'id_sequences_tenant_fkey') then
-    alter table core.id_sequences add constraint id_sequences_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.idempotency_keys'::pg_catalog.regclass and conname = 'idempotency_keys_tenant_fkey') then
-    alter table core.idempotency_keys add constraint idempotency_keys_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.encryption_keys'::pg_catalog.regclass and conname = 'encryption_keys_tenant_fkey') then
-    alter table core.encryption_keys add constraint encryption_keys_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.entity_refs'::pg_catalog.regclass and conname = 'entity_refs_tenant_fkey') then
-    alter table core.entity_refs add constraint entity_refs_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
--- audit: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.break_glass_sessions'::pg_catalog.regclass and conname = 'break_glass_sessions_tenant_fkey') then
-    alter table audit.break_glass_sessions add constraint break_glass_sessions_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.audit_chain_anchors'::pg_catalog.regclass and conname = 'audit_chain_anchors_tenant_fkey') then
-    alter table audit.audit_chain_anchors add constraint audit_chain_anchors_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.metrics_hourly'::pg_catalog.regclass and conname = 'metrics_hourly_tenant_fkey') then
-    alter table audit.metrics_hourly add constraint metrics_hourly_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.compliance_daily'::pg_catalog.regclass and conname = 'compliance_daily_tenant_fkey') then
-    alter table audit.compliance_daily add constraint compliance_daily_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
--- communication: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'communication.notification_templates'::pg_catalog.regclass and conname = 'notification_templates_tenant_fkey') then
-    alter table communication.notification_templates
-  add constraint notification_templates_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'communication.notifications'::pg_catalog.regclass and conname = 'notifications_tenant_fkey') then
-    alter table communication.notifications
-  add constraint notifications_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'communication.notifications'::pg_catalog.regclass and conname = 'notifications_template_fkey') then
-    alter table communication.notifications
-  add constraint notifications_template_fkey foreign key (template_id) references communication.notification_templates (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'communication.sms_messages'::pg_catalog.regclass and conname = 'sms_messages_tenant_fkey') then
-    alter table communication.sms_messages
-  add constraint sms_messages_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'communication.sms_messages'::pg_catalog.regclass and conname = 'sms_messages_notification_fkey') then
-    alter table communication.sms_messages
-  add constraint sms_messages_notification_fkey foreign key (tenant_id, notification_id) references communication.notifications (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'communication.whatsapp_messages'::pg_catalog.regclass and conname = 'whatsapp_messages_tenant_fkey') then
-    alter table communication.whatsapp_messages
-  add constraint whatsapp_messages_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'communication.whatsapp_messages'::pg_catalog.regclass and conname = 'whatsapp_messages_notification_fkey') then
-    alter table communication.whatsapp_messages
-  add constraint whatsapp_messages_notification_fkey foreign key (tenant_id, notification_id) references communication.notifications (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'communication.email_messages'::pg_catalog.regclass and conname = 'email_messages_tenant_fkey') then
-    alter table communication.email_messages
-  add constraint email_messages_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'communication.email_messages'::pg_catalog.regclass and conname = 'email_messages_notification_fkey') then
-    alter table communication.email_messages
-  add constraint email_messages_notification_fkey foreign key (tenant_id, notification_id) references communication.notifications (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'communication.contact_preferences'::pg_catalog.regclass and conname = 'contact_preferences_tenant_fkey') then
-    alter table communication.contact_preferences
-  add constraint contact_preferences_tenant_fkey foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
 
 
 -- =====================================================================================================================

@@ -3,8 +3,8 @@
 -- Built from the modules by `imhotep bundle --topology services`. Do not edit: change a module and build again.
 -- Repeatable: a second run changes nothing. One transaction: psql -1 -f, or one simple query.
 --
--- Order: foundations (schemas, roles, types, functions that tables need), tables, foreign keys, functions, views, grants;
--- in each part the modules in the order in which they need each other:
+-- Order: foundations (schemas, roles, types, functions that tables need), tables with their foreign keys to tables above
+-- them, all other foreign keys, functions, views, grants; in each part the modules in the order in which they need each other:
 --   core     Kernel installed in every service database: tenancy, context, numbering, idempotency, outbox, crypto, settings, state-machine rules.
 --   audit    Append-only evidence: who did and who saw what. Partitioned, sealed in the background.
 --   payment  Money movement and providers; no card data ever.
@@ -1566,7 +1566,9 @@ create table if not exists core.tenants (
   constraint tenants_country_form check (country ~ '^[A-Z]{2}$'),
   constraint tenants_currency_form check (currency ~ '^[A-Z]{3}$'),
   constraint tenants_status_known check (status in ('provisioning', 'active', 'suspended', 'closing', 'closed')),
-  constraint tenants_not_own_parent check (parent_tenant_id <> id)
+  constraint tenants_not_own_parent check (parent_tenant_id <> id),
+  constraint tenants_parent_tenant_fkey
+    foreign key (parent_tenant_id) references core.tenants (id)
 );
 
 create index if not exists tenants_parent_tenant_idx on core.tenants (parent_tenant_id);
@@ -1666,7 +1668,9 @@ create table if not exists core.system_settings (
       else true
     end
   ),
-  constraint system_settings_protected_is_shared check (not is_protected or tenant_id is null)
+  constraint system_settings_protected_is_shared check (not is_protected or tenant_id is null),
+  constraint system_settings_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.system_settings is 'class=operational;scope=shared;owner=kernel;fhir=none;retention=operational;about=Typed settings; the row of a tenant overrides the shared row.';
@@ -1729,7 +1733,9 @@ create table if not exists core.feature_flags (
   constraint feature_flags_pkey primary key (id),
   constraint feature_flags_key_key unique nulls not distinct (tenant_id, key),
   constraint feature_flags_key_form check (key ~ '^[a-z0-9_.]+$'),
-  constraint feature_flags_rollout_percent check (rollout_pct between 0 and 100)
+  constraint feature_flags_rollout_percent check (rollout_pct between 0 and 100),
+  constraint feature_flags_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.feature_flags is 'class=operational;scope=shared;owner=kernel;fhir=none;retention=operational;about=Feature switches; the row of a tenant overrides the shared row.';
@@ -1784,7 +1790,9 @@ create table if not exists core.id_sequences (
   constraint id_sequences_check_algo_known check (check_algo in ('none', 'mod10', 'verhoeff', 'mod37_2')),
   constraint id_sequences_pad_range check (pad between 0 and 12),
   constraint id_sequences_counts_up check (last_value >= 0),
-  constraint id_sequences_max_len_range check (max_len between 1 and 200)
+  constraint id_sequences_max_len_range check (max_len between 1 and 200),
+  constraint id_sequences_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.id_sequences is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=operational;about=Counters behind MRNs, appointment numbers, tokens and invoice numbers.';
@@ -1834,7 +1842,9 @@ create table if not exists core.idempotency_keys (
   constraint idempotency_keys_key_key unique (tenant_id, operation, key),
   constraint idempotency_keys_key_length check (length(key) between 8 and 200),
   constraint idempotency_keys_status_known check (status in ('in_progress', 'succeeded', 'failed')),
-  constraint idempotency_keys_answered check (status <> 'succeeded' or response is not null)
+  constraint idempotency_keys_answered check (status <> 'succeeded' or response is not null),
+  constraint idempotency_keys_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create index if not exists idempotency_keys_expires_idx on core.idempotency_keys (tenant_id, expires_at);
@@ -1998,7 +2008,9 @@ create table if not exists core.encryption_keys (
   constraint encryption_keys_status_known check (status in ('active', 'retiring', 'retired', 'destroyed')),
   constraint encryption_keys_destroyed_is_gone check (
     (status = 'destroyed') = (wrapped_key is null) and (status = 'destroyed') = (destroyed_at is not null)
-  )
+  ),
+  constraint encryption_keys_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists encryption_keys_active_key
@@ -2103,7 +2115,9 @@ create table if not exists core.entity_refs (
   updated_by uuid,
   constraint entity_refs_pkey primary key (tenant_id, id),
   constraint entity_refs_entity_key unique (tenant_id, entity_type, entity_id),
-  constraint entity_refs_lifecycle_known check (lifecycle in ('active', 'inactive', 'deleted'))
+  constraint entity_refs_lifecycle_known check (lifecycle in ('active', 'inactive', 'deleted')),
+  constraint entity_refs_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table core.entity_refs is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=operational;about=Rows of other services that this one refers to, kept by their events.';
@@ -2367,7 +2381,9 @@ create table if not exists audit.break_glass_sessions (
   constraint break_glass_sessions_review_whole check (
     (status = 'reviewed') = (reviewed_by is not null and reviewed_at is not null and review_outcome is not null)
   ),
-  constraint break_glass_sessions_status_known check (status in ('open', 'closed', 'expired', 'reviewed'))
+  constraint break_glass_sessions_status_known check (status in ('open', 'closed', 'expired', 'reviewed')),
+  constraint break_glass_sessions_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 create unique index if not exists break_glass_sessions_open_key
@@ -2441,7 +2457,9 @@ create table if not exists audit.audit_chain_anchors (
   constraint audit_chain_anchors_leaf_per_row check (octet_length(leaves) = row_count * 24),
   constraint audit_chain_anchors_chained check (
     digest = sha256(prev_digest || root || int8send(row_count) || int8send(seal_no) || int8send(from_txid) || int8send(to_txid))
-  )
+  ),
+  constraint audit_chain_anchors_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.audit_chain_anchors is 'class=operational;scope=tenant;owner=kernel;fhir=Provenance;retention=audit_7y;append_only=1;about=Seals over the logs: each proves a range of rows and the seal before it.';
@@ -2484,7 +2502,9 @@ create table if not exists audit.metrics_hourly (
   table_name text not null,
   action text not null,
   events bigint not null,
-  constraint metrics_hourly_pkey primary key (tenant_id, bucket, schema_name, table_name, action)
+  constraint metrics_hourly_pkey primary key (tenant_id, bucket, schema_name, table_name, action),
+  constraint metrics_hourly_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.metrics_hourly is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=audit_7y;about=Sealed audit events per hour, table and action.';
@@ -2514,7 +2534,9 @@ create table if not exists audit.compliance_daily (
   events bigint not null,
   without_actor bigint not null,
   without_purpose bigint not null,
-  constraint compliance_daily_pkey primary key (tenant_id, bucket, action, actor_role)
+  constraint compliance_daily_pkey primary key (tenant_id, bucket, action, actor_role),
+  constraint compliance_daily_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table audit.compliance_daily is 'class=operational;scope=tenant;owner=kernel;fhir=none;retention=audit_7y;about=Sealed audit events per day, action and role, with those that name no actor or purpose.';
@@ -2660,7 +2682,9 @@ create table if not exists payment.payment_providers (
     core.assert_no_pan(config) and not core.looks_like_pan(code) and not core.looks_like_pan(display)
     and not core.looks_like_pan(secret_ref) and not core.looks_like_pan(webhook_secret_ref)
     and not core.looks_like_pan(currencies::text)
-  )
+  ),
+  constraint payment_providers_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id)
 );
 
 comment on table payment.payment_providers is 'class=financial;scope=tenant;owner=payment_gateway;fhir=none;retention=financial;about=Configured gateways and rails.';
@@ -2726,7 +2750,11 @@ create table if not exists payment.payment_methods (
   constraint payment_methods_token_is_no_card_number check (not core.looks_like_pan(token)),
   constraint payment_methods_no_card_number check (not core.looks_like_pan(brand) and not core.looks_like_pan(delete_reason)),
   constraint payment_methods_exp_month_range check (exp_month between 1 and 12),
-  constraint payment_methods_exp_year_range check (exp_year between 2000 and 2100)
+  constraint payment_methods_exp_year_range check (exp_year between 2000 and 2100),
+  constraint payment_methods_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint payment_methods_provider_fkey
+    foreign key (tenant_id, provider_id) references payment.payment_providers (tenant_id, id)
 );
 
 create unique index if not exists payment_methods_provider_token_key on payment.payment_methods (tenant_id, provider_id, token)
@@ -2804,7 +2832,11 @@ create table if not exists payment.payment_intents (
     core.assert_no_pan(items) and not core.looks_like_pan(return_url) and not core.looks_like_pan(intent_number)
     and not core.looks_like_pan(idempotency_key) and not core.looks_like_pan(channel) and not core.looks_like_pan(failure_code)
   ),
-  constraint payment_intents_succeeded_has_payment check (status <> 'succeeded' or payment_id is not null)
+  constraint payment_intents_succeeded_has_payment check (status <> 'succeeded' or payment_id is not null),
+  constraint payment_intents_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint payment_intents_provider_fkey
+    foreign key (tenant_id, provider_id) references payment.payment_providers (tenant_id, id)
 );
 
 create index if not exists payment_intents_patient_idx on payment.payment_intents (tenant_id, patient_id)
@@ -2898,7 +2930,13 @@ create table if not exists payment.payment_attempts (
   constraint payment_attempts_captured_has_reference check (outcome <> 'captured' or (provider_ref is not null and amount is not null)),
   constraint payment_attempts_no_card_number check (
     core.assert_no_pan(response_redacted) and not core.looks_like_pan(error_code) and not core.looks_like_pan(provider_ref)
-  )
+  ),
+  constraint payment_attempts_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint payment_attempts_intent_fkey
+    foreign key (tenant_id, intent_id) references payment.payment_intents (tenant_id, id),
+  constraint payment_attempts_provider_fkey
+    foreign key (tenant_id, provider_id) references payment.payment_providers (tenant_id, id)
 );
 
 create unique index if not exists payment_attempts_answer_once on payment.payment_attempts (tenant_id, provider_id, provider_ref, outcome)
@@ -2981,7 +3019,13 @@ create table if not exists payment.payments (
     and not core.looks_like_pan(receipt_number) and not core.looks_like_pan(void_reason)
   ),
   constraint payments_voided_is_unused check (status <> 'voided' or (void_reason is not null and allocated = 0)),
-  constraint payments_refunded_wholly check (status <> 'refunded' or refunded = amount)
+  constraint payments_refunded_wholly check (status <> 'refunded' or refunded = amount),
+  constraint payments_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint payments_intent_fkey
+    foreign key (tenant_id, intent_id) references payment.payment_intents (tenant_id, id),
+  constraint payments_provider_fkey
+    foreign key (tenant_id, provider_id) references payment.payment_providers (tenant_id, id)
 );
 
 create unique index if not exists payments_one_per_provider_ref on payment.payments (tenant_id, provider_id, provider_ref)
@@ -3073,7 +3117,11 @@ create table if not exists payment.payment_items (
   constraint payment_items_purpose_check check (purpose in ('invoice', 'appointment', 'advance', 'pharmacy', 'other')),
   constraint payment_items_amount_positive check (amount > 0),
   constraint payment_items_invoice_is_named check (purpose <> 'invoice' or invoice_id is not null),
-  constraint payment_items_no_card_number check (not core.looks_like_pan(description))
+  constraint payment_items_no_card_number check (not core.looks_like_pan(description)),
+  constraint payment_items_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint payment_items_payment_fkey
+    foreign key (tenant_id, payment_id) references payment.payments (tenant_id, id)
 );
 
 create index if not exists payment_items_invoice_idx on payment.payment_items (tenant_id, invoice_id)
@@ -3145,7 +3193,11 @@ create table if not exists payment.refunds (
   constraint refunds_no_card_number check (
     not core.looks_like_pan(reason) and not core.looks_like_pan(provider_ref) and not core.looks_like_pan(refund_number)
     and not core.looks_like_pan(idempotency_key) and not core.looks_like_pan(failure_code)
-  )
+  ),
+  constraint refunds_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint refunds_payment_fkey
+    foreign key (tenant_id, payment_id) references payment.payments (tenant_id, id)
 );
 
 create index if not exists refunds_payment_idx on payment.refunds (tenant_id, payment_id);
@@ -3223,7 +3275,11 @@ create table if not exists payment.settlements (
   constraint settlements_status_check check (status in ('imported', 'matching', 'reconciled', 'exception')),
   constraint settlements_net_adds_up check (net = gross - fees - tax),
   constraint settlements_reconciled_without_variance check (status <> 'reconciled' or variance = 0),
-  constraint settlements_no_card_number check (not core.looks_like_pan(settlement_ref) and not core.looks_like_pan(utr))
+  constraint settlements_no_card_number check (not core.looks_like_pan(settlement_ref) and not core.looks_like_pan(utr)),
+  constraint settlements_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint settlements_provider_fkey
+    foreign key (tenant_id, provider_id) references payment.payment_providers (tenant_id, id)
 );
 
 -- what people have to look into
@@ -3287,7 +3343,15 @@ create table if not exists payment.settlement_items (
   ),
   constraint settlement_items_one_match check (num_nonnulls(payment_id, refund_id) <= 1),
   constraint settlement_items_matched_names_row check (match = 'missing_here' or num_nonnulls(payment_id, refund_id) = 1),
-  constraint settlement_items_no_card_number check (not core.looks_like_pan(provider_ref))
+  constraint settlement_items_no_card_number check (not core.looks_like_pan(provider_ref)),
+  constraint settlement_items_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint settlement_items_settlement_fkey
+    foreign key (tenant_id, settlement_id) references payment.settlements (tenant_id, id),
+  constraint settlement_items_payment_fkey
+    foreign key (tenant_id, payment_id) references payment.payments (tenant_id, id),
+  constraint settlement_items_refund_fkey
+    foreign key (tenant_id, refund_id) references payment.refunds (tenant_id, id)
 );
 
 create index if not exists settlement_items_provider_ref_idx on payment.settlement_items (tenant_id, provider_ref);
@@ -3348,7 +3412,11 @@ create table if not exists payment.disputes (
   constraint disputes_decided_has_outcome check (status not in ('won', 'lost', 'accepted') or outcome is not null),
   constraint disputes_no_card_number check (
     not core.looks_like_pan(provider_ref) and not core.looks_like_pan(reason_code) and not core.looks_like_pan(outcome)
-  )
+  ),
+  constraint disputes_tenant_fkey
+    foreign key (tenant_id) references core.tenants (id),
+  constraint disputes_payment_fkey
+    foreign key (tenant_id, payment_id) references payment.payments (tenant_id, id)
 );
 
 create unique index if not exists disputes_one_open_per_payment on payment.disputes (tenant_id, payment_id)
@@ -3415,253 +3483,13 @@ comment on column billing.accounts.status is 'class=financial;about=active; on_h
 -- FOREIGN KEYS
 -- =====================================================================================================================
 
--- core: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.tenants'::pg_catalog.regclass and conname = 'tenants_parent_tenant_fkey') then
-    alter table core.tenants add constraint tenants_parent_tenant_fkey
-  foreign key (parent_tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.system_settings'::pg_catalog.regclass and conname = 'system_settings_tenant_fkey') then
-    alter table core.system_settings add constraint system_settings_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.feature_flags'::pg_catalog.regclass and conname = 'feature_flags_tenant_fkey') then
-    alter table core.feature_flags add constraint feature_flags_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.id_sequences'::pg_catalog.regclass and conname = 'id_sequences_tenant_fkey') then
-    alter table core.id_sequences add constraint id_sequences_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.idempotency_keys'::pg_catalog.regclass and conname = 'idempotency_keys_tenant_fkey') then
-    alter table core.idempotency_keys add constraint idempotency_keys_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.encryption_keys'::pg_catalog.regclass and conname = 'encryption_keys_tenant_fkey') then
-    alter table core.encryption_keys add constraint encryption_keys_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'core.entity_refs'::pg_catalog.regclass and conname = 'entity_refs_tenant_fkey') then
-    alter table core.entity_refs add constraint entity_refs_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
--- audit: foreign keys
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.break_glass_sessions'::pg_catalog.regclass and conname = 'break_glass_sessions_tenant_fkey') then
-    alter table audit.break_glass_sessions add constraint break_glass_sessions_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.audit_chain_anchors'::pg_catalog.regclass and conname = 'audit_chain_anchors_tenant_fkey') then
-    alter table audit.audit_chain_anchors add constraint audit_chain_anchors_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.metrics_hourly'::pg_catalog.regclass and conname = 'metrics_hourly_tenant_fkey') then
-    alter table audit.metrics_hourly add constraint metrics_hourly_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'audit.compliance_daily'::pg_catalog.regclass and conname = 'compliance_daily_tenant_fkey') then
-    alter table audit.compliance_daily add constraint compliance_daily_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
 -- payment: foreign keys
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_providers'::pg_catalog.regclass and conname = 'payment_providers_tenant_fkey') then
-    alter table payment.payment_providers add constraint payment_providers_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_methods'::pg_catalog.regclass and conname = 'payment_methods_tenant_fkey') then
-    alter table payment.payment_methods add constraint payment_methods_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_methods'::pg_catalog.regclass and conname = 'payment_methods_provider_fkey') then
-    alter table payment.payment_methods add constraint payment_methods_provider_fkey
-  foreign key (tenant_id, provider_id) references payment.payment_providers (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_intents'::pg_catalog.regclass and conname = 'payment_intents_tenant_fkey') then
-    alter table payment.payment_intents add constraint payment_intents_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_intents'::pg_catalog.regclass and conname = 'payment_intents_provider_fkey') then
-    alter table payment.payment_intents add constraint payment_intents_provider_fkey
-  foreign key (tenant_id, provider_id) references payment.payment_providers (tenant_id, id);
-  end if;
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_intents'::pg_catalog.regclass and conname = 'payment_intents_payment_fkey') then
     alter table payment.payment_intents add constraint payment_intents_payment_fkey
   foreign key (tenant_id, payment_id) references payment.payments (tenant_id, id) deferrable initially deferred;
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_attempts'::pg_catalog.regclass and conname = 'payment_attempts_tenant_fkey') then
-    alter table payment.payment_attempts add constraint payment_attempts_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_attempts'::pg_catalog.regclass and conname = 'payment_attempts_intent_fkey') then
-    alter table payment.payment_attempts add constraint payment_attempts_intent_fkey
-  foreign key (tenant_id, intent_id) references payment.payment_intents (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_attempts'::pg_catalog.regclass and conname = 'payment_attempts_provider_fkey') then
-    alter table payment.payment_attempts add constraint payment_attempts_provider_fkey
-  foreign key (tenant_id, provider_id) references payment.payment_providers (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payments'::pg_catalog.regclass and conname = 'payments_tenant_fkey') then
-    alter table payment.payments add constraint payments_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payments'::pg_catalog.regclass and conname = 'payments_intent_fkey') then
-    alter table payment.payments add constraint payments_intent_fkey
-  foreign key (tenant_id, intent_id) references payment.payment_intents (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payments'::pg_catalog.regclass and conname = 'payments_provider_fkey') then
-    alter table payment.payments add constraint payments_provider_fkey
-  foreign key (tenant_id, provider_id) references payment.payment_providers (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_items'::pg_catalog.regclass and conname = 'payment_items_tenant_fkey') then
-    alter table payment.payment_items add constraint payment_items_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.payment_items'::pg_catalog.regclass and conname = 'payment_items_payment_fkey') then
-    alter table payment.payment_items add constraint payment_items_payment_fkey
-  foreign key (tenant_id, payment_id) references payment.payments (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.refunds'::pg_catalog.regclass and conname = 'refunds_tenant_fkey') then
-    alter table payment.refunds add constraint refunds_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.refunds'::pg_catalog.regclass and conname = 'refunds_payment_fkey') then
-    alter table payment.refunds add constraint refunds_payment_fkey
-  foreign key (tenant_id, payment_id) references payment.payments (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.settlements'::pg_catalog.regclass and conname = 'settlements_tenant_fkey') then
-    alter table payment.settlements add constraint settlements_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.settlements'::pg_catalog.regclass and conname = 'settlements_provider_fkey') then
-    alter table payment.settlements add constraint settlements_provider_fkey
-  foreign key (tenant_id, provider_id) references payment.payment_providers (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.settlement_items'::pg_catalog.regclass and conname = 'settlement_items_tenant_fkey') then
-    alter table payment.settlement_items add constraint settlement_items_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.settlement_items'::pg_catalog.regclass and conname = 'settlement_items_settlement_fkey') then
-    alter table payment.settlement_items add constraint settlement_items_settlement_fkey
-  foreign key (tenant_id, settlement_id) references payment.settlements (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.settlement_items'::pg_catalog.regclass and conname = 'settlement_items_payment_fkey') then
-    alter table payment.settlement_items add constraint settlement_items_payment_fkey
-  foreign key (tenant_id, payment_id) references payment.payments (tenant_id, id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.settlement_items'::pg_catalog.regclass and conname = 'settlement_items_refund_fkey') then
-    alter table payment.settlement_items add constraint settlement_items_refund_fkey
-  foreign key (tenant_id, refund_id) references payment.refunds (tenant_id, id);
-  end if;
-end
-$$;
-
-do $$
-begin
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.disputes'::pg_catalog.regclass and conname = 'disputes_tenant_fkey') then
-    alter table payment.disputes add constraint disputes_tenant_fkey
-  foreign key (tenant_id) references core.tenants (id);
-  end if;
-  if not exists (select from pg_catalog.pg_constraint where conrelid = 'payment.disputes'::pg_catalog.regclass and conname = 'disputes_payment_fkey') then
-    alter table payment.disputes add constraint disputes_payment_fkey
-  foreign key (tenant_id, payment_id) references payment.payments (tenant_id, id);
   end if;
 end
 $$;

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { connect } from '@imhotep/postgres'
 import { emptyDatabase } from '../../../../tests/support/database.ts'
+import { fixtureModule } from '../../../../tests/support/fixture-module.ts'
 import { compareCatalogs } from '../catalog/compare.ts'
 import { readCatalog } from '../catalog/live.ts'
+import type { Catalog } from '../catalog/model.ts'
 import { planModules } from '../plan/plan-modules.ts'
 import { shopModules } from '../../../../tests/support/shop-modules.ts'
 import { bundleModules } from './bundle-modules.ts'
@@ -42,3 +44,40 @@ test('bundleModules: a script that fails half-way leaves nothing behind', async 
 
   assert.equal(catalog.schemas.has('shop'), false)
 })
+
+test('bundleModules: part of the modules, and then all, give the same catalog as all at once', async () => {
+  const optional = fixtureModule('base', [], {
+    '000-schema.sql': 'create schema base;',
+    '100-t.sql': `create table base.t (id int primary key, first int, next int);
+create table base.u (id int primary key);
+alter table base.t add constraint t_self_fkey foreign key (next) references base.t (id);
+alter table base.t add constraint t_below_fkey foreign key (id) references base.u (id);
+alter table base.t add constraint t_optional_fkey foreign key (first) references shop.s (id);`,
+  })
+  const shop = fixtureModule('shop', ['base'], {
+    '000-schema.sql': 'create schema shop;',
+    '100-s.sql': `create table shop.s (id int primary key, day date) partition by hash (id);
+create table shop.s_one partition of shop.s for values with (modulus 1, remainder 0);
+alter table shop.s add constraint s_base_fkey foreign key (id) references base.t;`,
+  })
+  const part = bundleModules(await planModules([optional, shop], { select: ['base'] }))
+  const all = bundleModules(await planModules([optional, shop]))
+
+  const atOnce = await catalogAfter([all])
+  const inSteps = await catalogAfter([part, all, all])
+
+  assert.deepEqual(compareCatalogs(atOnce, inSteps), [])
+  assert.equal(atOnce.tables.get('base.t')?.constraints.size, 4)
+  assert.equal(atOnce.tables.get('shop.s')?.constraints.size, 2)
+})
+
+async function catalogAfter(scripts: readonly string[]): Promise<Catalog> {
+  await using database = await emptyDatabase()
+  const db = connect(database.url)
+  const connection = await db.dedicated()
+  for (const script of scripts) await connection.script(script)
+  const catalog = await readCatalog(db)
+  await connection.release()
+  await db.close()
+  return catalog
+}

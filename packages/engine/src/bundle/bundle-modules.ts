@@ -1,4 +1,5 @@
 import type { Part, Plan, PlannedStatement, PlanSection } from '../plan/plan.ts'
+import { keysInTables } from './keys-in-tables.ts'
 import { needsLateBodies } from './late-bodies.ts'
 import { NotRepeatableError } from './not-repeatable-error.ts'
 import { guardedConstraint } from './repeatable-alter-table.ts'
@@ -23,7 +24,7 @@ export function bundleModules(plan: Plan, options: BundleOptions = {}): string {
   const parts: string[] = [head(plan, options)]
   let part: Part | null = null
   let module = ''
-  for (const section of plan.sections) {
+  for (const section of keysInTables(plan).sections) {
     if (section.part !== part) parts.push(banner(section.part))
     if (section.part !== part || section.module !== module) parts.push(`-- ${section.module}: ${section.part}\n`)
     parts.push(section.part === 'foreign keys' ? foreignKeys(section, problems) : statements(section, problems))
@@ -43,8 +44,8 @@ function head(plan: Plan, { title, command = 'imhotep bundle' }: BundleOptions):
     `Built from the modules by \`${command}\`. Do not edit: change a module and build again.`,
     'Repeatable: a second run changes nothing. One transaction: psql -1 -f, or one simple query.',
     '',
-    'Order: foundations (schemas, roles, types, functions that tables need), tables, foreign keys, functions, views, grants;',
-    'in each part the modules in the order in which they need each other:',
+    'Order: foundations (schemas, roles, types, functions that tables need), tables with their foreign keys to tables above',
+    'them, all other foreign keys, functions, views, grants; in each part the modules in the order in which they need each other:',
     ...plan.modules.map((module) => `  ${module.name.padEnd(width)}  ${module.purpose}`),
   ]
   const comment = lines.map((line) => `-- ${line}`.trimEnd()).join('\n')

@@ -57,6 +57,21 @@ test('planModules: a choice takes what it requires with it and says so', async (
   assert.deepEqual(plan.added, ['base'])
 })
 
+test('planModules: tells what each module cannot be without, also by way of others', async () => {
+  const tail = module('tail', ['shop'], { '000-schema.sql': 'create schema tail;' })
+
+  const plan = await planModules([tail, shop, base])
+
+  assert.deepEqual(
+    plan.modules.map(({ name, requires }) => [name, requires]),
+    [
+      ['base', []],
+      ['shop', ['base']],
+      ['tail', ['base', 'shop']],
+    ],
+  )
+})
+
 test('planModules: leaves out foreign keys into modules that are not chosen, with their comments', async () => {
   const plan = await planModules([base, shop], { select: ['base'] })
 

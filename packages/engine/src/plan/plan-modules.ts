@@ -37,11 +37,21 @@ export async function planModules(modules: readonly Module[], options: PlanOptio
     sections.push(section(file, partOf(file.source), keys.others), section(file, 'foreign keys', keys.moved))
   }
   return {
-    modules: selection.modules.map(({ name, schema, service, purpose }) => ({ name, schema, service, purpose })),
+    modules: plannedModules(selection.modules),
     added: selection.added,
     sections: ordered(sections),
     leftOut,
   }
+}
+
+/** The modules stand in dependency order. */
+function plannedModules(modules: readonly Module[]): Plan['modules'] {
+  const required = new Map<string, string[]>()
+  return modules.map(({ name, schema, service, purpose, requires }) => {
+    const all = [...new Set(requires.flatMap((own) => [...(required.get(own) ?? []), own]))]
+    required.set(name, all)
+    return { name, schema, service, purpose, requires: all }
+  })
 }
 
 interface PlannedFile {

@@ -13,6 +13,8 @@ export interface Plan {
     readonly schema: string
     readonly service: string
     readonly purpose: string
+    /** Names of all modules that it cannot be without, also those that its own need. */
+    readonly requires: readonly string[]
   }[]
   /** Modules that nobody chose, but that a chosen one requires; sorted. */
   readonly added: string[]
