@@ -46,6 +46,16 @@ test('lintFiles: tells all defects of a history in one run, each with both ends'
   ])
 })
 
+test('lintFiles: a table may point to itself, but not be made like itself', async () => {
+  const found = await findingsOf(`
+-- file: 001_staff.sql
+create table staff (id bigint primary key, head bigint references staff (id), deputy bigint,
+  constraint staff_deputy_fkey foreign key (deputy) references public.staff (id));
+create table rooms (like rooms);`)
+
+  assert.deepEqual(found, ['used-before-created 001_staff.sql:3 <- 001_staff.sql:3'])
+})
+
 test('lintFiles: goes on behind a statement that does not parse, and takes its objects for unknown', async () => {
   const found = await findingsOf(`
 -- file: 001_a.sql

@@ -56,10 +56,12 @@ const SPECIAL: Record<string, (content: Tree, statement: ParsedStatement) => Use
   DeleteStmt: (content, { start }) => relationsIn(content, 'delete', start),
 }
 
-/** The table's own name stands in a RangeVar as well: it is no use. */
+/** The table's own name stands in a RangeVar as well: it is no use, nor is a key to the table itself. */
 function usesOfTable(content: Tree, start: number): Use[] {
-  const { relation: _, ...rest } = content
-  return [...relationsIn(rest, 'table', start), ...typesIn(rest, start)]
+  const { relation, ...rest } = content
+  const own = relationKey(relation as Tree)
+  const others = relationsIn(rest, 'table', start).filter(({ name, as }) => as !== 'foreign key' || name !== own)
+  return [...others, ...typesIn(rest, start)]
 }
 
 /** Tables and views named in a tree, but for the names that WITH gives to queries. */
