@@ -57,8 +57,7 @@ export async function bringUp(project: Project, options: BringUpOptions): Promis
   const started = performance.now()
   const steps = new StepList(options.signal, options.progress)
   const isNew = isNewServer(project, options)
-  const reading = isNew ? readWhileItStarts(project) : readSelectedModules(project)
-  reading.catch(() => undefined) // told below, unless the server fails before
+  if (isNew) void parseWhileItStarts(project)
   const url = await openServer(project, options, steps)
   const db = connect(url, { applicationName: 'imhotep', max: 4 })
   try {
@@ -67,9 +66,10 @@ export async function bringUp(project: Project, options: BringUpOptions): Promis
     const target = toTarget(url, environment)
     options.announce(target)
 
-    const modules = await reading
-    if (isNew) void parseAhead(seedFiles(modules, 'demo')).catch(() => undefined) // the server has enough to do
+    const reading = readModules(project, isNew)
+    reading.catch(() => undefined) // told below, unless the migrations fail
     await migrate(url, project, options, steps)
+    const modules = await reading
     await steps.run(
       'environment',
       () => (marked === null ? markEnvironment(db, environment) : Promise.resolve()),
@@ -91,15 +91,20 @@ export async function bringUp(project: Project, options: BringUpOptions): Promis
 }
 
 /**
- * Reads the modules and parses the migrations while initdb works in a process of its own: it takes as long. What is wrong
- * with a migration is told by the step that applies it.
+ * Reads and parses the migrations while initdb works in a process of its own: it takes as long. What is wrong with them is
+ * told by the step that applies them.
  */
-async function readWhileItStarts(project: Project): Promise<Module[]> {
+async function parseWhileItStarts(project: Project): Promise<void> {
   await sleep(100) // parsing holds this process: initdb has to be started first
-  const modules = await readSelectedModules(project)
   await readHistory(project.migrations)
     .then((files) => parseAhead(files))
     .catch(() => undefined)
+}
+
+/** Reads the modules, and for a new database parses what will be seeded: the server that migrates keeps us waiting. */
+async function readModules(project: Project, isNew: boolean): Promise<readonly Module[]> {
+  const modules = await readSelectedModules(project)
+  if (isNew) await parseAhead(seedFiles(modules, 'demo')).catch(() => undefined)
   return modules
 }
 

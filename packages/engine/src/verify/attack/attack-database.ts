@@ -3,12 +3,11 @@ import type { Catalog } from '../../catalog/model.ts'
 import { withSameSnapshot } from '../../catalog/same-snapshot.ts'
 import { makeContext, type VerifyContext } from '../context.ts'
 import { defaultPolicy, type VerifyPolicy } from '../policy.ts'
-import type { Attempt } from './attempt.ts'
 import { AttackNotPossibleError } from './errors.ts'
 import { attemptsOnTables, attemptsOnViews, makePlots, otherAttempts } from './plan-attempts.ts'
 import { chooseTenants, fillPartitions, fillTables } from './prepare-rows.ts'
 import { quoteName, quoteQualified } from './quote.ts'
-import { installRunner, runAttempts, watchTables, type Judged, type Querier } from './runner.ts'
+import { AttemptRunner, installRunner, watchTables, type Judged, type Querier } from './runner.ts'
 import type { Scene } from './scene.ts'
 import { completeTargets, completeViews, readTargets, type Target } from './targets.ts'
 
@@ -137,27 +136,19 @@ async function attack(
     context,
     targets: new Map(found.map((target) => [target.name, target])),
   })
-  let done = 0
-  let all = 0
-  const run = async (connection: Querier, attempts: readonly Attempt[]) => {
-    all += attempts.length
-    return runAttempts(connection, policy.contextSetting, attempts, (count) => {
-      done += count
-      onProgress(`${done} of ${all} attempts`)
-    })
-  }
+  const runner = new AttemptRunner(policy.contextSetting, onProgress)
 
   let targets = await readTargets(db, context, tenants)
   const shared = second ? completeTargets(targets, tenants, context) : []
   const sharedViews = second ? completeViews(targets, shared, context) : []
-  const meanwhile = second
-    ? prepareConnection(second, policy).then(() =>
-        run(second, [
-          ...attemptsOnTables(shared, plots, sceneOf(shared), options),
-          ...attemptsOnViews(sharedViews, plots, sceneOf(shared), options),
-        ]),
-      )
-    : Promise.resolve([])
+  const onShared = runner.plan(attemptsOnTables(shared, plots, sceneOf(shared), options))
+  const onSharedViews = runner.plan(attemptsOnViews(sharedViews, plots, sceneOf(shared), options))
+  const runBeside = async (connection: Querier) => {
+    await prepareConnection(connection, policy)
+    await runner.run(connection, onShared)
+    await runner.run(connection, onSharedViews)
+  }
+  const meanwhile = second ? runBeside(second) : Promise.resolve()
   meanwhile.catch(() => undefined) // told below, unless the attack fails before
 
   for (const fill of [fillTables, fillPartitions]) {
@@ -177,12 +168,17 @@ async function attack(
   const taken = new Set(shared.map(({ name }) => name))
   const own = targets.filter(({ name }) => !taken.has(name))
   const ownViews = [...context.catalog.views.values()].filter((view) => !sharedViews.includes(view))
-  const attempts = [
-    ...attemptsOnTables(own, plots, scene, options),
-    ...attemptsOnViews(ownViews, plots, scene, options),
-    ...otherAttempts(scene, plots, await analysedTables(db, scene), options),
-  ]
-  return (await Promise.all([meanwhile, run(db, attempts)])).flat()
+  await runner.run(
+    db,
+    runner.plan([
+      ...attemptsOnTables(own, plots, scene, options),
+      ...attemptsOnViews(ownViews, plots, scene, options),
+      ...otherAttempts(scene, plots, await analysedTables(db, scene), options),
+    ]),
+  )
+  await runner.run(db, onSharedViews) // views are only read: whoever is free takes the next ones
+  await meanwhile
+  return runner.judged()
 }
 
 async function prepareConnection(db: Querier, policy: VerifyPolicy): Promise<void> {

@@ -21,8 +21,8 @@ export interface Judged {
   readonly steps: number
 }
 
-/** Steps a message: large enough that round trips do not count, small enough that progress can be shown. */
-const batchSize = 400
+/** Steps a message: enough that round trips do not count, few enough that two connections end at about the same time. */
+const batchSize = 80
 
 /**
  * Makes the runner: a temporary function that takes a role and a tenant, runs one statement in a savepoint and reports
@@ -45,30 +45,52 @@ export async function watchTables(db: Querier, tables: readonly WatchedTable[]):
   )
 }
 
-/** Runs all attempts in batches and judges each; tells how many each batch had. */
-export async function runAttempts(
-  db: Querier,
-  contextSetting: string,
-  attempts: readonly Attempt[],
-  onProgress: (count: number) => void = () => {},
-): Promise<Judged[]> {
-  const judged: Judged[] = []
-  let from = 0
-  while (from < attempts.length) {
-    let to = from
-    const steps: Step[] = []
-    for (; to < attempts.length && steps.length < batchSize; to += 1) steps.push(...(attempts[to]?.steps ?? []))
-    const outcomes = await runSteps(db, contextSetting, steps)
-    let taken = 0
-    for (const attempt of attempts.slice(from, to)) {
-      const own = outcomes.slice(taken, taken + attempt.steps.length)
-      judged.push({ attempt, verdict: attempt.judge(own), steps: own.length })
-      taken += attempt.steps.length
-    }
-    onProgress(to - from)
-    from = to
+/** Plans and runs the attempts of one attack, which one or two connections make. */
+export class AttemptRunner {
+  readonly #contextSetting: string
+  readonly #onProgress: (text: string) => void
+  readonly #planned: Attempt[] = []
+  readonly #judged = new Map<Attempt, Judged>()
+
+  constructor(contextSetting: string, onProgress: (text: string) => void) {
+    this.#contextSetting = contextSetting
+    this.#onProgress = onProgress
   }
-  return judged
+
+  /** A list to be run, once. */
+  plan(attempts: Iterable<Attempt>): Attempt[] {
+    const waiting = [...attempts]
+    this.#planned.push(...waiting)
+    return waiting
+  }
+
+  /** Takes attempts out of the list, in batches, until it is empty, and judges each. Two connections may take from one list. */
+  async run(db: Querier, waiting: Attempt[]): Promise<void> {
+    while (waiting.length > 0) {
+      const batch = takeBatch(waiting)
+      const steps = batch.flatMap((attempt) => attempt.steps)
+      const outcomes = await runSteps(db, this.#contextSetting, steps)
+      let taken = 0
+      for (const attempt of batch) {
+        const own = outcomes.slice(taken, taken + attempt.steps.length)
+        this.#judged.set(attempt, { attempt, verdict: attempt.judge(own), steps: own.length })
+        taken += attempt.steps.length
+      }
+      this.#onProgress(`${this.#judged.size} of ${this.#planned.length} attempts`)
+    }
+  }
+
+  /** What came out so far, in the order of the plan. */
+  judged(): Judged[] {
+    return this.#planned.flatMap((attempt) => this.#judged.get(attempt) ?? [])
+  }
+}
+
+function takeBatch(waiting: Attempt[]): Attempt[] {
+  let steps = 0
+  let count = 0
+  while (count < waiting.length && steps < batchSize) steps += waiting[count++]?.steps.length ?? 0
+  return waiting.splice(0, count)
 }
 
 /** Runs steps one after the other; each is rolled back. */
