@@ -22,7 +22,7 @@ export class Judge {
   readonly #options: LintOptions
   readonly #fold: ReturnType<typeof startFold>
   readonly #byTag = new Map<string, readonly LintRule[]>()
-  /** Tables and views that nobody uses yet. */
+  /** Tables, views and sequences that nobody uses yet. */
   readonly #newTables = new Set<string>()
   /** `schema.name` -> whether the files tell all about it. */
   readonly #certain = new Map<string, boolean>()
@@ -175,6 +175,7 @@ const IN_CODE = new Set([
 ])
 
 function syntaxFinding(file: LintedFile, error: LintedFile['errors'][number]): Finding {
+  const [psqlCommand] = /^\\\w+/.exec(file.text.slice(error.offset)) ?? []
   return {
     rule: 'syntax-error',
     family: 'history',
@@ -183,9 +184,11 @@ function syntaxFinding(file: LintedFile, error: LintedFile['errors'][number]): F
     line: error.line,
     column: error.column,
     object: null,
-    message: error.reason,
+    message: psqlCommand ? `${psqlCommand} is a command of psql, no SQL: no server runs it` : error.reason,
     related: [],
-    help: 'Correct the statement; the rest of the file was read without it.',
+    help: psqlCommand
+      ? 'Take the line out; of an export of pg_dump, imhotep baseline makes a migration.'
+      : 'Correct the statement; the rest of the file was read without it.',
     fix: null,
   }
 }

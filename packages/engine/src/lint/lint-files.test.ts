@@ -68,6 +68,26 @@ alter table c add column x text;`)
   assert.deepEqual(found, ['syntax-error 001_a.sql:1', 'missing-object 002_b.sql:2'])
 })
 
+test('lintFiles: names commands of psql in an export of pg_dump, and loses no statement behind them', async () => {
+  const text = [
+    String.raw`\restrict k3y`,
+    'create schema a;',
+    'create sequence a.numbers;',
+    'alter table a.numbers owner to current_user;',
+    String.raw`\unrestrict k3y`,
+  ].join('\n')
+
+  const { findings } = await lintFiles([{ path: 'V001__dump.sql', text }], { rules: lintRules })
+
+  assert.deepEqual(
+    findings.map(({ rule, line, message }) => [rule, line, message.split(' ')[0]]),
+    [
+      ['syntax-error', 1, String.raw`\restrict`],
+      ['syntax-error', 5, String.raw`\unrestrict`],
+    ],
+  )
+})
+
 test('lintFiles: judges only what came after the version that runs in production', async () => {
   const found = await findingsOf(wardHistory, { since: '3' })
 

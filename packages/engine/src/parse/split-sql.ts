@@ -12,7 +12,8 @@ const SPACE = /\s+/y
 /**
  * Splits a text at the semicolons that end statements, without parsing it: works on broken files too, which is what it
  * is for. Knows strings (also `E''`), quoted names, dollar quotes, nested comments, `BEGIN ATOMIC` bodies and the
- * parenthesised actions of rules. A span runs from the first token to the last one, without the semicolon; empty statements are left out.
+ * parenthesised actions of rules. A line that begins with a backslash where a statement would begin is a span of its own: a
+ * command of psql. A span runs from the first token to the last one, without the semicolon; empty statements are left out.
  */
 export function splitSql(text: string): Span[] {
   const spans: Span[] = []
@@ -41,6 +42,11 @@ export function splitSql(text: string): Span[] {
     if (text[at] === ';' && depth <= 0 && atomic === 0) {
       finish()
       at++
+      continue
+    }
+    if (start < 0 && text[at] === '\\') {
+      spans.push({ start: at, end: endOfLine(text, at) })
+      at = endOfLine(text, at)
       continue
     }
     if (start < 0) start = at

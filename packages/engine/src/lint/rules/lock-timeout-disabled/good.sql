@@ -5,6 +5,8 @@ set statement_timeout = 0;
 set lock_timeout = 0;
 create table items (id bigint primary key);
 alter table items add column note text;
+create sequence item_numbers;
+alter table item_numbers owner to current_user;
 set lock_timeout = '3s';
 alter table orders add column total numeric;
 -- file: 003_index.sql
