@@ -17,7 +17,7 @@ for (const service of readdirSync(join(db, 'services'))) {
 }
 const versions = process.argv.slice(2).map(Number) as Version[]
 let failed = 0
-for (const version of versions.length > 0 ? versions : ([18, 15] as const)) {
+for (const version of versions.length > 0 ? versions : ([18, 17, 16, 15] as const)) {
   const directory = mkdtempSync(join(tmpdir(), 'imhotep-psql-'))
   chmodSync(directory, 0o755) // the server's user must be able to enter
   const server = await startEmbedded({ directory, version, settings: { fsync: 'off' } })

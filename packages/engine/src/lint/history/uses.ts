@@ -81,7 +81,7 @@ function relationsIn(tree: unknown, as: string, start: number): Use[] {
 
   function add(relation: Tree, role: string): void {
     const name = relationKey(relation)
-    if (isSystem(name.split('.'))) return
+    if (isSystem(name.split('.')) || isCatalogName(relation)) return
     const at = typeof relation['location'] === 'number' ? relation['location'] : start
     uses.push({ kind: 'relation', name, at, as: role })
   }
@@ -124,6 +124,11 @@ function commented(content: Tree, at: number): Use[] {
     { kind: 'relation', name: table, at, as: 'comment' },
     { kind: 'column', name: `${table}.${names.at(-1)}`, at, as: 'comment' },
   ]
+}
+
+/** Of pg_catalog, which is searched first whatever the path: `pg_class`. */
+function isCatalogName({ schemaname, relname }: Tree): boolean {
+  return schemaname === undefined && String(relname).startsWith('pg_')
 }
 
 function isSystem(names: readonly string[]): boolean {
