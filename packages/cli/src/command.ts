@@ -19,7 +19,7 @@ export interface Command<Data extends object = object> {
   /** True when what goes to stdout is a document for another program: the line that names the database goes to stderr. */
   printsDocument?(options: Options): boolean
   run(context: Context): Promise<Outcome<Data>>
-  print(data: Data, page: Page): void
+  print(data: Data, page: Page): void | Promise<void>
 }
 
 export interface ArgumentSpec {

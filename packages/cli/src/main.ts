@@ -55,7 +55,7 @@ async function runCommand({ command, args, options }: Call): Promise<void> {
   const outcome = await command.run(context)
   progress.clear()
   if (json) process.stdout.write(outcomeJson(command.name, outcome))
-  else command.print(outcome.data, page)
+  else await command.print(outcome.data, page)
   exitCode = outcome.ok ? 0 : 1
 }
 

@@ -1,6 +1,5 @@
 import { defineCommand } from '../command.ts'
-import { printSplit } from '../output/split.ts'
-import { actions } from '../split/actions.ts'
+import { actionNames } from '../split/action-names.ts'
 import type { SplitData } from '../split/data.ts'
 
 export const split = defineCommand<SplitData>({
@@ -17,7 +16,7 @@ export const split = defineCommand<SplitData>({
     'move that did not switch. retire: gives up the way back; old tables become zz_moved_*. follow: keeps the other side up ' +
     'to date until Ctrl-C. loose-keys: does what foreign keys across services did. status: the dashboard. test: the test guide, 13 questions a service. export, import: the manual way.',
   arguments: [
-    { name: '<action>', description: 'what to do', choices: Object.keys(actions) },
+    { name: '<action>', description: 'what to do', choices: actionNames },
     { name: '[service]', description: 'the service to do it with' },
   ],
   options: [
@@ -54,10 +53,12 @@ export const split = defineCommand<SplitData>({
     { run: 'imhotep split test lab', does: 'is lab complete, isolated, safe and reversible?' },
     { run: 'imhotep split run --all --map owners.yaml --retire', does: 'the whole database, in one command' },
   ],
-  run: (context) => {
-    const action = actions[context.args[0] ?? '']
-    if (!action) throw new TypeError('the parser lets known actions through only')
-    return action(context)
+  // MySQL's driver and the parsers of source code are loaded when somebody splits, not by every command.
+  run: async (context) => {
+    const { actions } = await import('../split/actions.ts')
+    const name = actionNames.find((known) => known === context.args[0])
+    if (!name) throw new TypeError('the parser lets known actions through only')
+    return actions[name](context)
   },
-  print: printSplit,
+  print: async (data, page) => (await import('../output/split.ts')).printSplit(data, page),
 })

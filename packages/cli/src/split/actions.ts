@@ -24,6 +24,7 @@ import type { Outcome } from '../command.ts'
 import type { Context } from '../context.ts'
 import { FileError } from '../errors.ts'
 import { findProject } from '../project/project.ts'
+import type { ActionName } from './action-names.ts'
 import { findSplitDependencies } from './dependencies.ts'
 import { mapFile } from './files.ts'
 import { withSplit } from './open.ts'
@@ -31,7 +32,7 @@ import { splitStatus } from './status.ts'
 import type { SplitData } from './data.ts'
 
 /** What each `imhotep split <action>` does. */
-export const actions: Readonly<Record<string, (context: Context) => Promise<Outcome<SplitData>>>> = {
+export const actions: Readonly<Record<ActionName, (context: Context) => Promise<Outcome<SplitData>>>> = {
   map: (context) =>
     withSplit(context, async (split, target) => {
       if (context.options.flag('suggest')) {
