@@ -22,7 +22,7 @@ export interface Judged {
 }
 
 /** Steps a message: enough that round trips do not count, few enough that two connections end at about the same time. */
-const batchSize = 80
+const batchSize = 24
 
 /**
  * Makes the runner: a temporary function that takes a role and a tenant, runs one statement in a savepoint and reports
