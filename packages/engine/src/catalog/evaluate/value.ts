@@ -15,7 +15,15 @@ export interface Row {
 export type Value = null | boolean | number | string | Ref | Row | readonly Value[]
 
 /** Thrown where only a running server could tell; whoever runs code of files catches it. */
-export class Undecidable extends Error {}
+export class Undecidable extends Error {
+  constructor(message: string) {
+    // Thrown by the thousand and never shown with its stack, which would take longer than to evaluate the expression.
+    const { stackTraceLimit } = Error
+    Error.stackTraceLimit = 0
+    super(message)
+    Error.stackTraceLimit = stackTraceLimit
+  }
+}
 
 export function isRef(value: Value): value is Ref {
   return typeof value === 'object' && value !== null && 'ref' in value

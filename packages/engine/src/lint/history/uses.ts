@@ -36,7 +36,7 @@ function asOf(kind: string): string {
 const SPECIAL: Record<string, (content: Tree, statement: ParsedStatement) => Use[] | null> = {
   CreateStmt: (content, { start }) => usesOfTable(content, start),
   CreateForeignTableStmt: (content, { start }) => usesOfTable(content['base'] as Tree, start),
-  AlterTableStmt: (content, { start }) => [...relationsIn(content, 'alter table', start), ...typesIn(content, start)],
+  AlterTableStmt: (content, { start }) => relationsAndTypesIn(content, 'alter table', start),
   ViewStmt: (content, { start }) => relationsIn(content['query'], 'view', start),
   CreateTableAsStmt: (content, { start }) => relationsIn(content['query'], 'view', start),
   CreateTrigStmt: (content, { start }) => {
@@ -47,7 +47,8 @@ const SPECIAL: Record<string, (content: Tree, statement: ParsedStatement) => Use
   DropStmt: (content, { start }) => dropped(content, start),
   CommentStmt: (content, { start }) => commented(content, start),
   CreateSeqStmt: () => [],
-  CreateFunctionStmt: (content, { start }) => typesIn(content, start),
+  CreateFunctionStmt: (content, { start }) =>
+    relationsAndTypesIn(content, 'statement', start).filter(({ kind }) => kind === 'type'),
   CreateSchemaStmt: () => [],
   DoStmt: () => [],
   SelectStmt: (content, { start }) => relationsIn(content, 'query', start),
@@ -60,44 +61,49 @@ const SPECIAL: Record<string, (content: Tree, statement: ParsedStatement) => Use
 function usesOfTable(content: Tree, start: number): Use[] {
   const { relation, ...rest } = content
   const own = relationKey(relation as Tree)
-  const others = relationsIn(rest, 'table', start).filter(({ name, as }) => as !== 'foreign key' || name !== own)
-  return [...others, ...typesIn(rest, start)]
+  return relationsAndTypesIn(rest, 'table', start).filter(({ name, as }) => as !== 'foreign key' || name !== own)
 }
 
-/** Tables and views named in a tree, but for the names that WITH gives to queries. */
 function relationsIn(tree: unknown, as: string, start: number): Use[] {
-  const uses: Use[] = []
+  return relationsAndTypesIn(tree, as, start).filter(({ kind }) => kind === 'relation')
+}
+
+/**
+ * Tables and views named in a tree, but for the names that WITH gives to queries; then the types that are named with their
+ * schema: others may be PostgreSQL's own or an extension's.
+ */
+function relationsAndTypesIn(tree: unknown, as: string, start: number): Use[] {
+  const relations: Use[] = []
+  const types: Use[] = []
   const queries = new Set<string>()
   walkTree([{ Root: tree }], (tag, content) => {
     if (tag === 'CommonTableExpr') queries.add(String(content['ctename']))
     if (tag === 'Constraint' && content['contype'] === 'CONSTR_FOREIGN') {
-      add(content['pktable'] as Tree, 'foreign key')
+      addRelation(content['pktable'] as Tree, 'foreign key')
       return false
     }
-    if (tag === 'RangeVar') add(content, as)
+    if (tag === 'RangeVar') addRelation(content, as)
+    if (tag === 'TypeName' && content['pct_type'] !== true) addType(content)
     return undefined
   })
-  return uses.filter(({ name }) => !(name.startsWith('public.') && queries.has(name.slice('public.'.length))))
+  const isQuery = (name: string) => name.startsWith('public.') && queries.has(name.slice('public.'.length))
+  return [...relations.filter(({ name }) => !isQuery(name)), ...types]
 
-  function add(relation: Tree, role: string): void {
+  function addRelation(relation: Tree, role: string): void {
     const name = relationKey(relation)
     if (isSystem(name.split('.')) || isCatalogName(relation)) return
-    const at = typeof relation['location'] === 'number' ? relation['location'] : start
-    uses.push({ kind: 'relation', name, at, as: role })
+    relations.push({ kind: 'relation', name, at: placeOf(relation), as: role })
   }
-}
 
-/** Types that are named with their schema: others may be PostgreSQL's own or an extension's. */
-function typesIn(tree: unknown, start: number): Use[] {
-  const uses: Use[] = []
-  walkTree([{ Root: tree }], (tag, content) => {
-    if (tag !== 'TypeName' || content['pct_type'] === true) return
-    const names = path(content['names'])
+  function addType(type: Tree): void {
+    const names = path(type['names'])
     if (names.length < 2 || isSystem(names)) return
-    const at = typeof content['location'] === 'number' ? content['location'] : start
-    uses.push({ kind: 'type', name: typeKey(names), at, as: 'type' })
-  })
-  return uses
+    types.push({ kind: 'type', name: typeKey(names), at: placeOf(type), as: 'type' })
+  }
+
+  function placeOf({ location }: Tree): number {
+    return typeof location === 'number' ? location : start
+  }
 }
 
 const RELATIONS = ['OBJECT_TABLE', 'OBJECT_VIEW', 'OBJECT_MATVIEW', 'OBJECT_SEQUENCE', 'OBJECT_FOREIGN_TABLE']
