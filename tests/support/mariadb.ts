@@ -55,7 +55,13 @@ export async function startMariadb(changes: Readonly<Record<string, string>> = {
   if (made.status !== 0) throw new Error(made.stderr || made.stdout)
   const port = await freePort()
   const options = Object.entries({ ...settings, ...changes }).map(([name, value]) => `--${name}=${value}`)
-  const place = [`--datadir=${data}`, `--socket=${join(directory, 'socket')}`, `--port=${port}`]
+  // A server that starts removes the temporary tables of all others that share its directory for them.
+  const place = [
+    `--datadir=${data}`,
+    `--tmpdir=${directory}`,
+    `--socket=${join(directory, 'socket')}`,
+    `--port=${port}`,
+  ]
   // tools/test.ts stops by this file what an interrupted test leaves behind
   const note = join(tmpdir(), `imhotep-mariadb-${port}.running`)
   const url = (database = '') => `mysql://root@127.0.0.1:${port}/${database}`
