@@ -119,9 +119,11 @@ async function tryRun(bin: string, version: number, user: OsUser | undefined): P
 
 /** Copies the files to where `user` can read and this process can repair them; a copy that works already is kept. */
 async function copyToCache(native: string, version: number, user: OsUser | undefined): Promise<string> {
-  // Another package at the same path later has another size.
   const { size } = await stat(join(native, 'bin', program('postgres')))
-  const origin = createHash('sha256').update(`${native} ${size}`).digest('hex').slice(0, 8)
+  const origin = createHash('sha256')
+    .update(`${await releaseOf(native)} ${size}`)
+    .digest('hex')
+    .slice(0, 8)
   const cache = join(await cacheDirectory(user), `postgres-${version}-${process.platform}-${process.arch}-${origin}`)
   // two callers, also of one process, may want the same copy; the slower finds it made
   return await withLock(`${cache}.lock`, async () => {
@@ -130,6 +132,13 @@ async function copyToCache(native: string, version: number, user: OsUser | undef
       await makeCopy(native, cache, version, user)
     return bin
   })
+}
+
+/** The same in all checkouts that have installed the same package; a directory that is no package stands for itself. */
+async function releaseOf(native: string): Promise<string> {
+  const text = await readFile(join(dirname(native), 'package.json'), 'utf8').catch(() => '{}')
+  const { name, version } = JSON.parse(text) as { name?: string; version?: string }
+  return name === platformPackage() && version !== undefined ? `${name}@${version}` : native
 }
 
 async function makeCopy(native: string, cache: string, version: number, user: OsUser | undefined): Promise<void> {
