@@ -75,7 +75,7 @@ comment on column inventory.items.is_controlled is 'class=operational;about=Narc
 comment on column inventory.items.reorder_level is 'class=operational;about=When usable stock of the tenant falls below this, event stock.low.v1 is written; null for never.';
 comment on column inventory.items.reorder_qty is 'class=operational;about=How much is usually ordered.';
 comment on column inventory.items.min_shelf_life_days is 'class=operational;about=Days that goods must still be good for on the day of receipt; null for setting inventory.min_shelf_life_days.';
-comment on column inventory.items.storage is 'class=operational;about=How to store it, such as 2-8 °C or locked cupboard.';
+comment on column inventory.items.storage is 'class=operational;about=How to store it, such as 2-8 C or locked cupboard.';
 comment on column inventory.items.active is 'class=operational;about=Whether it may be ordered.';
 select core.comment_standard_columns('inventory.items');
 

@@ -1,9 +1,12 @@
 /** Turns an offset in UTF-8 bytes into one in UTF-16 units (what JavaScript strings count in). */
 export type ByteOffsetMap = (byte: number) => number
 
+/** The map for texts of ASCII alone. */
+export const sameOffset: ByteOffsetMap = (byte) => byte
+
 /** PostgreSQL counts bytes, JavaScript counts UTF-16 units: the map between the two for one text. */
 export function byteOffsets(text: string): ByteOffsetMap {
-  if (Buffer.byteLength(text) === text.length) return (byte) => byte
+  if (Buffer.byteLength(text) === text.length) return sameOffset
 
   const units = new Uint32Array(Buffer.byteLength(text) + 1)
   let byte = 0

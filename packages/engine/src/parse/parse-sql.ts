@@ -1,4 +1,4 @@
-import { byteOffsets, characterOffset, lineColumns } from './offsets.ts'
+import { byteOffsets, characterOffset, lineColumns, sameOffset } from './offsets.ts'
 import { loadParser, parseRaw, type Node } from './parser.ts'
 import { skipBlank, splitSql, type Span } from './split-sql.ts'
 import { SqlSyntaxError } from './syntax-error.ts'
@@ -87,7 +87,7 @@ function parseSpan(source: string, span: Span): Located[] | { reason: string; of
   return result.map(({ node, start, length }) => {
     const from = skipBlank(piece, toUnits(start))
     const to = lastTokenEnd(piece, from, length === null ? piece.length : toUnits(start + length))
-    moveLocations(node, (byte) => toUnits(byte) + shift)
+    if (shift > 0 || toUnits !== sameOffset) moveLocations(node, (byte) => toUnits(byte) + shift)
     return { node, start: from + shift, end: to + shift }
   })
 }
