@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { cpSync, existsSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, readdirSync } from 'node:fs'
 import { chmod, mkdir, readdir, readFile, realpath, rename, rm, stat, symlink } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { homedir, tmpdir } from 'node:os'
@@ -144,9 +144,9 @@ async function releaseOf(native: string): Promise<string> {
 async function makeCopy(native: string, cache: string, version: number, user: OsUser | undefined): Promise<void> {
   const partial = `${cache}.partial-${process.pid}`
   try {
-    // a thousand small files: the synchronous copy takes half the time
+    // a thousand small files: synchronous calls take half the time
     cpSync(native, partial, { recursive: true, verbatimSymlinks: true, filter: (path) => !path.endsWith('.a') })
-    await makeReadable(partial)
+    makeReadable(partial)
     await repair(partial)
     const reason = await tryRun(join(partial, 'bin'), version, user)
     if (reason !== undefined) throw unusable(native, reason)
@@ -186,12 +186,12 @@ async function cacheDirectory(user: OsUser | undefined): Promise<string> {
   )
 }
 
-async function makeReadable(directory: string): Promise<void> {
-  await chmod(directory, 0o755)
-  for (const entry of await readdir(directory, { withFileTypes: true })) {
-    const path = join(directory, entry.name)
-    if (entry.isDirectory()) await makeReadable(path)
-    else if (entry.isFile()) await chmod(path, basename(directory) === 'bin' ? 0o755 : 0o644)
+function makeReadable(directory: string): void {
+  chmodSync(directory, 0o755)
+  for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name)
+    const isProgram = basename(entry.parentPath) === 'bin'
+    if (!entry.isSymbolicLink()) chmodSync(path, entry.isDirectory() || isProgram ? 0o755 : 0o644)
   }
 }
 
