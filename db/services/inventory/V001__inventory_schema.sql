@@ -7611,11 +7611,9 @@ begin
   if v_claim.state = 'done' then
     return query
     select m.*
-    from inventory.stock_movements m
-    where
-      m.tenant_id = v_tenant
-      and m.id = any (array(select (i.value #>> '{}')::uuid from jsonb_array_elements(v_claim.response) i))
-    order by m.id;
+    from jsonb_array_elements_text(v_claim.response) with ordinality i (id, place)
+    join inventory.stock_movements m on m.tenant_id = v_tenant and m.id = i.id::uuid
+    order by i.place;
     return;
   end if;
   v_indent := inventory.lock_indent(p_indent_id);

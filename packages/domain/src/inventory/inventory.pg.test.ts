@@ -637,6 +637,26 @@ test('indents: asked, approved by another, issued in parts first expired first, 
   await refused((tx) => cancelIndent(tx, id, 'x'), 'IM001')
 })
 
+test('indents: the same key gives the same movements in the same order', async () => {
+  const itemId = await addItem(stores)
+  const batches: string[] = []
+  for (let n = 1; n <= 8; n++) batches.push(await addBatch(stores, { item: itemId, expiresIn: 10 * n, quantity: 1 }))
+  const lines = [{ itemId, quantity: 8 }]
+  const input = { id: randomUUID(), fromLocationId: stores.store, toLocationId: stores.ward, lines }
+  await by((tx) => requestIndent(tx, input))
+  await by((tx) => decideIndent(tx, { indentId: input.id, approve: true }), stores.approver)
+
+  const key = randomUUID()
+  const issued = await by((tx) => issueIndent(tx, { indentId: input.id, idempotencyKey: key }))
+  const again = await by((tx) => issueIndent(tx, { indentId: input.id, idempotencyKey: key }))
+
+  assert.deepEqual(
+    issued.map(({ batchId }) => batchId),
+    batches,
+  )
+  assert.deepEqual(again, issued)
+})
+
 test('indents: rejected and cancelled with a reason, closed short when the rest will not come', async () => {
   const itemId = await addItem(stores)
   await addBatch(stores, { item: itemId, expiresIn: 10, quantity: 1 })
