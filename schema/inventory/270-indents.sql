@@ -226,11 +226,12 @@ begin
     sha256(convert_to(concat_ws('|', p_indent_id, p_lines), 'UTF8'))
   );
   if v_claim.state = 'done' then
+    v_ids := array(select (i.value #>> '{}')::uuid from jsonb_array_elements(v_claim.response) i);
     return query
     select m.*
-    from jsonb_array_elements_text(v_claim.response) with ordinality i (id, place)
-    join inventory.stock_movements m on m.tenant_id = v_tenant and m.id = i.id::uuid
-    order by i.place;
+    from inventory.stock_movements m
+    where m.tenant_id = v_tenant and m.id = any (v_ids)
+    order by array_position(v_ids, m.id);
     return;
   end if;
   v_indent := inventory.lock_indent(p_indent_id);
