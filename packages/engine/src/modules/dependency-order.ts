@@ -19,6 +19,14 @@ export function dependencyOrder<M extends Node>(modules: readonly M[]): M[] {
   return ordered
 }
 
+/** For each module the names of all that it requires, also by way of others. */
+export function allRequired(modules: readonly Node[]): ReadonlyMap<string, readonly string[]> {
+  const required = new Map<string, string[]>()
+  for (const { name, requires } of dependencyOrder(modules))
+    required.set(name, [...new Set(requires.flatMap((own) => [...(required.get(own) ?? []), own]))])
+  return required
+}
+
 /** A circle in `requires` as the names along it, first = last; null when there is none. */
 export function requireCycle(modules: readonly Node[]): string[] | null {
   const byName = new Map(modules.map((module) => [module.name, module]))

@@ -1,3 +1,4 @@
+import { allRequired } from '../modules/dependency-order.ts'
 import { ModuleError } from '../modules/module-error.ts'
 import type { Module, ModuleFile } from '../modules/module.ts'
 import { parseSql } from '../parse/parse-sql.ts'
@@ -44,13 +45,10 @@ export async function planModules(modules: readonly Module[], options: PlanOptio
   }
 }
 
-/** The modules stand in dependency order. */
 function plannedModules(modules: readonly Module[]): Plan['modules'] {
-  const required = new Map<string, string[]>()
-  return modules.map(({ name, schema, service, purpose, requires }) => {
-    const all = [...new Set(requires.flatMap((own) => [...(required.get(own) ?? []), own]))]
-    required.set(name, all)
-    return { name, schema, service, purpose, requires: all }
+  const required = allRequired(modules)
+  return modules.map(({ name, schema, service, purpose }) => {
+    return { name, schema, service, purpose, requires: required.get(name) ?? [] }
   })
 }
 

@@ -16,7 +16,7 @@ import { runTransaction } from '../migrate/run-transaction.ts'
 import { SeedGuardError, SeedRefusedError } from './errors.ts'
 import { isGuard } from './is-guard.ts'
 import { runTasks, type Task } from './run-tasks.ts'
-import { seedFiles, type SeedFile, type SeedKind } from './seed-files.ts'
+import { seedFiles, type SeedKind } from './seed-files.ts'
 
 export interface SeedOptions extends SessionOptions {
   /** The statement that tells the environment, default `select core.environment()`. */
@@ -62,19 +62,13 @@ export async function applySeeds(
 }
 
 interface Seed extends Task {
-  readonly file: SeedFile
   readonly prepared: PreparedFile
 }
 
 async function readSeeds(modules: readonly Module[], kind: SeedKind): Promise<Seed[]> {
   const files = seedFiles(modules, kind)
   const prepared = await prepareFiles(files.map((file) => ({ file, row: null })))
-  return files.map((file, n) => ({
-    name: file.version,
-    after: file.after,
-    file,
-    prepared: prepared[n] as PreparedFile,
-  }))
+  return prepared.map((one, n) => ({ name: one.file.version, after: files[n]?.after ?? [], prepared: one }))
 }
 
 /** A database that does not say what it is counts as production. */
@@ -84,14 +78,14 @@ function isForProduction(environment: string | null): boolean {
 
 async function requireGuards(seeds: readonly Seed[], guard: string): Promise<void> {
   const bare: string[] = []
-  for (const { file, prepared } of seeds) if (!(await isGuard(prepared.statements[0], guard))) bare.push(file.file)
+  for (const { prepared } of seeds) if (!(await isGuard(prepared.statements[0], guard))) bare.push(prepared.file.file)
   if (bare.length > 0) throw new SeedGuardError(bare, guard)
 }
 
 async function applyChanged(session: MigrationSession, seeds: readonly Seed[]) {
   const rows = await readHistoryRows(session.connection, session.table)
   const checksums = new Map(rows.map(({ version, checksum }) => [version, checksum]))
-  const changed = seeds.filter(({ file }) => checksums.get(file.version)?.equals(file.checksum) !== true)
+  const changed = seeds.filter(({ name, prepared }) => checksums.get(name)?.equals(prepared.file.checksum) !== true)
   const head = chainHead(rows)
   const applied: AppliedFile[] = []
   const applyOn = (own: MigrationSession) => async (seed: Seed) => {
@@ -107,10 +101,11 @@ async function applyChanged(session: MigrationSession, seeds: readonly Seed[]) {
 
 async function applySeed(
   session: MigrationSession,
-  { file, prepared }: Seed,
+  { prepared }: Seed,
   head: Buffer | null,
   applied: readonly AppliedFile[],
 ): Promise<AppliedFile> {
+  const { file } = prepared
   stopWhenAborted(session, applied, null)
   await session.lock.check(session.connection)
   session.progress(`seeding ${file.file}`)

@@ -1,5 +1,5 @@
 import { compareText } from '../modules/compare-text.ts'
-import { dependencyOrder } from '../modules/dependency-order.ts'
+import { allRequired, dependencyOrder } from '../modules/dependency-order.ts'
 import type { Module, ModuleFile } from '../modules/module.ts'
 import { sha256, type MigrationFile } from '../migrate/migration-file.ts'
 
@@ -16,10 +16,10 @@ export interface SeedFile extends MigrationFile {
  * other do not wait for each other.
  */
 export function seedFiles(modules: readonly Module[], kind: SeedKind): SeedFile[] {
-  const byName = new Map(modules.map((module) => [module.name, module]))
+  const required = allRequired(modules)
   const seeds = dependencyOrder(modules).flatMap((module, rank) => {
     const files = module.seeds[kind].toSorted((a, b) => a.band - b.band || compareText(a.name, b.name))
-    const needed = withRequired(module.name, byName)
+    const needed = new Set([module.name, ...(required.get(module.name) ?? [])])
     return files.map((file) => ({ module, rank, needed, hundred: Math.floor(file.band / 100), file }))
   })
   const ordered = seeds.toSorted((a, b) => a.hundred - b.hundred || a.rank - b.rank)
@@ -30,14 +30,6 @@ export function seedFiles(modules: readonly Module[], kind: SeedKind): SeedFile[
       after: first.map((seed) => versionOf(seed.module, seed.file, kind)),
     }
   })
-}
-
-/** A module's name, and those of all that it requires. */
-function withRequired(name: string, modules: ReadonlyMap<string, Module>, found = new Set<string>()): Set<string> {
-  if (found.has(name)) return found
-  found.add(name)
-  for (const required of modules.get(name)?.requires ?? []) withRequired(required, modules, found)
-  return found
 }
 
 function versionOf(module: Module, { path }: ModuleFile, kind: SeedKind): string {
