@@ -9,7 +9,7 @@ import { chooseTenants, fillPartitions, fillTables } from './prepare-rows.ts'
 import { quoteName, quoteQualified } from './quote.ts'
 import { AttemptRunner, installRunner, watchTables, type Judged, type Querier } from './runner.ts'
 import type { Scene } from './scene.ts'
-import { completeTargets, completeViews, readTargets, type Target } from './targets.ts'
+import { completeTargets, completeViews, readTargets, readTargetsAgain, type Target } from './targets.ts'
 
 export interface AttackOptions {
   readonly policy?: VerifyPolicy
@@ -152,7 +152,8 @@ async function attack(
   meanwhile.catch(() => undefined) // told below, unless the attack fails before
 
   for (const fill of [fillTables, fillPartitions]) {
-    if (await fill(db, context, targets, tenants)) targets = await readTargets(db, context, tenants)
+    const filled = await fill(db, context, targets, tenants)
+    targets = await readTargetsAgain(db, context, tenants, targets, filled)
   }
   await db.query(`set local session_replication_role = 'origin'`)
   await watchTables(

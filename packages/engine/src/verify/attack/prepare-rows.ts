@@ -4,7 +4,7 @@ import type { VerifyContext } from '../context.ts'
 import { listedValue } from './listed-value.ts'
 import { baseTypeOf, freshId, madeUpId } from './made-up.ts'
 import { quoteLiteral, quoteName, quoteQualified } from './quote.ts'
-import type { Querier } from './runner.ts'
+import { attemptAll, type Querier } from './runner.ts'
 import { referencesOf, writableColumns, type Target } from './targets.ts'
 
 /** Values tried for a text that a check refuses, plainest first. */
@@ -63,66 +63,75 @@ async function tenantsOfRows(db: Querier, { policy, tenantTables }: VerifyContex
 }
 
 /**
- * Gives each tenant a row in every table that has none: a copy of the other's, else a made-up one; partitions get a
- * copy of a row of their parent. True when there are rows that were not there before.
+ * Gives each tenant a row in every table that has none: a copy of the other's, else a made-up one. Returns the tables that
+ * have rows now that were not there before.
  */
 export async function fillTables(
   db: Querier,
   context: VerifyContext,
   targets: readonly Target[],
   tenants: readonly string[],
-): Promise<boolean> {
-  let filled = false
-  const strangers: { target: Target; tenant: string }[] = []
-  for (const target of targets) {
-    if (target.partition || target.scope === 'root') continue
-    for (const tenant of withoutRows(target, tenants)) {
-      const source = tenants.map((other) => target.rows.get(other)?.filter).find((filter) => filter)
-      const given = new Map([[context.policy.tenantColumn, quoteLiteral(tenant)]])
-      const made = source
-        ? await copyRow(db, target.table, `${target.sqlName} where ${source}`, given, context)
-        : await makeRow(db, target.table, given, context)
-      filled ||= made
-      if (made) strangers.push({ target, tenant })
-    }
+): Promise<Target[]> {
+  const lacking = targets
+    .filter(({ partition, scope }) => !partition && scope !== 'root')
+    .flatMap((target) => withoutRows(target, tenants).map((tenant) => ({ target, tenant })))
+  const made: { target: Target; tenant: string }[] = []
+  const copies: { target: Target; tenant: string; sql: string }[] = []
+  for (const { target, tenant } of lacking) {
+    const source = tenants.map((other) => target.rows.get(other)?.filter).find((filter) => filter)
+    const given = new Map([[context.policy.tenantColumn, quoteLiteral(tenant)]])
+    if (source) {
+      const sql = copySql(target.table, `${target.sqlName} where ${source}`, given, context)
+      copies.push({ target, tenant, sql })
+    } else if (await makeRow(db, target.table, given, context)) made.push({ target, tenant })
   }
-  for (const { target, tenant } of strangers) await settleReferences(db, context, target, tenant)
-  return filled
+  const copied = await attemptAll(
+    db,
+    copies.map(({ sql }) => sql),
+  )
+  made.push(...copies.filter((_, n) => copied[n]))
+  await attemptAll(
+    db,
+    made.flatMap(({ target, tenant }) => settleReferences(context, target, tenant)),
+  )
+  return [...new Set(made.map(({ target }) => target))]
 }
 
 /** Lets the references of a made-up row point to rows of its own tenant, so that its foreign keys hold. */
-async function settleReferences(db: Querier, context: VerifyContext, target: Target, tenant: string): Promise<void> {
+function settleReferences(context: VerifyContext, target: Target, tenant: string): string[] {
   const column = quoteName(context.policy.tenantColumn)
-  for (const reference of referencesOf(target, context)) {
+  return referencesOf(target, context).flatMap((reference) => {
     const table = context.catalog.tables.get(reference.references)
-    if (!table?.columns.has(context.policy.tenantColumn)) continue
+    if (!table?.columns.has(context.policy.tenantColumn)) return []
     const name = quoteName(reference.column)
     const chosen = `(select id from ${quoteQualified(table)} where ${column} = ${quoteLiteral(tenant)} limit 1)`
     const where = `${column} = ${quoteLiteral(tenant)} and ${name} is not null and exists ${chosen}`
-    await attemptSql(db, `update ${target.sqlName} set ${name} = ${chosen} where ${where}`)
-  }
+    return [`update ${target.sqlName} set ${name} = ${chosen} where ${where}`]
+  })
 }
 
-/** The same for partitions, once their parents have rows. */
+/** Gives partitions a copy of a row of their parent, once that has rows. */
 export async function fillPartitions(
   db: Querier,
   context: VerifyContext,
   targets: readonly Target[],
   tenants: readonly string[],
-): Promise<boolean> {
-  let filled = false
-  for (const target of targets) {
+): Promise<Target[]> {
+  const copies = targets.flatMap((target) => {
     const key = target.partition && lowerBound(target.table, context)
     const parent = targets.find(({ name }) => name === target.table.partitionOf)
-    if (!key || !parent) continue
-    for (const tenant of withoutRows(target, tenants)) {
+    if (!key || !parent) return []
+    return withoutRows(target, tenants).flatMap((tenant) => {
       const source = parent.rows.get(tenant)?.filter
-      const made =
-        source && (await copyRow(db, target.table, `${parent.sqlName} where ${source}`, new Map([key]), context))
-      filled ||= Boolean(made)
-    }
-  }
-  return filled
+      if (!source) return []
+      return [{ target, sql: copySql(target.table, `${parent.sqlName} where ${source}`, new Map([key]), context) }]
+    })
+  })
+  const copied = await attemptAll(
+    db,
+    copies.map(({ sql }) => sql),
+  )
+  return [...new Set(copies.filter((_, n) => copied[n]).map(({ target }) => target))]
 }
 
 function withoutRows(target: Target, tenants: readonly string[]): string[] {
@@ -161,19 +170,13 @@ async function busiest(db: Querier, context: VerifyContext, ids: string[]): Prom
 }
 
 /** `source` is what stands behind FROM, with a WHERE that finds one row. */
-async function copyRow(
-  db: Querier,
-  table: Table,
-  source: string,
-  given: ReadonlyMap<string, string>,
-  { catalog }: VerifyContext,
-): Promise<boolean> {
+function copySql(table: Table, source: string, given: ReadonlyMap<string, string>, { catalog }: VerifyContext): string {
   const values = new Map(given)
   for (const [name, id] of Object.entries(freshId(table, catalog))) values.set(name, quoteLiteral(id))
   const names = writableColumns(table)
   const list = names.map(quoteName).join(', ')
   const row = names.map((name) => values.get(name) ?? quoteName(name)).join(', ')
-  return attemptSql(db, `insert into ${quoteQualified(table)} (${list}) select ${row} from ${source}`)
+  return `insert into ${quoteQualified(table)} (${list}) select ${row} from ${source}`
 }
 
 /** A row of plain values; where a check on one column refuses its value, the next one that might do is taken. */
@@ -215,9 +218,10 @@ async function fittingText(db: Querier, table: Table, column: Column, first: str
   return found ? quoteLiteral(found.value) : null
 }
 
-function insertRow(db: Querier, table: Table, values: ReadonlyMap<string, string>): Promise<boolean> {
+async function insertRow(db: Querier, table: Table, values: ReadonlyMap<string, string>): Promise<boolean> {
   const names = [...values.keys()].map(quoteName).join(', ')
-  return attemptSql(db, `insert into ${quoteQualified(table)} (${names}) values (${[...values.values()].join(', ')})`)
+  const sql = `insert into ${quoteQualified(table)} (${names}) values (${[...values.values()].join(', ')})`
+  return (await attemptAll(db, [sql]))[0] ?? false
 }
 
 function firstValue(column: Column, table: Table, context: VerifyContext): string {
@@ -274,19 +278,6 @@ const plainValues: Readonly<Record<string, string>> = {
   xid8: 'pg_current_xact_id()',
   tstzrange: `tstzrange(now(), now() + interval '1 hour')`,
   daterange: 'daterange(current_date, current_date + 1)',
-}
-
-async function attemptSql(db: Querier, sql: string): Promise<boolean> {
-  await db.query('savepoint imhotep_attack_row')
-  try {
-    await db.query(sql)
-    await db.query('release savepoint imhotep_attack_row')
-    return true
-  } catch {
-    // Whatever the reason, there is no row: the table is reported as untested.
-    await db.query('rollback to savepoint imhotep_attack_row')
-    return false
-  }
 }
 
 async function tryQuery<T>(db: Querier, sql: string): Promise<T[]> {

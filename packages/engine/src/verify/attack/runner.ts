@@ -32,6 +32,7 @@ export async function installRunner(db: Querier, settings: Readonly<Record<strin
   await db.query('create temporary table imhotep_attack_mark (n integer) on commit drop')
   await db.query('create temporary table imhotep_attack_watch (oid oid, name text, tenant_column text) on commit drop')
   for (const [name, value] of Object.entries(settings)) await db.query('select set_config($1, $2, true)', [name, value])
+  await db.query(attemptAllSql)
   await db.query(countsSql)
   await db.query(runnerSql)
 }
@@ -43,6 +44,16 @@ export async function watchTables(db: Querier, tables: readonly WatchedTable[]):
      select (value ->> 'oid')::oid, value ->> 'name', value ->> 'tenantColumn' from jsonb_array_elements($1::text::jsonb)`,
     [JSON.stringify(tables)],
   )
+}
+
+/** Runs statements one after the other and tells which succeeded; what the others began is taken back. */
+export async function attemptAll(db: Querier, statements: readonly string[]): Promise<boolean[]> {
+  if (statements.length === 0) return []
+  const [row] = await db.query<{ succeeded: string }>(
+    'select pg_temp.imhotep_attack_all($1::text::jsonb)::text as succeeded',
+    [JSON.stringify(statements)],
+  )
+  return JSON.parse(row?.succeeded ?? '[]') as boolean[]
 }
 
 /** Plans and runs the attempts of one attack, which one or two connections make. */
@@ -101,6 +112,24 @@ export async function runSteps(db: Querier, contextSetting: string, steps: reado
   )
   return JSON.parse(row?.outcomes ?? '[]') as Outcome[]
 }
+
+const attemptAllSql = `
+create function pg_temp.imhotep_attack_all(p_statements jsonb) returns jsonb language plpgsql as $all$
+declare
+  v_statement text;
+  v_succeeded boolean[] := '{}';
+begin
+  for v_statement in select value from jsonb_array_elements_text(p_statements) loop
+    begin
+      execute v_statement;
+      v_succeeded := v_succeeded || true;
+    exception
+      when others then v_succeeded := v_succeeded || false;
+    end;
+  end loop;
+  return to_jsonb(v_succeeded);
+end
+$all$`
 
 // Changes of each watched table so far in this transaction. Changes that were taken back stay counted, so the counts only
 // say in which tables it is worth to look; they are read anew after each call that succeeded.

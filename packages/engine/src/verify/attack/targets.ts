@@ -51,8 +51,36 @@ export function harmlessColumn(table: Table, context: VerifyContext): string {
 }
 
 /** Finds for every tenant table one row of each tenant, read past all policies. */
-export async function readTargets(db: Querier, context: VerifyContext, tenants: readonly string[]): Promise<Target[]> {
+export function readTargets(db: Querier, context: VerifyContext, tenants: readonly string[]): Promise<Target[]> {
   const tables = context.tenantTables.filter((table) => table.columns.has(tenantColumnOf(table, context)))
+  return readRows(db, context, tenants, tables)
+}
+
+/** The targets after some of them were filled: those are read again, with the partitions of their tables. */
+export async function readTargetsAgain(
+  db: Querier,
+  context: VerifyContext,
+  tenants: readonly string[],
+  targets: readonly Target[],
+  filled: readonly Target[],
+): Promise<Target[]> {
+  const families = new Set(filled.map((target) => familyOf(target, context)))
+  const stale = targets.filter((target) => families.has(familyOf(target, context))).map(({ table }) => table)
+  const read = new Map((await readRows(db, context, tenants, stale)).map((target) => [target.name, target]))
+  return targets.map((target) => read.get(target.name) ?? target)
+}
+
+/** A table counts as one with its partitions. */
+function familyOf({ table }: Target, { catalog }: VerifyContext): string {
+  return nameOf(topOf(table, catalog))
+}
+
+async function readRows(
+  db: Querier,
+  context: VerifyContext,
+  tenants: readonly string[],
+  tables: readonly Table[],
+): Promise<Target[]> {
   if (tables.length === 0) return []
   const found = await db.query<{ name: string; tenant: string; oid: number; count: number; key: string | null }>(
     tables.flatMap((table) => tenants.map((tenant) => rowsQuery(table, tenant, context))).join('\nunion all\n'),
@@ -88,12 +116,11 @@ export async function readTargets(db: Querier, context: VerifyContext, tenants: 
 export function completeTargets(
   targets: readonly Target[],
   tenants: readonly string[],
-  { catalog }: VerifyContext,
+  context: VerifyContext,
 ): Target[] {
   const isEmpty = ({ rows }: Target) => tenants.some((tenant) => (rows.get(tenant)?.count ?? 0) === 0)
-  const family = ({ table }: Target) => nameOf(topOf(table, catalog))
-  const incomplete = new Set(targets.filter(isEmpty).map(family))
-  return targets.filter((target) => !incomplete.has(family(target)))
+  const incomplete = new Set(targets.filter(isEmpty).map((target) => familyOf(target, context)))
+  return targets.filter((target) => !incomplete.has(familyOf(target, context)))
 }
 
 /** The views whose rows come from tables among `complete` alone, and from tables that belong to no tenant. What a function gathers nobody knows. */

@@ -22,18 +22,18 @@ export function* viewAttempts(view: View, plot: Plot, scene: Scene): Generator<A
   }
 
   // The ids are first looked for in all lines as one text: a search a line and id took most of the attack.
-  const search = (tenants: string[]) => {
+  const search = (tenants: string[], most = 1000) => {
     const ids = tenants.flatMap((tenant) => canariesOf(scene, tenant)).map(quoteLiteral)
     return `with lines as materialized (select to_jsonb(v)::text as line from ${name} v limit 5000),
       found as materialized (
         select id from unnest(array[${ids.join(', ')}]) id
         where strpos((select string_agg(line, chr(10)) from lines), id) > 0
       )
-      select from lines where exists (select from found where strpos(line, id) > 0) limit 1000`
+      select from lines where exists (select from found where strpos(line, id) > 0) limit ${most}`
   }
   yield attempt(
     'search through the view',
-    [step(search([plot.victim])), step(search([plot.victim]), plot.victim)],
+    [step(search([plot.victim])), step(search([plot.victim], 1), plot.victim)],
     judgeSearch,
   )
   yield attempt(
