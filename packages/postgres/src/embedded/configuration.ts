@@ -2,7 +2,10 @@ import { UsageError } from '@imhotep/base'
 
 export const configurationFile = 'imhotep.conf'
 
-/** Loopback only, and no unix socket: its path may be longer than the 107 bytes that the system allows. */
+/**
+ * Loopback only, and no unix socket: its path may be longer than the 107 bytes that the system allows. What rows and
+ * statements hold stays out of the log: neither the detail of an error nor its statement.
+ */
 const defaults = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
@@ -10,6 +13,8 @@ const defaults = {
   timezone: 'UTC',
   log_timezone: 'UTC',
   log_line_prefix: '%m [%p] ',
+  log_error_verbosity: 'terse',
+  log_min_error_statement: 'panic',
 }
 
 /**

@@ -70,6 +70,22 @@ test('startEmbedded: makes a UTF-8 server with a password, on the loopback only,
   await server.stop()
 })
 
+test('startEmbedded: what a row and a statement hold stays out of the log', async () => {
+  const directory = await makeDirectory()
+  const server = await startEmbedded({ directory, version: testVersion(), settings: { fsync: 'off' } })
+  const db = connect(server.url(), { max: 1 })
+  await db.query(
+    'create table patients (name text, born date constraint patients_born_past check (born < current_date))',
+  )
+
+  await assert.rejects(db.query(`insert into patients values ('Asha Example', '2999-01-01')`))
+
+  await db.close()
+  const log = await readFile(join(directory, 'server.log'), 'utf8')
+  assert.match(log, /violates check constraint "patients_born_past"/)
+  assert.doesNotMatch(log, /Asha Example/)
+})
+
 test('startEmbedded: refuses a wrong password and shows the right one in no process list', async () => {
   const server = await startEmbedded(embeddedOptions(await makeStoppedServer()))
   const { password } = new URL(server.url())
