@@ -200,7 +200,7 @@ async function readAll({ source, tables }: Move): Promise<Buffer[]> {
       chunk.last;
       chunk = await snapshot.chunk(table, chunk.last, 20_000)
     ) {
-      chunks.push(chunk.text)
+      chunks.push(chunk.data)
     }
   }
   await snapshot.close()

@@ -99,8 +99,10 @@ export interface LogReader extends AsyncIterable<LogTransaction> {
 
 export interface Snapshot {
   readonly position: Position
-  /** The next rows in key order, as PostgreSQL's COPY reads them in text form (columns in the order of the table). */
-  chunk(table: MovedTable, after: Key | null, limit: number): Promise<Chunk>
+  /** The next rows in key order, as PostgreSQL's COPY reads them (columns in the order of the table). Default in text form. */
+  chunk(table: MovedTable, after: Key | null, limit: number, format?: CopyFormat): Promise<Chunk>
+  /** The types of the columns when `chunk` can give rows in binary form, else null. */
+  binaryTypes(table: MovedTable): readonly string[] | null
   /** Number and digest of the rows in (after, after + limit rows]: the same text on both sides when the rows are the same. */
   digestNext(table: MovedTable, after: Key | null, limit: number): Promise<RangeDigest>
   /** Number and digest of the rows in (after, upto]; a null end is open. */
@@ -110,9 +112,12 @@ export interface Snapshot {
   close(): Promise<void>
 }
 
+export type CopyFormat = 'text' | 'binary'
+
 export interface Chunk {
   readonly rows: number
-  readonly text: Buffer
+  readonly format: CopyFormat
+  readonly data: Buffer
   /** Key of the last row; null when there were no rows left. */
   readonly last: Key | null
 }
@@ -133,8 +138,13 @@ export interface RowDigest {
 
 /** The database of a service: what a PostgreSQL side can do beyond being a side. */
 export interface ServiceDatabase extends Side {
-  /** Loads a chunk and remembers its end, in one transaction: a chunk is there once or not at all. */
+  /**
+   * Loads a chunk and remembers its end, in one transaction: a chunk is there once or not at all. The chunk without rows
+   * ends the table: until then it may lack its primary key.
+   */
   load(table: MovedTable, chunk: Chunk): Promise<void>
+  /** The types of the columns when `load` takes rows in binary form, else null. */
+  binaryTypes(table: MovedTable): Promise<readonly string[] | null>
   loaded(table: MovedTable): Promise<{ readonly rows: number; readonly last: Key | null; readonly complete: boolean }>
   /** Rows whose foreign key inside the service leads nowhere. */
   orphans(): Promise<{ readonly table: TableName; readonly constraint: string; readonly rows: number }[]>

@@ -31,7 +31,7 @@ async function copy(snapshot: Snapshot, to: ServiceDatabase, table: MovedTable):
   for (let last: Key | null = null; ;) {
     const chunk = await snapshot.chunk(table, last, 100)
     await to.load(table, chunk)
-    if (chunk.rows < 100) return
+    if (chunk.last === null) return
     last = chunk.last
   }
 }

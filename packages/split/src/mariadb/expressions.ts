@@ -19,12 +19,17 @@ export function neutralText(column: LocalColumn): string {
 
 /** The value in COPY's text form, never NULL. */
 export function copyText(column: LocalColumn): string {
-  const { family } = column
-  const value = neutralText(column)
-  // hex digits hold nothing to escape but the mark in front
-  const escaped =
-    family === 'bytes' ? String.raw`concat('\\\\x', hex(${column.sql}))` : holdsAnyText(column) ? escape(value) : value
+  const escaped = escapedText(column)
   return column.notNull && column.moved.zeroDate === undefined ? escaped : String.raw`ifnull(${escaped}, '\\N')`
+}
+
+function escapedText(column: LocalColumn): string {
+  const { family, sql } = column
+  // hex digits hold nothing to escape but the mark in front
+  if (family === 'bytes') return String.raw`concat('\\\\x', hex(${sql}))`
+  // PostgreSQL reads zeros at the end of a fraction as well
+  if (isMoment(column)) return cleaned(column, family === 'timestamp' ? `concat(${sql}, '+00')` : sql)
+  return holdsAnyText(column) ? escape(neutralText(column)) : neutralText(column)
 }
 
 /** The text of a value that both servers write the same way (split.md 4); null for NULL. */
@@ -84,8 +89,10 @@ function holdsAnyText({ family, type }: LocalColumn): boolean {
   return (family === 'enum' || family === 'set') && type.labels.some((label) => /[\\\t\n\r"]/.test(label))
 }
 
+/** Most texts hold nothing to escape: to look once is cheaper than to replace four times. */
 function escape(sql: string): string {
-  return String.raw`replace(replace(replace(replace(${sql}, '\\', '\\\\'), '\t', '\\t'), '\n', '\\n'), '\r', '\\r')`
+  const escaped = String.raw`replace(replace(replace(replace(${sql}, '\\', '\\\\'), '\t', '\\t'), '\n', '\\n'), '\r', '\\r')`
+  return String.raw`if(${sql} regexp '[\\\\\t\n\r]', ${escaped}, ${sql})`
 }
 
 /** Labels of a set never hold a comma. */

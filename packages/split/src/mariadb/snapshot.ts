@@ -72,6 +72,7 @@ function readFrom(session: Session, position: Position, layoutOf: (table: MovedT
   return {
     position,
     chunk: (table, after, limit) => readChunk(session, layoutOf(table), after, limit),
+    binaryTypes: () => null,
     digestNext: async (table, after, limit) => {
       const range = await rangeOf(table, after, null)
       const last = await keyAt(range, limit)
@@ -97,9 +98,9 @@ async function readChunk(session: Session, layout: Layout, after: Key | null, li
     String.raw`select concat_ws('\t', ${values.join(', ')}) from ${layout.sql}` +
       ` where ${inRange(layout, 'index', after, null)} order by ${orderBy(layout, 'index')} limit ${limit}`,
   )
-  if (count === 0) return { rows: 0, text, last: null }
+  if (count === 0) return { rows: 0, format: 'text', data: text, last: null }
   const last = lastRow(text)
-  return { rows: count, text, last: layout.keyAt.map((at) => last[at] as string) }
+  return { rows: count, format: 'text', data: text, last: layout.keyAt.map((at) => last[at] as string) }
 }
 
 /** The key of the row `count` rows behind `after`; null when there are fewer. */

@@ -24,6 +24,12 @@ export const bookkeepingSchema = `
   );
   comment on table imhotep_split.loaded is 'up to which key the rows of a table are copied';
 
+  create table if not exists imhotep_split.later_keys (
+    table_oid oid primary key,
+    definition text not null
+  );
+  comment on table imhotep_split.later_keys is 'primary keys that are made when all rows of their table are copied';
+
   create table if not exists imhotep_split.dropped_keys (
     table_schema text not null,
     table_name text not null,
@@ -52,7 +58,8 @@ const prepared = new WeakSet<Connection>()
 export async function prepareBookkeeping(session: Connection): Promise<void> {
   if (prepared.has(session)) return
   const [row] = await session.query<{ complete: boolean }>(
-    `select to_regprocedure('imhotep_split.refuse()') is not null as complete`,
+    `select to_regprocedure('imhotep_split.refuse()') is not null
+        and to_regclass('imhotep_split.later_keys') is not null as complete`,
   )
   if (!row?.complete) {
     await session.script(

@@ -1,8 +1,18 @@
+import type { Key } from '../model.ts'
+import type { Layout } from './layout.ts'
+
 const newline = 10
 const escapes: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v' }
 
-/** Rows of a text that COPY wrote: line ends inside of values are escaped. */
-export function countRows(text: Buffer): number {
+/** Number of the rows that COPY wrote in text form, and the key of the last one. */
+export function readText(text: Buffer, { keyAt }: Layout): { readonly rows: number; readonly last: Key | null } {
+  if (text.length === 0) return { rows: 0, last: null }
+  const last = lastRow(text)
+  return { rows: countRows(text), last: keyAt.map((at) => last[at] as string) }
+}
+
+/** Line ends inside of values are escaped. */
+function countRows(text: Buffer): number {
   let rows = 0
   for (let at = text.indexOf(newline); at >= 0; at = text.indexOf(newline, at + 1)) rows++
   return rows

@@ -53,9 +53,9 @@ test('log: a row of every type arrives as COPY writes it, and both sides digest 
   const changes = await follow(['types'], typesRows)
 
   const snapshot = await two.source.snapshot([table('types')], { exact: false })
-  const { text } = await snapshot.chunk(table('types'), null, 100)
+  const { data } = await snapshot.chunk(table('types'), null, 100)
   await snapshot.close()
-  const copied = text
+  const copied = data
     .toString()
     .trimEnd()
     .split('\n')

@@ -4,10 +4,11 @@ import { forgetApplied, readApplied } from './apply.ts'
 import { Cascades } from './cascade.ts'
 import { readSharedCatalog } from './catalog.ts'
 import { closeChangeLog, openChangeLog } from './change-log.ts'
+import { binaryTypes } from './copy-binary.ts'
 import type { Origin } from './digest.ts'
 import { fenceTables, unfenceTables } from './fence.ts'
 import { dropForeignKeys, restoreForeignKeys } from './foreign-keys.ts'
-import type { End } from './layout.ts'
+import { readLayout, type End } from './layout.ts'
 import { dropOrderIndexes, loadChunk, readLoaded } from './load.ts'
 import { readChangeLog } from './log-reader.ts'
 import { LogWriters } from './log-writers.ts'
@@ -50,6 +51,7 @@ export async function openServiceDatabase(url: string, options: ServiceDatabaseO
   return {
     ...side,
     load: (table, chunk) => sessions.use((session) => loadChunk(session, table, chunk)),
+    binaryTypes: (table) => sessions.use(async (session) => binaryTypes(await readLayout(session, table, 'target'))),
     loaded: (table) => sessions.use((session) => readLoaded(session, table)),
     orphans: () => sessions.use((session) => findOrphans(session, foreignKeys)),
     async closeLog(log) {

@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openReplication, type Connection } from '@imhotep/postgres'
 import type { Key, MovedTable, Position } from '../model.ts'
-import type { Chunk, RangeDigest, RowDigest, Snapshot } from '../side.ts'
-import { countRows, lastRow } from './copy-text.ts'
+import type { Chunk, CopyFormat, RangeDigest, RowDigest, Snapshot } from '../side.ts'
+import { binaryTypes, readBinary } from './copy-binary.ts'
+import { readText } from './copy-text.ts'
 import { columnDigests, rowText, type Origin } from './digest.ts'
 import { WritersBusyError } from './errors.ts'
 import { inRange, orderBy } from './key-range.ts'
@@ -97,7 +98,9 @@ function readFrom(
   const walks = new Map<string, ReadonlyMap<string, RangeDigest>>()
   return {
     position,
-    chunk: (table, after, limit) => sessions.use((session) => readChunk(session, layoutOf(table), after, limit)),
+    chunk: (table, after, limit, format = 'text') =>
+      sessions.use((session) => readChunk(session, layoutOf(table), after, limit, format)),
+    binaryTypes: (table) => binaryTypes(layoutOf(table)),
     async digestNext(table, after, limit) {
       const layout = layoutOf(table)
       if (!isUnindexed(layout)) return digest(table, after, null, limit)
@@ -112,18 +115,22 @@ function readFrom(
   }
 }
 
-async function readChunk(session: Connection, layout: Layout, after: Key | null, limit: number): Promise<Chunk> {
+async function readChunk(
+  session: Connection,
+  layout: Layout,
+  after: Key | null,
+  limit: number,
+  format: CopyFormat,
+): Promise<Chunk> {
   const columns = layout.columns.map(({ sql }) => sql).join(', ')
   const pieces: Buffer[] = []
   const rows = session.copyTo(
     `copy (select ${columns} from ${layout.sql} where ${inRange(layout, 'index', after, null)}` +
-      ` order by ${orderBy(layout, 'index')} limit ${limit}) to stdout`,
+      ` order by ${orderBy(layout, 'index')} limit ${limit}) to stdout (format ${format})`,
   )
   for await (const piece of rows) pieces.push(piece)
-  const text = Buffer.concat(pieces)
-  if (text.length === 0) return { rows: 0, text, last: null }
-  const last = lastRow(text)
-  return { rows: countRows(text), text, last: layout.keyAt.map((at) => last[at] as string) }
+  const data = Buffer.concat(pieces)
+  return { format, data, ...(format === 'binary' ? readBinary(data, layout) : readText(data, layout)) }
 }
 
 async function digestRows(

@@ -1,5 +1,5 @@
 import { tableId, type MovedTable } from '../model.ts'
-import type { Snapshot } from '../side.ts'
+import type { CopyFormat, ServiceDatabase, Snapshot } from '../side.ts'
 import { allTables, type Move } from './move.ts'
 import { createProgress } from './progress.ts'
 import { createThrottle } from './throttle.ts'
@@ -9,9 +9,11 @@ import { createThrottle } from './throttle.ts'
  * a copy that was killed goes on where it was, under a new snapshot: the log, read from before the first one, makes it whole.
  */
 export async function copyTables(move: Move): Promise<{ readonly rows: number }> {
+  const estimated = estimatedRows(move)
+  estimated.catch(() => undefined) // told below, unless there is no snapshot
   const snapshot = await move.source.snapshot(allTables(move), { exact: false })
   try {
-    const total = await estimatedRows(move)
+    const total = await estimated
     const progress = createProgress(total, (text) => move.say(`copying ${move.service}: ${text}`))
     for (const table of allTables(move)) await copyTable(move, snapshot, table, progress.add)
     return { rows: progress.done }
@@ -31,7 +33,8 @@ async function copyTable(
   onRows(rows)
   if (complete) return
   const throttle = createThrottle(options.throttle)
-  const read = (after: typeof last) => throttle(() => snapshot.chunk(table, after, options.chunkRows))
+  const format = await commonFormat(snapshot, target, table)
+  const read = (after: typeof last) => throttle(() => snapshot.chunk(table, after, options.chunkRows, format))
   let next = read(last)
   for (;;) {
     signal.throwIfAborted()
@@ -43,6 +46,12 @@ async function copyTable(
     if (chunk.last === null) return
     onRows(chunk.rows)
   }
+}
+
+/** Neither server has to write and read text where both know the same binary form. */
+async function commonFormat(snapshot: Snapshot, target: ServiceDatabase, table: MovedTable): Promise<CopyFormat> {
+  const types = snapshot.binaryTypes(table)
+  return types !== null && types.join() === (await target.binaryTypes(table))?.join() ? 'binary' : 'text'
 }
 
 async function estimatedRows(move: Move): Promise<number> {

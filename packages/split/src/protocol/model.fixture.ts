@@ -125,9 +125,10 @@ export function modelSide(server: ModelServer, process: ModelProcess): ServiceDa
       process.call(() => {
         server.hasForeignKeys = true
       }),
-    load: (table, { text, last, rows }) =>
+    binaryTypes: async () => null,
+    load: (table, { data, last, rows }) =>
       process.call(() => {
-        const loaded = (JSON.parse(text.toString() || '[]') as Row[]).map((row): Change => ({
+        const loaded = (JSON.parse(data.toString() || '[]') as Row[]).map((row): Change => ({
           table,
           kind: 'insert',
           row,
@@ -156,9 +157,10 @@ function snapshotOf(rows: ReadonlyMap<string, Row>, position: Position, process:
     chunk: (_, after, limit) =>
       process.call(() => {
         const found = between(after, null).slice(0, limit)
-        const text = Buffer.from(JSON.stringify(found.map(([, row]) => row)))
-        return { rows: found.length, text, last: digest(found).last }
+        const data = Buffer.from(JSON.stringify(found.map(([, row]) => row)))
+        return { rows: found.length, format: 'text', data, last: digest(found).last }
       }),
+    binaryTypes: () => null,
     digestNext: (_, after, limit) => process.call(() => digest(between(after, null).slice(0, limit))),
     digestRange: (_, after, upto) => process.call(() => digest(between(after, upto))),
     rowDigests: (_, after, upto) =>

@@ -63,12 +63,12 @@ async function exportTable(
     const chunks: ExportedChunk[] = []
     for (let after: Key | null = null; ;) {
       signal.throwIfAborted()
-      const { rows, text, last } = await snapshot.chunk(table, after, chunkRows)
+      const { rows, data, last } = await snapshot.chunk(table, after, chunkRows)
       if (last === null) break
       const { digest } = await snapshot.digestRange(table, after, last)
-      hash.update(text)
-      await file.writeFile(text)
-      chunks.push({ bytes: text.length, rows, last, digest })
+      hash.update(data)
+      await file.writeFile(data)
+      chunks.push({ bytes: data.length, rows, last, digest })
       onRows(rows)
       after = last
     }

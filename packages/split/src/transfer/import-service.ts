@@ -71,15 +71,15 @@ async function loadTable(
     for (const chunk of chunks) {
       signal.throwIfAborted()
       if (rows >= loaded.rows) {
-        const text = Buffer.alloc(chunk.bytes)
-        await handle.read(text, 0, chunk.bytes, offset)
-        await target.load(table, { rows: chunk.rows, text, last: chunk.last })
+        const data = Buffer.alloc(chunk.bytes)
+        await handle.read(data, 0, chunk.bytes, offset)
+        await target.load(table, { rows: chunk.rows, format: 'text', data, last: chunk.last })
         onRows(chunk.rows)
       }
       offset += chunk.bytes
       rows += chunk.rows
     }
-    await target.load(table, { rows: 0, text: Buffer.alloc(0), last: null })
+    await target.load(table, { rows: 0, format: 'text', data: Buffer.alloc(0), last: null })
   } finally {
     await handle.close()
   }
