@@ -24,6 +24,9 @@ create table audit.audit_chain_anchors (
   constraint audit_chain_anchors_log_known check (log_name in ('audit_logs', 'phi_access_logs')),
   constraint audit_chain_anchors_range check (to_txid > from_txid),
   constraint audit_chain_anchors_leaf_per_row check (octet_length(leaves) = row_count * 24),
+  constraint audit_chain_anchors_signature_whole check (
+    (signature is null) = (key_kid is null) and octet_length(signature) = 64
+  ),
   constraint audit_chain_anchors_chained check (
     digest = sha256(prev_digest || root || int8send(row_count) || int8send(seal_no) || int8send(from_txid) || int8send(to_txid))
   )

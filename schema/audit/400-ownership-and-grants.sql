@@ -13,14 +13,17 @@ to kernel_app;
 
 grant execute on function
   audit.get_audit_logs_time_range(timestamptz, timestamptz, uuid, text, int), audit.get_compliance_summary(date, date),
-  audit.verify_chain(text), audit.chain_head(text),
+  audit.verify_chain(text), audit.chain_head(text), audit.seal_signatures(text),
   audit.archived_audit_logs(timestamptz, timestamptz, uuid, text, int),
   audit.archived_phi_access_logs(timestamptz, timestamptz, uuid),
   audit.archives_between(text, timestamptz, timestamptz, bigint, bigint), audit.unpack_archive(audit.audit_archives),
   audit.decode_rows(bytea, jsonb), audit.decompress(bytea, text)
 to audit_reader;
 
-grant execute on function audit.seal(text), audit.verify_chain(text), audit.chain_head(text) to imhotep_platform;
+grant execute on function
+  audit.seal(text), audit.digest_to_sign(text), audit.seal_signed(text, bigint, bytea, text), audit.seal_signatures(text),
+  audit.verify_chain(text), audit.chain_head(text)
+to imhotep_platform;
 
 grant usage on schema audit to imhotep_platform;
 

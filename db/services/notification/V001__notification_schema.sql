@@ -2416,6 +2416,9 @@ create table if not exists audit.audit_chain_anchors (
   constraint audit_chain_anchors_log_known check (log_name in ('audit_logs', 'phi_access_logs')),
   constraint audit_chain_anchors_range check (to_txid > from_txid),
   constraint audit_chain_anchors_leaf_per_row check (octet_length(leaves) = row_count * 24),
+  constraint audit_chain_anchors_signature_whole check (
+    (signature is null) = (key_kid is null) and octet_length(signature) = 64
+  ),
   constraint audit_chain_anchors_chained check (
     digest = sha256(prev_digest || root || int8send(row_count) || int8send(seal_no) || int8send(from_txid) || int8send(to_txid))
   ),
@@ -4113,64 +4116,6 @@ $$;
 
 comment on function audit.hashed_rows(text, bigint, bigint) is 'about=The rows, archived ones too, that a seal over the transactions [from, to) covers, with their hashes.';
 
-create or replace function audit.seal(p_log text) returns bigint
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_tenant uuid := core.require_tenant();
-  v_last record;
-  v_no bigint;
-  v_from bigint;
-  v_to bigint := pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text::bigint;
-  v_prev bytea;
-  v_count bigint;
-  v_leaves bytea;
-  v_root bytea;
-begin
-  -- one sealer a tenant and log; another one has nothing to do
-  if not pg_catalog.pg_try_advisory_xact_lock(pg_catalog.hashtextextended('audit.seal:' || p_log || v_tenant::text, 0)) then
-    return 0;
-  end if;
-  select a.seal_no, a.to_txid, a.digest into v_last
-  from audit.audit_chain_anchors a
-  where a.tenant_id = v_tenant and a.log_name = p_log
-  order by a.seal_no desc
-  limit 1;
-  v_no := coalesce(v_last.seal_no, 0) + 1;
-  v_from := coalesce(v_last.to_txid, 0::bigint);
-  v_prev := coalesce(v_last.digest, pg_catalog.decode(pg_catalog.repeat('00', 32), 'hex'));
-  if v_to <= v_from then
-    return 0;
-  end if;
-
-  select
-    pg_catalog.count(*),
-    pg_catalog.string_agg(pg_catalog.int8send(r.seq) || pg_catalog.substr(r.hash, 1, 16), ''::bytea order by r.txid, r.seq),
-    pg_catalog.sha256(pg_catalog.string_agg(r.hash, ''::bytea order by r.txid, r.seq))
-  into v_count, v_leaves, v_root
-  from audit.hashed_log_rows(p_log, v_from, v_to) r;
-  if v_count = 0 then
-    return 0;
-  end if;
-
-  insert into audit.audit_chain_anchors (
-    tenant_id, log_name, seal_no, from_txid, to_txid, row_count, leaves, root, prev_digest, digest
-  )
-  values (
-    v_tenant, p_log, v_no, v_from, v_to, v_count, v_leaves, v_root, v_prev,
-    audit.seal_digest(v_prev, v_root, v_count, v_no, v_from, v_to)
-  );
-  if p_log = 'audit_logs' then
-    perform audit.add_to_rollups(v_from, v_to);
-  end if;
-  return v_count;
-end
-$$;
-
-comment on function audit.seal(text) is 'about=Seals the rows of the tenant''s log that can no longer change and adds them to the rollups; returns how many.';
-
 create or replace function audit.seal_digest(p_prev bytea, p_root bytea, p_count bigint, p_no bigint, p_from bigint, p_to bigint) returns bytea
   language sql
   immutable
@@ -4184,6 +4129,162 @@ as $$
 $$;
 
 comment on function audit.seal_digest(bytea, bytea, bigint, bigint, bigint, bigint) is 'about=What a seal stores as its digest.';
+
+-- One sealer a tenant and log: another one has nothing to do.
+create or replace function audit.may_seal(p_log text) returns boolean
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  select pg_catalog.pg_try_advisory_xact_lock(
+    pg_catalog.hashtextextended('audit.seal:' || p_log || core.require_tenant()::text, 0)
+  )
+$$;
+
+comment on function audit.may_seal(text) is 'about=Takes the right to seal a log of the tenant until the transaction ends; false while another one has it.';
+
+create or replace function audit.next_seal(p_log text, p_to bigint) returns audit.audit_chain_anchors
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_last audit.audit_chain_anchors;
+  v_next audit.audit_chain_anchors;
+begin
+  select a.* into v_last
+  from audit.audit_chain_anchors a
+  where a.tenant_id = core.require_tenant() and a.log_name = p_log
+  order by a.seal_no desc
+  limit 1;
+  v_next.tenant_id := core.require_tenant();
+  v_next.log_name := p_log;
+  v_next.seal_no := coalesce(v_last.seal_no, 0) + 1;
+  v_next.from_txid := coalesce(v_last.to_txid, 0);
+  v_next.to_txid := p_to;
+  v_next.prev_digest := coalesce(v_last.digest, pg_catalog.decode(pg_catalog.repeat('00', 32), 'hex'));
+  if v_next.to_txid <= v_next.from_txid then
+    return null;
+  end if;
+
+  select
+    pg_catalog.count(*),
+    pg_catalog.string_agg(pg_catalog.int8send(r.seq) || pg_catalog.substr(r.hash, 1, 16), ''::bytea order by r.txid, r.seq),
+    pg_catalog.sha256(pg_catalog.string_agg(r.hash, ''::bytea order by r.txid, r.seq))
+  into v_next.row_count, v_next.leaves, v_next.root
+  from audit.hashed_log_rows(p_log, v_next.from_txid, v_next.to_txid) r;
+  if v_next.row_count = 0 then
+    return null;
+  end if;
+  v_next.digest := audit.seal_digest(
+    v_next.prev_digest, v_next.root, v_next.row_count, v_next.seal_no, v_next.from_txid, v_next.to_txid
+  );
+  return v_next;
+end
+$$;
+
+comment on function audit.next_seal(text, bigint) is 'about=The seal that would close the rows of the tenant''s log before transaction p_to; null when there are none.';
+
+create or replace function audit.add_seal(p_seal audit.audit_chain_anchors) returns bigint
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into audit.audit_chain_anchors (
+    tenant_id, log_name, seal_no, from_txid, to_txid, row_count, leaves, root, prev_digest, digest, signature, key_kid
+  )
+  values (
+    p_seal.tenant_id, p_seal.log_name, p_seal.seal_no, p_seal.from_txid, p_seal.to_txid, p_seal.row_count, p_seal.leaves,
+    p_seal.root, p_seal.prev_digest, p_seal.digest, p_seal.signature, p_seal.key_kid
+  );
+  if p_seal.log_name = 'audit_logs' then
+    perform audit.add_to_rollups(p_seal.from_txid, p_seal.to_txid);
+  end if;
+  return p_seal.row_count;
+end
+$$;
+
+comment on function audit.add_seal(audit.audit_chain_anchors) is 'about=Writes a seal and adds its rows to the rollups; returns how many.';
+
+create or replace function audit.seal(p_log text) returns bigint
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_seal audit.audit_chain_anchors;
+begin
+  if not audit.may_seal(p_log) then
+    return 0;
+  end if;
+  v_seal := audit.next_seal(p_log, pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text::bigint);
+  if v_seal.digest is null then
+    return 0;
+  end if;
+  return audit.add_seal(v_seal);
+end
+$$;
+
+comment on function audit.seal(text) is 'about=Seals the rows of the tenant''s log that can no longer change and adds them to the rollups; returns how many.';
+
+-- The key that signs seals is never in the database: whoever seals asks for the digest, signs it and comes back with the
+-- signature in the same transaction. The seal is computed again then, so that nobody can have a digest of his own stored.
+create or replace function audit.digest_to_sign(p_log text, out to_txid bigint, out digest bytea)
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_seal audit.audit_chain_anchors;
+begin
+  if not audit.may_seal(p_log) then
+    return;
+  end if;
+  v_seal := audit.next_seal(p_log, pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text::bigint);
+  to_txid := v_seal.to_txid;
+  digest := v_seal.digest;
+end
+$$;
+
+comment on function audit.digest_to_sign(text) is 'about=The digest of the next seal of the tenant''s log, for whoever signs it and calls audit.seal_signed in the same transaction; null when there is nothing to seal.';
+
+create or replace function audit.seal_signed(p_log text, p_to_txid bigint, p_signature bytea, p_key_kid text) returns bigint
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_seal audit.audit_chain_anchors;
+begin
+  if p_to_txid > pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text::bigint or not audit.may_seal(p_log) then
+    raise exception 'this range of % cannot be sealed yet', p_log
+      using errcode = '40001', hint = 'ask audit.digest_to_sign in the same transaction';
+  end if;
+  v_seal := audit.next_seal(p_log, p_to_txid);
+  if v_seal.digest is null then
+    return 0;
+  end if;
+  v_seal.signature := p_signature;
+  v_seal.key_kid := p_key_kid;
+  return audit.add_seal(v_seal);
+end
+$$;
+
+comment on function audit.seal_signed(text, bigint, bytea, text) is 'about=Seals the rows of the tenant''s log before transaction p_to_txid with the Ed25519 signature of the digest that audit.digest_to_sign gave; returns how many. 40001 that range still changes or somebody else seals it.';
+
+create or replace function audit.seal_signatures(p_log text) returns table (seal_no bigint, digest bytea, signature bytea, key_kid text)
+  language sql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select a.seal_no, a.digest, a.signature, a.key_kid
+  from audit.audit_chain_anchors a
+  where a.tenant_id = core.require_tenant() and a.log_name = p_log
+  order by a.seal_no
+$$;
+
+comment on function audit.seal_signatures(text) is 'about=Digest and signature of every seal of the tenant''s log, for whoever has the public key: the database has none.';
 
 create or replace function audit.add_to_rollups(p_from bigint, p_to bigint) returns void
   language plpgsql
@@ -5738,14 +5839,17 @@ to kernel_app;
 
 grant execute on function
   audit.get_audit_logs_time_range(timestamptz, timestamptz, uuid, text, int), audit.get_compliance_summary(date, date),
-  audit.verify_chain(text), audit.chain_head(text),
+  audit.verify_chain(text), audit.chain_head(text), audit.seal_signatures(text),
   audit.archived_audit_logs(timestamptz, timestamptz, uuid, text, int),
   audit.archived_phi_access_logs(timestamptz, timestamptz, uuid),
   audit.archives_between(text, timestamptz, timestamptz, bigint, bigint), audit.unpack_archive(audit.audit_archives),
   audit.decode_rows(bytea, jsonb), audit.decompress(bytea, text)
 to audit_reader;
 
-grant execute on function audit.seal(text), audit.verify_chain(text), audit.chain_head(text) to imhotep_platform;
+grant execute on function
+  audit.seal(text), audit.digest_to_sign(text), audit.seal_signed(text, bigint, bytea, text), audit.seal_signatures(text),
+  audit.verify_chain(text), audit.chain_head(text)
+to imhotep_platform;
 
 grant usage on schema audit to imhotep_platform;
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -155,6 +156,40 @@ test('imhotep audit seal, then verify: answers each log of each tenant without a
   assert.equal(verify.code, 0)
   assert.deepEqual(Object.keys(verify.answer), ['command', 'ok', 'target', 'action', 'logs'])
   assert.ok(verify.answer.logs.some(({ sealedRows }: { sealedRows: number }) => sealedRows > 0))
+})
+
+test('imhotep audit: seals with a key and verifies with its public half; wrong files and options are told', async () => {
+  await using database = await demoDatabase()
+  const directory = mkdtempSync(join(tmpdir(), 'imhotep-key-'))
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519')
+  writeFileSync(join(directory, 'key.pem'), privateKey.export({ type: 'pkcs8', format: 'pem' }))
+  writeFileSync(join(directory, 'key.pub'), publicKey.export({ type: 'spki', format: 'pem' }))
+  const before = await runJson(['audit', 'verify', '--public-key', 'key.pub'], database, directory)
+  const db = connect(database.url, { max: 1 })
+  await db.query(
+    `insert into audit.audit_logs (tenant_id, action, schema_name, table_name) select id, 'export', 'x', 'y' from core.tenants`,
+  )
+  await db.query(
+    `insert into audit.phi_access_logs (tenant_id, resource_type, access_kind, purpose_of_use)
+     select id, 'Patient', 'view', 'TREAT' from core.tenants`,
+  )
+  await db.close()
+
+  const wrong = await runJson(['audit', 'seal', '--key', 'key.pub'], database, directory)
+  const missing = await runJson(['audit', 'seal', '--key', 'none.pem'], database, directory)
+  const misplaced = await runJson(['audit', 'pack', '--key', 'key.pem'], database, directory)
+  const seal = await runJson(['audit', 'seal', '--key', 'key.pem'], database, directory)
+  const verify = await runJson(['audit', 'verify', '--public-key', 'key.pub'], database, directory)
+  rmSync(directory, { recursive: true })
+
+  assert.equal(before.code, 1) // the seals of the demo have no signature
+  assert.equal(verify.code, 0)
+  assert.deepEqual(
+    new Set(verify.answer.logs.map(({ signedSeals }: { signedSeals: number }) => signedSeals)),
+    new Set([1]),
+  )
+  assert.deepEqual([wrong.code, missing.code, misplaced.code, seal.code], [2, 2, 2, 0])
+  assert.match(misplaced.answer.error.message, /--key is for: imhotep audit seal/)
 })
 
 test('imhotep audit pack: packs a month that ended long ago, and what it held verifies from the archive', async () => {

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
 import { after, test } from 'node:test'
 import { connect, type Database } from '@imhotep/postgres'
 import { hospitalDatabase, type TestDatabase } from '../../../tests/support/database.ts'
 import { contextOf, makeTenant } from '../../../tests/support/tenants.ts'
 import { sealAudit, verifyAuditChain, type ChainProblem } from './audit-seal.ts'
+import { readSealSigner, readSealVerifier } from './seal-signature.ts'
 import { withTenant } from './with-tenant.ts'
 
 let database: TestDatabase
@@ -110,6 +112,108 @@ for (const { name, sql, expected } of forgeries)
     const [report] = await verifyAuditChain(superuser)
     assert.deepEqual(report?.problems, expected)
   })
+
+function makeKey() {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519', {
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+  })
+  return { signer: readSealSigner(privateKey), publicPem: publicKey }
+}
+
+test('sealAudit: signs each seal, also after a change of the key, and vouches for those before the first', async () => {
+  await freshDatabase()
+  const [old, renewed] = [makeKey(), makeKey()]
+  for (const signer of [undefined, old.signer, renewed.signer]) {
+    await logEvents(3)
+    await sealAudit(superuser, signer)
+  }
+
+  const [both] = await verifyAuditChain(superuser, readSealVerifier(old.publicPem + renewed.publicPem))
+  const [one] = await verifyAuditChain(superuser, readSealVerifier(renewed.publicPem))
+  const [none] = await verifyAuditChain(superuser)
+
+  assert.deepEqual([both?.seals, both?.signedSeals, both?.sealedRows, both?.problems], [3, 2, 9, []])
+  assert.deepEqual(one?.problems, [{ seal: 2, seq: null, problem: `the public key ${old.signer.kid} was not given` }])
+  assert.deepEqual([none?.signedSeals, none?.problems], [null, []])
+})
+
+const rewrites: { name: string; sql: string; sign: 'other' | 'no'; problem: string }[] = [
+  { name: 'without signature', sign: 'no', sql: '', problem: 'no seal is signed' },
+  {
+    name: 'with the old signature',
+    sign: 'no',
+    sql: `update audit.audit_chain_anchors a set signature = o.signature, key_kid = o.key_kid from old_seals o`,
+    problem: 'the signature is of something else',
+  },
+  { name: 'with a key of his own', sign: 'other', sql: '', problem: 'was not given' },
+  {
+    name: 'with a key of his own under the name of ours',
+    sign: 'other',
+    sql: `update audit.audit_chain_anchors a set key_kid = o.key_kid from old_seals o`,
+    problem: 'the signature is of something else',
+  },
+]
+
+for (const { name, sql, sign, problem } of rewrites)
+  test(`verifyAuditChain: finds a chain that a superuser made anew ${name}`, async () => {
+    await freshDatabase()
+    const ours = makeKey()
+    await logEvents(4)
+    await sealAudit(superuser, ours.signer)
+
+    await forge(
+      `create table old_seals as select * from audit.audit_chain_anchors;
+       delete from audit.audit_logs where seq = 2; delete from audit.audit_chain_anchors`,
+    )
+    await sealAudit(superuser, sign === 'other' ? makeKey().signer : undefined)
+    if (sql !== '') await forge(sql)
+
+    const [blind] = await verifyAuditChain(superuser)
+    const [report] = await verifyAuditChain(superuser, readSealVerifier(ours.publicPem))
+    assert.deepEqual(blind?.problems, [])
+    assert.equal(report?.problems.length, 1)
+    assert.match(report?.problems[0]?.problem ?? '', new RegExp(problem))
+  })
+
+test('verifyAuditChain: names a seal without signature behind a signed one', async () => {
+  await freshDatabase()
+  const ours = makeKey()
+  for (const signer of [ours.signer, undefined]) {
+    await logEvents(2)
+    await sealAudit(superuser, signer)
+  }
+
+  const [report] = await verifyAuditChain(superuser, readSealVerifier(ours.publicPem))
+
+  assert.deepEqual(report?.problems, [{ seal: 2, seq: null, problem: 'is not signed, although a seal before it is' }])
+})
+
+test('audit.seal_signed: takes no range that can still grow, and no signature that is none', async () => {
+  await freshDatabase()
+  await logEvents(1)
+  const sign = (toTxid: string, signature: string) =>
+    withTenant(superuser, contextOf(tenant), (tx) =>
+      tx.query(`select audit.seal_signed('audit_logs', ${toTxid}, ${signature}, 'kid')`),
+    )
+
+  await assert.rejects(sign('9223372036854775807', `decode(repeat('00', 64), 'hex')`), { sqlstate: '40001' })
+  await assert.rejects(sign(`pg_snapshot_xmin(pg_current_snapshot())::text::bigint`, `'\\x00'`), {
+    constraint: 'audit_chain_anchors_signature_whole',
+  })
+})
+
+test('readSealSigner, readSealVerifier: refuse what is no Ed25519 key', () => {
+  const rsa = generateKeyPairSync('rsa', {
+    modulusLength: 2048,
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+  })
+  for (const pem of ['', 'a secret', rsa.privateKey, rsa.publicKey]) {
+    assert.throws(() => readSealSigner(pem), { code: 'IMH_USAGE', message: /^the file holds no Ed25519 private key/ })
+    assert.throws(() => readSealVerifier(pem), { code: 'IMH_USAGE', message: /^the file holds no Ed25519 public key/ })
+  }
+})
 
 test('the rollups count every event once, sealed or not', async () => {
   await freshDatabase()

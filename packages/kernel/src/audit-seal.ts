@@ -1,4 +1,5 @@
 import type { Database, Transaction } from '@imhotep/postgres'
+import type { SealSigner, SealVerifier } from './seal-signature.ts'
 import { withTenant } from './with-tenant.ts'
 
 /** The logs that are sealed. */
@@ -21,6 +22,8 @@ export interface ChainReport {
   readonly head: string | null
   readonly sealedRows: number
   readonly unsealedRows: number
+  /** Seals with a signature that holds; null when no public key was given. */
+  readonly signedSeals: number | null
   readonly problems: readonly ChainProblem[]
 }
 
@@ -33,17 +36,40 @@ export interface ChainProblem {
 
 /**
  * Seals what can be sealed of every active tenant's logs, one transaction a tenant and log. For a role that sees all
- * tenants (imhotep_platform or the owner); run it every few seconds.
+ * tenants (imhotep_platform or the owner); run it every few seconds. With a signer each seal carries its signature.
  */
-export async function sealAudit(db: Database): Promise<SealedRange[]> {
+export async function sealAudit(db: Database, signer?: SealSigner): Promise<SealedRange[]> {
   return forEachLog(db, async (tx, tenant, log) => {
-    const [row] = await tx.query<{ rows: number }>('select audit.seal($1) as rows', [log])
-    return { tenant, log, rows: row?.rows ?? 0 }
+    const rows = signer ? await sealSigned(tx, log, signer) : await seal(tx, log)
+    return { tenant, log, rows }
   })
 }
 
-/** Recomputes every seal of every active tenant and reports each row and seal that is not as it was sealed. */
-export async function verifyAuditChain(db: Database): Promise<ChainReport[]> {
+async function seal(tx: Transaction, log: SealedLog): Promise<number> {
+  const [row] = await tx.query<{ rows: number }>('select audit.seal($1) as rows', [log])
+  return row?.rows ?? 0
+}
+
+async function sealSigned(tx: Transaction, log: SealedLog, signer: SealSigner): Promise<number> {
+  const [next] = await tx.query<{ to_txid: number | null; digest: Buffer | null }>(
+    'select to_txid, digest from audit.digest_to_sign($1)',
+    [log],
+  )
+  if (!next?.digest) return 0
+  const [row] = await tx.query<{ rows: number }>('select audit.seal_signed($1, $2, $3, $4) as rows', [
+    log,
+    next.to_txid,
+    signer.sign(next.digest),
+    signer.kid,
+  ])
+  return row?.rows ?? 0
+}
+
+/**
+ * Recomputes every seal of every active tenant and reports each row and seal that is not as it was sealed; with public keys
+ * also each seal whose signature does not hold.
+ */
+export async function verifyAuditChain(db: Database, verifier?: SealVerifier): Promise<ChainReport[]> {
   return forEachLog(db, async (tx, tenant, log) => {
     const [head] = await tx.query<ChainHead>(
       `select seal_no, encode(digest, 'hex') as head, sealed_rows, unsealed_rows from audit.chain_head($1)`,
@@ -52,6 +78,7 @@ export async function verifyAuditChain(db: Database): Promise<ChainReport[]> {
     const problems = await tx.query<ChainProblem>('select seal_no as seal, seq, problem from audit.verify_chain($1)', [
       log,
     ])
+    const signatures = verifier && (await checkSignatures(tx, log, verifier))
     return {
       tenant,
       log,
@@ -59,9 +86,45 @@ export async function verifyAuditChain(db: Database): Promise<ChainReport[]> {
       head: head?.head ?? null,
       sealedRows: head?.sealed_rows ?? 0,
       unsealedRows: head?.unsealed_rows ?? 0,
-      problems,
+      signedSeals: signatures?.valid ?? null,
+      problems: [...problems, ...(signatures?.problems ?? [])],
     }
   })
+}
+
+/**
+ * A signed seal vouches for those before it, since it holds the digest of the last: the first ones may be without. Behind
+ * a signed seal each has to be signed, and one at least.
+ */
+async function checkSignatures(tx: Transaction, log: SealedLog, verifier: SealVerifier) {
+  const seals = await tx.query<SignedSeal>(
+    'select seal_no, digest, signature, key_kid from audit.seal_signatures($1) order by seal_no',
+    [log],
+  )
+  const problems: ChainProblem[] = []
+  const tell = (seal: number, problem: string) => problems.push({ seal, seq: null, problem })
+  let valid = 0
+  let signed = false
+  for (const { seal_no: seal, digest, signature, key_kid: kid } of seals) {
+    if (signature === null || kid === null) {
+      if (signed) tell(seal, 'is not signed, although a seal before it is')
+      continue
+    }
+    signed = true
+    const holds = verifier.verify(kid, digest, signature)
+    if (holds) valid++
+    else tell(seal, holds === undefined ? `the public key ${kid} was not given` : 'the signature is of something else')
+  }
+  const last = seals.at(-1)
+  if (last && !signed) tell(last.seal_no, 'no seal is signed')
+  return { valid, problems }
+}
+
+interface SignedSeal {
+  readonly seal_no: number
+  readonly digest: Buffer
+  readonly signature: Buffer | null
+  readonly key_kid: string | null
 }
 
 interface ChainHead {

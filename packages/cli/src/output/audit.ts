@@ -29,16 +29,18 @@ function printPacked(months: readonly PackedPartition[], page: Page): void {
 }
 
 function printChains(logs: readonly ChainReport[], page: Page): void {
+  const isSigned = logs.some(({ signedSeals }) => signedSeals !== null)
   page.table(
-    logs.map(({ tenant, log, seals, sealedRows, unsealedRows, problems }) => [
+    logs.map(({ tenant, log, seals, signedSeals, sealedRows, unsealedRows, problems }) => [
       tenant,
       log,
       seals ?? 0,
+      ...(signedSeals === null ? [] : [signedSeals]),
       sealedRows,
       unsealedRows,
       problems.length,
     ]),
-    ['tenant', 'log', 'seals', 'rows sealed', 'not sealed yet', 'problems'],
+    ['tenant', 'log', 'seals', ...(isSigned ? ['signed'] : []), 'rows sealed', 'not sealed yet', 'problems'],
   )
   for (const { tenant, log, problems } of logs) {
     for (const { seal, seq, problem } of problems) {
