@@ -67,7 +67,7 @@ export async function copyFigures(servers: Servers, { scale }: BenchOptions) {
       after: empty,
     })
   } else skipped.push('pgloader: apt-get install pgloader')
-  const measured = await measure(cases, 3)
+  const measured = await measure(cases, 7)
 
   await copyTables(move)
   const verified = await measure([{ name: 'imhotep: every value compared', run: () => compareAll(move) }], 3)
@@ -134,7 +134,7 @@ export async function subscriptionFigures(servers: Servers, { scale }: BenchOpti
         },
       },
     ],
-    3,
+    7,
   )
   await own.close()
   await here.close()
