@@ -23,7 +23,8 @@ export default async function* report(events: AsyncIterable<TestEvent>): AsyncGe
     lastEvent = Date.now()
     if (event.type === 'test:start' || event.type === 'test:dequeue') running = event.data.name
     if (event.type === 'test:coverage') yield showCoverage(event.data)
-    if (event.type === 'test:diagnostic' && event.data.message.includes('code coverage'))
+    // what belongs to no test: an error that nobody waited for, coverage that cannot be read
+    if (event.type === 'test:diagnostic' && event.data.message.startsWith('Warning:'))
       yield `\n\n${event.data.message}\n`
     if (event.type !== 'test:pass' && event.type !== 'test:fail') continue
     if (isContainer(event)) continue

@@ -162,9 +162,11 @@ function runTests(part: string[], url: string, live: boolean): Promise<Result> {
     child.on('close', (code) => {
       if (!live) process.stdout.write(output)
       const [, passed, failed, skipped] = /(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\s*$/.exec(output) ?? []
+      const isSilent = code !== 0 && failed === '0'
+      if (isSilent) console.log(`\nFAILED no test, but their process ended with ${code}: ${part.join(' ')}`)
       resolve({
         passed: Number(passed ?? 0),
-        failed: Number(failed ?? 1),
+        failed: isSilent ? 1 : Number(failed ?? 1),
         skipped: Number(skipped ?? 0),
         ok: code === 0 && passed !== undefined,
       })
