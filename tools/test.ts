@@ -38,8 +38,14 @@ const directory = await mkdtemp(join((await roomyMemory()) ?? tmpdir(), 'imhotep
 const temporary = await mkdtemp(join(tmpdir(), 'imhotep-test-'))
 const servers: EmbeddedServer[] = []
 const children: ChildProcess[] = []
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-  process.on(signal, () => children.forEach((child) => child.kill('SIGTERM')))
+/** Files that are still to be run, a list for each process. */
+const waiting = parts()
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    waiting.length = 0
+    children.forEach((child) => child.kill('SIGTERM'))
+  })
+}
 
 try {
   process.exitCode = await main()
@@ -56,7 +62,6 @@ async function main(): Promise<number> {
   await chmod(temporary, 0o1777)
   const version = testVersion()
   console.log(`${files.length} test files on PostgreSQL ${version}, Node ${process.versions.node}`)
-  const waiting = parts()
   const results: Result[] = []
   const isOnly = waiting.length === 1
   const workers = Array.from({ length: Math.min(2, waiting.length) }, async (_, index) => {
