@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { UsageError } from '@imhotep/base'
 import { packAuditLogs, readSealSigner, readSealVerifier, sealAudit, verifyAuditChain } from '@imhotep/kernel'
 import { defineCommand } from '../command.ts'
 import type { Context } from '../context.ts'
 import { printAudit, type AuditData } from '../output/audit.ts'
+import { readText } from '../project/read-text.ts'
 import { withTarget } from '../target/open-target.ts'
 
 export const audit = defineCommand<AuditData>({
@@ -60,11 +60,5 @@ function readKeyFile<T>(
     const [flag, action] = option === 'key' ? ['--key', 'seal'] : ['--public-key', 'verify']
     throw new UsageError(`${flag} is for: imhotep audit ${action}`, { hint: 'leave it out' })
   }
-  let pem: string
-  try {
-    pem = readFileSync(resolve(context.cwd, file), 'utf8')
-  } catch (cause) {
-    throw new UsageError(`'${file}' cannot be read`, { hint: 'name a file that holds the key in PEM form', cause })
-  }
-  return read(pem)
+  return read(readText(resolve(context.cwd, file)))
 }

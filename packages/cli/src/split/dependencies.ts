@@ -17,8 +17,9 @@ import {
 } from '@imhotep/split'
 import type { Outcome } from '../command.ts'
 import type { Context } from '../context.ts'
+import { readText } from '../project/read-text.ts'
 import type { Target } from '../target/target.ts'
-import { mapFile, readText } from './files.ts'
+import { mapFile } from './files.ts'
 import type { SplitData } from './data.ts'
 
 /** Finds everything between services and holds it against the allow-list. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Key, MovedTable, Position } from '../model.ts'
 import type { Chunk, RangeDigest, RowDigest, Snapshot } from '../side.ts'
-import { lastRow } from '../postgres/copy-text.ts'
+import { lastKey } from '../postgres/copy-text.ts'
 import { jsonbText } from '../types/jsonb-text.ts'
 import { copyText, digestText, neutralText, nullBitmap } from './expressions.ts'
 import { KeyOrders } from './key-order.ts'
@@ -99,8 +99,7 @@ async function readChunk(session: Session, layout: Layout, after: Key | null, li
       ` where ${inRange(layout, 'index', after, null)} order by ${orderBy(layout, 'index')} limit ${limit}`,
   )
   if (count === 0) return { rows: 0, format: 'text', data: text, last: null }
-  const last = lastRow(text)
-  return { rows: count, format: 'text', data: text, last: layout.keyAt.map((at) => last[at] as string) }
+  return { rows: count, format: 'text', data: text, last: lastKey(text, layout.keyAt) }
 }
 
 /** The key of the row `count` rows behind `after`; null when there are fewer. */

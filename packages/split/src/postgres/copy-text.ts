@@ -7,8 +7,13 @@ const escapes: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r
 /** Number of the rows that COPY wrote in text form, and the key of the last one. */
 export function readText(text: Buffer, { keyAt }: Layout): { readonly rows: number; readonly last: Key | null } {
   if (text.length === 0) return { rows: 0, last: null }
+  return { rows: countRows(text), last: lastKey(text, keyAt) }
+}
+
+/** The key of the last row; `keyAt` are the positions of its columns. */
+export function lastKey(text: Buffer, keyAt: readonly number[]): Key {
   const last = lastRow(text)
-  return { rows: countRows(text), last: keyAt.map((at) => last[at] as string) }
+  return keyAt.map((at) => last[at] as string)
 }
 
 /** Line ends inside of values are escaped. */
@@ -19,7 +24,7 @@ function countRows(text: Buffer): number {
 }
 
 /** Values of the last row. */
-export function lastRow(text: Buffer): (string | null)[] {
+function lastRow(text: Buffer): (string | null)[] {
   const start = text.lastIndexOf(newline, text.length - 2) + 1
   return text
     .toString('utf8', start, text.length - 1)

@@ -85,11 +85,7 @@ export async function fillTables(
       copies.push({ target, tenant, sql })
     } else if (await makeRow(db, target.table, given, context)) made.push({ target, tenant })
   }
-  const copied = await attemptAll(
-    db,
-    copies.map(({ sql }) => sql),
-  )
-  made.push(...copies.filter((_, n) => copied[n]))
+  made.push(...(await succeeding(db, copies)))
   await attemptAll(
     db,
     made.flatMap(({ target, tenant }) => settleReferences(context, target, tenant)),
@@ -127,11 +123,16 @@ export async function fillPartitions(
       return [{ target, sql: copySql(target.table, `${parent.sqlName} where ${source}`, new Map([key]), context) }]
     })
   })
-  const copied = await attemptAll(
+  return [...new Set((await succeeding(db, copies)).map(({ target }) => target))]
+}
+
+/** Runs the statements of copies and returns the copies that were made. */
+async function succeeding<T extends { readonly sql: string }>(db: Querier, copies: readonly T[]): Promise<T[]> {
+  const succeeded = await attemptAll(
     db,
     copies.map(({ sql }) => sql),
   )
-  return [...new Set(copies.filter((_, n) => copied[n]).map(({ target }) => target))]
+  return copies.filter((_, n) => succeeded[n])
 }
 
 function withoutRows(target: Target, tenants: readonly string[]): string[] {
