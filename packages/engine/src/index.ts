@@ -92,8 +92,8 @@ export { isKnexMigration, planKnexSources, type PlannedSources } from './migrate
 export { unifiedDiff } from './migrate/line-diff.ts'
 
 export { applySeeds, type SeedOptions, type SeedResult } from './seed/apply-seeds.ts'
-export { SeedGuardError, SeedRefusedError } from './seed/errors.ts'
-export { seedFiles, type SeedKind } from './seed/seed-files.ts'
+export { SeedGuardError, SeedOrderError, SeedRefusedError } from './seed/errors.ts'
+export { seedFiles, type SeedFile, type SeedKind } from './seed/seed-files.ts'
 
 export * from './verify/index.ts'
 

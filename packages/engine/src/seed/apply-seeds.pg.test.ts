@@ -181,6 +181,29 @@ test('applySeeds: files that need not wait for each other run at the same time, 
     assert.equal(applied.at(-1)?.file, 'c/seed/system/010-rows.sql')
   }))
 
+test('applySeeds: of two files that wait for each other the server stops one, and it runs again', () =>
+  withDatabase(null, async (url, database) => {
+    await database.query('create sequence tries')
+    const crossing = (own: number, other: number) => `set local deadlock_timeout = '20ms';
+      select nextval('tries'), pg_advisory_xact_lock(${own});
+      do $$ begin
+        for n in 1..1000 loop
+          exit when exists (select from pg_locks where locktype = 'advisory' and objid = ${other} and granted)
+            or (select last_value from tries) > 2;
+          perform pg_sleep(0.01);
+        end loop;
+      end $$;
+      select pg_advisory_xact_lock(${other});
+      insert into t values (${own})`
+    const modules = [systemSeed('a', [], crossing(1, 2)), systemSeed('b', [], crossing(2, 1))]
+
+    const { applied } = await applySeeds(url, modules, 'system')
+
+    assert.equal(applied.length, 2)
+    assert.deepEqual(await database.query('select id from t order by 1'), [{ id: 1 }, { id: 2 }])
+    assert.deepEqual(await database.query(`select nextval('tries')::int as n`), [{ n: 4 }])
+  }))
+
 test('applySeeds: a failure lets what runs beside it end, and starts nothing more', () =>
   withDatabase(null, async (url, database) => {
     const modules = [

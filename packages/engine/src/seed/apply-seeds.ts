@@ -1,7 +1,7 @@
 import type { Transaction } from '@imhotep/postgres'
 import type { Module } from '../modules/module.ts'
 import type { AppliedFile } from '../migrate/apply-migrations.ts'
-import { MigrationCancelledError } from '../migrate/errors.ts'
+import { MigrationCancelledError, MigrationFailedError } from '../migrate/errors.ts'
 import { chainHead, nextChain, readHistoryRows, type NewHistoryRow } from '../migrate/history-table.ts'
 import type { MigrationFile } from '../migrate/migration-file.ts'
 import {
@@ -41,7 +41,7 @@ export interface SeedResult {
  * Applies the seeds of modules, each file in one transaction with its row in the history, on two connections where files
  * need not wait for each other. A file that has changed since runs again: seeds are written so that they can.
  * @throws SeedRefusedError for demo seeds unless the database says it is something else than production;
- * SeedGuardError for demo files that the database itself would not refuse; and what applyMigrations throws
+ * SeedGuardError for demo files that the database itself would not refuse; SeedOrderError; and what applyMigrations throws
  */
 export async function applySeeds(
   url: string,
@@ -110,13 +110,21 @@ async function applySeed(
   await session.lock.check(session.connection)
   session.progress(`seeding ${file.file}`)
   const started = performance.now()
-  try {
-    await runTransaction(session, [{ prepared, row: rowOf(file, prepared.normalized, head) }])
-  } catch (error) {
-    stopWhenAborted(session, applied, file.file)
-    throw error
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await runTransaction(session, [{ prepared, row: rowOf(file, prepared.normalized, head) }])
+      break
+    } catch (error) {
+      stopWhenAborted(session, applied, file.file)
+      // The other connection's file may hold what this one waits for, and the reverse; it goes on when this one is gone.
+      if (!isDeadlock(error) || attempt === 3) throw error
+    }
   }
   return { version: file.version, file: file.file, ms: Math.round(performance.now() - started) }
+}
+
+function isDeadlock(error: unknown): boolean {
+  return error instanceof MigrationFailedError && error.sqlstate === '40P01'
 }
 
 function rowOf(file: MigrationFile, normalized: Buffer, head: Buffer | null): NewHistoryRow {

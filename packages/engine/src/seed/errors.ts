@@ -32,3 +32,15 @@ export class SeedGuardError extends ImhotepError {
     this.files = files
   }
 }
+
+/** A seed that wants to run after one that does not run before it. */
+export class SeedOrderError extends ImhotepError {
+  readonly code = 'IMH_SEED_ORDER'
+  readonly file: string
+  constructor(file: string, name: string) {
+    super(`${file} names '${name}' behind imhotep:after, and no seed before it is called so`, {
+      hint: 'write <module> or <module>/<file without .sql>; a seed runs behind lower hundreds of numbers, and in its hundred behind the modules that its own requires',
+    })
+    this.file = file
+  }
+}

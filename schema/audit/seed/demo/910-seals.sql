@@ -1,5 +1,6 @@
 -- Demo: the first seal over the logs of both clinics. It covers what was committed before any transaction that still
 -- runs on the server, so on a busy one it may cover less than the whole demo, or nothing.
+-- imhotep:after *
 
 select core.assert_not_production();
 

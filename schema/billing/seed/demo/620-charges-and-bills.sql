@@ -1,5 +1,6 @@
 -- Demo: charges of the visits and stays. The stay of patient 11 (encounter 12) is charged as the scheme's package and billed
 -- to the scheme, so that the patient leaves without paying; the other bills are paid, open, credited or only offered.
+-- imhotep:after insurance/260-payers-and-coverages
 
 select core.assert_not_production();
 

@@ -1,5 +1,6 @@
 -- Demo: the patient of the story goes home: the summary is prepared by one doctor, approved by another after the
 -- guideline is met, discharge is ordered and clinically complete. The summary of stay 15 is a draft.
+-- imhotep:after insurance/610-preauthorisations blood_bank/650-blood medication/560-pharmacy
 
 select core.assert_not_production();
 

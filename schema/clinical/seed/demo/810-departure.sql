@@ -1,4 +1,5 @@
 -- Demo: the bill is with the payer, so the patient of the story owes nothing and leaves; the bed is cleaned.
+-- imhotep:after billing/620-charges-and-bills
 
 select core.assert_not_production();
 

@@ -1,5 +1,6 @@
 -- Demo: what both clinics write to their patients and staff: templates, what people agreed to, and messages in every
 -- state. The providers are made up and nothing is sent: the demo reports to itself.
+-- imhotep:after booking/320-urgent-care
 
 select core.assert_not_production();
 

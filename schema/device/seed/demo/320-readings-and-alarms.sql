@@ -1,5 +1,6 @@
 -- Demo: monitors on two patients, a glucometer that is shared, the fridge of the laboratory; readings of the last hours
 -- and the alarms that they raised.
+-- imhotep:after clinical/250-encounters
 
 select core.assert_not_production();
 

@@ -1,5 +1,6 @@
 -- Demo: the papers of patient 11's stay: consent, health card, a laboratory report with a corrected version; one scan that
 -- waits for the virus scanner and one that did not pass it. Each hospital has a letter of its own.
+-- imhotep:after clinical/250-encounters
 
 select core.assert_not_production();
 

@@ -1,5 +1,6 @@
 -- Demo: a value set and mappings of each clinic's own, and the story's visit as it was rendered in FHIR: twice, the second
 -- time validated, and as a document bundle.
+-- imhotep:after insurance/610-preauthorisations
 
 select core.assert_not_production();
 

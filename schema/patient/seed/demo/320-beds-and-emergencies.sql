@@ -1,5 +1,6 @@
 -- Demo: the day-care ward with a bed in every state, and what was looked at in an emergency. The visits that the beds
 -- are taken for have ids only; the module that keeps visits is not part of a clinic.
+-- imhotep:after clinical/250-encounters
 
 select core.assert_not_production();
 

@@ -1,5 +1,6 @@
 -- Demo: the counters of today in both clinics, with a token in every state. Who waits for the urgent care got a token
 -- when they checked in; here come those without an appointment, to the front desk and to the laboratory.
+-- imhotep:after booking/320-urgent-care
 
 select core.assert_not_production();
 

@@ -1,5 +1,6 @@
 -- Demo: the work of two shifts. The shift before has handed over: the doctor of patient 19 (stay 15) gave, the doctor of this
 -- shift read back and took over. One task was found in the EMR, one was not; a tablet that was offline sent its changes.
+-- imhotep:after medication/560-pharmacy
 
 select core.assert_not_production();
 
