@@ -1,6 +1,6 @@
 -- Demo: what patients agreed to and asked for, a breach that is dealt with and one that just began, holds, and the erasure
 -- of somebody who was here long ago.
--- imhotep:after booking clinical insurance fhir interop
+-- imhotep:after booking clinical/710-discharge-summary insurance/620-other-preauthorisations fhir interop
 
 select core.assert_not_production();
 

@@ -1,5 +1,5 @@
 -- Demo: receipts, a payment through a provider, an advance that is partly refunded, a payout and a chargeback.
--- imhotep:after insurance/810-claims
+-- imhotep:after insurance/730-claims
 
 select core.assert_not_production();
 
