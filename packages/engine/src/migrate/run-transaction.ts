@@ -28,12 +28,11 @@ export async function runTransaction(session: MigrationSession, files: readonly 
 /** A file may have taken another role, which need not be allowed to write the history. */
 const RESET_ROLE = 'reset session authorization; reset role;'
 
-/**
- * Seeds call many functions a few times each: planning anew costs more than a better plan gives. A seed that a crash
- * of the server takes back takes its row in the history with it.
- */
-const SEED_SETTINGS =
-  'set local plan_cache_mode = force_generic_plan; set local jit = off; set local synchronous_commit = off;\n'
+/** Seeds call many functions a few times each: planning anew costs more than a better plan gives. */
+const SEED_SETTINGS = 'set local plan_cache_mode = force_generic_plan; set local jit = off;\n'
+
+/** Seeds do not wait for the disk: one that a crash of the server takes back takes its row in the history with it. */
+const SEED_COMMIT = 'set local synchronous_commit = off; commit;'
 
 interface Message {
   readonly text: string
@@ -51,7 +50,8 @@ function messageOf(session: MigrationSession, files: readonly FileWithRow[]): Me
     // The file may end in a comment or without semicolon.
     text += `${prepared.text}\n;\n${RESET_ROLE}\n${insertHistoryRow(session.table, row, { replace })}\nreset all;\n`
   }
-  return { text: `${text}commit;`, parts }
+  // `reset all` resets how the commit waits, too: what is to hold for it stands behind.
+  return { text: text + (files.every(({ row }) => row.kind === 'seed') ? SEED_COMMIT : 'commit;'), parts }
 }
 
 /**

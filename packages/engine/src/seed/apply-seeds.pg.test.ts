@@ -64,6 +64,22 @@ test('applySeeds: applies a file once, and again when it has changed', () =>
     ])
   }))
 
+test('applySeeds: the commit of a seed does not wait for the disk', () =>
+  withDatabase(null, async (url, database) => {
+    await database.query(`create table commits (waits text)`)
+    await database.query(
+      `create function note_commit() returns trigger language plpgsql as
+       $$ begin insert into public.commits values (current_setting('synchronous_commit')); return null; end $$`,
+    )
+    await database.query(
+      'create constraint trigger at_commit after insert on t deferrable initially deferred for each row execute function note_commit()',
+    )
+
+    await applySeeds(url, [moduleWith({ system: rows })], 'system')
+
+    assert.deepEqual(await database.query('select waits from commits'), [{ waits: 'off' }])
+  }))
+
 test('applySeeds: the history of migrations does not mind the seeds in between', () =>
   withDatabase(null, async (url) => {
     await applySeeds(url, [moduleWith({ system: rows })], 'system')
