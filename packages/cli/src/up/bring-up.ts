@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import {
   applyMigrations,
   applySeeds,
@@ -57,8 +56,7 @@ export async function bringUp(project: Project, options: BringUpOptions): Promis
   const started = performance.now()
   const steps = new StepList(options.signal, options.progress)
   const isNew = isNewServer(project, options)
-  if (isNew) void parseWhileItStarts(project)
-  const url = await openServer(project, options, steps)
+  const url = await openServer(project, options, steps, () => void parseMigrations(project))
   const db = connect(url, { applicationName: 'imhotep', max: 4 })
   try {
     const marked = await readEnvironment(db)
@@ -90,12 +88,8 @@ export async function bringUp(project: Project, options: BringUpOptions): Promis
   }
 }
 
-/**
- * Reads and parses the migrations while initdb works in a process of its own: it takes as long. What is wrong with them is
- * told by the step that applies them.
- */
-async function parseWhileItStarts(project: Project): Promise<void> {
-  await sleep(100) // parsing holds this process: initdb has to be started first
+/** What is wrong with them is told by the step that applies them. */
+async function parseMigrations(project: Project): Promise<void> {
   await readHistory(project.migrations)
     .then((files) => parseAhead(files))
     .catch(() => undefined)

@@ -20,8 +20,16 @@ export interface ServerOptions {
   readonly progress: (text: string) => void
 }
 
-/** The URL of the database, after the server was started and the database created where that was still to do. */
-export async function openServer(project: Project, options: ServerOptions, steps: StepList): Promise<string> {
+/**
+ * The URL of the database, after the server was started and the database created where that was still to do. `onCreating`
+ * is called when another process makes a new server and this one has to wait.
+ */
+export async function openServer(
+  project: Project,
+  options: ServerOptions,
+  steps: StepList,
+  onCreating: () => void,
+): Promise<string> {
   const { url, port, progress } = options
   if (url !== undefined) {
     const { host, port: itsPort } = describeTarget(url)
@@ -32,7 +40,8 @@ export async function openServer(project: Project, options: ServerOptions, steps
   const directory = embeddedDirectory(project, version)
   const server = await steps.run(
     'server',
-    () => startEmbedded({ directory, version, onProgress: progress, ...(port === undefined ? {} : { port }) }),
+    () =>
+      startEmbedded({ directory, version, onProgress: progress, onCreating, ...(port === undefined ? {} : { port }) }),
     ({ created, adopted, port: itsPort, version: itsVersion }) => ({
       state: created ? 'new' : 'already there',
       detail: `PostgreSQL ${itsVersion} on 127.0.0.1:${itsPort}, ${adopted ? 'was running' : 'started'}`,

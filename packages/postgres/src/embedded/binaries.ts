@@ -108,8 +108,9 @@ async function repair(native: string): Promise<void> {
 
 /** undefined when all programs run as `user` and are of this version, else why not. */
 async function tryRun(bin: string, version: number, user: OsUser | undefined): Promise<string | undefined> {
-  for (const name of programs) {
-    const { status, output } = await run(join(bin, program(name)), ['--version'], { user })
+  const runs = await Promise.all(programs.map((name) => run(join(bin, program(name)), ['--version'], { user })))
+  for (const [n, { status, output }] of runs.entries()) {
+    const name = programs[n]
     if (status !== 0) return output.trim() || `${name} ended with status ${status}`
     const found = Number(/\) (\d+)/.exec(output)?.[1])
     if (found !== version) return `${name} ${wrongVersion} ${found}, not ${version}`

@@ -15,22 +15,20 @@ const partialPrefix = 'data.partial-'
  * at all.
  * @throws EmbeddedServerError; nothing half-made is left
  */
-export async function createCluster(home: Home, bin: string, version: number, durable: boolean): Promise<void> {
+export async function createCluster(home: Home, bin: string, version: number, onCreating: () => void): Promise<void> {
   await removePartials(home)
   const partial = join(home.path, `${partialPrefix}${process.pid}`)
   try {
     await makePassword(home)
     await mkdir(partial, { mode: 0o700 })
     await handOver(home, partial)
-    await initialise(home, bin, version, partial)
+    await initialise(home, bin, version, partial, onCreating)
     await appendFile(join(partial, 'postgresql.conf'), `\ninclude_if_exists = '${configurationFile}'\n`)
     await rename(partial, home.data)
   } catch (error) {
     await rm(partial, { recursive: true, force: true }).catch(() => undefined)
     throw error
   }
-  // initdb does not wait for the disk (that would take most of its time); this makes it safe in the background.
-  if (durable) syncInBackground(home, bin)
 }
 
 /** @throws ClusterVersionError, EmbeddedServerError when this is no data directory of this version */
@@ -62,7 +60,13 @@ export async function handOver(home: Home, path: string): Promise<void> {
   if (home.user !== undefined) await chown(path, home.user.uid, home.user.gid)
 }
 
-async function initialise(home: Home, bin: string, version: number, directory: string): Promise<void> {
+async function initialise(
+  home: Home,
+  bin: string,
+  version: number,
+  directory: string,
+  onCreating: () => void,
+): Promise<void> {
   const common = [
     '--username=postgres',
     `--pwfile=${home.password}`,
@@ -72,9 +76,11 @@ async function initialise(home: Home, bin: string, version: number, directory: s
   ]
   if (version >= 17) common.push('--locale-provider=builtin', '--builtin-locale=C.UTF-8')
   let output = ''
-  for (const locale of ['C.UTF-8', 'en_US.UTF-8', 'C']) {
+  for (const [attempt, locale] of ['C.UTF-8', 'en_US.UTF-8', 'C'].entries()) {
     const args = ['-D', directory, '--no-instructions', `--locale=${locale}`, ...common]
-    const finished = await run(join(bin, 'initdb'), args, { user: home.user, cwd: directory })
+    const running = run(join(bin, 'initdb'), args, { user: home.user, cwd: directory })
+    if (attempt === 0) onCreating()
+    const finished = await running
     if (finished.status === 0) return
     output = finished.output
     if (!/invalid locale/i.test(output)) break
@@ -105,7 +111,8 @@ async function removePartials(home: Home): Promise<void> {
   }
 }
 
-function syncInBackground({ user, data }: Home, bin: string): void {
+/** createCluster does not wait for the disk, that would take most of its time; this makes it safe meanwhile. */
+export function syncInBackground({ user, data }: Home, bin: string): void {
   const child = spawn(join(bin, 'initdb'), ['--sync-only', '-D', data], {
     // Not in the data directory: clearCrash takes what works there for a process of the server.
     cwd: '/',

@@ -8,7 +8,7 @@ import { ConnectionFailedError } from '../errors/connection-failed.ts'
 import { ConnectionLostError } from '../errors/database-error.ts'
 import { AuthenticationFailedError, ServerNotReadyError, TooManyConnectionsError } from '../errors/sqlstate.ts'
 import { findBinaries } from './binaries.ts'
-import { checkCluster, createCluster, takeOwnership } from './cluster.ts'
+import { checkCluster, createCluster, syncInBackground, takeOwnership } from './cluster.ts'
 import { EmbeddedServerError, explainDisk, PortBusyError } from './errors.ts'
 import { makeDirectory, openHome, type Home } from './home.ts'
 import { withLock } from './lock.ts'
@@ -27,6 +27,8 @@ export interface EmbeddedOptions {
   /** bin directory of a server that is installed on this machine, instead of the npm package. */
   readonly binaries?: string
   readonly onProgress?: (text: string) => void
+  /** Called when initdb makes a new cluster in a process of its own: what keeps this process busy now delays nothing. */
+  readonly onCreating?: (() => void) | undefined
 }
 
 export interface EmbeddedServer {
@@ -60,7 +62,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
 }
 
 async function adoptOrStart(home: Home, options: EmbeddedOptions): Promise<EmbeddedServer> {
-  const { version = 18, settings = {}, onProgress = () => undefined } = options
+  const { version = 18, settings = {}, onProgress = () => undefined, onCreating = () => undefined } = options
   if (existsSync(home.data)) await checkCluster(home, version)
 
   const adopted = await adopt(home, version)
@@ -70,7 +72,8 @@ async function adoptOrStart(home: Home, options: EmbeddedOptions): Promise<Embed
   const created = !existsSync(home.data)
   if (created) {
     onProgress(`creating a PostgreSQL ${version} database cluster`)
-    await createCluster(home, bin, version, settings['fsync'] !== 'off')
+    await createCluster(home, bin, version, onCreating)
+    if (settings['fsync'] !== 'off') syncInBackground(home, bin)
   } else {
     await takeOwnership(home)
     await clearCrash(home, onProgress)
