@@ -33,26 +33,21 @@ $$;
 
 comment on function booking.expire_slot_holds(uuid, uuid) is 'about=Ends the holds of one slot whose time is over and gives their places back; returns how many.';
 
-create function booking.refusal_of_patient(p_tenant_id uuid, p_patient_id uuid) returns text
+create function booking.refusal_of_patient(p_patient_id uuid, p_status text) returns text
   language plpgsql
-  stable
+  immutable
   set search_path = pg_catalog, pg_temp
 as $$
-declare
-  v_status text;
 begin
-  select p.status into v_status
-  from patient.patients p
-  where p.tenant_id = p_tenant_id and p.id = p_patient_id and p.deleted_at is null;
-  if not found then
+  if p_status is null then
     raise exception 'patient % does not exist', p_patient_id
       using errcode = 'IM005', hint = 'choose a patient of the tenant that is not deleted';
   end if;
-  return case when v_status <> 'active' then 'IM106' end;
+  return case when p_status <> 'active' then 'IM106' end;
 end
 $$;
 
-comment on function booking.refusal_of_patient(uuid, uuid) is 'about=IM106 when the patient is merged, inactive or deceased, else null. Raises IM005 no such patient.';
+comment on function booking.refusal_of_patient(uuid, text) is 'about=IM106 when a patient of this status is merged, inactive or deceased, else null. Raises IM005 no such patient when there is no status.';
 
 -- Inlined, so that the rush pays nothing for the call; hence no SET clause.
 create function booking.is_booked_out(p_slot scheduling.appointment_slots) returns boolean
@@ -146,44 +141,49 @@ declare
   v_hash bytea := pg_catalog.sha256(pg_catalog.convert_to(
     pg_catalog.jsonb_build_array(p_patient_id, p_slot_id, p_channel, v_payload, p_hold)::text, 'UTF8'
   ));
+  v_found record;
   v_slot scheduling.appointment_slots;
   v_request booking.booking_requests;
   v_appointment scheduling.appointments;
   v_failure text;
   v_taken boolean := false;
 begin
-  select r.* into v_request
-  from booking.booking_requests r
-  where r.tenant_id = v_tenant and r.idempotency_key = p_idempotency_key;
-  if found then
-    return booking.same_request(v_request, v_hash);
-  end if;
-
-  -- A request row refers to its slot and patient: when one does not exist nothing can be stored, so this is raised.
-  select s.* into v_slot
+  -- A request row refers to its slot and patient: when one does not exist nothing can be stored, so this is raised. One
+  -- query for all three: every further one costs a tenth of a refusal.
+  select s as slot, r as request, p.status as patient_status into v_found
   from scheduling.appointment_slots s
+  left join booking.booking_requests r on r.tenant_id = v_tenant and r.idempotency_key = p_idempotency_key
+  left join patient.patients p on p.tenant_id = v_tenant and p.id = p_patient_id and p.deleted_at is null
   where s.tenant_id = v_tenant and s.id = p_slot_id;
   if not found then
     raise exception 'slot % does not exist', p_slot_id using errcode = 'IM100', hint = 'choose a slot of the tenant';
   end if;
+  v_request := v_found.request;
+  if v_request.id is not null then
+    return booking.same_request(v_request, v_hash);
+  end if;
+  v_slot := v_found.slot;
   -- What the slot says without being locked settles most refusals of a rush: nobody has to be asked about a slot that is
   -- full of appointments. A full slot with held places is looked at again below, because a lapsed hold makes room.
-  v_failure := booking.refusal_of_patient(v_tenant, p_patient_id);
+  v_failure := booking.refusal_of_patient(p_patient_id, v_found.patient_status);
   if v_failure is null and booking.is_booked_out(v_slot) then
     v_failure := 'IM101';
   end if;
   if v_failure is null then
-    v_failure := scheduling.slot_refusal(v_slot);
-    if v_failure = 'IM101' and v_slot.held_count > 0 then
-      v_failure := null;
-    end if;
-  end if;
-  if v_failure is null and scheduling.patient_is_busy(v_tenant, p_patient_id, v_slot.starts_at, v_slot.ends_at) then
-    v_failure := 'IM103';
-  end if;
-  if v_failure is null then
+    perform scheduling.lock_calendar(v_tenant, p_patient_id);
     v_failure := booking.take_place(v_slot, (p_hold is null)::int, (p_hold is not null)::int);
     v_taken := v_failure is null;
+  end if;
+  -- asked when a place was got: in a rush most wait for one in vain
+  if v_taken then
+    v_failure := scheduling.slot_refusal(v_slot, 0);
+    if v_failure is null and scheduling.patient_is_busy(v_tenant, p_patient_id, v_slot.starts_at, v_slot.ends_at) then
+      v_failure := 'IM103';
+    end if;
+    if v_failure is not null then
+      perform scheduling.change_slot_counts(v_tenant, p_slot_id, -(p_hold is null)::int, -(p_hold is not null)::int);
+      v_taken := false;
+    end if;
   end if;
 
   -- waits while another transaction decides the same key

@@ -101,7 +101,14 @@ begin
   from scheduling.appointment_slots s
   where s.tenant_id = v_request.tenant_id and s.id = v_request.slot_id;
   v_failure := coalesce(
-    booking.refusal_of_patient(v_request.tenant_id, v_request.patient_id),
+    booking.refusal_of_patient(
+      v_request.patient_id,
+      (
+        select p.status
+        from patient.patients p
+        where p.tenant_id = v_request.tenant_id and p.id = v_request.patient_id and p.deleted_at is null
+      )
+    ),
     scheduling.slot_refusal(v_slot, 0) -- the held place is there already
   );
   if v_failure is null and scheduling.patient_is_busy(

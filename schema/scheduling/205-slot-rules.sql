@@ -95,6 +95,16 @@ $$;
 
 comment on function scheduling.change_slot_counts(uuid, uuid, int, int) is 'about=Takes places of a slot or gives them back; false when the slot is not open, past or has too few places. Locks the slot until the transaction ends.';
 
+-- Inlined, hence no SET clause.
+create function scheduling.lock_calendar(p_tenant_id uuid, p_patient_id uuid) returns void
+  language sql
+  volatile
+return pg_catalog.pg_advisory_xact_lock(
+  pg_catalog.hashtextextended('scheduling.patient ' || p_tenant_id || ' ' || p_patient_id, 0)
+);
+
+comment on function scheduling.lock_calendar(uuid, uuid) is 'about=Until the end of the transaction nobody else changes the appointments of a patient: two bookings for different slots share no row.';
+
 create function scheduling.patient_is_busy(
   p_tenant_id uuid,
   p_patient_id uuid,
@@ -106,11 +116,8 @@ create function scheduling.patient_is_busy(
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  -- Two bookings of one patient for different slots share no row: this lock makes the second wait until the first is
-  -- visible. The query below must begin after it, hence read committed.
-  perform pg_catalog.pg_advisory_xact_lock(
-    pg_catalog.hashtextextended('scheduling.patient ' || p_tenant_id || ' ' || p_patient_id, 0)
-  );
+  -- The query below must begin after the lock to see what another booking stored, hence read committed.
+  perform scheduling.lock_calendar(p_tenant_id, p_patient_id);
   return exists (
     select
     from scheduling.appointments a

@@ -49,6 +49,11 @@ test('create_booking: refuses leave that was entered late (IM105), the past (IM1
   const past = at(await addSlots(clinic, doctor, { capacity: 1, count: 1, day: -1 }), 0)
 
   assert.equal(await failureOf(patient, at(slots, 0)), 'IM105')
+  const taken = await clinic.asSuperuser(
+    'select status, booked_count, held_count from scheduling.appointment_slots where id = $1',
+    [at(slots, 0)],
+  )
+  assert.deepEqual(taken, [{ status: 'open', booked_count: 0, held_count: 0 }])
   assert.equal(await failureOf(patient, past), 'IM102')
   assert.equal(await failureOf(inactive, at(slots, 1)), 'IM106')
   assert.equal(await failureOf(patient, at(slots, 1)), null)
