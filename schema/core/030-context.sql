@@ -29,16 +29,18 @@ begin
   );
   if p_details <> '{}' then
     execute pg_catalog.format(
-      'set local app.service = %L; set local app.reason = %L; set local app.ip = %L; set local app.user_agent = %L; set local app.session_id = %L; set local app.correlation_id = %L',
+      'set local app.service = %L; set local app.reason = %L; set local app.ip = %L; set local app.user_agent = %L; set local app.session_id = %L; set local app.correlation_id = %L; set local app.signature = %L',
       coalesce(p_details ->> 'service', ''), coalesce(p_details ->> 'reason', ''),
       coalesce((p_details ->> 'ip')::inet::text, ''), coalesce(pg_catalog.left(p_details ->> 'user_agent', 400), ''),
-      coalesce((p_details ->> 'session_id')::uuid::text, ''), coalesce((p_details ->> 'correlation_id')::uuid::text, '')
+      coalesce((p_details ->> 'session_id')::uuid::text, ''), coalesce((p_details ->> 'correlation_id')::uuid::text, ''),
+      coalesce(p_details ->> 'signature', '')
     );
   end if;
+  perform core.current_tenant_id(); -- refuses what is not signed, where it has to be
 end
 $$;
 
-comment on function core.begin_request(uuid, uuid, text, text, uuid, jsonb) is 'about=First statement of every transaction: sets tenant, user, role, purpose of use and request id until commit. p_details may carry service, reason, ip, user_agent, session_id, correlation_id. IM003 no tenant, IM006 another tenant is already set in this transaction.';
+comment on function core.begin_request(uuid, uuid, text, text, uuid, jsonb) is 'about=First statement of every transaction: sets tenant, user, role, purpose of use and request id until commit. p_details may carry service, reason, ip, user_agent, session_id, correlation_id, signature. IM003 no tenant, IM006 another tenant is already set in this transaction, IM014 signatures are required and this one is not valid.';
 
 -- Inlined by the planner, so there is no SET clause; a body in RETURN form is bound to its functions and types when it is
 -- created, whatever the caller's search_path.
@@ -46,9 +48,12 @@ create function core.current_tenant_id() returns uuid
   language sql
   stable
   parallel safe
-return nullif(current_setting('app.tenant_id', true), '')::uuid;
+return case
+  when core.context_is_signed() then core.signed_tenant_id()
+  else nullif(current_setting('app.tenant_id', true), '')::uuid
+end;
 
-comment on function core.current_tenant_id() is 'about=The tenant of this transaction, null when core.begin_request was not called: then reads see nothing and writes fail.';
+comment on function core.current_tenant_id() is 'about=The tenant of this transaction, null when core.begin_request was not called: then reads see nothing and writes fail. IM014 where signatures are required and this one is not valid.';
 
 create function core.require_tenant() returns uuid
   language plpgsql

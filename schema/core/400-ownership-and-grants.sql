@@ -7,7 +7,7 @@ grant usage on schema core to kernel_owner, imhotep_platform, audit_writer, audi
 
 -- read by policies, defaults, checks and triggers of every table
 grant execute on function
-  core.uuid_v7(), core.zero_uuid(), core.current_tenant_id(), core.require_tenant(), core.current_user_id(),
+  core.uuid_v7(), core.zero_uuid(), core.current_tenant_id(), core.context_is_signed(), core.require_tenant(), core.current_user_id(),
   core.current_role_name(), core.current_reason(), core.tag(text, text),
   core.valid_luhn(text), core.valid_verhoeff(text), core.verhoeff_sum(text), core.valid_mod37_2(text),
   core.check_character(text, text), core.valid_gstin(text), core.valid_timezone(text),
@@ -17,6 +17,10 @@ grant execute on function
   core.valid_ifsc(text), core.valid_income_tax_pan(text), core.valid_pin_code(text), core.valid_indian_mobile(text),
   core.looks_like_pan(text), core.assert_no_pan(jsonb), core.abo_compatible(text, text, text)
 to public;
+
+-- whoever may read a table of tenants
+grant execute on function core.signed_tenant_id()
+to kernel_app, kernel_ro, audit_reader, audit_writer, retention_job, imhotep_platform, analytics_deid;
 
 grant execute on function
   core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.set_reason(text),

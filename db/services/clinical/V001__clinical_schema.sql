@@ -237,6 +237,72 @@ return '00000000-0000-0000-0000-000000000000'::uuid;
 
 comment on function core.zero_uuid() is 'about=The nil UUID; stands for null in exclusion constraints.';
 
+-- A context that cannot be made up in SQL: whoever signs in people signs tenant, user, role and purpose with a key that
+-- applications have and SQL has not. An injected set_config then changes nothing but the answer to an error.
+-- Off until core.require_signed_context is called.
+
+-- core.require_signed_context replaces it. Inlined, so that the planner drops what is not in use; not immutable, so that
+-- plans that are there are made anew.
+create or replace function core.context_is_signed() returns boolean
+  language sql
+  stable
+  parallel safe
+return false;
+
+comment on function core.context_is_signed() is 'about=Whether this database works only for signed contexts.';
+
+create or replace function core.signed_tenant_id() returns uuid
+  language plpgsql
+  stable
+  parallel safe
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant text := nullif(pg_catalog.current_setting('app.tenant_id', true), '');
+  v_role text := coalesce(pg_catalog.current_setting('app.role', true), '');
+  v_purpose text := coalesce(pg_catalog.current_setting('app.purpose', true), '');
+  v_signature text[] := pg_catalog.string_to_array(pg_catalog.current_setting('app.signature', true), '.');
+  v_secret bytea;
+  v_expected text;
+begin
+  if v_tenant is null then
+    return null;
+  end if;
+  select k.secret into v_secret
+  from core.context_keys k
+  where k.kid = v_signature[1] and k.retired_at is null;
+  v_expected := pg_catalog.encode(
+    public.hmac(
+      pg_catalog.convert_to(
+        pg_catalog.concat_ws(
+          E'\n', v_signature[1], v_signature[2], coalesce(pg_catalog.current_setting('app.request_id', true), ''),
+          v_tenant, coalesce(pg_catalog.current_setting('app.user_id', true), ''), v_purpose, v_role
+        ),
+        'UTF8'
+      ),
+      v_secret, 'sha256'
+    ),
+    'hex'
+  );
+  if
+    pg_catalog.cardinality(v_signature) = 3
+    and v_signature[2] ~ '^[0-9]{1,12}$'
+    and v_signature[2]::bigint >= extract(epoch from now())
+    and pg_catalog.strpos(v_purpose || v_role, E'\n') = 0 -- what one holds cannot be moved into the other
+    -- hashes are compared: how long it takes tells nothing about the signature that is expected
+    and pg_catalog.sha256(pg_catalog.convert_to(v_signature[3], 'UTF8'))
+      = pg_catalog.sha256(pg_catalog.convert_to(v_expected, 'UTF8'))
+  then
+    return v_tenant::uuid;
+  end if;
+  raise exception 'the context of this transaction is not signed, was signed too long ago, or was changed since'
+    using errcode = 'IM014', hint = 'sign it with signContext and a key of core.context_keys';
+end
+$$;
+
+comment on function core.signed_tenant_id() is 'about=The tenant of this transaction when core.begin_request brought a signature over tenant, user, role, purpose and request that was valid when the transaction began; null without a tenant. IM014 otherwise.';
+
 -- Who asks, for which tenant, why: set once per transaction, read by policies, defaults, triggers and the audit log.
 -- SET LOCAL at the top of a transaction is the one form that also reaches the workers of a distributed database.
 create or replace function core.begin_request(
@@ -267,16 +333,18 @@ begin
   );
   if p_details <> '{}' then
     execute pg_catalog.format(
-      'set local app.service = %L; set local app.reason = %L; set local app.ip = %L; set local app.user_agent = %L; set local app.session_id = %L; set local app.correlation_id = %L',
+      'set local app.service = %L; set local app.reason = %L; set local app.ip = %L; set local app.user_agent = %L; set local app.session_id = %L; set local app.correlation_id = %L; set local app.signature = %L',
       coalesce(p_details ->> 'service', ''), coalesce(p_details ->> 'reason', ''),
       coalesce((p_details ->> 'ip')::inet::text, ''), coalesce(pg_catalog.left(p_details ->> 'user_agent', 400), ''),
-      coalesce((p_details ->> 'session_id')::uuid::text, ''), coalesce((p_details ->> 'correlation_id')::uuid::text, '')
+      coalesce((p_details ->> 'session_id')::uuid::text, ''), coalesce((p_details ->> 'correlation_id')::uuid::text, ''),
+      coalesce(p_details ->> 'signature', '')
     );
   end if;
+  perform core.current_tenant_id(); -- refuses what is not signed, where it has to be
 end
 $$;
 
-comment on function core.begin_request(uuid, uuid, text, text, uuid, jsonb) is 'about=First statement of every transaction: sets tenant, user, role, purpose of use and request id until commit. p_details may carry service, reason, ip, user_agent, session_id, correlation_id. IM003 no tenant, IM006 another tenant is already set in this transaction.';
+comment on function core.begin_request(uuid, uuid, text, text, uuid, jsonb) is 'about=First statement of every transaction: sets tenant, user, role, purpose of use and request id until commit. p_details may carry service, reason, ip, user_agent, session_id, correlation_id, signature. IM003 no tenant, IM006 another tenant is already set in this transaction, IM014 signatures are required and this one is not valid.';
 
 -- Inlined by the planner, so there is no SET clause; a body in RETURN form is bound to its functions and types when it is
 -- created, whatever the caller's search_path.
@@ -284,9 +352,12 @@ create or replace function core.current_tenant_id() returns uuid
   language sql
   stable
   parallel safe
-return nullif(current_setting('app.tenant_id', true), '')::uuid;
+return case
+  when core.context_is_signed() then core.signed_tenant_id()
+  else nullif(current_setting('app.tenant_id', true), '')::uuid
+end;
 
-comment on function core.current_tenant_id() is 'about=The tenant of this transaction, null when core.begin_request was not called: then reads see nothing and writes fail.';
+comment on function core.current_tenant_id() is 'about=The tenant of this transaction, null when core.begin_request was not called: then reads see nothing and writes fail. IM014 where signatures are required and this one is not valid.';
 
 create or replace function core.require_tenant() returns uuid
   language plpgsql
@@ -2538,6 +2609,81 @@ on conflict (machine, from_state, to_state) do nothing;
 
 grant select, insert, update on core.encryption_keys to kernel_app;
 grant select on core.encryption_keys to kernel_ro;
+
+-- core.context_keys: what signatures of contexts are checked with. Nobody but the owner of the kernel reads it.
+create table if not exists core.context_keys (
+  kid text not null,
+  secret bytea not null,
+  created_at timestamptz not null default now(),
+  retired_at timestamptz,
+  constraint context_keys_pkey primary key (kid),
+  constraint context_keys_kid_form check (kid ~ '^[A-Za-z0-9_-]{1,64}$'),
+  constraint context_keys_secret_is_long check (octet_length(secret) >= 32)
+);
+
+comment on table core.context_keys is 'class=operational;scope=global;owner=kernel;fhir=none;retention=operational;about=Keys that contexts are signed with.';
+comment on column core.context_keys.kid is 'class=operational;about=Name of the key, the first part of a signature.';
+comment on column core.context_keys.secret is 'class=operational;about=The HMAC-SHA-256 key, at least 32 bytes.';
+comment on column core.context_keys.created_at is 'class=operational;about=Since when signatures with it are accepted.';
+comment on column core.context_keys.retired_at is 'class=operational;about=Since when they are not any more.';
+
+create or replace function core.add_context_key(p_kid text, p_secret bytea) returns void
+  language sql
+  set search_path = pg_catalog, pg_temp
+as $$
+  insert into core.context_keys (kid, secret) values (p_kid, p_secret)
+$$;
+
+comment on function core.add_context_key(text, bytea) is 'about=Accepts contexts that are signed with this key, beside those of other keys. 23505 the name is taken, 23514 a secret of fewer than 32 bytes.';
+
+create or replace function core.retire_context_key(p_kid text) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if core.context_is_signed()
+    and not exists (select from core.context_keys k where k.kid <> p_kid and k.retired_at is null)
+  then
+    raise exception 'key "%" is the last one, without it nobody could work', p_kid
+      using errcode = 'IM006', hint = 'add the next key with core.add_context_key first';
+  end if;
+  update core.context_keys k
+  set retired_at = now()
+  where k.kid = p_kid and k.retired_at is null;
+  if not found then
+    raise exception 'no key "%" that is in use', p_kid
+      using errcode = 'IM005', hint = 'core.context_keys lists them';
+  end if;
+end
+$$;
+
+comment on function core.retire_context_key(text) is 'about=Accepts no more contexts that are signed with this key. IM005 no such key in use, IM006 the last one while signatures are required.';
+
+create or replace function core.require_signed_context() returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not exists (select from core.context_keys k where k.retired_at is null) then
+    raise exception 'there is no key to check signatures with'
+      using errcode = 'IM005', hint = 'add one with core.add_context_key';
+  end if;
+  create or replace function core.context_is_signed() returns boolean language sql stable parallel safe return true;
+end
+$$;
+
+comment on function core.require_signed_context() is 'about=From now on, in sessions that are open as well, only signed contexts see and write rows. For the role that installed the schema. IM005 no key.';
+
+create or replace function core.accept_unsigned_context() returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  create or replace function core.context_is_signed() returns boolean language sql stable parallel safe return false;
+end
+$$;
+
+comment on function core.accept_unsigned_context() is 'about=Takes core.require_signed_context back.';
 
 -- core.schema_migrations: what was applied to this database. The migration runner makes this very table before it
 -- applies the first file, so the definition here and in the runner must stay the same (a test compares them).
@@ -12031,7 +12177,7 @@ grant usage on schema core to kernel_owner, imhotep_platform, audit_writer, audi
 
 -- read by policies, defaults, checks and triggers of every table
 grant execute on function
-  core.uuid_v7(), core.zero_uuid(), core.current_tenant_id(), core.require_tenant(), core.current_user_id(),
+  core.uuid_v7(), core.zero_uuid(), core.current_tenant_id(), core.context_is_signed(), core.require_tenant(), core.current_user_id(),
   core.current_role_name(), core.current_reason(), core.tag(text, text),
   core.valid_luhn(text), core.valid_verhoeff(text), core.verhoeff_sum(text), core.valid_mod37_2(text),
   core.check_character(text, text), core.valid_gstin(text), core.valid_timezone(text),
@@ -12041,6 +12187,10 @@ grant execute on function
   core.valid_ifsc(text), core.valid_income_tax_pan(text), core.valid_pin_code(text), core.valid_indian_mobile(text),
   core.looks_like_pan(text), core.assert_no_pan(jsonb), core.abo_compatible(text, text, text)
 to public;
+
+-- whoever may read a table of tenants
+grant execute on function core.signed_tenant_id()
+to kernel_app, kernel_ro, audit_reader, audit_writer, retention_job, imhotep_platform, analytics_deid;
 
 grant execute on function
   core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.set_reason(text),

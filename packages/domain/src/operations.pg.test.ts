@@ -7,6 +7,7 @@ import { operations } from './operations.ts'
 /** Granted to applications, but no operation of this package. */
 const others: Readonly<Record<string, string>> = {
   'core.begin_request': 'withTenant of @imhotep/kernel calls it',
+  'core.signed_tenant_id': 'policies ask it where contexts have to be signed',
   'core.period_key': 'helper of core.next_number',
   'core.next_default_number': 'operations call it for the numbers of their rows',
   'patient.name_key': 'called by a trigger as the role that writes',

@@ -15,6 +15,8 @@ export interface RequestContext {
   /** Default: a new UUID. */
   readonly requestId?: string
   readonly details?: RequestDetails
+  /** From `signContext`. */
+  readonly signature?: string
 }
 
 /** What the audit log records beside the actor. */
@@ -30,7 +32,8 @@ export interface RequestDetails {
 /**
  * Runs `work` in one transaction that sees and writes the rows of one tenant. The only way to a transaction: there is
  * no query without a tenant. The context travels with BEGIN and the first statement in one round trip.
- * @throws what `work` throws; MissingTenantError (IM003) for a context without a tenant
+ * @throws what `work` throws; NoTenantContextError (IM003) for a context without a tenant; ContextNotSignedError (IM014)
+ * where the database requires signatures
  */
 export function withTenant<T>(
   db: Database,
@@ -42,10 +45,10 @@ export function withTenant<T>(
 }
 
 function beginRequest(context: RequestContext): { sql: string; params: unknown[] } {
-  const { tenant, user, role, purpose, requestId = randomUUID(), details = {} } = context
+  const { tenant, user, role, purpose, requestId = randomUUID(), details = {}, signature } = context
   return {
     sql: 'select core.begin_request($1::uuid, $2::uuid, $3, $4, $5::uuid, $6::jsonb)',
-    params: [tenant, user, role, purpose, requestId, detailsToJson(details)],
+    params: [tenant, user, role, purpose, requestId, { ...detailsToJson(details), signature }],
   }
 }
 

@@ -163,6 +163,18 @@ describe('attackDatabase', () => {
     await assert.rejects(attempt, AttackNotPossibleError)
   })
 
+  test('refuses a database that works for signed requests only', async () => {
+    await db.query(`select core.add_context_key('test', sha256('test')), core.require_signed_context()`)
+
+    const attempt = attack({ mode: 'quick' })
+
+    await assert.rejects(
+      attempt,
+      (error) => error instanceof AttackNotPossibleError && /not signed/.test(error.message),
+    )
+    await db.query('select core.accept_unsigned_context()')
+  })
+
   async function attack(options: Parameters<typeof attackDatabase>[2]): Promise<AttackReport> {
     return attackDatabase(db, await readCatalog(db), options)
   }

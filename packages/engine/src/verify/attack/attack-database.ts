@@ -1,7 +1,7 @@
 import type { Database } from '@imhotep/postgres'
 import type { Catalog } from '../../catalog/model.ts'
 import { withSameSnapshot } from '../../catalog/same-snapshot.ts'
-import { makeContext, type VerifyContext } from '../context.ts'
+import { makeContext, nameOf, type VerifyContext } from '../context.ts'
 import { defaultPolicy, type VerifyPolicy } from '../policy.ts'
 import { AttackNotPossibleError } from './errors.ts'
 import { attemptsOnTables, attemptsOnViews, makePlots, otherAttempts } from './plan-attempts.ts'
@@ -131,6 +131,7 @@ async function attack(
       'run imhotep seed demo on a development database first',
     )
   }
+  await refuseUnlessBelieved(db, context, attacker)
   const plots = makePlots([attacker, victim], roles, options.mode === 'quick')
   const sceneOf = (found: readonly Target[]): Scene => ({
     context,
@@ -223,6 +224,24 @@ async function refuseUnlessPossible(db: Querier, { catalog }: VerifyContext, rol
       `there is no role "${role}"`,
       'run imhotep migrate first, or name the role that applications log in as: --role',
     )
+  }
+}
+
+/** Where a request has to be signed nobody can pose as a tenant, the attack neither. */
+async function refuseUnlessBelieved(db: Querier, { policy, catalog }: VerifyContext, tenant: string): Promise<void> {
+  const { contextFunction, contextSetting } = policy
+  if (![...catalog.functions.values()].some((routine) => nameOf(routine) === contextFunction)) return
+  await db.query('savepoint imhotep_attack_context')
+  try {
+    await db.query('select set_config($1, $2, true)', [contextSetting, tenant])
+    await db.query(`select ${contextFunction}()`)
+  } catch (error) {
+    throw new AttackNotPossibleError(
+      `${contextFunction} does not believe ${contextSetting}: ${error instanceof Error ? error.message : String(error)}`,
+      'attack a copy of the database on which unsigned contexts are accepted: select core.accept_unsigned_context()',
+    )
+  } finally {
+    await db.query('rollback to savepoint imhotep_attack_context')
   }
 }
 

@@ -78,3 +78,10 @@ export const EntityNotActiveError = refuse(
   'the row refers to a row of another service that is inactive or deleted there',
   'refer to a row that is active',
 )
+export const ContextNotSignedError = refuse(
+  'IM014',
+  'ContextNotSignedError',
+  'IMH_CONTEXT_NOT_SIGNED',
+  'the context of the transaction is not signed, was signed too long ago, or was changed since',
+  'sign it with signContext and a key of core.context_keys; look for injected SQL when it was signed',
+)
