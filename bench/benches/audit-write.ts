@@ -45,7 +45,7 @@ export async function auditWrite({ server, scale }: BenchOptions): Promise<Bench
               times: single,
             },
             'single update': {
-              text: `update patient.patients set given_name = 'Given ' || i where tenant_id = '${tenant}' and mrn = 'U' || i`,
+              text: `update patient.patients set given_name = 'Given ' || i where tenant_id = '${tenant}' and mrn = 'U' || i and deleted_at is null`,
               times: single,
             },
           }
