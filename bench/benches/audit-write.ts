@@ -57,7 +57,7 @@ export async function auditWrite({ server, scale }: BenchOptions): Promise<Bench
               await connection.script('begin')
               await repeatInBackend(connection, text, times)
             },
-            after: async () => void (await connection.script('rollback')),
+            after: () => connection.script('rollback'),
           }
         })
         const [ours, theirs] = await measure(cases, 7)
