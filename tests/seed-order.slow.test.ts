@@ -3,6 +3,7 @@ import { before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { applyMigrations, readModules, seedFiles, type Module, type SeedFile, type SeedKind } from '@imhotep/engine'
 import { connect, type Connection } from '@imhotep/postgres'
+import { countRows } from './support/count-rows.ts'
 import { emptyDatabase, hospitalDatabase, type TestDatabase } from './support/database.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -114,20 +115,4 @@ async function runFile(connection: Connection, file: string, text: string): Prom
   } catch (cause) {
     throw new Error(`${file} failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
   }
-}
-
-async function countRows(connection: Connection): Promise<Record<string, number>> {
-  const tables = await connection.query<{ name: string }>(
-    `select c.oid::regclass::text as name from pg_class c
-     where c.relkind in ('r', 'p') and not c.relispartition
-       and exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id')
-       and c.relnamespace::regnamespace::text <> 'information_schema'
-     order by 1`,
-  )
-  const counts: Record<string, number> = {}
-  for (const { name } of tables) {
-    const [row] = await connection.query<{ count: number }>(`select count(*)::int as count from ${name}`)
-    counts[name] = row?.count ?? 0
-  }
-  return counts
 }

@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { parseSql, readModules } from '@imhotep/engine'
-import { connect, type Database } from '@imhotep/postgres'
+import { connect } from '@imhotep/postgres'
+import { countRows } from '../support/count-rows.ts'
 import { hospitalDatabase } from '../support/database.ts'
 
 const insertDemoTenant = `
@@ -68,16 +69,3 @@ test('demo data: the seed files sent by psql, which goes on after errors, leave 
   assert.deepEqual(await countRows(db), before)
   await db.close()
 })
-
-/** Rows of every table of the schema. */
-async function countRows(db: Database): Promise<Record<string, number>> {
-  const tables = await db.query<{ name: string }>(`
-    select c.oid::regclass::text as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
-    where c.relkind in ('r', 'p') and not c.relispartition and n.nspname !~ '^(pg_|information_schema|public)' order by 1`)
-  const counts: Record<string, number> = {}
-  for (const { name } of tables) {
-    const [row] = await db.query<{ rows: number }>(`select count(*)::int as rows from ${name}`)
-    counts[name] = row?.rows ?? 0
-  }
-  return counts
-}

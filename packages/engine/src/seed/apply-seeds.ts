@@ -1,7 +1,7 @@
 import type { Transaction } from '@imhotep/postgres'
 import type { Module } from '../modules/module.ts'
 import type { AppliedFile } from '../migrate/apply-migrations.ts'
-import { MigrationCancelledError, MigrationFailedError } from '../migrate/errors.ts'
+import { MigrationCancelledError } from '../migrate/errors.ts'
 import { chainHead, nextChain, readHistoryRows, type NewHistoryRow } from '../migrate/history-table.ts'
 import type { MigrationFile } from '../migrate/migration-file.ts'
 import {
@@ -110,21 +110,13 @@ async function applySeed(
   await session.lock.check(session.connection)
   session.progress(`seeding ${file.file}`)
   const started = performance.now()
-  for (let attempt = 1; ; attempt++) {
-    try {
-      await runTransaction(session, [{ prepared, row: rowOf(file, prepared.normalized, head) }])
-      break
-    } catch (error) {
-      stopWhenAborted(session, applied, file.file)
-      // The other connection's file may hold what this one waits for, and the reverse; it goes on when this one is gone.
-      if (!isDeadlock(error) || attempt === 3) throw error
-    }
+  try {
+    await runTransaction(session, [{ prepared, row: rowOf(file, prepared.normalized, head) }])
+  } catch (error) {
+    stopWhenAborted(session, applied, file.file)
+    throw error
   }
   return { version: file.version, file: file.file, ms: Math.round(performance.now() - started) }
-}
-
-function isDeadlock(error: unknown): boolean {
-  return error instanceof MigrationFailedError && error.sqlstate === '40P01'
 }
 
 function rowOf(file: MigrationFile, normalized: Buffer, head: Buffer | null): NewHistoryRow {
