@@ -41,5 +41,5 @@ to audit_reader;
 select audit.track('core.system_settings');
 select audit.track('audit.break_glass_sessions');
 
-select core.ensure_partitions('audit.audit_logs', 'month', 3);
-select core.ensure_partitions('audit.phi_access_logs', 'month', 3);
+select core.ensure_partitions('audit.audit_logs', 'month', 1);
+select core.ensure_partitions('audit.phi_access_logs', 'month', 1);

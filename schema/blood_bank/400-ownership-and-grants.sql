@@ -4,7 +4,7 @@
 
 select core.hand_over('blood_bank', 'lab');
 
-select core.ensure_partitions('blood_bank.component_events', 'month', 3);
+select core.ensure_partitions('blood_bank.component_events', 'month', 1);
 
 grant usage on schema clinical, compliance to lab_owner;
 grant select (tenant_id, id, patient_id) on clinical.encounters to lab_owner;

@@ -2,8 +2,8 @@
 
 select core.hand_over('clinical', 'clinical');
 
-select core.ensure_partitions('clinical.vital_signs', 'month', 3);
-select core.ensure_partitions('clinical.observations', 'month', 3);
+select core.ensure_partitions('clinical.vital_signs', 'month', 1);
+select core.ensure_partitions('clinical.observations', 'month', 1);
 
 -- what the operations, the policy of beds and the views read of other services
 grant usage on schema facility, workforce, ehr, compliance to clinical_owner;

@@ -13,6 +13,6 @@ grant execute on function
   communication.record_delivery(text, text, text, timestamptz, text, text)
 to notification_app;
 
-select core.ensure_partitions('communication.sms_messages', 'month', 3);
-select core.ensure_partitions('communication.whatsapp_messages', 'month', 3);
-select core.ensure_partitions('communication.email_messages', 'month', 3);
+select core.ensure_partitions('communication.sms_messages', 'month', 1);
+select core.ensure_partitions('communication.whatsapp_messages', 'month', 1);
+select core.ensure_partitions('communication.email_messages', 'month', 1);

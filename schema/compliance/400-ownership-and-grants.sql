@@ -6,7 +6,7 @@ select core.hand_over('compliance', 'business');
 -- the log is read by audit_reader alone
 alter function compliance.disclosure_accounting(uuid, timestamptz, timestamptz) owner to audit_reader;
 
-select core.ensure_partitions('compliance.compliance_checks', 'month', 3);
+select core.ensure_partitions('compliance.compliance_checks', 'month', 1);
 
 grant usage on schema patient, communication to business_owner;
 grant select (

@@ -65,9 +65,16 @@ begin
       v_from at time zone 'UTC', case p_step when 'day' then '"_y"YYYY"m"MM"d"DD' else '"_y"YYYY"m"MM' end
     );
     continue when pg_catalog.to_regclass(pg_catalog.format('%I.%I', v_schema, v_name)) is not null;
-    execute pg_catalog.format(
-      'create table %I.%I partition of %s for values from (%L) to (%L)', v_schema, v_name, v_parent, v_from, v_to
-    );
+    begin
+      execute pg_catalog.format(
+        'create table %I.%I partition of %s for values from (%L) to (%L)', v_schema, v_name, v_parent, v_from, v_to
+      );
+    exception
+      when check_violation then
+        raise warning '% is not made: the default partition of % has rows of its time', v_name, v_parent
+          using hint = 'they stay readable there; run core.maintain_partitions daily, so that the next ones are made in time';
+        continue;
+    end;
     perform core.protect_partition(pg_catalog.format('%I.%I', v_schema, v_name)::pg_catalog.regclass, v_parent);
     v_made := v_made + 1;
   end loop;
@@ -75,7 +82,7 @@ begin
 end
 $$;
 
-comment on function core.ensure_partitions(text, text, int) is 'about=Makes the partitions of this and the next p_ahead days or months that are missing and returns how many it made. Run it by a job at least once a step; rows without a partition go to the default partition.';
+comment on function core.ensure_partitions(text, text, int) is 'about=Makes the partitions of this and the next p_ahead days or months that are missing and returns how many it made. Run it by a job at least once a step; rows without a partition go to the default partition, and a day or month that has rows there is passed over with a warning.';
 
 create function core.ensure_hash_partitions(p_parent text, p_modulus int) returns int
   language plpgsql

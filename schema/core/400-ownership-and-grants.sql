@@ -45,4 +45,4 @@ to imhotep_platform;
 
 grant select on core.v_tables, core.v_columns to kernel_app, kernel_ro, audit_reader;
 
-select core.ensure_partitions('core.outbox_events', 'day', 7);
+select core.ensure_partitions('core.outbox_events', 'day', 2);

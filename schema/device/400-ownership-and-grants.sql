@@ -2,7 +2,7 @@
 
 select core.hand_over('device', 'device');
 
-select core.ensure_partitions('device.telemetry', 'day', 7);
+select core.ensure_partitions('device.telemetry', 'day', 2);
 
 grant select on
   device.due_maintenance, device.active_alarms, device.telemetry_1m, device.telemetry_1h

@@ -3,7 +3,7 @@
 
 select core.hand_over('interop', 'interop');
 
-select core.ensure_partitions('interop.hl7_messages', 'month', 3);
+select core.ensure_partitions('interop.hl7_messages', 'month', 1);
 
 grant execute on function
   interop.activate_endpoint(uuid),

@@ -3,7 +3,7 @@
 
 select core.hand_over('laboratory', 'lab');
 
-select core.ensure_partitions('laboratory.qc_results', 'month', 3);
+select core.ensure_partitions('laboratory.qc_results', 'month', 1);
 
 grant usage on schema patient, clinical, workforce, device, billing, compliance to lab_owner;
 grant select (tenant_id, id, sex, birth_date, status, deleted_at) on patient.patients to lab_owner;

@@ -3,7 +3,7 @@
 
 select core.hand_over('medication', 'medication');
 
-select core.ensure_partitions('medication.medication_administrations', 'month', 3);
+select core.ensure_partitions('medication.medication_administrations', 'month', 1);
 
 grant usage on schema facility, workforce, patient, clinical, ehr, inventory, cds, billing to medication_owner;
 grant select (tenant_id, id, timezone) on facility.clinics to medication_owner;

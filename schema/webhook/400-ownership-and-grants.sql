@@ -14,4 +14,4 @@ to interop_app;
 
 grant select on webhook.endpoint_health to interop_app, interop_ro;
 
-select core.ensure_partitions('webhook.webhook_logs', 'month', 3);
+select core.ensure_partitions('webhook.webhook_logs', 'month', 1);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { connect } from '@imhotep/postgres'
 import { hospitalDatabase } from '../support/database.ts'
+import { makeTenant } from '../support/tenants.ts'
 
 test('maintain_partitions: makes what is missing, protected like its parent, and nothing the second time', async () => {
   await using database = await hospitalDatabase()
@@ -34,5 +35,30 @@ test('maintain_partitions: makes what is missing, protected like its parent, and
     policy: '(tenant_id = ( SELECT core.current_tenant_id() AS current_tenant_id))',
     truncate_triggers: 1,
   })
+  await db.close()
+})
+
+test('maintain_partitions: a day that has rows in the default partition is passed over, the days behind it are made', async () => {
+  await using database = await hospitalDatabase()
+  const db = connect(database.url)
+  const tenant = await makeTenant(db)
+  await db.query('truncate core.outbox_events')
+  for (const { name } of await db.query<{ name: string }>(`
+    select inhrelid::regclass::text as name from pg_inherits
+    where inhparent = 'core.outbox_events'::regclass and inhrelid::regclass::text ~ '_y'`))
+    await db.query(`drop table ${name}`)
+  await db.query(
+    `insert into core.outbox_events (tenant_id, occurred_at, aggregate_type, aggregate_id, event_type, event_version, payload)
+     values ($1, now() + interval '1 day', 'test', $1, 'test.happened.v1', 1, '{}')`,
+    [tenant],
+  )
+
+  await db.query('select core.maintain_partitions()')
+  const partitions = await db.query(`
+    select from pg_inherits where inhparent = 'core.outbox_events'::regclass and inhrelid::regclass::text ~ '_y'`)
+  const rows = await db.query('select tableoid::regclass::text as in from core.outbox_events')
+
+  assert.equal(partitions.length, 7) // today and 7 days, but tomorrow
+  assert.deepEqual(rows, [{ in: 'core.outbox_events_default' }])
   await db.close()
 })

@@ -68,7 +68,12 @@ interface Seed extends Task {
 async function readSeeds(modules: readonly Module[], kind: SeedKind): Promise<Seed[]> {
   const files = seedFiles(modules, kind)
   const prepared = await prepareFiles(files.map((file) => ({ file, row: null })))
-  return prepared.map((one, n) => ({ name: one.file.version, after: files[n]?.after ?? [], prepared: one }))
+  return prepared.map((one, n) => ({
+    name: one.file.version,
+    after: files[n]?.after ?? [],
+    size: one.file.text.length,
+    prepared: one,
+  }))
 }
 
 /** A database that does not say what it is counts as production. */

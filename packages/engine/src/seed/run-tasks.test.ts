@@ -5,11 +5,11 @@ import fc from 'fast-check'
 import { runTasks, type Task } from './run-tasks.ts'
 
 /** Each task waits for some of those before it. */
-const tasks = fc
-  .array(fc.array(fc.nat(), { maxLength: 3 }), { maxLength: 12 })
-  .map((lists) =>
-    lists.map((list, n): Task => ({ name: `t${n}`, after: n === 0 ? [] : list.map((number) => `t${number % n}`) })),
-  )
+const tasks = fc.array(fc.array(fc.nat(), { maxLength: 3 }), { maxLength: 12 }).map((lists) =>
+  lists.map((list, n): Task => {
+    return { name: `t${n}`, after: n === 0 ? [] : list.map((number) => `t${number % n}`), size: list[0] ?? 0 }
+  }),
+)
 
 async function turns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn++) await setImmediate()
@@ -41,7 +41,7 @@ test('runTasks: every task runs once, behind all that it waits for, and never tw
   ))
 
 test('runTasks: what need not wait runs at the same time, with one worker in the given order', async () => {
-  const all = ['a', 'b', 'c'].map((name) => ({ name, after: name === 'c' ? ['a', 'not among them'] : [] }))
+  const all = ['a', 'b', 'c'].map((name) => ({ name, after: name === 'c' ? ['a', 'not among them'] : [], size: 1 }))
   const trace: string[] = []
   const worker = async ({ name }: Task) => {
     trace.push(`${name} starts`)
@@ -60,8 +60,22 @@ test('runTasks: what need not wait runs at the same time, with one worker in the
   )
 })
 
+test('runTasks: of tasks that are ready the one comes first that the most work waits for', async () => {
+  const all = [
+    { name: 'alone', after: [], size: 5 },
+    { name: 'leads to much', after: [], size: 1 },
+    { name: 'much', after: ['leads to much'], size: 6 },
+    { name: 'as much', after: [], size: 6 },
+  ]
+  const trace: string[] = []
+
+  await runTasks(all, [({ name }) => Promise.resolve(void trace.push(name))])
+
+  assert.deepEqual(trace, ['leads to much', 'much', 'as much', 'alone'])
+})
+
 test('runTasks: after a failure nothing is started, and what runs is waited for', async () => {
-  const all = ['slow', 'broken', 'never'].map((name) => ({ name, after: [] }))
+  const all = ['slow', 'broken', 'never'].map((name) => ({ name, after: [], size: 1 }))
   const ended: string[] = []
   const worker = async ({ name }: Task) => {
     if (name === 'broken') throw new Error('broken')
@@ -76,8 +90,8 @@ test('runTasks: after a failure nothing is started, and what runs is waited for'
 
 test('runTasks: tasks that wait for each other are an error, not a wait without end', async () => {
   const all = [
-    { name: 'a', after: ['b'] },
-    { name: 'b', after: ['a'] },
+    { name: 'a', after: ['b'], size: 1 },
+    { name: 'b', after: ['a'], size: 1 },
   ]
 
   await assert.rejects(runTasks(all, [() => Promise.resolve()]), /a, b/)

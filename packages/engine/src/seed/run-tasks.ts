@@ -2,17 +2,19 @@ export interface Task {
   readonly name: string
   /** Names of tasks that have to end before it starts; names that are not among the tasks do not count. */
   readonly after: readonly string[]
+  /** How much work it is, against that of the others. */
+  readonly size: number
 }
 
 /**
- * Runs each task as soon as a worker is free and what it waits for has ended, in the given order where that leaves a
- * choice. After a failure no task is started any more; the failure is thrown when those that run have ended.
+ * Runs each task as soon as a worker is free and what it waits for has ended. Where that leaves a choice the task comes
+ * first that the most work waits for, one behind the other; then the given order holds. After a failure no task is started any more; the failure is thrown when those that run have ended.
  */
 export async function runTasks<T extends Task>(
   tasks: readonly T[],
   workers: readonly ((task: T) => Promise<void>)[],
 ): Promise<void> {
-  const waiting = [...tasks]
+  const waiting = longestWayFirst(tasks)
   const unfinished = new Set(tasks.map(({ name }) => name))
   const idle = [...workers]
   const running = new Set<Promise<void>>()
@@ -43,4 +45,18 @@ export async function runTasks<T extends Task>(
   } finally {
     await Promise.allSettled(running)
   }
+}
+
+function longestWayFirst<T extends Task>(tasks: readonly T[]): T[] {
+  const ways = new Map<string, number>()
+  const wayFrom = (task: T): number => {
+    const known = ways.get(task.name)
+    if (known !== undefined) return known
+    ways.set(task.name, task.size) // ends a search in a circle, which is reported when it cannot start
+    const behind = tasks.filter(({ after }) => after.includes(task.name)).map(wayFrom)
+    const way = task.size + Math.max(0, ...behind)
+    ways.set(task.name, way)
+    return way
+  }
+  return tasks.toSorted((a, b) => wayFrom(b) - wayFrom(a))
 }
