@@ -38,11 +38,26 @@ named as (
   from pg_catalog.pg_attribute a
   where a.attname = 'patient_id' and a.atttypid = 'pg_catalog.uuid'::pg_catalog.regtype and not a.attisdropped
 ),
--- tables each row of which names its patient; as an array, because the planner misjudges the catalog
+-- tables by their ids in arrays, because the planner misjudges the catalog: a join of these took half a second
 always_named as (
   select pg_catalog.array_agg(n.oid) as oids
   from named n
   join pg_catalog.pg_attribute a on a.attrelid = n.oid and a.attname = n.column_name and a.attnotnull
+),
+personal as (
+  select pg_catalog.array_agg(t.oid) as oids
+  from tables t
+  where t.class in ('phi', 'pii', 'financial')
+),
+keys_to_parents as materialized (
+  select k.*
+  from keys k
+  where
+    k.confrelid = any ((select p.oids from personal p)::oid[])
+    and k.confrelid <> 'patient.patients'::pg_catalog.regclass
+    and k.conrelid = any ((select p.oids from personal p)::oid[])
+    -- each of its rows names the patient itself
+    and k.conrelid <> all ((select a.oids from always_named a)::oid[])
 )
 select t.schema_name, t.table_name, t.class, t.retention, 'patient' as found_by, n.column_name, null as type_column,
   null::oid as parent
@@ -59,8 +74,6 @@ join pg_catalog.pg_attribute i
 union all
 select t.schema_name, t.table_name, t.class, t.retention, 'parent', k.column_name, null, k.confrelid
 from tables t
-join keys k on k.conrelid = t.oid and k.confrelid <> 'patient.patients'::pg_catalog.regclass
-join tables p on p.oid = k.confrelid and p.class in ('phi', 'pii', 'financial')
-where t.class in ('phi', 'pii', 'financial') and t.oid <> all ((select a.oids from always_named a)::oid[]);
+join keys_to_parents k on k.conrelid = t.oid;
 
 comment on view compliance.person_references is 'about=By which column the rows of a table may belong to a patient. found_by: patient (column_name holds the patient''s id), type (so it does where type_column says patient), parent (column_name holds the id of a row of table parent that belongs to the patient).';
