@@ -50,12 +50,12 @@ $$;
 comment on function booking.refusal_of_patient(uuid, text) is 'about=IM106 when a patient of this status is merged, inactive or deceased, else null. Raises IM005 no such patient when there is no status.';
 
 -- Inlined, so that the rush pays nothing for the call; hence no SET clause.
-create function booking.is_booked_out(p_slot scheduling.appointment_slots) returns boolean
+create function booking.is_booked_out(p_status text, p_held_count int, p_starts_at timestamptz) returns boolean
   language sql
   stable
-return (p_slot).status = 'full' and (p_slot).held_count = 0 and (p_slot).starts_at > now();
+return p_status = 'full' and p_held_count = 0 and p_starts_at > now();
 
-comment on function booking.is_booked_out(scheduling.appointment_slots) is 'about=True for a coming slot that is full of appointments: neither a lapsed hold nor anything else but a cancellation makes room.';
+comment on function booking.is_booked_out(text, int, timestamptz) is 'about=True for a coming slot that is full of appointments: neither a lapsed hold nor anything else but a cancellation makes room.';
 
 create function booking.take_place(
   p_slot scheduling.appointment_slots,
@@ -77,7 +77,7 @@ begin
     select s.* into v_slot
     from scheduling.appointment_slots s
     where s.tenant_id = p_slot.tenant_id and s.id = p_slot.id;
-    if booking.is_booked_out(v_slot) then
+    if booking.is_booked_out(v_slot.status, v_slot.held_count, v_slot.starts_at) then
       return 'IM101';
     end if;
     v_failure := scheduling.slot_refusal(v_slot);
@@ -108,20 +108,26 @@ $$;
 
 comment on function booking.add_appointment(booking.booking_requests, scheduling.appointment_slots) is 'about=The appointment that a request asks for, in a slot whose place is taken.';
 
-create function booking.same_request(p_request booking.booking_requests, p_hash bytea) returns booking.booking_requests
+create function booking.stored_request(p_tenant_id uuid, p_idempotency_key text, p_hash bytea)
+  returns booking.booking_requests
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_request booking.booking_requests;
 begin
-  if p_request.request_hash <> p_hash then
-    raise exception 'idempotency key of booking request % was used with other content', p_request.id
+  select r.* into v_request
+  from booking.booking_requests r
+  where r.tenant_id = p_tenant_id and r.idempotency_key = p_idempotency_key;
+  if v_request.request_hash <> p_hash then
+    raise exception 'idempotency key of booking request % was used with other content', v_request.id
       using errcode = 'IM011', hint = 'use a new key for a new request';
   end if;
-  return p_request;
+  return v_request;
 end
 $$;
 
-comment on function booking.same_request(booking.booking_requests, bytea) is 'about=The stored request of a key, when its content is the same; else IM011.';
+comment on function booking.stored_request(uuid, text, bytea) is 'about=The request of a key, null when there is none. IM011 its content is another one.';
 
 create function booking.decide_request(
   p_idempotency_key text,
@@ -141,37 +147,46 @@ declare
   v_hash bytea := pg_catalog.sha256(pg_catalog.convert_to(
     pg_catalog.jsonb_build_array(p_patient_id, p_slot_id, p_channel, v_payload, p_hold)::text, 'UTF8'
   ));
+  v_booked int;
+  v_held int;
   v_found record;
+  v_booked_out boolean;
   v_slot scheduling.appointment_slots;
   v_request booking.booking_requests;
   v_appointment scheduling.appointments;
   v_failure text;
   v_taken boolean := false;
 begin
-  -- A request row refers to its slot and patient: when one does not exist nothing can be stored, so this is raised. One
-  -- query for all three: every further one costs a tenth of a refusal.
-  select s as slot, r as request, p.status as patient_status into v_found
+  -- A request row refers to its slot and patient: when one does not exist nothing can be stored, so this is raised.
+  select s.status, s.held_count, s.starts_at, p.status as patient_status into v_found
   from scheduling.appointment_slots s
-  left join booking.booking_requests r on r.tenant_id = v_tenant and r.idempotency_key = p_idempotency_key
   left join patient.patients p on p.tenant_id = v_tenant and p.id = p_patient_id and p.deleted_at is null
   where s.tenant_id = v_tenant and s.id = p_slot_id;
   if not found then
     raise exception 'slot % does not exist', p_slot_id using errcode = 'IM100', hint = 'choose a slot of the tenant';
   end if;
-  v_request := v_found.request;
-  if v_request.id is not null then
-    return booking.same_request(v_request, v_hash);
-  end if;
-  v_slot := v_found.slot;
   -- What the slot says without being locked settles most refusals of a rush: nobody has to be asked about a slot that is
   -- full of appointments. A full slot with held places is looked at again below, because a lapsed hold makes room.
-  v_failure := booking.refusal_of_patient(p_patient_id, v_found.patient_status);
-  if v_failure is null and booking.is_booked_out(v_slot) then
+  v_booked_out := booking.is_booked_out(v_found.status, v_found.held_count, v_found.starts_at);
+  if not v_booked_out or v_found.patient_status is null then
+    v_request := booking.stored_request(v_tenant, p_idempotency_key, v_hash);
+    if v_request.id is not null then
+      return v_request;
+    end if;
+  end if;
+  if v_found.patient_status is distinct from 'active' then
+    v_failure := booking.refusal_of_patient(p_patient_id, v_found.patient_status);
+  elsif v_booked_out then
     v_failure := 'IM101';
   end if;
   if v_failure is null then
     perform scheduling.lock_calendar(v_tenant, p_patient_id);
-    v_failure := booking.take_place(v_slot, (p_hold is null)::int, (p_hold is not null)::int);
+    select s.* into v_slot
+    from scheduling.appointment_slots s
+    where s.tenant_id = v_tenant and s.id = p_slot_id;
+    v_booked := (p_hold is null)::int;
+    v_held := 1 - v_booked;
+    v_failure := booking.take_place(v_slot, v_booked, v_held);
     v_taken := v_failure is null;
   end if;
   -- asked when a place was got: in a rush most wait for one in vain
@@ -181,7 +196,7 @@ begin
       v_failure := 'IM103';
     end if;
     if v_failure is not null then
-      perform scheduling.change_slot_counts(v_tenant, p_slot_id, -(p_hold is null)::int, -(p_hold is not null)::int);
+      perform scheduling.change_slot_counts(v_tenant, p_slot_id, -v_booked, -v_held);
       v_taken := false;
     end if;
   end if;
@@ -202,12 +217,9 @@ begin
   returning r.* into v_request;
   if not found then
     if v_taken then
-      perform scheduling.change_slot_counts(v_tenant, p_slot_id, -(p_hold is null)::int, -(p_hold is not null)::int);
+      perform scheduling.change_slot_counts(v_tenant, p_slot_id, -v_booked, -v_held);
     end if;
-    select r.* into v_request
-    from booking.booking_requests r
-    where r.tenant_id = v_tenant and r.idempotency_key = p_idempotency_key;
-    return booking.same_request(v_request, v_hash);
+    return booking.stored_request(v_tenant, p_idempotency_key, v_hash);
   end if;
 
   if v_request.status = 'received' then

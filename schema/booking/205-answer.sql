@@ -6,19 +6,16 @@ create function booking.answer(p_request booking.booking_requests) returns booki
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_answer booking.booking_answer;
+  v_number text;
 begin
-  v_answer.request_id := p_request.id;
-  v_answer.appointment_id := p_request.appointment_id;
-  v_answer.status := p_request.status;
-  v_answer.failure_code := p_request.failure_code;
-  v_answer.hold_expires_at := p_request.hold_expires_at;
   if p_request.appointment_id is not null then
-    select a.appointment_number into v_answer.appointment_number
+    select a.appointment_number into v_number
     from scheduling.appointments a
     where a.tenant_id = p_request.tenant_id and a.id = p_request.appointment_id;
   end if;
-  return v_answer;
+  return row(
+    p_request.id, p_request.appointment_id, v_number, p_request.status, p_request.failure_code, p_request.hold_expires_at
+  )::booking.booking_answer;
 end
 $$;
 
