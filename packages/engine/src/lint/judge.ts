@@ -1,6 +1,6 @@
 import { foldErrors, foldStatement, startFold } from '../catalog/files.ts'
 import type { SourcePosition } from '../catalog/model.ts'
-import { lineColumns } from '../parse/offsets.ts'
+import { lineColumns, type LineColumn } from '../parse/offsets.ts'
 import type { ParsedStatement } from '../parse/parse-sql.ts'
 import type { Finding } from '../verify/finding.ts'
 import { makeContext } from '../verify/context.ts'
@@ -22,6 +22,7 @@ export class Judge {
   readonly #options: LintOptions
   readonly #fold: ReturnType<typeof startFold>
   readonly #byTag = new Map<string, readonly LintRule[]>()
+  readonly #places = new Map<LintedFile, (offset: number) => LineColumn>()
   /** Tables, views and sequences that nobody uses yet. */
   readonly #newTables = new Set<string>()
   /** `schema.name` -> whether the files tell all about it. */
@@ -146,7 +147,7 @@ export class Judge {
   }
 
   #add(rule: LintRule, file: LintedFile, start: number, problem: Problem): void {
-    const { line, column } = problem.position ?? lineColumns(file.text)(problem.at ?? start)
+    const { line, column } = problem.position ?? this.#placeIn(file)(problem.at ?? start)
     this.findings.push({
       rule: rule.id,
       family: rule.family,
@@ -161,6 +162,14 @@ export class Judge {
       fix: problem.fix ?? problem.edit?.text ?? null,
     })
     if (problem.edit) this.edits.set(file.file, [...(this.edits.get(file.file) ?? []), problem.edit])
+  }
+
+  #placeIn(file: LintedFile): (offset: number) => LineColumn {
+    const known = this.#places.get(file)
+    if (known) return known
+    const place = lineColumns(file.text)
+    this.#places.set(file, place)
+    return place
   }
 }
 

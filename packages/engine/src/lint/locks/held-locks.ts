@@ -17,7 +17,8 @@ interface Transaction {
 const transactions = new WeakMap<LintedFile, Transaction>()
 
 /**
- * What the transaction holds when a statement begins, and what the statement adds to it. Must be asked for every statement
+ * What the transaction holds when a statement begins, each table and mode as it was locked first, and what the statement
+ * locks. Must be asked for every statement
  * of a file, in order: a rule that uses it has no `on`.
  */
 export function heldLocks(
@@ -36,7 +37,9 @@ export function heldLocks(
   const taken = strongLocks(statement, moment)
   state.before.set(statement, state.held)
   state.taken.set(statement, taken)
-  if (state.isOpen && taken.length > 0) state.held = [...state.held, ...taken]
+  const { held } = state
+  const added = taken.filter((own) => !held.some(({ table, mode }) => table === own.table && mode === own.mode))
+  if (state.isOpen && added.length > 0) state.held = [...held, ...added]
   return { before: state.before.get(statement) ?? [], taken, isOpen: state.isOpen }
 }
 

@@ -1,4 +1,4 @@
-import { heldLocks } from '../../locks/held-locks.ts'
+import { heldLocks, type HeldLock } from '../../locks/held-locks.ts'
 import type { LintRule } from '../../rule.ts'
 
 export const manyTablesLocked: LintRule = {
@@ -12,11 +12,11 @@ export const manyTablesLocked: LintRule = {
   instead: 'Change one table a file.',
   *check(statement, moment) {
     const { before, taken } = heldLocks(statement, moment)
-    const held = before.filter(({ mode }) => mode === 'access exclusive')
-    const tables = new Set(held.map(({ table }) => table))
-    const next = taken.find(({ table, mode }) => mode === 'access exclusive' && !tables.has(table))
-    const [first] = held
-    if (!first || !next || tables.size !== 1) return
+    const isExclusive = ({ mode }: HeldLock) => mode === 'access exclusive'
+    const first = before.find(isExclusive)
+    const next = first && taken.find((lock) => isExclusive(lock) && lock.table !== first.table)
+    // told once, where the second table is locked
+    if (!next || before.some((lock) => isExclusive(lock) && lock.table !== first.table)) return
     yield {
       object: next.table,
       message: `'${next.table}' is locked while the lock on '${first.table}' is held`,
