@@ -57,40 +57,29 @@ return p_status = 'full' and p_held_count = 0 and p_starts_at > now();
 
 comment on function booking.is_booked_out(text, int, timestamptz) is 'about=True for a coming slot that is full of appointments: neither a lapsed hold nor anything else but a cancellation makes room.';
 
-create function booking.take_place(
-  p_slot scheduling.appointment_slots,
-  p_booked int,
-  p_held int
-) returns text
+create function booking.refusal_of_slot(p_tenant_id uuid, p_slot_id uuid) returns text
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_slot scheduling.appointment_slots := p_slot;
+  v_slot scheduling.appointment_slots;
   v_failure text;
 begin
-  for v_try in 1..3 loop
-    if scheduling.change_slot_counts(v_slot.tenant_id, v_slot.id, p_booked, p_held) then
-      return null;
-    end if;
-    -- refused by the newest counts: say why, unless a lapsed hold or a cancellation has made room meanwhile
-    select s.* into v_slot
-    from scheduling.appointment_slots s
-    where s.tenant_id = p_slot.tenant_id and s.id = p_slot.id;
-    if booking.is_booked_out(v_slot.status, v_slot.held_count, v_slot.starts_at) then
-      return 'IM101';
-    end if;
-    v_failure := scheduling.slot_refusal(v_slot);
-    if v_failure = 'IM101' and booking.expire_slot_holds(v_slot.tenant_id, v_slot.id) = 0 then
-      return v_failure;
-    end if;
-    exit when v_failure <> 'IM101';
-  end loop;
-  return coalesce(v_failure, 'IM101');
+  select s.* into v_slot
+  from scheduling.appointment_slots s
+  where s.tenant_id = p_tenant_id and s.id = p_slot_id;
+  if booking.is_booked_out(v_slot.status, v_slot.held_count, v_slot.starts_at) then
+    return 'IM101';
+  end if;
+  v_failure := scheduling.slot_refusal(v_slot);
+  if v_failure = 'IM101' and booking.expire_slot_holds(p_tenant_id, p_slot_id) > 0 then
+    return null;
+  end if;
+  return v_failure;
 end
 $$;
 
-comment on function booking.take_place(scheduling.appointment_slots, int, int) is 'about=Takes a booked or a held place of a slot; null when that worked, else the failure code. Lapsed holds of a full slot are ended first.';
+comment on function booking.refusal_of_slot(uuid, uuid) is 'about=Why a slot gives no place; null when there is one again, because a hold that had lapsed was ended now or because somebody cancelled.';
 
 create function booking.add_appointment(p_request booking.booking_requests, p_slot scheduling.appointment_slots)
   returns scheduling.appointments
@@ -181,23 +170,27 @@ begin
   end if;
   if v_failure is null then
     perform scheduling.lock_calendar(v_tenant, p_patient_id);
-    select s.* into v_slot
-    from scheduling.appointment_slots s
-    where s.tenant_id = v_tenant and s.id = p_slot_id;
     v_booked := (p_hold is null)::int;
     v_held := 1 - v_booked;
-    v_failure := booking.take_place(v_slot, v_booked, v_held);
-    v_taken := v_failure is null;
-  end if;
-  -- asked when a place was got: in a rush most wait for one in vain
-  if v_taken then
-    v_failure := scheduling.slot_refusal(v_slot, 0);
-    if v_failure is null and scheduling.patient_is_busy(v_tenant, p_patient_id, v_slot.starts_at, v_slot.ends_at) then
-      v_failure := 'IM103';
-    end if;
-    if v_failure is not null then
-      perform scheduling.change_slot_counts(v_tenant, p_slot_id, -v_booked, -v_held);
-      v_taken := false;
+    for v_try in 1..3 loop
+      v_slot := scheduling.change_slot_counts(v_tenant, p_slot_id, v_booked, v_held);
+      v_taken := v_slot.id is not null;
+      exit when v_taken;
+      v_failure := booking.refusal_of_slot(v_tenant, p_slot_id);
+      exit when v_failure is not null;
+    end loop;
+    if v_taken then
+      -- asked when a place was got: in a rush most wait for one in vain
+      v_failure := case
+        when scheduling.is_slot_closed(v_slot) then 'IM105'
+        when scheduling.patient_is_busy(v_tenant, p_patient_id, v_slot.starts_at, v_slot.ends_at) then 'IM103'
+      end;
+      if v_failure is not null then
+        perform scheduling.change_slot_counts(v_tenant, p_slot_id, -v_booked, -v_held);
+        v_taken := false;
+      end if;
+    else
+      v_failure := coalesce(v_failure, 'IM101');
     end if;
   end if;
 

@@ -35,13 +35,33 @@ $$;
 
 comment on function scheduling.is_closed(uuid, uuid, uuid, uuid, timestamp, timestamp) is 'about=Whether a closed schedule of the doctor or department covers part of the time, given as wall-clock time of the clinic.';
 
+create function scheduling.is_slot_closed(p_slot scheduling.appointment_slots) returns boolean
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return exists (
+    select
+    from facility.clinics c
+    where
+      c.tenant_id = p_slot.tenant_id
+      and c.id = p_slot.clinic_id
+      and scheduling.is_closed(
+        p_slot.tenant_id, p_slot.clinic_id, p_slot.doctor_id, p_slot.department_id,
+        p_slot.starts_at at time zone c.timezone, p_slot.ends_at at time zone c.timezone
+      )
+  );
+end
+$$;
+
+comment on function scheduling.is_slot_closed(scheduling.appointment_slots) is 'about=True when the doctor, the department or the clinic is away during a slot.';
+
 create function scheduling.slot_refusal(p_slot scheduling.appointment_slots, p_places int default 1) returns text
   language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
-declare
-  v_timezone text;
 begin
   if p_slot.status = 'cancelled' then
     return 'IM100';
@@ -49,16 +69,7 @@ begin
   if p_slot.status = 'past' or p_slot.starts_at <= now() then
     return 'IM102';
   end if;
-  if p_slot.status = 'blocked' then
-    return 'IM105';
-  end if;
-  select c.timezone into v_timezone
-  from facility.clinics c
-  where c.tenant_id = p_slot.tenant_id and c.id = p_slot.clinic_id;
-  if scheduling.is_closed(
-    p_slot.tenant_id, p_slot.clinic_id, p_slot.doctor_id, p_slot.department_id,
-    p_slot.starts_at at time zone v_timezone, p_slot.ends_at at time zone v_timezone
-  ) then
+  if p_slot.status = 'blocked' or scheduling.is_slot_closed(p_slot) then
     return 'IM105';
   end if;
   if p_places > 0 and p_slot.booked_count + p_slot.held_count + p_places > p_slot.capacity + p_slot.overbook_limit then
@@ -70,10 +81,13 @@ $$;
 
 comment on function scheduling.slot_refusal(scheduling.appointment_slots, int) is 'about=Why a slot takes no more patients, as a failure code, or null: IM100 cancelled, IM101 full, IM102 past, IM105 doctor away or slot blocked.';
 
-create function scheduling.change_slot_counts(p_tenant_id uuid, p_slot_id uuid, p_booked int, p_held int) returns boolean
+create function scheduling.change_slot_counts(p_tenant_id uuid, p_slot_id uuid, p_booked int, p_held int)
+  returns scheduling.appointment_slots
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_slot scheduling.appointment_slots;
 begin
   -- one conditional update: it waits for the row lock, then decides on the newest counts
   update scheduling.appointment_slots s
@@ -88,12 +102,13 @@ begin
         and s.starts_at > now()
         and s.booked_count + s.held_count + p_booked + p_held <= s.capacity + s.overbook_limit
       )
-    );
-  return found;
+    )
+  returning s.* into v_slot;
+  return v_slot;
 end
 $$;
 
-comment on function scheduling.change_slot_counts(uuid, uuid, int, int) is 'about=Takes places of a slot or gives them back; false when the slot is not open, past or has too few places. Locks the slot until the transaction ends.';
+comment on function scheduling.change_slot_counts(uuid, uuid, int, int) is 'about=Takes places of a slot or gives them back and returns the slot; null when it is not open, past or has too few places. Locks the slot until the transaction ends.';
 
 -- Inlined, hence no SET clause.
 create function scheduling.lock_calendar(p_tenant_id uuid, p_patient_id uuid) returns void

@@ -52,7 +52,7 @@ begin
     if v_old.slot_id < p_slot_id then
       perform scheduling.change_slot_counts(v_old.tenant_id, v_old.slot_id, -1, 0);
     end if;
-    if not scheduling.change_slot_counts(v_old.tenant_id, p_slot_id, 1, 0) then
+    if (scheduling.change_slot_counts(v_old.tenant_id, p_slot_id, 1, 0)).id is null then
       v_failure := 'IM101';
     end if;
     if v_old.slot_id > p_slot_id then
