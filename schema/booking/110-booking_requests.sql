@@ -83,10 +83,11 @@ create trigger booking_requests_transition before insert or update of status on 
   for each row execute function core.enforce_transition('booking.booking_requests', 'status');
 select audit.track('booking.booking_requests');
 
--- rejected is an initial state too: in a rush for few places most requests are refused as they come in
+-- a request that is decided as it comes in is stored once, as what became of it
 insert into core.transition_rules (machine, from_state, to_state) values
   ('booking.booking_requests', '', 'received'),
   ('booking.booking_requests', '', 'held'),
+  ('booking.booking_requests', '', 'confirmed'),
   ('booking.booking_requests', '', 'rejected'),
   ('booking.booking_requests', 'received', 'held'),
   ('booking.booking_requests', 'received', 'confirmed'),

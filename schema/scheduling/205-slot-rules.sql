@@ -159,7 +159,8 @@ create function scheduling.add_appointment(
   p_reason_enc bytea,
   p_fee_status text,
   p_booking_request_id uuid,
-  p_rescheduled_from_id uuid
+  p_rescheduled_from_id uuid,
+  p_id uuid default null
 ) returns scheduling.appointments
   language plpgsql
   set search_path = pg_catalog, pg_temp
@@ -173,12 +174,12 @@ begin
   where c.tenant_id = p_slot.tenant_id and c.id = p_slot.clinic_id;
 
   insert into scheduling.appointments as a (
-    tenant_id, appointment_number, patient_id, clinic_id, doctor_id, department_id, slot_id, starts_at, ends_at,
+    tenant_id, id, appointment_number, patient_id, clinic_id, doctor_id, department_id, slot_id, starts_at, ends_at,
     type, channel, priority, reason_enc, fee_status, booking_request_id, rescheduled_from_id, status
   )
   values (
-    p_slot.tenant_id, scheduling.generate_appointment_number(p_slot.clinic_id, v_date), p_patient_id,
-    p_slot.clinic_id, p_slot.doctor_id, p_slot.department_id, p_slot.id, p_slot.starts_at, p_slot.ends_at,
+    p_slot.tenant_id, coalesce(p_id, core.uuid_v7()), scheduling.generate_appointment_number(p_slot.clinic_id, v_date),
+    p_patient_id, p_slot.clinic_id, p_slot.doctor_id, p_slot.department_id, p_slot.id, p_slot.starts_at, p_slot.ends_at,
     p_type, p_channel, coalesce(p_priority, 'routine'), p_reason_enc, coalesce(p_fee_status, 'unpaid'),
     p_booking_request_id, p_rescheduled_from_id, 'booked'
   )
@@ -187,4 +188,4 @@ begin
 end
 $$;
 
-comment on function scheduling.add_appointment(scheduling.appointment_slots, uuid, text, text, text, bytea, text, uuid, uuid) is 'about=Writes a booked appointment in a slot whose place the caller has taken; takes its number last.';
+comment on function scheduling.add_appointment(scheduling.appointment_slots, uuid, text, text, text, bytea, text, uuid, uuid, uuid) is 'about=Writes a booked appointment, under the id p_id if one is given, in a slot whose place the caller has taken; takes its number last.';
