@@ -31556,39 +31556,34 @@ comment on function scheduling.generate_appointment_number(uuid, date) is 'about
 
 -- What stands between a patient and a slot. These helpers belong to the operations of scheduling and booking; no
 -- application role may call them.
-create or replace function scheduling.is_closed(
+
+-- Inlined into the query that asks, hence no SET clause.
+create or replace function scheduling.closures(
   p_tenant_id uuid,
   p_clinic_id uuid,
   p_doctor_id uuid,
   p_department_id uuid,
   p_local_start timestamp,
   p_local_end timestamp
-) returns boolean
-  language plpgsql
+) returns setof scheduling.schedules
+  language sql
   stable
-  set search_path = pg_catalog, pg_temp
 as $$
-declare
-  v_date date := p_local_start::date;
-begin
-  return exists (
-    select
-    from scheduling.schedules c
-    where
-      c.tenant_id = p_tenant_id
-      and c.kind = 'closed'
-      and c.clinic_id = p_clinic_id
-      -- a doctor's leave holds in every department, a department's holiday for every doctor
-      and (c.doctor_id = p_doctor_id or (c.doctor_id is null and c.department_id = p_department_id))
-      and (c.on_date = v_date or c.weekday = extract(isodow from v_date))
-      and c.valid_during @> v_date
-      and v_date + c.start_time < p_local_end
-      and v_date + c.end_time > p_local_start
-  );
-end
+  select c.*
+  from scheduling.schedules c
+  where
+    c.tenant_id = p_tenant_id
+    and c.kind = 'closed'
+    and c.clinic_id = p_clinic_id
+    -- a doctor's leave holds in every department, a department's holiday for every doctor
+    and (c.doctor_id = p_doctor_id or (c.doctor_id is null and c.department_id = p_department_id))
+    and (c.on_date = p_local_start::date or c.weekday = extract(isodow from p_local_start))
+    and c.valid_during @> p_local_start::date
+    and p_local_start::date + c.start_time < p_local_end
+    and p_local_start::date + c.end_time > p_local_start
 $$;
 
-comment on function scheduling.is_closed(uuid, uuid, uuid, uuid, timestamp, timestamp) is 'about=Whether a closed schedule of the doctor or department covers part of the time, given as wall-clock time of the clinic.';
+comment on function scheduling.closures(uuid, uuid, uuid, uuid, timestamp, timestamp) is 'about=The closed schedules of the doctor or department that cover part of the time, given as wall-clock time of the clinic.';
 
 create or replace function scheduling.is_slot_closed(p_slot scheduling.appointment_slots) returns boolean
   language plpgsql
@@ -31599,13 +31594,11 @@ begin
   return exists (
     select
     from facility.clinics c
-    where
-      c.tenant_id = p_slot.tenant_id
-      and c.id = p_slot.clinic_id
-      and scheduling.is_closed(
-        p_slot.tenant_id, p_slot.clinic_id, p_slot.doctor_id, p_slot.department_id,
-        p_slot.starts_at at time zone c.timezone, p_slot.ends_at at time zone c.timezone
-      )
+    cross join lateral scheduling.closures(
+      p_slot.tenant_id, p_slot.clinic_id, p_slot.doctor_id, p_slot.department_id,
+      p_slot.starts_at at time zone c.timezone, p_slot.ends_at at time zone c.timezone
+    )
+    where c.tenant_id = p_slot.tenant_id and c.id = p_slot.clinic_id
   );
 end
 $$;
@@ -31792,7 +31785,10 @@ begin
     and (p_schedule_id is null or s.id = p_schedule_id)
     and (s.on_date = d.day or s.weekday = extract(isodow from d.day))
     and s.valid_during @> d.day
-    and not scheduling.is_closed(v_tenant, s.clinic_id, s.doctor_id, s.department_id, t.starts, t.starts + l.length)
+    and not exists (
+      select
+      from scheduling.closures(v_tenant, s.clinic_id, s.doctor_id, s.department_id, t.starts, t.starts + l.length)
+    )
   order by d.day, s.start_time, s.id, t.starts
   on conflict do nothing;
   get diagnostics v_made = row_count;
@@ -32719,7 +32715,7 @@ begin
 end
 $$;
 
-comment on function booking.stored_request(uuid, text, bytea) is 'about=The request of a key, null when there is none. IM011 its content is another one.';
+comment on function booking.stored_request(uuid, text, bytea) is 'about=The request of a key, when its content is the same; else IM011.';
 
 create or replace function booking.decide_request(
   p_idempotency_key text,
@@ -32762,11 +32758,10 @@ begin
     end if;
     v_booked_out := booking.is_booked_out(v_found.status, v_found.held_count, v_found.starts_at);
     -- where no place is taken the insert below is soon enough to find a key that is known
-    if v_try = 1 and (not v_booked_out or v_found.patient_status is null) then
-      v_request := booking.stored_request(v_tenant, p_idempotency_key, v_hash);
-      if v_request.id is not null then
-        return v_request;
-      end if;
+    if (not v_booked_out or v_found.patient_status is null) and exists (
+      select from booking.booking_requests r where r.tenant_id = v_tenant and r.idempotency_key = p_idempotency_key
+    ) then
+      return booking.stored_request(v_tenant, p_idempotency_key, v_hash);
     end if;
     if v_found.patient_status is distinct from 'active' then
       v_failure := booking.refusal_of_patient(p_patient_id, v_found.patient_status);

@@ -116,7 +116,7 @@ begin
 end
 $$;
 
-comment on function booking.stored_request(uuid, text, bytea) is 'about=The request of a key, null when there is none. IM011 its content is another one.';
+comment on function booking.stored_request(uuid, text, bytea) is 'about=The request of a key, when its content is the same; else IM011.';
 
 create function booking.decide_request(
   p_idempotency_key text,
@@ -159,11 +159,10 @@ begin
     end if;
     v_booked_out := booking.is_booked_out(v_found.status, v_found.held_count, v_found.starts_at);
     -- where no place is taken the insert below is soon enough to find a key that is known
-    if v_try = 1 and (not v_booked_out or v_found.patient_status is null) then
-      v_request := booking.stored_request(v_tenant, p_idempotency_key, v_hash);
-      if v_request.id is not null then
-        return v_request;
-      end if;
+    if (not v_booked_out or v_found.patient_status is null) and exists (
+      select from booking.booking_requests r where r.tenant_id = v_tenant and r.idempotency_key = p_idempotency_key
+    ) then
+      return booking.stored_request(v_tenant, p_idempotency_key, v_hash);
     end if;
     if v_found.patient_status is distinct from 'active' then
       v_failure := booking.refusal_of_patient(p_patient_id, v_found.patient_status);

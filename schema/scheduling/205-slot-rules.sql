@@ -1,39 +1,33 @@
 -- What stands between a patient and a slot. These helpers belong to the operations of scheduling and booking; no
 -- application role may call them.
 
-create function scheduling.is_closed(
+-- Inlined into the query that asks, hence no SET clause.
+create function scheduling.closures(
   p_tenant_id uuid,
   p_clinic_id uuid,
   p_doctor_id uuid,
   p_department_id uuid,
   p_local_start timestamp,
   p_local_end timestamp
-) returns boolean
-  language plpgsql
+) returns setof scheduling.schedules
+  language sql
   stable
-  set search_path = pg_catalog, pg_temp
 as $$
-declare
-  v_date date := p_local_start::date;
-begin
-  return exists (
-    select
-    from scheduling.schedules c
-    where
-      c.tenant_id = p_tenant_id
-      and c.kind = 'closed'
-      and c.clinic_id = p_clinic_id
-      -- a doctor's leave holds in every department, a department's holiday for every doctor
-      and (c.doctor_id = p_doctor_id or (c.doctor_id is null and c.department_id = p_department_id))
-      and (c.on_date = v_date or c.weekday = extract(isodow from v_date))
-      and c.valid_during @> v_date
-      and v_date + c.start_time < p_local_end
-      and v_date + c.end_time > p_local_start
-  );
-end
+  select c.*
+  from scheduling.schedules c
+  where
+    c.tenant_id = p_tenant_id
+    and c.kind = 'closed'
+    and c.clinic_id = p_clinic_id
+    -- a doctor's leave holds in every department, a department's holiday for every doctor
+    and (c.doctor_id = p_doctor_id or (c.doctor_id is null and c.department_id = p_department_id))
+    and (c.on_date = p_local_start::date or c.weekday = extract(isodow from p_local_start))
+    and c.valid_during @> p_local_start::date
+    and p_local_start::date + c.start_time < p_local_end
+    and p_local_start::date + c.end_time > p_local_start
 $$;
 
-comment on function scheduling.is_closed(uuid, uuid, uuid, uuid, timestamp, timestamp) is 'about=Whether a closed schedule of the doctor or department covers part of the time, given as wall-clock time of the clinic.';
+comment on function scheduling.closures(uuid, uuid, uuid, uuid, timestamp, timestamp) is 'about=The closed schedules of the doctor or department that cover part of the time, given as wall-clock time of the clinic.';
 
 create function scheduling.is_slot_closed(p_slot scheduling.appointment_slots) returns boolean
   language plpgsql
@@ -44,13 +38,11 @@ begin
   return exists (
     select
     from facility.clinics c
-    where
-      c.tenant_id = p_slot.tenant_id
-      and c.id = p_slot.clinic_id
-      and scheduling.is_closed(
-        p_slot.tenant_id, p_slot.clinic_id, p_slot.doctor_id, p_slot.department_id,
-        p_slot.starts_at at time zone c.timezone, p_slot.ends_at at time zone c.timezone
-      )
+    cross join lateral scheduling.closures(
+      p_slot.tenant_id, p_slot.clinic_id, p_slot.doctor_id, p_slot.department_id,
+      p_slot.starts_at at time zone c.timezone, p_slot.ends_at at time zone c.timezone
+    )
+    where c.tenant_id = p_slot.tenant_id and c.id = p_slot.clinic_id
   );
 end
 $$;

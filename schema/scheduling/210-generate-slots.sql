@@ -46,7 +46,10 @@ begin
     and (p_schedule_id is null or s.id = p_schedule_id)
     and (s.on_date = d.day or s.weekday = extract(isodow from d.day))
     and s.valid_during @> d.day
-    and not scheduling.is_closed(v_tenant, s.clinic_id, s.doctor_id, s.department_id, t.starts, t.starts + l.length)
+    and not exists (
+      select
+      from scheduling.closures(v_tenant, s.clinic_id, s.doctor_id, s.department_id, t.starts, t.starts + l.length)
+    )
   order by d.day, s.start_time, s.id, t.starts
   on conflict do nothing;
   get diagnostics v_made = row_count;

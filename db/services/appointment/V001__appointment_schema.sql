@@ -3535,10 +3535,11 @@ create or replace trigger booking_requests_transition before insert or update of
   for each row execute function core.enforce_transition('booking.booking_requests', 'status');
 select audit.track('booking.booking_requests');
 
--- rejected is an initial state too: in a rush for few places most requests are refused as they come in
+-- a request that is decided as it comes in is stored once, as what became of it
 insert into core.transition_rules (machine, from_state, to_state) values
   ('booking.booking_requests', '', 'received'),
   ('booking.booking_requests', '', 'held'),
+  ('booking.booking_requests', '', 'confirmed'),
   ('booking.booking_requests', '', 'rejected'),
   ('booking.booking_requests', 'received', 'held'),
   ('booking.booking_requests', 'received', 'confirmed'),
@@ -5710,39 +5711,34 @@ comment on function scheduling.generate_appointment_number(uuid, date) is 'about
 
 -- What stands between a patient and a slot. These helpers belong to the operations of scheduling and booking; no
 -- application role may call them.
-create or replace function scheduling.is_closed(
+
+-- Inlined into the query that asks, hence no SET clause.
+create or replace function scheduling.closures(
   p_tenant_id uuid,
   p_clinic_id uuid,
   p_doctor_id uuid,
   p_department_id uuid,
   p_local_start timestamp,
   p_local_end timestamp
-) returns boolean
-  language plpgsql
+) returns setof scheduling.schedules
+  language sql
   stable
-  set search_path = pg_catalog, pg_temp
 as $$
-declare
-  v_date date := p_local_start::date;
-begin
-  return exists (
-    select
-    from scheduling.schedules c
-    where
-      c.tenant_id = p_tenant_id
-      and c.kind = 'closed'
-      and c.clinic_id = p_clinic_id
-      -- a doctor's leave holds in every department, a department's holiday for every doctor
-      and (c.doctor_id = p_doctor_id or (c.doctor_id is null and c.department_id = p_department_id))
-      and (c.on_date = v_date or c.weekday = extract(isodow from v_date))
-      and c.valid_during @> v_date
-      and v_date + c.start_time < p_local_end
-      and v_date + c.end_time > p_local_start
-  );
-end
+  select c.*
+  from scheduling.schedules c
+  where
+    c.tenant_id = p_tenant_id
+    and c.kind = 'closed'
+    and c.clinic_id = p_clinic_id
+    -- a doctor's leave holds in every department, a department's holiday for every doctor
+    and (c.doctor_id = p_doctor_id or (c.doctor_id is null and c.department_id = p_department_id))
+    and (c.on_date = p_local_start::date or c.weekday = extract(isodow from p_local_start))
+    and c.valid_during @> p_local_start::date
+    and p_local_start::date + c.start_time < p_local_end
+    and p_local_start::date + c.end_time > p_local_start
 $$;
 
-comment on function scheduling.is_closed(uuid, uuid, uuid, uuid, timestamp, timestamp) is 'about=Whether a closed schedule of the doctor or department covers part of the time, given as wall-clock time of the clinic.';
+comment on function scheduling.closures(uuid, uuid, uuid, uuid, timestamp, timestamp) is 'about=The closed schedules of the doctor or department that cover part of the time, given as wall-clock time of the clinic.';
 
 create or replace function scheduling.is_slot_closed(p_slot scheduling.appointment_slots) returns boolean
   language plpgsql
@@ -5753,13 +5749,11 @@ begin
   return exists (
     select
     from facility.clinics c
-    where
-      c.tenant_id = p_slot.tenant_id
-      and c.id = p_slot.clinic_id
-      and scheduling.is_closed(
-        p_slot.tenant_id, p_slot.clinic_id, p_slot.doctor_id, p_slot.department_id,
-        p_slot.starts_at at time zone c.timezone, p_slot.ends_at at time zone c.timezone
-      )
+    cross join lateral scheduling.closures(
+      p_slot.tenant_id, p_slot.clinic_id, p_slot.doctor_id, p_slot.department_id,
+      p_slot.starts_at at time zone c.timezone, p_slot.ends_at at time zone c.timezone
+    )
+    where c.tenant_id = p_slot.tenant_id and c.id = p_slot.clinic_id
   );
 end
 $$;
@@ -5868,7 +5862,8 @@ create or replace function scheduling.add_appointment(
   p_reason_enc bytea,
   p_fee_status text,
   p_booking_request_id uuid,
-  p_rescheduled_from_id uuid
+  p_rescheduled_from_id uuid,
+  p_id uuid default null
 ) returns scheduling.appointments
   language plpgsql
   set search_path = pg_catalog, pg_temp
@@ -5882,12 +5877,12 @@ begin
   where c.tenant_id = p_slot.tenant_id and c.id = p_slot.clinic_id;
 
   insert into scheduling.appointments as a (
-    tenant_id, appointment_number, patient_id, clinic_id, doctor_id, department_id, slot_id, starts_at, ends_at,
+    tenant_id, id, appointment_number, patient_id, clinic_id, doctor_id, department_id, slot_id, starts_at, ends_at,
     type, channel, priority, reason_enc, fee_status, booking_request_id, rescheduled_from_id, status
   )
   values (
-    p_slot.tenant_id, scheduling.generate_appointment_number(p_slot.clinic_id, v_date), p_patient_id,
-    p_slot.clinic_id, p_slot.doctor_id, p_slot.department_id, p_slot.id, p_slot.starts_at, p_slot.ends_at,
+    p_slot.tenant_id, coalesce(p_id, core.uuid_v7()), scheduling.generate_appointment_number(p_slot.clinic_id, v_date),
+    p_patient_id, p_slot.clinic_id, p_slot.doctor_id, p_slot.department_id, p_slot.id, p_slot.starts_at, p_slot.ends_at,
     p_type, p_channel, coalesce(p_priority, 'routine'), p_reason_enc, coalesce(p_fee_status, 'unpaid'),
     p_booking_request_id, p_rescheduled_from_id, 'booked'
   )
@@ -5896,7 +5891,7 @@ begin
 end
 $$;
 
-comment on function scheduling.add_appointment(scheduling.appointment_slots, uuid, text, text, text, bytea, text, uuid, uuid) is 'about=Writes a booked appointment in a slot whose place the caller has taken; takes its number last.';
+comment on function scheduling.add_appointment(scheduling.appointment_slots, uuid, text, text, text, bytea, text, uuid, uuid, uuid) is 'about=Writes a booked appointment, under the id p_id if one is given, in a slot whose place the caller has taken; takes its number last.';
 
 -- From schedules to bookable slots.
 create or replace function scheduling.generate_slots(
@@ -5945,7 +5940,10 @@ begin
     and (p_schedule_id is null or s.id = p_schedule_id)
     and (s.on_date = d.day or s.weekday = extract(isodow from d.day))
     and s.valid_during @> d.day
-    and not scheduling.is_closed(v_tenant, s.clinic_id, s.doctor_id, s.department_id, t.starts, t.starts + l.length)
+    and not exists (
+      select
+      from scheduling.closures(v_tenant, s.clinic_id, s.doctor_id, s.department_id, t.starts, t.starts + l.length)
+    )
   order by d.day, s.start_time, s.id, t.starts
   on conflict do nothing;
   get diagnostics v_made = row_count;
@@ -6846,7 +6844,7 @@ begin
   return scheduling.add_appointment(
     p_slot, p_request.patient_id, p_request.payload ->> 'type', p_request.channel, p_request.payload ->> 'priority',
     pg_catalog.decode(p_request.payload ->> 'reason_enc', 'base64'), p_request.payload ->> 'fee_status',
-    p_request.id, null
+    p_request.id, null, p_request.appointment_id
   );
 end
 $$;
@@ -6872,7 +6870,7 @@ begin
 end
 $$;
 
-comment on function booking.stored_request(uuid, text, bytea) is 'about=The request of a key, null when there is none. IM011 its content is another one.';
+comment on function booking.stored_request(uuid, text, bytea) is 'about=The request of a key, when its content is the same; else IM011.';
 
 create or replace function booking.decide_request(
   p_idempotency_key text,
@@ -6898,69 +6896,72 @@ declare
   v_booked_out boolean;
   v_slot scheduling.appointment_slots;
   v_request booking.booking_requests;
-  v_appointment scheduling.appointments;
+  v_appointment_id uuid;
   v_failure text;
-  v_taken boolean := false;
+  v_taken boolean;
 begin
-  -- A request row refers to its slot and patient: when one does not exist nothing can be stored, so this is raised.
-  select s.status, s.held_count, s.starts_at, p.status as patient_status into v_found
-  from scheduling.appointment_slots s
-  left join patient.patients p on p.tenant_id = v_tenant and p.id = p_patient_id and p.deleted_at is null
-  where s.tenant_id = v_tenant and s.id = p_slot_id;
-  if not found then
-    raise exception 'slot % does not exist', p_slot_id using errcode = 'IM100', hint = 'choose a slot of the tenant';
-  end if;
-  -- What the slot says without being locked settles most refusals of a rush: nobody has to be asked about a slot that is
-  -- full of appointments. A full slot with held places is looked at again below, because a lapsed hold makes room.
-  v_booked_out := booking.is_booked_out(v_found.status, v_found.held_count, v_found.starts_at);
-  if not v_booked_out or v_found.patient_status is null then
-    v_request := booking.stored_request(v_tenant, p_idempotency_key, v_hash);
-    if v_request.id is not null then
-      return v_request;
+  for v_try in 1..3 loop
+    -- A request row refers to its slot and patient: when one does not exist nothing can be stored, so this is raised. Only
+    -- what settles a refusal is read, and nobody else is asked about a slot that is full of appointments: a rush pays for
+    -- whatever is done here.
+    select s.status, s.held_count, s.starts_at, p.status as patient_status into v_found
+    from scheduling.appointment_slots s
+    left join patient.patients p on p.tenant_id = v_tenant and p.id = p_patient_id and p.deleted_at is null
+    where s.tenant_id = v_tenant and s.id = p_slot_id;
+    if not found then
+      raise exception 'slot % does not exist', p_slot_id using errcode = 'IM100', hint = 'choose a slot of the tenant';
     end if;
-  end if;
-  if v_found.patient_status is distinct from 'active' then
-    v_failure := booking.refusal_of_patient(p_patient_id, v_found.patient_status);
-  elsif v_booked_out then
-    v_failure := 'IM101';
-  end if;
-  if v_failure is null then
-    perform scheduling.lock_calendar(v_tenant, p_patient_id);
-    v_booked := (p_hold is null)::int;
-    v_held := 1 - v_booked;
-    for v_try in 1..3 loop
-      v_slot := scheduling.change_slot_counts(v_tenant, p_slot_id, v_booked, v_held);
-      v_taken := v_slot.id is not null;
-      exit when v_taken;
-      v_failure := booking.refusal_of_slot(v_tenant, p_slot_id);
-      exit when v_failure is not null;
-    end loop;
-    if v_taken then
-      -- asked when a place was got: in a rush most wait for one in vain
-      v_failure := case
-        when scheduling.is_slot_closed(v_slot) then 'IM105'
-        when scheduling.patient_is_busy(v_tenant, p_patient_id, v_slot.starts_at, v_slot.ends_at) then 'IM103'
-      end;
-      if v_failure is not null then
-        perform scheduling.change_slot_counts(v_tenant, p_slot_id, -v_booked, -v_held);
-        v_taken := false;
-      end if;
+    v_booked_out := booking.is_booked_out(v_found.status, v_found.held_count, v_found.starts_at);
+    -- where no place is taken the insert below is soon enough to find a key that is known
+    if (not v_booked_out or v_found.patient_status is null) and exists (
+      select from booking.booking_requests r where r.tenant_id = v_tenant and r.idempotency_key = p_idempotency_key
+    ) then
+      return booking.stored_request(v_tenant, p_idempotency_key, v_hash);
+    end if;
+    if v_found.patient_status is distinct from 'active' then
+      v_failure := booking.refusal_of_patient(p_patient_id, v_found.patient_status);
+    elsif v_booked_out then
+      v_failure := 'IM101';
+    elsif v_try = 1 then
+      perform scheduling.lock_calendar(v_tenant, p_patient_id);
+      v_booked := (p_hold is null)::int;
+      v_held := 1 - v_booked;
     else
-      v_failure := coalesce(v_failure, 'IM101');
+      -- the update found no place: a lapsed hold may make room
+      v_failure := booking.refusal_of_slot(v_tenant, p_slot_id);
+    end if;
+    exit when v_failure is not null;
+    v_slot := scheduling.change_slot_counts(v_tenant, p_slot_id, v_booked, v_held);
+    exit when v_slot.id is not null;
+  end loop;
+  v_taken := v_slot.id is not null;
+
+  if v_taken then
+    -- asked when a place was got: in a rush most wait for one in vain
+    v_failure := case
+      when scheduling.is_slot_closed(v_slot) then 'IM105'
+      when scheduling.patient_is_busy(v_tenant, p_patient_id, v_slot.starts_at, v_slot.ends_at) then 'IM103'
+    end;
+    if v_failure is not null then
+      perform scheduling.change_slot_counts(v_tenant, p_slot_id, -v_booked, -v_held);
+      v_taken := false;
+    elsif p_hold is null then
+      v_appointment_id := core.uuid_v7();
     end if;
   end if;
 
   -- waits while another transaction decides the same key
   insert into booking.booking_requests as r (
     tenant_id, idempotency_key, request_hash, patient_id, slot_id, requested_by, channel, payload, attempts,
-    status, failure_code, hold_expires_at, decided_at
+    status, failure_code, hold_expires_at, appointment_id, decided_at
   )
   values (
     v_tenant, p_idempotency_key, v_hash, p_patient_id, p_slot_id, core.current_user_id(), p_channel, v_payload, 1,
-    case when not v_taken then 'rejected' when p_hold is not null then 'held' else 'received' end,
-    v_failure,
+    case when not v_taken then 'rejected' when p_hold is not null then 'held' else 'confirmed' end,
+    case when not v_taken then coalesce(v_failure, 'IM101') end,
     case when v_taken then now() + p_hold end,
-    case when not v_taken then now() end
+    v_appointment_id,
+    case when not v_taken or p_hold is null then now() end
   )
   on conflict (tenant_id, idempotency_key) do nothing
   returning r.* into v_request;
@@ -6971,12 +6972,8 @@ begin
     return booking.stored_request(v_tenant, p_idempotency_key, v_hash);
   end if;
 
-  if v_request.status = 'received' then
-    v_appointment := booking.add_appointment(v_request, v_slot);
-    update booking.booking_requests r
-    set status = 'confirmed', appointment_id = v_appointment.id, decided_at = now()
-    where r.tenant_id = v_tenant and r.id = v_request.id
-    returning r.* into v_request;
+  if v_appointment_id is not null then
+    perform booking.add_appointment(v_request, v_slot);
   end if;
   return v_request;
 end
