@@ -8,7 +8,8 @@ export interface Task {
 
 /**
  * Runs each task as soon as a worker is free and what it waits for has ended. Where that leaves a choice the task comes
- * first that the most work waits for, one behind the other; then the given order holds. After a failure no task is started any more; the failure is thrown when those that run have ended.
+ * first that the most work waits for, one behind the other; then the given order holds, in which a task stands behind what
+ * it waits for. After a failure no task is started any more; the failure is thrown when those that run have ended.
  */
 export async function runTasks<T extends Task>(
   tasks: readonly T[],
@@ -38,8 +39,7 @@ export async function runTasks<T extends Task>(
         idle.shift()
         start(task, worker)
       }
-      if (running.size === 0)
-        throw new Error(`tasks wait for each other: ${waiting.map(({ name }) => name).join(', ')}`)
+      if (running.size === 0) throw new Error(`tasks wait for each other: ${[...unfinished].join(', ')}`)
       await Promise.race(running)
     }
   } finally {
@@ -48,15 +48,10 @@ export async function runTasks<T extends Task>(
 }
 
 function longestWayFirst<T extends Task>(tasks: readonly T[]): T[] {
-  const ways = new Map<string, number>()
-  const wayFrom = (task: T): number => {
-    const known = ways.get(task.name)
-    if (known !== undefined) return known
-    ways.set(task.name, task.size) // ends a search in a circle, which is reported when it cannot start
-    const behind = tasks.filter(({ after }) => after.includes(task.name)).map(wayFrom)
-    const way = task.size + Math.max(0, ...behind)
-    ways.set(task.name, way)
-    return way
+  const behind = new Map<string, number>()
+  const wayFrom = ({ name, size }: Task) => size + (behind.get(name) ?? 0)
+  for (const task of tasks.toReversed()) {
+    for (const name of task.after) behind.set(name, Math.max(behind.get(name) ?? 0, wayFrom(task)))
   }
   return tasks.toSorted((a, b) => wayFrom(b) - wayFrom(a))
 }

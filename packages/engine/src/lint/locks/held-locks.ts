@@ -18,8 +18,7 @@ const transactions = new WeakMap<LintedFile, Transaction>()
 
 /**
  * What the transaction holds when a statement begins, each table and mode as it was locked first, and what the statement
- * locks. Must be asked for every statement
- * of a file, in order: a rule that uses it has no `on`.
+ * locks. Must be asked for every statement of a file, in order: a rule that uses it has no `on`.
  */
 export function heldLocks(
   statement: ParsedStatement,
