@@ -68,9 +68,6 @@ begin
   select s.* into v_slot
   from scheduling.appointment_slots s
   where s.tenant_id = p_tenant_id and s.id = p_slot_id;
-  if booking.is_booked_out(v_slot.status, v_slot.held_count, v_slot.starts_at) then
-    return 'IM101';
-  end if;
   v_failure := scheduling.slot_refusal(v_slot);
   if v_failure = 'IM101' and booking.expire_slot_holds(p_tenant_id, p_slot_id) > 0 then
     return null;
