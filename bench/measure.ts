@@ -5,7 +5,7 @@ import type { Connection, Transaction } from '@imhotep/postgres'
 export interface Case {
   readonly name: string
   /** One round; only what it awaits between the clocks counts. Returns CPU seconds of the backend when it knows them. */
-  run(): Promise<void>
+  run(): Promise<unknown>
   /** Undoes a round; not measured. */
   after?(): Promise<void>
   /** Backend whose CPU time is read; without it only wall time is measured. */

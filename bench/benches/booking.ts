@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto'
-import { withTenant } from '@imhotep/kernel'
-import { connect, type Connection, type Transaction } from '@imhotep/postgres'
+import { withTenant, type RequestContext } from '@imhotep/kernel'
+import { connect, type Connection, type Database, type Transaction } from '@imhotep/postgres'
 import { hospital, makeTenants, withConnection } from '../databases.ts'
-import { measure, type Case } from '../measure.ts'
+import { measure, type Case, type Measured } from '../measure.ts'
 import type { BenchResult } from '../report.ts'
 import type { BenchOptions } from '../run.ts'
 
 const slotCount = 20
+
+type Attempt = (tx: Transaction, slot: string, patient: string) => Promise<unknown>
 
 /** Many clients at once on few slots: ours against a bare insert, a serializable transaction and check-then-insert. */
 export async function booking({ server }: BenchOptions): Promise<BenchResult> {
@@ -21,134 +23,150 @@ export async function booking({ server }: BenchOptions): Promise<BenchResult> {
       create index on bench.checked (tenant_id, slot_id);
       grant usage on schema bench to public; grant all on bench.bookings, bench.checked to public`)
     await admin.script(bareBooking)
-    const measured = []
-    const violations = { imhotep: 0, bare: 0, naive: 0, serializable: 0 }
-    const toNothing: number[] = []
-    const toSameRows: number[] = []
+    const context = { tenant, user: null, role: 'receptionist', purpose: 'HOPERAT' } as const
+    const ways = {
+      imhotep: (tx, slot, patient) =>
+        tx.query('select status from booking.create_booking($1, $2, $3)', [randomUUID(), patient, slot]),
+      bare: (tx, slot, patient) =>
+        tx.query('insert into bench.bookings values ($1, $2, $3) on conflict do nothing', [tenant, slot, patient]),
+      sameRows: (tx, slot, patient) => tx.query('select bench.book($1, $2, $3)', [randomUUID(), patient, slot]),
+      naive: (tx, slot, patient) => checkThenInsert(tx, tenant, slot, patient),
+    } satisfies Record<string, Attempt>
+    const violations = { imhotep: 0, sameRows: 0, naive: 0, serializable: 0 }
     let gaveUp = 0
-    // the last: as applications run, a few connections that are always at work
-    for (const { clients, connections } of [
-      { clients: 40, connections: 40 },
-      { clients: 200, connections: 200 },
-      { clients: 200, connections: 16 },
-    ]) {
-      const db = connect(appUrl, { max: connections })
-      await Promise.all(Array.from({ length: connections }, () => db.query('select pg_sleep(0.2)')))
-      let slots: string[] = []
-      const fresh = async () => {
-        slots = await makeSlots(admin, tenant, place)
-        // no truncate: it would make every session plan its statements anew
-        await admin.script('delete from bench.bookings; delete from bench.checked')
-      }
+
+    let slots: string[] = []
+    const fresh = async () => {
+      slots = await makeSlots(admin, tenant, place)
+      // no truncate: it would make every session plan its statements anew
+      await admin.script('delete from bench.bookings; delete from bench.checked')
+    }
+    const rush = (db: Database, clients: number, attempt: Attempt, isolation?: 'serializable') =>
+      Promise.all(
+        Array.from({ length: clients }, (_, client) =>
+          withTenant(db, context, (tx) => attempt(tx, slots[client % slotCount] ?? '', place.patients[client] ?? ''), {
+            retries: 50,
+            ...(isolation ? { isolation } : {}),
+          }).catch((error: unknown) => {
+            // many serializable transactions at once exhaust the server's table of conflicts
+            if (isolation === undefined) throw error
+            gaveUp++
+          }),
+        ),
+      )
+    const countDoubled = async (who: keyof typeof violations, table: string) => {
+      const [row] = await admin.query<{ extra: number }>(
+        `select coalesce(sum(n - 1), 0)::int as extra from (select count(*) as n from ${table} group by slot_id having count(*) > 1) as doubled`,
+      )
+      violations[who] += row?.extra ?? 0
       await fresh()
-      const all =
-        (attempt: (tx: Transaction, slot: string, patient: string) => Promise<unknown>, isolation?: 'serializable') =>
-        async () => {
-          await Promise.all(
-            Array.from({ length: clients }, (_, client) => {
-              const slot = slots[client % slotCount] ?? ''
-              const patient = place.patients[client] ?? ''
-              return withTenant(
-                db,
-                { tenant, user: null, role: 'receptionist', purpose: 'HOPERAT' },
-                (tx) => attempt(tx, slot, patient),
-                {
-                  retries: 50,
-                  ...(isolation ? { isolation } : {}),
-                },
-              ).catch((error: unknown) => {
-                // many serializable transactions at once exhaust the server's table of conflicts
-                if (isolation === undefined) throw error
-                gaveUp++
-              })
-            }),
-          )
-        }
-      const count = async (table: string) => {
-        const [row] = await admin.query<{ extra: number }>(
-          `select coalesce(sum(n - 1), 0)::int as extra from (select count(*) as n from ${table} group by slot_id having count(*) > 1) as doubled`,
+    }
+
+    /** Every session has booked before and the planner knows the tables, as in a hospital after its first hour. */
+    const warm = async (clients: number, connections: number) => {
+      const db = await openSessions(appUrl, connections)
+      for (const way of [ways.imhotep, ways.sameRows]) {
+        const own = await makeSlots(admin, tenant, place, connections)
+        await inEverySession(db, connections, context, (tx, session) =>
+          way(tx, own[session] ?? '', place.patients[session] ?? ''),
         )
-        return row?.extra ?? 0
       }
+      await admin.script('analyze')
+      await fresh()
+      const name = `${clients} clients, ${connections} connections`
       const cases: Case[] = [
         {
-          name: `${clients} clients, ${connections} connections: booking.create_booking`,
-          run: all((tx, slot, patient) =>
-            tx.query(`select status from booking.create_booking($1, $2, $3)`, [randomUUID(), patient, slot]),
-          ),
-          after: async () => {
-            violations.imhotep += await count('scheduling.appointments')
-            await fresh()
-          },
+          name: `${name}: booking.create_booking`,
+          run: () => rush(db, clients, ways.imhotep),
+          after: () => countDoubled('imhotep', 'scheduling.appointments'),
         },
         {
-          name: `${clients} clients, ${connections} connections: bare insert on conflict do nothing`,
-          run: all((tx, slot, patient) =>
-            tx.query('insert into bench.bookings values ($1, $2, $3) on conflict do nothing', [tenant, slot, patient]),
-          ),
+          name: `${name}: bare insert on conflict do nothing`,
+          run: () => rush(db, clients, ways.bare),
           after: fresh,
         },
         {
-          name: `${clients} clients, ${connections} connections: bare insert that stores the same rows`,
-          run: all((tx, slot, patient) => tx.query('select bench.book($1, $2, $3)', [randomUUID(), patient, slot])),
-          after: async () => {
-            violations.bare += await count('scheduling.appointments')
-            await fresh()
-          },
+          name: `${name}: bare insert that stores the same rows`,
+          run: () => rush(db, clients, ways.sameRows),
+          after: () => countDoubled('sameRows', 'scheduling.appointments'),
         },
         {
-          name: `${clients} clients, ${connections} connections: check, then insert (naive)`,
-          run: all((tx, slot, patient) => checkThenInsert(tx, tenant, slot, patient)),
-          after: async () => {
-            violations.naive += await count('bench.checked')
-            await fresh()
-          },
+          name: `${name}: check, then insert (naive)`,
+          run: () => rush(db, clients, ways.naive),
+          after: () => countDoubled('naive', 'bench.checked'),
         },
         {
-          name: `${clients} clients, ${connections} connections: the same, serializable with retry`,
-          run: all((tx, slot, patient) => checkThenInsert(tx, tenant, slot, patient), 'serializable'),
-          after: async () => {
-            violations.serializable += await count('bench.checked')
-            await fresh()
-          },
+          name: `${name}: the same, serializable with retry`,
+          run: () => rush(db, clients, ways.naive, 'serializable'),
+          after: () => countDoubled('serializable', 'bench.checked'),
         },
       ]
-      // sessions of a pool live long: most rounds find them warm, as a rush in a hospital does
       const figures = await measure(cases, 41)
-      measured.push(...figures)
-      toNothing.push((figures[0]?.wallMs ?? 0) / (figures[1]?.wallMs ?? 1))
-      toSameRows.push((figures[0]?.wallMs ?? 0) / (figures[2]?.wallMs ?? 1))
       await db.close()
+      return figures
     }
+
+    /** The first rush of sessions that were opened a moment ago. */
+    const cold = async (clients: number, connections: number) => {
+      let db = await openSessions(appUrl, connections)
+      const reopen = async () => {
+        await db.close()
+        db = await openSessions(appUrl, connections)
+        await fresh()
+      }
+      await fresh()
+      const figures = await measure(
+        [
+          {
+            name: 'first rush of new sessions: booking.create_booking',
+            run: () => rush(db, clients, ways.imhotep),
+            after: reopen,
+          },
+          {
+            name: 'first rush of new sessions: bare insert that stores the same rows',
+            run: () => rush(db, clients, ways.sameRows),
+            after: reopen,
+          },
+        ],
+        5,
+      )
+      await db.close()
+      return figures
+    }
+
+    const at40 = await warm(40, 40)
+    const at200 = await warm(200, 200)
+    // as applications run: a few connections that are always at work
+    const at16 = await warm(200, 16)
+    const first = await cold(200, 200)
+    const ratio = (figures: readonly Measured[], to: number) =>
+      (figures[0]?.wallMs ?? Number.NaN) / (figures[to]?.wallMs ?? Number.NaN)
     return {
       bench: 'booking',
-      measured,
+      measured: [...at40, ...at200, ...at16, ...first],
       figures: [
         { name: 'double bookings, booking.create_booking', value: violations.imhotep, unit: '', goal: '= 0' },
-        { name: 'double bookings, bare insert with the same rows', value: violations.bare, unit: '' },
+        { name: 'double bookings, bare insert with the same rows', value: violations.sameRows, unit: '' },
         { name: 'double bookings, naive (for comparison)', value: violations.naive, unit: '' },
         { name: 'double bookings, serializable', value: violations.serializable, unit: '' },
         { name: 'serializable attempts that ended in an error', value: gaveUp, unit: '' },
         { name: 'deadlocks, in all of it', value: await deadlocks(admin), unit: '', goal: '= 0' },
         {
           name: '200 connections: create_booking / bare insert with the same rows',
-          value: toSameRows[1] ?? Number.NaN,
+          value: ratio(at200, 2),
           unit: 'x',
           goal: '<= 1.4',
         },
-        {
-          name: '16 connections: create_booking / bare insert with the same rows',
-          value: toSameRows[2] ?? Number.NaN,
-          unit: 'x',
-        },
+        { name: '16 connections: create_booking / bare insert with the same rows', value: ratio(at16, 2), unit: 'x' },
+        { name: '200 new connections: the same', value: ratio(first, 1), unit: 'x' },
         {
           name: '200 connections: create_booking / bare insert, losers store nothing',
-          value: toNothing[1] ?? Number.NaN,
+          value: ratio(at200, 1),
           unit: 'x',
         },
         {
           name: '16 connections: create_booking / bare insert, losers store nothing',
-          value: toNothing[2] ?? Number.NaN,
+          value: ratio(at16, 1),
           unit: 'x',
         },
       ],
@@ -234,16 +252,44 @@ async function makePlace(admin: Connection, tenant: string): Promise<Place> {
   return { clinic: clinic?.id ?? '', department: department?.id ?? '', patients: patients.map((row) => row.id) }
 }
 
+async function openSessions(url: string, count: number): Promise<Database> {
+  const db = connect(url, { max: count })
+  await Promise.all(Array.from({ length: count }, () => db.query('select pg_sleep(0.2)')))
+  return db
+}
+
+/** Runs `work` once in each session of the pool: it begins when all have a transaction open. */
+async function inEverySession(
+  db: Database,
+  sessions: number,
+  context: RequestContext,
+  work: (tx: Transaction, session: number) => Promise<unknown>,
+): Promise<void> {
+  let open = 0
+  let begin = () => {}
+  const allOpen = new Promise<void>((resolve) => (begin = resolve))
+  await Promise.all(
+    Array.from({ length: sessions }, (_, session) =>
+      withTenant(db, context, async (tx) => {
+        await tx.query('select')
+        if (++open === sessions) begin()
+        await allOpen
+        await work(tx, session)
+      }),
+    ),
+  )
+}
+
 let day = 1
 
-/** Twenty slots of one place on a day of their own: nobody is busy from an earlier round. */
-async function makeSlots(admin: Connection, tenant: string, place: Place): Promise<string[]> {
+/** Slots of one place on a day of their own: nobody is busy from an earlier round. */
+async function makeSlots(admin: Connection, tenant: string, place: Place, count = slotCount): Promise<string[]> {
   day++
   const rows = await admin.query<{ id: string }>(
     `insert into scheduling.appointment_slots (tenant_id, department_id, clinic_id, starts_at, ends_at, capacity)
      select $1, $2, $3, now() + $4 * interval '1 day' + g * interval '10 minutes', now() + $4 * interval '1 day' + (g + 1) * interval '10 minutes', 1
      from generate_series(1, $5) g returning id`,
-    [tenant, place.department, place.clinic, day, slotCount],
+    [tenant, place.department, place.clinic, day, count],
   )
   return rows.map((row) => row.id)
 }

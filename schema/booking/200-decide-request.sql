@@ -123,7 +123,7 @@ create function booking.decide_request(
   p_channel text,
   p_payload jsonb,
   p_hold interval -- null: book at once
-) returns booking.booking_requests
+) returns booking.booking_answer
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
@@ -140,6 +140,7 @@ declare
   v_slot scheduling.appointment_slots;
   v_request booking.booking_requests;
   v_appointment_id uuid;
+  v_number text;
   v_failure text;
   v_taken boolean;
 begin
@@ -156,10 +157,12 @@ begin
     end if;
     v_booked_out := booking.is_booked_out(v_found.status, v_found.held_count, v_found.starts_at);
     -- where no place is taken the insert below is soon enough to find a key that is known
-    if (not v_booked_out or v_found.patient_status is null) and exists (
-      select from booking.booking_requests r where r.tenant_id = v_tenant and r.idempotency_key = p_idempotency_key
-    ) then
-      return booking.stored_request(v_tenant, p_idempotency_key, v_hash);
+    if not v_booked_out or v_found.patient_status is null then
+      if exists (
+        select from booking.booking_requests r where r.tenant_id = v_tenant and r.idempotency_key = p_idempotency_key
+      ) then
+        return booking.answer(booking.stored_request(v_tenant, p_idempotency_key, v_hash));
+      end if;
     end if;
     if v_found.patient_status is distinct from 'active' then
       v_failure := booking.refusal_of_patient(p_patient_id, v_found.patient_status);
@@ -212,13 +215,15 @@ begin
     if v_taken then
       perform scheduling.change_slot_counts(v_tenant, p_slot_id, -v_booked, -v_held);
     end if;
-    return booking.stored_request(v_tenant, p_idempotency_key, v_hash);
+    return booking.answer(booking.stored_request(v_tenant, p_idempotency_key, v_hash));
   end if;
 
   if v_appointment_id is not null then
-    perform booking.add_appointment(v_request, v_slot);
+    v_number := (booking.add_appointment(v_request, v_slot)).appointment_number;
   end if;
-  return v_request;
+  return row(
+    v_request.id, v_appointment_id, v_number, v_request.status, v_request.failure_code, v_request.hold_expires_at
+  )::booking.booking_answer;
 end
 $$;
 

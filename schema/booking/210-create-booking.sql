@@ -15,13 +15,8 @@ create function booking.create_booking(
   set plan_cache_mode = force_generic_plan
   set lock_timeout = '3s'
 as $$
-declare
-  v_request booking.booking_requests;
 begin
-  v_request := booking.decide_request(
-    p_idempotency_key, p_patient_id, p_slot_id, p_type, p_channel, p_payload, null
-  );
-  return booking.answer(v_request);
+  return booking.decide_request(p_idempotency_key, p_patient_id, p_slot_id, p_type, p_channel, p_payload, null);
 end
 $$;
 

@@ -16,17 +16,12 @@ create function booking.hold_slot(
   set plan_cache_mode = force_generic_plan
   set lock_timeout = '3s'
 as $$
-declare
-  v_request booking.booking_requests;
 begin
   if p_hold is null or p_hold <= interval '0' or p_hold > interval '15 minutes' then
     raise exception 'a place cannot be held for %', p_hold
       using errcode = '22023', hint = 'hold it for at most 15 minutes';
   end if;
-  v_request := booking.decide_request(
-    p_idempotency_key, p_patient_id, p_slot_id, p_type, p_channel, p_payload, p_hold
-  );
-  return booking.answer(v_request);
+  return booking.decide_request(p_idempotency_key, p_patient_id, p_slot_id, p_type, p_channel, p_payload, p_hold);
 end
 $$;
 

@@ -37,6 +37,9 @@ begin
     );
   end if;
   perform core.current_tenant_id(); -- refuses what is not signed, where it has to be
+  if core.treatment_is_required() then
+    perform core.look_up_patients();
+  end if;
 end
 $$;
 

@@ -19,7 +19,9 @@ grant execute on function
 to public;
 
 -- whoever may read a table of tenants
-grant execute on function core.signed_tenant_id()
+grant execute on function
+  core.signed_tenant_id(), core.treatment_is_required(), core.look_up_patients(), core.listed_patients(text),
+  core.patients_in_care(), core.patients_known()
 to kernel_app, kernel_ro, audit_reader, audit_writer, retention_job, imhotep_platform, analytics_deid;
 
 grant execute on function

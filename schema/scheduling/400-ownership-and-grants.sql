@@ -6,6 +6,8 @@ select core.hand_over('scheduling', 'appointment');
 grant usage on schema facility, workforce, patient to appointment_owner, appointment_app, appointment_ro;
 grant select (tenant_id, id, code, timezone, status) on facility.clinics to appointment_owner;
 grant select (tenant_id, id, status, deleted_at) on patient.patients to appointment_owner;
+grant select (tenant_id, id, user_id, status, deleted_at) on workforce.staff to appointment_owner;
+grant select (tenant_id, id, staff_id, deleted_at) on workforce.doctors to appointment_owner;
 
 -- the names that scheduling.upcoming_appointments and queue_board show
 grant select (tenant_id, id, name, timezone) on facility.clinics to appointment_app, appointment_ro;

@@ -8,6 +8,11 @@ import { operations } from './operations.ts'
 const others: Readonly<Record<string, string>> = {
   'core.begin_request': 'withTenant of @imhotep/kernel calls it',
   'core.signed_tenant_id': 'policies ask it where contexts have to be signed',
+  'core.treatment_is_required': 'core.begin_request asks it',
+  'core.look_up_patients': 'core.begin_request calls it where users are limited to the patients they treat',
+  'core.patients_in_care': 'policies ask it where users are limited to the patients they treat',
+  'core.patients_known': 'policies ask it where users are limited to the patients they treat',
+  'core.listed_patients': 'core.patients_in_care and core.patients_known read the list with it',
   'core.period_key': 'helper of core.next_number',
   'core.next_default_number': 'operations call it for the numbers of their rows',
   'patient.name_key': 'called by a trigger as the role that writes',

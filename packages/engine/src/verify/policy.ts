@@ -112,7 +112,13 @@ export const defaultPolicy: VerifyPolicy & { readonly attackRole: string } = {
   platformRoles: ['imhotep_platform'],
   applicationRoles: ['imhotep_app', 'imhotep_ro'],
   attackRole: 'imhotep_app',
-  attackContext: { 'app.role': 'attacker', 'app.purpose': 'attack', 'app.reason': 'attack' },
+  // every row of the tenant, where users are limited to some: that layer must not hide a hole between tenants
+  attackContext: {
+    'app.role': 'attacker',
+    'app.purpose': 'attack',
+    'app.reason': 'attack',
+    'app.care_scope': 'all',
+  },
   allowedPolicies: [],
   crossTenantFunctions: {},
   auditSchema: 'audit',

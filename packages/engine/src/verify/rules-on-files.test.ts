@@ -39,7 +39,12 @@ create table sales.tagged (id int primary key);
 comment on table sales.tagged is 'class=unheard';`,
   '003_log.sql': `create table sales.log (id bigint primary key, payload text);
 comment on table sales.log is 'class=phi;append_only=1';
-grant update on sales.log to app;`,
+grant update on sales.log to app;
+create table sales.visits (tenant_id uuid, branch uuid);
+create table sales.orders (tenant_id uuid, branch uuid);
+comment on table sales.visits is 'class=phi;scope=tenant';
+comment on table sales.orders is 'class=phi;scope=tenant';
+create policy own_branch on sales.visits as restrictive using (branch = (select sales.f()));`,
 }
 
 const policy: VerifyPolicy = {

@@ -29,6 +29,7 @@ import { tenantColumn } from './tenant-column.ts'
 import { tenantFirstInIndexes } from './tenant-first-in-indexes.ts'
 import { tenantFirstInKeys } from './tenant-first-in-keys.ts'
 import { tenantPolicy } from './tenant-policy.ts'
+import { restrictivePolicyMissing } from './restrictive-policy-missing.ts'
 import { unloggedTable } from './unlogged-table.ts'
 import { uselessIndexUnderRls } from './useless-index-under-rls.ts'
 import { viewSecurityInvoker } from './view-security-invoker.ts'
@@ -41,6 +42,7 @@ export const verifyRules: readonly Rule[] = [
   policyAlwaysTrue,
   policyWithoutRls,
   policyPerRow,
+  restrictivePolicyMissing,
   tenantColumn,
   tenantFirstInKeys,
   tenantFirstInIndexes,
