@@ -7,8 +7,8 @@ grant usage on schema core to kernel_owner, imhotep_platform, audit_writer, audi
 
 -- read by policies, defaults, checks and triggers of every table
 grant execute on function
-  core.uuid_v7(), core.zero_uuid(), core.current_tenant_id(), core.context_is_signed(), core.require_tenant(), core.current_user_id(),
-  core.current_role_name(), core.current_reason(), core.tag(text, text),
+  core.uuid_v7(), core.zero_uuid(), core.current_tenant_id(), core.context_is_signed(), core.require_tenant(),
+  core.current_user_id(), core.current_role_name(), core.current_reason(), core.tag(text, text),
   core.valid_luhn(text), core.valid_verhoeff(text), core.verhoeff_sum(text), core.valid_mod37_2(text),
   core.check_character(text, text), core.valid_gstin(text), core.valid_timezone(text),
   core.looks_like_aadhaar(text),

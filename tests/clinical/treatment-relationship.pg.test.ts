@@ -359,6 +359,12 @@ test('treatment: without signed contexts the scope is as safe as the tenant is',
   assert.deepEqual(seen, await everybody())
 })
 
+test('treatment: an application that owns a schema of its own is limited like any other', async () => {
+  await superuser.query('create schema reports authorization imhotep_app')
+  assert.equal(await requireTreatment(), 0)
+  assert.deepEqual(await seenPatients(nurse, 'nurse'), [patientOfStay])
+})
+
 test('treatment: taken back, everybody of the tenant sees what they saw before', async () => {
   await superuser.query('select core.waive_treatment_relationship()')
   const [left] = await superuser.query<{ n: number }>(

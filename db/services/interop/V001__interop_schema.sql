@@ -585,25 +585,25 @@ begin
     );
   end loop;
 
-  for v_each in select distinct n.nspowner::pg_catalog.regrole as role from pg_catalog.pg_namespace n loop
+  for v_each in
+    select distinct n.nspowner::pg_catalog.regrole as role
+    from pg_catalog.pg_namespace n
+    join core.v_tables t on t.schema_name = n.nspname
+  loop
     execute pg_catalog.format('grant execute on function core.see_all_patients() to %s', v_each.role);
   end loop;
 
   for v_each in
     select
-      t.schema_name, t.table_name,
-      case when t.table_name = 'patients' then 'id' else 'patient_id' end as column_name,
-      case when t.class = 'phi' and t.table_name <> 'patients' then 'patients_in_care' else 'patients_known' end as list
+      t.schema_name, t.table_name, c.column_name,
+      case when t.class = 'phi' and c.column_name = 'patient_id' then 'patients_in_care' else 'patients_known' end as list
     from core.v_tables t
+    join core.v_columns c using (schema_name, table_name)
     where
       t.class in ('phi', 'pii', 'financial') and t.scope = 'tenant' and t.schema_name not in ('core', 'audit')
       and (
-        (t.schema_name = 'patient' and t.table_name = 'patients')
-        or exists (
-          select
-          from core.v_columns c
-          where c.schema_name = t.schema_name and c.table_name = t.table_name and c.column_name = 'patient_id'
-        )
+        c.column_name = 'patient_id'
+        or (t.schema_name, t.table_name, c.column_name) = ('patient', 'patients', 'id')
       )
       and not exists (
         select
@@ -7269,8 +7269,8 @@ grant usage on schema core to kernel_owner, imhotep_platform, audit_writer, audi
 
 -- read by policies, defaults, checks and triggers of every table
 grant execute on function
-  core.uuid_v7(), core.zero_uuid(), core.current_tenant_id(), core.context_is_signed(), core.require_tenant(), core.current_user_id(),
-  core.current_role_name(), core.current_reason(), core.tag(text, text),
+  core.uuid_v7(), core.zero_uuid(), core.current_tenant_id(), core.context_is_signed(), core.require_tenant(),
+  core.current_user_id(), core.current_role_name(), core.current_reason(), core.tag(text, text),
   core.valid_luhn(text), core.valid_verhoeff(text), core.verhoeff_sum(text), core.valid_mod37_2(text),
   core.check_character(text, text), core.valid_gstin(text), core.valid_timezone(text),
   core.looks_like_aadhaar(text),
