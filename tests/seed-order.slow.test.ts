@@ -90,6 +90,9 @@ async function databaseWithoutSeeds(): Promise<TestDatabase> {
   return database
 }
 
+/** Summed up by hour and day: a run that passes the full hour has other rows. */
+const byTheClock = ['audit.metrics_hourly', 'audit.compliance_daily']
+
 /** How many rows each table has once the files have run one by one. */
 async function rowsAfter(
   files: readonly SeedFile[],
@@ -102,7 +105,8 @@ async function rowsAfter(
   try {
     if (kind === 'demo') await connection.query(`select core.set_environment('dev')`)
     for (const { file, text } of files) await runFile(connection, file, text)
-    return await countRows(connection)
+    const rows = await countRows(connection)
+    return Object.fromEntries(Object.entries(rows).filter(([table]) => !byTheClock.includes(table)))
   } finally {
     await connection.release()
     await superuser.close()
