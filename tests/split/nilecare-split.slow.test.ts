@@ -13,6 +13,8 @@ import type { Location } from './nilecare/writer/location.ts'
 import { Writer } from './nilecare/writer/writer.ts'
 
 const rows = Number(process.env['IMHOTEP_SPLIT_ROWS'] ?? 60_000)
+/** Commits a second. The copies share two cores with the writer and with other tests: they must be able to catch up. */
+const rate = Number(process.env['IMHOTEP_SPLIT_RATE'] ?? 150)
 
 test(
   `NileCare with ${rows} rows: all services move to databases of their own while the application writes`,
@@ -34,6 +36,7 @@ test(
     })
     const plan = await split.makePlan(join(nilecareFolder, 'nilecare.yaml'))
     const writer = new Writer({
+      rate,
       route: (service): Location => {
         const { DATABASE_URL: url = shared.url, IMHOTEP_SPLIT_ROUTE: route } = readEnvFile(
           join(envDirectory, `${service}.env`),
