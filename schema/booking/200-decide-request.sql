@@ -156,7 +156,8 @@ begin
       raise exception 'slot % does not exist', p_slot_id using errcode = 'IM100', hint = 'choose a slot of the tenant';
     end if;
     v_booked_out := booking.is_booked_out(v_found.status, v_found.held_count, v_found.starts_at);
-    -- where no place is taken the insert below is soon enough to find a key that is known
+    -- where no place is taken the insert below is soon enough to find a key that is known; two conditions, because one with
+    -- a sub-query is run as a query even when it need not look
     if not v_booked_out or v_found.patient_status is null then
       if exists (
         select from booking.booking_requests r where r.tenant_id = v_tenant and r.idempotency_key = p_idempotency_key

@@ -558,22 +558,22 @@ declare
   v_tables int := 0;
 begin
   foreach v_name in array array['patients_treated', 'patients_of_portal_user'] loop
+    v_sources := null;
     for v_each in
-      select p.oid::pg_catalog.regprocedure as signature, n.nspname as schema_name
+      select n.nspname as schema_name
       from pg_catalog.pg_proc p
       join pg_catalog.pg_namespace n on n.oid = p.pronamespace
       where p.proname = v_name and n.nspname <> 'core'
+      order by n.nspname
     loop
       execute pg_catalog.format(
-        'grant usage on schema %I to kernel_owner; grant execute on function %s to kernel_owner',
-        v_each.schema_name, v_each.signature
+        'grant usage on schema %1$I to kernel_owner; grant execute on function %1$I.%2$I() to kernel_owner',
+        v_each.schema_name, v_name
+      );
+      v_sources := pg_catalog.concat_ws(
+        ' union ', v_sources, pg_catalog.format('select %I.%I()', v_each.schema_name, v_name)
       );
     end loop;
-    select pg_catalog.string_agg(pg_catalog.format('select %I.%I()', n.nspname, v_name), ' union ' order by n.nspname)
-    into v_sources
-    from pg_catalog.pg_proc p
-    join pg_catalog.pg_namespace n on n.oid = p.pronamespace
-    where p.proname = v_name and n.nspname <> 'core';
     if v_sources is null then
       raise exception 'no module of this database knows %', v_name
         using errcode = 'IM005', hint = 'the treatment relationship needs the modules patient and scheduling or clinical';

@@ -53,15 +53,21 @@ export function startMigrating(url: string, files: readonly MigrationSource[]): 
   })
 }
 
-/**
- * Kills a process that migrates the empty database at `url`, `delayMs` after it began, applies the rest here, and checks that everything happened exactly
- * once. Returns how many files the killed process had recorded, to show that the kills hit the middle.
- */
-export async function killAndFinish(url: string, delayMs: number): Promise<number> {
+/** A process that is about to apply `mixedHistory`, and its end. */
+export async function beginMigrating(url: string): Promise<{ child: ChildProcess; ended: Promise<unknown> }> {
   const child = startMigrating(url, mixedHistory)
   const ended = once(child, 'exit')
   assert.ok(child.stdout)
   await once(child.stdout, 'data')
+  return { child, ended }
+}
+
+/**
+ * Kills a process that migrates the empty database at `url`, `delayMs` after it began, applies the rest here, and checks
+ * that everything happened exactly once. Returns how many files the killed process had recorded, to show that the kills hit the middle.
+ */
+export async function killAndFinish(url: string, delayMs: number): Promise<number> {
+  const { child, ended } = await beginMigrating(url)
   await sleep(delayMs)
   child.kill('SIGKILL')
   await ended

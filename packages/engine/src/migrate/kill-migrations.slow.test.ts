@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { test } from 'node:test'
 import { emptyDatabase } from '../../../../tests/support/database.ts'
-import { killAndFinish, mixedHistory, startMigrating } from './kill-migrations.fixture.ts'
+import { beginMigrating, killAndFinish } from './kill-migrations.fixture.ts'
 
 test('applyMigrations: 100 kills spread over the whole run, and each next run ends right', async () => {
   const wholeMs = await timeOfWholeRun()
@@ -20,10 +19,7 @@ test('applyMigrations: 100 kills spread over the whole run, and each next run en
 /** Milliseconds from the beginning to the exit of a run that nobody kills: machines differ. */
 async function timeOfWholeRun(): Promise<number> {
   await using empty = await emptyDatabase()
-  const child = startMigrating(empty.url, mixedHistory)
-  const ended = once(child, 'exit')
-  assert.ok(child.stdout)
-  await once(child.stdout, 'data')
+  const { ended } = await beginMigrating(empty.url)
   const start = performance.now()
   await ended
   return performance.now() - start

@@ -1,3 +1,4 @@
+import type { Policy } from '../catalog/model.ts'
 import { sameExpression } from '../catalog/same-text.ts'
 import { parseRaw } from '../parse/parser.ts'
 import { path } from '../parse/references.ts'
@@ -98,4 +99,8 @@ function hasColumn(tree: unknown): boolean {
 function parseExpression(text: string): unknown {
   const parsed = parseRaw(`select ${text}`)
   return Array.isArray(parsed) ? parsed.map(({ node }) => node) : null
+}
+
+export function holdsForEveryRole({ roles }: Policy): boolean {
+  return roles.length === 1 && roles[0] === 'public'
 }

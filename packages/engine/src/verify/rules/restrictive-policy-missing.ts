@@ -1,5 +1,6 @@
-import type { Policy, Table } from '../../catalog/model.ts'
+import type { Table } from '../../catalog/model.ts'
 import { classOf, isProtected, nameOf, tenantColumnOf, type VerifyContext } from '../context.ts'
+import { holdsForEveryRole } from '../policy-expression.ts'
 import { defineRule } from '../rule.ts'
 
 /** A restrictive policy that limits by one column, and a table that has the column. */
@@ -35,7 +36,7 @@ export const restrictivePolicyMissing = defineRule<Limited>({
     if (!policy) yield { object, message: `no ${named}, which has a column ${column}`, position }
     else if (policy.permissive)
       yield { object, message: `${named} is permissive: it opens instead of limiting`, position }
-    else if (!isForEverything(policy))
+    else if (policy.command !== 'all' || !holdsForEveryRole(policy))
       yield { object, message: `${named} does not hold for every command and role`, position }
   },
 })
@@ -64,8 +65,4 @@ function limitedColumn(policy: string, context: VerifyContext): string | null {
 function isConcerned(table: Table, column: string, context: VerifyContext): boolean {
   const isLog = table.schema === context.policy.auditSchema
   return table.partitionOf === null && table.columns.has(column) && isProtected(table, context) && !isLog
-}
-
-function isForEverything({ command, roles }: Policy): boolean {
-  return command === 'all' && roles.length === 1 && roles[0] === 'public'
 }

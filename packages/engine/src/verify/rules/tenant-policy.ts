@@ -1,7 +1,7 @@
 import type { Policy, Table } from '../../catalog/model.ts'
 import { nameOf, scopeOf, tenantColumnOf, type VerifyContext } from '../context.ts'
 import { matchesName } from '../match-name.ts'
-import { isCanonical, isUnowned, policyFlaws } from '../policy-expression.ts'
+import { holdsForEveryRole, isCanonical, isUnowned, policyFlaws } from '../policy-expression.ts'
 import { defineRule } from '../rule.ts'
 
 export const tenantPolicy = defineRule<Table>({
@@ -51,7 +51,7 @@ function* flawsOf(policy: Policy, table: Table, context: VerifyContext): Generat
   const column = tenantColumnOf(table, context)
   if (!policy.permissive) yield 'is restrictive: nothing is visible without a permissive one'
   if (policy.command !== 'all' && !coversEachCommand(table, context)) yield `covers ${policy.command} only`
-  if (policy.roles.length !== 1 || policy.roles[0] !== 'public') yield 'does not hold for every role'
+  if (!holdsForEveryRole(policy)) yield 'does not hold for every role'
   for (const [clause, text] of [
     ['USING', policy.using],
     ['WITH CHECK', policy.withCheck],
