@@ -1,5 +1,5 @@
+import { existingTables } from './catalog.ts'
 import type { Session } from './session.ts'
-import { quoteName } from './sql-text.ts'
 
 /** Whoever changes it writes for a move: the reader of the binlog passes such transactions over. */
 export const appliedTable = 'imhotep_split_applied'
@@ -33,7 +33,8 @@ const prepared = new WeakSet<Session>()
 /** What a database remembers about a move; a session makes it once. */
 export async function prepareBookkeeping(session: Session, database: string): Promise<void> {
   if (prepared.has(session)) return
-  const found = await session.rows(`show tables from ${quoteName(database)} like 'imhotep\\_split\\_%'`)
+  const names = [appliedTable, logTable, triggerTable].map((name) => ({ schema: database, name }))
+  const found = await existingTables(session, names)
   if (found.length < tables.length) for (const sql of tables) await session.run(sql)
   prepared.add(session)
 }

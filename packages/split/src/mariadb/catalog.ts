@@ -1,4 +1,11 @@
-import type { ReferentialAction, SharedColumn, SharedForeignKey, SharedIndex, SharedTable } from '../model.ts'
+import type {
+  ReferentialAction,
+  SharedColumn,
+  SharedForeignKey,
+  SharedIndex,
+  SharedTable,
+  TableName,
+} from '../model.ts'
 import type { SharedCatalog, SharedRoutine } from '../side.ts'
 import type { Session } from './session.ts'
 import { quoteText } from './sql-text.ts'
@@ -94,6 +101,18 @@ export async function readTables(session: Session, database: string): Promise<Sh
       bytes: Number(bytes),
     }
   })
+}
+
+/** Those of the tables that there are. */
+export async function existingTables(session: Session, tables: readonly TableName[]): Promise<TableName[]> {
+  const found: TableName[] = []
+  for (const table of tables) {
+    const name = await session.value(
+      `select 1 from information_schema.tables where table_schema = ${quoteText(table.schema)} and table_name = ${quoteText(table.name)}`,
+    )
+    if (name !== null) found.push(table)
+  }
+  return found
 }
 
 function readColumns(session: Session, here: string): Promise<Rows> {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { mariadbDatabase, needsMariadb } from '../../../../tests/support/mariadb.ts'
 import type { MovedTable } from '../model.ts'
+import { fencedTables } from './fence.ts'
 import { mapDatabase } from './map-database.fixture.ts'
 import { openMariadbSide } from './open-mariadb-side.ts'
 import { closing } from './postgres-twin.fixture.ts'
@@ -114,6 +115,66 @@ void test(
     }
   },
 )
+
+void test('fence: TRUNCATE and DROP TABLE, which fire no trigger, are refused until unfence', options, async () => {
+  const names = ['a', 'b', 'by_text', 'x'.repeat(60)]
+  await using source = await mariadbDatabase(
+    ...schema,
+    `create table by_text (code varchar(20) character set latin1 collate latin1_german1_ci, part binary(4),
+       day date, primary key (code, part, day))`,
+    `create table ${names[3]} (id bigint unsigned primary key)`,
+    `insert into by_text values ('x', 'y', '2026-01-01')`,
+    `insert into a (n) values (1)`,
+  )
+  const tables = await moved(source.url)
+  await using side = closing(await openMariadbSide(source.url))
+  await using client = closing(await openSession(source.url))
+  const tablesThere = () => client.rows('show tables')
+  await side.openLog('log', tables)
+  const before = await tablesThere()
+
+  await side.fence('lab', tables)
+  for (const name of names) {
+    assert.equal(await refusal(client, `truncate ${name}`), '42000 Canno', name)
+    assert.equal(await refusal(client, `drop table ${name}`), '23000 Canno', name)
+  }
+  assert.equal(await refusal(client, 'truncate audit'), null)
+  const whole = async () =>
+    (
+      await fencedTables(
+        client,
+        tables.map((table) => table.source),
+      )
+    ).length
+  assert.equal(await whole(), tables.length)
+  const guards = (await tablesThere()).flat().filter((name) => name?.startsWith('imhotep_split_t_'))
+  assert.equal(guards.length, names.length)
+  await client.run(`drop table ${guards[0]}`)
+  assert.equal(await whole(), tables.length - 1)
+  await side.fence('lab', tables)
+  assert.equal(await whole(), tables.length)
+
+  await side.unfence('lab', tables)
+  assert.deepEqual(await tablesThere(), before)
+  assert.deepEqual(await client.rows('select count(*) from a union all select count(*) from by_text'), [['1'], ['1']])
+  assert.equal(await refusal(client, 'truncate a'), null)
+})
+
+void test('setAside: nothing of the fence is left', options, async () => {
+  await using source = await mariadbDatabase(...schema)
+  const tables = await moved(source.url)
+  await using side = closing(await openMariadbSide(source.url))
+  await using client = closing(await openSession(source.url))
+  await side.fence('lab', tables)
+
+  await side.setAside(tables)
+  await side.dropSetAside(tables)
+
+  assert.deepEqual((await client.rows(`show tables where left(tables_in_${source.name}, 8) <> 'imhotep_'`)).flat(), [
+    'audit',
+  ])
+  assert.deepEqual(await client.rows(`show tables like 'imhotep\\_split\\_t\\_%'`), [])
+})
 
 void test('fence: every commit that a client saw succeed lies before its position', options, async () => {
   await using source = await mariadbDatabase(

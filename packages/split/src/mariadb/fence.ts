@@ -1,16 +1,15 @@
-import { createHash } from 'node:crypto'
 import type { MovedTable, Position, TableName } from '../model.ts'
 import { prepareBookkeeping } from './bookkeeping.ts'
 import { ownPrefix } from './catalog.ts'
+import { fenceName } from './fence-name.ts'
 import { masterPosition } from './position.ts'
 import type { Session } from './session.ts'
 import { ownStatement, quoteTable, quoteText } from './sql-text.ts'
 import { withTableLocks } from './table-locks.ts'
+import { createGuard, dropGuards, readGuards } from './truncate-guard.ts'
 import { createTrigger, forgetKept, keepTrigger, keptTriggers, readTriggers } from './triggers.ts'
 
 const events = ['insert', 'update', 'delete'] as const
-/** Names of triggers may have 64 characters, as those of tables. */
-const maxName = 64
 
 /**
  * Refuses changes of the tables from now on. The application's own triggers would fire when changes come back from the other
@@ -26,8 +25,10 @@ export async function fenceTables(session: Session, database: string, moved: rea
       .map((event) => ({ table, event })),
   )
   const theirs = triggers.filter(({ name }) => !name.startsWith(ownPrefix))
-  if (missing.length === 0 && theirs.length === 0) return masterPosition(session)
+  const unguarded = (await readGuards(session, tables)).filter(({ isThere }) => !isThere)
+  if (missing.length === 0 && theirs.length === 0 && unguarded.length === 0) return masterPosition(session)
   for (const trigger of theirs) await keepTrigger(session, trigger)
+  for (const guard of unguarded) await createGuard(session, guard)
   return withTableLocks(session, tables, async () => {
     for (const { table, event } of missing) await session.run(fenceTrigger(table, event))
     for (const { table, name } of theirs) {
@@ -43,7 +44,7 @@ export async function unfenceTables(session: Session, database: string, moved: r
   if (tables.length === 0) return
   await prepareBookkeeping(session, database)
   const triggers = await readTriggers(session, tables)
-  const ours = triggers.filter(({ name }) => name.startsWith(ownPrefix))
+  const ours = triggers.filter(({ table, name }) => events.some((event) => name === fenceName(table, event)))
   const names = tables.map(({ name }) => name)
   const kept = await keptTriggers(session, names)
   if (ours.length > 0 || kept.length > 0) {
@@ -57,19 +58,19 @@ export async function unfenceTables(session: Session, database: string, moved: r
       }
     })
   }
+  await dropGuards(session, tables)
   await forgetKept(session, names)
 }
 
 /** Those of the tables whose fence is whole. */
 export async function fencedTables(session: Session, tables: readonly TableName[]): Promise<TableName[]> {
   const names = new Set((await readTriggers(session, tables)).map(({ name }) => name))
-  return tables.filter((table) => events.every((event) => names.has(fenceName(table, event))))
-}
-
-function fenceName({ name }: TableName, event: string): string {
-  const full = `${ownPrefix}${event.slice(0, 1)}_${name}`
-  if (full.length <= maxName) return full
-  return `${full.slice(0, maxName - 9)}_${createHash('md5').update(name).digest('hex').slice(0, 8)}`
+  const open = new Set(
+    (await readGuards(session, tables)).filter(({ isThere }) => !isThere).map(({ table }) => quoteTable(table)),
+  )
+  return tables.filter(
+    (table) => !open.has(quoteTable(table)) && events.every((event) => names.has(fenceName(table, event))),
+  )
 }
 
 function fenceTrigger(table: TableName, event: (typeof events)[number]): string {

@@ -90,7 +90,7 @@ async function filterObstacles(session: Session, database: string): Promise<Obst
 const rights: readonly (readonly [shown: string, scope: 'server' | 'database', pattern: RegExp])[] = [
   ['REPLICATION SLAVE', 'server', /\breplication (?:slave|replica)\b/i],
   ['REPLICATION CLIENT (BINLOG MONITOR)', 'server', /\b(?:replication client|binlog monitor)\b/i],
-  ...['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'CREATE', 'DROP', 'ALTER', 'TRIGGER', 'LOCK TABLES'].map(
+  ...['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'CREATE', 'DROP', 'ALTER', 'REFERENCES', 'TRIGGER', 'LOCK TABLES'].map(
     (name) => [name, 'database', new RegExp(String.raw`(?:^|, )${name}(?:,|$)`, 'i')] as const,
   ),
 ]

@@ -1,24 +1,27 @@
 import { asideName } from '../aside-name.ts'
-import type { MovedTable, TableName } from '../model.ts'
+import type { MovedTable } from '../model.ts'
+import { existingTables } from './catalog.ts'
 import type { Session } from './session.ts'
 import { ownStatement, quoteName, quoteTable, quoteText } from './sql-text.ts'
 import { retryBusy } from './table-locks.ts'
+import { dropGuards } from './truncate-guard.ts'
 
 const maxLength = 64
 
 /** All at once: nobody sees half of a service. */
 export async function setTablesAside(session: Session, moved: readonly MovedTable[]): Promise<void> {
-  const tables = await existing(
+  const tables = await existingTables(
     session,
     moved.map(({ source }) => source),
   )
   if (tables.length === 0) return
+  await dropGuards(session, tables)
   const renames = tables.map((table) => `${quoteTable(table)} to ${quoteTable(asideName(table, maxLength))}`)
   await retryBusy(session, tables, `${ownStatement} rename table ${renames.join(', ')}`)
 }
 
 export async function dropTablesSetAside(session: Session, moved: readonly MovedTable[]): Promise<void> {
-  const tables = await existing(
+  const tables = await existingTables(
     session,
     moved.map(({ source }) => asideName(source, maxLength)),
   )
@@ -29,17 +32,6 @@ export async function dropTablesSetAside(session: Session, moved: readonly Moved
   } finally {
     await session.run('set session foreign_key_checks = 1')
   }
-}
-
-async function existing(session: Session, tables: readonly TableName[]): Promise<TableName[]> {
-  const found: TableName[] = []
-  for (const table of tables) {
-    const name = await session.value(
-      `select 1 from information_schema.tables where table_schema = ${quoteText(table.schema)} and table_name = ${quoteText(table.name)}`,
-    )
-    if (name !== null) found.push(table)
-  }
-  return found
 }
 
 /** AUTO_INCREMENT behind the greatest value in use. It never goes back. */
