@@ -1860,26 +1860,19 @@ as $$ select ' ' || btrim(regexp_replace(lower(coalesce(p_name, '')), '[^[:alnum
 
 comment on function patient.searchable_name(text) is 'about=A name as it is searched: lower case letters and digits, one space between words and around them.';
 
-create or replace function patient.hash_trigram(p_tenant_id uuid, p_trigram text) returns bigint
-  language sql
-  immutable
-  parallel safe
-  set search_path = pg_catalog, pg_temp
-as $$ select ('x' || left(md5(p_tenant_id::text || p_trigram), 16))::bit(64)::bigint $$;
-
-comment on function patient.hash_trigram(uuid, text) is 'about=Number that stands for three letters in patient.name_trigrams; another one in every tenant.';
-
-create or replace function patient.trigrams_of(p_text text) returns text[]
+create or replace function patient.hashed_trigrams(p_tenant_id uuid, p_text text) returns bigint[]
   language sql
   immutable
   parallel safe
   set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(array_agg(distinct substr(p_text, i, 3)), '{}')
+  select coalesce(
+    array_agg(distinct ('x' || left(md5(p_tenant_id::text || substr(p_text, i, 3)), 16))::bit(64)::bigint), '{}'
+  )
   from generate_series(1, length(p_text) - 2) as i
 $$;
 
-comment on function patient.trigrams_of(text) is 'about=Every three letters that stand together in a text, each once.';
+comment on function patient.hashed_trigrams(uuid, text) is 'about=Numbers that stand for every three letters that stand together in a text, each once; others in every tenant.';
 
 create or replace function patient.keep_name_trigrams() returns trigger
   language plpgsql
@@ -1887,18 +1880,15 @@ create or replace function patient.keep_name_trigrams() returns trigger
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_trigram text;
-  v_trigrams text[] := patient.trigrams_of(
-    patient.searchable_name(concat_ws(' ', new.given_name, new.middle_name, new.family_name))
+  v_trigrams bigint[] := patient.hashed_trigrams(
+    new.tenant_id, patient.searchable_name(concat_ws(' ', new.given_name, new.middle_name, new.family_name))
   );
 begin
   if tg_op = 'UPDATE' then
     delete from patient.name_trigrams n where n.tenant_id = new.tenant_id and n.patient_id = new.id;
   end if;
-  foreach v_trigram in array v_trigrams loop
-    insert into patient.name_trigrams (tenant_id, trigram, patient_id)
-    values (new.tenant_id, patient.hash_trigram(new.tenant_id, v_trigram), new.id);
-  end loop;
+  insert into patient.name_trigrams (tenant_id, trigram, patient_id)
+  select new.tenant_id, t.trigram, new.id from unnest(v_trigrams) as t (trigram);
   return null;
 end
 $$;
@@ -7993,7 +7983,7 @@ create table if not exists patient.name_trigrams (
 create index if not exists name_trigrams_patient_idx on patient.name_trigrams (tenant_id, patient_id);
 
 comment on table patient.name_trigrams is 'class=operational;scope=tenant;owner=clinical;fhir=none;retention=medical_record;about=Which patients have a name with these three letters.';
-comment on column patient.name_trigrams.trigram is 'class=operational;about=Hash of the tenant and three letters of a name, patient.hash_trigram.';
+comment on column patient.name_trigrams.trigram is 'class=operational;about=Hash of the tenant and three letters of a name, patient.hashed_trigrams.';
 comment on column patient.name_trigrams.patient_id is 'class=operational;about=The patient whose name holds them.';
 select core.comment_standard_columns('patient.name_trigrams');
 
@@ -27633,7 +27623,6 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_text text := btrim(patient.searchable_name(p_text));
-  v_trigram text;
   v_hash bigint;
   v_count bigint;
   v_rarest bigint;
@@ -27644,8 +27633,7 @@ begin
       using errcode = '22023', hint = 'type more of the name, or search by MRN';
   end if;
   -- the three letters that the fewest names have; beyond a few hundred it no longer matters which
-  foreach v_trigram in array patient.trigrams_of(v_text) loop
-    v_hash := patient.hash_trigram(v_tenant, v_trigram);
+  foreach v_hash in array patient.hashed_trigrams(v_tenant, v_text) loop
     select count(*) into v_count
     from (
       select from patient.name_trigrams n where n.tenant_id = v_tenant and n.trigram = v_hash limit 300

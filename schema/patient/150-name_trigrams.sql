@@ -20,7 +20,7 @@ alter table patient.name_trigrams add constraint name_trigrams_patient_fkey
 create index name_trigrams_patient_idx on patient.name_trigrams (tenant_id, patient_id);
 
 comment on table patient.name_trigrams is 'class=operational;scope=tenant;owner=clinical;fhir=none;retention=medical_record;about=Which patients have a name with these three letters.';
-comment on column patient.name_trigrams.trigram is 'class=operational;about=Hash of the tenant and three letters of a name, patient.hash_trigram.';
+comment on column patient.name_trigrams.trigram is 'class=operational;about=Hash of the tenant and three letters of a name, patient.hashed_trigrams.';
 comment on column patient.name_trigrams.patient_id is 'class=operational;about=The patient whose name holds them.';
 select core.comment_standard_columns('patient.name_trigrams');
 

@@ -11,7 +11,6 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_text text := btrim(patient.searchable_name(p_text));
-  v_trigram text;
   v_hash bigint;
   v_count bigint;
   v_rarest bigint;
@@ -22,8 +21,7 @@ begin
       using errcode = '22023', hint = 'type more of the name, or search by MRN';
   end if;
   -- the three letters that the fewest names have; beyond a few hundred it no longer matters which
-  foreach v_trigram in array patient.trigrams_of(v_text) loop
-    v_hash := patient.hash_trigram(v_tenant, v_trigram);
+  foreach v_hash in array patient.hashed_trigrams(v_tenant, v_text) loop
     select count(*) into v_count
     from (
       select from patient.name_trigrams n where n.tenant_id = v_tenant and n.trigram = v_hash limit 300
