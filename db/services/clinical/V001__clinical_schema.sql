@@ -1696,16 +1696,24 @@ create or replace function patient.keep_name_trigrams() returns trigger
   security definer
   set search_path = pg_catalog, pg_temp
 as $$
-declare
-  v_trigrams bigint[] := patient.hashed_trigrams(
-    new.tenant_id, patient.searchable_name(concat_ws(' ', new.given_name, new.middle_name, new.family_name))
-  );
 begin
   if tg_op = 'UPDATE' then
+    -- many programs write all columns back
+    if (new.given_name, new.middle_name, new.family_name)
+      is not distinct from (old.given_name, old.middle_name, old.family_name)
+    then
+      return null;
+    end if;
     delete from patient.name_trigrams n where n.tenant_id = new.tenant_id and n.patient_id = new.id;
   end if;
   insert into patient.name_trigrams (tenant_id, trigram, patient_id)
-  select new.tenant_id, t.trigram, new.id from unnest(v_trigrams) as t (trigram);
+  select new.tenant_id, t.trigram, new.id
+  from
+    unnest(
+      patient.hashed_trigrams(
+        new.tenant_id, patient.searchable_name(concat_ws(' ', new.given_name, new.middle_name, new.family_name))
+      )
+    ) as t (trigram);
   return null;
 end
 $$;

@@ -115,6 +115,8 @@ test('searchPatients: finds any part of a name, follows a change of name, and le
     await run((tx) => tx.query(`update patient.patients set given_name = 'Gopalkrishnam' where id = $1`, [other]))
     assert.deepEqual(await names('krishnam'), [other])
     assert.deepEqual(await names('balak'), [])
+    await run((tx) => tx.query('update patient.patients set given_name = given_name where id = $1', [other]))
+    assert.deepEqual(await names('krishnam'), [other])
     await assert.rejects(names('kr'), InvalidValueError)
     await run((tx) => proposeMerge(tx, { survivorId: asha, duplicateId: other, reason: 'same person' }))
     await run((tx) => mergePatients(tx, asha, other), { user: hospital.users[1] })
