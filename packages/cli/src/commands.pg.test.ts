@@ -113,6 +113,32 @@ test('imhotep migrate --json: answers what was applied, and nothing the second t
   assert.equal(second.answer.already, 2)
 })
 
+test('imhotep migrate: placeholders have their values from the config file, and from the command line before it', async () => {
+  await using database = await emptyDatabase('cli_placeholders')
+  const project = mkdtempSync(join(tmpdir(), 'imhotep-placeholders-'))
+  const config = { migrations: '.', historyTable: 'public.history', placeholders: { ward: 'north', bed: 'bed' } }
+  writeFileSync(join(project, 'imhotep.config.json'), JSON.stringify(config))
+  writeFileSync(
+    join(project, 'V001__a.sql'),
+    'create schema ${ward}; create table ${ward}.${bed} (id int primary key);',
+  )
+
+  const missing = await runJson(['migrate', '--placeholder', 'ward'], database, project)
+  const applied = await runJson(['migrate', '--placeholder', 'ward=south'], database, project)
+  writeFileSync(
+    join(project, 'V001__a.sql'),
+    'create schema ${ward};  create table ${ward}.${bed} (id int primary key);',
+  )
+  const status = await runJson(['status'], database, project)
+  const tables = await connect(database.url).query(
+    `select schemaname, tablename from pg_tables where tablename = 'bed'`,
+  )
+
+  rmSync(project, { recursive: true })
+  assert.deepEqual([missing.code, applied.code, status.code], [2, 0, 0])
+  assert.deepEqual(tables, [{ schemaname: 'south', tablename: 'bed' }])
+})
+
 test('imhotep migrate: a syntax error is told with file, line and column, and nothing is applied', async () => {
   await using database = await emptyDatabase('cli_syntax')
   const project = mkdtempSync(join(tmpdir(), 'imhotep-syntax-'))

@@ -28,9 +28,8 @@ export const drift = defineCommand<DriftData>({
   ],
   run: (context) =>
     withTarget(context, async ({ url, target }) => {
-      const { migrations: directory, config } = findProject(context.cwd)
-      const { historyTable } = config
-      const { versions } = await migrationStatus(url, { directory, historyTable })
+      const { history: project } = findProject(context.cwd)
+      const { versions } = await migrationStatus(url, project)
       const applied = versions.filter(({ state }) => state === 'applied' || state === 'edited')
       const last = applied.findLast(({ version }) => !version.startsWith('R__'))
       if (last === undefined) throw new NoHistoryError(target.database)
@@ -40,8 +39,7 @@ export const drift = defineCommand<DriftData>({
         const history = await scratch.catalogAfter(async (scratchUrl) => {
           const to = isBehind ? last.version : undefined
           await applyMigrations(scratchUrl, {
-            directory,
-            historyTable,
+            ...project,
             to,
             signal: context.signal,
             onProgress: context.progress,
@@ -49,7 +47,7 @@ export const drift = defineCommand<DriftData>({
         })
         context.progress('reading the database')
         const live = await readLive(url)
-        makeComparable(history, live, historyTable ?? DEFAULT_HISTORY_TABLE)
+        makeComparable(history, live, project.historyTable ?? DEFAULT_HISTORY_TABLE)
         return diffCatalogs(history, live, { concurrently: false })
       })
       return { ok: statements.length === 0, target, data: { version: last.version, statements } }

@@ -17,6 +17,7 @@ import { LintInputError } from '../errors.ts'
 import { readLintInputs } from '../lint/lint-inputs.ts'
 import { lintSettings } from '../lint/lint-settings.ts'
 import { lintFormats, printLint, type LintData } from '../output/lint.ts'
+import { placeholderOption } from '../project/placeholders.ts'
 import { configAround } from '../project/project.ts'
 
 export const lint = defineCommand<LintData>({
@@ -46,6 +47,7 @@ export const lint = defineCommand<LintData>({
       description:
         'where names without a schema belong (default: the one schema that the files never create, else public)',
     },
+    placeholderOption,
     { flags: '--known <file>', description: 'leave out the findings that this file lists' },
     { flags: '--write-known', description: 'write all of today to the file of --known' },
     { flags: '--fix', description: 'change the files where that is safe' },

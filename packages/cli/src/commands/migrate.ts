@@ -3,6 +3,7 @@ import { applyMigrations, markBaseline, type MigrateResult } from '@imhotep/engi
 import { defineCommand } from '../command.ts'
 import type { Context } from '../context.ts'
 import { printMigrate, type MigrateData } from '../output/migrate.ts'
+import { placeholderOption, placeholderValues } from '../project/placeholders.ts'
 import { findProject } from '../project/project.ts'
 import { withTarget } from '../target/open-target.ts'
 
@@ -18,7 +19,7 @@ export const migrate = defineCommand<MigrateData>({
     { flags: '--out-of-order', description: 'also apply files that are older than the newest applied one' },
     { flags: '--all-or-nothing', description: 'one transaction for all pending files' },
     { flags: '--lock-timeout <seconds>', description: 'how long to wait for another migration (default: 120)' },
-    { flags: '--placeholder <name=value...>', description: 'value of ${name} in the files' },
+    placeholderOption,
     {
       flags: '--keep-knex',
       description: "also write what is applied into Knex's table, and make that where there is none",
@@ -37,17 +38,16 @@ export const migrate = defineCommand<MigrateData>({
   ],
   run: (context) =>
     withTarget(context, async ({ url, target }) => {
-      const { migrations: directory, config } = findProject(context.cwd)
-      const shared = { historyTable: config.historyTable, signal: context.signal, onProgress: context.progress }
+      const { history } = findProject(context.cwd)
+      const shared = { ...history, signal: context.signal, onProgress: context.progress }
       const baseline = context.options.text('baseline')
       if (baseline !== undefined) {
-        const { marked } = await markBaseline(url, baseline, { ...shared, directory })
+        const { marked } = await markBaseline(url, baseline, shared)
         return { ok: true, target, data: { ...recorded(marked), dryRun: false } }
       }
       const dryRun = context.options.flag('dryRun')
       const result = await applyMigrations(url, {
         ...shared,
-        directory,
         dryRun,
         to: context.options.text('to'),
         outOfOrder: context.options.flag('outOfOrder'),
@@ -55,7 +55,7 @@ export const migrate = defineCommand<MigrateData>({
         keepKnex: context.options.flag('keepKnex'),
         trustKnex: context.options.flag('trustKnex'),
         lockTimeoutMs: lockTimeout(context),
-        placeholders: placeholders(context),
+        placeholders: placeholderValues(history.placeholders, context.options),
       })
       return { ok: true, target, data: { ...result, dryRun } }
     }),
@@ -72,16 +72,4 @@ function lockTimeout({ options }: Context): number | undefined {
   if (text === undefined) return undefined
   if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000
   throw new UsageError(`'${text}' is not a number of seconds`, { hint: 'for example: --lock-timeout 30' })
-}
-
-function placeholders({ options }: Context): Record<string, string> | undefined {
-  const pairs = options.list('placeholder')
-  if (pairs.length === 0) return undefined
-  return Object.fromEntries(
-    pairs.map((pair) => {
-      const at = pair.indexOf('=')
-      if (at < 1) throw new UsageError(`'${pair}' is not name=value`, { hint: 'for example: --placeholder schema=app' })
-      return [pair.slice(0, at), pair.slice(at + 1)]
-    }),
-  )
 }

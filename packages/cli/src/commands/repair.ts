@@ -18,13 +18,9 @@ export const repair = defineCommand<RepairData>({
   ],
   run: (context) =>
     withTarget(context, async ({ url, target }) => {
-      const { migrations: directory, config } = findProject(context.cwd)
+      const { history } = findProject(context.cwd)
       const dryRun = context.options.flag('dryRun')
-      const result = await repairMigration(url, context.args[0] ?? '', {
-        directory,
-        dryRun,
-        historyTable: config.historyTable,
-      })
+      const result = await repairMigration(url, context.args[0] ?? '', { ...history, dryRun })
       return { ok: true, target, data: { ...result, dryRun } }
     }),
   print: printRepair,

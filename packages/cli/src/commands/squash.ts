@@ -30,11 +30,11 @@ export const squash = defineCommand<SquashData>({
     const to = options.text('to')
     if (to === undefined)
       throw new UsageError('no version given', { hint: 'say the last one: imhotep squash --to 040' })
-    const { migrations: directory, config } = findProject(cwd)
+    const { history } = findProject(cwd)
     const { file, text, ...data } = await withScratchServer(context, (scratch) =>
-      squashHistory({ directory, to, scratch, historyTable: config.historyTable, signal, onProgress: progress }),
+      squashHistory({ ...history, to, scratch, signal, onProgress: progress }),
     )
-    const path = join(directory, file)
+    const path = join(history.directory, file)
     if (existsSync(path) && !options.flag('force')) {
       throw new FileError(
         `'${relative(cwd, path)}' exists`,

@@ -18,8 +18,7 @@ export const status = defineCommand<StatusData>({
   ],
   run: (context) =>
     withTarget(context, async ({ url, target }) => {
-      const { migrations: directory, config } = findProject(context.cwd)
-      const data = await migrationStatus(url, { directory, historyTable: config.historyTable })
+      const data = await migrationStatus(url, findProject(context.cwd).history)
       const isSound = data.versions.every(({ state }) => state === 'applied' || state === 'pending')
       const { unknownToKnex = [], withoutFile = [] } = data.knex ?? {}
       const knexAgrees = unknownToKnex.length === 0 && withoutFile.length === 0

@@ -29,15 +29,14 @@ export const undo = defineCommand<UndoData>({
   ],
   run: (context) =>
     withTarget(context, async ({ url, target }) => {
-      const { migrations: directory, config } = findProject(context.cwd)
+      const { history } = findProject(context.cwd)
       const { options } = context
       const dryRun = options.flag('dryRun')
       const result = await withScratchServer(context, (scratch) =>
         undoMigrations(url, {
-          directory,
+          ...history,
           scratch,
           dryRun,
-          historyTable: config.historyTable,
           to: options.text('to'),
           allowDataLoss: options.flag('allowDataLoss'),
           onProduction: options.flag('onProduction'),

@@ -2,6 +2,7 @@ import { dirname } from 'node:path'
 import { excerpts, lintFiles, lintRules, planKnexSources, type FindingFacts } from '@imhotep/engine'
 import { DecisionInputError } from '../errors.ts'
 import { readLintInputs } from '../lint/lint-inputs.ts'
+import { configAround } from '../project/project.ts'
 
 /**
  * The finding that `imhotep lint` reports as `file:line`, by `rule@file:line`. The whole directory of the file is judged,
@@ -13,9 +14,10 @@ export async function findFinding(place: string, cwd: string): Promise<Omit<Find
   if (rule === undefined || file === undefined) {
     throw new DecisionInputError(place, 'is not rule@file:line', 'write it as: --from-finding RULE@FILE:LINE')
   }
+  const { placeholders } = configAround(cwd)
   const { sources } = readLintInputs([dirname(file)], cwd)
   const planned = await planKnexSources(sources, cwd)
-  const report = planned.atSource(await lintFiles(planned.sources, { rules: lintRules }))
+  const report = planned.atSource(await lintFiles(planned.sources, { rules: lintRules, placeholders }))
   const inFile = report.findings.filter((finding) => finding.file === file.replace(/^\.\//, ''))
   const finding = inFile.find((one) => one.rule === rule && one.line === Number(line))
   if (!finding) throw notFound(place, inFile)

@@ -74,6 +74,25 @@ test('imhotep lint --since: a revision of git judges the files that changed', as
   assert.equal(stdout.trim().split('\n').length, 1)
 })
 
+test('imhotep lint: placeholders are filled, and the fix of a filled file is not written into it', async (t) => {
+  const text = 'alter table ${ward}.beds add check (id > 0);\n'
+  const files = {
+    'imhotep.config.json': JSON.stringify({ placeholders: { ward: 'north' } }),
+    'db/migration/V001__a.sql': 'create schema north;\ncreate table north.beds (id int primary key);\n',
+    'db/migration/V002__b.sql': text,
+  }
+
+  const { cwd, stdout } = await lint(t, ['--json', '--fix'], files)
+  const other = await lint(t, ['--json', '--placeholder', 'ward=south'], files)
+  const without = await lint(t, [], { 'db/migration/V001__a.sql': text })
+
+  const rulesIn = (json: string) => JSON.parse(json).findings.map(({ rule }: { rule: string }) => rule)
+  assert.ok(rulesIn(stdout).includes('check-not-valid'))
+  assert.equal(readFileSync(join(cwd, 'db/migration/V002__b.sql'), 'utf8'), text)
+  assert.match(other.stdout, /south\.beds/)
+  assert.match(without.stdout, /syntax-error[^]*--placeholder ward=VALUE/)
+})
+
 test('imhotep lint --fix: writes what is safe, and the file is clean afterwards', async (t) => {
   const files = {
     'V001__a.sql': history['db/migration/V001__orders.sql'],

@@ -2,6 +2,7 @@ import { catalogRules, isVersion, lintRules, type LintOptions, type LintRule, ty
 import type { Options } from '../context.ts'
 import { UnknownRuleError } from '../errors.ts'
 import type { Config, LintConfig } from '../project/config.ts'
+import { placeholderValues } from '../project/placeholders.ts'
 import { projectPolicy } from '../project/project-policy.ts'
 import { appliedSince, type LintInputs } from './lint-inputs.ts'
 
@@ -23,6 +24,7 @@ export async function lintSettings(
     complete: inputs.complete,
     serverVersion: Number(options.text('postgres') ?? own.serverVersion ?? 18),
     policy: projectPolicy(config),
+    placeholders: placeholderValues(config.placeholders, options),
     ...(schema === undefined ? {} : { searchPath: [schema, 'public'] }),
     ...(await appliedFiles(own, options, inputs, cwd)),
   }

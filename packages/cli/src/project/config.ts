@@ -22,6 +22,8 @@ export interface Config {
   readonly schema?: string
   /** `schema.table` that records what was applied. Default `core.schema_migrations`. */
   readonly historyTable?: string
+  /** Values of `${name}` in the migrations; a value that is not the same everywhere comes from `--placeholder`. */
+  readonly placeholders?: Readonly<Record<string, string>>
   /** Marker that `imhotep up` gives to a new database. Default `development`. */
   readonly environment?: string
   readonly lint?: LintConfig

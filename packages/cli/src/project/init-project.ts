@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path'
 import type { InitData } from '../output/init.ts'
 import { BUNDLE_FILE, bundleProject, replaceFile } from './bundle-project.ts'
 import { CONFIG_FILE, type Config } from './config.ts'
-import { packagedModules, type Project } from './project.ts'
+import { describeProject, packagedModules } from './project.ts'
 import type { Selection } from './selected-modules.ts'
 
 export interface InitOptions {
@@ -41,8 +41,7 @@ export async function initProject({ cwd, directory, selection, environment }: In
     migrations: 'db/migration',
     ...(environment === undefined ? {} : { environment }),
   }
-  const migrations = join(root, 'db', 'migration')
-  const project: Project = { root, config, migrations, modules: packagedModules(), state: join(root, '.imhotep') }
+  const project = { ...describeProject(root, config), modules: packagedModules() }
 
   // The bundle comes first: an unknown module is told before anything is written.
   const script = join('db', 'migration', BUNDLE_FILE)

@@ -10,6 +10,12 @@ export interface Project {
   readonly config: Config
   /** Directory of the migrations. */
   readonly migrations: string
+  /** The same with how they are filled and recorded, as the functions of the engine take it. */
+  readonly history: {
+    readonly directory: string
+    readonly historyTable: string | undefined
+    readonly placeholders: Readonly<Record<string, string>> | undefined
+  }
   /** Directory of the modules. */
   readonly modules: string
   /** Where the embedded server and the credentials live; never committed. */
@@ -29,11 +35,13 @@ export function findProject(start: string): Project {
   }
 }
 
-function describeProject(root: string, config: Config): Project {
+export function describeProject(root: string, config: Config): Project {
+  const migrations = resolve(root, config.migrations ?? 'db/migration')
   return {
     root,
     config,
-    migrations: resolve(root, config.migrations ?? 'db/migration'),
+    migrations,
+    history: { directory: migrations, historyTable: config.historyTable, placeholders: config.placeholders },
     modules: modulesDirectory(root, config),
     state: join(root, '.imhotep'),
   }

@@ -1,6 +1,7 @@
 import { DEFAULT_HISTORY_TABLE, diffCatalogs, makeComparable, type DiffStatement } from '@imhotep/engine'
 import type { Context } from '../context.ts'
-import { historyTableOf, readSide } from './read-side.ts'
+import { configAround } from '../project/project.ts'
+import { readSide } from './read-side.ts'
 import { withScratchServer } from './with-scratch-server.ts'
 
 /** The statements that turn the schema of one side into that of another. */
@@ -12,7 +13,7 @@ export async function compareSides(
   return withScratchServer(context, async (scratch) => {
     const left = await readSide(context, a, scratch)
     const right = await readSide(context, b, scratch)
-    makeComparable(left, right, historyTableOf(context.cwd) ?? DEFAULT_HISTORY_TABLE)
+    makeComparable(left, right, configAround(context.cwd).historyTable ?? DEFAULT_HISTORY_TABLE)
     return diffCatalogs(left, right, options)
   })
 }

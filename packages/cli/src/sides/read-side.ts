@@ -14,7 +14,7 @@ import {
   type Scratch,
 } from '@imhotep/engine'
 import type { Context } from '../context.ts'
-import { findProject } from '../project/project.ts'
+import { configAround, findProject } from '../project/project.ts'
 import { selectedNames } from '../project/selected-modules.ts'
 import { resolveUrl } from '../target/resolve-url.ts'
 
@@ -49,8 +49,9 @@ export async function readSide(context: Context, side: string, scratch: Scratch)
     })
   }
   if (statSync(path).isDirectory()) {
+    const { historyTable, placeholders } = configAround(cwd)
     return scratch.catalogAfter(async (url) => {
-      await applyMigrations(url, { directory: path, signal, historyTable: historyTableOf(cwd), onProgress: progress })
+      await applyMigrations(url, { directory: path, historyTable, placeholders, signal, onProgress: progress })
     })
   }
   return scratch.catalogAfter((url) => runOn(url, readFileSync(path, 'utf8')))
@@ -61,13 +62,4 @@ async function moduleScript(cwd: string): Promise<string> {
   const select = await selectedNames(project)
   const modules = await readModules(project.modules)
   return bundleModules(await planModules(modules, select === undefined ? {} : { select: [...select] }))
-}
-
-/** Undefined outside of a project: files can be compared anywhere. */
-export function historyTableOf(cwd: string): string | undefined {
-  try {
-    return findProject(cwd).config.historyTable
-  } catch {
-    return undefined
-  }
 }

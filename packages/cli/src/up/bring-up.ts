@@ -126,8 +126,7 @@ async function migrate(url: string, project: Project, options: BringUpOptions, s
     'migrations',
     () =>
       applyMigrations(url, {
-        directory: project.migrations,
-        historyTable: project.config.historyTable,
+        ...project.history,
         signal,
         onProgress,
       }),

@@ -195,9 +195,10 @@ function syntaxFinding(file: LintedFile, error: LintedFile['errors'][number]): F
     object: null,
     message: psqlCommand ? `${psqlCommand} is a command of psql, no SQL: no server runs it` : error.reason,
     related: [],
-    help: psqlCommand
-      ? 'Take the line out; of an export of pg_dump, imhotep baseline makes a migration.'
-      : 'Correct the statement; the rest of the file was read without it.',
+    help:
+      error.advice === null
+        ? 'Correct the statement; the rest of the file was read without it.'
+        : `${error.advice.charAt(0).toUpperCase()}${error.advice.slice(1)}.`,
     fix: null,
   }
 }

@@ -30,7 +30,8 @@ export interface LintOptions {
    * creates, then `public`.
    */
   readonly searchPath?: readonly string[]
-  readonly placeholders?: Readonly<Record<string, string>>
+  /** Values of `${name}` in the files. */
+  readonly placeholders?: Readonly<Record<string, string>> | undefined
 }
 
 export interface LintReport {
@@ -42,7 +43,7 @@ export interface LintReport {
   readonly ms: number
   /** The texts that were read, for code frames and fixes. */
   readonly texts: ReadonlyMap<string, string>
-  /** Changes that `--fix` would make, by file. */
+  /** Changes that `--fix` would make, by file; none in a file that was filled, whose text is another. */
   readonly edits: ReadonlyMap<string, readonly Edit[]>
 }
 
@@ -56,6 +57,7 @@ export async function lintFiles(sources: readonly LintSource[], options: LintOpt
   const judge = new Judge(files, options)
   for (const file of files) judge.judgeFile(file)
   judge.judgeEnd()
+  const filled = new Set(files.filter((file) => file.isFilled).map(({ file }) => file))
   const found = judge.findings.map((finding) => withSeverity(finding, options.severities))
   const ids = [...options.rules, ...(options.catalogRules ?? [])].map(({ id }) => id)
   const { findings, suppressed } = applySuppressions(files, found, ids)
@@ -66,7 +68,7 @@ export async function lintFiles(sources: readonly LintSource[], options: LintOpt
     suppressed,
     ms: Math.round(performance.now() - started),
     texts: new Map(files.map(({ file, text }) => [file, text])),
-    edits: judge.edits,
+    edits: new Map([...judge.edits].filter(([file]) => !filled.has(file))),
   }
 }
 

@@ -20,12 +20,14 @@ export async function readFiles(sources: readonly LintSource[], options: LintOpt
     .toSorted((a, b) => compareNames(a.name, b.name) || (a.path < b.path ? -1 : 1))
   const files: LintedFile[] = []
   for (const [order, { path, text, name }] of ordered.entries()) {
-    const parsed = await parseSql(fillPlaceholders(text, options.placeholders, basename(path)), path)
+    const filled = fillPlaceholders(text, options.placeholders, basename(path))
+    const parsed = await parseSql(filled, path)
     files.push({
       ...parsed,
       name,
       order,
       pending: isPending(path, name, options),
+      isFilled: filled !== text,
       transactional: !declaresNoTransaction(text),
     })
   }

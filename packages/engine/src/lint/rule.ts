@@ -54,6 +54,8 @@ export interface LintedFile extends ParsedFile {
   readonly order: number
   /** Not applied anywhere yet: it may still be changed. */
   readonly pending: boolean
+  /** Its text is not that of the file on disk: placeholders have their values. */
+  readonly isFilled: boolean
   /** Runs as one transaction. */
   readonly transactional: boolean
 }

@@ -326,6 +326,18 @@ test('applyMigrations: runs repeatable files last, and again when they change', 
     assert.equal((await migrate({ ...A, ...B })).applied.length, 1)
   }))
 
+test('applyMigrations: of many syntax errors the first five are told, and how many more there are', () =>
+  withDatabase(async ({ migrate }) => {
+    const files = { 'V001__a.sql': 'create table @schema.a (id int);\n'.repeat(40) }
+
+    await assert.rejects(migrate(files), (error: MigrationSyntaxError) => {
+      assert.deepEqual([error.errors.length, error.message.match(/V001__a\.sql:\d+:14/g)?.length], [40, 5])
+      assert.match(error.message, /and 35 more$/)
+      assert.match(error.hint ?? '', /^@schema is a placeholder of another program/)
+      return true
+    })
+  }))
+
 test('applyMigrations: fills placeholders, and another value later is not an edit', () =>
   withDatabase(async ({ migrate, tables }) => {
     const files = { 'V001__a.sql': 'create table ${name} (id int)' }

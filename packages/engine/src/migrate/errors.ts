@@ -65,13 +65,18 @@ export class UnknownVersionError extends ImhotepError {
   }
 }
 
+/** Of errors in one message. */
+const maxShown = 5
+
 /** Pending files that PostgreSQL's grammar refuses; nothing was applied. */
 export class MigrationSyntaxError extends ImhotepError {
   readonly code = 'IMH_MIGRATION_SYNTAX'
   readonly errors: readonly SqlSyntaxError[]
   constructor(errors: readonly SqlSyntaxError[]) {
-    super(errors.map((error) => error.message).join('\n'), {
-      hint: 'correct the file and run it again; nothing was applied',
+    const shown = errors.slice(0, maxShown).map((error) => error.message)
+    const more = errors.length - shown.length
+    super([...shown, ...(more > 0 ? [`and ${more} more`] : [])].join('\n'), {
+      hint: `${errors[0]?.advice ?? 'correct the file and run it again'}; nothing was applied`,
     })
     this.errors = errors
   }

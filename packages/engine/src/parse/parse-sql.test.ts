@@ -67,6 +67,31 @@ test('parseSql: shows the place of an error with a caret', async () => {
   )
 })
 
+test('parseSql: says what to do about a placeholder, by whose it is, and about a command of psql', async () => {
+  const texts = [
+    'create schema ${app:name}',
+    'create table @cdmDatabaseSchema.person (id int)',
+    'select :v',
+    'create table {{ schema }}.a (id int)',
+    String.raw`\restrict k3y`,
+    'select @ from a',
+  ]
+
+  const errors = await Promise.all(texts.map(async (text) => (await parseSql(text, 'x.sql')).errors[0]))
+
+  assert.deepEqual(
+    errors.map((error) => error?.advice?.split(/,|: let|;/)[0] ?? null),
+    [
+      'give the placeholder a value: --placeholder app:name=VALUE',
+      '@cdmDatabaseSchema is a placeholder of another program',
+      ':v is a placeholder of another program',
+      '{{ schema }} is a placeholder of another program',
+      'take the line out',
+      null,
+    ],
+  )
+})
+
 test('parseSql: reports an unterminated string where it starts', async () => {
   const { errors, statements } = await parseSql("select 1; select 'open", 'x.sql')
 
