@@ -28,8 +28,8 @@ export const drift = defineCommand<DriftData>({
   ],
   run: (context) =>
     withTarget(context, async ({ url, target }) => {
-      const { history: project } = findProject(context.cwd)
-      const { versions } = await migrationStatus(url, project)
+      const project = findProject(context.cwd)
+      const { versions } = await migrationStatus(url, project.history)
       const applied = versions.filter(({ state }) => state === 'applied' || state === 'edited')
       const last = applied.findLast(({ version }) => !version.startsWith('R__'))
       if (last === undefined) throw new NoHistoryError(target.database)
@@ -39,7 +39,7 @@ export const drift = defineCommand<DriftData>({
         const history = await scratch.catalogAfter(async (scratchUrl) => {
           const to = isBehind ? last.version : undefined
           await applyMigrations(scratchUrl, {
-            ...project,
+            ...project.history,
             to,
             signal: context.signal,
             onProgress: context.progress,
@@ -47,7 +47,7 @@ export const drift = defineCommand<DriftData>({
         })
         context.progress('reading the database')
         const live = await readLive(url)
-        makeComparable(history, live, project.historyTable ?? DEFAULT_HISTORY_TABLE)
+        makeComparable(history, live, project.config.historyTable ?? DEFAULT_HISTORY_TABLE)
         return diffCatalogs(history, live, { concurrently: false })
       })
       return { ok: statements.length === 0, target, data: { version: last.version, statements } }

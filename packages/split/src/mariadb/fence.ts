@@ -6,7 +6,7 @@ import { masterPosition } from './position.ts'
 import type { Session } from './session.ts'
 import { ownStatement, quoteTable, quoteText } from './sql-text.ts'
 import { withTableLocks } from './table-locks.ts'
-import { createGuard, dropGuards, readGuards } from './truncate-guard.ts'
+import { createGuard, dropGuards, missingGuards } from './truncate-guard.ts'
 import { createTrigger, forgetKept, keepTrigger, keptTriggers, readTriggers } from './triggers.ts'
 
 const events = ['insert', 'update', 'delete'] as const
@@ -25,7 +25,7 @@ export async function fenceTables(session: Session, database: string, moved: rea
       .map((event) => ({ table, event })),
   )
   const theirs = triggers.filter(({ name }) => !name.startsWith(ownPrefix))
-  const unguarded = (await readGuards(session, tables)).filter(({ isThere }) => !isThere)
+  const unguarded = await missingGuards(session, tables)
   if (missing.length === 0 && theirs.length === 0 && unguarded.length === 0) return masterPosition(session)
   for (const trigger of theirs) await keepTrigger(session, trigger)
   for (const guard of unguarded) await createGuard(session, guard)
@@ -65,9 +65,7 @@ export async function unfenceTables(session: Session, database: string, moved: r
 /** Those of the tables whose fence is whole. */
 export async function fencedTables(session: Session, tables: readonly TableName[]): Promise<TableName[]> {
   const names = new Set((await readTriggers(session, tables)).map(({ name }) => name))
-  const open = new Set(
-    (await readGuards(session, tables)).filter(({ isThere }) => !isThere).map(({ table }) => quoteTable(table)),
-  )
+  const open = new Set((await missingGuards(session, tables)).map(({ table }) => quoteTable(table)))
   return tables.filter(
     (table) => !open.has(quoteTable(table)) && events.every((event) => names.has(fenceName(table, event))),
   )

@@ -13,13 +13,14 @@ export interface Guard {
   readonly table: TableName
   /** Of the primary key, as they are declared. */
   readonly columns: readonly { readonly name: string; readonly type: string }[]
-  readonly isThere: boolean
 }
 
-/** Those of the tables that a foreign key can point to: with a primary key of whole columns, not partitioned. */
-export async function readGuards(session: Session, tables: readonly TableName[]): Promise<Guard[]> {
+/** Guards that are not there, of the tables that a foreign key can point to: with a primary key of whole columns, not partitioned. */
+export async function missingGuards(session: Session, tables: readonly TableName[]): Promise<Guard[]> {
+  const there = new Set((await existingTables(session, tables.map(guardOf))).map(quoteTable))
   const guards: Guard[] = []
   for (const table of tables) {
+    if (there.has(quoteTable(guardOf(table)))) continue
     const { schema, name } = table
     const rows = await session.rows(
       `select c.column_name, c.column_type, c.character_set_name, c.collation_name, s.sub_part
@@ -38,7 +39,7 @@ export async function readGuards(session: Session, tables: readonly TableName[])
       name: column ?? '',
       type: charset === null ? (type ?? '') : `${type} character set ${charset} collate ${collation}`,
     }))
-    guards.push({ table, columns, isThere: (await existingTables(session, [guardOf(table)])).length > 0 })
+    guards.push({ table, columns })
   }
   return guards
 }
