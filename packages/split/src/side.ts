@@ -139,8 +139,9 @@ export interface RowDigest {
 /** The database of a service: what a PostgreSQL side can do beyond being a side. */
 export interface ServiceDatabase extends Side {
   /**
-   * Loads a chunk and remembers its end, in one transaction: a chunk is there once or not at all. The chunk without rows
-   * ends the table: until then it may lack its primary key.
+   * Loads a chunk and remembers its end, in one transaction: a chunk is there once or not at all. The next chunk of a table
+   * may come before this one is there, and is there after it or not at all. The chunk without rows ends the table: until
+   * then it may lack its primary key.
    */
   load(table: MovedTable, chunk: Chunk): Promise<void>
   /** The types of the columns when `load` takes rows in binary form, else null. */

@@ -81,6 +81,7 @@ function sessionOn(connection: Connection, label: string): Session {
       })
     })
   const rows = async (sql: string) => (await query(sql)) as (string | null)[][]
+  let expectedBytes = leastBytes
   return {
     connection,
     rows,
@@ -88,7 +89,7 @@ function sessionOn(connection: Connection, label: string): Session {
     run: async (sql) => ((await query(sql)) as { affectedRows?: number }).affectedRows ?? 0,
     stream: (sql, onRow) => readRaw(connection, sql, (bytes, start, end) => onRow(splitValues(bytes, start, end))),
     lines: async (sql) => {
-      let text = Buffer.allocUnsafe(1 << 20)
+      let text = Buffer.allocUnsafe(expectedBytes)
       let length = 0
       let count = 0
       await readRaw(connection, sql, (bytes, start, end) => {
@@ -102,6 +103,8 @@ function sessionOn(connection: Connection, label: string): Session {
         text[length++] = lineFeed
         count++
       })
+      // what comes next is often as long: to begin small and grow writes all of it twice
+      expectedBytes = Math.max(leastBytes, Math.ceil(length * 1.1))
       return { count, text: text.subarray(0, length) }
     },
     close: () =>
@@ -114,6 +117,7 @@ function sessionOn(connection: Connection, label: string): Session {
 }
 
 const lineFeed = 10
+const leastBytes = 1 << 20
 
 interface Packet {
   readonly buffer: Buffer

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { runOn } from '../../../../tests/support/logical-server.ts'
 import type { Key, MovedTable } from '../model.ts'
-import type { CopyFormat } from '../side.ts'
+import type { Chunk, CopyFormat } from '../side.ts'
 import { openServiceDatabase } from './open-postgres-side.ts'
 import { digestOf, twoDatabases, type TwoDatabases } from './two-databases.fixture.ts'
 
@@ -74,6 +76,85 @@ test('load: a key that the rows break is told when it is made, and the last chun
   await assert.rejects(load(two, notes, 1), { sqlstate: '23505' })
 
   assert.deepEqual(await two.target.loaded(notes), { rows: 5, last: ['5'], complete: false })
+})
+
+/** All chunks of ten rows, the one without rows last. */
+async function chunksOf({ source }: TwoDatabases, table: MovedTable): Promise<Chunk[]> {
+  const snapshot = await source.snapshot([table], { exact: false })
+  const chunks: Chunk[] = []
+  for (let last: Key | null = null; chunks.at(-1)?.rows !== 0; last = chunks.at(-1)?.last ?? null) {
+    chunks.push(await snapshot.chunk(table, last, 10))
+  }
+  await snapshot.close()
+  return chunks
+}
+
+const states = (results: readonly PromiseSettledResult<void>[]) => results.map(({ status }) => status)
+
+test('load: the rows of a chunk go in while an earlier one is under way, and are there behind it', async () => {
+  await using two = await twoDatabases('create table notes (id int primary key)', {
+    rows: 'insert into notes select generate_series(1, 25)',
+  })
+  const notes = tableOf(two, 'notes')
+  const [first, second, third, end] = (await chunksOf(two, notes)) as [Chunk, Chunk, Chunk, Chunk]
+  await two.target.load(notes, first)
+  const blocker = await two.serviceDb.dedicated()
+  await blocker.script('begin; select from imhotep_split.loaded for update')
+
+  const loads = Promise.all([second, third, end].map((chunk) => two.target.load(notes, chunk)))
+  const copied = `select count(*)::int as n from pg_stat_activity
+                   where datname = current_database() and query like 'copy %' and state = 'idle in transaction'`
+  while ((await two.serviceDb.query<{ n: number }>(copied))[0]?.n !== 1) await sleep(5)
+  const before = await two.target.loaded(notes)
+  await blocker.script('commit')
+  await blocker.release()
+  await loads
+
+  assert.deepEqual(before, { rows: 10, last: ['10'], complete: false })
+  assert.deepEqual(await two.target.loaded(notes), { rows: 25, last: ['25'], complete: true })
+  assert.deepEqual(await digestOf(two.target, [notes]), await digestOf(two.source, [notes]))
+})
+
+test('load: behind a chunk that is refused nothing goes in, and all of it can be loaded again', async () => {
+  await using two = await twoDatabases('create table notes (id int primary key)', {
+    rows: 'insert into notes select generate_series(1, 35)',
+  })
+  const notes = tableOf(two, 'notes')
+  const [first, second, ...others] = (await chunksOf(two, notes)) as [Chunk, Chunk, ...Chunk[]]
+  await two.target.load(notes, first)
+
+  const refused = [{ ...second, data: Buffer.from('no number\n') }, ...others]
+  const results = await Promise.allSettled(refused.map((chunk) => two.target.load(notes, chunk)))
+  const left = await two.target.loaded(notes)
+  await Promise.all([second, ...others].map((chunk) => two.target.load(notes, chunk)))
+
+  assert.deepEqual(states(results), ['rejected', 'rejected', 'rejected', 'rejected'])
+  assert.deepEqual(left, { rows: 10, last: ['10'], complete: false })
+  assert.deepEqual(await digestOf(two.target, [notes]), await digestOf(two.source, [notes]))
+})
+
+test('load: a key that stays makes chunks wait for each other, so that the same key in two of them is an error', async () => {
+  await using two = await twoDatabases(
+    'create table notes (id int primary key); create table lines (id int primary key, note int references notes)',
+    { rows: 'insert into notes select generate_series(1, 25)' },
+  )
+  const notes = tableOf(two, 'notes')
+  const [first, second, third] = (await chunksOf(two, notes)) as [Chunk, Chunk, Chunk]
+  await two.target.load(notes, first)
+  // the third one would be in first, and each would wait for the other
+  await runOn(
+    two.service.url,
+    `create function pause() returns trigger language plpgsql as 'begin if new.id = 11 then perform pg_sleep(0.3); end if; return new; end';
+     create trigger pause before insert on notes for each row execute function pause();
+     alter table notes enable always trigger pause`,
+  )
+
+  const withMore = { ...second, data: Buffer.concat([second.data, Buffer.from('25\n')]) }
+  const results = await Promise.allSettled([withMore, third].map((chunk) => two.target.load(notes, chunk)))
+
+  assert.deepEqual(states(results), ['fulfilled', 'rejected'])
+  assert.equal((results[1] as PromiseRejectedResult).reason.sqlstate, '23505')
+  assert.deepEqual(await two.target.loaded(notes), { rows: 20, last: ['20'], complete: false })
 })
 
 const portable = `

@@ -1,9 +1,10 @@
 import type { Connection } from '@imhotep/postgres'
-import type { Key, MovedTable } from '../model.ts'
+import { tableId, type Key, type MovedTable } from '../model.ts'
 import type { Chunk } from '../side.ts'
 import { prepareBookkeeping } from './bookkeeping.ts'
 import { indexTerms } from './key-range.ts'
 import { readLayout, type Layout } from './layout.ts'
+import type { SessionPool } from './session-pool.ts'
 import { inTransaction, withShortLocks } from './session.ts'
 import { identifier, qualified } from './sql-text.ts'
 
@@ -15,10 +16,38 @@ export interface Loaded {
   readonly complete: boolean
 }
 
-/** See `ServiceDatabase.load`: rows and the note of their end are one transaction. No trigger fires. */
-export async function loadChunk(session: Connection, table: MovedTable, chunk: Chunk): Promise<void> {
+/** See `ServiceDatabase.load`. */
+export class Loader {
+  readonly #sessions: SessionPool
+  /** The load of each table that was asked for last and has not ended. */
+  readonly #underWay = new Map<string, Promise<void>>()
+
+  constructor(sessions: SessionPool) {
+    this.#sessions = sessions
+  }
+
+  load(table: MovedTable, chunk: Chunk): Promise<void> {
+    const name = tableId(table.target)
+    const earlier = this.#underWay.get(name) ?? Promise.resolve()
+    const load = this.#sessions
+      .use((session) => loadChunk(session, table, chunk, earlier))
+      .finally(() => {
+        if (this.#underWay.get(name) === load) this.#underWay.delete(name)
+      })
+    this.#underWay.set(name, load)
+    return load
+  }
+}
+
+/** Rows and the note of their end are one transaction. No trigger fires. */
+async function loadChunk(session: Connection, table: MovedTable, chunk: Chunk, earlier: Promise<void>): Promise<void> {
   await prepareBookkeeping(session)
-  const { layout, begun } = await look(session, table)
+  let found = await look(session, table)
+  if (chunk.last === null || !found.independent) {
+    await earlier
+    found = await look(session, table)
+  }
+  const { layout, begun } = found
   const { sql, columns, oid } = layout
   await inTransaction(
     session,
@@ -32,6 +61,7 @@ export async function loadChunk(session: Connection, table: MovedTable, chunk: C
         await makeKey(session, layout)
         await makeOrderIndex(session, layout)
       }
+      await earlier
       await session.query(
         `insert into imhotep_split.loaded as l values ($1, $2, $3, $4, $5, $6)
          on conflict (table_schema, table_name) do update
@@ -49,12 +79,18 @@ export async function loadChunk(session: Connection, table: MovedTable, chunk: C
 /** Tables that a session has loaded rows into, as they were then: to look all of it up again takes a tenth of a load. */
 const known = new WeakMap<Connection, Map<MovedTable, Layout>>()
 
-async function look(
-  session: Connection,
-  table: MovedTable,
-): Promise<{ readonly layout: Layout; readonly begun: boolean }> {
-  const [now] = await session.query<{ oid: number | null; begun: boolean }>(
-    `select t.oid, exists (select from imhotep_split.loaded l where l.table_oid = t.oid) as begun
+interface Found {
+  readonly layout: Layout
+  /** A chunk is there. */
+  readonly begun: boolean
+  /** The rows of one transaction never wait for those of another: no index forbids the same value twice. */
+  readonly independent: boolean
+}
+
+async function look(session: Connection, table: MovedTable): Promise<Found> {
+  const [now] = await session.query<{ oid: number | null; begun: boolean; independent: boolean }>(
+    `select t.oid, exists (select from imhotep_split.loaded l where l.table_oid = t.oid) as begun,
+            not exists (select from pg_index i where i.indrelid = t.oid and (i.indisunique or i.indisexclusion)) as independent
        from (select to_regclass($1)::oid::int8 as oid) t`,
     [qualified(table.target)],
   )
@@ -63,7 +99,7 @@ async function look(
   let layout = layouts.get(table)
   if (!layout || layout.oid !== now?.oid) layout = await readLayout(session, table, 'target')
   layouts.set(table, layout)
-  return { layout, begun: now?.begun ?? false }
+  return { layout, begun: now?.begun ?? false, independent: now?.independent ?? false }
 }
 
 /**

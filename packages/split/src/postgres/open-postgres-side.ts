@@ -9,7 +9,7 @@ import type { Origin } from './digest.ts'
 import { fenceTables, unfenceTables } from './fence.ts'
 import { dropForeignKeys, restoreForeignKeys } from './foreign-keys.ts'
 import { readLayout, type End } from './layout.ts'
-import { dropOrderIndexes, loadChunk, readLoaded } from './load.ts'
+import { dropOrderIndexes, Loader, readLoaded } from './load.ts'
 import { readChangeLog } from './log-reader.ts'
 import { LogWriters } from './log-writers.ts'
 import { compareLsn } from './lsn.ts'
@@ -47,10 +47,11 @@ export async function openServiceDatabase(url: string, options: ServiceDatabaseO
   const { origin = 'postgres', foreignKeys = [] } = options
   const cascades = origin === 'mariadb' ? new Cascades(foreignKeys) : undefined
   const sessions = new SessionPool(url)
+  const loader = new Loader(sessions)
   const side = makeSide(url, { ...options, end: 'target', origin, cascades })
   return {
     ...side,
-    load: (table, chunk) => sessions.use((session) => loadChunk(session, table, chunk)),
+    load: (table, chunk) => loader.load(table, chunk),
     binaryTypes: (table) => sessions.use(async (session) => binaryTypes(await readLayout(session, table, 'target'))),
     loaded: (table) => sessions.use((session) => readLoaded(session, table)),
     orphans: () => sessions.use((session) => findOrphans(session, foreignKeys)),

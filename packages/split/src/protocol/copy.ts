@@ -36,15 +36,22 @@ async function copyTable(
   const format = await commonFormat(snapshot, target, table)
   const read = (after: typeof last) => throttle(() => snapshot.chunk(table, after, options.chunkRows, format))
   let next = read(last)
-  for (;;) {
-    signal.throwIfAborted()
-    const chunk = await next
-    // One server reads the next chunk while the other loads this one.
-    if (chunk.last !== null) next = read(chunk.last)
-    next.catch(() => undefined)
-    await target.load(table, chunk)
-    if (chunk.last === null) return
-    onRows(chunk.rows)
+  let loading = Promise.resolve()
+  try {
+    for (;;) {
+      signal.throwIfAborted()
+      const chunk = await next
+      // One server reads the next chunk while the other loads this one and the one before.
+      if (chunk.last !== null) next = read(chunk.last)
+      next.catch(() => undefined)
+      const earlier = loading
+      loading = target.load(table, chunk).then(() => onRows(chunk.rows))
+      loading.catch(() => undefined)
+      await earlier
+      if (chunk.last === null) return await loading
+    }
+  } finally {
+    await loading.catch(() => undefined)
   }
 }
 
