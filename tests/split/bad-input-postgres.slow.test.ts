@@ -55,7 +55,7 @@ function obstacle(code: ObstacleCode) {
 
 const crossingKeys = `select count(*)::int as n from pg_constraint where contype = 'f'`
 
-async function ask(url: string, sql: string): Promise<unknown> {
+async function ask(url: string, sql: string): Promise<Record<string, unknown>[]> {
   const db = connect(url)
   try {
     return await db.query(sql)
@@ -205,7 +205,9 @@ test('run: Ctrl-C in the middle of the copy stops it, and the next run goes on f
   await assert.rejects(run(interrupted, 'reversible'), { name: 'AbortError' })
 
   assert.equal((await here.split.ledger.read(here.lab)).state, 'copying')
-  assert.deepEqual(await ask(server.url(here.labDatabase), 'select count(*)::int as n from orders'), [{ n: 300 }])
+  // the chunk behind it was under way
+  const [{ n } = {}] = await ask(server.url(here.labDatabase), 'select count(*)::int as n from orders')
+  assert.ok(n === 300 || n === 400, `${String(n)} rows`)
   const { entry, verification, reverse } = await run(await here.split.moveOf(here.lab), 'reversible')
   await reverse?.stop()
   assert.equal(entry.state, 'reversible')
