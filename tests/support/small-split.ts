@@ -56,6 +56,7 @@ export async function smallSplit() {
     ...settings,
     server,
     directory,
+    mapFile,
     split,
     shared,
     /** The database of the service lab, as its superuser. */

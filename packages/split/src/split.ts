@@ -17,6 +17,7 @@ import { readOwnerMap } from './map/read-owner-map.ts'
 import { tableId, type TableName } from './model.ts'
 import type { Obstacle, SharedCatalog } from './side.ts'
 import { openShared, type SharedSide } from './open-shared.ts'
+import { continuePlan } from './plan/continue-plan.ts'
 import { planSplit } from './plan/plan-split.ts'
 import type { ServiceMigrations, ServicePlan, SplitPlan } from './plan/split-plan.ts'
 import { keepEvidence } from './modules/keep-evidence.ts'
@@ -24,6 +25,7 @@ import { planModuleSplit } from './modules/plan-module-split.ts'
 import { refreshProjections } from './modules/refresh-projections.ts'
 import { returnCommon } from './modules/return-common.ts'
 import { joinServiceRoles } from './modules/service-roles.ts'
+import { derivePostgresSchema } from './postgres/derive.ts'
 import { openServiceDatabase } from './postgres/open-postgres-side.ts'
 import {
   deprovisionServiceDatabase,
@@ -96,19 +98,51 @@ export class Split {
     const text = await readFile(file, 'utf8')
     const map = readOwnerMap(text, file)
     const catalog = await this.source.side.catalog()
-    return { ...checkOwnerMap(map, catalog, { source: this.source.database }), text, catalog }
+    const retired = (await this.#retired()).map(({ name, database, tables }) => ({
+      name,
+      database,
+      tables: tables.map((table) => table.source),
+    }))
+    return { ...checkOwnerMap(map, catalog, { source: this.source.database, retired }), text, catalog }
   }
 
-  /** Decides what moves, as what, and remembers it. Refused while services are on their way. */
+  /**
+   * Decides what moves, as what, and remembers it. Refused while services are on their way; those that are retired stay as
+   * they are, and the rest is planned anew.
+   */
   async makePlan(mapFile: string): Promise<SplitPlan> {
+    const retired = await this.#retired()
     const { text, catalog, ...map } = await this.checkMap(mapFile)
-    const plan = await planSplit(map, catalog, this.source.dialect(catalog, this.#settings.say), {
+    const next = await planSplit(map, catalog, this.source.dialect(catalog, this.#settings.say), {
       source: this.source.side.label,
       mapText: text,
     })
-    await this.ledger.savePlan(plan)
-    for (const { name, schema } of plan.services) if (schema) writeSchemaFiles(this.migrationsOf(name), schema)
+    const plan =
+      retired.length === 0
+        ? next
+        : await continuePlan(next, map, {
+            plan: await this.plan(),
+            retired,
+            copiesOf: async ({ database }, tables) =>
+              (await derivePostgresSchema(this.adminUrl(database), [], tables)).copies,
+          })
+    await this.ledger.savePlan(
+      plan,
+      retired.map(({ name }) => name),
+    )
+    for (const { name } of next.services) {
+      const { schema } = serviceIn(plan, name)
+      if (schema) writeSchemaFiles(this.migrationsOf(name), schema)
+    }
     return plan
+  }
+
+  /** Services whose move is over. */
+  async #retired(): Promise<ServicePlan[]> {
+    const plan = await this.ledger.plan()
+    const entries = await this.ledger.all()
+    const isOver = (name: string) => entries.some(({ service, state }) => service === name && state === 'retired')
+    return plan?.services.filter(({ name }) => isOver(name)) ?? []
   }
 
   /**
@@ -210,11 +244,8 @@ export class Split {
   /** Renames the static tables of all services when the last service is retired. */
   async setReferenceAside(): Promise<void> {
     const { services } = await this.plan()
-    const entries = await this.ledger.all()
-    const isOver = services.every(({ name }) =>
-      entries.some((entry) => entry.service === name && entry.state === 'retired'),
-    )
-    if (isOver) await this.source.side.setAside(services[0]?.reference ?? [])
+    const retired = await this.#retired()
+    if (retired.length === services.length) await this.source.side.setAside(services.at(-1)?.reference ?? [])
   }
 
   async close(): Promise<void> {

@@ -26,12 +26,12 @@ export class WrongStateError extends ImhotepError {
   }
 }
 
-/** The owner map cannot change while services move by it. */
+/** The owner map cannot change while services move by it, or could still come back. */
 export class PlanInUseError extends ImhotepError {
   readonly code = 'IMH_SPLIT_PLAN_IN_USE'
   constructor(services: readonly string[]) {
     super(`services move by the plan that is there: ${services.join(', ')}`, {
-      hint: 'finish them, or take them back: imhotep split cancel, imhotep split revert',
+      hint: 'finish them (imhotep split retire), or take them back (imhotep split cancel, imhotep split revert)',
     })
   }
 }

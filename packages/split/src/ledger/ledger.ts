@@ -95,25 +95,27 @@ export class Ledger {
   }
 
   /**
-   * Decides anew, and enters the services.
-   * @throws PlanInUseError when a service is on its way under the plan that is there
+   * Decides anew, and enters the services; those that are retired and part of the new plan stay as they are.
+   * @throws PlanInUseError when another service is on its way, or there, under the plan that is there
    */
-  async savePlan(plan: SplitPlan): Promise<void> {
+  async savePlan(plan: SplitPlan, retired: readonly string[] = []): Promise<void> {
     await this.#db.transaction(async (tx) => {
       await tx.query('lock table ledger.services in share row exclusive mode')
       const moving = await tx.query<{ service: string; state: State }>(
-        `select service, state from ledger.services where source = $1 and state not in ('mapped', 'cancelled', 'reverted')`,
-        [this.#source],
+        `select service, state from ledger.services
+          where source = $1 and state not in ('mapped', 'cancelled', 'reverted')
+            and not (state = 'retired' and service = any ($2))`,
+        [this.#source, retired],
       )
       if (moving.length > 0) throw new PlanInUseError(moving.map(({ service, state }) => `${service} (${state})`))
-      await tx.query('delete from ledger.services where source = $1', [this.#source])
+      await tx.query('delete from ledger.services where source = $1 and service <> all ($2)', [this.#source, retired])
       await tx.query(
         `insert into ledger.plans (source, plan) values ($1, $2)
          on conflict (source) do update set plan = excluded.plan, planned_at = clock_timestamp()`,
         [this.#source, plan],
       )
       await tx.query('insert into ledger.services (service, source) select unnest($1::text[]), $2', [
-        plan.services.map(({ name }) => name),
+        plan.services.map(({ name }) => name).filter((name) => !retired.includes(name)),
         this.#source,
       ])
     })

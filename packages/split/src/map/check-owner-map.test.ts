@@ -133,3 +133,55 @@ function isAccepted(text: string, tables: readonly ReturnType<typeof sharedTable
     return false
   }
 }
+
+const retired = [
+  { name: 'auth', database: 'people', tables: [{ schema: 'shop', name: 'users' }] },
+  { name: 'stock', database: 'shop_stock', tables: [{ schema: 'shop', name: 'goods' }] },
+]
+const afterRetire = { tables: [sharedTable('orders'), sharedTable('zz_moved_users')] }
+
+test('checkOwnerMap: what has moved for good may stay in the map, with other readers, and needs no owner where it lies aside', () => {
+  const text = `
+services: { sales: {}, auth: { database: people }, stock: {} }
+tables: { orders: sales, users: { owner: auth, copies: [sales] } }
+`
+  const map = checkOwnerMap(readOwnerMap(text, 'map.yaml'), afterRetire, { source: 'shop', retired })
+
+  assert.deepEqual(
+    map.tables.map(({ table }) => table.name),
+    ['orders'],
+  )
+  assert.deepEqual(map.moved, [{ table: { schema: 'shop', name: 'users' }, owner: 'auth', copies: ['sales'] }])
+  assert.deepEqual(
+    map.services.map(({ name, database }) => [name, database]),
+    [
+      ['sales', 'shop_sales'],
+      ['auth', null],
+      ['stock', null],
+    ],
+  )
+})
+
+test('checkOwnerMap: a service that has moved for good keeps its tables and its database, and gets no others', () => {
+  const text = `
+services: { sales: {}, auth: {} }
+tables: { orders: auth, users: { owner: sales, copies: [lab] } }
+`
+  assert.throws(
+    () => checkOwnerMap(readOwnerMap(text, 'map.yaml'), afterRetire, { source: 'shop', retired }),
+    (error) => {
+      assert.ok(error instanceof OwnerMapError)
+      assert.deepEqual(
+        error.problems.map(({ line, message }) => [line, message]),
+        [
+          [3, "'auth' has moved for good and does not get 'orders' any more"],
+          [3, "unknown service 'lab' in copies of 'users'"],
+          [3, "table 'users' has moved to 'auth' for good"],
+          [2, "the database of 'auth' is 'people' for good"],
+          [undefined, "service 'stock' has moved for good and is missing"],
+        ],
+      )
+      return true
+    },
+  )
+})

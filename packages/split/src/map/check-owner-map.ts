@@ -1,32 +1,43 @@
-import { tableId, type SharedTable } from '../model.ts'
+import { asideNames } from '../aside-name.ts'
+import { tableId, type SharedTable, type TableName } from '../model.ts'
 import type { SharedCatalog } from '../side.ts'
 import { OwnerMapError, type MapProblem } from './errors.ts'
 import {
   SHARED_READ,
   type CheckedOwnerMap,
   type MapEntry,
+  type MovedEntry,
   type NamedService,
   type OwnedTable,
   type OwnerMap,
+  type RetiredService,
 } from './owner-map.ts'
 import { nearest } from './nearest.ts'
 import { suggestKey } from './suggest-map.ts'
 
 /**
  * Compares a map with the tables of a database: every table has exactly one owner, and every name of the map exists.
- * `source` is the name of the shared database, the first part of the names of the services' databases.
+ * `source` is the name of the shared database, the first part of the names of the services' databases. Services that are
+ * retired keep what they have: the map may go on to name their tables, and gives them no others.
  * @throws OwnerMapError with all that does not fit
  */
 export function checkOwnerMap(
   map: OwnerMap,
   catalog: Pick<SharedCatalog, 'tables'>,
-  options: { readonly source: string },
+  { source, retired = [] }: { readonly source: string; readonly retired?: readonly RetiredService[] },
 ): CheckedOwnerMap {
   const problems: MapProblem[] = []
-  const entries = entriesByTable(map, catalog.tables, problems)
   const services = new Set(map.services.map(({ name }) => name))
+  const setAside = new Set(retired.flatMap(({ tables }) => tables.flatMap(asideNames)).map(tableId))
+  const here = catalog.tables.filter((table) => !setAside.has(tableId(table)))
+  const moved = movedEntries(map, here, retired)
+  const entries = entriesByTable(
+    map.tables.filter((entry) => !moved.has(entry)),
+    here,
+    problems,
+  )
   const tables: OwnedTable[] = []
-  for (const table of catalog.tables) {
+  for (const table of here) {
     const [entry, second] = entries.get(tableId(table)) ?? []
     if (!entry) {
       const wayOut = `add '${table.name}: <service>' or '${table.name}: ${SHARED_READ}'`
@@ -35,9 +46,14 @@ export function checkOwnerMap(
     }
     if (second) problems.push(twice(entry, second))
     problems.push(...serviceProblems(entry, services), ...keyProblems(entry, table), ...columnProblems(entry, table))
+    if (retired.some(({ name }) => name === entry.owner)) problems.push(lateTable(entry))
     tables.push(ownedTable(entry, table))
   }
-  problems.push(...namingProblems(map.services, options.source))
+  for (const [entry, { owner }] of moved) {
+    problems.push(...serviceProblems(entry, services))
+    if (entry.owner !== owner) problems.push(otherOwner(entry, owner))
+  }
+  problems.push(...namingProblems(map.services, source), ...retiredProblems(retired, map.services, source))
   if (problems.length > 0) throw new OwnerMapError(map.file, problems)
   return {
     tables,
@@ -45,21 +61,74 @@ export function checkOwnerMap(
       const owned = tables.filter(({ owner }) => owner === service.name)
       return {
         name: service.name,
-        database: owned.length > 0 ? databaseOf(service, options.source) : null,
+        database: owned.length > 0 ? databaseOf(service, source) : null,
         tables: owned,
       }
     }),
+    moved: [...moved.values()],
+  }
+}
+
+/** Lines about tables that are not here any more, because they have moved for good; with the owner that they moved to. */
+function movedEntries(
+  map: OwnerMap,
+  here: readonly SharedTable[],
+  retired: readonly RetiredService[],
+): Map<MapEntry, MovedEntry> {
+  const found = new Map<MapEntry, MovedEntry>()
+  for (const entry of map.tables) {
+    if (here.some((table) => isMeant(entry, table))) continue
+    for (const { name, tables } of retired) {
+      const table = tables.find((one) => isMeant(entry, one))
+      if (table) found.set(entry, { table, owner: name, copies: entry.copies })
+    }
+  }
+  return found
+}
+
+function isMeant(entry: MapEntry, table: TableName): boolean {
+  return entry.table === table.name || entry.table === tableId(table)
+}
+
+function lateTable({ line, column, table, owner }: MapEntry): MapProblem {
+  const message = `'${owner}' has moved for good and does not get '${table}' any more`
+  const wayOut = `give it another owner; if retire was stopped, end it first: imhotep split retire ${owner}`
+  return { line, column, message, wayOut }
+}
+
+function otherOwner({ line, column, table }: MapEntry, owner: string): MapProblem {
+  const message = `table '${table}' has moved to '${owner}' for good`
+  return { line, column, message, wayOut: `write '${owner}', or remove the line` }
+}
+
+function* retiredProblems(
+  retired: readonly RetiredService[],
+  services: readonly NamedService[],
+  source: string,
+): Generator<MapProblem> {
+  for (const { name, database } of retired) {
+    const service = services.find((one) => one.name === name)
+    if (!service) {
+      yield {
+        message: `service '${name}' has moved for good and is missing`,
+        wayOut: `add '${name}: {}' to 'services'`,
+      }
+    } else if (databaseOf(service, source) !== database) {
+      const { line, column } = service
+      const message = `the database of '${name}' is '${database}' for good`
+      yield { line, column, message, wayOut: `write '${name}: { database: ${database} }'` }
+    }
   }
 }
 
 function entriesByTable(
-  map: OwnerMap,
+  written: readonly MapEntry[],
   tables: readonly SharedTable[],
   problems: MapProblem[],
 ): Map<string, MapEntry[]> {
   const found = new Map<string, MapEntry[]>()
-  for (const entry of map.tables) {
-    const meant = tables.filter((table) => entry.table === table.name || entry.table === tableId(table))
+  for (const entry of written) {
+    const meant = tables.filter((table) => isMeant(entry, table))
     if (meant.length === 1 && meant[0]) {
       const id = tableId(meant[0])
       found.set(id, [...(found.get(id) ?? []), entry])

@@ -46,6 +46,23 @@ export interface CheckedOwnerMap {
   readonly services: readonly MappedService[]
   /** In the order of the catalog, also those of `shared-read`. */
   readonly tables: readonly OwnedTable[]
+  /** Lines about tables that have left the shared database for good. */
+  readonly moved: readonly MovedEntry[]
+}
+
+/** A service whose move is over: its tables are in its own database alone. */
+export interface RetiredService {
+  readonly name: string
+  readonly database: string
+  /** As they were named in the shared database. */
+  readonly tables: readonly TableName[]
+}
+
+export interface MovedEntry {
+  readonly table: TableName
+  readonly owner: string
+  /** Services that get a read-only copy by replication. */
+  readonly copies: readonly string[]
 }
 
 export interface MappedService {

@@ -28,5 +28,6 @@ export function mapOfPlan(plan: SplitPlan, tables: readonly SharedTable[]): Chec
       database,
       tables: owned.filter(({ owner }) => owner === name),
     })),
+    moved: [],
   }
 }

@@ -17,7 +17,7 @@ export const noQueryAcross: GuideTest = {
     const { dependencies, unknown } = await findDependencies({
       catalog: { ...catalog, tables: tables.map(({ table }) => table) },
       dialect: 'postgres',
-      map: { services: [], tables },
+      map: { services: [], tables, moved: [] },
       home: facts.service.name,
     })
     return judgeProblems(
