@@ -9,7 +9,7 @@ export interface Done {
   /** Services of the plan that are retired. */
   readonly retired: readonly ServicePlan[]
   /** The migration that makes read-only copies of tables of a retired service. */
-  copiesOf(owner: ServicePlan, tables: readonly TableName[]): Promise<string | null>
+  readonly copiesOf: (owner: ServicePlan, tables: readonly TableName[]) => Promise<string | null>
 }
 
 /**
