@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { makeReadOnlyCopies, readStatus, retire, run, type Split } from '@imhotep/split'
+import { dropReadOnlyCopies, makeReadOnlyCopies, readStatus, retire, run, type Split } from '@imhotep/split'
+import { startLogicalServer } from '../support/logical-server.ts'
+import { mariadbDatabase, needsMariadb } from '../support/mariadb.ts'
 import { smallSplit } from '../support/small-split.ts'
+import { openSplit } from './open-split.ts'
 
 const mapText = `
 services: { clinical: {}, lab: {}, wards: {} }
@@ -13,6 +16,12 @@ tables:
   results: lab
   beds: wards
 `
+
+async function moveAndCompare(split: Split, service: string): Promise<void> {
+  const { verification, reverse } = await run(await split.moveOf(service), 'reversible')
+  await reverse?.stop()
+  assert.equal(verification?.equal, true, service)
+}
 
 async function retireAll(split: Split, services: readonly string[]): Promise<void> {
   for (const name of services) await retire(await split.moveOf(name), await split.ledger.read(name))
@@ -55,11 +64,7 @@ test('plan: a service that is retired stays as it is, and what the shared databa
     ['wards', 'mapped'],
   ])
 
-  for (const name of ['wards', 'lab']) {
-    const { verification, reverse } = await run(await split.moveOf(name), 'reversible')
-    await reverse?.stop()
-    assert.equal(verification?.equal, true, name)
-  }
+  for (const name of ['wards', 'lab']) await moveAndCompare(split, name)
   assert.equal(await makeReadOnlyCopies(split), 1)
   while ((await here.lab.query('select from patients')).length < 100) await new Promise((next) => setTimeout(next, 20))
   await retireAll(split, ['wards', 'lab'])
@@ -73,4 +78,39 @@ test('plan: a service that is retired stays as it is, and what the shared databa
     left.map(({ name }) => name),
     ['beds', 'countries', 'orders', 'patients', 'results'].map((name) => `zz_moved_${name}`),
   )
+})
+
+test('plan: the same on MariaDB, with a copy of a table that has moved', { skip: needsMariadb }, async () => {
+  const target = await startLogicalServer()
+  try {
+    await using shared = await mariadbDatabase(
+      'create table users (id int unsigned primary key, name varchar(20))',
+      'create table orders (id int primary key, user_id int unsigned, foreign key owner (user_id) references users (id))',
+      `insert into users values (1, 'a'), (2, 'b')`,
+      'insert into orders values (1, 1), (2, 2), (3, null)',
+    )
+    await using here = await openSplit(
+      shared.url,
+      target.server.url(),
+      'services: { auth: { database: LAB }, sales: {} }\ntables: { users: { owner: auth, copies: [sales] }, orders: sales }',
+    )
+    const { split, mapFile } = here
+    await split.makePlan(mapFile)
+    const [before] = (await split.plan()).looseKeys
+    await moveAndCompare(split, 'auth')
+    await retireAll(split, ['auth'])
+
+    const plan = await split.makePlan(mapFile)
+    await moveAndCompare(split, 'sales')
+
+    assert.deepEqual(plan.looseKeys, [before])
+    assert.equal(await makeReadOnlyCopies(split), 1)
+    const { database } = await split.servicePlan('sales')
+    const copied = () => split.databaseOf(database).query<{ id: number }>('select id::int from users order by id')
+    while ((await copied()).length < 2) await new Promise((next) => setTimeout(next, 20))
+    assert.deepEqual(await copied(), [{ id: 1 }, { id: 2 }])
+    await dropReadOnlyCopies(split)
+  } finally {
+    await target.remove()
+  }
 })
