@@ -1325,9 +1325,9 @@ create or replace function core.looks_like_pan(p_text text) returns boolean
 as $$
   select p_text is not null and exists (
     select
-    -- the digits of a UUID or a hash are no card number, though one in ten would pass its test
+    -- the digits of a UUID or a hash, also behind \x or a prefix, are no card number, though one in ten would pass its test
     from pg_catalog.regexp_replace(
-      p_text, '\m([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{20,})\M', '#', 'gi'
+      p_text, '(?<![0-9a-f])([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{20,})(?![0-9a-f])', '#', 'gi'
     ) as words
     cross join lateral pg_catalog.regexp_matches(words, '(?<![0-9])[0-9](?:[ -]?[0-9]){12,18}(?![0-9])', 'g') as found (candidate)
     cross join lateral pg_catalog.regexp_replace(found.candidate[1], '[^0-9]', '', 'g') as digits

@@ -92,7 +92,10 @@ export function looksLikeAadhaar(text: string): boolean {
  * digits of UUIDs and hashes are passed over: one in ten would pass the test.
  */
 export function looksLikeCardNumber(text: string): boolean {
-  const words = text.replaceAll(/\b(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{20,})\b/gi, '#')
+  const words = text.replaceAll(
+    /(?<![0-9a-f])(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{20,})(?![0-9a-f])/gi,
+    '#',
+  )
   const found = words.matchAll(/(?<![0-9])[0-9](?:[ -]?[0-9]){12,18}(?![0-9])/g)
   return [...found].some(([candidate]) => {
     const digits = candidate.replaceAll(/[^0-9]/g, '')
