@@ -9,10 +9,10 @@ import { writeSchemaFiles } from './configure/schema-files.ts'
 import { UnknownServiceError, NotPlannedError } from './errors.ts'
 import { Ledger } from './ledger/ledger.ts'
 import { serves } from './ledger/states.ts'
-import type { LooseKey } from './loose-keys/loose-key.ts'
 import { postgresEnd } from './loose-keys/postgres-end.ts'
+import { watchedParents } from './loose-keys/watched-parents.ts'
 import { checkOwnerMap } from './map/check-owner-map.ts'
-import type { CheckedOwnerMap } from './map/owner-map.ts'
+import type { CheckedOwnerMap, MovedEntry } from './map/owner-map.ts'
 import { readOwnerMap } from './map/read-owner-map.ts'
 import { tableId, type TableName } from './model.ts'
 import type { Obstacle, SharedCatalog } from './side.ts'
@@ -58,6 +58,12 @@ export interface SplitSettings {
   readonly say: (text: string) => void
 }
 
+export interface MapHere extends CheckedOwnerMap {
+  readonly text: string
+  readonly catalog: SharedCatalog
+  readonly retired: readonly ServicePlan[]
+}
+
 type Migrate = (to: string) => Promise<void>
 
 /** The database of the target server that holds the states of all moves. */
@@ -93,17 +99,13 @@ export class Split {
     }
   }
 
-  /** Reads an owner map and holds it against the shared database, whose catalog comes along. */
-  async checkMap(file: string): Promise<CheckedOwnerMap & { readonly text: string; readonly catalog: SharedCatalog }> {
+  /** Reads an owner map and holds it against the shared database, whose catalog comes along, and what is retired. */
+  async checkMap(file: string): Promise<MapHere> {
     const text = await readFile(file, 'utf8')
     const map = readOwnerMap(text, file)
     const catalog = await this.source.side.catalog()
-    const retired = (await this.#retired()).map(({ name, database, tables }) => ({
-      name,
-      database,
-      tables: tables.map((table) => table.source),
-    }))
-    return { ...checkOwnerMap(map, catalog, { source: this.source.database, retired }), text, catalog }
+    const retired = await this.#retired()
+    return { ...checkOwnerMap(map, catalog, { source: this.source.database, retired }), text, catalog, retired }
   }
 
   /**
@@ -111,38 +113,18 @@ export class Split {
    * they are, and the rest is planned anew.
    */
   async makePlan(mapFile: string): Promise<SplitPlan> {
-    const retired = await this.#retired()
-    const { text, catalog, ...map } = await this.checkMap(mapFile)
+    const { text, catalog, retired, ...map } = await this.checkMap(mapFile)
     const next = await planSplit(map, catalog, this.source.dialect(catalog, this.#settings.say), {
       source: this.source.side.label,
       mapText: text,
     })
-    const plan =
-      retired.length === 0
-        ? next
-        : await continuePlan(next, map, {
-            plan: await this.plan(),
-            retired,
-            copiesOf: async ({ database }, tables) =>
-              (await derivePostgresSchema(this.adminUrl(database), [], tables)).copies,
-          })
-    await this.ledger.savePlan(
-      plan,
-      retired.map(({ name }) => name),
-    )
-    for (const { name } of next.services) {
-      const { schema } = serviceIn(plan, name)
-      if (schema) writeSchemaFiles(this.migrationsOf(name), schema)
+    const plan = retired.length === 0 ? next : await this.#continued(next, map.moved, retired)
+    const kept = retired.map(({ name }) => name)
+    await this.ledger.savePlan(plan, kept)
+    for (const { name, schema } of plan.services) {
+      if (schema && !kept.includes(name)) writeSchemaFiles(this.migrationsOf(name), schema)
     }
     return plan
-  }
-
-  /** Services whose move is over. */
-  async #retired(): Promise<ServicePlan[]> {
-    const plan = await this.ledger.plan()
-    const entries = await this.ledger.all()
-    const isOver = (name: string) => entries.some(({ service, state }) => service === name && state === 'retired')
-    return plan?.services.filter(({ name }) => isOver(name)) ?? []
   }
 
   /**
@@ -251,6 +233,23 @@ export class Split {
   async close(): Promise<void> {
     await Promise.all(this.#open.map((one) => one.close()))
     await Promise.all([this.source.close(), this.ledger.close()])
+  }
+
+  /** Services whose move is over. */
+  async #retired(): Promise<ServicePlan[]> {
+    const plan = await this.ledger.plan()
+    const entries = await this.ledger.all()
+    const isOver = (name: string) => entries.some(({ service, state }) => service === name && state === 'retired')
+    return plan?.services.filter(({ name }) => isOver(name)) ?? []
+  }
+
+  async #continued(next: SplitPlan, moved: readonly MovedEntry[], retired: readonly ServicePlan[]): Promise<SplitPlan> {
+    return continuePlan(next, moved, {
+      plan: await this.plan(),
+      retired,
+      copiesOf: async ({ database }, tables) =>
+        (await derivePostgresSchema(this.adminUrl(database), [], tables)).copies,
+    })
   }
 
   #looseKeysOf({ name, database }: ServicePlan, { looseKeys }: SplitPlan): LooseKeyWatch {
@@ -368,19 +367,6 @@ function serviceIn({ services }: SplitPlan, name: string): ServicePlan {
 
 function megabytes(bytes: number): string {
   return (bytes / 1_048_576).toFixed(0)
-}
-
-/** The columns by which children of other services know each parent, all of a parent's together. */
-function watchedParents(keys: readonly LooseKey[], where: 'shared' | 'own') {
-  const parents = new Map<string, { readonly table: TableName; readonly columns: Set<string> }>()
-  for (const { parent } of keys) {
-    const table = parent[where]
-    const name = tableId(table)
-    const columns = parents.get(name)?.columns ?? new Set<string>()
-    for (const column of parent.columns) columns.add(column)
-    parents.set(name, { table, columns })
-  }
-  return [...parents.values()].map(({ table, columns }) => ({ table, columns: [...columns] }))
 }
 
 function ownerIn(plan: SplitPlan): (table: TableName) => string | undefined {

@@ -135,8 +135,8 @@ function isAccepted(text: string, tables: readonly ReturnType<typeof sharedTable
 }
 
 const retired = [
-  { name: 'auth', database: 'people', tables: [{ schema: 'shop', name: 'users' }] },
-  { name: 'stock', database: 'shop_stock', tables: [{ schema: 'shop', name: 'goods' }] },
+  { name: 'auth', database: 'people', tables: [{ source: { schema: 'shop', name: 'users' } }] },
+  { name: 'stock', database: 'shop_stock', tables: [{ source: { schema: 'shop', name: 'goods' } }] },
 ]
 const afterRetire = { tables: [sharedTable('orders'), sharedTable('zz_moved_users')] }
 

@@ -28,7 +28,9 @@ export function checkOwnerMap(
 ): CheckedOwnerMap {
   const problems: MapProblem[] = []
   const services = new Set(map.services.map(({ name }) => name))
-  const setAside = new Set(retired.flatMap(({ tables }) => tables.flatMap(asideNames)).map(tableId))
+  const setAside = new Set(
+    retired.flatMap(({ tables }) => tables.flatMap((table) => asideNames(table.source))).map(tableId),
+  )
   const here = catalog.tables.filter((table) => !setAside.has(tableId(table)))
   const moved = movedEntries(map, here, retired)
   const entries = entriesByTable(
@@ -79,8 +81,8 @@ function movedEntries(
   for (const entry of map.tables) {
     if (here.some((table) => isMeant(entry, table))) continue
     for (const { name, tables } of retired) {
-      const table = tables.find((one) => isMeant(entry, one))
-      if (table) found.set(entry, { table, owner: name, copies: entry.copies })
+      const moved = tables.find(({ source }) => isMeant(entry, source))
+      if (moved) found.set(entry, { table: moved.source, owner: name, copies: entry.copies })
     }
   }
   return found

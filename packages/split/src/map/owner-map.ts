@@ -1,4 +1,4 @@
-import { tableId, type SharedTable, type TableName } from '../model.ts'
+import { tableId, type MovedTable, type SharedTable, type TableName } from '../model.ts'
 
 /** The word in an owner map for static reference: read by all, copied to every service, written by none. */
 export const SHARED_READ = 'shared-read'
@@ -54,8 +54,7 @@ export interface CheckedOwnerMap {
 export interface RetiredService {
   readonly name: string
   readonly database: string
-  /** As they were named in the shared database. */
-  readonly tables: readonly TableName[]
+  readonly tables: readonly Pick<MovedTable, 'source'>[]
 }
 
 export interface MovedEntry {

@@ -1,5 +1,5 @@
 import type { LooseKey, LooseTable } from '../loose-keys/loose-key.ts'
-import type { CheckedOwnerMap } from '../map/owner-map.ts'
+import type { MovedEntry } from '../map/owner-map.ts'
 import { tableId, type TableName } from '../model.ts'
 import type { ServicePlan, SplitPlan } from './split-plan.ts'
 
@@ -14,31 +14,17 @@ export interface Done {
 
 /**
  * Joins a plan for what is left in the shared database with the services that have left it: those stay as they were
- * planned, with the loose keys that begin or end at them.
+ * planned, with the loose keys that begin or end at them. `moved` is what the new map says of their tables.
  */
 export async function continuePlan(
   next: SplitPlan,
-  map: CheckedOwnerMap,
+  moved: readonly MovedEntry[],
   { plan, retired, copiesOf }: Done,
 ): Promise<SplitPlan> {
   const names = new Set(retired.map(({ name }) => name))
-  const owners = retired.map((service) => ({ ...service, copies: copiesNow(service, map, names) }))
+  const owners = retired.map((service) => ({ ...service, copies: copiesNow(service, moved, names) }))
   const services: ServicePlan[] = []
-  for (const service of next.services) {
-    const copies = [service.schema?.copies ?? null]
-    for (const owner of owners) {
-      const read = owner.copies.filter(({ readers }) => readers.includes(service.name))
-      if (read.length > 0)
-        copies.push(
-          await copiesOf(
-            owner,
-            read.map(({ table }) => table.target),
-          ),
-        )
-    }
-    const { schema } = service
-    services.push({ ...service, schema: schema && { ...schema, copies: copies.filter(Boolean).join('\n') || null } })
-  }
+  for (const service of next.services) services.push(await withCopies(service, owners, copiesOf))
   const kept = plan.looseKeys
     .filter(({ child, parent }) => names.has(child.service) || names.has(parent.service))
     .flatMap((key) => atTheirOwners(key, names, services))
@@ -49,10 +35,27 @@ export async function continuePlan(
   }
 }
 
+/** Its migrations make the copies of tables that have moved as well. */
+async function withCopies(
+  service: ServicePlan,
+  owners: readonly ServicePlan[],
+  copiesOf: Done['copiesOf'],
+): Promise<ServicePlan> {
+  const { name, schema } = service
+  if (schema === null) return service
+  const scripts = [schema.copies]
+  for (const owner of owners) {
+    const read = owner.copies.filter(({ readers }) => readers.includes(name)).map(({ table }) => table.target)
+    if (read.length > 0) scripts.push(await copiesOf(owner, read))
+  }
+  const made = scripts.filter((script) => script !== null)
+  return { ...service, schema: { ...schema, copies: made.length > 0 ? made.join('\n') : null } }
+}
+
 /** Readers by the new map; one that is retired as well has its copy already and keeps it. */
 function copiesNow(
   { tables, copies }: ServicePlan,
-  { moved }: CheckedOwnerMap,
+  moved: readonly MovedEntry[],
   retired: ReadonlySet<string>,
 ): ServicePlan['copies'] {
   return tables.flatMap((table) => {

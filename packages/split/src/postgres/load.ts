@@ -42,12 +42,10 @@ export class Loader {
 /** Rows and the note of their end are one transaction. No trigger fires. */
 async function loadChunk(session: Connection, table: MovedTable, chunk: Chunk, earlier: Promise<void>): Promise<void> {
   await prepareBookkeeping(session)
-  let found = await look(session, table)
-  if (chunk.last === null || !found.independent) {
-    await earlier
-    found = await look(session, table)
-  }
-  const { layout, begun } = found
+  const { layout, independent, ...before } = await look(session, table)
+  if (chunk.last === null || !independent) await earlier
+  // what was waited for may have been the first chunk
+  const begun = before.begun || (await look(session, table)).begun
   const { sql, columns, oid } = layout
   await inTransaction(
     session,
