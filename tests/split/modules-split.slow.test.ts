@@ -72,7 +72,7 @@ test(
       assert.ok((await auditOf(shared)) >= archived && (await auditOf(clinical)) > 0)
 
       let attempts = 0
-      let projections = 0
+      let keptRows = 0
       for (const { name, database, keeps } of moved) {
         const db = split.databaseOf(database)
         const report = await verifyDatabase(db, {
@@ -83,10 +83,13 @@ test(
         const findings = report.findings.filter(({ object }) => !object?.startsWith('imhotep_split'))
         assert.deepEqual([name, findings, report.attack?.through], [name, [], []])
         const kept = await count(db, 'core.entity_refs')
-        projections += kept
+        keptRows += kept
         assert.ok(kept > 0 || keeps.length === 0, `${name} keeps nothing`)
       }
       assert.deepEqual(await enterable(split.databaseOf('postgres'), 'hospital_lab_app'), ['hospital_lab'])
+      const projections = await split.projections()
+      await projections.tell()
+      assert.deepEqual(await unknownToLab(split, clinical, registered.own), [])
 
       await revertService(split, 'clinical')
       const [back] = await shared.query<{ n: number }>(
@@ -98,14 +101,23 @@ test(
       await again.more(3)
       const after = await again.stop()
       assert.deepEqual(after.failures, [])
-      assert.equal(after.own.concat(after.shared).filter((mrn) => mrns.includes(mrn)).length, 0)
+      const more = after.own.concat(after.shared)
+      assert.equal(more.filter((mrn) => mrns.includes(mrn)).length, 0)
+      await projections.tell()
+      assert.deepEqual(await unknownToLab(split, shared, more), [])
+
+      const isListening = () => count(shared, `pg_trigger where tgname ~ '^imhotep_split_remember'`)
+      const during = await isListening()
+      for (const { name } of moved) await revertService(split, name)
+      assert.ok(during > 0)
+      assert.equal(await isListening(), 0)
       const gaps = results.map(({ gapMs }) => gapMs ?? 0)
       context.diagnostic(
         JSON.stringify({
           services: results.length,
           tables: moved.reduce((sum, { tables }) => sum + tables.length, 0),
           rows: results.reduce((sum, { verifiedRows }) => sum + (verifiedRows ?? 0), 0),
-          projections,
+          keptRows,
           attempts,
           registered: mrns.length,
           worstGapMs: Math.max(...gaps),
@@ -131,6 +143,22 @@ async function installHospital(serverUrl: string, url: string): Promise<void> {
   if (!isWhole) return
   const db = connect(url)
   await scaleHospital(db, { rows: 2_000, valid: true }).finally(() => db.close())
+}
+
+/** Numbers of patients that the database of the laboratory was not told of. */
+async function unknownToLab(split: Split, home: Database, mrns: readonly string[]): Promise<string[]> {
+  const patients = await home.query<{ id: string; mrn: string }>(
+    'select id, mrn from patient.patients where mrn = any ($1)',
+    [mrns],
+  )
+  assert.equal(patients.length, mrns.length)
+  const known = await split
+    .databaseOf('hospital_lab')
+    .query<{ id: string }>(
+      `select entity_id as id from core.entity_refs where entity_type = 'patient.patients' and lifecycle = 'active'`,
+    )
+  const ids = new Set(known.map(({ id }) => id))
+  return patients.flatMap(({ id, mrn }) => (ids.has(id) ? [] : mrn))
 }
 
 async function count(db: Database, table: string): Promise<number> {

@@ -22,7 +22,7 @@ import { planSplit } from './plan/plan-split.ts'
 import type { ServiceMigrations, ServicePlan, SplitPlan } from './plan/split-plan.ts'
 import { keepEvidence } from './modules/keep-evidence.ts'
 import { planModuleSplit } from './modules/plan-module-split.ts'
-import { refreshProjections } from './modules/refresh-projections.ts'
+import { Projections } from './modules/projections.ts'
 import { returnCommon } from './modules/return-common.ts'
 import { joinServiceRoles } from './modules/service-roles.ts'
 import { derivePostgresSchema } from './postgres/derive.ts'
@@ -74,7 +74,7 @@ export class Split {
   readonly source: SharedSide
   readonly ledger: Ledger
   readonly #settings: SplitSettings
-  readonly #databases = new Map<string, Database>()
+  readonly #pools = new Map<string, Database>()
   readonly #open: { close(): Promise<void> }[] = []
 
   private constructor(settings: SplitSettings, source: SharedSide, ledger: Ledger) {
@@ -143,16 +143,15 @@ export class Split {
     return plan
   }
 
-  /** Brings what a service keeps of others' rows up to date, wherever their owners are now. Returns the rows that changed. */
-  async refreshProjections({ database, keeps }: ServicePlan): Promise<number> {
-    if (keeps.length === 0) return 0
+  /** What services keep of each other's rows. */
+  async projections(): Promise<Projections> {
     const { services } = await this.plan()
-    const entries = await this.ledger.all()
-    return refreshProjections(this.adminUrl(database), keeps, (owner) => {
-      const state = entries.find(({ service }) => service === owner)?.state
-      const home = services.find(({ name }) => name === owner)
-      if (!home || state === undefined || serves(state) === 'shared') return this.#settings.sourceUrl
-      return this.adminUrl(home.database)
+    return new Projections({
+      services,
+      sharedUrl: this.#settings.sourceUrl,
+      urlOf: (database) => this.adminUrl(database),
+      poolOf: (url) => this.#poolOf(url),
+      states: async () => new Map((await this.ledger.all()).map(({ service, state }) => [service, state])),
     })
   }
 
@@ -215,10 +214,14 @@ export class Split {
 
   /** A pool of few connections to it, closed with the split. */
   databaseOf(database: string): Database {
-    const known = this.#databases.get(database)
+    return this.#poolOf(this.adminUrl(database))
+  }
+
+  #poolOf(url: string): Database {
+    const known = this.#pools.get(url)
     if (known) return known
-    const db = connect(this.adminUrl(database), { max: 2, applicationName: 'imhotep split' })
-    this.#databases.set(database, db)
+    const db = connect(url, { max: 2, applicationName: 'imhotep split' })
+    this.#pools.set(url, db)
     this.#open.push(db)
     return db
   }
@@ -345,12 +348,15 @@ export class Split {
     return {
       createTables: () => migrate('001'),
       createKeys: async () => {
-        await this.refreshProjections(service)
+        const projections = await this.projections()
+        await projections.fill(service)
       },
       grant: async () => {
         await joinServiceRoles(adminUrl, service.name)
-        // The last look before clients come; from then on events and `follow` tell of others' rows.
-        await this.refreshProjections(service)
+        const projections = await this.projections()
+        await projections.watchOwn(service)
+        // The last time before clients come; from then on events and `follow` tell of others' rows.
+        await projections.tell()
       },
     }
   }

@@ -5,7 +5,7 @@ import type { Position } from '../model.ts'
 import type { SplitPlan } from '../plan/split-plan.ts'
 import { MoveUnderWayError, PlanInUseError, StateChangedError } from './errors.ts'
 import { ledgerSchema } from './schema.ts'
-import type { State } from './states.ts'
+import { atRest, type State } from './states.ts'
 
 /** What a move must remember from one process to the next. */
 export interface Detail {
@@ -103,9 +103,9 @@ export class Ledger {
       await tx.query('lock table ledger.services in share row exclusive mode')
       const moving = await tx.query<{ service: string; state: State }>(
         `select service, state from ledger.services
-          where source = $1 and state not in ('mapped', 'cancelled', 'reverted')
+          where source = $1 and state <> all ($3)
             and not (state = 'retired' and service = any ($2))`,
-        [this.#source, retired],
+        [this.#source, retired, atRest],
       )
       if (moving.length > 0) throw new PlanInUseError(moving.map(({ service, state }) => `${service} (${state})`))
       await tx.query('delete from ledger.services where source = $1 and service <> all ($2)', [this.#source, retired])

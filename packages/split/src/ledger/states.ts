@@ -43,6 +43,18 @@ export const transitions: Readonly<Record<State, readonly State[]>> = {
 }
 
 /** Which database clients must use in a state. */
-export function serves(state: State): 'shared' | 'own' {
-  return ['committed', 'reversible', 'reverting', 'retired'].includes(state) ? 'own' : 'shared'
+export function serves(state: State | undefined): 'shared' | 'own' {
+  return state && ['committed', 'reversible', 'reverting', 'retired'].includes(state) ? 'own' : 'shared'
+}
+
+/** Whether nothing of a move is left in the shared database: it has not begun, or is undone. */
+export function isAtRest(state: State | undefined): boolean {
+  return state === undefined || atRest.includes(state)
+}
+
+export const atRest: readonly State[] = ['mapped', 'cancelled', 'reverted']
+
+/** Whether the service's database has its tables: rows arrive there, or are there. */
+export function hasTables(state: State | undefined): boolean {
+  return !isAtRest(state) && state !== 'cleared'
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { readModules, serviceTopology, type ServiceTopology } from '@imhotep/engine'
+import { defaultTopologyOptions, readModules, serviceTopology, type ServiceTopology } from '@imhotep/engine'
 import { NotTheModulesError, ServiceScriptMissingError } from '../errors.ts'
 import { tableId, type SharedTable, type TableName } from '../model.ts'
 import { asItIs } from '../plan/postgres-dialect.ts'
@@ -38,7 +38,12 @@ export async function planModuleSplit(catalog: SharedCatalog, options: ModuleSpl
       tables: tables.map(moved),
       reference: [],
       common: commonTables(topology).map((name) => moved(shared.get(name) as SharedTable)),
-      keeps: topology.keeps.map(({ table, owner, fill }) => ({ table, owner, fill })),
+      keeps: topology.keeps.map(({ table, owner, columns, fill }) => ({
+        table,
+        owner,
+        columns: [...columns, ...softDelete(shared.get(table))],
+        fill,
+      })),
       rows: tables.reduce((sum, { rows }) => sum + rows, 0),
       bytes: tables.reduce((sum, { bytes }) => sum + bytes, 0),
       crossingKeys: crossing.filter(({ table, references }) =>
@@ -62,6 +67,12 @@ export async function planModuleSplit(catalog: SharedCatalog, options: ModuleSpl
     // What a parent's end means to other services is told by its event; nothing is done to their rows.
     looseKeys: [],
   }
+}
+
+/** Its column for rows that are deleted and stay. */
+function softDelete(table: SharedTable | undefined): string[] {
+  const { softDeleteColumn } = defaultTopologyOptions
+  return table?.columns.some(({ name }) => name === softDeleteColumn) ? [softDeleteColumn] : []
 }
 
 function moved(table: SharedTable) {

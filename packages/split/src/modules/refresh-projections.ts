@@ -2,6 +2,8 @@ import { defaultTopologyOptions } from '@imhotep/engine'
 import type { Connection } from '@imhotep/postgres'
 import type { KeptTable } from '../plan/split-plan.ts'
 import { inTransaction, withSession } from '../postgres/session.ts'
+import { literal } from '../postgres/sql-text.ts'
+import type { ChangedRow } from './changed-rows.ts'
 
 const columns = 'tenant_id, entity_type, entity_id, lifecycle, attrs, source_service, source_version'
 const { refsTable } = defaultTopologyOptions
@@ -9,13 +11,16 @@ const { refsTable } = defaultTopologyOptions
 /**
  * Brings what a service keeps of others' rows to what their owners hold now, and returns how many rows that changed. Rows
  * that an event has told of are younger than any look at the tables: they stay.
+ * @param changed looks at these rows only
  */
 export async function refreshProjections(
   readerUrl: string,
   keeps: readonly KeptTable[],
   urlOf: (owner: string) => string,
+  changed?: readonly ChangedRow[],
 ): Promise<number> {
-  if (keeps.length === 0) return 0
+  const concerned = changed ? keeps.filter(({ table }) => changed.some((row) => row.table === table)) : keeps
+  if (concerned.length === 0) return 0
   return withSession(readerUrl, (reader) =>
     inTransaction(reader, async () => {
       // One at a time: an older look must not undo a younger one.
@@ -24,28 +29,47 @@ export async function refreshProjections(
          select pg_advisory_xact_lock(hashtext('imhotep_split projections'));
          create temporary table imhotep_projections on commit drop as select ${columns} from ${refsTable} with no data`,
       )
-      for (const owner of new Set(keeps.map((kept) => kept.owner))) {
-        const fills = keeps.filter((kept) => kept.owner === owner).map(({ fill }) => fill)
+      for (const owner of new Set(concerned.map((kept) => kept.owner))) {
+        const looks = concerned.filter((kept) => kept.owner === owner).map((kept) => lookAt(kept, changed))
         await withSession(urlOf(owner), async (source) => {
           await reader.copyFrom(
             `copy pg_temp.imhotep_projections (${columns}) from stdin`,
-            source.copyTo(`copy (${fills.join(' union all ')}) to stdout`),
+            source.copyTo(`copy (${looks.join(' union all ')}) to stdout`),
           )
         })
       }
-      return merge(
-        reader,
-        keeps.map(({ table }) => table),
-      )
+      return merge(reader, scopeOf(concerned, changed))
     }),
   )
 }
 
-async function merge(reader: Connection, types: readonly string[]): Promise<number> {
+function lookAt({ table, fill }: KeptTable, changed: readonly ChangedRow[] | undefined): string {
+  if (!changed) return fill
+  const keys = changed.filter((row) => row.table === table).map(({ tenant, row }) => `(${uuid(tenant)}, ${uuid(row)})`)
+  return `select * from (${fill}) f where (f.tenant_id, f.entity_id) in (values ${keys.join(', ')})`
+}
+
+/** What was looked at, as a condition on rows `r` of the projections. */
+function scopeOf(looked: readonly KeptTable[], changed: readonly ChangedRow[] | undefined): string {
+  const tables = looked.map(({ table }) => table)
+  if (!changed) return `r.entity_type in (${tables.map(literal).join(', ')})`
+  const keys = changed
+    .filter(({ table }) => tables.includes(table))
+    .map(({ tenant, table, row }) => `(${uuid(tenant)}, ${literal(table)}, ${uuid(row)})`)
+  return `(r.tenant_id, r.entity_type, r.entity_id) in (values ${keys.join(', ')})`
+}
+
+const uuid = (text: string) => `${literal(text)}::uuid`
+
+/** A row that is as it was is not touched: not even locked, which would write to the log of the server. */
+async function merge(reader: Connection, scope: string): Promise<number> {
   await reader.script('analyze pg_temp.imhotep_projections')
   const [row] = await reader.query<{ rows: number }>(
     `with told as (
-       insert into ${refsTable} as r (${columns}) select ${columns} from pg_temp.imhotep_projections
+       insert into ${refsTable} as r (${columns}) select ${columns} from pg_temp.imhotep_projections p
+        where not exists (select from ${refsTable} k
+                           where (k.tenant_id, k.entity_type, k.entity_id) = (p.tenant_id, p.entity_type, p.entity_id)
+                             and (k.source_version > 0 or (k.lifecycle, k.attrs) is not distinct from (p.lifecycle, p.attrs)))
        on conflict (tenant_id, entity_type, entity_id) do update
          set lifecycle = excluded.lifecycle, attrs = excluded.attrs, row_version = r.row_version + 1,
              refreshed_at = now(), updated_at = now()
@@ -54,12 +78,11 @@ async function merge(reader: Connection, types: readonly string[]): Promise<numb
      gone as (
        update ${refsTable} r
           set lifecycle = 'deleted', attrs = '{}', row_version = r.row_version + 1, refreshed_at = now(), updated_at = now()
-        where r.entity_type = any ($1) and r.source_version = 0 and r.lifecycle <> 'deleted'
+        where ${scope} and r.source_version = 0 and r.lifecycle <> 'deleted'
           and not exists (select from pg_temp.imhotep_projections p
                            where (p.tenant_id, p.entity_type, p.entity_id) = (r.tenant_id, r.entity_type, r.entity_id))
        returning 1)
      select ((select count(*) from told) + (select count(*) from gone))::int as rows`,
-    [types],
   )
   return row?.rows ?? 0
 }

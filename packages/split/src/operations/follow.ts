@@ -4,7 +4,6 @@ import { startForward, startReverse } from '../protocol/appliers.ts'
 import { recover } from '../protocol/recover.ts'
 import type { Split } from '../split.ts'
 import { workLooseKeysOf } from './loose-keys.ts'
-import { refreshProjectionsOf } from './projections.ts'
 
 const looseKeysEveryMs = 1_000
 
@@ -38,9 +37,10 @@ async function untilAborted(signal: AbortSignal): Promise<void> {
 }
 
 async function settleLooseKeys(split: Split, signal: AbortSignal): Promise<void> {
+  const projections = await split.projections()
   while (!signal.aborted) {
     await workLooseKeysOf(split, signal)
-    await refreshProjectionsOf(split)
+    await projections.tell()
     await new Promise((resolve) => setTimeout(resolve, looseKeysEveryMs))
   }
 }

@@ -2,7 +2,6 @@ import { serves, type State } from '../ledger/states.ts'
 import type { Applier } from '../protocol/applier.ts'
 import { catchUp } from '../protocol/appliers.ts'
 import { makeReadOnlyCopies } from './copies.ts'
-import { refreshProjectionsOf } from './projections.ts'
 import { NotEqualError } from '../protocol/errors.ts'
 import type { Move } from '../protocol/move.ts'
 import { run } from '../protocol/run.ts'
@@ -47,7 +46,7 @@ export async function runServices(split: Split, options: RunOptions): Promise<Se
       const { entry, verification, reverse } = await run(move, options.goal)
       if (reverse) {
         following.push({ move, reverse })
-        await refreshProjectionsOf(split)
+        await (await split.projections()).tell()
       }
       results.push({
         service,

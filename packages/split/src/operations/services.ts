@@ -3,7 +3,9 @@ import type { ServiceEntry } from '../ledger/ledger.ts'
 import { suggestMap, type SuggestedMap } from '../map/suggest-map.ts'
 import { startForward, startReverse } from '../protocol/appliers.ts'
 import { recover } from '../protocol/recover.ts'
+import type { Move } from '../protocol/move.ts'
 import { run } from '../protocol/run.ts'
+import { endWatches } from './end-watches.ts'
 import type { Verification } from '../protocol/verify.ts'
 import { cancel, retire, revert } from '../protocol/way-back.ts'
 import { verify } from '../protocol/way-there.ts'
@@ -45,8 +47,10 @@ export async function verifyService(split: Split, service: string): Promise<Veri
 }
 
 /** Ends a move that did not switch: the shared database serves on as if nothing had been. */
-export function cancelService(split: Split, service: string): Promise<ServiceEntry> {
-  return stepOf(split, service, cancel)
+export async function cancelService(split: Split, service: string): Promise<ServiceEntry> {
+  const entry = await stepOf(split, service, cancel)
+  await endWatches(split)
+  return entry
 }
 
 /** Gives up the way back of a service that was switched. */
@@ -65,10 +69,17 @@ export async function revertService(split: Split, service: string): Promise<Serv
   await split.ledger.lock(service)
   const move = await split.moveOf(service)
   const entry = await recover(move)
-  if (entry.state === 'reverted') return entry
+  const reverted = entry.state === 'reverted' ? entry : await revertNow(move, entry)
+  const projections = await split.projections()
+  await projections.tell()
+  await endWatches(split)
+  return reverted
+}
+
+async function revertNow(move: Move, entry: ServiceEntry): Promise<ServiceEntry> {
   if (entry.state !== 'reversible') {
     throw new WrongStateError(
-      service,
+      move.service,
       entry.state,
       'revert',
       'a move that did not switch is ended with: imhotep split cancel',

@@ -33,6 +33,8 @@ export interface KeptTable {
   /** `schema.table` */
   readonly table: string
   readonly owner: string
+  /** What is kept of its rows, besides tenant and id. */
+  readonly columns: readonly string[]
   /** Query on the owner's tables that gives the rows of the table of projections. */
   readonly fill: string
 }

@@ -3,7 +3,7 @@ import type { Connection } from '@imhotep/postgres'
 /** What a database remembers about a move. It is in the same transactions as the rows that it speaks of. */
 export const bookkeepingSchema = `
   create schema if not exists imhotep_split;
-  comment on schema imhotep_split is 'bookkeeping of a move to databases of their own (imhotep split); dropped with the last move';
+  comment on schema imhotep_split is 'bookkeeping of a move to databases of their own (imhotep split); drop it when no service is on its way';
 
   create table if not exists imhotep_split.applied (
     log text primary key,

@@ -1,5 +1,5 @@
 import type { ServiceEntry } from '../ledger/ledger.ts'
-import { serves } from '../ledger/states.ts'
+import { isAtRest, serves } from '../ledger/states.ts'
 import { WrongStateError } from '../ledger/errors.ts'
 import type { TableName } from '../model.ts'
 import type { Applier } from './applier.ts'
@@ -58,12 +58,9 @@ export async function completeRevert(move: Move, reverted: ServiceEntry): Promis
 /** Puts foreign keys back that some service's move dropped and whose two ends no move concerns any more. */
 async function restoreKeys({ ledger, source, ownerOf }: Move): Promise<void> {
   const entries = await ledger.all()
-  const isAtRest = (table: TableName) => {
-    const state = entries.find(({ service }) => service === ownerOf(table))?.state
-    return state === undefined || ['mapped', 'cancelled', 'reverted'].includes(state)
-  }
+  const isFree = (table: TableName) => isAtRest(entries.find(({ service }) => service === ownerOf(table))?.state)
   const dropped = entries.flatMap(({ detail }) => detail.droppedKeys ?? [])
-  await source.restoreForeignKeys(dropped.filter(({ table, references }) => isAtRest(table) && isAtRest(references)))
+  await source.restoreForeignKeys(dropped.filter(({ table, references }) => isFree(table) && isFree(references)))
 }
 
 /** Gives up the way back: the old tables, still fenced, are renamed to zz_moved_*, to be dropped when nobody missed them. */

@@ -1,0 +1,105 @@
+import type { Database } from '@imhotep/postgres'
+import { hasTables, serves, type State } from '../ledger/states.ts'
+import type { KeptTable, ServicePlan } from '../plan/split-plan.ts'
+import { changedRows, forgetRows, unwatchRows, watchRows, type ChangedRow } from './changed-rows.ts'
+import { refreshProjections } from './refresh-projections.ts'
+
+const batch = 5_000
+
+/** Where the databases of a split are, and how far its services. */
+export interface ProjectionWorld {
+  readonly services: readonly ServicePlan[]
+  readonly sharedUrl: string
+  readonly urlOf: (database: string) => string
+  /** A pool of few connections. */
+  readonly poolOf: (url: string) => Database
+  readonly states: () => Promise<ReadonlyMap<string, State>>
+}
+
+/** A database in which clients change rows that others keep. */
+interface Home {
+  readonly url: string
+  /** Services whose rows are there. */
+  readonly owners: readonly string[]
+  /** Clients have left it: what they changed last may still have to be told. */
+  readonly isOver: boolean
+}
+
+/** What services of our own modules keep of each other's rows: told while they are on their way, and later by their events. */
+export class Projections {
+  readonly #world: ProjectionWorld
+
+  constructor(world: ProjectionWorld) {
+    this.#world = world
+  }
+
+  /** Fills what a service keeps of all others, before its clients come. */
+  async fill(service: ServicePlan): Promise<void> {
+    await this.tell()
+    await this.#refresh(service, await this.#world.states())
+  }
+
+  /** Remembers from now on what clients of a service's own database change. */
+  async watchOwn({ name, database }: ServicePlan): Promise<void> {
+    await watchRows(this.#world.urlOf(database), this.#keptOf([name]))
+  }
+
+  /**
+   * Tells services what others changed since the last time, and returns how many of the kept rows that changed. Where
+   * changes were not remembered it looks at everything.
+   */
+  async tell(): Promise<number> {
+    let rows = 0
+    for (const home of await this.#homes()) {
+      const db = this.#world.poolOf(home.url)
+      for (;;) {
+        const changed = await changedRows(db, batch)
+        if (changed === null && home.isOver) break
+        if (changed === null) await watchRows(home.url, this.#keptOf(home.owners))
+        else if (changed.length === 0) break
+        // Whose rows are not copied yet when this is asked looks later than all that was remembered before.
+        const states = await this.#world.states()
+        for (const reader of this.#world.services.filter(({ name }) => hasTables(states.get(name)))) {
+          const keeps = reader.keeps.filter(({ owner }) => home.owners.includes(owner))
+          rows += await this.#refresh({ ...reader, keeps }, states, changed ?? undefined)
+        }
+        if (changed) await forgetRows(db, changed)
+      }
+    }
+    return rows
+  }
+
+  /** Takes the triggers out of the shared database, when no service is away or on its way. */
+  async end(): Promise<void> {
+    const { services, sharedUrl } = this.#world
+    await unwatchRows(sharedUrl, this.#keptOf(services.map(({ name }) => name)))
+  }
+
+  async #homes(): Promise<Home[]> {
+    const { services, sharedUrl, urlOf } = this.#world
+    const states = await this.#world.states()
+    const inShared = services.filter(({ name }) => states.get(name) !== 'retired')
+    const homes = services.flatMap(({ name, database }): Home[] => {
+      const isOver = states.get(name) === 'reverted'
+      return isOver || serves(states.get(name)) === 'own' ? [{ url: urlOf(database), owners: [name], isOver }] : []
+    })
+    return [{ url: sharedUrl, owners: inShared.map(({ name }) => name), isOver: false }, ...homes].filter(
+      ({ owners }) => this.#keptOf(owners).length > 0,
+    )
+  }
+
+  /** What anybody keeps of the services' tables, each once. */
+  #keptOf(owners: readonly string[]): KeptTable[] {
+    const all = this.#world.services.flatMap(({ keeps }) => keeps.filter(({ owner }) => owners.includes(owner)))
+    return [...new Map(all.map((kept) => [kept.table, kept])).values()]
+  }
+
+  #refresh({ database, keeps }: ServicePlan, states: ReadonlyMap<string, State>, changed?: readonly ChangedRow[]) {
+    const { services, sharedUrl, urlOf } = this.#world
+    const homeOf = (owner: string) => {
+      const home = services.find(({ name }) => name === owner)
+      return home && serves(states.get(owner)) === 'own' ? urlOf(home.database) : sharedUrl
+    }
+    return refreshProjections(urlOf(database), keeps, homeOf, changed)
+  }
+}
