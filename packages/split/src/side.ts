@@ -106,7 +106,7 @@ export interface Snapshot {
   /** Number and digest of the rows in (after, after + limit rows]: the same text on both sides when the rows are the same. */
   digestNext(table: MovedTable, after: Key | null, limit: number): Promise<RangeDigest>
   /** Number and digest of the rows in (after, upto]; a null end is open. */
-  digestRange(table: MovedTable, after: Key | null, upto: Key | null): Promise<RangeDigest>
+  digestRange(table: MovedTable, after: Key | null, upto: Key | null): Promise<Digest>
   /** The rows of a range with one digest a column, to name what differs without showing it. */
   rowDigests(table: MovedTable, after: Key | null, upto: Key | null): Promise<RowDigest[]>
   close(): Promise<void>
@@ -122,12 +122,15 @@ export interface Chunk {
   readonly last: Key | null
 }
 
-export interface RangeDigest {
+export interface Digest {
   readonly rows: number
-  /** Key of the last row; null when the range is empty. */
-  readonly last: Key | null
   /** Hex. */
   readonly digest: string
+}
+
+export interface RangeDigest extends Digest {
+  /** Key of the last row; null when the range is empty. */
+  readonly last: Key | null
 }
 
 export interface RowDigest {

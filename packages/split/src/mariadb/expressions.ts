@@ -1,3 +1,4 @@
+import { nullMarks } from '../types/null-marks.ts'
 import { fraction } from '../types/source-type.ts'
 import type { LocalColumn } from './layout.ts'
 import { quoteText } from './sql-text.ts'
@@ -45,12 +46,13 @@ export function digestText(column: LocalColumn): string {
   return utf8(column, sql)
 }
 
-/** 1 or 0, one digit a column. */
-export function nullBitmap(columns: readonly LocalColumn[]): string {
-  const bits = columns.map((column) =>
-    column.notNull && column.moved.zeroDate === undefined ? `'0'` : `isnull(${cleaned(column, column.sql)})`,
+/** Tells which values of a row are null, as PostgreSQL does for the same row. */
+export function nullMarksOf(columns: readonly LocalColumn[]): string[] {
+  return nullMarks(
+    columns.map((column) =>
+      column.notNull && column.moved.zeroDate === undefined ? null : `${cleaned(column, column.sql)} is null`,
+    ),
   )
-  return `concat(${bits.join(', ')})`
 }
 
 /** True for dates that PostgreSQL does not have: 0000-00-00, 2024-00-10, 2024-02-31, and the year 0. */
@@ -75,8 +77,11 @@ function isMoment({ family }: LocalColumn): boolean {
 /** As PostgreSQL prints it: a fraction without zeros at the end. */
 function momentText(column: LocalColumn): string {
   const { type, family, sql } = column
-  const hasFraction = family !== 'date' && fraction(type) > 0
-  return cleaned(column, hasFraction ? `trim(trailing '.' from trim(trailing '0' from ${sql}))` : sql)
+  const digits = family === 'date' ? 0 : fraction(type)
+  const short = `trim(trailing '.' from trim(trailing '0' from ${sql}))`
+  // of many moments nothing but zeros: to cut them off is cheaper than to look for the last digit
+  const whole = `left(${sql}, length(${sql}) - ${digits + 1})`
+  return cleaned(column, digits === 0 ? sql : `if(microsecond(${sql}) = 0, ${whole}, ${short})`)
 }
 
 function utf8({ charset }: LocalColumn, sql: string): string {

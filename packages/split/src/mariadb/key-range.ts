@@ -12,6 +12,14 @@ export function orderBy(layout: Layout, order: KeyOrder, direction: 'asc' | 'des
   return layout.key.map((column) => `${keyTerm(column, order)} ${direction}`).join(', ')
 }
 
+/** Where the rows are read from when their order shall be the key's: without `by` the way there is in order already. */
+export function inKeyOrder(layout: Layout, order: KeyOrder): { readonly from: string; readonly by: string } {
+  if (layout.isClustered && !layout.key.some((column) => isByBytes(column, order))) {
+    return { from: `${layout.sql} force index (primary)`, by: '' }
+  }
+  return { from: layout.sql, by: `order by ${orderBy(layout, order)}` }
+}
+
 /** The condition for keys in (after, upto]; a null end is open. */
 export function inRange(layout: Layout, order: KeyOrder, after: Key | null, upto: Key | null): string {
   const bounds = [

@@ -146,3 +146,32 @@ void test('snapshot: rows too long for one answer of the server have the same di
 
   assert.deepEqual(await snapshot.digestRange(table, null, null), await copied.digestRange(table, null, null))
 })
+
+void test('snapshot: digests of ranges are those of PostgreSQL, however the rows are stored', options, async () => {
+  const many = Array.from({ length: 60 }, (_, at) => `c${at} int`)
+  await using source = await mariadbDatabase(
+    `create table parts (id int primary key, note varchar(20)) partition by hash (id) partitions 4`,
+    `create table falling (id int, note varchar(20), primary key (id desc))`,
+    `create table pairs (a int, b char(2) collate utf8mb4_bin, note varchar(20), primary key (b, a))`,
+    `create table wide (id int primary key, ${many.join(', ')})`,
+    ...['parts', 'falling'].map(
+      (name) => `insert into ${name} select seq, if(seq % 3 = 0, null, seq) from seq_1_to_500`,
+    ),
+    `insert into pairs select seq, char(97 + seq % 7, 110 - seq % 5), null from seq_1_to_500`,
+    `insert into wide (id, c0, c49, c59) select seq, if(seq % 2, 1, null), if(seq % 3, 1, null), if(seq % 5, 1, null) from seq_1_to_500`,
+  )
+  const { tables } = await mapDatabase(source.url)
+  await using twin = await postgresTwin(tables)
+  await using snapshot = closing(await openSnapshot(source.url, tables))
+  for (const table of tables) await twin.side.load(table, await snapshot.chunk(table, null, 1000))
+  await using copied = closing(await twin.side.snapshot(tables, { exact: false }))
+
+  for (const table of tables) {
+    const ranges = await walk(snapshot, table, 200)
+    assert.deepEqual(
+      ranges.map(({ rows }) => rows),
+      [200, 200, 100],
+    )
+    assert.deepEqual(await walk(copied, table, 200), ranges, table.source.name)
+  }
+})

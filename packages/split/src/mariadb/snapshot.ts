@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import type { Key, MovedTable, Position } from '../model.ts'
-import type { Chunk, RangeDigest, RowDigest, Snapshot } from '../side.ts'
+import type { Chunk, Digest, RangeDigest, RowDigest, Snapshot } from '../side.ts'
 import { lastKey } from '../postgres/copy-text.ts'
 import { jsonbText } from '../types/jsonb-text.ts'
-import { copyText, digestText, neutralText, nullBitmap } from './expressions.ts'
+import { copyText, digestText, neutralText, nullMarksOf } from './expressions.ts'
 import { KeyOrders } from './key-order.ts'
-import { inRange, orderBy, type KeyOrder } from './key-range.ts'
+import { inKeyOrder, inRange, orderBy, type KeyOrder } from './key-range.ts'
 import { readLayouts, type Layout, type LocalColumn } from './layout.ts'
 import { masterPosition } from './position.ts'
 import { openSession, type Session } from './session.ts'
@@ -78,7 +78,7 @@ function readFrom(session: Session, position: Position, layoutOf: (table: MovedT
       const last = await keyAt(range, limit)
       return last === null ? digestWithLast(range) : { ...(await digestRange({ ...range, upto: last })), last }
     },
-    digestRange: async (table, after, upto) => digestWithLast(await rangeOf(table, after, upto)),
+    digestRange: async (table, after, upto) => digestRange(await rangeOf(table, after, upto)),
     rowDigests: async (table, after, upto) => digestEachRow(await rangeOf(table, after, upto)),
     close: () => session.close(),
   }
@@ -122,8 +122,6 @@ async function digestWithLast(range: Range): Promise<RangeDigest> {
   return { ...digest, last: row as string[] }
 }
 
-type Digest = Omit<RangeDigest, 'last'>
-
 async function digestRange(range: Range): Promise<Digest> {
   const onServer = range.layout.columns.some(isJsonb) ? null : await digestOnServer(range)
   return onServer ?? digestHere(range)
@@ -136,11 +134,13 @@ function isJsonb({ target }: LocalColumn): boolean {
 
 /** Null when the text of the rows is longer than the server lets it be. */
 async function digestOnServer({ session, layout, after, upto, order }: Range): Promise<Digest | null> {
-  const values = layout.columns.map(digestText)
-  const row = `concat_ws(char(31 using utf8mb4), ${values.join(', ')}, ${nullBitmap(layout.columns)})`
+  const values = [...layout.columns.map(digestText), ...nullMarksOf(layout.columns)]
+  const row = `concat_ws(char(31 using utf8mb4), ${values.join(', ')})`
+  // Were they read in another order after all, each row would be compared by itself.
+  const { from, by } = inKeyOrder(layout, order)
   const [found] = await session.rows(
-    String.raw`select count(*), md5(ifnull(group_concat(${row} order by ${orderBy(layout, order)} separator '\n'), ''))` +
-      ` from ${layout.sql} where ${inRange(layout, order, after, upto)}`,
+    String.raw`select count(*), md5(ifnull(group_concat(${row} ${by} separator '\n'), ''))` +
+      ` from ${from} where ${inRange(layout, order, after, upto)}`,
   )
   // cut at max_allowed_packet
   if ((await session.value('select @@warning_count')) !== '0') return null
@@ -152,7 +152,7 @@ async function digestHere({ session, layout, after, upto, order }: Range): Promi
   const asJsonb = layout.columns.map(isJsonb)
   let rows = 0
   await session.stream(
-    `select ${layout.columns.map(digestText).join(', ')}, ${nullBitmap(layout.columns)} from ${layout.sql}` +
+    `select ${[...layout.columns.map(digestText), ...nullMarksOf(layout.columns)].join(', ')} from ${layout.sql}` +
       ` where ${inRange(layout, order, after, upto)} order by ${orderBy(layout, order)}`,
     (values) => {
       if (rows++ > 0) hash.update(newline)

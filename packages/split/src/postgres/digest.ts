@@ -1,5 +1,6 @@
 import type { MovedColumn } from '../model.ts'
 import { doubleTextOnPostgres, inetTextOnPostgres } from '../types/postgres-digest-forms.ts'
+import { nullMarks } from '../types/null-marks.ts'
 import type { Layout, LocalColumn } from './layout.ts'
 
 /** The kind of server that a value was born on: both sides must write it the same way. */
@@ -9,15 +10,18 @@ const unitSeparator = String.raw`E'\x1f'`
 /** concat_ws takes 100 arguments. */
 const maxArguments = 99
 
-/** The text of a row that is digested: values by a separator, nulls left out, then which of them are null. */
+/** The text of a row that is digested: values by a separator, nulls left out, then numbers that tell which are null. */
 export function rowText(layout: Layout, origin: Origin): string {
   const { columns, moved } = layout
   const values = columns.map((column, at) => valueText(column, moved.columns[at] as MovedColumn, origin))
-  const nulls = columns.map((column) => (column.notNull ? `'0'` : `(${isNull(column)})::int::text`)).join(' || ')
-  if (values.length < maxArguments) return `concat_ws(${unitSeparator}, ${values.join(', ')}, ${nulls})`
+  const marks = nullMarks(columns.map((column) => (column.notNull ? null : isNull(column))))
+  if (values.length + marks.length <= maxArguments) {
+    return `concat_ws(${unitSeparator}, ${[...values, ...marks].join(', ')})`
+  }
   // The same without the limit: array_to_string leaves nulls out as well.
-  const texts = values.map((value, at) => nullable(columns[at] as LocalColumn, value)).join(', ')
-  return `array_to_string(array[${texts}, ${nulls}], ${unitSeparator})`
+  const texts = values.map((value, at) => nullable(columns[at] as LocalColumn, value))
+  const numbers = marks.map((mark) => `(${mark})::text`)
+  return `array_to_string(array[${[...texts, ...numbers].join(', ')}], ${unitSeparator})`
 }
 
 /** A digest a column; empty for null. */

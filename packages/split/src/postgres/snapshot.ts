@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openReplication, type Connection } from '@imhotep/postgres'
 import type { Key, MovedTable, Position } from '../model.ts'
-import type { Chunk, CopyFormat, RangeDigest, RowDigest, Snapshot } from '../side.ts'
+import type { Chunk, CopyFormat, Digest, RangeDigest, RowDigest, Snapshot } from '../side.ts'
 import { binaryTypes, readBinary } from './copy-binary.ts'
 import { readText } from './copy-text.ts'
 import { columnDigests, rowText, type Origin } from './digest.ts'
@@ -92,8 +92,6 @@ function readFrom(
   layoutOf: (table: MovedTable) => Layout,
   origin: Origin,
 ): Snapshot {
-  const digest = (table: MovedTable, after: Key | null, upto: Key | null, limit: number | null) =>
-    sessions.use((session) => digestRows(session, layoutOf(table), origin, { after, upto, limit }))
   /** Ranges of tables that were walked through at once, by the key that they begin behind. */
   const walks = new Map<string, ReadonlyMap<string, RangeDigest>>()
   return {
@@ -103,12 +101,14 @@ function readFrom(
     binaryTypes: (table) => binaryTypes(layoutOf(table)),
     async digestNext(table, after, limit) {
       const layout = layoutOf(table)
-      if (!isUnindexed(layout)) return digest(table, after, null, limit)
+      const next = () => sessions.use((session) => digestNext(session, layout, origin, after, limit))
+      if (!isUnindexed(layout)) return next()
       const place = JSON.stringify([nameOf(table), limit])
       if (after === null) walks.set(place, await sessions.use((session) => digestWalk(session, layout, origin, limit)))
-      return walks.get(place)?.get(JSON.stringify(after)) ?? digest(table, after, null, limit)
+      return walks.get(place)?.get(JSON.stringify(after)) ?? next()
     },
-    digestRange: (table, after, upto) => digest(table, after, upto, null),
+    digestRange: (table, after, upto) =>
+      sessions.use((session) => digestRange(session, layoutOf(table), origin, after, upto)),
     rowDigests: (table, after, upto) =>
       sessions.use((session) => digestEachRow(session, layoutOf(table), origin, after, upto)),
     close: () => sessions.close(),
@@ -133,26 +133,45 @@ async function readChunk(
   return { format, data, ...(format === 'binary' ? readBinary(data, layout) : readText(data, layout)) }
 }
 
-async function digestRows(
+async function digestNext(
   session: Connection,
   layout: Layout,
   origin: Origin,
-  range: { readonly after: Key | null; readonly upto: Key | null; readonly limit: number | null },
+  after: Key | null,
+  limit: number,
 ): Promise<RangeDigest> {
   const keys = layout.key.map(({ sql }, at) => `concat(${sql}) as k${at}`)
   const last = layout.key.map((_, at) => `(array_agg(k${at}))[count(*)]`)
   const [row] = await session.query<{ rows: number; last: Key; digest: string }>(
-    `select count(*)::int as rows, array[${last.join(', ')}]::text[] as last,
-            md5(coalesce(string_agg(r, E'\\n'), '')) as digest
+    `select count(*)::int as rows, array[${last.join(', ')}]::text[] as last, ${digestOfRows}
        from (select ${keys.join(', ')}, ${rowText(layout, origin)} as r
                from ${layout.sql}
-              where ${inRange(layout, 'everywhere', range.after, range.upto)}
+              where ${inRange(layout, 'everywhere', after, null)}
               order by ${orderBy(layout, 'everywhere')}
-              ${range.limit === null ? '' : `limit ${range.limit}`}) as ordered`,
+              limit ${limit}) as ordered`,
   )
   const { rows = 0, digest = '' } = row ?? {}
   return { rows, last: rows === 0 ? null : (row?.last as Key), digest }
 }
+
+async function digestRange(
+  session: Connection,
+  layout: Layout,
+  origin: Origin,
+  after: Key | null,
+  upto: Key | null,
+): Promise<Digest> {
+  const [found] = await session.query<Digest>(
+    `select count(*)::int as rows, ${digestOfRows}
+       from (select ${rowText(layout, origin)} as r
+               from ${layout.sql}
+              where ${inRange(layout, 'everywhere', after, upto)}
+              order by ${orderBy(layout, 'everywhere')}) as ordered`,
+  )
+  return found as Digest
+}
+
+const digestOfRows = String.raw`md5(coalesce(string_agg(r, E'\n'), '')) as digest`
 
 /** No index has the order in which all servers walk: each range would sort the whole table again. */
 function isUnindexed({ key }: Layout): boolean {

@@ -5,7 +5,9 @@
 export function doubleTextOnPostgres(sql: string): string {
   const text = `${sql}::text`
   return (
-    `case when ${sql} = 0 or abs(${sql}) >= 1e-15 and (abs(${sql}) < 1e15 or abs(${sql}) < 1e16 and ${sql} <> trunc(${sql})) ` +
+    // by far the most, and printed the same way
+    `case when abs(${sql}) >= 1e-4 and abs(${sql}) < 1e15 then ${text} ` +
+    `when ${sql} = 0 or abs(${sql}) >= 1e-15 and (abs(${sql}) < 1e15 or abs(${sql}) < 1e16 and ${sql} <> trunc(${sql})) ` +
     `then ${text}::numeric::text ` +
     `when abs(${sql}) < 9007199254740992 or abs(${sql}) > 1e60 or ${text} not like '%.%e+%' then replace(${text}, 'e+', 'e') ` +
     `else (${shortestWithBounds(sql)}) end`
