@@ -35,6 +35,7 @@ function learn(names: readonly string[]): void {
 
 /** Asks the grammar about all words at once, and about the halves of them while one is not plain. */
 function learnWords(words: readonly string[]): void {
+  if (words.length === 0) return
   const arePlain = areGiven(words) && areColumns(words)
   if (arePlain || words.length === 1) return words.forEach((word) => plain.set(word, arePlain))
   const middle = words.length >> 1
@@ -42,11 +43,17 @@ function learnWords(words: readonly string[]): void {
   learnWords(words.slice(middle))
 }
 
+/** A column list takes what the name of any table, column or function may be. */
 function areGiven(words: readonly string[]): boolean {
-  return Array.isArray(parseRaw(words.map((word) => `create table ${word} (${word} int)`).join(';')))
+  return Array.isArray(parseRaw(`copy t (${words.join(', ')}) from stdin`))
 }
 
 function areColumns(words: readonly string[]): boolean {
   const parsed = parseRaw(`select ${words.join(', ')}`)
-  return Array.isArray(parsed) && JSON.stringify(parsed).split('"ColumnRef"').length === words.length + 1
+  const node = Array.isArray(parsed) ? parsed[0]?.node : undefined
+  const targets = node && 'SelectStmt' in node ? (node.SelectStmt.targetList ?? []) : []
+  return (
+    targets.length === words.length &&
+    targets.every((target) => 'ResTarget' in target && target.ResTarget.val && 'ColumnRef' in target.ResTarget.val)
+  )
 }
