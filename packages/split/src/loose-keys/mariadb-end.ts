@@ -1,9 +1,9 @@
+import { existingTables } from '../mariadb/catalog.ts'
 import type { Session } from '../mariadb/session.ts'
 import { ownStatement, quoteName, quoteTable, quoteText } from '../mariadb/sql-text.ts'
 import { tableId, type TableName } from '../model.ts'
 import type { LooseEnd } from './loose-key.ts'
 
-const queue = (schema: string) => quoteTable({ schema, name: 'imhotep_split_deleted_keys' })
 const triggerName = (table: TableName) =>
   quoteTable({ schema: table.schema, name: `imhotep_split_deleted_${table.name}`.slice(0, 64) })
 
@@ -12,6 +12,8 @@ const triggerName = (table: TableName) =>
  * in other services are found by the search for orphans.
  */
 export function mariadbEnd(session: Session, schema: string): LooseEnd {
+  const queueTable: TableName = { schema, name: 'imhotep_split_deleted_keys' }
+  const queue = quoteTable(queueTable)
   const list = (columns: readonly string[]) => columns.map(quoteName).join(', ')
   const rowOf = (columns: readonly string[], of = (name: string) => quoteName(name)) =>
     `(${columns.map(of).join(', ')})`
@@ -20,7 +22,7 @@ export function mariadbEnd(session: Session, schema: string): LooseEnd {
   return {
     async watch(table, columns) {
       await session.run(
-        `${ownStatement} create table if not exists ${queue(schema)} (
+        `${ownStatement} create table if not exists ${queue} (
            id bigint unsigned not null auto_increment primary key,
            table_name varchar(200) not null,
            column_names json not null,
@@ -33,7 +35,7 @@ export function mariadbEnd(session: Session, schema: string): LooseEnd {
         `${ownStatement} create or replace trigger ${triggerName(table)} after delete on ${quoteTable(table)} for each row
          begin
            if @imhotep_split_apply is null then
-             insert into ${queue(schema)} (table_name, column_names, key_values)
+             insert into ${queue} (table_name, column_names, key_values)
              values (${quoteText(tableId(table))}, json_array(${names}), json_array(${old}));
            end if;
          end`,
@@ -44,13 +46,9 @@ export function mariadbEnd(session: Session, schema: string): LooseEnd {
     },
 
     async deleted(limit) {
-      const exists = await session.value(
-        `select 1 from information_schema.tables
-          where table_schema = ${quoteText(schema)} and table_name = 'imhotep_split_deleted_keys'`,
-      )
-      if (exists === null) return []
+      if ((await existingTables(session, [queueTable])).length === 0) return []
       const rows = await session.rows(
-        `select id, table_name, column_names, key_values from ${queue(schema)} order by id limit ${limit}`,
+        `select id, table_name, column_names, key_values from ${queue} order by id limit ${limit}`,
       )
       return rows.map(([id, table, columns, keys]) => ({
         id: id as string,
@@ -60,8 +58,7 @@ export function mariadbEnd(session: Session, schema: string): LooseEnd {
       }))
     },
     async forget(ids) {
-      if (ids.length > 0)
-        await session.run(`delete from ${queue(schema)} where id in (${ids.map(quoteText).join(', ')})`)
+      if (ids.length > 0) await session.run(`delete from ${queue} where id in (${ids.map(quoteText).join(', ')})`)
     },
 
     settle(table, columns, keys, action, limit) {

@@ -1,4 +1,6 @@
 import type { OwnedForeignKey } from '../../side.ts'
+import type { TableName } from '../../model.ts'
+import { existingTables } from '../catalog.ts'
 import type { Session } from '../session.ts'
 import { ownStatement, quoteTable, quoteText } from '../sql-text.ts'
 import type { TriggerDefinition } from './trigger-definition.ts'
@@ -16,31 +18,27 @@ export interface RenameRecord {
   readonly madeUser: string | null
 }
 
-const recordTable = (database: string) => quoteTable({ schema: database, name: 'imhotep_split_renames' })
+const recordTable = (database: string): TableName => ({ schema: database, name: 'imhotep_split_renames' })
 
 export async function readRecord(session: Session, database: string): Promise<RenameRecord | null> {
-  const exists = await session.value(
-    `select 1 from information_schema.tables
-      where table_schema = ${quoteText(database)} and table_name = 'imhotep_split_renames'`,
-  )
-  if (exists === null) return null
-  const text = await session.value(`select record from ${recordTable(database)} where id = 1`)
+  if ((await existingTables(session, [recordTable(database)])).length === 0) return null
+  const text = await session.value(`select record from ${quoteTable(recordTable(database))} where id = 1`)
   return text === null ? null : (JSON.parse(text) as RenameRecord)
 }
 
 /** In one row: it is there or it is not. */
 export async function writeRecord(session: Session, database: string, record: RenameRecord): Promise<void> {
   await session.run(
-    `${ownStatement} create table if not exists ${recordTable(database)} (
+    `${ownStatement} create table if not exists ${quoteTable(recordTable(database))} (
        id tinyint not null primary key,
        record longtext character set utf8mb4 not null
      ) engine = InnoDB comment 'how tables came here by renaming, to take them back (imhotep split)'`,
   )
   await session.run(
-    `replace into ${recordTable(database)} (id, record) values (1, ${quoteText(JSON.stringify(record))})`,
+    `replace into ${quoteTable(recordTable(database))} (id, record) values (1, ${quoteText(JSON.stringify(record))})`,
   )
 }
 
 export async function dropRecord(session: Session, database: string): Promise<void> {
-  await session.run(`${ownStatement} drop table if exists ${recordTable(database)}`)
+  await session.run(`${ownStatement} drop table if exists ${quoteTable(recordTable(database))}`)
 }
