@@ -26,37 +26,36 @@ const schemaSql = `
     changed_at timestamptz not null default clock_timestamp()
   );
   comment on table imhotep_split.changed_rows is 'rows that other services keep something of and have not been told of yet';
-  create table if not exists imhotep_split.listening (until timestamptz not null);
-  comment on table imhotep_split.listening is 'until when changed rows are remembered: nobody may come for them any more';
+  create sequence if not exists imhotep_split.remembered_until;
+  comment on sequence imhotep_split.remembered_until is 'seconds since 1970: later nobody may come for changed rows any more. A sequence, because transactions with an old snapshot read its value of now as well';
   create or replace function imhotep_split.remember_changed() returns trigger
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
   declare
     v_row record := case tg_op when 'DELETE' then old else new end;
   begin
     insert into imhotep_split.changed_rows (table_name, tenant_id, row_id)
-    select tg_argv[0], v_row.tenant_id, v_row.id
-     where v_row.tenant_id is not null and exists (select from imhotep_split.listening where until > now());
+    select tg_argv[0], v_row.tenant_id, v_row.id from imhotep_split.remembered_until
+     where v_row.tenant_id is not null and last_value > extract(epoch from clock_timestamp());
     return null;
   end
   $$;
 `
 
+const extend = `select setval('imhotep_split.remembered_until', extract(epoch from now() + interval '${rememberedDays} days')::bigint)`
+
 const trigger = 'imhotep_split_remember_changed'
 const updateTrigger = 'imhotep_split_remember_update'
 
 /**
- * Rows of these tables that clients insert, delete or change in what is kept of them are remembered from now on. Whatever
- * was written before is committed when it returns. What the mover applies fires no trigger.
+ * Rows of these tables that clients insert, delete or change in what is kept of them are remembered from now on. What is not
+ * remembered is committed when it returns. What the mover applies fires no trigger.
  */
 export async function watchRows(url: string, tables: readonly KeptTable[]): Promise<void> {
   if (tables.length === 0) return
   await withSession(url, async (session) => {
-    await session.script(`set client_min_messages = warning; ${schemaSql}`)
+    await session.script(`set client_min_messages = warning; ${schemaSql}; ${extend}`)
+    // Waits for those that write now: they may have looked before.
     for (const kept of tables) await withShortLocks(session, () => session.script(triggersOf(kept)))
-    await session.script(
-      `begin; delete from imhotep_split.listening;
-       insert into imhotep_split.listening values (now() + interval '${rememberedDays} days'); commit`,
-    )
   })
 }
 
@@ -80,7 +79,7 @@ export async function unwatchRows(url: string, tables: readonly KeptTable[]): Pr
     await session.script(
       `set client_min_messages = warning;
        drop function if exists imhotep_split.remember_changed();
-       drop table if exists imhotep_split.changed_rows, imhotep_split.listening`,
+       drop table if exists imhotep_split.changed_rows; drop sequence if exists imhotep_split.remembered_until`,
     )
   })
 }
@@ -88,13 +87,11 @@ export async function unwatchRows(url: string, tables: readonly KeptTable[]): Pr
 /** The oldest changed rows; null when some may not have been remembered: the tables are not watched, or nobody asked for too long. */
 export async function changedRows(db: Database, limit: number): Promise<ChangedRow[] | null> {
   try {
-    const [listening] = await db.query<{ holds: boolean; ages: boolean }>(
-      `select until > now() as holds, until < now() + interval '${rememberedDays - 1} days' as ages
-         from imhotep_split.listening`,
+    const [left] = await db.query<{ days: number }>(
+      `select (last_value - extract(epoch from clock_timestamp()))::float8 / 86400 as days from imhotep_split.remembered_until`,
     )
-    if (!listening?.holds) return null
-    if (listening.ages)
-      await db.query(`update imhotep_split.listening set until = now() + interval '${rememberedDays} days'`)
+    if (!left || left.days <= 0) return null
+    if (left.days < rememberedDays - 1) await db.query(extend)
     return await db.query<ChangedRow>(
       `select id::text, table_name as "table", tenant_id as tenant, row_id as "row"
          from imhotep_split.changed_rows order by id limit $1`,

@@ -198,7 +198,7 @@ test('Projections: when nobody asked for a week changes are not remembered, and 
   await using three = await threeDatabases()
   const { shared, lab, projections } = three
   await projections.tell()
-  await shared.query(`update imhotep_split.listening set until = now() - interval '1 second'`)
+  await shared.query(`select setval('imhotep_split.remembered_until', 1)`)
 
   const missed = await hire(shared)
   const [{ remembered } = { remembered: -1 }] = await shared.query<{ remembered: number }>(
@@ -210,6 +210,43 @@ test('Projections: when nobody asked for a week changes are not remembered, and 
 
   assert.equal(remembered, 0)
   assert.deepEqual(await keptOf(lab), { [missed]: 'active on', [next]: 'active on' })
+})
+
+test('Projections: a transaction whose snapshot is older than the watch is heard as well', async () => {
+  await using three = await threeDatabases()
+  const { shared, lab, projections } = three
+  for (const isWatched of [false, true]) {
+    if (isWatched) await shared.query(`select setval('imhotep_split.remembered_until', 1)`)
+    const old = await shared.dedicated()
+    await old.script('begin isolation level repeatable read; select 1 from staff.people')
+    await projections.tell()
+    const [row] = await old.query<{ id: string }>('insert into staff.people (tenant_id) values ($1) returning id', [
+      tenant,
+    ])
+    await old.script('commit')
+    await old.release()
+
+    await projections.tell()
+
+    assert.equal((await keptOf(lab))[row?.id as string], 'active on', `watched before: ${isWatched}`)
+  }
+})
+
+test('Projections: a service whose database is dropped meanwhile is not told, another failure is', async () => {
+  await using three = await threeDatabases()
+  const { shared, lab, states, projections } = three
+  await projections.tell()
+  await hire(shared)
+  await lab.query('drop table core.entity_refs')
+
+  await assert.rejects(projections.tell(), { sqlstate: '42P01' })
+  let asked = 0
+  three.atStates = async () => {
+    asked++
+    if (asked === 3) states.set('lab', 'cancelled')
+  }
+
+  assert.equal(await projections.tell(), 0)
 })
 
 test('Projections: what an event has told stays, and rows that are as they were are not even locked', async () => {

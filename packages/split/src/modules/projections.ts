@@ -61,7 +61,14 @@ export class Projections {
         const states = await this.#world.states()
         for (const reader of this.#world.services.filter(({ name }) => hasTables(states.get(name)))) {
           const keeps = reader.keeps.filter(({ owner }) => home.owners.includes(owner))
-          rows += await this.#refresh({ ...reader, keeps }, states, changed ?? undefined)
+          rows += await this.#refresh({ ...reader, keeps }, states, changed ?? undefined).catch(
+            async (error: unknown) => {
+              const now = await this.#world.states()
+              // its move was cancelled meanwhile, and its database is gone
+              if (hasTables(now.get(reader.name))) throw error
+              return 0
+            },
+          )
         }
         if (changed) await forgetRows(db, changed)
       }
