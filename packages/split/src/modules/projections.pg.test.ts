@@ -212,6 +212,26 @@ test('Projections: when nobody asked for a week changes are not remembered, and 
   assert.deepEqual(await keptOf(lab), { [missed]: 'active on', [next]: 'active on' })
 })
 
+test('Projections: what events told counts no more when their owner is back in the shared database', async () => {
+  await using three = await threeDatabases()
+  const { shared, own, lab, states, owner, projections } = three
+  await projections.watchOwn(owner)
+  states.set('workforce', 'reversible')
+  const id = await hire(own)
+  await projections.tell()
+  await lab.query(`update core.entity_refs set source_version = 7, lifecycle = 'inactive'`)
+  await shared.query(`insert into staff.people (tenant_id, id, status) values ($1, $2, 'off')`, [tenant, id])
+  states.set('workforce', 'reverted')
+
+  await projections.returned('workforce')
+  const back = await keptOf(lab)
+  await shared.query(`update staff.people set status = 'on'`)
+  await projections.tell()
+
+  assert.deepEqual(back, { [id]: 'active off' })
+  assert.deepEqual(await keptOf(lab), { [id]: 'active on' })
+})
+
 test('Projections: a transaction whose snapshot is older than the watch is heard as well', async () => {
   await using three = await threeDatabases()
   const { shared, lab, projections } = three

@@ -1,8 +1,8 @@
 import type { Database } from '@imhotep/postgres'
 import { hasTables, serves, type State } from '../ledger/states.ts'
 import type { KeptTable, ServicePlan } from '../plan/split-plan.ts'
-import { changedRows, forgetRows, unwatchRows, watchRows, type ChangedRow } from './changed-rows.ts'
-import { refreshProjections } from './refresh-projections.ts'
+import { changedRows, forgetRows, unwatchRows, watchRows } from './changed-rows.ts'
+import { refreshProjections, type LookOptions } from './refresh-projections.ts'
 
 const batch = 5_000
 
@@ -57,23 +57,16 @@ export class Projections {
         if (changed === null && home.isOver) break
         if (changed === null) await watchRows(home.url, this.#keptOf(home.owners))
         else if (changed.length === 0) break
-        // Whose rows are not copied yet when this is asked looks later than all that was remembered before.
-        const states = await this.#world.states()
-        for (const reader of this.#world.services.filter(({ name }) => hasTables(states.get(name)))) {
-          const keeps = reader.keeps.filter(({ owner }) => home.owners.includes(owner))
-          rows += await this.#refresh({ ...reader, keeps }, states, changed ?? undefined).catch(
-            async (error: unknown) => {
-              const now = await this.#world.states()
-              // its move was cancelled meanwhile, and its database is gone
-              if (hasTables(now.get(reader.name))) throw error
-              return 0
-            },
-          )
-        }
+        rows += await this.#look(home.owners, changed ? { changed } : {})
         if (changed) await forgetRows(db, changed)
       }
     }
     return rows
+  }
+
+  /** The owner is back in the shared database, where it writes no events: what they told is looked at again. */
+  async returned(owner: string): Promise<void> {
+    await this.#look([owner], { isReturn: true })
   }
 
   /** Takes the triggers out of the shared database, when no service is away or on its way. */
@@ -101,12 +94,30 @@ export class Projections {
     return [...new Map(all.map((kept) => [kept.table, kept])).values()]
   }
 
-  #refresh({ database, keeps }: ServicePlan, states: ReadonlyMap<string, State>, changed?: readonly ChangedRow[]) {
+  /** Looks at what the owners hold now, for everybody who keeps something of it. */
+  async #look(owners: readonly string[], options: LookOptions): Promise<number> {
+    // Asked behind the changes: whose rows are not copied yet looks later than they were remembered.
+    const states = await this.#world.states()
+    let rows = 0
+    for (const reader of this.#world.services.filter(({ name }) => hasTables(states.get(name)))) {
+      const keeps = reader.keeps.filter(({ owner }) => owners.includes(owner))
+      try {
+        rows += await this.#refresh({ ...reader, keeps }, states, options)
+      } catch (error) {
+        const now = await this.#world.states()
+        // its move was cancelled meanwhile, and its database is gone
+        if (hasTables(now.get(reader.name))) throw error
+      }
+    }
+    return rows
+  }
+
+  #refresh({ database, keeps }: ServicePlan, states: ReadonlyMap<string, State>, options: LookOptions = {}) {
     const { services, sharedUrl, urlOf } = this.#world
     const homeOf = (owner: string) => {
       const home = services.find(({ name }) => name === owner)
       return home && serves(states.get(owner)) === 'own' ? urlOf(home.database) : sharedUrl
     }
-    return refreshProjections(urlOf(database), keeps, homeOf, changed)
+    return refreshProjections(urlOf(database), keeps, homeOf, options)
   }
 }

@@ -8,16 +8,25 @@ import type { ChangedRow } from './changed-rows.ts'
 const columns = 'tenant_id, entity_type, entity_id, lifecycle, attrs, source_service, source_version'
 const { refsTable } = defaultTopologyOptions
 
+export interface LookOptions {
+  /** Looks at these rows only. */
+  readonly changed?: readonly ChangedRow[]
+  /**
+   * The owners are back in the shared database: what their events told counts no more, and the next ones may come from
+   * another database, whose order begins anew. Without any such row nothing is looked at.
+   */
+  readonly isReturn?: boolean
+}
+
 /**
  * Brings what a service keeps of others' rows to what their owners hold now, and returns how many rows that changed. Rows
  * that an event has told of are younger than any look at the tables: they stay.
- * @param changed looks at these rows only
  */
 export async function refreshProjections(
   readerUrl: string,
   keeps: readonly KeptTable[],
   urlOf: (owner: string) => string,
-  changed?: readonly ChangedRow[],
+  { changed, isReturn = false }: LookOptions = {},
 ): Promise<number> {
   const concerned = changed ? keeps.filter(({ table }) => changed.some((row) => row.table === table)) : keeps
   if (concerned.length === 0) return 0
@@ -29,6 +38,7 @@ export async function refreshProjections(
          select pg_advisory_xact_lock(hashtext('imhotep_split projections'));
          create temporary table imhotep_projections on commit drop as select ${columns} from ${refsTable} with no data`,
       )
+      if (isReturn && (await forgetEvents(reader, concerned)) === 0) return 0
       for (const owner of new Set(concerned.map((kept) => kept.owner))) {
         const looks = concerned.filter((kept) => kept.owner === owner).map((kept) => lookAt(kept, changed))
         await withSession(urlOf(owner), async (source) => {
@@ -41,6 +51,16 @@ export async function refreshProjections(
       return merge(reader, scopeOf(concerned, changed))
     }),
   )
+}
+
+async function forgetEvents(reader: Connection, keeps: readonly KeptTable[]): Promise<number> {
+  const [row] = await reader.query<{ rows: number }>(
+    `with forgotten as (
+       update ${refsTable} set source_version = 0 where entity_type = any ($1) and source_version > 0 returning 1)
+     select count(*)::int as rows from forgotten`,
+    [keeps.map(({ table }) => table)],
+  )
+  return row?.rows ?? 0
 }
 
 function lookAt({ table, fill }: KeptTable, changed: readonly ChangedRow[] | undefined): string {

@@ -71,6 +71,7 @@ export async function revertService(split: Split, service: string): Promise<Serv
   const entry = await recover(move)
   const reverted = entry.state === 'reverted' ? entry : await revertNow(move, entry)
   const projections = await split.projections()
+  await projections.returned(service)
   await projections.tell()
   await endWatches(split)
   return reverted
