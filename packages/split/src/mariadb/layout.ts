@@ -58,18 +58,16 @@ export async function readLayouts(session: Session, tables: readonly MovedTable[
 /** `schema.table` -> columns of the primary key, where rows are stored in their order from the first to the last. */
 async function clusteredBy(session: Session, names: string): Promise<ReadonlyMap<string, string[]>> {
   const rows = await session.rows(
-    `select concat(s.table_schema, '.', s.table_name), s.column_name
+    `select concat(s.table_schema, '.', s.table_name), s.column_name, s.sub_part is null and s.collation = 'A'
        from information_schema.statistics s
        join information_schema.tables t on t.table_schema = s.table_schema and t.table_name = s.table_name
       where s.index_name = 'PRIMARY' and (s.table_schema, s.table_name) in (${names})
         and t.engine = 'InnoDB' and t.create_options not like '%partitioned%'
-        and not exists (select 1 from information_schema.statistics p
-                         where p.table_schema = s.table_schema and p.table_name = s.table_name and p.index_name = 'PRIMARY'
-                           and (p.sub_part is not null or p.collation <> 'A'))
       order by s.table_schema, s.table_name, s.seq_in_index`,
   )
   const found = new Map<string, string[]>()
   for (const [table = '', column = ''] of rows as string[][]) found.set(table, [...(found.get(table) ?? []), column])
+  for (const [table = '', , isPlain] of rows as string[][]) if (isPlain !== '1') found.delete(table)
   return found
 }
 
