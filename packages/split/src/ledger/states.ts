@@ -47,12 +47,12 @@ export function serves(state: State | undefined): 'shared' | 'own' {
   return state && ['committed', 'reversible', 'reverting', 'retired'].includes(state) ? 'own' : 'shared'
 }
 
-/** Whether nothing of a move is left in the shared database: it has not begun, or is undone. */
+/** Nothing of a move is left in the shared database: it has not begun, or is undone. */
+export const atRest: readonly State[] = ['mapped', 'cancelled', 'reverted']
+
 export function isAtRest(state: State | undefined): boolean {
   return state === undefined || atRest.includes(state)
 }
-
-export const atRest: readonly State[] = ['mapped', 'cancelled', 'reverted']
 
 /** Whether the service's database has its tables: rows arrive there, or are there. */
 export function hasTables(state: State | undefined): boolean {

@@ -1,8 +1,9 @@
 import type { Key } from '../model.ts'
-import type { KeyOrder } from './key-range.ts'
+import { isPlain, type KeyOrder } from './key-range.ts'
 import type { Layout, LocalColumn } from './layout.ts'
 import type { Session } from './session.ts'
 import { quoteTable } from './sql-text.ts'
+import { storedBy } from './stored-by.ts'
 
 /** Texts that every collation below orders as their bytes are: letters of one case and digits, and UUIDs. */
 const plainTexts = ['[0-9a-z]*', '[0-9A-Z]*', '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}']
@@ -17,6 +18,7 @@ const localCollations = /^utf8(mb3|mb4)?_swedish_ci$/
 export class KeyOrders {
   readonly #session: Session
   readonly #known = new Map<Layout, Promise<RegExp[] | null>>()
+  readonly #stored = new Map<Layout, Promise<boolean>>()
 
   constructor(session: Session) {
     this.#session = session
@@ -30,6 +32,23 @@ export class KeyOrders {
     if (patterns === null) return 'everywhere'
     const isPlain = bounds.every((key) => key === null || key.every((value, at) => patterns[at]?.test(value)))
     return isPlain ? 'index' : 'everywhere'
+  }
+
+  /** Whether the primary key gives the rows in this order, so that nobody has to sort them. */
+  async isStored(layout: Layout, order: KeyOrder): Promise<boolean> {
+    if (!isPlain(layout, order)) return false
+    let stored = this.#stored.get(layout)
+    if (stored === undefined) this.#stored.set(layout, (stored = this.#isStoredByKey(layout)))
+    return stored
+  }
+
+  async #isStoredByKey({ table, moved }: Layout): Promise<boolean> {
+    const key = await storedBy(this.#session, table)
+    return (
+      key !== null &&
+      key.every(({ isAscending }) => isAscending) &&
+      moved.key.every((name, at) => name === key[at]?.name)
+    )
   }
 
   /** What all values of each key column look like, null when one of them looks like nothing known. */

@@ -12,12 +12,9 @@ export function orderBy(layout: Layout, order: KeyOrder, direction: 'asc' | 'des
   return layout.key.map((column) => `${keyTerm(column, order)} ${direction}`).join(', ')
 }
 
-/** Where the rows are read from when their order shall be the key's: without `by` the way there is in order already. */
-export function inKeyOrder(layout: Layout, order: KeyOrder): { readonly from: string; readonly by: string } {
-  if (layout.isClustered && !layout.key.some((column) => isByBytes(column, order))) {
-    return { from: `${layout.sql} force index (primary)`, by: '' }
-  }
-  return { from: layout.sql, by: `order by ${orderBy(layout, order)}` }
+/** Whether the key's columns are compared as they are, not as something that is made of them. */
+export function isPlain(layout: Layout, order: KeyOrder): boolean {
+  return !layout.key.some((column) => isByBytes(column, order))
 }
 
 /** The condition for keys in (after, upto]; a null end is open. */

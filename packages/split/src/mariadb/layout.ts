@@ -1,4 +1,4 @@
-import { tableId, type MovedColumn, type MovedTable, type TableName } from '../model.ts'
+import type { MovedColumn, MovedTable, TableName } from '../model.ts'
 import { parseSourceType, typeFamily, type SourceType, type TypeFamily } from '../types/source-type.ts'
 import { SourceTableChangedError } from './errors.ts'
 import type { Session } from './session.ts'
@@ -16,8 +16,6 @@ export interface Layout {
   readonly key: readonly LocalColumn[]
   /** Positions of the key's columns in a row. */
   readonly keyAt: readonly number[]
-  /** Rows are stored in the order of the key: its index reads them so. */
-  readonly isClustered: boolean
   /** All columns of the table, also those that are not moved, in the order of the binlog; -1 for them, else the place in the row. */
   readonly places: readonly number[]
 }
@@ -45,33 +43,21 @@ export async function readLayouts(session: Session, tables: readonly MovedTable[
        from information_schema.columns where (table_schema, table_name) in (${names.join(', ')})
       order by table_schema, table_name, ordinal_position`,
   )
-  const clustered = await clusteredBy(session, names.join(', '))
   return new Map(
     tables.map((moved) => {
       const { schema, name } = moved.source
-      const own = rows.filter(([s, t]) => s === schema && t === name)
-      return [moved, layoutOf(moved, own, clustered.get(tableId(moved.source)) ?? [])]
+      return [
+        moved,
+        layoutOf(
+          moved,
+          rows.filter(([s, t]) => s === schema && t === name),
+        ),
+      ]
     }),
   )
 }
 
-/** `schema.table` -> columns of the primary key, where rows are stored in their order from the first to the last. */
-async function clusteredBy(session: Session, names: string): Promise<ReadonlyMap<string, string[]>> {
-  const rows = await session.rows(
-    `select concat(s.table_schema, '.', s.table_name), s.column_name, s.sub_part is null and s.collation = 'A'
-       from information_schema.statistics s
-       join information_schema.tables t on t.table_schema = s.table_schema and t.table_name = s.table_name
-      where s.index_name = 'PRIMARY' and (s.table_schema, s.table_name) in (${names})
-        and t.engine = 'InnoDB' and t.create_options not like '%partitioned%'
-      order by s.table_schema, s.table_name, s.seq_in_index`,
-  )
-  const found = new Map<string, string[]>()
-  for (const [table = '', column = ''] of rows as string[][]) found.set(table, [...(found.get(table) ?? []), column])
-  for (const [table = '', , isPlain] of rows as string[][]) if (isPlain !== '1') found.delete(table)
-  return found
-}
-
-function layoutOf(moved: MovedTable, rows: readonly (string | null)[][], clusteredBy: readonly string[]): Layout {
+function layoutOf(moved: MovedTable, rows: readonly (string | null)[][]): Layout {
   const table = moved.source
   if (rows.length === 0) throw new SourceTableChangedError(table, 'the table does not exist')
   const columns = moved.columns.map((column): LocalColumn => {
@@ -102,7 +88,6 @@ function layoutOf(moved: MovedTable, rows: readonly (string | null)[][], cluster
     sql: quoteTable(table),
     columns,
     keyAt,
-    isClustered: moved.key.length > 0 && moved.key.every((name, at) => name === clusteredBy[at]),
     key: keyAt.map((at) => columns[at] as LocalColumn),
     places: rows.map(([, , name]) => moved.columns.findIndex((column) => column.name === name)),
   }

@@ -5,7 +5,7 @@ import { lastKey } from '../postgres/copy-text.ts'
 import { jsonbText } from '../types/jsonb-text.ts'
 import { copyText, digestText, neutralText, nullMarksOf } from './expressions.ts'
 import { KeyOrders } from './key-order.ts'
-import { inKeyOrder, inRange, orderBy, type KeyOrder } from './key-range.ts'
+import { inRange, orderBy, type KeyOrder } from './key-range.ts'
 import { readLayouts, type Layout, type LocalColumn } from './layout.ts'
 import { masterPosition } from './position.ts'
 import { openSession, type Session } from './session.ts'
@@ -67,7 +67,8 @@ function readFrom(session: Session, position: Position, layoutOf: (table: MovedT
   const orders = new KeyOrders(session)
   const rangeOf = async (table: MovedTable, after: Key | null, upto: Key | null): Promise<Range> => {
     const layout = layoutOf(table)
-    return { session, layout, after, upto, order: await orders.of(layout, after, upto) }
+    const order = await orders.of(layout, after, upto)
+    return { session, layout, after, upto, order, isStored: await orders.isStored(layout, order) }
   }
   return {
     position,
@@ -90,6 +91,8 @@ interface Range {
   readonly after: Key | null
   readonly upto: Key | null
   readonly order: KeyOrder
+  /** The primary key reads the rows in this order. */
+  readonly isStored: boolean
 }
 
 async function readChunk(session: Session, layout: Layout, after: Key | null, limit: number): Promise<Chunk> {
@@ -133,11 +136,13 @@ function isJsonb({ target }: LocalColumn): boolean {
 }
 
 /** Null when the text of the rows is longer than the server lets it be. */
-async function digestOnServer({ session, layout, after, upto, order }: Range): Promise<Digest | null> {
+async function digestOnServer({ session, layout, after, upto, order, isStored }: Range): Promise<Digest | null> {
   const values = [...layout.columns.map(digestText), ...nullMarksOf(layout.columns)]
   const row = `concat_ws(char(31 using utf8mb4), ${values.join(', ')})`
   // Were they read in another order after all, each row would be compared by itself.
-  const { from, by } = inKeyOrder(layout, order)
+  const [from, by] = isStored
+    ? [`${layout.sql} force index (primary)`, '']
+    : [layout.sql, `order by ${orderBy(layout, order)}`]
   const [found] = await session.rows(
     String.raw`select count(*), md5(ifnull(group_concat(${row} ${by} separator '\n'), ''))` +
       ` from ${from} where ${inRange(layout, order, after, upto)}`,

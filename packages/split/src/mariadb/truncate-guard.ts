@@ -2,6 +2,7 @@ import type { TableName } from '../model.ts'
 import { existingTables } from './catalog.ts'
 import { fenceName } from './fence-name.ts'
 import type { Session } from './session.ts'
+import { storedBy } from './stored-by.ts'
 import { ownStatement, quoteName, quoteTable, quoteText } from './sql-text.ts'
 import { retryBusy } from './table-locks.ts'
 
@@ -21,23 +22,11 @@ export async function missingGuards(session: Session, tables: readonly TableName
   const guards: Guard[] = []
   for (const table of tables) {
     if (there.has(quoteTable(guardOf(table)))) continue
-    const { schema, name } = table
-    const rows = await session.rows(
-      `select c.column_name, c.column_type, c.character_set_name, c.collation_name, s.sub_part
-         from information_schema.tables t
-         join information_schema.statistics s on s.table_schema = t.table_schema and s.table_name = t.table_name
-         join information_schema.columns c on c.table_schema = t.table_schema and c.table_name = t.table_name
-              and c.column_name = s.column_name
-        where t.table_schema = ${quoteText(schema)} and t.table_name = ${quoteText(name)} and t.engine = 'InnoDB'
-          and t.create_options not like '%partitioned%'
-          and s.table_schema = ${quoteText(schema)} and s.table_name = ${quoteText(name)} and s.index_name = 'PRIMARY'
-          and c.table_schema = ${quoteText(schema)} and c.table_name = ${quoteText(name)}
-        order by s.seq_in_index`,
-    )
-    if (rows.length === 0 || rows.some(([, , , , prefix]) => prefix !== null)) continue
-    const columns = rows.map(([column, type, charset, collation]) => ({
-      name: column ?? '',
-      type: charset === null ? (type ?? '') : `${type} character set ${charset} collate ${collation}`,
+    const key = await storedBy(session, table)
+    if (!key) continue
+    const columns = key.map(({ name, type, charset, collation }) => ({
+      name,
+      type: charset === null ? type : `${type} character set ${charset} collate ${collation}`,
     }))
     guards.push({ table, columns })
   }

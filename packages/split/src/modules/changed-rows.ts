@@ -61,11 +61,13 @@ export async function watchRows(url: string, tables: readonly KeptTable[]): Prom
 
 function triggersOf({ table, columns }: KeptTable): string {
   const name = nameOf(table)
-  const call = `for each row %s execute function imhotep_split.remember_changed(${literal(table)});`
+  const remember = `execute function imhotep_split.remember_changed(${literal(table)})`
+  const always = `create or replace trigger ${trigger} after insert or delete on ${name} for each row ${remember}`
+  if (columns.length === 0) return always
   const changed = columns.map((column) => `new.${identifier(column)} is distinct from old.${identifier(column)}`)
-  const onUpdate = `create or replace trigger ${updateTrigger} after update on ${name} ${call.replace('%s', `when (${changed.join(' or ')})`)}`
-  return `create or replace trigger ${trigger} after insert or delete on ${name} ${call.replace('%s', '')}
-    ${changed.length === 0 ? '' : onUpdate}`
+  return `${always};
+    create or replace trigger ${updateTrigger} after update on ${name}
+      for each row when (${changed.join(' or ')}) ${remember}`
 }
 
 /** Ends that, and forgets what is remembered. */

@@ -25,7 +25,7 @@ interface Home {
   readonly isOver: boolean
 }
 
-/** What services of our own modules keep of each other's rows: told while they are on their way, and later by their events. */
+/** What services of our own modules keep of each other's rows, told of changes until a relay hands them events. */
 export class Projections {
   readonly #world: ProjectionWorld
 

@@ -46,7 +46,8 @@ export async function runServices(split: Split, options: RunOptions): Promise<Se
       const { entry, verification, reverse } = await run(move, options.goal)
       if (reverse) {
         following.push({ move, reverse })
-        await (await split.projections()).tell()
+        const projections = await split.projections()
+        await projections.tell()
       }
       results.push({
         service,

@@ -43,7 +43,7 @@ function learnWords(words: readonly string[]): void {
   learnWords(words.slice(middle))
 }
 
-/** A column list takes what the name of any table, column or function may be. */
+/** The name of a column in a list may be what the name of a table may be. */
 function areGiven(words: readonly string[]): boolean {
   return Array.isArray(parseRaw(`copy t (${words.join(', ')}) from stdin`))
 }
