@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { isDeepStrictEqual } from 'node:util'
 import { applyMigrations, readModules, seedFiles, type Module, type SeedFile, type SeedKind } from '@imhotep/engine'
 import { connect, type Connection } from '@imhotep/postgres'
 import { countRows } from './support/count-rows.ts'
@@ -24,8 +25,17 @@ for (const [kind, makeDatabase] of [
     assert.ok(orders.length > 1)
     t.diagnostic(`${orders.length} orders of ${files.length} files`)
 
-    const usual = await rowsAfter(files, kind, makeDatabase)
-    for (const order of orders) assert.deepEqual(await rowsAfter(order, kind, makeDatabase), usual)
+    const rowsOf = (order: readonly SeedFile[]) => rowsAfter(order, kind, makeDatabase)
+    let usual = await rowsOf(files)
+    for (const order of orders) {
+      let rows = await rowsOf(order)
+      if (!isDeepStrictEqual(rows, usual)) {
+        // Some rows depend on the time of day, which has gone on.
+        usual = await rowsOf(files)
+        rows = await rowsOf(order)
+      }
+      assert.deepEqual(rows, usual)
+    }
   })
 }
 
@@ -90,9 +100,6 @@ async function databaseWithoutSeeds(): Promise<TestDatabase> {
   return database
 }
 
-/** Summed up by hour and day: a run that passes the full hour has other rows. */
-const byTheClock = ['audit.metrics_hourly', 'audit.compliance_daily']
-
 /** How many rows each table has once the files have run one by one. */
 async function rowsAfter(
   files: readonly SeedFile[],
@@ -105,8 +112,7 @@ async function rowsAfter(
   try {
     if (kind === 'demo') await connection.query(`select core.set_environment('dev')`)
     for (const { file, text } of files) await runFile(connection, file, text)
-    const rows = await countRows(connection)
-    return Object.fromEntries(Object.entries(rows).filter(([table]) => !byTheClock.includes(table)))
+    return await countRows(connection)
   } finally {
     await connection.release()
     await superuser.close()

@@ -12,8 +12,8 @@ export interface CliRun {
 export interface CliOptions {
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string>>
-  /** Sends a signal as soon as stderr says this. */
-  readonly signal?: { readonly name: NodeJS.Signals; readonly when: RegExp }
+  /** Sends a signal as soon as stderr says this, or this has come. */
+  readonly signal?: { readonly name: NodeJS.Signals; readonly when: RegExp | Promise<unknown> }
 }
 
 /** Runs the real command in a process of its own, without a terminal and without DATABASE_URL of this process. */
@@ -28,10 +28,11 @@ export function runCli(args: readonly string[], { cwd, env, signal }: CliOptions
   let stdout = ''
   let stderr = ''
   let isSent = false
+  if (signal?.when instanceof Promise) void signal.when.finally(() => child.kill(signal.name))
   child.stdout.on('data', (piece: Buffer) => (stdout += piece.toString()))
   child.stderr.on('data', (piece: Buffer) => {
     stderr += piece.toString()
-    if (signal === undefined || isSent || !signal.when.test(stderr)) return
+    if (!(signal?.when instanceof RegExp) || isSent || !signal.when.test(stderr)) return
     isSent = true
     child.kill(signal.name)
   })

@@ -2554,6 +2554,9 @@ create or replace trigger entity_refs_touch before update on core.entity_refs
 grant select, insert, update on core.entity_refs to kernel_app;
 grant select on core.entity_refs to kernel_ro;
 
+-- Whoever tells other services of rows reads the outbox in this order, from where it has stopped.
+create index if not exists outbox_events_order_idx on core.outbox_events (txid, aggregate_seq);
+
 -- audit: tables
 
 -- audit.audit_logs: every change to a sensitive row, plus sign-ins, exports and security events.

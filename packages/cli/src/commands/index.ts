@@ -9,6 +9,7 @@ import { drift } from './drift.ts'
 import { init } from './init.ts'
 import { lint } from './lint.ts'
 import { migrate } from './migrate.ts'
+import { relay } from './relay.ts'
 import { repair } from './repair.ts'
 import { seed } from './seed.ts'
 import { split } from './split.ts'
@@ -37,5 +38,6 @@ export const commands: readonly Command[] = [
   verify,
   audit,
   split,
+  relay,
   adr,
 ]

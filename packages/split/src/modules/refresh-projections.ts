@@ -11,6 +11,10 @@ const { refsTable } = defaultTopologyOptions
 export interface LookOptions {
   /** Looks at these rows only. */
   readonly changed?: readonly ChangedRow[]
+  /** Looks at the rows of these tenants only. */
+  readonly tenants?: readonly string[]
+  /** What events told of these tables counts no more: some of them may never have been heard. */
+  readonly startsOver?: boolean
   /**
    * The owners are back in the shared database: what their events told counts no more, and the next ones may come from
    * another database, whose order begins anew. Without any such row nothing is looked at.
@@ -26,9 +30,9 @@ export async function refreshProjections(
   readerUrl: string,
   keeps: readonly KeptTable[],
   urlOf: (owner: string) => string,
-  { changed, isReturn = false }: LookOptions = {},
+  { startsOver = false, isReturn = false, ...limits }: LookOptions = {},
 ): Promise<number> {
-  const concerned = changed ? keeps.filter(({ table }) => changed.some((row) => row.table === table)) : keeps
+  const concerned = keeps.filter(({ table }) => limits.changed?.some((row) => row.table === table) ?? true)
   if (concerned.length === 0) return 0
   return withSession(readerUrl, (reader) =>
     inTransaction(reader, async () => {
@@ -38,9 +42,10 @@ export async function refreshProjections(
          select pg_advisory_xact_lock(hashtext('imhotep_split projections'));
          create temporary table imhotep_projections on commit drop as select ${columns} from ${refsTable} with no data`,
       )
-      if (isReturn && (await forgetEvents(reader, concerned)) === 0) return 0
+      const forgotten = startsOver || isReturn ? await forgetEvents(reader, concerned) : 0
+      if (isReturn && forgotten === 0) return 0
       for (const owner of new Set(concerned.map((kept) => kept.owner))) {
-        const looks = concerned.filter((kept) => kept.owner === owner).map((kept) => lookAt(kept, changed))
+        const looks = concerned.filter((kept) => kept.owner === owner).map((kept) => lookAt(kept, limits))
         await withSession(urlOf(owner), async (source) => {
           await reader.copyFrom(
             `copy pg_temp.imhotep_projections (${columns}) from stdin`,
@@ -48,7 +53,7 @@ export async function refreshProjections(
           )
         })
       }
-      return merge(reader, scopeOf(concerned, changed))
+      return merge(reader, scopeOf(concerned, limits))
     }),
   )
 }
@@ -63,16 +68,22 @@ async function forgetEvents(reader: Connection, keeps: readonly KeptTable[]): Pr
   return row?.rows ?? 0
 }
 
-function lookAt({ table, fill }: KeptTable, changed: readonly ChangedRow[] | undefined): string {
+/** What of the owners' tables is looked at: rows, or tenants, or all. */
+type Limits = Pick<LookOptions, 'changed' | 'tenants'>
+
+function lookAt({ table, fill }: KeptTable, { changed, tenants }: Limits): string {
+  if (tenants) return `select * from (${fill}) f where f.tenant_id in (${tenants.map(uuid).join(', ')})`
   if (!changed) return fill
   const keys = changed.filter((row) => row.table === table).map(({ tenant, row }) => `(${uuid(tenant)}, ${uuid(row)})`)
   return `select * from (${fill}) f where (f.tenant_id, f.entity_id) in (values ${keys.join(', ')})`
 }
 
-/** What was looked at, as a condition on rows `r` of the projections. */
-function scopeOf(looked: readonly KeptTable[], changed: readonly ChangedRow[] | undefined): string {
+/** The same, as a condition on rows `r` of the projections. */
+function scopeOf(looked: readonly KeptTable[], { changed, tenants }: Limits): string {
   const tables = looked.map(({ table }) => table)
-  if (!changed) return `r.entity_type in (${tables.map(literal).join(', ')})`
+  const inTables = `r.entity_type in (${tables.map(literal).join(', ')})`
+  if (tenants) return `${inTables} and r.tenant_id in (${tenants.map(uuid).join(', ')})`
+  if (!changed) return inTables
   const keys = changed
     .filter(({ table }) => tables.includes(table))
     .map(({ tenant, table, row }) => `(${uuid(tenant)}, ${literal(table)}, ${uuid(row)})`)

@@ -1,0 +1,2 @@
+-- Whoever tells other services of rows reads the outbox in this order, from where it has stopped.
+create index outbox_events_order_idx on core.outbox_events (txid, aggregate_seq);
