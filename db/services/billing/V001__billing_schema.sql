@@ -2831,6 +2831,8 @@ grant select on core.entity_refs to kernel_ro;
 -- Whoever tells other services of rows reads the outbox in this order, from where it has stopped.
 create index if not exists outbox_events_order_idx on core.outbox_events (txid, aggregate_seq);
 
+comment on index core.outbox_events_order_idx is 'about=Across tenants: the relay reads all of them.';
+
 -- audit: tables
 
 -- audit.audit_logs: every change to a sensitive row, plus sign-ins, exports and security events.

@@ -30,7 +30,13 @@ const schemaSql = `
     snapshot pg_snapshot not null,
     heard_at timestamptz not null default now()
   );
-  comment on table imhotep_relay.heard is 'up to when this service knows what it keeps of the rows of others';
+  comment on table imhotep_relay.heard is 'class=operational;scope=global;owner=kernel;fhir=none;retention=operational;about=Up to when this service knows what it keeps of the rows of others.';
+  comment on column imhotep_relay.heard.owner is 'class=operational;about=The other service.';
+  comment on column imhotep_relay.heard.origin is 'class=operational;about=Its database: server, database and timeline.';
+  comment on column imhotep_relay.heard.kept is 'class=operational;about=Digest of what is kept of its tables.';
+  comment on column imhotep_relay.heard.tenants is 'class=operational;about=Tenants whose rows are kept.';
+  comment on column imhotep_relay.heard.snapshot is 'class=operational;about=What this snapshot of its database sees was heard.';
+  comment on column imhotep_relay.heard.heard_at is 'class=operational;about=When it was noted last.';
 `
 
 /** Null when nothing was heard yet, or too long ago. */

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { serviceTopology, type Module, type ServiceTopology } from '@imhotep/engine'
 import { connect, type Database } from '@imhotep/postgres'
@@ -35,7 +36,7 @@ export interface Hearing {
  * @throws UnknownServiceError, UsageError for a text that is no URL
  */
 export async function relay(options: RelayOptions): Promise<readonly Hearing[]> {
-  const { modules, urls, say } = options
+  const { modules, urls, signal, say } = options
   const pools = new Map<string, Database>()
   try {
     for (const [name, url] of urls) pools.set(name, connect(url, { max: 3, applicationName: 'imhotep relay' }))
@@ -45,6 +46,7 @@ export async function relay(options: RelayOptions): Promise<readonly Hearing[]> 
 
     const troubles = new Troubles(say)
     const listeners = listenersOf(topologies, pools)
+    setMaxListeners(listeners.length + 10, signal) // each waits for it
     return await Promise.all(listeners.map((listener) => listen(listener, troubles, options)))
   } finally {
     await Promise.all([...pools.values()].map((pool) => pool.close()))
@@ -76,7 +78,7 @@ async function listen(listener: Listener, troubles: Troubles, { once, signal }: 
       wait = everyMs
     } catch (error) {
       failure = error instanceof Error ? error.message : String(error)
-      troubles.begin(listener, failure)
+      if (!once) troubles.begin(listener, failure)
       wait = Math.min(wait * 2, atMostEveryMs)
     }
     if (once) break
