@@ -1,12 +1,15 @@
 // V001 is also for people who have nothing but psql: `psql -1 -f` must install it on an empty server, and again on a full one;
 // the same holds for the script of each service.
 // Usage: check-psql.ts [version ...]
-import { spawnSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { connect, startEmbedded } from '@imhotep/postgres'
+
+const execute = promisify(execFile)
 
 type Version = 15 | 16 | 17 | 18
 
@@ -16,57 +19,48 @@ for (const service of readdirSync(join(db, 'services'))) {
   scripts.set(service, join(db, 'services', service, `V001__${service}_schema.sql`))
 }
 const versions = process.argv.slice(2).map(Number) as Version[]
+/** Waiting for a server; two have one at a time. */
+const waiting = versions.length > 0 ? versions : ([18, 17, 16, 15] as const).slice()
 let failed = 0
-for (const version of versions.length > 0 ? versions : ([18, 17, 16, 15] as const)) {
-  const directory = mkdtempSync(join(tmpdir(), 'imhotep-psql-'))
-  chmodSync(directory, 0o755) // the server's user must be able to enter
-  const server = await startEmbedded({ directory, version, settings: { fsync: 'off' } })
-  try {
-    const admin = connect(server.url('postgres'), { max: 1 })
-    for (const [name, script] of scripts) {
-      await admin.query(`create database "${name}"`)
-      for (const round of ['empty', 'again'])
-        failed += runPsql(server.url(name), script, `${name} on PostgreSQL ${version}, ${round}`)
-      await admin.query(`drop database "${name}"`)
-    }
-    await admin.close()
-  } finally {
-    await server.stop('immediate')
-    rmSync(directory, { recursive: true, force: true })
-  }
-}
+await Promise.all([checkNext(), checkNext()])
 process.exitCode = failed === 0 ? 0 : 1
 
-/** 1 when psql reported an error. The password goes by the environment: arguments are seen by every user of the machine. */
-function runPsql(url: string, script: string, what: string): number {
+async function checkNext(): Promise<void> {
+  for (let version = waiting.shift(); version !== undefined; version = waiting.shift()) {
+    const directory = mkdtempSync(join(tmpdir(), 'imhotep-psql-'))
+    chmodSync(directory, 0o755) // the server's user must be able to enter
+    const server = await startEmbedded({ directory, version, settings: { fsync: 'off' } })
+    try {
+      const admin = connect(server.url('postgres'), { max: 1 })
+      for (const [name, script] of scripts) {
+        await admin.query(`create database "${name}"`)
+        for (const round of ['empty', 'again']) {
+          const isInstalled = await runPsql(server.url(name), script, `${name} on PostgreSQL ${version}, ${round}`)
+          if (!isInstalled) failed++
+        }
+        await admin.query(`drop database "${name}"`)
+      }
+      await admin.close()
+    } finally {
+      await server.stop('immediate')
+      rmSync(directory, { recursive: true, force: true })
+    }
+  }
+}
+
+/** False when psql reported an error. The password goes by the environment: arguments are seen by every user of the machine. */
+async function runPsql(url: string, script: string, what: string): Promise<boolean> {
   const { hostname, port, username, password, pathname } = new URL(url)
   const started = performance.now()
-  const { status, stderr, error } = spawnSync(
-    'psql',
-    [
-      '-X',
-      '-q',
-      '-1',
-      '-v',
-      'ON_ERROR_STOP=1',
-      '-h',
-      hostname,
-      '-p',
-      port,
-      '-U',
-      username,
-      '-d',
-      pathname.slice(1),
-      '-f',
-      script,
-    ],
-    {
-      encoding: 'utf8',
-      env: { ...process.env, PGPASSWORD: decodeURIComponent(password), PGOPTIONS: '-c client_min_messages=warning' },
-    },
+  const place = ['-h', hostname, '-p', port, '-U', username, '-d', pathname.slice(1)]
+  const args = ['-X', '-q', '-1', '-v', 'ON_ERROR_STOP=1', ...place, '-f', script]
+  const PGOPTIONS = '-c client_min_messages=warning'
+  const env = { ...process.env, PGPASSWORD: decodeURIComponent(password), PGOPTIONS }
+  const failure = await execute('psql', args, { env }).then(
+    () => null,
+    (error: Error & { readonly stderr?: string }) => error.stderr || error.message,
   )
   const ms = Math.round(performance.now() - started)
-  const result = status === 0 ? 'installed' : `failed: ${error?.message ?? stderr}`
-  console.log(`psql -1 -f ${what}: ${result} (${ms} ms)`)
-  return status === 0 ? 0 : 1
+  console.log(`psql -1 -f ${what}: ${failure === null ? 'installed' : `failed: ${failure}`} (${ms} ms)`)
+  return failure === null
 }

@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { setTimeout as pause } from 'node:timers/promises'
+import { bundled } from '../../support/bundled.ts'
 
 export type Action = 'run' | 'cancel' | 'revert'
 
@@ -38,8 +38,8 @@ const patienceMs = 300_000
 
 /** Carries out a job in a process of its own, which is or whose servers are killed at a moment. */
 export async function move(job: Job, blow?: Blow): Promise<{ readonly outcome: Outcome; readonly struck: boolean }> {
-  const file = fileURLToPath(new URL('./mover-main.ts', import.meta.url))
-  const child = fork(file, [JSON.stringify(job)])
+  const program = await bundled(new URL('./mover-main.ts', import.meta.url))
+  const child = fork(program, [JSON.stringify(job)], { execArgv: [] })
   let striking: Promise<void> | undefined
   let last = 'start'
   let ended = false

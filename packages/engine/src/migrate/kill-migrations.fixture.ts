@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect } from '@imhotep/postgres'
+import { bundled } from '../../../../tests/support/bundled.ts'
 import { applyMigrations } from './apply-migrations.ts'
 import type { MigrationSource } from './read-history.ts'
 
@@ -40,14 +41,9 @@ const expectedSteps = [
 ]
 
 /** Starts `applyMigrations` in a process of its own; it writes `ready` before it begins and its result as JSON behind it. */
-export function startMigrating(url: string, files: readonly MigrationSource[]): ChildProcess {
-  const module = new URL('./apply-migrations.ts', import.meta.url).href
-  const script = `
-    const { applyMigrations } = await import(${JSON.stringify(module)})
-    const { url, files } = JSON.parse(process.env.IMHOTEP_TEST_MIGRATE)
-    process.stdout.write('ready\\n')
-    process.stdout.write(JSON.stringify(await applyMigrations(url, { files })))`
-  return spawn(process.execPath, ['--conditions=source', '--import', 'tsx', '--input-type=module', '-e', script], {
+export async function startMigrating(url: string, files: readonly MigrationSource[]): Promise<ChildProcess> {
+  const program = await bundled(new URL('./apply-in-process.fixture.ts', import.meta.url))
+  return spawn(process.execPath, [program], {
     env: { ...process.env, IMHOTEP_TEST_MIGRATE: JSON.stringify({ url, files }) },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
@@ -55,7 +51,7 @@ export function startMigrating(url: string, files: readonly MigrationSource[]): 
 
 /** A process that is about to apply `mixedHistory`, and its end. */
 export async function beginMigrating(url: string): Promise<{ child: ChildProcess; ended: Promise<unknown> }> {
-  const child = startMigrating(url, mixedHistory)
+  const child = await startMigrating(url, mixedHistory)
   const ended = once(child, 'exit')
   assert.ok(child.stdout)
   await once(child.stdout, 'data')

@@ -10,7 +10,7 @@ test('applyMigrations: of four processes at once all exit 0 and one applies', as
   await using empty = await emptyDatabase()
 
   const runs = [1, 2, 3, 4].map(async () => {
-    const child = startMigrating(empty.url, mixedHistory)
+    const child = await startMigrating(empty.url, mixedHistory)
     assert.ok(child.stdout)
     const [output, [exitCode]] = await Promise.all([text(child.stdout), once(child, 'exit')])
     const result = JSON.parse(output.replace('ready\n', '')) as MigrateResult

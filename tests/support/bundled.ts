@@ -1,0 +1,46 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { join, parse } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+import { atEnd } from './at-end.ts'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const bundles = new Map<string, Promise<string>>()
+
+/**
+ * A program in TypeScript as one file of JavaScript, for a test that starts it again and again: to compile all that it
+ * imports takes each process a second or more. The file goes with this process.
+ */
+export function bundled(program: URL): Promise<string> {
+  const file = fileURLToPath(program)
+  const bundle = bundles.get(file) ?? makeBundle(file)
+  bundles.set(file, bundle)
+  return bundle
+}
+
+async function makeBundle(file: string): Promise<string> {
+  // packages are found from here
+  const outfile = join(root, 'node_modules/.cache/imhotep-tests', `${parse(file).name}-${process.pid}.mjs`)
+  await build({
+    entryPoints: [file],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    conditions: ['source'],
+    external: dependencies(),
+    logLevel: 'warning',
+  })
+  atEnd(() => rm(outfile))
+  return outfile
+}
+
+/** Packages of others that ours import. */
+function dependencies(): string[] {
+  return readdirSync(join(root, 'packages')).flatMap((name) => {
+    const text = readFileSync(join(root, 'packages', name, 'package.json'), 'utf8')
+    const { dependencies: own = {} } = JSON.parse(text) as { dependencies?: Readonly<Record<string, string>> }
+    return Object.keys(own).filter((dependency) => !dependency.startsWith('@imhotep/'))
+  })
+}
