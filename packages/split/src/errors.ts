@@ -72,3 +72,13 @@ export class CopyWorkersError extends ImhotepError {
     })
   }
 }
+
+/** The relay would not see all rows, or could not write them. */
+export class RelayRoleError extends ImhotepError {
+  readonly code = 'IMH_RELAY_ROLE'
+  constructor(service: string, role: string) {
+    super(`'${role}' is not a superuser of the database of ${service}`, {
+      hint: 'name a superuser in its connection string: policies hide the rows of tenants from other roles',
+    })
+  }
+}

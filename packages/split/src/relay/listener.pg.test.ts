@@ -7,6 +7,7 @@ import { CheckViolationError, connect, type Database, type Transaction } from '@
 import fc from 'fast-check'
 import { serviceDatabase, type ServiceDatabase } from '../../../../tests/services/service-databases.fixture.ts'
 import { contextOf, makeTenant } from '../../../../tests/support/tenants.ts'
+import { RelayRoleError } from '../errors.ts'
 import { applyEvents, type EntityEvent } from './entity-events.ts'
 import { Listener } from './listener.ts'
 
@@ -207,6 +208,20 @@ describe('a service that listens to another one', () => {
     await listener.hear(signal)
 
     assert.equal(await known(id), 'Late active')
+  })
+
+  test('a role from which policies hide rows is refused', async () => {
+    const role = `relay_${randomUUID().slice(0, 8)}`
+    await facility.db.query(`create role ${role} login bypassrls password 'relay' in role facility_app`)
+    const limited = new URL(facility.url)
+    limited.username = role
+    limited.password = 'relay'
+    const owner = connect(limited.href)
+
+    await assert.rejects(listening([clinics], owner).hear(signal), RelayRoleError)
+
+    await owner.close()
+    await facility.db.query(`drop role ${role}`)
   })
 
   test('two that listen for the same service at the same time do no harm', async () => {

@@ -1,20 +1,14 @@
 import { createHash } from 'node:crypto'
 import type { PublishedTable } from '@imhotep/engine'
-import type { Database } from '@imhotep/postgres'
 import { refreshProjections } from '../modules/refresh-projections.ts'
 import { applyEvents, eventsSince, originOf, snapshotOf, type EntityEvent } from './entity-events.ts'
 import { noteHeard, readHeard, type Heard } from './heard.ts'
+import { requireSuperuser, type Peer } from './peer.ts'
 
 const batch = 2_000
 const lookForTenantsMs = 5_000
 /** Nothing else tells how far it is when there was nothing to keep. */
 const noteAnywayMs = 600_000
-
-export interface Peer {
-  readonly name: string
-  /** A few connections of a superuser. */
-  readonly db: Database
-}
 
 type Alone = <T>(work: () => Promise<T>) => Promise<T>
 
@@ -59,9 +53,9 @@ export class Listener {
    */
   async #look(): Promise<number> {
     const [reader, owner] = [this.reader.db, this.owner.db]
+    const heard = this.#heard ?? (await this.#remembered())
     const all = await reader.query<{ id: string }>('select id from core.tenants order by id')
     const tenants = all.map(({ id }) => id)
-    const heard = this.#heard ?? (await this.#remembered())
     const begin = heard ?? { origin: await originOf(owner), snapshot: await snapshotOf(owner) }
     const unknown = tenants.filter((tenant) => !heard?.tenants.includes(tenant))
     let rows = 0
@@ -77,6 +71,7 @@ export class Listener {
   }
 
   async #remembered(): Promise<Heard | null> {
+    for (const peer of [this.reader, this.owner]) await requireSuperuser(peer)
     const heard = await readHeard(this.reader.db, this.owner.name)
     const isOfNow = heard?.kept === this.#kept && heard.origin === (await originOf(this.owner.db))
     return isOfNow ? heard : null

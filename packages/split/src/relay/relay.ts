@@ -32,7 +32,7 @@ export interface Hearing {
 
 /**
  * Hands the events of each service's rows to the services that keep something of them, until the signal comes. Each pair
- * goes on by itself: what cannot be reached is tried again, and nobody else waits for it.
+ * goes on by itself: what cannot be reached is tried again while the others go on.
  * @throws UnknownServiceError, UsageError for a text that is no URL
  */
 export async function relay(options: RelayOptions): Promise<readonly Hearing[]> {
