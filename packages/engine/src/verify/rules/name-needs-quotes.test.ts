@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { addColumn, addTable, messagesOf, soundCatalog } from '../../../../../tests/support/catalog-builder.ts'
+import {
+  addColumn,
+  addFunction,
+  addTable,
+  messagesOf,
+  soundCatalog,
+} from '../../../../../tests/support/catalog-builder.ts'
 import { nameNeedsQuotes } from './name-needs-quotes.ts'
 
 test('name-needs-quotes: finds capitals, reserved words and odd characters', () => {
@@ -23,4 +29,17 @@ test('name-needs-quotes: accepts plain names, key words that are free among them
   const messages = messagesOf(nameNeedsQuotes, catalog)
 
   assert.deepEqual(messages, [])
+})
+
+test('name-needs-quotes: functions have key words of their own', () => {
+  const catalog = soundCatalog((catalog, things) => {
+    for (const name of ['left', 'coalesce', 'user', 'count']) addFunction(catalog, 'a', name)
+    addColumn(things, 'left', 'text')
+    addColumn(things, 'coalesce', 'text')
+  })
+
+  const messages = messagesOf(nameNeedsQuotes, catalog)
+
+  const found = messages.map((message) => /^\w+ '.*'/.exec(message)?.[0])
+  assert.deepEqual(found.toSorted(), ["column 'left'", "function 'coalesce'", "function 'user'"])
 })

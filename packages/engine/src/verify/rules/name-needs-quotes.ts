@@ -10,50 +10,71 @@ export const nameNeedsQuotes = defineRule<Named>({
   effect: 'Without quotes PostgreSQL looks for another name, or takes it for a key word: every query has to know.',
   instead: 'Lower case, digits and underscores, and no reserved word.',
   subjects: (context) => {
-    const subjects = [...namesIn(context, ['schema', 'table', 'view', 'column', 'function'])]
-    learn(subjects.map(({ name }) => name))
-    return subjects
+    const functions = [...namesIn(context, ['function'])]
+    const others = [...namesIn(context, ['schema', 'table', 'view', 'column'])]
+    functionNames.learn(functions.map(({ name }) => name))
+    otherNames.learn(others.map(({ name }) => name))
+    return [...others, ...functions]
   },
   *check({ kind, name, object, position }) {
-    if (plain.get(name) === false)
-      yield { object, message: `${kind} '${name}' can only be written in quotes`, position }
+    const names = kind === 'function' ? functionNames : otherNames
+    if (!names.isPlain(name)) yield { object, message: `${kind} '${name}' can only be written in quotes`, position }
   },
 })
 
-/** Whether the grammar takes the bare word for this very name: where it is given, and where a column is read. */
-const plain = new Map<string, boolean>()
+/** Which names the grammar takes as bare words; each is asked about once in the life of the process. */
+class PlainNames {
+  readonly #arePlain: (words: readonly string[]) => boolean
+  readonly #known = new Map<string, boolean>()
 
-function learn(names: readonly string[]): void {
-  const words: string[] = []
-  for (const name of new Set(names)) {
-    if (plain.has(name)) continue
-    if (/^[a-z_][a-z0-9_$]*$/.test(name)) words.push(name)
-    else plain.set(name, false)
+  constructor(arePlain: (words: readonly string[]) => boolean) {
+    this.#arePlain = arePlain
   }
-  learnWords(words)
+
+  isPlain(name: string): boolean {
+    return this.#known.get(name) !== false
+  }
+
+  learn(names: readonly string[]): void {
+    const words: string[] = []
+    for (const name of new Set(names)) {
+      if (this.#known.has(name)) continue
+      if (/^[a-z_][a-z0-9_$]*$/.test(name)) words.push(name)
+      else this.#known.set(name, false)
+    }
+    this.#learnWords(words)
+  }
+
+  /** Asks the grammar about all words at once, and about the halves of them while one is not plain. */
+  #learnWords(words: readonly string[]): void {
+    if (words.length === 0) return
+    const arePlain = this.#arePlain(words)
+    if (arePlain || words.length === 1) return words.forEach((word) => this.#known.set(word, arePlain))
+    const middle = words.length >> 1
+    this.#learnWords(words.slice(0, middle))
+    this.#learnWords(words.slice(middle))
+  }
 }
 
-/** Asks the grammar about all words at once, and about the halves of them while one is not plain. */
-function learnWords(words: readonly string[]): void {
-  if (words.length === 0) return
-  const arePlain = areGiven(words) && areColumns(words)
-  if (arePlain || words.length === 1) return words.forEach((word) => plain.set(word, arePlain))
-  const middle = words.length >> 1
-  learnWords(words.slice(0, middle))
-  learnWords(words.slice(middle))
-}
+const functionNames = new PlainNames((words) =>
+  areRead(
+    words.map((word) => `${word}()`),
+    'FuncCall',
+  ),
+)
+const otherNames = new PlainNames((words) => areGiven(words) && areRead(words, 'ColumnRef'))
 
 /** The name of a column in a list may be what the name of a table may be. */
 function areGiven(words: readonly string[]): boolean {
   return Array.isArray(parseRaw(`copy t (${words.join(', ')}) from stdin`))
 }
 
-function areColumns(words: readonly string[]): boolean {
-  const parsed = parseRaw(`select ${words.join(', ')}`)
+function areRead(expressions: readonly string[], kind: 'ColumnRef' | 'FuncCall'): boolean {
+  const parsed = parseRaw(`select ${expressions.join(', ')}`)
   const node = Array.isArray(parsed) ? parsed[0]?.node : undefined
   const targets = node && 'SelectStmt' in node ? (node.SelectStmt.targetList ?? []) : []
   return (
-    targets.length === words.length &&
-    targets.every((target) => 'ResTarget' in target && target.ResTarget.val && 'ColumnRef' in target.ResTarget.val)
+    targets.length === expressions.length &&
+    targets.every((target) => 'ResTarget' in target && target.ResTarget.val && kind in target.ResTarget.val)
   )
 }
