@@ -40,6 +40,6 @@ test('name-needs-quotes: functions have key words of their own', () => {
 
   const messages = messagesOf(nameNeedsQuotes, catalog)
 
-  const found = messages.map((message) => /^\w+ '.*'/.exec(message)?.[0])
+  const found = messages.map((message) => /^\w+ '.*'/.exec(message)?.[0] ?? '')
   assert.deepEqual(found.toSorted(), ["column 'left'", "function 'coalesce'", "function 'user'"])
 })
