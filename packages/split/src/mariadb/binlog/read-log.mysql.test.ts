@@ -361,6 +361,10 @@ void test('readLog: an exact snapshot holds everything up to its position and no
   const from = await endOfLog(source)
   await twin.database.query(`insert into a values (0, 0)`)
   const stop = new AbortController()
+  const committed = { count: 0 }
+  const untilCommitted = async (count: number) => {
+    while (committed.count < count) await new Promise((resolve) => setTimeout(resolve, 5))
+  }
   const writers = [1, 2, 3].map(async (n) => {
     const session = await openSession(source.url)
     for (let id = n; !stop.signal.aborted; id += 3) {
@@ -368,14 +372,15 @@ void test('readLog: an exact snapshot holds everything up to its position and no
       await session.run(`insert into a values (${id}, 0)`)
       await session.run(`update a set n = n + 1 where id in (0, ${id})`)
       await session.run('commit')
+      committed.count++
     }
     await session.close()
   })
-  await new Promise((resolve) => setTimeout(resolve, 100))
+  await untilCommitted(20)
 
   await using snapshot = closing(await openSnapshot(source.url, tables))
   const digest = await snapshot.digestRange(table, null, null)
-  await new Promise((resolve) => setTimeout(resolve, 100))
+  await untilCommitted(committed.count + 20)
   stop.abort()
   await Promise.all(writers)
   const upto = (await readBetween(source, tables, from, await endOfLog(source))).filter(
