@@ -3,9 +3,10 @@ import { randomUUID } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { withTenant, type RequestContext } from '@imhotep/kernel'
-import { EntityUnknownError, type Database } from '@imhotep/postgres'
+import { EntityUnknownError } from '@imhotep/postgres'
 import { runCli, type CliOptions } from '../support/run-cli.ts'
 import { contextOf, makeTenant } from '../support/tenants.ts'
+import { addClinic, addDonor } from './rows.fixture.ts'
 import { serviceDatabase, type ServiceDatabase } from './service-databases.fixture.ts'
 
 describe('imhotep relay, between the databases of three services', () => {
@@ -33,43 +34,27 @@ describe('imhotep relay, between the databases of three services', () => {
   const relay = (args: readonly string[], options: CliOptions = {}) =>
     runCli(['relay', ...args], { ...options, env: { ...urls(), ...options.env } })
 
-  const add = async (db: Database, insert: string, params: unknown[]) => {
-    const [row] = await withTenant(db, context, (tx) => tx.query<{ id: string }>(`${insert} returning id`, params))
-    return row?.id ?? ''
-  }
-  const addClinic = () =>
-    add(
-      facility.db,
-      `insert into facility.clinics (tenant_id, code, name, kind, country, timezone)
-       values (core.current_tenant_id(), $1, 'A clinic', 'clinic', 'IN', 'Asia/Kolkata')`,
-      [`C${randomUUID().slice(0, 8)}`],
-    )
-  const addPatient = (clinic: string) =>
-    add(
-      clinical.db,
-      `insert into patient.patients (tenant_id, mrn, given_name, sex, birth_date, registered_clinic_id)
-       values (core.current_tenant_id(), $1, 'Asha', 'female', '1990-01-01', $2)`,
-      [`M-${randomUUID().slice(0, 8)}`, clinic],
-    )
-  const addDonor = (patient: string) => {
-    const mobile = Buffer.from(randomUUID())
-    return add(
-      lab.db,
-      `insert into blood_bank.donors (tenant_id, donor_number, patient_id, name, sex, birth_date, mobile_enc, mobile_bidx, donor_type)
-       values (core.current_tenant_id(), $1, $2, 'A donor', 'female', '1990-01-01', $3, $3, 'voluntary')`,
-      [`D-${randomUUID().slice(0, 8)}`, patient, mobile],
-    )
-  }
+  const newClinic = () => withTenant(facility.db, context, (tx) => addClinic(tx))
+  const newDonor = (patient: string) => withTenant(lab.db, context, (tx) => addDonor(tx, patient))
+  const newPatient = (clinic: string) =>
+    withTenant(clinical.db, context, async (tx) => {
+      const [row] = await tx.query<{ id: string }>(
+        `insert into patient.patients (tenant_id, mrn, given_name, sex, birth_date, registered_clinic_id)
+         values (core.current_tenant_id(), $1, 'Asha', 'female', '1990-01-01', $2) returning id`,
+        [`M-${randomUUID().slice(0, 8)}`, clinic],
+      )
+      return row?.id ?? ''
+    })
 
   test('a row of one service can be referred to in the next one, and what that makes in the third', async () => {
-    const clinic = await addClinic()
-    await assert.rejects(addPatient(clinic), EntityUnknownError)
+    const clinic = await newClinic()
+    await assert.rejects(newPatient(clinic), EntityUnknownError)
     const first = await relay(['--once', '--json'])
-    const patient = await addPatient(clinic)
-    await assert.rejects(addDonor(patient), EntityUnknownError)
+    const patient = await newPatient(clinic)
+    await assert.rejects(newDonor(patient), EntityUnknownError)
     const second = await relay(['--once'])
 
-    assert.notEqual(await addDonor(patient), '')
+    assert.equal((await newDonor(patient)).length, 1)
     const { command, ok, hearings } = JSON.parse(first.stdout)
     assert.deepEqual([first.code, command, ok], [0, 'relay', true], first.stdout)
     assert.deepEqual(
@@ -80,20 +65,20 @@ describe('imhotep relay, between the databases of three services', () => {
   })
 
   test('a database that is not there does not keep the others from hearing of each other', async () => {
-    const clinic = await addClinic()
+    const clinic = await newClinic()
     const env = { IMHOTEP_SERVICES_URL_BILLING: facility.url.replace(/[^/]*$/, 'nobody') }
     const { code, stdout } = await relay(['--once'], { env })
 
     assert.equal(code, 1)
     assert.match(stdout, /billing +facility +0 +database "nobody" does not exist/)
-    assert.notEqual(await addPatient(clinic), '')
+    assert.notEqual(await newPatient(clinic), '')
   })
 
   test('it tells what comes until Ctrl-C', async () => {
     const isReferred = (async () => {
-      const clinic = await addClinic()
+      const clinic = await newClinic()
       for (let left = 600; left > 0; left--) {
-        const patient = await addPatient(clinic).catch((error: unknown) => error)
+        const patient = await newPatient(clinic).catch((error: unknown) => error)
         if (!(patient instanceof EntityUnknownError)) return patient
         await sleep(100)
       }

@@ -4,6 +4,7 @@ import { after, before, describe, test } from 'node:test'
 import { withTenant, type RequestContext } from '@imhotep/kernel'
 import { connect, EntityNotActiveError, EntityUnknownError, type Transaction } from '@imhotep/postgres'
 import { contextOf, makeTenant } from '../support/tenants.ts'
+import { addDonor } from './rows.fixture.ts'
 import { serviceDatabase, type ServiceDatabase } from './service-databases.fixture.ts'
 
 describe('two services, each on a database of its own', () => {
@@ -11,7 +12,6 @@ describe('two services, each on a database of its own', () => {
   let clinical: ServiceDatabase
   let context: RequestContext
   let other: RequestContext
-  let phone = 0
 
   before(async () => {
     lab = await serviceDatabase('lab')
@@ -48,15 +48,6 @@ describe('two services, each on a database of its own', () => {
       who,
     )
     return row?.news
-  }
-
-  function addDonor(tx: Transaction, patient: string | null) {
-    const mobile = Buffer.from(`mobile ${(phone += 1)}`)
-    return tx.query<{ id: string }>(
-      `insert into blood_bank.donors (tenant_id, donor_number, patient_id, name, sex, birth_date, mobile_enc, mobile_bidx, donor_type)
-       values (core.current_tenant_id(), $1, $2, 'A donor', 'female', '1990-01-01', $3, $3, 'voluntary') returning id`,
-      [`D-${phone}`, patient, mobile],
-    )
   }
 
   test('a reference to a row that no event told of is refused with IM012 and the name of the key', async () => {

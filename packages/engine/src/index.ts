@@ -51,7 +51,7 @@ export type { LeftOutForeignKey, Part, Plan, PlannedStatement, PlanSection } fro
 
 export { bundleServices, type BundleServicesOptions, type ServiceBundle } from './topology/bundle-services.ts'
 export { serviceModules } from './topology/service-modules.ts'
-export { serviceTopology } from './topology/service-topology.ts'
+export { serviceNames, serviceTopology } from './topology/service-topology.ts'
 export {
   defaultTopologyOptions,
   type LeftOutObject,

@@ -1,4 +1,4 @@
-import { defaultTopologyOptions, readModules } from '@imhotep/engine'
+import { readModules, serviceNames } from '@imhotep/engine'
 import { defineCommand } from '../command.ts'
 import { printRelay, type RelayData } from '../output/relay.ts'
 import { findProject } from '../project/project.ts'
@@ -25,10 +25,7 @@ export const relay = defineCommand<RelayData>({
   ],
   run: async (context) => {
     const modules = await readModules(findProject(context.cwd).modules)
-    const services = [...new Set(modules.map(({ service }) => service))].filter(
-      (name) => name !== defaultTopologyOptions.kernel,
-    )
-    const urls = serviceUrls(context, services)
+    const urls = serviceUrls(context, serviceNames(modules))
     const once = context.options.flag('once')
     context.progress(`telling ${urls.size} services of each other${once ? '' : ', until Ctrl-C'}`)
     // Loaded when somebody relays, with the parsers that it needs, not by every command.

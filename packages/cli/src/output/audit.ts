@@ -1,5 +1,5 @@
 import type { ChainReport, PackedPartition, SealedRange } from '@imhotep/kernel'
-import { count, type Page } from './page.ts'
+import { count, sum, type Page } from './page.ts'
 
 export type AuditData =
   | { readonly action: 'seal'; readonly logs: readonly SealedRange[] }
@@ -51,8 +51,4 @@ function printChains(logs: readonly ChainReport[], page: Page): void {
   const problems = sum(logs.map((log) => log.problems.length))
   const sealed = sum(logs.map(({ sealedRows }) => sealedRows))
   page.line(problems === 0 ? `${count(sealed, 'sealed row')}, none was changed` : count(problems, 'problem'))
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0)
 }

@@ -1,4 +1,4 @@
-import { count, type Page } from './page.ts'
+import { count, sum, type Page } from './page.ts'
 
 export interface BundleServicesData {
   /** Sorted by service. */
@@ -37,7 +37,7 @@ export function printBundleServices(data: BundleServicesData, page: Page): void 
         own.softReferences,
         own.projections,
         own.leftOut,
-        own.files.reduce((sum, { bytes }) => sum + bytes, 0),
+        sum(own.files.map(({ bytes }) => bytes)),
         stateOf(own.files),
       ]),
       ...data.withoutDatabase.map((service) => [service, 0, 0, 0, 0, 0, 'no database']),
@@ -49,12 +49,7 @@ export function printBundleServices(data: BundleServicesData, page: Page): void 
     page.line(`${file} differs from line ${differsAtLine}: write it with ${page.command('bundle --topology services')}`)
   }
   for (const folder of data.strangers) page.line(`${folder} belongs to no service: delete it`)
-  page.line(
-    `${count(files.length, 'file')}, ${count(
-      files.reduce((sum, { bytes }) => sum + bytes, 0),
-      'byte',
-    )}`,
-  )
+  page.line(`${count(files.length, 'file')}, ${count(sum(files.map(({ bytes }) => bytes)), 'byte')}`)
 }
 
 function stateOf(files: readonly ServiceFile[]): string {

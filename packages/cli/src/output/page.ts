@@ -67,6 +67,10 @@ export function count(number: number, singular: string, plural = `${singular}s`)
   return `${number} ${number === 1 ? singular : plural}`
 }
 
+export function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
+}
+
 /** `0.84 s`: times a person reads. */
 export function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(2)} s`

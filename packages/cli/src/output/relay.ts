@@ -1,5 +1,5 @@
 import type { Hearing } from '@imhotep/split'
-import { count, type Page } from './page.ts'
+import { count, sum, type Page } from './page.ts'
 
 export interface RelayData {
   readonly hearings: readonly Hearing[]
@@ -14,10 +14,5 @@ export function printRelay({ hearings }: RelayData, page: Page): void {
     hearings.map(({ service, owner, rows, failure }) => [service, owner, rows, failure ?? '']),
     ['service', 'hears of', 'rows', 'could not'],
   )
-  page.line(
-    `${count(
-      hearings.reduce((sum, { rows }) => sum + rows, 0),
-      'row',
-    )} told`,
-  )
+  page.line(`${count(sum(hearings.map(({ rows }) => rows)), 'row')} told`)
 }

@@ -38,36 +38,45 @@ export async function serviceTopology(
   return (await cutServices(modules, options)).services.map(({ topology }) => topology)
 }
 
+/** Services that have a database. */
+export function serviceNames(
+  modules: readonly Module[],
+  { kernel }: Pick<TopologyOptions, 'kernel'> = defaultTopologyOptions,
+): string[] {
+  return [...new Set(modules.map(({ service }) => service))].filter((name) => name !== kernel)
+}
+
 export async function cutServices(
   modules: readonly Module[],
   options: TopologyOptions = defaultTopologyOptions,
 ): Promise<CutServices> {
   const whole = await readWhole(modules, options)
-  const names = [...new Set(modules.map((module) => module.service))].filter((name) => name !== options.kernel)
   const kernelTables = startsOf(whole)
   const published = publishedTables(whole)
-  const services = names.toSorted(compareText).map((service) => {
-    const cut = cutOut(whole, service)
-    const own = new Set(ownedTables(whole, service))
-    const references = softReferences(whole, service)
-    const kept = new Set([...cut.reads, ...references.filter(({ checked }) => checked).map((key) => key.references)])
-    return {
-      cut,
-      topology: {
-        service,
-        modules: dependencyOrder(modules.filter((module) => module.service === service)).map(({ name }) => name),
-        tables: [...own],
-        kernelTables,
-        softReferences: references,
-        projections: cut.reads.flatMap((table) => published.get(table) ?? []),
-        keeps: [...published.values()].filter(({ table }) => kept.has(table)),
-        publishes: [...published.values()].filter(({ table }) => own.has(table)),
-        copiedFunctions: cut.copied,
-        rewritten: cut.rewritten,
-        leftOut: cut.leftOut,
-      },
-    }
-  })
+  const services = serviceNames(modules, options)
+    .toSorted(compareText)
+    .map((service) => {
+      const cut = cutOut(whole, service)
+      const own = new Set(ownedTables(whole, service))
+      const references = softReferences(whole, service)
+      const kept = new Set([...cut.reads, ...references.filter(({ checked }) => checked).map((key) => key.references)])
+      return {
+        cut,
+        topology: {
+          service,
+          modules: dependencyOrder(modules.filter((module) => module.service === service)).map(({ name }) => name),
+          tables: [...own],
+          kernelTables,
+          softReferences: references,
+          projections: cut.reads.flatMap((table) => published.get(table) ?? []),
+          keeps: [...published.values()].filter(({ table }) => kept.has(table)),
+          publishes: [...published.values()].filter(({ table }) => own.has(table)),
+          copiedFunctions: cut.copied,
+          rewritten: cut.rewritten,
+          leftOut: cut.leftOut,
+        },
+      }
+    })
   return { whole, services }
 }
 

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Change, Key, LogTransaction, MovedTable, Position, Row } from '../model.ts'
+import { oneAtATime } from '../one-at-a-time.ts'
 import { appliedTable, prepareBookkeeping } from './bookkeeping.ts'
 import { ApplyRefusedError, MariadbConnectError } from './errors.ts'
 import { readLayouts, type Layout, type LocalColumn } from './layout.ts'
@@ -21,7 +22,7 @@ export class Applier {
   readonly #database: string
   #session: Promise<Session> | undefined
   #layouts = new Map<MovedTable, Layout>()
-  #turn: Promise<unknown> = Promise.resolve()
+  readonly #alone = oneAtATime()
 
   constructor(url: string, database: string) {
     this.#url = url
@@ -29,14 +30,11 @@ export class Applier {
   }
 
   apply(log: string, transactions: readonly LogTransaction[]): Promise<void> {
-    const applied = this.#turn.then(() => this.#applyNow(log, transactions))
-    this.#turn = applied.catch(() => undefined)
-    return applied
+    return this.#alone(() => this.#applyNow(log, transactions))
   }
 
-  async close(): Promise<void> {
-    await this.#turn
-    await this.#forget()
+  close(): Promise<void> {
+    return this.#alone(() => this.#forget())
   }
 
   async #applyNow(log: string, transactions: readonly LogTransaction[]): Promise<void> {

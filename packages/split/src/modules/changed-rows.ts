@@ -1,6 +1,6 @@
-import { DatabaseError, type Database } from '@imhotep/postgres'
+import type { Database } from '@imhotep/postgres'
 import type { KeptTable } from '../plan/split-plan.ts'
-import { withSession, withShortLocks } from '../postgres/session.ts'
+import { isMissingTable, withSession, withShortLocks } from '../postgres/session.ts'
 import { identifier, literal, qualified } from '../postgres/sql-text.ts'
 
 /** A row that a client wrote and that other services keep something of. */
@@ -100,7 +100,7 @@ export async function changedRows(db: Database, limit: number): Promise<ChangedR
       [limit],
     )
   } catch (error) {
-    if (error instanceof DatabaseError && ['3F000', '42P01'].includes(error.sqlstate)) return null
+    if (isMissingTable(error)) return null
     throw error
   }
 }

@@ -44,6 +44,11 @@ export async function withSession<T>(url: string, work: (session: Connection) =>
   }
 }
 
+/** The statement named a table, or a schema, that is not there. */
+export function isMissingTable(error: unknown): boolean {
+  return error instanceof DatabaseError && ['3F000', '42P01'].includes(error.sqlstate)
+}
+
 /** Runs `work` in a transaction of the session. */
 export async function inTransaction<T>(session: Connection, work: () => Promise<T>, begin = 'begin'): Promise<T> {
   await session.script(begin)

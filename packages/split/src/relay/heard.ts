@@ -1,5 +1,5 @@
-import { DatabaseError, type Connection, type Database } from '@imhotep/postgres'
-import { withSession } from '../postgres/session.ts'
+import type { Connection, Database } from '@imhotep/postgres'
+import { isMissingTable, withSession } from '../postgres/session.ts'
 
 /** How far a service has heard the events of another one; kept in its database, with what they told. */
 export interface Heard {
@@ -49,7 +49,7 @@ export async function readHeard(reader: Database, owner: string): Promise<Heard 
     )
     return row ?? null
   } catch (error) {
-    if (!(error instanceof DatabaseError) || !['3F000', '42P01'].includes(error.sqlstate)) throw error
+    if (!isMissingTable(error)) throw error
     await withSession(reader.url, (session) => session.script(schemaSql))
     return null
   }

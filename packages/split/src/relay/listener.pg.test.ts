@@ -5,6 +5,7 @@ import type { PublishedTable } from '@imhotep/engine'
 import { withTenant, type RequestContext } from '@imhotep/kernel'
 import { CheckViolationError, connect, type Database, type Transaction } from '@imhotep/postgres'
 import fc from 'fast-check'
+import { addClinic } from '../../../../tests/services/rows.fixture.ts'
 import { serviceDatabase, type ServiceDatabase } from '../../../../tests/services/service-databases.fixture.ts'
 import { contextOf, makeTenant } from '../../../../tests/support/tenants.ts'
 import { RelayRoleError } from '../errors.ts'
@@ -51,15 +52,6 @@ describe('a service that listens to another one', () => {
   }
 
   const inFacility = <T>(work: (tx: Transaction) => Promise<T>, who = context) => withTenant(facility.db, who, work)
-
-  async function addClinic(tx: Transaction, name = 'A clinic'): Promise<string> {
-    const [{ id } = { id: '' }] = await tx.query<{ id: string }>(
-      `insert into facility.clinics (tenant_id, code, name, kind, country, timezone)
-       values (core.current_tenant_id(), $1, $2, 'clinic', 'IN', 'Asia/Kolkata') returning id`,
-      [`C${randomUUID().slice(0, 8)}`, name],
-    )
-    return id
-  }
 
   const rename = (id: string, name: string) => (tx: Transaction) =>
     tx.query('update facility.clinics set name = $2 where id = $1', [id, name])

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { PublishedTable } from '@imhotep/engine'
 import { refreshProjections } from '../modules/refresh-projections.ts'
+import type { OneAtATime } from '../one-at-a-time.ts'
 import { applyEvents, eventsSince, originOf, snapshotOf, type EntityEvent } from './entity-events.ts'
 import { noteHeard, readHeard, type Heard } from './heard.ts'
 import { requireSuperuser, type Peer } from './peer.ts'
@@ -10,8 +11,6 @@ const lookForTenantsMs = 5_000
 /** Nothing else tells how far it is when there was nothing to keep. */
 const noteAnywayMs = 600_000
 
-type Alone = <T>(work: () => Promise<T>) => Promise<T>
-
 /** A service that keeps something of another one's tables, and listens to its events. */
 export class Listener {
   readonly reader: Peer
@@ -19,13 +18,13 @@ export class Listener {
   readonly #keeps: readonly PublishedTable[]
   readonly #tables: readonly string[]
   readonly #kept: string
-  readonly #lookAlone: Alone
+  readonly #lookAlone: OneAtATime
   #heard: Heard | null = null
   #lookedAt = 0
   #notedAt = 0
 
   /** @param lookAlone runs one look at a time: it may take long, and sessions of its own */
-  constructor(reader: Peer, owner: Peer, keeps: readonly PublishedTable[], lookAlone: Alone) {
+  constructor(reader: Peer, owner: Peer, keeps: readonly PublishedTable[], lookAlone: OneAtATime) {
     this.reader = reader
     this.owner = owner
     this.#keeps = keeps
@@ -52,29 +51,32 @@ export class Listener {
    * database, of other tables, or too long ago; else at the rows of tenants that are new here.
    */
   async #look(): Promise<number> {
-    const [reader, owner] = [this.reader.db, this.owner.db]
-    const heard = this.#heard ?? (await this.#remembered())
-    const all = await reader.query<{ id: string }>('select id from core.tenants order by id')
+    const heard = this.#heard ?? (await this.#begin())
+    const all = await this.reader.db.query<{ id: string }>('select id from core.tenants order by id')
     const tenants = all.map(({ id }) => id)
-    const begin = heard ?? { origin: await originOf(owner), snapshot: await snapshotOf(owner) }
-    const unknown = tenants.filter((tenant) => !heard?.tenants.includes(tenant))
+    const unknown = tenants.filter((tenant) => !heard.tenants.includes(tenant))
+    const now = { ...heard, tenants }
     let rows = 0
     if (unknown.length > 0) {
-      const options = { tenants: unknown, startsOver: heard === null }
-      rows = await this.#lookAlone(() => refreshProjections(reader.url, this.#keeps, () => owner.url, options))
+      const options = { tenants: unknown, startsOver: heard.tenants.length === 0 }
+      rows = await this.#lookAlone(() =>
+        refreshProjections(this.reader.db.url, this.#keeps, () => this.owner.db.url, options),
+      )
+      await noteHeard(this.reader.db, now)
     }
-    const now = { ...begin, owner: this.owner.name, kept: this.#kept, tenants }
-    if (heard === null || unknown.length > 0) await noteHeard(reader, now)
     this.#heard = now
     this.#lookedAt = Date.now()
     return rows
   }
 
-  async #remembered(): Promise<Heard | null> {
+  /** What it had heard before; nobody's rows yet where that counts no more. */
+  async #begin(): Promise<Heard> {
     for (const peer of [this.reader, this.owner]) await requireSuperuser(peer)
-    const heard = await readHeard(this.reader.db, this.owner.name)
-    const isOfNow = heard?.kept === this.#kept && heard.origin === (await originOf(this.owner.db))
-    return isOfNow ? heard : null
+    const origin = await originOf(this.owner.db)
+    const before = await readHeard(this.reader.db, this.owner.name)
+    if (before?.origin === origin && before.kept === this.#kept) return before
+    const snapshot = await snapshotOf(this.owner.db)
+    return { owner: this.owner.name, origin, kept: this.#kept, tenants: [], snapshot }
   }
 
   async #listen(signal: AbortSignal): Promise<number> {

@@ -1,8 +1,9 @@
 import { setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { serviceTopology, type Module, type ServiceTopology } from '@imhotep/engine'
+import { serviceNames, serviceTopology, type Module, type ServiceTopology } from '@imhotep/engine'
 import { connect, type Database } from '@imhotep/postgres'
 import { UnknownServiceError } from '../errors.ts'
+import { oneAtATime } from '../one-at-a-time.ts'
 import { Listener } from './listener.ts'
 import { Troubles } from './troubles.ts'
 
@@ -37,15 +38,14 @@ export interface Hearing {
  */
 export async function relay(options: RelayOptions): Promise<readonly Hearing[]> {
   const { modules, urls, signal, say } = options
+  const known = serviceNames(modules)
+  for (const name of urls.keys()) if (!known.includes(name)) throw new UnknownServiceError(name, known)
+
   const pools = new Map<string, Database>()
   try {
     for (const [name, url] of urls) pools.set(name, connect(url, { max: 3, applicationName: 'imhotep relay' }))
-    const topologies = await serviceTopology(modules)
-    const known = topologies.map(({ service }) => service)
-    for (const name of urls.keys()) if (!known.includes(name)) throw new UnknownServiceError(name, known)
-
     const troubles = new Troubles(say)
-    const listeners = listenersOf(topologies, pools)
+    const listeners = listenersOf(await serviceTopology(modules), pools)
     setMaxListeners(listeners.length + 10, signal) // each waits for it
     return await Promise.all(listeners.map((listener) => listen(listener, troubles, options)))
   } finally {
@@ -57,17 +57,16 @@ export async function relay(options: RelayOptions): Promise<readonly Hearing[]> 
 function listenersOf(topologies: readonly ServiceTopology[], pools: ReadonlyMap<string, Database>): Listener[] {
   const lookAlone = oneAtATime()
   const peers = [...pools].map(([name, db]) => ({ name, db }))
-  return peers.flatMap((reader) =>
-    peers.flatMap((owner) => {
-      const topology = topologies.find(({ service }) => service === reader.name)
+  return peers.flatMap((reader) => {
+    const topology = topologies.find(({ service }) => service === reader.name)
+    return peers.flatMap((owner) => {
       const keeps = topology?.keeps.filter((kept) => kept.owner === owner.name) ?? []
       return keeps.length === 0 ? [] : [new Listener(reader, owner, keeps, lookAlone)]
-    }),
-  )
+    })
+  })
 }
 
 async function listen(listener: Listener, troubles: Troubles, { once, signal }: RelayOptions): Promise<Hearing> {
-  const pair = { service: listener.reader.name, owner: listener.owner.name }
   let rows = 0
   let failure: string | null = null
   for (let wait = everyMs; !signal.aborted;) {
@@ -84,14 +83,5 @@ async function listen(listener: Listener, troubles: Troubles, { once, signal }: 
     if (once) break
     await sleep(wait, undefined, { signal }).catch(() => undefined)
   }
-  return { ...pair, rows, failure }
-}
-
-function oneAtATime(): <T>(work: () => Promise<T>) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve()
-  return (work) => {
-    const next = last.then(work)
-    last = next.catch(() => undefined)
-    return next
-  }
+  return { service: listener.reader.name, owner: listener.owner.name, rows, failure }
 }

@@ -56,12 +56,10 @@ class PlainNames {
   }
 }
 
-const functionNames = new PlainNames((words) =>
-  areRead(
-    words.map((word) => `${word}()`),
-    'FuncCall',
-  ),
-)
+const functionNames = new PlainNames((words) => {
+  const calls = words.map((word) => `${word}()`)
+  return areRead(calls, 'FuncCall')
+})
 const otherNames = new PlainNames((words) => areGiven(words) && areRead(words, 'ColumnRef'))
 
 /** The name of a column in a list may be what the name of a table may be. */
