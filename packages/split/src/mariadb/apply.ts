@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { inParts } from '../in-parts.ts'
 import type { Change, Key, LogTransaction, MovedTable, Position, Row } from '../model.ts'
 import { oneAtATime } from '../one-at-a-time.ts'
 import { appliedTable, prepareBookkeeping } from './bookkeeping.ts'
-import { ApplyRefusedError, MariadbConnectError } from './errors.ts'
+import { ApplyRefusedError, MariadbConnectError, ValueTooLongError } from './errors.ts'
 import { readLayouts, type Layout, type LocalColumn } from './layout.ts'
 import { isEmptyLabel, literal } from './literal.ts'
 import { errorCode, openSession, type Session } from './session.ts'
@@ -13,7 +14,8 @@ const strict = 'STRICT_ALL_TABLES,ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO,NO_E
 const lenient = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'
 const settings = [`sql_mode = '${strict}'`, 'foreign_key_checks = 0', 'innodb_lock_wait_timeout = 10']
 
-const rowsAtOnce = 500
+/** Of one statement, which must fit in a packet. */
+const atOnce = { rows: 500, characters: 1024 * 1024 }
 const maxAttempts = 8
 
 /** Applies logs of the other side in a session of its own, one after the other. */
@@ -113,11 +115,8 @@ async function applyChanges(
     const layout = layoutOf(first.table)
     if (first.kind === 'insert') {
       const end = endOfInserts(changes, at)
-      await insertRows(
-        session,
-        layout,
-        changes.slice(at, end).map(({ row = [] }) => row),
-      )
+      const rows = changes.slice(at, end).map(({ row = [] }) => row)
+      for (const part of inParts(rows, atOnce, (row) => row)) await insertRows(session, layout, part)
       at = end
       continue
     }
@@ -129,13 +128,7 @@ async function applyChanges(
 function endOfInserts(changes: readonly Change[], from: number): number {
   const table = changes[from]?.table
   let end = from + 1
-  while (
-    end < changes.length &&
-    end - from < rowsAtOnce &&
-    changes[end]?.kind === 'insert' &&
-    changes[end]?.table === table
-  )
-    end++
+  while (changes[end]?.kind === 'insert' && changes[end]?.table === table) end++
   return end
 }
 
@@ -238,6 +231,7 @@ async function runFor(session: Session, layout: Layout, kind: string, sql: strin
     await session.run(`set session sql_mode = '${strict}'`)
     return found
   } catch (error) {
+    if (errorCode(error) === 'ER_NET_PACKET_TOO_LARGE') throw new ValueTooLongError(layout.table, { cause: error })
     if (isFatal(error)) throw error
     throw new ApplyRefusedError(layout.table, kind, errorCode(error))
   }

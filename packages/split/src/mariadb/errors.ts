@@ -83,6 +83,18 @@ export class ApplyRefusedError extends ImhotepError {
   }
 }
 
+/** The server cannot hand over or take a value: it is longer than its max_allowed_packet lets it be. */
+export class ValueTooLongError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_VALUE_TOO_LONG'
+  override readonly exitCode = 2
+  constructor(table: TableName, options: ErrorOptions = {}) {
+    super(`${tableId(table)} holds a value that is too long for the server's max_allowed_packet`, {
+      ...options,
+      hint: 'set global max_allowed_packet to twice the longest value (and in the configuration), then run it again',
+    })
+  }
+}
+
 /** The tables were in use for so long that they could not be fenced. */
 export class FenceTimeoutError extends ImhotepError {
   readonly code = 'IMH_SPLIT_BUSY'

@@ -1,3 +1,4 @@
+import { isLongText, shortened } from '../types/long-values.ts'
 import { nullMarks } from '../types/null-marks.ts'
 import { fraction } from '../types/source-type.ts'
 import type { LocalColumn } from './layout.ts'
@@ -33,7 +34,9 @@ function escapedText(column: LocalColumn): string {
   return holdsAnyText(column) ? escape(neutralText(column)) : neutralText(column)
 }
 
-/** The text of a value that both servers write the same way (split.md 4); null for NULL. */
+/**
+ * The text of a value that both servers write the same way (split.md 4); null for NULL. Of jsonb the text as it is here.
+ */
 export function digestText(column: LocalColumn): string {
   const { family, sql } = column
   // adding nothing makes -0 a 0
@@ -43,7 +46,9 @@ export function digestText(column: LocalColumn): string {
   if (family === 'bytes') return /blob/.test(column.type.base) ? `md5(${sql})` : `lower(hex(${sql}))`
   // the two servers shorten addresses in different ways
   if (family === 'inet') return `lower(hex(cast(${sql} as binary(${column.type.base === 'inet4' ? 4 : 16}))))`
-  return utf8(column, sql)
+  const text = utf8(column, sql)
+  if (column.target === 'json') return `md5(${text})`
+  return column.target === 'text' && isLongText(column.moved.sourceType) ? shortened(text) : text
 }
 
 /** Tells which values of a row are null, as PostgreSQL does for the same row. */

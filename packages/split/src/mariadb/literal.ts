@@ -13,7 +13,7 @@ export function literal(column: LocalColumn, value: string | null): string {
     case 'year':
       return /^\d+$/.test(value) ? value : quoteText(value)
     case 'bytes':
-      return /^\\x(?:[\da-f]{2})*$/i.test(value) ? `x'${value.slice(2)}'` : quoteText(value)
+      return /^\\x(?:[\da-f]{2})*$/i.test(value) ? bytesLiteral(value.slice(2)) : quoteText(value)
     case 'set':
       return quoteText(target === 'text[]' ? arrayItems(value).join(',') : value)
     case 'date':
@@ -26,6 +26,11 @@ export function literal(column: LocalColumn, value: string | null): string {
     default:
       return quoteText(value)
   }
+}
+
+/** A long one in the shorter form: a statement must fit in a packet. */
+function bytesLiteral(hex: string): string {
+  return hex.length < 4096 ? `x'${hex}'` : `from_base64('${Buffer.from(hex, 'hex').toString('base64')}')`
 }
 
 /** '' of an enum without such a label is written in no strict mode. */

@@ -21,8 +21,8 @@ export interface Session {
   run(sql: string): Promise<number>
   /** Values of each row as bytes, handed over while they come. */
   stream(sql: string, onRow: (values: (Buffer | null)[]) => void): Promise<void>
-  /** The one column of all rows, never NULL, each ended by a line feed. */
-  lines(sql: string): Promise<Lines>
+  /** The one column of all rows, each ended by a line feed; null when it is NULL in one of them. */
+  lines(sql: string): Promise<Lines | null>
   close(): Promise<void>
 }
 
@@ -92,20 +92,23 @@ function sessionOn(connection: Connection, label: string): Session {
       let text = Buffer.allocUnsafe(expectedBytes)
       let length = 0
       let count = 0
+      let hasNull = false
       await readRaw(connection, sql, (bytes, start, end) => {
+        const [from, to] = lengthAt(bytes, start)
+        hasNull ||= to === null
+        if (hasNull || to === null) return
         if (length + end - start >= text.length) {
           const larger = Buffer.allocUnsafe(2 * (text.length + end - start))
           text.copy(larger, 0, 0, length)
           text = larger
         }
-        const [from, to] = lengthAt(bytes, start)
-        length += bytes.copy(text, length, from, to ?? from)
+        length += bytes.copy(text, length, from, to)
         text[length++] = lineFeed
         count++
       })
       // what comes next is often as long: to begin small and grow writes all of it twice
       expectedBytes = Math.max(leastBytes, Math.ceil(length * 1.1))
-      return { count, text: text.subarray(0, length) }
+      return hasNull ? null : { count, text: text.subarray(0, length) }
     },
     close: () =>
       new Promise((resolve) => {

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto'
 import type { Key, MovedTable, Position } from '../model.ts'
-import type { Chunk, Digest, RangeDigest, RowDigest, Snapshot } from '../side.ts'
-import { lastKey } from '../postgres/copy-text.ts'
+import type { Digest, RangeDigest, RowDigest, Snapshot } from '../side.ts'
 import { jsonbText } from '../types/jsonb-text.ts'
-import { copyText, digestText, neutralText, nullMarksOf } from './expressions.ts'
+import { digestText, neutralText, nullMarksOf } from './expressions.ts'
 import { KeyOrders } from './key-order.ts'
 import { inRange, orderBy, type KeyOrder } from './key-range.ts'
 import { readLayouts, type Layout, type LocalColumn } from './layout.ts'
 import { masterPosition } from './position.ts'
+import { ChunkReader } from './read-chunk.ts'
 import { openSession, type Session } from './session.ts'
 
 const separator = Buffer.from([0x1f])
@@ -65,6 +65,7 @@ function layoutOf(layouts: ReadonlyMap<MovedTable, Layout>, table: MovedTable): 
 
 function readFrom(session: Session, position: Position, layoutOf: (table: MovedTable) => Layout): Snapshot {
   const orders = new KeyOrders(session)
+  const chunks = new ChunkReader(session)
   const rangeOf = async (table: MovedTable, after: Key | null, upto: Key | null): Promise<Range> => {
     const layout = layoutOf(table)
     const order = await orders.of(layout, after, upto)
@@ -72,7 +73,7 @@ function readFrom(session: Session, position: Position, layoutOf: (table: MovedT
   }
   return {
     position,
-    chunk: (table, after, limit) => readChunk(session, layoutOf(table), after, limit),
+    chunk: (table, after, limit) => chunks.read(layoutOf(table), after, limit),
     binaryTypes: () => null,
     digestNext: async (table, after, limit) => {
       const range = await rangeOf(table, after, null)
@@ -93,16 +94,6 @@ interface Range {
   readonly order: KeyOrder
   /** The primary key reads the rows in this order. */
   readonly isStored: boolean
-}
-
-async function readChunk(session: Session, layout: Layout, after: Key | null, limit: number): Promise<Chunk> {
-  const values = layout.columns.map(copyText)
-  const { count, text } = await session.lines(
-    String.raw`select concat_ws('\t', ${values.join(', ')}) from ${layout.sql}` +
-      ` where ${inRange(layout, 'index', after, null)} order by ${orderBy(layout, 'index')} limit ${limit}`,
-  )
-  if (count === 0) return { rows: 0, format: 'text', data: text, last: null }
-  return { rows: count, format: 'text', data: text, last: lastKey(text, layout.keyAt) }
 }
 
 /** The key of the row `count` rows behind `after`; null when there are fewer. */
@@ -163,7 +154,7 @@ async function digestHere({ session, layout, after, upto, order }: Range): Promi
       if (rows++ > 0) hash.update(newline)
       values.forEach((value, at) => {
         if (value === null) return
-        hash.update(asJsonb[at] ? jsonbText(value.toString()) : value)
+        hash.update(asJsonb[at] ? jsonbDigest(value) : value)
         if (at < values.length - 1) hash.update(separator)
       })
     },
@@ -187,10 +178,18 @@ async function digestEachRow({ session, layout, after, upto, order }: Range): Pr
         columns: values.slice(width).map((value, at) => {
           if (value === null) return ''
           if (!asJsonb[at]) return value.toString()
-          return createHash('md5').update(jsonbText(value.toString())).digest('hex')
+          return md5(jsonbDigest(value))
         }),
       })
     },
   )
   return rows
+}
+
+function jsonbDigest(value: Buffer): string {
+  return md5(jsonbText(value.toString()))
+}
+
+function md5(text: string): string {
+  return createHash('md5').update(text).digest('hex')
 }

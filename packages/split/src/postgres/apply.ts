@@ -1,4 +1,5 @@
 import { DatabaseError, type Connection } from '@imhotep/postgres'
+import { inParts } from '../in-parts.ts'
 import type { Change, Key, LogTransaction, MovedTable, Position, Row } from '../model.ts'
 import { prepareBookkeeping } from './bookkeeping.ts'
 import type { Cascades } from './cascade.ts'
@@ -9,6 +10,9 @@ import { inTransaction } from './session.ts'
 
 /** Unique indexes and exclusion constraints, which a set of rows may violate on its way to a state that does not. */
 const conflicts = ['23505', '23P01']
+
+/** Of one statement: each of its parameters is one text, which has an end. */
+const atOnce = { rows: 20_000, characters: 16 * 1024 * 1024 }
 
 /** Applies the log of another database over one connection. */
 export class LogWriter {
@@ -70,8 +74,10 @@ export class LogWriter {
     for (const { table, outcomes } of group) {
       const layout = await this.#layoutOf(table)
       const [whole, parts] = byCompleteness([...outcomes.values()])
-      for (const rows of parts) await this.#run(updateRows(layout, rows))
-      if (whole.length > 0) await this.#run(upsertRows(layout, whole))
+      for (const rows of parts.flatMap((part) => inParts(part, atOnce, ({ row }) => row))) {
+        await this.#run(updateRows(layout, rows))
+      }
+      for (const rows of inParts(whole, atOnce, (row) => row)) await this.#run(upsertRows(layout, rows))
     }
   }
 

@@ -1,4 +1,5 @@
 import type { MovedColumn } from '../model.ts'
+import { isLongText, shortened } from '../types/long-values.ts'
 import { doubleTextOnPostgres, inetTextOnPostgres } from '../types/postgres-digest-forms.ts'
 import { nullMarks } from '../types/null-marks.ts'
 import type { Layout, LocalColumn } from './layout.ts'
@@ -43,7 +44,10 @@ function nullable(column: LocalColumn, value: string): string {
 }
 
 function valueText({ sql, cast }: LocalColumn, { sourceType }: MovedColumn, origin: Origin): string {
-  if (origin === 'postgres') return sql
+  // may be long, and to print them twice is dearer than the digest
+  if (['json', 'jsonb', 'xml'].includes(cast)) return `md5(${sql}::text)`
+  if (origin === 'postgres') return ownText(sql, cast)
+  if (cast === 'text' && isLongText(sourceType)) return shortened(sql)
   if (cast === 'boolean') return `${sql}::int`
   if (cast === 'bytea') return /blob/i.test(sourceType) ? `md5(${sql})` : `encode(${sql}, 'hex')`
   if (cast === 'real') return doubleTextOnPostgres(`${sql}::float8`)
@@ -52,4 +56,9 @@ function valueText({ sql, cast }: LocalColumn, { sourceType }: MovedColumn, orig
   if (cast === 'inet') return inetTextOnPostgres(sql)
   if (cast.endsWith('[]')) return `array_to_string(${sql}, ',')`
   return sql
+}
+
+function ownText(sql: string, cast: string): string {
+  if (cast === 'text' || cast === 'character varying') return shortened(sql)
+  return cast === 'bytea' ? `md5(${sql})` : sql
 }

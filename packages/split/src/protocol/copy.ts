@@ -1,5 +1,6 @@
-import { tableId, type MovedTable } from '../model.ts'
+import type { MovedTable } from '../model.ts'
 import type { CopyFormat, ServiceDatabase, Snapshot } from '../side.ts'
+import { ChunkRows, readSizes, type TableSize } from './chunk-rows.ts'
 import { allTables, type Move } from './move.ts'
 import { createProgress } from './progress.ts'
 import { createThrottle } from './throttle.ts'
@@ -9,49 +10,73 @@ import { createThrottle } from './throttle.ts'
  * a copy that was killed goes on where it was, under a new snapshot: the log, read from before the first one, makes it whole.
  */
 export async function copyTables(move: Move): Promise<{ readonly rows: number }> {
-  const estimated = estimatedRows(move)
-  estimated.catch(() => undefined) // told below, unless there is no snapshot
+  const looking = readSizes(move.source, allTables(move))
+  looking.catch(() => undefined) // told below, unless there is no snapshot
   const snapshot = await move.source.snapshot(allTables(move), { exact: false })
+  const loads = new Loads()
   try {
-    const total = await estimated
+    const sizes = await looking
+    const total = sizes.reduce((sum, { rows }) => sum + rows, 0)
     const progress = createProgress(total, (text) => move.say(`copying ${move.service}: ${text}`))
-    for (const table of allTables(move)) await copyTable(move, snapshot, table, progress.add)
+    for (const size of sizes) await copyTable(move, snapshot, size, loads, progress.add)
+    await loads.end()
     return { rows: progress.done }
   } finally {
+    await loads.settle()
     await snapshot.close()
   }
 }
 
+/** Reads a table to its end; its last loads may still be under way then. */
 async function copyTable(
   move: Move,
   snapshot: Snapshot,
-  table: MovedTable,
+  size: TableSize,
+  loads: Loads,
   onRows: (rows: number) => void,
 ): Promise<void> {
   const { target, options, signal } = move
+  const { table } = size
   const { complete, last, rows } = await target.loaded(table)
   onRows(rows)
   if (complete) return
+  const chunkRows = new ChunkRows(options.chunkRows, size)
   const throttle = createThrottle(options.throttle)
   const format = await commonFormat(snapshot, target, table)
-  const read = (after: typeof last) => throttle(() => snapshot.chunk(table, after, options.chunkRows, format))
+  const read = (after: typeof last) => throttle(() => snapshot.chunk(table, after, chunkRows.next, format))
   let next = read(last)
-  let loading = Promise.resolve()
-  try {
-    for (;;) {
-      signal.throwIfAborted()
-      const chunk = await next
-      // One server reads the next chunk while the other loads this one and the one before.
-      if (chunk.last !== null) next = read(chunk.last)
-      next.catch(() => undefined)
-      const earlier = loading
-      loading = target.load(table, chunk).then(() => onRows(chunk.rows))
-      loading.catch(() => undefined)
-      await earlier
-      if (chunk.last === null) return await loading
-    }
-  } finally {
-    await loading.catch(() => undefined)
+  for (;;) {
+    signal.throwIfAborted()
+    const chunk = await next
+    chunkRows.sawChunk(chunk.rows, chunk.data.length)
+    // One server reads the next chunk while the other loads.
+    if (chunk.last !== null) next = read(chunk.last)
+    next.catch(() => undefined)
+    await loads.begin(() => target.load(table, chunk).then(() => onRows(chunk.rows)))
+    if (chunk.last === null) return
+  }
+}
+
+/** Three loads at once, also of two tables: the key of one is built while the first rows of the next are written. */
+class Loads {
+  /** Those that failed stay, for `begin` and `end` to tell. */
+  readonly #underWay = new Set<Promise<void>>()
+
+  /** Waits for its turn, not for the end of the load. */
+  async begin(load: () => Promise<void>): Promise<void> {
+    while (this.#underWay.size >= 3) await Promise.race(this.#underWay)
+    const begun: Promise<void> = load().then(() => void this.#underWay.delete(begun))
+    begun.catch(() => undefined)
+    this.#underWay.add(begun)
+  }
+
+  async end(): Promise<void> {
+    await Promise.all(this.#underWay)
+  }
+
+  /** Nothing is under way afterwards, whatever became of it. */
+  async settle(): Promise<void> {
+    await Promise.allSettled(this.#underWay)
   }
 }
 
@@ -59,10 +84,4 @@ async function copyTable(
 async function commonFormat(snapshot: Snapshot, target: ServiceDatabase, table: MovedTable): Promise<CopyFormat> {
   const types = snapshot.binaryTypes(table)
   return types !== null && types.join() === (await target.binaryTypes(table))?.join() ? 'binary' : 'text'
-}
-
-async function estimatedRows(move: Move): Promise<number> {
-  const names = new Set(allTables(move).map(({ source }) => tableId(source)))
-  const { tables: all } = await move.source.catalog()
-  return all.reduce((sum, table) => sum + (names.has(tableId(table)) ? table.rows : 0), 0)
 }

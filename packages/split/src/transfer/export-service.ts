@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, open, readdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Key, MovedTable } from '../model.ts'
+import { ChunkRows, readSizes, type TableSize } from '../protocol/chunk-rows.ts'
 import { createProgress } from '../protocol/progress.ts'
 import type { Side, Snapshot } from '../side.ts'
 import { ExportExistsError } from './errors.ts'
@@ -28,11 +29,12 @@ export async function exportService(
   const { directory, service } = options
   if (existsSync(directory) && (await readdir(directory)).length > 0) throw new ExportExistsError(directory)
   await mkdir(directory, { recursive: true, mode: 0o700 })
+  const sizes = await readSizes(source, tables)
   const snapshot = await source.snapshot(tables, { exact: true })
   try {
     const progress = createProgress(0, (text) => options.say(`exporting ${service}: ${text}`))
     const exported: ExportedTable[] = []
-    for (const table of tables) exported.push(await exportTable(snapshot, table, options, progress.add))
+    for (const size of sizes) exported.push(await exportTable(snapshot, size, options, progress.add))
     const manifest: Manifest = {
       format: 'imhotep split export 1',
       service,
@@ -52,19 +54,23 @@ export async function exportService(
 
 async function exportTable(
   snapshot: Snapshot,
-  table: MovedTable,
-  { directory, chunkRows, signal }: ExportOptions,
+  size: TableSize,
+  options: ExportOptions,
   onRows: (rows: number) => void,
 ): Promise<ExportedTable> {
+  const { table } = size
+  const { directory, signal } = options
   const name = `${table.source.schema}.${table.source.name}.copy`
   const file = await open(join(directory, name), 'wx', 0o600)
   try {
     const hash = createHash('sha256')
     const chunks: ExportedChunk[] = []
+    const chunkRows = new ChunkRows(options.chunkRows, size)
     for (let after: Key | null = null; ;) {
       signal.throwIfAborted()
-      const { rows, data, last } = await snapshot.chunk(table, after, chunkRows)
+      const { rows, data, last } = await snapshot.chunk(table, after, chunkRows.next)
       if (last === null) break
+      chunkRows.sawChunk(rows, data.length)
       const { digest } = await snapshot.digestRange(table, after, last)
       hash.update(data)
       await file.writeFile(data)
