@@ -116,7 +116,11 @@ export interface MariadbDatabase extends AsyncDisposable {
 
 /** A fresh database on the shared server. */
 export async function mariadbDatabase(...statements: string[]): Promise<MariadbDatabase> {
-  const server = await mariadbServer()
+  return mariadbDatabaseOn(await mariadbServer(), ...statements)
+}
+
+/** A fresh database on a server of one's own. */
+export async function mariadbDatabaseOn(server: MariadbServer, ...statements: string[]): Promise<MariadbDatabase> {
   const name = `test_${randomBytes(5).toString('hex')}`
   await runStatements(server.url(), [`create database ${name}`])
   const url = server.url(name)

@@ -3,7 +3,7 @@ import { inParts } from '../in-parts.ts'
 import type { Change, Key, LogTransaction, MovedTable, Position, Row } from '../model.ts'
 import { oneAtATime } from '../one-at-a-time.ts'
 import { appliedTable, prepareBookkeeping } from './bookkeeping.ts'
-import { ApplyRefusedError, MariadbConnectError, ValueTooLongError } from './errors.ts'
+import { ApplyRefusedError, MariadbConnectError, RowTooLongError } from './errors.ts'
 import { readLayouts, type Layout, type LocalColumn } from './layout.ts'
 import { isEmptyLabel, literal } from './literal.ts'
 import { errorCode, openSession, type Session } from './session.ts'
@@ -14,9 +14,10 @@ const strict = 'STRICT_ALL_TABLES,ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO,NO_E
 const lenient = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'
 const settings = [`sql_mode = '${strict}'`, 'foreign_key_checks = 0', 'innodb_lock_wait_timeout = 10']
 
-/** Of one statement, which must fit in a packet. */
-const atOnce = { rows: 500, characters: 1024 * 1024 }
+/** Of one statement, which must fit in a packet: of 1 MB on old servers. */
+const atOnce = { rows: 500, characters: 128 * 1024 }
 const maxAttempts = 8
+const tooLong = 'ER_NET_PACKET_TOO_LARGE'
 
 /** Applies logs of the other side in a session of its own, one after the other. */
 export class Applier {
@@ -70,7 +71,7 @@ export class Applier {
     // of MariaDB alone; rows that broke a check before are kept
     await session.run('set session check_constraint_checks = 0').catch(() => undefined)
     await prepareBookkeeping(session, this.#database)
-    return session
+    return withinPacket(session, Number(await session.value('select @@max_allowed_packet')))
   }
 
   async #learn(session: Session, changes: readonly Change[]): Promise<void> {
@@ -83,6 +84,18 @@ export class Applier {
     this.#session = undefined
     this.#layouts = new Map()
     await session?.close()
+  }
+}
+
+/** The server would close the connection in the middle of a longer statement. */
+function withinPacket(session: Session, maxBytes: number): Session {
+  return {
+    ...session,
+    run: (sql) => {
+      // its kind stands in front of it
+      if (Buffer.byteLength(sql) + 1 < maxBytes) return session.run(sql)
+      return Promise.reject(Object.assign(new Error(`a statement of ${sql.length} characters`), { code: tooLong }))
+    },
   }
 }
 
@@ -231,7 +244,7 @@ async function runFor(session: Session, layout: Layout, kind: string, sql: strin
     await session.run(`set session sql_mode = '${strict}'`)
     return found
   } catch (error) {
-    if (errorCode(error) === 'ER_NET_PACKET_TOO_LARGE') throw new ValueTooLongError(layout.table, { cause: error })
+    if (errorCode(error) === tooLong) throw new RowTooLongError(layout.table, { cause: error })
     if (isFatal(error)) throw error
     throw new ApplyRefusedError(layout.table, kind, errorCode(error))
   }

@@ -83,14 +83,14 @@ export class ApplyRefusedError extends ImhotepError {
   }
 }
 
-/** The server cannot hand over or take a value: it is longer than its max_allowed_packet lets it be. */
-export class ValueTooLongError extends ImhotepError {
-  readonly code = 'IMH_SPLIT_VALUE_TOO_LONG'
+/** The server cannot take a row: a statement with it is longer than max_allowed_packet. */
+export class RowTooLongError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_ROW_TOO_LONG'
   override readonly exitCode = 2
-  constructor(table: TableName, options: ErrorOptions = {}) {
-    super(`${tableId(table)} holds a value that is too long for the server's max_allowed_packet`, {
+  constructor(table: TableName, options: ErrorOptions) {
+    super(`${tableId(table)} cannot take a row of the other side's log: it is longer than max_allowed_packet`, {
       ...options,
-      hint: 'set global max_allowed_packet to twice the longest value (and in the configuration), then run it again',
+      hint: 'set max_allowed_packet of MariaDB to twice the longest value (set global, and in its configuration), then run it again',
     })
   }
 }

@@ -2,7 +2,6 @@ import { lastKey } from '../postgres/copy-text.ts'
 import type { Key } from '../model.ts'
 import type { Chunk } from '../side.ts'
 import { copyText, neutralText } from './expressions.ts'
-import { ValueTooLongError } from './errors.ts'
 import { inRange, orderBy } from './key-range.ts'
 import type { Layout, LocalColumn } from './layout.ts'
 import type { Session } from './session.ts'
@@ -48,14 +47,9 @@ export class ChunkReader {
       })
       pieces.push(lineFeed)
     })
-    const cut = await this.#session.rows('show warnings')
-    if (cut.some(([, code]) => code === packetOverflow)) throw new ValueTooLongError(layout.table)
     return { count, text: Buffer.concat(pieces) }
   }
 }
-
-/** ER_WARN_ALLOWED_PACKET_OVERFLOWED: the value is NULL then. */
-const packetOverflow = '1301'
 
 /** NULL for a row with a long value, and for one that is longer than the server lets a text be. */
 function lineOf({ columns }: Layout): string {
