@@ -10,7 +10,7 @@ import { generateNilecare } from './nilecare/generate.ts'
 import { installNilecare } from './nilecare/install.ts'
 import type { Location } from './nilecare/writer/location.ts'
 import { WriterProcess } from './nilecare/writer/writer-process.ts'
-import { Writer } from './nilecare/writer/writer.ts'
+import { Writer, type WriterReport } from './nilecare/writer/writer.ts'
 
 const skip = needsMariadb
 
@@ -50,21 +50,28 @@ test(
     })
     await writer.focus('lab')
 
-    await sleep(500)
+    await reported(writer, ({ commits, acrossServices }) => commits > 50 && acrossServices > 0)
     await source.run(...fence('lab_orders'), ...fence('lab_order_items'))
     await copyLab(source.url, target.url)
     await sleep(100)
+    await reported(writer, ({ refused }) => refused > 0)
+    const { commits } = await writer.report()
     lab = { kind: 'postgres', url: target.url }
-    await sleep(500)
+    await reported(writer, (now) => now.commits > commits + 50)
     const report = await writer.stop()
     const check = await writer.checkJournal()
 
     assert.deepEqual(check.problems, [])
     assert.equal(check.rows, report.rows)
-    assert.ok(report.refused > 0 && report.acrossServices > 0 && report.commits > 100)
     assert.ok((report.longestGaps['lab'] as number) >= 100)
   },
 )
+
+async function reported(writer: WriterProcess, isThere: (report: WriterReport) => boolean): Promise<void> {
+  for (const until = Date.now() + 60_000; Date.now() < until; await sleep(20))
+    if (isThere(await writer.report())) return
+  assert.fail(`not within a minute: ${JSON.stringify(await writer.report())}`)
+}
 
 test('Writer: notices a row that is lost, doubled, old or not its own', { skip }, async () => {
   await using source = await mariadbDatabase()

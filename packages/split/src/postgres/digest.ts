@@ -60,5 +60,6 @@ function valueText({ sql, cast }: LocalColumn, { sourceType }: MovedColumn, orig
 
 function ownText(sql: string, cast: string): string {
   if (cast === 'text' || cast === 'character varying') return shortened(sql)
-  return cast === 'bytea' ? `md5(${sql})` : sql
+  if (cast === 'bytea') return `md5(${sql})`
+  return cast === 'tsvector' || cast.endsWith('[]') ? `md5(${sql}::text)` : sql
 }
