@@ -53,7 +53,7 @@ export class LogWriter {
     if (changes.length === 0) return
     await this.#session.script('savepoint together')
     try {
-      for (const part of inManageableParts(changes, this.#cascades)) {
+      for (const part of splitAtCascades(changes, this.#cascades)) {
         if (!Array.isArray(part)) await this.#applyOne(part)
         else for (const group of coalesce(part)) await this.#applyGroup(group)
       }
@@ -110,13 +110,13 @@ export class LogWriter {
   }
 }
 
-/** Parts of some size that can be applied together, and between them the changes that other rows change with. */
-function inManageableParts(changes: readonly Change[], cascades: Cascades | undefined): (Change[] | Change)[] {
+/** Parts that can be applied together, and between them the changes that other rows change with. */
+function splitAtCascades(changes: readonly Change[], cascades: Cascades | undefined): (Change[] | Change)[] {
   const parts: (Change[] | Change)[] = []
   for (const change of changes) {
     const last = parts.at(-1)
     if (cascades?.concerns(change)) parts.push(change)
-    else if (Array.isArray(last) && last.length < atOnce.rows) last.push(change)
+    else if (Array.isArray(last)) last.push(change)
     else parts.push([change])
   }
   return parts
