@@ -4,6 +4,10 @@ import fc from 'fast-check'
 import { inParts } from './in-parts.ts'
 import type { Row } from './model.ts'
 
+function charactersOf(rows: readonly Row[]): number {
+  return rows.flat().reduce((sum, text) => sum + (text?.length ?? 0), 0)
+}
+
 void test('inParts: all rows in their order, in parts within both limits, or of one row', () => {
   const value = fc.option(fc.string({ maxLength: 30 }))
   fc.assert(
@@ -15,15 +19,14 @@ void test('inParts: all rows in their order, in parts within both limits, or of 
 
         assert.deepEqual(parts.flat(), rows)
         for (const part of parts) {
-          const characters = part.flat().reduce((sum, text) => sum + (text?.length ?? 0), 0)
           assert.ok(part.length > 0 && part.length <= limits.rows)
-          assert.ok(part.length === 1 || characters <= limits.characters)
+          assert.ok(part.length === 1 || charactersOf(part) <= limits.characters)
         }
         // no part could have taken the first row of the next
         parts.slice(1).forEach((part, at) => {
           const before = parts[at] as Row[]
-          const characters = [...before, part[0] as Row].flat().reduce((sum, text) => sum + (text?.length ?? 0), 0)
-          assert.ok(before.length === limits.rows || characters > limits.characters)
+          const more = [...before, part[0] as Row]
+          assert.ok(before.length === limits.rows || charactersOf(more) > limits.characters)
         })
       },
     ),

@@ -1,4 +1,4 @@
-import { isLongText, shortened } from '../types/long-values.ts'
+import { mayBeLong, shortened } from '../types/long-values.ts'
 import { nullMarks } from '../types/null-marks.ts'
 import { fraction } from '../types/source-type.ts'
 import type { LocalColumn } from './layout.ts'
@@ -47,8 +47,7 @@ export function digestText(column: LocalColumn): string {
   // the two servers shorten addresses in different ways
   if (family === 'inet') return `lower(hex(cast(${sql} as binary(${column.type.base === 'inet4' ? 4 : 16}))))`
   const text = utf8(column, sql)
-  if (column.target === 'json') return `md5(${text})`
-  return column.target === 'text' && isLongText(column.moved.sourceType) ? shortened(text) : text
+  return column.target !== 'jsonb' && mayBeLong(column.target, column.moved.sourceType) ? shortened(text) : text
 }
 
 /** Tells which values of a row are null, as PostgreSQL does for the same row. */

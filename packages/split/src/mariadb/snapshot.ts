@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Key, MovedTable, Position } from '../model.ts'
 import type { Digest, RangeDigest, RowDigest, Snapshot } from '../side.ts'
 import { jsonbText } from '../types/jsonb-text.ts'
+import { md5, shortenedText } from '../types/long-values.ts'
 import { digestText, neutralText, nullMarksOf } from './expressions.ts'
 import { KeyOrders } from './key-order.ts'
 import { inRange, orderBy, type KeyOrder } from './key-range.ts'
@@ -154,7 +155,7 @@ async function digestHere({ session, layout, after, upto, order }: Range): Promi
       if (rows++ > 0) hash.update(newline)
       values.forEach((value, at) => {
         if (value === null) return
-        hash.update(asJsonb[at] ? jsonbDigest(value) : value)
+        hash.update(asJsonb[at] ? jsonbDigestText(value) : value)
         if (at < values.length - 1) hash.update(separator)
       })
     },
@@ -178,7 +179,7 @@ async function digestEachRow({ session, layout, after, upto, order }: Range): Pr
         columns: values.slice(width).map((value, at) => {
           if (value === null) return ''
           if (!asJsonb[at]) return value.toString()
-          return md5(jsonbDigest(value))
+          return md5(jsonbDigestText(value))
         }),
       })
     },
@@ -186,10 +187,6 @@ async function digestEachRow({ session, layout, after, upto, order }: Range): Pr
   return rows
 }
 
-function jsonbDigest(value: Buffer): string {
-  return md5(jsonbText(value.toString()))
-}
-
-function md5(text: string): string {
-  return createHash('md5').update(text).digest('hex')
+function jsonbDigestText(value: Buffer): string {
+  return shortenedText(jsonbText(value.toString()))
 }

@@ -1,5 +1,5 @@
 import type { MovedColumn } from '../model.ts'
-import { isLongText, shortened } from '../types/long-values.ts'
+import { mayBeLong, shortened } from '../types/long-values.ts'
 import { doubleTextOnPostgres, inetTextOnPostgres } from '../types/postgres-digest-forms.ts'
 import { nullMarks } from '../types/null-marks.ts'
 import type { Layout, LocalColumn } from './layout.ts'
@@ -44,10 +44,8 @@ function nullable(column: LocalColumn, value: string): string {
 }
 
 function valueText({ sql, cast }: LocalColumn, { sourceType }: MovedColumn, origin: Origin): string {
-  // may be long, and to print them twice is dearer than the digest
-  if (['json', 'jsonb', 'xml'].includes(cast)) return `md5(${sql}::text)`
   if (origin === 'postgres') return ownText(sql, cast)
-  if (cast === 'text' && isLongText(sourceType)) return shortened(sql)
+  if (mayBeLong(cast, sourceType)) return shortened(`${sql}::text`)
   if (cast === 'boolean') return `${sql}::int`
   if (cast === 'bytea') return /blob/i.test(sourceType) ? `md5(${sql})` : `encode(${sql}, 'hex')`
   if (cast === 'real') return doubleTextOnPostgres(`${sql}::float8`)
@@ -59,7 +57,6 @@ function valueText({ sql, cast }: LocalColumn, { sourceType }: MovedColumn, orig
 }
 
 function ownText(sql: string, cast: string): string {
-  if (cast === 'text' || cast === 'character varying') return shortened(sql)
   if (cast === 'bytea') return `md5(${sql})`
-  return cast === 'tsvector' || cast.endsWith('[]') ? `md5(${sql}::text)` : sql
+  return /^(text|character varying|jsonb?|xml|tsvector|.*\[\])$/.test(cast) ? shortened(`${sql}::text`) : sql
 }

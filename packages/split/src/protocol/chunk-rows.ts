@@ -16,8 +16,9 @@ export interface TableSize {
 
 export async function readSizes(side: Side, tables: readonly MovedTable[]): Promise<TableSize[]> {
   const { tables: all } = await side.catalog()
+  const found = new Map(all.map((table) => [tableId(table), table]))
   return tables.map((table) => {
-    const { rows = 0, bytes = 0 } = all.find((found) => tableId(found) === tableId(table.source)) ?? {}
+    const { rows = 0, bytes = 0 } = found.get(tableId(table.source)) ?? {}
     return { table, rows, bytes }
   })
 }

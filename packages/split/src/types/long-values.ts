@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { parseSourceType } from './source-type.ts'
 
 /**
@@ -11,7 +12,17 @@ export function shortened(sql: string): string {
   return `case when octet_length(${sql}) > ${longValueBytes} then md5(${sql}) else ${sql} end`
 }
 
-/** A type of MariaDB or MySQL without a limit that the rows of a table share. */
-export function isLongText(sourceType: string): boolean {
-  return ['text', 'mediumtext', 'longtext'].includes(parseSourceType(sourceType).base)
+/** The same of a text that is here. */
+export function shortenedText(text: string): string {
+  return Buffer.byteLength(text) > longValueBytes ? md5(text) : text
+}
+
+export function md5(text: string): string {
+  return createHash('md5').update(text).digest('hex')
+}
+
+/** Of MariaDB's or MySQL's columns those without a limit that the rows of a table share. `type` is the one on PostgreSQL. */
+export function mayBeLong(type: string, sourceType: string): boolean {
+  if (type === 'json' || type === 'jsonb') return true
+  return type === 'text' && ['text', 'mediumtext', 'longtext'].includes(parseSourceType(sourceType).base)
 }
