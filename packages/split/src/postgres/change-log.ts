@@ -3,6 +3,7 @@ import type { Connection, Transaction } from '@imhotep/postgres'
 import type { MovedTable, Position } from '../model.ts'
 import { ChangeLogLostError, ChangeLogTablesError } from './errors.ts'
 import type { End } from './layout.ts'
+import { publish, publishedTables, unpublish } from './publication.ts'
 import { identifier, literal, qualified } from './sql-text.ts'
 
 /**
@@ -45,11 +46,9 @@ export async function openChangeLog(
   const wanted = tables.map((table) => qualified(table[end])).toSorted()
 
   if (published === null || (!slot && !isSame(published, wanted))) {
-    const list = wanted.length === 0 ? '' : `for table ${wanted.join(', ')}`
+    await publish(session, name, wanted)
     await session.script(
-      `begin; drop publication if exists ${identifier(name)};
-       create publication ${identifier(name)} ${list} with (publish_via_partition_root = true);
-       comment on publication ${identifier(name)} is 'changes for a move to a database of its own (imhotep split)'; commit`,
+      `comment on publication ${identifier(name)} is 'changes for a move to a database of its own (imhotep split)'`,
     )
   } else if (!isSame(published, wanted)) throw new ChangeLogTablesError(log)
   if (slot?.position && published !== null) return slot.position
@@ -72,7 +71,7 @@ export async function closeChangeLog(session: Connection, log: string): Promise<
      end $$`,
   )
   await session.script(`select pg_drop_replication_slot(slot_name) from pg_replication_slots where ${ofThisDatabase}`)
-  await session.script(`drop publication if exists ${identifier(name)}`)
+  await unpublish(session, name)
 }
 
 export interface Lag {
@@ -99,18 +98,6 @@ async function findSlot(session: Connection, name: string): Promise<SlotRow | un
     [name],
   )
   return slot
-}
-
-/** Null without a publication. Partitioned tables stand for their partitions. */
-async function publishedTables(session: Connection, name: string): Promise<string[] | null> {
-  const [row] = await session.query<{ tables: string[] | null }>(
-    `select (select array_agg(format('"%s"."%s"', replace(n.nspname, '"', '""'), replace(c.relname, '"', '""')))
-               from pg_publication_rel r join pg_class c on c.oid = r.prrelid join pg_namespace n on n.oid = c.relnamespace
-              where r.prpubid = p.oid) as tables
-       from pg_publication p where p.pubname = $1`,
-    [name],
-  )
-  return row ? (row.tables ?? []).toSorted() : null
 }
 
 function isSame(a: readonly string[], b: readonly string[]): boolean {

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describeTarget, type Connection } from '@imhotep/postgres'
 import type { TableName } from '../model.ts'
 import { ReadOnlyCopyError } from './errors.ts'
+import { publish, unpublish } from './publication.ts'
 import { withSession } from './session.ts'
 import { identifier, literal, qualified } from './sql-text.ts'
 
@@ -33,7 +34,7 @@ function nameOf({ ownerUrl, readerUrl }: ReadOnlyCopy): string {
 export async function makeReadOnlyCopy(copy: ReadOnlyCopy): Promise<void> {
   const name = nameOf(copy)
   await withSession(copy.ownerUrl, async (owner) => {
-    await publish(owner, name, copy.tables)
+    await publish(owner, name, copy.tables.map(qualified))
     // On one server the subscription would wait for its own transaction to end, were it to make the slot itself.
     await owner.query(
       `select pg_create_logical_replication_slot($1, 'pgoutput')
@@ -87,7 +88,7 @@ export async function dropReadOnlyCopy(copy: ReadOnlyCopy, options: { dropTables
     await owner.query('select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1', [
       name,
     ])
-    await owner.script(`drop publication if exists ${identifier(name)}`)
+    await unpublish(owner, name)
   })
 }
 
@@ -101,17 +102,6 @@ export async function readOnlyCopyLag(copy: ReadOnlyCopy): Promise<number | null
     )
     return row?.lag ?? null
   })
-}
-
-async function publish(owner: Connection, name: string, tables: readonly TableName[]): Promise<void> {
-  const list = tables.map(qualified).join(', ')
-  const [existing] = await owner.query('select from pg_publication where pubname = $1', [name])
-  if (existing) await owner.script(`alter publication ${identifier(name)} set table ${list}`)
-  else {
-    await owner.script(
-      `create publication ${identifier(name)} for table ${list} with (publish_via_partition_root = true)`,
-    )
-  }
 }
 
 /** Replication writes with the rights of the table's owner, who keeps them. */
