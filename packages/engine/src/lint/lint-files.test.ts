@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { applyEdits } from './apply-edits.ts'
 import { readExample } from './example.ts'
 import { lintFiles, type LintOptions } from './lint-files.ts'
 import { lintRules } from './rules/index.ts'
@@ -185,4 +186,90 @@ create foreign table sales (id bigint) server other;
 create view all_sales as select id from sales;`)
 
   assert.deepEqual(found, [])
+})
+
+test('lintFiles: a file that says both ways is judged as its way up, and its way down must reverse it', async () => {
+  const goose = `
+-- file: 001_wards.sql
+-- +goose Up
+create table wards (id bigint primary key);
+-- +goose Down
+drop table wards;
+-- file: 002_beds.sql
+-- +goose Up
+create table beds (id bigint primary key, ward bigint references wards (id));
+alter table wards add column name text;
+-- +goose Down
+drop table beds;
+-- file: 003_nurses.sql
+-- +goose Up
+create table nurses (id bigint primary key, ward bigint references wards (id));
+-- +goose Down
+drop table nurses;
+-- file: 003_rooms.sql
+-- +goose Up
+create table rooms (id bigint primary key);
+-- +goose Down
+drop table rooms;`
+
+  const found = await findingsOf(goose)
+
+  assert.deepEqual(found, [
+    'down-does-not-reverse 002_beds.sql:1 <- 002_beds.sql:1',
+    'version-collision 003_rooms.sql:1 <- 003_nurses.sql:1',
+  ])
+})
+
+test('lintFiles: code frames and fixes are of the file on disk, with both ways', async () => {
+  const up = "-- migrate:up\nalter table wards add constraint named check (name <> '')"
+  const down = '-- migrate:down\nalter table wards drop constraint named;\n'
+  const sources = [
+    { path: '001_a.sql', text: 'create table wards (id bigint primary key, name text);' },
+    { path: '002_b.sql', text: `${up};\n${down}` },
+  ]
+
+  const report = await lintFiles(sources, { rules: lintRules, since: '1' })
+
+  assert.equal(report.files, 2)
+  assert.equal(report.texts.get('002_b.sql'), sources[1]?.text)
+  const { text } = applyEdits(sources[1]?.text ?? '', report.edits.get('002_b.sql') ?? [])
+  assert.equal(text, `${up} not valid;\n${down}`)
+})
+
+test('lintFiles: pairs of files and folders of a version are read as one history', async () => {
+  const layouts = {
+    'golang-migrate, sqlx': ['1_a.up.sql', '1_a.down.sql', '2_b.up.sql', '2_b.down.sql'],
+    Hasura: [
+      'm/1700000000000_a/up.sql',
+      'm/1700000000000_a/down.sql',
+      'm/1700000000001_b/up.sql',
+      'm/1700000000001_b/down.sql',
+    ],
+    Diesel: [
+      '2026-01-01-000000_a/up.sql',
+      '2026-01-01-000000_a/down.sql',
+      '2026-01-02-000000_b/up.sql',
+      '2026-01-02-000000_b/down.sql',
+    ],
+  }
+  for (const [layout, [up1 = '', down1 = '', up2 = '', down2 = '']] of Object.entries(layouts)) {
+    const found = await findingsOf(`
+-- file: ${down1}
+drop table wards;
+-- file: ${up1}
+create table wards (id bigint primary key);
+-- file: ${down2}
+alter table wards drop column beds;
+-- file: ${up2}
+alter table wards add column rooms int;`)
+
+    assert.deepEqual(found, [`down-does-not-reverse ${down2}:1 <- ${up2}:1`], layout)
+  }
+  const prisma = `
+-- file: 20260101000000_b/migration.sql
+alter table wards add column rooms int;
+-- file: 20251231000000_a/migration.sql
+create table wards (id bigint primary key);
+alter table beds add column bed int;`
+  assert.deepEqual(await findingsOf(prisma), ['missing-object 20251231000000_a/migration.sql:2'])
 })

@@ -62,12 +62,12 @@ export async function lintFiles(sources: readonly LintSource[], options: LintOpt
   const ids = [...options.rules, ...(options.catalogRules ?? [])].map(({ id }) => id)
   const { findings, suppressed } = applySuppressions(files, found, ids)
   return {
-    files: files.length,
+    files: new Set(files.map(({ file }) => file)).size,
     statements: files.reduce((sum, file) => sum + file.statements.length, 0),
     findings: findings.toSorted(inOrderOf(files)),
     suppressed,
     ms: Math.round(performance.now() - started),
-    texts: new Map(files.map(({ file, text }) => [file, text])),
+    texts: new Map(files.map(({ file, whole }) => [file, whole])),
     edits: new Map([...judge.edits].filter(([file]) => !filled.has(file))),
   }
 }

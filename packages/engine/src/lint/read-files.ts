@@ -1,7 +1,14 @@
 import { basename } from 'node:path'
-import { compareVersions, isVersion, parseMigrationName, type MigrationName } from '../migrate/migration-file.ts'
+import {
+  compareVersions,
+  isVersion,
+  migrationFileName,
+  parseMigrationName,
+  type MigrationName,
+} from '../migrate/migration-file.ts'
 import { fillPlaceholders } from '../migrate/placeholders.ts'
 import { declaresNoTransaction } from '../migrate/transaction-mode.ts'
+import { upAndDown } from '../migrate/up-and-down.ts'
 import { parseSql } from '../parse/parse-sql.ts'
 import type { LintOptions } from './lint-files.ts'
 import type { LintedFile } from './rule.ts'
@@ -12,26 +19,38 @@ export interface LintSource {
   readonly text: string
 }
 
-/** Parses the files and puts them into the order in which they run: by version, then repeatable ones, then undo files. */
+/**
+ * Parses the files and puts them into the order in which they run: by version, then repeatable ones, then undo files. A file
+ * that says both ways is there twice.
+ */
 export async function readFiles(sources: readonly LintSource[], options: LintOptions): Promise<LintedFile[]> {
-  const named = sources.map((source) => ({ ...source, name: parseMigrationName(basename(source.path)) }))
+  const named = sources.flatMap((source) => waysOf(source, options))
   const ordered = named
     .filter((file) => !isCovered(file, named))
     .toSorted((a, b) => compareNames(a.name, b.name) || (a.path < b.path ? -1 : 1))
   const files: LintedFile[] = []
-  for (const [order, { path, text, name }] of ordered.entries()) {
-    const filled = fillPlaceholders(text, options.placeholders, basename(path))
-    const parsed = await parseSql(filled, path)
+  for (const [order, { path, text, whole, name, isFilled }] of ordered.entries()) {
+    const parsed = await parseSql(text, path)
     files.push({
       ...parsed,
+      whole,
       name,
       order,
       pending: isPending(path, name, options),
-      isFilled: filled !== text,
+      isFilled,
       transactional: !declaresNoTransaction(text),
     })
   }
   return files
+}
+
+function waysOf({ path, text }: LintSource, { placeholders }: LintOptions) {
+  const name = parseMigrationName(migrationFileName(path))
+  const whole = fillPlaceholders(text, placeholders, basename(path))
+  const { up, down } = upAndDown(whole)
+  const there = { path, text: up, whole, name, isFilled: whole !== text }
+  if (down === null || name === null) return [there]
+  return [there, { ...there, text: down, name: { ...name, kind: 'undo' as const } }]
 }
 
 /** A baseline file makes again what the versions make that it stands for: where they are there, they are looked at. */

@@ -49,6 +49,8 @@ export interface Moment {
 }
 
 export interface LintedFile extends ParsedFile {
+  /** The text with its other way, where the file on disk says both. */
+  readonly whole: string
   readonly name: MigrationName | null
   /** Place among the files, in the order in which they run. */
   readonly order: number
@@ -58,6 +60,11 @@ export interface LintedFile extends ParsedFile {
   readonly isFilled: boolean
   /** Runs as one transaction. */
   readonly transactional: boolean
+}
+
+/** True for the way down of a file that says both; what is wrong with the file's name is told of its way up. */
+export function isDownOfBoth({ name, text, whole }: LintedFile): boolean {
+  return name?.kind === 'undo' && text !== whole
 }
 
 /** What a rule yields. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { basename, dirname } from 'node:path'
 import type { KnexMigration } from './knex/knex-migration.ts'
 
 /** One file of a migration history. Its version is its identity; the file name may change. */
@@ -9,7 +10,7 @@ export interface MigrationFile {
   readonly name: string
   /** baseline: stands for all versions up to its own, for a database that has none yet. */
   readonly kind: 'versioned' | 'repeatable' | 'undo' | 'baseline'
-  /** File name, as messages and the history show it. */
+  /** File name (behind its folder's where that has the version), as messages and the history show it. */
   readonly file: string
   /** The file's text without a byte order mark. */
   readonly text: string
@@ -39,13 +40,25 @@ export type MigrationName = Pick<MigrationFile, 'version' | 'name' | 'kind'>
 /** The prefix of versioned files may be set to nothing: `20240229123000__x.sql`. */
 const FLYWAY_VERSIONED = /^([VUB]?)(\d+(?:[._]\d+)*)__(.+)\.sql$/
 const FLYWAY_REPEATABLE = /^R__(.+)\.sql$/
-const SEQUENTIAL = /^(\d+)_([^_].*)\.(?:sql|[cm]?[jt]s)$/
+const SEQUENTIAL = /^(\d+)_([^_/][^/]*?)(?:\.(up|down))?\.(?:sql|[cm]?[jt]s)$/
+/** A folder a version: Prisma and Drizzle (`20260101120000_x/migration.sql`), Hasura and Diesel (`2026-01-01-120000_x/up.sql`). */
+const FOLDER = /^(\d[\d-]*)_([^/]+)\/(migration|up|down)\.sql$/
 /** What Knex writes: `20260101120000_add_x.ts`; declarations are no programs. */
 const KNEX = /(?<!\.d)\.[cm]?[jt]s$/
 
 const KINDS: Record<string, MigrationName['kind']> = { U: 'undo', B: 'baseline' }
 
-/** Reads Flyway's (`V001__x.sql`, `V1.2__x.sql`, `001__x.sql`, `R__x.sql`, `U001__x.sql`, `B001__x.sql`) and sequential (`001_x.sql`, `001_x.ts`) names; null for others. */
+/** The part of a path by which a history knows a file: its name, and its folder's where that has the version. */
+export function migrationFileName(path: string): string {
+  const file = basename(path)
+  const withFolder = `${basename(dirname(path))}/${file}`
+  return FOLDER.test(withFolder) ? withFolder : file
+}
+
+/**
+ * Reads Flyway's (`V001__x.sql`, `V1.2__x.sql`, `001__x.sql`, `R__x.sql`, `U001__x.sql`, `B001__x.sql`), sequential
+ * (`001_x.sql`, `001_x.ts`, `001_x.up.sql`, `001_x.down.sql`) and folders' names (`001_x/migration.sql`); null for others.
+ */
 export function parseMigrationName(file: string): MigrationName | null {
   const flyway = FLYWAY_VERSIONED.exec(file)
   if (flyway) {
@@ -54,9 +67,9 @@ export function parseMigrationName(file: string): MigrationName | null {
   }
   const repeatable = FLYWAY_REPEATABLE.exec(file)
   if (repeatable) return { version: `R__${repeatable[1]}`, name: repeatable[1] ?? '', kind: 'repeatable' }
-  const sequential = SEQUENTIAL.exec(file)
-  if (sequential) return { version: sequential[1] ?? '', name: sequential[2] ?? '', kind: 'versioned' }
-  return null
+  const [, version, name = '', way] = SEQUENTIAL.exec(file) ?? FOLDER.exec(file) ?? []
+  if (version === undefined) return null
+  return { version: version.replaceAll('-', ''), name, kind: way === 'down' ? 'undo' : 'versioned' }
 }
 
 /** True for a JavaScript or TypeScript file. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { DuplicateVersionError, MigrationDirectoryError, MigrationEncodingError, MigrationNameError } from './errors.ts'
 import { sha256 } from './migration-file.ts'
@@ -10,7 +10,10 @@ import { historyOf, readHistory } from './read-history.ts'
 async function withDirectory(files: Record<string, string | Buffer>, work: (directory: string) => Promise<void>) {
   const directory = await mkdtemp(join(tmpdir(), 'imhotep-history-'))
   try {
-    for (const [name, content] of Object.entries(files)) await writeFile(join(directory, name), content)
+    for (const [name, content] of Object.entries(files)) {
+      await mkdir(dirname(join(directory, name)), { recursive: true })
+      await writeFile(join(directory, name), content)
+    }
     await work(directory)
   } finally {
     await rm(directory, { recursive: true })
@@ -78,4 +81,35 @@ test('historyOf: names both files of a version that is used twice, whatever the 
     },
   )
   assert.doesNotThrow(() => historyOf([none('V1__a.sql'), none('U1__a.sql'), none('R__1.sql')]))
+})
+
+test('readHistory: reads folders of a version, pairs of files, and files that say both ways', async () => {
+  const files = {
+    '01_a.up.sql': 'select 1',
+    '01_a.down.sql': 'select 2',
+    '02_b.sql': '-- migrate:up\nselect 3;\n-- migrate:down\nselect 4;\n',
+    '20260101000000_c/migration.sql': 'select 5',
+    '20260101000000_c/notes.sql': 'not read',
+    '2026-02-01-000000_d/up.sql': 'select 6',
+    '2026-02-01-000000_d/down.sql': 'select 7',
+    'old/03_e.sql': 'not read',
+  }
+
+  await withDirectory(files, async (directory) => {
+    const history = await readHistory(directory)
+
+    assert.deepEqual(
+      history.map(({ version, name, kind, file, text }) => [version, name, kind, file, /select \d/.exec(text)?.[0]]),
+      [
+        ['01', 'a', 'versioned', '01_a.up.sql', 'select 1'],
+        ['02', 'b', 'versioned', '02_b.sql', 'select 3'],
+        ['20260101000000', 'c', 'versioned', '20260101000000_c/migration.sql', 'select 5'],
+        ['20260201000000', 'd', 'versioned', '2026-02-01-000000_d/up.sql', 'select 6'],
+        ['01', 'a', 'undo', '01_a.down.sql', 'select 2'],
+        ['02', 'b', 'undo', '02_b.sql', 'select 4'],
+        ['20260201000000', 'd', 'undo', '2026-02-01-000000_d/down.sql', 'select 7'],
+      ],
+    )
+    assert.deepEqual(history[1]?.checksum, sha256(files['02_b.sql']))
+  })
 })

@@ -6,10 +6,12 @@ import {
   canonicalVersion,
   compareVersions,
   isKnexFile,
+  migrationFileName,
   parseMigrationName,
   sha256,
   type MigrationFile,
 } from './migration-file.ts'
+import { upAndDown } from './up-and-down.ts'
 
 /** A migration given as text instead of a file on disk. */
 export interface MigrationSource {
@@ -19,8 +21,8 @@ export interface MigrationSource {
 }
 
 /**
- * Reads the migration files of a directory (not of its sub-directories): versioned files in version order, then
- * repeatable files by name, then undo files. Knex files (`.js`, `.ts`) are planned: their text is the SQL that they send.
+ * Reads the migration files of a directory (of its sub-directories only those that are named like a version): versioned files in
+ * version order, then repeatable files by name, then undo files. A file that says both ways is two. Knex files (`.js`, `.ts`) are planned: their text is the SQL that they send.
  * @throws KnexMissingError, KnexLoadError, MigrationDirectoryError, MigrationNameError, DuplicateVersionError, MigrationEncodingError
  */
 export async function readHistory(directory: string): Promise<MigrationFile[]> {
@@ -50,9 +52,19 @@ async function migrationFiles(directory: string): Promise<string[]> {
   } catch (cause) {
     throw new MigrationDirectoryError(directory, { cause })
   }
+  const folders = entries.filter((entry) => entry.isDirectory())
+  const inside = await Promise.all(folders.map(({ name }) => filesOfFolder(directory, name)))
   return entries
     .filter((entry) => !entry.isDirectory() && (entry.name.endsWith('.sql') || isKnexFile(entry.name)))
     .map((entry) => entry.name)
+    .concat(...inside)
+}
+
+/** Those of a folder that has a version. */
+async function filesOfFolder(directory: string, folder: string): Promise<string[]> {
+  if (!/^\d/.test(folder)) return []
+  const names = await readdir(join(directory, folder))
+  return names.map((name) => `${folder}/${name}`).filter((name) => parseMigrationName(name) !== null)
 }
 
 interface FileBytes {
@@ -61,10 +73,12 @@ interface FileBytes {
 }
 
 function orderFiles(sources: readonly FileBytes[]): MigrationFile[] {
-  const badNames = sources.map(({ path }) => basename(path)).filter((name) => parseMigrationName(name) === null)
+  const badNames = sources
+    .map(({ path }) => migrationFileName(path))
+    .filter((name) => parseMigrationName(name) === null)
   if (badNames.length > 0) throw new MigrationNameError(badNames.toSorted())
 
-  const files = sources.map(toMigrationFile).toSorted(compareFiles)
+  const files = sources.flatMap(toMigrationFiles).toSorted(compareFiles)
   for (let n = 1; n < files.length; n++) {
     const [before, file] = [files[n - 1], files[n]]
     if (before && file && compareFiles(before, file) === 0) {
@@ -74,11 +88,15 @@ function orderFiles(sources: readonly FileBytes[]): MigrationFile[] {
   return files
 }
 
-function toMigrationFile({ path, bytes }: FileBytes): MigrationFile {
-  const file = basename(path)
+/** One, or two of a file that says both ways. */
+function toMigrationFiles({ path, bytes }: FileBytes): MigrationFile[] {
+  const file = migrationFileName(path)
   const name = parseMigrationName(file)
   if (!name) throw new MigrationNameError([file])
-  return { ...name, file, text: decode(bytes, file), checksum: sha256(bytes) }
+  const { up, down } = upAndDown(decode(bytes, file))
+  const checksum = sha256(bytes)
+  const there: MigrationFile = { ...name, file, text: up, checksum }
+  return down === null ? [there] : [there, { ...name, kind: 'undo', file, text: down, checksum }]
 }
 
 function decode(bytes: Buffer, file: string): string {

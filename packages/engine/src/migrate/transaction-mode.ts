@@ -12,6 +12,9 @@ export interface TransactionMode {
 }
 
 const DECLARED = /^\s*--\s*imhotep:no-transaction\b/
+/** How goose, sql-migrate and dbmate say it. */
+const DECLARED_ELSEWHERE =
+  /^--[ \t]*(?:\+goose[ \t]+no[ \t]+transaction|\+migrate[ \t]+(?:up|down)[ \t]+notransaction|migrate:(?:up|down)\b.*\btransaction:false)\b/im
 
 /**
  * Decides whether a file runs as one transaction.
@@ -23,9 +26,9 @@ export function transactionMode({ file, text, statements }: ParsedFile): Transac
   return { ...wrapped, transactional: !declaresNoTransaction(text) && !needsStatements(wrapped.statements) }
 }
 
-/** Whether the first line of a file declares that it runs without a transaction. */
+/** Whether a file declares, ours in its first line, that it runs without a transaction. */
 export function declaresNoTransaction(text: string): boolean {
-  return DECLARED.test(text)
+  return DECLARED.test(text) || DECLARED_ELSEWHERE.test(text)
 }
 
 /** True for a statement that PostgreSQL refuses inside a transaction block. */

@@ -134,3 +134,37 @@ test('undoMigrations: takes the first version back as well, and leaves what some
   assert.deepEqual([...catalog.tables.keys()], ['core.schema_migrations', 'other.t'])
   assert.deepEqual([...catalog.schemas.keys()], ['core', 'other', 'public'])
 })
+
+test('undoMigrations: files that say both ways go there and back, without a transaction where they say so', async () => {
+  await using database = await emptyDatabase()
+  const { url } = database
+  const files = [
+    { path: '001_wards.sql', text: '-- +goose Up\ncreate table wards (name text);\n-- +goose Down\ndrop table wards;\n' },
+    {
+      path: '002_names.sql',
+      text: '-- migrate:up transaction:false\ncreate index concurrently names on wards (name);\n-- migrate:down\ndrop index names;\n',
+    },
+    {
+      path: '003_beds.sql',
+      text: '-- Up Migration\ncreate table beds (id int primary key);\n-- Down Migration\ndrop table beds;\n',
+    },
+  ]
+  await applyMigrations(url, { files })
+  const latest = await readLive(url)
+  assert.deepEqual([...latest.tables.keys()], ['core.schema_migrations', 'public.beds', 'public.wards'])
+
+  const { steps } = await undo(url, { files, to: '001' })
+  const back = await readLive(url)
+  await applyMigrations(url, { files })
+
+  assert.deepEqual(
+    steps.map(({ version, how }) => [version, how]),
+    [
+      ['003', 'undo file'],
+      ['002', 'undo file'],
+    ],
+  )
+  assert.deepEqual([...back.tables.keys()], ['core.schema_migrations', 'public.wards'])
+  assert.equal(back.tables.get('public.wards')?.indexes.size, 0)
+  assert.deepEqual(compareCatalogs(latest, await readLive(url)), [])
+})

@@ -233,8 +233,7 @@ export class Writer {
     if (trouble === 'conflict') this.#counts.conflicts += 1
     if (trouble === 'lost') this.#counts.connectionsLost += 1
     if (trouble !== 'conflict') for (const service of services) this.#routes.delete(service)
-    // also after a refusal: the transaction is open
-    if (place) await sessions.close(place)
+    if (place && !(trouble === 'moved' && (await sessions.rollBack(place)))) await sessions.close(place)
     await sleep(trouble === 'lost' ? 20 : 2)
   }
 
@@ -257,6 +256,16 @@ class Sessions {
     const client = await openClient(place)
     this.#open.set(place.url, client)
     return client
+  }
+
+  /** Whether the session can be used on. */
+  async rollBack(place: Location): Promise<boolean> {
+    try {
+      await this.#open.get(place.url)?.query('rollback')
+      return true
+    } catch {
+      return false
+    }
   }
 
   async close(place: Location): Promise<void> {

@@ -1,5 +1,5 @@
 import { canonicalVersion } from '../../../migrate/migration-file.ts'
-import type { LintRule } from '../../rule.ts'
+import { isDownOfBoth, type LintRule } from '../../rule.ts'
 
 export const versionCollision: LintRule = {
   id: 'version-collision',
@@ -8,7 +8,7 @@ export const versionCollision: LintRule = {
   effect: 'Tools refuse the history, or run one of the two files and take the other for applied.',
   instead: 'Give the newer file the next free version.',
   *checkFile(file, { history }) {
-    if (!file.name) return
+    if (!file.name || isDownOfBoth(file)) return
     const { kind } = file.name
     const version = canonicalVersion(file.name.version)
     const first = history.files.find(({ name }) => name?.kind === kind && canonicalVersion(name.version) === version)

@@ -1,5 +1,5 @@
-import { basename } from 'node:path'
-import type { LintRule } from '../../rule.ts'
+import { migrationFileName } from '../../../migrate/migration-file.ts'
+import { isDownOfBoth, type LintRule } from '../../rule.ts'
 
 export const versionMalformed: LintRule = {
   id: 'version-malformed',
@@ -9,8 +9,8 @@ export const versionMalformed: LintRule = {
   instead:
     'Name it V<version>__<what>.sql or <number>_<what>.sql; a time stamp is year, month, day, hour, minute, second.',
   *checkFile(file, { history }) {
-    if (!history.complete) return
-    const name = basename(file.file)
+    if (!history.complete || isDownOfBoth(file)) return
+    const name = migrationFileName(file.file)
     if (!file.name) yield { object: null, message: `no version can be read from '${name}'` }
     else if (looksLikeTime(file.name.version) && !isTime(file.name.version))
       yield { object: null, message: `version ${file.name.version} is a time stamp, but not of any day` }
