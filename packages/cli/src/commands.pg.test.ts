@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -274,6 +274,23 @@ test('imhotep status: the first line names host, database and environment', asyn
   const [first] = stdout.split('\n')
   const { host, pathname } = new URL(demo.url)
   assert.equal(first, `imhotep status: ${host}, database ${pathname.slice(1)}, environment development`)
+})
+
+test('imhotep up: a history of another schema is applied, and the error says which commands are for it', async () => {
+  await using database = await emptyDatabase()
+  const directory = mkdtempSync(join(tmpdir(), 'imhotep-others-'))
+  mkdirSync(join(directory, 'db/migration'), { recursive: true })
+  writeFileSync(join(directory, 'imhotep.config.json'), '{ "migrations": "db/migration" }')
+  writeFileSync(join(directory, 'db/migration/001_wards.sql'), 'create table wards (id int)')
+
+  const { code, stderr } = await runCli(['up'], { cwd: directory, env: { DATABASE_URL: database.url } })
+
+  rmSync(directory, { recursive: true })
+  assert.equal(code, 1)
+  assert.match(stderr, /imhotep migrate, status[^]*code: IMH_SCHEMA_NOT_OURS/)
+  const db = connect(database.url)
+  assert.deepEqual(await db.query('select * from wards'), [])
+  await db.close()
 })
 
 test('imhotep up: refuses a database that is in use and carries no marker, and changes nothing', async () => {

@@ -54,6 +54,19 @@ export class EnvironmentUnknownError extends ImhotepError {
   }
 }
 
+/** `up` was asked for a history that makes another schema than Imhotep's. */
+export class SchemaNotOursError extends ImhotepError {
+  readonly code = 'IMH_SCHEMA_NOT_OURS'
+  constructor(migrations: string) {
+    super(
+      `the migrations of '${migrations}' are applied, but they do not make Imhotep's own schema, which up seeds and verifies`,
+      {
+        hint: 'a history of your own needs no up: imhotep migrate, status, lint, undo; a project with the schema is made by imhotep init',
+      },
+    )
+  }
+}
+
 /** Data would have been removed without anybody having agreed to it. */
 export class DestroyRefusedError extends ImhotepError {
   readonly code = 'IMH_DESTROY_REFUSED'

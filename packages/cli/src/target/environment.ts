@@ -13,6 +13,14 @@ export async function readEnvironment(db: Transaction): Promise<string | null> {
   return longName(row?.environment ?? null)
 }
 
+/** Whether the schema is there by which a database says what it is for. */
+export async function canBeMarked(db: Transaction): Promise<boolean> {
+  const [row] = await db.query<{ can: boolean }>(
+    `select to_regprocedure('core.set_environment(text)') is not null as can`,
+  )
+  return row?.can === true
+}
+
 /** Marks the database; the database refuses a second, different mark. */
 export async function markEnvironment(db: Transaction, environment: string): Promise<void> {
   await db.query('select core.set_environment($1)', [environment])

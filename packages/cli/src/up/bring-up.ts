@@ -11,12 +11,12 @@ import {
   type VerifyReport,
 } from '@imhotep/engine'
 import { connect, type Database } from '@imhotep/postgres'
-import { EnvironmentMismatchError, EnvironmentUnknownError } from '../errors.ts'
+import { EnvironmentMismatchError, EnvironmentUnknownError, SchemaNotOursError } from '../errors.ts'
 import { count } from '../output/page.ts'
 import type { Project } from '../project/project.ts'
 import { readSelectedModules } from '../project/selected-modules.ts'
 import { applicationUrl, ensureApplicationLogin } from '../target/application-login.ts'
-import { hasTenants, markEnvironment, readEnvironment } from '../target/environment.ts'
+import { canBeMarked, hasTenants, markEnvironment, readEnvironment } from '../target/environment.ts'
 import { toTarget } from '../target/open-target.ts'
 import type { Target } from '../target/target.ts'
 import { takeInventory, type ModuleInventory } from './inventory.ts'
@@ -67,6 +67,7 @@ export async function bringUp(project: Project, options: BringUpOptions): Promis
     const reading = readModules(project, isNew)
     reading.catch(() => undefined) // told below, unless the migrations fail
     await migrate(url, project, options, steps)
+    if (!(await canBeMarked(db))) throw new SchemaNotOursError(project.migrations)
     const modules = await reading
     await steps.run(
       'environment',
