@@ -10,7 +10,7 @@ export function inParts<T>(
   let part: T[] = []
   let characters = 0
   for (const item of items) {
-    const length = rowOf(item).reduce((sum, value) => sum + (value?.length ?? 0), 0)
+    const length = charactersOf(rowOf(item))
     if (part.length > 0 && (part.length >= limits.rows || characters + length > limits.characters)) {
       parts.push(part)
       part = []
@@ -21,4 +21,8 @@ export function inParts<T>(
   }
   if (part.length > 0) parts.push(part)
   return parts
+}
+
+export function charactersOf(row: Row): number {
+  return row.reduce<number>((sum, value) => sum + (value?.length ?? 0), 0)
 }

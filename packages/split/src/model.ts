@@ -127,5 +127,10 @@ export interface LogTransaction {
   readonly position: Position
   /** By the source's clock. */
   readonly committedAt: Date
-  readonly changes: readonly Change[]
+  readonly changes: Changes
+}
+
+/** In the order in which they were made. */
+export interface Changes extends Iterable<Change> {
+  readonly length: number
 }

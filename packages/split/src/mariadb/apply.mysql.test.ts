@@ -118,6 +118,26 @@ void test('apply: a change that is refused takes everything back and shows no va
   assert.equal(await side.applied('log'), null)
 })
 
+void test(
+  'apply: what is refused in a late part of a transaction takes back the parts before it',
+  options,
+  async () => {
+    await using source = await mariadbDatabase('create table a (id int primary key, code varchar(9) unique)')
+    const table = (await mapDatabase(source.url)).tables[0] as MovedTable
+    await using side = closing(await openMariadbSide(source.url))
+    const inserts = Array.from({ length: 21_000 }, (_, at): Change => {
+      return { table, kind: 'insert', row: [String(at), `c${at}`] }
+    })
+    const twice: Change = { table, kind: 'insert', row: ['21000', 'c0'] }
+
+    await assert.rejects(side.apply('log', [transaction('0/1', ...inserts, twice)]), { code: 'IMH_SPLIT_APPLY' })
+    assert.deepEqual(await read(source, 'select count(*) from a'), [['0']])
+    await side.apply('log', [transaction('0/1', ...inserts)])
+
+    assert.deepEqual(await read(source, 'select count(*), max(id) from a'), [['21000', '20999']])
+  },
+)
+
 void test('apply: keeps zero dates, zero keys and wrong labels that the table held before', options, async () => {
   await using source = await mariadbDatabase(
     `set session sql_mode = 'NO_AUTO_VALUE_ON_ZERO'`,
@@ -145,7 +165,7 @@ void test('readLog: passes over what apply wrote, and gives what others write', 
   const end = await side.position()
   const rows: unknown[] = []
   for await (const { position, changes } of side.readLog('forward', from, tables, AbortSignal.timeout(10_000))) {
-    rows.push(...changes.map(({ row }) => row))
+    rows.push(...[...changes].map(({ row }) => row))
     if (side.comparePositions(position, end) >= 0) break
   }
 

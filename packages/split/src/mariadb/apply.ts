@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { inParts } from '../in-parts.ts'
 import type { Change, Key, LogTransaction, MovedTable, Position, Row } from '../model.ts'
 import { oneAtATime } from '../one-at-a-time.ts'
+import { inBatches, tablesOf } from '../packed-changes.ts'
 import { appliedTable, prepareBookkeeping } from './bookkeeping.ts'
 import { ApplyRefusedError, MariadbConnectError, RowTooLongError } from './errors.ts'
 import { readLayouts, type Layout, type LocalColumn } from './layout.ts'
@@ -43,14 +44,15 @@ export class Applier {
   async #applyNow(log: string, transactions: readonly LogTransaction[]): Promise<void> {
     const position = transactions.at(-1)?.position
     if (position === undefined) return
-    const changes = transactions.flatMap((transaction) => transaction.changes)
     for (let attempt = 1; ; attempt++) {
       const session = await (this.#session ??= this.#open())
       try {
-        await this.#learn(session, changes)
+        await this.#learn(session, tablesOf(transactions))
         await session.run('start transaction')
         await markApplied(session, log, position)
-        await applyChanges(session, changes, (table) => this.#layouts.get(table) as Layout)
+        for (const batch of inBatches(transactions)) {
+          await applyChanges(session, batch, (table) => this.#layouts.get(table) as Layout)
+        }
         await session.run('commit')
         return
       } catch (error) {
@@ -74,8 +76,8 @@ export class Applier {
     return withinPacket(session, Number(await session.value('select @@max_allowed_packet')))
   }
 
-  async #learn(session: Session, changes: readonly Change[]): Promise<void> {
-    const unknown = [...new Set(changes.map(({ table }) => table))].filter((table) => !this.#layouts.has(table))
+  async #learn(session: Session, tables: ReadonlySet<MovedTable>): Promise<void> {
+    const unknown = [...tables].filter((table) => !this.#layouts.has(table))
     for (const [table, layout] of await readLayouts(session, unknown)) this.#layouts.set(table, layout)
   }
 

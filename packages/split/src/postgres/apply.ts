@@ -1,6 +1,7 @@
 import { DatabaseError, type Connection } from '@imhotep/postgres'
 import { inParts } from '../in-parts.ts'
 import type { Change, Key, LogTransaction, MovedTable, Position, Row } from '../model.ts'
+import { inBatches, tablesOf } from '../packed-changes.ts'
 import { prepareBookkeeping } from './bookkeeping.ts'
 import type { Cascades } from './cascade.ts'
 import { coalesce, keyOfRow, type Outcome, type TableOutcomes } from './coalesce.ts'
@@ -31,9 +32,8 @@ export class LogWriter {
   async apply(log: string, transactions: readonly LogTransaction[]): Promise<void> {
     const last = transactions.at(-1)
     if (!last) return
-    const changes = transactions.flatMap((transaction) => transaction.changes)
     // Before the transaction: an error in it tells of the rows.
-    for (const table of new Set(changes.map(({ table }) => table))) await this.#layoutOf(table)
+    for (const table of tablesOf(transactions)) await this.#layoutOf(table)
     await inTransaction(
       this.#session,
       async () => {
@@ -42,16 +42,19 @@ export class LogWriter {
            on conflict (log) do update set position = excluded.position, applied_at = now()`,
           [log, last.position],
         )
-        await this.#applyTogether(changes)
+        let savepoint = 'savepoint together'
+        for (const batch of inBatches(transactions)) {
+          await this.#session.script(savepoint)
+          await this.#applyTogether(batch)
+          savepoint = 'release savepoint together; savepoint together'
+        }
       },
       'begin; set local session_replication_role = replica',
     )
   }
 
-  /** Many rows a statement; when that meets a conflict, change by change as it was done over there. */
+  /** Many rows a statement; when that meets a conflict, change by change as it was done over there. Behind a savepoint. */
   async #applyTogether(changes: readonly Change[]): Promise<void> {
-    if (changes.length === 0) return
-    await this.#session.script('savepoint together')
     try {
       for (const part of splitAtCascades(changes, this.#cascades)) {
         if (!Array.isArray(part)) await this.#applyOne(part)

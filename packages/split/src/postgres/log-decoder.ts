@@ -1,4 +1,5 @@
 import type { Change, Key, LogTransaction, MovedTable, TableName, Value } from '../model.ts'
+import { PackedChanges } from '../packed-changes.ts'
 import { ChangeWithoutKeyError, MovedTableAlteredError } from './errors.ts'
 import type { End } from './layout.ts'
 import { numberToLsn } from './lsn.ts'
@@ -21,7 +22,7 @@ export class LogDecoder {
   readonly #tables: ReadonlyMap<string, MovedTable>
   readonly #end: End
   readonly #mappings = new Map<number, Mapping | null>()
-  #changes: Change[] = []
+  #changes = new PackedChanges()
   #committedAt = new Date(0)
   #isOurs = false
 
@@ -35,7 +36,7 @@ export class LogDecoder {
     const message = decodeMessage(buffer)
     switch (message.kind) {
       case 'begin':
-        this.#changes = []
+        this.#changes = new PackedChanges()
         this.#committedAt = message.committedAt
         this.#isOurs = false
         return undefined

@@ -44,10 +44,10 @@ async function follow(names: readonly string[], sql: string): Promise<Change[]> 
   await two.target.apply(log, transactions)
   await two.source.closeLog(log)
   assert.deepEqual(await digestOf(two.target, tables), await digestOf(two.source, tables))
-  return transactions.flatMap(({ changes }) => changes)
+  return transactions.flatMap(({ changes }) => [...changes])
 }
 
-const told = (changes: readonly Change[]) => changes.map(({ kind, key, row }) => [kind, key?.join(), row?.slice()])
+const told = (changes: Iterable<Change>) => [...changes].map(({ kind, key, row }) => [kind, key?.join(), row?.slice()])
 
 test('log: a row of every type arrives as COPY writes it, and both sides digest it the same', async () => {
   const changes = await follow(['types'], typesRows)
@@ -130,6 +130,30 @@ test('log: unique values that change places are applied one by one', async () =>
   ])
 })
 
+test('log: a transaction of many changes is applied as one, in parts', async () => {
+  await follow(['items'], `insert into items (id, code, body) values (51, 'v', repeat('long', 5000)), (52, 'w', null)`)
+
+  const changes = await follow(
+    ['items'],
+    `begin; insert into items (id, n) select g, 1 from generate_series(100001, 120500) g;
+     update items set n = 2 where id between 100001 and 100050;
+     delete from items where id > 101000;
+     update items set code = 't' where id = 51; update items set code = 'v' where id = 52; update items set code = 'w' where id = 51;
+     commit`,
+  )
+
+  assert.equal(changes.length, 20_500 + 50 + 19_500 + 3)
+  const rows = await two.serviceDb.query(
+    `select id, code, n, length(body) as length from items where id in (51, 52, 100050, 101000, 101001) order by id`,
+  )
+  assert.deepEqual(rows, [
+    { id: 51, code: 'w', n: 0, length: 20_000 },
+    { id: 52, code: 'v', n: 0, length: null },
+    { id: 100_050, code: null, n: 2, length: null },
+    { id: 101_000, code: null, n: 1, length: null },
+  ])
+})
+
 test('log: truncate empties the table before what is written behind it', async () => {
   const changes = await follow(
     ['pairs', 'items'],
@@ -190,7 +214,7 @@ test('log: what is applied to the other side does not come back, what clients wr
   const there = await readUpToNow(two.source, forward, start, tables)
 
   const inserted = (transactions: typeof back) =>
-    transactions.flatMap(({ changes }) => changes.map(({ row }) => row?.[0]))
+    transactions.flatMap(({ changes }) => [...changes].map(({ row }) => row?.[0]))
   assert.deepEqual([inserted(back), inserted(there)], [['2'], ['1']])
   assert.deepEqual(await digestOf(two.target, tables), await digestOf(two.source, tables))
   await two.source.closeLog(forward)

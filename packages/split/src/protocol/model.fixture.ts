@@ -97,7 +97,7 @@ export function modelSide(server: ModelServer, process: ModelProcess): ServiceDa
     apply: (log, transactions) =>
       process.call(() => {
         server.commit(
-          transactions.flatMap(({ changes }) => changes),
+          transactions.flatMap(({ changes }) => [...changes]),
           true,
         )
         server.applied.set(log, (transactions.at(-1) as LogTransaction).position)

@@ -40,7 +40,7 @@ async function changesOf(
   const from = await endOfLog(source)
   await source.run(...statements)
   const read = await readBetween(source, tables, from, await endOfLog(source))
-  return read.flatMap(({ changes }) => changes)
+  return read.flatMap(({ changes }) => [...changes])
 }
 
 /** Columns that differ, by key and name. */
@@ -229,7 +229,7 @@ void test(
     const read = await readBetween(source, tables, from, await endOfLog(source))
 
     const shown = read.map(({ changes }) =>
-      changes.map(
+      [...changes].map(
         ({ kind, table, key, row }) => `${kind} ${table.source.name} ${key?.join() ?? ''}>${row?.join() ?? ''}`,
       ),
     )
@@ -261,8 +261,8 @@ void test('readLog: goes on from any of its positions without loss or repetition
     if (at === 10) break
     const rest = await readBetween(source, tables, position, end)
     assert.deepEqual(
-      rest.map(({ changes }) => changes[0]?.row),
-      all.slice(at + 1).map(({ changes }) => changes[0]?.row),
+      rest.map(({ changes }) => [...changes][0]?.row),
+      all.slice(at + 1).map(({ changes }) => [...changes][0]?.row),
     )
   }
 })

@@ -1,4 +1,5 @@
-import type { Change, LogTransaction, MovedTable, Position, TableName } from '../../model.ts'
+import type { LogTransaction, MovedTable, Position, TableName } from '../../model.ts'
+import { PackedChanges } from '../../packed-changes.ts'
 import type { LogReader } from '../../side.ts'
 import { appliedTable } from '../bookkeeping.ts'
 import { BinlogLostError, BinlogUnreadableError, SourceTableChangedError } from '../errors.ts'
@@ -95,7 +96,7 @@ class Assembler {
   readonly #emit: (transaction: LogTransaction) => void
   /** By the number that the log gives a table; null for one that is not moved, true for our own bookkeeping. */
   readonly #tables = new Map<number, LoggedTable | null | true>()
-  #changes: Change[] = []
+  #changes = new PackedChanges()
   /** The transaction was written by `apply`. */
   #isOwn = false
   #lastSign = 0
@@ -236,7 +237,7 @@ class Assembler {
   }
 
   #forget(): void {
-    this.#changes = []
+    this.#changes = new PackedChanges()
     this.#isOwn = false
   }
 }
