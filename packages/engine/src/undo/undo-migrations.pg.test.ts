@@ -139,7 +139,10 @@ test('undoMigrations: files that say both ways go there and back, without a tran
   await using database = await emptyDatabase()
   const { url } = database
   const files = [
-    { path: '001_wards.sql', text: '-- +goose Up\ncreate table wards (name text);\n-- +goose Down\ndrop table wards;\n' },
+    {
+      path: '001_wards.sql',
+      text: '-- +goose Up\ncreate table wards (name text);\n-- +goose Down\ndrop table wards;\n',
+    },
     {
       path: '002_names.sql',
       text: '-- migrate:up transaction:false\ncreate index concurrently names on wards (name);\n-- migrate:down\ndrop index names;\n',
