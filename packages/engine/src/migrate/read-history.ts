@@ -64,7 +64,7 @@ async function migrationFiles(directory: string): Promise<string[]> {
 async function filesOfFolder(directory: string, folder: string): Promise<string[]> {
   if (!/^\d/.test(folder)) return []
   const names = await readdir(join(directory, folder))
-  return names.map((name) => `${folder}/${name}`).filter((name) => parseMigrationName(name) !== null)
+  return names.map((name) => `${folder}/${name}`).filter((name) => migrationFileName(name) === name)
 }
 
 interface FileBytes {
