@@ -63,6 +63,14 @@ export class ChangeLogLostError extends ImhotepError {
   }
 }
 
+/** A table that must not be published as it is. */
+export class UnpublishableTableError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_REPLICA_IDENTITY'
+  constructor({ message, hint }: { readonly message: string; readonly hint: string }) {
+    super(message, { hint })
+  }
+}
+
 /** The log exists already, for other tables. */
 export class ChangeLogTablesError extends ImhotepError {
   readonly code = 'IMH_SPLIT_LOG_TABLES'

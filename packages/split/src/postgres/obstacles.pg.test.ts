@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { emptyDatabase, type TestDatabase } from '../../../../tests/support/database.ts'
 import { runOn } from '../../../../tests/support/logical-server.ts'
+import { testVersion } from '../../../../tests/support/server.ts'
 import { openPostgresSide } from './open-postgres-side.ts'
 import { movedTables, twoDatabases, type TwoDatabases } from './two-databases.fixture.ts'
 
@@ -14,6 +15,14 @@ before(async () => {
      create table half (a int not null, b int not null, c oid);
      create table parent (id int primary key); create table heir (primary key (id)) inherits (parent);
      create table bare (id int primary key); alter table bare replica identity nothing;
+     create table deferred (id int primary key deferrable);
+     create table parts (id int not null) partition by range (id); create table parts_1 partition of parts default;
+     alter table parts_1 replica identity full;
+     create table mixed (id int primary key) partition by range (id); create table mixed_1 partition of mixed default;
+     alter table mixed_1 replica identity nothing;
+     create table computed (a int, id int generated always as (a + 1) stored primary key);
+     create table counted (id int not null, a int, b int generated always as (a + 1) stored);
+     alter table counted replica identity full;
      create table watched (id int primary key);
      create schema elsewhere; create table elsewhere.t (id int primary key);
      create view seen as select id from good;
@@ -37,7 +46,8 @@ test('obstacles: a table that can go has none', async () => {
 
 test('obstacles: names everything that keeps tables, each with a way out', async () => {
   await runOn(two.shared.url, 'select lo_create(0)')
-  const tables = two.tables.map((table) => (table.source.name === 'half' ? { ...table, key: ['a', 'b'] } : table))
+  const declared: Readonly<Record<string, string[]>> = { half: ['a', 'b'], parts: ['id'], counted: ['id'] }
+  const tables = two.tables.map((table) => ({ ...table, key: declared[table.source.name] ?? table.key }))
   const missing = { source: { schema: 'public', name: 'none' }, target: { schema: 'public', name: 'none' } }
 
   const found = await two.source.obstacles([...tables, { ...missing, columns: [], key: ['id'] }])
@@ -48,7 +58,12 @@ test('obstacles: names everything that keeps tables, each with a way out', async
     'IMH_SPLIT_LARGE_OBJECTS public.half',
     'IMH_SPLIT_NO_KEY public.keyless',
     'IMH_SPLIT_REPLICA_IDENTITY public.bare',
+    'IMH_SPLIT_REPLICA_IDENTITY public.computed',
+    ...(testVersion() < 18 ? [] : ['IMH_SPLIT_REPLICA_IDENTITY public.counted']),
+    'IMH_SPLIT_REPLICA_IDENTITY public.deferred',
     'IMH_SPLIT_REPLICA_IDENTITY public.half',
+    'IMH_SPLIT_REPLICA_IDENTITY public.mixed_1',
+    'IMH_SPLIT_REPLICA_IDENTITY public.parts',
     'IMH_SPLIT_TABLE_MISSING public.none',
     'IMH_SPLIT_TRIGGER public.watched',
     'IMH_SPLIT_UNLOGGED public.scratch',

@@ -1,6 +1,7 @@
 import type { Database } from '@imhotep/postgres'
 import type { MovedTable } from '../model.ts'
 import type { Obstacle } from '../side.ts'
+import { readIdentities, whyUnpublishable, type Identity } from './identity.ts'
 import type { End } from './layout.ts'
 import { qualified } from './sql-text.ts'
 
@@ -23,9 +24,6 @@ interface TableRow {
   readonly kind: string
   readonly persistence: string
   readonly inherits: boolean
-  readonly identity: string
-  /** Sorted. */
-  readonly identityColumns: string[]
   readonly largeObjects: boolean
   readonly nullableKey: boolean
   readonly alwaysTriggers: string[]
@@ -44,12 +42,6 @@ const tablesQuery = `
   select w.name as table, c.oid is not null as found, c.relkind::text as kind, c.relpersistence::text as persistence,
          exists (select from pg_inherits i where i.inhrelid = c.oid) and not c.relispartition
            or c.relkind = 'r' and exists (select from pg_inherits i where i.inhparent = c.oid) as inherits,
-         c.relreplident::text as identity,
-         coalesce((select array_agg(a.attname::text order by a.attname::text) from pg_index x
-             join pg_attribute a on a.attrelid = c.oid and a.attnum = any (x.indkey[0:x.indnkeyatts - 1])
-            where x.indrelid = c.oid
-              and case c.relreplident when 'd' then x.indisprimary when 'i' then x.indisreplident else false end),
-           '{}') as "identityColumns",
          exists (select from pg_attribute a join pg_type t on t.oid = a.atttypid
                   where a.attrelid = c.oid and not a.attisdropped and a.attnum > 0 and t.typname in ('oid', 'lo'))
            and exists (select from pg_largeobject_metadata) as "largeObjects",
@@ -63,16 +55,21 @@ const tablesQuery = `
 
 /** See `Side.obstacles`. */
 export async function findObstacles(db: Database, tables: readonly MovedTable[], end: End): Promise<Obstacle[]> {
-  const [[server], rows] = await Promise.all([
+  const names = tables.map((table) => qualified(table[end]))
+  const [[server], rows, identities] = await Promise.all([
     db.query<ServerRow>(serverQuery),
-    db.query<TableRow>(tablesQuery, [
-      tables.map((table) => qualified(table[end])),
-      tables.map(({ key }) => JSON.stringify(key)),
-    ]),
+    db.query<TableRow>(tablesQuery, [names, tables.map(({ key }) => JSON.stringify(key))]),
+    readIdentities(db, names),
   ])
   return [
     ...(server ? serverObstacles(server) : []),
     ...tables.flatMap((table, at) => tableObstacles(table, rows[at] as TableRow, end)),
+    ...tables.flatMap((table, at) =>
+      identityObstacles(
+        table,
+        identities.filter((identity) => identity.table === names[at]),
+      ),
+    ),
   ]
 }
 
@@ -161,22 +158,33 @@ function tableObstacles(table: MovedTable, row: TableRow, end: End): Obstacle[] 
       `${shown} has no primary key`,
       `add one, or declare it in the owner map: ${name}: { key: [..] }`,
     )
-  } else {
-    if (row.nullableKey) {
-      add(
-        'IMH_SPLIT_NULLABLE_KEY',
-        `a key column of ${shown} may be null`,
-        `run: alter table ${shown} alter column .. set not null`,
-      )
-    }
-    const key = table.key.toSorted().join()
-    if (row.identity !== 'f' && row.identityColumns.join() !== key) {
-      add(
-        'IMH_SPLIT_REPLICA_IDENTITY',
-        `the log of ${shown} does not tell the key (${table.key.join(', ')}) of a changed row`,
-        `run: alter table ${shown} replica identity full`,
-      )
-    }
+  } else if (row.nullableKey) {
+    add(
+      'IMH_SPLIT_NULLABLE_KEY',
+      `a key column of ${shown} may be null`,
+      `run: alter table ${shown} alter column .. set not null`,
+    )
   }
   return found
+}
+
+/** Of a table without any key that alone is told. */
+function identityObstacles({ key, columns }: MovedTable, identities: readonly Identity[]): Obstacle[] {
+  if (key.length === 0) return []
+  const wanted = key.toSorted().join()
+  return identities.flatMap((identity) => {
+    const unpublishable = whyUnpublishable(identity)
+    if (unpublishable) return [{ code: 'IMH_SPLIT_REPLICA_IDENTITY', ...unpublishable }]
+    const isTold = ['full', 'later'].includes(identity.kind)
+      ? key.every((name) => columns.some((column) => column.name === name))
+      : identity.columns.join() === wanted
+    if (isTold) return []
+    return [
+      {
+        code: 'IMH_SPLIT_REPLICA_IDENTITY',
+        message: `the log of ${identity.member} does not tell the key (${key.join(', ')}) of a changed row`,
+        hint: `run: alter table ${identity.member} replica identity full`,
+      },
+    ]
+  })
 }

@@ -1,12 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Connection } from '@imhotep/postgres'
+import { UnpublishableTableError } from './errors.ts'
+import { readIdentities, whyUnpublishable } from './identity.ts'
 import { identifier } from './sql-text.ts'
 
 /** A transaction that is still open after that is idle: its statement is past the look that could fail. */
 const maxWaitMs = 5_000
 
-/** Makes the publication, or has the one that is there publish these tables (qualified, quoted names) and no others. */
+/**
+ * Makes the publication, or has the one that is there publish these tables (qualified, quoted names) and no others.
+ * @throws UnpublishableTableError instead of taking from clients the right to change rows
+ */
 export async function publish(session: Connection, name: string, tables: readonly string[]): Promise<void> {
+  for (const identity of await readIdentities(session, tables)) {
+    const why = whyUnpublishable(identity)
+    if (why) throw new UnpublishableTableError(why)
+  }
   const publication = identifier(name)
   const published = await publishedTables(session, name)
   if (published === null) {
@@ -54,7 +63,9 @@ async function publishNothing(session: Connection, name: string, published: read
 async function writersOf(session: Connection, tables: readonly string[]): Promise<string[]> {
   const rows = await session.query<{ transaction: string }>(
     `select distinct l.virtualtransaction as transaction
-       from unnest($1::text[]) t, pg_partition_tree(to_regclass(t)) p join pg_locks l on l.relation = p.relid
+       from unnest($1::text[]) t
+       cross join lateral (select to_regclass(t)::oid as oid union select relid::oid from pg_partition_tree(to_regclass(t))) m
+       join pg_locks l on l.relation = m.oid
       where l.database = (select oid from pg_database where datname = current_database())
         and l.mode = 'RowExclusiveLock' and l.virtualtransaction <> '-1/0'`,
     [tables],
