@@ -116,6 +116,46 @@ test(
   },
 )
 
+test(
+  'workLooseKeys: children that are parents themselves take theirs along, whichever database is asked first',
+  { skip: needsMariadb },
+  async () => {
+    await using here = await world()
+    const [orders, notes] = here.keys as [LooseKey, LooseKey]
+    const ofNotes = { ...notes.child, columns: ['id'] }
+    const keys: LooseKey[] = [
+      { ...notes, onDelete: 'delete' },
+      { ...orders, name: 'orders_note', parent: ofNotes },
+    ]
+    await here.ends['auth']?.watch(here.users, ['id'])
+    await here.ends['notes']?.watch(ofNotes.own, ['id'])
+    await here.session.run('delete from users where id <= 5')
+
+    const result = await workLooseKeys(keys, here.looseWorld, signal)
+
+    assert.deepEqual(result, { keys: 5 + 5, rows: 5 + 15 })
+  },
+)
+
+test('workLooseKeys: ends where somebody deletes all the time', { skip: needsMariadb }, async () => {
+  await using here = await world()
+  const auth = here.ends['auth'] as LooseEnd
+  await auth.watch(here.users, ['id'])
+  await here.session.run('delete from users where id = 1')
+  let deletions = 1
+  const busy: LooseEnd = {
+    ...auth,
+    forget: async (ids) => {
+      await auth.forget(ids)
+      if (deletions < 20) await here.session.run(`delete from users where id = ${++deletions}`)
+    },
+  }
+
+  await workLooseKeys(here.keys, { ...here.looseWorld, ends: [busy] }, signal)
+
+  assert.ok(deletions < 20, `${deletions} users were deleted before it ended`)
+})
+
 test('findLooseOrphans: counts the keys that lead nowhere', { skip: needsMariadb }, async () => {
   await using here = await world()
   await here.session.run('delete from users where id in (3, 2999)')

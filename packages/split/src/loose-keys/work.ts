@@ -29,17 +29,31 @@ export async function workLooseKeys(
 ): Promise<WorkResult> {
   let settled = 0
   let rows = 0
+  // What is deleted here may be the parent of others, at most as often as there are keys.
+  for (let round = 0; round <= keys.length; round++) {
+    const done = await settleDeleted(keys, world, signal)
+    settled += done.keys
+    rows += done.rows
+    if (done.rows === 0) break
+  }
+  return { keys: settled, rows }
+}
+
+/** What is deleted meanwhile is for the next time: where somebody always deletes, this would never end. */
+async function settleDeleted(keys: readonly LooseKey[], world: LooseWorld, signal: AbortSignal): Promise<WorkResult> {
+  let settled = 0
+  let rows = 0
   for (const end of world.ends) {
-    for (;;) {
+    for (let found = batch; found === batch;) {
       signal.throwIfAborted()
       const deleted = await end.deleted(batch)
-      if (deleted.length === 0) break
+      found = deleted.length
       for (const table of new Set(deleted.map((key) => key.table))) {
         const ofTable = deleted.filter((key) => key.table === table)
         const concerned = keys.filter(({ parent }) => isNamed(parent, table))
         rows += await settleChildren(concerned, ofTable, world, signal)
       }
-      await end.forget(deleted.map(({ id }) => id))
+      if (found > 0) await end.forget(deleted.map(({ id }) => id))
       settled += deleted.length
     }
   }

@@ -138,6 +138,22 @@ test('Projections: what is changed while others are told is told as well', async
   assert.deepEqual(await keptOf(lab), { [first]: 'active on', [second]: 'active on' })
 })
 
+test('Projections: telling ends where somebody writes all the time', async () => {
+  await using three = await threeDatabases()
+  const { shared, lab, projections } = three
+  await projections.tell()
+  const people = [await hire(shared)]
+  three.atStates = async () => {
+    if (people.length < 20) people.push(await hire(shared))
+  }
+
+  await projections.tell()
+
+  const told = Object.keys(await keptOf(lab))
+  assert.ok(told.includes(people[0] as string))
+  assert.ok(people.length < 20, `${people.length} people were hired before it ended`)
+})
+
 test('Projections: a service whose tables are made meanwhile is told what is forgotten behind it', async () => {
   await using three = await threeDatabases()
   const { shared, lab, states, projections } = three

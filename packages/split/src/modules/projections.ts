@@ -45,7 +45,7 @@ export class Projections {
   }
 
   /**
-   * Tells services what others changed since the last time, and returns how many of the kept rows that changed. Where
+   * Tells services what others changed from the last time until now, and returns how many of the kept rows that changed. Where
    * changes were not remembered it looks at everything.
    */
   async tell(): Promise<number> {
@@ -59,6 +59,8 @@ export class Projections {
         else if (changed.length === 0) break
         rows += await this.#look(home.owners, changed ? { changed } : {})
         if (changed) await forgetRows(db, changed)
+        // What is changed meanwhile is for the next time: where somebody always writes, this would never end.
+        if (changed && changed.length < batch) break
       }
     }
     return rows
