@@ -85,7 +85,7 @@ async function withoutFence(session: Connection, tables: readonly string[]): Pro
   return rows.map(({ table }) => table)
 }
 
-/** It steps back by itself, but only after longer than we wait for a lock. */
+/** Clients stand still: it goes at once, also one against wraparound, which does not step back by itself. */
 async function cancelAutovacuum(session: Connection, table: string): Promise<void> {
   await session.query(
     `select pg_cancel_backend(a.pid) from pg_stat_activity a join pg_locks l on l.pid = a.pid

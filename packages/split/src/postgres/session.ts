@@ -62,6 +62,9 @@ export async function inTransaction<T>(session: Connection, work: () => Promise<
   }
 }
 
+/** An autovacuum steps back from a table when somebody has waited for as long as `deadlock_timeout`: well within ours. */
+const shortLocks = `set local lock_timeout = '200ms'; set local deadlock_timeout = '50ms'`
+
 /**
  * Runs a transaction that locks tables, again and again until it gets them: whoever waits for a lock keeps everybody
  * behind waiting as well, so each attempt waits only for a moment.
@@ -74,7 +77,7 @@ export async function withShortLocks<T>(
   const deadline = Date.now() + seconds * 1000
   for (;;) {
     try {
-      return await inTransaction(session, work, `${begin}; set local lock_timeout = '200ms'`)
+      return await inTransaction(session, work, `${begin}; ${shortLocks}`)
     } catch (error) {
       if (!(error instanceof DatabaseError) || !['55P03', '40P01'].includes(error.sqlstate)) throw error
       if (Date.now() > deadline) throw new TableBusyError(seconds, { cause: error })
