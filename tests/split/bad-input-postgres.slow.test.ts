@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { ImhotepError } from '@imhotep/base'
 import { connect } from '@imhotep/postgres'
 import { cancel, NotReadyError, run, Split, type ObstacleCode } from '@imhotep/split'
@@ -213,3 +214,52 @@ test('run: Ctrl-C in the middle of the copy stops it, and the next run goes on f
   assert.equal(entry.state, 'reversible')
   assert.deepEqual([verification?.equal, verification?.rows], [true, 1000])
 })
+
+test('switch: clients are let in again when the last changes do not arrive in time', async () => {
+  await using here = await world()
+  await here.split.makePlan(here.mapFile)
+  const move = await (await here.again({ options: { maxGapSeconds: 1 } })).moveOf(here.lab)
+  await run(move, 'verified')
+  const service = connect(server.url(here.labDatabase))
+  const holder = await service.dedicated()
+  const fence = move.source.fence.bind(move.source)
+  let isFenced = false
+  Object.assign(move.source, {
+    fence: async (...args: Parameters<typeof fence>) => {
+      await holder.script('begin; lock table orders')
+      await runOn(here.shared, `update orders set note = 'last' where id = 1`)
+      const last = await fence(...args)
+      isFenced = true
+      return last
+    },
+  })
+
+  const switching = run(move, 'reversible')
+  switching.catch(() => undefined)
+  await untilTrue(() => isFenced)
+  await untilTrue(() =>
+    runOn(here.shared, `update orders set note = 'let in' where id = 2`).then(
+      () => true,
+      (error: { sqlstate?: string }) => {
+        assert.equal(error.sqlstate, 'IMH01')
+        return false
+      },
+    ),
+  )
+  await holder.script('rollback')
+
+  await assert.rejects(switching, stop('IMH_SPLIT_DRAIN', /within 1 s; clients are let in again/))
+  Object.assign(move.source, { fence })
+  const { entry, reverse } = await run(move, 'reversible')
+  await reverse?.stop()
+  const notes = await service.query('select note from orders where id < 3 order by id')
+  assert.deepEqual([entry.state, notes], ['reversible', [{ note: 'last' }, { note: 'let in' }]])
+  await holder.release()
+  await service.close()
+})
+
+async function untilTrue(isTrue: () => boolean | Promise<boolean>): Promise<void> {
+  for (const deadline = Date.now() + 60_000; !(await isTrue()); await sleep(20)) {
+    assert.ok(Date.now() < deadline, 'it did not come true')
+  }
+}

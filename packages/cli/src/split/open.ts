@@ -14,6 +14,7 @@ export async function withSplit<T>(context: Context, work: (split: Split, target
     envDirectory: resolve(cwd, options.text('env') ?? 'services'),
     options: {
       ...(options.text('maxWait') !== undefined && { maxWaitSeconds: positive(options.text('maxWait'), '--max-wait') }),
+      ...(options.text('maxGap') !== undefined && { maxGapSeconds: positive(options.text('maxGap'), '--max-gap') }),
       ...(options.text('chunk') !== undefined && { chunkRows: positive(options.text('chunk'), '--chunk') }),
     },
     signal,

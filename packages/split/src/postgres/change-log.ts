@@ -4,6 +4,7 @@ import type { MovedTable, Position } from '../model.ts'
 import { ChangeLogLostError, ChangeLogTablesError } from './errors.ts'
 import type { End } from './layout.ts'
 import { publish, publishedTables, unpublish } from './publication.ts'
+import { createSlot } from './slot.ts'
 import { identifier, literal, qualified } from './sql-text.ts'
 
 /**
@@ -30,7 +31,7 @@ interface SlotRow {
 /**
  * Makes publication and slot unless they are there, and returns where the log begins. The publication comes first: a slot
  * sees the catalog as it was, so what is published must be known before.
- * @throws ChangeLogLostError, ChangeLogTablesError
+ * @throws ChangeLogLostError, ChangeLogTablesError, WritersBusyError
  */
 export async function openChangeLog(
   session: Connection,
@@ -54,11 +55,7 @@ export async function openChangeLog(
   if (slot?.position && published !== null) return slot.position
 
   if (slot) await session.script(`select pg_drop_replication_slot(${literal(name)})`)
-  const [made] = await session.query<{ position: string }>(
-    `select lsn::text as position from pg_create_logical_replication_slot($1, 'pgoutput')`,
-    [name],
-  )
-  return made?.position as Position
+  return createSlot(session, name)
 }
 
 /** Drops slot and publication; a reader that is still there loses its connection. */

@@ -44,9 +44,11 @@ export class TableBusyError extends ImhotepError {
 export class WritersBusyError extends ImhotepError {
   readonly code = 'IMH_SPLIT_LONG_TRANSACTION'
   override readonly exitCode = 2
-  constructor(seconds: number) {
-    super(`a transaction that writes has not ended within ${seconds} s`, {
-      hint: 'end it (select pid, xact_start, query from pg_stat_activity where backend_xid is not null order by xact_start) and run it again',
+  constructor(seconds: number, writers: readonly string[], options: ErrorOptions = {}) {
+    const who = writers.length === 0 ? 'a transaction that writes' : writers.slice(0, 3).join(', ')
+    super(`${who} has not ended within ${seconds} s`, {
+      ...options,
+      hint: 'wait for it or end it (pg_terminate_backend, rollback prepared), then run this again: it goes on from here',
     })
   }
 }

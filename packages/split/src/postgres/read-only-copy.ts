@@ -5,6 +5,7 @@ import type { TableName } from '../model.ts'
 import { ReadOnlyCopyError } from './errors.ts'
 import { publish, unpublish } from './publication.ts'
 import { withSession } from './session.ts'
+import { createSlot } from './slot.ts'
 import { identifier, literal, qualified } from './sql-text.ts'
 
 export interface ReadOnlyCopy {
@@ -36,11 +37,8 @@ export async function makeReadOnlyCopy(copy: ReadOnlyCopy): Promise<void> {
   await withSession(copy.ownerUrl, async (owner) => {
     await publish(owner, name, copy.tables.map(qualified))
     // On one server the subscription would wait for its own transaction to end, were it to make the slot itself.
-    await owner.query(
-      `select pg_create_logical_replication_slot($1, 'pgoutput')
-        where not exists (select from pg_replication_slots where slot_name = $1)`,
-      [name],
-    )
+    const slots = await owner.query('select from pg_replication_slots where slot_name = $1', [name])
+    if (slots.length === 0) await createSlot(owner, name)
   })
   await withSession(copy.readerUrl, async (reader) => {
     await closeForWriters(reader, copy.tables)

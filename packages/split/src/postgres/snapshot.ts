@@ -10,6 +10,7 @@ import { WritersBusyError } from './errors.ts'
 import { inRange, orderBy } from './key-range.ts'
 import { readLayout, type End, type Layout } from './layout.ts'
 import { openSession, sessionSettings } from './session.ts'
+import { maxWaitSeconds, writersSince } from './slot.ts'
 import { SnapshotSessions } from './snapshot-sessions.ts'
 
 export interface SnapshotOptions {
@@ -17,9 +18,6 @@ export interface SnapshotOptions {
   readonly origin: Origin
   readonly exact: boolean
 }
-
-/** How long a long transaction may keep an exact snapshot from being made. */
-const maxWaitSeconds = 60
 
 const beginSnapshot = 'begin isolation level repeatable read read only'
 
@@ -78,7 +76,7 @@ async function beginExact(url: string, reader: Connection): Promise<Position> {
     const made = replication.run(`CREATE_REPLICATION_SLOT ${name} TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT`)
     made.catch(() => undefined)
     const slot = await Promise.race([made, sleep(maxWaitSeconds * 1000, undefined, { ref: false })])
-    if (slot === undefined) throw new WritersBusyError(maxWaitSeconds)
+    if (slot === undefined) throw new WritersBusyError(maxWaitSeconds, await writersSince(reader, maxWaitSeconds))
     await reader.script(`${beginSnapshot}; set transaction snapshot '${String(slot[0]?.['snapshot_name'])}'`)
     return String(slot[0]?.['consistent_point'])
   } finally {

@@ -2,8 +2,9 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { WrongStateError } from '../ledger/errors.ts'
 import type { ServiceEntry } from '../ledger/ledger.ts'
 import type { Side } from '../side.ts'
+import type { Position } from '../model.ts'
 import { Applier } from './applier.ts'
-import { LagError } from './errors.ts'
+import { DrainError, LagError } from './errors.ts'
 import { allTables, forwardLog, reverseLog, type Move } from './move.ts'
 
 /** A side that is caught up within this time is close enough to stop clients for. */
@@ -48,6 +49,12 @@ export async function catchUp(move: Move, applier: Applier, from: Side): Promise
     if (!(await isWithin(applier.waitFor(position), deadline - asked))) throw new LagError(move.service, maxWaitSeconds)
     if (Date.now() - asked < closeEnoughMs) return
   }
+}
+
+/** Waits until everything up to where clients were stopped is applied. */
+export async function drain(move: Move, applier: Applier, last: Position): Promise<void> {
+  const { maxGapSeconds } = move.options
+  if (!(await isWithin(applier.waitFor(last), maxGapSeconds * 1000))) throw new DrainError(move.service, maxGapSeconds)
 }
 
 async function isWithin(promise: Promise<void>, ms: number): Promise<boolean> {

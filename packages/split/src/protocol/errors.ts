@@ -48,6 +48,16 @@ export class LagError extends ImhotepError {
   }
 }
 
+/** The last changes did not arrive while clients stood still. */
+export class DrainError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_DRAIN'
+  constructor(service: string, seconds: number) {
+    super(`${service}: the last changes did not arrive within ${seconds} s; clients are let in again where they were`, {
+      hint: 'see what holds the receiving tables or server (pg_locks, pg_stat_activity), then run it again; --max-gap waits longer',
+    })
+  }
+}
+
 /** Rows of the service's database point nowhere. */
 export class OrphansError extends ImhotepError {
   readonly code = 'IMH_SPLIT_ORPHANS'

@@ -63,13 +63,21 @@ export interface MoveOptions {
   readonly chunkRows: number
   /** How long a move waits for the receiving side to catch up. */
   readonly maxWaitSeconds: number
+  /** How long clients may stand still for the last changes to arrive; after that they are let in again where they were. */
+  readonly maxGapSeconds: number
   /** Room between the greatest value in use and the next one that the service's database hands out. */
   readonly sequenceGap: number
   /** A source that answers slower than this many times its usual is given a rest; 0: never. */
   readonly throttle: number
 }
 
-export const defaultOptions: MoveOptions = { chunkRows: 20_000, maxWaitSeconds: 600, sequenceGap: 1_000, throttle: 4 }
+export const defaultOptions: MoveOptions = {
+  chunkRows: 20_000,
+  maxWaitSeconds: 600,
+  maxGapSeconds: 30,
+  sequenceGap: 1_000,
+  throttle: 4,
+}
 
 /** What is copied, followed and compared on the way there. */
 export function allTables({ tables, reference, common }: Move): readonly MovedTable[] {

@@ -1,7 +1,7 @@
 import { WrongStateError } from '../ledger/errors.ts'
 import type { ServiceEntry } from '../ledger/ledger.ts'
 import type { Applier } from './applier.ts'
-import { catchUp } from './appliers.ts'
+import { catchUp, drain } from './appliers.ts'
 import { StaleVerificationError } from './errors.ts'
 import { forwardLog, reverseLog, writableTables, type Move } from './move.ts'
 import { checkFingerprints } from './way-there.ts'
@@ -42,7 +42,7 @@ export async function switchOver(move: Move, armed: ServiceEntry, applier: Appli
   let entry = await move.ledger.advance(armed, 'fenced')
   try {
     const last = await move.source.fence(move.service, move.tables)
-    await applier.waitFor(last)
+    await drain(move, applier, last)
     await move.target.advanceSequences(move.tables, move.options.sequenceGap)
     entry = await move.ledger.advance(entry, 'drained')
     // The point of no return: whatever fails from here on is completed forward.

@@ -3,7 +3,7 @@ import { isAtRest, serves } from '../ledger/states.ts'
 import { WrongStateError } from '../ledger/errors.ts'
 import type { TableName } from '../model.ts'
 import type { Applier } from './applier.ts'
-import { catchUp } from './appliers.ts'
+import { catchUp, drain } from './appliers.ts'
 import { forwardLog, reverseLog, writableTables, type Move } from './move.ts'
 
 /** Ends a move that did not switch: the shared database serves on as if nothing had been. */
@@ -26,7 +26,7 @@ export async function revert(move: Move, entry: ServiceEntry, applier: Applier):
   let reverting = await move.ledger.advance(entry, 'reverting')
   try {
     const last = await move.target.fence(move.service, writableTables(move))
-    await applier.waitFor(last)
+    await drain(move, applier, last)
     await move.returnCommon()
     await move.source.advanceSequences(move.tables, move.options.sequenceGap)
     reverting = await move.ledger.advance(reverting, 'reverted')

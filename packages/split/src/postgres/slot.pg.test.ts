@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { connect } from '@imhotep/postgres'
+import { logicalDatabase } from '../../../../tests/support/logical-server.ts'
+import { WritersBusyError } from './errors.ts'
+import { withSession } from './session.ts'
+import { createSlot } from './slot.ts'
+
+test('createSlot: names who has not ended, leaves nothing, and succeeds when they have', async () => {
+  await using shared = await logicalDatabase('slots')
+  const db = connect(shared.url)
+  const slots = () => db.query('select from pg_replication_slots where slot_name = $1', [shared.name])
+  await db.query('create table visits (id int)')
+  const client = await db.dedicated()
+  await client.script('begin; insert into visits values (1)')
+  const [{ pid } = { pid: 0 }] = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
+
+  await withSession(shared.url, async (session) => {
+    await assert.rejects(createSlot(session, shared.name, 1), (error: unknown) => {
+      assert.ok(error instanceof WritersBusyError)
+      assert.match(
+        error.message,
+        new RegExp(`^pid ${pid} \\(\\w+ in ${shared.name}, since [0-9:]+\\) has not ended within 1 s$`),
+      )
+      return true
+    })
+    assert.equal((await slots()).length, 0)
+    await client.script('commit; begin; insert into visits values (2)')
+    await client.script(`prepare transaction '${shared.name}'`)
+    await assert.rejects(createSlot(session, shared.name, 1), new RegExp(`prepared transaction ${shared.name}`))
+    await client.script(`rollback prepared '${shared.name}'`)
+
+    assert.match(await createSlot(session, shared.name, 1), /^[0-9A-F]+\/[0-9A-F]+$/)
+
+    assert.deepEqual(await session.query('show statement_timeout'), [{ statement_timeout: '0' }])
+  })
+  await client.release()
+  await db.close()
+})

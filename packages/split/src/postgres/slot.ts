@@ -1,0 +1,44 @@
+import { DatabaseError, type Connection, type Transaction } from '@imhotep/postgres'
+import type { Position } from '../model.ts'
+import { WritersBusyError } from './errors.ts'
+
+/** How long a long transaction may keep a place in the log from being found. */
+export const maxWaitSeconds = 60
+
+/**
+ * Makes a slot and returns where it begins: behind all transactions that write now, in whatever database of the server, for
+ * which the server waits.
+ * @throws WritersBusyError when one of them does not end; no slot is left then
+ */
+export async function createSlot(session: Connection, name: string, seconds = maxWaitSeconds): Promise<Position> {
+  await session.script(`set statement_timeout = '${seconds}s'`)
+  try {
+    const [made] = await session.query<{ position: string }>(
+      `select lsn::text as position from pg_create_logical_replication_slot($1, 'pgoutput')`,
+      [name],
+    )
+    return made?.position as Position
+  } catch (error) {
+    if (error instanceof DatabaseError && error.sqlstate === '57014') {
+      throw new WritersBusyError(seconds, await writersSince(session, seconds), { cause: error })
+    }
+    throw error
+  } finally {
+    await session.script('set statement_timeout = 0')
+  }
+}
+
+/** Who has been writing for so long: sessions, and transactions that were prepared and left. */
+export async function writersSince(db: Transaction, seconds: number): Promise<string[]> {
+  const rows = await db.query<{ who: string }>(
+    `select format('pid %s (%s in %s, since %s)', pid, usename, datname, to_char(xact_start, 'HH24:MI:SS')) as who,
+            xact_start as since
+       from pg_stat_activity where backend_xid is not null and pid <> pg_backend_pid() and xact_start < clock_timestamp() - $1::interval
+     union all
+     select format('prepared transaction %s (%s in %s, since %s)', gid, owner, database, to_char(prepared, 'HH24:MI:SS')), prepared
+       from pg_prepared_xacts where prepared < clock_timestamp() - $1::interval
+      order by since`,
+    [`${seconds} s`],
+  )
+  return rows.map(({ who }) => who)
+}
