@@ -26,6 +26,10 @@ export const migrate = defineCommand<MigrateData>({
     },
     { flags: '--trust-knex', description: "take out of the history what Knex's table does not have" },
     {
+      flags: '--ignore-other-tools',
+      description: 'also where Flyway, goose, Prisma or another tool has applied other files with these versions',
+    },
+    {
       flags: '--baseline <version>',
       description: 'record everything up to this version as applied, without running it',
     },
@@ -52,6 +56,7 @@ export const migrate = defineCommand<MigrateData>({
         to: context.options.text('to'),
         outOfOrder: context.options.flag('outOfOrder'),
         allOrNothing: context.options.flag('allOrNothing'),
+        ignoreOtherTools: context.options.flag('ignoreOtherTools'),
         keepKnex: context.options.flag('keepKnex'),
         trustKnex: context.options.flag('trustKnex'),
         lockTimeoutMs: lockTimeout(context),

@@ -22,6 +22,7 @@ import {
   type MigrationSession,
   type SessionOptions,
 } from './migration-session.ts'
+import { refuseAppliedByOthers } from './other-tools.ts'
 import { prepareFiles, type PreparedFile } from './prepare-files.ts'
 import { historyOf, readHistory, type MigrationSource } from './read-history.ts'
 import { runStatements } from './run-statements.ts'
@@ -40,6 +41,8 @@ export interface MigrateOptions extends HistorySource, SessionOptions, KnexOptio
   readonly dryRun?: boolean | undefined
   /** Also applies files that are older than the newest applied one, when they touch nothing in common. */
   readonly outOfOrder?: boolean | undefined
+  /** Also where another tool has a history of files with these versions: it is of other files. */
+  readonly ignoreOtherTools?: boolean | undefined
   /** All pending files in one transaction. */
   readonly allOrNothing?: boolean | undefined
   /** Values of `${name}` in the files; without any, `${` has no meaning. */
@@ -125,6 +128,7 @@ async function pendingFiles(
   rows: readonly HistoryRow[],
   options: MigrateOptions,
 ): Promise<Pending> {
+  if (rows.length === 0 && !options.ignoreOtherTools) await refuseAppliedByOthers(connection, files)
   // A baseline behind `to` would leave out what is asked for.
   const wanted = files.filter((file) => file.kind !== 'baseline' || isUpTo(file, options.to))
   const whole = compareHistory(wanted, rows)

@@ -258,6 +258,24 @@ export class BaselineRefusedError extends ImhotepError {
   }
 }
 
+/** Files would be run again that another tool has applied. */
+export class AppliedByOtherToolError extends ImhotepError {
+  readonly code = 'IMH_APPLIED_BY_OTHER_TOOL'
+  override readonly exitCode = 2
+  /** Files up to the newest that the tool has not applied. */
+  readonly missing: readonly string[]
+  constructor(found: { tool: string; table: string; newest: string; missing: readonly string[] }) {
+    const { tool, table, newest, missing } = found
+    super(`${tool} has applied these files up to ${newest} (${table}), and Imhotep none of them yet`, {
+      hint:
+        (missing.length === 0 ? '' : `it has not applied ${quoteList(missing)}: do that with ${tool} first. `) +
+        `take its history over with: imhotep migrate --baseline ${newest}; ` +
+        'if it is the history of other files: --ignore-other-tools',
+    })
+    this.missing = missing
+  }
+}
+
 /** The history of a production database is not rewritten by default. */
 export class RepairRefusedError extends ImhotepError {
   readonly code = 'IMH_REPAIR_REFUSED'

@@ -1,0 +1,139 @@
+import type { Transaction } from '@imhotep/postgres'
+import { quoteName } from './sql-literal.ts'
+import { AppliedByOtherToolError } from './errors.ts'
+import { compareVersions, isVersion, parseMigrationName, type MigrationFile } from './migration-file.ts'
+
+interface OtherTool {
+  readonly name: string
+  readonly table: string
+  /** Columns by which its table is told from others of that name. */
+  readonly columns: readonly string[]
+  /** Selects as `version` the versions, or names of files, that are applied, and maybe `unfinished`; `%s` is the table. */
+  readonly applied: string
+  /** Its table has the newest version alone: what is older is applied as well. */
+  readonly upToNewest?: boolean
+}
+
+interface Recorded {
+  readonly version: string
+  /** It failed in the middle. */
+  readonly unfinished?: boolean
+}
+
+/** Their tables as they make them by default. Knex is read by `knex/`, and taken over without being asked. */
+const otherTools: readonly OtherTool[] = [
+  {
+    name: 'Flyway',
+    table: 'flyway_schema_history',
+    columns: ['installed_rank', 'version', 'success'],
+    applied: 'select version from %s where success and version is not null',
+  },
+  {
+    name: 'goose',
+    table: 'goose_db_version',
+    columns: ['id', 'version_id', 'is_applied'],
+    applied: `select version_id::text as version from (select distinct on (version_id) version_id, is_applied from %s order by version_id, id desc) latest
+               where is_applied and version_id > 0`,
+  },
+  {
+    name: 'golang-migrate',
+    table: 'schema_migrations',
+    columns: ['version', 'dirty'],
+    applied: 'select version::text as version, dirty as unfinished from %s',
+    upToNewest: true,
+  },
+  {
+    name: 'dbmate',
+    table: 'schema_migrations',
+    columns: ['version'],
+    applied: 'select version::text as version from %s',
+  },
+  {
+    name: 'sqlx',
+    table: '_sqlx_migrations',
+    columns: ['version', 'success'],
+    applied: 'select version::text as version from %s where success',
+  },
+  {
+    name: 'Prisma',
+    table: '_prisma_migrations',
+    columns: ['migration_name', 'finished_at', 'rolled_back_at'],
+    applied: 'select migration_name as version from %s where finished_at is not null and rolled_back_at is null',
+  },
+  {
+    name: 'Diesel',
+    table: '__diesel_schema_migrations',
+    columns: ['version'],
+    applied: 'select version::text as version from %s',
+  },
+  {
+    name: 'sql-migrate',
+    table: 'gorp_migrations',
+    columns: ['id', 'applied_at'],
+    applied: 'select id as version from %s',
+  },
+  {
+    name: 'node-pg-migrate',
+    table: 'pgmigrations',
+    columns: ['name', 'run_on'],
+    applied: 'select name as version from %s',
+  },
+  {
+    name: 'refinery',
+    table: 'refinery_schema_history',
+    columns: ['version', 'checksum'],
+    applied: 'select version::text as version from %s',
+  },
+]
+
+/**
+ * Stops before files are run again that another tool has applied to this database; what it applied of other files, as those of
+ * another program in the same database, is no reason.
+ * @throws AppliedByOtherToolError
+ */
+export async function refuseAppliedByOthers(db: Transaction, files: readonly MigrationFile[]): Promise<void> {
+  const versioned = files.filter(({ kind }) => kind === 'versioned')
+  for (const tool of otherTools) {
+    const table = await tableOf(db, tool)
+    if (table === null) continue
+    const rows = await db.query<Recorded>(tool.applied.replace('%s', table))
+    const recordOf = (file: MigrationFile) => rows.find(({ version }) => isSame(version, file))
+    const recorded = versioned.filter((file) => recordOf(file) !== undefined)
+    const newest = recorded.toSorted((a, b) => compareVersions(a.version, b.version)).at(-1)
+    if (!newest) continue
+    const isMissing = (file: MigrationFile) => recordOf(file)?.unfinished ?? !(tool.upToNewest || recordOf(file))
+    const missing = versioned.filter((file) => compareVersions(file.version, newest.version) <= 0 && isMissing(file))
+    throw new AppliedByOtherToolError({
+      tool: tool.name,
+      table,
+      newest: newest.version,
+      missing: missing.map(({ file }) => file),
+    })
+  }
+}
+
+/** On the search path, with the columns that the tool gives it; the one with nothing but a version has no others. */
+async function tableOf(db: Transaction, { table, columns }: OtherTool): Promise<string | null> {
+  const found = await db.query<{ schema: string; name: string; column: string }>(
+    `select n.nspname as schema, c.relname as name, a.attname as column
+       from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_attribute a on a.attrelid = c.oid
+      where c.oid = to_regclass($1) and a.attnum > 0 and not a.attisdropped`,
+    [quoteName(table)],
+  )
+  const [first] = found
+  const there = new Set(found.map(({ column }) => column))
+  if (!first || !columns.every((column) => there.has(column))) return null
+  if (table === 'schema_migrations' && columns.length === 1 && there.size > 1) return null
+  return `${quoteName(first.schema)}.${quoteName(first.name)}`
+}
+
+/** A tool keeps the version, or the file's or folder's name with or without its ending. */
+function isSame(value: string, file: MigrationFile): boolean {
+  const version = isVersion(value) ? value : versionOf(value)
+  return version !== null && isVersion(file.version) && compareVersions(version, file.version) === 0
+}
+
+function versionOf(name: string): string | null {
+  const parsed = parseMigrationName(name) ?? parseMigrationName(`${name}.sql`)
+  return parsed !== null && isVersion(parsed.version) ? parsed.version : null
+}
