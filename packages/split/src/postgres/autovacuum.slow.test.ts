@@ -6,8 +6,8 @@ import { runOn, startLogicalServer } from '../../../../tests/support/logical-ser
 import { withSession, withShortLocks } from './session.ts'
 
 test('withShortLocks: gets a table that is being vacuumed for minutes', async () => {
-  const { server, remove } = await startLogicalServer({ autovacuum: 'on', autovacuum_naptime: '1s' })
-  const url = server.url()
+  const started = await startLogicalServer({ autovacuum: 'on', autovacuum_naptime: '1s' })
+  const url = started.server.url()
   await runOn(
     url,
     `create table visits (id int, note text) with (
@@ -29,7 +29,7 @@ test('withShortLocks: gets a table that is being vacuumed for minutes', async ()
     ])
   } finally {
     await db.close()
-    await remove()
+    await started.remove()
   }
 })
 
