@@ -27,7 +27,7 @@ describe('sabotage (rules)', () => {
 
   for (const saboteur of saboteurs) {
     test(`the rules notice "${saboteur.name}" on every object`, async () => {
-      const result = await runSaboteur(db, saboteur, context, { attack: false })
+      const result = await runSaboteur(db, saboteur, context)
 
       tried += result.tried
       found += result.foundByRule

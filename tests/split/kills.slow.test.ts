@@ -8,7 +8,7 @@ import { services } from './kills/shared-schema.ts'
 import { openWorld, type World } from './kills/world.ts'
 import { hash } from './nilecare/random.ts'
 
-const rounds = Number(process.env['IMHOTEP_SPLIT_KILLS'] ?? 20)
+const rounds = Number(process.env['IMHOTEP_SPLIT_KILLS'] ?? 14)
 const seed = Number(process.env['IMHOTEP_SPLIT_SEED'] ?? 20_261_126)
 
 const goals: Readonly<Record<Action, State>> = { run: 'reversible', cancel: 'cancelled', revert: 'reverted' }
