@@ -28,7 +28,10 @@ async function retireAll(split: Split, services: readonly string[]): Promise<voi
 }
 
 test('plan: a service that is retired stays as it is, and what the shared database holds now is planned anew', async () => {
-  await using here = await smallSplit()
+  // a type that the owner of patients, and the reader of their copy, both have
+  await using here = await smallSplit(
+    `create type urgency as enum ('routine', 'stat'); alter table patients add urgency urgency; alter table orders add urgency urgency`,
+  )
   const { split, shared, mapFile } = here
   await here.move('clinical', 'reversible')
   writeFileSync(mapFile, mapText)

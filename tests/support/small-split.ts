@@ -33,15 +33,15 @@ tables:
   results: lab
 `
 
-/** A small shared database on a server of its own, with a planned split into clinical and lab. */
-export async function smallSplit() {
+/** A small shared database on a server of its own, to which `more` was added, with a planned split into clinical and lab. */
+export async function smallSplit(more = '') {
   const started = await startLogicalServer()
   const { server } = started
   const directory = mkdtempSync(join(tmpdir(), 'imhotep-split-'))
   const mapFile = join(directory, 'owners.yaml')
   writeFileSync(mapFile, ownerMap)
   await runOn(server.url(), 'create database hospital')
-  await runOn(server.url('hospital'), sharedSchema)
+  await runOn(server.url('hospital'), `${sharedSchema};${more}`)
   const settings = {
     sourceUrl: server.url('hospital'),
     targetUrl: server.url(),

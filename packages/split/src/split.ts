@@ -250,8 +250,8 @@ export class Split {
     return continuePlan(next, moved, {
       plan: await this.plan(),
       retired,
-      copiesOf: async ({ database }, tables) =>
-        (await derivePostgresSchema(this.adminUrl(database), [], tables)).copies,
+      copiesOf: async ({ database }, tables, madeBefore) =>
+        (await derivePostgresSchema(this.adminUrl(database), [], tables, madeBefore)).copies,
     })
   }
 

@@ -8,8 +8,8 @@ export interface Done {
   readonly plan: SplitPlan
   /** Services of the plan that are retired. */
   readonly retired: readonly ServicePlan[]
-  /** The migration that makes read-only copies of tables of a retired service. */
-  readonly copiesOf: (owner: ServicePlan, tables: readonly TableName[]) => Promise<string | null>
+  /** The migration that makes read-only copies of tables of a retired service, behind the scripts `madeBefore`. */
+  readonly copiesOf: (owner: ServicePlan, tables: readonly TableName[], madeBefore: string) => Promise<string | null>
 }
 
 /**
@@ -43,13 +43,16 @@ async function withCopies(
 ): Promise<ServicePlan> {
   const { name, schema } = service
   if (schema === null) return service
-  const scripts = [schema.copies]
+  const scripts = [schema.tables, schema.keys, schema.copies]
   for (const owner of owners) {
     const read = owner.copies.filter(({ readers }) => readers.includes(name)).map(({ table }) => table.target)
-    if (read.length > 0) scripts.push(await copiesOf(owner, read))
+    if (read.length > 0) scripts.push(await copiesOf(owner, read, textOf(scripts)))
   }
-  const made = scripts.filter((script) => script !== null)
-  return { ...service, schema: { ...schema, copies: made.length > 0 ? made.join('\n') : null } }
+  return { ...service, schema: { ...schema, copies: textOf(scripts.slice(2)) || null } }
+}
+
+function textOf(scripts: readonly (string | null)[]): string {
+  return scripts.filter((script) => script !== null).join('\n')
 }
 
 /** Readers by the new map; one that is retired as well has its copy already and keeps it. */

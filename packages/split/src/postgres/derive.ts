@@ -2,6 +2,7 @@ import {
   diffCatalogs,
   diffScript,
   emptyCatalog,
+  foldFiles,
   printCatalog,
   printedScript,
   readCatalog,
@@ -34,11 +35,15 @@ export interface LeftOut {
   readonly reason: string
 }
 
-/** Derives the schema of a service from the shared database: its tables as they are, and whatever stands on them alone. */
+/**
+ * Derives the schema of a service from the shared database: its tables as they are, and whatever stands on them alone. What
+ * the scripts `madeBefore` make in the service's database, as a type that copies use as well, is not made again.
+ */
 export async function derivePostgresSchema(
   url: string,
   tables: readonly TableName[],
   copies: readonly TableName[] = [],
+  madeBefore = '',
 ): Promise<DerivedSchema> {
   const db = connect(url, { max: 2, applicationName: 'imhotep split' })
   try {
@@ -62,10 +67,19 @@ export async function derivePostgresSchema(
     )
     for (const [key, table] of all.tables) all.tables.set(key, whole.tables.get(key) ?? asCopy(table))
     for (const [key, routine] of whole.functions) all.functions.set(key, routine)
+    takeOver(whole, all, await foldFiles([{ path: 'made before', text: madeBefore }]))
     const isMade = ({ object }: LeftOut) => object.startsWith('view ') && all.views.has(object.slice('view '.length))
     return { ...derived, copies: await script(whole, all), leftOut: border.leftOut.filter((left) => !isMade(left)) }
   } finally {
     await db.close()
+  }
+}
+
+/** Puts into `whole` what `made` has of `all`, so that no script makes it. */
+function takeOver(whole: Catalog, all: Catalog, made: Catalog): void {
+  for (const kind of ['schemas', 'extensions', 'types', 'sequences', 'functions'] as const) {
+    const there: Map<string, unknown> = whole[kind]
+    for (const [key, object] of all[kind]) if (made[kind].has(key)) there.set(key, object)
   }
 }
 
