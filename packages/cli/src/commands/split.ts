@@ -40,7 +40,7 @@ export const split = defineCommand<SplitData>({
     { flags: '--directory <directory>', description: 'with export and import (default: export/<service>)' },
     { flags: '--chunk <rows>', description: 'rows that are copied and compared at a time (default: 20000)' },
     { flags: '--max-wait <seconds>', description: 'how long the copy may take to catch up (default: 600)' },
-    { flags: '--max-gap <seconds>', description: 'how long a switch may keep clients waiting (default: 30)' },
+    { flags: '--max-gap <seconds>', description: 'how long a switch or revert may keep clients waiting (default: 30)' },
   ],
   examples: [
     { run: 'imhotep split map --suggest', does: 'a first draft of owners.yaml' },

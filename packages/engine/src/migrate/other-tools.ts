@@ -1,13 +1,21 @@
 import type { Transaction } from '@imhotep/postgres'
-import { quoteName } from './sql-literal.ts'
 import { AppliedByOtherToolError } from './errors.ts'
-import { compareVersions, isVersion, parseMigrationName, type MigrationFile } from './migration-file.ts'
+import {
+  canonicalVersion,
+  compareVersions,
+  isVersion,
+  parseMigrationName,
+  type MigrationFile,
+} from './migration-file.ts'
+import { quoteName } from './sql-literal.ts'
 
 interface OtherTool {
   readonly name: string
   readonly table: string
   /** Columns by which its table is told from others of that name. */
   readonly columns: readonly string[]
+  /** It has no others. */
+  readonly noOtherColumns?: boolean
   /** Selects as `version` the versions, or names of files, that are applied, and maybe `unfinished`; `%s` is the table. */
   readonly applied: string
   /** Its table has the newest version alone: what is older is applied as well. */
@@ -46,6 +54,7 @@ const otherTools: readonly OtherTool[] = [
     name: 'dbmate',
     table: 'schema_migrations',
     columns: ['version'],
+    noOtherColumns: true,
     applied: 'select version::text as version from %s',
   },
   {
@@ -97,11 +106,15 @@ export async function refuseAppliedByOthers(db: Transaction, files: readonly Mig
     const table = await tableOf(db, tool)
     if (table === null) continue
     const rows = await db.query<Recorded>(tool.applied.replace('%s', table))
-    const recordOf = (file: MigrationFile) => rows.find(({ version }) => isSame(version, file))
+    const records = new Map(rows.map((row) => [versionOf(row.version), row]))
+    const recordOf = ({ version }: MigrationFile) => records.get(canonicalVersion(version))
     const recorded = versioned.filter((file) => recordOf(file) !== undefined)
     const newest = recorded.toSorted((a, b) => compareVersions(a.version, b.version)).at(-1)
     if (!newest) continue
-    const isMissing = (file: MigrationFile) => recordOf(file)?.unfinished ?? !(tool.upToNewest || recordOf(file))
+    const isMissing = (file: MigrationFile) => {
+      const record = recordOf(file)
+      return record ? record.unfinished === true : tool.upToNewest !== true
+    }
     const missing = versioned.filter((file) => compareVersions(file.version, newest.version) <= 0 && isMissing(file))
     throw new AppliedByOtherToolError({
       tool: tool.name,
@@ -112,8 +125,8 @@ export async function refuseAppliedByOthers(db: Transaction, files: readonly Mig
   }
 }
 
-/** On the search path, with the columns that the tool gives it; the one with nothing but a version has no others. */
-async function tableOf(db: Transaction, { table, columns }: OtherTool): Promise<string | null> {
+/** On the search path, with the columns that the tool gives it. */
+async function tableOf(db: Transaction, { table, columns, noOtherColumns }: OtherTool): Promise<string | null> {
   const found = await db.query<{ schema: string; name: string; column: string }>(
     `select n.nspname as schema, c.relname as name, a.attname as column
        from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_attribute a on a.attrelid = c.oid
@@ -123,17 +136,13 @@ async function tableOf(db: Transaction, { table, columns }: OtherTool): Promise<
   const [first] = found
   const there = new Set(found.map(({ column }) => column))
   if (!first || !columns.every((column) => there.has(column))) return null
-  if (table === 'schema_migrations' && columns.length === 1 && there.size > 1) return null
+  if (noOtherColumns && there.size > columns.length) return null
   return `${quoteName(first.schema)}.${quoteName(first.name)}`
 }
 
-/** A tool keeps the version, or the file's or folder's name with or without its ending. */
-function isSame(value: string, file: MigrationFile): boolean {
-  const version = isVersion(value) ? value : versionOf(value)
-  return version !== null && isVersion(file.version) && compareVersions(version, file.version) === 0
-}
-
-function versionOf(name: string): string | null {
-  const parsed = parseMigrationName(name) ?? parseMigrationName(`${name}.sql`)
-  return parsed !== null && isVersion(parsed.version) ? parsed.version : null
+/** In its one spelling. A tool keeps the version, or the file's or folder's name with or without its ending. */
+function versionOf(kept: string): string | null {
+  if (isVersion(kept)) return canonicalVersion(kept)
+  const parsed = parseMigrationName(kept) ?? parseMigrationName(`${kept}.sql`)
+  return parsed && canonicalVersion(parsed.version)
 }

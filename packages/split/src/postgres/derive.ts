@@ -15,7 +15,7 @@ import {
 import { connect, type Database } from '@imhotep/postgres'
 import { tableId, type TableName } from '../model.ts'
 import { findReferences, type References } from './derive-references.ts'
-import { qualified } from './sql-text.ts'
+import { qualified, withPartitions } from './sql-text.ts'
 
 /** What makes the tables of a service on a database of their own, as migrations: rows are loaded behind the first. */
 export interface DerivedSchema {
@@ -108,8 +108,7 @@ function asCopy(table: Table): Table {
 async function neededExtensions(db: Database, tables: readonly TableName[]): Promise<ReadonlySet<string>> {
   const rows = await db.query<{ name: string }>(
     `with wanted as (
-       select t.relid as oid from unnest($1::text[]) name cross join lateral (
-         select to_regclass(name)::oid as relid union select relid::oid from pg_partition_tree(to_regclass(name))) t),
+       select t.oid from unnest($1::text[]) name cross join lateral ${withPartitions('name')} t),
      parts as (
        select 'pg_class'::regclass as classid, oid from wanted
        union all select 'pg_class'::regclass, indexrelid from pg_index where indrelid in (select oid from wanted)

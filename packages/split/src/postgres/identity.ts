@@ -1,4 +1,5 @@
 import type { Transaction } from '@imhotep/postgres'
+import { withPartitions } from './sql-text.ts'
 
 /** A table that would be published, or one of its partitions: each tells its own replica identity. */
 export interface Identity {
@@ -23,8 +24,7 @@ const identitiesQuery = `
                    or not exists (select from pg_attribute a
                                    where a.attrelid = c.oid and a.attgenerated <> '' and not a.attisdropped) end as changeable
     from unnest($1::text[]) with ordinality w(name, place)
-    cross join lateral (
-      select to_regclass(w.name)::oid as oid union select relid::oid from pg_partition_tree(to_regclass(w.name))) m
+    cross join lateral ${withPartitions('w.name')} m
     join pg_class c on c.oid = m.oid
     join pg_namespace n on n.oid = c.relnamespace
     cross join lateral (

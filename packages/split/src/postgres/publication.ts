@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Connection } from '@imhotep/postgres'
 import { UnpublishableTableError } from './errors.ts'
 import { readIdentities, whyUnpublishable } from './identity.ts'
-import { identifier } from './sql-text.ts'
+import { identifier, withPartitions } from './sql-text.ts'
 
 /** A transaction that is still open after that is idle: its statement is past the look that could fail. */
 const maxWaitMs = 5_000
@@ -64,7 +64,7 @@ async function writersOf(session: Connection, tables: readonly string[]): Promis
   const rows = await session.query<{ transaction: string }>(
     `select distinct l.virtualtransaction as transaction
        from unnest($1::text[]) t
-       cross join lateral (select to_regclass(t)::oid as oid union select relid::oid from pg_partition_tree(to_regclass(t))) m
+       cross join lateral ${withPartitions('t')} m
        join pg_locks l on l.relation = m.oid
       where l.database = (select oid from pg_database where datname = current_database())
         and l.mode = 'RowExclusiveLock' and l.virtualtransaction <> '-1/0'`,

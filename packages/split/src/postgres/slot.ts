@@ -1,6 +1,7 @@
 import { DatabaseError, type Connection, type Transaction } from '@imhotep/postgres'
 import type { Position } from '../model.ts'
 import { WritersBusyError } from './errors.ts'
+import { inTransaction } from './session.ts'
 
 /** How long a long transaction may keep a place in the log from being found. */
 export const maxWaitSeconds = 60
@@ -11,20 +12,19 @@ export const maxWaitSeconds = 60
  * @throws WritersBusyError when one of them does not end; no slot is left then
  */
 export async function createSlot(session: Connection, name: string, seconds = maxWaitSeconds): Promise<Position> {
-  await session.script(`set statement_timeout = '${seconds}s'`)
-  try {
-    const [made] = await session.query<{ position: string }>(
+  const make = () =>
+    session.query<{ position: string }>(
       `select lsn::text as position from pg_create_logical_replication_slot($1, 'pgoutput')`,
       [name],
     )
+  try {
+    const [made] = await inTransaction(session, make, `begin; set local statement_timeout = '${seconds}s'`)
     return made?.position as Position
   } catch (error) {
     if (error instanceof DatabaseError && error.sqlstate === '57014') {
       throw new WritersBusyError(seconds, await writersSince(session, seconds), { cause: error })
     }
     throw error
-  } finally {
-    await session.script('set statement_timeout = 0')
   }
 }
 

@@ -14,6 +14,11 @@ export function literal(text: string): string {
   return `'${text.replaceAll("'", "''")}'`
 }
 
+/** Oids of a table and all its partitions, as a subquery; of a table without partitions `pg_partition_tree` tells nothing. */
+export function withPartitions(name: string): string {
+  return `(select to_regclass(${name})::oid as oid union select relid::oid from pg_partition_tree(to_regclass(${name})))`
+}
+
 export function columnList(names: readonly string[]): string {
   return names.map(identifier).join(', ')
 }
