@@ -1,22 +1,26 @@
 import assert from 'node:assert/strict'
-import { before, test } from 'node:test'
+import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { isDeepStrictEqual } from 'node:util'
 import { applyMigrations, readModules, seedFiles, type Module, type SeedFile, type SeedKind } from '@imhotep/engine'
 import { connect, type Connection } from '@imhotep/postgres'
 import { countRows } from './support/count-rows.ts'
-import { emptyDatabase, hospitalDatabase, type TestDatabase } from './support/database.ts'
+import { cloneOf, emptyDatabase, hospitalDatabase, type TestDatabase } from './support/database.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
 let modules: Module[]
+let unseeded: TestDatabase
 before(async () => {
   modules = await readModules(`${root}/schema`)
+  unseeded = await emptyDatabase()
+  await applyMigrations(unseeded.url, { directory: `${root}/db/migration` })
 })
+after(() => unseeded.drop())
 
 /** Files run beside each other: whichever of two that do not wait for each other comes first, the rows are the same. */
 for (const [kind, makeDatabase] of [
-  ['system', databaseWithoutSeeds],
+  ['system', () => cloneOf(unseeded)],
   ['demo', hospitalDatabase],
 ] as const) {
   test(`seeds: ${kind} files make the same rows in every order that they allow`, async (t) => {
@@ -92,12 +96,6 @@ function latestFirst(files: readonly SeedFile[], waitsFor: ReadonlyMap<string, R
     order.push(...left.splice(at, 1))
   }
   return order
-}
-
-async function databaseWithoutSeeds(): Promise<TestDatabase> {
-  const database = await emptyDatabase()
-  await applyMigrations(database.url, { directory: `${root}/db/migration` })
-  return database
 }
 
 /** How many rows each table has once the files have run one by one. */

@@ -9,8 +9,8 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 const bundles = new Map<string, Promise<string>>()
 
 /**
- * A program in TypeScript as one file of JavaScript, for a test that starts it again and again: to compile all that it
- * imports takes each process a second or more. The file goes with this process.
+ * A program in TypeScript as JavaScript, for a test that starts it again and again: to compile all that it imports takes
+ * each process a second or more. The files go with this process.
  */
 export function bundled(program: URL): Promise<string> {
   const file = fileURLToPath(program)
@@ -20,20 +20,24 @@ export function bundled(program: URL): Promise<string> {
 }
 
 async function makeBundle(file: string): Promise<string> {
+  const { name } = parse(file)
   // packages are found from here
-  const outfile = join(root, 'node_modules/.cache/imhotep-tests', `${parse(file).name}-${process.pid}.mjs`)
+  const outdir = join(root, 'node_modules/.cache/imhotep-tests', `${name}-${process.pid}`)
   await build({
     entryPoints: [file],
-    outfile,
+    outdir,
+    outExtension: { '.js': '.mjs' },
     bundle: true,
+    splitting: true, // what a program imports when it runs is a file of its own
     platform: 'node',
     format: 'esm',
     conditions: ['source'],
     external: dependencies(),
+    sourcemap: true,
     logLevel: 'warning',
   })
-  atEnd(() => rm(outfile))
-  return outfile
+  atEnd(() => rm(outdir, { recursive: true }))
+  return join(outdir, `${name}.mjs`)
 }
 
 /** Packages of others that ours import. */

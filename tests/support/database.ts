@@ -41,6 +41,11 @@ export async function demoDatabase(): Promise<TestDatabase> {
   return createDatabase(await demoTemplate())
 }
 
+/** A clone of a database that nobody is connected to. */
+export function cloneOf({ url }: TestDatabase): Promise<TestDatabase> {
+  return createDatabase(new URL(url).pathname.slice(1))
+}
+
 async function createDatabase(template: string, name?: string): Promise<TestDatabase> {
   const chosen = `${name ?? 'test'}_${randomBytes(5).toString('hex')}`
   await withServer((connection) =>

@@ -2,8 +2,8 @@ import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { startEmbedded, stopEmbedded, type EmbeddedOptions } from '@imhotep/postgres'
+import { bundled } from './bundled.ts'
 import { testSettings, testVersion } from './server.ts'
 
 const made: string[] = []
@@ -51,14 +51,17 @@ export interface StartedElsewhere {
 }
 
 /** Calls startEmbedded in another process, which then stays until it is killed. `as` runs it as another user. */
-export function startElsewhere(options: Omit<EmbeddedOptions, 'onProgress'>, as: { uid?: number; gid?: number } = {}) {
-  const script = fileURLToPath(new URL('start-embedded.ts', import.meta.url))
-  const child = spawn(process.execPath, ['--conditions=source', '--import', 'tsx', script, JSON.stringify(options)], {
+export async function startElsewhere(
+  options: Omit<EmbeddedOptions, 'onProgress'>,
+  as: { uid?: number; gid?: number } = {},
+): Promise<StartedElsewhere> {
+  const script = await bundled(new URL('start-embedded.ts', import.meta.url))
+  const child = spawn(process.execPath, [script, JSON.stringify(options)], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, HOME: options.directory, XDG_CACHE_HOME: join(options.directory, 'cache') },
     ...as,
   })
-  const result = new Promise((resolve, reject) => {
+  const result: StartedElsewhere['result'] = new Promise((resolve, reject) => {
     let output = ''
     child.stdout.on('data', (data: Buffer) => {
       output += data.toString()
@@ -67,7 +70,7 @@ export function startElsewhere(options: Omit<EmbeddedOptions, 'onProgress'>, as:
     child.on('close', () => reject(new Error(`the process ended: ${output}`)))
   })
   result.catch(() => undefined)
-  return { child, result } as StartedElsewhere
+  return { child, result }
 }
 
 async function makeTemplate(): Promise<string> {

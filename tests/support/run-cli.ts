@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
+import { bundled } from './bundled.ts'
 
-const main = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url))
+const main = new URL('../../packages/cli/src/main.ts', import.meta.url)
 
 export interface CliRun {
   readonly code: number | null
@@ -17,10 +17,9 @@ export interface CliOptions {
 }
 
 /** Runs the real command in a process of its own, without a terminal and without DATABASE_URL of this process. */
-export function runCli(args: readonly string[], { cwd, env, signal }: CliOptions = {}): Promise<CliRun> {
+export async function runCli(args: readonly string[], { cwd, env, signal }: CliOptions = {}): Promise<CliRun> {
   const { DATABASE_URL: _, ...inherited } = process.env
-  const node = ['--conditions=source', '--import', import.meta.resolve('tsx'), main, ...args]
-  const child = spawn(process.execPath, node, {
+  const child = spawn(process.execPath, ['--enable-source-maps', await bundled(main), ...args], {
     cwd: cwd ?? process.cwd(),
     env: { ...inherited, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -36,7 +35,7 @@ export function runCli(args: readonly string[], { cwd, env, signal }: CliOptions
     isSent = true
     child.kill(signal.name)
   })
-  return new Promise((resolve, reject) => {
+  return await new Promise((resolve, reject) => {
     child.on('error', reject)
     child.on('close', (code) => resolve({ code, stdout, stderr }))
   })

@@ -18,7 +18,7 @@ const moments = Array.from({ length: 25 }, (_, index) => 150 + index * 50)
 for (const moment of moments) {
   test(`startEmbedded: works after it was killed ${moment} ms into the first start`, async () => {
     const directory = await makeDirectory()
-    const { child } = startElsewhere(embeddedOptions(directory))
+    const { child } = await startElsewhere(embeddedOptions(directory))
     await new Promise((resolve) => setTimeout(resolve, moment))
     child.kill('SIGKILL')
     await once(child, 'close')

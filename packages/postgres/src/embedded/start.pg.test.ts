@@ -120,7 +120,7 @@ test('startEmbedded: adopts the server that runs, and stop ends it', async () =>
 test('startEmbedded: gives one server to processes that start at once', async () => {
   const directory = await makeStoppedServer()
 
-  const processes = [1, 2, 3, 4].map(() => startElsewhere(embeddedOptions(directory)))
+  const processes = await Promise.all([1, 2, 3, 4].map(() => startElsewhere(embeddedOptions(directory))))
   const results = await Promise.all(processes.map(({ result }) => result))
   for (const { child } of processes) child.kill('SIGKILL')
 
@@ -131,7 +131,7 @@ test('startEmbedded: gives one server to processes that start at once', async ()
 
 test('startEmbedded: adopts the server whose starter was killed', async () => {
   const directory = await makeStoppedServer()
-  const { child, result } = startElsewhere(embeddedOptions(directory))
+  const { child, result } = await startElsewhere(embeddedOptions(directory))
   const { pid } = await result
   child.kill('SIGKILL')
   await once(child, 'close')
@@ -144,7 +144,7 @@ test('startEmbedded: adopts the server whose starter was killed', async () => {
 
 test('startEmbedded: begins again when it was killed while the data directory was made', async () => {
   const directory = await makeDirectory()
-  const { child } = startElsewhere(embeddedOptions(directory))
+  const { child } = await startElsewhere(embeddedOptions(directory))
   while (!(await readdir(directory)).some((name) => name.startsWith('data.partial-'))) {
     await new Promise((resolve) => setTimeout(resolve, 2))
   }

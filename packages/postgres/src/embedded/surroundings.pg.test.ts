@@ -88,7 +88,7 @@ test(
     const directory = await makeDirectory()
     await chown(directory, nobody.uid, nobody.gid)
 
-    const { child, result } = startElsewhere({ ...embeddedOptions(directory), binaries: join(native, 'bin') }, nobody)
+    const { child, result } = await startElsewhere({ ...embeddedOptions(directory), binaries: join(native, 'bin') }, nobody)
     const { pid, code, message } = await result
     child.kill('SIGKILL')
 
@@ -220,7 +220,7 @@ test('startEmbedded: says that the file system is read-only', { skip: needsRoot 
 test('startEmbedded: says so where an ordinary user may not write', { skip: needsNobody }, async () => {
   const directory = await makeDirectory()
 
-  const { child, result } = startElsewhere(embeddedOptions(directory), nobody)
+  const { child, result } = await startElsewhere(embeddedOptions(directory), nobody)
   const { code, message } = await result
   child.kill('SIGKILL')
 

@@ -99,8 +99,8 @@ export class RowTooLongError extends ImhotepError {
 export class FenceTimeoutError extends ImhotepError {
   readonly code = 'IMH_SPLIT_BUSY'
   override readonly exitCode = 2
-  constructor(tables: readonly TableName[], attempts: number, options: ErrorOptions = {}) {
-    super(`could not lock ${tables.map(tableId).join(', ')} in ${attempts} attempts`, {
+  constructor(tables: readonly TableName[], seconds: number, options: ErrorOptions = {}) {
+    super(`could not lock ${tables.map(tableId).join(', ')} in ${seconds} s`, {
       ...options,
       hint: 'end long transactions (select * from information_schema.innodb_trx), then run it again',
     })

@@ -177,3 +177,8 @@ function lengthAt(bytes: Buffer, at: number): [from: number, to: number | null] 
 export function errorCode(error: unknown): string {
   return (error as { code?: string }).code ?? 'unknown'
 }
+
+/** The number of an error of the server. */
+export function errorNumber(error: unknown): number | undefined {
+  return (error as { errno?: number }).errno
+}

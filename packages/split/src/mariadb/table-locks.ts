@@ -1,21 +1,28 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { TableName } from '../model.ts'
 import { FenceTimeoutError } from './errors.ts'
-import { errorCode, type Session } from './session.ts'
+import { errorCode, errorNumber, type Session } from './session.ts'
 import { quoteTable } from './sql-text.ts'
 
-const maxAttempts = 15
+const patienceSeconds = 30
+/** MariaDB's error for `max_statement_time`, which the driver has no name for. */
+const statementTimedOut = 1969
 
 /**
- * Runs work while nobody else can touch the tables. Whoever waits for a lock blocks all who come behind: after a second it
- * lets them pass and tries again.
+ * Runs work while nobody else can touch the tables. Whoever waits for a lock blocks all who come behind: after a moment it
+ * lets them pass for as long, and tries again. The moments grow, for many tables that are each in use.
  */
 export async function withTableLocks<T>(
   session: Session,
   tables: readonly TableName[],
   work: () => Promise<T>,
 ): Promise<T> {
-  await lock(session, tables)
+  const lock = `lock tables ${tables.map((table) => `${quoteTable(table)} write`).join(', ')}`
+  await retry(session, tables, (attempt) => {
+    const seconds = Math.min(1, 0.2 + attempt / 10)
+    // lock_wait_timeout is in whole seconds; MySQL knows no shorter limit
+    return { sql: `/*M! set statement max_statement_time = ${seconds} for */ ${lock}`, seconds }
+  })
   try {
     return await work()
   } finally {
@@ -23,21 +30,39 @@ export async function withTableLocks<T>(
   }
 }
 
-async function lock(session: Session, tables: readonly TableName[]): Promise<void> {
-  await retryBusy(session, tables, `lock tables ${tables.map((table) => `${quoteTable(table)} write`).join(', ')}`)
+/** Runs one statement that waits for tables, and for each no longer than a second. @throws FenceTimeoutError */
+export async function retryBusy(session: Session, tables: readonly TableName[], sql: string): Promise<void> {
+  await retry(session, tables, () => ({ sql, seconds: 1 }))
 }
 
-/** Runs one statement that waits for tables, and never long. @throws FenceTimeoutError */
-export async function retryBusy(session: Session, tables: readonly TableName[], sql: string): Promise<void> {
+interface Attempt {
+  readonly sql: string
+  /** How long it may keep others waiting. */
+  readonly seconds: number
+}
+
+async function retry(
+  session: Session,
+  tables: readonly TableName[],
+  next: (attempt: number) => Attempt,
+): Promise<void> {
+  const deadline = Date.now() + patienceSeconds * 1000
   await session.run('set session lock_wait_timeout = 1')
-  for (let attempt = 1; ; attempt++) {
+  for (let attempt = 0; ; attempt++) {
+    const { sql, seconds } = next(attempt)
     try {
       await session.run(sql)
       return
     } catch (error) {
-      if (!['ER_LOCK_WAIT_TIMEOUT', 'ER_LOCK_DEADLOCK'].includes(errorCode(error))) throw error
-      if (attempt === maxAttempts) throw new FenceTimeoutError(tables, attempt, { cause: error })
-      await sleep(20 + Math.random() * 100)
+      if (!isBusy(error)) throw error
+      if (Date.now() > deadline) throw new FenceTimeoutError(tables, patienceSeconds, { cause: error })
+      await sleep(seconds * 1000 * (0.5 + Math.random()))
     }
   }
+}
+
+function isBusy(error: unknown): boolean {
+  return (
+    ['ER_LOCK_WAIT_TIMEOUT', 'ER_LOCK_DEADLOCK'].includes(errorCode(error)) || errorNumber(error) === statementTimedOut
+  )
 }

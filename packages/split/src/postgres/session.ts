@@ -67,7 +67,7 @@ const shortLocks = `set local lock_timeout = '200ms'; set local deadlock_timeout
 
 /**
  * Runs a transaction that locks tables, again and again until it gets them: whoever waits for a lock keeps everybody
- * behind waiting as well, so each attempt waits only for a moment.
+ * behind waiting as well, so each attempt waits only for a moment, and lets them pass for as long.
  */
 export async function withShortLocks<T>(
   session: Connection,
@@ -81,7 +81,7 @@ export async function withShortLocks<T>(
     } catch (error) {
       if (!(error instanceof DatabaseError) || !['55P03', '40P01'].includes(error.sqlstate)) throw error
       if (Date.now() > deadline) throw new TableBusyError(seconds, { cause: error })
-      await sleep(20 + Math.random() * 200)
+      await sleep(100 + Math.random() * 200)
     }
   }
 }

@@ -5,7 +5,7 @@ import { appliedTable } from '../bookkeeping.ts'
 import { BinlogLostError, BinlogUnreadableError, SourceTableChangedError } from '../errors.ts'
 import { readLayouts, type Layout } from '../layout.ts'
 import { parsePosition } from '../position.ts'
-import { openSession } from '../session.ts'
+import { errorNumber, openSession } from '../session.ts'
 import { ownStatement } from '../sql-text.ts'
 import { startDump, type Dump } from './dump.ts'
 import { eventType, parseEvent, parseQuery, rowsKinds, type BinlogEvent } from './event.ts'
@@ -79,7 +79,7 @@ async function layoutsOf(url: string, tables: readonly MovedTable[]): Promise<Re
 const fatalReadingError = 1236
 
 function explain(error: Error, position: Position): Error {
-  if ((error as { errno?: number }).errno === fatalReadingError) return new BinlogLostError(position, { cause: error })
+  if (errorNumber(error) === fatalReadingError) return new BinlogLostError(position, { cause: error })
   if (error instanceof RangeError) return new BinlogUnreadableError(error.message, position, { cause: error })
   return error
 }
