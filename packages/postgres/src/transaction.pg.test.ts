@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import net from 'node:net'
 import { after, before, test } from 'node:test'
 import { UsageError } from '@imhotep/base'
 import { emptyDatabase, type TestDatabase } from '../../../tests/support/database.ts'
+import { startProxy } from '../../../tests/support/proxy.ts'
 import {
   CommitUnknownError,
   connect,
@@ -165,7 +164,7 @@ test('transaction: never goes on outside of the transaction when the connection 
 })
 
 test('transaction: says that the outcome is not known when the connection breaks during commit', async () => {
-  const proxy = await startProxy()
+  const proxy = await startProxy(database.url)
   const through = connect(proxy.url)
 
   const work = through.transaction(async (tx) => {
@@ -179,7 +178,7 @@ test('transaction: says that the outcome is not known when the connection breaks
 })
 
 test('transaction: sends BEGIN, `first` and the first statement of the work in one message', async () => {
-  const proxy = await startProxy()
+  const proxy = await startProxy(database.url)
   const through = connect(proxy.url, { max: 1 })
   const work = () =>
     through.transaction((tx) => tx.query('select $1::int as one', [1]), {
@@ -197,34 +196,6 @@ test('transaction: sends BEGIN, `first` and the first statement of the work in o
   await through.close()
   await proxy.close()
 })
-
-/** Stands between client and server, and records or cuts what the client sends. */
-async function startProxy() {
-  const target = new URL(database.url)
-  const messages: string[] = []
-  let cutAt: RegExp | undefined
-  const server = net.createServer((client) => {
-    const upstream = net.connect(Number(target.port), target.hostname)
-    upstream.pipe(client)
-    client.on('data', (data) => {
-      messages.push(data.toString('latin1'))
-      if (cutAt?.test(data.toString('latin1'))) client.destroy()
-      else upstream.write(data)
-    })
-    client.on('close', () => upstream.destroy())
-    for (const socket of [client, upstream]) socket.on('error', () => undefined)
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const url = new URL(target)
-  url.port = String((server.address() as net.AddressInfo).port)
-  return {
-    url: url.href,
-    messages,
-    cut: (pattern: RegExp) => void (cutAt = pattern),
-    close: () => new Promise((resolve) => server.close(resolve)),
-  }
-}
 
 test('transaction: a server that is not there is told', async () => {
   const nowhere = connect('postgres://nobody@127.0.0.1:1/none')

@@ -119,6 +119,7 @@ export interface FailurePlace {
 /** A statement failed while it ran. What the file had done is rolled back, or for a file without transaction, recorded. */
 export class MigrationFailedError extends ImhotepError {
   readonly code = 'IMH_MIGRATION_FAILED'
+  override readonly exitCode: 1 | 2
   readonly file: string
   readonly line: number | null
   readonly column: number | null
@@ -133,8 +134,12 @@ export class MigrationFailedError extends ImhotepError {
     this.column = place.column
     this.frame = place.frame
     this.sqlstate = sqlstate
+    this.exitCode = sqlstate === CONNECTION_LOST ? 2 : 1
   }
 }
+
+/** SQLSTATE: the connection broke, nobody knows whether the last message was carried out. */
+export const CONNECTION_LOST = '08006'
 
 export interface EditedFile {
   readonly version: string

@@ -48,7 +48,7 @@ async function invalidIndexes(connection: Connection, node: Node): Promise<strin
     )
     return rows.map(({ name }) => name)
   }
-  if ('ReindexStmt' in node && isConcurrentReindex(node.ReindexStmt.params)) {
+  if ('ReindexStmt' in node && node.ReindexStmt.relation && isConcurrentReindex(node.ReindexStmt.params)) {
     const rows = await connection.query<{ name: string }>(
       `select i.indexrelid::regclass::text as name from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid = i.indexrelid
        where not i.indisvalid and c.relname ~ '_cc(new|old)[0-9]*$' and i.indrelid in

@@ -2,17 +2,22 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { connect, type Database } from '@imhotep/postgres'
 import { emptyDatabase } from '../../../../tests/support/database.ts'
-import { applyMigrations } from './apply-migrations.ts'
+import { applyMigrations, type MigrateOptions } from './apply-migrations.ts'
 import { MigrationEditedError, MigrationFailedError } from './errors.ts'
 
 async function withDatabase(
-  work: (database: Database, run: (text: string) => ReturnType<typeof applyMigrations>) => Promise<void>,
+  work: (
+    database: Database,
+    run: (text: string, options?: MigrateOptions) => ReturnType<typeof applyMigrations>,
+  ) => Promise<void>,
 ) {
   await using empty = await emptyDatabase()
   const database = connect(empty.url)
   try {
     await database.query('create table t (id int)')
-    await work(database, (text) => applyMigrations(empty.url, { files: [{ path: 'V001__x.sql', text }] }))
+    await work(database, (text, options) =>
+      applyMigrations(empty.url, { ...options, files: [{ path: 'V001__x.sql', text }] }),
+    )
   } finally {
     await database.close()
   }
@@ -106,3 +111,67 @@ test('no-transaction file: a new enum value can be used right behind the stateme
 
     assert.deepEqual(await database.query(record), [{ success: true, done: 2 }])
   }))
+
+test('no-transaction file: batches that commit by themselves run, and are counted', () =>
+  withDatabase(async (database, run) => {
+    const batches = 'do $$ begin for i in 1..3 loop insert into t values (i); commit; end loop; end $$'
+
+    await run(`-- imhotep:no-transaction\ninsert into t values (0);\n${batches};\ninsert into t values (4)`)
+
+    assert.deepEqual(await database.query(record), [{ success: true, done: 3 }])
+    assert.deepEqual(await database.query('select array_agg(id order by id) as ids from t'), [{ ids: [0, 1, 2, 3, 4] }])
+  }))
+
+test('no-transaction file: a statement is counted as who is connected, whatever role the file has taken', () =>
+  withDatabase(async (database, run) => {
+    const [{ role } = { role: '' }] = await database.query<{ role: string }>(
+      `select 'owner_of_' || current_database() as role`,
+    )
+    await database.query(`create role ${role}`)
+    await database.query(`alter table t owner to ${role}`)
+    await database.query(`grant create on schema public to ${role}`)
+    await database.query('create table seen (who text)')
+    await database.query(`grant insert on seen to ${role}`)
+    const seen = 'insert into seen values (current_user)'
+    try {
+      for (const set of [`set role ${role}`, `set session authorization ${role}`]) {
+        await run(`${set};\ncreate index concurrently t_id on t (id);\n${seen};\n${seen}`)
+
+        assert.deepEqual(await database.query(record), [{ success: true, done: 4 }])
+        assert.deepEqual(await database.query('select distinct who from seen'), [{ who: role }])
+        await database.query('drop schema core cascade')
+        await database.query('drop index t_id')
+      }
+    } finally {
+      await database.query(`drop owned by ${role}`)
+      await database.query(`drop role ${role}`)
+    }
+  }))
+
+const waits = {
+  'a limit for one statement is none for the others': [
+    `set local lock_timeout = '1h';\nalter table t add column a int;\ncreate index concurrently t_id on t (id)`,
+    1,
+  ],
+  'a limit that is set later is none for what is before': [
+    `alter table t add column a int;\nset lock_timeout = '1h';\nvacuum t`,
+    0,
+  ],
+  'a limit that was reset is none any more': [
+    `set lock_timeout = '1h';\nreset lock_timeout;\nalter table t add column a int;\nvacuum t`,
+    2,
+  ],
+  'what runs alone and is in the way has a limit as well': ['vacuum full t', 0],
+} as const
+for (const [name, [text, done]] of Object.entries(waits)) {
+  test(`no-transaction file: ${name}`, () =>
+    withDatabase(async (database, run) => {
+      await database.transaction(async (tx) => {
+        await tx.query('select from t')
+
+        await assert.rejects(run(text, { attempts: 1, statementLockTimeout: '50ms' }), { sqlstate: '55P03' })
+      })
+
+      assert.deepEqual(await database.query(record), [{ success: false, done }])
+    }))
+}

@@ -6,11 +6,10 @@ import { insertHistoryRow, readBody, type HistoryRow, type NewHistoryRow } from 
 import type { MigrationSession } from './migration-session.ts'
 import type { PreparedFile } from './prepare-files.ts'
 import { fillPlaceholders } from './placeholders.ts'
-import { dropInvalidIndexes, finishInterrupted } from './interrupted-statement.ts'
-import { runScript } from './run-script.ts'
+import { asLogin, openingOf, runOutside } from './run-outside.ts'
 import { textLiteral } from './sql-literal.ts'
 import { errorOffset, failedMigration, placeAt } from './statement-failure.ts'
-import { runsAlone, transactionMode } from './transaction-mode.ts'
+import { transactionMode } from './transaction-mode.ts'
 
 /**
  * Runs a file that cannot be one transaction, statement by statement. Its row is written first, as not successful, and
@@ -34,19 +33,21 @@ export async function runStatements(
   for (const [n, statement] of prepared.statements.entries()) {
     if (n < done) continue
     session.signal?.throwIfAborted()
-    const message = messageOf(session, prepared, row.version, n)
     try {
-      const label = `${prepared.file.file}:${statement.line}`
-      await runStatement(session, message, statement, label, interrupted !== null && n === done)
+      await runOutside(session, prepared.statements, n, {
+        label: `${prepared.file.file}:${statement.line}`,
+        record: `update ${session.table.sql} set statements_done = ${n + 1} where version = ${textLiteral(row.version)}`,
+        secondTime: interrupted !== null && n === done,
+      })
     } catch (error) {
-      throw failedStatement(prepared, n, error, message)
+      throw failedStatement(session, prepared, n, error)
     }
   }
 
   const ms = Math.round(performance.now() - started)
-  await session.connection.query(
-    `update ${session.table.sql} set success = true, duration_ms = duration_ms + $1::int where version = $2`,
-    [ms, row.version],
+  await session.connection.script(
+    `begin;\n${asLogin(prepared.statements)}` +
+      `update ${session.table.sql} set success = true, duration_ms = duration_ms + ${ms} where version = ${textLiteral(row.version)};\ncommit`,
   )
 }
 
@@ -80,51 +81,11 @@ async function repeatSettings(session: MigrationSession, done: readonly ParsedSt
   }
 }
 
-async function runStatement(
-  session: MigrationSession,
-  message: StatementMessage,
-  statement: ParsedStatement,
-  label: string,
-  secondTime: boolean,
-): Promise<void> {
-  const { text, count } = message
-  if (!runsAlone(statement)) return runScript(session, `${text}\n;\n${count};\ncommit`, label)
-
-  if (!(secondTime && (await finishInterrupted(session.connection, statement)))) {
-    await dropInvalidIndexes(session, statement)
-    await runScript(session, text, label, () => dropInvalidIndexes(session, statement))
-  }
-  await session.connection.script(count)
-}
-
-interface StatementMessage {
-  /** What is sent: for a statement that can be in a transaction with what opens it. */
-  readonly text: string
-  /** Where the statement starts in `text`. */
-  readonly start: number
-  /** The statement that records it. */
-  readonly count: string
-}
-
-/**
- * CREATE INDEX CONCURRENTLY waits for old transactions without being in anybody's way, so it has no lock timeout; a
- * file that sets one itself knows better.
- */
-function messageOf(session: MigrationSession, prepared: PreparedFile, version: string, n: number): StatementMessage {
+function failedStatement(session: MigrationSession, prepared: PreparedFile, n: number, error: unknown): Error {
   const statement = prepared.statements[n]
-  const ownTimeout = prepared.statements.some(
-    ({ node }) => 'VariableSetStmt' in node && node.VariableSetStmt.name === 'lock_timeout',
-  )
-  const timeout = ownTimeout ? '' : `set local lock_timeout = '${session.statementLockTimeout}';\n`
-  const prefix = statement && runsAlone(statement) ? '' : `begin;\n${timeout}`
-  const count = `update ${session.table.sql} set statements_done = ${n + 1} where version = ${textLiteral(version)}`
-  return { text: prefix + (statement?.text ?? ''), start: prefix.length, count }
-}
-
-function failedStatement(prepared: PreparedFile, n: number, error: unknown, message: StatementMessage): Error {
-  const start = prepared.statements[n]?.start ?? 0
-  const inMessage = errorOffset(error, message.text) ?? message.start
-  const place = placeAt(prepared.file.file, prepared.text, start + Math.max(0, inMessage - message.start))
+  const opening = openingOf(session, prepared.statements, n)
+  const inMessage = errorOffset(error, opening + (statement?.text ?? '')) ?? 0
+  const offset = (statement?.start ?? 0) + Math.max(0, inMessage - opening.length)
   const hint = `correct the file from this statement on and run it again: the ${n} statements before it are done and stay`
-  return failedMigration(error, place, hint)
+  return failedMigration(error, placeAt(prepared.file.file, prepared.text, offset), hint)
 }

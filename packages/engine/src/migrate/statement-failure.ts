@@ -1,7 +1,7 @@
 import { DatabaseError } from '@imhotep/postgres'
 import { codeFrame } from '../parse/code-frame.ts'
 import { characterOffset, lineColumns } from '../parse/offsets.ts'
-import { MigrationFailedError, type FailurePlace } from './errors.ts'
+import { CONNECTION_LOST, MigrationFailedError, type FailurePlace } from './errors.ts'
 
 /** The SQLSTATE of a database error, also when it is wrapped with its place; null for any other. */
 export function sqlstateOf(error: unknown): string | null {
@@ -32,6 +32,11 @@ function hintFor(error: unknown): string | null {
       return 'a long transaction holds the table: end it (see pg_stat_activity), then run this again'
     case '42501':
       return 'connect as the owner of the schema, not as the application'
+    case CONNECTION_LOST:
+      return 'nobody knows whether it was committed: check that the server runs, then run this again; change no file before'
+    case '25001':
+    case '2D000':
+      return "to run without a transaction, start the file with '-- imhotep:no-transaction'"
     default:
       return null
   }

@@ -67,6 +67,7 @@ const refused = [
   'begin isolation level serializable; select 1; commit',
   'create index concurrently on a (id)',
   'copy a from stdin',
+  'copy (select 1) to stdout',
 ]
 for (const text of refused) {
   test(`transactionMode: refuses '${text}'`, async () => {
@@ -77,8 +78,8 @@ for (const text of refused) {
   })
 }
 
-test('transactionMode: leaves savepoints and COPY from a file alone', async () => {
-  const mode = await modeOf("savepoint a; rollback to a; release a; copy t from '/tmp/x'; copy t to stdout")
+test('transactionMode: leaves savepoints and COPY from and to a file alone', async () => {
+  const mode = await modeOf("savepoint a; rollback to a; release a; copy t from '/tmp/x'; copy t to '/tmp/x'")
 
   assert.equal(mode.statements.length, 5)
 })

@@ -18,7 +18,7 @@ const DECLARED_ELSEWHERE =
 
 /**
  * Decides whether a file runs as one transaction.
- * @throws MigrationStatementError for COPY FROM STDIN and for transaction control that cannot be obeyed
+ * @throws MigrationStatementError for COPY without a file and for transaction control that cannot be obeyed
  */
 export function transactionMode({ file, text, statements }: ParsedFile): TransactionMode {
   const wrapped = unwrap(text, statements)
@@ -43,6 +43,12 @@ export function runsAlone({ node }: ParsedStatement): boolean {
   }
   if ('AlterTableStmt' in node) return JSON.stringify(node.AlterTableStmt.cmds ?? []).includes('"concurrent":true')
   return ALONE.has(Object.keys(node)[0] ?? '')
+}
+
+/** True for a statement that runs alone and whose waiting keeps others waiting; concurrent work on an index does not. */
+export function waitsInTheWay({ node }: ParsedStatement): boolean {
+  if ('ReindexStmt' in node) return !isConcurrentReindex(node.ReindexStmt.params)
+  return !('IndexStmt' in node || 'DropStmt' in node || 'AlterTableStmt' in node)
 }
 
 /** True when the options of a REINDEX say `concurrently`. */
@@ -114,9 +120,11 @@ function refuse(file: string, statement: ParsedStatement): void {
     const hint = "remove it; to run without a transaction, start the file with '-- imhotep:no-transaction'"
     throw new MigrationStatementError(file, line, column, reason, hint)
   }
-  if ('CopyStmt' in node && node.CopyStmt.is_from && !node.CopyStmt.filename) {
-    const hint = 'write the rows as INSERT .. VALUES, or load them with psql'
-    throw new MigrationStatementError(file, line, column, 'COPY FROM STDIN has no data here', hint)
+  if ('CopyStmt' in node && !node.CopyStmt.filename) {
+    const [reason, hint] = node.CopyStmt.is_from
+      ? ['COPY FROM STDIN has no data here', 'write the rows as INSERT .. VALUES, or load them with psql']
+      : ['COPY TO STDOUT has no reader here', 'remove it, and read the rows with psql']
+    throw new MigrationStatementError(file, line, column, reason, hint)
   }
   if ('IndexStmt' in node && node.IndexStmt.concurrent && !node.IndexStmt.idxname) {
     const hint =

@@ -6,6 +6,7 @@ import { knexBookOf } from '../migrate/knex/agree-with-knex.ts'
 import type { KnexBook } from '../migrate/knex/knex-book.ts'
 import type { MigrationFile } from '../migrate/migration-file.ts'
 import type { MigrationSession } from '../migrate/migration-session.ts'
+import { runOutside } from '../migrate/run-outside.ts'
 import { runScript, tryAgain } from '../migrate/run-script.ts'
 import { textLiteral } from '../migrate/sql-literal.ts'
 import { failedMigration } from '../migrate/statement-failure.ts'
@@ -57,8 +58,8 @@ async function runText(session: MigrationSession, step: PlannedStep, book: KnexB
     return
   }
   // Written to be run twice, as such files have to be: interrupted, it runs from its start.
-  for (const statement of mode.statements) await runScript(session, statement.text, step.file)
-  await runScript(session, `begin;\n${RESET}\n${remove}\ncommit;`, step.file)
+  for (const n of mode.statements.keys()) await runOutside(session, mode.statements, n, { label: step.file })
+  await runScript(session, `begin;\n${RESET}\n${remove}\nreset all;\ncommit;`, step.file)
 }
 
 async function relinkRest(session: MigrationSession): Promise<void> {

@@ -88,7 +88,10 @@ test(
     const directory = await makeDirectory()
     await chown(directory, nobody.uid, nobody.gid)
 
-    const { child, result } = await startElsewhere({ ...embeddedOptions(directory), binaries: join(native, 'bin') }, nobody)
+    const { child, result } = await startElsewhere(
+      { ...embeddedOptions(directory), binaries: join(native, 'bin') },
+      nobody,
+    )
     const { pid, code, message } = await result
     child.kill('SIGKILL')
 
