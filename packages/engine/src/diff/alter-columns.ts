@@ -6,6 +6,7 @@ import { lowerCase, qualified, quoteKey } from '../print/sql-text.ts'
 import type { Changes } from './changes.ts'
 import type { DiffOptions } from './diff-catalogs.ts'
 import { byHand, statement, type DiffStatement } from './diff-statement.ts'
+import { isWidening, losesValues, usingClause } from './type-change.ts'
 
 /** Columns of a table that both sides have: dropped, added, changed. What a parent passes on to a partition is left to it. */
 export function alterColumns(
@@ -130,8 +131,10 @@ function alterColumn(
 
 function retype(object: string, alter: string, old: Column, column: Column): DiffStatement {
   const collate = column.collation === null ? '' : ` collate ${quoteKey(column.collation)}`
-  const using = column.generated === null ? ` using ${castOf(old, column)}` : ''
-  const sql = `${alter} type ${column.type}${collate}${using}`
+  const sql = `${alter} type ${column.type}${collate}${usingClause(old, column)}`
+  const change = `from ${old.type} to ${column.type}`
+  if (losesValues(old.type, column.type))
+    return statement(object, sql, 'data loss', `${change}: values are rounded or lose a part`)
   if (isWidening(old.type, column.type))
     return statement(
       object,
@@ -143,29 +146,8 @@ function retype(object: string, alter: string, old: Column, column: Column): Dif
     object,
     sql,
     'rewrites',
-    `from ${old.type} to ${column.type}: the table is written anew under an exclusive lock; values that do not fit make it fail`,
+    `${change}: the table is written anew under an exclusive lock; values that do not fit make it fail`,
   )
-}
-
-const FAMILIES = [
-  /^(smallint|integer|bigint|numeric|real|double precision)/,
-  /^(timestamp|date|time|interval)/,
-  /^json/,
-]
-
-/** A cast that exists: types that have nothing in common meet as text. */
-function castOf(old: Column, column: Column): string {
-  const name = quoteIdentifier(column.name)
-  const isText = (type: string) => /^(text|character)/.test(type)
-  const isNear = FAMILIES.some((family) => family.test(old.type) && family.test(column.type))
-  return isNear || isText(old.type) || isText(column.type) ? `${name}::${column.type}` : `${name}::text::${column.type}`
-}
-
-/** Changes of type that PostgreSQL makes without looking at the rows. */
-function isWidening(from: string, to: string): boolean {
-  const length = (type: string) => Number(/^character varying\((\d+)\)$/.exec(type)?.[1] ?? Number.NaN)
-  if (from.startsWith('character varying') && (to === 'text' || to === 'character varying')) return true
-  return length(to) >= length(from)
 }
 
 function changeNotNull(

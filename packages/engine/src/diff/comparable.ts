@@ -6,6 +6,13 @@ import type { Catalog } from '../catalog/model.ts'
  * names. Changes both.
  */
 export function makeComparable(left: Catalog, right: Catalog, historyTable: string): void {
+  makeReplaysComparable(left, right, historyTable)
+  dropPartitionsOf(left, right)
+  dropPartitionsOf(right, left)
+}
+
+/** The same for what two replays of files made: no job runs there, every partition is the files' own. */
+export function makeReplaysComparable(left: Catalog, right: Catalog, historyTable: string): void {
   for (const catalog of [left, right]) {
     dropBook(catalog, historyTable)
     keepNamedRoles(catalog)
@@ -15,8 +22,6 @@ export function makeComparable(left: Catalog, right: Catalog, historyTable: stri
     if (one === other) continue
     for (const catalog of [left, right]) dropTable(catalog, `public.${name}`)
   }
-  dropPartitionsOf(left, right)
-  dropPartitionsOf(right, left)
 }
 
 /** A schema that holds nothing but the history was made for it. */

@@ -171,3 +171,39 @@ test('undoMigrations: files that say both ways go there and back, without a tran
   assert.equal(back.tables.get('public.wards')?.indexes.size, 0)
   assert.deepEqual(compareCatalogs(latest, await readLive(url)), [])
 })
+
+test('undoMigrations: a partition that a version made goes with it', async () => {
+  await using database = await emptyDatabase()
+  const { url } = database
+  const files = [
+    { path: 'V001__visits.sql', text: 'create table visits (day date not null) partition by range (day)' },
+    {
+      path: 'V002__year.sql',
+      text: `create table visits_2026 partition of visits for values from ('2026-01-01') to ('2027-01-01')`,
+    },
+  ]
+  await applyMigrations(url, { files })
+
+  await assert.rejects(undo(url, { files }), { code: 'IMH_UNDO_DATA_LOSS' })
+  await undo(url, { files, allowDataLoss: true })
+
+  assert.equal((await readLive(url)).tables.has('public.visits_2026'), false)
+  await applyMigrations(url, { files })
+})
+
+test('undoMigrations: texts that are too long stop it, numbers that would be rounded have to be allowed', async () => {
+  await using database = await emptyDatabase()
+  const { url } = database
+  const wider = { path: 'V002__wider.sql', text: 'alter table notes alter note type varchar(50)' }
+  const files = [{ path: 'V001__notes.sql', text: 'create table notes (note varchar(5), price numeric(9,2))' }, wider]
+  await applyMigrations(url, { files })
+  await runOn(url, `insert into notes values ('abcdefghij', 1.23)`)
+
+  await assert.rejects(undo(url, { files }), { code: 'IMH_MIGRATION_FAILED', sqlstate: '22001' })
+  await runOn(url, `update notes set note = 'abc'`)
+  await undo(url, { files })
+  wider.text = 'alter table notes alter price type numeric(12,4)'
+  await applyMigrations(url, { files })
+
+  await assert.rejects(undo(url, { files }), { code: 'IMH_UNDO_DATA_LOSS' })
+})

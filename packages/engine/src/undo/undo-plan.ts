@@ -1,4 +1,4 @@
-import { makeComparable } from '../diff/comparable.ts'
+import { makeReplaysComparable } from '../diff/comparable.ts'
 import { diffCatalogs } from '../diff/diff-catalogs.ts'
 import { byHand, type DiffStatement } from '../diff/diff-statement.ts'
 import { forgetRunner } from '../diff/forget-runner.ts'
@@ -116,7 +116,7 @@ async function computeReversals(
 async function reverse(after: Catalog, before: Catalog, historyTable: string): Promise<DiffStatement[]> {
   // Compared on copies: the next version starts from the whole catalog.
   const [left, right] = [structuredClone(after), structuredClone(before)]
-  makeComparable(left, right, historyTable)
+  makeReplaysComparable(left, right, historyTable)
   // The history lives there.
   const [schema = ''] = historyTable.split('.')
   if (!right.schemas.has(schema)) left.schemas.delete(schema)
