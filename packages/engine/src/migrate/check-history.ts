@@ -5,6 +5,7 @@ import type { HistoryComparison } from './compare-history.ts'
 import {
   MigrationEditedError,
   MigrationMissingError,
+  MigrationSquashedError,
   OutOfOrderConflictError,
   OutOfOrderError,
   type EditedFile,
@@ -22,7 +23,7 @@ export interface CheckOptions {
 
 /**
  * Refuses a history that cannot be continued; returns warnings about what is harmless.
- * @throws MigrationMissingError, MigrationEditedError, OutOfOrderError, OutOfOrderConflictError
+ * @throws MigrationMissingError, MigrationSquashedError, MigrationEditedError, OutOfOrderError, OutOfOrderConflictError
  */
 export async function checkHistory(
   connection: Transaction,
@@ -30,7 +31,9 @@ export async function checkHistory(
   comparison: HistoryComparison,
   options: CheckOptions,
 ): Promise<string[]> {
-  if (comparison.missing.length > 0) throw new MigrationMissingError(comparison.missing, table.text)
+  const { missing, newest, outOfReach } = comparison
+  if (missing.length > 0) throw new MigrationMissingError(missing, table.text)
+  if (newest !== null && outOfReach) throw new MigrationSquashedError(newest, outOfReach)
   const { edited, commentsOnly } = await sortEdited(connection, table, comparison, options.placeholders)
   if (edited.length > 0) throw new MigrationEditedError(edited)
   await checkOrder(connection, table, comparison, options)

@@ -13,6 +13,8 @@ export interface HistoryComparison {
   readonly missing: readonly HistoryRow[]
   /** The highest version that is applied. */
   readonly newest: string | null
+  /** A baseline file that stands for versions which the database lacks and whose files are gone. */
+  readonly outOfReach: MigrationFile | null
 }
 
 /** Compares files with the rows of the history. Undo files, and the seeds in the history, take no part. */
@@ -44,7 +46,13 @@ export function compareHistory(files: readonly MigrationFile[], rows: readonly H
       !known.has(canonicalVersion(version)) &&
       (squashedTo === null || compareVersions(version, squashedTo.version) > 0),
   )
-  return { ...comparison, missing, newest: newestVersion(history) }
+  const newest = newestVersion(history)
+  const isReached =
+    squashedTo === null ||
+    newest === null ||
+    compareVersions(newest, squashedTo.version) >= 0 ||
+    files.some(({ kind, version }) => kind === 'versioned' && compareVersions(version, squashedTo.version) === 0)
+  return { ...comparison, missing, newest, outOfReach: isReached ? null : squashedTo }
 }
 
 /**

@@ -161,6 +161,23 @@ export class MigrationEditedError extends ImhotepError {
   }
 }
 
+/** The files of versions that the database lacks were removed when they were squashed. */
+export class MigrationSquashedError extends ImhotepError {
+  readonly code = 'IMH_MIGRATION_SQUASHED'
+  readonly newest: string
+  readonly baseline: string
+  constructor(newest: string, { file, version }: { readonly file: string; readonly version: string }) {
+    super(
+      `the database is at ${newest}, and the files from there to ${version} are gone: '${file}' is for new databases`,
+      {
+        hint: `get the files up to ${version} back (git log --diff-filter=D shows who removed them), migrate with them, then remove them`,
+      },
+    )
+    this.newest = newest
+    this.baseline = file
+  }
+}
+
 /** The database has versions that the files lack: it was migrated with newer files. */
 export class MigrationMissingError extends ImhotepError {
   readonly code = 'IMH_MIGRATION_MISSING'

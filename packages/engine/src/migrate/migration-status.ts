@@ -14,7 +14,10 @@ export interface StatusOptions extends HistorySource {
 export interface VersionStatus {
   readonly version: string
   readonly file: string
-  /** edited: in more than comments; missing: applied, but not among the files; failed: interrupted half-way. */
+  /**
+   * edited: in more than comments; missing: applied, but not among the files, or a baseline file that stands for versions
+   * which are neither; failed: interrupted half-way.
+   */
   readonly state: 'applied' | 'pending' | 'edited' | 'missing' | 'failed'
 }
 
@@ -45,6 +48,7 @@ export async function migrationStatus(url: string, options: StatusOptions): Prom
     const { rows, comparison: knex } = await agreedRows(connection, files, recorded)
     const comparison = compareHistory(files, rows)
     const { edited } = await sortEdited(connection, table, comparison, options.placeholders)
+    const { outOfReach } = comparison
     const editedVersions = new Set(edited.map(({ version }) => version))
     const versions: VersionStatus[] = [
       ...comparison.applied.map(({ file }) => ({ version: file.version, file: file.file, state: 'applied' as const })),
@@ -63,6 +67,7 @@ export async function migrationStatus(url: string, options: StatusOptions): Prom
         file,
         state: success ? ('missing' as const) : ('failed' as const),
       })),
+      ...(outOfReach ? [{ version: outOfReach.version, file: outOfReach.file, state: 'missing' as const }] : []),
     ]
     const sorted = versions.toSorted(compareStatus)
     return { versions: sorted, chainBrokenAt: brokenLink(recorded), ...(knex ? { knex: knexStatus(knex) } : {}) }

@@ -73,6 +73,32 @@ test('squashHistory: a database that has the versions ignores the baseline, also
   )
 })
 
+test('squashHistory: a database that lacks versions whose files are gone is not taken past them', async () => {
+  await using database = await emptyDatabase()
+  const { url } = database
+  const first = { path: 'V001__a.sql', text: 'create table a ()' }
+  const second = { path: 'V002__b.sql', text: 'create table b ()' }
+  const baseline = { path: 'B002__squashed.sql', text: 'create table a (); create table b ();' }
+  const next = { path: 'V003__c.sql', text: 'create table c ()' }
+  await applyMigrations(url, { files: [first] })
+
+  await assert.rejects(applyMigrations(url, { files: [baseline, next] }), { code: 'IMH_MIGRATION_SQUASHED' })
+  const { versions } = await migrationStatus(url, { files: [baseline, next] })
+  const bridged = await applyMigrations(url, { files: [second, baseline, next] })
+
+  assert.deepEqual(
+    versions.map(({ file, state }) => [file, state]),
+    [
+      ['B002__squashed.sql', 'missing'],
+      ['V003__c.sql', 'pending'],
+    ],
+  )
+  assert.deepEqual(
+    bridged.applied.map(({ version }) => version),
+    ['002', '003'],
+  )
+})
+
 test('squashHistory: a database that began with the baseline never runs what it stands for', async () => {
   await using database = await emptyDatabase()
   const { url } = database
