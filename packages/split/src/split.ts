@@ -17,6 +17,7 @@ import { readOwnerMap } from './map/read-owner-map.ts'
 import { tableId, type TableName } from './model.ts'
 import type { Obstacle, SharedCatalog } from './side.ts'
 import { openShared, type SharedSide } from './open-shared.ts'
+import { workLooseKeysOf } from './operations/loose-keys.ts'
 import { continuePlan } from './plan/continue-plan.ts'
 import { planSplit } from './plan/plan-split.ts'
 import type { ServiceMigrations, ServicePlan, SplitPlan } from './plan/split-plan.ts'
@@ -261,11 +262,13 @@ export class Split {
     return {
       async watchShared() {
         const gone = (await ledger.all()).filter(({ state }) => serves(state) === 'own').map(({ service }) => service)
-        const concerned = looseKeys.filter(
-          ({ child, parent }) => (child.service === name || parent.service === name) && !gone.includes(parent.service),
-        )
-        for (const { table, columns } of watchedParents(concerned, 'shared'))
-          await source.looseEnd.watch(table, columns)
+        const concerned = looseKeys
+          .filter(({ child, parent }) => child.service === name || parent.service === name)
+          .filter(({ parent }) => !gone.includes(parent.service))
+          .map(({ parent }) => tableId(parent.shared))
+        // one trigger serves all services' keys to the table
+        for (const { table, columns } of watchedParents(looseKeys, 'shared'))
+          if (concerned.includes(tableId(table))) await source.looseEnd.watch(table, columns)
       },
       async watchOwn() {
         const concerned = looseKeys.filter(({ parent }) => parent.service === name)
@@ -273,6 +276,7 @@ export class Split {
           await postgresEnd(own()).watch(table, columns)
         }
       },
+      settle: async () => void (await workLooseKeysOf(this, this.#settings.signal)),
     }
   }
 

@@ -24,7 +24,7 @@ export interface DeletedKey {
   /** `schema.name` where it was deleted. */
   readonly table: string
   readonly columns: readonly string[]
-  readonly values: readonly string[]
+  readonly values: readonly (string | null)[]
 }
 
 /** One database, as far as loose keys are concerned. Tables are named as they are in it. */

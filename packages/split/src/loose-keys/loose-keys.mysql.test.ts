@@ -59,6 +59,7 @@ async function world() {
     }),
   }
   return {
+    url: shared.url,
     session,
     labDb,
     notesDb,
@@ -210,4 +211,41 @@ test('postgresEnd.watch: remembers what clients delete, by cascade too, and not 
     ],
   )
   await db.close()
+})
+
+test('workLooseKeys: a parent that nobody could refer to is forgotten', { skip: needsMariadb }, async () => {
+  await using here = await world()
+  const { session, ends, keys, looseWorld, users } = here
+  await session.run('alter table users add code varchar(9) unique')
+  const byCode = keys.map((key) => ({ ...key, parent: { ...key.parent, columns: ['code'] } }))
+  await ends['auth']?.watch(users, ['code'])
+  await session.run('delete from users where id = 1')
+
+  assert.deepEqual(await workLooseKeys(byCode, looseWorld, signal), { keys: 1, rows: 0 })
+  assert.deepEqual(await ends['auth']?.deleted(10), [])
+})
+
+test('watch: lets clients of the table pass while it waits', { skip: needsMariadb }, async () => {
+  await using here = await world()
+  const { session, labDb, ends, users } = here
+  const orders = { schema: 'public', name: 'orders' }
+  const [holder, client] = await Promise.all([openSession(here.url), openSession(here.url)])
+  await holder.run('begin')
+  await holder.rows('select 1 from users limit 1')
+  const holderInLab = await labDb.dedicated()
+  await holderInLab.script('begin; delete from orders where id = 1')
+
+  const watching = Promise.all([ends['auth']?.watch(users, ['id']), ends['lab']?.watch(orders, ['id'])])
+  for (let passed = 0; passed < 5; passed++) {
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    await client.rows('select 1 from users limit 1')
+    await labDb.query('delete from orders where id = 2')
+  }
+  await Promise.all([holder.run('rollback'), holderInLab.script('rollback')])
+  await watching
+
+  await session.run('delete from users where id = 7')
+  assert.equal((await ends['auth']?.deleted(10))?.length, 1)
+  await holderInLab.release()
+  await Promise.all([holder.close(), client.close()])
 })

@@ -1,6 +1,7 @@
 import { existingTables } from '../mariadb/catalog.ts'
 import type { Session } from '../mariadb/session.ts'
 import { ownStatement, quoteName, quoteTable, quoteText } from '../mariadb/sql-text.ts'
+import { retryBusy } from '../mariadb/table-locks.ts'
 import { tableId, type TableName } from '../model.ts'
 import type { LooseEnd } from './loose-key.ts'
 
@@ -31,7 +32,9 @@ export function mariadbEnd(session: Session, schema: string): LooseEnd {
       )
       const names = columns.map(quoteText).join(', ')
       const old = columns.map((name) => `cast(old.${quoteName(name)} as char)`).join(', ')
-      await session.run(
+      await retryBusy(
+        session,
+        [table],
         `${ownStatement} create or replace trigger ${triggerName(table)} after delete on ${quoteTable(table)} for each row
          begin
            if @imhotep_split_apply is null then
@@ -42,7 +45,7 @@ export function mariadbEnd(session: Session, schema: string): LooseEnd {
       )
     },
     async unwatch(table) {
-      await session.run(`${ownStatement} drop trigger if exists ${triggerName(table)}`)
+      await retryBusy(session, [table], `${ownStatement} drop trigger if exists ${triggerName(table)}`)
     },
 
     async deleted(limit) {
@@ -54,7 +57,7 @@ export function mariadbEnd(session: Session, schema: string): LooseEnd {
         id: id as string,
         table: table as string,
         columns: JSON.parse(columns as string) as string[],
-        values: JSON.parse(keys as string) as string[],
+        values: JSON.parse(keys as string) as (string | null)[],
       }))
     },
     async forget(ids) {

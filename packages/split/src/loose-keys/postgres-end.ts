@@ -1,5 +1,6 @@
-import type { Database } from '@imhotep/postgres'
+import type { Connection, Database } from '@imhotep/postgres'
 import type { TableName } from '../model.ts'
+import { withShortLocks } from '../postgres/session.ts'
 import { columnList, identifier, literal, qualified } from '../postgres/sql-text.ts'
 import type { DeletedKey, LooseEnd } from './loose-key.ts'
 
@@ -32,15 +33,23 @@ const trigger = 'imhotep_split_remember_deleted'
 /** PostgreSQL's end. What the mover applies fires no trigger, so that a deletion is remembered where a client made it. */
 export function postgresEnd(db: Database): LooseEnd {
   return {
-    watch: (table, columns) =>
-      run(
-        db,
-        `set client_min_messages = warning; ${schemaSql}
-         create or replace trigger ${trigger} after delete on ${qualified(table)}
-           referencing old table as gone for each statement
-           execute function imhotep_split.remember_deleted(${columns.map(literal).join(', ')})`,
+    async watch(table, columns) {
+      const given = columns.map(literal).join(', ')
+      await onSession(db, async (session) => {
+        await session.script(`set client_min_messages = warning; ${schemaSql}`)
+        await withShortLocks(session, () =>
+          session.script(
+            `create or replace trigger ${trigger} after delete on ${qualified(table)}
+               referencing old table as gone for each statement
+               execute function imhotep_split.remember_deleted(${given})`,
+          ),
+        )
+      })
+    },
+    unwatch: (table) =>
+      onSession(db, (session) =>
+        withShortLocks(session, () => session.script(`drop trigger if exists ${trigger} on ${qualified(table)}`)),
       ),
-    unwatch: (table) => run(db, `drop trigger if exists ${trigger} on ${qualified(table)}`),
 
     async deleted(limit) {
       const [{ exists } = { exists: false }] = await db.query<{ exists: boolean }>(
@@ -104,12 +113,12 @@ export function postgresEnd(db: Database): LooseEnd {
   }
 }
 
-async function run(db: Database, sql: string): Promise<void> {
-  const connection = await db.dedicated()
+async function onSession(db: Database, work: (session: Connection) => Promise<void>): Promise<void> {
+  const session = await db.dedicated()
   try {
-    await connection.script(sql)
+    await work(session)
   } finally {
-    await connection.release()
+    await session.release()
   }
 }
 

@@ -69,7 +69,9 @@ async function settleChildren(
   let rows = 0
   for (const { child, parent, onDelete } of keys) {
     if (onDelete === 'report') continue
-    const gone = deleted.map((key) => parent.columns.map((name) => key.values[key.columns.indexOf(name)] as string))
+    const gone = deleted
+      .map((key) => parent.columns.map((name) => key.values[key.columns.indexOf(name)]))
+      .filter(isWhole)
     // A key that somebody used again in the meantime has children of its own.
     const { end, name } = world.locate(parent)
     const missing = await end.missingKeys(name, parent.columns, gone)
@@ -106,6 +108,11 @@ export async function findLooseOrphans(
     if (missing > 0) found.push({ name, keys: missing })
   }
   return found
+}
+
+/** Nobody can refer to a key that is null in part. */
+function isWhole(key: readonly (string | null | undefined)[]): key is string[] {
+  return key.every((value) => typeof value === 'string')
 }
 
 function isNamed({ shared, own }: LooseTable, table: string): boolean {

@@ -1,40 +1,43 @@
-import { serves } from '../ledger/states.ts'
+import { isAtRest, serves } from '../ledger/states.ts'
 import { findLooseOrphans, workLooseKeys, type LooseWorld, type WorkResult } from '../loose-keys/work.ts'
 import { postgresEnd } from '../loose-keys/postgres-end.ts'
-import type { LooseEnd, LooseKey } from '../loose-keys/loose-key.ts'
+import type { LooseEnd } from '../loose-keys/loose-key.ts'
 import type { Split } from '../split.ts'
 
-/** Deletes or nullifies children of parents that were deleted in another service, up to now. */
+/**
+ * Deletes or nullifies children of parents that were deleted in another service, up to now. Of all keys: what is still a
+ * foreign key has done that itself, and nothing is left to do.
+ */
 export async function workLooseKeysOf(split: Split, signal: AbortSignal): Promise<WorkResult> {
-  const { keys, world } = await looseWorld(split)
-  return workLooseKeys(keys, world, signal)
+  const { looseKeys } = await split.plan()
+  return workLooseKeys(looseKeys, await looseWorld(split), signal)
 }
 
 /** Keys across services that lead nowhere, by the name of the foreign key that there was. */
 export async function looseOrphansOf(split: Split, signal: AbortSignal) {
-  const { keys, world } = await looseWorld(split)
-  return findLooseOrphans(keys, world, signal)
+  const { looseKeys } = await split.plan()
+  const entries = await split.ledger.all()
+  const isAway = (name: string) => !isAtRest(entries.find(({ service }) => service === name)?.state)
+  // the others are foreign keys of the shared database
+  const loose = looseKeys.filter(({ child, parent }) => isAway(child.service) || isAway(parent.service))
+  return findLooseOrphans(loose, await looseWorld(split), signal)
 }
 
-/** Loose keys of services that left, or of parents that did: the others still are foreign keys of the shared database. */
-async function looseWorld(split: Split): Promise<{ readonly keys: readonly LooseKey[]; readonly world: LooseWorld }> {
-  const plan = await split.plan()
-  const entries = await split.ledger.all()
-  const own = new Set(entries.filter(({ state }) => serves(state) === 'own').map(({ service }) => service))
+async function looseWorld(split: Split): Promise<LooseWorld> {
+  const { services } = await split.plan()
+  const states = new Map((await split.ledger.all()).map(({ service, state }) => [service, state]))
   const ends = new Map<string, LooseEnd>(
-    plan.services
-      .filter(({ name }) => own.has(name))
+    services
+      .filter(({ name }) => serves(states.get(name)) === 'own' || states.get(name) === 'reverted')
       .map(({ name, database }) => [name, postgresEnd(split.databaseOf(database))]),
   )
   const shared = split.source.looseEnd
   return {
-    keys: plan.looseKeys.filter(({ child, parent }) => own.has(child.service) || own.has(parent.service)),
-    world: {
-      ends: [shared, ...ends.values()],
-      locate: (table) => {
-        const end = ends.get(table.service)
-        return end ? { end, name: table.own } : { end: shared, name: table.shared }
-      },
+    // a service that was taken back may have deleted parents until then
+    ends: [shared, ...ends.values()],
+    locate: (table) => {
+      const end = serves(states.get(table.service)) === 'own' ? ends.get(table.service) : undefined
+      return end ? { end, name: table.own } : { end: shared, name: table.shared }
     },
   }
 }

@@ -64,7 +64,7 @@ class World {
       returnCommon: async () => {},
       crossingKeys: [],
       roomObstacles: async () => [],
-      looseKeys: { watchShared: async () => {}, watchOwn: async () => {} },
+      looseKeys: { watchShared: async () => {}, watchOwn: async () => {}, settle: async () => {} },
       ownerOf: () => 'lab',
       ledger: dying(ledger, process),
       routes: {

@@ -63,7 +63,7 @@ async function world() {
     returnCommon: async () => {},
     crossingKeys: [],
     roomObstacles: async () => [],
-    looseKeys: { watchShared: async () => {}, watchOwn: async () => {} },
+    looseKeys: { watchShared: async () => {}, watchOwn: async () => {}, settle: async () => {} },
     ownerOf: () => 'lab',
     ledger,
     routes: {

@@ -1,5 +1,5 @@
 import type { ServiceEntry } from '../ledger/ledger.ts'
-import type { Move } from './move.ts'
+import { writableTables, type Move } from './move.ts'
 import { completeSwitch, unswitch } from './switch.ts'
 import { cancel, completeRevert, retire, unrevert } from './way-back.ts'
 
@@ -21,7 +21,7 @@ export async function recover(move: Move): Promise<ServiceEntry> {
     case 'committed':
       return completeSwitch(move, entry)
     case 'reversible':
-      await move.target.unfence(move.service, move.tables)
+      await move.target.unfence(move.service, writableTables(move))
       return entry
     case 'reverting':
       return unrevert(move, entry)

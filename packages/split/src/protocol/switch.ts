@@ -25,6 +25,8 @@ export async function arm(move: Move, entry: ServiceEntry, applier: Applier): Pr
     applier.release()
   }
   // The log of the way back is open before anybody can write; what we apply ourselves is left out of it.
+  // An earlier move, perhaps to another server, may have left how far its log was applied here.
+  await move.source.closeLog(reverseLog(move.service))
   const reverseFrom = await move.target.openLog(reverseLog(move.service), move.tables)
   await catchUp(move, applier, move.source)
   return move.ledger.advance(entry, 'armed', { reverseFrom })
@@ -40,15 +42,19 @@ export async function switchOver(move: Move, armed: ServiceEntry, applier: Appli
   }
   const started = performance.now()
   let entry = await move.ledger.advance(armed, 'fenced')
+  let isDecided = false
   try {
     const last = await move.source.fence(move.service, move.tables)
     await drain(move, applier, last)
     await move.target.advanceSequences(move.tables, move.options.sequenceGap)
     entry = await move.ledger.advance(entry, 'drained')
     // The point of no return: whatever fails from here on is completed forward.
+    isDecided = true
     entry = await move.ledger.advance(entry, 'committed')
   } catch (error) {
-    await unswitch(move, entry)
+    // Clients are let in again also when the server that holds the ledger is gone; it is told by whoever comes next.
+    const opened = isDecided ? Promise.resolve() : move.source.unfence(move.service, move.tables)
+    await opened.then(() => unswitch(move, entry)).catch(() => undefined)
     throw error
   }
   return completeSwitch(move, entry, started)

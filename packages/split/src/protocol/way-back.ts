@@ -56,7 +56,8 @@ export async function completeRevert(move: Move, reverted: ServiceEntry): Promis
 }
 
 /** Puts foreign keys back that some service's move dropped and whose two ends no move concerns any more. */
-async function restoreKeys({ ledger, source, ownerOf }: Move): Promise<void> {
+async function restoreKeys({ ledger, source, ownerOf, looseKeys }: Move): Promise<void> {
+  await looseKeys.settle()
   const entries = await ledger.all()
   const isFree = (table: TableName) => isAtRest(entries.find(({ service }) => service === ownerOf(table))?.state)
   const dropped = entries.flatMap(({ detail }) => detail.droppedKeys ?? [])

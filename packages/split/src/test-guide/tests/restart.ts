@@ -41,15 +41,13 @@ export const restart: GuideTest = {
 }
 
 async function fenceProblems(
-  { split, service: { tables }, own, entry }: ServiceFacts,
+  { split, service: { tables, common }, own, entry }: ServiceFacts,
   expected: { readonly shared: boolean; readonly own: boolean },
 ): Promise<string[]> {
   const shared = tables.flatMap(({ source }) => (entry.state === 'retired' ? asideNames(source) : [source]))
   const inShared = await split.source.fenced(shared)
-  const inOwn = await fencedTables(
-    own,
-    tables.map(({ target }) => target),
-  )
+  const ownTables = [...tables, ...common].map(({ target }) => target)
+  const inOwn = await fencedTables(own, ownTables)
   const wrong = (where: string, fenced: readonly TableName[], all: readonly TableName[], isFenced: boolean) => {
     const closed = new Set(fenced.map(tableId))
     if (!isFenced) return fenced.map((table) => `${tableId(table)} is fenced in the ${where} database`)
@@ -65,12 +63,7 @@ async function fenceProblems(
       shared.filter((table) => present.has(tableId(table))),
       expected.shared,
     ),
-    ...wrong(
-      'own',
-      inOwn,
-      tables.map(({ target }) => target),
-      expected.own,
-    ),
+    ...wrong('own', inOwn, ownTables, expected.own),
   ]
 }
 
