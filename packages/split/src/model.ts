@@ -119,6 +119,8 @@ export interface Change {
   readonly row?: Row
   /** The row before the change, when the log holds it. */
   readonly before?: Row
+  /** Foreign keys did nothing to other rows: their checks were off. Of update and delete. */
+  readonly withoutCascade?: boolean
 }
 
 /** One committed transaction of the log, or with no changes a sign that the log has reached `position`. */

@@ -17,7 +17,7 @@ export const obstacleCodes = {
   IMH_SPLIT_NO_KEY: 'The table has no key by which its rows are known.',
   IMH_SPLIT_NULLABLE_KEY: 'The declared key may be null.',
   IMH_SPLIT_REPLICA_IDENTITY: 'The log does not say which row was changed.',
-  IMH_SPLIT_TRIGGER: 'A trigger fires for rows that arrive by replication as well.',
+  IMH_SPLIT_TRIGGER: 'A trigger fires for rows that arrive by replication as well, or would not come back as it is.',
   IMH_SPLIT_ENGINE: 'The storage engine gives no consistent snapshot.',
   IMH_SPLIT_TYPE: 'A column has a type that has no equal on PostgreSQL.',
   IMH_SPLIT_DISK: 'The server that the service moves to has too little room.',

@@ -8,7 +8,8 @@ import { insteadOfZeroDate } from './zero-date.ts'
 /** The value as PostgreSQL reads it, null for NULL. */
 export function neutralText(column: LocalColumn): string {
   const { family, target, sql } = column
-  if (target === 'boolean') return `case when ${sql} then 't' when not ${sql} then 'f' end`
+  // another number than 0 and 1 stays one, for PostgreSQL to refuse
+  if (target === 'boolean') return `case ${sql} when 0 then 'f' when 1 then 't' else ${sql} + 0 end`
   if (family === 'float') return `${sql} + 0e0`
   if (family === 'bit' || family === 'year' || column.type.zerofill) return `${sql} + 0`
   if (isMoment(column)) return family === 'timestamp' ? `concat(${momentText(column)}, '+00')` : momentText(column)

@@ -2,8 +2,10 @@ import type { MovedTable } from '../model.ts'
 import type { Obstacle } from '../side.ts'
 import { parseSourceType, typeFamily } from '../types/source-type.ts'
 import { isKnownCharset } from './binlog/charset.ts'
+import { readRights, type Rights } from './rights.ts'
 import type { Session } from './session.ts'
 import { quoteText } from './sql-text.ts'
+import { triggerObstacles } from './trigger-obstacles.ts'
 
 const dayInSeconds = 86_400
 
@@ -14,10 +16,12 @@ export async function findObstacles(
   tables: readonly MovedTable[],
 ): Promise<Obstacle[]> {
   const settings = await readSettings(session)
+  const granted = await readRights(session, database)
   return [
     ...binlogObstacles(settings),
     ...(settings.get('log_bin') === 'ON' ? await filterObstacles(session, database) : []),
-    ...(await rightObstacles(session, database)),
+    ...rightObstacles(database, granted),
+    ...(await triggerObstacles(session, database, tables, granted)),
     ...(await tableObstacles(session, tables)),
   ]
 }
@@ -95,19 +99,8 @@ const rights: readonly (readonly [shown: string, scope: 'server' | 'database', p
   ),
 ]
 
-async function rightObstacles(session: Session, database: string): Promise<Obstacle[]> {
-  const grants = (await session.rows('show grants')).flatMap(([text]) => {
-    const [, list = '', object = ''] = /^grant (.*?) on (\S+|`.*?`\.\S+) to /is.exec(text ?? '') ?? []
-    return list === '' ? [] : [{ list, object: object.replaceAll('`', '').replaceAll('\\', '') }]
-  })
-  const missing = rights.filter(
-    ([, scope, pattern]) =>
-      !grants.some(
-        ({ list, object }) =>
-          (object === '*.*' || (scope === 'database' && object === `${database}.*`)) &&
-          (/^all privileges/i.test(list) || pattern.test(list)),
-      ),
-  )
+function rightObstacles(database: string, granted: Rights): Obstacle[] {
+  const missing = rights.filter(([, scope, pattern]) => !granted.has(scope, pattern))
   if (missing.length === 0) return []
   const names = (scope: string) => missing.filter(([, of]) => of === scope).map(([name]) => name.replace(/ \(.*\)/, ''))
   const grant = (list: string[], object: string) =>

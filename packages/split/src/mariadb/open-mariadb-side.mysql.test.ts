@@ -91,8 +91,9 @@ void test('obstacles: names what keeps tables from being moved, with the way out
   )
   assert.deepEqual(
     rights.map(({ code }) => code),
-    ['IMH_SPLIT_RIGHTS'],
+    ['IMH_SPLIT_RIGHTS', 'IMH_SPLIT_RIGHTS'],
   )
+  assert.match(rights[1]?.hint ?? '', /log_bin_trust_function_creators/)
   assert.match(
     rights[0]?.hint ?? '',
     /grant REPLICATION SLAVE, REPLICATION CLIENT on \*\.\* to USER; grant UPDATE, DELETE/,
@@ -101,6 +102,37 @@ void test('obstacles: names what keeps tables from being moved, with the way out
     image.map(({ code }) => code),
     ['IMH_SPLIT_BINLOG_FORMAT'],
   )
+})
+
+void test('obstacles: triggers that could not be made again as they are', options, async () => {
+  const mover = `mover_${process.pid}`
+  await using source = await mariadbDatabase(
+    'create table plain (id int primary key, note varchar(9))',
+    `create trigger ours before insert on plain for each row set new.note = 'x'`,
+    'set names latin1',
+    `create trigger french before insert on plain for each row set new.note = 'd\u00e9c\u00e8s'`,
+    'set names utf8mb4',
+    `create user '${mover}'@'%'`,
+    `grant replication slave, binlog monitor on *.* to '${mover}'@'%'`,
+    'set global log_bin_trust_function_creators = 1',
+  )
+  await source.run(`grant all on ${source.name}.* to '${mover}'@'%'`)
+  const { tables } = await mapDatabase(source.url)
+  const url = new URL(source.url)
+  url.username = mover
+  await using side = closing(await openMariadbSide(url.href))
+
+  const without = await side.obstacles(tables)
+  await source.run(`grant set user on *.* to '${mover}'@'%'`)
+  const withRight = await side.obstacles(tables)
+  await source.run('set global log_bin_trust_function_creators = 0')
+  const untrusted = await side.obstacles(tables)
+
+  const codes = (found: readonly { code: string }[]) => found.map(({ code }) => code)
+  assert.deepEqual(codes(without), ['IMH_SPLIT_RIGHTS', 'IMH_SPLIT_TRIGGER'])
+  assert.match(without[0]?.message ?? '', /another user has defined: french, ours/)
+  assert.deepEqual(codes(withRight), ['IMH_SPLIT_TRIGGER'])
+  assert.deepEqual(codes(untrusted), ['IMH_SPLIT_RIGHTS', 'IMH_SPLIT_TRIGGER'])
 })
 
 void test('obstacles: a server without a binlog is told', options, async () => {

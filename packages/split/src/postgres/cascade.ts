@@ -28,6 +28,7 @@ export class Cascades {
 
   /** Whether other rows may change with this one. */
   concerns(change: Change): boolean {
+    if (change.withoutCascade) return false
     return this.#pointingTo(change.table.target).some((key) => {
       if (change.kind === 'delete') return actions.includes(key.onDelete)
       return change.kind === 'update' && actions.includes(key.onUpdate) && isMoved(change, key)

@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { mariadbDatabase, needsMariadb, type MariadbDatabase } from '../../../../../tests/support/mariadb.ts'
+import {
+  mariadbDatabase,
+  mariadbDatabaseOn,
+  needsMariadb,
+  startMariadb,
+  type MariadbDatabase,
+} from '../../../../../tests/support/mariadb.ts'
 import type { Change, LogTransaction, MovedTable, Position } from '../../model.ts'
-import type { ServiceDatabase } from '../../side.ts'
+import type { OwnedForeignKey, ServiceDatabase } from '../../side.ts'
 import { mapDatabase } from '../map-database.fixture.ts'
 import { comparePositions, masterPosition } from '../position.ts'
 import { closing, postgresTwin } from '../postgres-twin.fixture.ts'
@@ -348,6 +354,285 @@ void test('readLog: refuses changes that are logged as statements, and a log tha
   await assert.rejects(readBetween(source, tables, 'binlog.000999:4', 'binlog.000999:4'), {
     code: 'IMH_SPLIT_LOG_LOST',
   })
+})
+
+void test(
+  'readLog: a statement that changes a moved table is known in every way of writing it, one that does not is passed over',
+  options,
+  async () => {
+    await using source = await mariadbDatabase(
+      'create table a (id int primary key, n int)',
+      'create table b (id int primary key, n int)',
+      'create table part (id int primary key, n int) partition by hash (id) partitions 2',
+    )
+    const tables = (await mapDatabase(source.url)).tables.filter(({ source: { name } }) => name === 'a')
+    const truncated = (...statements: string[]) =>
+      changesOf(source, tables, ...statements).then((changes) => changes.map(({ kind }) => kind))
+
+    for (const statements of [
+      ['set statement lock_wait_timeout = 5 for truncate table a'],
+      [`set statement lock_wait_timeout = 5, sql_mode = "" for truncate table ${source.name} . a`],
+      [`set session sql_mode = 'ANSI_QUOTES'`, 'truncate table "a"'],
+      ['truncate`a`'],
+      ['/*!40000 truncate table a */'],
+      ['truncate -- all of it\n /* really */ a'],
+    ]) {
+      assert.deepEqual(await truncated(...statements), ['truncate'], statements.join())
+    }
+    assert.deepEqual(
+      await truncated(
+        'analyze table a',
+        'optimize table a',
+        'repair table a',
+        'check table a',
+        'flush tables a',
+        `grant select on ${source.name}.a to root@localhost`,
+        'create or replace view v as select * from a',
+        'alter view v as select id from a',
+        'drop view v',
+        'create temporary table a (id int)',
+        'drop temporary table a',
+        'drop tables if exists b',
+        'create trigger t before insert on a for each row set new.n = 1',
+        'drop trigger t',
+        `create event e on schedule every 1 year do delete from a`,
+        'drop event e',
+        'create procedure p() truncate a',
+        'drop procedure p',
+        'create sequence s',
+        'drop sequence s',
+        '/*!40000 alter table a disable keys */',
+        'alter table a enable keys',
+        'rename table part to parts',
+        'create table c (id int primary key, a int, foreign key (a) references a (id))',
+        'drop table c',
+      ),
+      [],
+    )
+    for (const statements of [
+      ['set statement lock_wait_timeout = 5 for alter table a add column m int'],
+      ['/*!40000 alter table a drop column m */'],
+      [`set session sql_mode = 'ANSI_QUOTES'`, `alter table "${source.name}"."a" comment 'x'`],
+      ['alter/**/table a comment "y"'],
+      ['alter table parts exchange partition p0 with table a'],
+      ['create or replace table a (id int primary key, n int)'],
+      ['drop tables a'],
+      [`create or replace database ${source.name}`],
+    ]) {
+      await assert.rejects(changesOf(source, tables, ...statements), { code: 'IMH_SPLIT_DDL' }, statements.join())
+    }
+  },
+)
+
+void test(
+  'readLog: refuses rows that are logged as statements from any database, and by functions',
+  options,
+  async () => {
+    await using source = await mariadbDatabase(
+      'create table a (id int primary key, t varchar(100))',
+      `create function f() returns int deterministic modifies sql data begin insert into a values (99, ''); return 1; end`,
+    )
+    await using other = await mariadbDatabase('create table o (id int primary key, t varchar(100))')
+    const { tables } = await mapDatabase(source.url)
+    const asStatement = `set session binlog_format = 'STATEMENT'`
+
+    assert.deepEqual(
+      await changesOf(
+        source,
+        tables,
+        asStatement,
+        `use ${other.name}`,
+        `insert into o values (1, 'root@${source.name}.a')`,
+      ),
+      [],
+    )
+    for (const statement of [
+      `insert into ${source.name}.a values (1, '')`,
+      `set statement max_statement_time = 9 for update o, ${source.name} . a set a.t = 'x', o.t = 'it''s \\' it'`,
+      `replace o select * from \`${source.name}\`.a`,
+      `analyze delete from ${source.name}.a`,
+      `do ${source.name}.f()`,
+    ]) {
+      await assert.rejects(
+        changesOf(source, tables, asStatement, `use ${other.name}`, statement),
+        { code: 'IMH_SPLIT_BINLOG', message: /is logged as a statement/ },
+        statement,
+      )
+    }
+  },
+)
+
+void test('readLog: refuses a transaction that is rolled back in part, but stands in the log', options, async () => {
+  await using source = await mariadbDatabase('create table a (id int primary key)')
+  await using other = await mariadbDatabase(
+    'create table o (id int primary key) engine = MyISAM',
+    'create table i (id int auto_increment primary key)',
+  )
+  const { tables } = await mapDatabase(source.url)
+  const rolledBack = (...statements: string[]) =>
+    changesOf(
+      source,
+      tables,
+      `use ${other.name}`,
+      'begin',
+      'insert into i values ()',
+      'savepoint a',
+      ...statements,
+      'insert into o select ifnull(max(id), 0) + 1 from o',
+      'rollback to a',
+      'commit',
+    )
+
+  assert.deepEqual(await rolledBack(), [])
+  await assert.rejects(rolledBack(`insert into ${source.name}.a values (1)`), { code: 'IMH_SPLIT_BINLOG' })
+})
+
+void test('readLog: knows names in any case where the server does', options, async () => {
+  const server = await startMariadb({ lower_case_table_names: '1' })
+  try {
+    await using source = await mariadbDatabaseOn(server, 'create table Ab (id int primary key)')
+    const { tables } = await mapDatabase(source.url)
+
+    const changes = await changesOf(source, tables, 'insert into AB values (1)', 'truncate AB')
+
+    assert.deepEqual(
+      changes.map(({ kind }) => kind),
+      ['insert', 'truncate'],
+    )
+    await assert.rejects(
+      changesOf(source, tables, 'use mysql', `alter table ${source.name.toUpperCase()}.aB comment 'x'`),
+      { code: 'IMH_SPLIT_DDL' },
+    )
+  } finally {
+    await server.remove()
+  }
+})
+
+void test('readLog: an insert without all its columns is refused, an update is not', options, async () => {
+  await using source = await mariadbDatabase(
+    `create table a (id int primary key, n int default 5, t text, g int as (n + 1) virtual, s int as (n + 2) stored)`,
+  )
+  const { tables } = await mapDatabase(source.url)
+  const table = tables[0] as MovedTable
+  await using twin = await postgresTwin(tables)
+  const minimal = `set session binlog_row_image = 'MINIMAL'`
+  const from = await endOfLog(source)
+
+  await source.run(
+    `insert into a (id, t) values (1, 'x'), (2, 'y'), (3, null)`,
+    minimal,
+    'update a set n = 6 where id = 1',
+    'update a set id = 20 where id = 2',
+    'delete from a where id = 3',
+    `insert into a (id, n, t) values (4, 4, 'z')`,
+    `set session binlog_row_image = 'NOBLOB'`,
+    'update a set n = 7 where id = 20',
+  )
+  await twin.side.apply('log', await readBetween(source, tables, from, await endOfLog(source)))
+
+  assert.deepEqual(await differences(source, twin.side, table), [])
+  for (const image of ['MINIMAL', 'NOBLOB']) {
+    await source.run('delete from a')
+    await assert.rejects(
+      changesOf(source, tables, `set session binlog_row_image = '${image}'`, 'insert into a (id) values (1)'),
+      {
+        code: 'IMH_SPLIT_BINLOG',
+        message: /without all its columns \(binlog_row_image\)/,
+        hint: /binlog_row_image=FULL/,
+      },
+    )
+  }
+})
+
+void test(
+  'readLog: numbers that came to a column of truth values stay numbers, which PostgreSQL refuses',
+  options,
+  async () => {
+    await using source = await mariadbDatabase(
+      'create table a (id int primary key, f tinyint(1), u tinyint(1) unsigned not null, b bit(1))',
+      `insert into a values (1, 0, 1, b'1'), (2, 1, 0, b'0'), (3, null, 0, null)`,
+    )
+    const { tables } = await mapDatabase(source.url)
+    const table = tables[0] as MovedTable
+    await using twin = await postgresTwin(tables)
+    await using snapshot = closing(await openSnapshot(source.url, tables))
+    await twin.side.load(table, await snapshot.chunk(table, null, 100))
+    assert.deepEqual(await differences(source, twin.side, table), [])
+    const from = await endOfLog(source)
+
+    await source.run(`insert into a values (4, 1, 0, b'1'), (5, 2, 1, b'0'), (6, -1, 200, null)`)
+    const read = await readBetween(source, tables, from, await endOfLog(source))
+
+    assert.deepEqual(
+      read.flatMap(({ changes }) => [...changes].map(({ row }) => row?.slice(1))),
+      [
+        ['t', 'f', 't'],
+        ['2', 't', 'f'],
+        ['-1', '200', null],
+      ],
+    )
+    await assert.rejects(twin.side.apply('log', read), { sqlstate: '22P02' })
+    await using later = closing(await openSnapshot(source.url, tables))
+    await twin.database.query('delete from a')
+    await assert.rejects(twin.side.load(table, await later.chunk(table, null, 100)), { sqlstate: '22P02' })
+  },
+)
+
+void test('readLog: what is deleted under foreign_key_checks = 0 takes no rows along', options, async () => {
+  await using source = await mariadbDatabase(
+    'create table p (id int primary key)',
+    'create table c (id int primary key, p int, foreign key (p) references p (id) on delete cascade on update cascade)',
+    'create table n (id int primary key, p int, foreign key (p) references p (id) on delete set null on update set null)',
+  )
+  const { tables } = await mapDatabase(source.url)
+  const inPublic = (name: string) => ({ schema: 'public', name })
+  const keyTo = (table: string, action: OwnedForeignKey['onDelete']): OwnedForeignKey => ({
+    name: table,
+    table: inPublic(table),
+    columns: ['p'],
+    references: { ...inPublic('p'), columns: ['id'] },
+    onDelete: action,
+    onUpdate: action,
+  })
+  await using twin = await postgresTwin(tables, [keyTo('c', 'cascade'), keyTo('n', 'set null')])
+  const from = await endOfLog(source)
+
+  await source.run(
+    ...['p values (1), (2), (3), (4), (5)', 'c select id, id from p', 'n select id, id from p'].map(
+      (rows) => `insert into ${rows}`,
+    ),
+    'set foreign_key_checks = 0',
+    'delete from p where id = 1',
+    'insert into p values (1)',
+    'replace into p values (2)',
+    'update p set id = 30 where id = 3',
+    'set foreign_key_checks = 1',
+    'delete from p where id = 4',
+    'update p set id = 50 where id = 5',
+    // so many that they are packed
+    'begin',
+    'set foreign_key_checks = 0',
+    'delete from p where id = 2',
+    'insert into p select seq from seq_1000_to_21000',
+    'insert into p values (2)',
+    'commit',
+  )
+  await twin.side.apply('log', await readBetween(source, tables, from, await endOfLog(source)))
+
+  assert.deepEqual(await twin.database.query('select * from c order by id'), [
+    { id: 1, p: 1 },
+    { id: 2, p: 2 },
+    { id: 3, p: 3 },
+    { id: 5, p: 50 },
+  ])
+  assert.deepEqual(await twin.database.query('select p from n order by id'), [
+    { p: 1 },
+    { p: 2 },
+    { p: 3 },
+    { p: null },
+    { p: null },
+  ])
+  for (const table of tables) assert.deepEqual(await differences(source, twin.side, table), [])
 })
 
 void test('readLog: an exact snapshot holds everything up to its position and nothing behind it', options, async () => {

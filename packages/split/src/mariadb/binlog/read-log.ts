@@ -1,14 +1,14 @@
-import type { LogTransaction, MovedTable, Position, TableName } from '../../model.ts'
+import type { LogTransaction, MovedTable, Position } from '../../model.ts'
 import { PackedChanges } from '../../packed-changes.ts'
 import type { LogReader } from '../../side.ts'
 import { appliedTable } from '../bookkeeping.ts'
 import { BinlogLostError, BinlogUnreadableError, SourceTableChangedError } from '../errors.ts'
-import { readLayouts, type Layout } from '../layout.ts'
 import { parsePosition } from '../position.ts'
-import { errorNumber, openSession } from '../session.ts'
+import { errorNumber } from '../session.ts'
 import { ownStatement } from '../sql-text.ts'
 import { startDump, type Dump } from './dump.ts'
 import { eventType, parseEvent, parseQuery, rowsKinds, type BinlogEvent } from './event.ts'
+import { MovedLayouts } from './moved-layouts.ts'
 import { loggedTable, readChanges, tableOfRows, type LoggedTable } from './rows-event.ts'
 import { readStatement } from './statement.ts'
 import { parseTableMap } from './table-map.ts'
@@ -33,8 +33,7 @@ export function readBinlog(url: string, options: LogOptions): LogReader {
     queue.end(null)
   }
   const start = async () => {
-    const layouts = await layoutsOf(url, options.tables)
-    const assembler = new Assembler(options.from, layouts, (transaction) => {
+    const assembler = new Assembler(options.from, await MovedLayouts.read(url, options.tables), (transaction) => {
       queue.push(transaction)
       if (queue.waiting > maxWaiting) dump?.pause()
     })
@@ -65,16 +64,6 @@ export function readBinlog(url: string, options: LogOptions): LogReader {
   }
 }
 
-async function layoutsOf(url: string, tables: readonly MovedTable[]): Promise<ReadonlyMap<string, Layout>> {
-  const session = await openSession(url)
-  try {
-    const layouts = await readLayouts(session, tables)
-    return new Map([...layouts.values()].map((layout) => [nameOf(layout.table), layout]))
-  } finally {
-    await session.close()
-  }
-}
-
 /** ER_MASTER_FATAL_ERROR_READING_BINLOG: the file is gone, or ends before the position. */
 const fatalReadingError = 1236
 
@@ -84,15 +73,13 @@ function explain(error: Error, position: Position): Error {
   return error
 }
 
-const nameOf = ({ schema, name }: TableName) => JSON.stringify([schema, name])
-
 /** Puts events together to transactions. */
 class Assembler {
   #file: string
   #offset: number
   /** What the offsets of a file beyond 4 GB lack, being numbers of 32 bits. */
   #beyond = 0
-  readonly #layouts: ReadonlyMap<string, Layout>
+  readonly #layouts: MovedLayouts
   readonly #emit: (transaction: LogTransaction) => void
   /** By the number that the log gives a table; null for one that is not moved, true for our own bookkeeping. */
   readonly #tables = new Map<number, LoggedTable | null | true>()
@@ -101,7 +88,7 @@ class Assembler {
   #isOwn = false
   #lastSign = 0
 
-  constructor(from: Position, layouts: ReadonlyMap<string, Layout>, emit: (transaction: LogTransaction) => void) {
+  constructor(from: Position, layouts: MovedLayouts, emit: (transaction: LogTransaction) => void) {
     const { file, offset } = parsePosition(from)
     this.#file = file
     this.#offset = offset
@@ -166,7 +153,7 @@ class Assembler {
       this.#tables.set(id, true)
       return
     }
-    const layout = this.#layouts.get(nameOf(map))
+    const layout = this.#layouts.get(map)
     this.#tables.set(id, layout ? loggedTable(map, layout) : null)
   }
 
@@ -189,33 +176,38 @@ class Assembler {
       case 'rollback':
         this.#forget()
         return this.#commit(event)
+      case 'rollback to':
+        // The server leaves out of its log what was rolled back, but where a table without transactions was written in between.
+        if (this.#changes.length > 0)
+          throw new RangeError('a transaction that is rolled back in part stands in the log')
+        return
       case 'truncate':
-        for (const layout of this.#moved(statement.tables))
-          this.#changes.push({ table: layout.moved, kind: 'truncate' })
+        for (const { moved } of this.#layouts.among(statement.tables)) {
+          this.#changes.push({ table: moved, kind: 'truncate' })
+        }
         return this.#commit(event)
       case 'structure':
-        for (const { table } of this.#moved(statement.tables)) {
+        for (const { table } of this.#layouts.among(statement.tables)) {
           throw new SourceTableChangedError(table, 'its structure was changed')
         }
         return this.#commit(event)
       case 'database': {
-        const layout = [...this.#layouts.values()].find(({ table }) => table.schema === statement.name)
+        const layout = this.#layouts.within([statement.name])
         if (layout) throw new SourceTableChangedError(layout.table, 'its database was changed or dropped')
         return
       }
       case 'rows':
-        if ([...this.#layouts.values()].some(({ table }) => table.schema === query.database)) {
-          throw new RangeError('a change of rows is logged as a statement')
+        if (this.#layouts.within(statement.databases)) throw new RangeError('a change of rows is logged as a statement')
+        return
+      case 'unknown':
+        for (const { table } of this.#layouts.among(statement.tables)) {
+          throw new SourceTableChangedError(table, `it was in a statement that is not known here (${statement.verb})`)
         }
         return
       case 'harmless':
         // a fence ends with one of ours: whoever waits for its position need not wait for the next sign of life
         if (query.sql.startsWith(ownStatement)) this.#sign(event)
     }
-  }
-
-  #moved(tables: readonly TableName[]): Layout[] {
-    return tables.flatMap((table) => this.#layouts.get(nameOf(table)) ?? [])
   }
 
   #commit(event: BinlogEvent): void {

@@ -29,6 +29,10 @@ export function tableOfRows(event: BinlogEvent): number {
   return event.body.readUIntLE(0, 6)
 }
 
+/** The session wrote under foreign_key_checks = 0 (NO_FOREIGN_KEY_CHECKS_F). */
+const withoutChecks = 0x2
+
+/** @throws RangeError when a row that is new lacks values */
 export function readChanges(event: BinlogEvent, table: LoggedTable): Change[] {
   const kind = rowsKinds.get(event.type)
   if (!kind) throw new RangeError(`event type ${event.type} holds no rows`)
@@ -38,18 +42,28 @@ export function readChanges(event: BinlogEvent, table: LoggedTable): Change[] {
   const first = presentColumns(cursor, width)
   const second = kind.kind === 'update' ? presentColumns(cursor, width) : first
   const rows = kind.compressed ? new Cursor(inflate(cursor.bytes.subarray(cursor.at))) : cursor
+  if (kind.kind === 'insert' && !isWhole(table, first)) {
+    throw new RangeError('a row is logged without all its columns (binlog_row_image)')
+  }
   const changes: Change[] = []
   const moved = table.layout.moved
+  const mark = event.body.readUInt16LE(6) & withoutChecks ? { withoutCascade: true } : {}
   while (!rows.isAtEnd) {
     const row = readRow(rows, table, first)
     if (kind.kind === 'insert') changes.push({ table: moved, kind: 'insert', row })
-    else if (kind.kind === 'delete') changes.push({ table: moved, kind: 'delete', key: keyOf(table, row), before: row })
-    else {
+    else if (kind.kind === 'delete') {
+      changes.push({ table: moved, kind: 'delete', key: keyOf(table, row), before: row, ...mark })
+    } else {
       const after = readRow(rows, table, second)
-      changes.push({ table: moved, kind: 'update', key: keyOf(table, row), before: row, row: after })
+      changes.push({ table: moved, kind: 'update', key: keyOf(table, row), before: row, row: after, ...mark })
     }
   }
   return changes
+}
+
+/** Only what an update leaves out is there already. */
+function isWhole({ layout }: LoggedTable, present: readonly boolean[]): boolean {
+  return layout.places.every((place, at) => place < 0 || present[at])
 }
 
 function presentColumns(cursor: Cursor, width: number): boolean[] {

@@ -91,8 +91,14 @@ function zeroDate(column: LocalColumn | null): string | null {
 }
 
 function integerReader(size: number, column: LocalColumn | null): ValueReader {
-  if (column?.target === 'boolean') return (cursor) => (cursor.int(size) === 0 ? 'f' : 't')
-  return column?.type.unsigned ? (cursor) => String(cursor.uint(size)) : (cursor) => String(cursor.int(size))
+  const read = column?.type.unsigned ? (cursor: Cursor) => cursor.uint(size) : (cursor: Cursor) => cursor.int(size)
+  if (column?.target === 'boolean') return (cursor) => truthValue(read(cursor))
+  return (cursor) => String(read(cursor))
+}
+
+/** Another number stays one, for PostgreSQL to refuse. */
+function truthValue(value: number): string {
+  return ['f', 't'][value] ?? String(value)
 }
 
 function bitReader(size: number, column: LocalColumn | null): ValueReader {
