@@ -171,3 +171,26 @@ void test('snapshot: digests of ranges are those of PostgreSQL, however the rows
     assert.deepEqual(await walk(copied, table, 200), ranges, table.source.name)
   }
 })
+
+void test('snapshot: a table that was read can be altered at once, and reading on says so', options, async () => {
+  await using source = await mariadbDatabase(
+    'create table a (id int primary key, n int)',
+    'create table b (id int primary key)',
+    'insert into a values (1, 1), (2, 2), (3, 3)',
+    'insert into b values (1)',
+  )
+  const { tables } = await mapDatabase(source.url)
+  const [a, b] = ['a', 'b'].map((name) => tables.find(({ source: own }) => own.name === name) as MovedTable)
+  if (!a || !b) throw new Error('no tables')
+  await using snapshot = closing(await openSnapshot(source.url, tables))
+  await using other = closing(await openSession(source.url, ['lock_wait_timeout = 1']))
+  const first = await snapshot.chunk(a, null, 2)
+  await snapshot.digestNext(a, null, 10)
+  await snapshot.rowDigests(a, null, null)
+
+  await other.run('insert into b values (2)')
+  await other.run('alter table a drop column n')
+
+  await assert.rejects(snapshot.chunk(a, first.last, 2), { code: 'IMH_SPLIT_DDL' })
+  assert.equal((await snapshot.chunk(b, null, 10)).rows, 1)
+})

@@ -3,13 +3,14 @@ import type { Key, MovedTable, Position } from '../model.ts'
 import type { Digest, RangeDigest, RowDigest, Snapshot } from '../side.ts'
 import { jsonbText } from '../types/jsonb-text.ts'
 import { md5, shortenedText } from '../types/long-values.ts'
+import { SourceTableChangedError } from './errors.ts'
 import { digestText, neutralText, nullMarksOf } from './expressions.ts'
 import { KeyOrders } from './key-order.ts'
 import { inRange, orderBy, type KeyOrder } from './key-range.ts'
 import { readLayouts, type Layout, type LocalColumn } from './layout.ts'
 import { masterPosition } from './position.ts'
 import { ChunkReader } from './read-chunk.ts'
-import { openSession, type Session } from './session.ts'
+import { errorNumber, openSession, type Session } from './session.ts'
 
 const separator = Buffer.from([0x1f])
 const newline = Buffer.from('\n')
@@ -31,6 +32,34 @@ export async function openSnapshot(url: string, tables: readonly MovedTable[]): 
 }
 
 async function beginSnapshot(session: Session): Promise<Position> {
+  const position = await beginTransaction(session)
+  await session.run(`savepoint ${start}`)
+  return position
+}
+
+const start = 'imhotep_split_start'
+/** "Table definition has changed", a column that is not there, a table that is not there. */
+const tableChanged = [1412, 1054, 1146]
+
+/**
+ * Reads, and lets go of the table: a table that a transaction has read cannot be altered or emptied before its end, and all
+ * clients of it wait behind whoever tries. What is seen stays the same.
+ */
+async function reading<T>(session: Session, { source }: MovedTable, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read()
+  } catch (error) {
+    if (tableChanged.includes(errorNumber(error) ?? 0))
+      throw new SourceTableChangedError(source, 'was altered while it was read')
+    throw error
+  } finally {
+    await session.run(`rollback to savepoint ${start}`).catch(() => undefined)
+  }
+}
+
+async function beginTransaction(session: Session): Promise<Position> {
+  // Where a transaction is logged it keeps its tables to its end. This one only reads; who may not say so goes without.
+  await session.run('set session sql_log_bin = 0').catch(() => undefined)
   await session.run('set session transaction isolation level repeatable read')
   await session.run('start transaction with consistent snapshot, read only')
   const status = new Map(
@@ -74,15 +103,18 @@ function readFrom(session: Session, position: Position, layoutOf: (table: MovedT
   }
   return {
     position,
-    chunk: (table, after, limit) => chunks.read(layoutOf(table), after, limit),
+    chunk: (table, after, limit) => reading(session, table, () => chunks.read(layoutOf(table), after, limit)),
     binaryTypes: () => null,
-    digestNext: async (table, after, limit) => {
-      const range = await rangeOf(table, after, null)
-      const last = await keyAt(range, limit)
-      return last === null ? digestWithLast(range) : { ...(await digestRange({ ...range, upto: last })), last }
-    },
-    digestRange: async (table, after, upto) => digestRange(await rangeOf(table, after, upto)),
-    rowDigests: async (table, after, upto) => digestEachRow(await rangeOf(table, after, upto)),
+    digestNext: (table, after, limit) =>
+      reading(session, table, async () => {
+        const range = await rangeOf(table, after, null)
+        const last = await keyAt(range, limit)
+        return last === null ? digestWithLast(range) : { ...(await digestRange({ ...range, upto: last })), last }
+      }),
+    digestRange: (table, after, upto) =>
+      reading(session, table, async () => digestRange(await rangeOf(table, after, upto))),
+    rowDigests: (table, after, upto) =>
+      reading(session, table, async () => digestEachRow(await rangeOf(table, after, upto))),
     close: () => session.close(),
   }
 }
