@@ -1,7 +1,10 @@
 import type { Catalog, Role } from '../catalog/model.ts'
-import { foldStatement, startFold } from '../catalog/files.ts'
+import { foldStatement, startFold, type Fold } from '../catalog/files.ts'
 import { parseSql, type ParsedFile, type ParsedStatement } from '../parse/parse-sql.ts'
+import { accessMethods } from './access-methods.ts'
 import type { Dump } from './dump.ts'
+import { neededStatements } from './needed-statements.ts'
+import { notCarried } from './not-carried.ts'
 
 export interface FoldDumpOptions {
   /** Default `drop`: everything belongs to whoever runs the script. */
@@ -26,6 +29,10 @@ export interface KeptStatement {
   readonly line: number
   readonly reason: string
   readonly statement: ParsedStatement
+  /** The printed object whose place it takes; null when it stands beside what is printed. */
+  readonly instead: string | null
+  /** What has to stand in front of it when it takes the place of an object. */
+  readonly needs: readonly ParsedStatement[]
 }
 
 /**
@@ -42,7 +49,7 @@ export async function foldDump(dump: Dump, options: FoldDumpOptions = {}): Promi
   if (options.owner !== 'keep') dropOwners(fold.catalog)
   const roles = namedRoles(statements).filter((role) => !fold.catalog.roles.has(role))
   for (const role of roles) fold.catalog.roles.set(role, groupRole(role))
-  return { fold, parsed, roles, kept: keptStatements(fold.catalog, parsed, dump) }
+  return { fold, parsed, roles, kept: await keptStatements(fold, parsed, dump) }
 }
 
 function isWanted({ node }: ParsedStatement, { owner = 'drop', grants = 'keep' }: FoldDumpOptions): boolean {
@@ -89,10 +96,28 @@ function dropOwners(catalog: Catalog): void {
   for (const schema of catalog.schemas.values()) if (schema.name !== 'public') schema.owner = null
 }
 
-function keptStatements(catalog: Catalog, { statements }: ParsedFile, dump: Dump): KeptStatement[] {
-  const byPlace = new Map(statements.map((statement) => [`${statement.line}:${statement.column}`, statement]))
-  return catalog.unknown.flatMap(({ position, reason }) => {
-    const statement = byPlace.get(`${position.line}:${position.column}`)
-    return statement ? [{ line: dump.lineOf(position.line), reason, statement }] : []
+/** What could not be told, what the catalog passes over, and what it holds only in part. */
+async function keptStatements(fold: Fold, { statements }: ParsedFile, dump: Dump): Promise<KeptStatement[]> {
+  const place = ({ line, column }: { readonly line: number; readonly column: number }) => `${line}:${column}`
+  const unknown = new Map(fold.catalog.unknown.map(({ position, reason }) => [place(position), reason]))
+  const kept = statements.flatMap((statement): KeptStatement[] => {
+    const line = dump.lineOf(statement.line)
+    const reason = unknown.get(place(statement))
+    if (reason !== undefined) return [{ line, reason, statement, instead: null, needs: [] }]
+    const lost = notCarried(fold, statement)
+    if (lost === null) return []
+    const needs = lost.instead === null ? [] : neededStatements(statement, statements)
+    return [{ line, statement, ...lost, needs }]
   })
+  const methods = await accessMethods(statements)
+  return [
+    ...kept,
+    ...methods.map(({ line, reason, statement }) => ({
+      line: dump.lineOf(line),
+      reason,
+      statement,
+      instead: null,
+      needs: [],
+    })),
+  ]
 }

@@ -1,4 +1,6 @@
 import { emptyCatalog, type Catalog } from '../catalog/model.ts'
+import type { KeptStatement } from './fold-dump.ts'
+import { namesOf } from './group-objects.ts'
 
 /** What was cut with the schemas that were not asked for. */
 export interface LeftSchema {
@@ -35,4 +37,24 @@ export function keepSchemas(
     kept.tables.set(name, { ...table, constraints })
   }
   return { catalog: kept, cut }
+}
+
+/** The statements kept as written that name nothing of a schema that was cut. */
+export function keepStatements(
+  kept: readonly KeptStatement[],
+  whole: Catalog,
+  part: Catalog,
+): { readonly kept: readonly KeptStatement[]; readonly cut: LeftSchema[] } {
+  const lost = (name: string) => whole.schemas.has(schemaOf(name)) && !part.schemas.has(schemaOf(name))
+  const found = kept.map((own) => ({ own, name: namesOf(own.statement.text).find(lost) }))
+  return {
+    kept: found.flatMap(({ own, name }) => (name === undefined ? [own] : [])),
+    cut: found.flatMap(({ own, name }) =>
+      name === undefined ? [] : [{ object: `statement at line ${own.line}`, reason: `names ${name}` }],
+    ),
+  }
+}
+
+function schemaOf(name: string): string {
+  return name.slice(0, name.indexOf('.'))
 }

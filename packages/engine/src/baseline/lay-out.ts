@@ -1,5 +1,5 @@
 import type { PrintedObject } from '../print/printed-object.ts'
-import { repeatable } from '../bundle/repeatable.ts'
+import { putAsWritten, writtenAgain, writtenAt } from './as-written.ts'
 import type { Dump } from './dump.ts'
 import type { KeptStatement } from './fold-dump.ts'
 import { splitSql } from '../parse/split-sql.ts'
@@ -24,10 +24,11 @@ export function layOut(
   kept: readonly KeptStatement[],
   { dump, split }: LayOutOptions,
 ): BaselineFile[] {
-  const groups = withKept(groupByTable(objects), kept)
+  const written = putAsWritten(objects, kept)
+  const groups = withKept(groupByTable(written), kept)
   if (!split)
     return [{ name: 'V001__baseline.sql', text: fileText(groups, heading(dump, 'the whole schema')), repeatable: true }]
-  return splitConcerns(objects, kept).map(({ concern, objects: own }, n) => ({
+  return splitConcerns(written, kept).map(({ concern, objects: own }, n) => ({
     name: fileName(n + 1, concern),
     text: fileText(
       own.map((object) => [object]),
@@ -60,43 +61,48 @@ function groupText(group: readonly PrintedObject[]): string {
 
 /** What an export makes before its first table may be needed by tables, the rest may need them. */
 function withKept(groups: PrintedObject[][], kept: readonly KeptStatement[]): PrintedObject[][] {
-  const printed = kept.map(printedStatement)
+  const beside = kept.filter(({ instead }) => instead === null)
   const firstTable = groups.findIndex(([object]) => object?.section === 'tables')
-  const early = printed.filter((_, n) => isEarly(kept[n]))
-  const late = printed.filter((_, n) => !isEarly(kept[n]))
-  const at = firstTable < 0 ? groups.length : firstTable
-  return [...groups.slice(0, at), ...early.map((one) => [one]), ...groups.slice(at), ...late.map((one) => [one])]
+  const start = firstTable < 0 ? groups.length : firstTable
+  const placeOf = ({ statement }: KeptStatement) => {
+    const behind = BEHIND[statement.kind]
+    const last = behind === undefined ? -1 : groups.findLastIndex(([object]) => behind.test(object?.object ?? ''))
+    return last < 0 ? start : last + 1
+  }
+  const early = beside.filter(isEarly).map((own) => ({ place: placeOf(own), group: [printedStatement(own)] }))
+  const earlyAt = (place: number) => early.filter((own) => own.place === place).map(({ group }) => group)
+  const late = beside.filter((own) => !isEarly(own)).map((own) => [printedStatement(own)])
+  return [...groups.flatMap((group, n) => [...earlyAt(n), group]), ...earlyAt(groups.length), ...late]
 }
 
-const EARLY = new Set(['DefineStmt', 'CreatePLangStmt', 'CreateCastStmt', 'CreateFdwStmt', 'CreateForeignServerStmt'])
-
-function isEarly(kept: KeptStatement | undefined): boolean {
-  return kept !== undefined && EARLY.has(kept.statement.kind)
+/** What tables, indexes and foreign keys may need stands right behind what it alters. */
+const BEHIND: Readonly<Record<string, RegExp>> = {
+  AlterTSConfigurationStmt: /^other text search /,
+  AlterOpFamilyStmt: /^other operator /,
 }
 
-function printedStatement({ statement, line }: KeptStatement): PrintedObject {
-  const again = repeatable(statement)
-  const text = 'text' in again ? again.text : unlessThere(statement.text)
-  const note = `-- as written at line ${line} of the export`
+const EARLY = new Set([
+  'DefineStmt',
+  'CreatePLangStmt',
+  'CreateCastStmt',
+  'CreateFdwStmt',
+  'CreateForeignServerStmt',
+  ...Object.keys(BEHIND),
+])
+
+function isEarly({ statement }: KeptStatement): boolean {
+  return EARLY.has(statement.kind)
+}
+
+function printedStatement(kept: KeptStatement): PrintedObject {
   return {
-    object: `statement at line ${line}`,
+    object: `statement at line ${kept.line}`,
     kind: 'statement',
     schema: '',
-    section: 'other',
-    sql: `${note}\n${text};`,
+    // The late ones may need anything.
+    section: isEarly(kept) ? 'tables' : 'other',
+    sql: `${writtenAt(kept)}\n${writtenAgain(kept.statement)};`,
   }
-}
-
-/** For what has neither IF NOT EXISTS nor a catalog that we know to look into. */
-function unlessThere(text: string): string {
-  const tag = text.includes('$once$') ? '$baseline_once$' : '$once$'
-  return `do ${tag}
-begin
-  ${text};
-exception
-  when duplicate_object or duplicate_table or duplicate_function or unique_violation then null; -- it is there
-end
-${tag}`
 }
 
 const CONCERNS: readonly { readonly concern: string; readonly sections: readonly PrintedObject['section'][] }[] = [
@@ -106,6 +112,7 @@ const CONCERNS: readonly { readonly concern: string; readonly sections: readonly
   { concern: 'functions', sections: ['functions', 'views', 'triggers'] },
   { concern: 'security', sections: ['policies', 'grants'] },
   { concern: 'indexes', sections: ['indexes'] },
+  { concern: 'kept', sections: [] },
 ]
 
 /**
@@ -142,6 +149,8 @@ function splitConcerns(
   })).filter(({ objects: own }) => own.length > 0)
 }
 
+const TABLES = CONCERNS.findIndex(({ concern }) => concern === 'tables')
+
 function concernOf({ kind, section, sql }: PrintedObject): number {
   const name =
     section === 'comments'
@@ -152,7 +161,8 @@ function concernOf({ kind, section, sql }: PrintedObject): number {
   const found = CONCERNS.findIndex(({ concern, sections }) =>
     name === '' ? sections.includes(section) : concern === (CONCERN_OF_COMMENT[name] ?? 'tables'),
   )
-  return found < 0 || kind === 'statement' ? 2 : found
+  if (kind === 'statement') return section === 'other' ? CONCERNS.length - 1 : TABLES
+  return found < 0 ? TABLES : found
 }
 
 const CONCERN_OF_COMMENT: Readonly<Record<string, string>> = {

@@ -2,12 +2,13 @@ import { foldStatement } from '../catalog/files.ts'
 import type { Catalog } from '../catalog/model.ts'
 import { parseSql, type ParsedStatement } from '../parse/parse-sql.ts'
 import { printCatalog } from '../print/print-catalog.ts'
+import type { PrintedObject } from '../print/printed-object.ts'
 import { defaultPolicy, type VerifyPolicy } from '../verify/policy.ts'
 import type { Addition, AdditionOptions, Advice } from './additions/addition.ts'
 import { draftAdditions } from './additions/draft-additions.ts'
 import type { Dump } from './dump.ts'
 import { foldDump, type FoldDumpOptions, type FoldedDump, type KeptStatement } from './fold-dump.ts'
-import { keepSchemas, type LeftSchema } from './keep-schemas.ts'
+import { keepSchemas, keepStatements, type LeftSchema } from './keep-schemas.ts'
 import { fileName, layOut, type BaselineFile } from './lay-out.ts'
 
 export interface MakeBaselineOptions extends FoldDumpOptions, AdditionOptions {
@@ -41,6 +42,7 @@ export interface Baseline {
 export async function makeBaseline(dump: Dump, options: MakeBaselineOptions = {}): Promise<Baseline> {
   const { fold, parsed, kept, roles } = await foldDump(dump, options)
   const { catalog: plain, cut } = keepSchemas(fold.catalog, options.schemas)
+  const { kept: wanted, cut: cutStatements } = keepStatements(kept, fold.catalog, plain)
   const { additions, advice } = draftAdditions(plain, options.policy ?? defaultPolicy, options)
   for (const role of roles)
     advice.push({
@@ -52,9 +54,35 @@ export async function makeBaseline(dump: Dump, options: MakeBaselineOptions = {}
     additions.length > 0 ? await withAdditions({ ...fold, catalog: structuredClone(plain) }, additions) : plain
   const isIncrement = options.increment === true && additions.length > 0
   const objects = await printCatalog(isIncrement ? plain : catalog, { repeatable: true })
-  const laid = layOut(objects, kept, { dump, split: options.split ?? false })
+  const standing = isIncrement || catalog === plain ? wanted : await withoutChanged(wanted, plain, objects)
+  const laid = layOut(objects, standing, { dump, split: options.split ?? false })
   const files = isIncrement ? [...laid, incrementFile(laid.length + 1, additions)] : laid
-  return { dump, plain, catalog, files, additions, advice, kept, cut, source: parsed.statements }
+  return {
+    dump,
+    plain,
+    catalog,
+    files,
+    additions,
+    advice,
+    kept: standing,
+    cut: [...cut, ...cutStatements],
+    source: parsed.statements,
+  }
+}
+
+/** What an addition makes anew is not what the export wrote any more. */
+async function withoutChanged(
+  kept: readonly KeptStatement[],
+  plain: Catalog,
+  objects: readonly PrintedObject[],
+): Promise<KeptStatement[]> {
+  if (kept.every(({ instead }) => instead === null)) return [...kept]
+  const texts = new Set(objects.map(({ object, sql }) => `${object}\n${sql}`))
+  const same = (await printCatalog(plain, { repeatable: true })).filter(({ object, sql }) =>
+    texts.has(`${object}\n${sql}`),
+  )
+  const standing = new Set(same.map(({ object }) => object))
+  return kept.filter(({ instead }) => instead === null || standing.has(instead))
 }
 
 function incrementFile(version: number, additions: readonly Addition[]): BaselineFile {

@@ -7,6 +7,7 @@ import { readLive, withScratch } from '../diff/scratch.ts'
 import { applyMigrations } from '../migrate/apply-migrations.ts'
 import { migrationStatus } from '../migrate/migration-status.ts'
 import { WORKSHOP } from '../print/workshop.fixture.ts'
+import { SquashDiffersError, SquashRefusedError } from './errors.ts'
 import { squashHistory } from './squash-history.ts'
 
 const HISTORY = [
@@ -50,6 +51,50 @@ test('squashHistory: a new database gets the same schema and rows from the basel
   )
   assert.deepEqual(compareCatalogs(await readLive(long.url), await readLive(short.url)), [])
   assert.deepEqual(await contents(short.url), await contents(long.url))
+})
+
+const squashOf = async (text: string) =>
+  withScratch(await testServer(), (scratch) =>
+    squashHistory({ files: [{ path: 'V001__a.sql', text }], to: '001', scratch }),
+  )
+
+test('squashHistory: what a server gives the name of alone is refused with its names and the way out', async () => {
+  const squashing = squashOf(`create collation public.ci (provider = icu, locale = 'und', deterministic = false);
+    create text search configuration public.own (copy = pg_catalog.german);
+    create table public.t (n text collate public.ci);`)
+
+  await assert.rejects(squashing, (error) => {
+    assert.ok(error instanceof SquashRefusedError)
+    assert.deepEqual(error.objects, ['collation public.ci', 'text search configuration public.own'])
+    assert.match(`${error.message} ${error.hint}`, /B001__squashed\.sql would lack .*collation public\.ci.* by hand/)
+    return true
+  })
+})
+
+test('squashHistory: a file that would make something else is refused with what it loses', async () => {
+  const squashing = squashOf(`create table public.t (n tsvector, a int, b int);
+    create index t_n on public.t using gist (n tsvector_ops (siglen = '64'));
+    create statistics public.s on a, b from public.t;
+    alter statistics public.s set statistics 500;`)
+
+  await assert.rejects(squashing, (error) => {
+    assert.ok(error instanceof SquashDiffersError)
+    assert.deepEqual(error.objects.toSorted(), [
+      'index key public.t_n (1: siglen=64) is lost',
+      'statistics public.s (target 500) is lost',
+    ])
+    return true
+  })
+})
+
+test('squashHistory: a file that does not run on a new database is refused', async () => {
+  const squashing = squashOf(`create function public.f() returns text language internal immutable as 'current_user';
+    update pg_catalog.pg_proc set prosrc = 'no_such_function' where proname = 'f' and prosrc = 'current_user';`)
+
+  await assert.rejects(
+    squashing,
+    (error) => error instanceof SquashDiffersError && /does not run .*no_such_function/.test(error.message),
+  )
 })
 
 test('squashHistory: a database that has the versions ignores the baseline, also when their files are gone', async () => {

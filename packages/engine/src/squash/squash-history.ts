@@ -1,4 +1,6 @@
-import { connect } from '@imhotep/postgres'
+import { connect, type Database } from '@imhotep/postgres'
+import { compareDetails, readDetails, type Detail } from '../baseline/read-details.ts'
+import { compareCatalogs, type Difference } from '../catalog/compare.ts'
 import { readCatalog } from '../catalog/live.ts'
 import type { Catalog } from '../catalog/model.ts'
 import { forgetRunner } from '../diff/forget-runner.ts'
@@ -9,6 +11,7 @@ import { historyTable } from '../migrate/history-table.ts'
 import { compareVersions, isVersion } from '../migrate/migration-file.ts'
 import { printCatalog } from '../print/print-catalog.ts'
 import type { PrintedObject } from '../print/printed-object.ts'
+import { SquashDiffersError, SquashRefusedError } from './errors.ts'
 import { printRows } from './print-rows.ts'
 
 export interface SquashOptions extends HistorySource {
@@ -32,8 +35,8 @@ export interface Squashed {
 
 /**
  * The versions up to `to` as one file that a new database runs instead of them: what they make on a scratch server, and
- * the rows that they wrote.
- * @throws UnknownVersionError
+ * the rows that they wrote. It has run on a second database, and made the same there.
+ * @throws UnknownVersionError, SquashRefusedError, SquashDiffersError
  */
 export async function squashHistory(options: SquashOptions): Promise<Squashed> {
   const { to, scratch, placeholders, signal, onProgress } = options
@@ -44,31 +47,67 @@ export async function squashHistory(options: SquashOptions): Promise<Squashed> {
 
   const url = await scratch.database()
   const { directory, files } = options
-  await applyMigrations(url, {
-    directory,
-    files,
-    to: last,
-    historyTable: options.historyTable,
-    placeholders,
-    signal,
-    onProgress,
+  const run = { historyTable: options.historyTable, placeholders, signal, onProgress }
+  await applyMigrations(url, { directory, files, to: last, ...run })
+  onProgress?.('reading what is there')
+  const made = await readContents(url)
+  const file = `B${last.replaceAll('.', '_')}__squashed.sql`
+  refuseUnprintable(file, made.catalog)
+  const book = historyTable(options.historyTable)
+  const written = await writeDown(url, made.catalog, `${book.schema}.${book.name}`)
+  const text = script(squashed, written.objects, written.rows.sql)
+
+  onProgress?.('running it on a new database')
+  const second = await scratch.database()
+  await applyMigrations(second, { files: [{ path: file, text }], ...run }).catch((cause: unknown) => {
+    signal?.throwIfAborted()
+    throw new SquashDiffersError(file, { cause })
   })
+  const differences = compareContents(made, await readContents(second))
+  if (differences.length > 0) throw new SquashDiffersError(file, { objects: differences.map(describe) })
+  return { file, text, versions: squashed, tables: written.tables, rows: written.rows.count }
+}
+
+interface Contents {
+  readonly catalog: Catalog
+  readonly details: readonly Detail[]
+}
+
+async function readContents(url: string): Promise<Contents> {
+  return onDatabase(url, async (db) => ({
+    catalog: forgetRunner(await readCatalog(db)),
+    details: await readDetails(db),
+  }))
+}
+
+function compareContents(left: Contents, right: Contents): Difference[] {
+  return [...compareCatalogs(left.catalog, right.catalog), ...compareDetails(left.details, right.details)]
+}
+
+function describe({ object, kind, property }: Difference): string {
+  const what = { missing: 'is lost', extra: 'is not of the versions', changed: 'is another one' }[kind]
+  return property === null ? `${object} ${what}` : `${property} of ${object} ${what}`
+}
+
+/** What a server knows by name only would be left out without a word. */
+function refuseUnprintable(file: string, { others }: Catalog): void {
+  const lost = [...others].flatMap(([key, { definition }]) => (definition === null ? [key] : []))
+  if (lost.length > 0) throw new SquashRefusedError(file, lost)
+}
+
+async function writeDown(url: string, catalog: Catalog, book: string) {
+  return onDatabase(url, async (db) => {
+    const rows = await printRows(db, catalog, book)
+    const printed: Catalog = { ...catalog, tables: new Map(catalog.tables) }
+    dropUntouchedBook(printed, book)
+    return { rows, objects: await printCatalog(printed, { repeatable: true }), tables: printed.tables.size }
+  })
+}
+
+async function onDatabase<T>(url: string, work: (db: Database) => Promise<T>): Promise<T> {
   const db = connect(url, { applicationName: 'imhotep', max: 1 })
   try {
-    onProgress?.('reading what is there')
-    const catalog = forgetRunner(await readCatalog(db))
-    const book = historyTable(options.historyTable)
-    const key = `${book.schema}.${book.name}`
-    const rows = await printRows(db, catalog, key)
-    dropUntouchedBook(catalog, key)
-    const objects = await printCatalog(catalog, { repeatable: true })
-    return {
-      file: `B${last.replaceAll('.', '_')}__squashed.sql`,
-      text: script(squashed, objects, rows.sql),
-      versions: squashed,
-      tables: catalog.tables.size,
-      rows: rows.count,
-    }
+    return await work(db)
   } finally {
     await db.close()
   }

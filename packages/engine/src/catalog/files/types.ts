@@ -87,6 +87,8 @@ export function createRange(fold: Fold, node: Extract<Node, { CreateRangeStmt: u
   const subtype = (node.params ?? []).find((item) => 'DefElem' in item && item.DefElem.defname === 'subtype')
   const type = subtype && 'DefElem' in subtype ? subtype.DefElem.arg : undefined
   const base = type && 'TypeName' in type ? typeText(fold, type.TypeName) : null
+  // The shell that stood in for it while its functions were made.
+  fold.catalog.others.delete(`base type ${newName(fold, path(node.typeName)).key}`)
   addType(fold, path(node.typeName), { kind: 'range', base })
 }
 
