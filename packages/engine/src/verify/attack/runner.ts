@@ -34,6 +34,7 @@ export async function installRunner(db: Querier, settings: Readonly<Record<strin
   for (const [name, value] of Object.entries(settings)) await db.query('select set_config($1, $2, true)', [name, value])
   await db.query(attemptAllSql)
   await db.query(countsSql)
+  await db.query(silenceSql)
   await db.query(runnerSql)
 }
 
@@ -140,6 +141,18 @@ create function pg_temp.imhotep_attack_counts() returns jsonb language sql as $c
   from pg_temp.imhotep_attack_watch w
 $counts$`
 
+// Triggers and foreign keys off or on. Outside of the savepoints: each change throws away all plans of the session.
+const silenceSql = `
+create function pg_temp.imhotep_attack_silence(p_silent boolean) returns void language plpgsql as $silence$
+declare
+  v_role text := case when p_silent then 'replica' else 'origin' end;
+begin
+  if current_setting('session_replication_role') <> v_role then
+    perform set_config('session_replication_role', v_role, true);
+  end if;
+end
+$silence$`
+
 // Variables of PL/pgSQL keep their values when a savepoint is rolled back: that is how an outcome leaves it.
 const runnerSql = `
 create function pg_temp.imhotep_attack(p_steps jsonb, p_context text) returns jsonb language plpgsql as $runner$
@@ -168,6 +181,7 @@ begin
   for v_step in select value from jsonb_array_elements(p_steps) loop
     v_rows := 0; v_state := '00000'; v_message := ''; v_constraint := ''; v_answer := ''; v_leaked := 0; v_changed := 0; v_left := '{}';
     v_call := v_step -> 'call';
+    perform pg_temp.imhotep_attack_silence((v_step ->> 'policyOnly')::boolean);
     begin
       if v_step ? 'row' then
         execute v_step ->> 'row' into v_row;
@@ -176,8 +190,6 @@ begin
         insert into pg_temp.imhotep_attack_mark values (1) returning xmin into v_mark;
         v_had := coalesce(v_had, pg_temp.imhotep_attack_counts());
       end if;
-      perform set_config('session_replication_role',
-        case when (v_step ->> 'policyOnly')::boolean then 'replica' else 'origin' end, true);
       perform set_config('session_authorization', v_step ->> 'role', true);
       if v_step ? 'before' then
         for v_before in select value from jsonb_array_elements(v_step -> 'before') loop
@@ -256,6 +268,7 @@ begin
       end
     ));
   end loop;
+  perform pg_temp.imhotep_attack_silence(false);
   return to_jsonb(v_outcomes);
 end
 $runner$`
