@@ -60,6 +60,81 @@ test('imhotep diff --write: refuses what loses data until that is said', async (
   )
 })
 
+test('imhotep diff --write: a view that is made again stays when the index behind it fails', async (t) => {
+  await using database = await emptyDatabase()
+  const left =
+    'create schema a; create table a.t (id int primary key, email varchar(20)); create view a.v as select email from a.t;'
+  const cwd = project(t, {
+    'db/migration/V001__a.sql': left,
+    'wanted.sql': left.replace('(20)', '(50), unique (email)'),
+  })
+  const env = { DATABASE_URL: database.url }
+  const server = ['--server', await testServer()]
+  await runCli(['migrate'], { cwd, env })
+  const db = connect(database.url)
+  t.after(() => db.close())
+  await db.query("insert into a.t values (1, 'x'), (2, 'x')")
+
+  const written = await runCli(['diff', 'migrations', 'wanted.sql', '--write', 'unique_email', ...server], { cwd })
+  const migrated = await runCli(['migrate'], { cwd, env })
+  const views = await db.query(
+    "select 1 from information_schema.columns where table_name = 'v' and character_maximum_length = 50",
+  )
+  await db.query('delete from a.t where id = 2')
+  const again = await runCli(['migrate'], { cwd, env })
+  const same = await runCli(['diff', 'migrations', 'wanted.sql', ...server], { cwd })
+
+  assert.match(written.stdout, /^written to db\/migration\/V002__unique_email\.sql$/m)
+  assert.match(written.stdout, /^written to db\/migration\/V003__unique_email_no_transaction\.sql$/m)
+  assert.notEqual(migrated.code, 0)
+  assert.equal(views.length, 1)
+  assert.equal(again.code, 0, again.stderr)
+  assert.equal(same.code, 0, same.stdout)
+})
+
+test('imhotep diff --write: validates outside of the transaction that adds, in a file of its own', async (t) => {
+  const left = 'create table public.o (id int primary key); create table public.t (o int, n int);'
+  const cwd = project(t, {
+    'db/migration/V001__a.sql': left,
+    'wanted.sql': `${left} alter table public.t add constraint t_n check (n > 0), add foreign key (o) references public.o, alter column o set not null;`,
+  })
+  const args = ['diff', 'migrations', 'wanted.sql', '--server', await testServer()]
+
+  const one = await runCli([...args, '--no-concurrently', '--sql'], { cwd })
+  const written = await runCli([...args, '--write', 'checks', '--json'], { cwd })
+  const lint = await runCli(['lint', '--json'], { cwd })
+
+  const { file, fileOutside } = JSON.parse(written.stdout)
+  assert.deepEqual(
+    [file, fileOutside],
+    ['db/migration/V002__checks.sql', 'db/migration/V003__checks_no_transaction.sql'],
+  )
+  assert.doesNotMatch(readFileSync(join(cwd, file), 'utf8'), /validate|set not null/)
+  assert.match(
+    readFileSync(join(cwd, fileOutside), 'utf8'),
+    /^-- imhotep:no-transaction\nalter table public\.t validate constraint o_not_null_for_now;\nalter table public\.t alter column o set not null;/,
+  )
+  assert.doesNotMatch(lint.stdout, /validate-under-lock/)
+  assert.match(one.stdout, /^-- locks: .*\nalter table public\.t validate constraint t_n;$/m)
+})
+
+test('imhotep diff --write: one file when all of it is outside of a transaction', async (t) => {
+  const cwd = project(t, {
+    'db/migration/V001__a.sql': 'create table public.t (n int);',
+    'wanted.sql': 'create table public.t (n int); create index t_n on public.t (n);',
+  })
+  const args = ['diff', 'migrations', 'wanted.sql', '--write', 'index', '--json', '--server', await testServer()]
+
+  const written = await runCli(args, { cwd })
+
+  const { file, fileOutside } = JSON.parse(written.stdout)
+  assert.deepEqual([file, fileOutside], ['db/migration/V002__index.sql', null])
+  assert.equal(
+    readFileSync(join(cwd, file), 'utf8'),
+    '-- imhotep:no-transaction\ncreate index concurrently t_n on public.t (n);\n',
+  )
+})
+
 test('imhotep drift: finds what was changed by hand, and nothing else', async (t) => {
   await using database = await emptyDatabase()
   const cwd = project(t, {

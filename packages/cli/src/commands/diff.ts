@@ -25,7 +25,11 @@ export const diff = defineCommand<DiffData>({
   ],
   options: [
     { flags: '--sql', description: 'print the statements alone, as a script' },
-    { flags: '--write <name>', description: 'write them as the next migration, V00N__<name>.sql' },
+    {
+      flags: '--write <name>',
+      description:
+        'write them as the next migration, V00N__<name>.sql; what cannot be in one transaction as one of its own behind it',
+    },
     { flags: '--allow-data-loss', description: 'with --write: also when rows or columns would be lost' },
     {
       flags: '--no-concurrently',
@@ -35,7 +39,10 @@ export const diff = defineCommand<DiffData>({
   ],
   examples: [
     { run: 'imhotep diff migrations modules', does: 'what the next migration must do' },
-    { run: 'imhotep diff migrations modules --write add_wards', does: 'write it as db/migration/V00N__add_wards.sql' },
+    {
+      run: 'imhotep diff migrations modules --write add_wards',
+      does: 'write it as db/migration/V00N__add_wards.sql, and V00N__add_wards_no_transaction.sql where needed',
+    },
     { run: 'imhotep diff dump:old.sql modules --sql', does: 'from an export of pg_dump to the modules' },
     { run: 'imhotep diff database modules --json', does: 'the database of DATABASE_URL against the modules' },
   ],
@@ -56,16 +63,24 @@ function outcomeOf(
   statements: readonly DiffStatement[],
 ): Outcome<DiffData> {
   const name = context.options.text('write')
-  const file = name === undefined || statements.length === 0 ? null : writeNext(context, name, statements)
+  const isWritten = name !== undefined && statements.length > 0
+  const [file = null, fileOutside = null] = isWritten ? writeNext(context, name, statements) : []
   return {
     ok: statements.length === 0,
     target: null,
-    data: { left: sideName(left), right: sideName(right), statements, file, sql: context.options.flag('sql') },
+    data: {
+      left: sideName(left),
+      right: sideName(right),
+      statements,
+      file,
+      fileOutside,
+      sql: context.options.flag('sql'),
+    },
   }
 }
 
-/** The next free version of the project's migrations. */
-function writeNext({ cwd, options }: Context, name: string, statements: readonly DiffStatement[]): string {
+/** The next free versions of the project's migrations: one for what can be a transaction, one for what cannot. */
+function writeNext({ cwd, options }: Context, name: string, statements: readonly DiffStatement[]): string[] {
   const losses = statements.filter(({ hazard }) => hazard === 'data loss')
   if (losses.length > 0 && !options.flag('allowDataLoss')) throw new DataLossError(losses.map(({ object }) => object))
   if (!/^\w[\w-]*$/.test(name)) {
@@ -75,8 +90,27 @@ function writeNext({ cwd, options }: Context, name: string, statements: readonly
   const versions = existsSync(migrations)
     ? readdirSync(migrations).map((file) => Number(/^[VB]?(\d+)_/.exec(file)?.[1] ?? 0))
     : []
-  const file = join(migrations, `V${String(Math.max(0, ...versions) + 1).padStart(3, '0')}__${name}.sql`)
-  if (existsSync(file)) throw new FileError(`'${file}' exists`, 'choose another name')
-  replaceFile(file, diffScript(statements))
-  return relative(cwd, file)
+  const next = Math.max(0, ...versions) + 1
+  const files = scripts(name, statements).map((script, n) => ({
+    path: join(migrations, `V${String(next + n).padStart(3, '0')}__${script.name}.sql`),
+    text: script.text,
+  }))
+  const taken = files.find(({ path }) => existsSync(path))
+  if (taken) throw new FileError(`'${taken.path}' exists`, 'choose another name')
+  for (const { path, text } of files) replaceFile(path, text)
+  return files.map(({ path }) => relative(cwd, path))
+}
+
+/** What begins so is run statement by statement, also when none of them is concurrent. */
+const NO_TRANSACTION = '-- imhotep:no-transaction\n'
+
+function scripts(name: string, statements: readonly DiffStatement[]): { name: string; text: string }[] {
+  const outside = statements.filter((own) => own.outside)
+  const inside = statements.filter((own) => !own.outside)
+  return [
+    ...(inside.length > 0 ? [{ name, text: diffScript(inside) }] : []),
+    ...(outside.length > 0
+      ? [{ name: inside.length > 0 ? `${name}_no_transaction` : name, text: NO_TRANSACTION + diffScript(outside) }]
+      : []),
+  ]
 }

@@ -7,11 +7,13 @@ export interface DiffData {
   readonly statements: readonly DiffStatement[]
   /** The migration that was written, null without --write. */
   readonly file: string | null
+  /** The second migration: what has to be outside of the transaction that `file` is. Null when there is one file or none. */
+  readonly fileOutside: string | null
   /** Only the script is printed. */
   readonly sql: boolean
 }
 
-export function printDiff({ left, right, statements, file, sql }: DiffData, page: Page): void {
+export function printDiff({ left, right, statements, file, fileOutside, sql }: DiffData, page: Page): void {
   if (sql) {
     if (statements.length > 0) page.line(diffScript(statements).trimEnd())
     return
@@ -22,7 +24,7 @@ export function printDiff({ left, right, statements, file, sql }: DiffData, page
   }
   printStatements(statements, page)
   page.line(`${count(statements.length, 'statement')} from ${left} to ${right}`)
-  if (file !== null) page.line(`written to ${file}`)
+  for (const written of [file, fileOutside]) if (written !== null) page.line(`written to ${written}`)
 }
 
 const TONES: Record<string, Tone> = {

@@ -5,13 +5,18 @@ import { indexStatement } from '../print/print-index.ts'
 import { qualified } from '../print/sql-text.ts'
 import type { Changes } from './changes.ts'
 import type { DiffOptions } from './diff-catalogs.ts'
-import { statement, type DiffStatement } from './diff-statement.ts'
+import { outside, statement, type DiffStatement } from './diff-statement.ts'
+import { validation } from './validation.ts'
 
-/** Constraints of tables that both sides have, but foreign keys: partitions first, keys before checks. */
+/**
+ * Constraints of tables that both sides have, but foreign keys: partitions first, keys before checks. Keys of the tables
+ * `atOnce` cannot wait until they are built while everybody works.
+ */
 export function addConstraints(
   changes: Changes,
   right: Catalog,
   tables: readonly Table[],
+  atOnce: ReadonlySet<string>,
   options: DiffOptions,
 ): DiffStatement[] {
   return tables.flatMap((table) => {
@@ -20,7 +25,10 @@ export function addConstraints(
     return [...table.constraints.values()]
       .filter((constraint) => constraint.kind !== 'foreign key')
       .toSorted((a, b) => Number(a.kind === 'check') - Number(b.kind === 'check'))
-      .flatMap((constraint) => addConstraint(changes, right, table, constraint, options))
+      .flatMap((constraint) => {
+        const waits = constraint.kind === 'check' || !atOnce.has(key)
+        return addConstraint(changes, right, table, constraint, waits ? options : { ...options, concurrently: false })
+      })
   })
 }
 
@@ -36,14 +44,14 @@ export function addConstraint(
   const validate = `alter table ${qualified(table)} validate constraint ${quoteIdentifier(constraint.name)}`
   if (!changes.isNew(object)) {
     const isToValidate = changes.properties(object).has('validated') && constraint.validated
-    return isToValidate ? [statement(object, validate)] : []
+    return isToValidate ? [validation(object, validate, options)] : []
   }
   if (comesFromParent(changes, right, table, constraint)) return []
   const add = addConstraintStatement(table, constraint)
   const canWait = (constraint.kind === 'check' || constraint.kind === 'foreign key') && constraint.validated
   // A foreign key of a partitioned table cannot be left to be validated before PostgreSQL 18.
   if (canWait && !(constraint.kind === 'foreign key' && table.partitionKey !== null)) {
-    return [statement(object, `${add} not valid`), statement(object, validate)]
+    return [statement(object, `${add} not valid`), validation(object, validate, options)]
   }
   if (!isInsideTable(constraint)) return [statement(object, add)]
   return addKey(object, right, table, constraint, add, options)
@@ -79,13 +87,14 @@ function addKey(
     : ''
   const using = `alter table ${qualified(table)} add constraint ${quoteIdentifier(constraint.name)} ${constraint.kind} using index ${quoteIdentifier(constraint.name)}`
   return [
-    statement(object, indexStatement(right, table, index, { concurrently: true })),
-    statement(object, using + deferrable),
+    outside(statement(object, indexStatement(right, table, index, { concurrently: true }))),
+    outside(statement(object, using + deferrable)),
   ]
 }
 
-/** An index on a table that is there. */
+/** An index on a table that is there. Those of partitions come before that of their table, which takes them over. */
 export function addIndex(
+  changes: Changes,
   right: Catalog,
   table: Table,
   object: string,
@@ -94,7 +103,11 @@ export function addIndex(
 ): DiffStatement[] {
   const index = table.indexes.get(name)
   if (!index) return []
-  const concurrently = options.concurrently && table.partitionKey === null
+  const waits = options.concurrently && !(table.partitionOf !== null && changes.isNew(`table ${table.partitionOf}`))
+  const concurrently = waits && table.partitionKey === null
   const sql = indexStatement(right, table, index, { concurrently })
-  return [concurrently ? statement(object, sql) : statement(object, sql, 'locks', 'nobody writes while it is built')]
+  const create = concurrently
+    ? statement(object, sql)
+    : statement(object, sql, 'locks', 'nobody writes while it is built')
+  return [waits ? outside(create) : create]
 }

@@ -5,7 +5,9 @@ import { columnClause, columnSettings } from '../print/print-table.ts'
 import { lowerCase, qualified, quoteKey } from '../print/sql-text.ts'
 import type { Changes } from './changes.ts'
 import type { DiffOptions } from './diff-catalogs.ts'
-import { byHand, statement, type DiffStatement } from './diff-statement.ts'
+import { byHand, outside, statement, type DiffStatement } from './diff-statement.ts'
+import { mustGo } from './loosen.ts'
+import { validation } from './validation.ts'
 import { isWidening, losesValues, usingClause } from './type-change.ts'
 
 /** Columns of a table that both sides have: dropped, added, changed. What a parent passes on to a partition is left to it. */
@@ -18,20 +20,43 @@ export function alterColumns(
   const before = catalogs.left.tables.get(key)
   const after = catalogs.right.tables.get(key)
   if (!before || !after) return []
-  const names = new Set([...before.columns.keys(), ...after.columns.keys()])
-  const own = [...names].filter((name) => !comesFromParent(changes, after, name))
+  const own = ownColumns(changes, before, after)
   const object = (name: string) => `column ${key}.${name}`
+  const isGenerated = (name: string) => (after.columns.get(name)?.generated ?? null) !== null
+  const added = own.filter((name) => changes.isNew(object(name)))
   return [
     ...own
-      .filter((name) => changes.isGone(object(name)) || changes.remade.has(object(name)))
+      .filter((name) => before.columns.get(name)?.generated === null && mustGo(changes, object(name)))
       .map((name) => dropColumn(before, after, name)),
-    ...own.filter((name) => changes.isNew(object(name))).flatMap((name) => addColumn(before, after, name)),
+    ...added.filter((name) => !isGenerated(name)).flatMap((name) => addColumn(before, after, name)),
     ...own.flatMap((name) => {
       const [old, column] = [before.columns.get(name), after.columns.get(name)]
       if (!old || !column || changes.isNew(object(name))) return []
       return alterColumn(changes, after, old, column, options)
     }),
+    // They may read what is added and altered.
+    ...added.filter(isGenerated).flatMap((name) => addColumn(before, after, name)),
   ]
+}
+
+/** Generated columns of a table that both sides have: what they read and call can be changed only when they are gone. */
+export function dropGeneratedColumns(
+  changes: Changes,
+  catalogs: { left: Catalog; right: Catalog },
+  key: string,
+): DiffStatement[] {
+  const before = catalogs.left.tables.get(key)
+  const after = catalogs.right.tables.get(key)
+  if (!before || !after) return []
+  return ownColumns(changes, before, after)
+    .filter((name) => (before.columns.get(name)?.generated ?? null) !== null)
+    .filter((name) => mustGo(changes, `column ${key}.${name}`))
+    .map((name) => dropColumn(before, after, name))
+}
+
+function ownColumns(changes: Changes, before: Table, after: Table): string[] {
+  const names = new Set([...before.columns.keys(), ...after.columns.keys()])
+  return [...names].filter((name) => !comesFromParent(changes, after, name))
 }
 
 function comesFromParent(changes: Changes, table: Table, name: string): boolean {
@@ -53,7 +78,11 @@ function dropColumn(before: Table, after: Table, name: string): DiffStatement {
   const object = `column ${before.schema}.${before.name}.${name}`
   const sql = `alter table ${qualified(before)} drop column ${quoteIdentifier(name)}`
   const old = before.columns.get(name)
-  if (after.columns.has(name)) return statement(object, sql, 'rewrites', 'a generated column is computed anew')
+  const next = after.columns.get(name)
+  if (next && old?.generated != null && next.generated !== null)
+    return statement(object, sql, 'rewrites', 'a generated column is computed anew')
+  if (next && next.generated === null)
+    return statement(object, sql, 'data loss', 'its values are lost; to keep them write by hand: drop expression')
   const added = [...after.columns.values()].find(
     (column) => column.type === old?.type && !before.columns.has(column.name),
   )
@@ -160,7 +189,9 @@ function changeNotNull(
 ): DiffStatement[] {
   if (!column.notNull)
     return old.identity !== null && column.identity !== null ? [] : [statement(object, `${alter} drop not null`)]
-  if (!options.concurrently)
+  // Without it an identity cannot be added, and until then nobody could insert a row.
+  const isForIdentity = old.identity === null && column.identity !== null
+  if (!options.concurrently || isForIdentity)
     return [statement(object, `${alter} set not null`, 'locks', 'all rows are looked at under an exclusive lock')]
   // With a validated check PostgreSQL need not look at the rows again.
   const check = quoteIdentifier(`${column.name.slice(0, 40)}_not_null_for_now`)
@@ -170,9 +201,9 @@ function changeNotNull(
       object,
       `alter table ${name} add constraint ${check} check (${quoteIdentifier(column.name)} is not null) not valid`,
     ),
-    statement(object, `alter table ${name} validate constraint ${check}`),
-    statement(object, `${alter} set not null`),
-    statement(object, `alter table ${name} drop constraint ${check}`),
+    validation(object, `alter table ${name} validate constraint ${check}`, options),
+    outside(statement(object, `${alter} set not null`)),
+    outside(statement(object, `alter table ${name} drop constraint ${check}`)),
   ]
 }
 

@@ -32,7 +32,9 @@ export function alterTable(
       ),
     )
   }
-  found.push(...alterColumns(changes, catalogs, key, options))
+  // Its columns must be as those of the parent at once.
+  const joins = after.partitionOf !== before.partitionOf || changed.has('inherits')
+  found.push(...alterColumns(changes, catalogs, key, joins ? { ...options, concurrently: false } : options))
   if ((changed.has('partitionOf') || changed.has('partitionBound')) && after.partitionOf !== null) {
     found.push(statement(object, attachStatement(after), 'locks', 'all rows are checked against the bound'))
   }
@@ -79,10 +81,18 @@ function changeParents(object: string, name: string, before: Table, after: Table
   return added.map((parent) => statement(object, `${name} inherit ${quoteKey(parent)}`))
 }
 
+/** It is lost with its index. */
+function isIdentityRemade(changes: Changes, key: string, { replicaIdentity }: Table): boolean {
+  return (
+    changes.remade.has(`${replicaIdentity} on ${key}`) ||
+    changes.remade.has(`${replicaIdentity.replace('index', 'constraint')} on ${key}`)
+  )
+}
+
 /** Behind the indexes: it may name one. */
 export function alterReplicaIdentity(changes: Changes, right: Catalog, key: string): DiffStatement[] {
   const table = right.tables.get(key)
   const object = `table ${key}`
-  if (!table || !changes.properties(object).has('replicaIdentity')) return []
+  if (!table || !(changes.properties(object).has('replicaIdentity') || isIdentityRemade(changes, key, table))) return []
   return [statement(object, replicaIdentityStatement(table))]
 }

@@ -2,10 +2,17 @@ import { quoteIdentifier, quoteLiteral } from '../bundle/quote.ts'
 import type { Catalog, Sequence, UserType } from '../catalog/model.ts'
 import { lowerCase, qualified } from '../print/sql-text.ts'
 import type { Changes } from './changes.ts'
+import type { DiffOptions } from './diff-catalogs.ts'
 import { byHand, statement, type DiffStatement } from './diff-statement.ts'
+import { validation } from './validation.ts'
 
 /** A type that both sides have. */
-export function alterType(changes: Changes, catalogs: { left: Catalog; right: Catalog }, key: string): DiffStatement[] {
+export function alterType(
+  changes: Changes,
+  catalogs: { left: Catalog; right: Catalog },
+  key: string,
+  options: DiffOptions,
+): DiffStatement[] {
   const before = catalogs.left.types.get(key)
   const after = catalogs.right.types.get(key)
   const object = `type ${key}`
@@ -17,7 +24,7 @@ export function alterType(changes: Changes, catalogs: { left: Catalog; right: Ca
   return [
     ...(changed.has('labels') ? changeLabels(object, before, after) : []),
     ...(changed.has('attributes') ? changeAttributes(object, before, after) : []),
-    ...changeDomain(object, changed, before, after),
+    ...changeDomain(object, changed, before, after, options),
   ]
 }
 
@@ -81,6 +88,7 @@ function changeDomain(
   changed: ReadonlySet<string>,
   before: UserType,
   after: UserType,
+  options: DiffOptions,
 ): DiffStatement[] {
   const name = `alter domain ${qualified(after)}`
   const found: DiffStatement[] = []
@@ -106,7 +114,8 @@ function changeDomain(
     for (const check of added) {
       const clause = `add constraint ${quoteIdentifier(check.name)} ${lowerCase(check.definition).replace(/ not valid$/, '')}`
       found.push(statement(object, `${name} ${clause} not valid`))
-      if (check.validated) found.push(statement(object, `${name} validate constraint ${quoteIdentifier(check.name)}`))
+      const validate = `${name} validate constraint ${quoteIdentifier(check.name)}`
+      if (check.validated) found.push(validation(object, validate, options))
     }
   }
   return found

@@ -5,6 +5,7 @@ import { grantsOfNew, grantStatements } from '../print/print-grants.ts'
 import { ownedByStatement } from '../print/print-sequence.ts'
 import type { Changes } from './changes.ts'
 import { statement, type DiffStatement } from './diff-statement.ts'
+import { mustGo } from './loosen.ts'
 
 /** Owners, grants and default privileges, behind everything else. */
 export function diffAccess(changes: Changes, left: Catalog, right: Catalog): DiffStatement[] {
@@ -18,8 +19,8 @@ export function diffAccess(changes: Changes, left: Catalog, right: Catalog): Dif
     const isLinked = after.followsTable && !changesTable(changes, left, right, object)
     if (!isLinked && mustChangeOwner(right, after, owner, isNew))
       owners.push(statement(object, ownerStatement(after, after.owner ?? '')))
-    if (!isNew && !changes.properties(object).has('grants')) continue
-    const start = isNew ? grantsAtStart(left, after) : own.grants
+    const start = isNew ? grantsAtStart(left, after) : keptGrants(changes, own)
+    if (!isNew && !changes.properties(object).has('grants') && start.length === own.grants.length) continue
     grants.push(...grantStatements(after.grantTarget, start, after.grants).map((sql) => grantOf(object, sql)))
   }
   return [
@@ -71,6 +72,12 @@ function grantsAtStart(left: Catalog, { kind, schema, object }: Accessible): rea
   const entries = left.defaultPrivileges.filter((entry) => entry.objectType === kind && isOfRunner(left, entry))
   const all = entries.find((entry) => entry.schema === null)?.grants ?? grantsOfNew(kind)
   return [...all, ...(entries.find((entry) => entry.schema === schema)?.grants ?? [])]
+}
+
+/** A column that is dropped takes its grants with it, also when it is made again. */
+function keptGrants(changes: Changes, { object, grants }: Accessible): readonly Grant[] {
+  const isKept = (column: string) => !mustGo(changes, `column ${object.slice('table '.length)}.${column}`)
+  return object.startsWith('table ') ? grants.filter(({ column }) => column === null || isKept(column)) : grants
 }
 
 function isOfRunner(catalog: Catalog, { owner }: DefaultPrivilege): boolean {

@@ -44,8 +44,8 @@ const CASES: Record<string, [change: string, expected: string[]]> = {
     'alter table a.t add constraint t_o foreign key (o) references a.o (id), add constraint t_n check (n > 0)',
     [
       'alter table a.t add constraint t_n check ((n > 0)) not valid',
-      'alter table a.t validate constraint t_n',
       'alter table a.t add constraint t_o foreign key (o) references a.o(id) not valid',
+      'alter table a.t validate constraint t_n',
       'alter table a.t validate constraint t_o',
     ],
   ],

@@ -7,19 +7,21 @@ import type { DiffStatement } from './diff-statement.ts'
 import { clearTheWay, dropLeftovers } from './drop-leftovers.ts'
 import { loosen } from './loosen.ts'
 import { make, unprintable } from './make.ts'
+import { putOutsideLast } from './put-outside-last.ts'
 import { markRemade } from './remade.ts'
 
 export interface DiffOptions {
   /**
-   * Indexes and keys on tables that are there are built while everybody works. Such statements cannot run in a
-   * transaction. Default true.
+   * Indexes and keys on tables that are there are built, and constraints validated, while everybody works. Such statements
+   * are `outside` of the transaction that the others can be. Default true; else everything fits into one.
    */
   readonly concurrently: boolean
 }
 
 /**
  * The statements that turn one schema into another, in an order that PostgreSQL accepts, each with what it does to those
- * who use the database. Nothing is guessed: a renamed column is a dropped and an added one, and the hazard says so.
+ * who use the database; those outside of a transaction come last. Nothing is guessed: a renamed column is a dropped and an
+ * added one, and the hazard says so.
  */
 export async function diffCatalogs(
   left: Catalog,
@@ -33,15 +35,15 @@ export async function diffCatalogs(
   markRemade(changes, left, before)
   const chosen: DiffOptions = { concurrently: options.concurrently ?? true }
   const catalogs = { left, right }
-  const statements = [
-    ...loosen(changes, left, right, before),
-    ...clearTheWay(changes, catalogs, before),
+  const cleared = [...loosen(changes, left, right, before), ...clearTheWay(changes, catalogs, before)]
+  const made = [
     ...make(changes, catalogs, after, chosen),
     ...unprintable(changes, right),
     ...dropLeftovers(changes, catalogs, before),
     ...diffAccess(changes, left, right),
     ...diffComments(changes, left, right),
   ]
+  const statements = [...cleared, ...putOutsideLast(made, right)]
   return needsLateBodies(statements) ? [LATE_BODIES, ...statements] : statements
 }
 

@@ -13,15 +13,15 @@ export interface Proof {
   readonly differences: readonly Difference[]
 }
 
-/** Runs the statements between two schemas on a server; for tests only. */
+/** Runs the statements between two schemas on a server, those that can be one transaction as one; for tests only. */
 export async function proveDiff(left: string, right: string, options: DiffOptions): Promise<Proof> {
   const wanted = await onNewDatabase((db) => catalogAfter(db, [right]))
   return onNewDatabase(async (db) => {
     const statements = await diffCatalogs(await catalogAfter(db, [left]), wanted, options)
-    const reached = await catalogAfter(
-      db,
-      statements.map(({ sql }) => sql),
+    const [inside, behind] = [false, true].map((outside) =>
+      statements.filter((own) => (own.outside ?? false) === outside).map(({ sql }) => sql),
     )
+    const reached = await catalogAfter(db, ['begin', ...(inside ?? []), 'commit', ...(behind ?? [])])
     return { statements, differences: compareCatalogs(reached, wanted, { ignore: isNotTold }) }
   })
 }

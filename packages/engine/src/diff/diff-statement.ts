@@ -11,10 +11,16 @@ export interface DiffStatement {
   readonly hazard: Hazard | null
   /** Why, in a few words; null without hazard. */
   readonly reason: string | null
+  /** It cannot be, or must not be, in one transaction with the others: it runs by itself, behind them. */
+  readonly outside?: true
 }
 
 export function statement(object: string, sql: string, hazard: Hazard | null = null, reason = ''): DiffStatement {
   return { sql, object, hazard, reason: hazard === null ? null : reason }
+}
+
+export function outside(own: DiffStatement): DiffStatement {
+  return { ...own, outside: true }
 }
 
 /** For what cannot be computed: a comment that says what differs. */

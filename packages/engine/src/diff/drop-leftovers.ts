@@ -6,6 +6,7 @@ import { otherTarget } from '../print/print-other.ts'
 import { routineTarget } from '../print/print-routine.ts'
 import { qualified } from '../print/sql-text.ts'
 import { viewTarget } from '../print/print-view.ts'
+import { dropGeneratedColumns } from './alter-columns.ts'
 import type { Changes } from './changes.ts'
 import { statement, type DiffStatement } from './diff-statement.ts'
 import { mustGo } from './loosen.ts'
@@ -30,12 +31,14 @@ export function dropLeftovers(changes: Changes, catalogs: Catalogs, objects: rea
 }
 
 /**
- * The end of the first stage: views and what is made again, and what would disturb what is made, with all that stands on
- * it; the last made first.
+ * The end of the first stage: views and what is made again, generated columns, and what would disturb what is made, with
+ * all that stands on it; the last made first.
  */
 export function clearTheWay(changes: Changes, catalogs: Catalogs, objects: readonly ParsedObject[]): DiffStatement[] {
   const early = objectsInTheWay(changes, catalogs, objects)
   return objects.toReversed().flatMap(({ object }) => {
+    if (object.kind === 'table' && object.phase === 'tables' && !early.has(object.object))
+      return dropGeneratedColumns(changes, catalogs, object.object.slice('table '.length))
     if (object.section !== 'views' && object.section !== 'functions' && !early.has(object.object)) return []
     if (object.phase === 'sequence owners' || !mustGo(changes, object.object)) return []
     if (object.section === 'views') return dropView(catalogs, object.object)

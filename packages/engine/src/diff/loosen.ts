@@ -6,7 +6,7 @@ import { inheritedTrigger } from '../print/print-trigger.ts'
 import { lowerCase, qualified, quoteKey } from '../print/sql-text.ts'
 import type { Changes } from './changes.ts'
 import { statement, type DiffStatement } from './diff-statement.ts'
-import { namesIn } from './remade.ts'
+import { namesIn } from './names-in.ts'
 
 /** In this order nothing that is dropped is still stood on by something of the list. */
 const ORDER = [

@@ -1,5 +1,6 @@
 import type { Catalog, Table } from '../catalog/model.ts'
 import type { ParsedObject } from '../print/order-objects.ts'
+import { neededNames } from '../print/needed-names.ts'
 import { enableEventTriggerStatement } from '../print/print-event-trigger.ts'
 import { byDepth } from '../print/print-catalog.ts'
 import { routineStatement } from '../print/print-routine.ts'
@@ -32,18 +33,17 @@ export function make(
   options: DiffOptions,
 ): DiffStatement[] {
   const found: DiffStatement[] = []
+  const tables = byDepth(catalogs.right)
+  const asking = objects.filter(({ object }) => asksForKeys(changes, object))
+  const atOnce = new Set(asking.flatMap(({ statements }) => statements.flatMap(({ node }) => [...neededNames(node)])))
+  const lastTable = objects.findLastIndex(({ object }) => object.phase === 'tables')
   let areTablesDone = false
-  for (const { object } of objects) {
+  for (const [n, own] of objects.entries()) {
+    const { object } = own
     if (object.section === 'grants' || object.section === 'comments' || object.phase === 'sequence owners') continue
-    // What stands behind the tables may need their keys.
-    if (
-      !areTablesDone &&
-      PHASES.indexOf(object.phase) > PHASES.indexOf('tables') &&
-      object.phase !== 'late functions' &&
-      object.phase !== 'views'
-    ) {
+    if (!areTablesDone && (standsBehindTables(object) || (n > lastTable && asking.includes(own)))) {
       areTablesDone = true
-      found.push(...addConstraints(changes, catalogs.right, byDepth(catalogs.right), options))
+      found.push(...addConstraints(changes, catalogs.right, tables, atOnce, options))
     }
     found.push(
       ...(isMade(changes, object)
@@ -51,9 +51,20 @@ export function make(
         : alterObject(changes, catalogs, object, options)),
     )
   }
-  if (!areTablesDone) found.push(...addConstraints(changes, catalogs.right, byDepth(catalogs.right), options))
+  if (!areTablesDone) found.push(...addConstraints(changes, catalogs.right, tables, atOnce, options))
   for (const key of catalogs.right.tables.keys()) found.push(...alterReplicaIdentity(changes, catalogs.right, key))
   return found
+}
+
+/** What stands behind the tables may need their keys; some functions and views are needed by tables. */
+function standsBehindTables({ phase }: UnplacedObject): boolean {
+  return PHASES.indexOf(phase) > PHASES.indexOf('tables') && phase !== 'late functions' && phase !== 'views'
+}
+
+/** A query may be grouped by a primary key, or name a constraint: PostgreSQL takes it only while that is there. */
+function asksForKeys(changes: Changes, object: UnplacedObject): boolean {
+  const isWritten = isMade(changes, object) || changes.properties(object.object).size > 0
+  return isWritten && /\bgroup by\b|\bon conflict on constraint\b/i.test(object.statements.join('\n'))
 }
 
 function isMade(changes: Changes, { object, owner, phase }: UnplacedObject): boolean {
@@ -75,7 +86,7 @@ function makeObject(
   if (table && isNewPartition(changes, table) && comesWithParent(right, table, object)) return []
   if (table && !changes.isNew(`table ${object.owner}`)) {
     const name = object.object.slice(object.kind.length + 1, -` on ${object.owner}`.length)
-    if (object.kind === 'index') return addIndex(right, table, object.object, name, options)
+    if (object.kind === 'index') return addIndex(changes, right, table, object.object, name, options)
     const constraint = table.constraints.get(name)
     if (object.kind === 'constraint' && constraint) {
       return constraint.kind === 'foreign key' ? addConstraint(changes, right, table, constraint, options) : []
@@ -108,7 +119,7 @@ function alterObject(
     case 'tables':
       return object.kind === 'table' ? alterTable(changes, catalogs, key, options) : []
     case 'types':
-      return alterType(changes, catalogs, key)
+      return alterType(changes, catalogs, key, options)
     case 'sequences':
       return alterSequence(changes, catalogs, key)
     case 'functions': {

@@ -1,9 +1,11 @@
 import type { Catalog, Table } from '../catalog/model.ts'
-import { parseRaw, type Node } from '../parse/parser.ts'
 import { neededNames } from '../print/needed-names.ts'
 import type { ParsedObject } from '../print/order-objects.ts'
 import { addConstraintStatement } from '../print/print-constraint.ts'
 import type { Changes } from './changes.ts'
+import { markGenerated } from './mark-generated.ts'
+import { namesIn } from './names-in.ts'
+import { remadeColumns, touchedColumns } from './touched-columns.ts'
 
 /** Properties of a routine that CREATE OR REPLACE can set. */
 const REPLACEABLE = new Set(
@@ -24,6 +26,7 @@ export function markRemade(changes: Changes, left: Catalog, objects: readonly Pa
   for (const { object } of objects) {
     if (cannotBeAltered(changes, object.object, object.kind)) changes.remade.add(object.object)
   }
+  markGenerated(changes, left)
   for (const [key, table] of left.tables) markParts(changes, left, key, table)
   markDependents(changes, left, objects)
 }
@@ -74,8 +77,7 @@ function markParts(changes: Changes, left: Catalog, key: string, table: Table): 
     if (isConstraintRemade(changes, object)) changes.remade.add(object)
   }
   const touched = touchedColumns(changes, key, table)
-  const recreated = [...table.columns.keys()].filter((name) => isRecreated(changes, `column ${key}.${name}`))
-  for (const name of recreated) changes.remade.add(`column ${key}.${name}`)
+  const recreated = remadeColumns(changes, key, table)
   for (const constraint of table.constraints.values()) {
     if (constraint.columns.some((name) => recreated.includes(name)))
       changes.remade.add(`constraint ${constraint.name} on ${key}`)
@@ -105,22 +107,6 @@ function markForeignKeysTo(changes: Changes, left: Catalog, target: string): voi
       if (references === target) changes.remade.add(`constraint ${name} on ${key}`)
     }
   }
-}
-
-/** Generated columns cannot be altered: they are computed anew. */
-export function isRecreated(changes: Changes, column: string): boolean {
-  return changes.properties(column).has('generated')
-}
-
-/** Columns that are dropped, made again or get another type. */
-export function touchedColumns(changes: Changes, key: string, table: Table): Set<string> {
-  return new Set(
-    [...table.columns.keys()].filter((name) => {
-      const object = `column ${key}.${name}`
-      const properties = changes.properties(object)
-      return changes.isGone(object) || ['type', 'collation', 'generated'].some((property) => properties.has(property))
-    }),
-  )
 }
 
 /** Kinds that PostgreSQL refuses to lose the ground under. */
@@ -178,10 +164,4 @@ function checks(catalog: Catalog): Candidate[] {
         return { object: `constraint ${constraint.name} on ${key}`, text, defines: [], needs: [...needs] }
       }),
   )
-}
-
-export function namesIn(sql: string): Set<string> {
-  const parsed = parseRaw(sql)
-  const nodes: Node[] = Array.isArray(parsed) ? parsed.map(({ node }) => node) : []
-  return new Set(nodes.flatMap((node) => [...neededNames(node)]))
 }

@@ -1,0 +1,62 @@
+import type { Catalog, Constraint, Index, Table } from '../catalog/model.ts'
+import { replicaIdentityStatement } from '../print/print-table.ts'
+import { outside, type DiffStatement } from './diff-statement.ts'
+
+/**
+ * Puts what is outside of a transaction behind all that can be one, so that nobody sees a moment without a view, a policy
+ * or a trigger that is made again. What needs something that is made outside goes there too. The order stays otherwise.
+ */
+export function putOutsideLast(statements: readonly DiffStatement[], right: Catalog): DiffStatement[] {
+  const foreignKeys = foreignKeysOf(right)
+  const late = new Set<string>()
+  const placed = statements.map((own) => {
+    const mustWait =
+      own.outside === true || late.has(own.object) || needsLateIndex(right, foreignKeys.get(own.object), own, late)
+    if (mustWait && /^(index|constraint) /.test(own.object)) late.add(own.object)
+    return mustWait ? outside(own) : own
+  })
+  return [...placed.filter((own) => !own.outside), ...placed.filter((own) => own.outside)]
+}
+
+function foreignKeysOf(catalog: Catalog): Map<string, Constraint> {
+  return new Map(
+    [...catalog.tables].flatMap(([key, table]) =>
+      [...table.constraints.values()]
+        .filter(({ kind }) => kind === 'foreign key')
+        .map((constraint) => [`constraint ${constraint.name} on ${key}`, constraint] as const),
+    ),
+  )
+}
+
+/** A foreign key stands on the key that it points to, a replica identity on its index. */
+function needsLateIndex(
+  right: Catalog,
+  foreignKey: Constraint | undefined,
+  { object, sql }: DiffStatement,
+  late: ReadonlySet<string>,
+): boolean {
+  const key = foreignKey ? (foreignKey.references ?? '') : object.slice('table '.length)
+  const table = right.tables.get(key)
+  if (!table || !(foreignKey || object.startsWith('table '))) return false
+  const indexes = lateIndexes(key, table, late)
+  if (foreignKey) return indexes.some((index) => hasColumns(index, foreignKey.referencedColumns))
+  return (
+    indexes.some(({ name }) => table.replicaIdentity === `index ${name}`) && sql === replicaIdentityStatement(table)
+  )
+}
+
+function lateIndexes(key: string, table: Table, late: ReadonlySet<string>): Index[] {
+  return [...table.indexes.values()].filter(
+    ({ name }) => late.has(`index ${name} on ${key}`) || late.has(`constraint ${name} on ${key}`),
+  )
+}
+
+/** In any order. */
+function hasColumns({ keys }: Index, columns: readonly string[]): boolean {
+  return (
+    keys
+      .map(({ column }) => column ?? '')
+      .toSorted()
+      .join('\0') === columns.toSorted().join('\0')
+  )
+}
