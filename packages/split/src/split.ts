@@ -276,7 +276,9 @@ export class Split {
           await postgresEnd(own()).watch(table, columns)
         }
       },
-      settle: async () => void (await workLooseKeysOf(this, this.#settings.signal)),
+      settle: async (state) => {
+        await workLooseKeysOf(this, this.#settings.signal, state === 'reverted' ? name : undefined)
+      },
     }
   }
 

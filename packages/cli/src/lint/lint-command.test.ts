@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { writeFixture } from '../../../../tests/support/module-files.ts'
@@ -72,6 +72,17 @@ test('imhotep lint --since: a revision of git judges the files that changed', as
 
   assert.match(stdout, /^::error file=db\/migration\/V003__more\.sql,line=1,col=13,title=missing-object::/)
   assert.equal(stdout.trim().split('\n').length, 1)
+
+  git('add', '.')
+  git('commit', '-qm', 'two')
+  mkdirSync(join(cwd, 'app'))
+  const outside = ['lint', '../db/migration', '--since', 'HEAD~1', '--json']
+  const { findings } = JSON.parse((await runCli(outside, { cwd: join(cwd, 'app') })).stdout)
+
+  assert.deepEqual(
+    findings.map(({ rule, file }: { rule: string; file: string }) => [rule, file]),
+    [['missing-object', '../db/migration/V003__more.sql']],
+  )
 })
 
 test('imhotep lint: placeholders are filled, and the fix of a filled file is not written into it', async (t) => {

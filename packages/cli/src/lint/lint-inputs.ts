@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { basename, dirname, join, relative, resolve, sep } from 'node:path'
+import { basename, dirname, join, posix, relative, resolve, sep } from 'node:path'
 import { promisify } from 'node:util'
 import { isKnexMigration, type LintSource } from '@imhotep/engine'
 import { LintInputError } from '../errors.ts'
@@ -47,20 +47,26 @@ export async function appliedSince(
   inputs: LintInputs,
   cwd: string,
 ): Promise<{ isApplied: (file: string) => boolean }> {
-  const changed = await changedFiles(revision, inputs, cwd)
-  return { isApplied: (file) => !changed.has(file) }
+  const { changed, prefix } = await changedFiles(revision, inputs, cwd)
+  return { isApplied: (file) => !changed.has(posix.join(prefix, file)) }
 }
 
-async function changedFiles(revision: string, { sources }: LintInputs, cwd: string): Promise<Set<string>> {
+/** Named from the top of the repository, as git does: files may lie outside of `cwd`, whose own place is `prefix`. */
+async function changedFiles(
+  revision: string,
+  { sources }: LintInputs,
+  cwd: string,
+): Promise<{ readonly changed: ReadonlySet<string>; readonly prefix: string }> {
   const git = async (...args: string[]) => {
     const { stdout } = await promisify(execFile)('git', args, { cwd, maxBuffer: 64 * 2 ** 20 })
     return stdout.split('\0').filter((name) => name !== '')
   }
   const directories = [...new Set(sources.map(({ path }) => dirname(path)))]
   try {
-    const tracked = await git('diff', '--name-only', '--relative', '-z', revision, '--', ...directories)
-    const untracked = await git('ls-files', '--others', '--exclude-standard', '-z', '--', ...directories)
-    return new Set([...tracked, ...untracked])
+    const [prefix = ''] = await git('rev-parse', '--show-prefix')
+    const tracked = await git('diff', '--name-only', '--no-relative', '-z', revision, '--', ...directories)
+    const untracked = await git('ls-files', '--others', '--full-name', '--exclude-standard', '-z', '--', ...directories)
+    return { changed: new Set([...tracked, ...untracked]), prefix: prefix.trimEnd() }
   } catch (cause) {
     throw new LintInputError(revision, 'is neither a version nor a revision that git knows here', { cause })
   }

@@ -47,6 +47,8 @@ const changes = [
   [`'10101'`, 'bit varying(5)', 'bit varying(3)', tooLong],
   [`'10101'`, 'text', 'bit varying(3)', tooLong],
   [`'10101'`, 'text', 'bit(5)', '10101'],
+  [`'{a,b}'`, 'text', 'text[]', '{a,b}'],
+  [`'{a,b}'`, 'text[]', 'text', '{a,b}'],
   [`'12'`, 'text', 'integer', '12'],
   [`'yes'`, 'text', 'boolean', 'true'],
   ['true', 'boolean', 'text', 'true'],
@@ -64,6 +66,8 @@ const losses = [
   ['1.5', 'numeric', 'integer', '2'],
   ['1.5', 'double precision', 'bigint', '2'],
   ['1.23456789', 'double precision', 'real', '1.2345679'],
+  ['0.1234567890123456', 'double precision', 'numeric', '0.123456789012346'],
+  [`'1 day 2 hours'`, 'interval', 'interval day', '1 day'],
   ['123456789', 'integer', 'real', '1.2345679e+08'],
   ['12345678901234567890.5', 'numeric', 'double precision', '1.2345678901234567e+19'],
   [`'2026-01-02 03:04:05'`, 'timestamp without time zone', 'date', '2026-01-02'],
@@ -89,6 +93,8 @@ const harmless = [
   ['timestamp without time zone', 'timestamp with time zone'],
   ['time(3) without time zone', 'time without time zone'],
   ['jsonb', 'json'],
+  ['time without time zone', 'interval'],
+  ['interval day', 'interval'],
 ] as const
 for (const [from, to] of harmless) {
   test(`losesValues: not from ${from} to ${to}`, () => assert.equal(losesValues(from, to), false))

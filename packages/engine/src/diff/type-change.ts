@@ -4,6 +4,7 @@ import type { Column } from '../catalog/model.ts'
 const TEXT = /^(text|character)/
 const BITS = /^bit/
 const NUMBERS = /^(smallint|integer|bigint|numeric|real|double precision)/
+const FLOATING = /^(real|double precision)/
 const TIMES = /^(timestamp|date|time|interval)/
 
 /**
@@ -11,14 +12,16 @@ const TIMES = /^(timestamp|date|time|interval)/
  * length: an explicit cast cuts it. Types that have nothing in common meet as text.
  */
 export function usingClause(old: Column, { name, type, generated }: Column): string {
-  const areBoth = (family: RegExp) => family.test(old.type) && family.test(type)
+  const areBoth = (family: RegExp) => family.test(old.type) && family.test(type) && isList(old.type) === isList(type)
   if (generated !== null || areBoth(TEXT) || areBoth(BITS)) return ''
   const value = quoteIdentifier(name)
-  if (TEXT.test(type)) return ` using ${value}::text${type.endsWith('[]') ? '[]' : ''}`
+  if (TEXT.test(type)) return ` using ${value}::text${isList(type) ? '[]' : ''}`
   if (BITS.test(type)) return ` using ${value}::text::bit varying`
   const isNear = [NUMBERS, TIMES, /^json/].some(areBoth) || TEXT.test(old.type)
   return ` using ${value}${isNear ? '' : '::text'}::${type}`
 }
+
+const isList = (type: string) => type.endsWith('[]')
 
 /** Changes of type that PostgreSQL makes without looking at the rows. */
 export function isWidening(from: string, to: string): boolean {
@@ -30,9 +33,12 @@ export function isWidening(from: string, to: string): boolean {
 /** Whether values may be rounded or lose a part without an error. */
 export function losesValues(from: string, to: string): boolean {
   if (NUMBERS.test(from) && NUMBERS.test(to)) {
-    return /^(real|double)/.test(to) ? digitsOf(to) < digitsOf(from) : fractionOf(to) < fractionOf(from)
+    if (FLOATING.test(to)) return digitsOf(to) < digitsOf(from)
+    // the cast of a float to numeric keeps no more digits than it surely has
+    return FLOATING.test(from) || fractionOf(to) < fractionOf(from)
   }
   if (!TIMES.test(from) || !TIMES.test(to)) return false
+  if (to.startsWith('interval')) return from !== to && /^interval [a-z]/.test(to)
   return partsOf(from).some((part) => !partsOf(to).includes(part)) || precisionOf(to) < precisionOf(from)
 }
 

@@ -116,7 +116,10 @@ export interface FailurePlace {
   readonly frame: string | null
 }
 
-/** A statement failed while it ran. What the file had done is rolled back, or for a file without transaction, recorded. */
+/**
+ * A statement failed while it ran. What the file had done is rolled back, or for a file without transaction, recorded; when
+ * the connection broke nobody knows.
+ */
 export class MigrationFailedError extends ImhotepError {
   readonly code = 'IMH_MIGRATION_FAILED'
   override readonly exitCode: 1 | 2

@@ -1,8 +1,8 @@
 import type { ParsedStatement } from '../parse/parse-sql.ts'
 import { dropInvalidIndexes, finishInterrupted } from './interrupted-statement.ts'
 import type { MigrationSession } from './migration-session.ts'
-import { runScript } from './run-script.ts'
-import { sqlstateOf } from './statement-failure.ts'
+import { runScript, sendScript } from './run-script.ts'
+import { REFUSES_TRANSACTION, sqlstateOf } from './statement-failure.ts'
 import { runsAlone, waitsInTheWay } from './transaction-mode.ts'
 
 export interface OutsideOptions {
@@ -13,9 +13,6 @@ export interface OutsideOptions {
   /** An earlier run may have been interrupted in this statement: it is looked for in the database first. */
   readonly secondTime?: boolean
 }
-
-/** "Cannot run inside a transaction block" and "invalid transaction termination": the block was taken back whole. */
-const REFUSES_TRANSACTION = new Set(['25001', '2D000'])
 
 /** Runs one statement of a file that is no transaction. The text that is sent has the statement at `openingOf(..).length`. */
 export async function runOutside(
@@ -28,12 +25,13 @@ export async function runOutside(
   if (!statement) return
   const opening = openingOf(session, statements, n)
   const recorded = record === '' ? '' : `${asLogin(statements.slice(0, n + 1))}${record};\n`
-  if (!runsAlone(statement)) {
+  const canRepeat = runsAlone(statement)
+  if (!canRepeat) {
     try {
       await runScript(session, `${opening}${statement.text}\n;\n${recorded}commit`, label)
       return
     } catch (error) {
-      if (!REFUSES_TRANSACTION.has(sqlstateOf(error) ?? '')) throw error
+      if (!REFUSES_TRANSACTION.has(sqlstateOf(error))) throw error
     }
   }
   if (!(secondTime && (await finishInterrupted(session.connection, statement)))) {
@@ -41,7 +39,9 @@ export async function runOutside(
     const limit = waitsInTheWay(statement) && !hasOwnTimeout(statements.slice(0, n))
     if (limit) await session.connection.script(`set lock_timeout = '${session.statementLockTimeout}'`)
     const text = opening.replaceAll(/[^\n]/g, ' ') + statement.text
-    await runScript(session, text, label, () => dropInvalidIndexes(session, statement))
+    // What commits by itself has perhaps done a part when it fails.
+    if (canRepeat) await runScript(session, text, label, () => dropInvalidIndexes(session, statement))
+    else await sendScript(session, text)
     if (limit) await session.connection.script('reset lock_timeout')
   }
   if (recorded !== '') await session.connection.script(`begin;\n${recorded}commit`)

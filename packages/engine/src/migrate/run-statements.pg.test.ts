@@ -122,6 +122,22 @@ test('no-transaction file: batches that commit by themselves run, and are counte
     assert.deepEqual(await database.query('select array_agg(id order by id) as ids from t'), [{ ids: [0, 1, 2, 3, 4] }])
   }))
 
+test('no-transaction file: batches that were committed do not run again by themselves', () =>
+  withDatabase(async (database, run) => {
+    await database.query('insert into t values (7)')
+    await database.transaction(async (tx) => {
+      await tx.query('select from t where id = 7 for update')
+
+      const batches = 'do $$ begin insert into t values (1); commit; update t set id = id where id = 7; end $$'
+      const running = run(`-- imhotep:no-transaction\n${batches}`, { statementLockTimeout: '50ms' })
+
+      await assert.rejects(running, { sqlstate: '55P03' })
+    })
+
+    assert.deepEqual(await database.query('select count(*)::int as n from t where id = 1'), [{ n: 1 }])
+    assert.deepEqual(await database.query(record), [{ success: false, done: 0 }])
+  }))
+
 test('no-transaction file: a statement is counted as who is connected, whatever role the file has taken', () =>
   withDatabase(async (database, run) => {
     const [{ role } = { role: '' }] = await database.query<{ role: string }>(

@@ -14,7 +14,8 @@ import { transactionMode } from './transaction-mode.ts'
 /**
  * Runs a file that cannot be one transaction, statement by statement. Its row is written first, as not successful, and
  * counts the statements that are done; an interrupted file goes on from there. A statement that can be in a transaction
- * is, together with its count; one that cannot is looked for in the database before it is run a second time.
+ * is, together with its count; one that cannot is looked for in the database before it is run a second time. Code that
+ * commits by itself runs again from its start.
  * @throws MigrationFailedError, MigrationEditedError when statements that were already done have changed
  */
 export async function runStatements(
@@ -86,6 +87,9 @@ function failedStatement(session: MigrationSession, prepared: PreparedFile, n: n
   const opening = openingOf(session, prepared.statements, n)
   const inMessage = errorOffset(error, opening + (statement?.text ?? '')) ?? 0
   const offset = (statement?.start ?? 0) + Math.max(0, inMessage - opening.length)
-  const hint = `correct the file from this statement on and run it again: the ${n} statements before it are done and stay`
+  const own = ['DoStmt', 'CallStmt'].includes(statement?.kind ?? '')
+    ? ', and what this one has committed by itself'
+    : ''
+  const hint = `correct the file from this statement on and run it again: the ${n} statements before it are done and stay${own}`
   return failedMigration(error, placeAt(prepared.file.file, prepared.text, offset), hint)
 }

@@ -3,7 +3,7 @@ import { insertHistoryRow, type NewHistoryRow } from './history-table.ts'
 import type { MigrationSession } from './migration-session.ts'
 import type { PreparedFile } from './prepare-files.ts'
 import { runScript, sendScript } from './run-script.ts'
-import { errorOffset, failedMigration, placeAt } from './statement-failure.ts'
+import { errorOffset, failedMigration, placeAt, REFUSES_TRANSACTION, sqlstateOf } from './statement-failure.ts'
 
 /** A file with the row that records it. */
 export interface FileWithRow {
@@ -64,7 +64,10 @@ async function locateFailure(
   error: unknown,
 ): Promise<MigrationFailedError> {
   const place = placeInMessage(message, error) ?? (await replay(session, message))
-  return failedMigration(error, place, 'correct the file and run it again; it was taken back as a whole')
+  const hint = REFUSES_TRANSACTION.has(sqlstateOf(error))
+    ? "to run without a transaction, start the file with '-- imhotep:no-transaction'"
+    : 'correct the file and run it again; it was taken back as a whole'
+  return failedMigration(error, place, hint)
 }
 
 function placeInMessage({ text, parts }: Message, error: unknown): FailurePlace | null {

@@ -8,6 +8,9 @@ export function sqlstateOf(error: unknown): string | null {
   return error instanceof DatabaseError || error instanceof MigrationFailedError ? error.sqlstate : null
 }
 
+/** "Cannot run inside a transaction block" and "invalid transaction termination": the block was taken back whole. */
+export const REFUSES_TRANSACTION: ReadonlySet<string | null> = new Set(['25001', '2D000'])
+
 /** Where in the message PostgreSQL says the error is, UTF-16 units; null when it does not say. */
 export function errorOffset(error: unknown, message: string): number | null {
   if (!(error instanceof DatabaseError) || error.position === undefined) return null
@@ -34,9 +37,6 @@ function hintFor(error: unknown): string | null {
       return 'connect as the owner of the schema, not as the application'
     case CONNECTION_LOST:
       return 'nobody knows whether it was committed: check that the server runs, then run this again; change no file before'
-    case '25001':
-    case '2D000':
-      return "to run without a transaction, start the file with '-- imhotep:no-transaction'"
     default:
       return null
   }

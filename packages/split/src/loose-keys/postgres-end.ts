@@ -69,14 +69,16 @@ export function postgresEnd(db: Database): LooseEnd {
     async settle(table, columns, keys, action, limit) {
       const given = await givenKeys(db, table, columns)
       const victims = `victims as (
-        select t.ctid from ${qualified(table)} t
+        select t.tableoid, t.ctid from ${qualified(table)} t
          where (${columns.map((name) => `t.${identifier(name)}`).join(', ')}) in (select ${columnList(columns)} from given)
-         order by t.ctid limit ${limit} for update)`
+         order by t.tableoid, t.ctid limit ${limit} for update)`
+      // a place is one row in each partition
+      const isVictim = '(t.tableoid, t.ctid) = (victims.tableoid, victims.ctid)'
       const change =
         action === 'delete'
-          ? `delete from ${qualified(table)} t using victims where t.ctid = victims.ctid returning 1`
+          ? `delete from ${qualified(table)} t using victims where ${isVictim} returning 1`
           : `update ${qualified(table)} t set ${columns.map((name) => `${identifier(name)} = null`).join(', ')}
-               from victims where t.ctid = victims.ctid returning 1`
+               from victims where ${isVictim} returning 1`
       const [row] = await db.query<{ count: number }>(
         `with given as (${given}), ${victims}, changed as (${change}) select count(*)::int as count from changed`,
         byColumn(columns, keys),
@@ -135,7 +137,7 @@ function byColumn(columns: readonly string[], keys: readonly (readonly string[])
 
 async function columnTypes(db: Database, table: TableName, columns: readonly string[]): Promise<string[]> {
   const rows = await db.query<{ name: string; type: string }>(
-    `select attname as name, format_type(atttypid, null) as type from pg_attribute
+    `select attname as name, format_type(atttypid, -1) as type from pg_attribute
       where attrelid = to_regclass($1) and attname = any ($2)`,
     [qualified(table), columns],
   )

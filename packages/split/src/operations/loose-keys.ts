@@ -1,4 +1,4 @@
-import { isAtRest, serves } from '../ledger/states.ts'
+import { isAtRest, serves, type State } from '../ledger/states.ts'
 import { findLooseOrphans, workLooseKeys, type LooseWorld, type WorkResult } from '../loose-keys/work.ts'
 import { postgresEnd } from '../loose-keys/postgres-end.ts'
 import type { LooseEnd } from '../loose-keys/loose-key.ts'
@@ -8,9 +8,16 @@ import type { Split } from '../split.ts'
  * Deletes or nullifies children of parents that were deleted in another service, up to now. Of all keys: what is still a
  * foreign key has done that itself, and nothing is left to do.
  */
-export async function workLooseKeysOf(split: Split, signal: AbortSignal): Promise<WorkResult> {
+export async function workLooseKeysOf(split: Split, signal: AbortSignal, takenBack?: string): Promise<WorkResult> {
   const { looseKeys } = await split.plan()
-  return workLooseKeys(looseKeys, await looseWorld(split), signal)
+  const entries = await split.ledger.all()
+  // nobody may write to the tables of a service between its fence and its route: the next round does it
+  if (entries.some(({ state }) => isSwitching(state))) return { keys: 0, rows: 0 }
+  return workLooseKeys(looseKeys, await looseWorld(split, takenBack), signal)
+}
+
+function isSwitching(state: State): boolean {
+  return ['fenced', 'drained', 'committed', 'reverting'].includes(state)
 }
 
 /** Keys across services that lead nowhere, by the name of the foreign key that there was. */
@@ -23,17 +30,17 @@ export async function looseOrphansOf(split: Split, signal: AbortSignal) {
   return findLooseOrphans(loose, await looseWorld(split), signal)
 }
 
-async function looseWorld(split: Split): Promise<LooseWorld> {
+/** `takenBack` names a service that has just been reverted: it may have deleted parents until then. */
+async function looseWorld(split: Split, takenBack?: string): Promise<LooseWorld> {
   const { services } = await split.plan()
   const states = new Map((await split.ledger.all()).map(({ service, state }) => [service, state]))
   const ends = new Map<string, LooseEnd>(
     services
-      .filter(({ name }) => serves(states.get(name)) === 'own' || states.get(name) === 'reverted')
+      .filter(({ name }) => serves(states.get(name)) === 'own' || name === takenBack)
       .map(({ name, database }) => [name, postgresEnd(split.databaseOf(database))]),
   )
   const shared = split.source.looseEnd
   return {
-    // a service that was taken back may have deleted parents until then
     ends: [shared, ...ends.values()],
     locate: (table) => {
       const end = serves(states.get(table.service)) === 'own' ? ends.get(table.service) : undefined

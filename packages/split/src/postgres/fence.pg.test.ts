@@ -81,6 +81,24 @@ test('unfence: lets clients in again, and twice is once', async () => {
   assert.deepEqual(triggers, [])
 })
 
+test('unfence: lets clients in while somebody reads, and the next fence is whole', async () => {
+  await two.source.fence('lab', two.tables)
+  const reader = await two.sharedDb.dedicated()
+  await reader.script('begin; select from entries; select from days_1')
+
+  await two.source.unfence('lab', two.tables)
+
+  await two.sharedDb.query('update entries set id = id')
+  await two.sharedDb.query('update days_1 set day = day')
+  await reader.script('commit')
+  await two.source.fence('lab', two.tables)
+  await assert.rejects(two.sharedDb.query('update entries set id = id'), { sqlstate: 'IMH01' })
+  await assert.rejects(two.sharedDb.query('update days_1 set day = day'), { sqlstate: 'IMH01' })
+  await two.source.unfence('lab', two.tables)
+  await reader.release()
+  assert.deepEqual(await two.sharedDb.query(`select from pg_trigger where tgname like 'imhotep%'`), [])
+})
+
 test('fence: waits for a transaction that wrote before, and holds nobody up meanwhile', async () => {
   const client = await two.sharedDb.dedicated()
   await client.script('begin; update accounts set balance = 5 where id = 1')

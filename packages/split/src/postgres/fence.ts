@@ -1,9 +1,9 @@
-import type { Connection, Transaction } from '@imhotep/postgres'
+import { DatabaseError, type Connection, type Transaction } from '@imhotep/postgres'
 import type { MovedTable, Position, TableName } from '../model.ts'
 import { prepareBookkeeping } from './bookkeeping.ts'
 import { readLayout, type End } from './layout.ts'
 import { endOfLog } from './position.ts'
-import { withShortLocks } from './session.ts'
+import { isMissingTable, withShortLocks } from './session.ts'
 import { literal, qualified } from './sql-text.ts'
 
 const trigger = 'imhotep_split_fence'
@@ -26,7 +26,7 @@ export async function fenceTables(
   try {
     for (const table of open) await fenceTable(session, name, table)
   } catch (error) {
-    await dropFences(session, open)
+    await openFences(session, open)
     throw error
   }
   // Whoever wrote before has committed by now.
@@ -64,22 +64,41 @@ export async function unfenceTables(session: Connection, tables: readonly MovedT
                         or to_regclass(name) in (select relid from pg_partition_ancestors(c.oid)))`,
     [trigger, tables.map((table) => qualified(table[end]))],
   )
-  await dropFences(
+  await openFences(
     session,
     fenced.map(({ table }) => table),
   )
 }
 
-async function dropFences(session: Connection, tables: readonly string[]): Promise<void> {
+/**
+ * Lets clients in. A trigger can be dropped only when nobody reads its table, and a report may read it for an hour: it is
+ * disabled first, and left so where it cannot be dropped. A table that is locked keeps no other one closed.
+ */
+async function openFences(session: Connection, tables: readonly string[]): Promise<void> {
+  let failure: unknown
   for (const table of tables) {
-    await withShortLocks(session, () => session.script(`drop trigger if exists ${trigger} on ${table}`))
+    try {
+      await withShortLocks(session, () => session.script(`alter table ${table} disable trigger ${trigger}`))
+    } catch (error) {
+      if (!isMissing(error)) failure ??= error
+    }
   }
+  for (const table of tables) {
+    const drop = () => session.script(`drop trigger if exists ${trigger} on ${table}`)
+    await withShortLocks(session, drop, { seconds: 0 }).catch(() => undefined)
+  }
+  if (failure) throw failure
+}
+
+/** The trigger, or its table, is gone. */
+function isMissing(error: unknown): boolean {
+  return isMissingTable(error) || (error instanceof DatabaseError && error.sqlstate === '42704')
 }
 
 async function withoutFence(session: Connection, tables: readonly string[]): Promise<string[]> {
   const rows = await session.query<{ table: string }>(
     `select name as table from unnest($1::text[]) name
-      where not exists (select from pg_trigger where tgrelid = to_regclass(name)::oid and tgname = $2)`,
+      where not exists (select from pg_trigger where tgrelid = to_regclass(name)::oid and tgname = $2 and tgenabled <> 'D')`,
     [tables, trigger],
   )
   return rows.map(({ table }) => table)

@@ -42,8 +42,8 @@ export interface LooseKeyWatch {
   watchShared(): Promise<void>
   /** In the service's database, of its own parents. */
   watchOwn(): Promise<void>
-  /** Deletes or nullifies children of the parents that were remembered up to now. */
-  settle(): Promise<void>
+  /** Deletes or nullifies children of the parents that were remembered up to now, by the service itself before it was reverted. */
+  settle(state: 'cancelled' | 'reverted'): Promise<void>
 }
 
 /** What makes the service's tables, in two parts: rows are loaded between them. */

@@ -52,12 +52,20 @@ export async function switchOver(move: Move, armed: ServiceEntry, applier: Appli
     isDecided = true
     entry = await move.ledger.advance(entry, 'committed')
   } catch (error) {
-    // Clients are let in again also when the server that holds the ledger is gone; it is told by whoever comes next.
-    const opened = isDecided ? Promise.resolve() : move.source.unfence(move.service, move.tables)
-    await opened.then(() => unswitch(move, entry)).catch(() => undefined)
+    // Clients are let in again also when the server that holds the ledger is gone.
+    if (!isDecided) await orSay(move, move.source.unfence(move.service, move.tables))
+    await orSay(move, unswitch(move, entry))
     throw error
   }
   return completeSwitch(move, entry, started)
+}
+
+/** What could not be taken back is taken back by the next command. */
+async function orSay({ service, say }: Move, work: Promise<unknown>): Promise<void> {
+  await work.catch((error: unknown) => {
+    const reason = error instanceof Error ? error.message : String(error)
+    say(`${service}: clients may still be shut out (${reason}): run the same again`)
+  })
 }
 
 /** Gives the tables back to clients of the shared database after a switch that failed before its point of no return. */

@@ -15,7 +15,7 @@ export async function cancel(move: Move, entry: ServiceEntry): Promise<ServiceEn
   await move.source.unfence(move.service, move.tables)
   await move.source.closeLog(forwardLog(move.service))
   await move.target.closeLog(reverseLog(move.service))
-  await restoreKeys(move)
+  await restoreKeys(move, 'cancelled')
   await move.schema.drop()
   return cancelled
 }
@@ -51,13 +51,16 @@ export async function completeRevert(move: Move, reverted: ServiceEntry): Promis
   await move.source.unfence(move.service, move.tables)
   await move.routes.set(move.service, 'shared')
   await move.target.closeLog(reverseLog(move.service))
-  await restoreKeys(move)
+  await restoreKeys(move, 'reverted')
   return reverted
 }
 
 /** Puts foreign keys back that some service's move dropped and whose two ends no move concerns any more. */
-async function restoreKeys({ ledger, source, ownerOf, looseKeys }: Move): Promise<void> {
-  await looseKeys.settle()
+async function restoreKeys(
+  { ledger, source, ownerOf, looseKeys }: Move,
+  state: 'cancelled' | 'reverted',
+): Promise<void> {
+  await looseKeys.settle(state)
   const entries = await ledger.all()
   const isFree = (table: TableName) => isAtRest(entries.find(({ service }) => service === ownerOf(table))?.state)
   const dropped = entries.flatMap(({ detail }) => detail.droppedKeys ?? [])
