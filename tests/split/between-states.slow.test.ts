@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { connect } from '@imhotep/postgres'
-import { cancelService, recover, revertService, run, workLooseKeysOf } from '@imhotep/split'
+import { cancelService, readEnvFile, recover, revertService, run, Split, workLooseKeysOf } from '@imhotep/split'
 import { startLogicalServer } from '../support/logical-server.ts'
 import { mariadbDatabase, needsMariadb } from '../support/mariadb.ts'
 import { smallSplit } from '../support/small-split.ts'
@@ -42,6 +43,25 @@ test('split: parents that were deleted in a service take their children along wh
 
   assert.deepEqual(await shared.query('select from orders where patient_id = 3'), [])
   assert.equal((await shared.query(keyToPatients)).length, 1)
+})
+
+test('split: whoever works in another directory gives no new password to a service that is in use', async () => {
+  await using here = await smallSplit()
+  await here.move('lab', 'reversible')
+  const { DATABASE_URL: own = '' } = readEnvFile(here.split.envFileOf('lab'))
+  const elsewhere = await Split.open({
+    ...here,
+    envDirectory: join(here.directory, 'elsewhere'),
+    signal,
+    say: () => {},
+  })
+
+  await assert.rejects(elsewhere.moveOf('lab'), { code: 'IMH_SPLIT_ENV_FILE', hint: /--env/ })
+  await elsewhere.close()
+
+  const client = connect(own)
+  await client.query('select from orders')
+  await client.close()
 })
 
 void test('revert: what an earlier move, to another server, had brought back does not count', options, async () => {

@@ -19,6 +19,17 @@ export class NotPlannedError extends ImhotepError {
   }
 }
 
+/** The environment file of a service that is in use is not where it is looked for: a new password would shut the service out. */
+export class EnvFileMissingError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_ENV_FILE'
+  override readonly exitCode = 2
+  constructor(service: string, file: string) {
+    super(`${service} is in use, and its environment file is not here: ${file}`, {
+      hint: 'run it where the file is, or name its directory (--env); when it is lost, write SERVICE_DATABASE_URL into it yourself',
+    })
+  }
+}
+
 /** Rows hold what PostgreSQL does not, and the owner map does not say what becomes of it. */
 export class LossyTypesError extends ImhotepError {
   readonly code = 'IMH_SPLIT_LOSSY'

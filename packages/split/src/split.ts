@@ -6,7 +6,7 @@ import { connect, withDatabase, type Database } from '@imhotep/postgres'
 import { readEnvFile, writeEnvFile } from './configure/env-file.ts'
 import { envFile, envRoutes } from './configure/env-routes.ts'
 import { writeSchemaFiles } from './configure/schema-files.ts'
-import { UnknownServiceError, NotPlannedError } from './errors.ts'
+import { EnvFileMissingError, NotPlannedError, UnknownServiceError } from './errors.ts'
 import { Ledger } from './ledger/ledger.ts'
 import { serves } from './ledger/states.ts'
 import { postgresEnd } from './loose-keys/postgres-end.ts'
@@ -287,11 +287,14 @@ export class Split {
     return readEnvFile(envFile(this.#settings.envDirectory, name))['SERVICE_DATABASE_URL'] ?? ''
   }
 
-  /** Makes the empty database and its roles, or what is missing of them; a password that is lost is renewed. */
+  /** Makes the empty database and its roles, or what is missing of them; a password that is lost is renewed while nobody uses it. */
   async #provision({ name, database }: ServicePlan): Promise<void> {
     const { targetUrl, envDirectory } = this.#settings
     mkdirSync(envDirectory, { recursive: true })
     const known = this.#applicationUrl(name)
+    const entry = (await this.ledger.all()).find(({ service }) => service === name)
+    const isInUse = serves(entry?.state) === 'own'
+    if (known === '' && isInUse) throw new EnvFileMissingError(name, envFile(envDirectory, name))
     const { application } = await provisionServiceDatabase(targetUrl, {
       database,
       renewPasswords: known === '',

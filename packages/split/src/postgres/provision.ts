@@ -4,7 +4,7 @@ import { Secret } from '@imhotep/base'
 import { describeTarget, withDatabase, type Connection } from '@imhotep/postgres'
 import { ServiceDatabaseInUseError } from './errors.ts'
 import { dropOrigin } from './origin.ts'
-import { withSession } from './session.ts'
+import { runUnlogged, withSession } from './session.ts'
 import { identifier, literal } from './sql-text.ts'
 
 export interface ServiceDatabasePlan {
@@ -152,12 +152,10 @@ async function makeRole(server: Connection, role: string, url: string, renew: bo
   if (existing && !renew) return { role, url: null }
   const password = randomBytes(24).toString('base64url')
   const verb = existing ? 'alter' : 'create'
-  // The statement would show the password in the server's log when it fails or is slow.
-  await server.script(
-    `set log_statement = 'none'; set log_min_error_statement = 'panic'; set log_min_duration_statement = -1;
-     ${verb} role ${identifier(role)} login nosuperuser nocreatedb nocreaterole noreplication nobypassrls
-       password ${literal(password)};
-     reset log_statement; reset log_min_error_statement; reset log_min_duration_statement`,
+  await runUnlogged(
+    server,
+    `${verb} role ${identifier(role)} login nosuperuser nocreatedb nocreaterole noreplication nobypassrls
+       password ${literal(password)}`,
   )
   const own = new URL(url)
   own.username = encodeURIComponent(role)

@@ -4,7 +4,7 @@ import { describeTarget, type Connection } from '@imhotep/postgres'
 import type { TableName } from '../model.ts'
 import { ReadOnlyCopyError } from './errors.ts'
 import { publish, unpublish } from './publication.ts'
-import { withSession } from './session.ts'
+import { runUnlogged, withSession } from './session.ts'
 import { createSlot } from './slot.ts'
 import { identifier, literal, qualified } from './sql-text.ts'
 
@@ -53,7 +53,8 @@ export async function makeReadOnlyCopy(copy: ReadOnlyCopy): Promise<void> {
         `select current_setting('server_version_num')::int as version`,
       )
       const asSuperuser = (server?.version ?? 0) >= 160000 ? ', run_as_owner = true' : ''
-      await reader.script(
+      await runUnlogged(
+        reader,
         `create subscription ${identifier(name)} connection ${literal(connectionText(copy.ownerUrl))}
            publication ${identifier(name)} with (create_slot = false, slot_name = ${literal(name)}, copy_data = true${asSuperuser})`,
       )

@@ -44,6 +44,37 @@ export async function withSession<T>(url: string, work: (session: Connection) =>
   }
 }
 
+/**
+ * Runs a statement that holds a password so that the server's log and its statistics do not show it. The settings go ahead
+ * of it in a message of their own: whether a message is logged is decided before the first of its statements runs.
+ */
+export async function runUnlogged(session: Connection, sql: string): Promise<void> {
+  const settings = {
+    log_statement: 'none',
+    log_min_error_statement: 'panic',
+    log_min_duration_statement: '-1',
+    log_min_duration_sample: '-1',
+    log_transaction_sample_rate: '0',
+    'pg_stat_statements.track_utility': 'off',
+  }
+  await session.script(
+    Object.entries(settings)
+      .map(([name, value]) => `set ${name} = '${value}'`)
+      .join(';'),
+  )
+  try {
+    await session.script(sql)
+  } finally {
+    await session
+      .script(
+        Object.keys(settings)
+          .map((name) => `reset ${name}`)
+          .join(';'),
+      )
+      .catch(() => undefined)
+  }
+}
+
 /** The statement named a table, or a schema, that is not there. */
 export function isMissingTable(error: unknown): boolean {
   return error instanceof DatabaseError && ['3F000', '42P01'].includes(error.sqlstate)
