@@ -38,7 +38,6 @@ export type { DiffStatement, Hazard } from './diff/diff-statement.ts'
 export { makeComparable } from './diff/comparable.ts'
 export { readLive, runOn, withScratch, type Scratch } from './diff/scratch.ts'
 
-export { SquashDiffersError, SquashRefusedError } from './squash/errors.ts'
 export { squashHistory, type Squashed, type SquashOptions } from './squash/squash-history.ts'
 
 export { undoMigrations, type UndoOptions, type UndoResult } from './undo/undo-migrations.ts'

@@ -1,6 +1,7 @@
 import { quoteIdentifier, quoteQualified } from '../bundle/quote.ts'
-import { parseSql, type ParsedStatement } from '../parse/parse-sql.ts'
+import { parseSql } from '../parse/parse-sql.ts'
 import type { Node } from '../parse/parser.ts'
+import type { Written } from './fold-dump.ts'
 
 /** The table access method that PostgreSQL comes with. */
 const USUAL = 'heap'
@@ -10,18 +11,21 @@ const USUAL = 'heap'
  * says it ahead of its tables, with `SET default_table_access_method`.
  */
 export async function accessMethods(
-  statements: readonly ParsedStatement[],
-): Promise<{ readonly line: number; readonly reason: string; readonly statement: ParsedStatement }[]> {
-  const found: { line: number; reason: string; statement: ParsedStatement }[] = []
+  all: readonly Written[],
+): Promise<(Written & { readonly line: number; readonly reason: string })[]> {
+  const found: (Written & { line: number; reason: string })[] = []
   let current = USUAL
-  for (const { node, line } of statements) {
+  for (const {
+    statement: { node, line },
+    searchPath,
+  } of all) {
     current = setMethod(node) ?? current
     const made = madeTable(node)
     const method = made?.method ?? current
     if (!made || method === USUAL) continue
     const text = `alter ${made.kind} ${made.name} set access method ${quoteIdentifier(method)};`
     const [statement] = (await parseSql(text, 'access methods')).statements
-    if (statement) found.push({ line, reason: `access method ${method} of ${made.name}`, statement })
+    if (statement) found.push({ line, reason: `access method ${method} of ${made.name}`, statement, searchPath })
   }
   return found
 }

@@ -1,13 +1,26 @@
+import { quoteIdentifier } from '../bundle/quote.ts'
 import { repeatable } from '../bundle/repeatable.ts'
 import type { ParsedStatement } from '../parse/parse-sql.ts'
+import { DEFAULT_SCHEMA } from '../catalog/files/fold.ts'
 import type { PrintedObject } from '../print/printed-object.ts'
-import type { KeptStatement } from './fold-dump.ts'
+import type { KeptStatement, Written } from './fold-dump.ts'
 
-/** A statement of the export so that it can be run again. */
-export function writtenAgain(statement: ParsedStatement): string {
+/** A statement of the export, with its semicolon, so that it can be run again. */
+export function writtenAgain({ statement, searchPath }: Written): string {
+  return onSearchPath(searchPath, `${again(statement)};`)
+}
+
+/** Exports of pg_dump before 9.6.8 name what is in the schema of the moment without it. */
+function onSearchPath(searchPath: readonly string[], sql: string): string {
+  if (searchPath.every((schema) => schema === DEFAULT_SCHEMA)) return sql
+  const schemas = [...searchPath, 'pg_catalog'].map(quoteIdentifier).join(', ')
+  return `set search_path = ${schemas};\n${sql}\nreset search_path;`
+}
+
+function again(statement: ParsedStatement): string {
   if (SETS_A_STATE.has(statement.kind) || setsAccessMethod(statement)) return statement.text
-  const again = repeatable(statement)
-  return 'text' in again && !('CreateRangeStmt' in statement.node) ? again.text : unlessThere(statement.text)
+  const own = repeatable(statement)
+  return 'text' in own && !('CreateRangeStmt' in statement.node) ? own.text : unlessThere(statement.text)
 }
 
 const SETS_A_STATE = new Set(['AlterStatsStmt', 'AlterObjectDependsStmt'])
@@ -32,12 +45,16 @@ ${tag}`
 /** Objects that are kept as they are written, in the places where they would be printed. */
 export function putAsWritten(objects: readonly PrintedObject[], kept: readonly KeptStatement[]): PrintedObject[] {
   const byObject = new Map(kept.flatMap((own) => (own.instead === null ? [] : [[own.instead, own]])))
-  return objects.map((object) => {
+  const placed = objects.map((object) => {
     const own = object.section === 'comments' || object.section === 'grants' ? undefined : byObject.get(object.object)
     if (own === undefined) return object
-    const texts = [...own.needs.map(writtenAgain), writtenAgain(wholeIndex(own.statement))]
-    return { ...object, sql: `${writtenAt(own)}\n${texts.map((text) => `${text};`).join('\n')}` }
+    byObject.delete(object.object)
+    const texts = [...own.needs, { ...own, statement: wholeIndex(own.statement) }].map(writtenAgain)
+    return { ...object, sql: `${writtenAt(own)}\n${texts.join('\n')}` }
   })
+  const [lost] = byObject.values()
+  if (lost) throw new Error(`nothing is printed that line ${lost.line} of the export could stand for: ${lost.instead}`)
+  return placed
 }
 
 export function writtenAt({ line }: KeptStatement): string {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { testServer } from '../../../../tests/support/database.ts'
+import { putAsWritten } from './as-written.ts'
 import { makeBaseline, type Baseline } from './make-baseline.ts'
 import { proveBaseline } from './prove.ts'
 import { readDump } from './read-dump.ts'
@@ -115,6 +116,83 @@ test('makeBaseline: statements of a schema that was cut go with it, and are list
 
   assert.deepEqual(baseline.cut, [{ object: 'statement at line 6', reason: 'names b.german' }])
   assert.deepEqual((await prove(baseline, { schemas: ['a'] })).differences, [])
+})
+
+test('makeBaseline: a schema that was cut takes nothing with it whose text alone mentions it', async () => {
+  const file = join(directory, 'mentioned.sql')
+  writeFileSync(
+    file,
+    `CREATE SCHEMA a;
+CREATE SCHEMA b;
+CREATE TABLE a.t (id integer);
+SECURITY LABEL FOR anon ON TABLE a.t IS 'see b.x';
+CREATE FUNCTION a.win(integer) RETURNS integer LANGUAGE sql WINDOW AS $$select id from b.x$$;
+CREATE FUNCTION b.win(integer) RETURNS integer LANGUAGE sql WINDOW AS $$select id from a.t$$;
+SET search_path = b, pg_catalog;
+CREATE TABLE x (id integer);
+SECURITY LABEL FOR anon ON TABLE x IS 'X';
+`,
+  )
+
+  const { cut, files } = await makeBaseline(await readDump(file), { schemas: ['a'] })
+
+  assert.deepEqual(cut, [
+    { object: 'statement at line 6', reason: 'names function b.win(integer)' },
+    { object: 'statement at line 9', reason: 'names b.x' },
+  ])
+  assert.match(files[0]?.text ?? '', /LANGUAGE sql WINDOW AS \$\$select id from b\.x/)
+  assert.match(files[0]?.text ?? '', /SECURITY LABEL FOR anon ON TABLE a\.t IS 'see b\.x';/)
+})
+
+test('makeBaseline: rights on a server that is called like a schema are kept', async () => {
+  const baseline = await baselineOf(
+    'CREATE SCHEMA srv;',
+    'CREATE FOREIGN DATA WRAPPER w;',
+    'CREATE SERVER srv FOREIGN DATA WRAPPER w;',
+    'GRANT ALL ON FOREIGN SERVER srv TO beyond_reader;',
+  )
+
+  const proof = await prove(baseline)
+
+  assert.deepEqual(
+    baseline.kept.map(({ line }) => line),
+    [4],
+  )
+  assert.deepEqual(proof.differences, [])
+})
+
+test('makeBaseline: an export that sets its search path schema by schema means what it meant', async () => {
+  const baseline = await baselineOf(
+    'CREATE SCHEMA shop;',
+    'CREATE SCHEMA store;',
+    'SET search_path = shop, pg_catalog;',
+    'CREATE FUNCTION diff(a numeric, b numeric) RETURNS double precision',
+    '    LANGUAGE sql IMMUTABLE STRICT AS $$select (a - b)::float8$$;',
+    'CREATE TYPE price_range AS RANGE (subtype = numeric, subtype_diff = diff);',
+    'CREATE TABLE orders (id integer, price price_range);',
+    'CREATE STATISTICS st ON id, price FROM orders;',
+    'ALTER STATISTICS st SET STATISTICS 500;',
+    'SET search_path = store, pg_catalog;',
+    'CREATE TABLE shelves (id integer);',
+    'SET search_path = shop, pg_catalog;',
+    'GRANT SELECT ON TABLE orders TO beyond_reader;',
+    'SET search_path = store, pg_catalog;',
+    'GRANT SELECT ON TABLE shelves TO beyond_reader;',
+  )
+
+  const proof = await prove(baseline)
+
+  assert.deepEqual(
+    baseline.kept.map(({ reason }) => reason),
+    ['type with subtype_diff', 'alter statistics'],
+  )
+  assert.deepEqual(proof.differences, [])
+})
+
+test('putAsWritten: a statement that could stand for nothing is no baseline', async () => {
+  const { kept } = await make()
+
+  assert.throws(() => putAsWritten([], kept), /nothing is printed that line \d+ of the export could stand for/)
 })
 
 test('proveBaseline: what the model does not hold and a baseline lost is found out', async () => {

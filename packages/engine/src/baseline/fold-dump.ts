@@ -4,7 +4,7 @@ import { parseSql, type ParsedFile, type ParsedStatement } from '../parse/parse-
 import { accessMethods } from './access-methods.ts'
 import type { Dump } from './dump.ts'
 import { neededStatements } from './needed-statements.ts'
-import { notCarried } from './not-carried.ts'
+import { notCarried, type NotCarried } from './not-carried.ts'
 
 export interface FoldDumpOptions {
   /** Default `drop`: everything belongs to whoever runs the script. */
@@ -24,15 +24,22 @@ export interface FoldedDump {
   readonly kept: readonly KeptStatement[]
 }
 
-export interface KeptStatement {
+/** A statement and where its names without a schema are looked for. */
+export interface Written {
+  readonly statement: ParsedStatement
+  readonly searchPath: readonly string[]
+}
+
+export interface KeptStatement extends Written {
   /** Line of the export. */
   readonly line: number
   readonly reason: string
-  readonly statement: ParsedStatement
   /** The printed object whose place it takes; null when it stands beside what is printed. */
   readonly instead: string | null
+  /** The schema of that object. */
+  readonly schema: string | null
   /** What has to stand in front of it when it takes the place of an object. */
-  readonly needs: readonly ParsedStatement[]
+  readonly needs: readonly Written[]
 }
 
 /**
@@ -45,11 +52,15 @@ export async function foldDump(dump: Dump, options: FoldDumpOptions = {}): Promi
   const statements = whole.statements.filter((statement) => isWanted(statement, options))
   const parsed = { ...whole, statements }
   const fold = startFold()
-  for (const statement of statements) foldStatement(fold, statement, parsed)
+  const passed = statements.map((statement): Passed => {
+    const { searchPath } = fold
+    foldStatement(fold, statement, parsed)
+    return { statement, searchPath, lost: notCarried(fold, statement) }
+  })
   if (options.owner !== 'keep') dropOwners(fold.catalog)
   const roles = namedRoles(statements).filter((role) => !fold.catalog.roles.has(role))
   for (const role of roles) fold.catalog.roles.set(role, groupRole(role))
-  return { fold, parsed, roles, kept: await keptStatements(fold, parsed, dump) }
+  return { fold, parsed, roles, kept: await keptStatements(fold, passed, dump) }
 }
 
 function isWanted({ node }: ParsedStatement, { owner = 'drop', grants = 'keep' }: FoldDumpOptions): boolean {
@@ -96,28 +107,23 @@ function dropOwners(catalog: Catalog): void {
   for (const schema of catalog.schemas.values()) if (schema.name !== 'public') schema.owner = null
 }
 
+interface Passed extends Written {
+  readonly lost: NotCarried | null
+}
+
 /** What could not be told, what the catalog passes over, and what it holds only in part. */
-async function keptStatements(fold: Fold, { statements }: ParsedFile, dump: Dump): Promise<KeptStatement[]> {
+async function keptStatements(fold: Fold, passed: readonly Passed[], dump: Dump): Promise<KeptStatement[]> {
   const place = ({ line, column }: { readonly line: number; readonly column: number }) => `${line}:${column}`
   const unknown = new Map(fold.catalog.unknown.map(({ position, reason }) => [place(position), reason]))
-  const kept = statements.flatMap((statement): KeptStatement[] => {
-    const line = dump.lineOf(statement.line)
-    const reason = unknown.get(place(statement))
-    if (reason !== undefined) return [{ line, reason, statement, instead: null, needs: [] }]
-    const lost = notCarried(fold, statement)
+  const beside = { instead: null, schema: null, needs: [] }
+  const kept = passed.flatMap(({ lost, ...own }): KeptStatement[] => {
+    const line = dump.lineOf(own.statement.line)
+    const reason = unknown.get(place(own.statement))
+    if (reason !== undefined) return [{ ...own, line, reason, ...beside }]
     if (lost === null) return []
-    const needs = lost.instead === null ? [] : neededStatements(statement, statements)
-    return [{ line, statement, ...lost, needs }]
+    const needs = lost.instead === null ? [] : neededStatements(own, passed)
+    return [{ ...own, line, ...lost, needs }]
   })
-  const methods = await accessMethods(statements)
-  return [
-    ...kept,
-    ...methods.map(({ line, reason, statement }) => ({
-      line: dump.lineOf(line),
-      reason,
-      statement,
-      instead: null,
-      needs: [],
-    })),
-  ]
+  const methods = await accessMethods(passed)
+  return [...kept, ...methods.map(({ line, ...own }) => ({ ...own, line: dump.lineOf(line), ...beside }))]
 }

@@ -1,6 +1,6 @@
+import { path } from '../parse/references.ts'
 import { emptyCatalog, type Catalog } from '../catalog/model.ts'
 import type { KeptStatement } from './fold-dump.ts'
-import { namesOf } from './group-objects.ts'
 
 /** What was cut with the schemas that were not asked for. */
 export interface LeftSchema {
@@ -45,8 +45,17 @@ export function keepStatements(
   whole: Catalog,
   part: Catalog,
 ): { readonly kept: readonly KeptStatement[]; readonly cut: LeftSchema[] } {
-  const lost = (name: string) => whole.schemas.has(schemaOf(name)) && !part.schemas.has(schemaOf(name))
-  const found = kept.map((own) => ({ own, name: namesOf(own.statement.text).find(lost) }))
+  const known = new Set(Object.values(whole).flatMap((map: unknown) => (map instanceof Map ? namesIn(map) : [])))
+  const isLost = (schema: string) => whole.schemas.has(schema) && !part.schemas.has(schema)
+  const lostName = ({ statement, searchPath, instead, schema }: KeptStatement): string | undefined => {
+    if (schema !== null && isLost(schema)) return instead ?? schema
+    const found = namesOfTree(statement.node).map(([first = '', second]) => {
+      if (second !== undefined) return [first, second]
+      return [searchPath.find((own) => known.has(`${own}.${first}`)) ?? '', first]
+    })
+    return found.find(([own = '']) => isLost(own))?.join('.')
+  }
+  const found = kept.map((own) => ({ own, name: lostName(own) }))
   return {
     kept: found.flatMap(({ own, name }) => (name === undefined ? [own] : [])),
     cut: found.flatMap(({ own, name }) =>
@@ -55,6 +64,42 @@ export function keepStatements(
   }
 }
 
-function schemaOf(name: string): string {
-  return name.slice(0, name.indexOf('.'))
+function namesIn(map: ReadonlyMap<string, { readonly schema?: string; readonly name: string }>): string[] {
+  return [...map.values()].flatMap(({ schema, name }) => (schema === undefined ? [] : [`${schema}.${name}`]))
 }
+
+/** Names in a tree, with their schema where it is written; not those in texts and bodies. */
+function namesOfTree(tree: unknown): string[][] {
+  const found: string[][] = []
+  const visit = (value: unknown): void => {
+    if (typeof value !== 'object' || value === null) return
+    const own = value as Readonly<Record<string, unknown>>
+    if (typeof own['relname'] === 'string')
+      found.push([own['schemaname'], own['relname']].filter((name) => typeof name === 'string'))
+    if (own['defname'] === 'as') return
+    for (const [key, child] of Object.entries(own)) {
+      // The first name of these is an access method.
+      const skipped = key === 'object' && BY_METHOD.has(String(own['objectType'] ?? own['objtype'])) ? 1 : 0
+      const names = path(key === 'object' ? (child as { List?: { items?: unknown } }).List?.items : child)
+      if (names.length > skipped && !NO_NAMES.has(key)) found.push(names.slice(skipped))
+      if (names.length === 0) visit(child)
+    }
+  }
+  visit(tree)
+  return found
+}
+
+const BY_METHOD = new Set(['OBJECT_OPCLASS', 'OBJECT_OPFAMILY'])
+
+/** Fields that hold columns, or what lives in no schema. */
+const NO_NAMES = new Set([
+  'cols',
+  'colnames',
+  'columns',
+  'fields',
+  'fk_attrs',
+  'keys',
+  'objects',
+  'pk_attrs',
+  'tokentype',
+])

@@ -101,7 +101,7 @@ function printedStatement(kept: KeptStatement): PrintedObject {
     schema: '',
     // The late ones may need anything.
     section: isEarly(kept) ? 'tables' : 'other',
-    sql: `${writtenAt(kept)}\n${writtenAgain(kept.statement)};`,
+    sql: `${writtenAt(kept)}\n${writtenAgain(kept)}`,
   }
 }
 

@@ -1,29 +1,38 @@
-import type { ParsedStatement } from '../parse/parse-sql.ts'
 import type { Node } from '../parse/parser.ts'
 import { path } from '../parse/references.ts'
+import type { Written } from './fold-dump.ts'
 
 /**
  * What has to stand in front of a type or function that is kept as it is written, in the export's order: the shell of
  * a type, the functions that its clauses name, the transforms that a function uses. They are repeatable, and stand once
  * more where they belong.
  */
-export function neededStatements(statement: ParsedStatement, all: readonly ParsedStatement[]): ParsedStatement[] {
-  const functions = new Set(clauses(statement.node))
-  const transforms = usesTransform(statement.node) ? all.filter(({ node }) => 'CreateTransformStmt' in node) : []
-  for (const { node } of transforms) for (const name of clauses(node)) functions.add(name)
-  const type = madeType(statement.node)
+export function neededStatements({ statement, searchPath }: Written, all: readonly Written[]): Written[] {
+  const functions = new Set(clauses(statement.node).map((names) => inSchema(names, searchPath)))
+  const transforms = usesTransform(statement.node)
+    ? all.filter(({ statement: { node } }) => 'CreateTransformStmt' in node)
+    : []
+  for (const own of transforms)
+    for (const names of clauses(own.statement.node)) functions.add(inSchema(names, own.searchPath))
+  const type = madeType(statement.node, searchPath)
   return all.filter((other) => {
-    const { node } = other
-    if (other === statement) return false
-    if ('CreateFunctionStmt' in node) return functions.has(path(node.CreateFunctionStmt.funcname).join('.'))
-    return transforms.includes(other) || (isShell(node) && madeType(node) === type)
+    const { node } = other.statement
+    if (other.statement === statement) return false
+    if ('CreateFunctionStmt' in node)
+      return functions.has(inSchema(path(node.CreateFunctionStmt.funcname), other.searchPath))
+    return transforms.includes(other) || (isShell(node) && madeType(node, other.searchPath) === type)
   })
 }
 
-function madeType(node: Node): string | null {
-  if ('CreateRangeStmt' in node) return path(node.CreateRangeStmt.typeName).join('.')
+/** An export sets the schema that it is in as the first of the path, and writes the other ones. */
+function inSchema(names: readonly string[], [schema]: readonly string[]): string {
+  return (names.length === 1 && schema !== undefined ? [schema, ...names] : names).join('.')
+}
+
+function madeType(node: Node, searchPath: readonly string[]): string | null {
+  if ('CreateRangeStmt' in node) return inSchema(path(node.CreateRangeStmt.typeName), searchPath)
   return 'DefineStmt' in node && node.DefineStmt.kind === 'OBJECT_TYPE'
-    ? path(node.DefineStmt.defnames).join('.')
+    ? inSchema(path(node.DefineStmt.defnames), searchPath)
     : null
 }
 
@@ -37,10 +46,10 @@ function usesTransform(node: Node): boolean {
 }
 
 /** Names in the clauses of a statement that may be functions. */
-function clauses(node: Node): string[] {
+function clauses(node: Node): string[][] {
   if ('CreateTransformStmt' in node) {
     const { fromsql, tosql } = node.CreateTransformStmt
-    return [fromsql, tosql].flatMap((own) => (own ? [path(own.objname).join('.')] : []))
+    return [fromsql, tosql].flatMap((own) => (own ? [path(own.objname)] : []))
   }
   const items =
     'CreateRangeStmt' in node
@@ -52,7 +61,7 @@ function clauses(node: Node): string[] {
           : []
   return (items ?? []).flatMap((item) => {
     const arg = 'DefElem' in item ? item.DefElem.arg : undefined
-    if (arg && 'TypeName' in arg) return [path(arg.TypeName.names).join('.')]
-    return arg && 'List' in arg ? [path(arg.List.items).join('.')] : []
+    if (arg && 'TypeName' in arg) return [path(arg.TypeName.names)]
+    return arg && 'List' in arg ? [path(arg.List.items)] : []
   })
 }

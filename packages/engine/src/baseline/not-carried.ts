@@ -1,9 +1,8 @@
 import type { Fold } from '../catalog/files.ts'
 import { namedObject } from '../catalog/files/named-object.ts'
-import { relationName, typeNamed } from '../catalog/files/names.ts'
 import { findOther } from '../catalog/files/others.ts'
 import { routineKey } from '../catalog/files/grants.ts'
-import { findIndex } from '../catalog/files/names.ts'
+import { findIndex, newName, relationName, typeNamed } from '../catalog/files/names.ts'
 import type { ParsedStatement } from '../parse/parse-sql.ts'
 import type { Node } from '../parse/parser.ts'
 import { objectNames, path } from '../parse/references.ts'
@@ -13,6 +12,8 @@ export interface NotCarried {
   readonly reason: string
   /** The printed object (`type a.b`, `index i on a.b`) that it stands for, when the catalog holds a part of it. */
   readonly instead: string | null
+  /** The schema of that object. */
+  readonly schema: string | null
 }
 
 /** Folding passes over these on purpose: they change nothing that the catalog holds. In a baseline they must not get lost. */
@@ -34,7 +35,7 @@ const BESIDE_THE_CATALOG: Readonly<Record<string, string>> = {
   CreateTransformStmt: 'create transform',
 }
 
-/** Null for a statement that the catalog holds whole. Asked once the whole export is folded. */
+/** Null for a statement that the catalog holds whole. Asked right behind its folding, while its search path holds. */
 export function notCarried(fold: Fold, statement: ParsedStatement): NotCarried | null {
   const { node, kind } = statement
   const reason = BESIDE_THE_CATALOG[kind]
@@ -48,7 +49,7 @@ export function notCarried(fold: Fold, statement: ParsedStatement): NotCarried |
 }
 
 function beside(reason: string): NotCarried {
-  return { reason, instead: null }
+  return { reason, instead: null, schema: null }
 }
 
 /** A foreign table is held as its CREATE alone: what is said about it later is not. */
@@ -96,7 +97,7 @@ const STORAGE = new Set(['AT_ClusterOn', 'AT_SetAccessMethod'])
 const PLANNING = new Set(['AT_SetStatistics', 'AT_SetStorage', 'AT_SetCompression'])
 
 /** Rights on servers, wrappers and languages, and on what an extension or PostgreSQL itself made. */
-function grantOnOther(fold: Fold, { objects = [], targtype }: Content<'GrantStmt'>): NotCarried | null {
+function grantOnOther(fold: Fold, { objects = [], objtype, targtype }: Content<'GrantStmt'>): NotCarried | null {
   if (targtype === 'ACL_TARGET_ALL_IN_SCHEMA') return null
   const { schemas, tables, views, sequences, types } = fold.catalog
   const isHeld = (object: Node): boolean => {
@@ -106,7 +107,7 @@ function grantOnOther(fold: Fold, { objects = [], targtype }: Content<'GrantStmt
     }
     if ('ObjectWithArgs' in object) return routineKey(fold, object.ObjectWithArgs) !== undefined
     if ('List' in object) return types.has(typeNamed(fold, path(object.List.items)).key)
-    return 'String' in object && schemas.has(object.String.sval ?? '')
+    return objtype === 'OBJECT_SCHEMA' && 'String' in object && schemas.has(object.String.sval ?? '')
   }
   return objects.every(isHeld) ? null : beside('rights on what the export does not take apart')
 }
@@ -121,25 +122,26 @@ function halfHeld(fold: Fold, { node, line, column }: ParsedStatement): NotCarri
   const isHere = (item: { readonly position?: { readonly line: number; readonly column: number } | undefined }) =>
     item.position?.line === line && item.position.column === column
   if ('CreateRangeStmt' in node) {
-    const names = path(node.CreateRangeStmt.typeName)
+    const { key, schema } = newName(fold, path(node.CreateRangeStmt.typeName))
     const clauses = rangeClauses(node.CreateRangeStmt)
-    return clauses.length === 0
-      ? null
-      : { reason: `type with ${clauses.join(', ')}`, instead: `type ${names.join('.')}` }
+    return clauses.length === 0 ? null : { reason: `type with ${clauses.join(', ')}`, instead: `type ${key}`, schema }
   }
-  if ('DefineStmt' in node && node.DefineStmt.kind === 'OBJECT_TYPE' && node.DefineStmt.definition)
-    return { reason: 'base type', instead: `other base type ${path(node.DefineStmt.defnames).join('.')}` }
+  if ('DefineStmt' in node && node.DefineStmt.kind === 'OBJECT_TYPE' && node.DefineStmt.definition) {
+    const { key, schema } = newName(fold, path(node.DefineStmt.defnames))
+    return { reason: 'base type', instead: `other base type ${key}`, schema }
+  }
   if ('IndexStmt' in node && (node.IndexStmt.indexParams ?? []).some(hasClassOptions)) {
-    for (const [key, { indexes }] of [...fold.catalog.tables, ...fold.catalog.views]) {
+    for (const [key, { schema, indexes }] of [...fold.catalog.tables, ...fold.catalog.views]) {
       const index = [...indexes.values()].find(isHere)
-      if (index) return { reason: 'parameters of an operator class', instead: `index ${index.name} on ${key}` }
+      if (index) return { reason: 'parameters of an operator class', instead: `index ${index.name} on ${key}`, schema }
     }
   }
   if ('CreateFunctionStmt' in node) {
     const clauses = functionClauses(node.CreateFunctionStmt)
-    const [key] = [...fold.catalog.functions].find(([, routine]) => isHere(routine)) ?? []
-    if (clauses.length > 0 && key !== undefined)
-      return { reason: `function with ${clauses.join(', ')}`, instead: `function ${key}` }
+    if (clauses.length === 0) return null
+    for (const [key, routine] of fold.catalog.functions)
+      if (isHere(routine))
+        return { reason: `function with ${clauses.join(', ')}`, instead: `function ${key}`, schema: routine.schema }
   }
   return null
 }

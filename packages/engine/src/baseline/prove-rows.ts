@@ -60,7 +60,7 @@ class RowLoader implements DataSink {
 export async function compareRows(
   left: Database,
   right: Database,
-  catalog: Catalog,
+  catalog: Pick<Catalog, 'tables'>,
 ): Promise<{ readonly object: string; readonly message: string }[]> {
   const found: { object: string; message: string }[] = []
   for (const [name, table] of catalog.tables) {

@@ -92,6 +92,33 @@ test('readDump: what belongs to the server, to psql or to another tablespace is 
   )
 })
 
+test('readDump: what a text or a quoted name mentions does not leave a statement out', async () => {
+  const kept = [
+    `COMMENT ON TABLE t IS 'see ON LARGE OBJECT x';`,
+    `SECURITY LABEL FOR anon ON COLUMN t.a IS 'MASKED ON DATABASE x';`,
+    `SECURITY LABEL ON TABLE t IS 'ON SUBSCRIPTION x';`,
+    `ALTER ROLE r SET application_name TO 'x IN DATABASE y';`,
+    `GRANT SELECT ON TABLE "a ON DATABASE b" TO r;`,
+  ]
+  const leftOut = [
+    `COMMENT ON LARGE OBJECT 1 IS 'x';`,
+    `GRANT ALL ON LARGE OBJECT 1 TO r;`,
+    `SECURITY LABEL FOR "my own" ON LARGE OBJECT 1 IS 'x';`,
+    `REVOKE CONNECT,TEMPORARY ON DATABASE d FROM PUBLIC;`,
+    `SECURITY LABEL FOR anon ON DATABASE d IS 'x';`,
+    `ALTER ROLE r IN DATABASE d SET work_mem TO '1MB';`,
+    `SECURITY LABEL ON SUBSCRIPTION s IS 'x';`,
+  ]
+
+  const dump = await readDump(fileOf([...kept, ...leftOut, ''].join('\n')))
+
+  assert.equal(dump.text, `${kept.join('\n')}\n`)
+  assert.deepEqual(
+    dump.leftOut.map(({ statement }) => statement),
+    leftOut,
+  )
+})
+
 test('readDump: other formats are refused with the way to convert them', async () => {
   const refused: [content: string | Buffer, expected: RegExp][] = [
     [Buffer.from('PGDMP\x01\x0e\x00'), /pg_restore -f/],

@@ -174,25 +174,20 @@ class DumpReader {
 function leftOutReason(line: string): string | null {
   if (line.startsWith('SET ')) return setReason(line)
   if (/^(BEGIN|COMMIT|START TRANSACTION)\b/.test(line)) return ''
-  if (
-    /^SELECT pg_catalog\.lo_|^ALTER LARGE OBJECT |^(GRANT|REVOKE|COMMENT|SECURITY LABEL)\b.* ON LARGE OBJECT /.test(
-      line,
-    )
-  )
-    return 'a large object: data'
-  if (
-    /^(CREATE|ALTER|DROP|COMMENT ON|(GRANT|REVOKE|SECURITY LABEL)\b.* ON) DATABASE |^ALTER ROLE .* IN DATABASE /.test(
-      line,
-    )
-  )
-    return 'about the database itself'
-  if (/^(CREATE|ALTER|DROP|COMMENT ON|SECURITY LABEL\b.* ON) SUBSCRIPTION /.test(line))
+  const object = SAYS_OF.exec(line)?.[1]
+  if (object === 'LARGE OBJECT' || line.startsWith('SELECT pg_catalog.lo_')) return 'a large object: data'
+  if (object === 'DATABASE' || /^ALTER ROLE [^']* IN DATABASE /.test(line)) return 'about the database itself'
+  if (object === 'SUBSCRIPTION')
     return 'a subscription: its connection holds a password, and a new database would take rows from there'
   if (/^(CREATE|ALTER|DROP) TABLESPACE /.test(line)) return 'about the server'
   // Half of an extension that every database has, and a comment that only its owner may set.
   if (/^(CREATE EXTENSION IF NOT EXISTS|COMMENT ON EXTENSION) plpgsql\b/.test(line)) return ''
   return null
 }
+
+/** Anchored: what stands in a text (`COMMENT ON TABLE t IS 'see ON LARGE OBJECT 1'`) says nothing. */
+const SAYS_OF =
+  /^(?:CREATE|ALTER|DROP|COMMENT ON|(?:GRANT|REVOKE) [A-Z, ]+ ON|SECURITY LABEL (?:FOR (?:"(?:[^"]|"")+"|\S+) )?ON) (LARGE OBJECT|DATABASE|SUBSCRIPTION) /
 
 /** A connection string is for nobody's eyes. */
 function withoutConnection(line: string): string {

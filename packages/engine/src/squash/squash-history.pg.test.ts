@@ -87,6 +87,16 @@ test('squashHistory: a file that would make something else is refused with what 
   })
 })
 
+test('squashHistory: a file that would lack rows is refused with the tables that they are in', async () => {
+  const squashing = squashOf('create table public.marks (); insert into public.marks default values;')
+
+  await assert.rejects(squashing, (error) => {
+    assert.ok(error instanceof SquashDiffersError)
+    assert.deepEqual(error.objects, ['rows of table public.marks are other ones'])
+    return true
+  })
+})
+
 test('squashHistory: a file that does not run on a new database is refused', async () => {
   const squashing = squashOf(`create function public.f() returns text language internal immutable as 'current_user';
     update pg_catalog.pg_proc set prosrc = 'no_such_function' where proname = 'f' and prosrc = 'current_user';`)

@@ -1,4 +1,5 @@
 import { connect, type Database } from '@imhotep/postgres'
+import { compareRows } from '../baseline/prove-rows.ts'
 import { compareDetails, readDetails, type Detail } from '../baseline/read-details.ts'
 import { compareCatalogs, type Difference } from '../catalog/compare.ts'
 import { readCatalog } from '../catalog/live.ts'
@@ -6,7 +7,7 @@ import type { Catalog } from '../catalog/model.ts'
 import { forgetRunner } from '../diff/forget-runner.ts'
 import type { Scratch } from '../diff/scratch.ts'
 import { applyMigrations, loadHistory, type HistorySource } from '../migrate/apply-migrations.ts'
-import { UnknownVersionError } from '../migrate/errors.ts'
+import { CONNECTION_LOST, MigrationFailedError, UnknownVersionError } from '../migrate/errors.ts'
 import { historyTable } from '../migrate/history-table.ts'
 import { compareVersions, isVersion } from '../migrate/migration-file.ts'
 import { printCatalog } from '../print/print-catalog.ts'
@@ -35,7 +36,7 @@ export interface Squashed {
 
 /**
  * The versions up to `to` as one file that a new database runs instead of them: what they make on a scratch server, and
- * the rows that they wrote. It has run on a second database, and made the same there.
+ * the rows that they wrote. It has run on a second database, and made the same schema and the same rows there.
  * @throws UnknownVersionError, SquashRefusedError, SquashDiffersError
  */
 export async function squashHistory(options: SquashOptions): Promise<Squashed> {
@@ -53,19 +54,28 @@ export async function squashHistory(options: SquashOptions): Promise<Squashed> {
   const made = await readContents(url)
   const file = `B${last.replaceAll('.', '_')}__squashed.sql`
   refuseUnprintable(file, made.catalog)
-  const book = historyTable(options.historyTable)
-  const written = await writeDown(url, made.catalog, `${book.schema}.${book.name}`)
+  const history = historyTable(options.historyTable)
+  const book = `${history.schema}.${history.name}`
+  const written = await writeDown(url, made.catalog, book)
   const text = script(squashed, written.objects, written.rows.sql)
 
   onProgress?.('running it on a new database')
   const second = await scratch.database()
   await applyMigrations(second, { files: [{ path: file, text }], ...run }).catch((cause: unknown) => {
     signal?.throwIfAborted()
-    throw new SquashDiffersError(file, { cause })
+    throw isOfFile(cause) ? new SquashDiffersError(file, { cause }) : cause
   })
-  const differences = compareContents(made, await readContents(second))
-  if (differences.length > 0) throw new SquashDiffersError(file, { objects: differences.map(describe) })
+  const objects = [
+    ...compareContents(made, await readContents(second)).map(describe),
+    ...(await otherRows(url, second, made.catalog, book)),
+  ]
+  if (objects.length > 0) throw new SquashDiffersError(file, { objects })
   return { file, text, versions: squashed, tables: written.tables, rows: written.rows.count }
+}
+
+/** A connection that broke and a lock that was not given say nothing about the file. */
+function isOfFile(error: unknown): boolean {
+  return error instanceof MigrationFailedError && !['55P03', CONNECTION_LOST].includes(error.sqlstate ?? '')
 }
 
 interface Contents {
@@ -87,6 +97,17 @@ function compareContents(left: Contents, right: Contents): Difference[] {
 function describe({ object, kind, property }: Difference): string {
   const what = { missing: 'is lost', extra: 'is not of the versions', changed: 'is another one' }[kind]
   return property === null ? `${object} ${what}` : `${property} of ${object} ${what}`
+}
+
+/** The tables whose rows are not the same in both databases, the history aside. */
+async function otherRows(first: string, second: string, catalog: Catalog, book: string): Promise<string[]> {
+  const tables = new Map([...catalog.tables].filter(([key]) => key !== book))
+  return onDatabase(first, (left) =>
+    onDatabase(second, async (right) => {
+      const found = await compareRows(left, right, { tables })
+      return found.map(({ object }) => `rows of ${object} are other ones`)
+    }),
+  )
 }
 
 /** What a server knows by name only would be left out without a word. */
