@@ -219,6 +219,13 @@ const CASES: Record<string, string> = {
     alter table a.m drop constraint m_pos;
     alter table a.m add unique (d, id);
     alter table a.m drop constraint m_d_id_key;`,
+  'a column gets another type and collation': `
+    create schema a;
+    create collation a.german from "C";
+    create table a.t (one text, two text collate "C", three varchar(9));
+    alter table a.t alter one type text collate "C";
+    alter table a.t alter two type text;
+    alter table a.t alter three type varchar(20) collate a.german;`,
   'types, domains, sequences and functions change': `
     create schema a;
     create type a.pair as (x int, y text);

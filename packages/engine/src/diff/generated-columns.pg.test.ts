@@ -84,6 +84,23 @@ const CASES: Record<string, { left: string; right: string; expected: string[] }>
       'alter table public.t add column total integer generated always as (public.f(id)) stored',
     ],
   },
+  'a function that it calls is made again for another one': {
+    left: `create function public.f2(x int) returns int language sql immutable as 'select x';
+      create function public.f1(x int) returns int language sql immutable begin atomic select public.f2(x); end;
+      create table public.t (id int, total int generated always as (public.f1(id)) stored, constraint positive check (total > 0));
+      create index t_total on public.t (total); create view public.v as select total from public.t`,
+    right: `create function public.f2(renamed int) returns int language sql immutable as 'select renamed';
+      create function public.f1(x int) returns int language sql immutable begin atomic select public.f2(x); end;
+      create table public.t (id int, total int generated always as (public.f1(id)) stored, constraint positive check (total > 0));
+      create index t_total on public.t (total); create view public.v as select total from public.t`,
+    expected: [
+      'drop view public.v',
+      'alter table public.t drop column total',
+      'drop function public.f1(integer)',
+      'drop function public.f2(integer)',
+      'alter table public.t add column total integer generated always as (public.f1(id)) stored',
+    ],
+  },
   'a table that inherits reads a column of its parent': {
     left: `create table public.z (price int, total int generated always as (price * 2) stored);
       create table public.a (more int generated always as (price * 3) stored) inherits (public.z)`,

@@ -60,6 +60,86 @@ const CASES: Record<string, { left: string; right: string; expected: string[] }>
       'alter table public.t alter column id add generated always as identity',
     ],
   },
+  'a replica identity waits for not null of its columns': {
+    left: 'create table public.t (id int); create unique index t_i on public.t (id)',
+    right:
+      'create table public.t (id int not null); create unique index t_i on public.t (id); alter table public.t replica identity using index t_i',
+    expected: [
+      'alter table public.t add constraint id_not_null_for_now check (id is not null) not valid',
+      OUTSIDE,
+      'alter table public.t validate constraint id_not_null_for_now',
+      'alter table public.t alter column id set not null',
+      'alter table public.t drop constraint id_not_null_for_now',
+      'alter table public.t replica identity using index t_i',
+    ],
+  },
+  'a replica identity waits for not null that comes from a parent': {
+    left: `create table public.p (id int); create table public.a () inherits (public.p); create unique index a_i on public.a (id)`,
+    right: `create table public.p (id int not null); create table public.a () inherits (public.p); create unique index a_i on public.a (id);
+      alter table public.a replica identity using index a_i`,
+    expected: [
+      'alter table public.p add constraint id_not_null_for_now check (id is not null) not valid',
+      OUTSIDE,
+      'alter table public.p validate constraint id_not_null_for_now',
+      'alter table public.p alter column id set not null',
+      'alter table public.p drop constraint id_not_null_for_now',
+      'alter table public.a replica identity using index a_i',
+    ],
+  },
+  'replica identities of partitions wait for not null of their table': {
+    left: `create table public.p (id int) partition by list (id); create table public.p1 partition of public.p default;
+      create unique index p1_i on public.p1 (id)`,
+    right: `create table public.p (id int not null) partition by list (id); create table public.p1 partition of public.p default;
+      create unique index p1_i on public.p1 (id); alter table public.p1 replica identity using index p1_i;
+      create table public.p2 partition of public.p for values in (1);
+      create unique index p2_i on public.p2 (id); alter table public.p2 replica identity using index p2_i`,
+    expected: [
+      'alter table public.p add constraint id_not_null_for_now check (id is not null) not valid',
+      'create table public.p2 ..',
+      'create unique index p2_i on public.p2 (id)',
+      OUTSIDE,
+      'alter table public.p validate constraint id_not_null_for_now',
+      'alter table public.p alter column id set not null',
+      'alter table public.p drop constraint id_not_null_for_now',
+      'alter table public.p2 replica identity using index p2_i',
+      'alter table public.p1 replica identity using index p1_i',
+    ],
+  },
+  'a primary key takes its index over behind not null': {
+    left: 'create table public.t (id int)',
+    right: 'create table public.t (id int constraint t_pkey primary key)',
+    expected: [
+      'alter table public.t add constraint id_not_null_for_now check (id is not null) not valid',
+      OUTSIDE,
+      'alter table public.t validate constraint id_not_null_for_now',
+      'alter table public.t alter column id set not null',
+      'alter table public.t drop constraint id_not_null_for_now',
+      'create unique index concurrently t_pkey on public.t (id)',
+      'alter table public.t add constraint t_pkey primary key using index t_pkey',
+    ],
+  },
+  'a primary key that is built at once makes its column not null by itself': {
+    left: `create table public.t (id int, n int); create table public.p (id int) partition by list (id);
+      create table public.p1 partition of public.p default`,
+    right: `create table public.t (id int, n int, constraint t_pkey primary key (id));
+      create table public.p (id int constraint p_pkey primary key) partition by list (id); create table public.p1 partition of public.p default;
+      create view public.v as select id, n from public.t group by id`,
+    expected: [
+      'alter table public.p add constraint id_not_null_for_now check (id is not null) not valid',
+      'alter table public.t add constraint id_not_null_for_now check (id is not null) not valid',
+      'alter table public.p1 add constraint p1_pkey primary key (id)',
+      'alter table public.p add constraint p_pkey primary key (id)',
+      'alter table public.t add constraint t_pkey primary key (id)',
+      'create view public.v ..',
+      OUTSIDE,
+      'alter table public.p validate constraint id_not_null_for_now',
+      'alter table public.p alter column id set not null',
+      'alter table public.p drop constraint id_not_null_for_now',
+      'alter table public.t validate constraint id_not_null_for_now',
+      'alter table public.t alter column id set not null',
+      'alter table public.t drop constraint id_not_null_for_now',
+    ],
+  },
   'a primary key that a view is grouped by is built at once': {
     left: 'create table public.t (id int not null, n int)',
     right:

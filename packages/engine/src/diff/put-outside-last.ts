@@ -1,4 +1,4 @@
-import type { Catalog, Constraint, Index, Table } from '../catalog/model.ts'
+import type { Catalog, Constraint, Index } from '../catalog/model.ts'
 import { replicaIdentityStatement } from '../print/print-table.ts'
 import { outside, type DiffStatement } from './diff-statement.ts'
 
@@ -11,8 +11,10 @@ export function putOutsideLast(statements: readonly DiffStatement[], right: Cata
   const late = new Set<string>()
   const placed = statements.map((own) => {
     const mustWait =
-      own.outside === true || late.has(own.object) || needsLateIndex(right, foreignKeys.get(own.object), own, late)
-    if (mustWait && /^(index|constraint) /.test(own.object)) late.add(own.object)
+      own.outside === true ||
+      (late.has(own.object) && /^(index|constraint) /.test(own.object)) ||
+      needsLatePart(right, foreignKeys.get(own.object), own, late)
+    if (mustWait) late.add(own.object)
     return mustWait ? outside(own) : own
   })
   return [...placed.filter((own) => !own.outside), ...placed.filter((own) => own.outside)]
@@ -28,8 +30,8 @@ function foreignKeysOf(catalog: Catalog): Map<string, Constraint> {
   )
 }
 
-/** A foreign key stands on the key that it points to, a replica identity on its index. */
-function needsLateIndex(
+/** A foreign key stands on the key that it points to, a replica identity on its index and on not null of the columns. */
+function needsLatePart(
   right: Catalog,
   foreignKey: Constraint | undefined,
   { object, sql }: DiffStatement,
@@ -38,17 +40,24 @@ function needsLateIndex(
   const key = foreignKey ? (foreignKey.references ?? '') : object.slice('table '.length)
   const table = right.tables.get(key)
   if (!table || !(foreignKey || object.startsWith('table '))) return false
-  const indexes = lateIndexes(key, table, late)
-  if (foreignKey) return indexes.some((index) => hasColumns(index, foreignKey.referencedColumns))
-  return (
-    indexes.some(({ name }) => table.replicaIdentity === `index ${name}`) && sql === replicaIdentityStatement(table)
-  )
+  const indexes = [...table.indexes.values()]
+  if (foreignKey)
+    return indexes.some((index) => isIndexLate(key, index, late) && hasColumns(index, foreignKey.referencedColumns))
+  const index = indexes.find(({ name }) => table.replicaIdentity === `index ${name}`)
+  if (!index || sql !== replicaIdentityStatement(table)) return false
+  return isIndexLate(key, index, late) || index.keys.some(({ column }) => isColumnLate(right, key, column, late))
 }
 
-function lateIndexes(key: string, table: Table, late: ReadonlySet<string>): Index[] {
-  return [...table.indexes.values()].filter(
-    ({ name }) => late.has(`index ${name} on ${key}`) || late.has(`constraint ${name} on ${key}`),
-  )
+function isIndexLate(key: string, { name }: Index, late: ReadonlySet<string>): boolean {
+  return late.has(`index ${name} on ${key}`) || late.has(`constraint ${name} on ${key}`)
+}
+
+/** Only its not null is made outside. A parent passes that on. */
+function isColumnLate(right: Catalog, key: string, column: string | null, late: ReadonlySet<string>): boolean {
+  const table = right.tables.get(key)
+  if (!table || column === null || !table.columns.has(column)) return false
+  const parents = table.partitionOf === null ? table.inherits : [table.partitionOf]
+  return late.has(`column ${key}.${column}`) || parents.some((parent) => isColumnLate(right, parent, column, late))
 }
 
 /** In any order. */

@@ -26,9 +26,14 @@ export function markRemade(changes: Changes, left: Catalog, objects: readonly Pa
   for (const { object } of objects) {
     if (cannotBeAltered(changes, object.object, object.kind)) changes.remade.add(object.object)
   }
-  markGenerated(changes, left)
-  for (const [key, table] of left.tables) markParts(changes, left, key, table)
-  markDependents(changes, left, objects)
+  const candidates = [...objects.filter(({ object }) => DEPENDENT.has(object.kind)).map(neededBy), ...checks(left)]
+  // A generated column may call a function that is made again only for another one.
+  for (let before = -1; before !== changes.remade.size;) {
+    before = changes.remade.size
+    markGenerated(changes, left)
+    for (const [key, table] of left.tables) markParts(changes, left, key, table)
+    markDependents(changes, left, candidates)
+  }
 }
 
 function cannotBeAltered(changes: Changes, object: string, kind: string): boolean {
@@ -112,7 +117,7 @@ function markForeignKeysTo(changes: Changes, left: Catalog, target: string): voi
 /** Kinds that PostgreSQL refuses to lose the ground under. */
 const DEPENDENT = new Set(['view', 'policy', 'trigger', 'rule', 'statistics', 'publication', 'index', 'function'])
 
-function markDependents(changes: Changes, left: Catalog, objects: readonly ParsedObject[]): void {
+function markDependents(changes: Changes, left: Catalog, candidates: readonly Candidate[]): void {
   const lost = new Set<string>()
   const columns = new Map<string, ReadonlySet<string>>()
   for (const [key, table] of left.tables) {
@@ -123,7 +128,6 @@ function markDependents(changes: Changes, left: Catalog, objects: readonly Parse
   for (const map of ['types', 'sequences'] as const) {
     for (const key of left[map].keys()) if (changes.isGone(`${map.slice(0, -1)} ${key}`)) lost.add(key)
   }
-  const candidates = [...objects.filter(({ object }) => DEPENDENT.has(object.kind)).map(neededBy), ...checks(left)]
   const isShaken = ({ needs, text }: Candidate) =>
     needs.some((name) => lost.has(name) || [...(columns.get(name) ?? [])].some((column) => text.includes(column)))
   for (let before = -1; before !== lost.size + changes.remade.size;) {

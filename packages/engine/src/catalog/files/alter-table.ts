@@ -1,5 +1,7 @@
 import type { Node } from '../../parse/parser.ts'
+import { path } from '../../parse/references.ts'
 import type { Column, Table } from '../model.ts'
+import { collationName } from './collation-name.ts'
 import { addColumn, identitySequence } from './columns.ts'
 import { addConstraint } from './constraints.ts'
 import { alterConstraint, validateConstraint } from './alter-constraint.ts'
@@ -18,6 +20,7 @@ import { changeOptions } from './relation-options.ts'
 import { sequenceClauses, sequenceOptions } from './sequences.ts'
 import { listBehind, trimmed } from './source-text.ts'
 import { alterAttributes } from './types.ts'
+import { forgetUnvalidated, unvalidatedColumn } from './unvalidated-not-null.ts'
 
 type AlterNode = Extract<Node, { AlterTableStmt: unknown }>['AlterTableStmt']
 export type Command = Extract<Node, { AlterTableCmd: unknown }>['AlterTableCmd']
@@ -109,13 +112,14 @@ function alterColumn(fold: Fold, { table, command, text, end, isOnly }: Alter): 
       return each({ default: def ? qualify(fold, 'expression', source) : null })
     }
     case 'AT_SetNotNull':
-      return each({ notNull: true })
     case 'AT_DropNotNull':
-      return each({ notNull: false })
+      for (const own of reached) forgetUnvalidated(fold.catalog, own, name)
+      return each({ notNull: command.subtype === 'AT_SetNotNull' })
     case 'AT_AlterColumnType': {
       const column = def && 'ColumnDef' in def ? def.ColumnDef : undefined
       const type = typeText(fold, column?.typeName ?? {})
-      for (const own of reached) changeType(own, name, type, null)
+      const collation = column?.collClause ? collationName(fold, path(column.collClause.collname)) : null
+      for (const own of reached) changeType(own, name, type, collation)
       return true
     }
     case 'AT_SetExpression':
@@ -219,13 +223,19 @@ function alterParts(fold: Fold, { table, command, text, isOnly }: Alter): boolea
         addConstraint(fold, table, def.Constraint, text.replace(/^.*?\badd\s+/is, ''), undefined, isOnly)
       return true
     case 'AT_DropConstraint':
-      for (const own of reached) dropConstraint(fold, own, nameInside(fold, own, table, name))
+      for (const own of reached) {
+        endUnvalidated(fold, own, name, false)
+        dropConstraint(fold, own, nameInside(fold, own, table, name))
+      }
       return true
     case 'AT_AlterConstraint':
       if (def && 'ATAlterConstraint' in def) for (const own of reached) alterConstraint(own, def.ATAlterConstraint)
       return true
     case 'AT_ValidateConstraint':
-      for (const own of reached) validateConstraint(own, name)
+      for (const own of reached) {
+        endUnvalidated(fold, own, name, true)
+        validateConstraint(own, name)
+      }
       return true
     case 'AT_AttachPartition':
       attachPartition(fold, table, command, text)
@@ -244,6 +254,14 @@ function alterParts(fold: Fold, { table, command, text, isOnly }: Alter): boolea
     default:
       return false
   }
+}
+
+/** A NOT NULL constraint that was not valid is validated, or dropped. */
+function endUnvalidated({ catalog }: Fold, table: Table, constraint: string, notNull: boolean): void {
+  const column = unvalidatedColumn(catalog, table, constraint)
+  if (!column) return
+  forgetUnvalidated(catalog, table, column.name)
+  change(table, column.name, { notNull })
 }
 
 /** What a constraint of a table is called in a partition. */

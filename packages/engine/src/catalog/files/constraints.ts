@@ -11,6 +11,7 @@ import { rekey } from './rekey.ts'
 import { indexKeys, isIndexNameTaken } from './index-keys.ts'
 import { relationOptions } from './relation-options.ts'
 import { parenthesesBehind } from './source-text.ts'
+import { forgetUnvalidated, noteUnvalidated } from './unvalidated-not-null.ts'
 
 export type ConstraintNode = Extract<Node, { Constraint: unknown }>['Constraint']
 
@@ -26,7 +27,7 @@ export function addConstraint(
   column?: string,
   isOnly = false,
 ): void {
-  if (node.contype === 'CONSTR_NOTNULL') return setNotNull(fold, table, path(node.keys))
+  if (node.contype === 'CONSTR_NOTNULL') return setNotNull(fold, table, path(node.keys), node)
   if (node.indexname) return addFromIndex(fold, table, node)
   const constraint = makeConstraint(fold, table, node, text, column)
   if (!constraint || table.constraints.has(constraint.name)) return
@@ -76,11 +77,15 @@ function parentSchema({ catalog }: Fold, { partitionOf, schema }: Table): string
 }
 
 /** NOT NULL as a constraint of the table (PostgreSQL 18), which is a property of the column here. */
-function setNotNull(fold: Fold, table: Table, columns: string[]): void {
+function setNotNull(fold: Fold, table: Table, columns: string[], node: ConstraintNode = {}): void {
+  const constraint = node.conname ?? newConstraintName(fold, table, 'not null', columns)
   for (const own of withPartitions(fold.catalog, table)) {
     for (const name of columns) {
       const column = own.columns.get(name)
-      if (column) column.notNull = true
+      if (!column) continue
+      if (!node.skip_validation) forgetUnvalidated(fold.catalog, own, name)
+      else if (!column.notNull) noteUnvalidated(fold.catalog, own, column, constraint)
+      column.notNull = true
     }
   }
 }

@@ -15,9 +15,10 @@ import {
   type Statements,
 } from '../evaluate/plpgsql-tree.ts'
 import { arrayOf, textOf, toBoolean, Undecidable, undecided } from '../evaluate/value.ts'
+import type { SourcePosition } from '../model.ts'
 import { markUnknown, type Fold } from './fold.ts'
 import { runQuery } from './run-calls.ts'
-import { runLoop } from './run-loops.ts'
+import { mayLeaveLoop, runLoop, takeStep } from './run-loops.ts'
 import {
   assignRow,
   attemptText,
@@ -69,7 +70,7 @@ export function runBody(run: Run, body: Body): void {
 
 export function runStatements(run: Run, statements: Statements): End {
   for (const statement of statements) {
-    if (run.budget.left-- <= 0) return undecided('it takes too many steps')
+    takeStep(run)
     const end = runStatement(run, statement)
     if (end !== 'next') return end
   }
@@ -80,19 +81,47 @@ export function runStatements(run: Run, statements: Statements): End {
 function runStatement(run: Run, statement: Statement): End {
   const { fold } = run
   const { position } = fold
-  const [content] = Object.values(statement) as { lineno?: number }[]
-  if (run.firstLine !== null && content?.lineno !== undefined)
-    fold.position = { ...position, line: run.firstLine + content.lineno - 1 }
+  fold.position = placeOf(run, statement)
   try {
     return perform(run, statement)
   } catch (error) {
     if (!(error instanceof Undecidable) || error instanceof Raised) throw error
+    watchParts(run, statement)
+    mayLeaveLoop(run, statement)
     for (const name of assigned([statement])) run.variables.set(name, UNDECIDED)
     if (mayChange(fold, [statement])) note(run, error.message)
     return 'next'
   } finally {
     fold.position = position
   }
+}
+
+function placeOf({ fold, firstLine }: Run, statement: Statement): SourcePosition {
+  const [content] = Object.values(statement) as { lineno?: number }[]
+  if (firstLine === null || content?.lineno === undefined) return fold.position
+  return { ...fold.position, line: firstLine + content.lineno - 1 }
+}
+
+/** Which branch is taken cannot be told: who watches sees what each of them says in plain SQL, and nothing is folded. */
+function watchParts(run: Run, statement: Statement): void {
+  const { fold } = run
+  if (!fold.options.watch) return
+  const { position } = fold
+  for (const part of nested([statement])) {
+    const text = plainSql(part)
+    fold.position = placeOf(run, part)
+    if (text !== null) watchText(run, text)
+    fold.position = position
+  }
+}
+
+/** The SQL of a statement that holds whatever the variables are. */
+function plainSql({ PLpgSQL_stmt_execsql: sql, PLpgSQL_stmt_dynexecute: dynamic }: Statement): string | null {
+  if (sql) return queryOf(sql.sqlstmt)
+  const node = dynamic && queryNode(`select ${queryOf(dynamic.query)}`)
+  const [target] = node && 'SelectStmt' in node ? (node.SelectStmt.targetList ?? []) : []
+  const value = target && 'ResTarget' in target ? target.ResTarget.val : undefined
+  return value && 'A_Const' in value ? (value.A_Const.sval?.sval ?? null) : null
 }
 
 function assigned(statements: Statements): string[] {

@@ -39,6 +39,15 @@ export function existingSteps(statement: ParsedStatement, moment: Moment): reado
   return table === undefined || moment.isNew(table) || moment.catalog.views.has(table) ? [] : steps
 }
 
+/** Names of the constraints that an ALTER TABLE drops. */
+export function droppedConstraints(statement: ParsedStatement): ReadonlySet<string> {
+  return new Set(
+    alterSteps(statement).flatMap(({ command: { subtype, name } }) =>
+      subtype === 'AT_DropConstraint' && name !== undefined ? name : [],
+    ),
+  )
+}
+
 /** The constraint that an ADD CONSTRAINT adds. */
 export function addedConstraint({ command: { subtype, def } }: AlterStep): ConstraintNode | null {
   return subtype === 'AT_AddConstraint' && def && 'Constraint' in def ? def.Constraint : null

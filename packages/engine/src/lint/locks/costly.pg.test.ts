@@ -53,6 +53,14 @@ const BASE = `
   alter table trips_rest add constraint not_2025 check (at < '2025-01-01' or at >= '2026-01-01');
   create unlogged table sessions (id bigint);`
 
+/** What PostgreSQL before 18 does not parse. */
+const SINCE_18 = `
+  alter table bookings add constraint bookings_id_there not null id not valid;
+  alter table bookings add constraint bookings_during_there check (during is not null);
+  alter table bookings add constraint bookings_during_not_null not null during not valid;`
+
+const baseFor = (serverVersion: number) => (serverVersion >= 18 ? BASE + SINCE_18 : BASE)
+
 const ROWS = `
   insert into customers values (1);
   insert into orders values (1, 1, 1, 5, 'a', 'b', now(), 1);
@@ -102,6 +110,9 @@ const statements: (string | { readonly text: string; readonly since: number })[]
   'alter table orders alter column code set not null',
   'alter table orders alter column at set not null',
   'alter table orders alter column total set not null',
+  'alter table orders alter column note set not null, drop constraint orders_note_there',
+  { text: 'alter table bookings alter column id set not null', since: 18 },
+  { text: 'alter table bookings alter column during set not null', since: 18 },
   'alter table orders alter column customer_id set not null',
   'alter table orders alter column n set not null',
   'alter table orders alter column n drop not null',
@@ -130,6 +141,10 @@ const statements: (string | { readonly text: string; readonly since: number })[]
   'alter table keyless alter column code type varchar(40) using upper(code)',
   'alter table keyless alter column code type text',
   'alter table keyless alter column code type varchar(10)',
+  'alter table keyless alter column code type varchar(20)',
+  'alter table keyless alter column code type varchar(20) collate "C"',
+  'alter table keyless alter column code type text collate "C"',
+  'alter table orders alter column code type varchar(20)',
   'alter table keyless alter column n type int',
   'alter table bookings alter column id type bigint',
   'alter table bookings alter column id type numeric',
@@ -197,7 +212,8 @@ before(async () => {
   empty = await emptyDatabase()
   database = connect(empty.url, { max: 1 })
   await database.transaction(async (tx) => {
-    for (const { text } of (await parseSql(BASE + ROWS, 'base.sql')).statements) await tx.query(text)
+    for (const { text } of (await parseSql(`${baseFor(empty.serverVersion)};${ROWS}`, 'base.sql')).statements)
+      await tx.query(text)
   })
 })
 
@@ -213,7 +229,7 @@ for (const item of statements) {
 
     const { findings } = await lintFiles(
       [
-        { path: 'V001__base.sql', text: BASE },
+        { path: 'V001__base.sql', text: baseFor(empty.serverVersion) },
         { path: 'V002__change.sql', text },
       ],
       { rules: lintRules, since: '1', serverVersion: empty.serverVersion },

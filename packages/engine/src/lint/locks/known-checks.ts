@@ -3,9 +3,12 @@ import type { Node } from '../../parse/parser.ts'
 import { path } from '../../parse/references.ts'
 import { checkConditions, checkValues, columnName, constantText } from './check-values.ts'
 
-/** Whether a validated check says that a column is not null, as one of the conditions that all must hold. */
-export function isKnownNotNull(table: Table, column: string): boolean {
-  return knownConditions(table).some(
+/**
+ * Whether a validated check says that a column is not null, as one of the conditions that all must hold; those that are
+ * `dropped` do not count.
+ */
+export function isKnownNotNull(table: Table, column: string, dropped: ReadonlySet<string> = new Set()): boolean {
+  return knownConditions(table, dropped).some(
     (node) =>
       'NullTest' in node && node.NullTest.nulltesttype === 'IS_NOT_NULL' && columnName(node.NullTest.arg) === column,
   )
@@ -74,13 +77,13 @@ function edge(datums: Node[] | undefined): string | null {
   return constantText(datums?.[0])
 }
 
-function knownConditions(table: Table): Node[] {
-  return validChecks(table).flatMap(checkConditions)
+function knownConditions(table: Table, dropped?: ReadonlySet<string>): Node[] {
+  return validChecks(table, dropped).flatMap(checkConditions)
 }
 
-function validChecks({ constraints }: Table): string[] {
+function validChecks({ constraints }: Table, dropped: ReadonlySet<string> = new Set()): string[] {
   return [...constraints.values()]
-    .filter(({ kind, validated }) => kind === 'check' && validated)
+    .filter(({ kind, validated, name }) => kind === 'check' && validated && !dropped.has(name))
     .map(({ definition }) => definition)
 }
 

@@ -32,13 +32,17 @@ export function volatileCall(expression: unknown, catalog: Catalog): string | nu
     if (tag !== 'FuncCall' || found !== null) return
     const names = path(content['funcname'])
     const name = names.at(-1) ?? ''
-    const key = names.length > 1 ? names.slice(-2).join('.') : `public.${name}`
-    const own = [...catalog.functions].filter(([signature]) => signature.startsWith(`${key}(`))
-    const isVolatile =
-      own.length > 0 ? own.some(([, routine]) => isVolatileRoutine(routine, catalog)) : VOLATILE.has(name)
+    const own = routinesNamed(names, catalog)
+    const isVolatile = own.length > 0 ? own.some((routine) => isVolatileRoutine(routine, catalog)) : VOLATILE.has(name)
     if (isVolatile) found = name
   })
   return found
+}
+
+/** Of a name without schema those of all schemas: the search path is not known here. */
+function routinesNamed(names: readonly string[], { functions }: Catalog): Routine[] {
+  const [name, schema] = [names.at(-1), names.at(-2)]
+  return [...functions.values()].filter((own) => own.name === name && (schema === undefined || own.schema === schema))
 }
 
 /** PostgreSQL puts the expression of a simple SQL function in place of its call: then that decides. */

@@ -2,6 +2,9 @@
 create table orders (id bigint primary key, total numeric);
 create domain label as text;
 create function same(text) returns text language sql immutable as $$ select $1 $$;
+create schema clinic;
+create table clinic.patients (id bigint primary key);
+create function clinic.same_mrn() returns text language plpgsql stable as 'begin return 1; end';
 -- file: 002_columns.sql
 alter table orders add column note text;
 alter table orders add column created_at timestamptz not null default now();
@@ -14,3 +17,6 @@ alter table orders alter column key set default gen_random_uuid();
 alter table orders add column if not exists total numeric generated always as (1) stored;
 create table items (id bigint primary key);
 alter table items add column number bigserial;
+-- file: 003_clinic.sql
+set search_path = clinic;
+alter table patients add column mrn text default same_mrn();

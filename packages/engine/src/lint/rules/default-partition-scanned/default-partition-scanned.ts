@@ -1,5 +1,5 @@
 import { relationKey } from '../../history/names.ts'
-import { existingSteps } from '../../locks/alter-steps.ts'
+import { alterSteps } from '../../locks/alter-steps.ts'
 import { boundIsExcluded, type Bound } from '../../locks/known-checks.ts'
 import type { LintRule, Moment } from '../../rule.ts'
 
@@ -19,7 +19,8 @@ export const defaultPartitionScanned: LintRule = {
       if (!node.CreateStmt.partbound || !parent || !('RangeVar' in parent)) return
       yield* judge(relationKey(parent.RangeVar), node.CreateStmt.partbound, statement.start, moment)
     }
-    for (const step of existingSteps(statement, moment)) {
+    // Whether the default partition is new decides, not its table: an old table may be the default of a new one.
+    for (const step of alterSteps(statement)) {
       const { subtype, def } = step.command
       if (subtype === 'AT_AttachPartition' && def && 'PartitionCmd' in def && def.PartitionCmd.bound)
         yield* judge(step.table, def.PartitionCmd.bound, step.start, moment)

@@ -11,32 +11,26 @@ export const downDoesNotReverse: LintRule = {
   instead: 'Make the undo file drop and restore exactly what its version changed.',
   *checkHistory({ history, serverVersion }) {
     const undo = new Map<string, LintedFile>()
-    for (const file of history.files.filter(({ name }) => name?.kind === 'undo')) {
+    for (const file of history.files.filter(({ name, pending }) => name?.kind === 'undo' && pending)) {
       undo.set(isDownOfBoth(file) ? file.file : versionOf(file), file)
     }
     if (undo.size === 0) return
 
     // Two folds of the versions before: one goes there and back and must be the other again.
-    const done: LintedFile[] = []
-    const start = () => startFold({ serverVersion })
-    const before = start()
-    let back = start()
+    const before = startFold({ serverVersion })
+    let back = startFold({ serverVersion })
     for (const own of history.files.filter(({ name }) => name?.kind === 'versioned')) {
+      if (undo.size === 0) return
       const key = undo.has(own.file) ? own.file : versionOf(own)
       const down = undo.get(key)
       undo.delete(key)
-      if (down) {
-        run(back, [own, down])
-        const differences = compareCatalogs(before.catalog, back.catalog)
-        if (differences.length > 0) {
-          yield { ...notReversed(own, differences), position: topOf(down) }
-          back = start()
-          run(back, done)
-        }
-      }
-      run(before, [own])
-      run(back, [own])
-      done.push(own)
+      const differences = down ? thereAndBack(before, back, own, down) : []
+      run(before, own)
+      if (down && differences.length > 0) {
+        yield { ...notReversed(own, differences), position: topOf(down) }
+        // a way down that does nothing has left it where the versions go on
+        if (compareCatalogs(before.catalog, back.catalog).length > 0) back = copyOf(before)
+      } else run(back, own)
     }
     for (const down of undo.values()) {
       const message = `no file has version ${down.name?.version}, which this one takes back`
@@ -49,8 +43,27 @@ function versionOf({ name }: LintedFile): string {
   return canonicalVersion(name?.version ?? '')
 }
 
-function run(fold: ReturnType<typeof startFold>, files: readonly LintedFile[]): void {
-  for (const file of files) for (const statement of file.statements) foldStatement(fold, statement, file)
+type Folding = ReturnType<typeof startFold>
+
+function thereAndBack(before: Folding, back: Folding, own: LintedFile, down: LintedFile): Difference[] {
+  run(back, own)
+  run(back, down)
+  return compareCatalogs(before.catalog, back.catalog)
+}
+
+function run(fold: Folding, file: LintedFile): void {
+  for (const statement of file.statements) foldStatement(fold, statement, file)
+}
+
+/** To fold a long history again takes much longer. */
+function copyOf(fold: Folding): Folding {
+  const { catalog, indexParents, localColumns } = fold
+  return {
+    ...fold,
+    catalog: structuredClone(catalog),
+    indexParents: new Map(indexParents),
+    localColumns: new Set(localColumns),
+  }
 }
 
 function topOf({ file }: LintedFile) {

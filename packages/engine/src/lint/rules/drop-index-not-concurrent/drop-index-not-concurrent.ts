@@ -2,6 +2,7 @@ import { path } from '../../../parse/references.ts'
 import { typeKey } from '../../history/names.ts'
 import { insertWordAlone } from '../../locks/insert-word.ts'
 import { indexOwner } from '../../locks/index-owner.ts'
+import { quoteKey } from '../../locks/quote-key.ts'
 import type { LintRule } from '../../rule.ts'
 
 export const dropIndexNotConcurrent: LintRule = {
@@ -29,7 +30,7 @@ export const dropIndexNotConcurrent: LintRule = {
         ...(objects.length === 1 && behavior !== 'DROP_CASCADE'
           ? insertWordAlone(statement, moment, /^drop\s+index\b/i, 'concurrently')
           : {}),
-        fix: `drop index concurrently ${isTolerant ? 'if exists ' : ''}${name}`,
+        fix: `drop index concurrently ${isTolerant ? 'if exists ' : ''}${quoteKey(name)}`,
       }
     }
   },

@@ -1,3 +1,4 @@
+import { quoteIdentifier, quoteQualified } from '../../../bundle/quote.ts'
 import type { Grant, SourcePosition, Table } from '../../../catalog/model.ts'
 import type { LintRule } from '../../rule.ts'
 
@@ -19,7 +20,7 @@ export const grantMissing: LintRule = {
             object: name,
             message: `'${role}' may use the other tables of '${schema}', but not '${name}'`,
             related: [{ ...position, message: 'granted on all tables of that day here' }],
-            fix: `grant select on ${name} to ${role};`,
+            fix: `grant select on ${quoteQualified(table.schema, table.name)} to ${quoteIdentifier(role)};`,
           }
         }
       }

@@ -1,7 +1,10 @@
+import { quoteIdentifier } from '../../../bundle/quote.ts'
+import { unvalidatedNotNull } from '../../../catalog/files/unvalidated-not-null.ts'
 import type { Table } from '../../../catalog/model.ts'
 import { path } from '../../../parse/references.ts'
-import { addedConstraint, existingSteps, type AlterStep } from '../../locks/alter-steps.ts'
+import { addedConstraint, droppedConstraints, existingSteps, type AlterStep } from '../../locks/alter-steps.ts'
 import { isKnownNotNull } from '../../locks/known-checks.ts'
+import { quoteKey } from '../../locks/quote-key.ts'
 import type { LintRule, Moment } from '../../rule.ts'
 
 export const notNullScans: LintRule = {
@@ -10,22 +13,29 @@ export const notNullScans: LintRule = {
   severity: 'error',
   effect: 'Readers and writers wait while every row is looked at.',
   instead:
-    'add constraint C check (COLUMN is not null) not valid; next file: validate constraint C; next file: set not null, drop constraint C. PostgreSQL 18 and later: add constraint C not null COLUMN not valid, then validate it.',
+    'add constraint C check (COLUMN is not null) not valid; next file: validate constraint C; next file: set not null, and in a statement behind it drop constraint C, which proves that no row must be read. PostgreSQL 18 and later: add constraint C not null COLUMN not valid, then validate it.',
   on: ['AlterTableStmt'],
   *check(statement, moment) {
     for (const step of existingSteps(statement, moment)) {
       const table = moment.catalog.tables.get(step.table)
       for (const column of columnsScanned(step, table)) {
-        if (table && (table.columns.get(column)?.notNull || isKnownNotNull(table, column))) continue
+        const waiting = table ? unvalidatedNotNull(moment.catalog, table, column) : null
+        if (table && waiting === null && isProven(table, column, droppedConstraints(statement))) continue
         yield {
           at: step.start,
           object: `${step.table}.${column}`,
           message: `all that use '${step.table}' wait while every row is searched for a null in '${column}'`,
-          fix: sequence(step.table, column, moment),
+          fix:
+            waiting === null ? sequence(step.table, column, moment) : validation(step.table, quoteIdentifier(waiting)),
         }
       }
     }
   },
+}
+
+/** PostgreSQL runs DROP CONSTRAINT before all else that the statement says: what it drops proves nothing any more. */
+function isProven(table: Table, column: string, dropped: ReadonlySet<string>): boolean {
+  return table.columns.get(column)?.notNull === true || isKnownNotNull(table, column, dropped)
 }
 
 /** Columns that must hold no null behind this command. */
@@ -39,14 +49,18 @@ function columnsScanned(step: AlterStep, table: Table | undefined): string[] {
 }
 
 function sequence(table: string, column: string, { serverVersion }: Moment): string {
-  const name = `${column}_not_null`
-  const what = serverVersion >= 18 ? `not null ${column}` : `check (${column} is not null)`
-  const steps = [
-    `alter table ${table} add constraint ${name} ${what} not valid;`,
-    '-- next file',
-    `alter table ${table} validate constraint ${name};`,
+  const [alter, key, name] = [
+    `alter table ${quoteKey(table)}`,
+    quoteIdentifier(column),
+    quoteIdentifier(`${column}_not_null`),
   ]
+  const what = serverVersion >= 18 ? `not null ${key}` : `check (${key} is not null)`
+  const steps = [`${alter} add constraint ${name} ${what} not valid;`, '-- next file', validation(table, name)]
   if (serverVersion < 18)
-    steps.push('-- next file', `alter table ${table} alter column ${column} set not null, drop constraint ${name};`)
+    steps.push('-- next file', `${alter} alter column ${key} set not null;`, `${alter} drop constraint ${name};`)
   return steps.join('\n')
+}
+
+function validation(table: string, constraint: string): string {
+  return `alter table ${quoteKey(table)} validate constraint ${constraint};`
 }

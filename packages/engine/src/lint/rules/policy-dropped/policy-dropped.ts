@@ -1,5 +1,5 @@
 import { path } from '../../../parse/references.ts'
-import { laterStatements } from '../../destruction/later-statements.ts'
+import { isCalled, laterStatements } from '../../destruction/later-statements.ts'
 import { relationKey, typeKey } from '../../history/names.ts'
 import type { LintRule } from '../../rule.ts'
 
@@ -22,7 +22,8 @@ export const policyDropped: LintRule = {
       const isReplaced = laterStatements(statement, moment.file).some((later) => {
         if (!('CreatePolicyStmt' in later.node)) return false
         const made = later.node.CreatePolicyStmt
-        return relationKey(made.table) === table && (made.policy_name === name || made.permissive === policy.permissive)
+        const isSuccessor = made.policy_name === name || made.permissive === policy.permissive
+        return isSuccessor && isCalled(relationKey(made.table), table)
       })
       if (isReplaced) continue
       yield {

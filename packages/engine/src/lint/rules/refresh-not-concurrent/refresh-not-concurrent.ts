@@ -1,3 +1,4 @@
+import type { Index } from '../../../catalog/model.ts'
 import { relationKey } from '../../history/names.ts'
 import { insertWord } from '../../locks/insert-word.ts'
 import type { LintRule } from '../../rule.ts'
@@ -16,16 +17,21 @@ export const refreshNotConcurrent: LintRule = {
     const view = moment.catalog.views.get(name)
     // One that was never filled has no readers, and PostgreSQL cannot refresh it concurrently.
     if (concurrent || moment.isNew(name) || view?.withData === false) return
-    const hasKey = !view || [...view.indexes.values()].some(({ unique, predicate }) => unique && predicate === null)
+    const hasKey = view !== undefined && [...view.indexes.values()].some(isKey)
     const fix = statement.text.replace(/^refresh\s+materialized\s+view\b/i, '$& concurrently')
     yield {
       object: name,
       message: skipData
         ? `readers of '${name}' fail until it is filled again`
-        : `readers of '${name}' wait while it is filled${hasKey ? '' : ', and it has no unique index'}`,
-      ...(skipData || !hasKey
-        ? {}
-        : { ...insertWord(statement, /^refresh\s+materialized\s+view\b/i, 'concurrently'), fix }),
+        : `readers of '${name}' wait while it is filled${hasKey || !view ? '' : ', and it has no unique index over columns'}`,
+      ...(skipData || (view && !hasKey) ? {} : { fix }),
+      // Of a view that is not known it cannot be said whether PostgreSQL would refuse.
+      ...(skipData || !hasKey ? {} : insertWord(statement, /^refresh\s+materialized\s+view\b/i, 'concurrently')),
     }
   },
+}
+
+/** An index by which CONCURRENTLY can tell the rows apart: over all of them, by columns alone. */
+function isKey({ unique, predicate, keys, valid }: Index): boolean {
+  return unique && valid && predicate === null && keys.every(({ column }) => column !== null)
 }

@@ -1,4 +1,4 @@
-import { laterStatements } from '../../destruction/later-statements.ts'
+import { isCalled, laterStatements } from '../../destruction/later-statements.ts'
 import { alterSteps, existingSteps } from '../../locks/alter-steps.ts'
 import type { LintRule } from '../../rule.ts'
 
@@ -22,7 +22,7 @@ export const rowSecurityOff: LintRule = {
       const back = SWITCHES[subtype]
       if (back === undefined) continue
       const later = laterStatements(statement, moment.file).flatMap(alterSteps)
-      if (later.some((other) => other.table === table && other.command.subtype === back)) continue
+      if (later.some((other) => isCalled(other.table, table) && other.command.subtype === back)) continue
       const what = subtype === 'AT_DisableRowSecurity' ? 'switched off' : 'no longer forced'
       yield { at: start, object: table, message: `row level security of '${table}' is ${what}` }
     }

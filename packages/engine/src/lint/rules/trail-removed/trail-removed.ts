@@ -4,7 +4,7 @@ import type { ParsedStatement } from '../../../parse/parse-sql.ts'
 import { walkTree } from '../../../parse/walk.ts'
 import type { VerifyPolicy } from '../../../verify/policy.ts'
 import { matchesName } from '../../../verify/match-name.ts'
-import { laterStatements } from '../../destruction/later-statements.ts'
+import { isCalled, laterStatements } from '../../destruction/later-statements.ts'
 import { relationKey, typeKey } from '../../history/names.ts'
 import { alterSteps } from '../../locks/alter-steps.ts'
 import type { LintRule } from '../../rule.ts'
@@ -75,12 +75,12 @@ function restores(statement: ParsedStatement, table: string, trigger: Trigger, p
   const { node } = statement
   if ('CreateTrigStmt' in node) {
     const made = node.CreateTrigStmt
-    if (relationKey(made.relation) !== table) return false
-    return made.trigname === trigger.name || typeKey(path(made.funcname)) === trigger.function
+    if (!isCalled(relationKey(made.relation), table)) return false
+    return made.trigname === trigger.name || isCalled(typeKey(path(made.funcname)), trigger.function)
   }
   if ('SelectStmt' in node) return callsInto(policy.auditSchema, node)
   return alterSteps(statement).some(({ table: other, command: { subtype = '', name } }) => {
-    if (other !== table) return false
+    if (!isCalled(other, table)) return false
     return (
       /^AT_EnableTrig(All|User)$/.test(subtype) || (/^AT_Enable(Always)?Trig$/.test(subtype) && name === trigger.name)
     )

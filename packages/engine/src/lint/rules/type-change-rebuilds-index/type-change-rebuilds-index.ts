@@ -1,6 +1,7 @@
-import type { Index } from '../../../catalog/model.ts'
+import type { Column, Index, IndexKey } from '../../../catalog/model.ts'
 import { formatType } from '../../../catalog/files/format-type.ts'
-import { existingSteps } from '../../locks/alter-steps.ts'
+import { path } from '../../../parse/references.ts'
+import { existingSteps, type ColumnNode } from '../../locks/alter-steps.ts'
 import { keepsValue } from '../../locks/keeps-value.ts'
 import { rebuildsIndexes, typeChange } from '../../locks/type-change.ts'
 import type { LintRule } from '../../rule.ts'
@@ -17,25 +18,39 @@ export const typeChangeRebuildsIndex: LintRule = {
     for (const step of existingSteps(statement, moment)) {
       const { subtype, def, name = '' } = step.command
       const table = moment.catalog.tables.get(step.table)
-      const before = table?.columns.get(name)?.type
-      if (subtype !== 'AT_AlterColumnType' || !def || !('ColumnDef' in def) || !table || before === undefined) continue
-      const after = formatType(def.ColumnDef.typeName ?? {})
-      if (before === after || !keepsValue(def.ColumnDef, name)) continue
+      const column = table?.columns.get(name)
+      if (subtype !== 'AT_AlterColumnType' || !def || !('ColumnDef' in def) || !table || !column) continue
+      const [before, after] = [column.type, formatType(def.ColumnDef.typeName ?? {})]
+      if (!keepsValue(def.ColumnDef, name)) continue
       // A rewrite builds all indexes, and another rule tells of it.
       if (typeChange(before, after, moment.catalog) !== 'none') continue
+      const keepsCollation = isCollation(def.ColumnDef, column)
       for (const index of table.indexes.values()) {
-        const isPlainKey = index.keys.some(({ column }) => column === name)
-        if (!isPlainKey && !isMentioned(index, name)) continue
-        if (isPlainKey && !isConditional(index) && !rebuildsIndexes(before, after, moment.catalog)) continue
+        const keys = index.keys.filter((key) => key.column === name)
+        if (keys.length === 0 && !isMentioned(index, name)) continue
+        const isSorted = !rebuildsIndexes(before, after, moment.catalog) && (keepsCollation || hasOwnCollation(keys))
+        if (keys.length > 0 && !isConditional(index) && isSorted) continue
         yield {
           at: step.start,
           object: `${step.table}.${name}`,
-          message: `'${name}' goes from ${before} to ${after}: index '${index.name}' of '${step.table}' is built anew`,
+          message: `'${name}' goes from ${before} to ${after}${keepsCollation ? '' : ' and another collation'}: index '${index.name}' of '${step.table}' is built anew`,
           related: index.position ? [{ ...index.position, message: 'the index is created here' }] : [],
         }
       }
     }
   },
+}
+
+/** Whether the new type has the collation that the column has; without COLLATE it is the type's own. */
+function isCollation({ collClause }: ColumnNode, { collation }: Column): boolean {
+  const names = path(collClause?.collname)
+  const name = names.at(-1) ?? 'default'
+  if (name === 'default' || collation === null) return name === 'default' && collation === null
+  return names.length > 1 ? names.join('.') === collation : collation.slice(collation.indexOf('.') + 1) === name
+}
+
+function hasOwnCollation(keys: readonly IndexKey[]): boolean {
+  return keys.every(({ collation }) => collation !== null)
 }
 
 /** PostgreSQL keeps no index over an expression or with a condition when a column that it reads changes. */

@@ -1,30 +1,47 @@
 import { viewReadsColumn } from '../../history/view-columns.ts'
-import { formatType } from '../../../catalog/files/format-type.ts'
-import { alterSteps } from '../../locks/alter-steps.ts'
-import type { LintRule } from '../../rule.ts'
+import { alterSteps, type AlterStep } from '../../locks/alter-steps.ts'
+import { columnReaders } from '../../locks/column-readers.ts'
+import type { LintRule, Moment } from '../../rule.ts'
 
 export const typeChangeUnderView: LintRule = {
   id: 'type-change-under-view',
   family: 'destruction',
   severity: 'error',
-  effect: 'PostgreSQL refuses to change the type of a column that a view reads: the file fails.',
-  instead: 'Drop the view first and create it again behind the change, with its grants.',
+  effect:
+    'PostgreSQL refuses ALTER COLUMN TYPE, even with the type that is there, for a column that a view, policy, trigger or generated column reads: the file fails.',
+  instead: 'Drop what reads the column first and create it again behind the change, a view with its grants.',
   on: ['AlterTableStmt'],
   *check(statement, moment) {
-    for (const { table, command, start } of alterSteps(statement)) {
-      const { subtype, def, name = '' } = command
-      if (subtype !== 'AT_AlterColumnType' || !def || !('ColumnDef' in def)) continue
-      const before = moment.catalog.tables.get(table)?.columns.get(name)?.type
-      if (before === undefined || before === formatType(def.ColumnDef.typeName ?? {})) continue
-      for (const [view, definition] of moment.catalog.views) {
-        if (!viewReadsColumn(definition, table, name, moment.catalog)) continue
+    const steps = alterSteps(statement)
+    for (const step of steps) {
+      const { name = '', subtype } = step.command
+      if (subtype !== 'AT_AlterColumnType' || !moment.catalog.tables.get(step.table)?.columns.has(name)) continue
+      for (const { what, position } of readers(step.table, name, steps, moment)) {
         yield {
-          at: start,
-          object: `${table}.${name}`,
-          message: `the type of '${name}' changes, but view '${view}' reads it`,
-          related: definition.position ? [{ ...definition.position, message: 'the view is created here' }] : [],
+          at: step.start,
+          object: `${step.table}.${name}`,
+          message: `the type of '${name}' changes, but ${what} reads it`,
+          related: position ? [{ ...position, message: 'created here' }] : [],
         }
       }
     }
   },
+}
+
+function readers(table: string, column: string, steps: readonly AlterStep[], { catalog }: Moment) {
+  const views = [...catalog.views]
+    .filter(([, view]) => viewReadsColumn(view, table, column, catalog))
+    .map(([name, { position }]) => ({ what: `view '${name}'`, position }))
+  const others = columnReaders(catalog, table, column)
+    .filter(({ kind, name }) => kind !== 'generated column' || !endsGenerated(name, steps))
+    .map(({ kind, name, table: own, position }) => ({ what: `${kind} '${name}' of '${own}'`, position }))
+  return [...views, ...others]
+}
+
+/** DROP COLUMN and DROP EXPRESSION run before all changes of types, wherever they stand in the statement. */
+function endsGenerated(column: string, steps: readonly AlterStep[]): boolean {
+  return steps.some(
+    ({ command: { subtype = '', name } }) =>
+      name === column && (subtype === 'AT_DropColumn' || subtype === 'AT_DropExpression'),
+  )
 }

@@ -1,4 +1,14 @@
-import { addedColumn, addedConstraint, columnConstraints, existingSteps } from '../../locks/alter-steps.ts'
+import { quoteIdentifier } from '../../../bundle/quote.ts'
+import { relationOptions } from '../../../catalog/files/relation-options.ts'
+import { path } from '../../../parse/references.ts'
+import {
+  addedColumn,
+  addedConstraint,
+  columnConstraints,
+  existingSteps,
+  type ConstraintNode,
+} from '../../locks/alter-steps.ts'
+import { quoteKey } from '../../locks/quote-key.ts'
 import type { LintRule } from '../../rule.ts'
 
 const KEYS: Readonly<Record<string, string>> = { CONSTR_UNIQUE: 'unique', CONSTR_PRIMARY: 'primary key' }
@@ -26,9 +36,9 @@ export const uniqueWithoutIndex: LintRule = {
       const isPartitioned = moment.catalog.tables.get(step.table)?.partitionKey != null
       const ways = isPartitioned
         ? { related: [] }
-        : column || !constraint
+        : column || !constraint || constraint.without_overlaps
           ? {}
-          : { fix: sequence(step.table, found, constraint.conname, constraint.keys) }
+          : { fix: sequence(step.table, found, constraint) }
       yield {
         at: step.start,
         object: step.table,
@@ -39,12 +49,32 @@ export const uniqueWithoutIndex: LintRule = {
   },
 }
 
-function sequence(table: string, kind: string, name: string | undefined, keys: readonly object[] = []): string {
-  const columns = keys.flatMap((key) => ('String' in key ? ((key.String as { sval?: string }).sval ?? []) : []))
-  const index = name ?? `${table.split('.')[1]}_${kind === 'unique' ? `${columns.join('_')}_key` : 'pkey'}`
+function sequence(table: string, kind: string, constraint: ConstraintNode): string {
+  const columns = path(constraint.keys)
+  const usual = `${table.slice(table.indexOf('.') + 1)}_${kind === 'unique' ? `${columns.join('_')}_key` : 'pkey'}`
+  const [on, name] = [quoteKey(table), quoteIdentifier(constraint.conname ?? usual)]
   return [
-    `create unique index concurrently ${index} on ${table} (${columns.join(', ')});`,
+    `create unique index concurrently ${name} on ${on} ${list(columns)}${ofIndex(constraint)};`,
     '-- next file',
-    `alter table ${table} add constraint ${index} ${kind} using index ${index};`,
+    `alter table ${on} add constraint ${name} ${kind} using index ${name}${ofConstraint(constraint)};`,
   ].join('\n')
+}
+
+/** What the index must say so that the constraint is the one that was asked for. */
+function ofIndex({ including, nulls_not_distinct: isNullEqual, options, indexspace }: ConstraintNode): string {
+  const [included, stored] = [path(including), relationOptions(options)]
+  return [
+    included.length > 0 ? ` include ${list(included)}` : '',
+    isNullEqual ? ' nulls not distinct' : '',
+    stored.length > 0 ? ` with (${stored.join(', ')})` : '',
+    indexspace ? ` tablespace ${quoteIdentifier(indexspace)}` : '',
+  ].join('')
+}
+
+function ofConstraint({ deferrable, initdeferred }: ConstraintNode): string {
+  return `${deferrable ? ' deferrable' : ''}${initdeferred ? ' initially deferred' : ''}`
+}
+
+function list(columns: readonly string[]): string {
+  return `(${columns.map(quoteIdentifier).join(', ')})`
 }
