@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { dropReadOnlyCopies, makeReadOnlyCopies, readStatus, retire, run, type Split } from '@imhotep/split'
+import { dropReadOnlyCopiesOf, makeReadOnlyCopies, readStatus, retire, run, type Split } from '@imhotep/split'
 import { startLogicalServer } from '../support/logical-server.ts'
 import { mariadbDatabase, needsMariadb } from '../support/mariadb.ts'
 import { smallSplit } from '../support/small-split.ts'
@@ -112,7 +112,7 @@ test('plan: the same on MariaDB, with a copy of a table that has moved', { skip:
     const copied = () => split.databaseOf(database).query<{ id: number }>('select id::int from users order by id')
     while ((await copied()).length < 2) await new Promise((next) => setTimeout(next, 20))
     assert.deepEqual(await copied(), [{ id: 1 }, { id: 2 }])
-    await dropReadOnlyCopies(split)
+    await dropReadOnlyCopiesOf(split, 'sales')
   } finally {
     await target.remove()
   }

@@ -9,15 +9,13 @@ import { writeSchemaFiles } from './configure/schema-files.ts'
 import { EnvFileMissingError, NotPlannedError, UnknownServiceError } from './errors.ts'
 import { Ledger } from './ledger/ledger.ts'
 import { serves } from './ledger/states.ts'
-import { postgresEnd } from './loose-keys/postgres-end.ts'
-import { watchedParents } from './loose-keys/watched-parents.ts'
 import { checkOwnerMap } from './map/check-owner-map.ts'
 import type { CheckedOwnerMap, MovedEntry } from './map/owner-map.ts'
 import { readOwnerMap } from './map/read-owner-map.ts'
 import { tableId, type TableName } from './model.ts'
 import type { Obstacle, SharedCatalog } from './side.ts'
 import { openShared, type SharedSide } from './open-shared.ts'
-import { workLooseKeysOf } from './operations/loose-keys.ts'
+import { looseKeyWatch } from './operations/loose-key-watch.ts'
 import { continuePlan } from './plan/continue-plan.ts'
 import { planSplit } from './plan/plan-split.ts'
 import type { ServiceMigrations, ServicePlan, SplitPlan } from './plan/split-plan.ts'
@@ -39,7 +37,6 @@ import {
   defaultOptions,
   forwardLog,
   reverseLog,
-  type LooseKeyWatch,
   type Move,
   type MoveOptions,
   type ServiceSchema,
@@ -191,7 +188,7 @@ export class Split {
       routes: envRoutes(envDirectory, () => ({ own: this.#applicationUrl(name), shared: this.#settings.sourceUrl })),
       roomObstacles: () => this.#roomObstacles(service),
       schema: this.#schemaOf(service, adminUrl),
-      looseKeys: this.#looseKeysOf(service, plan),
+      looseKeys: looseKeyWatch(this, service, plan, signal),
       options: { ...defaultOptions, ...options },
       signal,
       say,
@@ -254,32 +251,6 @@ export class Split {
       copiesOf: async ({ database }, tables, madeBefore) =>
         (await derivePostgresSchema(this.adminUrl(database), [], tables, madeBefore)).copies,
     })
-  }
-
-  #looseKeysOf({ name, database }: ServicePlan, { looseKeys }: SplitPlan): LooseKeyWatch {
-    const { source, ledger } = this
-    const own = () => this.databaseOf(database)
-    return {
-      async watchShared() {
-        const gone = (await ledger.all()).filter(({ state }) => serves(state) === 'own').map(({ service }) => service)
-        const concerned = looseKeys
-          .filter(({ child, parent }) => child.service === name || parent.service === name)
-          .filter(({ parent }) => !gone.includes(parent.service))
-          .map(({ parent }) => tableId(parent.shared))
-        // one trigger serves all services' keys to the table
-        for (const { table, columns } of watchedParents(looseKeys, 'shared'))
-          if (concerned.includes(tableId(table))) await source.looseEnd.watch(table, columns)
-      },
-      async watchOwn() {
-        const concerned = looseKeys.filter(({ parent }) => parent.service === name)
-        for (const { table, columns } of watchedParents(concerned, 'own')) {
-          await postgresEnd(own()).watch(table, columns)
-        }
-      },
-      settle: async (state) => {
-        await workLooseKeysOf(this, this.#settings.signal, state === 'reverted' ? name : undefined)
-      },
-    }
   }
 
   /** What the service logs in with: remembered by its environment file alone. */

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { connect } from '@imhotep/postgres'
 import { emptyDatabase } from '../../../../tests/support/database.ts'
-import { startProxy } from '../../../../tests/support/proxy.ts'
 import { applyMigrations, type MigrateOptions } from './apply-migrations.ts'
 import {
   HistoryTableError,
@@ -380,22 +379,5 @@ test('applyMigrations: accepts BEGIN and COMMIT around a whole file, refuses the
     const inside = migrate({ 'V002__b.sql': 'create table b ();commit;select 1/0' }, { historyTable: 'other.history' })
 
     await assert.rejects(inside, MigrationStatementError)
-    assert.deepEqual(await tables(), ['a'])
-  }))
-
-test('applyMigrations: when the connection breaks nobody knows whether the file was committed, and the error says so', () =>
-  withDatabase(async ({ url, migrate, tables }) => {
-    const proxy = await startProxy(url)
-    proxy.cut(/create table a/)
-
-    const run = applyMigrations(proxy.url, { files: [{ path: 'V001__a.sql', text: 'create table a (id int)' }] })
-
-    await assert.rejects(run, {
-      code: 'IMH_MIGRATION_FAILED',
-      exitCode: 2,
-      hint: /nobody knows whether it was committed/,
-    })
-    await proxy.close()
-    await migrate(A)
     assert.deepEqual(await tables(), ['a'])
   }))

@@ -225,7 +225,7 @@ test('workLooseKeys: a parent that nobody could refer to is forgotten', { skip: 
   assert.deepEqual(await ends['auth']?.deleted(10), [])
 })
 
-test('watch: lets clients of the table pass while it waits', { skip: needsMariadb }, async () => {
+test('watch: lets clients of the table pass while it waits', { skip: needsMariadb }, async (t) => {
   await using here = await world()
   const { session, labDb, ends, users } = here
   const orders = { schema: 'public', name: 'orders' }
@@ -233,6 +233,7 @@ test('watch: lets clients of the table pass while it waits', { skip: needsMariad
   await holder.run('begin')
   await holder.rows('select 1 from users limit 1')
   const holderInLab = await labDb.dedicated()
+  t.after(() => Promise.all([holder.close(), client.close(), holderInLab.release()]))
   await holderInLab.script('begin; delete from orders where id = 1')
 
   const watching = Promise.all([ends['auth']?.watch(users, ['id']), ends['lab']?.watch(orders, ['id'])])
@@ -246,6 +247,4 @@ test('watch: lets clients of the table pass while it waits', { skip: needsMariad
 
   await session.run('delete from users where id = 7')
   assert.equal((await ends['auth']?.deleted(10))?.length, 1)
-  await holderInLab.release()
-  await Promise.all([holder.close(), client.close()])
 })

@@ -45,6 +45,18 @@ export class SourceTableChangedError extends ImhotepError {
   }
 }
 
+/** A table was rebuilt or emptied while it was copied or compared, which ends the view of its rows. */
+export class SnapshotOutdatedError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_SNAPSHOT'
+  override readonly exitCode = 2
+  constructor(table: TableName, options: ErrorOptions) {
+    super(`${tableId(table)} was rebuilt or emptied while it was read (OPTIMIZE, TRUNCATE, ALTER)`, {
+      ...options,
+      hint: 'run it again: it goes on where it was',
+    })
+  }
+}
+
 /** The binlog holds something that cannot be followed: a change written as a statement, an unknown event. */
 export class BinlogUnreadableError extends ImhotepError {
   readonly code = 'IMH_SPLIT_BINLOG'

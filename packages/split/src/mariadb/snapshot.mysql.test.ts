@@ -194,3 +194,27 @@ void test('snapshot: a table that was read can be altered at once, and reading o
   await assert.rejects(snapshot.chunk(a, first.last, 2), { code: 'IMH_SPLIT_DDL' })
   assert.equal((await snapshot.chunk(b, null, 10)).rows, 1)
 })
+
+void test('snapshot: of a table that was rebuilt or emptied a new one can be read', options, async () => {
+  await using source = await mariadbDatabase(
+    'create table a (id int primary key, n int)',
+    'create table b (id int primary key)',
+    'insert into a values (1, 1), (2, 2), (3, 3)',
+    'insert into b values (1)',
+  )
+  const { tables } = await mapDatabase(source.url)
+  const [a, b] = ['a', 'b'].map((name) => tables.find(({ source: own }) => own.name === name) as MovedTable)
+  if (!a || !b) throw new Error('no tables')
+  for (const statement of ['optimize table a', 'alter table a force', 'truncate table a']) {
+    await using snapshot = closing(await openSnapshot(source.url, tables))
+    const { last } = await snapshot.chunk(a, null, 2)
+    await source.run(statement)
+
+    const refused = { code: 'IMH_SPLIT_SNAPSHOT', exitCode: 2, hint: /run it again/ }
+    await assert.rejects(snapshot.chunk(a, last, 2), refused, statement)
+    await assert.rejects(snapshot.digestNext(a, null, 2), refused, statement)
+    assert.equal((await snapshot.chunk(b, null, 10)).rows, 1)
+    await using next = closing(await openSnapshot(source.url, tables))
+    assert.equal((await next.chunk(a, null, 10)).rows, statement.startsWith('truncate') ? 0 : 3)
+  }
+})

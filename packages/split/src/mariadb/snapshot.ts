@@ -3,7 +3,7 @@ import type { Key, MovedTable, Position } from '../model.ts'
 import type { Digest, RangeDigest, RowDigest, Snapshot } from '../side.ts'
 import { jsonbText } from '../types/jsonb-text.ts'
 import { md5, shortenedText } from '../types/long-values.ts'
-import { SourceTableChangedError } from './errors.ts'
+import { SnapshotOutdatedError, SourceTableChangedError } from './errors.ts'
 import { digestText, neutralText, nullMarksOf } from './expressions.ts'
 import { KeyOrders } from './key-order.ts'
 import { inRange, orderBy, type KeyOrder } from './key-range.ts'
@@ -38,8 +38,10 @@ async function beginSnapshot(session: Session): Promise<Position> {
 }
 
 const start = 'imhotep_split_start'
-/** "Table definition has changed", a column that is not there, a table that is not there. */
-const tableChanged = [1412, 1054, 1146]
+/** "Table definition has changed": it was rebuilt or emptied, which a new snapshot need not mind. */
+const tableRebuilt = 1412
+/** A column that is not there, a table that is not there. */
+const tableChanged = [1054, 1146]
 
 /**
  * Reads, and lets go of the table: a table that a transaction has read cannot be altered or emptied before its end, and all
@@ -49,6 +51,7 @@ async function reading<T>(session: Session, { source }: MovedTable, read: () => 
   try {
     return await read()
   } catch (error) {
+    if (errorNumber(error) === tableRebuilt) throw new SnapshotOutdatedError(source, { cause: error })
     if (tableChanged.includes(errorNumber(error) ?? 0))
       throw new SourceTableChangedError(source, 'was altered while it was read')
     throw error

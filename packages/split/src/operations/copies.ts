@@ -16,9 +16,13 @@ export async function makeReadOnlyCopies(split: Split): Promise<number> {
   return pairs.length
 }
 
-/** Ends the replication; the rows stay where they are. */
-export async function dropReadOnlyCopies(split: Split): Promise<void> {
-  for (const pair of await readyPairs(split)) await dropReadOnlyCopy(pair)
+/**
+ * Ends the replication from and to a service that was taken back: its database is written to no more, and could not be
+ * dropped. The rows stay where they are, as old as they are.
+ */
+export async function dropReadOnlyCopiesOf(split: Split, service: string): Promise<void> {
+  const concerned = (await readyPairs(split, service)).filter(({ names }) => names.includes(service))
+  for (const pair of concerned) await dropReadOnlyCopy(pair)
 }
 
 /** Each copy has a worker of the server for itself, and another one while its rows are copied. */
@@ -32,17 +36,19 @@ async function checkWorkers(split: Split, copies: number): Promise<void> {
   if (found < needed) throw new CopyWorkersError(copies, needed)
 }
 
-async function readyPairs(split: Split) {
+/** Of services that serve, and of one that did. */
+async function readyPairs(split: Split, takenBack?: string) {
   const { services } = await split.plan()
   const entries = await split.ledger.all()
   const hasOwn = (service: string) =>
-    entries.some((entry) => entry.service === service && serves(entry.state) === 'own')
+    service === takenBack || entries.some((entry) => entry.service === service && serves(entry.state) === 'own')
   return services
     .filter(({ name }) => hasOwn(name))
-    .flatMap(({ database, copies }) =>
+    .flatMap(({ name: owner, database, copies }) =>
       services
         .filter(({ name }) => hasOwn(name))
         .map((reader) => ({
+          names: [owner, reader.name],
           ownerUrl: split.adminUrl(database),
           readerUrl: split.adminUrl(reader.database),
           tables: copies.filter(({ readers }) => readers.includes(reader.name)).map(({ table }) => table.target),

@@ -5,6 +5,7 @@ import { startForward, startReverse } from '../protocol/appliers.ts'
 import { recover } from '../protocol/recover.ts'
 import type { Move } from '../protocol/move.ts'
 import { run } from '../protocol/run.ts'
+import { dropReadOnlyCopiesOf } from './copies.ts'
 import { endWatches } from './end-watches.ts'
 import type { Verification } from '../protocol/verify.ts'
 import { cancel, retire, revert } from '../protocol/way-back.ts'
@@ -70,6 +71,7 @@ export async function revertService(split: Split, service: string): Promise<Serv
   const move = await split.moveOf(service)
   const entry = await recover(move)
   const reverted = entry.state === 'reverted' ? entry : await revertNow(move, entry)
+  await dropReadOnlyCopiesOf(split, service)
   const projections = await split.projections()
   await projections.returned(service)
   await projections.tell()

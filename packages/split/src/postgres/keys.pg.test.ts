@@ -125,6 +125,25 @@ test('foreign keys: are dropped, and come back with all that they said', async (
   assert.deepEqual([gone, await definition()], [[], before])
 })
 
+test('foreign keys: one that was never checked comes back so', async () => {
+  await runOn(
+    two.shared.url,
+    `begin; set local session_replication_role = replica; insert into child values (901, 999, 1); commit;
+     alter table child drop constraint child_parent_fkey;
+     alter table child add constraint child_parent_fkey foreign key (parent) references patients on delete cascade not valid`,
+  )
+  const owned = [key('child', ['parent'], 'patients', ['id'])]
+
+  await two.source.dropForeignKeys(owned)
+  await two.source.restoreForeignKeys(owned)
+  await two.source.restoreForeignKeys(owned)
+
+  const rows = await two.sharedDb.query(
+    `select convalidated as checked from pg_constraint where conname = 'child_parent_fkey'`,
+  )
+  assert.deepEqual(rows, [{ checked: false }])
+})
+
 test('setAside: renames tables once, and dropSetAside drops them once', async () => {
   const moved = [table('visits'), table('lines')]
   await two.source.setAside(moved)

@@ -20,6 +20,8 @@ before(async () => {
      create table days_2 partition of days default;
      create table strict (id int primary key generated always as identity, v text, w int generated always as (id * 2) stored);
      alter table strict enable row level security; alter table strict force row level security;
+     create table numbered (id int primary key, no int generated always as identity, title text, body text);
+     alter table numbered alter body set storage external;
      create table other (id int primary key);
      create table growing (id int primary key, v text);
      create table resized (id int primary key, v varchar(10))`,
@@ -175,6 +177,17 @@ test('log: a partitioned table is one table, wherever its rows are and go', asyn
 
   assert.equal(changes.length, 6)
   assert.ok(changes.every(({ table }) => table.source.name === 'days'))
+})
+
+test('log: a row that counts by itself beside its key is updated without what is stored apart', async () => {
+  await follow(
+    ['numbered'],
+    `insert into numbered (id, title, body) values (1, 'a', repeat('x', 20000)), (2, 'b', 'y')`,
+  )
+
+  const changes = await follow(['numbered'], `update numbered set title = 'c'`)
+
+  assert.equal(changes.filter(({ row }) => row?.includes(undefined)).length, 1)
 })
 
 test('log: a table without primary key moves by a declared one when its replica identity is full', async () => {

@@ -4,7 +4,7 @@ import { describeTarget, type Connection } from '@imhotep/postgres'
 import type { TableName } from '../model.ts'
 import { ReadOnlyCopyError } from './errors.ts'
 import { publish, unpublish } from './publication.ts'
-import { runUnlogged, withSession } from './session.ts'
+import { runUnlogged, withSession, withShortLocks } from './session.ts'
 import { createSlot } from './slot.ts'
 import { identifier, literal, qualified } from './sql-text.ts'
 
@@ -48,6 +48,8 @@ export async function makeReadOnlyCopy(copy: ReadOnlyCopy): Promise<void> {
     )
     if (existing) await reader.script(`alter subscription ${identifier(name)} refresh publication`)
     else {
+      // of an earlier copy, which ended
+      await withShortLocks(reader, () => reader.script(`truncate ${copy.tables.map(qualified).join(', ')}`))
       // Policies bind the owner of the table, in whose name newer servers write unless told otherwise.
       const [server] = await reader.query<{ version: number }>(
         `select current_setting('server_version_num')::int as version`,

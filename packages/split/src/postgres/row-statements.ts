@@ -38,11 +38,11 @@ export function upsertRows(layout: Layout, rows: readonly Row[]): RowStatement[]
   return [{ sql: `${insert} on conflict (${key}) ${action}`, params }]
 }
 
-/** Sets some columns of the rows of these keys; all rows leave out the same columns. */
+/** Sets some columns of the rows of these keys; all rows leave out the same columns. What is always generated cannot be set. */
 export function updateRows(layout: Layout, rows: readonly { readonly key: Key; readonly row: Row }[]): RowStatement[] {
   const [first] = rows
   const set = layout.columns.flatMap((column, at) =>
-    first?.row[at] === undefined || layout.keyAt.includes(at) ? [] : [{ column, at }],
+    first?.row[at] === undefined || layout.keyAt.includes(at) || column.identityAlways ? [] : [{ column, at }],
   )
   if (set.length === 0) return []
   const aliases = [...layout.key.map((_, at) => `k${at}`), ...set.map((_, at) => `c${at}`)]

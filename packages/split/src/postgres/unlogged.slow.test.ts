@@ -8,11 +8,12 @@ import { provisionServiceDatabase } from './provision.ts'
 import { makeReadOnlyCopy } from './read-only-copy.ts'
 
 test('passwords of roles and of subscriptions stand in no log of a server that logs everything', async () => {
-  const { server, remove } = await startLogicalServer({
+  const started = await startLogicalServer({
     log_min_messages: 'warning',
     log_statement: 'all',
     log_min_duration_statement: '0',
   })
+  const { server } = started
   try {
     await provisionServiceDatabase(server.url(), { database: 'auth' })
     const { application } = await provisionServiceDatabase(server.url(), { database: 'lab' })
@@ -32,6 +33,6 @@ test('passwords of roles and of subscriptions stand in no log of a server that l
     assert.match(log, /create table users/)
     for (const password of passwords) assert.ok(password.length > 8 && !log.includes(password))
   } finally {
-    await remove()
+    await started.remove()
   }
 })

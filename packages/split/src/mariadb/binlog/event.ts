@@ -75,16 +75,23 @@ export function inflate(bytes: Buffer): Buffer {
 export interface QueryEvent {
   readonly database: string
   readonly sql: string
+  /** Of the session that wrote it, as bits; 0 where the log does not tell. */
+  readonly sqlMode: number
 }
 
 export function parseQuery({ body, type }: BinlogEvent): QueryEvent {
   const cursor = new Cursor(body, 8)
   const databaseLength = cursor.uint(1)
   cursor.skip(2)
-  const variables = cursor.uint(2)
-  cursor.skip(variables)
+  const sqlMode = sqlModeOf(cursor.take(cursor.uint(2)))
   const database = cursor.text(databaseLength)
   cursor.skip(1)
   const rest = body.subarray(cursor.at)
-  return { database, sql: (type === eventType.queryCompressed ? inflate(rest) : rest).toString('utf8') }
+  return { database, sql: (type === eventType.queryCompressed ? inflate(rest) : rest).toString('utf8'), sqlMode }
+}
+
+/** It stands in front of all status variables but the flags, which have the number 0. */
+function sqlModeOf(variables: Buffer): number {
+  const at = variables[0] === 0 ? 5 : 0
+  return variables[at] === 1 ? variables.readUInt32LE(at + 1) : 0
 }

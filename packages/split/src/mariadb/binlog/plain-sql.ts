@@ -1,26 +1,36 @@
 /** No name is longer. */
 const longestName = 300
 
+/** Bits of sql_mode that tell where a text ends. */
+export const sqlModes = { ansiQuotes: 1 << 2, noBackslashEscapes: 1 << 20 } as const
+
 /** What begins a text, a name or a comment, and what ends a comment that the server carries out. */
 const mark = /['"`#]|--(?=\s|$)|\/\*(?:M?!\d*)?|\*\//g
 
 /**
- * A statement without comments and without what stands in texts, which may be anything and of any length. What stands in a
- * comment that the server carries out is kept, and so are double quotes: under ANSI_QUOTES they hold names.
+ * A statement, written under this sql_mode, without comments and without what stands in texts, which may be anything and of
+ * any length. What stands in a comment that the server carries out is kept, and so are double quotes, which may hold names.
  */
-export function plainSql(sql: string): string {
+export function plainSql(sql: string, sqlMode: number): string {
+  const escaping = quotesThatEscape(sqlMode)
   let plain = ''
   let from = 0
   for (const { 0: found, index } of sql.matchAll(mark)) {
     if (index < from) continue
-    const end = endOf(sql, found, index + found.length)
-    plain += sql.slice(from, index) + (/^['"`]/.test(found) ? nameOrEmpty(sql.slice(index, end)) : ' ')
+    const end = endOf(sql, found, index + found.length, escaping)
+    plain += sql.slice(from, index) + (/^['"`]/.test(found) ? nameOrEmpty(sql.slice(index, end), escaping) : ' ')
     from = end
   }
   return (plain + sql.slice(from)).trim()
 }
 
-function endOf(sql: string, begin: string, from: number): number {
+/** Those between which a backslash takes the next character with it. */
+function quotesThatEscape(sqlMode: number): string {
+  if (sqlMode & sqlModes.noBackslashEscapes) return ''
+  return sqlMode & sqlModes.ansiQuotes ? `'` : `'"`
+}
+
+function endOf(sql: string, begin: string, from: number, escaping: string): number {
   switch (begin) {
     case '#':
     case '--':
@@ -28,10 +38,9 @@ function endOf(sql: string, begin: string, from: number): number {
     case '/*':
       return behind(sql, '*/', from)
     case '`':
-      return behind(sql, '`', from)
     case `'`:
     case '"':
-      return behindText(sql, begin, from)
+      return escaping.includes(begin) ? behindText(sql, begin, from) : behind(sql, begin, from)
     default:
       return from
   }
@@ -50,6 +59,7 @@ function behindText(sql: string, quote: string, from: number): number {
   return sql.length
 }
 
-function nameOrEmpty(quoted: string): string {
-  return quoted.startsWith(`'`) || quoted.length > longestName || /^".*\\/s.test(quoted) ? `''` : quoted
+function nameOrEmpty(quoted: string, escaping: string): string {
+  if (quoted.startsWith(`'`) || quoted.length > longestName) return `''`
+  return escaping.includes(quoted.charAt(0)) && quoted.includes('\\') ? `''` : quoted
 }

@@ -1,7 +1,7 @@
 import type { TableName } from '../../model.ts'
 import { ownStatement } from '../sql-text.ts'
 import type { QueryEvent } from './event.ts'
-import { plainSql } from './plain-sql.ts'
+import { plainSql, sqlModes } from './plain-sql.ts'
 
 export type LoggedStatement =
   /** 'rollback to' takes back what stands in the log before it. */
@@ -25,7 +25,11 @@ const qualifiers = new RegExp(String.raw`(?<!${letter})(${part})\s*\.\s*${part}`
 const ifExists = String.raw`(?:if\s+(?:not\s+)?exists\b\s*)?`
 
 const patterns = {
-  settings: /^set\s+statement\b(?:"[^"]*"|`[^`]*`|\([^)]*\)|[^"`(])*?\sfor\s+/iu,
+  settings: /^set\s+statement\b/iu,
+  partsOfSettings: new RegExp(
+    String.raw`"[^"]*"|\x60[^\x60]*\x60|[()]|\d{1,64}(?:\.\d{0,64})?(?:e[+-]?\d{1,64})?|@?${letter}{1,64}`,
+    'giu',
+  ),
   truncate: new RegExp(String.raw`^truncate\b\s*(?:table\b\s*)?${name}`, 'iu'),
   drop: new RegExp(String.raw`^drop\s+tables?\b\s*${ifExists}(.*)$`, 'isu'),
   rename: new RegExp(String.raw`^rename\s+tables?\b\s*${ifExists}(.*)$`, 'isu'),
@@ -47,15 +51,20 @@ const patterns = {
 
 /** Of tables: such as change neither rows of InnoDB nor their shape. */
 const upkeep = /^(?:analyze|optimize|repair|check|checksum)\s+(?:no_write_to_binlog\s+|local\s+)?tables?\b/iu
-const harmless = /^(?:flush|grant|revoke|set|savepoint|release|xa|install|uninstall|rename\s+user)\b/iu
+const harmless =
+  /^(?:flush|grant|revoke|set(?!\s+statement\b)|savepoint|release|xa|install|uninstall|rename\s+user)\b/iu
 /** What else can be made; the first of these words tells what it is. */
 const objects =
   /^(?:create|alter|drop)\b[^(]*?\b(?:temporary|view|trigger|procedure|function|event|user|role|server|sequence|package|database|schema|(table|index))\b/iu
 
-/** What a statement in the binlog does to the tables that it names. */
-export function readStatement({ sql, database }: QueryEvent): LoggedStatement {
+/**
+ * What a statement in the binlog does to the tables that it names.
+ * @throws RangeError when nobody can tell what in it is text
+ */
+export function readStatement(query: QueryEvent): LoggedStatement {
+  const { sql, database } = query
   if (sql.startsWith(ownStatement)) return { kind: 'harmless' }
-  const text = plainSql(sql).replace(patterns.settings, '')
+  const text = withoutSettings(plainText(query))
   return (
     transactionStep(text) ??
     changeOfTable(text, database) ??
@@ -65,6 +74,28 @@ export function readStatement({ sql, database }: QueryEvent): LoggedStatement {
       tables: Array.from(text.matchAll(names), ([found]) => tableName(found, database)),
     }
   )
+}
+
+function plainText({ sql, sqlMode }: QueryEvent): string {
+  const text = plainSql(sql, sqlMode)
+  if (!patterns.settings.test(text) || !/sql_mode/i.test(sql)) return text
+  // The log has the mode that the statement sets; it was read under that of its session.
+  if ([0, ...Object.values(sqlModes)].some((mode) => plainSql(sql, mode) !== text)) {
+    throw new RangeError('a statement with backslashes sets its own sql_mode: nobody can tell where its texts end')
+  }
+  return text
+}
+
+/** Without SET STATEMENT ... FOR, which may stand there more than once. */
+function withoutSettings(text: string): string {
+  if (!patterns.settings.test(text)) return text
+  let depth = 0
+  for (const { 0: part, index } of text.matchAll(patterns.partsOfSettings)) {
+    if (part === '(') depth++
+    if (part === ')') depth--
+    if (depth === 0 && part.toLowerCase() === 'for') return withoutSettings(text.slice(index + part.length).trim())
+  }
+  return text
 }
 
 function verbOf(text: string): string {
