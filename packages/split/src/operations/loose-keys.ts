@@ -2,6 +2,8 @@ import { isAtRest, serves, type State } from '../ledger/states.ts'
 import { findLooseOrphans, workLooseKeys, type LooseWorld, type WorkResult } from '../loose-keys/work.ts'
 import { postgresEnd } from '../loose-keys/postgres-end.ts'
 import type { LooseEnd } from '../loose-keys/loose-key.ts'
+import type { ServiceEntry } from '../ledger/ledger.ts'
+import type { SplitPlan } from '../plan/split-plan.ts'
 import type { Split } from '../split.ts'
 
 /**
@@ -9,11 +11,11 @@ import type { Split } from '../split.ts'
  * foreign key has done that itself, and nothing is left to do.
  */
 export async function workLooseKeysOf(split: Split, signal: AbortSignal, takenBack?: string): Promise<WorkResult> {
-  const { looseKeys } = await split.plan()
+  const plan = await split.plan()
   const entries = await split.ledger.all()
   // nobody may write to the tables of a service between its fence and its route: the next round does it
   if (entries.some(({ state }) => isSwitching(state))) return { keys: 0, rows: 0 }
-  return workLooseKeys(looseKeys, await looseWorld(split, takenBack), signal)
+  return workLooseKeys(plan.looseKeys, looseWorld(split, plan, entries, takenBack), signal)
 }
 
 function isSwitching(state: State): boolean {
@@ -22,18 +24,22 @@ function isSwitching(state: State): boolean {
 
 /** Keys across services that lead nowhere, by the name of the foreign key that there was. */
 export async function looseOrphansOf(split: Split, signal: AbortSignal) {
-  const { looseKeys } = await split.plan()
+  const plan = await split.plan()
   const entries = await split.ledger.all()
   const isAway = (name: string) => !isAtRest(entries.find(({ service }) => service === name)?.state)
   // the others are foreign keys of the shared database
-  const loose = looseKeys.filter(({ child, parent }) => isAway(child.service) || isAway(parent.service))
-  return findLooseOrphans(loose, await looseWorld(split), signal)
+  const loose = plan.looseKeys.filter(({ child, parent }) => isAway(child.service) || isAway(parent.service))
+  return findLooseOrphans(loose, looseWorld(split, plan, entries), signal)
 }
 
 /** `takenBack` names a service that has just been reverted: it may have deleted parents until then. */
-async function looseWorld(split: Split, takenBack?: string): Promise<LooseWorld> {
-  const { services } = await split.plan()
-  const states = new Map((await split.ledger.all()).map(({ service, state }) => [service, state]))
+function looseWorld(
+  split: Split,
+  { services }: SplitPlan,
+  entries: readonly ServiceEntry[],
+  takenBack?: string,
+): LooseWorld {
+  const states = new Map(entries.map(({ service, state }) => [service, state]))
   const ends = new Map<string, LooseEnd>(
     services
       .filter(({ name }) => serves(states.get(name)) === 'own' || name === takenBack)

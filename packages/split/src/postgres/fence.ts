@@ -1,9 +1,9 @@
-import { DatabaseError, type Connection, type Transaction } from '@imhotep/postgres'
+import type { Connection, Transaction } from '@imhotep/postgres'
 import type { MovedTable, Position, TableName } from '../model.ts'
 import { prepareBookkeeping } from './bookkeeping.ts'
 import { readLayout, type End } from './layout.ts'
 import { endOfLog } from './position.ts'
-import { isMissingTable, withShortLocks } from './session.ts'
+import { withShortLocks } from './session.ts'
 import { literal, qualified } from './sql-text.ts'
 
 const trigger = 'imhotep_split_fence'
@@ -71,28 +71,22 @@ export async function unfenceTables(session: Connection, tables: readonly MovedT
 }
 
 /**
- * Lets clients in. A trigger can be dropped only when nobody reads its table, and a report may read it for an hour: it is
- * disabled first, and left so where it cannot be dropped. A table that is locked keeps no other one closed.
+ * Lets clients in. A trigger can be dropped only when nobody reads its table, and a report may read it for an hour: there it
+ * is disabled. A table that is locked keeps no other one closed.
  */
 async function openFences(session: Connection, tables: readonly string[]): Promise<void> {
   let failure: unknown
   for (const table of tables) {
+    const run = (sql: string) => () => session.script(sql)
     try {
-      await withShortLocks(session, () => session.script(`alter table ${table} disable trigger ${trigger}`))
+      await withShortLocks(session, run(`drop trigger if exists ${trigger} on ${table}`), { seconds: 0 }).catch(() =>
+        withShortLocks(session, run(`alter table ${table} disable trigger ${trigger}`)),
+      )
     } catch (error) {
-      if (!isMissing(error)) failure ??= error
+      failure ??= error
     }
   }
-  for (const table of tables) {
-    const drop = () => session.script(`drop trigger if exists ${trigger} on ${table}`)
-    await withShortLocks(session, drop, { seconds: 0 }).catch(() => undefined)
-  }
   if (failure) throw failure
-}
-
-/** The trigger, or its table, is gone. */
-function isMissing(error: unknown): boolean {
-  return isMissingTable(error) || (error instanceof DatabaseError && error.sqlstate === '42704')
 }
 
 async function withoutFence(session: Connection, tables: readonly string[]): Promise<string[]> {

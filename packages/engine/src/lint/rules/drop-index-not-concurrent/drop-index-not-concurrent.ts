@@ -2,7 +2,7 @@ import { path } from '../../../parse/references.ts'
 import { typeKey } from '../../history/names.ts'
 import { insertWordAlone } from '../../locks/insert-word.ts'
 import { indexOwner } from '../../locks/index-owner.ts'
-import { quoteKey } from '../../locks/quote-key.ts'
+import { quoteKey } from '../../../print/sql-text.ts'
 import type { LintRule } from '../../rule.ts'
 
 export const dropIndexNotConcurrent: LintRule = {

@@ -4,7 +4,7 @@ import type { Table } from '../../../catalog/model.ts'
 import { path } from '../../../parse/references.ts'
 import { addedConstraint, droppedConstraints, existingSteps, type AlterStep } from '../../locks/alter-steps.ts'
 import { isKnownNotNull } from '../../locks/known-checks.ts'
-import { quoteKey } from '../../locks/quote-key.ts'
+import { quoteKey } from '../../../print/sql-text.ts'
 import type { LintRule, Moment } from '../../rule.ts'
 
 export const notNullScans: LintRule = {

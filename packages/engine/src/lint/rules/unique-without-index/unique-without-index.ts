@@ -8,7 +8,7 @@ import {
   existingSteps,
   type ConstraintNode,
 } from '../../locks/alter-steps.ts'
-import { quoteKey } from '../../locks/quote-key.ts'
+import { quoteKey } from '../../../print/sql-text.ts'
 import type { LintRule } from '../../rule.ts'
 
 const KEYS: Readonly<Record<string, string>> = { CONSTR_UNIQUE: 'unique', CONSTR_PRIMARY: 'primary key' }
