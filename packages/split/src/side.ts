@@ -14,6 +14,8 @@ export interface Side {
   /** What would keep these tables from being moved away: no log, wrong format, missing rights, no key. Empty when all is well. */
   obstacles(tables: readonly MovedTable[]): Promise<Obstacle[]>
   clock(): Promise<Date>
+  /** By name of the shared table: what the log does not tell of. Empty where the log tells of everything. */
+  storage(tables: readonly MovedTable[]): Promise<Readonly<Record<string, TableStorage>>>
 
   comparePositions(a: Position, b: Position): number
   /** The end of the log: what was committed before the call lies before it, and `readLog` comes to it even when nobody writes. */
@@ -38,15 +40,17 @@ export interface Side {
   applied(log: string): Promise<Position | null>
   /**
    * Applies transactions of the other side's log and remembers the position, all in one transaction. Inserts and updates
-   * replace the row of the same key, so that a log read twice does no harm. No trigger of the application fires.
+   * replace the row of the same key, so that a log read twice does no harm. No trigger of the application fires. Waits for
+   * whoever holds the tables until `signal` says that it is not worth it any more.
    */
-  apply(log: string, transactions: readonly LogTransaction[]): Promise<void>
+  apply(log: string, transactions: readonly LogTransaction[], signal?: AbortSignal): Promise<void>
 
   /**
    * From the moment it returns no client can change the tables (IMH01 on PostgreSQL, 45000 with the text IMH01 on MariaDB),
-   * `apply` still can. Returns a position that every earlier change lies before. Fencing twice is fencing once.
+   * `apply` still can. Returns a position that every earlier change lies before. Fencing twice is fencing once. When not all
+   * tables can be had in time, none is fenced.
    */
-  fence(name: string, tables: readonly MovedTable[]): Promise<Position>
+  fence(name: string, tables: readonly MovedTable[], patience?: Patience): Promise<Position>
   /** Takes the fence away, whatever part of it there is. */
   unfence(name: string, tables: readonly MovedTable[]): Promise<void>
 
@@ -63,6 +67,20 @@ export interface Side {
   restoreForeignKeys(keys: readonly OwnedForeignKey[]): Promise<void>
 
   close(): Promise<void>
+}
+
+/** How long to wait for tables that clients hold. */
+export interface Patience {
+  /** For all of them together. Default 30. */
+  readonly seconds?: number
+  readonly signal?: AbortSignal
+}
+
+export interface TableStorage {
+  /** Another one when another table has taken the name. */
+  readonly identity: string
+  /** Others when rows may have come or gone by themselves: a partition was emptied, attached or detached, the table written anew. */
+  readonly files: string
 }
 
 export interface OwnedForeignKey extends SharedForeignKey {

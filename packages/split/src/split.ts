@@ -181,7 +181,7 @@ export class Split {
       tables: service.tables,
       reference: service.reference,
       common: service.common,
-      returnCommon: () => returnCommon(adminUrl, this.#settings.sourceUrl, service.common),
+      returnCommon: (seconds) => returnCommon(adminUrl, this.#settings.sourceUrl, service.common, seconds),
       crossingKeys: service.crossingKeys,
       ownerOf: ownerIn(plan),
       ledger: this.ledger,

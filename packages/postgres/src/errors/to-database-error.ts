@@ -29,7 +29,7 @@ export function toDatabaseError(error: unknown): ImhotepError {
 }
 
 /** Whether repeating the whole transaction may succeed: serialization failure, deadlock, lock timeout. Nothing else. */
-export function isRetryable(error: unknown): boolean {
+export function isRetryable(error: unknown): error is DatabaseError {
   return error instanceof DatabaseError && ['40001', '40P01', '55P03'].includes(error.sqlstate)
 }
 

@@ -15,7 +15,7 @@ export interface Detail {
   readonly forwardFrom?: Position
   /** Where the log of the service's database begins, for the way back. */
   readonly reverseFrom?: Position
-  /** Of each table's columns when the move began: DDL since then ends it. */
+  /** Of each table and its columns when the move began: DDL since then ends it. */
   readonly fingerprints?: Readonly<Record<string, string>>
   readonly verified?: VerifiedDetail
   /** Milliseconds between the fence and the opened route, as this process saw it. */
@@ -26,6 +26,8 @@ export interface VerifiedDetail {
   readonly at: string
   readonly tables: number
   readonly rows: number
+  /** Of each table before it was compared; absent where the log tells of everything. */
+  readonly files?: Readonly<Record<string, string>>
 }
 
 export interface ServiceEntry {

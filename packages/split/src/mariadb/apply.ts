@@ -33,15 +33,15 @@ export class Applier {
     this.#database = database
   }
 
-  apply(log: string, transactions: readonly LogTransaction[]): Promise<void> {
-    return this.#alone(() => this.#applyNow(log, transactions))
+  apply(log: string, transactions: readonly LogTransaction[], signal?: AbortSignal): Promise<void> {
+    return this.#alone(() => this.#applyNow(log, transactions, signal))
   }
 
   close(): Promise<void> {
     return this.#alone(() => this.#forget())
   }
 
-  async #applyNow(log: string, transactions: readonly LogTransaction[]): Promise<void> {
+  async #applyNow(log: string, transactions: readonly LogTransaction[], signal?: AbortSignal): Promise<void> {
     const position = transactions.at(-1)?.position
     if (position === undefined) return
     for (let attempt = 1; ; attempt++) {
@@ -61,7 +61,7 @@ export class Applier {
           await this.#forget()
           throw error
         }
-        if (attempt === maxAttempts) throw error
+        if (attempt === maxAttempts || signal?.aborted) throw error
         await sleep(20 * attempt)
       }
     }

@@ -236,3 +236,18 @@ void test('fence: waits for a transaction that is under way, and lets others pas
 
   assert.equal(await refusal(other, 'insert into b (n) values (1)'), '45000 IMH01')
 })
+
+void test('fence: gives up in time, or when told to, and leaves no table closed', options, async () => {
+  await using source = await mariadbDatabase(...schema)
+  const tables = await moved(source.url)
+  await using side = closing(await openMariadbSide(source.url))
+  await using slow = closing(await openSession(source.url))
+  await slow.run('begin')
+  await slow.run('insert into a (n) values (1)')
+
+  await assert.rejects(side.fence('lab', tables, { seconds: 1 }), /1 s/)
+  await assert.rejects(side.fence('lab', tables, { signal: AbortSignal.timeout(300) }), { name: 'TimeoutError' })
+
+  await slow.run('insert into b (n) values (1)')
+  await slow.run('commit')
+})

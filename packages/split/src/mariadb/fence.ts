@@ -1,4 +1,5 @@
 import type { MovedTable, Position, TableName } from '../model.ts'
+import type { Patience } from '../side.ts'
 import { prepareBookkeeping } from './bookkeeping.ts'
 import { ownPrefix } from './catalog.ts'
 import { fenceName } from './fence-name.ts'
@@ -15,7 +16,12 @@ const events = ['insert', 'update', 'delete'] as const
  * Refuses changes of the tables from now on. The application's own triggers would fire when changes come back from the other
  * side: they are written down and dropped until `unfenceTables`. Killed half-way it leaves what either can finish.
  */
-export async function fenceTables(session: Session, database: string, moved: readonly MovedTable[]): Promise<Position> {
+export async function fenceTables(
+  session: Session,
+  database: string,
+  moved: readonly MovedTable[],
+  patience: Patience = {},
+): Promise<Position> {
   const tables = moved.map(({ source }) => source)
   await prepareBookkeeping(session, database)
   const triggers = await readTriggers(session, tables)
@@ -29,13 +35,14 @@ export async function fenceTables(session: Session, database: string, moved: rea
   if (missing.length === 0 && theirs.length === 0 && unguarded.length === 0) return masterPosition(session)
   for (const trigger of theirs) await keepTrigger(session, trigger)
   for (const guard of unguarded) await createGuard(session, guard)
-  return withTableLocks(session, tables, async () => {
+  const fence = async () => {
     for (const { table, event } of missing) await session.run(fenceTrigger(table, event))
     for (const { table, name } of theirs) {
       await session.run(`${ownStatement} drop trigger if exists ${quoteTable({ ...table, name })}`)
     }
     return masterPosition(session)
-  })
+  }
+  return withTableLocks(session, tables, fence, patience)
 }
 
 /** Takes away whatever part of a fence there is, and puts the application's triggers back. */

@@ -34,6 +34,8 @@ export async function openMariadbSide(url: string): Promise<Side> {
       const seconds = await sessions.use((session) => session.value('select unix_timestamp(now(3))'))
       return new Date(Number(seconds) * 1000)
     },
+    // statements stand in the binlog as well
+    storage: async () => ({}),
 
     comparePositions,
     position: () => sessions.use(masterPosition),
@@ -44,9 +46,9 @@ export async function openMariadbSide(url: string): Promise<Side> {
     snapshot: (tables) => openSnapshot(url, tables),
 
     applied: (log) => sessions.use((session) => readApplied(session, database, log)),
-    apply: (log, transactions) => applier.apply(log, transactions),
+    apply: (log, transactions, signal) => applier.apply(log, transactions, signal),
 
-    fence: (_, tables) => sessions.use((session) => fenceTables(session, database, tables)),
+    fence: (_, tables, patience) => sessions.use((session) => fenceTables(session, database, tables, patience)),
     unfence: (_, tables) => sessions.use((session) => unfenceTables(session, database, tables)),
 
     advanceSequences: (tables, gap) => sessions.use((session) => advanceAutoIncrement(session, tables, gap)),

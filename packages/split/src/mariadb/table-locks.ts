@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { TableName } from '../model.ts'
+import type { Patience } from '../side.ts'
 import { FenceTimeoutError } from './errors.ts'
 import { errorCode, errorNumber, type Session } from './session.ts'
 import { quoteTable } from './sql-text.ts'
 
-const patienceSeconds = 30
 /** MariaDB's error for `max_statement_time`, which the driver has no name for. */
 const statementTimedOut = 1969
 
@@ -16,13 +16,15 @@ export async function withTableLocks<T>(
   session: Session,
   tables: readonly TableName[],
   work: () => Promise<T>,
+  patience: Patience = {},
 ): Promise<T> {
   const lock = `lock tables ${tables.map((table) => `${quoteTable(table)} write`).join(', ')}`
-  await retry(session, tables, (attempt) => {
+  const next = (attempt: number) => {
     const seconds = Math.min(1, 0.2 + attempt / 10)
     // lock_wait_timeout is in whole seconds; MySQL knows no shorter limit
     return { sql: `/*M! set statement max_statement_time = ${seconds} for */ ${lock}`, seconds }
-  })
+  }
+  await retry(session, tables, next, patience)
   try {
     return await work()
   } finally {
@@ -45,6 +47,7 @@ async function retry(
   session: Session,
   tables: readonly TableName[],
   next: (attempt: number) => Attempt,
+  { seconds: patienceSeconds = 30, signal }: Patience = {},
 ): Promise<void> {
   const deadline = Date.now() + patienceSeconds * 1000
   await session.run('set session lock_wait_timeout = 1')
@@ -55,6 +58,7 @@ async function retry(
       return
     } catch (error) {
       if (!isBusy(error)) throw error
+      signal?.throwIfAborted()
       if (Date.now() > deadline) throw new FenceTimeoutError(tables, patienceSeconds, { cause: error })
       await sleep(seconds * 1000 * (0.5 + Math.random()))
     }

@@ -1,5 +1,6 @@
-import type { Connection } from '@imhotep/postgres'
+import { DatabaseError, type Connection } from '@imhotep/postgres'
 import type { MovedTable } from '../model.ts'
+import { TableBusyError } from '../postgres/errors.ts'
 import { inTransaction, withSession } from '../postgres/session.ts'
 import { identifier, qualified } from '../postgres/sql-text.ts'
 
@@ -9,8 +10,14 @@ const youngerBy = 'updated_at'
 /**
  * Carries what a service wrote into tables that every database has (number series, answered requests, keys) back to the
  * shared database: rows that it does not have, and younger versions of those that it has. Nothing is deleted.
+ * @throws TableBusyError when clients hold rows of a table for longer than these seconds
  */
-export async function returnCommon(ownUrl: string, sharedUrl: string, tables: readonly MovedTable[]): Promise<void> {
+export async function returnCommon(
+  ownUrl: string,
+  sharedUrl: string,
+  tables: readonly MovedTable[],
+  seconds: number,
+): Promise<void> {
   // A shared database of another kind has none.
   if (tables.length === 0) return
   await withSession(ownUrl, (own) =>
@@ -19,9 +26,14 @@ export async function returnCommon(ownUrl: string, sharedUrl: string, tables: re
       inTransaction(
         shared,
         async () => {
-          for (const table of tables) await returnTable(own, shared, table)
+          try {
+            for (const table of tables) await returnTable(own, shared, table)
+          } catch (error) {
+            if (!(error instanceof DatabaseError) || error.sqlstate !== '55P03') throw error
+            throw new TableBusyError(seconds, { cause: error })
+          }
         },
-        'begin; set local session_replication_role = replica',
+        `begin; set local session_replication_role = replica; set local lock_timeout = '${seconds}s'`,
       ),
     ),
   )

@@ -113,3 +113,22 @@ test('fence: waits for a transaction that wrote before, and holds nobody up mean
   await client.release()
   await two.source.unfence('lab', two.tables)
 })
+
+test('fence: gives up in time for all tables together, or when told to, and leaves none closed', async () => {
+  const client = await two.sharedDb.dedicated()
+  await client.script('begin; update entries set id = id')
+  const { signal } = new AbortController()
+
+  await assert.rejects(two.source.fence('lab', two.tables, { seconds: 1, signal }), {
+    code: 'IMH_SPLIT_BUSY',
+    message: /within 1 s/,
+  })
+  await assert.rejects(two.source.fence('lab', two.tables, { signal: AbortSignal.timeout(300) }), {
+    name: 'TimeoutError',
+  })
+
+  await two.sharedDb.query('update accounts set balance = 8')
+  await client.script('rollback')
+  await client.release()
+  await two.sharedDb.query('update entries set id = id')
+})

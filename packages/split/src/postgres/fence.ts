@@ -1,9 +1,10 @@
 import type { Connection, Transaction } from '@imhotep/postgres'
 import type { MovedTable, Position, TableName } from '../model.ts'
+import type { Patience } from '../side.ts'
 import { prepareBookkeeping } from './bookkeeping.ts'
 import { readLayout, type End } from './layout.ts'
 import { endOfLog } from './position.ts'
-import { withShortLocks } from './session.ts'
+import { withShortLocks, type ShortLocksOptions } from './session.ts'
 import { literal, qualified } from './sql-text.ts'
 
 const trigger = 'imhotep_split_fence'
@@ -17,14 +18,16 @@ export async function fenceTables(
   name: string,
   tables: readonly MovedTable[],
   end: End,
+  patience: Patience = {},
 ): Promise<Position> {
+  const since = Date.now()
   await prepareBookkeeping(session)
   const all: string[] = []
   // A partition can be written to by its own name.
   for (const table of tables) all.push(...(await readLayout(session, table, end)).all)
   const open = await withoutFence(session, all)
   try {
-    for (const table of open) await fenceTable(session, name, table)
+    for (const table of open) await fenceTable(session, name, table, { ...patience, since })
   } catch (error) {
     await openFences(session, open)
     throw error
@@ -43,14 +46,15 @@ export function fencedTables(db: Transaction, tables: readonly TableName[]): Pro
   )
 }
 
-async function fenceTable(session: Connection, name: string, table: string): Promise<void> {
-  await withShortLocks(session, async () => {
+async function fenceTable(session: Connection, name: string, table: string, options: ShortLocksOptions): Promise<void> {
+  const fence = async () => {
     await cancelAutovacuum(session, table)
     await session.script(
       `create or replace trigger ${trigger} before insert or update or delete or truncate on ${table} ` +
         `for each statement execute function imhotep_split.refuse(${literal(name)})`,
     )
-  })
+  }
+  await withShortLocks(session, fence, options)
 }
 
 /** See `Side.unfence`. */

@@ -24,12 +24,12 @@ export class LogWriters {
     this.#options = options
   }
 
-  async apply(log: string, transactions: readonly LogTransaction[]): Promise<void> {
+  async apply(log: string, transactions: readonly LogTransaction[], signal?: AbortSignal): Promise<void> {
     let opening = this.#open.get(log)
     if (!opening) this.#open.set(log, (opening = this.#openWriter(log)))
     try {
       const { writer } = await opening
-      await patiently(() => writer.apply(log, transactions))
+      await patiently(() => writer.apply(log, transactions), signal)
     } catch (error) {
       await this.end(log)
       throw error
@@ -49,7 +49,7 @@ export class LogWriters {
   }
 
   async #openWriter(log: string): Promise<Open> {
-    const session = await openSession(this.#url)
+    const session = await openSession(this.#url, { lock_timeout: '5s' })
     try {
       await prepareBookkeeping(session)
       await standUnderOrigin(session, this.#url, log)
@@ -62,14 +62,19 @@ export class LogWriters {
 }
 
 const attempts = 20
+const lockNotAvailable = '55P03'
 
-/** Whoever changes rights or triggers of the tables meanwhile may deadlock with us; what we applied is taken back whole. */
-async function patiently(work: () => Promise<void>): Promise<void> {
-  for (let attempt = 1; ; attempt += 1) {
+/**
+ * Whoever changes rights or triggers of the tables meanwhile may deadlock with us; what we applied is taken back whole. For
+ * somebody who holds a table we wait without end, but look up now and then.
+ */
+async function patiently(work: () => Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  for (let attempt = 1; ;) {
     try {
       return await work()
     } catch (error) {
-      if (!isRetryable(error) || attempt === attempts) throw error
+      if (!isRetryable(error) || attempt === attempts || signal?.aborted) throw error
+      if (error.sqlstate !== lockNotAvailable) attempt += 1
       await sleep(10 * attempt)
     }
   }

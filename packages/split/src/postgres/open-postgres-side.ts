@@ -21,6 +21,7 @@ import { advanceSequences } from './sequences.ts'
 import { SessionPool } from './session-pool.ts'
 import { dropTablesSetAside, setTablesAside } from './set-aside.ts'
 import { openSnapshot } from './snapshot.ts'
+import { readStorage } from './storage.ts'
 
 export interface PostgresSideOptions {
   /** Only these schemas are in the catalog; default all. */
@@ -91,6 +92,7 @@ function makeSide(url: string, options: SideOptions): Side {
       const [row] = await db.query<{ now: Date }>('select clock_timestamp() as now')
       return row?.now as Date
     },
+    storage: (tables) => readStorage(db, tables, end),
 
     comparePositions: compareLsn,
     position: () => sessions.use(endOfLog),
@@ -109,9 +111,9 @@ function makeSide(url: string, options: SideOptions): Side {
     snapshot: (tables, { exact }) => openSnapshot(url, tables, { end, origin, exact }),
 
     applied: (log) => sessions.use((session) => readApplied(session, log)),
-    apply: (log, transactions) => writers.apply(log, transactions),
+    apply: (log, transactions, signal) => writers.apply(log, transactions, signal),
 
-    fence: (name, tables) => sessions.use((session) => fenceTables(session, name, tables, end)),
+    fence: (name, tables, patience) => sessions.use((session) => fenceTables(session, name, tables, end, patience)),
     unfence: (_, tables) => sessions.use((session) => unfenceTables(session, tables, end)),
 
     advanceSequences: (tables, gap) => sessions.use((session) => advanceSequences(session, tables, gap, end)),

@@ -1,5 +1,6 @@
 import { connect, DatabaseError, type Connection } from '@imhotep/postgres'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Patience } from '../side.ts'
 import { TableBusyError } from './errors.ts'
 
 /** Values must have one text, whoever asks, and a policy must be an error instead of rows that are silently missing. */
@@ -96,6 +97,12 @@ export async function inTransaction<T>(session: Connection, work: () => Promise<
 /** An autovacuum steps back from a table when somebody has waited for as long as `deadlock_timeout`: well within ours. */
 const shortLocks = `set local lock_timeout = '200ms'; set local deadlock_timeout = '50ms'`
 
+export interface ShortLocksOptions extends Patience {
+  /** When the waiting began, in milliseconds. */
+  readonly since?: number
+  readonly begin?: string
+}
+
 /**
  * Runs a transaction that locks tables, again and again until it gets them: whoever waits for a lock keeps everybody
  * behind waiting as well, so each attempt waits only for a moment, and lets them pass for as long.
@@ -103,14 +110,15 @@ const shortLocks = `set local lock_timeout = '200ms'; set local deadlock_timeout
 export async function withShortLocks<T>(
   session: Connection,
   work: () => Promise<T>,
-  { seconds = 30, begin = 'begin' }: { seconds?: number; begin?: string } = {},
+  { seconds = 30, since = Date.now(), signal, begin = 'begin' }: ShortLocksOptions = {},
 ): Promise<T> {
-  const deadline = Date.now() + seconds * 1000
+  const deadline = since + seconds * 1000
   for (;;) {
     try {
       return await inTransaction(session, work, `${begin}; ${shortLocks}`)
     } catch (error) {
       if (!(error instanceof DatabaseError) || !['55P03', '40P01'].includes(error.sqlstate)) throw error
+      signal?.throwIfAborted()
       if (Date.now() > deadline) throw new TableBusyError(seconds, { cause: error })
       await sleep(100 + Math.random() * 200)
     }

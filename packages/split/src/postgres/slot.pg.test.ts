@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { connect } from '@imhotep/postgres'
 import { logicalDatabase } from '../../../../tests/support/logical-server.ts'
 import { WritersBusyError } from './errors.ts'
 import { withSession } from './session.ts'
 import { createSlot } from './slot.ts'
+import { openSnapshot } from './snapshot.ts'
 
 test('createSlot: names who has not ended, leaves nothing, and succeeds when they have', async () => {
   await using shared = await logicalDatabase('slots')
@@ -34,6 +36,25 @@ test('createSlot: names who has not ended, leaves nothing, and succeeds when the
 
     assert.deepEqual(await session.query('show statement_timeout'), [{ statement_timeout: '0' }])
   })
+  await client.release()
+  await db.close()
+})
+
+test('exact snapshot: when a transaction does not end, its slot does not outlive the attempt', async () => {
+  await using shared = await logicalDatabase('slots')
+  const db = connect(shared.url)
+  await db.query('create table visits (id int)')
+  const client = await db.dedicated()
+  await client.script('begin; insert into visits values (1)')
+
+  await assert.rejects(openSnapshot(shared.url, [], { end: 'source', origin: 'postgres', exact: true, seconds: 1 }), {
+    code: 'IMH_SPLIT_LONG_TRANSACTION',
+  })
+
+  const left = () => db.query('select from pg_replication_slots where database = $1', [shared.name])
+  for (let n = 0; n < 50 && (await left()).length > 0; n++) await sleep(100)
+  assert.deepEqual(await left(), [])
+  await client.script('rollback')
   await client.release()
   await db.close()
 })

@@ -17,6 +17,8 @@ export interface SnapshotOptions {
   readonly end: End
   readonly origin: Origin
   readonly exact: boolean
+  /** How long an exact one waits for transactions that write. Default 60. */
+  readonly seconds?: number
 }
 
 const beginSnapshot = 'begin isolation level repeatable read read only'
@@ -30,7 +32,7 @@ export async function openSnapshot(
   const first = await openSession(url)
   try {
     const layouts = await readLayouts(first, tables, options.end)
-    const position = options.exact ? await beginExact(url, first) : await beginAnywhere(first)
+    const position = options.exact ? await beginExact(url, first, options.seconds) : await beginAnywhere(first)
     const [exported] = await first.query<{ id: string }>('select pg_export_snapshot() as id')
     const sessions = new SnapshotSessions(first, async () => {
       const session = await openSession(url)
@@ -69,14 +71,21 @@ async function beginAnywhere(session: Connection): Promise<Position> {
  * A new slot knows from which commit on it sees everything, and can say what was visible just before: that is a snapshot
  * with its exact position, for which no client waits. It is made when all transactions that write now have ended.
  */
-async function beginExact(url: string, reader: Connection): Promise<Position> {
+async function beginExact(url: string, reader: Connection, seconds = maxWaitSeconds): Promise<Position> {
   const replication = await openReplication(url, sessionSettings)
   try {
     const name = `imhotep_snapshot_${randomBytes(8).toString('hex')}`
     const made = replication.run(`CREATE_REPLICATION_SLOT ${name} TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT`)
     made.catch(() => undefined)
-    const slot = await Promise.race([made, sleep(maxWaitSeconds * 1000, undefined, { ref: false })])
-    if (slot === undefined) throw new WritersBusyError(maxWaitSeconds, await writersSince(reader, maxWaitSeconds))
+    const slot = await Promise.race([made, sleep(seconds * 1000, undefined, { ref: false })])
+    if (slot === undefined) {
+      const writers = await writersSince(reader, seconds)
+      // While it waits the server does not notice that nobody listens, and keeps its log.
+      await reader.query('select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = $1', [
+        name,
+      ])
+      throw new WritersBusyError(seconds, writers)
+    }
     await reader.script(`${beginSnapshot}; set transaction snapshot '${String(slot[0]?.['snapshot_name'])}'`)
     return String(slot[0]?.['consistent_point'])
   } finally {

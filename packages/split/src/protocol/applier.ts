@@ -31,8 +31,12 @@ export class Applier {
   #limit: Position | null | undefined
   /** Of the transaction that waits behind the limit; all before it is applied. */
   #barred: Position | undefined
-  /** Asked after each step whether what they wait for is true by now. */
-  #waiting: { readonly isTrue: () => boolean; readonly resolve: () => void }[] = []
+  /** Asked after each step whether what they wait for is true by now; with a position: that it is applied. */
+  #waiting: {
+    readonly isTrue: () => boolean
+    readonly resolve: () => void
+    readonly position: Position | undefined
+  }[] = []
 
   private constructor(options: ApplierOptions, applied: Position) {
     this.#options = options
@@ -70,7 +74,7 @@ export class Applier {
 
   /** Resolves when everything up to `position` is applied. */
   waitFor(position: Position): Promise<void> {
-    return this.#until(() => this.#compare(this.#applied, position) >= 0)
+    return this.#until(() => this.#compare(this.#applied, position) >= 0, position)
   }
 
   /** Halts between two transactions. A snapshot taken afterwards cannot lie behind what is applied. */
@@ -86,7 +90,7 @@ export class Applier {
     return this.#until(() => {
       const isBehind = this.#barred !== undefined && this.#compare(this.#barred, position) > 0
       return isBehind || this.#compare(this.#applied, position) >= 0
-    })
+    }, position)
   }
 
   release(): void {
@@ -126,7 +130,7 @@ export class Applier {
       this.#batch.push(result.value)
       this.#lastSeen = { committedAt: result.value.committedAt, seenAt: Date.now() }
       const isFull = this.#batch.reduce((sum, { changes }) => sum + changes.length, 0) >= batchChanges
-      if (isFull || this.#waiting.length > 0) await this.#flush()
+      if (isFull || this.#isAwaited(result.value)) await this.#flush()
       next = log.next()
     }
   }
@@ -135,7 +139,7 @@ export class Applier {
     const last = this.#batch.at(-1)
     if (!last) return
     const transactions = this.#batch.filter(({ changes }) => changes.length > 0)
-    if (transactions.length > 0) await this.#options.to.apply(this.#options.log, transactions)
+    if (transactions.length > 0) await this.#options.to.apply(this.#options.log, transactions, this.#stop.signal)
     for (const { changes } of transactions) this.#changes += changes.length
     this.#batch = []
     this.#applied = last.position
@@ -152,6 +156,11 @@ export class Applier {
     this.#barred = undefined
   }
 
+  /** Only with this one: who waits for a place far ahead is served best by large batches. */
+  #isAwaited({ position }: LogTransaction): boolean {
+    return this.#waiting.some((one) => one.position !== undefined && this.#compare(position, one.position) >= 0)
+  }
+
   #isAllowed(position: Position): boolean {
     if (this.#limit === undefined) return true
     return this.#limit !== null && this.#compare(position, this.#limit) <= 0
@@ -161,9 +170,9 @@ export class Applier {
     return this.#options.from.comparePositions(a, b)
   }
 
-  #until(isTrue: () => boolean): Promise<void> {
+  #until(isTrue: () => boolean, position?: Position): Promise<void> {
     if (isTrue()) return Promise.resolve()
-    const reached = new Promise<void>((resolve) => this.#waiting.push({ isTrue, resolve }))
+    const reached = new Promise<void>((resolve) => this.#waiting.push({ isTrue, resolve, position }))
     return Promise.race([reached, this.#failed])
   }
 

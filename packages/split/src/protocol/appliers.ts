@@ -46,21 +46,25 @@ export async function catchUp(move: Move, applier: Applier, from: Side): Promise
     move.signal.throwIfAborted()
     const asked = Date.now()
     const position = await from.position()
-    if (!(await isWithin(applier.waitFor(position), deadline - asked))) throw new LagError(move.service, maxWaitSeconds)
+    if (!(await isWithin(applier.waitFor(position), deadline - asked, move.signal)))
+      throw new LagError(move.service, maxWaitSeconds)
     if (Date.now() - asked < closeEnoughMs) return
   }
 }
 
-/** Waits until everything up to where clients were stopped is applied. */
-export async function drain(move: Move, applier: Applier, last: Position): Promise<void> {
+/** Waits until everything up to where clients were stopped is applied. They have stood still since `fencing`. */
+export async function drain(move: Move, applier: Applier, last: Position, fencing: number): Promise<void> {
   const { maxGapSeconds } = move.options
-  if (!(await isWithin(applier.waitFor(last), maxGapSeconds * 1000))) throw new DrainError(move.service, maxGapSeconds)
+  const left = fencing + maxGapSeconds * 1000 - performance.now()
+  if (!(await isWithin(applier.waitFor(last), left, move.signal))) throw new DrainError(move.service, maxGapSeconds)
 }
 
-async function isWithin(promise: Promise<void>, ms: number): Promise<boolean> {
+async function isWithin(promise: Promise<void>, ms: number, signal: AbortSignal): Promise<boolean> {
   const stop = new AbortController()
-  const timer = pause(Math.max(0, ms), false, { signal: stop.signal })
-  timer.catch(() => undefined)
+  const timer = pause(Math.max(0, ms), false, { signal: AbortSignal.any([stop.signal, signal]) }).catch(() => {
+    signal.throwIfAborted()
+    return false
+  })
   try {
     return await Promise.race([promise.then(() => true), timer])
   } finally {

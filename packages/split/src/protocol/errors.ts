@@ -32,9 +32,20 @@ export class NotEqualError extends ImhotepError {
 export class SchemaChangedError extends ImhotepError {
   readonly code = 'IMH_SPLIT_SCHEMA_CHANGED'
   constructor(service: string, tables: readonly string[]) {
-    super(`${service}: columns changed in mid-move: ${tables.join(', ')}`, {
+    super(`${service}: tables were altered or exchanged in mid-move: ${tables.join(', ')}`, {
       hint: 'cancel and run the move again: imhotep split cancel, then run; hold back migrations until it is over',
     })
+  }
+}
+
+/** Rows may have come or gone past the log, which tells of none of this. */
+export class StorageChangedError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_STORAGE_CHANGED'
+  constructor(service: string, tables: readonly string[]) {
+    super(
+      `${service}: since the verification a partition was emptied, attached or detached, or the table was written anew: ${tables.join(', ')}`,
+      { hint: 'verify it again: imhotep split verify; hold back such work until the switch is over' },
+    )
   }
 }
 

@@ -82,6 +82,7 @@ export function modelSide(server: ModelServer, process: ModelProcess): ServiceDa
     catalog: () => process.call(() => ({ tables: [], views: [], routines: [], triggers: [] })),
     obstacles: () => process.call(() => []),
     clock: () => process.call(() => new Date()),
+    storage: () => process.call(() => ({})),
     comparePositions: (a, b) => Number(a) - Number(b),
     position: () => process.call(position),
     openLog: (log) =>

@@ -12,8 +12,8 @@ export interface Move {
   readonly reference: readonly MovedTable[]
   /** Tables of which every service has its own: copied along and followed, the service's own from its switch on. */
   readonly common: readonly MovedTable[]
-  /** Brings what the service wrote into them back to the shared database. Twice is once. */
-  readonly returnCommon: () => Promise<void>
+  /** Brings what the service wrote into them back to the shared database, waiting so long for a row at most. Twice is once. */
+  readonly returnCommon: (seconds: number) => Promise<void>
   /** Of the shared database, with one end in this service and the other elsewhere. */
   readonly crossingKeys: readonly OwnedForeignKey[]
   /** The service that a table of the shared database belongs to. */

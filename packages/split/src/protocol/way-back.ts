@@ -23,11 +23,13 @@ export async function cancel(move: Move, entry: ServiceEntry): Promise<ServiceEn
 /** The switch backwards: rows that were written in the service's database are in the shared one when it serves again. */
 export async function revert(move: Move, entry: ServiceEntry, applier: Applier): Promise<ServiceEntry> {
   await catchUp(move, applier, move.target)
+  const started = performance.now()
   let reverting = await move.ledger.advance(entry, 'reverting')
   try {
-    const last = await move.target.fence(move.service, writableTables(move))
-    await drain(move, applier, last)
-    await move.returnCommon()
+    const patience = { seconds: move.options.maxGapSeconds, signal: move.signal }
+    const last = await move.target.fence(move.service, writableTables(move), patience)
+    await drain(move, applier, last, started)
+    await move.returnCommon(move.options.maxGapSeconds)
     await move.source.advanceSequences(move.tables, move.options.sequenceGap)
     reverting = await move.ledger.advance(reverting, 'reverted')
   } catch (error) {

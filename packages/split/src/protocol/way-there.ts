@@ -3,7 +3,7 @@ import type { ServiceEntry } from '../ledger/ledger.ts'
 import type { Applier } from './applier.ts'
 import { catchUp, startForward } from './appliers.ts'
 import { copyTables } from './copy.ts'
-import { NotEqualError, NotReadyError, OrphansError, SchemaChangedError } from './errors.ts'
+import { NotEqualError, NotReadyError, OrphansError, SchemaChangedError, StorageChangedError } from './errors.ts'
 import { tableFingerprints } from './fingerprint.ts'
 import { allTables, forwardLog, type Move } from './move.ts'
 import { createProgress } from './progress.ts'
@@ -74,6 +74,7 @@ export async function verify(
   applier: Applier,
 ): Promise<{ readonly entry: ServiceEntry; readonly verification: Verification }> {
   await checkFingerprints(move, entry)
+  const files = await filesOf(move)
   await catchUp(move, applier, move.source)
   const progress = createProgress(0, (text) => move.say(`verifying ${move.service}: ${text}`))
   const verification = await verifySides(move.source, move.target, allTables(move), applier, {
@@ -89,7 +90,7 @@ export async function verify(
       orphans.map(({ table, constraint, rows }) => `${table.schema}.${table.name} (${constraint}): ${rows}`),
     )
   }
-  const verified = { at: new Date().toISOString(), tables: verification.tables.length, rows: verification.rows }
+  const verified = { at: new Date().toISOString(), tables: verification.tables.length, rows: verification.rows, files }
   if (entry.state === 'verified') return { entry: await move.ledger.note(entry, { verified }), verification }
   return { entry: await move.ledger.advance(entry, 'verified', { verified }), verification }
 }
@@ -104,4 +105,21 @@ export async function checkFingerprints(move: Move, { detail }: ServiceEntry): P
       changed.map(([name]) => name),
     )
   }
+}
+
+/** @throws StorageChangedError when rows may have come or gone past the log since the verification */
+export async function checkFiles(move: Move, { detail }: ServiceEntry): Promise<void> {
+  const verified = detail.verified?.files ?? {}
+  const changed = Object.entries(await filesOf(move)).filter(([name, files]) => verified[name] !== files)
+  if (changed.length > 0) {
+    throw new StorageChangedError(
+      move.service,
+      changed.map(([name]) => name),
+    )
+  }
+}
+
+async function filesOf(move: Move): Promise<Record<string, string>> {
+  const storage = await move.source.storage(allTables(move))
+  return Object.fromEntries(Object.entries(storage).map(([name, { files }]) => [name, files]))
 }
