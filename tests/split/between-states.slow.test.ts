@@ -45,6 +45,25 @@ test('split: parents that were deleted in a service take their children along wh
   assert.equal((await shared.query(keyToPatients)).length, 1)
 })
 
+test('split: a key whose parents were deleted meanwhile is not forgotten before its rows are right again', async () => {
+  await using here = await smallSplit(
+    `alter table orders drop constraint orders_patient_id_fkey,
+       add constraint orders_patient_id_fkey foreign key (patient_id) references patients`,
+  )
+  const { split, shared } = here
+  await here.move('lab', 'verified')
+  await shared.query('delete from patients where id = 4')
+
+  const isOrphaned = { code: 'IMH_SPLIT_ORPHANS', message: /public\.orders: 3 rows .* orders_patient_id_fkey/ }
+  await assert.rejects(cancelService(split, 'lab'), isOrphaned)
+  await assert.rejects(split.makePlan(here.mapFile), isOrphaned)
+  await shared.query('delete from orders where patient_id = 4')
+  await cancelService(split, 'lab')
+  await split.makePlan(here.mapFile)
+
+  assert.equal((await shared.query(`${keyToPatients} and convalidated`)).length, 1)
+})
+
 test('split: whoever works in another directory gives no new password to a service that is in use', async () => {
   await using here = await smallSplit()
   await here.move('lab', 'reversible')

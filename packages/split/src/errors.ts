@@ -1,4 +1,5 @@
 import { ImhotepError, UsageError } from '@imhotep/base'
+import { tableId, type TableName } from './model.ts'
 
 /** The plan knows no such service. */
 export class UnknownServiceError extends UsageError {
@@ -26,6 +27,16 @@ export class EnvFileMissingError extends ImhotepError {
   constructor(service: string, file: string) {
     super(`${service} is in use, and its environment file is not here: ${file}`, {
       hint: 'run it where the file is, or name its directory (--env); when it is lost, write SERVICE_DATABASE_URL into it yourself',
+    })
+  }
+}
+
+/** A foreign key cannot be put back because rows that it points to are gone. */
+export class OrphanRowsError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_ORPHANS'
+  constructor(table: TableName, key: string, rows: number) {
+    super(`${tableId(table)}: ${rows} rows point to nothing by the foreign key ${key}`, {
+      hint: 'delete or correct these rows, then run it again',
     })
   }
 }

@@ -41,6 +41,7 @@ import {
   type MoveOptions,
   type ServiceSchema,
 } from './protocol/move.ts'
+import { restoreFreeKeys } from './protocol/way-back.ts'
 
 export interface SplitSettings {
   /** The shared database: mysql://, mariadb:// or postgres://, of a role that may read its log. */
@@ -117,6 +118,7 @@ export class Split {
       mapText: text,
     })
     const plan = retired.length === 0 ? next : await this.#continued(next, map.moved, retired)
+    await this.#restoreKeys()
     const kept = retired.map(({ name }) => name)
     await this.ledger.savePlan(plan, kept)
     for (const { name, schema } of plan.services) {
@@ -137,6 +139,7 @@ export class Split {
       modules,
       scripts: this.#settings.schemaDirectory,
     })
+    await this.#restoreKeys()
     await this.ledger.savePlan(plan)
     return plan
   }
@@ -234,6 +237,12 @@ export class Split {
   async close(): Promise<void> {
     await Promise.all(this.#open.map((one) => one.close()))
     await Promise.all([this.source.close(), this.ledger.close()])
+  }
+
+  /** What a cancel could not put back would be forgotten with the plan. */
+  async #restoreKeys(): Promise<void> {
+    const plan = await this.ledger.plan()
+    if (plan) await restoreFreeKeys({ ledger: this.ledger, source: this.source.side, ownerOf: ownerIn(plan) })
   }
 
   /** Services whose move is over. */

@@ -119,12 +119,14 @@ export class FenceTimeoutError extends ImhotepError {
   }
 }
 
-/** A foreign key cannot be put back because rows that it points to are gone. */
-export class OrphanRowsError extends ImhotepError {
-  readonly code = 'IMH_SPLIT_ORPHANS'
-  constructor(table: TableName, key: string, rows: number) {
-    super(`${tableId(table)}: ${rows} rows point to nothing by the foreign key ${key}`, {
-      hint: 'delete or correct these rows, then run it again',
+/** Views that read tables which are set aside could not be changed. */
+export class ViewsFailError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_VIEWS'
+  constructor(views: readonly string[]) {
+    super(`views that fail since their tables are renamed: ${views.join(', ')}`, {
+      hint:
+        'drop them, or let them read zz_moved_<table>; or grant the user SHOW VIEW and CREATE VIEW on their databases, and ' +
+        'SET USER (before 10.5 SUPER) for those of another definer, and run it again',
     })
   }
 }

@@ -1,5 +1,5 @@
+import { OrphanRowsError } from '../errors.ts'
 import type { OwnedForeignKey } from '../side.ts'
-import { OrphanRowsError } from './errors.ts'
 import type { Session } from './session.ts'
 import { ownStatement, quoteName, quoteTable, quoteText } from './sql-text.ts'
 import { retryBusy } from './table-locks.ts'

@@ -1,7 +1,9 @@
-import type { Connection } from '@imhotep/postgres'
+import { DatabaseError, type Connection } from '@imhotep/postgres'
+import { OrphanRowsError } from '../errors.ts'
 import type { TableName } from '../model.ts'
 import type { OwnedForeignKey } from '../side.ts'
 import { prepareBookkeeping } from './bookkeeping.ts'
+import { countOrphans } from './orphans.ts'
 import { withShortLocks } from './session.ts'
 import { columnList, identifier, qualified } from './sql-text.ts'
 
@@ -22,24 +24,52 @@ export async function dropForeignKeys(session: Connection, keys: readonly OwnedF
   }
 }
 
-/** See `Side.restoreForeignKeys`. Writers wait for a moment only: the rows are checked behind it. */
+/**
+ * See `Side.restoreForeignKeys`. Writers wait for a moment only: the rows are checked behind it, partition by partition, since
+ * before version 18 a key of a partitioned table takes over what its partitions have checked, or checks all at once.
+ * @throws OrphanRowsError when the rows of a key are gone; the other keys are put back
+ */
 export async function restoreForeignKeys(session: Connection, keys: readonly OwnedForeignKey[]): Promise<void> {
   await prepareBookkeeping(session)
+  let failure: unknown
   for (const key of keys) {
-    const table = qualified(key.table)
     const definition = (await keptDefinition(session, key)) ?? printDefinition(key)
-    // The hospital lives with rows that break it, or nobody ever looked.
-    const wasUnchecked = /NOT (VALID|ENFORCED)$/.test(definition)
-    if ((await definitionOf(session, key)) === null) {
-      // Before version 18 a key of a partitioned table is checked at once or not made.
-      const isPartitioned = await hasPartitions(session, key.table)
-      const unchecked = isPartitioned || wasUnchecked ? '' : ' not valid'
-      await withShortLocks(session, () =>
-        session.script(`alter table ${table} add constraint ${identifier(key.name)} ${definition}${unchecked}`),
-      )
+    try {
+      // The hospital lives with rows that break it, or nobody ever looked.
+      if (/NOT (VALID|ENFORCED)$/.test(definition)) await addKey(session, key, key.table, definition)
+      else {
+        for (const partition of await leavesOf(session, key.table))
+          await addChecked(session, key, partition, definition)
+        await addKey(session, key, key.table, definition)
+      }
+    } catch (error) {
+      failure ??= error
     }
-    if (!wasUnchecked) await session.script(`alter table ${table} validate constraint ${identifier(key.name)}`)
   }
+  if (failure) throw failure
+}
+
+async function addChecked(
+  session: Connection,
+  key: OwnedForeignKey,
+  table: TableName,
+  definition: string,
+): Promise<void> {
+  await addKey(session, key, table, `${definition} not valid`)
+  try {
+    await session.script(`alter table ${qualified(table)} validate constraint ${identifier(key.name)}`)
+  } catch (error) {
+    if (!(error instanceof DatabaseError) || error.sqlstate !== '23503') throw error
+    throw new OrphanRowsError(key.table, key.name, await countOrphans(session, key))
+  }
+}
+
+/** Unless it is there. */
+async function addKey(session: Connection, key: OwnedForeignKey, table: TableName, definition: string): Promise<void> {
+  if ((await definitionOf(session, { ...key, table })) !== null) return
+  await withShortLocks(session, () =>
+    session.script(`alter table ${qualified(table)} add constraint ${identifier(key.name)} ${definition}`),
+  )
 }
 
 async function definitionOf(session: Connection, { table, name }: OwnedForeignKey): Promise<string | null> {
@@ -59,11 +89,16 @@ async function keptDefinition(session: Connection, { table, name }: OwnedForeign
   return row?.definition ?? null
 }
 
-async function hasPartitions(session: Connection, table: TableName): Promise<boolean> {
-  const [row] = await session.query(`select from pg_partitioned_table where partrelid = to_regclass($1)`, [
-    qualified(table),
-  ])
-  return row !== undefined
+/** The table itself, or where the rows of a partitioned one are. */
+function leavesOf(session: Connection, table: TableName): Promise<TableName[]> {
+  return session.query<TableName>(
+    `select n.nspname as schema, c.relname as name
+       from pg_class c join pg_namespace n on n.oid = c.relnamespace
+      where c.relkind = 'r'
+        and (c.oid = to_regclass($1) or c.oid in (select relid from pg_partition_tree(to_regclass($1)) where isleaf))
+      order by c.oid`,
+    [qualified(table)],
+  )
 }
 
 function printDefinition({ columns, references, onDelete, onUpdate }: OwnedForeignKey): string {

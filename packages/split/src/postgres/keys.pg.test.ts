@@ -144,6 +144,59 @@ test('foreign keys: one that was never checked comes back so', async () => {
   assert.deepEqual(rows, [{ checked: false }])
 })
 
+test('foreign keys: one of a partitioned table takes over what its partitions have checked', async () => {
+  await runOn(
+    two.shared.url,
+    `create table doses (id int, patient int references patients, primary key (id)) partition by range (id);
+     create table doses_1 partition of doses for values from (0) to (100);
+     create table doses_2 partition of doses for values from (100) to (200) partition by range (id);
+     create table doses_3 partition of doses_2 default;
+     insert into doses select n, (select min(id) from patients) from generate_series(1, 150) n`,
+  )
+  const owned = [key('doses', ['patient'], 'patients', ['id'])]
+  const all = async () =>
+    two.sharedDb.query<{ table: string; text: string; checked: boolean; own: boolean }>(
+      `select conrelid::regclass::text as table, pg_get_constraintdef(oid) as text, convalidated as checked,
+              conparentid = 0 as own
+         from pg_constraint where contype = 'f' and conrelid::regclass::text like 'doses%' order by 1`,
+    )
+  const before = await all()
+  assert.equal(before.length, 4)
+
+  await two.source.dropForeignKeys(owned)
+  assert.deepEqual(await all(), [])
+  await two.source.restoreForeignKeys(owned)
+  await two.source.restoreForeignKeys(owned)
+
+  assert.deepEqual(await all(), before)
+  await runOn(two.shared.url, 'drop table doses')
+})
+
+test('foreign keys: one whose rows are gone is named, is back for new rows, and the others are put back', async () => {
+  await runOn(
+    two.shared.url,
+    `create table visits_of (id int primary key, patient int references patients, n int references patients)`,
+  )
+  const owned = [key('visits_of', ['patient'], 'patients', ['id']), key('visits_of', ['n'], 'patients', ['id'])]
+  await two.source.dropForeignKeys(owned)
+  await two.sharedDb.query('insert into visits_of (id, patient) values (1, -1)')
+
+  await assert.rejects(two.source.restoreForeignKeys(owned), {
+    code: 'IMH_SPLIT_ORPHANS',
+    message: 'public.visits_of: 1 rows point to nothing by the foreign key visits_of_patient_fkey',
+  })
+
+  await assert.rejects(two.sharedDb.query('insert into visits_of (id, patient) values (2, -2)'), { sqlstate: '23503' })
+  await assert.rejects(two.sharedDb.query('insert into visits_of (id, n) values (3, -2)'), { sqlstate: '23503' })
+  await two.sharedDb.query('delete from visits_of')
+  await two.source.restoreForeignKeys(owned)
+  const rows = await two.sharedDb.query(
+    `select convalidated as checked from pg_constraint where conrelid = 'visits_of'::regclass and contype = 'f'`,
+  )
+  assert.deepEqual(rows, [{ checked: true }, { checked: true }])
+  await runOn(two.shared.url, 'drop table visits_of')
+})
+
 test('setAside: renames tables once, and dropSetAside drops them once', async () => {
   const moved = [table('visits'), table('lines')]
   await two.source.setAside(moved)

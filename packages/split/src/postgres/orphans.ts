@@ -34,16 +34,22 @@ export async function findOrphans(
     links.set(JSON.stringify([link.table.schema, link.table.name, link.name]), link)
   }
   const found = []
-  for (const { table, name, columns, references } of links.values()) {
-    const isSet = columns.map((column) => `c.${identifier(column)} is not null`).join(' and ')
-    const isSame = columns
-      .map((column, at) => `p.${identifier(references.columns[at] as string)} = c.${identifier(column)}`)
-      .join(' and ')
-    const [row] = await session.query<{ rows: number }>(
-      `select count(*)::int8 as rows from ${qualified(table)} c
-        where ${isSet} and not exists (select from ${qualified(references)} p where ${isSame})`,
-    )
-    if (row && row.rows > 0) found.push({ table, constraint: name, rows: row.rows })
+  for (const link of links.values()) {
+    const rows = await countOrphans(session, link)
+    if (rows > 0) found.push({ table: link.table, constraint: link.name, rows })
   }
   return found
+}
+
+/** Rows that point to nothing by this key. */
+export async function countOrphans(session: Connection, { table, columns, references }: Link): Promise<number> {
+  const isSet = columns.map((column) => `c.${identifier(column)} is not null`).join(' and ')
+  const isSame = columns
+    .map((column, at) => `p.${identifier(references.columns[at] as string)} = c.${identifier(column)}`)
+    .join(' and ')
+  const [row] = await session.query<{ rows: number }>(
+    `select count(*)::int8 as rows from ${qualified(table)} c
+      where ${isSet} and not exists (select from ${qualified(references)} p where ${isSame})`,
+  )
+  return row?.rows ?? 0
 }

@@ -57,12 +57,17 @@ export async function completeRevert(move: Move, reverted: ServiceEntry): Promis
   return reverted
 }
 
+async function restoreKeys(move: Move, state: 'cancelled' | 'reverted'): Promise<void> {
+  await move.looseKeys.settle(state)
+  await restoreFreeKeys(move)
+}
+
 /** Puts foreign keys back that some service's move dropped and whose two ends no move concerns any more. */
-async function restoreKeys(
-  { ledger, source, ownerOf, looseKeys }: Move,
-  state: 'cancelled' | 'reverted',
-): Promise<void> {
-  await looseKeys.settle(state)
+export async function restoreFreeKeys({
+  ledger,
+  source,
+  ownerOf,
+}: Pick<Move, 'ledger' | 'source' | 'ownerOf'>): Promise<void> {
   const entries = await ledger.all()
   const isFree = (table: TableName) => isAtRest(entries.find(({ service }) => service === ownerOf(table))?.state)
   const dropped = entries.flatMap(({ detail }) => detail.droppedKeys ?? [])
