@@ -1,9 +1,21 @@
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
 
 /**
  * Sets variables in an environment file and leaves its other lines as they are. A file that would change is kept beside
- * it as `<file>.<time>.bak` first; readers see the old text or the new one. Readable by its owner only: it holds passwords.
+ * it as `<file>.<time>.bak` first; readers see the old text or the new one. A new file is readable by its owner only: it holds
+ * passwords; one that exists stays readable for whom it was.
  */
 export function writeEnvFile(file: string, variables: Readonly<Record<string, string>>, now = new Date()): void {
   const before = existsSync(file) ? readFileSync(file, 'utf8') : null
@@ -14,9 +26,22 @@ export function writeEnvFile(file: string, variables: Readonly<Record<string, st
   const draft = `${file}.${process.pid}.tmp`
   try {
     writeFileSync(draft, after, { mode: 0o600 })
-    renameSync(draft, file)
+    if (before === null || takesOwner(draft, file)) renameSync(draft, file)
+    else writeFileSync(file, after)
   } finally {
     rmSync(draft, { force: true })
+  }
+}
+
+/** False where we may not give files away. */
+function takesOwner(draft: string, file: string): boolean {
+  const { uid, gid, mode } = statSync(file)
+  try {
+    chownSync(draft, uid, gid)
+    chmodSync(draft, mode)
+    return true
+  } catch {
+    return false
   }
 }
 
