@@ -40,8 +40,8 @@ export { recover } from './protocol/recover.ts'
 export { cancel, retire, revert } from './protocol/way-back.ts'
 export { verifySides, type Verification } from './protocol/verify.ts'
 export type { Comparison, Mismatch } from './protocol/compare.ts'
-export { exportService, type ExportOptions } from './transfer/export-service.ts'
-export { importService, type ImportOptions } from './transfer/import-service.ts'
+export { exportPlanned, importPlanned, type TransferOptions } from './transfer/transfer-planned.ts'
+export type { Manifest } from './transfer/manifest.ts'
 export * from './transfer/errors.ts'
 export * from './deps/index.ts'
 export { derivePostgresSchema, type DerivedSchema, type LeftOut } from './postgres/derive.ts'
@@ -72,14 +72,7 @@ export { figures, lagText, type Figure } from './status/figures.ts'
 export { statusPage } from './status/status-page.ts'
 export type { LogLag, ServiceStatus, SplitStatus } from './status/split-status.ts'
 export { runServices, type RunOptions, type ServiceResult } from './operations/run-services.ts'
-export {
-  cancelService,
-  importPlanned,
-  retireService,
-  revertService,
-  suggestOwners,
-  verifyService,
-} from './operations/services.ts'
+export { cancelService, retireService, revertService, suggestOwners, verifyService } from './operations/services.ts'
 export { readEnvFile } from './configure/env-file.ts'
 export { guide } from './test-guide/guide.ts'
 export type { Answer, GuideTest } from './test-guide/guide-test.ts'

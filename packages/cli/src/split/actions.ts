@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { UsageError } from '@imhotep/base'
 import {
   cancelService,
-  exportService,
+  exportPlanned,
   follow,
   guidePage,
   importPlanned,
@@ -17,6 +17,7 @@ import {
   verifyService,
   workLooseKeysOf,
   retireService,
+  type Manifest,
   type SplitPlan,
   type State,
 } from '@imhotep/split'
@@ -27,7 +28,7 @@ import { findProject } from '../project/project.ts'
 import type { ActionName } from './action-names.ts'
 import { findSplitDependencies } from './dependencies.ts'
 import { mapFile } from './files.ts'
-import { withSplit } from './open.ts'
+import { positive, withSplit } from './open.ts'
 import { splitStatus } from './status.ts'
 import type { SplitData } from './data.ts'
 
@@ -105,25 +106,24 @@ export const actions: Readonly<Record<ActionName, (context: Context) => Promise<
   export: (context) =>
     withSplit(context, async (split, target) => {
       const directory = directoryOf(context)
-      const { tables } = await split.servicePlan(service(context))
-      const manifest = await exportService(split.source.side, tables, {
-        service: service(context),
-        directory,
-        chunkRows: 20_000,
-        signal: context.signal,
-        say: context.progress,
-      })
-      const rows = manifest.tables.reduce((sum, table) => sum + table.rows, 0)
-      return { ok: true, target, data: { action: 'export', directory, tables: manifest.tables.length, rows } }
+      const { signal, progress: say } = context
+      const chunkRows = positive(context.options.text('chunk') ?? '20000', '--chunk')
+      const manifest = await exportPlanned(split, service(context), { directory, chunkRows, signal, say })
+      return { ok: true, target, data: { action: 'export', directory, ...countOf(manifest) } }
     }),
 
   import: (context) =>
     withSplit(context, async (split, target) => {
       const directory = directoryOf(context)
-      const manifest = await importPlanned(split, directory, context.signal, context.progress)
-      const rows = manifest.tables.reduce((sum, table) => sum + table.rows, 0)
-      return { ok: true, target, data: { action: 'import', directory, tables: manifest.tables.length, rows } }
+      const { signal, progress: say } = context
+      const manifest = await importPlanned(split, service(context), { directory, signal, say })
+      return { ok: true, target, data: { action: 'import', directory, ...countOf(manifest) } }
     }),
+}
+
+function countOf({ tables, copies }: Manifest): { readonly tables: number; readonly rows: number } {
+  const all = [...tables, ...copies]
+  return { tables: all.length, rows: all.reduce((sum, { rows }) => sum + rows, 0) }
 }
 
 async function runTo(context: Context, goal: State): Promise<Outcome<SplitData>> {

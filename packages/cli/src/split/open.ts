@@ -38,7 +38,7 @@ function needed(context: Context, option: string, variable: string, example: str
   return value
 }
 
-function positive(text: string | undefined, option: string): number {
+export function positive(text: string | undefined, option: string): number {
   const value = Number(text)
   if (!Number.isInteger(value) || value <= 0) {
     throw new UsageError(`${option} is '${text}'`, { hint: 'give a whole number above 0' })

@@ -52,7 +52,7 @@ function isByBytes({ family }: LocalColumn, order: KeyOrder): boolean {
 
 function keyLiteral(column: LocalColumn, order: KeyOrder, value: string): string {
   const { family, target } = column
-  if (target === 'boolean') return value === 't' ? '1' : '0'
+  if (target === 'boolean') return { t: '1', f: '0' }[value] ?? numberText(value)
   if (family === 'bytes') return `x'${value.slice(2)}'`
   if (['integer', 'decimal', 'float', 'double', 'bit', 'year'].includes(family)) return numberText(value)
   if (family === 'timestamp') return quoteText(value.replace(/\+00$/, ''))

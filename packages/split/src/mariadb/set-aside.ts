@@ -5,19 +5,23 @@ import type { Session } from './session.ts'
 import { ownStatement, quoteName, quoteTable, quoteText } from './sql-text.ts'
 import { retryBusy } from './table-locks.ts'
 import { dropGuards } from './truncate-guard.ts'
+import { repointViews } from './views.ts'
 
 const maxLength = 64
 
-/** All at once: nobody sees half of a service. */
+/** All at once: nobody sees half of a service. Views go on showing what the tables hold. */
 export async function setTablesAside(session: Session, moved: readonly MovedTable[]): Promise<void> {
-  const tables = await existingTables(
+  const sources = moved.map(({ source }) => source)
+  const tables = await existingTables(session, sources)
+  if (tables.length > 0) {
+    await dropGuards(session, tables)
+    const renames = tables.map((table) => `${quoteTable(table)} to ${quoteTable(asideName(table, maxLength))}`)
+    await retryBusy(session, tables, `${ownStatement} rename table ${renames.join(', ')}`)
+  }
+  await repointViews(
     session,
-    moved.map(({ source }) => source),
+    sources.map((from) => ({ from, to: asideName(from, maxLength) })),
   )
-  if (tables.length === 0) return
-  await dropGuards(session, tables)
-  const renames = tables.map((table) => `${quoteTable(table)} to ${quoteTable(asideName(table, maxLength))}`)
-  await retryBusy(session, tables, `${ownStatement} rename table ${renames.join(', ')}`)
 }
 
 export async function dropTablesSetAside(session: Session, moved: readonly MovedTable[]): Promise<void> {

@@ -11,8 +11,6 @@ import type { Verification } from '../protocol/verify.ts'
 import { cancel, retire, revert } from '../protocol/way-back.ts'
 import { verify } from '../protocol/way-there.ts'
 import type { Split } from '../split.ts'
-import { importService } from '../transfer/import-service.ts'
-import { readManifest, type Manifest } from '../transfer/manifest.ts'
 import { verifyBack } from './run-services.ts'
 
 /** A first draft of an owner map, from the foreign keys and names of the shared database. */
@@ -94,21 +92,4 @@ async function revertNow(move: Move, entry: ServiceEntry): Promise<ServiceEntry>
   } finally {
     await applier.stop()
   }
-}
-
-/** Loads an export into the database of its service, by the plan of the split. */
-export async function importPlanned(
-  split: Split,
-  directory: string,
-  signal: AbortSignal,
-  say: (text: string) => void,
-): Promise<Manifest> {
-  const { service } = readManifest(directory)
-  await split.ledger.lock(service)
-  const { state } = await split.ledger.read(service)
-  if (state !== 'mapped') {
-    throw new WrongStateError(service, state, 'import', 'an import is the manual way: cancel the move first')
-  }
-  const move = await split.moveOf(service)
-  return importService(move.target, move.schema, { directory, signal, sequenceGap: move.options.sequenceGap, say })
 }

@@ -3,12 +3,14 @@ import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
+import { isDeepStrictEqual } from 'node:util'
+import { ImhotepError } from '@imhotep/base'
 import { tableId, type Key } from '../model.ts'
 import type { ServiceSchema } from '../protocol/move.ts'
 import { createProgress } from '../protocol/progress.ts'
 import type { ServiceDatabase } from '../side.ts'
-import { ImportNotEqualError, ManifestError } from './errors.ts'
-import { readManifest, type ExportedTable, type Manifest } from './manifest.ts'
+import { ImportNotEqualError, ImportTablesError, ManifestError } from './errors.ts'
+import type { ExportedChunk, ExportedTable, Manifest } from './manifest.ts'
 
 export interface ImportOptions {
   readonly directory: string
@@ -23,45 +25,65 @@ export interface ImportOptions {
  */
 export async function importService(
   target: ServiceDatabase,
-  schema: ServiceSchema,
+  schema: Pick<ServiceSchema, 'createTables' | 'createKeys'>,
+  manifest: Manifest,
   options: ImportOptions,
-): Promise<Manifest> {
-  const manifest = readManifest(options.directory)
-  for (const table of manifest.tables) await checkFile(options.directory, table)
-  await schema.createTables()
+): Promise<void> {
+  const { service, tables, copies } = manifest
+  const all = [...tables, ...copies]
+  for (const table of all) await checkFile(service, table, options)
+  await making(service, schema.createTables)
   const progress = createProgress(
-    manifest.tables.reduce((sum, { rows }) => sum + rows, 0),
-    (text) => options.say(`importing ${manifest.service}: ${text}`),
+    all.reduce((sum, { rows }) => sum + rows, 0),
+    (text) => options.say(`importing ${service}: ${text}`),
   )
-  for (const table of manifest.tables) await loadTable(target, table, options, progress.add)
-  options.say(`${manifest.service}: building indexes and keys`)
-  await schema.createKeys()
-  await compare(target, manifest, options.signal)
+  for (const table of tables) await loadTable(target, service, table, options, progress.add)
+  options.say(`${service}: building indexes and keys`)
+  await making(service, schema.createKeys)
+  // they are made by the last migration
+  for (const table of copies) await loadTable(target, service, table, options, progress.add)
+  await compare(target, service, all, options.signal)
   await target.advanceSequences(
-    manifest.tables.map(({ table }) => table),
+    tables.map(({ table }) => table),
     options.sequenceGap,
   )
-  await schema.grant()
-  return manifest
 }
 
-async function checkFile(directory: string, { file, sha256 }: ExportedTable): Promise<void> {
+/** What a migration meets that was not made for the database as it is. */
+const notMadeForIt = ['IMH_MIGRATION_FAILED', 'IMH_MIGRATION_EDITED']
+
+async function making(service: string, make: () => Promise<void>): Promise<void> {
+  try {
+    await make()
+  } catch (error) {
+    if (error instanceof ImhotepError && notMadeForIt.includes(error.code)) throw new ImportTablesError(service, error)
+    throw error
+  }
+}
+
+async function checkFile(
+  service: string,
+  { file, sha256 }: ExportedTable,
+  { directory }: ImportOptions,
+): Promise<void> {
   const hash = createHash('sha256')
   try {
     await pipeline(createReadStream(join(directory, file)), hash)
   } catch (cause) {
-    throw new ManifestError(directory, `${file} cannot be read`, { cause })
+    throw new ManifestError(directory, service, `${file} cannot be read`, { cause })
   }
-  if (hash.digest('hex') !== sha256) throw new ManifestError(directory, `${file} is not what was exported`)
+  if (hash.digest('hex') !== sha256) throw new ManifestError(directory, service, `${file} is not what was exported`)
 }
 
 async function loadTable(
   target: ServiceDatabase,
+  service: string,
   { table, file, chunks }: ExportedTable,
   { directory, signal }: ImportOptions,
   onRows: (rows: number) => void,
 ): Promise<void> {
   const loaded = await target.loaded(table)
+  if (!isBegunWith(chunks, loaded)) throw new ImportNotEqualError(service, [tableId(table.target)])
   onRows(loaded.rows)
   if (loaded.complete) return
   const handle = await open(join(directory, file))
@@ -85,14 +107,25 @@ async function loadTable(
   }
 }
 
-async function compare(target: ServiceDatabase, { tables }: Manifest, signal: AbortSignal): Promise<void> {
+function isBegunWith(chunks: readonly ExportedChunk[], { rows, last }: { rows: number; last: Key | null }): boolean {
+  if (last === null) return true
+  let before = 0
+  return chunks.some((chunk) => (before += chunk.rows) === rows && isDeepStrictEqual(chunk.last, last))
+}
+
+async function compare(
+  target: ServiceDatabase,
+  service: string,
+  tables: readonly ExportedTable[],
+  signal: AbortSignal,
+): Promise<void> {
   const moved = tables.map(({ table }) => table)
   const snapshot = await target.snapshot(moved, { exact: false })
   try {
     const different = new Set<string>()
-    for (const { table, chunks } of tables) {
+    for (const { table, ranges } of tables) {
       let after: Key | null = null
-      for (const { last, rows, digest } of chunks) {
+      for (const { last, rows, digest } of ranges) {
         signal.throwIfAborted()
         const found = await snapshot.digestRange(table, after, last)
         if (found.rows !== rows || found.digest !== digest) different.add(tableId(table.target))
@@ -101,7 +134,7 @@ async function compare(target: ServiceDatabase, { tables }: Manifest, signal: Ab
       const behind = await snapshot.digestRange(table, after, null)
       if (behind.rows > 0) different.add(tableId(table.target))
     }
-    if (different.size > 0) throw new ImportNotEqualError([...different])
+    if (different.size > 0) throw new ImportNotEqualError(service, [...different])
   } finally {
     await snapshot.close()
   }

@@ -1,3 +1,5 @@
+import type { Session } from '../session.ts'
+
 /** MariaDB's name of a character set -> the one of the encoding standard. */
 const labels: Readonly<Record<string, string>> = {
   utf8: 'utf-8',
@@ -27,6 +29,14 @@ const labels: Readonly<Record<string, string>> = {
   ucs2: 'utf-16be',
   utf16: 'utf-16be',
   utf16le: 'utf-16le',
+}
+
+/** Names of character sets by the numbers of their collations, as the log tells the one of a statement. */
+export async function readCharsets(session: Session): Promise<ReadonlyMap<number, string>> {
+  const rows = await session.rows(
+    'select id, character_set_name from information_schema.collations where id is not null',
+  )
+  return new Map(rows.map(([id, name]) => [Number(id), name ?? '']))
 }
 
 export function isKnownCharset(charset: string): boolean {

@@ -1,4 +1,5 @@
 import { crc32, inflateSync } from 'node:zlib'
+import { decoderOf, isKnownCharset } from './charset.ts'
 import { Cursor } from './cursor.ts'
 
 /** Numbers of events, as MariaDB and MySQL give them. */
@@ -52,11 +53,24 @@ export interface BinlogEvent {
 const headerLength = 19
 const checksumLength = 4
 
-/** Takes an event apart. @throws RangeError when its checksum is wrong */
-export function parseEvent(bytes: Buffer): BinlogEvent {
-  const bodyEnd = bytes.length - checksumLength
+/** What the description of a file says at the end of its body. */
+const crc32Checksums = 1
+
+/** Whether events behind the description of a file have checksums. */
+export function tellsOfChecksums({ body }: BinlogEvent): boolean {
+  return body.at(-1) === crc32Checksums
+}
+
+/**
+ * Takes an event apart. The description of a file has room for a checksum also where the server computes none.
+ * @throws RangeError when its checksum is wrong
+ */
+export function parseEvent(bytes: Buffer, hasChecksum: boolean): BinlogEvent {
   const type = bytes[4] as number
-  if (crc32(bytes.subarray(0, bodyEnd)) !== bytes.readUInt32LE(bodyEnd)) {
+  const isDescription = type === eventType.formatDescription
+  const bodyEnd = isDescription || hasChecksum ? bytes.length - checksumLength : bytes.length
+  const isChecked = isDescription ? bytes[bodyEnd - 1] === crc32Checksums : hasChecksum
+  if (isChecked && crc32(bytes.subarray(0, bodyEnd)) !== bytes.readUInt32LE(bodyEnd)) {
     throw new RangeError(`the checksum of an event (type ${type}) is wrong`)
   }
   return {
@@ -79,19 +93,43 @@ export interface QueryEvent {
   readonly sqlMode: number
 }
 
-export function parseQuery({ body, type }: BinlogEvent): QueryEvent {
+/** @param charsets names of character sets by the numbers that the log gives them */
+export function parseQuery({ body, type }: BinlogEvent, charsets: ReadonlyMap<number, string>): QueryEvent {
   const cursor = new Cursor(body, 8)
   const databaseLength = cursor.uint(1)
   cursor.skip(2)
-  const sqlMode = sqlModeOf(cursor.take(cursor.uint(2)))
+  const { sqlMode, charset } = readVariables(new Cursor(cursor.take(cursor.uint(2))))
   const database = cursor.text(databaseLength)
   cursor.skip(1)
   const rest = body.subarray(cursor.at)
-  return { database, sql: (type === eventType.queryCompressed ? inflate(rest) : rest).toString('utf8'), sqlMode }
+  const bytes = type === eventType.queryCompressed ? inflate(rest) : rest
+  const name = charsets.get(charset) ?? 'utf8mb4'
+  return { database, sql: decoderOf(isKnownCharset(name) ? name : 'latin1')(bytes), sqlMode }
 }
 
-/** It stands in front of all status variables but the flags, which have the number 0. */
-function sqlModeOf(variables: Buffer): number {
-  const at = variables[0] === 0 ? 5 : 0
-  return variables[at] === 1 ? variables.readUInt32LE(at + 1) : 0
+/** The status variables that stand in front of that of the character set. */
+const variable = { flags: 0, sqlMode: 1, autoIncrement: 3, charset: 4, catalog: 6 } as const
+
+function readVariables(cursor: Cursor): { readonly sqlMode: number; readonly charset: number } {
+  let sqlMode = 0
+  while (!cursor.isAtEnd) {
+    switch (cursor.uint(1)) {
+      case variable.flags:
+      case variable.autoIncrement:
+        cursor.skip(4)
+        break
+      case variable.sqlMode:
+        sqlMode = cursor.uint(4)
+        cursor.skip(4)
+        break
+      case variable.catalog:
+        cursor.skip(cursor.uint(1))
+        break
+      case variable.charset:
+        return { sqlMode, charset: cursor.uint(2) }
+      default:
+        return { sqlMode, charset: 0 }
+    }
+  }
+  return { sqlMode, charset: 0 }
 }

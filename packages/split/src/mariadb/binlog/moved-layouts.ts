@@ -1,21 +1,16 @@
 import type { MovedTable, TableName } from '../../model.ts'
 import { readLayouts, type Layout } from '../layout.ts'
-import { openSession } from '../session.ts'
+import type { Session } from '../session.ts'
 
 /** Of the moved tables, by the names that the log gives them: in any case where the server does not tell cases apart. */
 export class MovedLayouts {
   readonly #byName: ReadonlyMap<string, Layout>
   readonly #fold: (name: string) => string
 
-  static async read(url: string, tables: readonly MovedTable[]): Promise<MovedLayouts> {
-    const session = await openSession(url)
-    try {
-      const layouts = await readLayouts(session, tables)
-      const tellsCases = (await session.value('select @@lower_case_table_names')) === '0'
-      return new MovedLayouts([...layouts.values()], tellsCases ? (name) => name : (name) => name.toLowerCase())
-    } finally {
-      await session.close()
-    }
+  static async read(session: Session, tables: readonly MovedTable[]): Promise<MovedLayouts> {
+    const layouts = await readLayouts(session, tables)
+    const tellsCases = (await session.value('select @@lower_case_table_names')) === '0'
+    return new MovedLayouts([...layouts.values()], tellsCases ? (name) => name : (name) => name.toLowerCase())
   }
 
   private constructor(layouts: readonly Layout[], fold: (name: string) => string) {

@@ -4,10 +4,11 @@ import type { LogReader } from '../../side.ts'
 import { appliedTable } from '../bookkeeping.ts'
 import { BinlogLostError, BinlogUnreadableError, SourceTableChangedError } from '../errors.ts'
 import { parsePosition } from '../position.ts'
-import { errorNumber } from '../session.ts'
+import { errorNumber, openSession } from '../session.ts'
 import { ownStatement } from '../sql-text.ts'
+import { readCharsets } from './charset.ts'
 import { startDump, type Dump } from './dump.ts'
-import { eventType, parseEvent, parseQuery, rowsKinds, type BinlogEvent } from './event.ts'
+import { eventType, parseEvent, parseQuery, rowsKinds, tellsOfChecksums, type BinlogEvent } from './event.ts'
 import { MovedLayouts } from './moved-layouts.ts'
 import { loggedTable, readChanges, tableOfRows, type LoggedTable } from './rows-event.ts'
 import { readStatement } from './statement.ts'
@@ -33,7 +34,7 @@ export function readBinlog(url: string, options: LogOptions): LogReader {
     queue.end(null)
   }
   const start = async () => {
-    const assembler = new Assembler(options.from, await MovedLayouts.read(url, options.tables), (transaction) => {
+    const assembler = new Assembler(options.from, await readNames(url, options.tables), (transaction) => {
       queue.push(transaction)
       if (queue.waiting > maxWaiting) dump?.pause()
     })
@@ -64,6 +65,21 @@ export function readBinlog(url: string, options: LogOptions): LogReader {
   }
 }
 
+interface Names {
+  readonly layouts: MovedLayouts
+  /** By their numbers. */
+  readonly charsets: ReadonlyMap<number, string>
+}
+
+async function readNames(url: string, tables: readonly MovedTable[]): Promise<Names> {
+  const session = await openSession(url)
+  try {
+    return { layouts: await MovedLayouts.read(session, tables), charsets: await readCharsets(session) }
+  } finally {
+    await session.close()
+  }
+}
+
 /** ER_MASTER_FATAL_ERROR_READING_BINLOG: the file is gone, or ends before the position. */
 const fatalReadingError = 1236
 
@@ -80,6 +96,9 @@ class Assembler {
   /** What the offsets of a file beyond 4 GB lack, being numbers of 32 bits. */
   #beyond = 0
   readonly #layouts: MovedLayouts
+  readonly #charsets: ReadonlyMap<number, string>
+  /** Events have checksums, until the description of a file says otherwise. */
+  #hasChecksums = true
   readonly #emit: (transaction: LogTransaction) => void
   /** By the number that the log gives a table; null for one that is not moved, true for our own bookkeeping. */
   readonly #tables = new Map<number, LoggedTable | null | true>()
@@ -88,11 +107,12 @@ class Assembler {
   #isOwn = false
   #lastSign = 0
 
-  constructor(from: Position, layouts: MovedLayouts, emit: (transaction: LogTransaction) => void) {
+  constructor(from: Position, { layouts, charsets }: Names, emit: (transaction: LogTransaction) => void) {
     const { file, offset } = parsePosition(from)
     this.#file = file
     this.#offset = offset
     this.#layouts = layouts
+    this.#charsets = charsets
     this.#emit = emit
   }
 
@@ -101,7 +121,7 @@ class Assembler {
   }
 
   take(bytes: Buffer): void {
-    const event = parseEvent(bytes)
+    const event = parseEvent(bytes, this.#hasChecksums)
     this.#advance(event)
     const rows = rowsKinds.get(event.type)
     if (rows) return this.#takeRows(event)
@@ -121,8 +141,10 @@ class Assembler {
       case eventType.heartbeat:
         return this.#sign(event)
       // what was not finished before never will be
-      case eventType.gtid:
       case eventType.formatDescription:
+        this.#hasChecksums = tellsOfChecksums(event)
+        return this.#forget()
+      case eventType.gtid:
         return this.#forget()
       case eventType.xaPrepare:
         if (this.#changes.length > 0)
@@ -165,7 +187,7 @@ class Assembler {
   }
 
   #takeStatement(event: BinlogEvent): void {
-    const query = parseQuery(event)
+    const query = parseQuery(event, this.#charsets)
     const statement = readStatement(query)
     switch (statement.kind) {
       case 'begin':

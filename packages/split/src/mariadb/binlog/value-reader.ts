@@ -1,3 +1,4 @@
+import { inflateRawSync, inflateSync } from 'node:zlib'
 import type { LocalColumn } from '../layout.ts'
 import { insteadOfZeroDate } from '../zero-date.ts'
 import type { Value } from '../../model.ts'
@@ -53,6 +54,10 @@ export function valueReader(logged: LoggedColumn, column: LocalColumn | null): V
     case columnType.mediumBlob:
     case columnType.longBlob:
       return bytesReader(meta, column)
+    case columnType.varcharCompressed:
+      return bytesReader(meta < 256 ? 1 : 2, column, inflateValue)
+    case columnType.blobCompressed:
+      return bytesReader(meta, column, inflateValue)
     default:
       return timeReader(logged, column) ?? passOver(logged, column)
   }
@@ -122,8 +127,12 @@ function setReader(size: number, column: LocalColumn | null): ValueReader {
 }
 
 /** Texts and bytes, behind their length. */
-function bytesReader(lengthSize: number, column: LocalColumn | null): ValueReader {
-  const take = (cursor: Cursor) => cursor.take(cursor.uint(lengthSize))
+function bytesReader(
+  lengthSize: number,
+  column: LocalColumn | null,
+  unpack = (bytes: Buffer): Buffer => bytes,
+): ValueReader {
+  const take = (cursor: Cursor) => unpack(cursor.take(cursor.uint(lengthSize)))
   if (column === null) return (cursor) => String(take(cursor).length)
   switch (column.family) {
     case 'bytes': {
@@ -162,16 +171,20 @@ function inetText(bytes: Buffer): string {
   return (bytes.toString('hex').match(/.{4}/g) ?? []).join(':')
 }
 
+/**
+ * A value of a COMPRESSED column: a byte that tells how it is packed (0: not at all), and behind it the length that it will
+ * have, of as many bytes as that byte's lowest bits say. An empty one is nothing at all.
+ */
+function inflateValue(bytes: Buffer): Buffer {
+  const [how = 0] = bytes
+  if (how === 0) return bytes.subarray(1)
+  const packed = bytes.subarray(1 + (how & 0x07))
+  return how & 0x08 ? inflateRawSync(packed) : inflateSync(packed)
+}
+
 /** A type that cannot be moved, in a column that is not. */
 function passOver({ type, meta }: LoggedColumn, column: LocalColumn | null): ValueReader {
-  const lengthSize =
-    type === columnType.varcharCompressed
-      ? meta < 256
-        ? 1
-        : 2
-      : [columnType.json, columnType.geometry, columnType.blobCompressed].some((known) => known === type)
-        ? meta
-        : 0
+  const lengthSize = type === columnType.json || type === columnType.geometry ? meta : 0
   if (column !== null || lengthSize === 0) throw new RangeError(`values of the column type ${type} cannot be read`)
   return (cursor) => String(cursor.take(cursor.uint(lengthSize)).length)
 }
