@@ -83,7 +83,7 @@ test('switch: another table that took the name of a moved one ends the move', as
 test('switch: what passes by the log in its last moment lets clients in again', async () => {
   await verified(async (shared, split) => {
     const move = await split.moveOf('lab')
-    const { fence } = move.source
+    const fence = move.source.fence.bind(move.source)
     Object.assign(move.source, {
       fence: async (...args: Parameters<typeof fence>) => {
         await shared.script('truncate orders_2')

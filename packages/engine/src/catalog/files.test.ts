@@ -126,3 +126,47 @@ test('foldStatement: moves the catalog on statement by statement', async () => {
 
   assert.deepEqual(columns, [1, 2, 2, 2, 2])
 })
+
+test('foldFiles: set local holds to the end of a file that is one transaction, and no longer than one inside the file', async () => {
+  const schemas = { path: '1.sql', text: 'create schema x;' }
+  const whole = { path: '2.sql', text: 'set local search_path = x; create table a (i int); create table b (i int);' }
+  const next = { path: '3.sql', text: 'create table c (i int);' }
+  const outside = {
+    path: '4.sql',
+    text: `-- imhotep:no-transaction
+set local search_path = x; create table d (i int);
+begin; set local search_path = x; create table e (i int); commit; create table f (i int);`,
+  }
+  const alone = {
+    path: '5.sql',
+    text: 'set local search_path = x; create index concurrently on c (i); create table g (i int);',
+  }
+  const wrapped = {
+    path: '6.sql',
+    text: 'begin; set local search_path = x; create table h (i int); commit; create table k (i int);',
+  }
+
+  const { tables } = await foldFiles([schemas, whole, next, outside, alone, wrapped])
+
+  const names = ['x.a', 'x.b', 'public.c', 'public.d', 'x.e', 'public.f', 'public.g', 'x.h', 'public.k']
+  assert.deepEqual([...tables.keys()], names)
+})
+
+test('foldFiles: what PostgreSQL refuses to do to the values of an enum changes none', async () => {
+  const text = `create type mood as enum ('good', 'bad');
+    alter type mood rename value 'grand' to 'fair';
+    alter type mood rename value 'good' to 'bad';
+    alter type mood add value 'fair' before 'grand';`
+
+  const { types } = await foldFiles([{ path: 'x.sql', text }])
+
+  assert.deepEqual(types.get('public.mood')?.labels, ['good', 'bad'])
+})
+
+test('foldFiles: a constraint that was dropped is known to be gone', async () => {
+  const text = 'create table t (i int constraint positive check (i > 0));\nalter table t drop constraint positive;'
+
+  const { gone } = await foldFiles([{ path: 'x.sql', text }])
+
+  assert.equal(gone.get('public.t.positive')?.position.line, 2)
+})

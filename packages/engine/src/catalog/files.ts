@@ -77,13 +77,17 @@ export function foldErrors(fold: Fold, { file, text, errors }: ParsedFile): void
  * sets ends with it. The grammar must be loaded, which any `parseSql` does.
  */
 export function foldStatement(fold: Fold, statement: ParsedStatement, file: ParsedFile): void {
-  if (fold.file !== file) {
-    endTransaction(fold)
-    fold.file = file
-    fold.searchPath = startPath(fold)
-  }
+  startFile(fold, file)
   if (rolledBack(file).has(statement)) return
   fold.statement = statement
   fold.position = { file: file.file, line: statement.line, column: statement.column }
   applyStatement(fold, statement)
+}
+
+/** Begins a file, unless it is under way: with a search path of its own. */
+export function startFile(fold: Fold, file: ParsedFile): void {
+  if (fold.file === file) return
+  endTransaction(fold)
+  fold.file = file
+  fold.searchPath = startPath(fold)
 }

@@ -12,6 +12,6 @@ test('diffCatalogs: the statements between any two schemas make the first one th
       fc.pre(!statements.some(({ sql }) => sql.startsWith('-- ')))
       assert.deepEqual(differences, [], statements.map(({ sql }) => sql).join(';\n'))
     }),
-    { numRuns: Number(process.env['IMHOTEP_RUNS'] ?? 150), endOnFailure: process.env['IMHOTEP_SHRINK'] === undefined },
+    { numRuns: Number(process.env['IMHOTEP_RUNS'] ?? 80), endOnFailure: process.env['IMHOTEP_SHRINK'] === undefined },
   )
 })

@@ -1,4 +1,4 @@
-import { foldErrors, foldStatement, startFold } from '../catalog/files.ts'
+import { foldErrors, foldStatement, startFile, startFold } from '../catalog/files.ts'
 import type { Catalog, SourcePosition, Table } from '../catalog/model.ts'
 import { lineColumns, type LineColumn } from '../parse/offsets.ts'
 import type { ParsedStatement } from '../parse/parse-sql.ts'
@@ -72,6 +72,7 @@ export class Judge {
     for (const error of file.errors) this.findings.push(syntaxFinding(file, error))
     if (file.name?.kind === 'undo') return this.#judgeWhole(file, moment)
     if (file.pending) this.#lookBefore(file)
+    startFile(this.#fold, file)
     for (const statement of file.statements) {
       qualifyNames(statement, this.#fold)
       if (file.pending) this.#judgeStatement('check', statement, moment)

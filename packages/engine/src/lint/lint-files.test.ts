@@ -273,3 +273,39 @@ create table wards (id bigint primary key);
 alter table beds add column bed int;`
   assert.deepEqual(await findingsOf(prisma), ['missing-object 20251231000000_a/migration.sql:2'])
 })
+
+test('lintFiles: a search path that a file sets ends with it, also for the first statement of the next', async () => {
+  const found = await findingsOf(`
+-- file: 001_a.sql
+create schema x;
+-- file: 002_b.sql
+set local search_path = x;
+create table orders (id bigint primary key);
+-- file: 003_c.sql
+create table orders (id bigint primary key);
+-- file: 004_d.sql
+alter table x.orders add column note text;
+alter table public.orders add column note text;`)
+
+  assert.deepEqual(found, [])
+})
+
+test('lintFiles: names of types, functions and values are looked up along the search path', async () => {
+  const found = await findingsOf(`
+-- file: 001_a.sql
+create schema x;
+create type x.mood as enum ('good');
+create type x.pair as (a int, b int);
+create function x.area(int) returns int language sql as 'select 1';
+create function x.size(int) returns int language sql as 'select 1';
+-- file: 002_b.sql
+set search_path = x;
+alter type mood add value 'bad';
+alter type mood add value 'good';
+alter type pair rename to couple;
+alter function area(int) rename to areas;
+drop function size(int);
+drop type couple;`)
+
+  assert.deepEqual(found, ['created-twice 002_b.sql:3 <- 001_a.sql:2'])
+})

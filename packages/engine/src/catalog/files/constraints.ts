@@ -288,8 +288,16 @@ export function newConstraintName(
   kind: Constraint['kind'],
   columns: readonly string[],
 ): string {
-  const taken = (name: string) => table.constraints.has(name) || isIndexNameTaken(fold, table.schema, name)
+  const hasIndex = kind === 'primary key' || kind === 'unique' || kind === 'exclude'
+  const taken = (name: string) =>
+    isConstraintNameTaken(fold, table.schema, name) || (hasIndex && isIndexNameTaken(fold, table.schema, name))
   return chooseName(table.name, kind === 'primary key' ? [] : columns, SUFFIXES[kind], taken)
+}
+
+/** A name of PostgreSQL's choice is one that no other constraint of the schema has. */
+function isConstraintNameTaken({ catalog }: Fold, schema: string, name: string): boolean {
+  for (const own of catalog.tables.values()) if (own.schema === schema && own.constraints.has(name)) return true
+  return false
 }
 
 /** A key of its own that an attached table brings along for one of its parent's. */

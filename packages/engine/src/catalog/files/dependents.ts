@@ -155,8 +155,10 @@ export function dropConstraint(fold: Fold, table: Table, name: string): void {
   const constraint = table.constraints.get(name)
   table.constraints.delete(name)
   table.indexes.delete(name)
-  if (!constraint || (constraint.kind !== 'primary key' && constraint.kind !== 'unique')) return
+  if (!constraint) return
   const key = `${table.schema}.${table.name}`
+  noteGone(fold, `${key}.${name}`)
+  if (constraint.kind !== 'primary key' && constraint.kind !== 'unique') return
   const columns = constraint.columns.toSorted().join()
   const isLeft = [...table.constraints.values()].some(
     (own) => (own.kind === 'primary key' || own.kind === 'unique') && own.columns.toSorted().join() === columns,

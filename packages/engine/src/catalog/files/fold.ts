@@ -43,7 +43,7 @@ export interface Fold {
   readonly indexParents: Map<string, string>
   /** `schema.table.column` of columns that a table has of its own although a parent has them too. */
   readonly localColumns: Set<string>
-  /** Open since BEGIN; `path` is the search path from before SET LOCAL. */
+  /** Open since BEGIN, or SET LOCAL in a file that is one transaction; `path` is the search path from before SET LOCAL. */
   transaction: { readonly path: readonly string[] | null } | null
   /** How many functions of the files call each other at the moment. */
   depth: number

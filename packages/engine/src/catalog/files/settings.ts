@@ -1,6 +1,7 @@
 import type { Node } from '../../parse/parser.ts'
 import { path } from '../../parse/references.ts'
 import { DEFAULT_SCHEMA, type Fold } from './fold.ts'
+import { isOneTransaction } from './one-transaction.ts'
 
 type SetNode = Extract<Node, { VariableSetStmt: unknown }>['VariableSetStmt']
 
@@ -19,9 +20,9 @@ export function startPath({ options }: Fold): readonly string[] {
   return options.searchPath ?? [DEFAULT_SCHEMA]
 }
 
-/** `local` lasts to the end of the transaction. */
+/** `local` lasts to the end of the transaction, and of the file where that is one. */
 function setSearchPath(fold: Fold, schemas: readonly string[], isLocal: boolean): void {
-  if (isLocal && !fold.transaction) return
+  if (isLocal && !fold.transaction && !(fold.file && isOneTransaction(fold.file))) return
   if (isLocal) fold.transaction = { path: fold.transaction?.path ?? fold.searchPath }
   else if (fold.transaction?.path) fold.transaction = { path: null }
   fold.searchPath = schemas.filter((schema) => schema !== '' && schema !== '$user' && schema !== 'pg_catalog')

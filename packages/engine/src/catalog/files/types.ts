@@ -24,8 +24,11 @@ export function alterEnum(fold: Fold, node: Extract<Node, { AlterEnumStmt: unkno
   const type = fold.catalog.types.get(key)
   if (!type || !node.newVal) return
   const labels = [...type.labels]
+  const named = node.oldVal ?? node.newValNeighbor
+  // PostgreSQL refuses these.
+  if (labels.includes(node.newVal) || (named !== undefined && !labels.includes(named))) return
   if (node.oldVal) labels.splice(labels.indexOf(node.oldVal), 1, node.newVal)
-  else if (!labels.includes(node.newVal)) {
+  else {
     const neighbour = node.newValNeighbor ? labels.indexOf(node.newValNeighbor) : labels.length - 1
     labels.splice(node.newValIsAfter || !node.newValNeighbor ? neighbour + 1 : neighbour, 0, node.newVal)
   }

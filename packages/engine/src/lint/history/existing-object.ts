@@ -1,15 +1,11 @@
-import { findIndex } from '../../catalog/files/names.ts'
 import type { Catalog, SourcePosition } from '../../catalog/model.ts'
 import { formatType } from '../../catalog/files/format-type.ts'
 import type { ParsedStatement } from '../../parse/parse-sql.ts'
 import { path } from '../../parse/references.ts'
 import { relationKey, typeKey } from './names.ts'
+import { relationCalled, typeCalled, type Taken } from './taken-names.ts'
 
-export interface ExistingObject {
-  /** `table`, `index`, `function`, ... */
-  readonly kind: string
-  readonly name: string
-  readonly position: SourcePosition | undefined
+export interface ExistingObject extends Taken {
   /** IF NOT EXISTS or OR REPLACE: the statement expects it. */
   readonly tolerated: boolean
 }
@@ -20,25 +16,31 @@ type Found = { readonly position?: SourcePosition | undefined } | undefined
 export function existingObject({ node }: ParsedStatement, catalog: Catalog): ExistingObject | null {
   const is = (kind: string, name: string, found: Found, tolerated = false) =>
     found ? { kind, name, position: found.position, tolerated } : null
-  const relation = (name: string) => catalog.tables.get(name) ?? catalog.views.get(name) ?? catalog.sequences.get(name)
+  const relation = (name: string, isTolerant = false) => as(relationCalled(name, catalog), isTolerant)
+  // Their names must be free among types, too, which IF NOT EXISTS does not look at.
+  const table = (own: RangeVar | undefined, isTolerant = false) =>
+    own?.relpersistence === 't'
+      ? null
+      : (relation(relationKey(own), isTolerant) ?? as(typeCalled(relationKey(own), catalog)))
 
-  if ('CreateStmt' in node) {
-    const { relation: own, if_not_exists: tolerated } = node.CreateStmt
-    const name = relationKey(own)
-    return own?.relpersistence === 't' ? null : is('table', name, relation(name), tolerated)
+  if ('CreateStmt' in node) return table(node.CreateStmt.relation, node.CreateStmt.if_not_exists)
+  if ('CreateForeignTableStmt' in node) {
+    const { relation: own, if_not_exists: tolerated } = node.CreateForeignTableStmt.base ?? {}
+    return table(own, tolerated)
   }
+  if ('CreateTableAsStmt' in node) return table(node.CreateTableAsStmt.into?.rel, node.CreateTableAsStmt.if_not_exists)
   if ('ViewStmt' in node) {
-    const name = relationKey(node.ViewStmt.view)
-    return is('view', name, relation(name), node.ViewStmt.replace === true && catalog.views.has(name))
+    const { view, replace = false } = node.ViewStmt
+    return table(view, replace && catalog.views.get(relationKey(view))?.materialized === false)
   }
   if ('IndexStmt' in node) {
     const { idxname: index, relation: on, if_not_exists: tolerated } = node.IndexStmt
     const [schema] = relationKey(on).split('.')
-    return is('index', `${schema}.${index}`, findIndex(catalog, schema ?? '', index ?? '')?.index, tolerated)
+    return index === undefined ? null : relation(`${schema}.${index}`, tolerated)
   }
   if ('CreateSeqStmt' in node) {
-    const name = relationKey(node.CreateSeqStmt.sequence)
-    return is('sequence', name, relation(name), node.CreateSeqStmt.if_not_exists)
+    const { sequence, if_not_exists: tolerated } = node.CreateSeqStmt
+    return table(sequence, tolerated)
   }
   if ('CreateSchemaStmt' in node) {
     const { schemaname: name = '', if_not_exists: tolerated } = node.CreateSchemaStmt
@@ -62,15 +64,21 @@ export function existingObject({ node }: ParsedStatement, catalog: Catalog): Exi
     const key = `${name}(${inputTypes(node.CreateFunctionStmt.parameters ?? []).join(', ')})`
     return is('function', key, catalog.functions.get(key), node.CreateFunctionStmt.replace)
   }
+  if ('CompositeTypeStmt' in node) return table(node.CompositeTypeStmt.typevar)
   const type = typeName(node)
-  return type === null ? null : is('type', type, catalog.types.get(type))
+  return type === null ? null : as(typeCalled(type, catalog))
+}
+
+type RangeVar = NonNullable<Extract<ParsedStatement['node'], { ViewStmt: unknown }>['ViewStmt']['view']>
+
+function as(taken: Taken | null, tolerated = false): ExistingObject | null {
+  return taken && { ...taken, tolerated }
 }
 
 function typeName(node: ParsedStatement['node']): string | null {
   if ('CreateEnumStmt' in node) return typeKey(path(node.CreateEnumStmt.typeName))
   if ('CreateDomainStmt' in node) return typeKey(path(node.CreateDomainStmt.domainname))
-  if ('CreateRangeStmt' in node) return typeKey(path(node.CreateRangeStmt.typeName))
-  return 'CompositeTypeStmt' in node ? relationKey(node.CompositeTypeStmt.typevar) : null
+  return 'CreateRangeStmt' in node ? typeKey(path(node.CreateRangeStmt.typeName)) : null
 }
 
 function inputTypes(parameters: readonly ParsedStatement['node'][]): string[] {

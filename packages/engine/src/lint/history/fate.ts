@@ -1,7 +1,10 @@
 import { findIndex, hasRelation, hasRoutine } from '../../catalog/files/names.ts'
-import type { Catalog, SourcePosition } from '../../catalog/model.ts'
+import type { Catalog, Gone, SourcePosition, Table, View } from '../../catalog/model.ts'
+import type { ParsedStatement } from '../../parse/parse-sql.ts'
 import type { Moment } from '../rule.ts'
 import type { Creation } from './history-index.ts'
+import { mayComeAlong } from './may-come-along.ts'
+import type { PartKind } from './part-kinds.ts'
 import { mayCreate } from './unknown-effects.ts'
 import type { Use } from './uses.ts'
 
@@ -18,28 +21,62 @@ export type Fate =
   | { readonly state: 'never'; readonly similar: string | null }
 
 /** What a name stands for at this moment of the history. */
-export function fateOf({ kind, name }: Use, moment: Moment): Fate {
-  const { catalog, history } = moment
+export function fateOf({ kind, name }: Use, { line, column }: ParsedStatement, moment: Moment): Fate {
+  const { catalog, history, file } = moment
   if (exists(kind, name, catalog)) return { state: 'there' }
-  const gone = catalog.gone.get(name)
+  // Code gives constraints and triggers back that it took away.
+  if (NAMED_INSIDE.has(kind) && mayBeUnknown(kind, name, moment)) return { state: 'unknown' }
+  const gone = endOf(kind, name, catalog)
   if (gone?.how === 'dropped') return { state: 'dropped', position: gone.position }
   if (gone) return { state: gone.how, to: gone.to, position: gone.position }
   if (mayBeUnknown(kind, name, moment)) return { state: 'unknown' }
-  const [creation] = history.creations(kind, name)
+  const creations = history.creations(kind, name)
+  const later = creations.find((own) => (own.order - file.order || own.line - line || own.column - column) > 0)
+  // Made on something that the catalog does not hold.
+  if (creations.length > 0 && !later && NAMED_INSIDE.has(kind)) return { state: 'unknown' }
+  const creation = later ?? creations[0]
   if (creation) return { state: 'later', creation }
   return history.complete ? { state: 'never', similar: similarName(kind, name, catalog) } : { state: 'unknown' }
+}
+
+/** Kinds that are named inside a table or a type, or as one of several of a name. */
+const NAMED_INSIDE = new Set<Use['kind']>(['constraint', 'trigger', 'policy', 'rule', 'index', 'value', 'function'])
+
+/** A function goes with the types of its arguments. */
+function endOf(kind: Use['kind'], name: string, { gone }: Catalog): Gone | undefined {
+  if (kind !== 'function') return gone.get(name)
+  return [...gone].find(([key]) => key.startsWith(`${name}(`))?.[1]
 }
 
 function exists(kind: Use['kind'], name: string, catalog: Catalog): boolean {
   const { tables, views, types } = catalog
   if (kind === 'relation') return hasRelation(catalog, name) || isIndex(name, catalog)
   // A table's or view's row is a type.
-  if (kind === 'type') return types.has(name) || tables.has(name) || views.has(name) || isMultirange(name, types)
+  if (kind === 'type')
+    return (
+      types.has(name) ||
+      tables.has(name) ||
+      views.has(name) ||
+      catalog.others.has(`base type ${name}`) ||
+      isMultirange(name, types)
+    )
+  if (kind === 'index') return isIndex(name, catalog)
   if (kind === 'schema') return catalog.schemas.has(name)
   if (kind === 'function') return hasRoutine(catalog, name)
-  const [owner, column] = splitColumn(name)
+  const [owner, own] = splitColumn(name)
   // A missing table is one finding, not one a column; a view's columns are what its query makes them.
-  return tables.get(owner)?.columns.has(column) ?? true
+  if (kind === 'column') return tables.get(owner)?.columns.has(own) ?? true
+  if (kind === 'value') return types.get(owner)?.labels.includes(own) ?? true
+  return hasPart(kind, tables.get(owner) ?? views.get(owner), own)
+}
+
+function hasPart(kind: PartKind, owner: Table | View | undefined, name: string): boolean {
+  if (!owner) return true
+  if (kind === 'rule') return owner.rules.has(name)
+  const trigger = owner.triggers.get(name)
+  if (kind === 'trigger') return trigger !== undefined
+  if (!('constraints' in owner)) return true
+  return kind === 'policy' ? owner.policies.has(name) : owner.constraints.has(name) || trigger?.constraint === true
 }
 
 /** `schema.table.column` as table and column. */
@@ -79,9 +116,11 @@ function isNear(a: string, b: string): boolean {
 }
 
 /** A statement whose effect cannot be told may have made it, when it says the name or makes up names. */
-function mayBeUnknown(kind: Use['kind'], name: string, { catalog, history }: Moment): boolean {
+function mayBeUnknown(kind: Use['kind'], name: string, moment: Moment): boolean {
+  const { catalog, history } = moment
   const last = name.split('.').at(-1) ?? ''
-  if (history.isTemporary(last) || (kind === 'column' && history.isTemporary(name.split('.').at(-2) ?? ''))) return true
+  const isInside = kind === 'column' || NAMED_INSIDE.has(kind)
+  if (history.isTemporary(last) || (isInside && history.isTemporary(name.split('.').at(-2) ?? ''))) return true
   const [schema = ''] = name.split('.')
   if (
     kind !== 'schema' &&
@@ -91,6 +130,7 @@ function mayBeUnknown(kind: Use['kind'], name: string, { catalog, history }: Mom
   )
     return true
   if ((kind === 'function' || kind === 'type') && hasForeignExtension(catalog, schema)) return true
+  if (NAMED_INSIDE.has(kind) && kind !== 'function' && mayComeAlong(kind, name, moment)) return true
   if (kind === 'column' && isMadeByQuery(splitColumn(name)[0], catalog)) return true
   return catalog.unknown.some((effect) => mayCreate(effect, last))
 }

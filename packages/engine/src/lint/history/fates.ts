@@ -2,6 +2,7 @@ import type { ParsedStatement } from '../../parse/parse-sql.ts'
 import type { Moment } from '../rule.ts'
 import { columnUsesOf } from './column-uses.ts'
 import { fateOf, type Fate } from './fate.ts'
+import { partUsesOf } from './part-uses.ts'
 import { usesOf, type Use } from './uses.ts'
 
 export interface Fated<State extends Fate['state'] = Fate['state']> {
@@ -20,11 +21,11 @@ export function fatesOf<State extends Fate['state']>(
   let all = known.get(statement)
   if (!all) {
     const uses = new Map<string, Use>()
-    for (const use of [...usesOf(statement), ...columnUsesOf(statement)]) {
+    for (const use of [...usesOf(statement), ...columnUsesOf(statement), ...partUsesOf(statement)]) {
       const key = `${use.kind} ${use.name}`
       if (!uses.has(key)) uses.set(key, use)
     }
-    all = [...uses.values()].map((use) => ({ use, fate: fateOf(use, moment) }))
+    all = [...uses.values()].map((use) => ({ use, fate: fateOf(use, statement, moment) }))
     known.set(statement, all)
   }
   return all.filter((own) => (states as string[]).includes(own.fate.state)) as unknown as Fated<State>[]

@@ -1,9 +1,23 @@
 import type { SourcePosition } from '../../catalog/model.ts'
 import type { ParsedStatement } from '../../parse/parse-sql.ts'
+import { walkTree } from '../../parse/walk.ts'
 import type { LintedFile } from '../rule.ts'
 import { anySchema, createdNames } from './created-names.ts'
 
-export type ObjectKind = 'schema' | 'relation' | 'column' | 'function' | 'type' | 'role'
+export type ObjectKind =
+  | 'schema'
+  | 'relation'
+  | 'column'
+  | 'function'
+  | 'type'
+  | 'role'
+  | 'index'
+  | 'constraint'
+  | 'trigger'
+  | 'policy'
+  | 'rule'
+  /** A label of an enum. */
+  | 'value'
 
 /** Where a history creates things, whenever that is: what a missing name is looked up in. */
 export interface HistoryIndex {
@@ -14,6 +28,8 @@ export interface HistoryIndex {
   creations(kind: ObjectKind, name: string): readonly Creation[]
   /** Whether a temporary table is called so (without schema): its rows and its end are nobody's business. */
   isTemporary(name: string): boolean
+  /** Whether some column is NOT NULL by a constraint of this name, which a catalog does not hold. */
+  isNotNull(constraint: string): boolean
 }
 
 export interface Creation extends SourcePosition {
@@ -25,11 +41,13 @@ export interface Creation extends SourcePosition {
 export function indexHistory(files: readonly LintedFile[], complete: boolean): HistoryIndex {
   const found = new Map<string, Creation[]>()
   const temporary = new Set<string>()
+  const notNull = new Set<string>()
   for (const { file, order, statements, name } of files) {
     if (name?.kind === 'undo') continue
     for (const statement of statements) {
       const own = temporaryName(statement)
       if (own !== null) temporary.add(own)
+      for (const name of notNullNames(statement)) notNull.add(name)
       for (const { kind, name: created } of own === null ? createdNames(statement) : []) {
         const key = `${kind} ${created}`
         const creation = { file, order, line: statement.line, column: statement.column }
@@ -43,7 +61,13 @@ export function indexHistory(files: readonly LintedFile[], complete: boolean): H
     ...(found.get(`${kind} ${name}`) ?? []),
     ...(found.get(`${kind} ${anySchema}${name.slice(name.indexOf('.'))}`) ?? []),
   ]
-  return { files, complete, creations, isTemporary: (name) => temporary.has(name) }
+  return {
+    files,
+    complete,
+    creations,
+    isTemporary: (name) => temporary.has(name),
+    isNotNull: (name) => notNull.has(name),
+  }
 }
 
 function temporaryName({ node }: ParsedStatement): string | null {
@@ -56,4 +80,13 @@ function temporaryName({ node }: ParsedStatement): string | null {
           ? node.SelectStmt.intoClause?.rel
           : undefined
   return relation?.relpersistence === 't' ? (relation.relname ?? null) : null
+}
+
+function notNullNames({ node, kind }: ParsedStatement): string[] {
+  if (kind !== 'CreateStmt' && kind !== 'AlterTableStmt') return []
+  const names: string[] = []
+  walkTree(node, (tag, { contype, conname }) => {
+    if (tag === 'Constraint' && contype === 'CONSTR_NOTNULL' && typeof conname === 'string') names.push(conname)
+  })
+  return names
 }

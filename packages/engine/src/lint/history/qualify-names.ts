@@ -6,6 +6,7 @@ import {
   relationName,
   relationNamed,
   routineNamed,
+  typeNamed,
 } from '../../catalog/files/names.ts'
 import type { ParsedStatement } from '../../parse/parse-sql.ts'
 import { path } from '../../parse/references.ts'
@@ -36,6 +37,7 @@ export function qualifyNames({ node, kind }: ParsedStatement, fold: Fold): void 
   if ('DropStmt' in node)
     for (const object of node.DropStmt.objects ?? []) {
       if (node.DropStmt.removeType === 'OBJECT_INDEX') qualifyIndex(object, fold)
+      else if (TYPES_AND_ROUTINES.includes(node.DropStmt.removeType ?? '')) qualifyTypeOrRoutine(object, fold)
       else qualifyList(object, fold, partOf(node.DropStmt.removeType))
     }
   if ('CommentStmt' in node) qualifyList(node.CommentStmt.object, fold, partOf(node.CommentStmt.objtype))
@@ -47,12 +49,43 @@ function qualifyNameLists(node: ParsedStatement['node'], fold: Fold): void {
   if ('CreateEnumStmt' in node) node.CreateEnumStmt.typeName = made(node.CreateEnumStmt.typeName, fold)
   if ('CreateDomainStmt' in node) node.CreateDomainStmt.domainname = made(node.CreateDomainStmt.domainname, fold)
   if ('CreateRangeStmt' in node) node.CreateRangeStmt.typeName = made(node.CreateRangeStmt.typeName, fold)
+  if ('AlterEnumStmt' in node) node.AlterEnumStmt.typeName = qualified(node.AlterEnumStmt.typeName, fold, typeNamed)
+  if ('RenameStmt' in node && node.RenameStmt.object) qualifyRenamed(node.RenameStmt, fold)
   if (!('CreateTrigStmt' in node)) return
-  const names = node.CreateTrigStmt.funcname ?? []
-  if (names.length === 1) node.CreateTrigStmt.funcname = [schemaNode(routineNamed(fold, path(names)).schema), ...names]
+  node.CreateTrigStmt.funcname = qualified(node.CreateTrigStmt.funcname, fold, routineNamed)
 }
 
 type Names = ParsedStatement['node'][]
+
+/** A name that is there already, with the schema that it is found in. */
+function qualified(names: Names | undefined, fold: Fold, find: typeof typeNamed): Names {
+  const own = names ?? []
+  return own.length === 1 ? [schemaNode(find(fold, path(own)).schema), ...own] : own
+}
+
+function qualifyRenamed(
+  { renameType, object }: Extract<ParsedStatement['node'], { RenameStmt: unknown }>['RenameStmt'],
+  fold: Fold,
+): void {
+  if (object && 'ObjectWithArgs' in object) qualifyTypeOrRoutine(object, fold)
+  else if (object && 'List' in object && (renameType === 'OBJECT_TYPE' || renameType === 'OBJECT_DOMAIN'))
+    object.List.items = qualified(object.List.items, fold, typeNamed)
+}
+
+const TYPES_AND_ROUTINES = [
+  'OBJECT_TYPE',
+  'OBJECT_DOMAIN',
+  'OBJECT_FUNCTION',
+  'OBJECT_PROCEDURE',
+  'OBJECT_ROUTINE',
+  'OBJECT_AGGREGATE',
+]
+
+function qualifyTypeOrRoutine(object: ParsedStatement['node'], fold: Fold): void {
+  if ('TypeName' in object) object.TypeName.names = qualified(object.TypeName.names, fold, typeNamed)
+  if ('ObjectWithArgs' in object)
+    object.ObjectWithArgs.objname = qualified(object.ObjectWithArgs.objname, fold, routineNamed)
+}
 
 function made(names: Names | undefined, fold: Fold): Names {
   const own = names ?? []

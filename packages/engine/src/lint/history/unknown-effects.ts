@@ -18,6 +18,11 @@ export function mayHaveTouched(effect: UnknownEffect, schema: string, name: stri
   return words.has(name) || words.has('execute')
 }
 
+/** Whether an argument of a call names what a name begins with: extensions call an index of a table `<table>_time_idx`. */
+export function namesBeginOf(effect: UnknownEffect, name: string): boolean {
+  return [...read(effect).literals].some((literal) => name.startsWith(literal.slice(literal.lastIndexOf('.') + 1)))
+}
+
 interface Read {
   readonly words: ReadonlySet<string>
   readonly literals: ReadonlySet<string>

@@ -1,12 +1,13 @@
 import type { ParsedStatement } from '../../parse/parse-sql.ts'
 import { path } from '../../parse/references.ts'
 import { walkTree } from '../../parse/walk.ts'
+import type { ObjectKind } from './history-index.ts'
 import { relationKey, typeKey } from './names.ts'
 
 /** A place where a statement needs something that must exist when it runs. */
 export interface Use {
-  readonly kind: 'relation' | 'column' | 'function' | 'type' | 'schema'
-  /** `schema.name`, `schema.table.column`; a schema's own name. */
+  readonly kind: Exclude<ObjectKind, 'role'>
+  /** `schema.name`, `schema.table.column` (or constraint, trigger, ..), `schema.type.value`; a schema's own name. */
   readonly name: string
   /** Offset in the file. */
   readonly at: number

@@ -13,6 +13,7 @@ import { concurrentIndexIfNotExists } from './concurrent-index-if-not-exists/con
 import { concurrentIndexUnnamed } from './concurrent-index-unnamed/concurrent-index-unnamed.ts'
 import { concurrentlyInTransaction } from './concurrently-in-transaction/concurrently-in-transaction.ts'
 import { concurrentlyMixed } from './concurrently-mixed/concurrently-mixed.ts'
+import { concurrentlyRefused } from './concurrently-refused/concurrently-refused.ts'
 import { constraintNeverValidated } from './constraint-never-validated/constraint-never-validated.ts'
 import { createdTwiceDifferently } from './created-twice-differently/created-twice-differently.ts'
 import { createdTwice } from './created-twice/created-twice.ts'
@@ -48,6 +49,7 @@ import { missingObject } from './missing-object/missing-object.ts'
 import { noLockTimeout } from './no-lock-timeout/no-lock-timeout.ts'
 import { notInSubquery } from './not-in-subquery/not-in-subquery.ts'
 import { notNullScans } from './not-null-scans/not-null-scans.ts'
+import { notValidRefused } from './not-valid-refused/not-valid-refused.ts'
 import { objectDropped } from './object-dropped/object-dropped.ts'
 import { partitionCreatedInPlace } from './partition-created-in-place/partition-created-in-place.ts'
 import { policyDropped } from './policy-dropped/policy-dropped.ts'
@@ -117,6 +119,7 @@ const locks: readonly LintRule[] = [
   concurrentIndexUnnamed,
   concurrentlyInTransaction,
   concurrentlyMixed,
+  concurrentlyRefused,
   constraintNeverValidated,
   defaultPartitionScanned,
   detachNotConcurrent,
@@ -131,6 +134,7 @@ const locks: readonly LintRule[] = [
   manyTablesLocked,
   noLockTimeout,
   notNullScans,
+  notValidRefused,
   partitionCreatedInPlace,
   refreshNotConcurrent,
   reindexNotConcurrent,

@@ -1,4 +1,5 @@
 import { formatType } from '../../../catalog/files/format-type.ts'
+import type { Node } from '../../../parse/parser.ts'
 import { relationKey } from '../../history/names.ts'
 import type { LintRule } from '../../rule.ts'
 
@@ -12,13 +13,15 @@ export const columnAddedTwice: LintRule = {
   *check({ node }, { catalog }) {
     if (!('AlterTableStmt' in node)) return
     const name = relationKey(node.AlterTableStmt.relation)
-    for (const command of node.AlterTableStmt.cmds ?? []) {
+    const commands = node.AlterTableStmt.cmds ?? []
+    for (const command of commands) {
       if (!('AlterTableCmd' in command) || command.AlterTableCmd.subtype !== 'AT_AddColumn') continue
       const { def, missing_ok: isTolerated } = command.AlterTableCmd
       if (!def || !('ColumnDef' in def)) continue
       const { colname = '', typeName = {} } = def.ColumnDef
       const existing = catalog.tables.get(name)?.columns.get(colname)
-      if (!existing) continue
+      // PostgreSQL drops first, whatever the order.
+      if (!existing || commands.some((other) => drops(other, colname))) continue
       const type = formatType(typeName)
       if (isTolerated && existing.type === type) continue
       const difference = existing.type === type ? '' : ` as ${existing.type}, here it is ${type}`
@@ -30,4 +33,10 @@ export const columnAddedTwice: LintRule = {
       }
     }
   },
+}
+
+function drops(command: Node, column: string): boolean {
+  if (!('AlterTableCmd' in command)) return false
+  const { subtype, name } = command.AlterTableCmd
+  return subtype === 'AT_DropColumn' && name === column
 }

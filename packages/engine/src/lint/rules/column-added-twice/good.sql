@@ -5,3 +5,4 @@ alter table orders add column total numeric(14, 2);
 alter table orders add column if not exists total numeric(14, 2);
 alter table orders drop column total;
 alter table orders add column total bigint;
+alter table orders drop column total, add column total numeric;

@@ -14,3 +14,5 @@ alter table events detach partition events_2024 concurrently; -- here
 reindex table concurrently orders; -- here
 vacuum orders; -- here
 commit;
+-- file: 004_reindex.sql
+reindex table events; -- here

@@ -1,5 +1,6 @@
 import { relationKey } from '../../history/names.ts'
 import { alterSteps } from '../../locks/alter-steps.ts'
+import { defaultPartition } from '../../locks/default-partition.ts'
 import { boundIsExcluded, type Bound } from '../../locks/known-checks.ts'
 import type { LintRule, Moment } from '../../rule.ts'
 
@@ -31,9 +32,7 @@ export const defaultPartitionScanned: LintRule = {
 function* judge(parent: string, bound: Bound, at: number, moment: Moment) {
   if (bound.is_default) return
   const table = moment.catalog.tables.get(parent)
-  const other = [...moment.catalog.tables.values()].find(
-    ({ partitionOf, partitionBound }) => partitionOf === parent && partitionBound === 'default',
-  )
+  const other = defaultPartition(parent, moment.catalog)
   const name = other ? `${other.schema}.${other.name}` : ''
   if (!other || moment.isNew(name) || boundIsExcluded(other, table?.partitionKey ?? null, bound)) return
   yield {

@@ -1,5 +1,6 @@
 import { relationKey } from '../../history/names.ts'
 import { existingSteps } from '../../locks/alter-steps.ts'
+import { defaultPartition } from '../../locks/default-partition.ts'
 import type { LintRule } from '../../rule.ts'
 
 export const detachNotConcurrent: LintRule = {
@@ -16,10 +17,7 @@ export const detachNotConcurrent: LintRule = {
       const partition = relationKey(def.PartitionCmd.name)
       if (moment.isNew(partition)) continue
       // PostgreSQL refuses the weak lock while there is a default partition.
-      const hasDefault = [...moment.catalog.tables.values()].some(
-        ({ partitionOf, partitionBound }) => partitionOf === step.table && partitionBound === 'default',
-      )
-      if (hasDefault) continue
+      if (defaultPartition(step.table, moment.catalog)) continue
       const isAlone = moment.file.statements.length === 1
       yield {
         at: step.start,

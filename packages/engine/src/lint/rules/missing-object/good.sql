@@ -6,3 +6,20 @@ create view open_orders as
 -- file: 002_sizes.sql
 create view sizes as
   select c.relname, c.relpages from pg_class c join pg_namespace n on n.oid = c.relnamespace;
+-- file: 003_drops.sql
+alter table orders drop constraint orders_customer_id_fkey;
+alter table orders add constraint there check (customer_id is not null) not valid, validate constraint there;
+alter table orders drop constraint if exists positive;
+alter table customers drop constraint customers_id_not_null;
+drop index if exists orders_customer;
+drop trigger if exists changed on orders;
+-- file: 004_extensions.sql
+create extension postgis;
+drop function st_area(bytea);
+select create_hypertable('orders', 'id');
+drop index orders_id_idx;
+drop trigger ts_insert_blocker on orders;
+-- file: 005_made.sql
+select audit.track('orders');
+drop trigger audit_orders on orders;
+drop policy own on other.orders;

@@ -1,6 +1,6 @@
-import type { Index } from '../../../catalog/model.ts'
 import { relationKey } from '../../history/names.ts'
 import { insertWord } from '../../locks/insert-word.ts'
+import { tellsRowsApart } from '../../locks/tells-rows-apart.ts'
 import type { LintRule } from '../../rule.ts'
 
 export const refreshNotConcurrent: LintRule = {
@@ -17,7 +17,7 @@ export const refreshNotConcurrent: LintRule = {
     const view = moment.catalog.views.get(name)
     // One that was never filled has no readers, and PostgreSQL cannot refresh it concurrently.
     if (concurrent || moment.isNew(name) || view?.withData === false) return
-    const hasKey = view !== undefined && [...view.indexes.values()].some(isKey)
+    const hasKey = view !== undefined && [...view.indexes.values()].some(tellsRowsApart)
     const fix = statement.text.replace(/^refresh\s+materialized\s+view\b/i, '$& concurrently')
     yield {
       object: name,
@@ -29,9 +29,4 @@ export const refreshNotConcurrent: LintRule = {
       ...(skipData || !hasKey ? {} : insertWord(statement, /^refresh\s+materialized\s+view\b/i, 'concurrently')),
     }
   },
-}
-
-/** An index by which CONCURRENTLY can tell the rows apart: over all of them, by columns alone. */
-function isKey({ unique, predicate, keys, valid }: Index): boolean {
-  return unique && valid && predicate === null && keys.every(({ column }) => column !== null)
 }
