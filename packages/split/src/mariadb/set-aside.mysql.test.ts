@@ -28,6 +28,7 @@ void test('setAside: views go on showing the rows of the tables that were rename
        select o.id, p.name from orders o join people p on p.id = o.id where o.id > 0 with local check option`,
     `create view accents as select orders.id, state from orders where state = 'é'`,
     'create view of_view as select * from joined',
+    'create view again as select j.id from joined j join orders o on o.id = j.id',
     'create view other as select * from orders_log',
   )
   await using elsewhere = await mariadbDatabase(`create view far as select count(*) as n from ${source.name}.orders`)
@@ -50,6 +51,7 @@ void test('setAside: views go on showing the rows of the tables that were rename
   ])
   assert.deepEqual(await client.rows('select * from accents'), [['2', 'é']])
   assert.deepEqual(await client.rows('select count(*) from of_view'), [['2']])
+  assert.deepEqual(await client.rows('select count(*) from again'), [['2']])
   assert.deepEqual(await client.rows('select * from other'), [['7']])
   assert.deepEqual(await client.rows(`select n from ${elsewhere.name}.far`), [['2']])
   assert.deepEqual(await kinds(), before)

@@ -21,22 +21,31 @@ export async function repointViews(session: Session, renamed: readonly RenamedTa
     `select table_schema, table_name, view_definition, collation_connection from information_schema.views
       order by table_schema, table_name`,
   )) as string[][]
+  const readers: { readonly view: TableName; readonly collation: string }[] = []
   const failing: TableName[] = []
   for (const [schema = '', name = '', definition = '', collation = ''] of views) {
     const view = { schema, name }
-    const isRead = renamed.some(({ from }) => definition.includes(quoteTable(from)))
-    const repoint = () => repointView(session, view, collation, renamed)
+    if (renamed.some(({ from }) => definition.includes(quoteTable(from)))) readers.push({ view, collation })
     // the server hides definitions from who may not see them
-    if (isRead ? !(await succeeds(repoint)) : definition === '' && (await isInvalid(session, view))) failing.push(view)
+    else if (definition === '' && (await isInvalid(session, view))) failing.push(view)
+  }
+  // One that reads another view as well can be made only behind it.
+  for (let left = readers, before = Infinity; left.length > 0;) {
+    if (left.length === before) {
+      failing.push(...left.map(({ view }) => view))
+      break
+    }
+    before = left.length
+    left = await leftOf(left, ({ view, collation }) => repointView(session, view, collation, renamed))
   }
   if (failing.length > 0) throw new ViewsFailError(failing.map(tableId))
 }
 
-async function succeeds(work: () => Promise<void>): Promise<boolean> {
-  return work().then(
-    () => true,
-    () => false,
-  )
+/** Those for which the work fails. */
+async function leftOf<T>(all: readonly T[], work: (one: T) => Promise<void>): Promise<T[]> {
+  const left: T[] = []
+  for (const one of all) await work(one).catch(() => left.push(one))
+  return left
 }
 
 async function isInvalid(session: Session, view: TableName): Promise<boolean> {
