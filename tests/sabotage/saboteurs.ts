@@ -137,7 +137,7 @@ export const saboteurs: readonly Saboteur[] = [
     rule: 'state-machine-trigger',
     showsInAttack: false,
     *targets({ facts, catalog }) {
-      for (const machine of facts.machines) {
+      for (const machine of facts.machines ?? []) {
         const guards = guardsOf(catalog.tables.get(machine), defaultPolicy.transitionFunction)
         yield {
           object: machine,

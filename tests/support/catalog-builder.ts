@@ -1,4 +1,5 @@
-import { makeContext, type Facts } from '../../packages/engine/src/verify/context.ts'
+import { makeContext } from '../../packages/engine/src/verify/context.ts'
+import { noFacts, type Facts } from '../../packages/engine/src/verify/facts.ts'
 import { defaultPolicy, type VerifyPolicy } from '../../packages/engine/src/verify/policy.ts'
 import type { Rule } from '../../packages/engine/src/verify/rule.ts'
 import { runRules } from '../../packages/engine/src/verify/run-rules.ts'
@@ -258,8 +259,10 @@ export function grant(grantee: string, privilege: string) {
 export function messagesOf(
   rule: Rule,
   catalog: Catalog,
-  facts: Facts = { machines: [] },
+  facts: Partial<Facts> = {},
   policy: VerifyPolicy = defaultPolicy,
 ): string[] {
-  return runRules([rule], makeContext(catalog, policy, facts)).findings.map((finding) => finding.message)
+  return runRules([rule], makeContext(catalog, policy, { ...noFacts, ...facts })).findings.map(
+    (finding) => finding.message,
+  )
 }

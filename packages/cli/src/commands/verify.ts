@@ -74,6 +74,7 @@ async function checkSchema({ db, target }: OpenTarget, context: Context): Promis
     attack:
       context.options.flag('attack') || role !== undefined ? (context.options.flag('quick') ? 'quick' : 'full') : false,
     onProgress: context.progress,
+    signal: context.signal,
     policy: { ...policy, ...(role === undefined ? {} : { attackRole: role }) },
   })
   return { ok: isVerified(data), target, data }

@@ -65,6 +65,8 @@ function printAttack(attack: NonNullable<VerifyReport['attack']>, page: Page): v
     page.line(`${page.paint('not tried', 'warn')} ${count(attack.untested.length, 'attempt')}, grouped by reason:`)
     for (const [reason, objects] of groupByReason(attack.untested)) page.line(`  ${reason}: ${objects.join(', ')}`)
   }
+  if (attack.alike > 0)
+    page.line(`${count(attack.alike, 'partition')} left out, with the guards of others that were attacked`)
   const through = page.paint(`${attack.through.length} through`, attack.through.length === 0 ? 'good' : 'bad')
   page.line(`${count(attack.attempts, 'attempt')} to reach another tenant's rows, ${through}`)
 }

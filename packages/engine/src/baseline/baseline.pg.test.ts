@@ -159,7 +159,8 @@ test('adoptDatabase: a database that is what the export says gets its mark, then
     await connection.script(`do $$ begin create role ${role}; exception when duplicate_object then null; end $$;`)
   await connection.script(baseline.source.map(({ text }) => `${text};\n`).join(''))
   await connection.script(
-    `insert into shop.mechanics (name) values ('Ana'); insert into shop.jobs (title) values ('Brakes')`,
+    `insert into shop.mechanics (name) values ('Ana'); insert into shop.jobs (title) values ('Brakes');
+    refresh materialized view shop.totals`,
   )
   await connection.release()
   const project = mkdtempSync(join(directory, 'adopt-'))

@@ -119,3 +119,21 @@ test('compareCatalogs: a schema equals itself', async () => {
     assert.deepEqual(compareCatalogs(await readCatalog(db), await readCatalog(db)), [])
   })
 })
+
+test('readCatalog: reads again when a view is dropped while it reads', async () => {
+  const catalog = await withDatabase('create table t (x int); create view v as select x from t', async (db) => {
+    const dropping = await db.dedicated()
+    await dropping.script('begin; drop table public.t cascade')
+    const reading = readCatalog(db)
+    for (let waiting = 0; waiting === 0;)
+      [{ waiting = 0 } = {}] = await dropping.query<{ waiting: number }>(
+        `select count(*)::int as waiting from pg_locks l join pg_database d on d.oid = l.database
+        where d.datname = current_database() and not l.granted`,
+      )
+    await dropping.script('commit')
+    await dropping.release()
+    return reading
+  })
+
+  assert.deepEqual([...catalog.tables.keys(), ...catalog.views.keys()], [])
+})

@@ -1,4 +1,4 @@
-import type { Database, Statement, Transaction } from '@imhotep/postgres'
+import { DatabaseError, type Database, type Statement, type Transaction } from '@imhotep/postgres'
 import { emptyCatalog, type Catalog } from './model.ts'
 import { numberColumns } from './live/column-numbers.ts'
 import { addConstraints, constraintsQuery, type ConstraintRow } from './live/constraints.ts'
@@ -32,11 +32,28 @@ import { addViews, viewsQuery, type ViewRow } from './live/views.ts'
  * temporary objects and what belongs to an extension are left out. Every name in an expression carries its schema.
  */
 export async function readCatalog(db: Database): Promise<Catalog> {
-  return db.transaction((tx) => readObjects(tx), {
-    isolation: 'repeatable read',
-    readOnly: true,
-    first: [settings('')],
-  })
+  for (let reading = 1; ; reading++) {
+    try {
+      return await db.transaction((tx) => readObjects(tx), {
+        isolation: 'repeatable read',
+        readOnly: true,
+        first: [settings('')],
+      })
+    } catch (error) {
+      if (reading === READINGS || !isDroppedMeanwhile(error)) throw error
+    }
+  }
+}
+
+const READINGS = 3
+
+/** Functions that print definitions look past the snapshot, and miss what was dropped since. */
+function isDroppedMeanwhile(error: unknown): boolean {
+  return (
+    error instanceof DatabaseError &&
+    error.sqlstate === 'XX000' &&
+    /could not open relation with OID|cache lookup failed/.test(error.message)
+  )
 }
 
 /** The same inside an open transaction, which sees what it has changed itself. */

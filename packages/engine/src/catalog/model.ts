@@ -201,6 +201,8 @@ export interface Constraint {
   readonly deferrable: boolean
   readonly initiallyDeferred: boolean
   validated: boolean
+  /** Tables (`schema.table`) on which the triggers behind a foreign key do not fire; absent where all of them do. */
+  readonly disabledOn?: readonly string[]
   comment: string | null
   readonly position?: SourcePosition
 }

@@ -6,9 +6,10 @@ import { diffComments } from './diff-comments.ts'
 import type { DiffStatement } from './diff-statement.ts'
 import { clearTheWay, dropLeftovers } from './drop-leftovers.ts'
 import { loosen } from './loosen.ts'
-import { make, unprintable } from './make.ts'
+import { alterRoles, make, unprintable } from './make.ts'
 import { putOutsideLast } from './put-outside-last.ts'
 import { markRemade } from './remade.ts'
+import { switchedOff } from './switched-off.ts'
 
 export interface DiffOptions {
   /**
@@ -38,7 +39,9 @@ export async function diffCatalogs(
   const cleared = [...loosen(changes, left, right, before), ...clearTheWay(changes, catalogs, before)]
   const made = [
     ...make(changes, catalogs, after, chosen),
+    ...alterRoles(changes, left, right),
     ...unprintable(changes, right),
+    ...switchedOff(changes, left, right),
     ...dropLeftovers(changes, catalogs, before),
     ...diffAccess(changes, left, right),
     ...diffComments(changes, left, right),

@@ -141,8 +141,6 @@ function alterObject(
       return changed.has('enabled') ? changeEnabled(right, object) : []
     case 'extensions':
       return changed.has('schema') || changed.has('version') ? alterExtension(right, object.object, key, changed) : []
-    case 'roles':
-      return changed.size > 0 ? alterRole(left, right, object.object, key) : []
     case 'event triggers': {
       const trigger = right.eventTriggers.get(key.slice('trigger '.length))
       return trigger && changed.has('enabled') ? [statement(object.object, enableEventTriggerStatement(trigger))] : []
@@ -241,6 +239,13 @@ function alterRole(left: Catalog, right: Catalog, object: string, key: string): 
       .filter((group) => !before.memberOf.includes(group))
       .map((group) => statement(object, `grant ${quoteIdentifier(group)} to ${name}`)),
   ]
+}
+
+/** Attributes and groups of the roles that both sides have, once every group is there. */
+export function alterRoles(changes: Changes, left: Catalog, right: Catalog): DiffStatement[] {
+  return [...right.roles.keys()].flatMap((name) =>
+    changes.properties(`role ${name}`).size > 0 ? alterRole(left, right, `role ${name}`, name) : [],
+  )
 }
 
 /** What the right side has and nobody can print. */

@@ -61,9 +61,10 @@ function cannotBeAltered(changes: Changes, object: string, kind: string): boolea
   }
 }
 
-/** A constraint that is only to be validated stays. */
+/** A constraint that is only to be validated, or whose triggers are switched off, stays. */
 function isConstraintRemade(changes: Changes, object: string): boolean {
-  const properties = new Set([...changes.properties(object)].filter((property) => property !== 'comment'))
+  const isKept = (property: string) => property === 'comment' || property === 'disabledOn'
+  const properties = new Set([...changes.properties(object)].filter((property) => !isKept(property)))
   if (properties.size === 0) return false
   const difference = changes.differences.find((own) => own.object === object && own.property === 'validated')
   const onlyValidated = [...properties].every((property) => property === 'validated' || property === 'definition')

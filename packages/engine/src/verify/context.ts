@@ -1,13 +1,8 @@
 import { qualifiedName, type Catalog, type Role, type Table } from '../catalog/model.ts'
+import { noFacts, type Facts } from './facts.ts'
 import { matchesName } from './match-name.ts'
 import type { Scope, TablePolicy, VerifyPolicy } from './policy.ts'
 import { parseTags } from './tags.ts'
-
-/** Facts that are rows, not definitions. */
-export interface Facts {
-  /** `schema.table` of every state machine that has transition rules. */
-  readonly machines: readonly string[]
-}
 
 /** What rules read: the catalog, what it is measured against, and answers that several rules need. */
 export interface VerifyContext {
@@ -26,9 +21,11 @@ export interface VerifyContext {
   readonly hasRowSecurity: boolean
   /** Application roles and every role that they are a member of. */
   readonly applicationRoles: ReadonlySet<string>
+  /** Roles with a login that are members of an application role: a server's own, that no file makes. */
+  readonly applicationLogins: readonly string[]
 }
 
-export function makeContext(catalog: Catalog, policy: VerifyPolicy, facts: Facts = { machines: [] }): VerifyContext {
+export function makeContext(catalog: Catalog, policy: VerifyPolicy, facts: Facts = noFacts): VerifyContext {
   const tables = [...catalog.tables.values()].filter((table) => !policy.ignoredSchemas.includes(table.schema))
   const tenantTables = tables.filter((table) => scopeOf(table, { catalog, policy }) !== 'global')
   return {
@@ -41,6 +38,7 @@ export function makeContext(catalog: Catalog, policy: VerifyPolicy, facts: Facts
     hasTags: tables.some((table) => parseTags(table.comment).has('class')),
     hasRowSecurity: tenantTables.length > 0 || tables.some((table) => table.rlsEnabled),
     applicationRoles: withMemberships(policy.applicationRoles, catalog.roles),
+    applicationLogins: loginsIn(policy.applicationRoles, withoutAdministrators(catalog.roles, facts)),
   }
 }
 
@@ -49,17 +47,26 @@ type Known = Pick<VerifyContext, 'catalog' | 'policy'>
 
 /** The scope that the comment states, else the policy; without both it follows from the columns. A partition has its parent's. */
 export function scopeOf(table: Table, context: Known): Scope {
-  const top = topOf(table, context.catalog)
-  const { policy } = context
+  const stated = statedScope(table, context)
+  if (stated) return stated
+  const column = topOf(table, context.catalog).columns.get(context.policy.tenantColumn)
+  if (!column) return 'global'
+  return column.notNull ? 'tenant' : 'shared'
+}
+
+/** The scope that the comment or the policy states, whatever the columns are; undefined where neither does. */
+export function statedScope(table: Table, { catalog, policy }: Known): Scope | undefined {
+  const top = topOf(table, catalog)
   if (nameOf(top) === policy.rootTable) return 'root'
   const tagged = parseTags(top.comment).get('scope')
   if (tagged === 'tenant' || tagged === 'shared' || tagged === 'root') return tagged
-  const column = top.columns.get(policy.tenantColumn)
   // A comment cannot take a table with the column out of the isolation; the policy, which is reviewed by itself, can.
-  const stated = tagged === undefined ? configured(top, 'scope', policy) : undefined
-  if (stated) return stated
-  if (!column) return 'global'
-  return column.notNull ? 'tenant' : 'shared'
+  return tagged === undefined ? configured(top, 'scope', policy) : undefined
+}
+
+/** The policy, which is reviewed by itself, takes the table out of the isolation. */
+export function isGlobalByPolicy(table: Table, { catalog, policy }: Known): boolean {
+  return configured(topOf(table, catalog), 'scope', policy) === 'global'
 }
 
 /** What the policy says about a table: for each property the first entry that states it counts. */
@@ -128,7 +135,29 @@ export function topOf(table: Table, catalog: Catalog): Table {
   return parent ? topOf(parent, catalog) : table
 }
 
-function withMemberships(names: readonly string[], roles: Map<string, Role>): Set<string> {
+function loginsIn(applicationRoles: readonly string[], roles: ReadonlyMap<string, Role>): string[] {
+  const isMember = (name: string) => {
+    const groups = withMemberships([name], roles)
+    return applicationRoles.some((own) => groups.has(own))
+  }
+  return [...roles.values()]
+    .filter(({ name, login }) => login && !applicationRoles.includes(name) && isMember(name))
+    .map(({ name }) => name)
+}
+
+/** Whoever may only hand a role on does not log in as the application. */
+function withoutAdministrators(roles: ReadonlyMap<string, Role>, facts: Facts): ReadonlyMap<string, Role> {
+  const administered = new Map(facts.roles.map(({ name, administers }) => [name, administers]))
+  return new Map(
+    [...roles].map(([name, role]) => {
+      const memberOf = role.memberOf.filter((group) => !administered.get(name)?.includes(group))
+      return [name, { ...role, memberOf }]
+    }),
+  )
+}
+
+/** Some roles and every role that they are a member of. */
+export function withMemberships(names: readonly string[], roles: ReadonlyMap<string, Role>): Set<string> {
   const found = new Set<string>()
   const open = [...names]
   for (let name = open.pop(); name !== undefined; name = open.pop()) {

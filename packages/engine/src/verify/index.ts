@@ -9,7 +9,8 @@ export {
 export { AttackNotPossibleError } from './attack/errors.ts'
 export { catalogRules, verifyRules } from './rules/index.ts'
 export { runRules } from './run-rules.ts'
-export { makeContext, type Facts, type VerifyContext } from './context.ts'
+export { makeContext, type VerifyContext } from './context.ts'
+export { noFacts, type Facts } from './facts.ts'
 export {
   defaultPolicy,
   type AllowedPolicy,

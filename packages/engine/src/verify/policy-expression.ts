@@ -1,25 +1,27 @@
 import type { Policy } from '../catalog/model.ts'
-import { sameExpression } from '../catalog/same-text.ts'
 import { parseRaw } from '../parse/parser.ts'
 import { path } from '../parse/references.ts'
 import { walkTree } from '../parse/walk.ts'
 import { quoteName } from './attack/quote.ts'
+import { constantValue } from './constant-expression.ts'
 import type { VerifyContext } from './context.ts'
-import { plainExpression } from './expression.ts'
+import { isExactly } from './exact-expression.ts'
 import type { VerifyPolicy } from './policy.ts'
 
 /** Whether a policy's expression is the one that isolates tenants, as people write it or as PostgreSQL prints it. */
 export function isCanonical(text: string, column: string, policy: VerifyPolicy): boolean {
   const { contextFunction, contextExpression } = policy
-  if (contextExpression !== null) return sameExpression(text, `${quoteName(column)} = (select ${contextExpression})`)
+  const name = quoteName(column)
+  if (contextExpression !== null) return isExactly(text, `${name} = (select ${contextExpression})`)
   // The second form is for distributed tables, where sub-selects in policies are refused.
-  const accepted = [`${column}=select${contextFunction}`, `${column}=${contextFunction}`]
-  return accepted.includes(plainExpression(text))
+  return [`${name} = (select ${contextFunction}())`, `${name} = ${contextFunction}()`].some((own) =>
+    isExactly(text, own),
+  )
 }
 
 /** Whether it holds for rows without a tenant, and for no other. */
 export function isUnowned(text: string, column: string): boolean {
-  return plainExpression(text) === `${column}isnull`
+  return isExactly(text, `${quoteName(column)} is null`)
 }
 
 /** What makes a policy's expression wider or slower than a comparison with the tenant of the request. */
@@ -39,10 +41,13 @@ export function policyFlaws(text: string, context: VerifyContext): string[] {
   return [...flaws]
 }
 
-/** True for a constant that lets every row pass: `true`, `1 = 1`. */
+/** True for what lets every row pass, without a look at any: `true`, `1 < 2`, `not false`. */
 export function isAlwaysTrue(text: string): boolean {
-  const [left = '', right] = plainExpression(text).split('=')
-  return right === undefined ? left === 'true' : left === right && /^(true|'[^']*'|\d+)$/.test(left)
+  const parsed = parseRaw(`select ${text}`)
+  const [select] = Array.isArray(parsed) ? parsed : []
+  const { targetList } = (select?.node as { SelectStmt?: { targetList?: unknown[] } } | undefined)?.SelectStmt ?? {}
+  const [target] = (targetList ?? []) as { ResTarget?: { val?: unknown } }[]
+  return constantValue(target?.ResTarget?.val) === true
 }
 
 /**

@@ -16,6 +16,8 @@ export interface VerifyOptions {
   /** True is the full attack. Default: none. */
   readonly attack?: boolean | 'full' | 'quick' | Pick<AttackOptions, 'mode' | 'roles' | 'functions'>
   readonly onProgress?: AttackOptions['onProgress']
+  /** Stops the attack; see `AttackOptions.signal`. */
+  readonly signal?: AttackOptions['signal']
 }
 
 export interface VerifyReport {
@@ -33,14 +35,14 @@ export interface VerifyReport {
  * @throws AttackNotPossibleError when an attack is asked for and cannot be made
  */
 export async function verifyDatabase(db: Database, options: VerifyOptions = {}): Promise<VerifyReport> {
-  const { policy = defaultPolicy, rules = verifyRules, attack = false, onProgress } = options
+  const { policy = defaultPolicy, rules = verifyRules, attack = false, onProgress, signal } = options
   const started = performance.now()
   const catalog = await readCatalog(db)
   const context = makeContext(catalog, policy, await readFacts(db, catalog, policy))
   const { checks, findings } = runRules(rules, context)
   const how = typeof attack === 'object' ? attack : ({ mode: attack === 'quick' ? attack : 'full' } as const)
   const report = attack
-    ? await attackDatabase(db, catalog, { policy, ...how, ...(onProgress ? { onProgress } : {}) })
+    ? await attackDatabase(db, catalog, { policy, signal, ...how, ...(onProgress ? { onProgress } : {}) })
     : null
   return {
     checks,

@@ -7,12 +7,27 @@ import { IN_USER_SCHEMA } from './fragments.ts'
  * foreign key to a partitioned table adds for each partition are left out: they say nothing new.
  */
 export const constraintsQuery = `
+  with recursive switched_off as (
+    select k.oid, k.conrelid, k.conparentid, t.tgrelid
+    from pg_catalog.pg_trigger t join pg_catalog.pg_constraint k on k.oid = t.tgconstraint
+    where t.tgenabled in ('D', 'R') and t.tgisinternal and k.contype = 'f'
+    union
+    select parent.oid, parent.conrelid, parent.conparentid, s.tgrelid
+    from switched_off s
+      join pg_catalog.pg_constraint parent on parent.oid = s.conparentid and parent.conrelid = s.conrelid
+  )
   select n.nspname::text as schema, c.relname::text as table_name, k.conname::text as name, k.contype::text as kind,
     pg_catalog.pg_get_constraintdef(k.oid) as definition,
     k.conkey as columns, k.confkey as referenced_columns, fn.nspname || '.' || f.relname as "references",
     k.confdeltype::text as on_delete, k.confupdtype::text as on_update,
     k.condeferrable as deferrable, k.condeferred as initially_deferred, k.convalidated as validated,
-    e.description as comment
+    e.description as comment, (
+      select pg_catalog.array_agg(distinct dn.nspname || '.' || d.relname)
+      from switched_off s
+        join pg_catalog.pg_class d on d.oid = s.tgrelid
+        join pg_catalog.pg_namespace dn on dn.oid = d.relnamespace
+      where s.oid = k.oid
+    ) as disabled_on
   from pg_catalog.pg_constraint k
     join pg_catalog.pg_class c on c.oid = k.conrelid
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -40,6 +55,7 @@ export interface ConstraintRow {
   initially_deferred: boolean
   validated: boolean
   comment: string | null
+  disabled_on: string[] | null
 }
 
 const KINDS = { p: 'primary key', u: 'unique', f: 'foreign key', c: 'check', x: 'exclude' } as const
@@ -69,6 +85,7 @@ export function addConstraints(catalog: Catalog, rows: ConstraintRow[], numbers:
       initiallyDeferred: row.initially_deferred,
       validated: row.validated,
       comment: row.comment,
+      ...(row.disabled_on ? { disabledOn: row.disabled_on } : {}),
     }
     catalog.tables.get(table)?.constraints.set(row.name, constraint)
   }

@@ -1,13 +1,19 @@
 import type { Database } from '@imhotep/postgres'
-import type { Catalog } from '../../catalog/model.ts'
+import type { Catalog, Table } from '../../catalog/model.ts'
 import { withSameSnapshot } from '../../catalog/same-snapshot.ts'
-import { makeContext, nameOf, type VerifyContext } from '../context.ts'
+import { makeContext, type VerifyContext } from '../context.ts'
 import { defaultPolicy, type VerifyPolicy } from '../policy.ts'
+import { alikePartitions } from './alike-partitions.ts'
+import { gapsOfRole, makeRole, readMemberships } from './attack-role.ts'
+import { withCancel } from './cancel.ts'
 import { AttackNotPossibleError } from './errors.ts'
+import { keepSequences } from './keep-sequences.ts'
+import { markRows, readTexts } from './marks.ts'
 import { attemptsOnTables, attemptsOnViews, makePlots, otherAttempts } from './plan-attempts.ts'
+import { refuseUnlessBelieved, refuseUnlessLocksFit, refuseUnlessPossible } from './possible.ts'
 import { chooseTenants, fillPartitions, fillTables } from './prepare-rows.ts'
 import { quoteName, quoteQualified } from './quote.ts'
-import { AttemptRunner, installRunner, watchTables, type Judged, type Querier } from './runner.ts'
+import { attemptAll, AttemptRunner, installRunner, watchTables, type Judged, type Querier } from './runner.ts'
 import type { Scene } from './scene.ts'
 import { completeTargets, completeViews, readTargets, readTargetsAgain, type Target } from './targets.ts'
 
@@ -22,6 +28,8 @@ export interface AttackOptions {
   /** Attack these objects only (`schema.name`), with the tables that they need. */
   readonly only?: readonly string[]
   readonly onProgress?: (text: string) => void
+  /** An abort cancels the statement under way, takes everything back and rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined
 }
 
 export interface AttackReport {
@@ -30,6 +38,8 @@ export interface AttackReport {
   readonly through: AttackSuccess[]
   /** What could not be tried, and why. Never part of what was refused. */
   readonly untested: { readonly object: string; readonly attempt: string; readonly reason: string }[]
+  /** Partitions that were left out: in large families those that have the guards of the first, the last and the default one. */
+  readonly alike: number
   readonly ms: number
 }
 
@@ -39,9 +49,6 @@ export interface AttackSuccess {
   /** Counts, ids and SQLSTATEs, never values. */
   readonly evidence: string
 }
-
-/** Thrown to take the disposable transaction back. */
-class Undo extends Error {}
 
 /**
  * Tries to break the isolation of tenants and the append-only tables, as the application role and as each owner, in one
@@ -54,23 +61,17 @@ export async function attackDatabase(
   catalog: Catalog,
   options: AttackOptions = {},
 ): Promise<AttackReport> {
-  let report: AttackReport | undefined
-  try {
-    await db.transaction(
-      async (tx) => {
-        report = await (mayShare(options)
-          ? withSameSnapshot(db, tx, (second) => attackInside(tx, catalog, options, second))
-          : attackInside(tx, catalog, options))
-        throw new Undo()
-      },
+  return keepSequences(db, () =>
+    // A connection of its own, closed at the end: locks and settings of the session go with it.
+    withCancel(db, options.signal, async (connection, cancellable) => {
       // One snapshot: rows that others write meanwhile are not taken for traces of the attack.
-      { isolation: 'repeatable read', retries: 0 },
-    )
-  } catch (error) {
-    if (!(error instanceof Undo)) throw error
-  }
-  if (!report) throw new Error('the attack ended without a report')
-  return report
+      await connection.script('begin isolation level repeatable read')
+      const first = cancellable(connection)
+      return mayShare(options)
+        ? await withSameSnapshot(db, connection, (second) => attackOnce(first, catalog, options, cancellable(second)))
+        : await attackOnce(first, catalog, options)
+    }),
+  )
 }
 
 /**
@@ -81,19 +82,30 @@ function mayShare({ policy = defaultPolicy, mode, functions, roles, only }: Atta
   return mode === 'quick' && functions === false && only === undefined && (roles ?? policy.attackRole) !== null
 }
 
-/**
- * The attack inside an open transaction, which is left as it was found. `second` is another connection with the same
- * snapshot: it attacks the tables in which nothing has to be made up first.
- */
-export async function attackInside(
+/** The attack inside an open transaction, which is left as it was found. */
+export async function attackInside(db: Querier, catalog: Catalog, options: AttackOptions = {}): Promise<AttackReport> {
+  return keepSequences(db, async () => {
+    await db.query('savepoint imhotep_attack')
+    try {
+      return await attackOnce(db, catalog, options)
+    } finally {
+      await db.query('rollback to savepoint imhotep_attack')
+    }
+  })
+}
+
+/** `second` is another connection with the same snapshot: it attacks the tables in which nothing has to be made up first. */
+async function attackOnce(
   db: Querier,
   catalog: Catalog,
-  options: AttackOptions = {},
+  options: AttackOptions,
   second?: Querier,
 ): Promise<AttackReport> {
   const { policy = defaultPolicy, onProgress = () => {} } = options
   const started = performance.now()
-  const context = makeContext(catalog, policy)
+  const whole = makeContext(catalog, policy)
+  const alike = alikePartitions(whole)
+  const context = { ...whole, tenantTables: whole.tenantTables.filter((table) => !alike.has(table)) }
   await refuseUnlessPossible(db, context, options.roles ?? (policy.attackRole === null ? [] : [policy.attackRole]))
   if (context.tenantTables.length === 0) {
     throw new AttackNotPossibleError(
@@ -101,13 +113,9 @@ export async function attackInside(
       `give tables a column ${policy.tenantColumn}, or name yours in the policy of imhotep.config (tenantColumn, tables)`,
     )
   }
-  await db.query('savepoint imhotep_attack')
-  try {
-    const judged = await attack(db, context, options, onProgress, second)
-    return toReport(judged, performance.now() - started)
-  } finally {
-    await db.query('rollback to savepoint imhotep_attack')
-  }
+  await refuseUnlessLocksFit(db)
+  const judged = await attack(db, context, options, onProgress, [...alike], second)
+  return toReport(judged, alike.size, performance.now() - started)
 }
 
 async function attack(
@@ -115,11 +123,15 @@ async function attack(
   context: VerifyContext,
   options: AttackOptions,
   onProgress: (text: string) => void,
+  alike: readonly Table[],
   second?: Querier,
 ): Promise<Judged[]> {
   const { policy } = context
   await prepareConnection(db, policy)
+  const isMade = options.roles === undefined && policy.attackRole === null
   const roles = options.roles ?? [policy.attackRole ?? (await makeRole(db, context))]
+  const owners = context.tenantTables.flatMap(({ owner }) => owner ?? [])
+  const memberships = await readMemberships(db, [...new Set([...roles, ...owners])])
 
   onProgress('looking for rows to attack')
   await db.query(`set local session_replication_role = 'replica'`)
@@ -133,9 +145,11 @@ async function attack(
   }
   await refuseUnlessBelieved(db, context, attacker)
   const plots = makePlots([attacker, victim], roles, options.mode === 'quick')
-  const sceneOf = (found: readonly Target[]): Scene => ({
+  const sceneOf = (found: readonly Target[], texts: Scene['texts'] = new Map()): Scene => ({
     context,
     targets: new Map(found.map((target) => [target.name, target])),
+    memberships,
+    texts,
   })
   const runner = new AttemptRunner(policy.contextSetting, onProgress)
 
@@ -156,17 +170,14 @@ async function attack(
     const filled = await fill(db, context, targets, tenants)
     targets = await readTargetsAgain(db, context, tenants, targets, filled)
   }
+  // The second connection would wait for the rows that are marked, and see no mark.
+  if (!second) targets = await markRows(db, context, targets, tenants)
   await db.query(`set local session_replication_role = 'origin'`)
-  await watchTables(
-    db,
-    targets.map(({ oid, sqlName, tenantColumn }) => ({ oid, name: sqlName, tenantColumn })),
-  )
+  const unseen = alike.map((table) => ({ name: quoteQualified(table), tenantColumn: quoteName(policy.tenantColumn) }))
+  await watchTables(db, [...targets.map(({ sqlName, tenantColumn }) => ({ name: sqlName, tenantColumn })), ...unseen])
 
-  // COPY is tried into nowhere; the right to name a file goes when the transaction is rolled back.
-  if (options.mode !== 'quick') {
-    for (const role of roles) await db.query(`grant pg_write_server_files to ${quoteName(role)}`)
-  }
-  const scene = sceneOf(targets)
+  const texts = options.functions === false ? undefined : await readTexts(db, sceneOf(targets), [attacker, victim])
+  const scene = sceneOf(targets, texts)
   const taken = new Set(shared.map(({ name }) => name))
   const own = targets.filter(({ name }) => !taken.has(name))
   const ownViews = [...context.catalog.views.values()].filter((view) => !sharedViews.includes(view))
@@ -176,6 +187,7 @@ async function attack(
       ...attemptsOnTables(own, plots, scene, options),
       ...attemptsOnViews(ownViews, plots, scene, options),
       ...otherAttempts(scene, plots, await analysedTables(db, scene), options),
+      ...(isMade ? gapsOfRole(roles[0] ?? '', context) : []),
     ]),
   )
   await runner.run(db, onSharedViews) // views are only read: whoever is free takes the next ones
@@ -186,63 +198,11 @@ async function attack(
 async function prepareConnection(db: Querier, policy: VerifyPolicy): Promise<void> {
   await db.query(
     `select set_config('lc_messages', 'C', true), set_config('lock_timeout', '2s', true), set_config('jit', 'off', true),
-       set_config('max_parallel_workers_per_gather', '0', true)`,
+       set_config('max_parallel_workers_per_gather', '0', true), set_config('statement_timeout', '0', true)`,
   )
   await installRunner(db, policy.attackContext)
-}
-
-/** The application that a schema without roles will have: it may read and write every table, and owns none. */
-async function makeRole(db: Querier, { catalog, tables }: VerifyContext): Promise<string> {
-  const role = 'imhotep_attack_application'
-  await db.query(`create role ${role}`)
-  const views = [...catalog.views.values()].filter((view) => !view.materialized)
-  const relations = [...tables.filter((table) => table.partitionOf === null), ...views]
-  for (const schema of new Set(relations.map((relation) => relation.schema))) {
-    await db.query(`grant usage on schema ${quoteName(schema)} to ${role}`)
-    await db.query(`grant usage on all sequences in schema ${quoteName(schema)} to ${role}`)
-  }
-  if (relations.length > 0) {
-    const names = relations.map(quoteQualified).join(', ')
-    await db.query(`grant select, insert, update, delete on ${names} to ${role}`)
-  }
-  return role
-}
-
-async function refuseUnlessPossible(db: Querier, { catalog }: VerifyContext, roles: readonly string[]): Promise<void> {
-  const [me] = await db.query<{ name: string; superuser: boolean }>(
-    'select rolname as name, rolsuper as superuser from pg_roles where rolname = session_user',
-  )
-  if (!me?.superuser) {
-    throw new AttackNotPossibleError(
-      `role "${me?.name}" is no superuser`,
-      'pass the URL of a superuser: --url postgresql://postgres@host/database',
-    )
-  }
-  for (const role of roles) {
-    if (catalog.roles.has(role)) continue
-    throw new AttackNotPossibleError(
-      `there is no role "${role}"`,
-      'run imhotep migrate first, or name the role that applications log in as: --role',
-    )
-  }
-}
-
-/** Where a request has to be signed nobody can pose as a tenant, the attack neither. */
-async function refuseUnlessBelieved(db: Querier, { policy, catalog }: VerifyContext, tenant: string): Promise<void> {
-  const { contextFunction, contextSetting } = policy
-  if (![...catalog.functions.values()].some((routine) => nameOf(routine) === contextFunction)) return
-  await db.query('savepoint imhotep_attack_context')
-  try {
-    await db.query('select set_config($1, $2, true)', [contextSetting, tenant])
-    await db.query(`select ${contextFunction}()`)
-  } catch (error) {
-    throw new AttackNotPossibleError(
-      `${contextFunction} does not believe ${contextSetting}: ${error instanceof Error ? error.message : String(error)}`,
-      'attack a copy of the database on which unsigned contexts are accepted: select core.accept_unsigned_context()',
-    )
-  } finally {
-    await db.query('rollback to savepoint imhotep_attack_context')
-  }
+  // The server notices that a client was killed; not every platform can.
+  await attemptAll(db, [`set local client_connection_check_interval = '1s'`])
 }
 
 /** Tables that the statistics views could say something about. */
@@ -255,7 +215,7 @@ async function analysedTables(db: Querier, scene: Scene): Promise<string[]> {
   return rows.map((row) => row.name).filter((name) => scene.targets.has(name))
 }
 
-function toReport(judged: readonly Judged[], ms: number): AttackReport {
+function toReport(judged: readonly Judged[], alike: number, ms: number): AttackReport {
   const through: AttackSuccess[] = []
   const untested: AttackReport['untested'] = []
   let attempts = 0
@@ -265,5 +225,5 @@ function toReport(judged: readonly Judged[], ms: number): AttackReport {
     if (verdict.kind === 'through') through.push({ ...about, evidence: verdict.evidence })
     if (verdict.kind === 'untested') untested.push({ ...about, reason: verdict.reason })
   }
-  return { attempts, through, untested, ms: Math.round(ms) }
+  return { attempts, through, untested, alike, ms: Math.round(ms) }
 }

@@ -24,21 +24,27 @@ export interface Step {
   readonly row?: string
   /** Name of a prepared statement to drop afterwards. */
   readonly prepared?: string
+  /** Runs only when the two steps before it ended differently. Else its state is ''. */
+  readonly afterDifference?: boolean
+  /** Runs only when that many steps before it ended in one and the same error, other than 42501. Else its state is ''. */
+  readonly afterErrors?: number
+  /** A role that attacks is a member of this one for the step. */
+  readonly memberOf?: string
   /** For calls of functions: what is looked for in the answer and in the tables. */
   readonly call?: Call
 }
 
 export interface Call {
-  /** Identifiers whose appearance in the answer is a leak. */
+  /** Identifiers and marks whose appearance in the answer is a leak. */
   readonly canaries: readonly string[]
-  /** Identifiers that were passed in; they are masked before answers are compared. */
+  /** What the calls of the attempt pass in; it is masked before answers are compared. */
   readonly passed: readonly string[]
   /** The tenant whose rows must not change. */
   readonly victim: string
 }
 
 export interface Outcome {
-  /** SQLSTATE; `00000` when the statement went through. */
+  /** SQLSTATE; `00000` when the statement went through, empty when it did not run. */
   readonly state: string
   /** Rows returned or changed. */
   readonly rows: number

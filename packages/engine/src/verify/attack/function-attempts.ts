@@ -1,235 +1,180 @@
-import { randomUUID } from 'node:crypto'
 import type { Routine } from '../../catalog/model.ts'
 import { nameOf } from '../context.ts'
-import { refused, through, untested, type Attempt, type Outcome, type Step, type Verdict } from './attempt.ts'
-import { listedValue } from './listed-value.ts'
-import { quoteLiteral, quoteQualified } from './quote.ts'
-import { canariesOf, isUuid, type Plot, type Scene } from './scene.ts'
+import type { Attempt, Step } from './attempt.ts'
+import { columnKey, columnsAsked, isKey, namedBy, unknownFor, valueOf } from './call-values.ts'
+import { judgeCall } from './judge-call.ts'
+import { quoteQualified } from './quote.ts'
+import { argumentsOf, type Argument } from './routine-arguments.ts'
+import { canariesOf, type Plot, type Scene } from './scene.ts'
 
-interface Argument {
-  readonly name: string
-  readonly type: string
-  readonly variadic: boolean
+/** Index of an argument -> what is passed there; others get a plausible value. */
+type Given = ReadonlyMap<number, string>
+
+interface IdArgument {
+  readonly index: number
+  /** Of a row of that tenant; an unknown id where there is none. */
+  readonly idOf: (tenant: string) => string
+  /** See `Named`. */
+  readonly ambiguous: boolean
 }
 
 /**
- * Calls one function with ids of the other tenant. The answer may hold none of its other ids, must be the one that an
- * unknown id gets, and no row of the other tenant may have changed.
+ * Calls one function with ids and texts of the other tenant. The answer may hold nothing of its rows, must be the one that an
+ * unknown id gets, and no row of the other tenant may have changed. Where all calls fail alike the other tenant's own call
+ * tells whether the function came to its work at all.
  */
 export function* functionAttempts(routine: Routine, plot: Plot, scene: Scene): Generator<Attempt> {
   const { policy } = scene.context
-  const object = `${nameOf(routine)}(${routine.argumentTypes.join(', ')})`
   if (/^(trigger|event_trigger|internal)$/.test(routine.returns) || routine.kind === 'aggregate') return
   if (nameOf(routine) === policy.beginFunction || policy.crossTenantFunctions[nameOf(routine)]) return
   const args = argumentsOf(routine)
   if (args.some((arg) => /^any|internal|^regclass$|^trigger/.test(arg.type))) return
 
-  const attempt = (title: string, steps: Step[], judge: Attempt['judge']): Attempt => {
-    return { object, attempt: `${plot.role}: ${title}`, steps, judge }
-  }
-  if (!mayCall(routine, plot.role, scene)) {
-    if (plot.quick) return
-    yield attempt(
-      'call without the right to',
-      [
-        call(
-          values(() => null),
-          plot.attacker,
-          [],
-        ),
-      ],
-      judgeCall,
-    )
-    return
-  }
-  const ids = args.map((arg) => (isIdType(arg.type) ? idsFor(arg.name, routine, scene) : null))
-  const positions = ids.flatMap((found, index) => (found ? [index] : []))
-  if (positions.length === 0) {
-    yield attempt(
-      'call',
-      [
-        call(
-          values(() => null),
-          plot.attacker,
-          [],
-        ),
-      ],
-      judgeCall,
-    )
-    yield attempt(
-      'call without a tenant',
-      [
-        call(
-          values(() => null),
-          null,
-          [],
-        ),
-      ],
-      judgeCall,
-    )
-    return
-  }
-  for (const chosen of choices(positions, plot.quick)) {
-    const theirs = (index: number) =>
-      (chosen.includes(index) ? ids[index]?.(plot.victim) : ids[index]?.(plot.attacker)) ?? randomUUID()
-    const passed = positions.map((index) => [index, theirs(index)] as const)
-    const unknown = () => passed.map(([index, id]) => [index, chosen.includes(index) ? randomUUID() : id] as const)
-    const title = `call with another tenant's ${chosen.map((index) => args[index]?.name || `argument ${index + 1}`).join(', ')}`
-    yield attempt(
-      title,
-      [passed, unknown(), unknown()].map((given) => callWith(given)),
-      judgeCall,
-    )
+  const trial = new CallTrial(routine, args, plot, scene)
+  if (mayCall(routine, plot.role, scene)) {
+    yield* trial.withIds()
+    yield* trial.withTexts()
+    yield* trial.withNothing()
+  } else if (!plot.quick) yield trial.withoutRight()
+}
+
+function mayCall(routine: Routine, role: string, { memberships }: Scene): boolean {
+  const roles = memberships.get(role) ?? new Set([role])
+  if (roles.has(routine.owner ?? '')) return true
+  return routine.grants.some(({ grantee }) => grantee === 'public' || roles.has(grantee))
+}
+
+class CallTrial {
+  readonly #routine: Routine
+  readonly #args: readonly Argument[]
+  readonly #plot: Plot
+  readonly #scene: Scene
+  /** Arguments that hold an id. */
+  readonly #ids: readonly IdArgument[]
+  /** Arguments that hold a text of the victim; `isKey` where that text names one row. */
+  readonly #texts: readonly { readonly index: number; readonly text: string; readonly isKey: boolean }[]
+
+  constructor(routine: Routine, args: readonly Argument[], plot: Plot, scene: Scene) {
+    this.#routine = routine
+    this.#args = args
+    this.#plot = plot
+    this.#scene = scene
+    this.#ids = args.flatMap((arg, index) => {
+      const named = namedBy(arg, routine, scene)
+      if (!named) return []
+      return [{ index, idOf: (tenant) => named.idOf(tenant) ?? unknownFor(arg, scene), ambiguous: named.ambiguous }]
+    })
+    const ids = new Set(this.#ids.map(({ index }) => index))
+    this.#texts = args.flatMap((arg, index) => {
+      if (ids.has(index)) return []
+      for (const { target, column } of columnsAsked(arg, routine, scene)) {
+        const text = scene.texts.get(columnKey(target, column))
+        if (text !== undefined)
+          return [{ index, text, isKey: isKey(target.table, column, scene.context.policy.tenantColumn) }]
+      }
+      return []
+    })
   }
 
-  function callWith(given: readonly (readonly [number, string])[]): Step {
-    const byIndex = new Map(given)
-    return call(
-      values((index) => byIndex.get(index) ?? null),
-      plot.attacker,
-      [...byIndex.values()],
-    )
+  *withIds(): Generator<Attempt> {
+    const { attacker, victim } = this.#plot
+    const texts = this.#texts.map(({ index, text }) => [index, text] as const)
+    for (const chosen of this.#choices()) {
+      const isChosen = ({ index }: { index: number }) => chosen.includes(index)
+      const fill = (idOf: (id: IdArgument) => string): Given =>
+        new Map([...texts, ...this.#ids.map((id) => [id.index, idOf(id)] as const)])
+      const theirs = fill((id) => id.idOf(isChosen(id) ? victim : attacker))
+      const unknown = () =>
+        new Map(
+          [...theirs].map(([index, value]) => [index, chosen.includes(index) ? this.#unknown(index) : value] as const),
+        )
+      const comparable = !this.#ids.some((id) => isChosen(id) && id.ambiguous)
+      const own = fill((id) => id.idOf(victim))
+      yield this.#compare(chosen, [theirs, unknown(), unknown()], own, comparable)
+    }
   }
 
-  function call(list: string, tenant: string | null, passed: string[]): Step {
-    const invoked = `${quoteQualified(routine)}(${list})`
-    const canaries = canariesOf(scene, plot.victim).filter((id) => !passed.includes(id))
+  /** A text finds a row as an id does; what else a text may be is not known, so only a key is compared. */
+  *withTexts(): Generator<Attempt> {
+    if (this.#ids.length > 0 || this.#texts.length === 0) return
+    const chosen = this.#texts.map(({ index }) => index)
+    const theirs = new Map(this.#texts.map(({ index, text }) => [index, text] as const))
+    const unknown = () => new Map(chosen.map((index) => [index, this.#unknown(index)] as const))
+    const comparable = this.#texts.every((text) => text.isKey)
+    yield this.#compare(chosen, [theirs, unknown(), unknown()], theirs, comparable)
+  }
+
+  *withNothing(): Generator<Attempt> {
+    if (this.#ids.length > 0) return
+    const nothing: Given = new Map()
+    const judge = judgeCall({ comparable: false, recognisable: this.#isRecognisable() })
+    const call = this.#step(nothing, [])
+    if (this.#texts.length === 0) yield this.#attempt('call', [call], judge)
+    const nobody = { ...call, tenant: null }
+    yield this.#attempt('call without a tenant', [nobody, { ...call, afterErrors: 1 }], judge)
+  }
+
+  withoutRight(): Attempt {
+    const step = this.#step(new Map(), [])
+    return this.#attempt('call without the right to', [step], judgeCall({ comparable: false, recognisable: true }))
+  }
+
+  #compare(chosen: readonly number[], calls: readonly Given[], own: Given, comparable: boolean): Attempt {
+    const names = chosen.map((index) => this.#args[index]?.name || `argument ${index + 1}`).join(', ')
+    const passed = [...new Set(calls.flatMap((given) => [...given.values()]))]
+    // a row that is told from an unknown one counts only where two unknown ones get the same answer
+    const steps = (comparable ? calls : calls.slice(0, 1)).map((given, index) => {
+      return { ...this.#step(given, passed), ...(index === 2 && { afterDifference: true }) }
+    })
+    const control = { ...this.#step(own, passed), tenant: this.#plot.victim, afterErrors: steps.length }
+    const recognisable = comparable || this.#isRecognisable()
+    const judge = judgeCall({ comparable, recognisable })
+    return this.#attempt(`call with another tenant's ${names}`, [...steps, control], judge)
+  }
+
+  /** All ids of the other tenant at once, then each alone among our own. */
+  #choices(): number[][] {
+    const positions = this.#ids.map(({ index }) => index)
+    if (positions.length === 0) return []
+    if (this.#plot.quick || positions.length === 1) return [positions]
+    return [positions, ...positions.map((position) => [position])]
+  }
+
+  #unknown(index: number): string {
+    return unknownFor(this.#args[index] as Argument, this.#scene)
+  }
+
+  /** Whether a row of the victim would be recognised in what the function returns. */
+  #isRecognisable(): boolean {
+    const { returns } = this.#routine
+    if (returns === 'void') return true
+    const type = returns.replace(/^setof /i, '')
+    const target = [...this.#scene.targets.values()].find(({ name, table }) => type === name || type === table.name)
+    const theirs = target?.rows.get(this.#plot.victim)
+    if (theirs)
+      return canariesOf(this.#scene, this.#plot.victim).some((canary) => [theirs.id, theirs.mark].includes(canary))
+    if (/^setof (smallint|integer|bigint|numeric)/i.test(returns)) return false
+    return canariesOf(this.#scene, this.#plot.victim).length > 0
+  }
+
+  #step(given: Given, passed: readonly string[]): Step {
+    const list = this.#args
+      .map((arg, index) => valueOf(arg, given.get(index) ?? null, this.#routine, this.#scene))
+      .join(', ')
+    const invoked = `${quoteQualified(this.#routine)}(${list})`
     const sql =
-      routine.kind === 'procedure'
+      this.#routine.kind === 'procedure'
         ? `call ${invoked}`
-        : routine.returns === 'void'
+        : this.#routine.returns === 'void'
           ? `select null from ${invoked}`
           : `select jsonb_agg(to_jsonb(answer))::text from (select * from ${invoked} limit 1000) answer`
-    return { role: plot.role, tenant, sql, call: { canaries, passed, victim: plot.victim } }
+    const { role, attacker, victim } = this.#plot
+    const canaries = canariesOf(this.#scene, victim).filter((id) => !passed.includes(id))
+    return { role, tenant: attacker, sql, call: { canaries, passed, victim } }
   }
 
-  function values(idAt: (index: number) => string | null): string {
-    return args.map((arg, index) => valueOf(arg, idAt(index), routine, scene)).join(', ')
+  #attempt(title: string, steps: readonly Step[], judge: Attempt['judge']): Attempt {
+    const object = `${nameOf(this.#routine)}(${this.#routine.argumentTypes.join(', ')})`
+    return { object, attempt: `${this.#plot.role}: ${title}`, steps, judge }
   }
-}
-
-function mayCall(routine: Routine, role: string, { context }: Scene): boolean {
-  const roles = context.policy.applicationRoles.includes(role) ? context.applicationRoles : new Set([role])
-  return routine.grants.some(({ grantee }) => grantee === 'public' || roles.has(grantee) || grantee === role)
-}
-
-function judgeCall([answer, unknown, unknownAgain]: readonly Outcome[]): Verdict {
-  if (!answer) return untested('not run')
-  if (answer.leaked > 0) return through(`the answer holds ${answer.leaked} ids of the other tenant`)
-  if (answer.changed > 0) return through(`${answer.changed} rows of the other tenant changed`)
-  if (!unknown || !unknownAgain) return refused
-  if (answer.state !== unknown.state)
-    return through(`tells a row of the other tenant (${answer.state}) from an unknown one (${unknown.state})`)
-  // Answers that differ between two unknown ids hold a time or a new id: nothing to compare.
-  const comparable = unknown.answer === unknownAgain.answer
-  return comparable && answer.answer !== unknown.answer ? through('answers otherwise than for an unknown id') : refused
-}
-
-/** All ids of the other tenant at once, then each alone among our own. */
-function choices(positions: readonly number[], quick: boolean): number[][] {
-  if (quick || positions.length === 1) return [[...positions]]
-  return [[...positions], ...positions.map((position) => [position])]
-}
-
-/** The row that an argument most likely names, by its name: `p_slot` is a row of some table `..slots`. */
-function idsFor(argument: string, routine: Routine, scene: Scene): (tenant: string) => string | null {
-  const { policy } = scene.context
-  const stem = stemOf(argument).replace(/_?ids?$/, '')
-  if (stem === 'tenant') return (tenant) => tenant
-  const plurals = [`${stem}s`, `${stem}es`, stem.replace(/y$/, 'ies'), stem]
-  const score = (table: string, schema: string) => {
-    const matches = plurals.some((plural) => table === plural)
-      ? 4
-      : plurals.some((plural) => table.endsWith(`_${plural}`))
-        ? 2
-        : 0
-    return matches + (schema === routine.schema ? 1 : 0)
-  }
-  const best = [...scene.targets.values()]
-    .filter((target) => !target.partition && target.name !== policy.rootTable)
-    .map((target) => ({ target, points: score(target.table.name, target.table.schema) }))
-    .filter(({ points, target }) => points > 0 && [...target.rows.values()].some((rows) => isUuid(rows.id)))
-    .toSorted((a, b) => b.points - a.points)[0]
-  return (tenant) => {
-    const id = best?.target.rows.get(tenant)?.id
-    return isUuid(id) ? id : null
-  }
-}
-
-function isIdType(type: string): boolean {
-  return type === 'uuid' || type === 'uuid[]'
-}
-
-function valueOf(arg: Argument, id: string | null, routine: Routine, scene: Scene): string {
-  const { type } = arg // as format_type prints it: quoted where it must be
-  const spread = arg.variadic ? 'variadic ' : ''
-  if (arg.type === 'uuid') return `${quoteLiteral(id ?? randomUUID())}::uuid`
-  if (arg.type === 'uuid[]') return `${spread}array[${quoteLiteral(id ?? randomUUID())}]::uuid[]`
-  const user = scene.context.catalog.types.get(arg.type)
-  if (user?.kind === 'enum') return `${quoteLiteral(user.labels[0] ?? '')}::${type}`
-  if (arg.type.endsWith('[]')) return `${spread}'{}'::${type}`
-  if (arg.type === 'text') return `${quoteLiteral(knownValue(arg.name, routine, scene) ?? 'attack-on-isolation')}::text`
-  return samples[arg.type.replace(/\(.*\)/, '')] ?? `null::${type}`
-}
-
-/** Where a column of that name in the function's schema takes listed values only, the first of them. */
-function knownValue(argument: string, routine: Routine, scene: Scene): string | null {
-  const column = stemOf(argument)
-  for (const table of scene.context.tables) {
-    const value = table.schema === routine.schema && table.columns.has(column) ? listedValue(column, table) : null
-    if (value !== null) return value
-  }
-  return null
-}
-
-/** `p_status` speaks of `status`. */
-function stemOf(argument: string): string {
-  return argument.replace(/^[pvi]_/, '')
-}
-
-/** A plausible value of each common type; other types get null. */
-const samples: Readonly<Record<string, string>> = {
-  'character varying': `'attack'::varchar`,
-  boolean: 'true',
-  integer: '1',
-  bigint: '1::bigint',
-  smallint: '1::smallint',
-  numeric: '1::numeric',
-  date: 'current_date',
-  'timestamp with time zone': 'now()',
-  interval: `interval '1 hour'`,
-  jsonb: `'{}'::jsonb`,
-  json: `'{}'::json`,
-  bytea: `'\\x00'::bytea`,
-}
-
-/** Names of the input arguments, from the text that PostgreSQL prints: `p_slot uuid, p_at timestamptz DEFAULT now()`. */
-function argumentsOf(routine: Routine): Argument[] {
-  const texts = splitArguments(routine.arguments).filter((text) => !/^(OUT|TABLE) /i.test(text))
-  return routine.argumentTypes.map((type, index) => {
-    const text = (texts[index] ?? '').replace(/^(IN|INOUT) /i, '')
-    const variadic = /^VARIADIC /i.test(text)
-    const rest = text.replace(/^VARIADIC /i, '')
-    const name = rest.startsWith(type) ? '' : (/^"?([A-Za-z_][A-Za-z0-9_]*)"? /.exec(rest)?.[1] ?? '')
-    return { name, type, variadic }
-  })
-}
-
-/** Splits at commas outside quotes and parentheses. */
-export function splitArguments(text: string): string[] {
-  const parts: string[] = []
-  let depth = 0
-  let quoted = false
-  let part = ''
-  for (const char of text) {
-    if (char === "'") quoted = !quoted
-    if (!quoted && (char === '(' || char === '[')) depth += 1
-    if (!quoted && (char === ')' || char === ']')) depth -= 1
-    if (char === ',' && depth === 0 && !quoted) {
-      parts.push(part.trim())
-      part = ''
-    } else part += char
-  }
-  if (part.trim() !== '') parts.push(part.trim())
-  return parts
 }

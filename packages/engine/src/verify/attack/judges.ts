@@ -24,6 +24,14 @@ export function judgePolicy(present: number, allowed = 0): (outcomes: readonly O
   }
 }
 
+/** Writing to all rows: a constraint may stop at a row of our own. */
+export function judgeBlind(present: number, own: number): (outcomes: readonly Outcome[]) => Verdict {
+  return (outcomes) => {
+    const state = outcomes[0]?.state ?? ''
+    return own > 0 && state.startsWith('23') ? untested(`stopped by ${state}`) : judgePolicy(present, own)(outcomes)
+  }
+}
+
 /** Writing as an application does, triggers and keys in force: any error is a refusal. */
 export function judgeWrite(present: number): (outcomes: readonly Outcome[]) => Verdict {
   return ([outcome]) => {

@@ -29,9 +29,13 @@ export function* statisticsAttempts(analysed: readonly string[], plot: Plot): Ge
 /** Becoming somebody else, or reaching around the database's own guards. */
 export function* escalationAttempts(plot: Plot, scene: Scene): Generator<Attempt> {
   const { catalog, applicationRoles } = scene.context
-  const commands = [...catalog.roles.keys()]
-    .filter((role) => !applicationRoles.has(role))
-    .map((role) => [`become ${role}`, `set local role ${quoteName(role)}`] as const)
+  const own = scene.memberships.get(plot.role) ?? new Set([plot.role])
+  // What the role is anyway is no step up, unless no policy holds there.
+  const commands = [...catalog.roles.values()]
+    .filter(({ name, superuser, bypassRls }) => {
+      return !own.has(name) ? !applicationRoles.has(name) : name !== plot.role && (superuser || bypassRls)
+    })
+    .map(({ name }) => [`become ${name}`, `set local role ${quoteName(name)}`] as const)
   const role = quoteName(plot.role)
   for (const [title, sql] of [
     ...commands,

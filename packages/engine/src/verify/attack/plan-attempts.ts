@@ -28,7 +28,10 @@ export function* attemptsOnTables(
   const [first] = plots
   for (const target of targets) {
     if (only && !only.includes(target.name)) continue
-    for (const each of plots) yield* tableAttempts(target, each, scene)
+    for (const each of plots) {
+      const owns = scene.memberships.get(each.role)?.has(target.table.owner ?? '') ?? false
+      yield* tableAttempts(target, { ...each, isApplication: !owns }, scene)
+    }
     const owner = catalog.roles.get(target.table.owner ?? '')
     if (!first || first.quick || roles || !owner) continue
     if (owner.superuser || owner.bypassRls || applicationRoles.has(owner.name)) continue
@@ -59,8 +62,9 @@ export function* otherAttempts(
     if (options.functions !== false)
       for (const routine of ours(catalog.functions.values(), scene.context, options))
         yield* functionAttempts(routine, plot, scene)
+    const owned = scene.memberships.get(plot.role)
     for (const sequence of ours(catalog.sequences.values(), scene.context, options))
-      yield* sequenceAttempts(sequence, plot)
+      if (!owned?.has(sequence.owner ?? '')) yield* sequenceAttempts(sequence, plot)
     if (options.only) continue
     yield* statisticsAttempts(analysed, plot)
     yield* escalationAttempts(plot, scene)

@@ -1,4 +1,5 @@
-import type { Attempt, Outcome, Step, Verdict } from './attempt.ts'
+import { DatabaseError } from '@imhotep/postgres'
+import { untested, type Attempt, type Outcome, type Step, type Verdict } from './attempt.ts'
 
 /** What the attack needs of a connection: a transaction, or a connection that is inside one. */
 export interface Querier {
@@ -7,7 +8,6 @@ export interface Querier {
 
 /** A table whose rows belong to a tenant, as the runner sees it when it looks for changes. */
 export interface WatchedTable {
-  readonly oid: number
   /** Quoted. */
   readonly name: string
   /** Quoted. */
@@ -23,6 +23,9 @@ export interface Judged {
 
 /** Steps a message: enough that round trips do not count, few enough that two connections end at about the same time. */
 const batchSize = 24
+
+/** query_canceled: the runner lets it through only when an operator or a signal asked for it. */
+const canceled = '57014'
 
 /**
  * Makes the runner: a temporary function that takes a role and a tenant, runs one statement in a savepoint and reports
@@ -42,7 +45,7 @@ export async function installRunner(db: Querier, settings: Readonly<Record<strin
 export async function watchTables(db: Querier, tables: readonly WatchedTable[]): Promise<void> {
   await db.query(
     `insert into imhotep_attack_watch
-     select (value ->> 'oid')::oid, value ->> 'name', value ->> 'tenantColumn' from jsonb_array_elements($1::text::jsonb)`,
+     select (value ->> 'name')::regclass, value ->> 'name', value ->> 'tenantColumn' from jsonb_array_elements($1::text::jsonb)`,
     [JSON.stringify(tables)],
   )
 }
@@ -79,17 +82,31 @@ export class AttemptRunner {
   /** Takes attempts out of the list, in batches, until it is empty, and judges each. Two connections may take from one list. */
   async run(db: Querier, waiting: Attempt[]): Promise<void> {
     while (waiting.length > 0) {
-      const batch = takeBatch(waiting)
-      const steps = batch.flatMap((attempt) => attempt.steps)
-      const outcomes = await runSteps(db, this.#contextSetting, steps)
-      let taken = 0
-      for (const attempt of batch) {
-        const own = outcomes.slice(taken, taken + attempt.steps.length)
-        this.#judged.set(attempt, { attempt, verdict: attempt.judge(own), steps: own.length })
-        taken += attempt.steps.length
-      }
+      for (const judged of await this.#judge(db, takeBatch(waiting))) this.#judged.set(judged.attempt, judged)
       this.#onProgress(`${this.#judged.size} of ${this.#planned.length} attempts`)
     }
+  }
+
+  /** An attempt that brings its batch down is found by making each alone. */
+  async #judge(db: Querier, batch: readonly Attempt[]): Promise<Judged[]> {
+    const steps = batch.flatMap((attempt) => attempt.steps)
+    const outcomes = await runOrUndo(db, this.#contextSetting, steps)
+    if (outcomes instanceof DatabaseError) {
+      if (outcomes.sqlstate === canceled) throw outcomes
+      const [attempt, ...others] = batch
+      if (!attempt) return []
+      if (others.length === 0)
+        return [{ attempt, verdict: untested(`stopped by ${outcomes.sqlstate}`), steps: steps.length }]
+      const judged: Judged[] = []
+      for (const each of batch) judged.push(...(await this.#judge(db, [each])))
+      return judged
+    }
+    let taken = 0
+    return batch.map((attempt) => {
+      const own = outcomes.slice(taken, taken + attempt.steps.length)
+      taken += attempt.steps.length
+      return { attempt, verdict: judge(attempt, own), steps: own.filter(({ state }) => state !== '').length }
+    })
   }
 
   /** What came out so far, in the order of the plan. */
@@ -103,6 +120,40 @@ function takeBatch(waiting: Attempt[]): Attempt[] {
   let count = 0
   while (count < waiting.length && steps < batchSize) steps += waiting[count++]?.steps.length ?? 0
   return waiting.splice(0, count)
+}
+
+/** What another session, an operator or the state of the server brings about says nothing about who may do what. */
+function isInterruption({ state }: Outcome): boolean {
+  return /^(40|53|57|58|XX)/.test(state) || state === '55P03'
+}
+
+function judge(attempt: Attempt, outcomes: readonly Outcome[]): Verdict {
+  const first = outcomes.findIndex(isInterruption)
+  if (first === -1) return attempt.judge(outcomes)
+  const before = first === 0 ? undefined : attempt.judge(outcomes.slice(0, first))
+  return before?.kind === 'through' ? before : untested(`stopped by ${outcomes[first]?.state}`)
+}
+
+/** The outcomes, or the error that came instead; what was done before it is taken back then. */
+async function runOrUndo(
+  db: Querier,
+  contextSetting: string,
+  steps: readonly Step[],
+): Promise<Outcome[] | DatabaseError> {
+  // All leave in one message: they cost no round trips of their own.
+  const [begun, ran, released] = await Promise.allSettled([
+    db.query('savepoint imhotep_attack_batch'),
+    runSteps(db, contextSetting, steps),
+    db.query('release savepoint imhotep_attack_batch'),
+  ])
+  if (begun.status === 'rejected') throw begun.reason
+  if (ran.status === 'rejected') {
+    if (!(ran.reason instanceof DatabaseError)) throw ran.reason
+    await db.query('rollback to savepoint imhotep_attack_batch')
+    return ran.reason
+  }
+  if (released.status === 'rejected') throw released.reason
+  return ran.value
 }
 
 /** Runs steps one after the other; each is rolled back. */
@@ -125,7 +176,11 @@ begin
       execute v_statement;
       v_succeeded := v_succeeded || true;
     exception
-      when others then v_succeeded := v_succeeded || false;
+      when assert_failure or query_canceled or others then
+        if sqlstate = '57014' and sqlerrm = 'canceling statement due to user request' then
+          raise;
+        end if;
+        v_succeeded := v_succeeded || false;
     end;
   end loop;
   return to_jsonb(v_succeeded);
@@ -182,7 +237,21 @@ begin
     v_rows := 0; v_state := '00000'; v_message := ''; v_constraint := ''; v_answer := ''; v_leaked := 0; v_changed := 0; v_left := '{}';
     v_call := v_step -> 'call';
     perform pg_temp.imhotep_attack_silence((v_step ->> 'policyOnly')::boolean);
+    if v_step ? 'afterDifference' and (
+      select count(distinct (ended ->> 'state', ended ->> 'answer')) = 1
+      from unnest(v_outcomes[cardinality(v_outcomes) - 1:]) ended
+    ) or v_step ? 'afterErrors' and (
+      select min(ended ->> 'state') <> max(ended ->> 'state') or min(ended ->> 'state') in ('00000', '42501')
+      from unnest(v_outcomes[cardinality(v_outcomes) - (v_step ->> 'afterErrors')::integer + 1:]) ended
+      where ended ->> 'state' <> ''
+    ) then
+      v_outcomes := array_append(v_outcomes, jsonb_build_object('state', '', 'rows', 0, 'constraint', '', 'answer', '', 'leaked', 0, 'changed', 0, 'refusedBy', null));
+      continue;
+    end if;
     begin
+      if v_step ? 'memberOf' then
+        execute format('grant %I to %I', v_step ->> 'memberOf', v_step ->> 'role');
+      end if;
       if v_step ? 'row' then
         execute v_step ->> 'row' into v_row;
       end if;
@@ -228,7 +297,10 @@ begin
       end if;
       raise exception 'undo' using errcode = 'ZZ999';
     exception
-      when others then
+      when assert_failure or query_canceled or others then
+        if sqlstate = '57014' and sqlerrm = 'canceling statement due to user request' then
+          raise; -- somebody wants the attack to end
+        end if;
         if sqlstate <> 'ZZ999' then
           get stacked diagnostics v_state = returned_sqlstate, v_message = message_text, v_constraint = constraint_name;
         end if;
@@ -250,11 +322,15 @@ begin
     end if;
     if v_call is not null then
       v_answer := lower(coalesce(v_answer, '') || v_message);
-      for v_word in select value from jsonb_array_elements_text(v_call -> 'passed') loop
-        v_answer := replace(v_answer, lower(v_word), '#');
-      end loop;
       for v_word in select value from jsonb_array_elements_text(v_call -> 'canaries') loop
         v_leaked := v_leaked + (position(lower(v_word) in v_answer) > 0)::integer;
+      end loop;
+      for v_word in select value from jsonb_array_elements_text(v_call -> 'passed') loop
+        if v_word ~ '^\\d+$' then
+          v_answer := regexp_replace(v_answer, '\\m' || v_word || '\\M', '#', 'g');
+        else
+          v_answer := replace(v_answer, lower(v_word), '#');
+        end if;
       end loop;
       v_answer := md5(v_answer);
     end if;

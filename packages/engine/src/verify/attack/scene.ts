@@ -6,6 +6,10 @@ export interface Scene {
   readonly context: VerifyContext
   /** Keyed by `schema.table`. */
   readonly targets: ReadonlyMap<string, Target>
+  /** Roles that attack -> themselves and every role that they are a member of. */
+  readonly memberships: ReadonlyMap<string, ReadonlySet<string>>
+  /** `schema.table.column` -> the text that the victim's row holds there, and no row of the attacker. */
+  readonly texts: ReadonlyMap<string, string>
 }
 
 /** Who attacks whom. */
@@ -20,11 +24,13 @@ export interface Plot {
   readonly isApplication: boolean
 }
 
-/** Ids that must never reach anybody else: the tenant's own and one row of each table. */
+/** What must never reach anybody else: the tenant's own id, and of one row of each table the id or the mark. */
 export function canariesOf(scene: Scene, tenant: string): string[] {
-  const ids = [...scene.targets.values()].map((target) => target.rows.get(tenant)?.id).filter((id) => isUuid(id))
+  const rows = [...scene.targets.values()].map((target) => target.rows.get(tenant))
   // A short tenant number stands in any text.
-  return [...new Set([...(isUuid(tenant) ? [tenant] : []), ...ids])] as string[]
+  return [
+    ...new Set([tenant, ...rows.map((row) => row?.id), ...rows.map((row) => row?.mark)].filter((id) => isUuid(id))),
+  ]
 }
 
 export function isUuid(text: string | null | undefined): text is string {

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { Catalog } from '../../catalog/model.ts'
+import { columnRights } from './column-rights.ts'
 import { untested, type Attempt, type Step } from './attempt.ts'
-import { judgeCommand, judgePolicy, judgeRead, judgeReference, judgeUnique, judgeWrite } from './judges.ts'
+import { judgeBlind, judgeCommand, judgePolicy, judgeRead, judgeReference, judgeUnique, judgeWrite } from './judges.ts'
 import { freshId, madeUpId } from './made-up.ts'
 import { quoteLiteral, quoteName } from './quote.ts'
 import type { Plot, Scene } from './scene.ts'
@@ -13,6 +14,7 @@ const none: TenantRows = { count: 0, filter: null, id: null }
 export function* tableAttempts(target: Target, plot: Plot, scene: Scene): Generator<Attempt> {
   const trial = new TableTrial(target, plot, scene)
   yield* trial.essential()
+  yield* trial.columns()
   if (target.appendOnly) yield* trial.appendOnly()
   if (plot.quick) return
   yield* trial.references()
@@ -83,6 +85,25 @@ class TableTrial {
       [this.#step(insert, { tenant: null, policyOnly: true })],
       judgePolicy(1),
     )
+  }
+
+  /** Who has rights on some columns only may still reach every row by those; more rows than our own are through. */
+  *columns(): Generator<Attempt> {
+    const { select, update } = columnRights(this.#target.table, this.#plot.role, this.#scene)
+    const [own, foreign] = [this.#own.count, this.#foreign.count]
+    if (own > countLimit && (select ?? update) !== null) {
+      yield this.#gap('list and update by columns', 'too many rows')
+      return
+    }
+    if (select !== null) {
+      const list = `select ${quoteName(select)} from ${this.#name} offset ${own} limit 1000`
+      yield this.#attempt('list by a column', [this.#step(list)], judgeRead(foreign))
+    }
+    if (update !== null) {
+      const name = quoteName(update.column)
+      const change = `update ${this.#name} set ${name} = ${update.readable ? name : 'default'}`
+      yield this.#attempt('update by a column', [this.#step(change, { policyOnly: true })], judgeBlind(foreign, own))
+    }
   }
 
   *appendOnly(): Generator<Attempt> {
@@ -168,7 +189,7 @@ class TableTrial {
     for (const [title, sql] of Object.entries(reads)) yield this.#attempt(title, [this.#step(sql)], judgeRead(1))
     if (this.#plot.isApplication) {
       const copy = `copy (select from ${name} where ${theirs}) to '/dev/null'`
-      yield this.#attempt('copy', [this.#step(copy)], judgeRead(1))
+      yield this.#attempt('copy', [this.#step(copy, { memberOf: 'pg_write_server_files' })], judgeRead(1))
     }
     const off = [{ tenant: this.#plot.attacker, sql: 'set local row_security = off' }]
     const read = `select from ${name} where ${theirs}`

@@ -16,7 +16,6 @@ export interface Target {
   readonly scope: Scope
   readonly appendOnly: boolean
   readonly partition: boolean
-  readonly oid: number
   readonly rows: ReadonlyMap<string, TenantRows>
 }
 
@@ -28,6 +27,10 @@ export interface TenantRows {
   readonly filter: string | null
   /** Value of `id` of that row. */
   readonly id: string | null
+  /** A random text that was written into that row, by which it is recognised. */
+  readonly mark?: string
+  /** The other tenant has a row with that id, too. */
+  readonly sharesId?: boolean
 }
 
 /** Counting stops here: statements without WHERE are not tried on larger tables. */
@@ -82,7 +85,7 @@ async function readRows(
   tables: readonly Table[],
 ): Promise<Target[]> {
   if (tables.length === 0) return []
-  const found = await db.query<{ name: string; tenant: string; oid: number; count: number; key: string | null }>(
+  const found = await db.query<{ name: string; tenant: string; count: number; key: string | null }>(
     tables.flatMap((table) => tenants.map((tenant) => rowsQuery(table, tenant, context))).join('\nunion all\n'),
   )
   return tables.map((table) => {
@@ -96,7 +99,6 @@ async function readRows(
       scope: scopeOf(table, context),
       appendOnly: isAppendOnly(table, context),
       partition: table.partitionOf !== null,
-      oid: own[0]?.oid ?? 0,
       rows: new Map(own.map((row) => [row.tenant, toTenantRows(row)])),
     }
   })
@@ -166,7 +168,7 @@ function rowsQuery(table: Table, tenant: string, context: VerifyContext): string
   const name = quoteQualified(table)
   return (
     `select ${quoteLiteral(nameOf(table))} as name, ${quoteLiteral(tenant)} as tenant, ` +
-    `${quoteLiteral(name)}::regclass::oid as oid, count(*)::integer as count, ` +
+    `count(*)::integer as count, ` +
     `case when count(*) > 0 then jsonb_build_object(${key.join(', ')})::text end as key ` +
     `from (select ${texts.join(', ')} from ${name} t where ${ours} limit ${countLimit + 1}) found`
   )

@@ -1,4 +1,5 @@
 import type { Table, Trigger } from '../../catalog/model.ts'
+import { fires, switchedOffOn } from '../clones.ts'
 import { classOf, isAppendOnly, isProtected, nameOf, type VerifyContext } from '../context.ts'
 import { plainExpression } from '../expression.ts'
 import { matchesName } from '../match-name.ts'
@@ -19,13 +20,25 @@ export const auditCoverage = defineRule<Table>({
     const object = nameOf(table)
     const { auditTriggers, auditFunctions } = context.policy
     const events = new Set(auditFunctions.length > 0 ? ALL : Object.values(auditTriggers))
+    const found = new Set<Trigger>()
     for (const event of events) {
-      if ([...table.triggers.values()].some((trigger) => records(trigger, event, context))) continue
+      const recording = [...table.triggers.values()].find((trigger) => records(trigger, event, context))
+      if (recording) {
+        found.add(recording)
+        continue
+      }
       const [name, flawed] = nearest(table, event, context)
       const title = name === null ? `no audit trigger on ${object}` : `audit trigger ${name} on ${object}`
       const flaw = flawed ? flawOf(flawed, event, context) : name === null ? `fires on ${event}` : 'is missing'
       const message = `${title} (class=${classOf(table, context)}) ${flaw}`
       yield { object, message, position: flawed?.position ?? table.position }
+    }
+    for (const trigger of found) {
+      for (const partition of switchedOffOn(table, trigger, context)) {
+        const name = nameOf(partition)
+        const message = `audit trigger ${trigger.name} on partition ${name} (class=${classOf(table, context)}) is switched off`
+        yield { object: name, message, position: partition.position }
+      }
     }
   },
 })
@@ -61,7 +74,7 @@ function callsAuditFunction(trigger: Trigger, { policy }: VerifyContext): boolea
 }
 
 function flawOf(trigger: Trigger, event: string, context: VerifyContext): string | null {
-  if (trigger.enabled !== 'origin' && trigger.enabled !== 'always') return `is ${trigger.enabled}`
+  if (!fires(trigger)) return `is ${trigger.enabled}`
   const { auditSchema } = context.policy
   if (!trigger.function.startsWith(`${auditSchema}.`) && !callsAuditFunction(trigger, context))
     return `calls ${trigger.function}`

@@ -1,4 +1,5 @@
 import type { Constraint, Index, Table } from '../../catalog/model.ts'
+import { columnList, qualified } from '../../print/sql-text.ts'
 import { nameOf } from '../context.ts'
 import { plainExpression } from '../expression.ts'
 import { defineRule } from '../rule.ts'
@@ -21,7 +22,7 @@ export const foreignKeyIndex = defineRule<{ table: Table; key: Constraint }>({
       object: nameOf(table),
       message: `foreign key ${key.name} of ${nameOf(table)} has no index on (${key.columns.join(', ')})`,
       position: key.position ?? table.position,
-      fix: `create index on ${nameOf(table)} (${key.columns.join(', ')});`,
+      fix: `create index on ${qualified(table)} ${columnList(key.columns)};`,
     }
   },
 })

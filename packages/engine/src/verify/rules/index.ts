@@ -6,6 +6,7 @@ import { commentsComplete } from './comments-complete.ts'
 import { definerSearchPath } from './definer-search-path.ts'
 import { foreignKeyAction } from './foreign-key-action.ts'
 import { foreignKeyCarriesTenant } from './foreign-key-carries-tenant.ts'
+import { foreignKeyEnforced } from './foreign-key-enforced.ts'
 import { foreignKeyIndex } from './foreign-key-index.ts'
 import { grants } from './grants.ts'
 import { historyParity } from './history-parity.ts'
@@ -23,6 +24,7 @@ import { retentionDeclared } from './retention-declared.ts'
 import { rlsEnabled } from './rls-enabled.ts'
 import { rlsForced } from './rls-forced.ts'
 import { sensitiveColumn } from './sensitive-column.ts'
+import { roleSettings } from './role-settings.ts'
 import { softDeleteUnique } from './soft-delete-unique.ts'
 import { stateMachineTrigger } from './state-machine-trigger.ts'
 import { tenantColumn } from './tenant-column.ts'
@@ -47,6 +49,7 @@ export const verifyRules: readonly Rule[] = [
   tenantFirstInKeys,
   tenantFirstInIndexes,
   foreignKeyCarriesTenant,
+  foreignKeyEnforced,
   foreignKeyIndex,
   uselessIndexUnderRls,
   redundantIndex,
@@ -58,6 +61,7 @@ export const verifyRules: readonly Rule[] = [
   historyParity,
   sensitiveColumn,
   applicationRoles,
+  roleSettings,
   grants,
   definerSearchPath,
   viewSecurityInvoker,

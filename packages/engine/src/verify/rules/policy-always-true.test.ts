@@ -10,6 +10,9 @@ const withPolicy = (policy: Partial<Policy>) =>
 for (const policy of [
   { using: 'true' },
   { withCheck: '(1 = 1)' },
+  { using: '(1 < 2)' },
+  { using: '(NOT false)' },
+  { using: "((id IS NULL) OR ('a'::text = 'a'::text))" },
   { command: 'insert', using: null, withCheck: 'true' },
 ] as const) {
   test(`policy-always-true: finds ${JSON.stringify(policy)}`, () => {
@@ -24,6 +27,7 @@ for (const policy of [
   { using: 'true', roles: ['imhotep_platform'] },
   { using: 'true', withCheck: 'true', permissive: false },
   { using: '(open = true)', withCheck: '(open = true)' },
+  { using: '(NOT true)', withCheck: '(2 < 1)' },
 ] as const) {
   test(`policy-always-true: accepts ${JSON.stringify(policy)}`, () => {
     const messages = messagesOf(

@@ -1,4 +1,5 @@
 import type { Table } from '../../catalog/model.ts'
+import { qualified } from '../../print/sql-text.ts'
 import { nameOf, scopeOf } from '../context.ts'
 import { defineRule } from '../rule.ts'
 
@@ -21,7 +22,7 @@ export const policyWithoutRls = defineRule<Table>({
       object,
       message: `${object} has policies (${[...table.policies.keys()].join(', ')}) and row level security is off`,
       position: first?.position ?? table.position,
-      fix: `alter table ${object} enable row level security;`,
+      fix: `alter table ${qualified(table)} enable row level security;`,
     }
   },
 })

@@ -1,3 +1,4 @@
+import { quoteQualified } from '../../bundle/quote.ts'
 import type { Index, IndexKey, Table } from '../../catalog/model.ts'
 import { nameOf } from '../context.ts'
 import { plainExpression } from '../expression.ts'
@@ -27,7 +28,7 @@ export const redundantIndex = defineRule<{ table: Table; index: Index }>({
       message: `index ${index.name} of ${object} ${what}`,
       position: index.position ?? table.position,
       related: [{ position: other.position, message: `${other.name} is made here` }],
-      ...(index.fromConstraint ? {} : { fix: `drop index concurrently ${table.schema}.${index.name};` }),
+      ...(index.fromConstraint ? {} : { fix: `drop index concurrently ${quoteQualified(table.schema, index.name)};` }),
     }
   },
 })

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { addTable, addTenantTable, messagesOf, soundCatalog } from '../../../../../tests/support/catalog-builder.ts'
+import { makeContext } from '../context.ts'
+import { defaultPolicy } from '../policy.ts'
+import { runRules } from '../run-rules.ts'
 import { rlsEnabled } from './rls-enabled.ts'
 
 test('rls-enabled: finds a tenant table with row level security off', () => {
@@ -31,4 +34,15 @@ test('rls-enabled: is silent about tables that belong to no tenant', () => {
   const messages = messagesOf(rlsEnabled, catalog)
 
   assert.deepEqual(messages, [])
+})
+
+test('rls-enabled: its fix quotes what must be quoted', () => {
+  const catalog = soundCatalog((own) => addTenantTable(own, 'a', 'My Notes', { rlsEnabled: false }))
+
+  const { findings } = runRules([rlsEnabled], makeContext(catalog, defaultPolicy))
+
+  assert.deepEqual(
+    findings.map(({ fix }) => fix),
+    ['alter table a."My Notes" enable row level security;'],
+  )
 })

@@ -1,3 +1,4 @@
+import { qualified } from '../../print/sql-text.ts'
 import { nameOf } from '../context.ts'
 import { defineRule } from '../rule.ts'
 
@@ -15,7 +16,7 @@ export const rlsEnabled = defineRule({
       object,
       message: `row level security is off on ${object}`,
       position: table.position,
-      fix: `alter table ${object} enable row level security;`,
+      fix: `alter table ${qualified(table)} enable row level security;`,
     }
   },
 })

@@ -1,3 +1,4 @@
+import { qualified } from '../../print/sql-text.ts'
 import { nameOf } from '../context.ts'
 import { defineRule } from '../rule.ts'
 
@@ -15,7 +16,7 @@ export const rlsForced = defineRule({
       object,
       message: `row level security is not forced on ${object}: its owner sees all tenants`,
       position: table.position,
-      fix: `alter table ${object} force row level security;`,
+      fix: `alter table ${qualified(table)} force row level security;`,
     }
   },
 })

@@ -48,3 +48,11 @@ test('state-machine-trigger: accepts the trigger on insert and update of the sta
 
   assert.deepEqual(messages, [])
 })
+
+test('state-machine-trigger: says that it was not checked where the machines cannot be read', () => {
+  const messages = messagesOf(stateMachineTrigger, soundCatalog(), { machines: null })
+
+  assert.deepEqual(messages, [
+    'not checked: this login may not read core.transition_rules, which names the state machines',
+  ])
+})

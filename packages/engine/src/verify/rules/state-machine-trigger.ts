@@ -1,15 +1,22 @@
 import type { Trigger } from '../../catalog/model.ts'
+import { fires, switchedOffOn } from '../clones.ts'
+import { nameOf } from '../context.ts'
 import { defineRule } from '../rule.ts'
 
-export const stateMachineTrigger = defineRule<string>({
+export const stateMachineTrigger = defineRule<string | null>({
   id: 'state-machine-trigger',
   family: 'structure',
   severity: 'error',
   effect: 'The rules of the state machine are written down and nobody enforces them.',
   instead:
     "create trigger .. before insert or update of status on t for each row execute function core.enforce_transition('schema.table', 'status');",
-  subjects: (context) => new Set(context.facts.machines),
+  subjects: (context) => new Set(context.facts.machines ?? [null]),
   *check(machine, context) {
+    if (machine === null) {
+      const { transitionTable: object } = context.policy
+      yield { object, message: `not checked: this login may not read ${object}, which names the state machines` }
+      return
+    }
     const table = context.catalog.tables.get(machine)
     const { transitionFunction } = context.policy
     if (!table) {
@@ -20,7 +27,14 @@ export const stateMachineTrigger = defineRule<string>({
       (trigger) => trigger.function === transitionFunction && trigger.arguments[0] === machine && isWhole(trigger),
     )
     for (const event of ['insert', 'update']) {
-      if (guards.some((trigger) => trigger.events.includes(event))) continue
+      const guard = guards.find((trigger) => trigger.events.includes(event))
+      if (guard) {
+        for (const partition of switchedOffOn(table, guard, context)) {
+          const message = `no enabled trigger enforces the states of ${machine} on ${event} in ${nameOf(partition)}`
+          yield { object: nameOf(partition), message, position: partition.position }
+        }
+        continue
+      }
       yield {
         object: machine,
         message: `no enabled trigger enforces the states of ${machine} on ${event}`,
@@ -32,6 +46,5 @@ export const stateMachineTrigger = defineRule<string>({
 
 function isWhole(trigger: Trigger): boolean {
   const watches = trigger.updateColumns.length === 0 || trigger.updateColumns.includes(trigger.arguments[1] ?? '')
-  const enabled = trigger.enabled === 'origin' || trigger.enabled === 'always'
-  return trigger.timing === 'before' && trigger.level === 'row' && trigger.when === null && watches && enabled
+  return trigger.timing === 'before' && trigger.level === 'row' && trigger.when === null && watches && fires(trigger)
 }

@@ -63,3 +63,14 @@ test('tenant-column: accepts a nullable tenant on a shared table', () => {
 
   assert.deepEqual(messages, [])
 })
+
+test('tenant-column: finds a tenant that can be null on a table that does not say that it is shared', () => {
+  const catalog = soundCatalog((_, things) => {
+    things.comment = 'class=operational;about=Things.'
+    addColumn(things, 'tenant_id', 'uuid', { notNull: false })
+  })
+
+  const messages = messagesOf(tenantColumn, catalog)
+
+  assert.match(messages.join('\n'), /can be null/)
+})

@@ -1,4 +1,6 @@
 import type { Policy, Table } from '../../catalog/model.ts'
+import { quoteIdentifier } from '../../bundle/quote.ts'
+import { qualified } from '../../print/sql-text.ts'
 import { nameOf, scopeOf, tenantColumnOf, type VerifyContext } from '../context.ts'
 import { matchesName } from '../match-name.ts'
 import { holdsForEveryRole, isCanonical, isUnowned, policyFlaws } from '../policy-expression.ts'
@@ -33,7 +35,7 @@ export const tenantPolicy = defineRule<Table>({
         object,
         message: `permissive policy ${other.name} on ${object} opens more than the tenant's own rows`,
         position: other.position,
-        fix: `drop policy ${other.name} on ${object};`,
+        fix: `drop policy ${quoteIdentifier(other.name)} on ${qualified(table)};`,
       }
     }
   },

@@ -1,4 +1,5 @@
 import type { Table } from '../../catalog/model.ts'
+import { qualified } from '../../print/sql-text.ts'
 import { nameOf } from '../context.ts'
 import { defineRule } from '../rule.ts'
 
@@ -13,7 +14,7 @@ export const unloggedTable = defineRule<Table>({
   *check(table) {
     if (!table.unlogged || table.comment !== null) return
     const object = nameOf(table)
-    const fix = `alter table ${object} set logged;`
+    const fix = `alter table ${qualified(table)} set logged;`
     yield { object, message: `${object} is unlogged: its rows do not survive a crash`, position: table.position, fix }
   },
 })

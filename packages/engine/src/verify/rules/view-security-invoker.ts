@@ -1,4 +1,5 @@
 import type { View } from '../../catalog/model.ts'
+import { qualified } from '../../print/sql-text.ts'
 import { nameOf } from '../context.ts'
 import { defineRule } from '../rule.ts'
 
@@ -21,7 +22,7 @@ export const viewSecurityInvoker = defineRule<View>({
       yield {
         ...at,
         message: `view ${object} runs as its owner`,
-        fix: `alter view ${object} set (security_invoker = true);`,
+        fix: `alter view ${qualified(view)} set (security_invoker = true);`,
       }
       return
     }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { splitArguments } from './function-attempts.ts'
+import { splitArguments } from './routine-arguments.ts'
 
 test('splitArguments: a comma in a type or a default does not end an argument', () => {
   const parts = splitArguments(

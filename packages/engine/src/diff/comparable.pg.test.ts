@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { connect, type Database } from '@imhotep/postgres'
+import { emptyDatabase, type TestDatabase } from '../../../../tests/support/database.ts'
+import { readCatalogInside } from '../catalog/live.ts'
+import type { Catalog } from '../catalog/model.ts'
+import { makeComparable } from './comparable.ts'
+import { diffCatalogs } from './diff-catalogs.ts'
+import { forgetRunner } from './forget-runner.ts'
+
+/** `drift_app` has no grant of its own, as `imhotep_app` has none. */
+const HISTORY = `
+create role drift_wards;
+create role drift_app login in role drift_wards;
+create role drift_owner;
+create schema a;
+create table a.history (version text primary key);
+create table a.wards (id int primary key);
+create table a.beds (id int primary key, ward int references a.wards (id)) partition by range (id);
+create table a.beds_1 partition of a.beds for values from (0) to (100);
+create table a.given (id int primary key);
+alter table a.given owner to drift_owner;
+grant select on a.wards to drift_wards;`
+
+describe('makeComparable: what is done by hand behind the definitions', () => {
+  let database: TestDatabase
+  let db: Database
+
+  before(async () => {
+    database = await emptyDatabase()
+    db = connect(database.url)
+  })
+
+  after(async () => {
+    await db.close()
+    await database.drop()
+  })
+
+  async function catalogAfter(...scripts: string[]): Promise<Catalog> {
+    const connection = await db.dedicated()
+    try {
+      await connection.script('begin isolation level repeatable read')
+      for (const script of scripts) await connection.script(script)
+      return await readCatalogInside(connection)
+    } finally {
+      await connection.script('rollback')
+      await connection.release()
+    }
+  }
+
+  async function drift(change: string): Promise<string[]> {
+    const history = forgetRunner(await catalogAfter(HISTORY))
+    const live = await catalogAfter(HISTORY, change)
+    makeComparable(history, live, 'a.history')
+    return (await diffCatalogs(history, live, { concurrently: false })).map(({ sql }) => sql)
+  }
+
+  const cases: Record<string, readonly [change: string, statements: readonly string[]]> = {
+    nothing: ['', []],
+    'BYPASSRLS of a role without a grant of its own': [
+      'alter role drift_app bypassrls',
+      ['alter role drift_app bypassrls inherit nosuperuser'],
+    ],
+    'SUPERUSER of that role': [
+      'alter role drift_app superuser',
+      ['alter role drift_app superuser inherit nobypassrls'],
+    ],
+    'a group of that role': ['grant pg_read_all_data to drift_app', ['grant pg_read_all_data to drift_app']],
+    'a new group of a role': [
+      'create role drift_new; grant select on a.beds to drift_new; grant drift_new to drift_wards',
+      ['create role', 'grant drift_new to drift_wards', 'grant select on a.beds to drift_new'],
+    ],
+    'a group without a right of its own that has one behind it': [
+      'create role drift_new bypassrls; create role drift_between in role drift_new; grant drift_between to drift_app',
+      ['create role', 'grant drift_new to drift_between', 'create role', 'grant drift_between to drift_app'],
+    ],
+    'a group of another database is none of this one': [
+      'create role drift_elsewhere in role drift_wards; grant drift_elsewhere to drift_app',
+      [],
+    ],
+    "a hospital's own login is none of the schema's": ['create role drift_web login in role drift_app', []],
+    'an owner that no file gives': [
+      'create role drift_other; alter table a.wards owner to drift_other',
+      ['create role', 'alter table a.wards owner to drift_other'],
+    ],
+    'another runner of the migrations is no difference': [
+      `create role drift_runner;
+      alter table a.history owner to drift_runner;
+      alter schema a owner to drift_runner;
+      alter table a.wards owner to drift_runner;
+      alter table a.beds owner to drift_runner;
+      alter table a.beds_1 owner to drift_runner`,
+      [],
+    ],
+    'a foreign key that is switched off': [
+      'alter table a.wards disable trigger all; alter table a.wards enable trigger user',
+      [
+        '-- constraint beds_ward_fkey on a.beds: nobody enforces it, its triggers are switched off: alter table a.wards enable trigger all',
+      ],
+    ],
+    'one of a partition': [
+      'alter table a.beds_1 disable trigger all',
+      [
+        '-- constraint beds_ward_fkey on a.beds_1: nobody enforces it, its triggers are switched off: alter table a.beds_1 enable trigger all',
+      ],
+    ],
+  }
+  for (const [what, [change, expected]] of Object.entries(cases)) {
+    test(what, async () => {
+      const statements = await drift(change)
+
+      assert.deepEqual(
+        statements.map((sql) => (sql.startsWith('do ') ? 'create role' : sql)),
+        expected,
+      )
+    })
+  }
+})
