@@ -1,6 +1,5 @@
-import type { Policy, Table } from '../../catalog/model.ts'
+import type { Table } from '../../catalog/model.ts'
 import { classOf, isProtected, nameOf, tenantColumnOf, type VerifyContext } from '../context.ts'
-import { plainExpression } from '../expression.ts'
 import { holdsForEveryRole, isAlwaysTrue } from '../policy-expression.ts'
 import { defineRule } from '../rule.ts'
 
@@ -9,8 +8,6 @@ interface Limited {
   readonly table: Table
   readonly policy: string
   readonly column: string
-  /** What it says on most tables; null where there is no most. */
-  readonly usual: string | null
 }
 
 export const restrictivePolicyMissing = defineRule<Limited>({
@@ -27,12 +24,11 @@ export const restrictivePolicyMissing = defineRule<Limited>({
       const column = limitedColumn(policy, context)
       if (column === null) continue
       const tables = context.tenantTables.filter((table) => isConcerned(table, column, context))
-      const having = tables.flatMap(({ policies }) => policies.get(policy) ?? [])
-      if (having.length * 2 < tables.length) continue
-      for (const table of tables) yield { table, policy, column, usual: usualText(having) }
+      if (tables.filter(({ policies }) => policies.has(policy)).length * 2 < tables.length) continue
+      for (const table of tables) yield { table, policy, column }
     }
   },
-  *check({ table, policy: name, column, usual }, context) {
+  *check({ table, policy: name, column }, context) {
     const object = nameOf(table)
     const policy = table.policies.get(name)
     const named = `policy ${name} on ${object} (class=${classOf(table, context)})`
@@ -44,21 +40,8 @@ export const restrictivePolicyMissing = defineRule<Limited>({
       yield { object, message: `${named} does not hold for every command and role`, position }
     else if ([policy.using, policy.withCheck].some((text) => text !== null && isAlwaysTrue(text)))
       yield { object, message: `${named} is always true: it limits nothing`, position }
-    else if (usual !== null && textOf(policy) !== usual)
-      yield { object, message: `${named} says something else than on most tables`, position }
   },
 })
-
-/** What more than half of the policies say. */
-function usualText(policies: readonly Policy[]): string | null {
-  const texts = policies.map(textOf)
-  return texts.find((text) => texts.filter((other) => other === text).length * 2 > texts.length) ?? null
-}
-
-/** Without WITH CHECK, USING holds for new rows too. */
-function textOf({ using, withCheck }: Policy): string {
-  return [using ?? 'true', withCheck ?? using ?? 'true'].map(plainExpression).join(' with check ')
-}
 
 function restrictivePolicies({ tenantTables }: VerifyContext): Set<string> {
   return new Set(
