@@ -19,21 +19,27 @@ export async function standUnderOrigin(session: Connection, url: string, log: st
       // Somebody else was faster.
       if (!(error instanceof DatabaseError) || error.sqlstate !== '23505') throw error
     })
-  for (const deadline = Date.now() + takeOverMs; ; await sleep(100)) {
-    try {
-      await session.query('select pg_replication_origin_session_setup($1)', [name])
-      return
-    } catch (error) {
-      // A session that is lost to us is not yet lost to the server.
-      if (!(error instanceof DatabaseError) || error.sqlstate !== '55006') throw error
-      if (Date.now() > deadline) throw new ChangeLogInUseError(log, { cause: error })
-    }
-  }
+  await whenFree(log, () => session.query('select pg_replication_origin_session_setup($1)', [name]))
 }
 
 /** Forgets the origin. Nothing to forget is no error. */
 export async function dropOrigin(session: Connection, url: string, log: string): Promise<void> {
-  await session.query(`select pg_replication_origin_drop($1) where pg_replication_origin_oid($1) is not null`, [
-    originName(url, log),
-  ])
+  await whenFree(log, () =>
+    session.query(`select pg_replication_origin_drop($1) where pg_replication_origin_oid($1) is not null`, [
+      originName(url, log),
+    ]),
+  )
+}
+
+/** A session that is lost to us is not yet lost to the server. @throws ChangeLogInUseError */
+async function whenFree(log: string, work: () => Promise<unknown>): Promise<void> {
+  for (const deadline = Date.now() + takeOverMs; ; await sleep(100)) {
+    try {
+      await work()
+      return
+    } catch (error) {
+      if (!(error instanceof DatabaseError) || error.sqlstate !== '55006') throw error
+      if (Date.now() > deadline) throw new ChangeLogInUseError(log, { cause: error })
+    }
+  }
 }
