@@ -1,4 +1,5 @@
 import type { Catalog } from '../catalog/model.ts'
+import { withGroups } from '../catalog/with-groups.ts'
 
 /**
  * Leaves out of two catalogs what is no part of the schema that people wrote: the history of migrations, partitions that
@@ -54,13 +55,14 @@ function dropPartitionsOf(catalog: Catalog, other: Catalog): void {
 function keepNamedRoles(left: Catalog, right: Catalog): void {
   leaveIdleGroups(left, right)
   const sides = [left, right]
-  const named = new Set(sides.flatMap((catalog) => [...withGroups(catalog, namedRoles(catalog))]))
+  const named = new Set(sides.flatMap((catalog) => [...withGroups(namedRoles(catalog), catalog.roles)]))
   const members = [...left.roles.keys()].filter(
     (name) =>
-      right.roles.has(name) && sides.some((catalog) => [...withGroups(catalog, [name])].some((own) => named.has(own))),
+      right.roles.has(name) &&
+      sides.some((catalog) => [...withGroups([name], catalog.roles)].some((own) => named.has(own))),
   )
   for (const catalog of sides) {
-    const kept = withGroups(catalog, [...namedRoles(catalog), ...members])
+    const kept = withGroups([...namedRoles(catalog), ...members], catalog.roles)
     for (const name of catalog.roles.keys()) if (!kept.has(name)) catalog.roles.delete(name)
   }
 }
@@ -76,10 +78,11 @@ function leaveIdleGroups(left: Catalog, right: Catalog): void {
   for (const [name, role] of right.roles) {
     const before = left.roles.get(name)
     if (!before) continue
-    const has = withGroups(left, [name])
+    const has = withGroups([name], left.roles)
     const memberOf = role.memberOf.filter(
       (group) =>
-        before.memberOf.includes(group) || [...withGroups(right, [group])].some((own) => !has.has(own) && gives(own)),
+        before.memberOf.includes(group) ||
+        [...withGroups([group], right.roles)].some((own) => !has.has(own) && gives(own)),
     )
     right.roles.set(name, { ...role, memberOf })
   }
@@ -98,12 +101,6 @@ function namedRoles(catalog: Catalog): Set<string> {
     for (const policy of table.policies.values()) for (const role of policy.roles) named.add(role)
   }
   return named
-}
-
-function withGroups({ roles }: Catalog, names: Iterable<string>): Set<string> {
-  const found = new Set(names)
-  for (const name of found) for (const group of roles.get(name)?.memberOf ?? []) found.add(group)
-  return found
 }
 
 /**

@@ -1,4 +1,5 @@
 import { qualifiedName, type Catalog, type Role, type Table } from '../catalog/model.ts'
+import { withGroups } from '../catalog/with-groups.ts'
 import { noFacts, type Facts } from './facts.ts'
 import { matchesName } from './match-name.ts'
 import type { Scope, TablePolicy, VerifyPolicy } from './policy.ts'
@@ -37,7 +38,7 @@ export function makeContext(catalog: Catalog, policy: VerifyPolicy, facts: Facts
     rootTable: tenantTables.find((table) => scopeOf(table, { catalog, policy }) === 'root'),
     hasTags: tables.some((table) => parseTags(table.comment).has('class')),
     hasRowSecurity: tenantTables.length > 0 || tables.some((table) => table.rlsEnabled),
-    applicationRoles: withMemberships(policy.applicationRoles, catalog.roles),
+    applicationRoles: withGroups(policy.applicationRoles, catalog.roles),
     applicationLogins: loginsIn(policy.applicationRoles, withoutAdministrators(catalog.roles, facts)),
   }
 }
@@ -137,7 +138,7 @@ export function topOf(table: Table, catalog: Catalog): Table {
 
 function loginsIn(applicationRoles: readonly string[], roles: ReadonlyMap<string, Role>): string[] {
   const isMember = (name: string) => {
-    const groups = withMemberships([name], roles)
+    const groups = withGroups([name], roles)
     return applicationRoles.some((own) => groups.has(own))
   }
   return [...roles.values()]
@@ -154,16 +155,4 @@ function withoutAdministrators(roles: ReadonlyMap<string, Role>, facts: Facts): 
       return [name, { ...role, memberOf }]
     }),
   )
-}
-
-/** Some roles and every role that they are a member of. */
-export function withMemberships(names: readonly string[], roles: ReadonlyMap<string, Role>): Set<string> {
-  const found = new Set<string>()
-  const open = [...names]
-  for (let name = open.pop(); name !== undefined; name = open.pop()) {
-    if (found.has(name)) continue
-    found.add(name)
-    open.push(...(roles.get(name)?.memberOf ?? []))
-  }
-  return found
 }

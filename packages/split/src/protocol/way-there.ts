@@ -97,26 +97,18 @@ export async function verify(
 
 /** @throws SchemaChangedError when a table was altered since the move began */
 export async function checkFingerprints(move: Move, { detail }: ServiceEntry): Promise<void> {
-  const now = await tableFingerprints(move.source, allTables(move))
-  const changed = Object.entries(now).filter(([name, hash]) => detail.fingerprints?.[name] !== hash)
-  if (changed.length > 0) {
-    throw new SchemaChangedError(
-      move.service,
-      changed.map(([name]) => name),
-    )
-  }
+  const changed = changedNames(await tableFingerprints(move.source, allTables(move)), detail.fingerprints)
+  if (changed.length > 0) throw new SchemaChangedError(move.service, changed)
 }
 
 /** @throws StorageChangedError when rows may have come or gone past the log since the verification */
 export async function checkFiles(move: Move, { detail }: ServiceEntry): Promise<void> {
-  const verified = detail.verified?.files ?? {}
-  const changed = Object.entries(await filesOf(move)).filter(([name, files]) => verified[name] !== files)
-  if (changed.length > 0) {
-    throw new StorageChangedError(
-      move.service,
-      changed.map(([name]) => name),
-    )
-  }
+  const changed = changedNames(await filesOf(move), detail.verified?.files)
+  if (changed.length > 0) throw new StorageChangedError(move.service, changed)
+}
+
+function changedNames(now: Readonly<Record<string, string>>, before: Readonly<Record<string, string>> = {}): string[] {
+  return Object.keys(now).filter((name) => now[name] !== before[name])
 }
 
 async function filesOf(move: Move): Promise<Record<string, string>> {

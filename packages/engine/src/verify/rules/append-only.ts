@@ -1,4 +1,5 @@
 import type { Table, Trigger } from '../../catalog/model.ts'
+import { fires } from '../clones.ts'
 import { isAppendOnly, nameOf, type VerifyContext } from '../context.ts'
 import { defineRule } from '../rule.ts'
 
@@ -42,6 +43,6 @@ function refuses(trigger: Trigger, event: string, level: Trigger['level'], conte
     trigger.events.includes(event) &&
     trigger.when === null &&
     trigger.updateColumns.length === 0 &&
-    (trigger.enabled === 'origin' || trigger.enabled === 'always')
+    fires(trigger)
   )
 }

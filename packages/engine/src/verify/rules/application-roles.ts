@@ -1,4 +1,5 @@
-import { nameOf, withMemberships, type VerifyContext } from '../context.ts'
+import { withGroups } from '../../catalog/with-groups.ts'
+import { nameOf, type VerifyContext } from '../context.ts'
 import type { Violation } from '../finding.ts'
 import { defineRule } from '../rule.ts'
 
@@ -37,7 +38,7 @@ export const applicationRoles = defineRule<Held>({
     const seen = new Set(context.applicationRoles)
     for (const name of seen) yield { name, login: null }
     for (const login of logins) {
-      for (const name of withMemberships([login], context.catalog.roles)) {
+      for (const name of withGroups([login], context.catalog.roles)) {
         if (!seen.has(name)) yield { name, login }
         seen.add(name)
       }

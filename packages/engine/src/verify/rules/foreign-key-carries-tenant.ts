@@ -1,4 +1,5 @@
 import type { Constraint, Table } from '../../catalog/model.ts'
+import { fires } from '../clones.ts'
 import { nameOf, scopeOf, type VerifyContext } from '../context.ts'
 import { defineRule } from '../rule.ts'
 
@@ -70,6 +71,6 @@ function isCheckedByTrigger(table: Table, column: string, target: Table, context
       trigger.when === null &&
       trigger.events.includes('insert') &&
       trigger.events.includes('update') &&
-      (trigger.enabled === 'origin' || trigger.enabled === 'always'),
+      fires(trigger),
   )
 }
