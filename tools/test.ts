@@ -2,12 +2,13 @@
 //   npm test -- [--slow] [--postgres 15|16|17|18] [--coverage DIRECTORY] [--times] [PART OF A PATH ...]
 // What the processes covered is added to the directory; `npm run coverage DIRECTORY` sums it up.
 import { spawn, type ChildProcess } from 'node:child_process'
-import { chmod, mkdtemp, readdir, readFile, rm, statfs } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { startEmbedded, stopEmbedded, type EmbeddedServer } from '@imhotep/postgres'
+import { dataDirectoryVariable, roomyDirectory } from '../tests/support/roomy-directory.ts'
 import { testSettings, testVersion } from '../tests/support/server.ts'
 
 /** A process per file costs quick tests ten times as much. */
@@ -33,7 +34,7 @@ if (files.length === 0) {
   process.exit(1)
 }
 
-const directory = await mkdtemp(join((await roomyMemory()) ?? tmpdir(), 'imhotep-test-'))
+const directory = await mkdtemp(join(await roomyDirectory(), 'imhotep-test-'))
 /** TMPDIR of the tests: what a test leaves there, also a server, goes with it. On disk: programs may not run in memory. */
 const temporary = await mkdtemp(join(tmpdir(), 'imhotep-test-'))
 const servers: EmbeddedServer[] = []
@@ -51,7 +52,7 @@ try {
   process.exitCode = await main()
 } finally {
   await Promise.all(servers.map((server) => server.stop('immediate')))
-  await stopServersBelow(temporary)
+  await Promise.all([directory, temporary].map(stopServersBelow))
   await rm(directory, { recursive: true, force: true })
   await rm(temporary, { recursive: true, force: true })
 }
@@ -84,19 +85,6 @@ async function main(): Promise<number> {
 function parts(): string[][] {
   const size = options.slow ? 1 : filesOfPart
   return Array.from({ length: Math.ceil(files.length / size) }, (_, n) => files.slice(n * size, (n + 1) * size))
-}
-
-/**
- * The memory file system where it has 4 GiB free. Hundreds of databases are made and dropped, and ext4 is slow to create
- * files where many were just removed: on disk the tests take five times as long.
- */
-async function roomyMemory(): Promise<string | null> {
-  const memory = '/dev/shm'
-  const free = await statfs(memory).then(
-    ({ bavail, bsize }) => bavail * bsize,
-    () => 0,
-  )
-  return free >= 4 * 2 ** 30 ? memory : null
 }
 
 async function findTests(): Promise<string[]> {
@@ -153,6 +141,7 @@ function runTests(part: string[], url: string, live: boolean): Promise<Result> {
         ...process.env,
         ...coverage,
         TMPDIR: temporary,
+        [dataDirectoryVariable]: directory,
         IMHOTEP_TEST_POSTGRES: String(testVersion()),
         IMHOTEP_TEST_SERVER: url,
       },

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect, startEmbedded, type EmbeddedServer } from '@imhotep/postgres'
 import { atEnd } from './at-end.ts'
+import { roomyDirectory } from './roomy-directory.ts'
 import { testSettings, testVersion } from './server.ts'
 
 const logicalSettings: Readonly<Record<string, string>> = {
@@ -34,7 +34,7 @@ export function logicalServer(): Promise<EmbeddedServer> {
 
 /** A server of one's own, for tests that kill it. */
 export async function startLogicalServer(settings: Readonly<Record<string, string>> = {}) {
-  const directory = await mkdtemp(join(tmpdir(), 'imhotep-logical-'))
+  const directory = await mkdtemp(join(await roomyDirectory(), 'imhotep-logical-'))
   // its user must be able to enter
   await chmod(directory, 0o755)
   const version = testVersion()
