@@ -78,7 +78,7 @@ async function look(
   const context = makeContext(catalog, defaultPolicy, await readFacts(tx, catalog, defaultPolicy))
   const { findings } = runRules(verifyRules, context)
   const named = new Set(findings.filter(({ rule }) => rule === saboteur.rule).map(({ object }) => object))
-  const report = attack ? await attackInside(tx, catalog) : null
+  const report = attack ? await attackInside(tx, catalog, { functions: false }) : null
   const broken = new Set(report?.through.map(({ object }) => object))
   const objects = [...new Set(sabotages.map(({ object }) => object))]
   return {

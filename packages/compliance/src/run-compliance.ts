@@ -126,7 +126,7 @@ async function fingerprintOf(tx: Transaction): Promise<string> {
 }
 
 const fingerprintQuery = `
-select encode(sha256(convert_to(string_agg(line, e'\\n' order by line), 'UTF8')), 'hex') as fingerprint
+select encode(sha256(convert_to(string_agg(line, e'\\n' order by line collate "C"), 'UTF8')), 'hex') as fingerprint
 from (
   select 'column ' || a.attrelid::regclass || '.' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod) || ' ' || a.attnotnull::text as line
   from pg_attribute a

@@ -59,7 +59,7 @@ export const clinic: readonly Requirement[] = [
     ],
     tests: {
       'tests/scheduling/appointments.pg.test.ts': ['a visit from booking to its end'],
-      'tests/races/queue.pg.test.ts': ['4 counters, killed now and then, call 100 tokens'],
+      'tests/races/queue.slow.test.ts': ['4 counters, killed now and then, call 100 tokens'],
     },
   },
   {
@@ -188,7 +188,7 @@ export const clinic: readonly Requirement[] = [
       'bench/results/booking.json',
     ],
     tests: {
-      'tests/races/booking.pg.test.ts': [
+      'tests/races/booking.slow.test.ts': [
         '200 sessions on a slot of capacity 5 make 5 appointments and 195 stored refusals',
         'one key sent 50 times at once is one booking',
       ],
@@ -200,7 +200,7 @@ export const clinic: readonly Requirement[] = [
     state: 'built',
     objects: ['webhook.claim_next_event()', 'webhook.claim_events()', 'webhook.mark_event_result()'],
     tests: {
-      'tests/races/webhook.pg.test.ts': ['8 workers handle 2,000 events of 2 tenants once each'],
+      'tests/races/webhook.slow.test.ts': ['8 workers handle 2,000 events of 2 tenants once each'],
       'packages/domain/src/webhook/webhook.pg.test.ts': ['markEventResult: tries again with growing pauses'],
     },
   },

@@ -169,7 +169,7 @@ export const hospital: readonly Requirement[] = [
       'docs/decisions/0002-one-canonical-policy-text.md',
     ],
     tests: {
-      'packages/engine/src/verify/attack/attack-database.pg.test.ts': ['gets nowhere on a sound database'],
+      'packages/engine/src/verify/attack/attack-whole.slow.test.ts': ['gets nowhere on a sound database'],
       'packages/engine/src/verify/verify-database.pg.test.ts': ['finds no error in the schema as it is built'],
       'tests/sabotage/rules.slow.test.ts': ['the rules notice'],
       'tests/sabotage/attack.slow.test.ts': ['the attack gets through'],

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { connect, type Database } from '@imhotep/postgres'
 import { emptyDatabase } from '../../../../tests/support/database.ts'
 import { compareCatalogs } from './compare.ts'
-import { readCatalog } from './live.ts'
+import { readCatalog, readCatalogInside } from './live.ts'
 
 async function withDatabase<T>(sql: string, work: (db: Database) => Promise<T>): Promise<T> {
   await using database = await emptyDatabase()
@@ -91,20 +91,23 @@ const CHANGES: [sql: string, object: string, property: string | null][] = [
   ['create extension citext', 'extension citext', null],
 ]
 
+class Undo extends Error {}
+
 test('compareCatalogs: each change of a live schema is found, and nothing else', async () => {
   await withDatabase(BASE, async (db) => {
     const before = await readCatalog(db)
     for (const [sql, object, property] of CHANGES) {
-      await using copy = await emptyDatabase()
-      const other = connect(copy.url)
-      const connection = await other.dedicated()
-      await connection.script(`${BASE}; ${sql}`)
-      await connection.release()
+      const found: [string, string | null][] = []
+      const tried = db.transaction(async (tx) => {
+        await tx.query(sql)
+        const differences = compareCatalogs(before, await readCatalogInside(tx))
+        found.push(
+          ...differences.map((difference): [string, string | null] => [difference.object, difference.property]),
+        )
+        throw new Undo()
+      })
+      await assert.rejects(tried, Undo)
 
-      const differences = compareCatalogs(before, await readCatalog(other))
-      await other.close()
-
-      const found = differences.map((difference) => [difference.object, difference.property])
       assert.ok(
         found.some(([a, b]) => a === object && b === property),
         `${sql}: ${JSON.stringify(found)}`,

@@ -44,7 +44,7 @@ const expectedSteps = [
 export async function startMigrating(url: string, files: readonly MigrationSource[]): Promise<ChildProcess> {
   const program = await bundled(new URL('./apply-in-process.fixture.ts', import.meta.url))
   return spawn(process.execPath, [program], {
-    env: { ...process.env, IMHOTEP_TEST_MIGRATE: JSON.stringify({ url, files }) },
+    env: { ...process.env, NODE_V8_COVERAGE: '', IMHOTEP_TEST_MIGRATE: JSON.stringify({ url, files }) },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
 }

@@ -22,16 +22,6 @@ describe('attackDatabase', () => {
     await database.drop()
   })
 
-  test('gets nowhere on a sound database and leaves it as it was', async () => {
-    const before = await rowCounts()
-
-    const report = await attack({ mode: 'full' })
-
-    assert.deepEqual(report.through, [])
-    assert.ok(report.attempts > 1000, `${report.attempts} attempts`)
-    assert.deepEqual(await rowCounts(), before)
-  })
-
   test('quick: makes the essential attempts on every tenant table', async () => {
     const tables = await db.query('select from pg_class where relrowsecurity')
 
@@ -199,13 +189,5 @@ describe('attackDatabase', () => {
          with check (tenant_id = (select core.current_tenant_id()))`,
     )
     await db.query(`grant select, insert on ${table} to imhotep_app`)
-  }
-
-  async function rowCounts(): Promise<unknown[]> {
-    return db.query(`
-      select c.oid::regclass::text as name,
-        (xpath('/row/n/text()', query_to_xml('select count(*) as n from ' || c.oid::regclass, false, true, '')))[1]::text as rows
-      from pg_class c join pg_namespace n on n.oid = c.relnamespace
-      where c.relkind = 'r' and n.nspname !~ '^(pg_|information_schema)' order by 1`)
   }
 })
