@@ -1,7 +1,8 @@
 -- device.alarms: threshold and technical alarms with acknowledgement.
 --
--- One live alarm a device, metric and kind: a condition that goes on does not ring twice, it raises the priority of the
--- alarm that is there. Rows belong to the operations.
+-- One live alarm a device, patient, metric and kind: a condition that goes on does not ring twice, it raises the priority of
+-- the alarm that is there. What is still open of the last patient does not silence the next one's. Rows belong to the
+-- operations.
 
 create table device.alarms (
   tenant_id uuid not null,
@@ -43,7 +44,8 @@ alter table device.alarms add constraint alarms_patient_fkey
 alter table device.alarms add constraint alarms_acknowledged_by_fkey
   foreign key (tenant_id, acknowledged_by) references auth.users (tenant_id, id);
 
-create unique index alarms_one_live_per_condition on device.alarms (tenant_id, device_id, metric_code, limit_kind)
+create unique index alarms_one_live_per_condition
+  on device.alarms (tenant_id, device_id, patient_id, metric_code, limit_kind) nulls not distinct
   where status in ('active', 'acknowledged');
 create index alarms_live_idx on device.alarms (tenant_id, raised_at) where status in ('active', 'acknowledged');
 create index alarms_device_idx on device.alarms (tenant_id, device_id);

@@ -35,17 +35,24 @@ begin
       v_tenant, p_device_id, p_patient_id, p_metric_code, p_limit_kind, p_limit_value, p_observed_value, p_priority,
       p_raised_at
     )
-    on conflict (tenant_id, device_id, metric_code, limit_kind) where status in ('active', 'acknowledged') do nothing
+    on conflict (tenant_id, device_id, patient_id, metric_code, limit_kind) where status in ('active', 'acknowledged')
+      do nothing
     returning * into v_alarm;
     exit when found;
     select a.* into v_alarm
     from device.alarms a
     where
-      a.tenant_id = v_tenant and a.device_id = p_device_id and a.metric_code = p_metric_code
-      and a.limit_kind = p_limit_kind and a.status in ('active', 'acknowledged')
+      a.tenant_id = v_tenant and a.device_id = p_device_id and a.patient_id is not distinct from p_patient_id
+      and a.metric_code = p_metric_code and a.limit_kind = p_limit_kind and a.status in ('active', 'acknowledged')
     for no key update;
     continue when not found;
     if device.priority_rank(p_priority) > device.priority_rank(v_alarm.priority) then
+      if v_alarm.status = 'active' then -- no move, so the state machine announces nothing
+        perform core.enqueue(
+          'device', v_alarm.id, 'device.alarm.v1',
+          jsonb_build_object('id', v_alarm.id, 'from', 'active', 'to', 'active')
+        );
+      end if;
       update device.alarms a
       set
         priority = p_priority, observed_value = p_observed_value, status = 'active', acknowledged_at = null,
@@ -59,7 +66,7 @@ begin
 end
 $$;
 
-comment on function device.ring(uuid, uuid, text, text, text, numeric, numeric, timestamptz) is 'about=The live alarm of a condition, raised when there is none. A higher priority makes an acknowledged alarm active again.';
+comment on function device.ring(uuid, uuid, text, text, text, numeric, numeric, timestamptz) is 'about=The live alarm of a condition, raised when there is none. A higher priority makes an acknowledged alarm active again and announces it anew.';
 
 create function device.patient_of(p_device_id uuid, p_at timestamptz) returns uuid
   language plpgsql

@@ -17,7 +17,9 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_device record;
+  v_sent record;
   v_reading record;
+  v_is_reading boolean;
   v_assignment device.device_assignments;
   v_limit jsonb;
   v_crossed text;
@@ -44,16 +46,32 @@ begin
     where d.tenant_id = v_tenant and d.id = p_device_id and d.status in ('active', 'offline');
   end if;
 
-  for v_reading in
-    select
-      r.place - 1 as index, (r.reading ->> 'measured_at')::timestamptz as measured_at,
-      r.reading ->> 'metric_code' as metric_code, (r.reading ->> 'value')::float8 as value, r.reading ->> 'unit' as unit,
-      coalesce(r.reading ->> 'quality', 'good') as quality, coalesce((r.reading ->> 'seq')::bigint, 0) as seq,
-      (r.reading ->> 'patient_id')::uuid as patient_id
+  for v_sent in
+    select r.place - 1 as index, r.reading
     from pg_catalog.jsonb_array_elements(p_readings) with ordinality as r (reading, place)
   loop
+    -- a probe that fell off must not take the readings of the others with it
+    begin
+      select
+        (v_sent.reading ->> 'measured_at')::timestamptz as measured_at, v_sent.reading ->> 'metric_code' as metric_code,
+        (v_sent.reading ->> 'value')::float8 as value, v_sent.reading ->> 'unit' as unit,
+        coalesce(v_sent.reading ->> 'quality', 'good') as quality, coalesce((v_sent.reading ->> 'seq')::bigint, 0) as seq,
+        (v_sent.reading ->> 'patient_id')::uuid as patient_id
+      into v_reading;
+      v_is_reading := coalesce(
+        v_reading.value between -1e15 and 1e15 and v_reading.quality in ('good', 'suspect', 'artefact', 'simulated')
+        and num_nulls(v_reading.measured_at, v_reading.metric_code, v_reading.unit) = 0,
+        false
+      );
+    exception
+      when data_exception then v_is_reading := false;
+    end;
+    if not v_is_reading then
+      refused := refused || pg_catalog.jsonb_build_object('index', v_sent.index, 'reason', 'malformed');
+      continue;
+    end if;
     if v_reading.measured_at > now() + interval '5 minutes' then
-      refused := refused || pg_catalog.jsonb_build_object('index', v_reading.index, 'reason', 'from_the_future');
+      refused := refused || pg_catalog.jsonb_build_object('index', v_sent.index, 'reason', 'from_the_future');
       continue;
     end if;
     if
@@ -66,7 +84,7 @@ begin
         and (a.is_exclusive or a.patient_id = v_reading.patient_id);
     end if;
     if v_reading.patient_id is distinct from v_assignment.patient_id and v_reading.patient_id is not null then
-      refused := refused || pg_catalog.jsonb_build_object('index', v_reading.index, 'reason', 'not_assigned_to_patient');
+      refused := refused || pg_catalog.jsonb_build_object('index', v_sent.index, 'reason', 'not_assigned_to_patient');
       continue;
     end if;
 
@@ -102,4 +120,4 @@ begin
 end
 $$;
 
-comment on function device.ingest_telemetry(uuid, jsonb) is 'about=Stores readings [{measured_at, metric_code, value, unit, quality, seq, patient_id}] of one device. The patient is the one whose assignment covers the reading; a shared device names them. Returns how many are new, how many were there already, the refused ones [{index, reason: from_the_future or not_assigned_to_patient}] and how many crossed an alarm limit. Sent again, a batch changes nothing. IM005 no such device, IM881 not in service.';
+comment on function device.ingest_telemetry(uuid, jsonb) is 'about=Stores readings [{measured_at, metric_code, value, unit, quality, seq, patient_id}] of one device. The patient is the one whose assignment covers the reading; a shared device names them. Returns how many are new, how many were there already, the refused ones [{index, reason: malformed, from_the_future or not_assigned_to_patient}] and how many crossed an alarm limit. Sent again, a batch changes nothing. IM005 no such device, IM881 not in service.';

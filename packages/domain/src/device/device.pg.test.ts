@@ -253,6 +253,71 @@ test('alarms: one live alarm a condition; worse makes it ring again; nobody ther
     )
   }))
 
+test('alarms: the next patient of a device has alarms of their own, whatever is still open of the last one', () =>
+  withWard(async ({ hospital: { run }, nurse, monitor, patients }) => {
+    const input = { deviceId: monitor, assignedBy: nurse, alarmLimits: { spo2: { low: 90 } } }
+    const low = (seconds: number) => [{ measuredAt: secondsAgo(seconds), metricCode: 'spo2', value: 80, unit: '%' }]
+    const first = await run((tx) => assignDevice(tx, { ...input, patientId: patients[0], from: secondsAgo(60) }))
+    await run((tx) => ingestTelemetry(tx, monitor, low(50)))
+    const [alarm] = await run((tx) => tx.query<{ id: string }>('select alarm_id as id from device.active_alarms'))
+    await run((tx) => acknowledgeAlarm(tx, alarm?.id ?? '', 'probe checked'))
+    await run((tx) => unassignDevice(tx, first.id, secondsAgo(40)))
+    await run((tx) => assignDevice(tx, { ...input, patientId: patients[1], from: secondsAgo(30) }))
+
+    await run((tx) => ingestTelemetry(tx, monitor, low(20)))
+    await run((tx) => ingestTelemetry(tx, monitor, low(10)))
+
+    const alarms = await run((tx) =>
+      tx.query('select patient_id as patient, status from device.active_alarms order by raised_at'),
+    )
+    assert.deepEqual(alarms, [
+      { patient: patients[0], status: 'acknowledged' },
+      { patient: patients[1], status: 'active' },
+    ])
+    const events = await run((tx) =>
+      tx.query('select event_type from core.outbox_events where event_type = $1', ['device.alarm.v1']),
+    )
+    assert.equal(events.length, 2)
+  }))
+
+test('alarms: one that grows worse is announced again, also when nobody has taken it on', () =>
+  withWard(async ({ hospital: { run }, monitor }) => {
+    const input = { deviceId: monitor, metricCode: 'ecg_lead', limitKind: 'technical', priority: 'medium' } as const
+    const { id } = await run((tx) => raiseAlarm(tx, input))
+    await run((tx) => raiseAlarm(tx, { ...input, priority: 'crisis' }))
+    await run((tx) => raiseAlarm(tx, { ...input, priority: 'crisis' }))
+
+    const events = await run((tx) =>
+      tx.query('select payload from core.outbox_events where aggregate_id = $1 order by aggregate_seq', [id]),
+    )
+    assert.deepEqual(events, [
+      { payload: { id, from: '', to: 'active' } },
+      { payload: { id, from: 'active', to: 'active' } },
+    ])
+  }))
+
+test('ingestTelemetry: a reading that is no reading is refused, and the others of its batch are stored', () =>
+  withWard(async ({ hospital: { run }, monitor }) => {
+    const good = { measuredAt: secondsAgo(10), metricCode: 'spo2', value: 97, unit: '%' }
+    const wrong = [
+      { ...good, value: Number.NaN },
+      { ...good, value: 'NaN' },
+      { ...good, value: 'lead off' },
+      { ...good, measuredAt: 'yesterday evening' },
+      { ...good, unit: undefined },
+      { ...good, quality: 'perfect' },
+    ] as unknown as Reading[]
+
+    const result = await run((tx) => ingestTelemetry(tx, monitor, [...wrong, good]))
+
+    assert.deepEqual(result, {
+      accepted: 1,
+      repeated: 0,
+      refused: wrong.map((_, index) => ({ index, reason: 'malformed' })),
+      alarms: 0,
+    })
+  }))
+
 async function addDevice({ run, tenant }: Hospital, kind: string): Promise<string> {
   const id = randomUUID()
   await run((tx) =>

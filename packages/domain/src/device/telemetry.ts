@@ -21,7 +21,7 @@ export interface IngestResult {
   readonly repeated: number
   readonly refused: readonly {
     readonly index: number
-    readonly reason: 'from_the_future' | 'not_assigned_to_patient'
+    readonly reason: 'malformed' | 'from_the_future' | 'not_assigned_to_patient'
   }[]
   /** How many crossed an alarm limit. */
   readonly alarms: number
