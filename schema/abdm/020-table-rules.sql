@@ -235,12 +235,14 @@ begin
         using errcode = 'IM213', hint = 'find out which one is right and unlink the other with abdm.unlink_abha';
     end if;
     update abdm.abha_accounts a
-    set patient_id = new.merged_into_id, moved_from_patient_id = new.id
+    set patient_id = new.merged_into_id, moved_from_patient_ids = a.moved_from_patient_ids || new.id
     where a.tenant_id = new.tenant_id and a.patient_id = new.id and a.status in ('linked', 'deactivated');
   else
     update abdm.abha_accounts a
-    set patient_id = new.id, moved_from_patient_id = null
-    where a.tenant_id = new.tenant_id and a.moved_from_patient_id = new.id and a.patient_id = old.merged_into_id;
+    set patient_id = new.id, moved_from_patient_ids = trim_array(a.moved_from_patient_ids, 1)
+    where
+      a.tenant_id = new.tenant_id and a.patient_id = old.merged_into_id
+      and a.moved_from_patient_ids[cardinality(a.moved_from_patient_ids)] = new.id;
   end if;
   return null;
 end

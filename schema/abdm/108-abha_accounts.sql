@@ -8,7 +8,7 @@ create table abdm.abha_accounts (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
   patient_id uuid,
-  moved_from_patient_id uuid,
+  moved_from_patient_ids uuid[] not null default '{}',
   abha_number_enc bytea,
   abha_number_bidx bytea,
   abha_number_last4 text,
@@ -67,8 +67,6 @@ alter table abdm.abha_accounts add constraint abha_accounts_tenant_fkey
   foreign key (tenant_id) references core.tenants (id);
 alter table abdm.abha_accounts add constraint abha_accounts_patient_fkey
   foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
-alter table abdm.abha_accounts add constraint abha_accounts_moved_from_patient_fkey
-  foreign key (tenant_id, moved_from_patient_id) references patient.patients (tenant_id, id);
 
 create unique index abha_accounts_abha_number_key on abdm.abha_accounts (tenant_id, abha_number_bidx)
   where deleted_at is null;
@@ -78,12 +76,10 @@ create unique index abha_accounts_abha_address_key on abdm.abha_accounts (tenant
 create unique index abha_accounts_one_per_patient on abdm.abha_accounts (tenant_id, patient_id)
   where status in ('linked', 'deactivated') and deleted_at is null;
 create index abha_accounts_patient_idx on abdm.abha_accounts (tenant_id, patient_id) where patient_id is not null;
-create index abha_accounts_moved_from_patient_idx on abdm.abha_accounts (tenant_id, moved_from_patient_id)
-  where moved_from_patient_id is not null;
 
 comment on table abdm.abha_accounts is 'class=phi;scope=tenant;owner=fhir;fhir=Patient.identifier;retention=medical_record;about=An ABHA number or address as verified with ABDM, and its patient.';
 comment on column abdm.abha_accounts.patient_id is 'class=phi;about=The patient that it is, or was last, linked to.';
-comment on column abdm.abha_accounts.moved_from_patient_id is 'class=phi;about=The duplicate that it was linked to before patient.merge; unmerging gives it back.';
+comment on column abdm.abha_accounts.moved_from_patient_ids is 'class=phi;about=The duplicates that it was linked to before each patient.merge, the last one last; unmerging gives it back step by step.';
 comment on column abdm.abha_accounts.abha_number_enc is 'class=pii;enc=1;about=The ABHA number, 14 digits without hyphens (abdm.normalise_abha_number), encrypted.';
 comment on column abdm.abha_accounts.abha_number_bidx is 'class=pii;about=Blind index of the 14 digits.';
 comment on column abdm.abha_accounts.abha_number_last4 is 'class=pii;mask=last4;about=Its last four digits, for display.';

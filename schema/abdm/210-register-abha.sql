@@ -30,8 +30,8 @@ begin
       select
       from compliance.consents c
       where
-        c.tenant_id = v_tenant and c.id = p_consent_id and c.kind = 'abdm' and c.status = 'active'
-        and c.patient_id = p_patient_id and (c.expires_at is null or c.expires_at > now())
+        c.tenant_id = v_tenant and c.id = p_consent_id and c.kind = 'abdm' and c.decision = 'permit'
+        and c.status = 'active' and c.patient_id = p_patient_id and (c.expires_at is null or c.expires_at > now())
     ) then
       raise exception 'patient % gave no consent to create an ABHA', p_patient_id
         using errcode = 'IM006', hint = 'record a consent of kind abdm first and pass it';

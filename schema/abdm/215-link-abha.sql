@@ -48,7 +48,7 @@ begin
 
   update abdm.abha_accounts a
   set
-    patient_id = p_patient_id, moved_from_patient_id = null, linked_at = now(), mismatches = p_mismatches,
+    patient_id = p_patient_id, moved_from_patient_ids = '{}', linked_at = now(), mismatches = p_mismatches,
     override_reason = p_override_reason, status = 'linked'
   where a.tenant_id = p_account.tenant_id and a.id = p_account.id
   returning a.* into v_account;
@@ -163,7 +163,7 @@ declare
 begin
   perform core.set_reason(p_reason);
   update abdm.abha_accounts a
-  set status = 'unlinked', moved_from_patient_id = null
+  set status = 'unlinked', moved_from_patient_ids = '{}'
   where a.tenant_id = p_account.tenant_id and a.id = p_account.id
   returning a.* into v_account;
   for v_context in

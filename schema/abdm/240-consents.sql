@@ -273,6 +273,10 @@ begin
     raise exception 'role % with status % is no consent message', v_role, v_status
       using errcode = '22023', hint = 'role HIP or HIU; status GRANTED, DENIED, REVOKED or EXPIRED';
   end if;
+  if v_status = 'REVOKED' and not p_message ? 'artefact_id' then
+    raise exception 'a revocation without its artefact revokes nothing'
+      using errcode = '22023', hint = 'send one message for each artefact that the gateway names';
+  end if;
   v_claim := core.idempotent_begin(
     'abdm.ingest_consent', p_request_id::text, sha256(convert_to(p_message::text, 'UTF8'))
   );

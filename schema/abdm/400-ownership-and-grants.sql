@@ -17,7 +17,7 @@ grant execute on function
 to fhir_owner;
 
 grant select (tenant_id, id, patient_id, clinic_id) on clinical.encounters to fhir_owner;
-grant select (tenant_id, id, patient_id, kind, status, expires_at) on compliance.consents to fhir_owner;
+grant select (tenant_id, id, patient_id, kind, decision, status, expires_at) on compliance.consents to fhir_owner;
 grant select (tenant_id, user_id, patient_id, status, expires_at) on audit.break_glass_sessions to fhir_owner;
 -- erasing what a consent allowed us to hold
 grant select (tenant_id, id, deleted_at) on ehr.documents to fhir_owner;

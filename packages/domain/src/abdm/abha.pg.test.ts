@@ -98,6 +98,11 @@ test('start_registration: refuses creation without consent, nobody signed in, an
       run((tx) => startRegistration(tx, { ...link, requestId: randomUUID(), purpose: 'create' })),
       NotPermittedError,
     )
+    const denied = await giveConsent(hospital, patientId, 'deny')
+    await assert.rejects(
+      run((tx) => startRegistration(tx, { ...link, requestId: randomUUID(), purpose: 'create', consentId: denied })),
+      NotPermittedError,
+    )
     await assert.rejects(
       run((tx) => startRegistration(tx, { ...link, requestId: randomUUID() }), { user: null }),
       NotPermittedError,
@@ -282,13 +287,50 @@ test('a merge takes the ABHA along, gives it back when it is undone, and is refu
     assert.equal(await owner(), duplicate)
   }))
 
-async function giveConsent(hospital: Hospital, patientId: string): Promise<string> {
+test('an ABHA that went along with two merges comes back step by step', () =>
+  withHospital(async (hospital) => {
+    const { run, users } = hospital
+    const survivor = await addPatient(hospital, 'Meera Nair')
+    const middle = await addPatient(hospital, 'Suresh Reddy')
+    const { patientId: first, account } = await linkedPatient(hospital, 'Meena Nayyar', '1980-03-03')
+    const merge = async (from: string, into: string) => {
+      await run((tx) => tx.query(`select patient.propose_merge($1, $2, 'same person', 0.9, '{name}')`, [into, from]))
+      const [row] = await run(
+        (tx) => tx.query<{ id: string }>('select patient.merge($1, $2, $3) as id', [into, from, users[1]]),
+        { user: users[1] },
+      )
+      return row?.id
+    }
+    const unmerge = (id: string | undefined) =>
+      run((tx) => tx.query(`select patient.unmerge($1, 'not the same')`, [id]))
+    const owners: unknown[] = []
+    const note = async () => {
+      const [row] = await asSuperuser<{ owner: string }>(
+        hospital,
+        'select patient_id as owner from abdm.abha_accounts where id = $1',
+        [account.id],
+      )
+      owners.push(row?.owner)
+    }
+
+    const inner = await merge(first, middle)
+    const outer = await merge(middle, survivor)
+    await note()
+    await unmerge(outer)
+    await note()
+    await unmerge(inner)
+    await note()
+
+    assert.deepEqual(owners, [survivor, middle, first])
+  }))
+
+async function giveConsent(hospital: Hospital, patientId: string, decision = 'permit'): Promise<string> {
   const id = randomUUID()
   await asSuperuser(
     hospital,
     `insert into compliance.consents (tenant_id, id, patient_id, kind, decision, given_by, given_at)
-     values ($1, $2, $3, 'abdm', 'permit', 'patient', now())`,
-    [hospital.tenant, id, patientId],
+     values ($1, $2, $3, 'abdm', $4, 'patient', now())`,
+    [hospital.tenant, id, patientId, decision],
   )
   await asSuperuser(hospital, `update compliance.consents set status = 'active' where id = $1`, [id])
   return id

@@ -166,6 +166,7 @@ test('ingest_consent: once a REQUEST-ID, never granted without a checked and rig
       ConsentSignatureError,
     )
     await assert.rejects(ingest(hospital, { role: 'HIP', status: 'REVOKED', artefactId: randomUUID() }), NotFoundError)
+    await assert.rejects(ingest(hospital, { role: 'HIP', status: 'REVOKED' }), { sqlstate: '22023' })
     await assert.rejects(
       ingest(hospital, { role: 'HIU', status: 'DENIED', consentRequestId: randomUUID() }),
       NotFoundError,

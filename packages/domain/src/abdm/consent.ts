@@ -90,7 +90,7 @@ export interface ConsentMessage {
   readonly role: 'HIP' | 'HIU'
   readonly status: 'GRANTED' | 'DENIED' | 'REVOKED' | 'EXPIRED'
   readonly consentRequestId?: string
-  /** The artefact that ended. */
+  /** The artefact that ended; REVOKED needs it. */
   readonly artefactId?: string
   /** The artefact that was granted. */
   readonly artefact?: ConsentArtefact
